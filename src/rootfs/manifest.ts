@@ -1,0 +1,146 @@
+import * as v from 'valibot';
+import { MounterError } from '../errors.ts';
+import { exitCode } from '../exit-codes.ts';
+
+/**
+ * rootfs-manifest.json: what the rootfs contains, what it must offer, and how the node uses it. One file
+ * drives the build (`scripts/rootfs.ts`), the check at install, and the mount; this is its only definition.
+ * `npm run build` writes the same as a JSON schema.
+ */
+
+const absolutePath = v.pipe(
+  v.string(),
+  v.regex(/^\/(?!.*\/\.\.?(\/|$))[^\x00-\x1f]*$/, 'must be an absolute path without "." or ".." parts'),
+);
+const sha256 = v.pipe(v.string(), v.regex(/^[0-9a-f]{64}$/, 'must be 64 hexadecimal digits'));
+const digest = v.pipe(
+  v.string(),
+  v.regex(/^sha256:[0-9a-f]{64}$/, 'must be "sha256:" and 64 hexadecimal digits'),
+);
+const seconds = v.pipe(
+  v.number(),
+  v.minValue(0.1, 'must be at least 0.1 s'),
+  v.maxValue(3600, 'must be at most 3600 s'),
+);
+
+const debianPackage = v.strictObject({
+  name: v.pipe(v.string(), v.regex(/^[a-z0-9][a-z0-9+.-]+$/, 'must be a Debian package name')),
+  version: v.pipe(v.string(), v.minLength(1, 'must not be empty')),
+  sha256,
+});
+
+/** What `npm run rootfs` puts into the tar, and what came out of it. */
+const rootfs = v.strictObject({
+  name: v.string(),
+  suite: v.string(),
+  architecture: v.picklist(['amd64', 'arm64']),
+  /** What is asked for; `packages` is the closure of these. */
+  include: v.array(v.string()),
+  packages: v.array(debianPackage),
+  /** Paths kept, relative to `/`; a directory is kept whole. Their libraries come along by themselves. */
+  files: v.array(v.string()),
+  /** Paths dropped from directories that are kept. */
+  exclude: v.array(v.string()),
+  /** Of the uncompressed tar: the same on every machine, whatever its zstd. */
+  digest: v.optional(digest),
+});
+
+const filesystem = v.strictObject({
+  /** The program inside the rootfs that mounts it. */
+  helper: absolutePath,
+  /** Which of our parsers knows its sources and options. */
+  kind: v.picklist(['nfs', 'glusterfs', 'generic']),
+  /** As it is named in /proc/filesystems. */
+  kernelFilesystem: v.string(),
+  kernelModule: v.optional(v.string()),
+  /** Device nodes the helper opens. */
+  devices: v.array(absolutePath),
+});
+
+const daemon = v.strictObject({
+  path: absolutePath,
+  arguments: v.array(v.string()),
+});
+
+const mount = v.strictObject({
+  /** A path on the host; for `tmpfs` there is none. */
+  host: v.optional(absolutePath),
+  rootfs: absolutePath,
+  type: v.picklist(['bind', 'rbind', 'tmpfs']),
+  access: v.picklist(['ro', 'rw']),
+  propagation: v.picklist(['private', 'slave', 'shared']),
+  /** A missing host path is skipped, not an error. */
+  optional: v.optional(v.boolean(), false),
+  /** A missing host path is made, a directory of this mode (octal). */
+  create: v.optional(v.pipe(v.string(), v.regex(/^0[0-7]{3,4}$/, 'must be an octal mode such as "0755"'))),
+});
+
+export const manifestSchema = v.strictObject({
+  $schema: v.optional(v.string()),
+  formatVersion: v.literal(1),
+  rootfs,
+  /** fstype as kubelet and mount(8) name it → how to mount it. */
+  filesystems: v.record(
+    v.pipe(v.string(), v.regex(/^[A-Za-z0-9._-]+$/, 'must be a filesystem type')),
+    filesystem,
+  ),
+  daemons: v.strictObject({
+    rpcbind: daemon,
+    statd: daemon,
+    /** The program mount.nfs runs when it finds no rpc.statd; `mounter prepare` puts its own there. */
+    startStatd: absolutePath,
+  }),
+  mounts: v.strictObject({
+    /** `shared` ones are identity mounts: targets are accepted below them alone. */
+    mounter: v.pipe(
+      v.array(mount),
+      v.check(
+        (mounts) => mounts.some((m) => m.propagation === 'shared' && m.host === m.rootfs),
+        'needs a shared mount whose host path and rootfs path are the same: the kubelet directory',
+      ),
+    ),
+  }),
+  limits: v.strictObject({
+    /** The whole of one mount; below kubelet's 2 min 3 s. */
+    mountSeconds: seconds,
+    /** A daemon from its start to its first answer. */
+    daemonSeconds: seconds,
+    /** From SIGTERM to SIGKILL. */
+    terminateSeconds: seconds,
+  }),
+  /** How a call gets into the rootfs. */
+  enter: v.picklist(['chroot']),
+});
+
+export type Manifest = v.InferOutput<typeof manifestSchema>;
+export type Filesystem = v.InferOutput<typeof filesystem>;
+export type ManifestMount = v.InferOutput<typeof mount>;
+export type DebianPackage = v.InferOutput<typeof debianPackage>;
+
+/**
+ * The manifest in `text`.
+ * @param path where the text came from, for messages only.
+ * @throws MounterError (system) that names the field by its path, e.g. `filesystems.nfs.helper`.
+ */
+export function parseManifest(text: string, path: string): Manifest {
+  let json: unknown;
+  try {
+    json = JSON.parse(text);
+  } catch (error) {
+    throw new MounterError(`not valid JSON: ${(error as Error).message}`, {
+      subject: path,
+      status: exitCode.system,
+      hint: 'mend the file, or run mounter install again',
+      cause: error,
+    });
+  }
+  const result = v.safeParse(manifestSchema, json, { abortEarly: true });
+  if (result.success) return result.output;
+  const [issue] = result.issues;
+  const field = v.getDotPath(issue) ?? 'the whole file';
+  throw new MounterError(`${field}: ${issue.message}`, {
+    subject: path,
+    status: exitCode.system,
+    hint: 'mend this field, or run mounter install again',
+  });
+}
