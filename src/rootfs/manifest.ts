@@ -34,10 +34,15 @@ const rootfs = v.strictObject({
   name: v.string(),
   suite: v.string(),
   architecture: v.picklist(['amd64', 'arm64']),
-  /** What is asked for; `packages` is the closure of these. */
+  /** What is asked for; `packages` are those of their closure that something is taken from. */
   include: v.array(v.string()),
   packages: v.array(debianPackage),
-  /** Paths kept, relative to `/`; a directory is kept whole. Their libraries come along by themselves. */
+  /** The time of every entry of the tar, in seconds since 1970. */
+  epoch: v.optional(v.pipe(v.number(), v.integer(), v.minValue(0))),
+  /**
+   * Paths kept, relative to `/`; a directory is kept whole, `*` is anything within a name. Their libraries
+   * come along by themselves.
+   */
   files: v.array(v.string()),
   /** Paths dropped from directories that are kept. */
   exclude: v.array(v.string()),

@@ -1,0 +1,50 @@
+import { constants } from 'node:os';
+import { execa } from 'execa';
+import { MounterError } from '../errors.ts';
+import { exitCode } from '../exit-codes.ts';
+import { enterRootfs } from '../rootfs/enter.ts';
+import { readManifest, requireRoot } from '../rootfs/node.ts';
+import { parseFlags } from './flags.ts';
+import { helpFor } from './help.ts';
+import type { CommandContext } from './table.ts';
+
+/** `mounter exec -- COMMAND…` @returns the command's own status. */
+export async function exec(
+  argv: readonly string[],
+  { layout, host, output }: CommandContext,
+): Promise<number> {
+  const separator = argv.indexOf('--');
+  const own = separator < 0 ? argv : argv.slice(0, separator);
+  const flags = parseFlags('exec', own, { boolean: [], string: [], operands: [0, 0] });
+  if (flags.help) {
+    output.out(helpFor('exec'));
+    return exitCode.success;
+  }
+  const command = separator < 0 ? [] : argv.slice(separator + 1);
+  if (command.length === 0) {
+    throw new MounterError('no command', {
+      subject: 'exec',
+      status: exitCode.usage,
+      hint: 'mounter exec -- showmount -e SERVER',
+    });
+  }
+  requireRoot(host, 'entering the rootfs');
+  const manifest = readManifest(host, layout);
+  if (host.stat(layout.rootfs)?.kind !== 'directory') {
+    throw new MounterError('no rootfs is installed', {
+      subject: layout.rootfs,
+      status: exitCode.system,
+      hint: 'run mounter install FILE first',
+    });
+  }
+  const [program = '', ...args] = enterRootfs(host, layout.rootfs, manifest.enter, command);
+  const { TERM } = process.env;
+  const result = await execa(program, args, {
+    stdio: 'inherit',
+    reject: false,
+    cwd: '/',
+    extendEnv: false,
+    env: { PATH: '/usr/sbin:/usr/bin:/sbin:/bin', LC_ALL: 'C', ...(TERM === undefined ? {} : { TERM }) },
+  });
+  return result.exitCode ?? 128 + (result.signal === undefined ? 0 : constants.signals[result.signal]);
+}

@@ -1,0 +1,85 @@
+import minimist from 'minimist';
+import { MounterError } from '../errors.ts';
+import { exitCode } from '../exit-codes.ts';
+import { nearest } from '../nearest.ts';
+
+/** The flags a command takes; `help` is understood by all. */
+export interface FlagSpecification {
+  readonly boolean: readonly string[];
+  readonly string: readonly string[];
+  /** How many operands may follow, at least and at most. */
+  readonly operands: readonly [minimum: number, maximum: number];
+}
+
+export interface Flags {
+  readonly help: boolean;
+  readonly operands: readonly string[];
+  /** Everything after `--`. */
+  readonly rest: readonly string[];
+  has(name: string): boolean;
+  value(name: string): string | undefined;
+}
+
+/** @throws MounterError (usage) that names the nearest flag, or the missing or surplus operand. */
+export function parseFlags(
+  command: string,
+  argv: readonly string[],
+  specification: FlagSpecification,
+): Flags {
+  const known = [...specification.boolean, ...specification.string, 'help', 'h'];
+  const parsed = minimist([...argv], {
+    boolean: [...specification.boolean, 'help', 'h'],
+    string: [...specification.string, '_'],
+    '--': true,
+    unknown: (word) => {
+      if (word.startsWith('-')) throw unknownFlag(command, word, known);
+      return true;
+    },
+  });
+  const operands = parsed._.map(String);
+  const isHelp = parsed.help === true || parsed.h === true;
+  if (!isHelp) checkOperands(command, operands, specification.operands);
+  return {
+    help: isHelp,
+    operands,
+    rest: parsed['--'] ?? [],
+    has: (name) => parsed[name] === true,
+    value: (name) => stringValue(command, name, parsed[name]),
+  };
+}
+
+function stringValue(command: string, name: string, value: unknown): string | undefined {
+  if (value === undefined) return undefined;
+  if (typeof value === 'string' && value !== '') return value;
+  throw usage(`--${name}`, Array.isArray(value) ? 'given more than once' : 'needs a value', command);
+}
+
+function checkOperands(
+  command: string,
+  operands: readonly string[],
+  [minimum, maximum]: readonly [number, number],
+): void {
+  if (operands.length < minimum) throw usage(command, 'something to work on is missing', command);
+  if (operands.length > maximum)
+    throw usage(operands[maximum] ?? '', `is one operand too many for mounter ${command}`, command);
+}
+
+function unknownFlag(command: string, word: string, known: readonly string[]): MounterError {
+  const name = word.replace(/^-+/, '').split('=')[0] ?? '';
+  const near = nearest(name, known);
+  return usage(
+    word.split('=')[0] ?? word,
+    'unknown option',
+    command,
+    near === undefined ? undefined : `did you mean --${near}?`,
+  );
+}
+
+function usage(subject: string, message: string, command: string, first?: string): MounterError {
+  const see = `see mounter ${command} --help`;
+  return new MounterError(message, {
+    subject,
+    status: exitCode.usage,
+    hint: first === undefined ? see : `${first} ${see}`,
+  });
+}

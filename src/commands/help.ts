@@ -1,0 +1,103 @@
+import { MounterError } from '../errors.ts';
+import { exitCode } from '../exit-codes.ts';
+import { nearest } from '../nearest.ts';
+import type { CommandContext } from './table.ts';
+
+/** `mounter help [COMMAND]`, `mounter --help` */
+export async function help(argv: readonly string[], { output }: CommandContext): Promise<number> {
+  output.out(argv[0] === undefined ? overview : helpFor(argv[0]));
+  return exitCode.success;
+}
+
+/** The manual of one command. @throws MounterError (usage) for a word that is none. */
+export function helpFor(command: string): string {
+  const text = Object.hasOwn(texts, command) ? texts[command as keyof typeof texts] : undefined;
+  if (text !== undefined) return text;
+  const near = nearest(command, Object.keys(texts));
+  throw new MounterError('no help for it: unknown command', {
+    subject: command,
+    status: exitCode.usage,
+    hint: near === undefined ? 'see mounter --help' : `did you mean mounter ${near} --help?`,
+  });
+}
+
+const overview = `mounter: NFS and GlusterFS mounts for nodes without storage tools
+
+  mounter mount -t TYPE [-o OPTIONS] SOURCE TARGET   mount as kubelet does, or by hand
+  mounter install FILE      unpack a rootfs of storage tools, verified, and switch to it
+  mounter prepare           share the kubelet directory with the rootfs; any number of times
+  mounter status            what is installed, prepared, running and mounted
+  mounter exec -- COMMAND   run a tool of the rootfs, such as showmount or rpcinfo
+  mounter teardown          undo prepare
+  mounter help COMMAND      the manual of one command
+
+Called as mount.nfs, mount.nfs4 or mount.glusterfs it is that mount helper.
+Environment: MOUNTER_HOME, the directory it is installed in; MOUNTER_MANIFEST, its rootfs-manifest.json.
+`;
+
+const texts = {
+  mount: `mounter mount -t TYPE [-o OPTIONS] [-rwvfns] SOURCE TARGET
+
+Runs the mount helper of the rootfs, so that the mount appears on the host. TARGET is an absolute
+path of a directory below the kubelet directory. Success means that it is visible on the host.
+
+  -t, --types TYPE      nfs, nfs4, glusterfs, or what else the manifest offers
+  -o, --options LIST    handed to the helper as they are, in their order; may be repeated
+  -r, --read-only       the same as -o ro        -w, --read-write   the same as -o rw
+  -v, --verbose         say each step            -f, --fake         all but the mount itself
+  -n, --no-mtab         for the helper           -s                 for the helper: tolerate unknown options
+      --source SOURCE   instead of the operand       --target TARGET
+      --no-canonicalize accepted: paths are never canonicalized
+      --dry-run         print the plan, run nothing; with --json for programs
+
+NFSv3 with locks needs rpcbind and rpc.statd; they are started when needed, once per node.
+Exit status as in mount(8): 0 success, 1 usage or not root, 2 system, 8 interrupted, 32 mount failure,
+or the helper's own.
+
+  mounter mount -t nfs -o nfsvers=4.1,ro server:/export /var/lib/kubelet/pods/test/volume
+  mounter mount -t nfs -o nfsvers=3 '[fd00::5]:/export' /var/lib/kubelet/pods/test/volume
+  mounter mount -t glusterfs server:volume /var/lib/kubelet/pods/test/volume
+  mounter mount --dry-run -t nfs server:/export /var/lib/kubelet/pods/test/volume
+`,
+  install: `mounter install FILE [--digest sha256:HEX] [--manifest FILE] [--home DIR]
+
+Unpacks a rootfs (tar, plain or compressed with zstd or gzip) to versions/DIGEST below MOUNTER_HOME,
+checks it, places this executable and the manifest there, and switches the rootfs to it by one rename.
+The digest is of the uncompressed tar; without --digest it is the one in the manifest. The manifest is
+rootfs-manifest.json beside FILE, unless --manifest names another. Installing what is installed changes
+nothing; a failure leaves the rootfs that was there.
+
+  mounter install dist/rootfs.tar.zst
+  mounter install /media/rootfs.tar --manifest /media/rootfs-manifest.json
+`,
+  prepare: `mounter prepare
+
+Makes the node ready, after each boot and before kubelet: MOUNTER_HOME as a private mount, the kubelet
+directory as a shared mount with a peer group of its own, and inside the rootfs what its helpers need
+(mounts.mounter of the manifest). Says what it did; a second run does nothing.
+
+  mounter prepare
+`,
+  teardown: `mounter teardown [--unmount-volumes]
+
+Undoes prepare: ends rpcbind, rpc.statd and glusterfs where they run inside the rootfs, and takes its
+mounts away. Refuses while volumes are mounted, unless it may unmount them. Files stay.
+
+  mounter teardown
+  mounter teardown --unmount-volumes
+`,
+  status: `mounter status [--json]
+
+What is installed, prepared, running and mounted. Exit status 0 when a mount can work, 1 when not.
+
+  mounter status
+  mounter status --json
+`,
+  exec: `mounter exec -- COMMAND [ARGUMENT…]
+
+Runs a program of the rootfs inside the rootfs, with this terminal and this exit status.
+
+  mounter exec -- showmount -e server
+  mounter exec -- rpcinfo -p 127.0.0.1
+`,
+} as const;

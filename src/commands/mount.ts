@@ -1,0 +1,51 @@
+import type { Host } from '../host/host.ts';
+import { parseHelperArguments, parseMountArguments } from '../mount/argv.ts';
+import type { MountContext } from '../mount/context.ts';
+import { type MountPlan, planMount } from '../mount/plan.ts';
+import { toMountRequest } from '../mount/request.ts';
+import { runPlan } from '../mount/run.ts';
+import { describePlan, describeStep, planAsJson } from '../mount/show.ts';
+import type { Layout } from '../rootfs/layout.ts';
+import { readManifest, requireRoot } from '../rootfs/node.ts';
+import type { Output } from './output.ts';
+
+/** The names under which the executable is a mount helper for the host's own mount(8). */
+export const helperNames = ['mount.nfs', 'mount.nfs4', 'mount.glusterfs'] as const;
+export type HelperName = (typeof helperNames)[number];
+
+/**
+ * `mounter mount`: argv → request → plan → run.
+ * @param helperName set when argv[0] was a helper's name; its argument grammar is another.
+ * @throws MounterError
+ */
+export async function mount(
+  argv: readonly string[],
+  helperName: HelperName | undefined,
+  layout: Layout,
+  host: Host,
+  output: Output,
+): Promise<void> {
+  const args = helperName === undefined ? parseMountArguments(argv) : parseHelperArguments(helperName, argv);
+  if (args.help) {
+    output.out((await import('./help.ts')).helpFor('mount'));
+    return;
+  }
+  const request = toMountRequest(args);
+  const manifest = readManifest(host, layout);
+  const plan = planMount(request, manifest, layout);
+  if (args.dryRun) {
+    output.out(args.json ? planAsJson(plan) : describePlan(plan));
+    return;
+  }
+  requireRoot(host, 'mounting');
+  const report: MountContext['report'] = args.verbose
+    ? (step) => output.err(`mounter: ${describeStep(step)}\n`)
+    : () => {};
+  const result = await runPlan(plan, { host, layout, manifest, report });
+  if (result.wasMounted && args.verbose) output.err(wasMounted(plan));
+  output.err(result.helperOutput);
+}
+
+function wasMounted(plan: MountPlan): string {
+  return `mounter: ${plan.target}: ${plan.source} is mounted there already; nothing to do\n`;
+}

@@ -1,0 +1,49 @@
+import { MounterError } from '../errors.ts';
+import { exitCode } from '../exit-codes.ts';
+import type { Host } from '../host/host.ts';
+import { nearest } from '../nearest.ts';
+import type { Layout } from '../rootfs/layout.ts';
+import type { Output } from './output.ts';
+
+/** What every command but `mount` works with. */
+export interface CommandContext {
+  readonly layout: Layout;
+  readonly host: Host;
+  readonly output: Output;
+  /** This program's own path, resolved. */
+  readonly executable: string;
+}
+
+/** @returns the exit status. @throws MounterError */
+type Command = (argv: readonly string[], context: CommandContext) => Promise<number>;
+
+/** Loaded when called: none of them may cost a mount anything. */
+const commands: Readonly<Record<string, () => Promise<Command>>> = {
+  install: async () => (await import('./install.ts')).install,
+  prepare: async () => (await import('./prepare.ts')).prepare,
+  teardown: async () => (await import('./teardown.ts')).teardownCommand,
+  status: async () => (await import('./status.ts')).status,
+  exec: async () => (await import('./exec.ts')).exec,
+  help: async () => (await import('./help.ts')).help,
+};
+
+/** Runs the command that the first word names. */
+export async function runCommand(argv: readonly string[], context: CommandContext): Promise<number> {
+  const [word, ...rest] = argv;
+  if (word === '--help' || word === '-h') return (await help())([], context);
+  if (word === '--version' || word === 'version')
+    return (await import('./version.ts')).version(rest, context);
+  if (word === undefined) {
+    throw new MounterError('no command', { status: exitCode.usage, hint: 'see mounter --help' });
+  }
+  const load = Object.hasOwn(commands, word) ? commands[word] : undefined;
+  if (load !== undefined) return (await load())(rest, context);
+  const near = nearest(word, [...Object.keys(commands), 'mount', 'version']);
+  throw new MounterError('unknown command', {
+    subject: word,
+    status: exitCode.usage,
+    hint: near === undefined ? 'see mounter --help' : `did you mean mounter ${near}? See mounter --help`,
+  });
+}
+
+const help = async () => (await import('./help.ts')).help;

@@ -1,0 +1,33 @@
+import { existsSync } from 'node:fs';
+import { exitCode } from '../exit-codes.ts';
+import { withFileLock } from '../host/file-lock.ts';
+import { readManifest, requireRoot } from '../rootfs/node.ts';
+import { teardown } from '../rootfs/teardown.ts';
+import { parseFlags } from './flags.ts';
+import { helpFor } from './help.ts';
+import { nodeLock, nodeLockSeconds } from './prepare.ts';
+import type { CommandContext } from './table.ts';
+
+/** `mounter teardown` */
+export async function teardownCommand(
+  argv: readonly string[],
+  { layout, host, output }: CommandContext,
+): Promise<number> {
+  const flags = parseFlags('teardown', argv, { boolean: ['unmount-volumes'], string: [], operands: [0, 0] });
+  if (flags.help) {
+    output.out(helpFor('teardown'));
+    return exitCode.success;
+  }
+  requireRoot(host, 'undoing the preparation');
+  if (!existsSync(layout.home)) {
+    output.out('nothing is installed; nothing to do\n');
+    return exitCode.success;
+  }
+  const manifest = readManifest(host, layout);
+  const unmountVolumes = flags.has('unmount-volumes');
+  const done = await withFileLock(nodeLock, nodeLockSeconds, () =>
+    teardown({ host, layout, manifest, unmountVolumes }),
+  );
+  output.out(done.length === 0 ? 'not prepared; nothing to do\n' : `${done.join('\n')}\n`);
+  return exitCode.success;
+}

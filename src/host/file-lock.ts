@@ -1,0 +1,51 @@
+import { mkdirSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { execa } from 'execa';
+import { MounterError } from '../errors.ts';
+import { exitCode } from '../exit-codes.ts';
+import { nodeHost } from './node-host.ts';
+
+/**
+ * Runs `action` while holding flock(2) on the file `path`, which is made if need be. JavaScript has no
+ * flock: flock(1) holds it around a cat(1) that lives as long as our end of its stdin, so the lock is
+ * released however we end.
+ * @throws MounterError (system) when another process holds it for longer than `waitSeconds`.
+ */
+export async function withFileLock<T>(
+  path: string,
+  waitSeconds: number,
+  action: () => Promise<T>,
+): Promise<T> {
+  mkdirSync(dirname(path), { recursive: true, mode: 0o755 });
+  const holder = execa(
+    nodeHost.findProgram('flock'),
+    ['-w', String(waitSeconds), path, nodeHost.findProgram('cat')],
+    {
+      cwd: '/',
+      stdin: 'pipe',
+      stdout: 'pipe',
+      stderr: 'inherit',
+      reject: false,
+      // A Ctrl-C is for us: were the holder ended by it, the lock would go before we do.
+      detached: true,
+    },
+  );
+  holder.stdin.write('locked\n');
+  const isLocked = await new Promise<boolean>((resolve) => {
+    holder.stdout.once('data', () => resolve(true));
+    void holder.then(() => resolve(false));
+  });
+  if (!isLocked) {
+    throw new MounterError(`another mounter holds this lock for more than ${waitSeconds} s`, {
+      subject: path,
+      status: exitCode.system,
+      hint: 'wait for it to end, then try again',
+    });
+  }
+  try {
+    return await action();
+  } finally {
+    holder.stdin.end();
+    await holder;
+  }
+}

@@ -1,0 +1,73 @@
+/**
+ * The port through which the mount path reaches the world. `src/mount` and the parts of `src/rootfs` it
+ * uses see nothing else: no `node:` module, so that another engine can stand behind it and tests can put
+ * their own model there.
+ */
+export interface Host {
+  /** The effective user id. */
+  effectiveUserId(): number;
+  /** @returns the file's text, or undefined when it does not exist. @throws on any other failure. */
+  readText(path: string): string | undefined;
+  /** lstat(2). @returns undefined when nothing is there (ENOENT, ENOTDIR). */
+  lstat(path: string): FileStatus | undefined;
+  /** stat(2), through symlinks. @returns undefined when nothing is there. */
+  stat(path: string): FileStatus | undefined;
+  /**
+   * The id of the mount that `path` lies on: field 1 of proc_pid_mountinfo(5). Costs the same however
+   * many mounts there are, and asks no server: it opens with O_PATH, which does not revalidate, so that a
+   * dead NFS server can't hang it.
+   * @returns undefined when nothing is there.
+   */
+  mountId(path: string): number | undefined;
+  /** Every process's id, command line and root; only what is still there while reading. */
+  processes(): readonly ProcessInformation[];
+  /** Sends `signal` to one process, or to a process group when `pid` is negative; a missing one is no error. */
+  kill(pid: number, signal: 'SIGTERM' | 'SIGKILL'): void;
+  /** The absolute path of a program of the host's. @throws MounterError (system) when there is none. */
+  findProgram(name: string): string;
+  /** Runs a program to its end, within its limit. */
+  run(command: Command): Promise<Outcome>;
+  sleep(milliseconds: number): Promise<void>;
+  /** Monotonic, in milliseconds. */
+  now(): number;
+}
+
+export interface FileStatus {
+  readonly kind: 'directory' | 'file' | 'symlink' | 'device' | 'other';
+  readonly device: number;
+  readonly inode: number;
+  readonly isExecutable: boolean;
+}
+
+/** Two statuses of one and the same file or directory, seen through different mounts perhaps. */
+export function isSameFile(a: FileStatus | undefined, b: FileStatus | undefined): boolean {
+  return a !== undefined && b !== undefined && a.device === b.device && a.inode === b.inode;
+}
+
+export interface ProcessInformation {
+  readonly pid: number;
+  /** argv; empty for kernel threads and zombies. */
+  readonly commandLine: readonly string[];
+  /** The root directory as the host names it. */
+  readonly root: string | undefined;
+  /** Clock ticks after boot: with the pid it names a process for ever. */
+  readonly startTime: number;
+}
+
+export interface Command {
+  /** The program's absolute path, then its arguments. */
+  readonly argv: readonly string[];
+  /** After this SIGTERM goes to the whole process group, after `terminateMs` more SIGKILL. */
+  readonly deadlineMs: number;
+  readonly terminateMs: number;
+}
+
+/** How a command ended. */
+export interface Outcome {
+  /** The exit status; 128 + N when signal N ended it. */
+  readonly status: number;
+  /** What ended it before its own end: its deadline, or a signal to us. */
+  readonly endedBy: 'itself' | 'deadline' | 'interrupt';
+  /** Its stdout and stderr as they came, at most the last 64 KiB. */
+  readonly output: string;
+}

@@ -1,0 +1,96 @@
+import {
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  readlinkSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+} from 'node:fs';
+import { MounterError } from '../errors.ts';
+import { exitCode } from '../exit-codes.ts';
+import type { Host } from '../host/host.ts';
+import { mountsBelow } from '../host/mountinfo.ts';
+import { runProgram } from '../host/programs.ts';
+import type { Layout } from '../rootfs/layout.ts';
+import { readEntries } from '../rootfs/prepare.ts';
+import { unpackTar } from './unpack.ts';
+
+/** The unpacked images below MOUNTER_HOME/versions, and the symlink that says which is in use. */
+
+/** The directory of a version: it has the name of its digest only once it is complete. */
+export function versionPath(layout: Layout, digest: string): string {
+  return `${layout.versions}/${digest.slice('sha256:'.length)}`;
+}
+
+/** The digest of the version that `rootfs` leads to; undefined when there is none. */
+export function currentDigest(layout: Layout): string | undefined {
+  if (!lstatSync(layout.rootfs, { throwIfNoEntry: false })?.isSymbolicLink()) return undefined;
+  const match = /(?:^|\/)versions\/([0-9a-f]{64})\/?$/.exec(readlinkSync(layout.rootfs));
+  return match === null ? undefined : `sha256:${match[1]}`;
+}
+
+/** The digests of the versions that are complete. */
+export function installedDigests(layout: Layout): readonly string[] {
+  if (!existsSync(layout.versions)) return [];
+  return readdirSync(layout.versions)
+    .filter((name) => /^[0-9a-f]{64}$/.test(name))
+    .map((name) => `sha256:${name}`);
+}
+
+/**
+ * Unpacks `file` to `versions/<digest>`: under another name first, and renamed when it is complete, has the
+ * digest, and passes `check`. What an earlier, interrupted run left is taken away.
+ * @throws MounterError (system); nothing is left behind then.
+ */
+export async function unpackVersion(
+  file: string,
+  digest: string,
+  check: (root: string) => void,
+  { layout, host }: { readonly layout: Layout; readonly host: Host },
+): Promise<void> {
+  mkdirSync(layout.versions, { recursive: true, mode: 0o755 });
+  removeUnfinished(layout, host);
+  const unfinished = `${layout.versions}/${unfinishedPrefix}${process.pid}`;
+  mkdirSync(unfinished, 0o755);
+  try {
+    const unpacked = await unpackTar(file, unfinished);
+    if (unpacked !== digest) throw wrongDigest(file, digest, unpacked);
+    check(unfinished);
+    // On disk before it has its name: after a power cut a version is complete or not there.
+    await runProgram('sync', ['-f', unfinished]);
+    renameSync(unfinished, versionPath(layout, digest));
+  } catch (error) {
+    rmSync(unfinished, { recursive: true, force: true });
+    throw error;
+  }
+}
+
+const unfinishedPrefix = '.unfinished-';
+
+/** Under the node's lock nobody else is at work in them. */
+function removeUnfinished(layout: Layout, host: Host): void {
+  for (const name of readdirSync(layout.versions)) {
+    if (!name.startsWith(unfinishedPrefix)) continue;
+    const path = `${layout.versions}/${name}`;
+    // Never through a mount: what is below one is not ours to remove.
+    if (mountsBelow(readEntries(host), path).length === 0) rmSync(path, { recursive: true, force: true });
+  }
+}
+
+function wrongDigest(file: string, wanted: string, found: string): MounterError {
+  return new MounterError(`the digest of its contents is ${found}, not ${wanted}`, {
+    subject: file,
+    status: exitCode.system,
+    hint: 'fetch the file again, or name the manifest that belongs to it with --manifest',
+  });
+}
+
+/** Makes `rootfs` lead to the version, by one rename: at every moment there is a rootfs. */
+export function switchTo(layout: Layout, digest: string): void {
+  const unfinished = `${layout.rootfs}.new`;
+  rmSync(unfinished, { force: true });
+  symlinkSync(`versions/${digest.slice('sha256:'.length)}`, unfinished);
+  renameSync(unfinished, layout.rootfs);
+}

@@ -1,0 +1,60 @@
+import { realpathSync, writeSync } from 'node:fs';
+import { helperNames, mount } from './commands/mount.ts';
+import type { Output } from './commands/output.ts';
+import { formatError, MounterError } from './errors.ts';
+import { exitCode } from './exit-codes.ts';
+import { nodeHost } from './host/node-host.ts';
+import { findLayout } from './rootfs/node.ts';
+
+/**
+ * argv[0] and the first word choose the command; the exit status is set in this file and nowhere else. Only
+ * the mount path is imported at once: every mount pays for what is loaded here.
+ */
+async function main(argv0: string, argv: readonly string[], output: Output): Promise<number> {
+  try {
+    const executable = realpathSync(process.execPath);
+    const layout = findLayout(nodeHost, executable, process.env);
+    const helperName = helperNames.find((name) => name === argv0.slice(argv0.lastIndexOf('/') + 1));
+    if (helperName !== undefined || argv[0] === 'mount') {
+      await mount(helperName === undefined ? argv.slice(1) : argv, helperName, layout, nodeHost, output);
+      return exitCode.success;
+    }
+    const { runCommand } = await import('./commands/table.ts');
+    return await runCommand(argv, { layout, host: nodeHost, output, executable });
+  } catch (error) {
+    const shown = asMounterError(error);
+    output.err(formatError(shown));
+    // A mistyped command is nothing to remember.
+    if (shown.status !== exitCode.usage) (await import('./log.ts')).recordFailure(shown, argv[0] ?? '');
+    return shown.status;
+  }
+}
+
+/** What we did not foresee is our bug, and told apart from what the operator can mend. */
+function asMounterError(error: unknown): MounterError {
+  if (error instanceof MounterError) return error;
+  const message = error instanceof Error ? error.message : String(error);
+  return new MounterError(message, {
+    subject: 'internal error',
+    status: exitCode.internal,
+    hint: 'please report it, with the command and this line',
+    cause: error,
+  });
+}
+
+/** Written at once: what is still in a buffer is lost when the process ends. A reader that is gone is no failure. */
+function writeAll(fd: number, text: string): void {
+  const bytes = Buffer.from(text);
+  let written = 0;
+  while (written < bytes.length) {
+    try {
+      written += writeSync(fd, bytes, written);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EAGAIN') return;
+    }
+  }
+}
+
+const standardOutput: Output = { out: (text) => writeAll(1, text), err: (text) => writeAll(2, text) };
+
+process.exit(await main(process.argv0, process.argv.slice(2), standardOutput));

@@ -1,0 +1,23 @@
+import type { MountContext } from './context.ts';
+import { isVersion3Volume } from './nfs.ts';
+import type { MountPlan } from './plan.ts';
+
+/**
+ * Whether mount.nfs, given no version, settled for v3. Where nothing ever listened on rpcbind's socket it
+ * can't have: so a node that mounts v4 alone pays one stat(2) for this.
+ */
+export function negotiatedVersion3(plan: MountPlan, { host, layout }: MountContext): boolean {
+  if (host.stat(`${layout.rootfs}/run/rpcbind.sock`) === undefined) return false;
+  const target = host.lstat(plan.target);
+  const volumes = host.readText('/proc/fs/nfsfs/volumes');
+  if (target === undefined || volumes === undefined) return false;
+  return isVersion3Volume(volumes, majorMinor(target.device));
+}
+
+/** `major:minor` of a device number as stat(2) gives it. @see makedev(3) */
+function majorMinor(device: number): string {
+  const low = device % 2 ** 32;
+  const major = (Math.floor(low / 2 ** 8) % 2 ** 12) + Math.floor(device / 2 ** 44) * 2 ** 12;
+  const minor = (low % 2 ** 8) + Math.floor(low / 2 ** 20) * 2 ** 8;
+  return `${major}:${minor}`;
+}

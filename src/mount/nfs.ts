@@ -1,0 +1,63 @@
+import { lastOption, type MountOption, parseOptions } from './options.ts';
+
+/** What only NFS knows: versions, lock services, and how a source is written. @see nfs(5) */
+
+/**
+ * When a mount needs rpcbind and rpc.statd on this node.
+ * - `always`: it is v3, and locks go over the network.
+ * - `ifNegotiated`: no version was given; mount.nfs tries 4.2, 4.1, 4.0, then 3.
+ * - `never`: v4 locks inside its own protocol, and `nolock` keeps v3's on this node.
+ */
+export type LockServicesNeed = 'always' | 'ifNegotiated' | 'never';
+
+/** @param fstype `nfs` or `nfs4`, the latter being v4 whatever the options say. */
+export function lockServicesNeed(fstype: string, options: string): LockServicesNeed {
+  const parsed = parseOptions(options);
+  if (lastOption(parsed, 'lock', 'nolock')?.name === 'nolock') return 'never';
+  const major = fstype === 'nfs4' ? '4' : requestedMajorVersion(parsed);
+  if (major === undefined) return 'ifNegotiated';
+  return major === '4' ? 'never' : 'always';
+}
+
+/** '3' of `vers=3`, `nfsvers=3`, `v3`; '4' of `vers=4.2`, `v4.1`; the rightmost wins, as in mount.nfs. */
+function requestedMajorVersion(options: readonly MountOption[]): string | undefined {
+  const version = options.findLast(isVersionOption);
+  if (version === undefined) return undefined;
+  const text = version.value ?? version.name.slice(1);
+  return text.split('.')[0];
+}
+
+function isVersionOption(option: MountOption): boolean {
+  if (option.value === undefined) return /^v[0-9](\.[0-9]+)?$/.test(option.name);
+  return option.name === 'vers' || option.name === 'nfsvers';
+}
+
+/** The filesystem types under which the kernel lists an NFS mount. */
+export const nfsKernelTypes: readonly string[] = ['nfs', 'nfs4'];
+
+/**
+ * `server:/path` in one form: repeated and trailing slashes gone. The server stays as it is written: two
+ * names of one server are two sources, as they are for the kernel.
+ */
+export function canonicalNfsSource(source: string): string {
+  const colon = source.startsWith('[') ? source.indexOf(']:') + 1 : source.indexOf(':');
+  if (colon <= 0) return source;
+  const path = source.slice(colon + 1).replace(/\/+/g, '/');
+  return `${source.slice(0, colon)}:${path.length > 1 ? path.replace(/\/$/, '') : path}`;
+}
+
+/**
+ * True when the NFS filesystem of `device` (`major:minor`) was mounted as v3.
+ *
+ * ```
+ * NV SERVER   PORT DEV          FSID                              FSC
+ * v3 0a090001  801 0:45         5f3c5f6d6e4c4b6e:0                no
+ * ```
+ * @param volumes the text of /proc/fs/nfsfs/volumes: a line for each filesystem, not for each mount.
+ */
+export function isVersion3Volume(volumes: string, device: string): boolean {
+  return volumes.split('\n').some((line) => {
+    const [version, , , dev] = line.trim().split(/\s+/);
+    return version === 'v3' && dev === device;
+  });
+}

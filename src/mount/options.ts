@@ -1,0 +1,104 @@
+import type { MounterError } from '../errors.ts';
+import { usageError } from './usage-error.ts';
+
+/** One item of an options string: of `vers=4.1` the name is `vers`, the value `4.1` and the text the whole. */
+export interface MountOption {
+  readonly name: string;
+  /** Byte for byte, quotes included; undefined where there is no `=`. */
+  readonly value: string | undefined;
+  readonly text: string;
+}
+
+/**
+ * The items of an options string in their order, e.g. of `hard,context="system_u:object_r:x:s0:c1,c2",ro`.
+ * Commas inside double quotes do not separate, and empty items are skipped.
+ *
+ * A backslash escapes nothing: mount.nfs(8), which reads the string after us, splits at `\,`, and what it takes
+ * for an option must not hide from us inside another one (libmount since 2.34 would not split there).
+ *
+ * @throws MounterError usage for a quote that is not closed. libmount silently drops that option and all that
+ *   follow in the same string, mount.nfs calls it invalid; so do we, rather than mount without an option asked for.
+ */
+export function parseOptions(options: string): readonly MountOption[] {
+  const items: MountOption[] = [];
+  for (let start = 0; start < options.length; ) {
+    const end = itemEnd(options, start);
+    if (end === undefined) throw unclosedQuote(items.length + 1);
+    if (end > start) items.push(toOption(options.slice(start, end)));
+    start = end + 1;
+  }
+  return items;
+}
+
+/** The last of `options` that has one of these names: the one that counts where a later spelling overrules. */
+export function lastOption(
+  options: readonly MountOption[],
+  ...names: readonly string[]
+): MountOption | undefined {
+  return options.findLast((option) => names.includes(option.name));
+}
+
+/** The index of the comma that ends the item at `start`, or the length; undefined inside an open quote. */
+function itemEnd(options: string, start: number): number | undefined {
+  let isQuoted = false;
+  for (let at = start; at < options.length; at += 1) {
+    if (options[at] === '"') isQuoted = !isQuoted;
+    else if (options[at] === ',' && !isQuoted) return at;
+  }
+  return isQuoted ? undefined : options.length;
+}
+
+/** An item that begins with `=` has no value, only an odd name, as in libmount. */
+function toOption(text: string): MountOption {
+  const equals = text.indexOf('=', 1);
+  if (equals < 0) return { name: text, value: undefined, text };
+  return { name: text.slice(0, equals), value: text.slice(equals + 1), text };
+}
+
+/** Names the place, not the option: what looks like a name may be the half of a password with a comma in it. */
+function unclosedQuote(place: number): MounterError {
+  const hint = 'close the quote; a value with a double quote of its own can be given in a file only';
+  return usageError('-o', `a double quote is not closed in option number ${place} of the list`, hint);
+}
+
+/**
+ * Names of secrets, wherever a helper could see one: at the start, after a comma (in quotes too: mount.glusterfs
+ * splits there), a quote or a blank; in any case. cifs has pass, password2, cred and `user=NAME%PASSWORD`, ceph
+ * has secret and key.
+ */
+const secretName =
+  /(?:^|[,"\s])(?:(?:pass|passwd|password)2?|secret|credentials|cred|key|(user(?:name)?))=/gi;
+
+/**
+ * `options` with the value of every secret replaced by `<masked>`, order and the rest byte for byte; never throws.
+ *
+ * Where readers differ about the end of a value (`,,` is a comma in a cifs password, `\,` one for libmount, a
+ * quote may be left open), the longest reading is masked: too much of a log line is lost rather than a letter of
+ * a secret shown.
+ */
+export function maskSecrets(options: string): string {
+  let masked = '';
+  let shown = 0;
+  for (const match of options.matchAll(secretName)) {
+    const start = match.index + match[0].length;
+    const end = secretEnd(options, start);
+    const isUser = match[1] !== undefined;
+    if (match.index < shown || (isUser && !options.slice(start, end).includes('%'))) continue;
+    masked += `${options.slice(shown, start)}<masked>`;
+    shown = end;
+  }
+  return masked + options.slice(shown);
+}
+
+function secretEnd(options: string, start: number): number {
+  let isQuoted = false;
+  for (let at = start; at < options.length; at += 1) {
+    const character = options[at];
+    if (character === '\\' && options[at + 1] === '"') return options.length; // a quote or not: readers differ
+    if (character === '\\' && options[at + 1] === ',') at += 1;
+    else if (character === '"') isQuoted = !isQuoted;
+    else if (character === ',' && options[at + 1] === ',') at += 1;
+    else if (character === ',' && !isQuoted) return at;
+  }
+  return options.length;
+}

@@ -1,0 +1,103 @@
+import { MounterError } from '../errors.ts';
+import { exitCode } from '../exit-codes.ts';
+import { nearest } from '../nearest.ts';
+import type { Layout } from '../rootfs/layout.ts';
+import type { Filesystem, Manifest } from '../rootfs/manifest.ts';
+import { lockServicesNeed } from './nfs.ts';
+import { lastOption, parseOptions } from './options.ts';
+import type { MountRequest } from './request.ts';
+
+/** All that a mount does, decided before anything is done; `--dry-run` prints it. */
+export interface MountPlan {
+  readonly fstype: string;
+  readonly kind: Filesystem['kind'];
+  readonly source: string;
+  readonly target: string;
+  /** The target as the host sees it through the rootfs. */
+  readonly rootfsTarget: string;
+  /** `-o remount`: the target has to be a mount point already, and stays the same mount. */
+  readonly isRemount: boolean;
+  readonly steps: readonly MountStep[];
+}
+
+export type MountStep =
+  /** The helper is there, in the rootfs that is there. */
+  | { readonly kind: 'checkHelper'; readonly path: string }
+  | { readonly kind: 'checkDevice'; readonly path: string }
+  /** A directory, no symlink on the way below `identityMount`, the same on both sides; or mounted already. */
+  | { readonly kind: 'checkTarget'; readonly identityMount: string }
+  /** rpcbind and rpc.statd answer. */
+  | { readonly kind: 'provideLockServices' }
+  /** argv as it is inside the rootfs. */
+  | { readonly kind: 'runHelper'; readonly argv: readonly string[] }
+  | { readonly kind: 'verifyMounted' }
+  /** The same as provideLockServices, when mount.nfs settled for v3. */
+  | { readonly kind: 'provideLockServicesIfVersion3' };
+
+/**
+ * The plan for `request` on a node with this manifest. Pure.
+ * @throws MounterError (usage) when the manifest does not offer the type, or the target is outside every
+ *   identity mount.
+ */
+export function planMount(request: MountRequest, manifest: Manifest, layout: Layout): MountPlan {
+  const filesystem = filesystemOf(request.fstype, manifest);
+  const isRemount = lastOption(parseOptions(request.options), 'remount') !== undefined;
+  const locks = filesystem.kind === 'nfs' ? lockServicesNeed(request.fstype, request.options) : 'never';
+  const steps: MountStep[] = [
+    { kind: 'checkHelper', path: filesystem.helper },
+    ...filesystem.devices.map((path) => ({ kind: 'checkDevice', path }) as const),
+    { kind: 'checkTarget', identityMount: identityMountOf(request.target, manifest) },
+  ];
+  if (locks === 'always' && !request.isFake) steps.push({ kind: 'provideLockServices' });
+  steps.push({ kind: 'runHelper', argv: helperArgv(filesystem.helper, request) });
+  if (!request.isFake) steps.push({ kind: 'verifyMounted' });
+  if (locks === 'ifNegotiated' && !request.isFake) steps.push({ kind: 'provideLockServicesIfVersion3' });
+  return {
+    fstype: request.fstype,
+    kind: filesystem.kind,
+    source: request.source,
+    target: request.target,
+    rootfsTarget: `${layout.rootfs}${request.target}`,
+    isRemount,
+    steps,
+  };
+}
+
+function filesystemOf(fstype: string, manifest: Manifest): Filesystem {
+  const filesystem = Object.hasOwn(manifest.filesystems, fstype) ? manifest.filesystems[fstype] : undefined;
+  if (filesystem !== undefined) return filesystem;
+  const offered = Object.keys(manifest.filesystems);
+  const near = nearest(fstype, offered);
+  throw new MounterError(`filesystem type not offered by the manifest`, {
+    subject: fstype,
+    status: exitCode.usage,
+    hint:
+      near === undefined
+        ? `offered are ${offered.join(', ')}`
+        : `did you mean ${near}? Offered are ${offered.join(', ')}`,
+  });
+}
+
+/** The shared directory that holds `target`: only what is below one can appear on the host. */
+function identityMountOf(target: string, manifest: Manifest): string {
+  const directories = manifest.mounts.mounter
+    .filter((mount) => mount.propagation === 'shared' && mount.host === mount.rootfs)
+    .map((mount) => mount.rootfs);
+  const found = directories.find((directory) => target.startsWith(`${directory}/`));
+  if (found !== undefined) return found;
+  throw new MounterError('the target is not below a directory that the rootfs shares with the host', {
+    subject: target,
+    status: exitCode.usage,
+    hint: `mount below ${directories.join(' or ')}, or add the directory to mounts.mounter of the manifest and run mounter prepare`,
+  });
+}
+
+/**
+ * argv for the helper, e.g. `['/sbin/mount.nfs', 'srv:/x', '/m', '-o', 'vers=3']`. Source and target come
+ * first, before getopt(3) could take them for anything else.
+ * @see mount(8) "EXTERNAL HELPERS"
+ */
+function helperArgv(helper: string, request: MountRequest): readonly string[] {
+  const options = request.options === '' ? [] : ['-o', request.options];
+  return [helper, request.source, request.target, ...request.helperFlags, ...options];
+}

@@ -1,0 +1,43 @@
+import { maskSecrets } from './options.ts';
+import type { MountPlan, MountStep } from './plan.ts';
+
+/** The plan for people: what `--dry-run` prints, a line for each step. */
+export function describePlan(plan: MountPlan): string {
+  const lines = plan.steps.map((step, index) => `${index + 1}. ${describeStep(step)}`);
+  return [`${plan.fstype}: ${plan.source} on ${plan.target}`, ...lines, ''].join('\n');
+}
+
+/** The plan for programs, with secrets masked like everything that is shown. */
+export function planAsJson(plan: MountPlan): string {
+  const steps = plan.steps.map((step) =>
+    step.kind === 'runHelper' ? { ...step, argv: maskedArgv(step.argv) } : step,
+  );
+  return `${JSON.stringify({ ...plan, steps }, undefined, 2)}\n`;
+}
+
+/** One step in a sentence without its full stop. */
+export function describeStep(step: MountStep): string {
+  switch (step.kind) {
+    case 'checkHelper':
+      return `check that ${step.path} is in the rootfs`;
+    case 'checkDevice':
+      return `check that ${step.path} is there`;
+    case 'checkTarget':
+      return `check the target below ${step.identityMount}, and what is mounted on it`;
+    case 'provideLockServices':
+      return 'ask rpcbind and rpc.statd, and start what does not answer';
+    case 'runHelper':
+      return `run in the rootfs: ${maskedArgv(step.argv).join(' ')}`;
+    case 'verifyMounted':
+      return 'verify that the mount is visible on the host';
+    case 'provideLockServicesIfVersion3':
+      return 'where mount.nfs settled for v3: ask rpcbind and rpc.statd, and start what does not answer';
+    default:
+      return step satisfies never;
+  }
+}
+
+/** The options follow `-o`; nothing else of a helper's argv holds secrets. */
+function maskedArgv(argv: readonly string[]): readonly string[] {
+  return argv.map((word, index) => (argv[index - 1] === '-o' ? maskSecrets(word) : word));
+}

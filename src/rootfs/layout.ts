@@ -1,0 +1,32 @@
+/** Where things are on the node (DESIGN: "On the node"). The names `mounter` and `rootfs` are kubelet's contract. */
+export interface Layout {
+  /** MOUNTER_HOME, the directory of the executable; absolute, without a trailing slash. */
+  readonly home: string;
+  readonly executable: string;
+  /** The symlink to the version in use. kubelet writes `rootfs/etc/resolv.conf` through it. */
+  readonly rootfs: string;
+  readonly versions: string;
+  readonly manifest: string;
+  /** mounter's stand-in for start-statd, laid over the image's own; beside the executable, because /run may be noexec. */
+  readonly startStatd: string;
+}
+
+export const defaultHome = '/home/kubernetes/containerized_mounter';
+
+/** What is gone after a reboot: locks, and what `prepare` did. */
+export const runDirectory = '/run/containerized-mounter';
+
+/**
+ * @param home MOUNTER_HOME.
+ * @param manifest MOUNTER_MANIFEST, when set.
+ */
+export function layoutOf(home: string, manifest?: string): Layout {
+  return {
+    home,
+    executable: `${home}/mounter`,
+    rootfs: `${home}/rootfs`,
+    versions: `${home}/versions`,
+    manifest: manifest ?? `${home}/rootfs-manifest.json`,
+    startStatd: `${home}/start-statd`,
+  };
+}

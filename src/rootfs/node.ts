@@ -1,0 +1,47 @@
+import { MounterError } from '../errors.ts';
+import { exitCode } from '../exit-codes.ts';
+import type { Host } from '../host/host.ts';
+import { defaultHome, type Layout, layoutOf } from './layout.ts';
+import { type Manifest, parseManifest } from './manifest.ts';
+
+/**
+ * The layout that the environment and the place of the executable give. MOUNTER_HOME and MOUNTER_MANIFEST
+ * override; else it is the directory of the executable, once something is installed there; else the place
+ * kubelet's set-up uses.
+ * @param executable this program's own path, resolved.
+ */
+export function findLayout(host: Host, executable: string, environment: NodeJS.ProcessEnv): Layout {
+  const manifest = environment.MOUNTER_MANIFEST || undefined;
+  const home = environment.MOUNTER_HOME?.replace(/(?<=.)\/+$/, '');
+  if (home) {
+    if (home.startsWith('/') && !home.split('/').includes('..')) return layoutOf(home, manifest);
+    throw new MounterError('MOUNTER_HOME is not an absolute path without ".."', {
+      subject: home,
+      status: exitCode.usage,
+      hint: `unset it, or set it to a directory such as ${defaultHome}`,
+    });
+  }
+  const directory = executable.slice(0, executable.lastIndexOf('/'));
+  const isInstalled = host.lstat(`${directory}/versions`)?.kind === 'directory';
+  return layoutOf(isInstalled ? directory : defaultHome, manifest);
+}
+
+/** @throws MounterError (system) when the manifest is missing or not valid. */
+export function readManifest(host: Host, layout: Layout): Manifest {
+  const text = host.readText(layout.manifest);
+  if (text !== undefined) return parseManifest(text, layout.manifest);
+  throw new MounterError('there is no manifest: nothing is installed here', {
+    subject: layout.manifest,
+    status: exitCode.system,
+    hint: 'run mounter install FILE, or set MOUNTER_HOME to where it is installed',
+  });
+}
+
+/** @throws MounterError (usage, as mount(8) has it) for anyone but root. */
+export function requireRoot(host: Host, what: string): void {
+  if (host.effectiveUserId() === 0) return;
+  throw new MounterError(`${what} needs root`, {
+    status: exitCode.usage,
+    hint: 'run it as root, or with sudo',
+  });
+}

@@ -1,0 +1,128 @@
+import test from 'ava';
+import fc from 'fast-check';
+import { MounterError } from '../../../src/errors.ts';
+import { lastOption, maskSecrets, parseOptions } from '../../../src/mount/options.ts';
+
+for (const [options, texts] of [
+  ['', []],
+  [',,', []],
+  ['ro', ['ro']],
+  ['hard,nfsvers=4.1,ro', ['hard', 'nfsvers=4.1', 'ro']],
+  [',,a,,b,', ['a', 'b']],
+  [
+    'hard,context="system_u:object_r:x:s0:c1,c2",ro',
+    ['hard', 'context="system_u:object_r:x:s0:c1,c2"', 'ro'],
+  ],
+  ['a"b,c"d,e', ['a"b,c"d', 'e']],
+  ['a="",b', ['a=""', 'b']],
+  ["a='x,b'", ["a='x", "b'"]], // single quotes are letters like any other
+  ['a\\,b', ['a\\', 'b']], // as in mount.nfs
+  ['a, b', ['a', ' b']],
+] as const) {
+  test(`the items of '${options}' are ${JSON.stringify(texts)}`, (t) => {
+    t.deepEqual(
+      parseOptions(options).map((option) => option.text),
+      [...texts],
+    );
+  });
+}
+
+for (const [text, name, value] of [
+  ['ro', 'ro', undefined],
+  ['vers=4.1', 'vers', '4.1'],
+  ['vers=', 'vers', ''],
+  ['a=b=c', 'a', 'b=c'],
+  ['context="x,y"', 'context', '"x,y"'],
+  ['=x', '=x', undefined],
+  ['=x=y', '=x', 'y'],
+] as const) {
+  test(`'${text}' is named '${name}' with the value ${value}`, (t) => {
+    t.deepEqual(parseOptions(text), [{ name, value, text }]);
+  });
+}
+
+for (const options of ['a="x,b', '"', 'ro,password="hunter2,hard', 'password=x,hunter2"']) {
+  test(`the open quote in '${options}' is refused without a word of it`, (t) => {
+    const error = t.throws(() => parseOptions(options), { instanceOf: MounterError });
+    t.is(error.status, 1);
+    t.notRegex(`${error.subject} ${error.message} ${error.hint}`, /hunter2|password/);
+  });
+}
+
+test('without quotes the items are those of a split at commas', (t) => {
+  fc.assert(
+    fc.property(fc.array(fc.string().map((text) => text.replaceAll(/[",]/g, ''))), (items) => {
+      const texts = parseOptions(items.join(',')).map((option) => option.text);
+      t.deepEqual(
+        texts,
+        items.filter((item) => item !== ''),
+      );
+    }),
+  );
+});
+
+test('the last of several spellings counts', (t) => {
+  const options = parseOptions('vers=3,ro,nfsvers=4.1,hard');
+  t.is(lastOption(options, 'vers', 'nfsvers')?.value, '4.1');
+  t.is(lastOption(options, 'vers')?.value, '3');
+  t.is(lastOption(options, 'ver'), undefined);
+});
+
+for (const [options, masked] of [
+  ['', ''],
+  ['hard,nfsvers=4.1,ro', 'hard,nfsvers=4.1,ro'],
+  ['ro,password=hunter2,hard', 'ro,password=<masked>,hard'],
+  ['password=', 'password=<masked>'],
+  ['password', 'password'],
+  [
+    'pass=a,passwd=b,password2=c,secret=d',
+    'pass=<masked>,passwd=<masked>,password2=<masked>,secret=<masked>',
+  ],
+  ['credentials=/f,cred=/g,key=h', 'credentials=<masked>,cred=<masked>,key=<masked>'],
+  ['PassWord=hunter2,ro', 'PassWord=<masked>,ro'],
+  ['nopassword=x,passport=y,keyring=z,timeo=5', 'nopassword=x,passport=y,keyring=z,timeo=5'],
+  ['password=a=b,ro', 'password=<masked>,ro'],
+  ['password="hun,ter2",ro', 'password=<masked>,ro'],
+  ['password=a"b,c"d,ro', 'password=<masked>,ro'],
+  ['password="hunter2,ro', 'password=<masked>'],
+  ['password=hun,,ter2,ro', 'password=<masked>,ro'],
+  ['password=hun\\,ter2,ro', 'password=<masked>,ro'],
+  ['password=hun\\"ter,2,ro', 'password=<masked>'],
+  ['password=a,,secret=b,ro', 'password=<masked>,ro'],
+  ['x="a,password=hunter2",ro', 'x="a,password=<masked>'],
+  ['ro, password=hunter2', 'ro, password=<masked>'],
+  ['user=joe,username=joe,ro', 'user=joe,username=joe,ro'],
+  ['user=joe%hunter2,ro', 'user=<masked>,ro'],
+  [',,ro,,password=x,', ',,ro,,password=<masked>,'],
+] as const) {
+  test(`'${options}' is shown as '${masked}'`, (t) => {
+    t.is(maskSecrets(options), masked);
+  });
+}
+
+test('no secret is shown, wherever it stands, and masking never throws', (t) => {
+  const noise = fc.string({ unit: fc.constantFrom('a', '=', ',', '"', '\\', ' ', '%') });
+  const names = fc.constantFrom(
+    'password',
+    'pass',
+    'passwd',
+    'secret',
+    'credentials',
+    'cred',
+    'key',
+    'SECRET',
+  );
+  fc.assert(
+    fc.property(noise, names, noise, (before, name, after) => {
+      t.false(maskSecrets(`${before},${name}=hunter2${after}`).includes('hunter2'));
+    }),
+  );
+});
+
+test('options without a secret are shown byte for byte', (t) => {
+  fc.assert(
+    fc.property(fc.string({ unit: fc.constantFrom('a', 'é', '=', ',', '"', '\\', ' ') }), (options) => {
+      t.is(maskSecrets(options), options);
+    }),
+  );
+});
