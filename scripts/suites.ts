@@ -1,0 +1,20 @@
+/** The test suites in the order they run: cheap ones first. `npm test` runs all, `npm test NAME…` some. */
+export interface Suite {
+  readonly name: string;
+  readonly files: readonly string[];
+  /** Where it runs: on this machine, or inside the test VM with a real NFS client and server. */
+  readonly place: 'machine' | 'vm';
+  /** What it needs to have been built. */
+  readonly needs: readonly ('build' | 'rootfs' | 'vm' | 'glusterServer')[];
+}
+
+export const suites: readonly Suite[] = [
+  { name: 'unit', files: ['test/unit/**/*.test.ts'], place: 'machine', needs: [] },
+  {
+    name: 'system',
+    files: ['test/system/**/*.test.ts'],
+    place: 'machine',
+    needs: ['build', 'rootfs', 'glusterServer'],
+  },
+  { name: 'vm', files: ['test/vm/**/*.test.ts'], place: 'vm', needs: ['build', 'rootfs', 'vm'] },
+];

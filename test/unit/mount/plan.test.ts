@@ -1,0 +1,170 @@
+import test from 'ava';
+import { MounterError } from '../../../src/errors.ts';
+import { describePlan, planAsJson } from '../../../src/mount/show.ts';
+import { planFor, target } from '../../fixtures/node-model.ts';
+
+const kindsOf = (...argv: readonly string[]) => planFor(...argv).steps.map((step) => step.kind);
+const nfs = (options: string) => kindsOf('-t', 'nfs', '-o', options, 'srv:/x', target);
+
+test('a v4 mount starts no daemon', (t) => {
+  const expected = ['checkHelper', 'checkTarget', 'runHelper', 'verifyMounted'];
+  for (const options of [
+    'vers=4',
+    'nfsvers=4.1',
+    'v4.2',
+    'vers=3,vers=4',
+    'hard,nfsvers=4.1,ro',
+    'vers=4.0',
+  ]) {
+    t.deepEqual(nfs(options), expected, options);
+  }
+  t.deepEqual(
+    kindsOf('-t', 'nfs4', '-o', 'vers=3', 'srv:/x', target),
+    expected,
+    'nfs4 is v4 whatever the options say',
+  );
+});
+
+test('a v3 mount with locks has its lock services before the helper runs', (t) => {
+  for (const options of [
+    'vers=3',
+    'nfsvers=3',
+    'v3',
+    'vers=4,nfsvers=3',
+    'nolock,lock,vers=3',
+    'vers=3,proto=tcp',
+  ]) {
+    t.deepEqual(
+      nfs(options),
+      ['checkHelper', 'checkTarget', 'provideLockServices', 'runHelper', 'verifyMounted'],
+      options,
+    );
+  }
+});
+
+test('nolock needs no lock services', (t) => {
+  for (const options of ['nolock', 'vers=3,nolock', 'lock,nolock,vers=3']) {
+    t.deepEqual(nfs(options), ['checkHelper', 'checkTarget', 'runHelper', 'verifyMounted'], options);
+  }
+});
+
+test('without a version the lock services are asked after the mount, in case it became v3', (t) => {
+  const expected = [
+    'checkHelper',
+    'checkTarget',
+    'runHelper',
+    'verifyMounted',
+    'provideLockServicesIfVersion3',
+  ];
+  for (const options of ['ro', 'hard,timeo=600', 'context="a:vers=3,c"'])
+    t.deepEqual(nfs(options), expected, options);
+});
+
+test('glusterfs needs /dev/fuse', (t) => {
+  const plan = planFor('-t', 'glusterfs', '-o', 'auto_unmount,log-level=ERROR', '10.0.0.1:vol', target);
+  t.deepEqual(
+    plan.steps.map((s) => s.kind),
+    ['checkHelper', 'checkDevice', 'checkTarget', 'runHelper', 'verifyMounted'],
+  );
+});
+
+test('options reach the helper byte for byte and in their order', (t) => {
+  const options = 'zeta,alpha=1,,context="system_u:object_r:x:s0:c1,c2",ro,alpha=2';
+  const step = planFor('-t', 'nfs', '-o', options, '[fd00::5]:/x y', target).steps.find(
+    (s) => s.kind === 'runHelper',
+  );
+  t.deepEqual(step?.argv, ['/sbin/mount.nfs', '[fd00::5]:/x y', target, '-o', options]);
+});
+
+test('flags come as mount(8) hands them to a helper', (t) => {
+  const step = planFor('-vsnf', '-t', 'nfs', 'srv:/x', target).steps.find((s) => s.kind === 'runHelper');
+  t.deepEqual(step?.argv, ['/sbin/mount.nfs', 'srv:/x', target, '-s', '-f', '-n', '-v']);
+});
+
+test('a fake mount starts nothing and verifies nothing', (t) => {
+  t.deepEqual(kindsOf('-f', '-t', 'nfs', '-o', 'vers=3', 'srv:/x', target), [
+    'checkHelper',
+    'checkTarget',
+    'runHelper',
+  ]);
+});
+
+test('a trailing slash of the target is no part of it', (t) => {
+  t.is(planFor('-t', 'nfs', 'srv:/x', `${target}//`).target, target);
+});
+
+const refusals: readonly (readonly [
+  title: string,
+  argv: readonly string[],
+  subject: string | undefined,
+  message: RegExp,
+])[] = [
+  ['no type', ['srv:/x', target], undefined, /no filesystem type/],
+  ['no target', ['-t', 'nfs'], undefined, /no source/],
+  ['no source', ['-t', 'nfs', target], undefined, /no source/],
+  ['a relative target', ['-t', 'nfs', 'srv:/x', 'pods/v'], 'pods/v', /relative/],
+  ['.. in the target', ['-t', 'nfs', 'srv:/x', '/var/lib/kubelet/../x'], '/var/lib/kubelet/../x', /"\.\."/],
+  [
+    'a target outside',
+    ['-t', 'nfs', 'srv:/x', '/mnt'],
+    '/mnt',
+    /not below a directory that the rootfs shares/,
+  ],
+  [
+    'the kubelet directory itself',
+    ['-t', 'nfs', 'srv:/x', '/var/lib/kubelet'],
+    '/var/lib/kubelet',
+    /not below/,
+  ],
+  [
+    'a neighbour of the kubelet directory',
+    ['-t', 'nfs', 'srv:/x', '/var/lib/kubelet2/x'],
+    '/var/lib/kubelet2/x',
+    /not below/,
+  ],
+  ['a type the manifest lacks', ['-t', 'ntfs', 'srv:/x', target], 'ntfs', /not offered/],
+  [
+    'a type named like an object property',
+    ['-t', 'constructor', 'srv:/x', target],
+    'constructor',
+    /not offered/,
+  ],
+  ['a list of types', ['-t', 'nfs,nfs4', 'srv:/x', target], 'nfs,nfs4', /not offered/],
+  ['a source that begins with -', ['-t', 'nfs', '--', '-o', target], '-o', /begins with "-"/],
+  ['a newline in the source', ['-t', 'nfs', 'srv:/x\ny', target], 'srv:/x\\x0ay', /control character/],
+  [
+    'a NUL-like byte in the target',
+    ['-t', 'nfs', 'srv:/x', `${target}\x01`],
+    `${target}\\x01`,
+    /control character/,
+  ],
+  [
+    'a newline in the options',
+    ['-t', 'nfs', '-o', 'ro\nrw', 'srv:/x', target],
+    'options',
+    /control character/,
+  ],
+  ['a source that was not UTF-8', ['-t', 'nfs', 'srv:/\ufffd', target], 'srv:/\ufffd', /UTF-8/],
+];
+
+for (const [title, argv, subject, message] of refusals) {
+  test(`refused as a usage error: ${title}`, (t) => {
+    const error = t.throws(() => planFor(...argv), { instanceOf: MounterError, message });
+    t.is(error?.status, 1);
+    t.is(error?.subject, subject);
+    t.truthy(error?.hint);
+  });
+}
+
+test('a type that is nearly right is suggested', (t) => {
+  const error = t.throws(() => planFor('-t', 'nsf', 'srv:/x', target), { instanceOf: MounterError });
+  t.regex(error?.hint ?? '', /did you mean nfs\?/);
+});
+
+test('the plan that is shown has no secrets in it', (t) => {
+  const plan = planFor('-t', 'nfs', '-o', 'ro,password=hunter2', 'srv:/x', target);
+  for (const text of [describePlan(plan), planAsJson(plan)]) {
+    t.false(text.includes('hunter2'));
+    t.true(text.includes('ro,password=<masked>'));
+  }
+});

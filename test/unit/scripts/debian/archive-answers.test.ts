@@ -1,0 +1,52 @@
+import test from 'ava';
+import { parsePrintUris } from '../../../../scripts/debian/closure.ts';
+import { parsePackageRecords } from '../../../../scripts/debian/deb-file.ts';
+import { choose } from '../../../../scripts/debian/pins.ts';
+
+const sha256 = 'a'.repeat(64);
+const attr = {
+  name: 'attr',
+  version: '1:2.5.1-4',
+  architecture: 'amd64',
+  sha256,
+  fileName: 'attr_1%3a2.5.1-4_amd64.deb',
+};
+
+test('a line of --print-uris becomes a package; its epoch is read back from the file name', (t) => {
+  const text = `Reading package lists...\n'http://mirror/attr_2.5.1-4_amd64.deb' ${attr.fileName} 41172 SHA256:${sha256}\n`;
+  t.deepEqual(parsePrintUris(text), [attr]);
+});
+
+test('records of apt-cache show become packages, the file named as apt names it', (t) => {
+  const record = `Package: attr\nVersion: 1:2.5.1-4\nArchitecture: amd64\nDescription: x\n y\nSHA256: ${sha256}\n`;
+  t.deepEqual(parsePackageRecords(`${record}\n${record}`), [attr, attr]);
+  t.deepEqual(parsePackageRecords(''), []);
+});
+
+const newer = { ...attr, version: '1:2.5.2-1', sha256: 'b'.repeat(64) };
+const pin = { name: attr.name, version: attr.version, sha256 };
+
+test('a pin the archive has is taken, though there is a newer version', (t) => {
+  t.is(choose(pin, [newer, attr], { suite: 'bookworm', allowNewer: true }), attr);
+});
+
+test('a pin the archive no longer has: an error that names the package and the next action', (t) => {
+  const error = t.throws(() => choose(pin, [newer], { suite: 'bookworm', allowNewer: false }));
+  t.like(error, { subject: 'attr', hint: 'npm run rootfs -- --update-pins takes what the archive has now' });
+  t.is(error.message, 'the archive no longer has version 1:2.5.1-4: bookworm has 1:2.5.2-1');
+});
+
+test('a pin the archive no longer has, with allowNewer: the newest', (t) => {
+  t.is(choose(pin, [newer], { suite: 'bookworm', allowNewer: true }), newer);
+});
+
+test('the pinned version with other bytes is refused, with allowNewer too', (t) => {
+  const forged = { ...attr, sha256: 'c'.repeat(64) };
+  const error = t.throws(() => choose(pin, [forged], { suite: 'bookworm', allowNewer: true }));
+  t.regex(error.message, /with another sha256$/);
+});
+
+test('a package the archive does not have at all is an error, with allowNewer too', (t) => {
+  const error = t.throws(() => choose(pin, [], { suite: 'bookworm', allowNewer: true }));
+  t.regex(error.message, /bookworm does not have this package$/);
+});

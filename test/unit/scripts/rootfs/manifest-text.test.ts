@@ -1,0 +1,37 @@
+import test from 'ava';
+import { replaceRootfs } from '../../../../scripts/rootfs/manifest-text.ts';
+import type { Manifest } from '../../../../src/rootfs/manifest.ts';
+
+const rootfs: Manifest['rootfs'] = {
+  name: 'tools',
+  suite: 'bookworm',
+  architecture: 'amd64',
+  include: ['dash'],
+  packages: [{ name: 'dash', version: '0.5', sha256: 'a'.repeat(64) }],
+  files: [],
+  exclude: [],
+};
+
+const text = `{
+  "formatVersion": 1,
+  "rootfs": { "name": "a } brace \\" and a quote", "nested": { "x": [] } },
+  "filesystems": {  "kept":   "as written" }
+}
+`;
+
+test('only the section rootfs is replaced; all else keeps its bytes', (t) => {
+  const replaced = replaceRootfs(text, rootfs);
+  t.true(replaced.startsWith('{\n  "formatVersion": 1,\n  "rootfs": {\n    "name": "tools",\n'));
+  t.true(replaced.endsWith('  },\n  "filesystems": {  "kept":   "as written" }\n}\n'));
+  t.deepEqual(JSON.parse(replaced).rootfs, rootfs);
+});
+
+test('a package is one line', (t) => {
+  const line = `      { "name": "dash", "version": "0.5", "sha256": "${'a'.repeat(64)}" }`;
+  t.true(replaceRootfs(text, rootfs).split('\n').includes(line));
+});
+
+test('replacing twice is the same as once', (t) => {
+  const once = replaceRootfs(text, rootfs);
+  t.is(replaceRootfs(once, rootfs), once);
+});

@@ -1,0 +1,22 @@
+import test from 'ava';
+import { TapCount } from '../../../scripts/tap.ts';
+
+function count(text: string, status: number | undefined, pieceLength = 7) {
+  const tap = new TapCount();
+  for (let at = 0; at < text.length; at += pieceLength) tap.add(text.slice(at, at + pieceLength));
+  return tap.end(status);
+}
+
+test('counts what passed and what failed, however the output is cut', (t) => {
+  const text = 'TAP version 13\nok 1 - a\nnot ok 2 - b\n  ---\n  ok 3 indented\n  ...\nok 3 - c\n1..3';
+  for (const length of [1, 7, 1000]) t.deepEqual(count(text, 1, length), { passed: 2, failed: 1 });
+});
+
+test('a runner that failed with no failed test counts as a failure', (t) => {
+  t.deepEqual(count('ok 1 - a\n', 1), { passed: 1, failed: 1 });
+  t.deepEqual(count('ok 1 - a\n', undefined), { passed: 1, failed: 1 });
+});
+
+test('a run without any test is a failure', (t) => {
+  t.deepEqual(count('1..0\n', 0), { passed: 0, failed: 1 });
+});
