@@ -1,29 +1,101 @@
-import type { Host, ProcessInformation } from '../host/host.ts';
+import { MounterError } from '../errors.ts';
+import { exitCode } from '../exit-codes.ts';
+import { type Host, isSameFile, type ProcessInformation } from '../host/host.ts';
+import type { MountRequest } from './request.ts';
 
-/** What only GlusterFS knows: how a volume is written, and the daemon behind a mount. */
+/** What only GlusterFS knows: how a volume is written, its helper's ways, and the daemon behind a mount. */
 
 /** The filesystem type under which the kernel lists a GlusterFS mount. */
 export const glusterfsKernelTypes: readonly string[] = ['fuse.glusterfs'];
 
-/** `server:volume[/directory]` in one form: mount.glusterfs takes `server:/volume` for the same. */
-export function canonicalGlusterfsSource(source: string): string {
-  const colon = source.lastIndexOf(':');
-  if (colon <= 0) return source;
-  const volume = source
-    .slice(colon + 1)
-    .split('/')
-    .filter((part) => part !== '');
-  return `${source.slice(0, colon)}:${volume.join('/')}`;
+/** mount.glusterfs's status when it finds its target mounted: the same whatever is mounted there. */
+export const glusterfsAlreadyMounted = 32;
+
+/**
+ * argv for mount.glusterfs. It ends with status 0 and mounts nothing when it gets a flag that it does not
+ * know, `-v` and `-f` among them, and it takes an IPv6 address only without brackets (glusterfs 10.3).
+ * @throws MounterError (usage) for what its shell would not take literally.
+ */
+export function glusterfsHelperArgv(helper: string, request: MountRequest): readonly string[] {
+  refuseShellText('source', request.source, request.source);
+  refuseShellText('target', request.target, request.target);
+  refuseShellText('options', request.options, 'options');
+  const source = withoutBrackets(request.source);
+  if (!/^[A-Za-z0-9][A-Za-z0-9.:%,-]*:\/?[A-Za-z0-9_-]+(\.(tcp|rdma))?(\/[^/]+)*\/?$/.test(source)) {
+    throw unusable(
+      request.source,
+      'is not written SERVER:VOLUME',
+      'write SERVER:VOLUME or SERVER:/VOLUME/DIRECTORY',
+    );
+  }
+  if (/(^|\/)\.\.?(\/|$)/.test(source))
+    throw unusable(request.source, 'has a "." or ".." in it', 'write the directory without them');
+  const flags = request.helperFlags.filter((flag) => flag === '-n' || flag === '-s');
+  return [
+    helper,
+    source,
+    request.target,
+    ...flags,
+    ...(request.options === '' ? [] : ['-o', request.options]),
+  ];
 }
 
 /**
- * The glusterfs client daemons that serve `target`. mount.glusterfs starts one as
- * `glusterfs --process-name fuse --volfile-server=SERVER --volfile-id=VOLUME TARGET`.
+ * mount.glusterfs is a shell script that splits its words at blanks, expands `*?[]` in them, and lets
+ * dash's echo decode backslashes: `\054` becomes a comma, and an option more. Brackets are left alone in
+ * options, where they can stand around an IPv6 address alone.
  */
-export function glusterfsDaemonsOf(host: Host, target: string): readonly ProcessInformation[] {
-  return host
+function refuseShellText(what: 'source' | 'target' | 'options', text: string, subject: string): void {
+  const literal = what === 'target' ? text : text.replace(/\[[0-9a-fA-F.]*:[0-9a-fA-F:.]*\]/g, '');
+  const found = /[\s\\*?[\]]/.exec(literal);
+  if (found === null) return;
+  throw unusable(
+    subject,
+    `has "${found[0]}" in it, which mount.glusterfs's shell would not take literally`,
+    `write the ${what} without it`,
+  );
+}
+
+function unusable(subject: string, message: string, hint: string): MounterError {
+  return new MounterError(message, { subject, status: exitCode.usage, hint });
+}
+
+function withoutBrackets(source: string): string {
+  return source.replace(/^\[([0-9a-fA-F:.%]+)\]:/, '$1:');
+}
+
+/**
+ * `server:volume[/directory]` in one form, that of the first server: the kernel lists `a,b:/vol/x` as
+ * `a:/vol/x`, and with another transport `a:vol.tcp`.
+ */
+export function canonicalGlusterfsSource(source: string): string {
+  const plain = withoutBrackets(source);
+  const colon = plain.lastIndexOf(':');
+  if (colon <= 0) return source;
+  const [volume = '', ...directory] = plain
+    .slice(colon + 1)
+    .split('/')
+    .filter((part) => part !== '');
+  const server = plain.slice(0, colon).split(',')[0];
+  return `${server}:${[volume.replace(/\.(tcp|rdma)$/, ''), ...directory].join('/')}`;
+}
+
+/**
+ * The glusterfs client daemons that serve `target`: two for one mount with `auto_unmount`. mount.glusterfs
+ * starts them as `glusterfs … --process-name fuse --volfile-server=SERVER --volfile-id=VOLUME TARGET`.
+ * @param rootfs when given, only those that run inside it: another rootfs may have the same target elsewhere.
+ */
+export function glusterfsDaemonsOf(
+  host: Host,
+  target: string,
+  rootfs?: string,
+): readonly ProcessInformation[] {
+  const found = host
     .processes()
     .filter(({ commandLine }) => isGlusterfsClient(commandLine[0]) && commandLine.at(-1) === target);
+  if (rootfs === undefined || found.length === 0) return found;
+  const root = host.stat(rootfs);
+  return found.filter(({ pid }) => isSameFile(host.stat(`/proc/${pid}/root/.`), root));
 }
 
 function isGlusterfsClient(program: string | undefined): boolean {

@@ -3,6 +3,7 @@ import { exitCode } from '../exit-codes.ts';
 import { nearest } from '../nearest.ts';
 import type { Layout } from '../rootfs/layout.ts';
 import type { Filesystem, Manifest } from '../rootfs/manifest.ts';
+import { glusterfsHelperArgv } from './glusterfs.ts';
 import { lockServicesNeed } from './nfs.ts';
 import { lastOption, parseOptions } from './options.ts';
 import type { MountRequest } from './request.ts';
@@ -28,8 +29,11 @@ export type MountStep =
   | { readonly kind: 'checkTarget'; readonly identityMount: string }
   /** rpcbind and rpc.statd answer. */
   | { readonly kind: 'provideLockServices' }
-  /** argv as it is inside the rootfs. */
-  | { readonly kind: 'runHelper'; readonly argv: readonly string[] }
+  /**
+   * argv as it is inside the rootfs. Exclusive: one at a time in a directory. Two GlusterFS mounts at once on
+   * one target would be two daemons and two mounts, one on the other; the kernel refuses that for NFS.
+   */
+  | { readonly kind: 'runHelper'; readonly argv: readonly string[]; readonly isExclusive: boolean }
   | { readonly kind: 'verifyMounted' }
   /** The same as provideLockServices, when mount.nfs settled for v3. */
   | { readonly kind: 'provideLockServicesIfVersion3' };
@@ -49,7 +53,11 @@ export function planMount(request: MountRequest, manifest: Manifest, layout: Lay
     { kind: 'checkTarget', identityMount: identityMountOf(request.target, manifest) },
   ];
   if (locks === 'always' && !request.isFake) steps.push({ kind: 'provideLockServices' });
-  steps.push({ kind: 'runHelper', argv: helperArgv(filesystem.helper, request) });
+  const argv = helperArgv(filesystem, request);
+  // mount.glusterfs has no -f: there the fake mount ends with the checks.
+  if (filesystem.kind !== 'glusterfs' || !request.isFake) {
+    steps.push({ kind: 'runHelper', argv, isExclusive: filesystem.kind === 'glusterfs' });
+  }
   if (!request.isFake) steps.push({ kind: 'verifyMounted' });
   if (locks === 'ifNegotiated' && !request.isFake) steps.push({ kind: 'provideLockServicesIfVersion3' });
   return {
@@ -97,7 +105,8 @@ function identityMountOf(target: string, manifest: Manifest): string {
  * first, before getopt(3) could take them for anything else.
  * @see mount(8) "EXTERNAL HELPERS"
  */
-function helperArgv(helper: string, request: MountRequest): readonly string[] {
+function helperArgv({ helper, kind }: Filesystem, request: MountRequest): readonly string[] {
+  if (kind === 'glusterfs') return glusterfsHelperArgv(helper, request);
   const options = request.options === '' ? [] : ['-o', request.options];
   return [helper, request.source, request.target, ...request.helperFlags, ...options];
 }

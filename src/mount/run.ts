@@ -1,14 +1,15 @@
 import { MounterError } from '../errors.ts';
 import { exitCode } from '../exit-codes.ts';
-import type { Outcome } from '../host/host.ts';
+import type { Host, Outcome } from '../host/host.ts';
 import { enterRootfs } from '../rootfs/enter.ts';
 import { provideLockServices } from '../rootfs/lock-services.ts';
 import type { MountContext } from './context.ts';
+import { glusterfsAlreadyMounted } from './glusterfs.ts';
 import { negotiatedVersion3 } from './negotiated.ts';
-import type { MountPlan } from './plan.ts';
-import { checkTarget, type TargetState } from './target.ts';
+import type { MountPlan, MountStep } from './plan.ts';
+import { checkTarget, parentOf, type TargetState } from './target.ts';
 import { undoMount } from './undo.ts';
-import { verifyMounted } from './verify.ts';
+import { isMountedAsAsked, verifyMounted } from './verify.ts';
 
 export interface MountResult {
   /** The target had this source mounted before the call; nothing was run. */
@@ -45,7 +46,7 @@ export async function runPlan(plan: MountPlan, context: MountContext): Promise<M
         await provideLockServices(plan.target, context);
         break;
       case 'runHelper':
-        helperOutput = await runHelper(step.argv, plan, before, deadline, context);
+        helperOutput = await runHelper(step, plan, before, deadline, context);
         break;
       case 'verifyMounted':
         await verifyMounted(plan, before, helperOutput, context);
@@ -105,21 +106,34 @@ function checkDevice(path: string, { host, layout }: MountContext): void {
  * @throws MounterError with the helper's status when it failed, after undoing what it left.
  */
 async function runHelper(
-  argv: readonly string[],
+  { argv, isExclusive }: Extract<MountStep, { kind: 'runHelper' }>,
   plan: MountPlan,
   before: TargetState,
   deadline: number,
   context: MountContext,
 ): Promise<string> {
   const { host, layout, manifest } = context;
+  const deadlineMs = Math.max(0, deadline - host.now());
+  const entering = enterRootfs(host, layout.rootfs, manifest.enter, argv);
   const outcome = await host.run({
-    argv: enterRootfs(host, layout.rootfs, manifest.enter, argv),
-    deadlineMs: Math.max(0, deadline - host.now()),
+    argv: isExclusive ? [...exclusively(host, parentOf(plan.target), deadlineMs), ...entering] : entering,
+    deadlineMs,
     terminateMs: manifest.limits.terminateSeconds * 1000,
   });
   if (outcome.status === 0 && outcome.endedBy === 'itself') return outcome.output;
+  if (
+    plan.kind === 'glusterfs' &&
+    outcome.status === glusterfsAlreadyMounted &&
+    isMountedAsAsked(plan, before, context)
+  )
+    return '';
   await undoMount(plan, before, context);
   throw helperFailure(argv[0] ?? '', plan, outcome, manifest.limits.mountSeconds);
+}
+
+/** flock(1) on the directory, without handing its descriptor on (`-o`): a daemon would keep the lock. */
+function exclusively(host: Host, directory: string, deadlineMs: number): readonly string[] {
+  return [host.findProgram('flock'), '-o', '-w', String(Math.ceil(deadlineMs / 1000)), directory];
 }
 
 /** A v3 mount whose locks would hang is no success. */

@@ -9,7 +9,8 @@ const maximumLayers = 8;
 /**
  * Takes away what a mount left that is not to stay: the glusterfs daemon, by its own pid, for it is in no
  * process group of ours; the mount on the host, and the one inside the rootfs where it did not propagate.
- * A mount that was there before (`remount`) stays.
+ * The daemon comes first: while it lives and waits for its server, umount(8) hangs, and a lazy one would
+ * leave it running. A mount that was there before (`remount`) stays.
  */
 export async function undoMount(plan: MountPlan, before: TargetState, context: MountContext): Promise<void> {
   if (plan.isRemount) return;
@@ -31,13 +32,22 @@ export async function undoMount(plan: MountPlan, before: TargetState, context: M
   }
 }
 
-/** Its mount answers ENOTCONN from then on, instead of hanging, and can be unmounted. */
-async function endGlusterfsDaemons(target: string, { host, manifest }: MountContext): Promise<void> {
-  const daemons = glusterfsDaemonsOf(host, target);
-  for (const { pid } of daemons) host.kill(pid, 'SIGTERM');
-  const deadline = host.now() + manifest.limits.terminateSeconds * 1000;
-  while (glusterfsDaemonsOf(host, target).length > 0 && host.now() < deadline) await host.sleep(20);
-  for (const { pid } of glusterfsDaemonsOf(host, target)) host.kill(pid, 'SIGKILL');
+/** SIGTERM makes it unmount itself, within 0.3 to 1.1 s measured; after SIGKILL its mount answers ENOTCONN. */
+async function endGlusterfsDaemons(target: string, context: MountContext): Promise<void> {
+  const { terminateSeconds } = context.manifest.limits;
+  for (const signal of ['SIGTERM', 'SIGKILL'] as const) {
+    for (const { pid } of daemonsOf(target, context)) context.host.kill(pid, signal);
+    await untilGone(target, context, terminateSeconds * 1000);
+  }
+}
+
+async function untilGone(target: string, context: MountContext, milliseconds: number): Promise<void> {
+  const deadline = context.host.now() + milliseconds;
+  while (daemonsOf(target, context).length > 0 && context.host.now() < deadline) await context.host.sleep(20);
+}
+
+function daemonsOf(target: string, { host, layout }: MountContext) {
+  return glusterfsDaemonsOf(host, target, layout.rootfs);
 }
 
 /** umount(8), and where that fails or hangs a lazy one: the directory is free at once. */

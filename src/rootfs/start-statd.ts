@@ -35,6 +35,8 @@ exec 9>/run/start-statd.lock || exit 1
 flock -w ${seconds} 9 || { echo 'start-statd: another start-statd holds /run/start-statd.lock' >&2; exit 1; }
 
 if ! portmapper_answers; then
+  # Where -w keeps the registrations for a restart; rpcbind gives up root, hence the owner.
+  [ -d /run/rpcbind ] || { mkdir -m 0755 /run/rpcbind && chown _rpc /run/rpcbind; }
   ${command(rpcbind)} 9>&- </dev/null || exit 1
   wait_until portmapper_answers || { echo 'start-statd: rpcbind does not answer' >&2; exit 1; }
 fi

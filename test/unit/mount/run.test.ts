@@ -252,21 +252,49 @@ test('a glusterfs mount that failed leaves neither its daemon nor its mount', as
     host.mount(target);
     host.mount(rootfsTarget);
     host.processList = [
-      {
-        pid: 7,
-        commandLine: ['/usr/sbin/glusterfs', '--volfile-id=vol', target],
-        root: layout.rootfs,
+      { pid: 7, target, root: layout.rootfs },
+      { pid: 8, target: `${target}2`, root: layout.rootfs },
+      { pid: 9, target, root: '/' },
+    ].map((daemon) => {
+      host.sameFile(daemon.root, `/proc/${daemon.pid}/root/.`);
+      return {
+        ...daemon,
+        commandLine: ['/usr/sbin/glusterfs', '--volfile-id=vol', daemon.target],
         startTime: 1,
-      },
-      {
-        pid: 8,
-        commandLine: ['/usr/sbin/glusterfs', '--volfile-id=vol', `${target}2`],
-        root: layout.rootfs,
-        startTime: 1,
-      },
-    ];
+      };
+    });
     return { status: 143, endedBy: 'deadline' };
   };
   await failure(t, host, gluster);
-  t.deepEqual(host.killed, [7], 'its own daemon by its pid, no other volume’s');
+  t.deepEqual(host.killed, [7], 'its own daemon by its pid: no other volume’s, and not the host’s own');
+});
+
+test('glusterfs is mounted under a lock on the directory, which the daemon does not inherit', async (t) => {
+  const host = preparedNode();
+  const argv = planFor(...gluster).steps.find((step) => step.kind === 'runHelper')?.argv ?? [];
+  host.onRun = () => {
+    host.texts.set(
+      '/proc/self/mountinfo',
+      `${host.mount(target)} 1 0:50 / ${target} rw - fuse.glusterfs srv:vol rw\n`,
+    );
+    return {};
+  };
+  await runPlan(planFor(...gluster), contextOf(host));
+  const parent = target.slice(0, target.lastIndexOf('/'));
+  t.deepEqual(host.commands, [
+    ['/usr/bin/flock', '-o', '-w', '110', parent, '/usr/bin/chroot', layout.rootfs, ...argv],
+  ]);
+});
+
+test('glusterfs that another call has mounted meanwhile is success', async (t) => {
+  const host = preparedNode();
+  host.onRun = () => {
+    host.texts.set(
+      '/proc/self/mountinfo',
+      `${host.mount(target)} 1 0:50 / ${target} rw - fuse.glusterfs srv:/vol rw\n`,
+    );
+    return { status: 32, output: 'according to mtab, GlusterFS is already mounted\n' };
+  };
+  t.is((await runPlan(planFor(...gluster), contextOf(host))).helperOutput, '');
+  t.true(host.mounts.has(target));
 });

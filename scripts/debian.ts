@@ -1,0 +1,6 @@
+/** Debian packages for the build, the tests and the demo: install, fetch, unpack. */
+export { fetchPackages, type PackagesRequest } from './debian/closure.ts';
+export type { DebFile } from './debian/deb-file.ts';
+export { ensureInstalled } from './debian/install.ts';
+export { fetchPinned, type PinnedRequest } from './debian/pins.ts';
+export { unpackInto } from './debian/unpack.ts';

@@ -1,0 +1,75 @@
+import { mkdir } from 'node:fs/promises';
+import { MounterError } from '../../src/errors.ts';
+import { exitCode } from '../../src/exit-codes.ts';
+import type { DebianPackage } from '../../src/rootfs/manifest.ts';
+import { openPrivateApt } from './apt.ts';
+import { type ArchivePackage, type DebFile, parsePackageRecords } from './deb-file.ts';
+import { absentFiles, debFile, download } from './download.ts';
+
+export interface PinnedRequest {
+  readonly pins: readonly DebianPackage[];
+  readonly directory: string;
+  readonly suite: string;
+  readonly architecture: string;
+  /** Take the newest version, with a warning, where the archive no longer has the pinned one. */
+  readonly allowNewer: boolean;
+}
+
+/**
+ * The pinned packages in `directory`, each of exactly the version and sha256 asked for, in the order of the
+ * pins. Nothing is downloaded, and no network used, when all of them are there already.
+ * @throws MounterError (system) that names the package that the archive no longer has.
+ */
+export async function fetchPinned(request: PinnedRequest): Promise<readonly DebFile[]> {
+  await mkdir(request.directory, { recursive: true });
+  const cached = await cachedPins(request);
+  if (cached !== undefined) return cached;
+  const apt = await openPrivateApt(request.suite, request.architecture);
+  const names = request.pins.map((pin) => pin.name);
+  // A name the archive does not know is left out of the output and checked below, not an error here.
+  const records = parsePackageRecords(await apt.run('apt-cache', ['show', ...names]).catch(() => ''));
+  const wanted = request.pins.map((pin) => choose(pin, records, request));
+  return download(apt, wanted, request.directory);
+}
+
+/** A pin does not say whether its package is `all`; either file name will do. */
+async function cachedPins(request: PinnedRequest): Promise<readonly DebFile[] | undefined> {
+  const candidates = request.pins.flatMap((pin) =>
+    [request.architecture, 'all'].map((architecture) => pinnedFile(pin, architecture, request.directory)),
+  );
+  const absent = new Set(await absentFiles(candidates));
+  const present = candidates.filter((file) => !absent.has(file));
+  return present.length === request.pins.length ? present : undefined;
+}
+
+function pinnedFile(pin: DebianPackage, architecture: string, directory: string): DebFile {
+  const fileName = `${pin.name}_${pin.version.replaceAll(':', '%3a')}_${architecture}.deb`;
+  return debFile({ ...pin, architecture, fileName }, directory);
+}
+
+/** What to take from the archive's `records` for `pin`; pure. */
+export function choose(
+  pin: DebianPackage,
+  records: readonly ArchivePackage[],
+  request: Pick<PinnedRequest, 'suite' | 'allowNewer'>,
+): ArchivePackage {
+  const versions = records.filter((record) => record.name === pin.name);
+  const exact = versions.find((record) => record.version === pin.version && record.sha256 === pin.sha256);
+  if (exact !== undefined) return exact;
+  const [newest] = versions;
+  // The same version with other bytes is no update but a mirror not to trust, whatever was asked for.
+  if (!request.allowNewer || newest === undefined || newest.version === pin.version)
+    throw goneError(pin, newest, request.suite);
+  process.stderr.write(`warning: ${pin.name}: ${pin.version} is gone, ${newest.version} taken instead\n`);
+  return newest;
+}
+
+function goneError(pin: DebianPackage, newest: ArchivePackage | undefined, suite: string): MounterError {
+  const has = newest === undefined ? 'does not have this package' : `has ${newest.version}`;
+  const same = newest?.version === pin.version ? ' with another sha256' : '';
+  return new MounterError(`the archive no longer has version ${pin.version}: ${suite} ${has}${same}`, {
+    subject: pin.name,
+    status: exitCode.system,
+    hint: 'npm run rootfs -- --update-pins takes what the archive has now',
+  });
+}

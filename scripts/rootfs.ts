@@ -1,0 +1,123 @@
+import { readFile } from 'node:fs/promises';
+import { join, relative, resolve } from 'node:path';
+import minimist from 'minimist';
+import { formatError, MounterError } from '../src/errors.ts';
+import { exitCode } from '../src/exit-codes.ts';
+import { type Manifest, parseManifest } from '../src/rootfs/manifest.ts';
+import { buildRootfs, resolvePins } from './rootfs/build.ts';
+import { replaceRootfs } from './rootfs/manifest-text.ts';
+import { type BuildRecord, buildKey, readRecord, writeNodeManifest, writeResults } from './rootfs/results.ts';
+import { workspace, writeWhole } from './rootfs/workspace.ts';
+
+const usage = `usage: npm run rootfs -- [--update-pins] [--allow-newer] [--output DIR] [--no-cache]
+
+Builds rootfs.tar.zst, rootfs-manifest.json and rootfs-contents.json from the repository's
+rootfs-manifest.json. Needs root: the loader of the unpacked packages runs in a chroot.
+
+  --update-pins   take the newest packages, and write them and the new digest to rootfs-manifest.json
+  --allow-newer   where the archive no longer has a pinned version, take its newest instead
+  --output DIR    write there instead of to dist
+  --no-cache      build even if nothing changed
+`;
+
+interface Flags {
+  readonly updatePins: boolean;
+  readonly allowNewer: boolean;
+  readonly output: string;
+  readonly cache: boolean;
+}
+
+async function main(argv: readonly string[]): Promise<void> {
+  const flags = parseFlags(argv);
+  if (flags === undefined) return void process.stdout.write(usage);
+  if (process.getuid?.() !== 0) throw usageError('must run as root', 'npm run rootfs', 'run it as root');
+  if (flags.updatePins) await updatePins();
+  const text = await readFile(workspace.manifest, 'utf8');
+  const manifest = parseManifest(text, workspace.manifest);
+  const record = (await upToDate(manifest, flags)) ?? (await build(manifest, flags));
+  if (flags.updatePins) await recordDigest(record.digest);
+  else checkDigest(manifest.rootfs, record);
+  await writeNodeManifest(text, manifest.rootfs, record, flags.output);
+}
+
+function parseFlags(argv: readonly string[]): Flags | undefined {
+  const unknown: string[] = [];
+  const flags = minimist([...argv], {
+    boolean: ['update-pins', 'allow-newer', 'cache', 'help'],
+    string: ['output'],
+    default: { cache: true, output: workspace.output },
+    unknown: (word) => unknown.push(word) === 0,
+  });
+  if (flags.help === true) return undefined;
+  if (unknown.length > 0) throw usageError('unknown argument', unknown.join(' '), 'see --help');
+  if (flags.output === '') throw usageError('needs a directory', '--output', 'see --help');
+  const output = resolve(String(flags.output));
+  const [updatePins, allowNewer] = [flags['update-pins'] === true, flags['allow-newer'] === true];
+  return { updatePins, allowNewer, output, cache: flags.cache === true };
+}
+
+/** The last build's record, if building again would give the same. */
+async function upToDate(manifest: Manifest, flags: Flags): Promise<BuildRecord | undefined> {
+  if (!flags.cache) return undefined;
+  const record = await readRecord(flags.output);
+  if (record === undefined || record.key !== (await buildKey(manifest))) return undefined;
+  if (!flags.allowNewer && !honoursPins(manifest.rootfs, record)) return undefined;
+  process.stdout.write(`rootfs ${record.digest} is up to date\n`);
+  return record;
+}
+
+async function build(manifest: Manifest, flags: Flags): Promise<BuildRecord> {
+  const started = performance.now();
+  const built = await buildRootfs(manifest, flags.allowNewer);
+  if (!flags.updatePins) checkDigest(manifest.rootfs, built);
+  const record = await writeResults(built, flags.output, await buildKey(manifest));
+  const seconds = ((performance.now() - started) / 1000).toFixed(1);
+  const { unpackedBytes, entries, packages } = built.contents;
+  const where = relative(process.cwd(), join(flags.output, 'rootfs.tar.zst'));
+  process.stdout.write(
+    `${where}: ${(unpackedBytes / 1e6).toFixed(1)} MB unpacked in ${entries} entries of ${packages.length} packages, ${seconds} s\nrootfs ${built.digest}\n`,
+  );
+  return record;
+}
+
+async function updatePins(): Promise<void> {
+  const manifest = parseManifest(await readFile(workspace.manifest, 'utf8'), workspace.manifest);
+  const packages = await resolvePins(manifest.rootfs);
+  const { digest: _digest, ...rootfs } = manifest.rootfs;
+  const text = await readFile(workspace.manifest, 'utf8');
+  await writeWhole(workspace.manifest, replaceRootfs(text, { ...rootfs, packages: [...packages] }));
+}
+
+async function recordDigest(digest: string): Promise<void> {
+  const text = await readFile(workspace.manifest, 'utf8');
+  const { rootfs } = parseManifest(text, workspace.manifest);
+  await writeWhole(workspace.manifest, replaceRootfs(text, { ...rootfs, digest }));
+}
+
+/** With every pin honoured, a digest other than the recorded one means that the build is not reproducible. */
+function checkDigest(rootfs: Manifest['rootfs'], built: Pick<BuildRecord, 'digest' | 'packages'>): void {
+  if (rootfs.digest === undefined || rootfs.digest === built.digest || !honoursPins(rootfs, built)) return;
+  throw new MounterError(`rootfs.digest: this build gave ${built.digest}, not ${rootfs.digest}`, {
+    subject: workspace.manifest,
+    status: exitCode.system,
+    hint: 'if files or helpers were changed on purpose, npm run rootfs -- --update-pins; if not, the build is at fault',
+  });
+}
+
+function honoursPins(rootfs: Manifest['rootfs'], built: Pick<BuildRecord, 'packages'>): boolean {
+  const pinned = new Set(rootfs.packages.map((pin) => `${pin.name} ${pin.version} ${pin.sha256}`));
+  const same = built.packages.every((pin) => pinned.has(`${pin.name} ${pin.version} ${pin.sha256}`));
+  return same && built.packages.length === pinned.size;
+}
+
+function usageError(message: string, subject: string, hint: string): MounterError {
+  return new MounterError(message, { subject, status: exitCode.usage, hint });
+}
+
+try {
+  await main(process.argv.slice(2));
+} catch (error) {
+  if (!(error instanceof MounterError)) throw error;
+  process.stderr.write(formatError(error));
+  process.exitCode = error.status;
+}

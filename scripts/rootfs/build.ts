@@ -1,0 +1,84 @@
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { MounterError } from '../../src/errors.ts';
+import { exitCode } from '../../src/exit-codes.ts';
+import type { DebianPackage, Manifest } from '../../src/rootfs/manifest.ts';
+import { type DebFile, fetchPackages, fetchPinned, unpackInto } from '../debian.ts';
+import { digestOf, tarOf } from './archive.ts';
+import { type Contents, describeContents, withContents } from './contents.ts';
+import { contributingPackages, pinsOf } from './packages.ts';
+import { selectEntries, withLibraryCache } from './tree.ts';
+import { withScratch, workspace } from './workspace.ts';
+
+/** The rootfs must fit on nodes whose disk is small: the sum of its files, in bytes. */
+const largestRootfs = 50e6;
+
+/** Never taken, and much of what there is to write to the disk. */
+const neverUnpacked = ['man', 'locale', 'info', 'perl', 'python3'].map((name) => `./usr/share/${name}`);
+
+/** A rootfs that was built. */
+export interface BuiltRootfs {
+  /** Uncompressed. */
+  readonly tar: Buffer;
+  /** Of `tar`; the rootfs's identity. */
+  readonly digest: string;
+  readonly contents: Contents;
+  /** What it was really made of. */
+  readonly packages: readonly DebianPackage[];
+}
+
+/** The rootfs of `manifest`, from its pinned packages. @throws MounterError */
+export async function buildRootfs(manifest: Manifest, allowNewer: boolean): Promise<BuiltRootfs> {
+  const { packages: pins, suite, architecture, epoch = 0 } = manifest.rootfs;
+  if (pins.length === 0) throw noPinsError();
+  const debs = await fetchPinned({ pins, directory: workspace.debs, suite, architecture, allowNewer });
+  return await withScratch(async (scratch) => {
+    const root = join(scratch, 'packages');
+    await unpackInto(debs, root, neverUnpacked);
+    const selected = await selectEntries(root, manifest.rootfs, names(debs));
+    const entries = await withLibraryCache(selected, root, join(scratch, 'stage'));
+    const contents = describeContents(manifest, debs, entries);
+    checkSize(contents);
+    const tar = await tarOf(withContents(entries, contents), epoch);
+    return { tar, digest: digestOf(tar), contents, packages: pinsOf(debs) };
+  });
+}
+
+/**
+ * Pins for `rootfs.include` as the archive is now: of the packages that apt resolves, those that the rootfs
+ * takes something from, licences included.
+ */
+export async function resolvePins(rootfs: Manifest['rootfs']): Promise<readonly DebianPackage[]> {
+  const { include, suite, architecture } = rootfs;
+  await mkdir(workspace.debs, { recursive: true });
+  const request = { names: include, directory: workspace.debs, suite, architecture, refresh: true };
+  const debs = await fetchPackages(request);
+  return await withScratch(async (scratch) => {
+    await unpackInto(debs, scratch, neverUnpacked);
+    const programs = await contributingPackages(debs, await selectEntries(scratch, rootfs, []));
+    // A package's doc directory may be a link into another package's.
+    const licensed = await selectEntries(scratch, rootfs, names(programs));
+    return pinsOf(await contributingPackages(debs, licensed));
+  });
+}
+
+function names(debs: readonly DebFile[]): readonly string[] {
+  return debs.map((deb) => deb.name);
+}
+
+function checkSize(contents: Contents): void {
+  if (contents.unpackedBytes <= largestRootfs) return;
+  throw new MounterError(`${contents.unpackedBytes} bytes unpacked, more than ${largestRootfs}`, {
+    subject: contents.name,
+    status: exitCode.system,
+    hint: 'take something out of rootfs.files, or add it to rootfs.exclude',
+  });
+}
+
+function noPinsError(): MounterError {
+  return new MounterError('rootfs.packages: no package is pinned', {
+    subject: workspace.manifest,
+    status: exitCode.system,
+    hint: 'npm run rootfs -- --update-pins',
+  });
+}
