@@ -2,9 +2,10 @@ import { MounterError } from '../errors.ts';
 import { exitCode } from '../exit-codes.ts';
 import type { Host, Outcome } from '../host/host.ts';
 import { enterRootfs } from '../rootfs/enter.ts';
-import { provideLockServices } from '../rootfs/lock-services.ts';
+import { moveLockServicesToScopes, provideLockServices } from '../rootfs/lock-services.ts';
+import { moveToScopes } from '../rootfs/scope.ts';
 import type { MountContext } from './context.ts';
-import { glusterfsAlreadyMounted } from './glusterfs.ts';
+import { glusterfsAlreadyMounted, glusterfsDaemonsOf } from './glusterfs.ts';
 import { negotiatedVersion3 } from './negotiated.ts';
 import type { MountPlan, MountStep } from './plan.ts';
 import { checkTarget, parentOf, type TargetState } from './target.ts';
@@ -50,6 +51,7 @@ export async function runPlan(plan: MountPlan, context: MountContext): Promise<M
         break;
       case 'verifyMounted':
         await verifyMounted(plan, before, helperOutput, context);
+        if (plan.kind === 'glusterfs') await moveDaemonsToScopes(plan, context);
         break;
       case 'provideLockServicesIfVersion3':
         if (negotiatedVersion3(plan, context)) await lockServicesOrUndo(plan, before, context);
@@ -136,6 +138,12 @@ function exclusively(host: Host, directory: string, deadlineMs: number): readonl
   return [host.findProgram('flock'), '-o', '-w', String(Math.ceil(deadlineMs / 1000)), directory];
 }
 
+async function moveDaemonsToScopes(plan: MountPlan, { host, layout }: MountContext): Promise<void> {
+  await moveToScopes(host, () =>
+    glusterfsDaemonsOf(host, plan.target, layout.rootfs).map(({ pid }) => ({ role: 'glusterfs', pid })),
+  );
+}
+
 /** A v3 mount whose locks would hang is no success. */
 async function lockServicesOrUndo(
   plan: MountPlan,
@@ -143,7 +151,9 @@ async function lockServicesOrUndo(
   context: MountContext,
 ): Promise<void> {
   try {
-    await provideLockServices(plan.target, context);
+    const hasStarted = await provideLockServices(plan.target, context);
+    // mount.nfs may have had start-statd start them a moment ago.
+    if (!hasStarted) await moveLockServicesToScopes(context);
   } catch (error) {
     await undoMount(plan, before, context);
     throw error;

@@ -1,9 +1,11 @@
 import { MounterError } from '../errors.ts';
 import { exitCode } from '../exit-codes.ts';
 import type { Host, Outcome } from '../host/host.ts';
+import { rootfsProcesses } from './daemons.ts';
 import { enterRootfs } from './enter.ts';
 import type { Layout } from './layout.ts';
 import type { Manifest } from './manifest.ts';
+import { moveToScopes } from './scope.ts';
 
 /** rpcbind and rpc.statd, which an NFSv3 mount with locks needs on this node. */
 
@@ -24,13 +26,29 @@ export async function provideLockServices(target: string, context: LockServicesC
   if (await lockServicesAnswer(context)) return false;
   const outcome = await runInRootfs(context, [context.manifest.daemons.startStatd]);
   if (outcome.endedBy === 'interrupt') throw interrupted(target);
-  if (await lockServicesAnswer(context)) return true;
+  if (await lockServicesAnswer(context)) {
+    await moveLockServicesToScopes(context);
+    return true;
+  }
   throw new MounterError('rpcbind and rpc.statd do not answer, and NFSv3 locks would hang', {
     subject: target,
     status: exitCode.mountFailure,
     helperOutput: outcome.output,
     hint: 'run mounter exec -- rpcinfo -p 127.0.0.1 to see what is registered; nolock keeps locks on this node, vers=4 needs no lock services',
   });
+}
+
+/** Also those that mount.nfs has started by itself: nobody else moves them. */
+export async function moveLockServicesToScopes({
+  host,
+  manifest,
+  layout,
+}: LockServicesContext): Promise<void> {
+  await moveToScopes(host, () =>
+    rootfsProcesses(host, layout.versions, manifest).filter(
+      ({ role }) => role === 'rpcbind' || role === 'statd',
+    ),
+  );
 }
 
 /**

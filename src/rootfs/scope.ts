@@ -1,0 +1,58 @@
+import type { Host } from '../host/host.ts';
+
+/**
+ * systemd ends all processes of a unit when it restarts the unit, kubelet's too: a daemon that a mount
+ * leaves behind has to be in a scope of its own, or each restart of kubelet would take volumes and locks
+ * along. The daemon is moved there after its start, whoever started it, so that the mount waits for nothing.
+ */
+
+/** A daemon and what it is, for the name of its unit: `containerized-mounter-ROLE-PID.scope`. */
+export interface ScopedDaemon {
+  readonly role: string;
+  readonly pid: number;
+}
+
+/**
+ * Moves each of the daemons that is in our own control group to a scope of its own. Nothing happens where
+ * systemd does not run. A failure is no failure of the mount: the daemon is where it would be without us.
+ * @param find looks for them; called only where systemd runs.
+ * @see org.freedesktop.systemd1(5) "StartTransientUnit"
+ */
+export async function moveToScopes(host: Host, find: () => readonly ScopedDaemon[]): Promise<void> {
+  if (host.stat('/run/systemd/system')?.kind !== 'directory') return;
+  try {
+    const busctl = host.findProgram('busctl');
+    const own = host.readText('/proc/self/cgroup');
+    for (const daemon of find()) {
+      if (host.readText(`/proc/${daemon.pid}/cgroup`) !== own) continue;
+      await host.run({ argv: [busctl, ...startTransientUnit(daemon)], deadlineMs: 5000, terminateMs: 1000 });
+    }
+  } catch {
+    // No busctl(1), or the daemon has ended meanwhile.
+  }
+}
+
+function startTransientUnit({ role, pid }: ScopedDaemon): readonly string[] {
+  const properties = [
+    'Description',
+    's',
+    `${role} of the containerized mounter`,
+    'PIDs',
+    'au',
+    '1',
+    String(pid),
+  ];
+  return [
+    'call',
+    'org.freedesktop.systemd1',
+    '/org/freedesktop/systemd1',
+    'org.freedesktop.systemd1.Manager',
+    'StartTransientUnit',
+    'ssa(sv)a(sa(sv))',
+    `containerized-mounter-${role}-${pid}.scope`,
+    'fail',
+    '2',
+    ...properties,
+    '0',
+  ];
+}
