@@ -1,7 +1,8 @@
 import { existsSync, realpathSync } from 'node:fs';
-import type { Host, ProcessInformation } from '../host/host.ts';
+import type { Host } from '../host/host.ts';
 import { currentDigest, installedDigests } from '../image/versions.ts';
 import { glusterfsDaemonsOf } from '../mount/glusterfs.ts';
+import { hostProcesses, rootfsProcesses } from '../rootfs/daemons.ts';
 import type { Layout } from '../rootfs/layout.ts';
 import { lockServicesAnswer } from '../rootfs/lock-services.ts';
 import type { Manifest, ManifestMount } from '../rootfs/manifest.ts';
@@ -72,20 +73,17 @@ function observeDaemons(
   layout: Layout,
   manifest: Manifest | undefined,
 ): { rpcbind: LockDaemon | undefined; statd: LockDaemon | undefined } {
+  if (manifest === undefined) return { rpcbind: undefined, statd: undefined };
   const versions = existsSync(layout.versions) ? realpathSync(layout.versions) : layout.versions;
-  const processes = host.processes();
-  const find = (path: string | undefined): LockDaemon | undefined => {
-    const name = path?.slice(path.lastIndexOf('/') + 1);
-    const found = processes.find(({ commandLine }) => name !== undefined && baseName(commandLine) === name);
-    if (found === undefined) return undefined;
-    return { pid: found.pid, owner: found.root?.startsWith(`${versions}/`) ? 'rootfs' : 'host' };
+  const ours = rootfsProcesses(host, versions, manifest).filter(({ isInOurNetwork }) => isInOurNetwork);
+  const theirs = hostProcesses(host, manifest);
+  const find = (wanted: 'rpcbind' | 'statd'): LockDaemon | undefined => {
+    const own = ours.find(({ role }) => role === wanted);
+    if (own !== undefined) return { pid: own.pid, owner: 'rootfs' };
+    const other = theirs.find(({ role }) => role === wanted);
+    return other === undefined ? undefined : { pid: other.pid, owner: 'host' };
   };
-  return { rpcbind: find(manifest?.daemons.rpcbind.path), statd: find(manifest?.daemons.statd.path) };
-}
-
-function baseName(commandLine: ProcessInformation['commandLine']): string {
-  const program = commandLine[0] ?? '';
-  return program.slice(program.lastIndexOf('/') + 1);
+  return { rpcbind: find('rpcbind'), statd: find('statd') };
 }
 
 function observeVolumes(host: Host, manifest: Manifest): NodeStatus['volumes'] {

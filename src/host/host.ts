@@ -50,6 +50,8 @@ export interface ProcessInformation {
   readonly commandLine: readonly string[];
   /** The root directory as the host names it. */
   readonly root: string | undefined;
+  /** It is in the network namespace that we are in, and shares our ports and our rpcbind. */
+  readonly isInOurNetwork: boolean;
   /** Clock ticks after boot: with the pid it names a process for ever. */
   readonly startTime: number;
 }

@@ -99,13 +99,22 @@ function processInformation(pid: number): ProcessInformation {
   // Field 22, counted from after the command's name, which may hold anything: proc_pid_stat(5).
   const startTime = Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19]);
   const commandLine = readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0').slice(0, -1);
-  let root: string | undefined;
+  return {
+    pid,
+    commandLine,
+    root: linkOf(`/proc/${pid}/root`),
+    isInOurNetwork: linkOf(`/proc/${pid}/ns/net`) === linkOf('/proc/self/ns/net'),
+    startTime,
+  };
+}
+
+/** @returns undefined for what a kernel thread, a zombie or another user's process does not show. */
+function linkOf(path: string): string | undefined {
   try {
-    root = readlinkSync(`/proc/${pid}/root`);
+    return readlinkSync(path);
   } catch {
-    // A kernel thread or a zombie has none.
+    return undefined;
   }
-  return { pid, commandLine, root, startTime };
 }
 
 function kill(pid: number, signal: 'SIGTERM' | 'SIGKILL'): void {

@@ -1,4 +1,4 @@
-import type { Host, ProcessInformation } from '../host/host.ts';
+import { type Host, isSameFile, type ProcessInformation } from '../host/host.ts';
 import type { Manifest } from './manifest.ts';
 
 /** Which of the processes on the node run inside a rootfs of ours. */
@@ -8,13 +8,25 @@ export interface RootfsProcess extends ProcessInformation {
 }
 
 /**
- * The processes whose root directory is `root` or a version below `versions`.
+ * The processes whose root directory is a version below `versions`. The directory itself is compared: in
+ * another mount namespace another directory may have the same path.
  * @param versions MOUNTER_HOME/versions, without symlinks.
  */
 export function rootfsProcesses(host: Host, versions: string, manifest: Manifest): readonly RootfsProcess[] {
   return host
     .processes()
-    .filter(({ root }) => root?.startsWith(`${versions}/`))
+    .filter(
+      ({ pid, root }) =>
+        root?.startsWith(`${versions}/`) && isSameFile(host.stat(`/proc/${pid}/root/.`), host.stat(root)),
+    )
+    .map((process) => ({ ...process, role: roleOf(process, manifest) }));
+}
+
+/** The host's own rpcbind or rpc.statd, which serve this network namespace: a container may have others. */
+export function hostProcesses(host: Host, manifest: Manifest): readonly RootfsProcess[] {
+  return host
+    .processes()
+    .filter(({ root, isInOurNetwork }) => root === '/' && isInOurNetwork)
     .map((process) => ({ ...process, role: roleOf(process, manifest) }));
 }
 
