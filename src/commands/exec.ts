@@ -15,6 +15,7 @@ export async function exec(
 ): Promise<number> {
   const separator = argv.indexOf('--');
   const own = separator < 0 ? argv : argv.slice(0, separator);
+  if (separator < 0 && own[0] !== undefined && !own[0].startsWith('-')) throw noSeparator(own[0]);
   const flags = parseFlags('exec', own, { boolean: [], string: [], operands: [0, 0] });
   if (flags.help) {
     output.out(helpFor('exec'));
@@ -47,4 +48,12 @@ export async function exec(
     env: { PATH: '/usr/sbin:/usr/bin:/sbin:/bin', LC_ALL: 'C', ...(TERM === undefined ? {} : { TERM }) },
   });
   return result.exitCode ?? 128 + (result.signal === undefined ? 0 : constants.signals[result.signal]);
+}
+
+function noSeparator(word: string): MounterError {
+  return new MounterError('the command has no -- before it', {
+    subject: word,
+    status: exitCode.usage,
+    hint: `mounter exec -- ${word} …`,
+  });
 }

@@ -13,9 +13,8 @@ export interface FlagSpecification {
 
 export interface Flags {
   readonly help: boolean;
+  /** Those after `--` included, which may begin with `-`. */
   readonly operands: readonly string[];
-  /** Everything after `--`. */
-  readonly rest: readonly string[];
   has(name: string): boolean;
   value(name: string): string | undefined;
 }
@@ -27,6 +26,7 @@ export function parseFlags(
   specification: FlagSpecification,
 ): Flags {
   const known = [...specification.boolean, ...specification.string, 'help', 'h'];
+  refusePrototypeNames(command, argv, known);
   const parsed = minimist([...argv], {
     boolean: [...specification.boolean, 'help', 'h'],
     string: [...specification.string, '_'],
@@ -36,16 +36,24 @@ export function parseFlags(
       return true;
     },
   });
-  const operands = parsed._.map(String);
+  const operands = [...parsed._, ...(parsed['--'] ?? [])].map(String);
   const isHelp = parsed.help === true || parsed.h === true;
   if (!isHelp) checkOperands(command, operands, specification.operands);
   return {
     help: isHelp,
     operands,
-    rest: parsed['--'] ?? [],
     has: (name) => parsed[name] === true,
     value: (name) => stringValue(command, name, parsed[name]),
   };
+}
+
+/** minimist looks flags up in plain objects: it takes `--__proto__` for one it knows, and trips over it. */
+function refusePrototypeNames(command: string, argv: readonly string[], known: readonly string[]): void {
+  const end = argv.indexOf('--');
+  for (const word of end < 0 ? argv : argv.slice(0, end)) {
+    const name = /^--?(?:no-)?([^=.]*)/.exec(word)?.[1];
+    if (name !== undefined && name in Object.prototype) throw unknownFlag(command, word, known);
+  }
 }
 
 function stringValue(command: string, name: string, value: unknown): string | undefined {

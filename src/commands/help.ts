@@ -5,7 +5,8 @@ import type { CommandContext } from './table.ts';
 
 /** `mounter help [COMMAND]`, `mounter --help` */
 export async function help(argv: readonly string[], { output }: CommandContext): Promise<number> {
-  output.out(argv[0] === undefined ? overview : helpFor(argv[0]));
+  const [command] = argv;
+  output.out(command === undefined || /^(-h|--help|help)$/.test(command) ? overview : helpFor(command));
   return exitCode.success;
 }
 

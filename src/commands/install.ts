@@ -1,4 +1,5 @@
 import {
+  chmodSync,
   constants,
   copyFileSync,
   existsSync,
@@ -10,16 +11,25 @@ import {
   rmSync,
   statSync,
 } from 'node:fs';
-import { basename, dirname } from 'node:path';
+import { basename, dirname, resolve } from 'node:path';
 import { MounterError } from '../errors.ts';
 import { exitCode } from '../exit-codes.ts';
 import { withFileLock } from '../host/file-lock.ts';
+import type { Host } from '../host/host.ts';
+import { mountsBelow } from '../host/mountinfo.ts';
 import { checkRootfs } from '../image/check.ts';
-import { currentDigest, installedDigests, switchTo, unpackVersion, versionPath } from '../image/versions.ts';
+import {
+  currentDigest,
+  installedDigests,
+  removeUnfinished,
+  switchTo,
+  unpackVersion,
+  versionPath,
+} from '../image/versions.ts';
 import { type Layout, layoutOf } from '../rootfs/layout.ts';
 import { type Manifest, parseManifest } from '../rootfs/manifest.ts';
 import { requireRoot } from '../rootfs/node.ts';
-import { isPrepared, prepareRootfs, writeAtomically } from '../rootfs/prepare.ts';
+import { prepareRootfs, readEntries, writeAtomically } from '../rootfs/prepare.ts';
 import { parseFlags } from './flags.ts';
 import { helpFor } from './help.ts';
 import { nodeLock, nodeLockSeconds } from './prepare.ts';
@@ -47,7 +57,7 @@ export async function install(argv: readonly string[], context: CommandContext):
   }
   requireRoot(host, 'installing');
   const home = flags.value('home');
-  const layout = home === undefined ? context.layout : layoutOf(home, process.env.MOUNTER_MANIFEST);
+  const layout = home === undefined ? context.layout : layoutOf(resolve(home), process.env.MOUNTER_MANIFEST);
   const request = readRequest(flags.operands[0] ?? '', flags.value('manifest'), flags.value('digest'));
   const done = await withFileLock(nodeLock, nodeLockSeconds, () =>
     installVersion(request, { ...context, layout }),
@@ -107,7 +117,11 @@ async function installVersion(request: InstallRequest, context: CommandContext):
   const { layout, host, executable } = context;
   const { digest, manifest } = request;
   const done: string[] = [];
+  // rpc.statd, which is not root, must find its way in.
+  process.umask(0o022);
+  refuseRealRootfs(layout);
   mkdirSync(layout.home, { recursive: true, mode: 0o755 });
+  removeUnfinished(layout, host);
   if (!installedDigests(layout).includes(digest)) {
     await unpackVersion(request.file, digest, (root) => checkRootfs(root, manifest), context);
     done.push(`unpacked ${versionPath(layout, digest)}`);
@@ -117,10 +131,9 @@ async function installVersion(request: InstallRequest, context: CommandContext):
   if (previous !== digest && previous !== undefined) {
     keepResolvConf(layout, digest);
     // Mounts go on while we switch: the new version is ready before anything leads to it.
-    if (isPrepared(realpathSync(layout.rootfs), { host, layout, manifest })) {
-      done.push(
-        ...(await prepareRootfs(realpathSync(versionPath(layout, digest)), { host, layout, manifest })),
-      );
+    if (isInUse(layout, host)) {
+      const root = realpathSync(versionPath(layout, digest));
+      done.push(...(await prepareRootfs(root, { host, layout, manifest })));
     }
   }
   if (host.readText(layout.manifest) !== request.manifestText) {
@@ -128,11 +141,15 @@ async function installVersion(request: InstallRequest, context: CommandContext):
     done.push(`wrote ${layout.manifest}`);
   }
   if (previous !== digest) {
-    refuseRealRootfs(layout);
     switchTo(layout, digest);
     done.push(`switched ${layout.rootfs} to it`);
   }
   return done;
+}
+
+/** Whether the rootfs of now was prepared, perhaps from another manifest or not to the end. */
+function isInUse(layout: Layout, host: Host): boolean {
+  return existsSync(layout.rootfs) && mountsBelow(readEntries(host), realpathSync(layout.rootfs)).length > 0;
 }
 
 /** A directory in the symlink's place is somebody else's installation (the original mounter's is one). */
@@ -166,8 +183,14 @@ function placeExecutable(executable: string, layout: Layout): boolean {
   if (basename(executable) !== 'mounter' || isSameContent(executable, layout.executable)) return false;
   const unfinished = `${layout.executable}.new`;
   rmSync(unfinished, { force: true });
-  copyFileSync(executable, unfinished, constants.COPYFILE_FICLONE);
-  renameSync(unfinished, layout.executable);
+  try {
+    copyFileSync(executable, unfinished, constants.COPYFILE_FICLONE);
+    chmodSync(unfinished, 0o755);
+    renameSync(unfinished, layout.executable);
+  } catch (error) {
+    rmSync(unfinished, { force: true });
+    throw error;
+  }
   return true;
 }
 

@@ -21,12 +21,13 @@ export interface NodeStatus {
   readonly isPrepared: boolean;
   readonly mounts: readonly (ManifestMount & { readonly state: MountState | 'skipped' })[];
   readonly lockServices: {
-    /** rpcbind knows rpc.statd, and rpc.statd answers. */
-    readonly answer: boolean;
-    readonly rpcbind: LockDaemon | undefined;
-    readonly statd: LockDaemon | undefined;
+    /** rpcbind knows rpc.statd, and rpc.statd answers; null when only root could ask. */
+    readonly answer: boolean | null;
+    /** Null as well when it is not root who asks: only root sees where a process runs. */
+    readonly rpcbind: LockDaemon | null;
+    readonly statd: LockDaemon | null;
   };
-  readonly volumes: readonly (Volume & { readonly daemon: number | undefined })[];
+  readonly volumes: readonly (Volume & { readonly daemon: number | null })[];
 }
 
 interface LockDaemon {
@@ -52,12 +53,20 @@ export async function observeNode(
     isPrepared: isReady,
     mounts: isInstalled ? observeMounts(host, manifest, root) : [],
     lockServices: {
-      answer:
-        isReady && host.effectiveUserId() === 0 && (await lockServicesAnswer({ host, layout, manifest })),
+      answer: await observeLocks(host, layout, isReady ? manifest : undefined),
       ...observeDaemons(host, layout, manifest),
     },
     volumes: manifest === undefined ? [] : observeVolumes(host, manifest),
   };
+}
+
+async function observeLocks(
+  host: Host,
+  layout: Layout,
+  manifest: Manifest | undefined,
+): Promise<boolean | null> {
+  if (host.effectiveUserId() !== 0) return null;
+  return manifest !== undefined && (await lockServicesAnswer({ host, layout, manifest }));
 }
 
 function observeMounts(host: Host, manifest: Manifest, root: string): NodeStatus['mounts'] {
@@ -72,16 +81,16 @@ function observeDaemons(
   host: Host,
   layout: Layout,
   manifest: Manifest | undefined,
-): { rpcbind: LockDaemon | undefined; statd: LockDaemon | undefined } {
-  if (manifest === undefined) return { rpcbind: undefined, statd: undefined };
+): { rpcbind: LockDaemon | null; statd: LockDaemon | null } {
+  if (manifest === undefined || host.effectiveUserId() !== 0) return { rpcbind: null, statd: null };
   const versions = existsSync(layout.versions) ? realpathSync(layout.versions) : layout.versions;
   const ours = rootfsProcesses(host, versions, manifest).filter(({ isInOurNetwork }) => isInOurNetwork);
   const theirs = hostProcesses(host, manifest);
-  const find = (wanted: 'rpcbind' | 'statd'): LockDaemon | undefined => {
+  const find = (wanted: 'rpcbind' | 'statd'): LockDaemon | null => {
     const own = ours.find(({ role }) => role === wanted);
     if (own !== undefined) return { pid: own.pid, owner: 'rootfs' };
     const other = theirs.find(({ role }) => role === wanted);
-    return other === undefined ? undefined : { pid: other.pid, owner: 'host' };
+    return other === undefined ? null : { pid: other.pid, owner: 'host' };
   };
   return { rpcbind: find('rpcbind'), statd: find('statd') };
 }
@@ -89,6 +98,6 @@ function observeDaemons(
 function observeVolumes(host: Host, manifest: Manifest): NodeStatus['volumes'] {
   return volumesOf(manifest, readEntries(host)).map((volume) => ({
     ...volume,
-    daemon: volume.fstype === 'fuse.glusterfs' ? glusterfsDaemonsOf(host, volume.target)[0]?.pid : undefined,
+    daemon: (volume.fstype === 'fuse.glusterfs' && glusterfsDaemonsOf(host, volume.target)[0]?.pid) || null,
   }));
 }

@@ -29,12 +29,7 @@ function forPeople(node: NodeStatus): string {
     ['rootfs', node.digest ?? 'none: run mounter install FILE'],
     ['versions', node.versions.join(' ') || 'none'],
     ['prepared', node.isPrepared ? 'yes' : 'no: run mounter prepare'],
-    ['rpcbind', describeDaemon(node.lockServices.rpcbind)],
-    ['rpc.statd', describeDaemon(node.lockServices.statd)],
-    [
-      'locks',
-      node.lockServices.answer ? 'answer' : 'do not answer; started by the first NFSv3 mount with locks',
-    ],
+    ...describeLocks(node.lockServices),
   ]);
   const mounts = table([
     ['STATE', 'HOST', 'IN THE ROOTFS', 'KIND', 'PROPAGATION'],
@@ -46,14 +41,23 @@ function forPeople(node: NodeStatus): string {
       v.source,
       v.fstype,
       String(v.entries),
-      v.daemon === undefined ? '-' : String(v.daemon),
+      v.daemon === null ? '-' : String(v.daemon),
       v.target,
     ]),
   ]);
   return `${facts}\n${node.mounts.length === 0 ? '' : `${mounts}\n`}${node.volumes.length === 0 ? 'no volumes mounted\n' : volumes}`;
 }
 
+function describeLocks({ answer, rpcbind, statd }: NodeStatus['lockServices']): readonly string[][] {
+  if (answer === null) return [['locks', 'unknown: only root can ask']];
+  return [
+    ['rpcbind', describeDaemon(rpcbind)],
+    ['rpc.statd', describeDaemon(statd)],
+    ['locks', answer ? 'answer' : 'do not answer; started by the first NFSv3 mount with locks'],
+  ];
+}
+
 function describeDaemon(daemon: NodeStatus['lockServices']['rpcbind']): string {
-  if (daemon === undefined) return 'not running';
+  if (daemon === null) return 'not running';
   return `process ${daemon.pid}, ${daemon.owner === 'rootfs' ? 'of the rootfs' : "the host's own"}`;
 }

@@ -37,13 +37,21 @@ export async function runCommand(argv: readonly string[], context: CommandContex
     throw new MounterError('no command', { status: exitCode.usage, hint: 'see mounter --help' });
   }
   const load = Object.hasOwn(commands, word) ? commands[word] : undefined;
-  if (load !== undefined) return (await load())(rest, context);
+  if (load !== undefined) return await runLoaded(await load(), rest, context);
   const near = nearest(word, [...Object.keys(commands), 'mount', 'version']);
   throw new MounterError('unknown command', {
     subject: word,
     status: exitCode.usage,
     hint: near === undefined ? 'see mounter --help' : `did you mean mounter ${near}? See mounter --help`,
   });
+}
+
+async function runLoaded(command: Command, argv: readonly string[], context: CommandContext) {
+  try {
+    return await command(argv, context);
+  } catch (error) {
+    throw (await import('../host/system-error.ts')).asSystemError(error);
+  }
 }
 
 const help = async () => (await import('./help.ts')).help;

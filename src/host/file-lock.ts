@@ -5,6 +5,9 @@ import { MounterError } from '../errors.ts';
 import { exitCode } from '../exit-codes.ts';
 import { nodeHost } from './node-host.ts';
 
+/** The status of flock(1) when it waited in vain; another when the file can't be opened or locked. */
+const timedOut = 1;
+
 /**
  * Runs `action` while holding flock(2) on the file `path`, which is made if need be. JavaScript has no
  * flock: flock(1) holds it around a cat(1) that lives as long as our end of its stdin, so the lock is
@@ -24,23 +27,23 @@ export async function withFileLock<T>(
       cwd: '/',
       stdin: 'pipe',
       stdout: 'pipe',
-      stderr: 'inherit',
+      // Not ours: it would keep our caller's pipe open for as long as it waits.
+      stderr: 'pipe',
       reject: false,
       // A Ctrl-C is for us: were the holder ended by it, the lock would go before we do.
       detached: true,
     },
   );
+  // EPIPE when flock gives up; what it said then follows.
+  holder.stdin.on('error', () => {});
   holder.stdin.write('locked\n');
   const isLocked = await new Promise<boolean>((resolve) => {
     holder.stdout.once('data', () => resolve(true));
     void holder.then(() => resolve(false));
   });
   if (!isLocked) {
-    throw new MounterError(`another mounter holds this lock for more than ${waitSeconds} s`, {
-      subject: path,
-      status: exitCode.system,
-      hint: 'wait for it to end, then try again',
-    });
+    const { exitCode: status, stderr } = await holder;
+    throw status === timedOut ? heldByOther(path, waitSeconds) : notLockable(path, stderr);
   }
   try {
     return await action();
@@ -48,4 +51,16 @@ export async function withFileLock<T>(
     holder.stdin.end();
     await holder;
   }
+}
+
+function heldByOther(path: string, waitSeconds: number): MounterError {
+  return new MounterError(`another mounter holds this lock for more than ${waitSeconds} s`, {
+    subject: path,
+    status: exitCode.system,
+    hint: 'wait for it to end, then try again',
+  });
+}
+
+function notLockable(path: string, helperOutput: string): MounterError {
+  return new MounterError('can not be locked', { subject: path, status: exitCode.system, helperOutput });
 }

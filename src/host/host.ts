@@ -52,8 +52,6 @@ export interface ProcessInformation {
   readonly root: string | undefined;
   /** It is in the network namespace that we are in, and shares our ports and our rpcbind. */
   readonly isInOurNetwork: boolean;
-  /** Clock ticks after boot: with the pid it names a process for ever. */
-  readonly startTime: number;
 }
 
 export interface Command {

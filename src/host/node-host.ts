@@ -95,16 +95,12 @@ function processes(): readonly ProcessInformation[] {
 }
 
 function processInformation(pid: number): ProcessInformation {
-  const stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
-  // Field 22, counted from after the command's name, which may hold anything: proc_pid_stat(5).
-  const startTime = Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19]);
   const commandLine = readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0').slice(0, -1);
   return {
     pid,
     commandLine,
     root: linkOf(`/proc/${pid}/root`),
     isInOurNetwork: linkOf(`/proc/${pid}/ns/net`) === linkOf('/proc/self/ns/net'),
-    startTime,
   };
 }
 

@@ -4,10 +4,13 @@ import { exitCode } from '../exit-codes.ts';
 import type { Manifest } from '../rootfs/manifest.ts';
 
 /**
- * Refuses a rootfs that lacks what the manifest promises: each helper and each daemon, as an executable file.
+ * Refuses a rootfs that lacks what the manifest promises: each helper and each daemon, as an executable
+ * file. And one whose etc is no directory: kubelet writes resolv.conf there, by the host's name for it, and a
+ * symlink would lead to the host's own.
  * @throws MounterError (system) that names all that is missing.
  */
 export function checkRootfs(root: string, manifest: Manifest): void {
+  if (!lstatSync(`${root}/etc`, { throwIfNoEntry: false })?.isDirectory()) throw noEtc(manifest);
   const { rpcbind, statd } = manifest.daemons;
   const helpers = Object.values(manifest.filesystems).map(({ helper }) => helper);
   const missing = [...new Set([...helpers, rpcbind.path, statd.path])].filter(
@@ -18,6 +21,14 @@ export function checkRootfs(root: string, manifest: Manifest): void {
     subject: manifest.rootfs.name,
     status: exitCode.system,
     hint: 'install a rootfs that was built from this manifest',
+  });
+}
+
+function noEtc(manifest: Manifest): MounterError {
+  return new MounterError('the rootfs has no directory /etc of its own', {
+    subject: manifest.rootfs.name,
+    status: exitCode.system,
+    hint: 'take a rootfs in which /etc is a directory; kubelet writes etc/resolv.conf in it',
   });
 }
 

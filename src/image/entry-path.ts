@@ -10,7 +10,7 @@ import { exitCode } from '../exit-codes.ts';
  */
 export function entryPath(root: string, name: string): string | undefined {
   if (name.startsWith('/')) throw refused(name, 'has an absolute name');
-  if (/[\x00\ufffd]/.test(name)) throw refused(name, 'has a name that is not UTF-8 text');
+  if (!isText(name)) throw refused(name, 'has a name that is not UTF-8 text');
   const parts = name.split('/').filter((part) => part !== '' && part !== '.');
   if (parts.includes('..')) throw refused(name, 'has ".." in its name');
   if (parts.length === 0) return undefined;
@@ -21,6 +21,11 @@ export function entryPath(root: string, name: string): string | undefined {
     if (status?.isSymbolicLink()) throw refused(name, `leads through the symlink ${way.slice(root.length)}`);
   }
   return `${root}/${parts.join('/')}`;
+}
+
+/** False for what a file can't be called, or what was not UTF-8 and became U+FFFD in decoding. */
+export function isText(name: string): boolean {
+  return !/[\x00\ufffd]/.test(name);
 }
 
 export function refused(name: string, why: string): MounterError {

@@ -22,7 +22,7 @@ import type { Readable } from 'node:stream';
 import { createGunzip, createZstdDecompress } from 'node:zlib';
 import { type Extract, extract, type Header } from 'tar-stream';
 import { DigestStream } from './digest.ts';
-import { entryPath, refused } from './entry-path.ts';
+import { entryPath, isText, refused } from './entry-path.ts';
 
 /** One entry of the archive: its header, and its content as a stream. */
 type Entry = Extract extends AsyncIterable<infer E> ? E : never;
@@ -42,14 +42,14 @@ export async function unpackTar(file: string, root: string): Promise<string> {
   source.on('error', fail);
   digest.on('error', fail);
   source.pipe(digest).pipe(parser);
-  const directories: Header[] = [];
+  const directories = new Map<string, Header>();
   try {
     for await (const entry of parser) await unpackEntry(entry, root, directories);
   } finally {
     source.destroy();
   }
   // Last, for what is put into a directory changes its times.
-  for (const header of directories.reverse()) finishDirectory(header, root);
+  for (const [path, header] of [...directories].reverse()) finishDirectory(path, header);
   return digest.digest();
 }
 
@@ -71,43 +71,76 @@ async function firstBytes(file: string): Promise<string> {
   return '';
 }
 
-async function unpackEntry(entry: Entry, root: string, directories: Header[]): Promise<void> {
+async function unpackEntry(entry: Entry, root: string, directories: Map<string, Header>): Promise<void> {
   const { header } = entry;
-  const path = entryPath(root, header.name);
-  if (path === undefined) entry.resume();
-  else {
-    mkdirSync(dirname(path), { recursive: true, mode: 0o755 });
-    await unpackAt(path, entry, root, directories);
-  }
-}
-
-async function unpackAt(path: string, entry: Entry, root: string, directories: Header[]): Promise<void> {
-  const { header } = entry;
+  const path = entryPath(root, header.name) ?? root;
+  if (path !== root) makeParent(path, header);
+  const isDirectory = lstatSync(path, { throwIfNoEntry: false })?.isDirectory() === true;
   if (header.type === 'directory') {
-    if (!lstatSync(path, { throwIfNoEntry: false })?.isDirectory()) mkdirSync(path, 0o700);
-    directories.push(header);
+    if (!isDirectory) {
+      rmSync(path, { force: true });
+      mkdirSync(path, 0o700);
+    }
+    directories.set(path, header);
     entry.resume();
     return;
   }
+  if (isDirectory) throw refused(header.name, 'would replace a directory');
   // A later entry replaces an earlier one of the same name: as tar(1) does.
   rmSync(path, { force: true });
+  await unpackAt(path, entry, root);
+}
+
+function makeParent(path: string, header: Header): void {
+  try {
+    mkdirSync(dirname(path), { recursive: true, mode: 0o755 });
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'EEXIST' || code === 'ENOTDIR') throw refused(header.name, 'lies below a file');
+    throw error;
+  }
+}
+
+async function unpackAt(path: string, entry: Entry, root: string): Promise<void> {
+  const { header } = entry;
   switch (header.type) {
     case 'file':
     case 'contiguous-file':
       await unpackFile(path, entry);
       return;
     case 'symlink':
-      symlinkSync(header.linkname, path);
+      symlinkSync(linkTarget(header), path);
       lchownSync(path, header.uid, header.gid);
       lutimesSync(path, header.mtime, header.mtime);
       break;
     case 'link':
-      linkSync(entryPath(root, header.linkname) ?? root, path);
+      linkSync(hardLinkTarget(header, root), path);
       break;
     default:
-      throw refused(header.name, `is of a kind that a rootfs has no use for: ${header.type}`);
+      throw refused(
+        header.name,
+        `is of a kind that a rootfs has no use for: ${header.type ?? 'an unknown one'}`,
+      );
   }
   entry.resume();
+}
+
+function linkTarget({ name, linkname }: Header): string {
+  // tar-stream's types promise a text; an entry without one has null.
+  if (linkname === null || linkname === '') throw refused(name, 'is a link to nothing');
+  if (!isText(linkname)) throw refused(name, 'is a link to a name that is not UTF-8 text');
+  return linkname;
+}
+
+/** The path of an earlier entry, which is no directory. */
+function hardLinkTarget(header: Header, root: string): string {
+  const target = entryPath(root, linkTarget(header)) ?? root;
+  const status = lstatSync(target, { throwIfNoEntry: false });
+  if (status === undefined)
+    throw refused(header.name, `is a hard link to ${header.linkname}, which is not there`);
+  if (status.isDirectory())
+    throw refused(header.name, `is a hard link to ${header.linkname}, which is a directory`);
+  return target;
 }
 
 /** The owner before the mode: chown(2) clears set-user-ID. */
@@ -133,9 +166,8 @@ function writeAll(fd: number, bytes: Buffer): void {
   while (written < bytes.length) written += writeSync(fd, bytes, written);
 }
 
-function finishDirectory(header: Header, root: string): void {
-  const path = entryPath(root, header.name);
-  if (path === undefined || !lstatSync(path, { throwIfNoEntry: false })?.isDirectory()) return;
+/** A directory stays one: no entry replaces it. */
+function finishDirectory(path: string, header: Header): void {
   lchownSync(path, header.uid, header.gid);
   chmodSync(path, header.mode & 0o7777);
   utimesSync(path, header.mtime, header.mtime);

@@ -4,6 +4,7 @@ import {
   mkdirSync,
   readdirSync,
   readlinkSync,
+  realpathSync,
   renameSync,
   rmSync,
   symlinkSync,
@@ -13,6 +14,7 @@ import { exitCode } from '../exit-codes.ts';
 import type { Host } from '../host/host.ts';
 import { mountsBelow } from '../host/mountinfo.ts';
 import { runProgram } from '../host/programs.ts';
+import { isErrnoException } from '../host/system-error.ts';
 import type { Layout } from '../rootfs/layout.ts';
 import { readEntries } from '../rootfs/prepare.ts';
 import { unpackTar } from './unpack.ts';
@@ -41,17 +43,16 @@ export function installedDigests(layout: Layout): readonly string[] {
 
 /**
  * Unpacks `file` to `versions/<digest>`: under another name first, and renamed when it is complete, has the
- * digest, and passes `check`. What an earlier, interrupted run left is taken away.
+ * digest, and passes `check`.
  * @throws MounterError (system); nothing is left behind then.
  */
 export async function unpackVersion(
   file: string,
   digest: string,
   check: (root: string) => void,
-  { layout, host }: { readonly layout: Layout; readonly host: Host },
+  { layout }: { readonly layout: Layout },
 ): Promise<void> {
   mkdirSync(layout.versions, { recursive: true, mode: 0o755 });
-  removeUnfinished(layout, host);
   const unfinished = `${layout.versions}/${unfinishedPrefix}${process.pid}`;
   mkdirSync(unfinished, 0o755);
   try {
@@ -63,20 +64,33 @@ export async function unpackVersion(
     renameSync(unfinished, versionPath(layout, digest));
   } catch (error) {
     rmSync(unfinished, { recursive: true, force: true });
-    throw error;
+    throw isErrnoException(error) || error instanceof MounterError ? error : damaged(file, error);
   }
 }
 
 const unfinishedPrefix = '.unfinished-';
 
-/** Under the node's lock nobody else is at work in them. */
-function removeUnfinished(layout: Layout, host: Host): void {
-  for (const name of readdirSync(layout.versions)) {
+/** Takes away what an interrupted run left. Under the node's lock nobody else is at work in it. */
+export function removeUnfinished(layout: Layout, host: Host): void {
+  for (const path of [`${layout.rootfs}.new`, `${layout.executable}.new`, `${layout.manifest}.new`])
+    rmSync(path, { force: true });
+  if (!existsSync(layout.versions)) return;
+  const versions = realpathSync(layout.versions);
+  for (const name of readdirSync(versions)) {
     if (!name.startsWith(unfinishedPrefix)) continue;
-    const path = `${layout.versions}/${name}`;
+    const path = `${versions}/${name}`;
     // Never through a mount: what is below one is not ours to remove.
     if (mountsBelow(readEntries(host), path).length === 0) rmSync(path, { recursive: true, force: true });
   }
+}
+
+function damaged(file: string, error: unknown): MounterError {
+  return new MounterError(`is no tar, or damaged: ${error instanceof Error ? error.message : error}`, {
+    subject: file,
+    status: exitCode.system,
+    hint: 'fetch the file again; nothing was installed',
+    cause: error,
+  });
 }
 
 function wrongDigest(file: string, wanted: string, found: string): MounterError {

@@ -1,6 +1,6 @@
 import { MounterError } from '../errors.ts';
 import { exitCode } from '../exit-codes.ts';
-import type { Host, Outcome } from '../host/host.ts';
+import type { Host } from '../host/host.ts';
 import { rootfsProcesses } from './daemons.ts';
 import { enterRootfs } from './enter.ts';
 import type { Layout } from './layout.ts';
@@ -24,8 +24,14 @@ export interface LockServicesContext {
  */
 export async function provideLockServices(target: string, context: LockServicesContext): Promise<boolean> {
   if (await lockServicesAnswer(context)) return false;
-  const outcome = await runInRootfs(context, [context.manifest.daemons.startStatd]);
-  if (outcome.endedBy === 'interrupt') throw interrupted(target);
+  const { host, layout, manifest } = context;
+  const outcome = await host.run({
+    argv: enterRootfs(host, layout.rootfs, manifest.enter, [manifest.daemons.startStatd]),
+    // Its turn, rpcbind, rpc.statd: each within the limit of a daemon.
+    deadlineMs: 3 * manifest.limits.daemonSeconds * 1000,
+    terminateMs: manifest.limits.terminateSeconds * 1000,
+  });
+  if (outcome.endedBy === 'interrupt') throw interrupted();
   if (await lockServicesAnswer(context)) {
     await moveLockServicesToScopes(context);
     return true;
@@ -54,28 +60,24 @@ export async function moveLockServicesToScopes({
 /**
  * Whether a lock can work: rpcbind on the loopback address knows rpc.statd, and rpc.statd answers a null
  * call. That one question finds every state in which a mount would succeed and flock(2) hang: rpcbind dead,
- * registrations lost, statd dead (measured: FACTS section 3). A list of processes finds none of them.
+ * registrations lost, statd dead (each was tried). A list of processes finds none of them.
  */
-export async function lockServicesAnswer(context: LockServicesContext): Promise<boolean> {
-  const outcome = await runInRootfs(context, ['rpcinfo', '-u', '127.0.0.1', 'status', '1'], 3000);
-  return outcome.status === 0 && outcome.endedBy === 'itself';
-}
-
-function runInRootfs(
-  { host, layout, manifest }: LockServicesContext,
-  argv: readonly string[],
-  deadlineMs = manifest.limits.daemonSeconds * 1000,
-): Promise<Outcome> {
-  return host.run({
-    argv: enterRootfs(host, layout.rootfs, manifest.enter, argv),
-    deadlineMs,
-    terminateMs: manifest.limits.terminateSeconds * 1000,
+export async function lockServicesAnswer({ host, layout, manifest }: LockServicesContext): Promise<boolean> {
+  const { status, endedBy } = await host.run({
+    argv: enterRootfs(host, layout.rootfs, manifest.enter, ['rpcinfo', '-u', '127.0.0.1', 'status', '1']),
+    deadlineMs: answerMs,
+    // libtirpc blocks SIGTERM while it waits for an answer, for up to a minute.
+    terminateMs: 0,
   });
+  if (endedBy === 'interrupt') throw interrupted();
+  return status === 0 && endedBy === 'itself';
 }
 
-function interrupted(target: string): MounterError {
-  return new MounterError('interrupted while starting lock services', {
-    subject: target,
+/** On the loopback address an answer takes a millisecond; on a node under load, much longer. */
+const answerMs = 3000;
+
+function interrupted(): MounterError {
+  return new MounterError('interrupted while asking for lock services', {
     status: exitCode.interrupted,
   });
 }

@@ -9,24 +9,18 @@ import {
   rmSync,
   writeFileSync,
 } from 'node:fs';
-import { dirname } from 'node:path';
+import { basename, dirname } from 'node:path';
 import { MounterError } from '../errors.ts';
 import { exitCode } from '../exit-codes.ts';
 import { type Host, isSameFile } from '../host/host.ts';
-import { type MountEntry, mountAt, parseMountinfo } from '../host/mountinfo.ts';
-import { runProgram } from '../host/programs.ts';
+import { type MountEntry, parseMountinfo } from '../host/mountinfo.ts';
 import { copyTree } from './copy-tree.ts';
+import { planHome } from './home-mount.ts';
 import { type Layout, runDirectory } from './layout.ts';
 import type { Manifest, ManifestMount } from './manifest.ts';
-import {
-  commandOf,
-  type MountAction,
-  type ObservedMount,
-  planHome,
-  planRootfsMount,
-  planShared,
-  stateOf,
-} from './mounts.ts';
+import { applyActions, type MountAction } from './mount-actions.ts';
+import { type ObservedMount, planRootfsMount, stateOf } from './mounts.ts';
+import { planShared } from './shared-mount.ts';
 import { startStatdScript } from './start-statd.ts';
 
 /** Making a node ready for mounts. Every step looks first: a second run finds nothing to do. */
@@ -49,12 +43,10 @@ export async function prepareRootfs(
 ): Promise<readonly string[]> {
   const done: string[] = [];
   const apply = async (actions: readonly MountAction[]) => {
-    for (const action of actions) {
-      const [program, ...args] = commandOf(action);
-      await runProgram(program, args);
-      done.push([program, ...args.filter((arg) => arg !== '--no-canonicalize')].join(' '));
-    }
+    done.push(...(await applyActions(actions)));
   };
+  // What is made here is for daemons that are not root.
+  process.umask(0o022);
   mkdirSync(runDirectory, { recursive: true, mode: 0o755 });
   await apply(planHome(realpathSync(layout.home), readEntries(host)));
   for (const mount of manifest.mounts.mounter) {
@@ -75,9 +67,9 @@ export function readEntries(host: Host): readonly MountEntry[] {
 
 function shareActions(mount: ManifestMount, entries: readonly MountEntry[]): readonly MountAction[] {
   if (mount.host === undefined) return [];
-  const actions = planShared(realpathSync(mount.host), entries);
-  const isRebind = actions.some(({ kind }) => kind === 'bind');
-  if (isRebind) recordSelfBind(realpathSync(mount.host));
+  const directory = { host: realpathSync(mount.host), rootfs: mount.rootfs };
+  const actions = planShared(directory, entries);
+  if (actions.some(({ kind }) => kind === 'bind')) recordSelfBind(directory.host);
   return actions;
 }
 
@@ -109,7 +101,8 @@ function makeHostPath(mount: ManifestMount, root: string): boolean {
  */
 function makeFromImage(directory: string, imageDirectory: string, mode: number): void {
   mkdirSync(dirname(directory), { recursive: true, mode: 0o755 });
-  const unfinished = `${directory}.new`;
+  // A name that nobody else gives: what is found under it is removed.
+  const unfinished = `${dirname(directory)}/.${basename(directory)}.unfinished-by-mounter`;
   rmSync(unfinished, { recursive: true, force: true });
   if (existsSync(imageDirectory)) copyTree(imageDirectory, unfinished);
   else mkdirSync(unfinished);
@@ -119,8 +112,9 @@ function makeFromImage(directory: string, imageDirectory: string, mode: number):
 
 export function observe(mount: ManifestMount, root: string, host: Host): ObservedMount {
   const target = `${root}${mount.rootfs}`;
-  const isSame = mount.host !== undefined && isSameFile(host.stat(mount.host), host.stat(target));
-  return { mount, target, isSame };
+  const source = mount.host !== undefined && existsSync(mount.host) ? realpathSync(mount.host) : mount.host;
+  const isSame = source !== undefined && isSameFile(host.stat(source), host.stat(target));
+  return { mount, source, target, isSame };
 }
 
 /** The directory (or for a file, an empty file) to mount on. An image's symlink there could lead out of it. */
@@ -155,22 +149,25 @@ function startStatdActions(
   done: string[],
 ): readonly MountAction[] {
   const script = startStatdScript(manifest);
-  const target = `${root}${manifest.daemons.startStatd}`;
   if (host.readText(layout.startStatd) !== script) {
     writeAtomically(layout.startStatd, script, 0o755);
     done.push(`wrote ${layout.startStatd}`);
   }
-  const mount: ManifestMount = {
+  const observed = observe(startStatdMount(layout, manifest), root, host);
+  makeMountPoint(observed, root);
+  return planRootfsMount(observed, readEntries(host));
+}
+
+function startStatdMount(layout: Layout, manifest: Manifest): ManifestMount {
+  const path = manifest.daemons.startStatd;
+  return {
     host: layout.startStatd,
-    rootfs: manifest.daemons.startStatd,
+    rootfs: path,
     type: 'bind',
     access: 'rw',
     propagation: 'private',
     optional: false,
   };
-  const observed = observe(mount, root, host);
-  makeMountPoint(observed, root);
-  return planRootfsMount({ ...observed, target }, readEntries(host));
 }
 
 /**
@@ -198,8 +195,8 @@ export function writeAtomically(path: string, text: string, mode: number): void 
 /** Whether every mount of the manifest is in place for `root`, and its start-statd. */
 export function isPrepared(root: string, { host, layout, manifest }: PrepareContext): boolean {
   const entries = readEntries(host);
-  if (mountAt(entries, realpathSync(layout.home)) === undefined) return false;
-  return manifest.mounts.mounter.every(
+  if (planHome(realpathSync(layout.home), entries).length > 0) return false;
+  return [...manifest.mounts.mounter, startStatdMount(layout, manifest)].every(
     (mount) =>
       (mount.optional && mount.host !== undefined && !existsSync(mount.host)) ||
       stateOf(observe(mount, root, host), entries) === 'ok',

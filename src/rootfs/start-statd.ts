@@ -17,39 +17,58 @@ export function startStatdScript(manifest: Manifest): string {
 # Written by mounter prepare. mount.nfs(8) runs this when an NFSv3 mount with locks finds no rpc.statd.
 PATH=/usr/sbin:/usr/bin:/sbin:/bin; export PATH
 umask 022
+# What a daemon does with each descriptor it might have would take minutes at a limit of a thousand million.
+ulimit -S -n 1024 2>/dev/null
 
-portmapper_answers() { timeout 3 rpcinfo -n 111 -u 127.0.0.1 100000 2 >/dev/null 2>&1; }
-statd_answers() { timeout 3 rpcinfo -u 127.0.0.1 status 1 >/dev/null 2>&1; }
-wait_until() { # COMMAND: every 0.1 s, for ${seconds} s
-  tries=${seconds * 10}
+# rpcinfo blocks every signal while it waits for an answer, for a minute perhaps: KILL alone ends it.
+call() { timeout --foreground -s KILL 3 rpcinfo "$@" >/dev/null 2>&1; }
+portmapper_answers() { call -n 111 -u 127.0.0.1 100000 2; }
+statd_answers() { call -u 127.0.0.1 status 1; }
+wait_until() { # COMMAND: every 0.1 s, until ${seconds} s have passed
+  end=$(($(date +%s) + ${seconds}))
   until "$1"; do
-    tries=$((tries - 1)); [ "$tries" -gt 0 ] || return 1
+    [ "$(date +%s)" -lt "$end" ] || return 1
     sleep 0.1
   done
 }
-# A process of this rootfs, not one of the host's that has the same pid file.
-is_ours() { [ "/proc/$1/root/." -ef /. ]; }
+# The pids of the processes of that name which are ours: of this rootfs, and on this network. A host's own
+# daemon is none of our business.
+ours() {
+  for process in /proc/[0-9]*; do
+    read -r name <"$process/comm" || continue
+    [ "$name" = "$1" ] && [ "$process/root/." -ef /. ] && [ "$process/ns/net" -ef /proc/self/ns/net ] || continue
+    echo "\${process#/proc/}"
+  done 2>/dev/null
+}
+end_ours() {
+  kill $(ours "$1") 2>/dev/null || return 0
+  for try in 1 2 3 4 5 6 7 8 9 10; do [ -n "$(ours "$1")" ] || return 0; sleep 0.1; done
+  kill -KILL $(ours "$1") 2>/dev/null
+}
 
 # One at a time: the others wait, and then find everything running. Descriptor 9 stays out of the daemons.
 exec 9>/run/start-statd.lock || exit 1
 flock -w ${seconds} 9 || { echo 'start-statd: another start-statd holds /run/start-statd.lock' >&2; exit 1; }
 
-if ! portmapper_answers; then
+# Twice, before a daemon that is merely slow is taken for a deaf one; where none listens, both fail at once.
+if ! portmapper_answers && ! portmapper_answers; then
+  end_ours ${name(rpcbind)}
   # Where -w keeps the registrations for a restart; rpcbind gives up root, hence the owner.
   [ -d /run/rpcbind ] || { mkdir -m 0755 /run/rpcbind && chown _rpc /run/rpcbind; }
   ${command(rpcbind)} 9>&- </dev/null || exit 1
   wait_until portmapper_answers || { echo 'start-statd: rpcbind does not answer' >&2; exit 1; }
 fi
 statd_answers && exit 0
-# It runs but is not registered: rpcbind lost its list, and flock(2) would hang. Only a new one registers.
-if pid=$(cat /run/rpc.statd.pid 2>/dev/null) && [ -n "$pid" ] && is_ours "$pid"; then
-  kill "$pid" 2>/dev/null
-  is_gone() { ! kill -0 "$pid" 2>/dev/null; }
-  wait_until is_gone || kill -KILL "$pid" 2>/dev/null
-fi
+# It may run and not be registered: rpcbind lost its list, and flock(2) would hang. Only a new one registers.
+end_ours ${name(statd)}
 ${command(statd)} 9>&- </dev/null || exit 1
 wait_until statd_answers || { echo 'start-statd: rpc.statd does not answer' >&2; exit 1; }
 `;
+}
+
+/** As /proc/PID/comm has it: at most 15 bytes. */
+function name({ path }: { readonly path: string }): string {
+  return shellQuoted(path.slice(path.lastIndexOf('/') + 1).slice(0, 15));
 }
 
 function command(daemon: { readonly path: string; readonly arguments: readonly string[] }): string {

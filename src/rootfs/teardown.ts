@@ -3,11 +3,14 @@ import pRetry from 'p-retry';
 import { MounterError } from '../errors.ts';
 import { exitCode } from '../exit-codes.ts';
 import type { Host } from '../host/host.ts';
-import { type MountEntry, mountAt, mountsBelow } from '../host/mountinfo.ts';
+import { mountAt, mountsBelow } from '../host/mountinfo.ts';
 import { runProgram } from '../host/programs.ts';
-import { rootfsProcesses } from './daemons.ts';
+import { type RootfsProcess, rootfsProcesses } from './daemons.ts';
+import { planHomeRemoval } from './home-mount.ts';
 import type { Layout } from './layout.ts';
 import type { Manifest } from './manifest.ts';
+import { applyActions } from './mount-actions.ts';
+import { isSelfBind } from './mount-tree.ts';
 import { readEntries, selfBindsFile } from './prepare.ts';
 import { volumesOf } from './volumes.ts';
 
@@ -28,23 +31,12 @@ export interface TeardownContext {
 export async function teardown(context: TeardownContext): Promise<readonly string[]> {
   const { host, layout } = context;
   const done: string[] = [];
+  refuseOthers(context);
   await endVolumes(context, done);
   await endDaemons(context, done);
-  const home = realpathSync(layout.home);
-  while (mountAt(readEntries(host), home) !== undefined || mountsBelow(readEntries(host), home).length > 0) {
-    done.push(await detachTree(home, readEntries(host)));
-  }
+  done.push(...(await applyActions(planHomeRemoval(realpathSync(layout.home), readEntries(host)))));
   done.push(...(await undoSelfBinds(host)));
   return done;
-}
-
-/** Private first, or the volumes of the kubelet directory would be unmounted on the host as well. */
-async function detachTree(home: string, entries: readonly MountEntry[]): Promise<string> {
-  const top = mountAt(entries, home) ?? mountsBelow(entries, home)[0];
-  if (top === undefined) return '';
-  await runProgram('mount', ['--no-canonicalize', '--make-rprivate', top.mountPoint]);
-  await runProgram('umount', ['--no-canonicalize', '-l', top.mountPoint]);
-  return `detached ${top.mountPoint} and all below it`;
 }
 
 async function endVolumes(
@@ -71,23 +63,29 @@ async function endVolumes(
 }
 
 /** @throws MounterError when something else runs in the rootfs: a person's shell, a helper at work. */
-async function endDaemons({ host, layout, manifest }: TeardownContext, done: string[]): Promise<void> {
-  if (!existsSync(layout.versions)) return;
-  const running = () => rootfsProcesses(host, realpathSync(layout.versions), manifest);
-  const foreign = running().find(({ role }) => role === 'other');
-  if (foreign !== undefined) {
-    throw new MounterError(`process ${foreign.pid} (${foreign.commandLine[0]}) runs inside the rootfs`, {
-      subject: 'teardown',
-      status: exitCode.system,
-      hint: 'end it, or wait for it to end, then try again',
-    });
-  }
-  for (const { pid, role } of running()) {
+function refuseOthers(context: TeardownContext): void {
+  const other = running(context).find(({ role }) => role === 'other');
+  if (other === undefined) return;
+  throw new MounterError(`process ${other.pid} (${other.commandLine[0]}) runs inside the rootfs`, {
+    subject: 'teardown',
+    status: exitCode.system,
+    hint: 'end it, or wait for it to end, then try again',
+  });
+}
+
+function running({ host, layout, manifest }: TeardownContext): readonly RootfsProcess[] {
+  if (!existsSync(layout.versions)) return [];
+  return rootfsProcesses(host, realpathSync(layout.versions), manifest);
+}
+
+async function endDaemons(context: TeardownContext, done: string[]): Promise<void> {
+  const { host } = context;
+  for (const { pid, role } of running(context)) {
     host.kill(pid, 'SIGTERM');
     done.push(`ended ${role} (process ${pid})`);
   }
-  await pRetry(() => refuseRunning(running().length), untilDaemonsEnd).catch(() => {
-    for (const { pid } of running()) host.kill(pid, 'SIGKILL');
+  await pRetry(() => refuseRunning(running(context).length), untilDaemonsEnd).catch(() => {
+    for (const { pid } of running(context)) host.kill(pid, 'SIGKILL');
   });
 }
 
@@ -99,17 +97,29 @@ function refuseRunning(count: number): void {
 const untilDaemonsEnd = { retries: 50, minTimeout: 20, factor: 1.2, maxTimeout: 200, maxRetryTime: 5000 };
 
 async function undoSelfBinds(host: Host): Promise<readonly string[]> {
-  if (!existsSync(selfBindsFile)) return [];
   const done: string[] = [];
-  for (const directory of new Set(readFileSync(selfBindsFile, 'utf8').split('\n'))) {
-    if (directory === '' || mountAt(readEntries(host), directory) === undefined) continue;
-    if (mountsBelow(readEntries(host), directory).length > 0) {
+  let isAllUndone = true;
+  for (const directory of recordedSelfBinds()) {
+    const entries = readEntries(host);
+    const entry = mountAt(entries, directory);
+    if (entry === undefined || !isSelfBind(entry, entries)) continue;
+    if (mountsBelow(entries, directory).length > 0) {
       done.push(`left ${directory} as it is: other mounts are below it`);
+      isAllUndone = false;
       continue;
     }
     await runProgram('umount', ['--no-canonicalize', directory]);
     done.push(`unmounted ${directory}`);
   }
-  rmSync(selfBindsFile);
+  if (isAllUndone) rmSync(selfBindsFile, { force: true });
   return done;
+}
+
+function recordedSelfBinds(): ReadonlySet<string> {
+  if (!existsSync(selfBindsFile)) return new Set();
+  return new Set(
+    readFileSync(selfBindsFile, 'utf8')
+      .split('\n')
+      .filter((line) => line !== ''),
+  );
 }

@@ -1,3 +1,4 @@
+import { existsSync, realpathSync } from 'node:fs';
 import { type MountEntry, mountsBelow } from '../host/mountinfo.ts';
 import type { Manifest } from './manifest.ts';
 
@@ -15,7 +16,9 @@ const volumeTypes = ['nfs', 'nfs4', 'fuse.glusterfs', 'cifs', 'ceph', 'smb3'];
 /** The network volumes below the directories that are shared with the rootfs. */
 export function volumesOf(manifest: Manifest, entries: readonly MountEntry[]): readonly Volume[] {
   const directories = manifest.mounts.mounter.flatMap((mount) =>
-    mount.propagation === 'shared' && mount.host ? [mount.host] : [],
+    mount.propagation === 'shared' && mount.host !== undefined && existsSync(mount.host)
+      ? [realpathSync(mount.host)]
+      : [],
   );
   const candidates = directories.flatMap((directory) => mountsBelow(entries, directory));
   return candidates

@@ -260,7 +260,7 @@ test('a glusterfs mount that failed leaves neither its daemon nor its mount', as
       return {
         ...daemon,
         commandLine: ['/usr/sbin/glusterfs', '--volfile-id=vol', daemon.target],
-        startTime: 1,
+        isInOurNetwork: true,
       };
     });
     return { status: 143, endedBy: 'deadline' };

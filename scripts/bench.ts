@@ -1,0 +1,134 @@
+import { mkdir, rename, stat, writeFile } from 'node:fs/promises';
+import { resolve } from 'node:path';
+import { execa } from 'execa';
+import minimist from 'minimist';
+import { formatError, MounterError } from '../src/errors.ts';
+import { exitCode } from '../src/exit-codes.ts';
+import type { BenchRequest } from './bench/inside.ts';
+import { inPrivateNamespace } from './bench/namespace.ts';
+import { compilePrograms } from './bench/programs.ts';
+import type { Series } from './bench/samples.ts';
+import { describeSummary } from './bench/show.ts';
+import { type Summary, summarize } from './bench/summary.ts';
+import { distDirectory, mounterExecutable, repository } from './paths.ts';
+
+const usage = `usage: npm run bench -- [OPTION]...
+
+Measures what one mount costs: the bare helper in the rootfs, chroot ROOTFS mount, and mounter mount, each a
+whole process with a helper that does one mount(2), on a node made for it in a mount namespace of its own.
+Builds dist/mounter and dist/rootfs.tar.zst first. Needs root. Writes dist/bench/bench.json.
+
+  --rounds N          how often each is run (default: 30)
+  --volumes N,N,...   with so many volumes mounted (default: 10,1000,5000)
+  --mounter FILE      measure this executable, and don't build
+  --json              print the summary as JSON
+  --check             exit with status 2 when a target is not reached
+`;
+
+interface Flags {
+  readonly rounds: number;
+  readonly volumes: readonly number[];
+  readonly mounter: string | undefined;
+  readonly json: boolean;
+  readonly check: boolean;
+}
+
+async function main(argv: readonly string[]): Promise<number> {
+  const flags = parseFlags(argv);
+  if (flags === undefined) {
+    process.stdout.write(usage);
+    return exitCode.success;
+  }
+  if (process.getuid?.() !== 0) throw usageError('npm run bench', 'must run as root', 'run it as root');
+  const executable = await findExecutable(flags.mounter);
+  const programs = await compilePrograms();
+  const { rounds, volumes } = flags;
+  const summary = summarize(rounds, await measureInside({ executable, programs, rounds, volumes }));
+  await writeSummary(summary);
+  process.stdout.write(flags.json ? jsonOf(summary) : describeSummary(summary));
+  return flags.check && summary.targets.some(({ isReached }) => !isReached)
+    ? exitCode.system
+    : exitCode.success;
+}
+
+/** @returns undefined for --help. @throws MounterError (usage) that names the word. */
+function parseFlags(argv: readonly string[]): Flags | undefined {
+  const unknown: string[] = [];
+  const flags = minimist([...argv], {
+    boolean: ['json', 'check', 'help'],
+    string: ['rounds', 'volumes', 'mounter'],
+    default: { rounds: '30', volumes: '10,1000,5000' },
+    unknown: (word) => unknown.push(word) === 0,
+  });
+  if (flags.help === true) return undefined;
+  if (unknown.length > 0) throw usageError(unknown.join(' '), 'unknown argument', 'see --help');
+  const volumes = String(flags.volumes)
+    .split(',')
+    .map((text) => wholeNumber('--volumes', text));
+  const mounter = flags.mounter === undefined ? undefined : resolve(String(flags.mounter));
+  return {
+    rounds: wholeNumber('--rounds', String(flags.rounds)),
+    volumes: [...new Set(volumes)].sort((a, b) => a - b),
+    mounter,
+    json: flags.json === true,
+    check: flags.check === true,
+  };
+}
+
+function wholeNumber(flag: string, text: string): number {
+  if (/^[1-9]\d{0,4}$/.test(text)) return Number(text);
+  throw usageError(flag, `"${text}" is not a whole number from 1 to 99999`, 'see --help');
+}
+
+function usageError(subject: string, message: string, hint: string): MounterError {
+  return new MounterError(message, { subject, status: exitCode.usage, hint });
+}
+
+/** What is measured is what the sources say now; the rootfs is built only where its inputs changed. */
+async function findExecutable(given: string | undefined): Promise<string> {
+  if (given === undefined) await runScript('build.ts');
+  else if (!(await stat(given).catch(() => undefined))?.isFile())
+    throw usageError(given, 'there is no such file', 'name a built mounter, such as dist/mounter');
+  await runScript('rootfs.ts', '--allow-newer');
+  return given ?? mounterExecutable;
+}
+
+/** Its words go to stderr: stdout is for the figures. */
+async function runScript(name: string, ...args: readonly string[]): Promise<void> {
+  await execa(process.execPath, [`${repository}/scripts/${name}`, ...args], {
+    stdio: ['ignore', process.stderr, 'inherit'],
+  });
+}
+
+async function measureInside(request: BenchRequest): Promise<readonly Series[]> {
+  const inside = [process.execPath, `${import.meta.dirname}/bench/inside.ts`, JSON.stringify(request)];
+  const [program, ...args] = inPrivateNamespace(inside);
+  const { stdout, failed, stderr } = await execa(program, args, { stdin: 'ignore', reject: false });
+  if (failed) {
+    throw new MounterError('the measurement broke off', {
+      status: exitCode.system,
+      helperOutput: stderr,
+      hint: 'where mount namespaces are not allowed (some containers), run it on a machine or in a VM',
+    });
+  }
+  return stdout.split('\n').map((line) => JSON.parse(line) as Series);
+}
+
+async function writeSummary(summary: Summary): Promise<void> {
+  const directory = `${distDirectory}/bench`;
+  await mkdir(directory, { recursive: true });
+  await writeFile(`${directory}/bench.json.new`, jsonOf(summary));
+  await rename(`${directory}/bench.json.new`, `${directory}/bench.json`);
+}
+
+function jsonOf(summary: Summary): string {
+  return `${JSON.stringify(summary, undefined, 2)}\n`;
+}
+
+try {
+  process.exitCode = await main(process.argv.slice(2));
+} catch (error) {
+  if (!(error instanceof MounterError)) throw error;
+  process.stderr.write(formatError(error).replace(/^mounter/, 'bench'));
+  process.exitCode = error.status;
+}

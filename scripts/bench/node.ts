@@ -1,0 +1,79 @@
+import { closeSync, existsSync, openSync } from 'node:fs';
+import { copyFile, mkdir, readFile, rename } from 'node:fs/promises';
+import { execa } from 'execa';
+import { parseMountinfo } from '../../src/host/mountinfo.ts';
+import { distDirectory, repository } from '../paths.ts';
+import { type BenchPrograms, benchDirectory } from './programs.ts';
+
+/**
+ * A node to measure on: installed and prepared by mounter itself, in the mount namespace of this process. The
+ * directories it writes to are covered first, so that the machine's own stay as they are, and all of it goes
+ * with the namespace.
+ */
+export interface BenchNode {
+  /** MOUNTER_HOME */
+  readonly home: string;
+  readonly rootfs: string;
+  /** A kubelet's target, below the shared directory, with nothing mounted on it. */
+  readonly target: string;
+}
+
+const coveredDirectories = ['/var/lib', '/var/log', '/run'] as const;
+const kubeletDirectory = '/var/lib/kubelet';
+const target = `${kubeletDirectory}/pods/5d0c7a3e-1b52-4f3c-8a57-2f6f0d1c9e44/volumes/kubernetes.io~nfs/bench`;
+
+/**
+ * @param mounter argv that runs mounter: the executable, or node and src/main.ts. A program file named
+ *   `mounter` installs itself into MOUNTER_HOME.
+ * @throws ExecaError with mounter's or mount(8)'s own words.
+ */
+export async function makeNode(mounter: readonly string[], programs: BenchPrograms): Promise<BenchNode> {
+  await coverDirectories();
+  const scratch = `${benchDirectory}/node`;
+  await mkdir(scratch, { recursive: true });
+  await execa('mount', ['-t', 'tmpfs', '-o', 'mode=0755', 'tmpfs', scratch]);
+  const home = `${scratch}/containerized_mounter`;
+  const [program = '', ...args] = mounter;
+  const env = { MOUNTER_HOME: home };
+  await execa(program, [...args, 'install', `${distDirectory}/rootfs.tar.zst`], { env });
+  await execa(program, [...args, 'prepare'], { env });
+  const rootfs = `${home}/rootfs`;
+  await replaceHelper(`${rootfs}/usr/sbin/mount.nfs`, programs.standIn);
+  await mkdir(target, { recursive: true });
+  return { home, rootfs, target };
+}
+
+/** The repository stays where it is, also where it lies below one of them (a build user's home in /var/lib). */
+async function coverDirectories(): Promise<void> {
+  const held = openSync(repository, 'r');
+  for (const directory of coveredDirectories) {
+    await execa('mount', ['-t', 'tmpfs', '-o', 'mode=0755', 'tmpfs', directory]);
+  }
+  if (!existsSync(repository)) {
+    await mkdir(repository, { recursive: true });
+    await execa('mount', ['--no-canonicalize', '--rbind', `/proc/${process.pid}/fd/${held}`, repository]);
+  }
+  closeSync(held);
+}
+
+async function replaceHelper(helper: string, standIn: string): Promise<void> {
+  await copyFile(standIn, `${helper}.new`);
+  await rename(`${helper}.new`, helper);
+}
+
+/**
+ * Mounts the volumes `from` to `to` - 1 of other pods on the node.
+ * @throws Error when they are not 2 entries of mountinfo each: then something else would be measured.
+ */
+export async function fillVolumes(programs: BenchPrograms, from: number, to: number): Promise<void> {
+  const before = await countEntries();
+  await execa(programs.standIn, ['--fill', kubeletDirectory, String(from), String(to)]);
+  const added = (await countEntries()) - before;
+  if (added !== 2 * (to - from)) {
+    throw new Error(`${to - from} volumes became ${added} entries of mountinfo, not 2 each`);
+  }
+}
+
+async function countEntries(): Promise<number> {
+  return parseMountinfo(await readFile('/proc/self/mountinfo', 'utf8')).length;
+}

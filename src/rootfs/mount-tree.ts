@@ -1,0 +1,30 @@
+import { MounterError } from '../errors.ts';
+import { exitCode } from '../exit-codes.ts';
+import type { MountEntry } from '../host/mountinfo.ts';
+
+/** The mount that `directory` lies on. */
+export function containingMount(entries: readonly MountEntry[], directory: string): MountEntry {
+  const holders = entries.filter(
+    ({ mountPoint }) =>
+      mountPoint === '/' || mountPoint === directory || directory.startsWith(`${mountPoint}/`),
+  );
+  const longest = Math.max(...holders.map(({ mountPoint }) => mountPoint.length));
+  const holder = holders.findLast(({ mountPoint }) => mountPoint.length === longest);
+  if (holder !== undefined) return holder;
+  throw new MounterError('no mount in /proc/self/mountinfo holds it', {
+    subject: directory,
+    status: exitCode.system,
+  });
+}
+
+export function isPrivate(entry: MountEntry): boolean {
+  return entry.peerGroup === undefined && entry.master === undefined;
+}
+
+/** Whether it shows the very directory that it covers: `mount --bind DIRECTORY DIRECTORY`. */
+export function isSelfBind(entry: MountEntry, entries: readonly MountEntry[]): boolean {
+  const parent = entries.find(({ mountId }) => mountId === entry.parentId);
+  if (parent === undefined || parent.device !== entry.device) return false;
+  const way = entry.mountPoint.slice(parent.mountPoint === '/' ? 0 : parent.mountPoint.length);
+  return entry.root === ((parent.root === '/' ? '' : parent.root) + way || '/');
+}

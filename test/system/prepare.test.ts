@@ -1,0 +1,364 @@
+import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import test, { type ExecutionContext } from 'ava';
+import { kubeletDirectory, mounter, mounterHome, ScratchNode } from '../fixtures/namespace.ts';
+
+const rootfs = `${mounterHome}/rootfs`;
+const already = 'prepared already; nothing to do\n';
+
+/** One new volume costs two entries: the host's and the rootfs's. */
+async function costsTwoEntries(t: ExecutionContext, node: ScratchNode, name = 'one'): Promise<void> {
+  const volume = await node.mountVolume(name);
+  t.is(node.entriesOf(volume).length, 2);
+  await node.shell(`mountpoint -q ${volume}; umount ${volume}; rmdir ${volume}`);
+  t.is(node.entriesOf(volume).length, 0, 'unmounted on the host is unmounted in the rootfs');
+}
+
+/** No mount of ours, no process; the kubelet directory stands. */
+async function leavesNothing(t: ExecutionContext, node: ScratchNode): Promise<void> {
+  t.deepEqual(
+    node.mountinfo().filter(({ mountPoint }) => mountPoint.startsWith(mounterHome)),
+    [],
+  );
+  t.deepEqual(node.processes(), []);
+  t.true(statSync(node.path(kubeletDirectory)).isDirectory());
+}
+
+for (const propagation of ['shared', 'private'] as const) {
+  test.serial(
+    `/ ${propagation}: ten prepares, then a volume is 2 entries; teardown leaves none`,
+    async (t) => {
+      await using node = await ScratchNode.installed({ propagation });
+      const before = node.mountinfo().map(({ mountPoint }) => mountPoint);
+      writeFileSync(node.path(`${kubeletDirectory}/kept`), 'content');
+      t.regex(await node.mustRun('prepare'), /\nprepared\n$/);
+      for (let again = 2; again <= 10; again += 1) t.is(await node.mustRun('prepare'), already);
+      await costsTwoEntries(t, node);
+      await node.mustRun('teardown');
+      t.deepEqual(
+        node.mountinfo().map(({ mountPoint }) => mountPoint),
+        before,
+      );
+      await leavesNothing(t, node);
+      t.is(node.read(`${kubeletDirectory}/kept`), 'content');
+      t.is(await node.mustRun('teardown'), 'not prepared; nothing to do\n');
+      t.regex(await node.mustRun('prepare'), /\nprepared\n$/);
+      await costsTwoEntries(t, node);
+    },
+  );
+
+  test.serial(
+    `/ ${propagation}: a kubelet directory that is a filesystem of its own stays mounted`,
+    async (t) => {
+      await using node = await ScratchNode.installed({ propagation });
+      await node.shell(`mount -t tmpfs disk ${kubeletDirectory}`);
+      await node.mustRun('prepare');
+      t.is(await node.mustRun('prepare'), already);
+      await costsTwoEntries(t, node);
+      await node.mustRun('teardown');
+      t.is(await node.shell(`findmnt -no SOURCE ${kubeletDirectory}`), 'disk\n');
+      await leavesNothing(t, node);
+    },
+  );
+
+  test.serial(`/ ${propagation}: a kubelet directory bound on itself in the peer group of /`, async (t) => {
+    await using node = await ScratchNode.installed({ propagation });
+    await node.shell(`mount --bind ${kubeletDirectory} ${kubeletDirectory}`);
+    await node.mustRun('prepare');
+    t.is(await node.mustRun('prepare'), already);
+    await costsTwoEntries(t, node);
+    await node.mustRun('teardown');
+    t.is(node.entriesOf(kubeletDirectory).length, 1, 'not bound by us, not unmounted by us');
+  });
+
+  test.serial(`/ ${propagation}: a home that is a noexec filesystem of its own`, async (t) => {
+    await using node = await ScratchNode.start({ propagation });
+    await node.shell(`mkdir -p ${mounterHome}; mount -t tmpfs -o noexec,nosuid disk ${mounterHome}`);
+    await node.mustRun('install', '/mnt/dist/rootfs.tar.zst');
+    await node.mustRun('prepare');
+    t.is(await node.mustRun('prepare'), already);
+    t.is(await node.mustRun('exec', '--', 'echo', 'runs'), 'runs\n');
+    t.is((await node.run([`${mounterHome}/mounter`, 'status'])).status, 0);
+    t.true(node.entriesOf(mounterHome).at(-1)?.mountOptions.includes('nosuid'));
+    await node.mustRun('teardown');
+    t.is(await node.shell(`findmnt -no SOURCE ${mounterHome}`), 'disk\n', 'not mounted by us');
+    t.true(statSync(node.path(`${mounterHome}/mounter`)).isFile());
+    await node.mustRun('prepare');
+    await costsTwoEntries(t, node);
+  });
+
+  test.serial(`/ ${propagation}: the kubelet directory is a symlink`, async (t) => {
+    await using node = await ScratchNode.installed({ propagation });
+    await node.shell(
+      `rmdir ${kubeletDirectory}; mkdir /var/lib/data /var/lib/data/kubelet; ln -s data/kubelet ${kubeletDirectory}`,
+    );
+    await node.mustRun('prepare');
+    t.is(await node.mustRun('prepare'), already);
+    await node.mountVolume('v');
+    t.is(node.entriesOf('/kubelet/pods/v').length, 2);
+    t.is((await node.mounter('status')).status, 0);
+    await node.shell(`umount ${kubeletDirectory}/pods/v`);
+    await node.mountGlusterfs('g');
+    t.is((await node.mounter('teardown')).status, 2, 'a volume below it is seen');
+    await node.mustRun('teardown', '--unmount-volumes');
+    await leavesNothing(t, node);
+  });
+
+  test.serial(`/ ${propagation}: prepare killed at any moment is finished by the next one`, async (t) => {
+    await using node = await ScratchNode.installed({ propagation });
+    const before = node.mountinfo().length;
+    await node.mustRun('prepare');
+    const wanted = describeMounts(node);
+    for (let moment = 1; moment <= 12; moment += 1) {
+      await node.mustRun('teardown');
+      t.is(node.mountinfo().length, before);
+      const seconds = String(0.02 + moment * 0.015);
+      await node.run(['timeout', '--foreground', '-s', 'KILL', seconds, mounter, 'prepare']);
+      await node.mustRun('prepare');
+      t.is(await node.mustRun('prepare'), already, `killed after ${seconds} s`);
+      t.deepEqual(describeMounts(node), wanted, `killed after ${seconds} s`);
+    }
+    await costsTwoEntries(t, node);
+  });
+}
+
+/** All but the numbers, which are others each time. */
+function describeMounts(node: ScratchNode): readonly string[] {
+  return node
+    .mountinfo()
+    .map(
+      (e) =>
+        `${e.mountPoint} ${e.root} ${e.mountOptions} ${e.peerGroup === undefined ? 'private' : 'shared'}`,
+    );
+}
+
+test.serial(
+  'live node, / shared: volumes from before are in the rootfs, and go when the host unmounts them',
+  async (t) => {
+    await using node = await ScratchNode.installed();
+    const old = await node.mountGlusterfs('old');
+    await node.mustRun('prepare');
+    t.is(await node.mustRun('prepare'), already);
+    t.is(node.entriesOf(old).length, 2);
+    await costsTwoEntries(t, node);
+    await node.shell(`umount ${old}; rmdir ${old}`);
+    t.is(node.entriesOf(old).length, 0);
+    t.is(await node.mustRun('prepare'), already, 'it stays in the peer group in which others mount');
+    await costsTwoEntries(t, node);
+  },
+);
+
+test.serial('live node, / private: refused with what to do, and the volume stays', async (t) => {
+  await using node = await ScratchNode.installed({ propagation: 'private' });
+  const old = await node.mountGlusterfs('old');
+  const { status, stderr } = await node.mounter('prepare');
+  t.is(status, 2);
+  t.regex(
+    stderr,
+    /^mounter: \/var\/lib\/kubelet: 1 mounts? .* not shared\nhint: run mount --make-shared \/var\/lib/,
+  );
+  t.is(node.entriesOf(old).length, 1);
+  await node.shell('mount --make-shared /var/lib');
+  await node.mustRun('prepare');
+  t.is(node.entriesOf(old).length, 2);
+});
+
+test.serial(
+  'live node, kubelet directory bound in the peer group of /: unmounting a volume leaves no hidden one',
+  async (t) => {
+    await using node = await ScratchNode.installed();
+    await node.shell(`mount --bind ${kubeletDirectory} ${kubeletDirectory}`);
+    const old = await node.mountGlusterfs('old');
+    await node.mustRun('prepare');
+    t.is(await node.mustRun('prepare'), already);
+    await node.shell(`umount ${old}; rmdir ${old}`);
+    t.is(node.entriesOf(old).length, 0);
+  },
+);
+
+test.serial('eight prepares at once do it once', async (t) => {
+  await using node = await ScratchNode.installed();
+  const said = await Promise.all(Array.from({ length: 8 }, () => node.mustRun('prepare')));
+  t.is(said.filter((text) => text === already).length, 7);
+  await costsTwoEntries(t, node);
+});
+
+test.serial('a rootfs mount that was doubled is mended, and no volume of the host is lost', async (t) => {
+  await using node = await ScratchNode.prepared();
+  const [volume, dead] = [await node.mountVolume('kept'), await node.mountGlusterfs('dead')];
+  const version = (await node.shell(`realpath ${rootfs}`)).trim();
+  for (const directory of [kubeletDirectory, '/proc', '/run']) {
+    await node.shell(`mount --rbind ${directory} ${version}${directory}`);
+  }
+  t.is((await node.mounter('status')).status, 1, 'status sees it');
+  await node.mustRun('prepare');
+  t.is(await node.mustRun('prepare'), already);
+  t.is((await node.mounter('status')).status, 0);
+  await node.shell(`mountpoint -q ${volume}`);
+  t.is(node.entriesOf(dead).length >= 2, true);
+  await costsTwoEntries(t, node);
+  await node.shell(`umount ${volume} ${dead}`);
+});
+
+test.serial('a rootfs mount that is something else is mended', async (t) => {
+  await using node = await ScratchNode.prepared();
+  const volume = await node.mountVolume('kept');
+  const version = (await node.shell(`realpath ${rootfs}`)).trim();
+  await node.shell(`mount --make-rprivate ${version}${kubeletDirectory}`);
+  await node.shell(`umount -l ${version}/dev; mount -t tmpfs wrong ${version}/dev`);
+  await node.shell(`mount -o remount,bind,ro ${version}/run`);
+  t.is((await node.mounter('status')).status, 1);
+  await node.mustRun('prepare');
+  t.is(await node.mustRun('prepare'), already);
+  t.is(node.entriesOf(volume).length, 2);
+  t.is((await node.mounter('exec', '--', 'touch', '/run/written')).status, 0);
+  await costsTwoEntries(t, node);
+});
+
+test.serial(
+  'a home that was bound over, as the original mounter does at each start, is mended',
+  async (t) => {
+    await using node = await ScratchNode.prepared();
+    const volume = await node.mountVolume('kept');
+    await node.shell(`mount --bind ${mounterHome} ${mounterHome}`);
+    await node.mustRun('prepare');
+    t.is(await node.mustRun('prepare'), already);
+    t.is(node.entriesOf(volume).length, 2);
+    await costsTwoEntries(t, node);
+    await node.shell(`umount ${volume}`);
+    await node.mustRun('teardown');
+    await leavesNothing(t, node);
+  },
+);
+
+test.serial('mounts in the rootfs from before home was a mount point are mended', async (t) => {
+  await using node = await ScratchNode.installed();
+  const version = (await node.shell(`realpath ${rootfs}`)).trim();
+  await node.shell(
+    `mount --bind --make-private ${kubeletDirectory} ${kubeletDirectory}; mount --make-shared ${kubeletDirectory}`,
+  );
+  const volume = await node.mountGlusterfs('kept');
+  await node.shell(
+    `mkdir -p ${version}${kubeletDirectory}; mount --rbind ${kubeletDirectory} ${version}${kubeletDirectory}; mount --bind /proc ${version}/proc`,
+  );
+  await node.mustRun('prepare');
+  t.is(await node.mustRun('prepare'), already);
+  t.is(await node.shell(`findmnt -no FSTYPE ${volume}`), 'fuse.glusterfs\n');
+  await costsTwoEntries(t, node);
+  await node.shell(`umount ${volume}`);
+  await node.mustRun('teardown');
+  await leavesNothing(t, node);
+});
+
+test.serial('teardown refuses while volumes are mounted, and unmounts them when told to', async (t) => {
+  await using node = await ScratchNode.prepared();
+  const [first, second] = [await node.mountGlusterfs('a'), await node.mountGlusterfs('b')];
+  const before = describeMounts(node);
+  const refused = await node.mounter('teardown');
+  t.is(refused.status, 2);
+  t.regex(
+    refused.stderr,
+    /^mounter: teardown: 2 volume\(s\) are mounted, such as server:a on .*\nhint: .*--unmount-volumes\n$/,
+  );
+  t.deepEqual(describeMounts(node), before);
+  const inside = node.mounter('exec', '--', 'sleep', '1000');
+  await node.shell('until pidof sleep >/dev/null; do :; done');
+  const busy = await node.mounter('teardown', '--unmount-volumes');
+  t.is(busy.status, 2);
+  t.regex(busy.stderr, /^mounter: teardown: process \d+ \(sleep\) runs inside the rootfs\nhint: /);
+  t.deepEqual(describeMounts(node), before, 'refused before anything is unmounted');
+  await node.shell('kill $(pidof sleep)');
+  t.is((await inside).status, 143);
+  await node.mustRun('teardown', '--unmount-volumes');
+  t.is(node.entriesOf(first).length + node.entriesOf(second).length, 0);
+  await leavesNothing(t, node);
+});
+
+test.serial(
+  'teardown leaves a kubelet directory with other mounts as it is, and takes it back later',
+  async (t) => {
+    await using node = await ScratchNode.prepared();
+    await node.shell(`mkdir ${kubeletDirectory}/token; mount -t tmpfs token ${kubeletDirectory}/token`);
+    t.regex(await node.mustRun('teardown'), /left \/var\/lib\/kubelet as it is/);
+    t.is(await node.shell(`findmnt -no SOURCE ${kubeletDirectory}/token`), 'token\n');
+    await node.shell(`umount ${kubeletDirectory}/token`);
+    t.regex(await node.mustRun('teardown'), /unmounted \/var\/lib\/kubelet\n/);
+    t.is(node.entriesOf(kubeletDirectory).length, 0);
+    t.is(await node.mustRun('teardown'), 'not prepared; nothing to do\n');
+  },
+);
+
+test.serial('a home below a noexec filesystem becomes executable', async (t) => {
+  await using node = await ScratchNode.installed({ home: 'noexec,nosuid,nodev' });
+  const { status, stderr } = await node.run([`${mounterHome}/mounter`, 'status']);
+  t.not(status, 0, stderr);
+  await node.mustRun('prepare');
+  t.is(await node.mustRun('prepare'), already);
+  t.is((await node.run([`${mounterHome}/mounter`, 'status'])).status, 0);
+  t.is(await node.mustRun('exec', '--', 'echo', 'runs'), 'runs\n');
+  t.deepEqual(
+    node.entriesOf(mounterHome)[0]?.mountOptions.filter((option) => option.startsWith('no')),
+    ['nosuid', 'nodev'],
+  );
+});
+
+test.serial('resolv.conf in the rootfs is a file of its own', async (t) => {
+  await using node = await ScratchNode.installed();
+  const version = (await node.shell(`realpath ${rootfs}`)).trim();
+  await node.shell(`ln -s /etc/resolv.conf ${version}/etc/resolv.conf`);
+  await node.mustRun('prepare');
+  t.is(node.read(`${version}/etc/resolv.conf`), 'nameserver 192.0.2.53\n', "a copy of the host's");
+  await node.shell(`echo 'nameserver 10.96.0.10' >${rootfs}/etc/resolv.conf`);
+  t.is(node.read('/etc/resolv.conf'), 'nameserver 192.0.2.53\n');
+  t.is(await node.mustRun('prepare'), already);
+  t.is(await node.mustRun('exec', '--', 'cat', '/etc/resolv.conf'), 'nameserver 10.96.0.10\n');
+});
+
+test.serial('a umask of 077 does not shut rpc.statd out of the rootfs', async (t) => {
+  await using node = await ScratchNode.start();
+  await node.shell(`umask 077; ${mounter} install /mnt/dist/rootfs.tar.zst; ${mounter} prepare`);
+  for (const path of [
+    mounterHome,
+    `${mounterHome}/versions`,
+    `${rootfs}/.`,
+    `${rootfs}/usr/sbin`,
+    `${mounterHome}/mounter`,
+  ]) {
+    t.is((await node.shell(`stat -c %a ${path}`)).trim(), '755', path);
+  }
+  t.is(statSync(node.path(kubeletDirectory)).mode & 0o777, 0o750);
+});
+
+test.serial('new host directories begin as the image has them, owners included', async (t) => {
+  await using node = await ScratchNode.prepared();
+  const state = node.path('/var/lib/containerized-mounter/nfs');
+  const image = (path: string) => statSync(node.path(`${rootfs}${path}`)).uid;
+  t.true(readdirSync(state).includes('sm'));
+  t.is(statSync(`${state}/sm`).uid, image('/var/lib/nfs/sm'));
+  writeFileSync(`${state}/state`, 'kept');
+  await node.mustRun('teardown');
+  await node.mustRun('prepare');
+  t.is(readFileSync(`${state}/state`, 'utf8'), 'kept');
+});
+
+test.serial('prepare without a rootfs, a manifest or root says what to do', async (t) => {
+  await using node = await ScratchNode.start();
+  t.regex(
+    (await node.mounter('prepare')).stderr,
+    /rootfs-manifest.json: there is no manifest.*\nhint: run mounter install/,
+  );
+  mkdirSync(node.path(mounterHome), { recursive: true });
+  await node.shell(`cp /mnt/dist/rootfs-manifest.json ${mounterHome}`);
+  const { status, stderr } = await node.mounter('prepare');
+  t.is(status, 2);
+  t.regex(stderr, /rootfs: no rootfs is installed\nhint: run mounter install FILE first\n$/);
+  const other = await node.run([
+    'setpriv',
+    '--reuid=65534',
+    '--regid=65534',
+    '--clear-groups',
+    mounter,
+    'prepare',
+  ]);
+  t.is(other.status, 1);
+  t.regex(other.stderr, /needs root\nhint: /);
+});

@@ -1,0 +1,111 @@
+import { execFileSync } from 'node:child_process';
+import test from 'ava';
+import { execa } from 'execa';
+import { mounterExecutable } from '../../scripts/paths.ts';
+
+/** None of this touches the node: it is refused, or it is help. */
+function mounter(...argv: readonly string[]) {
+  return execa(mounterExecutable, argv, { reject: false, stripFinalNewline: false, stdin: 'ignore' });
+}
+
+const commands = ['mount', 'install', 'prepare', 'teardown', 'status', 'exec', 'help', 'version'];
+
+for (const command of commands) {
+  test(`mounter ${command} --help shows how it is called`, async (t) => {
+    for (const flag of ['--help', '-h']) {
+      if (command === 'mount' && flag === '-h') continue;
+      const { exitCode, stdout, stderr } = await mounter(command, flag);
+      t.is(exitCode, 0, flag);
+      t.is(stderr, '');
+      t.regex(stdout, /^( {2})?mounter /m);
+    }
+  });
+}
+
+for (const command of ['mount', 'install', 'prepare', 'teardown', 'status', 'exec']) {
+  test(`mounter help ${command} is mounter ${command} --help, with an example`, async (t) => {
+    const { exitCode, stdout } = await mounter('help', command);
+    t.is(exitCode, 0);
+    t.is(stdout, (await mounter(command, '--help')).stdout);
+    t.regex(stdout, new RegExp(`^ {2}mounter ${command}`, 'm'));
+  });
+}
+
+test('the overview names every command', async (t) => {
+  for (const argv of [['--help'], ['-h'], ['help']]) {
+    const { exitCode, stdout } = await mounter(...argv);
+    t.is(exitCode, 0);
+    for (const command of ['mount', 'install', 'prepare', 'teardown', 'status', 'exec', 'help'])
+      t.true(stdout.includes(`  mounter ${command} `), command);
+  }
+});
+
+test('the version is that of package.json', async (t) => {
+  const { version } = JSON.parse(execFileSync('cat', ['package.json'], { encoding: 'utf8' }));
+  for (const word of ['version', '--version']) t.is((await mounter(word)).stdout, `mounter ${version}\n`);
+});
+
+const mistakes: readonly (readonly [argv: readonly string[], stderr: RegExp])[] = [
+  [[], /^mounter: no command\nhint: see mounter --help\n$/],
+  [[''], /^mounter: : unknown command\nhint: see mounter --help\n$/],
+  [['instal'], /^mounter: instal: unknown command\nhint: did you mean mounter install\?/],
+  [['statsu'], /did you mean mounter status\?/],
+  [['mnt'], /^mounter: mnt: unknown command\nhint: /],
+  [['umount', '/x'], /^mounter: umount: unknown command\nhint: did you mean mounter mount\?/],
+  [['constructor'], /^mounter: constructor: unknown command\n/],
+  [['__proto__'], /^mounter: __proto__: unknown command\n/],
+  [['a\nb\u001b[31m'], /^mounter: a\\x0ab\\x1b\[31m: unknown command\n/],
+  [['--helpp'], /^mounter: --helpp: unknown command\nhint: /],
+  [['help', 'instal'], /^mounter: instal: .*\nhint: did you mean mounter install --help\?/],
+  [['install'], /^mounter: install: .*missing\nhint: see mounter install --help\n$/],
+  [['install', 'a', 'b'], /^mounter: b: is one operand too many for mounter install\n/],
+  [['install', '--dgest', 'x', 'a'], /^mounter: --dgest: unknown option\nhint: did you mean --digest\?/],
+  [['install', 'a', '--digest'], /^mounter: --digest: needs a value\n/],
+  [['install', 'a', '--digest='], /^mounter: --digest: needs a value\n/],
+  [['install', 'a', '--home', 'x', '--home', 'y'], /^mounter: --home: given more than once\n/],
+  [['install', '--', '-no-such-file'], /^mounter: -no-such-file: there is no such file\n/],
+  [['install', '/no/such/file'], /^mounter: \/no\/such\/file: there is no such file\nhint: /],
+  [['prepare', 'now'], /^mounter: now: is one operand too many for mounter prepare\n/],
+  [['prepare', '--force'], /^mounter: --force: unknown option\nhint: see mounter prepare --help\n$/],
+  [['prepare', '-f'], /^mounter: -f: unknown option\n/],
+  [
+    ['teardown', '--unmount-volume'],
+    /^mounter: --unmount-volume: .*\nhint: did you mean --unmount-volumes\?/,
+  ],
+  [['status', '--jsn'], /^mounter: --jsn: unknown option\nhint: did you mean --json\?/],
+  [['status', '--jsn=1'], /^mounter: --jsn: unknown option\n/],
+  [['status', '-'], /^mounter: -: .*\n/],
+  [['exec'], /^mounter: exec: no command\nhint: mounter exec -- /],
+  [['exec', '--'], /^mounter: exec: no command\nhint: /],
+  [['exec', 'ls'], /^mounter: ls: the command has no -- before it\nhint: mounter exec -- ls/],
+  [['exec', '--jsn', '--', 'ls'], /^mounter: --jsn: unknown option\n/],
+];
+for (const [argv, stderr] of mistakes) {
+  test(`a usage error: mounter ${JSON.stringify(argv)}`, async (t) => {
+    const result = await mounter(...argv);
+    t.is(result.exitCode, 1);
+    t.regex(result.stderr, stderr);
+    t.is(result.stdout, '');
+    t.true(result.stderr.split('\n').length <= 3, 'one line, and one hint');
+  });
+}
+
+for (const home of ['relative', '/a/../b', '..']) {
+  test(`MOUNTER_HOME=${home} is refused`, async (t) => {
+    const result = await execa(mounterExecutable, ['status'], { reject: false, env: { MOUNTER_HOME: home } });
+    t.is(result.exitCode, 1);
+    t.regex(result.stderr, /MOUNTER_HOME is not an absolute path/);
+  });
+}
+
+test('stdout that nobody reads is no failure', async (t) => {
+  const { stderr, exitCode } = await execa(
+    'sh',
+    ['-c', `"$0" --help | true; "$0" --help >&-`, mounterExecutable],
+    {
+      reject: false,
+    },
+  );
+  t.is(stderr, '');
+  t.is(exitCode, 0);
+});

@@ -1,0 +1,69 @@
+import test from 'ava';
+import fc from 'fast-check';
+import { parseFlags } from '../../../src/commands/flags.ts';
+import { MounterError } from '../../../src/errors.ts';
+
+const specification = { boolean: ['json'], string: ['digest', 'home'], operands: [0, 2] } as const;
+const parse = (...argv: readonly string[]) => parseFlags('test', argv, specification);
+
+test('flags and operands in any order', (t) => {
+  for (const argv of [
+    ['--json', '--digest', 'x', 'a', 'b'],
+    ['a', '--digest=x', 'b', '--json'],
+    ['--json', 'a', '--digest', 'x', '--', 'b'],
+  ]) {
+    const flags = parse(...argv);
+    t.deepEqual([flags.operands, flags.has('json'), flags.value('digest')], [['a', 'b'], true, 'x']);
+    t.is(flags.value('home'), undefined);
+  }
+});
+
+test('after -- everything is an operand', (t) => {
+  t.deepEqual(parse('--', '--json', '-x').operands, ['--json', '-x']);
+  t.false(parse('--', '--json').has('json'));
+});
+
+test('operands stay texts', (t) => {
+  t.deepEqual(parse('007', '1e3').operands, ['007', '1e3']);
+  t.is(parse('--digest', '007').value('digest'), '007');
+});
+
+test('--help comes before everything that is missing', (t) => {
+  t.true(parse('--help').help);
+  t.true(parseFlags('test', ['-h'], { ...specification, operands: [1, 1] }).help);
+});
+
+const mistakes: readonly (readonly [argv: readonly string[], subject: string, message: RegExp])[] = [
+  [['a', 'b', 'c'], 'c', /one operand too many for mounter test/],
+  [['--jsn'], '--jsn', /unknown option/],
+  [['--jsn=1'], '--jsn', /unknown option/],
+  [['-j'], '-j', /unknown option/],
+  [['--digest'], '--digest', /needs a value/],
+  [['--digest='], '--digest', /needs a value/],
+  [['--digest', 'a', '--digest', 'b'], '--digest', /given more than once/],
+  [['--no-digest'], '--digest', /needs a value/],
+];
+for (const [argv, subject, message] of mistakes) {
+  test(`refused: ${argv.join(' ')}`, (t) => {
+    const error = t.throws(() => parse(...argv).value('digest'), { instanceOf: MounterError, message });
+    t.is(error?.subject, subject);
+    t.is(error?.status, 1);
+  });
+}
+
+test('whatever the words are: flags or a MounterError', (t) => {
+  const word = fc.oneof(
+    fc.string(),
+    fc.constantFrom('--', '-', '--__proto__', '--constructor=1', '--json=x', '-h'),
+  );
+  fc.assert(
+    fc.property(fc.array(word), (argv) => {
+      try {
+        parse(...argv);
+      } catch (error) {
+        if (!(error instanceof MounterError)) throw error;
+      }
+      t.false('polluted' in {});
+    }),
+  );
+});

@@ -1,0 +1,81 @@
+import { chmodSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import test from 'ava';
+import { checkRootfs, resolveInRoot } from '../../../src/image/check.ts';
+import { manifest } from '../../fixtures/node-model.ts';
+
+const promised = [
+  '/sbin/mount.nfs',
+  '/sbin/mount.nfs4',
+  '/sbin/mount.glusterfs',
+  '/sbin/rpcbind',
+  '/sbin/rpc.statd',
+];
+
+/** A directory with every helper that the manifest promises. */
+class Rootfs implements Disposable {
+  readonly root = mkdtempSync(join(tmpdir(), 'check-test-'));
+
+  constructor() {
+    mkdirSync(join(this.root, 'etc'));
+    for (const path of promised) this.program(path);
+  }
+
+  program(path: string): void {
+    mkdirSync(dirname(this.root + path), { recursive: true });
+    writeFileSync(this.root + path, '#!/bin/sh\n', { mode: 0o755 });
+  }
+
+  [Symbol.dispose](): void {
+    rmSync(this.root, { recursive: true, force: true });
+  }
+}
+
+test('all there', (t) => {
+  using rootfs = new Rootfs();
+  t.notThrows(() => checkRootfs(rootfs.root, manifest));
+});
+
+test('a helper by symlinks that are resolved inside', (t) => {
+  using rootfs = new Rootfs();
+  rmSync(`${rootfs.root}/sbin/mount.nfs4`);
+  rootfs.program('/opt/real');
+  symlinkSync('/opt/real', `${rootfs.root}/sbin/mount.nfs4`);
+  t.notThrows(() => checkRootfs(rootfs.root, manifest));
+});
+
+for (const [what, spoil] of [
+  ['missing', () => {}],
+  ['not executable', (path: string) => writeFileSync(path, '', { mode: 0o644 })],
+  ['a directory', (path: string) => mkdirSync(path)],
+  ['a symlink to nothing', (path: string) => symlinkSync('/none', path)],
+  ["a symlink to the host's own", (path: string) => symlinkSync('/bin/sh', path)],
+  ['a symlink out of it', (path: string) => symlinkSync('../../../../../../bin/sh', path)],
+  ['a symlink to itself', (path: string) => symlinkSync('mount.nfs', path)],
+] as const) {
+  test(`a helper that is ${what} is named`, (t) => {
+    using rootfs = new Rootfs();
+    rmSync(`${rootfs.root}/sbin/mount.nfs`);
+    spoil(`${rootfs.root}/sbin/mount.nfs`);
+    t.throws(() => checkRootfs(rootfs.root, manifest), { message: /lacks \/sbin\/mount\.nfs, which/ });
+  });
+}
+
+test('an etc that is no directory of its own', (t) => {
+  using rootfs = new Rootfs();
+  rmSync(`${rootfs.root}/etc`, { recursive: true });
+  symlinkSync('/etc', `${rootfs.root}/etc`);
+  t.throws(() => checkRootfs(rootfs.root, manifest), { message: /\/etc/ });
+});
+
+test('paths as chroot(2) sees them', (t) => {
+  using rootfs = new Rootfs();
+  symlinkSync('/sbin', `${rootfs.root}/abs`);
+  symlinkSync('../../../sbin', `${rootfs.root}/up`);
+  t.is(resolveInRoot(rootfs.root, '/abs/rpcbind'), '/sbin/rpcbind');
+  t.is(resolveInRoot(rootfs.root, '/up/./rpcbind'), '/sbin/rpcbind');
+  t.is(resolveInRoot(rootfs.root, '/sbin/../../sbin/rpcbind'), '/sbin/rpcbind');
+  t.is(resolveInRoot(rootfs.root, '/none/rpcbind'), undefined);
+  chmodSync(rootfs.root, 0o755);
+});
