@@ -1,6 +1,7 @@
 import { existsSync, realpathSync } from 'node:fs';
 import { type MountEntry, mountsBelow } from '../host/mountinfo.ts';
 import type { Manifest } from './manifest.ts';
+import type { SharedDirectory } from './shared-mount.ts';
 
 /** A volume on the host, whoever mounted it. */
 export interface Volume {
@@ -15,24 +16,32 @@ const volumeTypes = ['nfs', 'nfs4', 'fuse.glusterfs', 'cifs', 'ceph', 'smb3'];
 
 /** The network volumes below the directories that are shared with the rootfs. */
 export function volumesOf(manifest: Manifest, entries: readonly MountEntry[]): readonly Volume[] {
-  const directories = manifest.mounts.mounter.flatMap((mount) =>
-    mount.propagation === 'shared' && mount.host !== undefined && existsSync(mount.host)
-      ? [realpathSync(mount.host)]
-      : [],
-  );
-  const candidates = directories.flatMap((directory) => mountsBelow(entries, directory));
-  return candidates
+  return manifest.mounts.mounter.flatMap(({ propagation, host, rootfs }) => {
+    if (propagation !== 'shared' || host === undefined || !existsSync(host)) return [];
+    return volumesBelow({ host: realpathSync(host), rootfs }, entries);
+  });
+}
+
+/** @param directory its `host` is without symlinks. */
+export function volumesBelow(directory: SharedDirectory, entries: readonly MountEntry[]): readonly Volume[] {
+  const counts = new Map<string, number>();
+  for (const { mountPoint } of entries) {
+    const way = wayBelow(directory, mountPoint);
+    if (way !== undefined) counts.set(way, (counts.get(way) ?? 0) + 1);
+  }
+  return mountsBelow(entries, directory.host)
     .filter(({ fstype }) => volumeTypes.includes(fstype))
     .map(({ source, mountPoint, fstype }) => ({
       source,
       target: mountPoint,
       fstype,
-      entries: countEntries(mountPoint, entries),
+      entries: counts.get(wayBelow(directory, mountPoint) ?? '') ?? 0,
     }));
 }
 
-function countEntries(target: string, entries: readonly MountEntry[]): number {
-  return entries.filter(
-    ({ mountPoint }) => mountPoint === target || mountPoint.endsWith(`/${target.slice(1)}`),
-  ).length;
+/** `/pods/…`: the rest of a mount point below the directory, on the host or in whichever rootfs. */
+function wayBelow({ host, rootfs }: SharedDirectory, mountPoint: string): string | undefined {
+  if (mountPoint.startsWith(`${host}/`)) return mountPoint.slice(host.length);
+  const at = mountPoint.indexOf(`${rootfs}/`);
+  return at < 0 ? undefined : mountPoint.slice(at + rootfs.length);
 }
