@@ -14,7 +14,7 @@ export const suites: readonly Suite[] = [
     name: 'system',
     files: ['test/system/**/*.test.ts'],
     place: 'machine',
-    needs: ['build', 'rootfs', 'glusterServer'],
+    needs: ['build', 'rootfs', 'glusterServer', 'vm'],
   },
   { name: 'vm', files: ['test/vm/**/*.test.ts'], place: 'vm', needs: ['build', 'rootfs', 'vm'] },
 ];

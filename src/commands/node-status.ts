@@ -96,8 +96,11 @@ function observeDaemons(
 }
 
 function observeVolumes(host: Host, manifest: Manifest): NodeStatus['volumes'] {
+  // Every process is looked at once, not once for every volume.
+  const processes = host.processes();
+  const once = { ...host, processes: () => processes };
   return volumesOf(manifest, readEntries(host)).map((volume) => ({
     ...volume,
-    daemon: (volume.fstype === 'fuse.glusterfs' && glusterfsDaemonsOf(host, volume.target)[0]?.pid) || null,
+    daemon: (volume.fstype === 'fuse.glusterfs' && glusterfsDaemonsOf(once, volume.target)[0]?.pid) || null,
   }));
 }

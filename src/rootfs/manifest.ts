@@ -10,7 +10,8 @@ import { exitCode } from '../exit-codes.ts';
 
 const absolutePath = v.pipe(
   v.string(),
-  v.regex(/^\/(?!.*\/\.\.?(\/|$))[^\x00-\x1f]*$/, 'must be an absolute path without "." or ".." parts'),
+  v.regex(/^(\/[^/\x00-\x1f]+)+$/, 'must be an absolute path below /, without a trailing or repeated slash'),
+  v.regex(/^(?!.*\/\.\.?(\/|$))/, 'must be an absolute path without "." or ".." parts'),
 );
 const sha256 = v.pipe(v.string(), v.regex(/^[0-9a-f]{64}$/, 'must be 64 hexadecimal digits'));
 const digest = v.pipe(

@@ -83,7 +83,7 @@ for (const whole of ['', '{', 'null', '[]', '7', '"x"', '\ufeff{}', '{"__proto__
 }
 
 for (const path of ['/..', '/../etc', '/.', '/run/', '//run', '/a//b']) {
-  test.failing(`a path that leads elsewhere or has two forms is refused: ${path}`, (t) => {
+  test(`a path that leads elsewhere or has two forms is refused: ${path}`, (t) => {
     t.throws(() => parseManifest(changed(['mounts', 'mounter', 4, 'rootfs'], path), 'm'), {
       instanceOf: MounterError,
     });

@@ -1,0 +1,223 @@
+import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { setTimeout } from 'node:timers/promises';
+import test, { type ExecutionContext } from 'ava';
+import { type GlusterServer, startGlusterServer } from '../../scripts/gluster-server.ts';
+import { kubeletDirectory, mounterHome, type Ran, ScratchNode } from '../fixtures/namespace.ts';
+
+/** Real GlusterFS, from a server in a network namespace that the node shares. */
+
+interface Setting extends AsyncDisposable {
+  readonly server: GlusterServer;
+  readonly node: ScratchNode;
+  /** `ADDRESS:v1` */
+  readonly source: string;
+}
+
+async function setting(): Promise<Setting> {
+  const server = await startGlusterServer({ volumes: ['v1', 'v2'] });
+  const node = await ScratchNode.prepared({ enterNetwork: server.enter });
+  return {
+    server,
+    node,
+    source: `${server.address}:v1`,
+    async [Symbol.asyncDispose]() {
+      await node.dispose();
+      await server.stop();
+    },
+  };
+}
+
+let targets = 0;
+
+async function newTarget(node: ScratchNode): Promise<string> {
+  targets += 1;
+  const target = `${kubeletDirectory}/pods/uid-${targets}/volumes/kubernetes.io~glusterfs/volume`;
+  await node.shell(`mkdir -p ${target}`);
+  return target;
+}
+
+/** What kubelet's plugin passes. */
+const options = 'auto_unmount,log-file=/var/log/glusterfs/test.log,log-level=ERROR';
+
+const mount = (node: ScratchNode, source: string, target: string, list = options): Promise<Ran> =>
+  node.run([`${mounterHome}/mounter`, 'mount', '-t', 'glusterfs', '-o', list, source, target]);
+
+/** The glusterfs daemons of `target`, as this machine numbers them. */
+function daemonsOf(target: string): readonly number[] {
+  return readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .map(Number)
+    .filter((pid) => {
+      const words = commandLine(pid);
+      return words[0]?.endsWith('glusterfs') && words.at(-1) === target;
+    });
+}
+
+function commandLine(pid: number): readonly string[] {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0').slice(0, -1);
+  } catch {
+    return [];
+  }
+}
+
+function nothingLeft(t: ExecutionContext, node: ScratchNode, target: string): void {
+  t.deepEqual(node.entriesOf(target), [], 'no mountinfo entry');
+  t.deepEqual(daemonsOf(target), [], 'no daemon');
+}
+
+test('a volume is mounted as kubelet asks for it: 2 entries, data on the brick, gone after umount', async (t) => {
+  await using s = await setting();
+  const target = await newTarget(s.node);
+  t.deepEqual(await mount(s.node, s.source, target), { status: 0, stdout: '', stderr: '' });
+  await s.node.shell(`echo hello >${target}/file`);
+  t.is(readFileSync(`${s.server.brickPath('v1')}/file`, 'utf8'), 'hello\n');
+  t.deepEqual(
+    s.node.entriesOf(target).map(({ fstype, source }) => [fstype, source]),
+    Array(2).fill(['fuse.glusterfs', s.source]),
+  );
+  const status = JSON.parse((await s.node.mounter('status', '--json')).stdout);
+  t.like(status.volumes[0], { source: s.source, target, entries: 2 });
+  await s.node.shell(`umount ${target}`);
+  while (daemonsOf(target).length > 0) await setTimeout(20);
+  nothingLeft(t, s.node, target);
+});
+
+test('the daemon outlives the call and holds none of its descriptors', async (t) => {
+  await using s = await setting();
+  const target = await newTarget(s.node);
+  // The call returns although its output is a pipe: kubelet waits for the end of that pipe.
+  const command = `${mounterHome}/mounter mount -t glusterfs -o log-level=ERROR ${s.source} ${target} 7</etc/hostname 9>/tmp/held`;
+  t.deepEqual(await s.node.run(['bash', '-c', command]), { status: 0, stdout: '', stderr: '' });
+  const [daemon = 0] = daemonsOf(target);
+  const held = readdirSync(`/proc/${daemon}/fd`).map((fd) => readlinkSync(`/proc/${daemon}/fd/${fd}`));
+  for (const link of held)
+    t.regex(link, /^(socket:|anon_inode:|.*\/dev\/(null|fuse)$|.*\/var\/log\/.*\.log$)/, link);
+  t.false(held.some((link) => link.startsWith('pipe:')));
+  t.is(readlinkSync(`/proc/${daemon}/cwd`), readlinkSync(`/proc/${daemon}/root`));
+});
+
+test('ways to write one volume, and its sub-directory', async (t) => {
+  await using s = await setting();
+  const first = await newTarget(s.node);
+  t.is((await mount(s.node, s.source, first)).status, 0);
+  await s.node.shell(`mkdir -p ${first}/sub/deep; echo deep >${first}/sub/deep/file`);
+  for (const source of [`${s.server.address}:/v1`, `${s.server.address}:v1/`]) {
+    t.is((await mount(s.node, source, first)).status, 0, `${source} is mounted there already`);
+    const target = await newTarget(s.node);
+    t.is((await mount(s.node, source, target)).status, 0, source);
+    t.is(await s.node.shell(`cat ${target}/sub/deep/file`), 'deep\n');
+  }
+  const target = await newTarget(s.node);
+  t.is((await mount(s.node, `${s.server.address}:v1/sub/deep`, target)).status, 0);
+  t.is(await s.node.shell(`cat ${target}/file`), 'deep\n');
+  t.is(s.node.entriesOf(first).length, 2);
+});
+
+test('four calls for one target at once: all succeed, one mount, one daemon', async (t) => {
+  await using s = await setting();
+  const target = await newTarget(s.node);
+  const calls = await Promise.all([1, 2, 3, 4].map(() => mount(s.node, s.source, target, 'log-level=ERROR')));
+  t.deepEqual(calls, Array(4).fill({ status: 0, stdout: '', stderr: '' }));
+  t.is(s.node.entriesOf(target).length, 2);
+  t.is(daemonsOf(target).length, 1);
+});
+
+test('another volume on a mounted target is an error that names what is there', async (t) => {
+  await using s = await setting();
+  const target = await newTarget(s.node);
+  await mount(s.node, s.source, target);
+  const { status, stderr } = await mount(s.node, `${s.server.address}:v2`, target);
+  t.is(status, 32);
+  t.true(stderr.includes(`${s.source} (fuse.glusterfs) is mounted there already`), stderr);
+  t.is(s.node.entriesOf(target).length, 2);
+});
+
+const failures: readonly (readonly [
+  title: string,
+  source: (address: string) => string,
+  status: number,
+  stderr: RegExp,
+])[] = [
+  ['an unknown volume', (address) => `${address}:nosuch`, 1, /\nMounting glusterfs on .* failed\./],
+  ['a server where nothing listens', () => '127.0.0.1:v1', 1, /\nMounting glusterfs on .* failed\./],
+  ['an unknown host', () => 'nosuch.invalid:v1', 1, /\nMounting glusterfs on .* failed\./],
+];
+
+for (const [title, source, status, stderr] of failures) {
+  test(`${title}: the helper's status and words, and nothing left`, async (t) => {
+    await using s = await setting();
+    const target = await newTarget(s.node);
+    const ran = await mount(s.node, source(s.server.address), target);
+    t.is(ran.status, status);
+    t.regex(ran.stderr, stderr);
+    t.true(ran.stderr.startsWith(`mounter: ${target}: /sbin/mount.glusterfs failed to mount`));
+    nothingLeft(t, s.node, target);
+  });
+}
+
+test('a missing sub-directory is a failure, though mount.glusterfs may say success', async (t) => {
+  await using s = await setting();
+  for (let run = 0; run < 8; run += 1) {
+    const target = await newTarget(s.node);
+    const ran = await mount(s.node, `${s.source}/missing`, target);
+    t.not(ran.status, 0, ran.stderr);
+    nothingLeft(t, s.node, target);
+  }
+});
+
+test('an option that mount.glusterfs does not have', async (t) => {
+  await using s = await setting();
+  const target = await newTarget(s.node);
+  const ran = await mount(s.node, s.source, target, 'foo');
+  t.is(ran.status, 1);
+  // kubelet looks for such a text to try again without auto_unmount.
+  t.regex(ran.stderr, /Invalid option foo/);
+  nothingLeft(t, s.node, target);
+});
+
+/** The manifest's deadline as short as a test can wait. */
+async function withDeadline(node: ScratchNode, seconds: number): Promise<void> {
+  const manifest = JSON.parse(node.read(`${mounterHome}/rootfs-manifest.json`));
+  manifest.limits.mountSeconds = seconds;
+  await node.run(['tee', `${mounterHome}/rootfs-manifest.json`], { input: JSON.stringify(manifest) });
+}
+
+const silences = [
+  ['glusterd is silent', (server: GlusterServer) => server.signalGlusterd('STOP')],
+  ['the brick is silent', (server: GlusterServer) => server.signalBrick('v1', 'STOP')],
+] as const;
+
+for (const [title, silence] of silences) {
+  for (const list of ['log-level=ERROR', 'auto_unmount,log-level=ERROR']) {
+    test(`${title}: ended at the deadline, neither daemon nor mount left (${list})`, async (t) => {
+      await using s = await setting();
+      const target = await newTarget(s.node);
+      await withDeadline(s.node, 3);
+      await silence(s.server);
+      const { status, stderr } = await mount(s.node, s.source, target, list);
+      t.is(status, 32);
+      t.regex(stderr, /did not mount .* within 3 s and was ended/);
+      nothingLeft(t, s.node, target);
+    });
+  }
+}
+
+test('a kubelet directory that is not shared: undone, daemon and all', async (t) => {
+  await using s = await setting();
+  const target = await newTarget(s.node);
+  await s.node.shell(`mount --make-private ${kubeletDirectory}`);
+  const { status, stderr } = await mount(s.node, s.source, target);
+  t.is(status, 2);
+  t.regex(stderr, /did not appear on the host/);
+  nothingLeft(t, s.node, target);
+});
+
+test('without /dev/fuse nothing is run', async (t) => {
+  await using s = await setting();
+  const target = await newTarget(s.node);
+  await s.node.shell(`umount ${mounterHome}/rootfs/dev`);
+  const { status, stderr } = await mount(s.node, s.source, target);
+  t.is(status, 2);
+  t.regex(stderr, /^mounter: \/dev\/fuse: the device is not in the rootfs\nhint: run mounter prepare\n$/);
+});
