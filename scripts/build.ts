@@ -23,6 +23,9 @@ await execa(
     '--format=esm',
     '--no-compile-autoload-dotenv',
     '--no-compile-autoload-bunfig',
+    // A call is over before optimized code would pay: it starts faster and stays smaller without.
+    '--compile-jit-policy=100',
+    '--min-chunk-size=16384',
     'src/main.ts',
     '--outfile',
     unfinished,

@@ -1,4 +1,4 @@
-import { realpathSync, writeSync } from 'node:fs';
+import { writeSync } from 'node:fs';
 import { helperNames, mount } from './commands/mount.ts';
 import type { Output } from './commands/output.ts';
 import { formatError, MounterError } from './errors.ts';
@@ -12,7 +12,8 @@ import { findLayout } from './rootfs/node.ts';
  */
 async function main(argv0: string, argv: readonly string[], output: Output): Promise<number> {
   try {
-    const executable = realpathSync(process.execPath);
+    // Of /proc/self/exe: without symlinks already.
+    const executable = process.execPath;
     const layout = findLayout(nodeHost, executable, process.env);
     const helperName = helperNames.find((name) => name === argv0.slice(argv0.lastIndexOf('/') + 1));
     if (helperName !== undefined || argv[0] === 'mount') {
@@ -44,6 +45,7 @@ function asMounterError(error: unknown): MounterError {
 
 /** Written at once: what is still in a buffer is lost when the process ends. A reader that is gone is no failure. */
 function writeAll(fd: number, text: string): void {
+  if (text === '') return;
   const bytes = Buffer.from(text);
   let written = 0;
   while (written < bytes.length) {

@@ -30,7 +30,7 @@ export async function exec(
     });
   }
   requireRoot(host, 'entering the rootfs');
-  const manifest = readManifest(host, layout);
+  const manifest = await readManifest(host, layout);
   if (host.stat(layout.rootfs)?.kind !== 'directory') {
     throw new MounterError('no rootfs is installed', {
       subject: layout.rootfs,

@@ -6,7 +6,8 @@ import { toMountRequest } from '../mount/request.ts';
 import { runPlan } from '../mount/run.ts';
 import { describePlan, describeStep, planAsJson } from '../mount/show.ts';
 import type { Layout } from '../rootfs/layout.ts';
-import { readManifest, requireRoot } from '../rootfs/node.ts';
+import { requireRoot } from '../rootfs/node.ts';
+import { readSettings } from '../rootfs/settings.ts';
 import type { Output } from './output.ts';
 
 /** The names under which the executable is a mount helper for the host's own mount(8). */
@@ -31,8 +32,8 @@ export async function mount(
     return;
   }
   const request = toMountRequest(args);
-  const manifest = readManifest(host, layout);
-  const plan = planMount(request, manifest, layout);
+  const settings = await readSettings(host, layout);
+  const plan = planMount(request, settings, layout);
   if (args.dryRun) {
     output.out(args.json ? planAsJson(plan) : describePlan(plan));
     return;
@@ -41,7 +42,7 @@ export async function mount(
   const report: MountContext['report'] = args.verbose
     ? (step) => output.err(`mounter: ${describeStep(step)}\n`)
     : () => {};
-  const result = await runPlan(plan, { host, layout, manifest, report });
+  const result = await runPlan(plan, { host, layout, manifest: settings, report });
   if (result.wasMounted && args.verbose) output.err(wasMounted(plan));
   output.err(result.helperOutput);
 }

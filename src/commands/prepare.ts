@@ -25,7 +25,7 @@ export async function prepare(
     return exitCode.success;
   }
   requireRoot(host, 'preparing the node');
-  const manifest = readManifest(host, layout);
+  const manifest = await readManifest(host, layout);
   if (host.stat(layout.rootfs)?.kind !== 'directory') {
     throw new MounterError('no rootfs is installed', {
       subject: layout.rootfs,

@@ -16,7 +16,7 @@ export async function status(
     output.out(helpFor('status'));
     return exitCode.success;
   }
-  const manifest = host.stat(layout.manifest) === undefined ? undefined : readManifest(host, layout);
+  const manifest = host.stat(layout.manifest) === undefined ? undefined : await readManifest(host, layout);
   const node = await observeNode(host, layout, manifest);
   output.out(flags.has('json') ? `${JSON.stringify(node, undefined, 2)}\n` : forPeople(node));
   return node.isPrepared ? exitCode.success : exitCode.usage;

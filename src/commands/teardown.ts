@@ -23,7 +23,7 @@ export async function teardownCommand(
     output.out('nothing is installed; nothing to do\n');
     return exitCode.success;
   }
-  const manifest = readManifest(host, layout);
+  const manifest = await readManifest(host, layout);
   const unmountVolumes = flags.has('unmount-volumes');
   const done = await withFileLock(nodeLock, nodeLockSeconds, () =>
     teardown({ host, layout, manifest, unmountVolumes }),

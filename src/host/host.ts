@@ -37,6 +37,10 @@ export interface FileStatus {
   readonly device: number;
   readonly inode: number;
   readonly isExecutable: boolean;
+  /** In bytes. */
+  readonly size: number;
+  /** ctime, in milliseconds since 1970, with fractions. */
+  readonly changedMs: number;
 }
 
 /** Two statuses of one and the same file or directory, seen through different mounts perhaps. */

@@ -60,6 +60,8 @@ function statusOf(stats: Stats | undefined): FileStatus | undefined {
     device: stats.dev,
     inode: stats.ino,
     isExecutable: (stats.mode & 0o111) !== 0,
+    size: stats.size,
+    changedMs: stats.ctimeMs,
   };
 }
 
@@ -224,6 +226,7 @@ function closeCapture(fd: number | undefined): string {
   if (fd === undefined) return '';
   try {
     const { size } = fstatSync(fd);
+    if (size === 0) return '';
     const length = Math.min(size, maximumOutputBytes);
     const bytes = Buffer.alloc(length);
     readSync(fd, bytes, 0, length, size - length);

@@ -2,7 +2,7 @@ import { MounterError } from '../errors.ts';
 import { exitCode } from '../exit-codes.ts';
 import { nearest } from '../nearest.ts';
 import type { Layout } from '../rootfs/layout.ts';
-import type { Filesystem, Manifest } from '../rootfs/manifest.ts';
+import type { Filesystem, NodeSettings } from '../rootfs/manifest.ts';
 import { glusterfsHelperArgv } from './glusterfs.ts';
 import { lockServicesNeed } from './nfs.ts';
 import { lastOption, parseOptions } from './options.ts';
@@ -43,7 +43,7 @@ export type MountStep =
  * @throws MounterError (usage) when the manifest does not offer the type, or the target is outside every
  *   identity mount.
  */
-export function planMount(request: MountRequest, manifest: Manifest, layout: Layout): MountPlan {
+export function planMount(request: MountRequest, manifest: NodeSettings, layout: Layout): MountPlan {
   const filesystem = filesystemOf(request.fstype, manifest);
   const isRemount = lastOption(parseOptions(request.options), 'remount') !== undefined;
   const locks = filesystem.kind === 'nfs' ? lockServicesNeed(request.fstype, request.options) : 'never';
@@ -71,7 +71,7 @@ export function planMount(request: MountRequest, manifest: Manifest, layout: Lay
   };
 }
 
-function filesystemOf(fstype: string, manifest: Manifest): Filesystem {
+function filesystemOf(fstype: string, manifest: NodeSettings): Filesystem {
   const filesystem = Object.hasOwn(manifest.filesystems, fstype) ? manifest.filesystems[fstype] : undefined;
   if (filesystem !== undefined) return filesystem;
   const offered = Object.keys(manifest.filesystems);
@@ -87,7 +87,7 @@ function filesystemOf(fstype: string, manifest: Manifest): Filesystem {
 }
 
 /** The shared directory that holds `target`: only what is below one can appear on the host. */
-function identityMountOf(target: string, manifest: Manifest): string {
+function identityMountOf(target: string, manifest: NodeSettings): string {
   const directories = manifest.mounts.mounter
     .filter((mount) => mount.propagation === 'shared' && mount.host === mount.rootfs)
     .map((mount) => mount.rootfs);

@@ -1,5 +1,5 @@
 import { type Host, isSameFile, type ProcessInformation } from '../host/host.ts';
-import type { Manifest } from './manifest.ts';
+import type { NodeSettings } from './manifest.ts';
 
 /** Which of the processes on the node run inside a rootfs of ours. */
 
@@ -12,7 +12,11 @@ export interface RootfsProcess extends ProcessInformation {
  * another mount namespace another directory may have the same path.
  * @param versions MOUNTER_HOME/versions, without symlinks.
  */
-export function rootfsProcesses(host: Host, versions: string, manifest: Manifest): readonly RootfsProcess[] {
+export function rootfsProcesses(
+  host: Host,
+  versions: string,
+  manifest: NodeSettings,
+): readonly RootfsProcess[] {
   return host
     .processes()
     .filter(
@@ -23,14 +27,14 @@ export function rootfsProcesses(host: Host, versions: string, manifest: Manifest
 }
 
 /** The host's own rpcbind or rpc.statd, which serve this network namespace: a container may have others. */
-export function hostProcesses(host: Host, manifest: Manifest): readonly RootfsProcess[] {
+export function hostProcesses(host: Host, manifest: NodeSettings): readonly RootfsProcess[] {
   return host
     .processes()
     .filter(({ root, isInOurNetwork }) => root === '/' && isInOurNetwork)
     .map((process) => ({ ...process, role: roleOf(process, manifest) }));
 }
 
-function roleOf({ commandLine }: ProcessInformation, { daemons }: Manifest): RootfsProcess['role'] {
+function roleOf({ commandLine }: ProcessInformation, { daemons }: NodeSettings): RootfsProcess['role'] {
   const program = baseName(commandLine[0] ?? '');
   if (program === baseName(daemons.rpcbind.path)) return 'rpcbind';
   if (program === baseName(daemons.statd.path)) return 'statd';

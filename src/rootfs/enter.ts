@@ -1,5 +1,5 @@
 import type { Host } from '../host/host.ts';
-import type { Manifest } from './manifest.ts';
+import type { NodeSettings } from './manifest.ts';
 
 /**
  * The argv that runs `argv` inside the rootfs, with paths as they are in there. chroot(1) executes the
@@ -9,7 +9,7 @@ import type { Manifest } from './manifest.ts';
 export function enterRootfs(
   host: Host,
   rootfs: string,
-  how: Manifest['enter'],
+  how: NodeSettings['enter'],
   argv: readonly string[],
 ): readonly string[] {
   switch (how) {

@@ -4,7 +4,7 @@ import type { Host } from '../host/host.ts';
 import { rootfsProcesses } from './daemons.ts';
 import { enterRootfs } from './enter.ts';
 import type { Layout } from './layout.ts';
-import type { Manifest } from './manifest.ts';
+import type { NodeSettings } from './manifest.ts';
 import { moveToScopes } from './scope.ts';
 
 /** rpcbind and rpc.statd, which an NFSv3 mount with locks needs on this node. */
@@ -12,7 +12,7 @@ import { moveToScopes } from './scope.ts';
 export interface LockServicesContext {
   readonly host: Host;
   readonly layout: Layout;
-  readonly manifest: Manifest;
+  readonly manifest: NodeSettings;
 }
 
 /**

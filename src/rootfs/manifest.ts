@@ -119,6 +119,8 @@ export const manifestSchema = v.strictObject({
 });
 
 export type Manifest = v.InferOutput<typeof manifestSchema>;
+/** What the node goes by; the rest of the manifest is for the build and the install. */
+export type NodeSettings = Pick<Manifest, 'filesystems' | 'daemons' | 'mounts' | 'limits' | 'enter'>;
 export type Filesystem = v.InferOutput<typeof filesystem>;
 export type ManifestMount = v.InferOutput<typeof mount>;
 export type DebianPackage = v.InferOutput<typeof debianPackage>;

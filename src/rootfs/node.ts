@@ -2,7 +2,7 @@ import { MounterError } from '../errors.ts';
 import { exitCode } from '../exit-codes.ts';
 import type { Host } from '../host/host.ts';
 import { defaultHome, type Layout, layoutOf } from './layout.ts';
-import { type Manifest, parseManifest } from './manifest.ts';
+import type { Manifest } from './manifest.ts';
 
 /**
  * The layout that the environment and the place of the executable give. MOUNTER_HOME and MOUNTER_MANIFEST
@@ -27,9 +27,10 @@ export function findLayout(host: Host, executable: string, environment: NodeJS.P
 }
 
 /** @throws MounterError (system) when the manifest is missing or not valid. */
-export function readManifest(host: Host, layout: Layout): Manifest {
+export async function readManifest(host: Host, layout: Layout): Promise<Manifest> {
   const text = host.readText(layout.manifest);
-  if (text !== undefined) return parseManifest(text, layout.manifest);
+  // Its schema is heavy to load; a mount goes by settings.ts and has no need of it.
+  if (text !== undefined) return (await import('./manifest.ts')).parseManifest(text, layout.manifest);
   throw new MounterError('there is no manifest: nothing is installed here', {
     subject: layout.manifest,
     status: exitCode.system,

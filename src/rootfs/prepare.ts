@@ -20,6 +20,7 @@ import { type Layout, runDirectory } from './layout.ts';
 import type { Manifest, ManifestMount } from './manifest.ts';
 import { applyActions, type MountAction } from './mount-actions.ts';
 import { type ObservedMount, planRootfsMount, stateOf } from './mounts.ts';
+import { settingsFile, settingsText } from './settings.ts';
 import { planShared } from './shared-mount.ts';
 import { startStatdScript } from './start-statd.ts';
 
@@ -58,7 +59,14 @@ export async function prepareRootfs(
   }
   await apply(startStatdActions(root, { host, layout, manifest }, done));
   if (makeResolvConf(root)) done.push(`wrote ${root}/etc/resolv.conf from the host's`);
+  rememberSettings({ host, layout, manifest });
   return done;
+}
+
+/** For the mounts to come; not worth a line. */
+function rememberSettings({ host, layout, manifest }: PrepareContext): void {
+  const text = settingsText(host, layout, manifest);
+  if (text !== undefined && host.readText(settingsFile) !== text) writeAtomically(settingsFile, text, 0o644);
 }
 
 export function readEntries(host: Host): readonly MountEntry[] {

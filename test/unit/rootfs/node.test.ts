@@ -44,8 +44,10 @@ test('every path is below home, but for the manifest that MOUNTER_MANIFEST names
   t.true(Object.values(others).every((path) => path.startsWith('/h/')));
 });
 
-test('no manifest: what is missing and what to do', (t) => {
-  const error = t.throws(() => readManifest(new HostModel(), layoutOf('/h')), { instanceOf: MounterError });
+test('no manifest: what is missing and what to do', async (t) => {
+  const error = await t.throwsAsync(readManifest(new HostModel(), layoutOf('/h')), {
+    instanceOf: MounterError,
+  });
   t.is(error?.subject, '/h/rootfs-manifest.json');
   t.regex(error?.hint ?? '', /mounter install/);
 });

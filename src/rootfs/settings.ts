@@ -1,0 +1,41 @@
+import type { FileStatus, Host } from '../host/host.ts';
+import { type Layout, runDirectory } from './layout.ts';
+import type { Manifest, NodeSettings } from './manifest.ts';
+import { readManifest } from './node.ts';
+
+/**
+ * The part of the manifest that a mount needs, checked before: to check the whole manifest again costs a
+ * mount more than all else that it does itself. `prepare` and `install` leave it in /run, under a stamp of the
+ * very file that was checked; a manifest that has changed since is read and checked in full.
+ */
+
+/** Changes with what stands in the file below: an older executable's file is then no match. */
+const format = 1;
+
+export const settingsFile = `${runDirectory}/settings`;
+
+/** @throws MounterError (system) when the manifest is missing or not valid. */
+export async function readSettings(host: Host, layout: Layout): Promise<NodeSettings> {
+  const stamp = stampOf(layout, host.stat(layout.manifest));
+  const text = host.readText(settingsFile);
+  if (stamp !== undefined && text?.startsWith(stamp)) return JSON.parse(text.slice(stamp.length));
+  return readManifest(host, layout);
+}
+
+/**
+ * What `settingsFile` is to hold.
+ * @returns undefined when there is no manifest.
+ */
+export function settingsText(host: Host, layout: Layout, manifest: Manifest): string | undefined {
+  const stamp = stampOf(layout, host.stat(layout.manifest));
+  if (stamp === undefined) return undefined;
+  const { filesystems, daemons, mounts, limits, enter } = manifest;
+  return stamp + JSON.stringify({ filesystems, daemons, mounts, limits, enter } satisfies NodeSettings);
+}
+
+/** A line that no two states of the file share: whatever writes it, or puts another in its place, changes ctime. */
+function stampOf(layout: Layout, status: FileStatus | undefined): string | undefined {
+  if (status === undefined) return undefined;
+  const { device, inode, size, changedMs } = status;
+  return `${format} ${layout.manifest} ${device} ${inode} ${size} ${changedMs}\n`;
+}
