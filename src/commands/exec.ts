@@ -2,11 +2,11 @@ import { constants } from 'node:os';
 import { execa } from 'execa';
 import { MounterError } from '../errors.ts';
 import { exitCode } from '../exit-codes.ts';
-import { enterRootfs } from '../rootfs/enter.ts';
+import { enterRootfs, requireRootfs } from '../rootfs/enter.ts';
 import { readManifest, requireRoot } from '../rootfs/node.ts';
+import type { CommandContext } from './context.ts';
 import { parseFlags } from './flags.ts';
 import { helpFor } from './help.ts';
-import type { CommandContext } from './table.ts';
 
 /** `mounter exec -- COMMAND…` @returns the command's own status. */
 export async function exec(
@@ -31,13 +31,7 @@ export async function exec(
   }
   requireRoot(host, 'entering the rootfs');
   const manifest = await readManifest(host, layout);
-  if (host.stat(layout.rootfs)?.kind !== 'directory') {
-    throw new MounterError('no rootfs is installed', {
-      subject: layout.rootfs,
-      status: exitCode.system,
-      hint: 'run mounter install FILE first',
-    });
-  }
+  requireRootfs(host, layout);
   const [program = '', ...args] = enterRootfs(host, layout.rootfs, manifest.enter, command);
   const { TERM } = process.env;
   const result = await execa(program, args, {

@@ -1,7 +1,7 @@
 import { MounterError } from '../errors.ts';
 import { exitCode } from '../exit-codes.ts';
 import { nearest } from '../nearest.ts';
-import type { CommandContext } from './table.ts';
+import type { CommandContext } from './context.ts';
 
 /** `mounter help [COMMAND]`, `mounter --help` */
 export async function help(argv: readonly string[], { output }: CommandContext): Promise<number> {

@@ -1,13 +1,15 @@
 import { existsSync, realpathSync } from 'node:fs';
 import type { Host } from '../host/host.ts';
+import { readMountinfo } from '../host/mountinfo.ts';
 import { currentDigest, installedDigests } from '../image/versions.ts';
 import { glusterfsDaemonsOf } from '../mount/glusterfs.ts';
 import { hostProcesses, rootfsProcesses } from '../rootfs/daemons.ts';
 import type { Layout } from '../rootfs/layout.ts';
 import { lockServicesAnswer } from '../rootfs/lock-services.ts';
 import type { Manifest, ManifestMount } from '../rootfs/manifest.ts';
+import { observe } from '../rootfs/mount-points.ts';
 import { type MountState, stateOf } from '../rootfs/mounts.ts';
-import { isPrepared, observe, readEntries } from '../rootfs/prepare.ts';
+import { isPrepared } from '../rootfs/prepare.ts';
 import { type Volume, volumesOf } from '../rootfs/volumes.ts';
 
 /** What `mounter status --json` prints. */
@@ -70,7 +72,7 @@ async function observeLocks(
 }
 
 function observeMounts(host: Host, manifest: Manifest, root: string): NodeStatus['mounts'] {
-  const entries = readEntries(host);
+  const entries = readMountinfo(host);
   return manifest.mounts.mounter.map((mount) => {
     const isSkipped = mount.optional && mount.host !== undefined && !existsSync(mount.host);
     return { ...mount, state: isSkipped ? 'skipped' : stateOf(observe(mount, root, host), entries) };
@@ -99,7 +101,7 @@ function observeVolumes(host: Host, manifest: Manifest): NodeStatus['volumes'] {
   // Every process is looked at once, not once for every volume.
   const processes = host.processes();
   const once = { ...host, processes: () => processes };
-  return volumesOf(manifest, readEntries(host)).map((volume) => ({
+  return volumesOf(manifest, readMountinfo(host)).map((volume) => ({
     ...volume,
     daemon: (volume.fstype === 'fuse.glusterfs' && glusterfsDaemonsOf(once, volume.target)[0]?.pid) || null,
   }));

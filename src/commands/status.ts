@@ -1,9 +1,9 @@
 import { exitCode } from '../exit-codes.ts';
 import { readManifest } from '../rootfs/node.ts';
+import type { CommandContext } from './context.ts';
 import { parseFlags } from './flags.ts';
 import { helpFor } from './help.ts';
 import { type NodeStatus, observeNode } from './node-status.ts';
-import type { CommandContext } from './table.ts';
 import { table } from './tables.ts';
 
 /** `mounter status` @returns 1 when a mount could not work: nothing installed, or not prepared. */

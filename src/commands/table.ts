@@ -1,18 +1,7 @@
 import { MounterError } from '../errors.ts';
 import { exitCode } from '../exit-codes.ts';
-import type { Host } from '../host/host.ts';
 import { nearest } from '../nearest.ts';
-import type { Layout } from '../rootfs/layout.ts';
-import type { Output } from './output.ts';
-
-/** What every command but `mount` works with. */
-export interface CommandContext {
-  readonly layout: Layout;
-  readonly host: Host;
-  readonly output: Output;
-  /** This program's own path, resolved. */
-  readonly executable: string;
-}
+import type { CommandContext } from './context.ts';
 
 /** @returns the exit status. @throws MounterError */
 type Command = (argv: readonly string[], context: CommandContext) => Promise<number>;

@@ -1,12 +1,11 @@
 import { existsSync } from 'node:fs';
 import { exitCode } from '../exit-codes.ts';
-import { withFileLock } from '../host/file-lock.ts';
 import { readManifest, requireRoot } from '../rootfs/node.ts';
+import { withNodeLock } from '../rootfs/node-lock.ts';
 import { teardown } from '../rootfs/teardown.ts';
+import type { CommandContext } from './context.ts';
 import { parseFlags } from './flags.ts';
 import { helpFor } from './help.ts';
-import { nodeLock, nodeLockSeconds } from './prepare.ts';
-import type { CommandContext } from './table.ts';
 
 /** `mounter teardown` */
 export async function teardownCommand(
@@ -25,9 +24,7 @@ export async function teardownCommand(
   }
   const manifest = await readManifest(host, layout);
   const unmountVolumes = flags.has('unmount-volumes');
-  const done = await withFileLock(nodeLock, nodeLockSeconds, () =>
-    teardown({ host, layout, manifest, unmountVolumes }),
-  );
+  const done = await withNodeLock(() => teardown({ host, layout, manifest, unmountVolumes }));
   output.out(done.length === 0 ? 'not prepared; nothing to do\n' : `${done.join('\n')}\n`);
   return exitCode.success;
 }

@@ -3,7 +3,7 @@ import { dirname } from 'node:path';
 import { execa } from 'execa';
 import { MounterError } from '../errors.ts';
 import { exitCode } from '../exit-codes.ts';
-import { nodeHost } from './node-host.ts';
+import { findProgram } from './programs.ts';
 
 /** The status of flock(1) when it waited in vain; another when the file can't be opened or locked. */
 const timedOut = 1;
@@ -20,20 +20,16 @@ export async function withFileLock<T>(
   action: () => Promise<T>,
 ): Promise<T> {
   mkdirSync(dirname(path), { recursive: true, mode: 0o755 });
-  const holder = execa(
-    nodeHost.findProgram('flock'),
-    ['-w', String(waitSeconds), path, nodeHost.findProgram('cat')],
-    {
-      cwd: '/',
-      stdin: 'pipe',
-      stdout: 'pipe',
-      // Not ours: it would keep our caller's pipe open for as long as it waits.
-      stderr: 'pipe',
-      reject: false,
-      // A Ctrl-C is for us: were the holder ended by it, the lock would go before we do.
-      detached: true,
-    },
-  );
+  const holder = execa(findProgram('flock'), ['-w', String(waitSeconds), path, findProgram('cat')], {
+    cwd: '/',
+    stdin: 'pipe',
+    stdout: 'pipe',
+    // Not ours: it would keep our caller's pipe open for as long as it waits.
+    stderr: 'pipe',
+    reject: false,
+    // A Ctrl-C is for us: were the holder ended by it, the lock would go before we do.
+    detached: true,
+  });
   // EPIPE when flock gives up; what it said then follows.
   holder.stdin.on('error', () => {});
   holder.stdin.write('locked\n');

@@ -1,3 +1,5 @@
+import type { Host } from './host.ts';
+
 /** One line of /proc/self/mountinfo. */
 export interface MountEntry {
   readonly mountId: number;
@@ -35,6 +37,11 @@ export function parseMountinfo(text: string): readonly MountEntry[] {
     if (entry !== undefined) entries.push(entry);
   }
   return entries;
+}
+
+/** The mounts of this mount namespace, as `parseMountinfo` gives them. */
+export function readMountinfo(host: Host): readonly MountEntry[] {
+  return parseMountinfo(host.readText('/proc/self/mountinfo') ?? '');
 }
 
 function parseLine(line: string): MountEntry | undefined {

@@ -1,33 +1,24 @@
-import { ExecaError, execa } from 'execa';
+import { accessSync, constants } from 'node:fs';
 import { MounterError } from '../errors.ts';
 import { exitCode } from '../exit-codes.ts';
-import { nodeHost } from './node-host.ts';
 
-/**
- * Runs one of the host's own programs (mount(8), umount(8), busctl(1)) for the commands that set a node up;
- * the mount path, which has to stay light, runs its helper by `Host.run`.
- * @param args are shown in the error when it fails: pass no secrets.
- * @throws MounterError (system) with the program's stderr.
- */
-export async function runProgram(name: string, args: readonly string[], timeoutMs = 60_000): Promise<string> {
-  try {
-    const { stdout } = await execa(nodeHost.findProgram(name), args, {
-      cwd: '/',
-      env: { LC_ALL: 'C' },
-      stdin: 'ignore',
-      timeout: timeoutMs,
-    });
-    return stdout;
-  } catch (error) {
-    if (!(error instanceof ExecaError)) throw error;
-    throw new MounterError(
-      error.timedOut ? `no end after ${timeoutMs / 1000} s` : `failed with status ${error.exitCode}`,
-      {
-        subject: [name, ...args].join(' '),
-        status: exitCode.system,
-        helperOutput: String(error.stderr ?? ''),
-        cause: error,
-      },
-    );
+/** Where programs are on the host and in the rootfs; what kubelet's PATH says has no say in it. */
+export const programDirectories = ['/usr/sbin', '/usr/bin', '/sbin', '/bin'];
+
+/** @throws MounterError (system) when the host has no program of that name. */
+export function findProgram(name: string): string {
+  for (const directory of programDirectories) {
+    const path = `${directory}/${name}`;
+    try {
+      accessSync(path, constants.X_OK);
+      return path;
+    } catch {
+      // The next directory, then.
+    }
   }
+  throw new MounterError(`the host has no ${name}`, {
+    subject: name,
+    status: exitCode.system,
+    hint: `mounter needs ${name} in one of ${programDirectories.join(', ')}`,
+  });
 }

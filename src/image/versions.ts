@@ -12,11 +12,10 @@ import {
 import { MounterError } from '../errors.ts';
 import { exitCode } from '../exit-codes.ts';
 import type { Host } from '../host/host.ts';
-import { mountsBelow } from '../host/mountinfo.ts';
-import { runProgram } from '../host/programs.ts';
+import { mountsBelow, readMountinfo } from '../host/mountinfo.ts';
+import { runProgram } from '../host/run-program.ts';
 import { isErrnoException } from '../host/system-error.ts';
 import type { Layout } from '../rootfs/layout.ts';
-import { readEntries } from '../rootfs/prepare.ts';
 import { unpackTar } from './unpack.ts';
 
 /** The unpacked images below MOUNTER_HOME/versions, and the symlink that says which is in use. */
@@ -80,7 +79,7 @@ export function removeUnfinished(layout: Layout, host: Host): void {
     if (!name.startsWith(unfinishedPrefix)) continue;
     const path = `${versions}/${name}`;
     // Never through a mount: what is below one is not ours to remove.
-    if (mountsBelow(readEntries(host), path).length === 0) rmSync(path, { recursive: true, force: true });
+    if (mountsBelow(readMountinfo(host), path).length === 0) rmSync(path, { recursive: true, force: true });
   }
 }
 

@@ -1,16 +1,14 @@
-import { MounterError } from '../errors.ts';
-import { exitCode } from '../exit-codes.ts';
-import type { Host, Outcome } from '../host/host.ts';
-import { enterRootfs } from '../rootfs/enter.ts';
 import { moveLockServicesToScopes, provideLockServices } from '../rootfs/lock-services.ts';
 import { moveToScopes } from '../rootfs/scope.ts';
 import type { MountContext } from './context.ts';
-import { glusterfsAlreadyMounted, glusterfsDaemonsOf } from './glusterfs.ts';
+import { glusterfsDaemonsOf } from './glusterfs.ts';
+import { runHelper } from './helper.ts';
 import { negotiatedVersion3 } from './negotiated.ts';
-import type { MountPlan, MountStep } from './plan.ts';
-import { checkTarget, parentOf, type TargetState } from './target.ts';
+import type { MountPlan } from './plan.ts';
+import { checkDevice, checkHelper } from './preconditions.ts';
+import { checkTarget, type TargetState } from './target.ts';
 import { undoMount } from './undo.ts';
-import { isMountedAsAsked, verifyMounted } from './verify.ts';
+import { verifyMounted } from './verify.ts';
 
 export interface MountResult {
   /** The target had this source mounted before the call; nothing was run. */
@@ -63,81 +61,6 @@ export async function runPlan(plan: MountPlan, context: MountContext): Promise<M
   return { wasMounted: false, helperOutput };
 }
 
-/** @throws MounterError (system, or 126) when the rootfs or the helper in it can't be used. */
-function checkHelper(path: string, { host, layout }: MountContext): void {
-  if (host.stat(layout.rootfs)?.kind !== 'directory') {
-    throw new MounterError('no rootfs is installed', {
-      subject: layout.rootfs,
-      status: exitCode.system,
-      hint: 'run mounter install FILE, then mounter prepare',
-    });
-  }
-  const helper = host.stat(`${layout.rootfs}${path}`);
-  if (helper?.kind === 'file' && helper.isExecutable) return;
-  throw new MounterError(
-    helper === undefined
-      ? 'the mount helper is missing in the rootfs'
-      : 'the mount helper in the rootfs is not an executable file',
-    {
-      subject: `${layout.rootfs}${path}`,
-      status: exitCode.system,
-      hint: 'install a rootfs that has it: mounter install FILE',
-    },
-  );
-}
-
-/** @throws MounterError (system) when the helper would not find its device. */
-function checkDevice(path: string, { host, layout }: MountContext): void {
-  if (host.stat(`${layout.rootfs}${path}`)?.kind === 'device') return;
-  const isOnHost = host.stat(path)?.kind === 'device';
-  throw new MounterError(
-    isOnHost ? 'the device is not in the rootfs' : 'the device is missing on this node',
-    {
-      subject: path,
-      status: exitCode.system,
-      hint: isOnHost
-        ? 'run mounter prepare'
-        : `load the kernel module that provides ${path} (for /dev/fuse: modprobe fuse)`,
-    },
-  );
-}
-
-/**
- * Runs the helper in the rootfs to its end or to the deadline of the whole mount.
- * @returns what it said.
- * @throws MounterError with the helper's status when it failed, after undoing what it left.
- */
-async function runHelper(
-  { argv, isExclusive }: Extract<MountStep, { kind: 'runHelper' }>,
-  plan: MountPlan,
-  before: TargetState,
-  deadline: number,
-  context: MountContext,
-): Promise<string> {
-  const { host, layout, manifest } = context;
-  const deadlineMs = Math.max(0, deadline - host.now());
-  const entering = enterRootfs(host, layout.rootfs, manifest.enter, argv);
-  const outcome = await host.run({
-    argv: isExclusive ? [...exclusively(host, parentOf(plan.target), deadlineMs), ...entering] : entering,
-    deadlineMs,
-    terminateMs: manifest.limits.terminateSeconds * 1000,
-  });
-  if (outcome.status === 0 && outcome.endedBy === 'itself') return outcome.output;
-  if (
-    plan.kind === 'glusterfs' &&
-    outcome.status === glusterfsAlreadyMounted &&
-    isMountedAsAsked(plan, before, context)
-  )
-    return '';
-  await undoMount(plan, before, context);
-  throw helperFailure(argv[0] ?? '', plan, outcome, manifest.limits.mountSeconds);
-}
-
-/** flock(1) on the directory, without handing its descriptor on (`-o`): a daemon would keep the lock. */
-function exclusively(host: Host, directory: string, deadlineMs: number): readonly string[] {
-  return [host.findProgram('flock'), '-o', '-w', String(Math.ceil(deadlineMs / 1000)), directory];
-}
-
 async function moveDaemonsToScopes(plan: MountPlan, { host, layout }: MountContext): Promise<void> {
   await moveToScopes(host, () =>
     glusterfsDaemonsOf(host, plan.target, layout.rootfs).map(({ pid }) => ({ role: 'glusterfs', pid })),
@@ -157,51 +80,5 @@ async function lockServicesOrUndo(
   } catch (error) {
     await undoMount(plan, before, context);
     throw error;
-  }
-}
-
-function helperFailure(
-  helper: string,
-  plan: MountPlan,
-  outcome: Outcome,
-  mountSeconds: number,
-): MounterError {
-  const details = { subject: plan.target, helperOutput: outcome.output };
-  switch (outcome.endedBy) {
-    case 'deadline':
-      return new MounterError(
-        `${helper} did not mount ${plan.source} within ${mountSeconds} s and was ended`,
-        {
-          ...details,
-          status: exitCode.mountFailure,
-          hint: 'see whether the server is up and reachable from this node',
-        },
-      );
-    case 'interrupt':
-      return new MounterError(`interrupted while mounting ${plan.source}; nothing is mounted`, {
-        ...details,
-        status: exitCode.interrupted,
-      });
-    case 'itself':
-      return new MounterError(`${helper} failed to mount ${plan.source}`, {
-        ...details,
-        status: outcome.status,
-        hint: hintForStatus(outcome.status),
-      });
-    default:
-      return outcome.endedBy satisfies never;
-  }
-}
-
-/** chroot(1) itself answers 125 to 127. */
-function hintForStatus(status: number): string | undefined {
-  switch (status) {
-    case 125:
-      return 'chroot(1) could not enter the rootfs; mounter mount must run as root';
-    case exitCode.helperNotExecutable:
-    case exitCode.helperNotFound:
-      return 'the helper, its interpreter or a library is missing in the rootfs: run mounter install again';
-    default:
-      return undefined;
   }
 }

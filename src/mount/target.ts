@@ -1,7 +1,7 @@
 import { MounterError } from '../errors.ts';
 import { exitCode } from '../exit-codes.ts';
 import { isSameFile } from '../host/host.ts';
-import { type MountEntry, parseMountinfo } from '../host/mountinfo.ts';
+import { type MountEntry, readMountinfo } from '../host/mountinfo.ts';
 import type { MountContext } from './context.ts';
 import { canonicalGlusterfsSource, glusterfsKernelTypes } from './glusterfs.ts';
 import { canonicalNfsSource, nfsKernelTypes } from './nfs.ts';
@@ -94,8 +94,7 @@ export function mountEntryAt(
   mountId: number,
   { host }: MountContext,
 ): MountEntry | undefined {
-  const entries = parseMountinfo(host.readText('/proc/self/mountinfo') ?? '');
-  return entries.find((entry) => entry.mountId === mountId && entry.mountPoint === target);
+  return readMountinfo(host).find((entry) => entry.mountId === mountId && entry.mountPoint === target);
 }
 
 /** Whether `entry` is what the plan asks for: a filesystem of its kind, of its source. */

@@ -1,4 +1,7 @@
+import { MounterError } from '../errors.ts';
+import { exitCode } from '../exit-codes.ts';
 import type { Host } from '../host/host.ts';
+import type { Layout } from './layout.ts';
 import type { NodeSettings } from './manifest.ts';
 
 /**
@@ -18,4 +21,14 @@ export function enterRootfs(
     default:
       return how satisfies never;
   }
+}
+
+/** @throws MounterError (system) when `rootfs` leads to no directory. */
+export function requireRootfs(host: Host, layout: Layout): void {
+  if (host.stat(layout.rootfs)?.kind === 'directory') return;
+  throw new MounterError('no rootfs is installed', {
+    subject: layout.rootfs,
+    status: exitCode.system,
+    hint: 'run mounter install FILE, then mounter prepare',
+  });
 }

@@ -1,4 +1,4 @@
-import { runProgram } from '../host/programs.ts';
+import { runProgram } from '../host/run-program.ts';
 
 /** One call of mount(8) or umount(8). */
 export type MountAction =

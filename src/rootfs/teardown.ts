@@ -1,17 +1,16 @@
-import { existsSync, readFileSync, realpathSync, rmSync } from 'node:fs';
+import { existsSync, realpathSync } from 'node:fs';
 import pRetry from 'p-retry';
 import { MounterError } from '../errors.ts';
 import { exitCode } from '../exit-codes.ts';
 import type { Host } from '../host/host.ts';
-import { mountAt, mountsBelow } from '../host/mountinfo.ts';
-import { runProgram } from '../host/programs.ts';
+import { readMountinfo } from '../host/mountinfo.ts';
+import { runProgram } from '../host/run-program.ts';
 import { type RootfsProcess, rootfsProcesses } from './daemons.ts';
 import { planHomeRemoval } from './home-mount.ts';
 import type { Layout } from './layout.ts';
 import type { Manifest } from './manifest.ts';
 import { applyActions } from './mount-actions.ts';
-import { isSelfBind } from './mount-tree.ts';
-import { readEntries, selfBindsFile } from './prepare.ts';
+import { undoSelfBinds } from './self-binds.ts';
 import { volumesOf } from './volumes.ts';
 
 export interface TeardownContext {
@@ -34,7 +33,7 @@ export async function teardown(context: TeardownContext): Promise<readonly strin
   refuseOthers(context);
   await endVolumes(context, done);
   await endDaemons(context, done);
-  done.push(...(await applyActions(planHomeRemoval(realpathSync(layout.home), readEntries(host)))));
+  done.push(...(await applyActions(planHomeRemoval(realpathSync(layout.home), readMountinfo(host)))));
   done.push(...(await undoSelfBinds(host)));
   return done;
 }
@@ -43,7 +42,7 @@ async function endVolumes(
   { host, manifest, unmountVolumes }: TeardownContext,
   done: string[],
 ): Promise<void> {
-  const volumes = volumesOf(manifest, readEntries(host));
+  const volumes = volumesOf(manifest, readMountinfo(host));
   const [first] = volumes;
   if (first === undefined) return;
   if (!unmountVolumes) {
@@ -95,31 +94,3 @@ function refuseRunning(count: number): void {
 
 /** They end within milliseconds of SIGTERM; glusterfs flushes first. */
 const untilDaemonsEnd = { retries: 50, minTimeout: 20, factor: 1.2, maxTimeout: 200, maxRetryTime: 5000 };
-
-async function undoSelfBinds(host: Host): Promise<readonly string[]> {
-  const done: string[] = [];
-  let isAllUndone = true;
-  for (const directory of recordedSelfBinds()) {
-    const entries = readEntries(host);
-    const entry = mountAt(entries, directory);
-    if (entry === undefined || !isSelfBind(entry, entries)) continue;
-    if (mountsBelow(entries, directory).length > 0) {
-      done.push(`left ${directory} as it is: other mounts are below it`);
-      isAllUndone = false;
-      continue;
-    }
-    await runProgram('umount', ['--no-canonicalize', directory]);
-    done.push(`unmounted ${directory}`);
-  }
-  if (isAllUndone) rmSync(selfBindsFile, { force: true });
-  return done;
-}
-
-function recordedSelfBinds(): ReadonlySet<string> {
-  if (!existsSync(selfBindsFile)) return new Set();
-  return new Set(
-    readFileSync(selfBindsFile, 'utf8')
-      .split('\n')
-      .filter((line) => line !== ''),
-  );
-}

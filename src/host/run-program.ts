@@ -1,0 +1,34 @@
+import { ExecaError, execa } from 'execa';
+import { MounterError } from '../errors.ts';
+import { exitCode } from '../exit-codes.ts';
+import { findProgram, programDirectories } from './programs.ts';
+
+/**
+ * Runs one of the host's own programs (mount(8), umount(8), busctl(1)) for the commands that set a node up;
+ * the mount path, which has to stay light, runs its helper by `Host.run`.
+ * @param args are shown in the error when it fails: pass no secrets.
+ * @throws MounterError (system) with the program's stderr.
+ */
+export async function runProgram(name: string, args: readonly string[], timeoutMs = 60_000): Promise<string> {
+  try {
+    const { stdout } = await execa(findProgram(name), args, {
+      cwd: '/',
+      extendEnv: false,
+      env: { PATH: programDirectories.join(':'), LC_ALL: 'C' },
+      stdin: 'ignore',
+      timeout: timeoutMs,
+    });
+    return stdout;
+  } catch (error) {
+    if (!(error instanceof ExecaError)) throw error;
+    throw new MounterError(
+      error.timedOut ? `no end after ${timeoutMs / 1000} s` : `failed with status ${error.exitCode}`,
+      {
+        subject: [name, ...args].join(' '),
+        status: exitCode.system,
+        helperOutput: String(error.stderr ?? ''),
+        cause: error,
+      },
+    );
+  }
+}

@@ -1,0 +1,39 @@
+import { MounterError } from '../errors.ts';
+import { exitCode } from '../exit-codes.ts';
+import { requireRootfs } from '../rootfs/enter.ts';
+import type { MountContext } from './context.ts';
+
+/** What has to be there before a helper can run. */
+
+/** @throws MounterError (system, or 126) when the rootfs or the helper in it can't be used. */
+export function checkHelper(path: string, { host, layout }: MountContext): void {
+  requireRootfs(host, layout);
+  const helper = host.stat(`${layout.rootfs}${path}`);
+  if (helper?.kind === 'file' && helper.isExecutable) return;
+  throw new MounterError(
+    helper === undefined
+      ? 'the mount helper is missing in the rootfs'
+      : 'the mount helper in the rootfs is not an executable file',
+    {
+      subject: `${layout.rootfs}${path}`,
+      status: exitCode.system,
+      hint: 'install a rootfs that has it: mounter install FILE',
+    },
+  );
+}
+
+/** @throws MounterError (system) when the helper would not find its device. */
+export function checkDevice(path: string, { host, layout }: MountContext): void {
+  if (host.stat(`${layout.rootfs}${path}`)?.kind === 'device') return;
+  const isOnHost = host.stat(path)?.kind === 'device';
+  throw new MounterError(
+    isOnHost ? 'the device is not in the rootfs' : 'the device is missing on this node',
+    {
+      subject: path,
+      status: exitCode.system,
+      hint: isOnHost
+        ? 'run mounter prepare'
+        : `load the kernel module that provides ${path} (for /dev/fuse: modprobe fuse)`,
+    },
+  );
+}
