@@ -6,21 +6,13 @@ import { enterRootfs, requireRootfs } from '../rootfs/enter.ts';
 import { readManifest, requireRoot } from '../rootfs/node.ts';
 import type { CommandContext } from './context.ts';
 import { parseFlags } from './flags.ts';
-import { helpFor } from './help.ts';
 
 /** `mounter exec -- COMMAND…` @returns the command's own status. */
-export async function exec(
-  argv: readonly string[],
-  { layout, host, output }: CommandContext,
-): Promise<number> {
+export async function exec(argv: readonly string[], { layout, host }: CommandContext): Promise<number> {
   const separator = argv.indexOf('--');
   const own = separator < 0 ? argv : argv.slice(0, separator);
   if (separator < 0 && own[0] !== undefined && !own[0].startsWith('-')) throw noSeparator(own[0]);
-  const flags = parseFlags('exec', own, { boolean: [], string: [], operands: [0, 0] });
-  if (flags.help) {
-    output.out(helpFor('exec'));
-    return exitCode.success;
-  }
+  parseFlags('exec', own, { boolean: [], string: [], operands: [0, 0] });
   const command = separator < 0 ? [] : argv.slice(separator + 1);
   if (command.length === 0) {
     throw new MounterError('no command', {

@@ -3,7 +3,7 @@ import { MounterError } from '../errors.ts';
 import { exitCode } from '../exit-codes.ts';
 import { nearest } from '../nearest.ts';
 
-/** The flags a command takes; `help` is understood by all. */
+/** The flags a command takes; `--help` is seen to before. */
 export interface FlagSpecification {
   readonly boolean: readonly string[];
   readonly string: readonly string[];
@@ -12,7 +12,6 @@ export interface FlagSpecification {
 }
 
 export interface Flags {
-  readonly help: boolean;
   /** Those after `--` included, which may begin with `-`. */
   readonly operands: readonly string[];
   has(name: string): boolean;
@@ -25,10 +24,10 @@ export function parseFlags(
   argv: readonly string[],
   specification: FlagSpecification,
 ): Flags {
-  const known = [...specification.boolean, ...specification.string, 'help', 'h'];
+  const known = [...specification.boolean, ...specification.string, 'help'];
   refusePrototypeNames(command, argv, known);
   const parsed = minimist([...argv], {
-    boolean: [...specification.boolean, 'help', 'h'],
+    boolean: [...specification.boolean],
     string: [...specification.string, '_'],
     '--': true,
     unknown: (word) => {
@@ -37,10 +36,8 @@ export function parseFlags(
     },
   });
   const operands = [...parsed._, ...(parsed['--'] ?? [])].map(String);
-  const isHelp = parsed.help === true || parsed.h === true;
-  if (!isHelp) checkOperands(command, operands, specification.operands);
+  checkOperands(command, operands, specification.operands);
   return {
-    help: isHelp,
     operands,
     has: (name) => parsed[name] === true,
     value: (name) => stringValue(command, name, parsed[name]),

@@ -9,7 +9,6 @@ import { requireRoot } from '../rootfs/node.ts';
 import { withNodeLock } from '../rootfs/node-lock.ts';
 import type { CommandContext } from './context.ts';
 import { parseFlags } from './flags.ts';
-import { helpFor } from './help.ts';
 
 /** `mounter install FILE` */
 export async function install(argv: readonly string[], context: CommandContext): Promise<number> {
@@ -19,10 +18,6 @@ export async function install(argv: readonly string[], context: CommandContext):
     string: ['digest', 'manifest', 'home'],
     operands: [1, 1],
   });
-  if (flags.help) {
-    output.out(helpFor('install'));
-    return exitCode.success;
-  }
   requireRoot(host, 'installing');
   const home = flags.value('home');
   const layout = home === undefined ? context.layout : layoutOf(resolve(home), process.env.MOUNTER_MANIFEST);

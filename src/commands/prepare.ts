@@ -6,18 +6,13 @@ import { withNodeLock } from '../rootfs/node-lock.ts';
 import { prepareRootfs } from '../rootfs/prepare.ts';
 import type { CommandContext } from './context.ts';
 import { parseFlags } from './flags.ts';
-import { helpFor } from './help.ts';
 
 /** `mounter prepare` */
 export async function prepare(
   argv: readonly string[],
   { layout, host, output }: CommandContext,
 ): Promise<number> {
-  const flags = parseFlags('prepare', argv, { boolean: [], string: [], operands: [0, 0] });
-  if (flags.help) {
-    output.out(helpFor('prepare'));
-    return exitCode.success;
-  }
+  parseFlags('prepare', argv, { boolean: [], string: [], operands: [0, 0] });
   requireRoot(host, 'preparing the node');
   const manifest = await readManifest(host, layout);
   requireRootfs(host, layout);

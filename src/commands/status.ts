@@ -2,7 +2,6 @@ import { exitCode } from '../exit-codes.ts';
 import { readManifest } from '../rootfs/node.ts';
 import type { CommandContext } from './context.ts';
 import { parseFlags } from './flags.ts';
-import { helpFor } from './help.ts';
 import { type NodeStatus, observeNode } from './node-status.ts';
 import { table } from './tables.ts';
 
@@ -12,10 +11,6 @@ export async function status(
   { layout, host, output }: CommandContext,
 ): Promise<number> {
   const flags = parseFlags('status', argv, { boolean: ['json'], string: [], operands: [0, 0] });
-  if (flags.help) {
-    output.out(helpFor('status'));
-    return exitCode.success;
-  }
   const manifest = host.stat(layout.manifest) === undefined ? undefined : await readManifest(host, layout);
   const node = await observeNode(host, layout, manifest);
   output.out(flags.has('json') ? `${JSON.stringify(node, undefined, 2)}\n` : forPeople(node));

@@ -26,6 +26,7 @@ export async function runCommand(argv: readonly string[], context: CommandContex
     throw new MounterError('no command', { status: exitCode.usage, hint: 'see mounter --help' });
   }
   const load = Object.hasOwn(commands, word) ? commands[word] : undefined;
+  if (load !== undefined && asksForHelp(rest)) return (await help())([word], context);
   if (load !== undefined) return await runLoaded(await load(), rest, context);
   const near = nearest(word, [...Object.keys(commands), 'mount', 'version']);
   throw new MounterError('unknown command', {
@@ -33,6 +34,12 @@ export async function runCommand(argv: readonly string[], context: CommandContex
     status: exitCode.usage,
     hint: near === undefined ? 'see mounter --help' : `did you mean mounter ${near}? See mounter --help`,
   });
+}
+
+/** Before `--`: what follows it is another program's. */
+function asksForHelp(argv: readonly string[]): boolean {
+  const end = argv.indexOf('--');
+  return (end < 0 ? argv : argv.slice(0, end)).some((word) => word === '--help' || word === '-h');
 }
 
 async function runLoaded(command: Command, argv: readonly string[], context: CommandContext) {

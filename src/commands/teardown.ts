@@ -5,7 +5,6 @@ import { withNodeLock } from '../rootfs/node-lock.ts';
 import { teardown } from '../rootfs/teardown.ts';
 import type { CommandContext } from './context.ts';
 import { parseFlags } from './flags.ts';
-import { helpFor } from './help.ts';
 
 /** `mounter teardown` */
 export async function teardownCommand(
@@ -13,10 +12,6 @@ export async function teardownCommand(
   { layout, host, output }: CommandContext,
 ): Promise<number> {
   const flags = parseFlags('teardown', argv, { boolean: ['unmount-volumes'], string: [], operands: [0, 0] });
-  if (flags.help) {
-    output.out(helpFor('teardown'));
-    return exitCode.success;
-  }
   requireRoot(host, 'undoing the preparation');
   if (!existsSync(layout.home)) {
     output.out('nothing is installed; nothing to do\n');

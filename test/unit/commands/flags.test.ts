@@ -28,11 +28,6 @@ test('operands stay texts', (t) => {
   t.is(parse('--digest', '007').value('digest'), '007');
 });
 
-test('--help comes before everything that is missing', (t) => {
-  t.true(parse('--help').help);
-  t.true(parseFlags('test', ['-h'], { ...specification, operands: [1, 1] }).help);
-});
-
 const mistakes: readonly (readonly [argv: readonly string[], subject: string, message: RegExp])[] = [
   [['a', 'b', 'c'], 'c', /one operand too many for mounter test/],
   [['--jsn'], '--jsn', /unknown option/],
