@@ -1,0 +1,39 @@
+import type { Readable } from 'node:stream';
+
+/** What is to be unpacked, wherever it comes from: a registry, a file, a directory, a URL. */
+export interface ImageContent {
+  /** `sha256:…`, the name of the version: of the image's manifest, or of a plain rootfs tar without compression. */
+  readonly digest: string;
+  /** What the operator called it; for messages. */
+  readonly reference: string;
+  /** In the order in which they are unpacked, the lowest first. */
+  readonly layers: readonly Layer[];
+  /** The image's own configuration; undefined for a plain rootfs tar. */
+  readonly config: ImageConfig | undefined;
+}
+
+/** One tar, compressed or not, complete and verified on the local disk or verified while it is read. */
+export interface Layer {
+  /** Of the blob as it is stored, `sha256:…`. */
+  readonly digest: string;
+  /** Of the uncompressed tar, `sha256:…`, where the image's configuration says it. */
+  readonly diffId: string | undefined;
+  /** Bytes of the blob as it is stored. */
+  readonly size: number;
+  readonly mediaType: string;
+  /**
+   * The blob's bytes, still compressed. It ends with an error, never early, when size or digest do not fit.
+   * Waits until the blob is there: layers may be read in order while later ones still arrive.
+   */
+  open(): Promise<Readable>;
+}
+
+/** The parts of an image's configuration that matter on a node. */
+export interface ImageConfig {
+  readonly architecture: string;
+  readonly os: string;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly entrypoint: readonly string[];
+  readonly cmd: readonly string[];
+  readonly env: readonly string[];
+}
