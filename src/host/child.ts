@@ -1,11 +1,9 @@
-import { spawn } from 'node:child_process';
 import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs';
-import { MounterError } from '../errors.ts';
-import { exitCode } from '../exit-codes.ts';
 import { runDirectory } from '../rootfs/layout.ts';
 import type { Command, Outcome } from './host.ts';
 import { kill } from './kill.ts';
 import { programDirectories } from './programs.ts';
+import { type StartedChild, startChild } from './start-child.ts';
 
 /** open(2)'s O_TMPFILE, which node:fs does not name; the same on every Linux architecture we build for. */
 const O_TMPFILE = 0o20000000 | constants.O_DIRECTORY;
@@ -15,73 +13,75 @@ const environment = { PATH: programDirectories.join(':'), LC_ALL: 'C' };
 
 const maximumOutputBytes = 64 * 1024;
 
+/** A process that SIGKILL does not end within this waits in the kernel: nobody can end it, we need not wait too. */
+const unkillableMs = 5000;
+
 /**
  * The child leads a session and process group of its own, so that all of it can be ended, and its output
  * goes to a file without a name: a daemon that it leaves behind would keep a pipe open for ever.
  */
-export function run(command: Command): Promise<Outcome> {
-  const [program, ...args] = command.argv;
-  if (program === undefined) throw new MounterError('no program to run', { status: exitCode.internal });
+export async function run(command: Command): Promise<Outcome> {
   const capture = openCapture();
-  const child = spawn(program, args, {
-    cwd: '/',
-    env: environment,
-    detached: true,
-    stdio: ['ignore', capture ?? 'inherit', capture ?? 'inherit'],
+  const interruption = listenForInterruption();
+  const deadline = timer(command.deadlineMs);
+  try {
+    const child = await startChild(command.argv, environment, capture);
+    const first = await Promise.race([
+      child.ended,
+      interruption.received.then(() => 'interrupt' as const),
+      deadline.passed.then(() => 'deadline' as const),
+    ]);
+    if (typeof first === 'number') return { status: first, endedBy: 'itself', output: readCapture(capture) };
+    const status = await endGroup(child, command.terminateMs);
+    return { status, endedBy: first, output: readCapture(capture) };
+  } finally {
+    deadline.clear();
+    interruption.ignore();
+    if (capture !== undefined) closeSync(capture);
+  }
+}
+
+/** SIGTERM, then SIGKILL to all of the group: whoever ignored SIGTERM must not live on to mount something later. */
+async function endGroup(child: StartedChild, terminateMs: number): Promise<number> {
+  kill(-child.pid, 'SIGTERM');
+  await within(terminateMs, child.ended);
+  kill(-child.pid, 'SIGKILL');
+  return (await within(unkillableMs, child.ended)) ?? 128 + 9;
+}
+
+/** @returns undefined when it takes longer. */
+async function within<T>(milliseconds: number, promise: Promise<T>): Promise<T | undefined> {
+  const limit = timer(milliseconds);
+  try {
+    return await Promise.race([promise, limit.passed.then(() => undefined)]);
+  } finally {
+    limit.clear();
+  }
+}
+
+function timer(milliseconds: number): { readonly passed: Promise<void>; clear(): void } {
+  let timeout: NodeJS.Timeout | undefined;
+  const passed = new Promise<void>((resolve) => {
+    timeout = setTimeout(resolve, milliseconds);
   });
-  return new Promise((resolve, reject) => {
-    let endedBy: Outcome['endedBy'] = 'itself';
-    let killTimer: NodeJS.Timeout | undefined;
-    const end = (reason: Outcome['endedBy']) => {
-      if (endedBy !== 'itself' || child.pid === undefined) return;
-      endedBy = reason;
-      const group = -child.pid;
-      kill(group, 'SIGTERM');
-      killTimer = setTimeout(() => kill(group, 'SIGKILL'), command.terminateMs);
-    };
-    const interrupt = () => end('interrupt');
-    const deadlineTimer = setTimeout(() => end('deadline'), command.deadlineMs);
-    for (const signal of interruptSignals) process.on(signal, interrupt);
-    const release = () => {
-      clearTimeout(deadlineTimer);
-      clearTimeout(killTimer);
-      for (const signal of interruptSignals) process.off(signal, interrupt);
-    };
-    child.on('error', (error) => {
-      release();
-      closeCapture(capture);
-      reject(spawnFailure(program, error));
-    });
-    child.on('exit', (code, signal) => {
-      // Whoever of the group ignored SIGTERM must not live on to mount something later.
-      if (endedBy !== 'itself' && child.pid !== undefined) kill(-child.pid, 'SIGKILL');
-      release();
-      resolve({ status: code ?? 128 + signalNumber(signal), endedBy, output: closeCapture(capture) });
-    });
-  });
+  return { passed, clear: () => clearTimeout(timeout) };
 }
 
 const interruptSignals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 
-function signalNumber(signal: NodeJS.Signals | null): number {
-  const numbers: Partial<Record<NodeJS.Signals, number>> = {
-    SIGHUP: 1,
-    SIGINT: 2,
-    SIGABRT: 6,
-    SIGKILL: 9,
-    SIGSEGV: 11,
-    SIGTERM: 15,
-  };
-  return signal === null ? 0 : (numbers[signal] ?? 0);
-}
-
-function spawnFailure(program: string, error: Error): MounterError {
-  return new MounterError(`could not be started: ${error.message}`, {
-    subject: program,
-    status: exitCode.system,
-    hint: 'see whether the node is out of memory or processes',
-    cause: error,
+/** Before the child starts: a signal that came in between would end us and leave the child. */
+function listenForInterruption(): { readonly received: Promise<void>; ignore(): void } {
+  let listener = () => {};
+  const received = new Promise<void>((resolve) => {
+    listener = resolve;
   });
+  for (const signal of interruptSignals) process.on(signal, listener);
+  return {
+    received,
+    ignore: () => {
+      for (const signal of interruptSignals) process.off(signal, listener);
+    },
+  };
 }
 
 /** @returns undefined where no such file can be made (a full or missing /run): the child then writes to our own stderr. */
@@ -97,16 +97,12 @@ function openCapture(): number | undefined {
 }
 
 /** @returns the last of what was written. */
-function closeCapture(fd: number | undefined): string {
+function readCapture(fd: number | undefined): string {
   if (fd === undefined) return '';
-  try {
-    const { size } = fstatSync(fd);
-    if (size === 0) return '';
-    const length = Math.min(size, maximumOutputBytes);
-    const bytes = Buffer.alloc(length);
-    readSync(fd, bytes, 0, length, size - length);
-    return bytes.toString('utf8');
-  } finally {
-    closeSync(fd);
-  }
+  const { size } = fstatSync(fd);
+  const length = Math.min(size, maximumOutputBytes);
+  if (length === 0) return '';
+  const bytes = Buffer.alloc(length);
+  readSync(fd, bytes, 0, length, size - length);
+  return bytes.toString('utf8');
 }

@@ -1,0 +1,83 @@
+import { readFileSync } from 'node:fs';
+import test from 'ava';
+import { MounterError } from '../../../src/errors.ts';
+import { run } from '../../../src/host/child.ts';
+
+const sh = (script: string, deadlineMs = 30_000, terminateMs = 200) =>
+  run({ argv: ['/bin/sh', '-c', script], deadlineMs, terminateMs });
+
+function isAlive(pid: string): boolean {
+  try {
+    return !/^State:\s+Z/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'));
+  } catch {
+    return false;
+  }
+}
+
+test.serial('the status and both outputs, in the order they came', async (t) => {
+  t.deepEqual(await sh('echo one; echo two >&2; echo three; exit 7'), {
+    status: 7,
+    endedBy: 'itself',
+    output: 'one\ntwo\nthree\n',
+  });
+});
+
+test.serial('a child that a signal ended has 128 + its number', async (t) => {
+  for (const [signal, status] of [
+    ['TERM', 143],
+    ['KILL', 137],
+    ['SEGV', 139],
+    ['PIPE', 141],
+  ] as const) {
+    t.like(await sh(`kill -${signal} $$`), { status, endedBy: 'itself' });
+  }
+});
+
+test.serial('it leads a session and a process group of its own, at / and with nothing of our environment', async (t) => {
+  const { output } = await sh(
+    'ps -o pid=,pgid=,sid= -p $$; pwd; env | grep -v "^PWD=\\|^_=\\|^SHLVL=" | sort',
+  );
+  const [ids = '', ...rest] = output.trim().split('\n');
+  t.is(new Set(ids.trim().split(/\s+/)).size, 1);
+  t.deepEqual(
+    rest,
+    ['/', 'LC_ALL=C', 'PATH=/usr/sbin:/usr/bin:/sbin:/bin', 'OLDPWD=/'].filter((l) => rest.includes(l)),
+  );
+});
+
+test.serial('a daemon that keeps stdout open does not keep us', async (t) => {
+  const { output, status } = await sh('setsid sleep 60 & echo $!');
+  t.is(status, 0);
+  const pid = output.trim();
+  t.true(isAlive(pid));
+  process.kill(Number(pid), 'SIGKILL');
+});
+
+test.serial('at the deadline the whole group ends, also who ignores SIGTERM', async (t) => {
+  const outcome = await sh('trap "" TERM; sleep 60 & echo $!; wait; sleep 60', 300);
+  t.like(outcome, { status: 137, endedBy: 'deadline' });
+  t.false(isAlive(outcome.output.trim()));
+});
+
+test.serial('of much output the last 64 KiB', async (t) => {
+  const { output } = await sh('head -c 200000 /dev/zero | tr "\\0" x; echo end');
+  t.is(output.length, 65536);
+  t.true(output.endsWith('xend\n'));
+});
+
+test.serial('a program that is not there, or is none', async (t) => {
+  for (const program of ['/bin/nosuch', '/bin']) {
+    const error = await t.throwsAsync(run({ argv: [program], deadlineMs: 1000, terminateMs: 100 }), {
+      instanceOf: MounterError,
+      message: /could not be started/,
+    });
+    t.is(error.subject, program);
+    t.is(error.status, 2);
+  }
+});
+
+test.serial('no listener is left on our signals', async (t) => {
+  const before = process.listenerCount('SIGTERM');
+  await Promise.all([sh('true'), sh('exit 1'), sh('sleep 5', 50)]);
+  t.is(process.listenerCount('SIGTERM'), before);
+});
