@@ -5,7 +5,7 @@ export interface Suite {
   /** Where it runs: on this machine, or inside the test VM with a real NFS client and server. */
   readonly place: 'machine' | 'vm';
   /** What it needs to have been built. */
-  readonly needs: readonly ('build' | 'rootfs' | 'vm' | 'glusterServer')[];
+  readonly needs: readonly ('build' | 'rootfs' | 'vm' | 'glusterServer' | 'dockerRegistry')[];
 }
 
 export const suites: readonly Suite[] = [
@@ -14,7 +14,7 @@ export const suites: readonly Suite[] = [
     name: 'system',
     files: ['test/system/**/*.test.ts'],
     place: 'machine',
-    needs: ['build', 'rootfs', 'glusterServer', 'vm'],
+    needs: ['build', 'rootfs', 'glusterServer', 'dockerRegistry', 'vm'],
   },
   { name: 'vm', files: ['test/vm/**/*.test.ts'], place: 'vm', needs: ['build', 'rootfs', 'vm'] },
 ];

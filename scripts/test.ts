@@ -1,6 +1,7 @@
 import { execa } from 'execa';
 import minimist from 'minimist';
 import { ensureInstalled } from './debian.ts';
+import { ensureDockerRegistry } from './docker-registry.ts';
 import { ensureServerRootfs } from './gluster-server.ts';
 import { repository } from './paths.ts';
 import { type Suite, suites } from './suites.ts';
@@ -14,6 +15,9 @@ import { buildVm, runInVm } from './vm.ts';
 
 /** Debian's packages that the tests themselves call, beside what their own set-up fetches. */
 const packages = [
+  'skopeo',
+  'umoci',
+  'openssl',
   'util-linux',
   'procps',
   'iproute2',
@@ -37,6 +41,7 @@ const preparations: Readonly<Record<Suite['needs'][number], () => Promise<unknow
   rootfs: () => runScript('rootfs.ts', '--allow-newer'),
   vm: buildVm,
   glusterServer: ensureServerRootfs,
+  dockerRegistry: ensureDockerRegistry,
 };
 
 async function main(argv: readonly string[]): Promise<number> {

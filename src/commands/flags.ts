@@ -15,7 +15,10 @@ export interface Flags {
   /** Those after `--` included, which may begin with `-`. */
   readonly operands: readonly string[];
   has(name: string): boolean;
+  /** Of one that is given once at most. */
   value(name: string): string | undefined;
+  /** Of a repeatable one, in their order. */
+  values(name: string): readonly string[];
 }
 
 /** @throws MounterError (usage) that names the nearest flag, or the missing or surplus operand. */
@@ -26,7 +29,8 @@ export function parseFlags(
 ): Flags {
   const known = [...specification.boolean, ...specification.string, 'help'];
   refusePrototypeNames(command, argv, known);
-  const parsed = minimist([...argv], {
+  const { negative, rest } = takeNegative(argv, specification.boolean);
+  const parsed = minimist([...rest], {
     boolean: [...specification.boolean],
     string: [...specification.string, '_'],
     '--': true,
@@ -39,8 +43,24 @@ export function parseFlags(
   checkOperands(command, operands, specification.operands);
   return {
     operands,
-    has: (name) => parsed[name] === true,
+    has: (name) => parsed[name] === true || negative.has(name),
     value: (name) => stringValue(command, name, parsed[name]),
+    values: (name) =>
+      [parsed[name] ?? []].flat().flatMap((value: unknown) => stringValue(command, name, value) ?? []),
+  };
+}
+
+/** minimist takes `--no-switch` for a `--switch` that is false, whatever flags there are. */
+function takeNegative(
+  argv: readonly string[],
+  names: readonly string[],
+): { readonly negative: ReadonlySet<string>; readonly rest: readonly string[] } {
+  const end = argv.includes('--') ? argv.indexOf('--') : argv.length;
+  const isNegative = (word: string, index: number) =>
+    index < end && word.startsWith('--no-') && names.includes(word.slice(2));
+  return {
+    negative: new Set(argv.filter(isNegative).map((word) => word.slice(2))),
+    rest: argv.filter((word, index) => !isNegative(word, index)),
   };
 }
 

@@ -25,10 +25,13 @@ export function helpFor(command: string): string {
 const overview = `mounter: NFS and GlusterFS mounts for nodes without storage tools
 
   mounter mount -t TYPE [-o OPTIONS] SOURCE TARGET   mount as kubelet does, or by hand
-  mounter install FILE      unpack a rootfs of storage tools, verified, and switch to it
+  mounter install SOURCE    fetch a rootfs of storage tools, verified, and switch to it
   mounter prepare           share the kubelet directory with the rootfs; any number of times
   mounter status            what is installed, prepared, running and mounted
   mounter exec -- COMMAND   run a tool of the rootfs, such as showmount or rpcinfo
+  mounter versions          the rootfs versions that are installed, and what runs from them
+  mounter rollback [DIGEST] switch to the version before, or to another one
+  mounter prune             remove versions that nothing needs
   mounter teardown          undo prepare
   mounter help COMMAND      the manual of one command
 
@@ -60,16 +63,61 @@ or the helper's own.
   mounter mount -t glusterfs server:volume /var/lib/kubelet/pods/test/volume
   mounter mount --dry-run -t nfs server:/export /var/lib/kubelet/pods/test/volume
 `,
-  install: `mounter install FILE [--digest sha256:HEX] [--manifest FILE] [--home DIR]
+  install: `mounter install SOURCE [OPTION…]
 
-Unpacks a rootfs (tar, plain or compressed with zstd or gzip) to versions/DIGEST below MOUNTER_HOME,
-checks it, places this executable and the manifest there, and switches the rootfs to it by one rename.
-The digest is of the uncompressed tar; without --digest it is the one in the manifest. The manifest is
-rootfs-manifest.json beside FILE, unless --manifest names another. Installing what is installed changes
-nothing; a failure leaves the rootfs that was there.
+Fetches a rootfs, unpacks it to versions/DIGEST below MOUNTER_HOME, checks that what its manifest promises
+is there and runs, places this executable and the manifest, and switches the rootfs to it by one rename.
+Installing what is installed changes nothing, or mends what is missing in it; a failure leaves the rootfs
+that was there. SOURCE is one of
+  an image in a registry   registry.example/storage-tools:v3, or …@sha256:…
+  a file                   a tar of a rootfs, plain or compressed with zstd or gzip; an image as an OCI tar
+                           or from docker save
+  a directory              in the OCI layout; oci:DIRECTORY:TAG where it has several images
+  a URL                    https://… of such a file
 
+      --digest sha256:HEX  what it must be: an image's digest; of a tar, the uncompressed one's. For a tar
+                           it is the manifest's rootfs.digest if left out
+      --manifest FILE      else rootfs-manifest.json beside SOURCE, else the one inside the image, else the
+                           node's own
+      --home DIR           instead of MOUNTER_HOME
+      --no-switch          leave the rootfs as it is; mounter rollback DIGEST switches later
+      --into DIR           unpack any image to DIR, new or empty, and nothing else
+      --platform linux/ARCH[/VARIANT]   of an image for several; this machine's if left out
+      --mirror HOST=URL    ask there first for what is at HOST; may be repeated
+      --ca-file FILE       PEM certificates to trust besides the system's
+      --plain-http         http where a registry has no https; on loopback it always may
+
+  mounter install registry.example/storage-tools:v3
   mounter install dist/rootfs.tar.zst
   mounter install /media/rootfs.tar --manifest /media/rootfs-manifest.json
+  mounter install registry.example/hyperkube:v1.9.0 --into /opt/kubelet
+`,
+  versions: `mounter versions [--json]
+
+The rootfs versions that are installed: digest, when and from where it was installed, size, which is the
+current and which the previous one; and the processes that run from each: daemons of volumes, rpcbind,
+rpc.statd, a kubelet.
+
+  mounter versions
+  mounter versions --json
+`,
+  rollback: `mounter rollback [DIGEST]
+
+Switches the rootfs to the version that was in use before, or to DIGEST (its first digits are enough), with
+the manifest it was installed with. The version is checked first, and prepared where the node is. Mounted
+volumes stay as they are, and so does etc/resolv.conf. A second rollback goes forward again.
+
+  mounter rollback
+  mounter rollback sha256:1f0c
+`,
+  prune: `mounter prune [--keep N] [--dry-run]
+
+Removes versions, except the current one, the previous one, and each from which something runs or in which
+somebody else has mounted something; says why it keeps one. --keep N: how many stay in any case, the current
+one included (2 if left out). --dry-run only says what it would remove.
+
+  mounter prune
+  mounter prune --keep 1
 `,
   prepare: `mounter prepare
 

@@ -1,71 +1,72 @@
-import { existsSync, readFileSync, statSync } from 'node:fs';
-import { dirname, resolve } from 'node:path';
+import { resolve } from 'node:path';
 import { MounterError } from '../errors.ts';
 import { exitCode } from '../exit-codes.ts';
-import { type InstallRequest, installVersion } from '../image/install.ts';
+import { untilInterrupted } from '../host/interruption.ts';
+import { installVersion } from '../image/install.ts';
+import { extractInto } from '../image/into.ts';
+import { explicitManifest } from '../image/manifest-choice.ts';
+import { withVersionsLock } from '../image/versions-lock.ts';
 import { layoutOf } from '../rootfs/layout.ts';
-import { type Manifest, parseManifest } from '../rootfs/manifest.ts';
 import { requireRoot } from '../rootfs/node.ts';
-import { withNodeLock } from '../rootfs/node-lock.ts';
 import type { CommandContext } from './context.ts';
-import { parseFlags } from './flags.ts';
+import { fetchProgress } from './fetch-progress.ts';
+import { type Flags, parseFlags } from './flags.ts';
+import { type FetchOptions, readSourceFlags, sourceFlags } from './source-flags.ts';
 
-/** `mounter install FILE` */
+/** `mounter install SOURCE` */
 export async function install(argv: readonly string[], context: CommandContext): Promise<number> {
-  const { host, output } = context;
   const flags = parseFlags('install', argv, {
-    boolean: [],
-    string: ['digest', 'manifest', 'home'],
+    boolean: ['no-switch', ...sourceFlags.boolean],
+    string: ['manifest', 'home', 'into', ...sourceFlags.string],
     operands: [1, 1],
   });
-  requireRoot(host, 'installing');
-  const home = flags.value('home');
-  const layout = home === undefined ? context.layout : layoutOf(resolve(home), process.env.MOUNTER_MANIFEST);
-  const request = readRequest(flags.operands[0] ?? '', flags.value('manifest'), flags.value('digest'));
-  const done = await withNodeLock(() => installVersion(request, { ...context, layout }));
-  const summary = `${request.manifest.rootfs.name} ${request.digest} in ${layout.home}`;
-  output.out(
-    done.length === 0 ? `installed already: ${summary}\n` : `${done.join('\n')}\ninstalled ${summary}\n`,
-  );
+  requireRoot(context.host, 'installing');
+  const progress = fetchProgress(context.output, terminal());
+  const options = { ...readSourceFlags(flags), progress: progress.report };
+  try {
+    const isInto = flags.value('into') !== undefined;
+    await untilInterrupted(() => (isInto ? extract : installRootfs)(flags, options, context));
+  } finally {
+    progress.end();
+  }
   return exitCode.success;
 }
 
-function readRequest(
-  file: string,
-  manifestFlag: string | undefined,
-  digestFlag: string | undefined,
-): InstallRequest {
-  if (!statSync(file, { throwIfNoEntry: false })?.isFile()) {
-    throw new MounterError('there is no such file', {
-      subject: file,
-      status: exitCode.usage,
-      hint: 'name the tar of a rootfs, such as dist/rootfs.tar.zst',
-    });
-  }
-  const manifestPath = manifestFlag ?? `${dirname(file)}/rootfs-manifest.json`;
-  if (!existsSync(manifestPath)) {
-    throw new MounterError('there is no manifest for the rootfs', {
-      subject: manifestPath,
-      status: exitCode.usage,
-      hint: 'put rootfs-manifest.json beside the file, or name it with --manifest',
-    });
-  }
-  const manifestText = readFileSync(manifestPath, 'utf8');
-  const manifest = parseManifest(manifestText, manifestPath);
-  return { file, manifest, manifestText, digest: wantedDigest(file, manifest, digestFlag) };
+async function installRootfs(flags: Flags, fetch: FetchOptions, context: CommandContext): Promise<void> {
+  const [source = ''] = flags.operands;
+  const home = flags.value('home');
+  const layout = home === undefined ? context.layout : layoutOf(resolve(home), process.env.MOUNTER_MANIFEST);
+  const manifest = explicitManifest(source, flags.value('manifest'));
+  const isToSwitch = !flags.has('no-switch');
+  const installed = await withVersionsLock(() =>
+    installVersion({ source, fetch, manifest, isToSwitch }, { ...context, layout }),
+  );
+  const summary = `${installed.manifest.manifest.rootfs.name} ${installed.digest} in ${layout.home}`;
+  const next = isToSwitch ? '' : `\nmounter rollback ${installed.digest} switches to it`;
+  const text =
+    installed.done.length === 0
+      ? `installed already: ${summary}`
+      : `${installed.done.join('\n')}\ninstalled ${summary}`;
+  context.output.out(`${text}${next}\n`);
 }
 
-function wantedDigest(file: string, manifest: Manifest, digestFlag: string | undefined): string {
-  const digest = digestFlag ?? manifest.rootfs.digest;
-  if (digest !== undefined && /^sha256:[0-9a-f]{64}$/.test(digest)) return digest;
-  throw new MounterError(
-    digest === undefined
-      ? 'the manifest has no rootfs.digest to check it with'
-      : 'the digest is not sha256: and 64 hexadecimal digits',
-    {
-      subject: digest ?? file,
-      status: exitCode.usage,
-      hint: 'give the digest of the uncompressed tar with --digest sha256:…',
-    },
-  );
+async function extract(flags: Flags, fetch: FetchOptions, { output, host }: CommandContext): Promise<void> {
+  const other = ['home', 'manifest'].find((name) => flags.value(name) !== undefined);
+  if (other !== undefined || flags.has('no-switch')) throw notWithInto(other ?? 'no-switch');
+  const [source = ''] = flags.operands;
+  const into = flags.value('into') ?? '';
+  const digest = await extractInto({ source, fetch, directory: resolve(into) }, host);
+  output.out(`unpacked ${source} (${digest}) to ${into}\n`);
+}
+
+function notWithInto(name: string): MounterError {
+  return new MounterError('has no meaning with --into, which installs nothing', {
+    subject: `--${name}`,
+    status: exitCode.usage,
+    hint: 'leave it out, or leave out --into; see mounter install --help',
+  });
+}
+
+function terminal(): { readonly columns: number } | undefined {
+  return process.stderr.isTTY ? { columns: process.stderr.columns || 80 } : undefined;
 }

@@ -20,8 +20,8 @@ export async function status(
 function forPeople(node: NodeStatus): string {
   const facts = table([
     ['home', node.home],
-    ['executable', node.executable ?? 'missing: run mounter install FILE'],
-    ['rootfs', node.digest ?? 'none: run mounter install FILE'],
+    ['executable', node.executable ?? 'missing: run mounter install SOURCE'],
+    ['rootfs', node.digest ?? 'none: run mounter install SOURCE'],
     ['versions', node.versions.join(' ') || 'none'],
     ['prepared', node.isPrepared ? 'yes' : 'no: run mounter prepare'],
     ...describeLocks(node.lockServices),

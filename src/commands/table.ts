@@ -12,6 +12,9 @@ const commands: Readonly<Record<string, () => Promise<Command>>> = {
   prepare: async () => (await import('./prepare.ts')).prepare,
   teardown: async () => (await import('./teardown.ts')).teardownCommand,
   status: async () => (await import('./status.ts')).status,
+  versions: async () => (await import('./versions.ts')).versions,
+  rollback: async () => (await import('./rollback.ts')).rollback,
+  prune: async () => (await import('./prune.ts')).pruneCommand,
   exec: async () => (await import('./exec.ts')).exec,
   help: async () => (await import('./help.ts')).help,
 };

@@ -1,69 +1,78 @@
-import { lstatSync, readlinkSync } from 'node:fs';
+import { lstatSync } from 'node:fs';
 import { MounterError } from '../errors.ts';
 import { exitCode } from '../exit-codes.ts';
+import type { Host } from '../host/host.ts';
+import { programDirectories } from '../host/programs.ts';
 import type { Manifest } from '../rootfs/manifest.ts';
+import { resolveInRoot } from './resolve-in-root.ts';
+import { failedTrials, isExecutable } from './trial.ts';
+
+/** What NFSv3 looks up: without them a mount says "Protocol not supported", or resolves no name. */
+const nfsFiles = ['/etc/netconfig', '/etc/protocols', '/etc/services', '/etc/rpc', '/etc/nsswitch.conf'];
+
+/** What the scripts in a rootfs call, by the kind of filesystem: our start-statd, and mount.glusterfs(8). */
+const calledPrograms: Readonly<Record<Manifest['filesystems'][string]['kind'], readonly string[]>> = {
+  nfs: ['sh', 'rpcinfo', 'timeout', 'flock', 'date', 'sleep', 'mkdir', 'chown'],
+  glusterfs: ['sh', 'glusterfs', 'sed', 'awk', 'cut', 'grep', 'stat', 'uname', 'wc'],
+  generic: [],
+};
 
 /**
- * Refuses a rootfs that lacks what the manifest promises: each helper and each daemon, as an executable
- * file. And one whose etc is no directory: kubelet writes resolv.conf there, by the host's name for it, and a
- * symlink would lead to the host's own.
+ * Refuses a rootfs that is not what the manifest promises: each helper and each daemon there, as a program
+ * that runs in it; the files that NFS looks up; the programs that their scripts call. And one whose etc is
+ * no directory: kubelet writes resolv.conf there, by the host's name for it, and a symlink would lead to the
+ * host's own.
+ * @param subject what the operator called it.
  * @throws MounterError (system) that names all that is missing.
  */
-export function checkRootfs(root: string, manifest: Manifest): void {
-  if (!lstatSync(`${root}/etc`, { throwIfNoEntry: false })?.isDirectory()) throw noEtc(manifest);
-  const { rpcbind, statd } = manifest.daemons;
-  const helpers = Object.values(manifest.filesystems).map(({ helper }) => helper);
-  const missing = [...new Set([...helpers, rpcbind.path, statd.path])].filter(
-    (path) => !isExecutable(root, path),
-  );
-  if (missing.length === 0) return;
-  throw new MounterError(`the rootfs lacks ${missing.join(', ')}, which the manifest promises`, {
-    subject: manifest.rootfs.name,
+export async function checkRootfs(
+  root: string,
+  manifest: Manifest,
+  host: Host,
+  subject: string,
+): Promise<void> {
+  if (!lstatSync(`${root}/etc`, { throwIfNoEntry: false })?.isDirectory()) throw noEtc(subject);
+  const programs = promisedPrograms(manifest);
+  const missing = missingFrom(root, manifest);
+  const present = programs.filter((path) => !missing.includes(path));
+  const failed = await failedTrials(root, present, manifest, host);
+  if (missing.length + failed.length === 0) return;
+  const lacks = missing.length === 0 ? [] : [`lacks ${missing.join(', ')}, which the manifest promises`];
+  const broken = failed.length === 0 ? [] : [`can not run ${failed.join(', ')}`];
+  throw new MounterError(`the rootfs ${[...lacks, ...broken].join('; it ')}`, {
+    subject,
     status: exitCode.system,
     hint: 'install a rootfs that was built from this manifest',
   });
 }
 
-function noEtc(manifest: Manifest): MounterError {
+function promisedPrograms({ filesystems, daemons }: Manifest): readonly string[] {
+  const helpers = Object.values(filesystems).map(({ helper }) => helper);
+  return [...new Set([...helpers, daemons.rpcbind.path, daemons.statd.path])];
+}
+
+/** Programs and files, as they are named in the rootfs. */
+export function missingFrom(root: string, manifest: Manifest): readonly string[] {
+  const kinds = new Set(Object.values(manifest.filesystems).map(({ kind }) => kind));
+  const called = [...new Set([...kinds].flatMap((kind) => calledPrograms[kind]))];
+  const files = isNfs(manifest.filesystems) ? nfsFiles : [];
+  return [
+    ...promisedPrograms(manifest).filter((path) => !isExecutable(root, path)),
+    ...called.filter(
+      (name) => !programDirectories.some((directory) => isExecutable(root, `${directory}/${name}`)),
+    ),
+    ...files.filter((path) => resolveInRoot(root, path) === undefined),
+  ];
+}
+
+function isNfs(filesystems: Manifest['filesystems']): boolean {
+  return Object.values(filesystems).some(({ kind }) => kind === 'nfs');
+}
+
+function noEtc(subject: string): MounterError {
   return new MounterError('the rootfs has no directory /etc of its own', {
-    subject: manifest.rootfs.name,
+    subject,
     status: exitCode.system,
     hint: 'take a rootfs in which /etc is a directory; kubelet writes etc/resolv.conf in it',
   });
-}
-
-function isExecutable(root: string, path: string): boolean {
-  const resolved = resolveInRoot(root, path);
-  if (resolved === undefined) return false;
-  const status = lstatSync(`${root}${resolved}`, { throwIfNoEntry: false });
-  return status?.isFile() === true && (status.mode & 0o111) !== 0;
-}
-
-/**
- * The path that `path` leads to when `root` is the root directory: chroot(2)'s view, symlinks included.
- * @returns undefined when it leads nowhere or in circles.
- */
-export function resolveInRoot(root: string, path: string): string | undefined {
-  const pending = path.split('/').filter((part) => part !== '');
-  let resolved: string[] = [];
-  for (let links = 0; pending.length > 0; ) {
-    const part = pending.shift() ?? '';
-    if (part === '.') continue;
-    if (part === '..') {
-      resolved.pop();
-      continue;
-    }
-    const status = lstatSync(`${root}/${[...resolved, part].join('/')}`, { throwIfNoEntry: false });
-    if (status === undefined) return undefined;
-    if (!status.isSymbolicLink()) {
-      resolved.push(part);
-      continue;
-    }
-    links += 1;
-    if (links > 40) return undefined;
-    const target = readlinkSync(`${root}/${[...resolved, part].join('/')}`);
-    if (target.startsWith('/')) resolved = [];
-    pending.unshift(...target.split('/').filter((p) => p !== ''));
-  }
-  return `/${resolved.join('/')}`;
 }

@@ -1,37 +1,34 @@
-import { lstatSync } from 'node:fs';
 import { MounterError } from '../errors.ts';
 import { exitCode } from '../exit-codes.ts';
+import { textOf } from './byte-path.ts';
 
 /**
- * The host path of an archive's entry, strictly inside `root`: no absolute name, no `..`, and no symlink on
- * the way, whatever earlier entries have put there (CVE-2021-29136, CVE-2025-45582).
- * @returns undefined for the root directory itself (`./`).
- * @throws MounterError (system) that names the entry.
+ * An entry's name without what says nothing: `./a//b/` is `a/b`, and the root is ``. An absolute name, and one
+ * that `..` leads above the root, is taken as one inside the root, by its text alone: so do containerd
+ * (filepath.Clean and RootPath) and umoci (CleanPath). Symlinks are seen to when it is looked up.
+ * @param name a byte string.
+ * @throws EntryError for what no file can be called.
  */
-export function entryPath(root: string, name: string): string | undefined {
-  if (name.startsWith('/')) throw refused(name, 'has an absolute name');
-  if (!isText(name)) throw refused(name, 'has a name that is not UTF-8 text');
-  const parts = name.split('/').filter((part) => part !== '' && part !== '.');
-  if (parts.includes('..')) throw refused(name, 'has ".." in its name');
-  if (parts.length === 0) return undefined;
-  let way = root;
-  for (const part of parts.slice(0, -1)) {
-    way = `${way}/${part}`;
-    const status = lstatSync(way, { throwIfNoEntry: false });
-    if (status?.isSymbolicLink()) throw refused(name, `leads through the symlink ${way.slice(root.length)}`);
+export function cleanName(name: string): string {
+  if (name.includes('\0')) throw new EntryError(name, 'has a NUL in its name');
+  // The most frequent by far.
+  if (!/(^|\/)(\.{0,2})(\/|$)/.test(name)) return name;
+  const parts: string[] = [];
+  for (const part of name.split('/')) {
+    if (part === '..') parts.pop();
+    else if (part !== '' && part !== '.') parts.push(part);
   }
-  return `${root}/${parts.join('/')}`;
+  return parts.join('/');
 }
 
-/** False for what a file can't be called, or what was not UTF-8 and became U+FFFD in decoding. */
-export function isText(name: string): boolean {
-  return !/[\x00\ufffd]/.test(name);
-}
-
-export function refused(name: string, why: string): MounterError {
-  return new MounterError(`the archive's entry ${why}`, {
-    subject: name,
-    status: exitCode.system,
-    hint: 'take a rootfs from a source you trust; nothing was installed',
-  });
+/** What an archive's entry asks for that it can't have. */
+export class EntryError extends MounterError {
+  /** @param name a byte string. */
+  constructor(name: string, why: string) {
+    super(`the archive's entry ${why}`, {
+      subject: textOf(name),
+      status: exitCode.system,
+      hint: 'take an image from a source you trust; nothing was installed',
+    });
+  }
 }

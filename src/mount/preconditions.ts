@@ -17,7 +17,7 @@ export function checkHelper(path: string, { host, layout }: MountContext): void 
     {
       subject: `${layout.rootfs}${path}`,
       status: exitCode.system,
-      hint: 'install a rootfs that has it: mounter install FILE',
+      hint: 'install a rootfs that has it: mounter install SOURCE',
     },
   );
 }

@@ -34,7 +34,11 @@ export function hostProcesses(host: Host, manifest: NodeSettings): readonly Root
     .map((process) => ({ ...process, role: roleOf(process, manifest) }));
 }
 
-function roleOf({ commandLine }: ProcessInformation, { daemons }: NodeSettings): RootfsProcess['role'] {
+/** By the name of its program. */
+export function roleOf(
+  { commandLine }: ProcessInformation,
+  { daemons }: NodeSettings,
+): RootfsProcess['role'] {
   const program = baseName(commandLine[0] ?? '');
   if (program === baseName(daemons.rpcbind.path)) return 'rpcbind';
   if (program === baseName(daemons.statd.path)) return 'statd';

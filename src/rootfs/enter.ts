@@ -29,6 +29,6 @@ export function requireRootfs(host: Host, layout: Layout): void {
   throw new MounterError('no rootfs is installed', {
     subject: layout.rootfs,
     status: exitCode.system,
-    hint: 'run mounter install FILE, then mounter prepare',
+    hint: 'run mounter install SOURCE, then mounter prepare',
   });
 }

@@ -49,6 +49,8 @@ const rootfs = v.strictObject({
   exclude: v.array(v.string()),
   /** Of the uncompressed tar: the same on every machine, whatever its zstd. */
   digest: v.optional(digest),
+  /** Of the published image's manifest, by architecture: what `npm run image` printed, pinned. */
+  image: v.optional(v.strictObject({ amd64: v.optional(digest), arm64: v.optional(digest) })),
 });
 
 const filesystem = v.strictObject({

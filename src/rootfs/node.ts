@@ -34,7 +34,7 @@ export async function readManifest(host: Host, layout: Layout): Promise<Manifest
   throw new MounterError('there is no manifest: nothing is installed here', {
     subject: layout.manifest,
     status: exitCode.system,
-    hint: 'run mounter install FILE, or set MOUNTER_HOME to where it is installed',
+    hint: 'run mounter install SOURCE, or set MOUNTER_HOME to where it is installed',
   });
 }
 

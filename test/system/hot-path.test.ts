@@ -10,7 +10,7 @@ import { repository } from '../../scripts/paths.ts';
 import type { ModulesOfMounts } from '../fixtures/mount-under-node.ts';
 
 /** Every mount pays for what the plain success path loads; these cost more than the mount itself. */
-const heavyPackages = ['execa', 'p-retry', 'pino', 'tar-stream'];
+const heavyPackages = ['execa', 'p-retry', 'pino', 'valibot'];
 
 /** The npm package that a path or URL lies in, e.g. 'pino' of `node_modules/pino/lib/tools.js`. */
 function packageOf(path: string): string | undefined {

@@ -1,55 +1,23 @@
-import { createHash } from 'node:crypto';
-import {
-  existsSync,
-  lstatSync,
-  readdirSync,
-  readFileSync,
-  readlinkSync,
-  statSync,
-  writeFileSync,
-} from 'node:fs';
+import { existsSync, lstatSync, readdirSync, readlinkSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { Readable } from 'node:stream';
-import { buffer } from 'node:stream/consumers';
-import { zstdCompressSync, zstdDecompressSync } from 'node:zlib';
+import { zstdCompressSync } from 'node:zlib';
 import test, { type ExecutionContext } from 'ava';
-import { extract, type Pack, pack } from 'tar-stream';
-import { distDirectory } from '../../scripts/paths.ts';
 import { mounter, mounterHome, rootfsTar, ScratchNode, shared } from '../fixtures/namespace.ts';
+import {
+  changedTar,
+  currentVersion,
+  digestOf,
+  manifestText,
+  offer,
+  rootfsBytes,
+  rootfsWith,
+  unfinished,
+} from '../fixtures/rootfs-versions.ts';
 
-const tar = zstdDecompressSync(readFileSync(join(distDirectory, 'rootfs.tar.zst')));
-const manifestText = readFileSync(join(distDirectory, 'rootfs-manifest.json'), 'utf8');
+const tar = rootfsBytes;
 const firstDigest = digestOf(tar);
-
-function digestOf(bytes: Buffer): string {
-  return `sha256:${createHash('sha256').update(bytes).digest('hex')}`;
-}
-
-/** The rootfs's tar without the entry `omitted`, and with what `add` puts in. */
-async function changedTar(omitted: RegExp, add: (archive: Pack) => void): Promise<Buffer> {
-  const archive = pack();
-  const bytes = buffer(archive);
-  for await (const entry of Readable.from([tar]).pipe(extract())) {
-    const content = await buffer(entry as unknown as Readable);
-    if (!omitted.test(entry.header.name)) archive.entry(entry.header, content);
-  }
-  add(archive);
-  archive.finalize();
-  return bytes;
-}
-
-const secondTar = await changedTar(/^$/, (archive) => archive.entry({ name: 'second-version' }, 'here'));
+const secondTar = await rootfsWith('second-version');
 const secondDigest = digestOf(secondTar);
-
-/** Puts a rootfs and its manifest where the node sees them. @returns the node's name for the tar. */
-function offer(node: ScratchNode, bytes: Buffer, name = 'rootfs.tar', manifest = {}): string {
-  writeFileSync(join(node.sharedDirectory, name), bytes);
-  const parsed = JSON.parse(manifestText);
-  const rootfs = { ...parsed.rootfs, digest: digestOf(bytes) };
-  const text = JSON.stringify({ ...parsed, rootfs, ...manifest });
-  writeFileSync(join(node.sharedDirectory, 'rootfs-manifest.json'), text);
-  return `${shared}/${name}`;
-}
 
 /** Every path below MOUNTER_HOME with its inode and time of change. */
 function inventory(node: ScratchNode): readonly string[] {
@@ -70,10 +38,6 @@ function isAsBefore(t: ExecutionContext, node: ScratchNode, before: readonly str
   );
 }
 
-function currentVersion(node: ScratchNode): string {
-  return readlinkSync(node.path(`${mounterHome}/rootfs`));
-}
-
 /** The rootfs in use is one of the two, and whole. */
 async function isWhole(t: ExecutionContext, node: ScratchNode, hint: string): Promise<void> {
   const version = currentVersion(node).replace('versions/', 'sha256:');
@@ -81,12 +45,6 @@ async function isWhole(t: ExecutionContext, node: ScratchNode, hint: string): Pr
   const hasSecond = existsSync(node.path(`${mounterHome}/${currentVersion(node)}/second-version`));
   t.is(hasSecond, version === secondDigest, hint);
   t.is((await node.run(['chroot', `${mounterHome}/rootfs`, '/sbin/mount.nfs', '-V'])).status, 0, hint);
-}
-
-function unfinished(node: ScratchNode): readonly string[] {
-  const home = node.path(mounterHome);
-  const names = [...readdirSync(home), ...readdirSync(`${home}/versions`)];
-  return names.filter((name) => name.startsWith('.unfinished') || name.endsWith('.new'));
 }
 
 test.serial('installing twice changes nothing', async (t) => {
@@ -156,7 +114,7 @@ const refused: Record<string, { file: (node: ScratchNode) => string; status: num
       return `${shared}/less.tar`;
     },
     status: 2,
-    says: /less.tar: (is no tar, or damaged|the digest of its contents is)/,
+    says: /less.tar: is a tar without a single file\nhint: /,
   },
   'an empty file': {
     file: (node) => {
@@ -165,7 +123,7 @@ const refused: Record<string, { file: (node: ScratchNode) => string; status: num
       return `${shared}/empty`;
     },
     status: 2,
-    says: /empty: the digest of its contents is sha256:e3b0c442/,
+    says: /empty: is a tar without a single file\nhint: /,
   },
   garbage: {
     file: (node) => {
@@ -187,7 +145,7 @@ const refused: Record<string, { file: (node: ScratchNode) => string; status: num
     says: /garbage.zst: is no tar, or damaged: /,
   },
   'no file': { file: () => `${shared}/none.tar`, status: 1, says: /none.tar: there is no such file\nhint: / },
-  'a directory': { file: () => shared, status: 1, says: /shared: .*\nhint: / },
+  'a directory': { file: () => shared, status: 2, says: /shared: .*\nhint: / },
   'no manifest': {
     file: (node) => {
       writeFileSync(join(node.sharedDirectory, 'alone.tar'), tar);

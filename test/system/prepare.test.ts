@@ -350,7 +350,10 @@ test.serial('prepare without a rootfs, a manifest or root says what to do', asyn
   await node.shell(`cp /mnt/dist/rootfs-manifest.json ${mounterHome}`);
   const { status, stderr } = await node.mounter('prepare');
   t.is(status, 2);
-  t.regex(stderr, /rootfs: no rootfs is installed\nhint: run mounter install FILE, then mounter prepare\n$/);
+  t.regex(
+    stderr,
+    /rootfs: no rootfs is installed\nhint: run mounter install SOURCE, then mounter prepare\n$/,
+  );
   const other = await node.run([
     'setpriv',
     '--reuid=65534',

@@ -14,7 +14,7 @@ test.serial('status: 1 before install and before prepare, 0 when a mount can wor
   await using node = await ScratchNode.start();
   const bare = await node.mounter('status');
   t.is(bare.status, 1);
-  t.regex(bare.stdout, /rootfs +none: run mounter install FILE\n/);
+  t.regex(bare.stdout, /rootfs +none: run mounter install SOURCE\n/);
   const nothing = parsed(await node.mounter('status', '--json'));
   t.deepEqual(
     [

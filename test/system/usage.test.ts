@@ -8,7 +8,18 @@ function mounter(...argv: readonly string[]) {
   return execa(mounterExecutable, argv, { reject: false, stripFinalNewline: false, stdin: 'ignore' });
 }
 
-const commands = ['mount', 'install', 'prepare', 'teardown', 'status', 'exec', 'help', 'version'];
+const documented = [
+  'mount',
+  'install',
+  'versions',
+  'rollback',
+  'prune',
+  'prepare',
+  'teardown',
+  'status',
+  'exec',
+];
+const commands = [...documented, 'help', 'version'];
 
 for (const command of commands) {
   test(`mounter ${command} --help shows how it is called`, async (t) => {
@@ -22,7 +33,7 @@ for (const command of commands) {
   });
 }
 
-for (const command of ['mount', 'install', 'prepare', 'teardown', 'status', 'exec']) {
+for (const command of documented) {
   test(`mounter help ${command} is mounter ${command} --help, with an example`, async (t) => {
     const { exitCode, stdout } = await mounter('help', command);
     t.is(exitCode, 0);
@@ -35,8 +46,7 @@ test('the overview names every command', async (t) => {
   for (const argv of [['--help'], ['-h'], ['help']]) {
     const { exitCode, stdout } = await mounter(...argv);
     t.is(exitCode, 0);
-    for (const command of ['mount', 'install', 'prepare', 'teardown', 'status', 'exec', 'help'])
-      t.true(stdout.includes(`  mounter ${command} `), command);
+    for (const command of [...documented, 'help']) t.true(stdout.includes(`  mounter ${command} `), command);
   }
 });
 
@@ -63,7 +73,10 @@ const mistakes: readonly (readonly [argv: readonly string[], stderr: RegExp])[] 
   [['install', 'a', '--digest'], /^mounter: --digest: needs a value\n/],
   [['install', 'a', '--digest='], /^mounter: --digest: needs a value\n/],
   [['install', 'a', '--home', 'x', '--home', 'y'], /^mounter: --home: given more than once\n/],
-  [['install', '--', '-no-such-file'], /^mounter: -no-such-file: there is no such file\n/],
+  [
+    ['install', '--', '-no-such-file'],
+    /^mounter: -no-such-file: there is no such file, and as an image it names no registry\nhint: /,
+  ],
   [['install', '/no/such/file'], /^mounter: \/no\/such\/file: there is no such file\nhint: /],
   [['prepare', 'now'], /^mounter: now: is one operand too many for mounter prepare\n/],
   [['prepare', '--force'], /^mounter: --force: unknown option\nhint: see mounter prepare --help\n$/],

@@ -28,6 +28,19 @@ test('operands stay texts', (t) => {
   t.is(parse('--digest', '007').value('digest'), '007');
 });
 
+test('a flag that begins with no-, and one that is given several times', (t) => {
+  const flags = (...argv: readonly string[]) =>
+    parseFlags('test', argv, { boolean: ['no-switch'], string: ['mirror'], operands: [0, 9] });
+  t.true(flags('a', '--no-switch').has('no-switch'));
+  t.false(flags('a').has('no-switch'));
+  t.false(flags('--', '--no-switch').has('no-switch'));
+  t.deepEqual(flags('--', '--no-switch').operands, ['--no-switch']);
+  t.throws(() => flags('--switch'), { message: /unknown option/ });
+  t.deepEqual(flags('--mirror', 'a=b', '--mirror=c=d').values('mirror'), ['a=b', 'c=d']);
+  t.deepEqual(flags().values('mirror'), []);
+  t.throws(() => flags('--mirror=').values('mirror'), { message: /needs a value/ });
+});
+
 const mistakes: readonly (readonly [argv: readonly string[], subject: string, message: RegExp])[] = [
   [['a', 'b', 'c'], 'c', /one operand too many for mounter test/],
   [['--jsn'], '--jsn', /unknown option/],

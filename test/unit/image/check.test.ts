@@ -2,7 +2,9 @@ import { chmodSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync }
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import test from 'ava';
-import { checkRootfs, resolveInRoot } from '../../../src/image/check.ts';
+import { checkRootfs, missingFrom } from '../../../src/image/check.ts';
+import { resolveInRoot } from '../../../src/image/resolve-in-root.ts';
+import { HostModel } from '../../fixtures/host-model.ts';
 import { manifest } from '../../fixtures/node-model.ts';
 
 const promised = [
@@ -12,6 +14,10 @@ const promised = [
   '/sbin/rpcbind',
   '/sbin/rpc.statd',
 ];
+const called = ['sh', 'rpcinfo', 'timeout', 'flock', 'date', 'sleep', 'mkdir', 'chown']
+  .concat(['glusterfs', 'sed', 'awk', 'cut', 'grep', 'stat', 'uname', 'wc'])
+  .map((name) => `/usr/bin/${name}`);
+const files = ['netconfig', 'protocols', 'services', 'rpc', 'nsswitch.conf'].map((name) => `/etc/${name}`);
 
 /** A directory with every helper that the manifest promises. */
 class Rootfs implements Disposable {
@@ -19,7 +25,8 @@ class Rootfs implements Disposable {
 
   constructor() {
     mkdirSync(join(this.root, 'etc'));
-    for (const path of promised) this.program(path);
+    for (const path of [...promised, ...called]) this.program(path);
+    for (const path of files) writeFileSync(this.root + path, '');
   }
 
   program(path: string): void {
@@ -34,7 +41,7 @@ class Rootfs implements Disposable {
 
 test('all there', (t) => {
   using rootfs = new Rootfs();
-  t.notThrows(() => checkRootfs(rootfs.root, manifest));
+  t.deepEqual(missingFrom(rootfs.root, manifest), []);
 });
 
 test('a helper by symlinks that are resolved inside', (t) => {
@@ -42,7 +49,7 @@ test('a helper by symlinks that are resolved inside', (t) => {
   rmSync(`${rootfs.root}/sbin/mount.nfs4`);
   rootfs.program('/opt/real');
   symlinkSync('/opt/real', `${rootfs.root}/sbin/mount.nfs4`);
-  t.notThrows(() => checkRootfs(rootfs.root, manifest));
+  t.deepEqual(missingFrom(rootfs.root, manifest), []);
 });
 
 for (const [what, spoil] of [
@@ -58,15 +65,30 @@ for (const [what, spoil] of [
     using rootfs = new Rootfs();
     rmSync(`${rootfs.root}/sbin/mount.nfs`);
     spoil(`${rootfs.root}/sbin/mount.nfs`);
-    t.throws(() => checkRootfs(rootfs.root, manifest), { message: /lacks \/sbin\/mount\.nfs, which/ });
+    t.deepEqual(missingFrom(rootfs.root, manifest), ['/sbin/mount.nfs']);
   });
 }
 
-test('an etc that is no directory of its own', (t) => {
+test('what NFS looks up and what scripts call is named with the rest', (t) => {
+  using rootfs = new Rootfs();
+  for (const path of ['/etc/netconfig', '/etc/rpc', '/usr/bin/flock', '/usr/bin/awk', '/sbin/rpcbind'])
+    rmSync(rootfs.root + path);
+  const missing = ['/sbin/rpcbind', 'flock', 'awk', '/etc/netconfig', '/etc/rpc'];
+  t.deepEqual(missingFrom(rootfs.root, manifest), missing);
+  const { glusterfs = never() } = manifest.filesystems;
+  const without = { ...manifest, filesystems: { glusterfs } };
+  t.deepEqual(missingFrom(rootfs.root, without), ['/sbin/rpcbind', 'awk'], 'GlusterFS alone');
+});
+
+function never(): never {
+  throw new Error('the manifest has no glusterfs');
+}
+
+test('an etc that is no directory of its own', async (t) => {
   using rootfs = new Rootfs();
   rmSync(`${rootfs.root}/etc`, { recursive: true });
   symlinkSync('/etc', `${rootfs.root}/etc`);
-  t.throws(() => checkRootfs(rootfs.root, manifest), { message: /\/etc/ });
+  await t.throwsAsync(checkRootfs(rootfs.root, manifest, new HostModel(), 'image'), { message: /\/etc/ });
 });
 
 test('paths as chroot(2) sees them', (t) => {

@@ -1,0 +1,137 @@
+import { readFile } from 'node:fs/promises';
+import { relative, resolve } from 'node:path';
+import { execa } from 'execa';
+import minimist from 'minimist';
+import { formatError, MounterError } from '../src/errors.ts';
+import { exitCode } from '../src/exit-codes.ts';
+import { parseManifest } from '../src/rootfs/manifest.ts';
+import { writeLayout } from './image/layout.ts';
+import { type Compression, composeImage, compressions, type Image, type ImageRequest } from './image/oci.ts';
+import { readRootfs, rootfsImage } from './image/rootfs-image.ts';
+import { distDirectory, repository } from './paths.ts';
+import { replaceRootfs } from './rootfs/manifest-text.ts';
+import { workspace, writeWhole } from './rootfs/workspace.ts';
+
+const usage = `usage: npm run image -- [OPTION]...
+
+Makes an OCI image layout of dist/rootfs.tar.zst and dist/rootfs-manifest.json, which are built first where
+they are missing or old, and beside it a JSON file with the image's digest. The same rootfs gives the same
+digest. skopeo pushes it.
+
+  --output DIR         the layout (default: dist/image; the digests are in dist/image.json)
+  --compression KIND   zstd (default), or gzip for clients that can't read zstd
+  --layers N           divide the rootfs among N layers (default: 1); its manifest has one of its own
+  --pin                write the digest to rootfs-manifest.json, as rootfs.image
+  --allow-newer        as for npm run rootfs
+`;
+
+interface Flags {
+  readonly output: string;
+  readonly compression: Compression;
+  readonly layers: number;
+  readonly pin: boolean;
+  readonly allowNewer: boolean;
+}
+
+/** What dist/image.json says. */
+interface Published {
+  readonly name: string;
+  readonly tag: string;
+  readonly rootfs: string;
+  /** Of the image's manifest, by architecture. */
+  readonly digests: Readonly<Record<string, string>>;
+}
+
+async function main(argv: readonly string[]): Promise<void> {
+  const flags = parseFlags(argv);
+  if (flags === undefined) return void process.stdout.write(usage);
+  await runRootfs(flags);
+  const files = await readRootfs(distDirectory);
+  const request = await rootfsImage(files, flags);
+  const image = composeImage(request);
+  const { name, suite, digest: rootfs = '' } = files.manifest.rootfs;
+  const tag = tagOf(suite, image);
+  await writeLayout(image, request.architecture, tag, flags.output);
+  const published = { name, tag, rootfs, digests: { [request.architecture]: image.digest } };
+  await writeWhole(`${flags.output}.json`, `${JSON.stringify(published, null, 2)}\n`);
+  process.stdout.write(describe(published, request, image, flags.output));
+  if (flags.pin) await pinImage(request.architecture, image.digest);
+  else warnOfPin(files.pins[files.manifest.rootfs.architecture], image.digest);
+}
+
+/** @returns undefined for --help. @throws MounterError (usage) that names the word. */
+function parseFlags(argv: readonly string[]): Flags | undefined {
+  const unknown: string[] = [];
+  const flags = minimist([...argv], {
+    boolean: ['pin', 'allow-newer', 'help'],
+    string: ['output', 'compression', 'layers'],
+    default: { output: `${distDirectory}/image`, compression: 'zstd', layers: '1' },
+    unknown: (word) => unknown.push(word) === 0,
+  });
+  if (flags.help === true) return undefined;
+  if (unknown.length > 0) throw usageError(unknown.join(' '), 'unknown argument');
+  if (flags.output === '') throw usageError('--output', 'needs a directory');
+  const compression = compressions.find((known) => known === flags.compression);
+  if (compression === undefined) throw usageError('--compression', `must be ${compressions.join(' or ')}`);
+  if (!/^([1-9]|[1-9]\d)$/.test(String(flags.layers))) throw usageError('--layers', 'must be 1 to 99');
+  const [pin, allowNewer] = [flags.pin === true, flags['allow-newer'] === true];
+  const output = resolve(String(flags.output));
+  return { output, compression, layers: Number(flags.layers), pin, allowNewer };
+}
+
+function usageError(subject: string, message: string): MounterError {
+  return new MounterError(message, { subject, status: exitCode.usage, hint: 'see --help' });
+}
+
+/** Builds what is missing or old. Its words go to stderr: stdout is for the digests. */
+async function runRootfs({ allowNewer }: Flags): Promise<void> {
+  const flags = allowNewer ? ['--allow-newer'] : [];
+  const result = await execa(process.execPath, [`${repository}/scripts/rootfs.ts`, ...flags], {
+    stdio: ['ignore', process.stderr, 'inherit'],
+    reject: false,
+  });
+  if (!result.failed) return;
+  throw new MounterError('the rootfs could not be built', {
+    status: exitCode.system,
+    hint: 'what npm run rootfs said is above',
+  });
+}
+
+/** Another content is another tag; another compression is not. */
+function tagOf(suite: string, { configDigest }: Image): string {
+  return `${suite}-${configDigest.slice('sha256:'.length, 'sha256:'.length + 12)}`;
+}
+
+async function pinImage(architecture: string, digest: string): Promise<void> {
+  const text = await readFile(workspace.manifest, 'utf8');
+  const { rootfs } = parseManifest(text, workspace.manifest);
+  const image = { ...rootfs.image, [architecture]: digest };
+  await writeWhole(workspace.manifest, replaceRootfs(text, { ...rootfs, image }));
+}
+
+/** Another compression or number of layers gives another digest too: no error. */
+function warnOfPin(pinned: string | undefined, digest: string): void {
+  if (pinned === undefined || pinned === digest) return;
+  process.stderr.write(`rootfs-manifest.json pins another image, ${pinned}\nhint: --pin pins this one\n`);
+}
+
+function describe(published: Published, request: ImageRequest, image: Image, output: string): string {
+  const { name, tag, rootfs } = published;
+  const fromHere = relative(process.cwd(), output);
+  const directory = fromHere.startsWith('../') ? output : fromHere;
+  const megabytes = [...image.blobs.values()].reduce((sum, blob) => sum + blob.length, 0) / 1e6;
+  return `${directory}: ${name}:${tag}, ${request.architecture}, ${request.layers.length} layers, ${megabytes.toFixed(1)} MB
+rootfs  ${rootfs}
+image   ${image.digest}
+push    skopeo copy --preserve-digests oci:${directory}:${tag} docker://REGISTRY/${name}:${tag}
+install mounter install REGISTRY/${name}@${image.digest}
+`;
+}
+
+try {
+  await main(process.argv.slice(2));
+} catch (error) {
+  if (!(error instanceof MounterError)) throw error;
+  process.stderr.write(formatError(error).replace(/^mounter/, 'image'));
+  process.exitCode = error.status;
+}

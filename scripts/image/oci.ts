@@ -1,0 +1,102 @@
+import { digestOf } from '../rootfs/archive.ts';
+
+/** OCI image-spec 1.0: media types, the image's configuration, its manifest and the index of a layout. */
+
+export const compressions = ['zstd', 'gzip'] as const;
+export type Compression = (typeof compressions)[number];
+
+const mediaTypes = {
+  index: 'application/vnd.oci.image.index.v1+json',
+  manifest: 'application/vnd.oci.image.manifest.v1+json',
+  config: 'application/vnd.oci.image.config.v1+json',
+  layer: {
+    zstd: 'application/vnd.oci.image.layer.v1.tar+zstd',
+    gzip: 'application/vnd.oci.image.layer.v1.tar+gzip',
+  },
+} as const;
+
+/** A layer as it is stored. */
+export interface LayerBlob {
+  readonly blob: Buffer;
+  readonly compression: Compression;
+  /** Of the uncompressed tar, `sha256:…`. */
+  readonly diffId: string;
+  /** What made it, for `skopeo inspect --config` and the like. */
+  readonly createdBy: string;
+}
+
+export interface ImageRequest {
+  /** As Go names it: `amd64`, `arm64`. */
+  readonly architecture: string;
+  /** Seconds since 1970. */
+  readonly epoch: number;
+  readonly labels: Readonly<Record<string, string>>;
+  /** `NAME=VALUE` each. */
+  readonly environment: readonly string[];
+  /** The lowest first. */
+  readonly layers: readonly LayerBlob[];
+}
+
+export interface Image {
+  /** Of the manifest: what a node pulls by, and an operator pins. */
+  readonly digest: string;
+  /** Of the configuration: the same however the layers are compressed. */
+  readonly configDigest: string;
+  readonly manifest: Buffer;
+  /** Everything the layout holds below blobs/sha256, manifest and configuration too, by digest. */
+  readonly blobs: ReadonlyMap<string, Buffer>;
+}
+
+/** The same request gives the same bytes. */
+export function composeImage(request: ImageRequest): Image {
+  const config = jsonOf(configOf(request));
+  const manifest = jsonOf({
+    schemaVersion: 2,
+    mediaType: mediaTypes.manifest,
+    config: descriptor(mediaTypes.config, config),
+    layers: request.layers.map(({ blob, compression }) => descriptor(mediaTypes.layer[compression], blob)),
+    annotations: request.labels,
+  });
+  const blobs = [...request.layers.map(({ blob }) => blob), config, manifest];
+  return {
+    digest: digestOf(manifest),
+    configDigest: digestOf(config),
+    manifest,
+    blobs: new Map(blobs.map((blob) => [digestOf(blob), blob])),
+  };
+}
+
+function configOf({ architecture, epoch, labels, environment, layers }: ImageRequest): unknown {
+  const created = timeOf(epoch);
+  return {
+    created,
+    architecture,
+    os: 'linux',
+    config: { Env: environment, Labels: labels },
+    rootfs: { type: 'layers', diff_ids: layers.map(({ diffId }) => diffId) },
+    history: layers.map(({ createdBy }) => ({ created, created_by: createdBy })),
+  };
+}
+
+/** index.json of a layout that holds this one image under `tag`. */
+export function indexOf({ manifest }: Image, architecture: string, tag: string): Buffer {
+  const entry = {
+    ...descriptor(mediaTypes.manifest, manifest),
+    platform: { architecture, os: 'linux' },
+    annotations: { 'org.opencontainers.image.ref.name': tag },
+  };
+  return jsonOf({ schemaVersion: 2, mediaType: mediaTypes.index, manifests: [entry] });
+}
+
+/** RFC 3339 in UTC, e.g. `2025-01-01T00:00:00Z`. */
+export function timeOf(epoch: number): string {
+  return new Date(epoch * 1000).toISOString().replace('.000Z', 'Z');
+}
+
+function descriptor(mediaType: string, blob: Buffer) {
+  return { mediaType, digest: digestOf(blob), size: blob.length };
+}
+
+function jsonOf(value: unknown): Buffer {
+  return Buffer.from(JSON.stringify(value));
+}

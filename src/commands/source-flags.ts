@@ -1,0 +1,73 @@
+import { existsSync } from 'node:fs';
+import { MounterError } from '../errors.ts';
+import { exitCode } from '../exit-codes.ts';
+import type { SourceOptions } from '../image/source.ts';
+import type { Flags } from './flags.ts';
+
+/** The flags that say how an image is fetched. */
+export const sourceFlags = {
+  boolean: ['plain-http'],
+  string: ['digest', 'platform', 'ca-file', 'mirror'],
+} as const;
+
+/** All but what the command itself sees to. */
+export type FetchOptions = Omit<SourceOptions, 'downloadDirectory'>;
+
+/** @throws MounterError (usage) that names the flag. */
+export function readSourceFlags(flags: Flags): Omit<FetchOptions, 'progress'> {
+  const [caFile, digest] = [flags.value('ca-file'), flags.value('digest')];
+  if (caFile !== undefined && !existsSync(caFile))
+    throw badFlag('--ca-file', `${caFile} does not exist`, 'name a file of PEM certificates');
+  if (digest !== undefined && !/^sha256:[0-9a-f]{64}$/.test(digest)) throw badDigest(digest);
+  return {
+    platform: parsePlatform(flags.value('platform')),
+    plainHttp: flags.has('plain-http'),
+    mirrors: parseMirrors(flags.values('mirror')),
+    ...(caFile === undefined ? {} : { caFile }),
+    ...(digest === undefined ? {} : { expectedDigest: digest }),
+  };
+}
+
+const ownArchitecture = process.arch === 'arm64' ? 'arm64' : 'amd64';
+
+function parsePlatform(word: string | undefined): SourceOptions['platform'] {
+  if (word === undefined) return { os: 'linux', architecture: ownArchitecture };
+  const match = /^linux\/(amd64|arm64)(?:\/([a-z0-9]+))?$/.exec(word);
+  if (match === null)
+    throw badFlag(
+      '--platform',
+      `${word} is none we know`,
+      'linux/amd64 or linux/arm64, such as linux/arm64/v8',
+    );
+  const architecture = match[1] === 'arm64' ? 'arm64' : 'amd64';
+  return { os: 'linux', architecture, ...(match[2] === undefined ? {} : { variant: match[2] }) };
+}
+
+/** Those of one registry in the order in which they are given. */
+function parseMirrors(words: readonly string[]): SourceOptions['mirrors'] {
+  const mirrors = new Map<string, readonly string[]>();
+  for (const word of words) {
+    const at = word.indexOf('=');
+    const [host, url] = [word.slice(0, at), word.slice(at + 1)];
+    if (at <= 0 || url === '')
+      throw badFlag(
+        '--mirror',
+        `${word} is not HOST=URL`,
+        'such as --mirror docker.io=https://mirror.example',
+      );
+    mirrors.set(host, [...(mirrors.get(host) ?? []), url]);
+  }
+  return Object.fromEntries(mirrors);
+}
+
+function badDigest(digest: string): MounterError {
+  return badFlag(
+    digest,
+    'the digest is not sha256: and 64 hexadecimal digits',
+    'give the digest of the image, or of the uncompressed tar of a rootfs, with --digest sha256:…',
+  );
+}
+
+function badFlag(subject: string, message: string, hint: string): MounterError {
+  return new MounterError(message, { subject, status: exitCode.usage, hint });
+}

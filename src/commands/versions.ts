@@ -1,0 +1,58 @@
+import { exitCode } from '../exit-codes.ts';
+import type { Host } from '../host/host.ts';
+import { type InstalledVersion, listVersions } from '../image/version-list.ts';
+import { describeProcess, programName } from '../image/version-use.ts';
+import type { CommandContext } from './context.ts';
+import { parseFlags } from './flags.ts';
+import { table } from './tables.ts';
+
+/** `mounter versions` */
+export async function versions(
+  argv: readonly string[],
+  { layout, host, output }: CommandContext,
+): Promise<number> {
+  const flags = parseFlags('versions', argv, { boolean: ['json'], string: [], operands: [0, 0] });
+  const list = listVersions(layout, host);
+  if (flags.has('json')) output.out(`${JSON.stringify(forPrograms(list, host), undefined, 2)}\n`);
+  else output.out(list.length === 0 ? 'none: run mounter install SOURCE\n' : forPeople(list, host));
+  return exitCode.success;
+}
+
+/** `processes` is null when it is not root who asks: only root sees where a process runs. */
+function forPrograms(list: readonly InstalledVersion[], host: Host): unknown {
+  const isRoot = host.effectiveUserId() === 0;
+  return list.map(({ manifest: _, processes, mounts, ...version }) => ({
+    ...version,
+    processes: isRoot
+      ? processes.map(({ pid, commandLine }) => ({ pid, program: programName(commandLine), commandLine }))
+      : null,
+    mounts: mounts.map(({ mountPoint, source, fstype }) => ({ mountPoint, source, fstype })),
+  }));
+}
+
+function forPeople(list: readonly InstalledVersion[], host: Host): string {
+  const isRoot = host.effectiveUserId() === 0;
+  const facts = table([
+    ['STATE', 'DIGEST', 'INSTALLED', 'SIZE', 'REFERENCE'],
+    ...list.map((version) => [
+      stateOf(version),
+      version.digest.slice(0, 'sha256:'.length + 12),
+      version.installedAt?.replace(/:\d\d\.\d+Z$/, 'Z') ?? '-',
+      version.bytes === null ? '-' : `${(version.bytes / 1e6).toFixed(1)} MB`,
+      version.reference ?? '-',
+    ]),
+  ]);
+  const used = list.flatMap((version) =>
+    usesOf(version).map((use) => `${version.digest.slice(0, 'sha256:'.length + 12)}: ${use}\n`),
+  );
+  return `${facts}${isRoot ? '' : '\nonly root sees what runs from them\n'}${used.length === 0 ? '' : `\n${used.join('')}`}`;
+}
+
+function stateOf({ isCurrent, isPrevious }: InstalledVersion): string {
+  return isCurrent ? 'current' : isPrevious ? 'previous' : '-';
+}
+
+function usesOf({ processes, mounts }: InstalledVersion): readonly string[] {
+  const running = processes.map((process) => `${describeProcess(process)} runs from it`);
+  return mounts.length === 0 ? running : [...running, `${mounts.length} mounts in it`];
+}

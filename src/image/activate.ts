@@ -1,0 +1,105 @@
+import { copyFileSync, existsSync, lstatSync, realpathSync, renameSync, rmSync } from 'node:fs';
+import { writeAtomically } from '../host/files.ts';
+import type { Host } from '../host/host.ts';
+import { mountsBelow, readMountinfo } from '../host/mountinfo.ts';
+import type { Layout } from '../rootfs/layout.ts';
+import type { Manifest } from '../rootfs/manifest.ts';
+import { detachOldViews } from '../rootfs/old-views.ts';
+import { prepareRootfs, rememberSettings } from '../rootfs/prepare.ts';
+import { readRecord, writeRecord } from './version-record.ts';
+import { currentDigest, switchTo, versionPath } from './versions.ts';
+
+/** A version to be switched to: complete, checked and on record. */
+export interface Activation {
+  readonly digest: string;
+  readonly manifest: Manifest;
+  readonly manifestText: string;
+}
+
+export interface ActivateContext {
+  readonly layout: Layout;
+  readonly host: Host;
+}
+
+/**
+ * Switches the rootfs to a version, with its manifest. Everything that can fail comes before the switch,
+ * which is one rename. Under the node's lock.
+ * @returns what was done, a line each; nothing where it is in use already.
+ */
+export async function activateVersion(
+  { digest, manifest, manifestText }: Activation,
+  { layout, host }: ActivateContext,
+): Promise<readonly string[]> {
+  const done: string[] = [];
+  const previous = currentDigest(layout);
+  const root = realpathSync(versionPath(layout, digest));
+  const isPrepared = isInUse(layout, host);
+  if (previous !== digest && previous !== undefined) {
+    keepResolvConf(layout, digest);
+    rememberPrevious(layout, digest, previous, host);
+    // Mounts go on while we switch: the new version is ready before anything leads to it.
+    if (isPrepared) done.push(...(await prepareRootfs(root, { host, layout, manifest })));
+  }
+  done.push(...placeManifest(manifestText, layout, host));
+  if (previous !== digest) {
+    switchTo(layout, digest);
+    done.push(`switched ${layout.rootfs} to it`);
+  }
+  if (isPrepared) {
+    rememberSettings({ host, layout, manifest });
+    done.push(...(await detachOldViews(root, { host, layout, manifest })));
+  }
+  return done;
+}
+
+/** A manifest that is replaced may have settings of the operator's: it stays under another name. */
+function placeManifest(text: string, layout: Layout, host: Host): readonly string[] {
+  const current = host.readText(layout.manifest);
+  if (current === text) return [];
+  if (current === undefined) {
+    writeAtomically(layout.manifest, text, 0o644);
+    return [`wrote ${layout.manifest}`];
+  }
+  writeAtomically(`${layout.manifest}.previous`, current, 0o644);
+  writeAtomically(layout.manifest, text, 0o644);
+  return [`wrote ${layout.manifest}; the one before is ${layout.manifest}.previous`];
+}
+
+/** Whether the rootfs of now was prepared, perhaps from another manifest or not to the end. */
+function isInUse(layout: Layout, host: Host): boolean {
+  return (
+    existsSync(layout.rootfs) && mountsBelow(readMountinfo(host), realpathSync(layout.rootfs)).length > 0
+  );
+}
+
+/**
+ * On the record of the version that is switched to: killed before the switch, it says nothing yet, for only
+ * the current version's record is asked.
+ */
+function rememberPrevious(layout: Layout, digest: string, previous: string, host: Host): void {
+  const record = readRecord(layout, digest);
+  if (record !== undefined) writeRecord(layout, { ...record, previous });
+  // A version of before there were records: a rollback to it needs its manifest.
+  const manifest = host.readText(layout.manifest);
+  if (manifest === undefined || !existsSync(versionPath(layout, previous))) return;
+  if (readRecord(layout, previous) !== undefined) return;
+  writeRecord(layout, {
+    digest: previous,
+    reference: null,
+    installedAt: null,
+    bytes: null,
+    manifest,
+    previous: null,
+  });
+}
+
+/** kubelet writes rootfs/etc/resolv.conf at its start, and not again when the rootfs changes. */
+function keepResolvConf(layout: Layout, digest: string): void {
+  const current = `${layout.rootfs}/etc/resolv.conf`;
+  const next = `${versionPath(layout, digest)}/etc/resolv.conf`;
+  if (!lstatSync(current, { throwIfNoEntry: false })?.isFile()) return;
+  const unfinished = `${next}.new`;
+  rmSync(unfinished, { force: true });
+  copyFileSync(current, unfinished);
+  renameSync(unfinished, next);
+}

@@ -1,0 +1,88 @@
+import { existsSync, lstatSync, mkdirSync, readdirSync, realpathSync, renameSync, rmSync } from 'node:fs';
+import { basename, dirname } from 'node:path';
+import { MounterError } from '../errors.ts';
+import { exitCode } from '../exit-codes.ts';
+import type { Host } from '../host/host.ts';
+import { type OpenedSource, openSource, type SourceOptions } from './source.ts';
+import { removeAtExit, stage } from './stage.ts';
+import { removeTree } from './unfinished.ts';
+
+/** An image to a directory of the operator's, and nothing else: no check, no version, no node. */
+export interface ExtractRequest {
+  readonly source: string;
+  readonly fetch: Omit<SourceOptions, 'downloadDirectory'>;
+  /** Absolute; it must not exist, or be empty. */
+  readonly directory: string;
+}
+
+/**
+ * Unpacks the image beside the directory and gives it its name when it is complete.
+ * @returns the image's digest.
+ * @throws MounterError; the directory is then as it was.
+ */
+export async function extractInto({ source, fetch, directory }: ExtractRequest, host: Host): Promise<string> {
+  refuseFilled(directory);
+  process.umask(0o022);
+  mkdirSync(dirname(directory), { recursive: true, mode: 0o755 });
+  const target = `${realpathSync(dirname(directory))}/${basename(directory)}`;
+  removeAbandoned(target, host);
+  const downloadDirectory = unfinishedBeside(target, 'download');
+  const unfinished = unfinishedBeside(target, 'tree');
+  mkdirSync(downloadDirectory, { mode: 0o700 });
+  removeAtExit(downloadDirectory);
+  let opened: OpenedSource | undefined;
+  try {
+    opened = await openSource(source, { ...fetch, downloadDirectory });
+    await stage(opened.content, unfinished, async () => {});
+    moveTo(unfinished, target);
+    return opened.content.digest;
+  } finally {
+    await opened?.dispose();
+    rmSync(downloadDirectory, { recursive: true, force: true });
+  }
+}
+
+function refuseFilled(directory: string): void {
+  const status = lstatSync(directory, { throwIfNoEntry: false });
+  if (status === undefined) return;
+  const isEmpty = status.isDirectory() && readdirSync(directory).length === 0;
+  if (isEmpty) return;
+  throw new MounterError(status.isDirectory() ? 'is not empty' : 'is there, and no directory', {
+    subject: directory,
+    status: exitCode.usage,
+    hint: 'name a directory that is empty, or is not there yet',
+  });
+}
+
+/** rename(2) takes an empty directory's place; what is mounted there stays, and gets the files. */
+function moveTo(unfinished: string, directory: string): void {
+  try {
+    renameSync(unfinished, directory);
+  } catch (error) {
+    rmSync(unfinished, { recursive: true, force: true });
+    const { code } = error as NodeJS.ErrnoException;
+    if (code !== 'EBUSY' && code !== 'EXDEV' && code !== 'ENOTEMPTY') throw error;
+    throw new MounterError(code === 'ENOTEMPTY' ? 'is not empty any more' : 'is a mount point', {
+      subject: directory,
+      status: exitCode.usage,
+      hint: `name a directory in it, such as ${directory}/rootfs`,
+      cause: error,
+    });
+  }
+}
+
+const mark = '.unfinished-by-mounter-';
+
+function unfinishedBeside(directory: string, purpose: string): string {
+  return `${dirname(directory)}/.${basename(directory)}${mark}${purpose}-${process.pid}`;
+}
+
+/** What was being extracted to this very directory by a process that is no more. */
+function removeAbandoned(directory: string, host: Host): void {
+  const prefix = `.${basename(directory)}${mark}`;
+  for (const name of readdirSync(dirname(directory))) {
+    const pid = name.startsWith(prefix) ? /-(\d+)$/.exec(name)?.[1] : undefined;
+    if (pid === undefined || existsSync(`/proc/${pid}`)) continue;
+    removeTree(`${dirname(directory)}/${name}`, host);
+  }
+}

@@ -1,0 +1,49 @@
+import { createHash } from 'node:crypto';
+import type { Readable } from 'node:stream';
+import { type LayerLimits, LimitError } from './layer-limits.ts';
+import { compressionOf, decompressed } from './layer-stream.ts';
+import { LayerUnpacker } from './layer-unpacker.ts';
+import type { SystemCalls } from './system-calls.ts';
+import { TarReader } from './tar-reader.ts';
+
+/** Unpacks layers into one root, the lowest first; all to the end, or not at all. */
+export class LayerReader {
+  readonly #unpacker: LayerUnpacker;
+  readonly #limits: LayerLimits;
+  #bytes = 0;
+
+  constructor(root: string, calls: SystemCalls, limits: LayerLimits) {
+    this.#unpacker = new LayerUnpacker(root, calls, limits.entries);
+    this.#limits = limits;
+  }
+
+  /**
+   * @param open the blob, as it is stored.
+   * @returns the digest of the uncompressed tar, `sha256:…`.
+   * @throws TarError, EntryError, LimitError; MounterError when media type and bytes differ; zlib's, node's
+   * and the source's errors.
+   */
+  async read(open: () => Promise<Readable>, mediaType: string): Promise<string> {
+    const compression = compressionOf(mediaType);
+    const hash = createHash('sha256');
+    const tar = new TarReader(this.#unpacker);
+    this.#unpacker.beginLayer();
+    try {
+      for await (const chunk of decompressed(await open(), compression)) {
+        this.#bytes += chunk.length;
+        if (this.#bytes > this.#limits.bytes) throw new LimitError(`more than ${this.#limits.bytes} bytes`);
+        hash.update(chunk);
+        tar.push(chunk);
+      }
+      tar.end();
+    } finally {
+      this.#unpacker.close();
+    }
+    return `sha256:${hash.digest('hex')}`;
+  }
+
+  /** After the last layer. */
+  finish(): void {
+    this.#unpacker.finish();
+  }
+}

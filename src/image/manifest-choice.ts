@@ -1,0 +1,73 @@
+import { existsSync, lstatSync, readFileSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { MounterError } from '../errors.ts';
+import { exitCode } from '../exit-codes.ts';
+import type { Layout } from '../rootfs/layout.ts';
+import { type Manifest, parseManifest } from '../rootfs/manifest.ts';
+import { resolveInRoot } from './resolve-in-root.ts';
+
+/** A manifest as it stands in its file, checked. */
+export interface ManifestFile {
+  readonly path: string;
+  readonly text: string;
+  readonly manifest: Manifest;
+}
+
+/** Where an image brings its manifest along. */
+export const manifestInImage = '/usr/share/containerized-mounter/rootfs-manifest.json';
+
+/**
+ * The manifest that is named with --manifest, or lies beside a local source.
+ * @returns undefined when there is neither.
+ * @throws MounterError when the one named is not there, or either is not valid.
+ */
+export function explicitManifest(source: string, named: string | undefined): ManifestFile | undefined {
+  if (named !== undefined) {
+    if (!existsSync(named)) throw noSuchManifest(named);
+    return readManifestFile(named);
+  }
+  const beside = besideSource(source);
+  return beside !== undefined && existsSync(beside) ? readManifestFile(beside) : undefined;
+}
+
+/** @returns undefined for what is no local file or directory. */
+export function besideSource(source: string): string | undefined {
+  return existsSync(source) ? `${dirname(source)}/rootfs-manifest.json` : undefined;
+}
+
+/**
+ * What a version is installed with: the explicit manifest, else the one inside the image, else the node's.
+ * @param root of the unpacked image.
+ * @throws MounterError (usage) when there is none of them.
+ */
+export function chooseManifest(
+  explicit: ManifestFile | undefined,
+  root: string,
+  layout: Layout,
+  reference: string,
+): ManifestFile {
+  if (explicit !== undefined) return explicit;
+  const resolved = resolveInRoot(root, manifestInImage);
+  if (resolved !== undefined && lstatSync(root + resolved).isFile())
+    return readManifestFile(root + resolved, `${manifestInImage} of ${reference}`);
+  if (existsSync(layout.manifest)) return readManifestFile(layout.manifest);
+  throw new MounterError(`the image has no ${manifestInImage}, and this node has no manifest yet`, {
+    subject: reference,
+    status: exitCode.usage,
+    hint: 'name the manifest that belongs to it with --manifest',
+  });
+}
+
+/** @param name for messages. */
+function readManifestFile(path: string, name = path): ManifestFile {
+  const text = readFileSync(path, 'utf8');
+  return { path: name, text, manifest: parseManifest(text, name) };
+}
+
+export function noSuchManifest(path: string): MounterError {
+  return new MounterError('there is no manifest for the rootfs', {
+    subject: path,
+    status: exitCode.usage,
+    hint: 'put rootfs-manifest.json beside the file, or name it with --manifest',
+  });
+}

@@ -1,0 +1,86 @@
+import { realpathSync, renameSync } from 'node:fs';
+import type { Host } from '../host/host.ts';
+import { mountsBelow, readMountinfo } from '../host/mountinfo.ts';
+import type { Layout } from '../rootfs/layout.ts';
+import { parseManifest } from '../rootfs/manifest.ts';
+import { applyActions, detachActions } from '../rootfs/mount-actions.ts';
+import { removeTree, unfinishedPath } from './unfinished.ts';
+import { type InstalledVersion, listVersions } from './version-list.ts';
+import { removeRecord } from './version-record.ts';
+import { describeProcess, foreignMounts } from './version-use.ts';
+import { versionPath } from './versions.ts';
+
+export interface PruneRequest {
+  /** How many versions stay: the current one, the previous one, then the latest. At least 1. */
+  readonly keep: number;
+  readonly isDryRun: boolean;
+}
+
+export interface PruneContext {
+  readonly layout: Layout;
+  readonly host: Host;
+}
+
+/**
+ * Removes the versions that are neither to be kept nor in use. Under the versions' lock and the node's.
+ * @returns what was done, and what was left and why; a line each.
+ */
+export async function prune(
+  { keep, isDryRun }: PruneRequest,
+  context: PruneContext,
+): Promise<readonly string[]> {
+  const lines: string[] = [];
+  for (const version of inOrderOfWorth(listVersions(context.layout, context.host)).slice(keep)) {
+    const user = userOf(version, context);
+    if (user !== undefined) lines.push(`kept ${version.digest}: ${user}`);
+    else if (isDryRun) lines.push(`would remove ${version.digest}`);
+    else lines.push(await removeVersion(version, context));
+  }
+  return lines;
+}
+
+/** Those to keep longest first. */
+export function inOrderOfWorth(versions: readonly InstalledVersion[]): readonly InstalledVersion[] {
+  const rank = ({ isCurrent, isPrevious }: InstalledVersion) => (isCurrent ? 0 : isPrevious ? 1 : 2);
+  return [...versions].sort(
+    (a, b) => rank(a) - rank(b) || (b.installedAt ?? '').localeCompare(a.installedAt ?? ''),
+  );
+}
+
+/** What forbids to remove it; undefined when nothing does. */
+function userOf(
+  { isCurrent, digest, processes, mounts, manifest }: InstalledVersion,
+  { layout, host }: PruneContext,
+): string | undefined {
+  if (isCurrent) return 'it is the one in use';
+  const [process] = processes;
+  if (process !== undefined) return `${describeProcess(process)} runs from it`;
+  if (mounts.length === 0) return undefined;
+  const text = manifest ?? host.readText(layout.manifest);
+  if (text === undefined) return 'something is mounted in it, and no manifest says what';
+  const directory = realpathSync(versionPath(layout, digest));
+  const [foreign] = foreignMounts(directory, mounts, parseManifest(text, layout.manifest));
+  return foreign === undefined ? undefined : `${foreign.source} is mounted on ${foreign.mountPoint}`;
+}
+
+async function removeVersion({ digest }: InstalledVersion, { layout, host }: PruneContext): Promise<string> {
+  const path = realpathSync(versionPath(layout, digest));
+  await detachMounts(path, host);
+  // Half removed it must not be a version.
+  const unfinished = unfinishedPath(layout, `removed-${digest.slice(7, 19)}`);
+  renameSync(path, unfinished);
+  removeRecord(layout, digest);
+  if (removeTree(realpathSync(unfinished), host)) return `removed ${digest}`;
+  return `left ${unfinished}: something was mounted in it meanwhile`;
+}
+
+/** What `prepare` mounted in it. Private first, so that nothing of it is unmounted on the host. */
+async function detachMounts(directory: string, host: Host): Promise<void> {
+  const mounts = mountsBelow(readMountinfo(host), directory);
+  const ids = new Set(mounts.map(({ mountId }) => mountId));
+  const tops = mounts.filter(({ parentId }) => !ids.has(parentId));
+  // The later ones may cover the earlier.
+  for (const { mountPoint } of [...tops].reverse()) await applyActions(detachActions(mountPoint));
+  const left = mountsBelow(readMountinfo(host), directory);
+  if (left.length > 0 && left.length < mounts.length) await detachMounts(directory, host);
+}

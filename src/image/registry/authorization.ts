@@ -1,0 +1,104 @@
+import { parseJson } from '../source/documents.ts';
+import { type Challenge, parseChallenges } from './challenge.ts';
+import type { Credentials } from './credentials.ts';
+import { type Doing, failure, networkFailure, statusFailure } from './failure.ts';
+import type { HttpResponse } from './http.ts';
+import type { HttpClient } from './http-client.ts';
+
+/** No token service says more. */
+const longestReply = 1_000_000;
+
+export interface Identity {
+  readonly http: HttpClient;
+  readonly credentials: Credentials | undefined;
+  /** What is asked for where the registry does not say. */
+  readonly repository: string;
+  readonly signal: AbortSignal;
+}
+
+/**
+ * The Authorization header that answers a 401.
+ * @returns undefined when the registry wants a password, and there is none.
+ * @throws MounterError or Transient when the token service fails.
+ * @see https://distribution.github.io/distribution/spec/auth/token/
+ */
+export async function authorizationFor(
+  header: string | undefined,
+  registry: URL,
+  identity: Identity,
+  doing: Doing,
+): Promise<string | undefined> {
+  const challenges = parseChallenges(header ?? '');
+  const bearer = challenges.find(({ scheme }) => scheme === 'bearer');
+  if (bearer !== undefined) return `Bearer ${await fetchToken(bearer, registry, identity, doing)}`;
+  const { credentials } = identity;
+  const isBasic = challenges.some(({ scheme }) => scheme === 'basic');
+  return isBasic && credentials?.kind === 'password'
+    ? basic(credentials.user, credentials.password)
+    : undefined;
+}
+
+export function basic(user: string, password: string): string {
+  return `Basic ${Buffer.from(`${user}:${password}`).toString('base64')}`;
+}
+
+async function fetchToken(
+  challenge: Challenge,
+  registry: URL,
+  identity: Identity,
+  doing: Doing,
+): Promise<string> {
+  const realm = realmOf(challenge, registry, identity, doing);
+  const forToken = { ...doing, what: `${doing.what}: the token for it`, host: realm.host };
+  const response = await askRealm(realm, challenge, identity, forToken);
+  if (response.status !== 200)
+    throw await statusFailure(response, forToken, identity.credentials !== undefined);
+  const body = await response.bytes(longestReply).catch((error) => {
+    throw networkFailure(error, forToken);
+  });
+  const reply = parseJson(body ?? Buffer.of(), 'the reply of the token service', doing.reference);
+  const { token, access_token } = Object(reply) as {
+    readonly token?: unknown;
+    readonly access_token?: unknown;
+  };
+  const found = token || access_token;
+  // It becomes part of a header.
+  if (typeof found === 'string' && /^[\x21-\x7e]+$/.test(found)) return found;
+  throw failure(forToken, 'answers without a token', `look at what runs on ${realm.host}`);
+}
+
+/** A registry with TLS whose tokens come without it would make the TLS worthless. */
+function realmOf({ parameters }: Challenge, registry: URL, { http }: Identity, doing: Doing): URL {
+  const text = parameters.realm ?? '';
+  const realm = URL.canParse(text) ? new URL(text) : undefined;
+  const isPlain = realm?.protocol === 'http:' && registry.protocol === 'http:' && http.mayBePlain(realm.host);
+  if (realm !== undefined && (realm.protocol === 'https:' || isPlain)) return realm;
+  const where = realm === undefined ? 'nowhere' : `${realm.protocol}//${realm.host}`;
+  throw failure(doing, `wants a token from ${where}`, 'a token service has to be an https URL');
+}
+
+async function askRealm(
+  realm: URL,
+  { parameters }: Challenge,
+  { http, credentials, repository, signal }: Identity,
+  doing: Doing,
+): Promise<HttpResponse> {
+  const query = new URLSearchParams();
+  if (parameters.service !== undefined) query.set('service', parameters.service);
+  for (const scope of (parameters.scope ?? `repository:${repository}:pull`).split(' '))
+    query.append('scope', scope);
+  try {
+    if (credentials?.kind === 'identityToken') {
+      const grant = { grant_type: 'refresh_token', refresh_token: credentials.token, client_id: 'mounter' };
+      for (const [name, value] of Object.entries(grant)) query.set(name, value);
+      return await http.post(realm, query, signal);
+    }
+    const url = new URL(realm);
+    for (const [name, value] of query) url.searchParams.append(name, value);
+    const isAnonymous = credentials === undefined;
+    const headers = isAnonymous ? {} : { authorization: basic(credentials.user, credentials.password) };
+    return await http.get(url, headers, signal);
+  } catch (error) {
+    throw networkFailure(error, doing);
+  }
+}

@@ -1,0 +1,165 @@
+import { MounterError } from '../../errors.ts';
+import { exitCode } from '../../exit-codes.ts';
+import type { ImageReference } from '../reference.ts';
+import { authorizationFor } from './authorization.ts';
+import type { Credentials } from './credentials.ts';
+import { type Doing, networkFailure, statusFailure } from './failure.ts';
+import type { HttpResponse } from './http.ts';
+import type { HttpClient } from './http-client.ts';
+
+/** Where to ask for a repository: the registry itself, or a mirror of it. */
+export interface Place {
+  /** With the port where one is given. */
+  readonly host: string;
+  /** Undefined where it is to be found out. */
+  readonly protocol: 'https:' | 'http:' | undefined;
+  /** The repository's name there. */
+  readonly repository: string;
+}
+
+/** Docker Hub's registry has another name than its images. */
+const dockerHubRegistry = 'registry-1.docker.io';
+
+export function placeOf({ registry, repository }: ImageReference): Place {
+  const host = registry === 'docker.io' ? dockerHubRegistry : registry;
+  return { host, protocol: undefined, repository };
+}
+
+/**
+ * @param mirror `host[:port][/prefix]`, perhaps with `https://` or `http://` in front.
+ * @throws MounterError (usage)
+ */
+export function mirrorPlace(mirror: string, repository: string): Place {
+  const match = /^(https?:)?(?:\/\/)?([^/@\s]+)((?:\/[a-z0-9._-]+)*)\/?$/.exec(mirror);
+  const [, protocol, host = '', prefix = ''] = match ?? [];
+  if (match === null || !URL.canParse(`https://${host}`)) {
+    throw new MounterError('is no place of a mirror', {
+      subject: mirror,
+      status: exitCode.usage,
+      hint: 'write host[:port][/prefix], with https:// or http:// in front where it has to be forced',
+    });
+  }
+  const name = `${prefix.slice(1)}${prefix === '' ? '' : '/'}${repository}`;
+  return {
+    host,
+    protocol: protocol === 'http:' || protocol === 'https:' ? protocol : undefined,
+    repository: name,
+  };
+}
+
+/** An expired token, and one that another request had renewed already. */
+const mostLogins = 2;
+
+/** One place to pull from, and our standing there. */
+export class Endpoint {
+  readonly host: string;
+  readonly #place: Place;
+  readonly #http: HttpClient;
+  readonly #credentials: () => Promise<Credentials | undefined>;
+  readonly #signal: AbortSignal;
+  #base: URL | undefined;
+  #authorization: string | undefined;
+
+  constructor(
+    place: Place,
+    http: HttpClient,
+    credentials: () => Promise<Credentials | undefined>,
+    signal: AbortSignal,
+  ) {
+    this.host = place.host;
+    this.#place = place;
+    this.#http = http;
+    this.#credentials = credentials;
+    this.#signal = signal;
+  }
+
+  /**
+   * GET `/v2/<repository>/<path>`, logging in where that is asked for.
+   * @param accepted the statuses that are no failures.
+   * @throws MounterError or Transient.
+   */
+  async get(
+    path: string,
+    headers: Readonly<Record<string, string>>,
+    doing: Doing,
+    accepted: readonly number[],
+  ): Promise<HttpResponse> {
+    const base = await this.#findBase(doing);
+    const url = new URL(`/v2/${this.#place.repository}/${path}`, base);
+    for (let logins = 0; ; logins += 1) {
+      const authorization = this.#authorization;
+      const response = await this.#try(url, headers, authorization, doing);
+      if (accepted.includes(response.status)) return response;
+      // A store that the registry sent us to has no use for the registry's credentials.
+      const isOurs = response.status === 401 && response.url.origin === url.origin && logins < mostLogins;
+      const isRenewed = isOurs && (await this.#logIn(response, authorization, base, doing));
+      if (!isRenewed) throw await statusFailure(response, doing, authorization !== undefined);
+      response.discard();
+    }
+  }
+
+  async #try(
+    url: URL,
+    headers: Readonly<Record<string, string>>,
+    authorization: string | undefined,
+    doing: Doing,
+  ): Promise<HttpResponse> {
+    try {
+      const login = authorization === undefined ? {} : { authorization };
+      return await this.#http.get(url, { ...headers, ...login }, this.#signal);
+    } catch (error) {
+      throw networkFailure(error, doing);
+    }
+  }
+
+  /** @returns whether there is something else to try with than `refused`. */
+  async #logIn(
+    { headers }: HttpResponse,
+    refused: string | undefined,
+    base: URL,
+    doing: Doing,
+  ): Promise<boolean> {
+    if (this.#authorization !== refused) return true;
+    const credentials = await this.#credentials();
+    const { repository } = this.#place;
+    const identity = { http: this.#http, credentials, repository, signal: this.#signal };
+    const challenge = headers['www-authenticate'];
+    const authorization = await authorizationFor(challenge, base, identity, doing);
+    if (authorization === undefined || authorization === refused) return false;
+    this.#authorization = authorization;
+    return true;
+  }
+
+  /** With TLS; without where that may be and the server does not speak it. */
+  async #findBase(doing: Doing): Promise<URL> {
+    if (this.#base !== undefined) return this.#base;
+    const { host, protocol } = this.#place;
+    const secure = new URL(`https://${host}`);
+    if (protocol === 'http:') this.#base = this.#plainBase(doing);
+    else if (protocol === 'https:' || !this.#http.mayBePlain(host)) this.#base = secure;
+    else this.#base = (await this.#speaksTls(secure, doing)) ? secure : this.#plainBase(doing);
+    return this.#base;
+  }
+
+  #plainBase({ reference }: Doing): URL {
+    const { host } = this.#place;
+    if (this.#http.mayBePlain(host)) return new URL(`http://${host}`);
+    throw new MounterError(`the mirror ${host} is to be spoken to without TLS`, {
+      subject: reference,
+      status: exitCode.usage,
+      hint: 'write https:// in front of it, or allow it with --plain-http',
+    });
+  }
+
+  async #speaksTls(base: URL, doing: Doing): Promise<boolean> {
+    try {
+      (await this.#http.get(new URL('/v2/', base), {}, this.#signal)).discard();
+      return true;
+    } catch (error) {
+      const code = error instanceof Error && 'code' in error ? String(error.code) : '';
+      // Other words than TLS (OpenSSL's and BoringSSL's names for it), or none at all.
+      if (/^(EPROTO|ECONNRESET|EPIPE|ERR_SSL_.*)$/.test(code)) return false;
+      throw networkFailure(error, doing);
+    }
+  }
+}

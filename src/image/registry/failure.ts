@@ -1,0 +1,113 @@
+import { type MounterError, printable } from '../../errors.ts';
+import { isErrnoException } from '../../host/system-error.ts';
+import { sourceError } from '../source/source-error.ts';
+import { type HttpResponse, SilenceError } from './http.ts';
+import { RedirectError } from './http-client.ts';
+import { Transient } from './transient.ts';
+
+/** What was being done when it failed, for the message. */
+export interface Doing {
+  readonly reference: string;
+  /** Such as `the manifest` or `the layer sha256:0123456789ab`. */
+  readonly what: string;
+  /** Whom we spoke to. URLs are not shown: stores sign them, and a signature opens the door. */
+  readonly host: string;
+}
+
+/** An exchange that ended without an answer, or in the middle of one. Everything but TLS may get better. */
+export function networkFailure(error: unknown, doing: Doing, hasProgressed = false): Error {
+  if (error instanceof RedirectError)
+    return failure(doing, `answers with ${error.message}`, 'look at the registry');
+  if (isCertificateError(error)) return certificateFailure(error, doing);
+  if (!(error instanceof SilenceError) && !isNetworkError(error)) return asError(error);
+  const { host } = doing;
+  const hint = `check that ${host} can be reached from this node, then run the same command again`;
+  return new Transient(
+    failure(doing, `the connection failed: ${error.message}`, hint, error),
+    0,
+    hasProgressed,
+  );
+}
+
+function asError(error: unknown): Error {
+  return error instanceof Error ? error : new Error(String(error));
+}
+
+function isNetworkError(error: unknown): error is Error {
+  if (isErrnoException(error)) return true;
+  return error instanceof Error && 'code' in error;
+}
+
+function isCertificateError(error: unknown): error is Error {
+  const code = error instanceof Error && 'code' in error ? String(error.code) : '';
+  return /CERT|SELF_SIGNED|LEAF_SIGNATURE|ISSUER|ALTNAME/.test(code);
+}
+
+function certificateFailure(error: Error, doing: Doing): MounterError {
+  const message = `its certificate is not trusted: ${error.message.split(';')[0]}`;
+  return failure(
+    doing,
+    message,
+    "for a registry with a private CA, give the CA's certificate with --ca-file",
+    error,
+  );
+}
+
+/**
+ * An answer that is not what was asked for. 429 and 5xx may get better.
+ * @param isLoggedIn whether credentials were sent.
+ */
+export async function statusFailure(
+  response: HttpResponse,
+  doing: Doing,
+  isLoggedIn: boolean,
+): Promise<Error> {
+  const { status, headers } = response;
+  const said = await saidBy(response);
+  const message = `answers ${status}${said === undefined ? '' : ` (${said})`}`;
+  const problem = failure(doing, message, hintFor(status, doing.host, isLoggedIn));
+  const isTransient = status === 408 || status === 429 || status >= 500;
+  return isTransient ? new Transient(problem, retryAfterMs(headers['retry-after'])) : problem;
+}
+
+function hintFor(status: number, host: string, isLoggedIn: boolean): string {
+  if (status === 401 && !isLoggedIn)
+    return `log in to ${host} with docker login, or set DOCKER_CONFIG to the directory of the config.json with its credentials; or check the name`;
+  if (status === 401) return `log in to ${host} again: it does not take these credentials`;
+  if (status === 403) return `ask whoever runs ${host} for the right to pull it, or log in as somebody else`;
+  if (status === 404) return 'check the name and the tag';
+  if (status === 429) return `${host} limits how much may be pulled: log in, or try again later`;
+  if (status >= 500) return `something is wrong at ${host}: look there, or try again later`;
+  return `look at what runs on ${host}`;
+}
+
+/** The registry's own words: `{"errors": [{"message": …}]}`. */
+async function saidBy(response: HttpResponse): Promise<string | undefined> {
+  try {
+    const { errors } = JSON.parse(String(await response.bytes(65_536)));
+    const message: unknown = errors?.[0]?.message;
+    return typeof message === 'string' && message !== '' ? printable(message.slice(0, 200)) : undefined;
+  } catch {
+    return undefined; // A page for browsers, or nothing.
+  } finally {
+    response.discard();
+  }
+}
+
+/** Seconds or a date. @see RFC 9110, 10.2.3 */
+export function retryAfterMs(header: string | undefined, now = Date.now()): number {
+  if (header === undefined) return 0;
+  if (/^\s*\d+\s*$/.test(header)) return Number(header) * 1000;
+  const date = Date.parse(header);
+  return Number.isNaN(date) ? 0 : Math.max(0, date - now);
+}
+
+/** That is final. */
+export function failure(
+  { reference, what, host }: Doing,
+  message: string,
+  hint: string,
+  cause?: unknown,
+): MounterError {
+  return sourceError(reference, `${what}: ${host}: ${message}`, hint, cause);
+}

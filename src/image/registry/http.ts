@@ -1,0 +1,139 @@
+import { type IncomingHttpHeaders, type IncomingMessage, request as requestPlain } from 'node:http';
+import { request as requestTls } from 'node:https';
+
+/**
+ * One HTTP exchange. By node:http and not fetch, as only they take a private CA under bun and Node alike, and
+ * leave redirects and compressed bytes to us.
+ */
+export interface HttpRequest {
+  readonly url: URL;
+  readonly headers: Readonly<Record<string, string>>;
+  /** A form to post; GET without one. */
+  readonly form?: URLSearchParams;
+  /** Certificates to trust, PEM; the runtime's own when undefined. */
+  readonly ca: readonly string[] | undefined;
+  readonly idleMs: number;
+  readonly signal: AbortSignal;
+}
+
+/** The server has sent nothing for `idleMs`. */
+export class SilenceError extends Error {
+  constructor(idleMs: number) {
+    super(`no byte for ${idleMs / 1000} s`);
+  }
+}
+
+/** A response whose body is yet to be read, by iterating, or to be left by `discard`. */
+export class HttpResponse {
+  /** Where it came from, after redirects. */
+  readonly url: URL;
+  readonly status: number;
+  readonly headers: IncomingHttpHeaders;
+  readonly #message: IncomingMessage;
+  readonly #watch: Watch;
+
+  constructor(url: URL, message: IncomingMessage, watch: Watch) {
+    this.url = url;
+    this.status = message.statusCode ?? 0;
+    this.headers = message.headers;
+    this.#message = message;
+    this.#watch = watch;
+  }
+
+  /** @throws when the connection breaks or the server falls silent before the end. */
+  async *[Symbol.asyncIterator](): AsyncGenerator<Buffer, void> {
+    try {
+      for await (const chunk of this.#message) {
+        yield chunk as Buffer;
+        // What the reader did meanwhile is not the server's silence.
+        this.#watch.refresh();
+      }
+    } catch (error) {
+      throw this.#watch.reason ?? error;
+    } finally {
+      this.discard();
+    }
+  }
+
+  discard(): void {
+    this.#watch.end();
+    // Its connection ends with an error that is no news.
+    this.#message.on('error', () => {});
+    this.#message.destroy();
+  }
+
+  /** The body when it is short. @returns undefined when it is longer than `limit` bytes. */
+  async bytes(limit: number): Promise<Buffer | undefined> {
+    const chunks: Buffer[] = [];
+    let length = 0;
+    for await (const chunk of this) {
+      length += chunk.length;
+      if (length > limit) return undefined;
+      chunks.push(chunk);
+    }
+    return Buffer.concat(chunks);
+  }
+}
+
+/** Ends an exchange when the server is silent or the caller has had enough. */
+class Watch {
+  reason: unknown;
+  readonly #timer: NodeJS.Timeout;
+  readonly #signal: AbortSignal;
+  readonly #onAbort: () => void;
+
+  constructor({ idleMs, signal }: HttpRequest, end: (reason: Error) => void) {
+    const stop = (reason: unknown) => {
+      this.reason = reason;
+      this.end();
+      end(reason instanceof Error ? reason : new Error('ended'));
+    };
+    this.#timer = setTimeout(() => stop(new SilenceError(idleMs)), idleMs);
+    this.#signal = signal;
+    this.#onAbort = () => stop(signal.reason);
+    signal.addEventListener('abort', this.#onAbort);
+  }
+
+  refresh(): void {
+    if (this.reason === undefined) this.#timer.refresh();
+  }
+
+  end(): void {
+    clearTimeout(this.#timer);
+    this.#signal.removeEventListener('abort', this.#onAbort);
+  }
+}
+
+/** @throws when there is no answer: node's error, SilenceError, or the signal's reason. */
+export function exchange(wanted: HttpRequest): Promise<HttpResponse> {
+  const { url, form, ca, signal } = wanted;
+  signal.throwIfAborted();
+  return new Promise((resolve, reject) => {
+    const request = (url.protocol === 'https:' ? requestTls : requestPlain)(withoutUser(url), {
+      method: form === undefined ? 'GET' : 'POST',
+      headers: { 'user-agent': 'mounter', 'accept-encoding': 'identity', ...wanted.headers },
+      // A connection of its own: one that another exchange left half read is no loss then.
+      agent: false,
+      ...(ca === undefined ? {} : { ca: [...ca] }),
+    });
+    const watch = new Watch(wanted, (reason) => request.destroy(reason));
+    request.on('response', (message) => {
+      watch.refresh();
+      resolve(new HttpResponse(url, message, watch));
+    });
+    // After the response it is the body that fails.
+    request.on('error', (error) => {
+      watch.end();
+      reject(watch.reason ?? error);
+    });
+    request.end(form?.toString());
+  });
+}
+
+/** node would send them as credentials of its own making. */
+function withoutUser(url: URL): URL {
+  const plain = new URL(url);
+  plain.username = '';
+  plain.password = '';
+  return plain;
+}

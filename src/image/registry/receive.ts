@@ -1,0 +1,88 @@
+import { MounterError } from '../../errors.ts';
+import { asSystemError, isErrnoException } from '../../host/system-error.ts';
+import { sourceError } from '../source/source-error.ts';
+import { bodyRange } from './content-range.ts';
+import { type Doing, failure, networkFailure } from './failure.ts';
+import type { HttpResponse } from './http.ts';
+import type { PartialFile } from './partial-file.ts';
+import { Transient } from './transient.ts';
+
+export interface Receiving {
+  readonly file: PartialFile;
+  /** Undefined when nobody has said it yet. */
+  readonly size: number | undefined;
+  readonly doing: Doing;
+  readonly onBytes: (bytes: number, size: number | undefined) => void;
+}
+
+/** What to ask for so that only the rest comes. */
+export function rangeHeaders(file: PartialFile): Record<string, string> {
+  return file.bytes === 0 ? {} : { range: `bytes=${file.bytes}-` };
+}
+
+/**
+ * Appends the body to the file; starts again where the server sends it all.
+ * @returns the size of the whole, when the body ended as it should.
+ * @throws Transient when it breaks off, MounterError when it can't be right.
+ */
+export async function receive(response: HttpResponse, receiving: Receiving): Promise<number> {
+  const { file, doing } = receiving;
+  const before = file.bytes;
+  try {
+    const total = await beginBody(response, receiving);
+    const size = receiving.size ?? total;
+    await appendBody(response, receiving, size, before);
+    if (size === undefined || file.bytes === size) return file.bytes;
+    const message = `the blob ended after ${file.bytes} of ${size} bytes`;
+    const hint = `look at ${doing.host}, then run the same command again`;
+    throw new Transient(failure(doing, message, hint), 0, file.bytes > before);
+  } finally {
+    response.discard();
+  }
+}
+
+async function beginBody(
+  response: HttpResponse,
+  { file, size, doing }: Receiving,
+): Promise<number | undefined> {
+  const range = bodyRange(response.status, response.headers);
+  if (range?.start !== file.bytes) await file.restart();
+  if (range === undefined || (range.start !== 0 && range.start !== file.bytes)) {
+    const hint = `look at what runs on ${doing.host}`;
+    throw new Transient(failure(doing, 'does not send the part that was asked for', hint));
+  }
+  if (size !== undefined && range.total !== undefined && range.total !== size)
+    throw failure(doing, `has ${range.total} bytes where the manifest says ${size}`, 'push the image again');
+  return range.total;
+}
+
+async function appendBody(
+  response: HttpResponse,
+  { file, doing, onBytes }: Receiving,
+  size: number | undefined,
+  before: number,
+): Promise<void> {
+  const body = response[Symbol.asyncIterator]();
+  for (;;) {
+    const next = await body.next().catch((error) => {
+      throw networkFailure(error, doing, file.bytes > before);
+    });
+    if (next.done) return;
+    if (size !== undefined && file.bytes + next.value.length > size)
+      throw failure(doing, `sends more than ${size} bytes`, 'push the image again');
+    await file.append(next.value).catch((error) => {
+      throw diskFailure(error, doing);
+    });
+    onBytes(file.bytes, size);
+  }
+}
+
+/** Our own disk refuses: another try changes nothing. Whatever else `error` is comes back as it was. */
+export function diskFailure(error: unknown, { reference, what }: Omit<Doing, 'host'>): unknown {
+  if (!isErrnoException(error)) return error;
+  const known = asSystemError(error);
+  const hint = known instanceof MounterError ? known.hint : undefined;
+  const place = error.path === undefined ? '' : `${error.path}: `;
+  const message = `${what}: ${place}${error.message}`;
+  return sourceError(reference, message, hint ?? 'look at the disk with the versions', error);
+}

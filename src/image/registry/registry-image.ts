@@ -1,0 +1,138 @@
+import { createReadStream } from 'node:fs';
+import type { ImageContent, Layer } from '../content.ts';
+import type { ImageReference } from '../reference.ts';
+import type { Descriptor } from '../source/documents.ts';
+import { manifestTypes } from '../source/documents.ts';
+import type { OpenedSource, SourceOptions } from '../source/options.ts';
+import { readSize } from '../source/read-size.ts';
+import {
+  type DocumentStore,
+  type ResolvedImage,
+  resolveImage,
+  type StoredDocument,
+} from '../source/resolve.ts';
+import { digestOf, shortDigest } from '../source/sha256.ts';
+import { removeDownloads } from '../source/temporary-files.ts';
+import { Downloads } from './downloads.ts';
+import type { Endpoint } from './endpoint.ts';
+import { type Doing, failure, networkFailure } from './failure.ts';
+import { fetchBlob } from './fetch-blob.ts';
+import { Places } from './places.ts';
+
+/** The OCI's own limit; more is no manifest but an attack on our memory. */
+const largestDocument = 4 * 1024 * 1024;
+
+/** What fills a line without crowding out the others on the node. */
+const blobsAtOnce = 3;
+
+/**
+ * An image in a registry. Its documents are here when this returns; its layers begin to arrive, all of them,
+ * when the first is opened: one that is installed already costs no more than its documents.
+ * @param name as the operator wrote it.
+ * @throws MounterError that names the reference.
+ * @see https://github.com/opencontainers/distribution-spec/blob/main/spec.md
+ */
+export async function openRegistryImage(
+  reference: ImageReference,
+  name: string,
+  options: SourceOptions,
+): Promise<OpenedSource> {
+  const controller = new AbortController();
+  const places = new Places(reference, name, options, controller.signal);
+  const image = await resolve(reference, name, places, options);
+  let downloads: Downloads | undefined;
+  const path = (digest: string) => {
+    downloads ??= startDownloads(image, name, places, options, controller);
+    return downloads.path(digest);
+  };
+  return {
+    content: contentOf(image, name, path),
+    dispose: async () => {
+      controller.abort(new Error('not wanted any more'));
+      await downloads?.settled();
+      await removeDownloads(options.downloadDirectory);
+    },
+  };
+}
+
+async function resolve(
+  { tag, digest }: ImageReference,
+  name: string,
+  places: Places,
+  options: SourceOptions,
+): Promise<ResolvedImage> {
+  const document = (path: string, what: string, wanted?: Descriptor) =>
+    places.anywhere((endpoint) => fetchDocument(endpoint, path, { reference: name, what }, wanted));
+  const store: DocumentStore = {
+    manifest: (wanted) =>
+      document(`manifests/${wanted.digest}`, `the manifest ${shortDigest(wanted.digest)}`, wanted),
+    config: (wanted) =>
+      document(`blobs/${wanted.digest}`, `the configuration ${shortDigest(wanted.digest)}`, wanted),
+  };
+  const wanted = digest === undefined ? undefined : { mediaType: '', digest, size: -1 };
+  const first = await document(`manifests/${digest ?? tag ?? 'latest'}`, 'the manifest', wanted);
+  return resolveImage(first, store, name, options);
+}
+
+async function fetchDocument(
+  endpoint: Endpoint,
+  path: string,
+  doingWhat: Omit<Doing, 'host'>,
+  wanted: Descriptor | undefined,
+): Promise<StoredDocument> {
+  const doing = { ...doingWhat, host: endpoint.host };
+  const accept = path.startsWith('manifests/') ? manifestTypes.join(', ') : '*/*';
+  const response = await endpoint.get(path, { accept }, doing, [200]);
+  const bytes = await response.bytes(largestDocument).catch((error) => {
+    throw networkFailure(error, doing);
+  });
+  if (bytes === undefined)
+    throw failure(doing, `is larger than ${largestDocument >> 20} MiB`, 'check the name: that is no image');
+  const digest = digestOf(bytes);
+  const said = response.headers['docker-content-digest'];
+  checkDigest(digest, wanted?.digest, doing);
+  checkDigest(
+    digest,
+    path.startsWith('manifests/') && /^sha256:/.test(String(said)) ? String(said) : undefined,
+    doing,
+  );
+  return { digest, bytes };
+}
+
+function checkDigest(found: string, wanted: string | undefined, doing: Doing): void {
+  if (wanted === undefined || found === wanted) return;
+  const hint = 'push the image again: what the registry holds is damaged';
+  throw failure(doing, `its digest is ${found}, not ${wanted}`, hint);
+}
+
+/** All layers, from the first that is wanted on. */
+function startDownloads(
+  image: ResolvedImage,
+  reference: string,
+  places: Places,
+  { downloadDirectory: directory, progress }: SourceOptions,
+  controller: AbortController,
+): Downloads {
+  const blobs = new Map(image.layers.map(({ descriptor }) => [descriptor.digest, descriptor.size]));
+  const list = [...blobs].map(([digest, size]) => ({ digest, size }));
+  const totalBytes = list.reduce((total, { size }) => total + size, 0);
+  progress({ kind: 'resolved', digest: image.digest, blobs: list, totalBytes });
+  const fetch = (digest: string) => {
+    const blob = { digest, size: blobs.get(digest) ?? 0 };
+    return fetchBlob({ blob, directory, reference, progress, anywhere: (action) => places.anywhere(action) });
+  };
+  return new Downloads(blobs.keys(), blobsAtOnce, fetch, (error) => controller.abort(error));
+}
+
+function contentOf(
+  image: ResolvedImage,
+  reference: string,
+  path: (digest: string) => Promise<string>,
+): ImageContent {
+  const layers = image.layers.map(({ descriptor, diffId }): Layer => {
+    const { digest, size, mediaType } = descriptor;
+    const open = async () => createReadStream(await path(digest), { highWaterMark: readSize });
+    return { digest, diffId, size, mediaType, open };
+  });
+  return { digest: image.digest, reference, layers, config: image.config };
+}

@@ -1,0 +1,33 @@
+import { lstatSync, readlinkSync } from 'node:fs';
+
+/** Linux follows no more on one way: path_resolution(7). */
+const maximumLinks = 40;
+
+/**
+ * The path that `path` leads to when `root` is the root directory: chroot(2)'s view, symlinks included.
+ * @returns undefined when it leads nowhere or in circles.
+ */
+export function resolveInRoot(root: string, path: string): string | undefined {
+  const pending = path.split('/').filter((part) => part !== '');
+  let resolved: string[] = [];
+  for (let links = 0; pending.length > 0; ) {
+    const part = pending.shift() ?? '';
+    if (part === '.') continue;
+    if (part === '..') {
+      resolved.pop();
+      continue;
+    }
+    const status = lstatSync(`${root}/${[...resolved, part].join('/')}`, { throwIfNoEntry: false });
+    if (status === undefined) return undefined;
+    if (!status.isSymbolicLink()) {
+      resolved.push(part);
+      continue;
+    }
+    links += 1;
+    if (links > maximumLinks) return undefined;
+    const target = readlinkSync(`${root}/${[...resolved, part].join('/')}`);
+    if (target.startsWith('/')) resolved = [];
+    pending.unshift(...target.split('/').filter((p) => p !== ''));
+  }
+  return `/${resolved.join('/')}`;
+}

@@ -1,0 +1,101 @@
+import * as v from 'valibot';
+import type { ImageContent, Layer } from '../content.ts';
+import { compressionAt, layerType } from './compression.ts';
+import { checked, parseConfig, parseJson } from './documents.ts';
+import { checkExpected } from './expected-digest.ts';
+import { digestOfPart, type FilePart, openVerified, readPart } from './file-part.ts';
+import type { SourceOptions } from './options.ts';
+import { refusePlatform } from './platform.ts';
+import { digestOf } from './sha256.ts';
+import { sourceError } from './source-error.ts';
+
+/**
+ * What `docker save` writes: manifest.json, with the names of a configuration and of layers in the same tar.
+ *
+ *     [{"Config": "<id>.json", "RepoTags": ["tools:v3"], "Layers": ["<id>/layer.tar", …]}]
+ *
+ * It keeps no manifest with digests. So the image goes by the digest of its configuration, docker's image
+ * ID, which holds those of the uncompressed layers.
+ */
+const manifestSchema = v.array(
+  v.object({
+    Config: v.string(),
+    RepoTags: v.nullish(v.array(v.string()), []),
+    Layers: v.array(v.string()),
+  }),
+);
+
+/** A file of the archive by name. */
+export type FindPart = (name: string) => FilePart | undefined;
+
+/** A rootfs may have a manifest.json of its own: it is docker's when it has docker's fields. */
+export async function isDockerSave(find: FindPart): Promise<boolean> {
+  const part = find('manifest.json');
+  if (part === undefined || part.size > largestDocument) return false;
+  try {
+    const json: unknown = JSON.parse(String(await readPart(part)));
+    return v.is(manifestSchema, json) && json.every(({ Config }) => find(Config) !== undefined);
+  } catch {
+    return false;
+  }
+}
+
+const largestDocument = 4 * 1024 * 1024;
+
+/** @throws MounterError (system) when there is not exactly one image in it, or a part is missing. */
+export async function dockerSaveContent(
+  find: FindPart,
+  reference: string,
+  options: SourceOptions,
+): Promise<ImageContent> {
+  const manifestBytes = await readDocument(find, 'manifest.json', reference);
+  const images = checked(
+    manifestSchema,
+    parseJson(manifestBytes, 'manifest.json', reference),
+    'manifest.json',
+    reference,
+  );
+  const [image, second] = images;
+  if (image === undefined || second !== undefined) throw notOne(images, reference);
+  const bytes = await readDocument(find, image.Config, reference);
+  const { config, diffIds } = parseConfig(bytes, image.Config, reference);
+  refusePlatform(config, options.platform, reference);
+  if (diffIds.length !== image.Layers.length)
+    throw damaged(reference, `${image.Config} speaks of ${diffIds.length} layers, manifest.json of others`);
+  const digest = digestOf(bytes);
+  checkExpected(options.expectedDigest, [digest, ...(diffIds.length === 1 ? diffIds : [])], reference);
+  const layers = await Promise.all(
+    image.Layers.map((name, at) => layerOf(partOf(find, name, reference), diffIds[at] ?? '', reference)),
+  );
+  return { digest, reference, layers, config };
+}
+
+async function layerOf(part: FilePart, diffId: string, reference: string): Promise<Layer> {
+  const { path, offset, size } = part;
+  const compression = await compressionAt(path, offset);
+  const digest = compression === undefined ? diffId : await digestOfPart(part);
+  const open = async () => openVerified(part, { reference, digest, size });
+  return { digest, diffId, size, mediaType: layerType(compression), open };
+}
+
+async function readDocument(find: FindPart, name: string, reference: string): Promise<Buffer> {
+  const part = partOf(find, name, reference);
+  if (part.size > largestDocument) throw damaged(reference, `${name} is larger than 4 MiB`);
+  return await readPart(part);
+}
+
+function partOf(find: FindPart, name: string, reference: string): FilePart {
+  const part = find(name);
+  if (part === undefined) throw damaged(reference, `it lacks ${name}, which its manifest.json names`);
+  return part;
+}
+
+function notOne(images: v.InferOutput<typeof manifestSchema>, reference: string): Error {
+  const names = images.map(({ RepoTags, Config }) => RepoTags?.[0] ?? Config).join(', ');
+  const message = `there are ${images.length} images in it: ${names}`;
+  return sourceError(reference, message, 'save one image alone: docker save -o FILE IMAGE');
+}
+
+function damaged(reference: string, message: string): Error {
+  return sourceError(reference, message, 'save or fetch the image again');
+}

@@ -1,0 +1,99 @@
+import type { ImageContent, Layer } from '../content.ts';
+import type { FindPart } from './docker-save.ts';
+import { type Descriptor, parseImageDocument } from './documents.ts';
+import { type FilePart, openVerified, readPart } from './file-part.ts';
+import type { SourceOptions } from './options.ts';
+import { choosePlatform } from './platform.ts';
+import { resolveImage, type StoredDocument } from './resolve.ts';
+import { digestOf, digitsOf, shortDigest } from './sha256.ts';
+import { sourceError } from './source-error.ts';
+import { differs } from './verified-stream.ts';
+
+/** @see https://github.com/opencontainers/image-spec/blob/main/image-layout.md */
+export function isOciLayout(find: FindPart): boolean {
+  return find('oci-layout') !== undefined && find('index.json') !== undefined;
+}
+
+const largestDocument = 4 * 1024 * 1024;
+const nameAnnotation = 'org.opencontainers.image.ref.name';
+
+/**
+ * @param find files of the layout by name: of a directory, or of a tar.
+ * @param tag which image of several; its name in index.json.
+ */
+export async function ociLayoutContent(
+  find: FindPart,
+  tag: string | undefined,
+  reference: string,
+  options: SourceOptions,
+): Promise<ImageContent> {
+  const index = parseImageDocument(await readSmall(find, 'index.json', reference), 'index.json', reference);
+  if (index.kind !== 'index') throw damaged(reference, 'index.json is no index');
+  const document = async (wanted: Descriptor): Promise<StoredDocument> => {
+    const bytes = await readSmall(find, blobName(wanted.digest), reference);
+    const digest = digestOf(bytes);
+    if (digest === wanted.digest) return { digest, bytes };
+    throw differs({ reference, ...wanted }, `has the digest ${digest}`);
+  };
+  const store = { manifest: document, config: document };
+  const first = await document(chooseImage(index.manifests, tag, reference, options));
+  const { digest, config, layers } = await resolveImage(first, store, reference, options);
+  const open = ({ descriptor, diffId }: (typeof layers)[number]) =>
+    layerOf(find, descriptor, diffId, reference);
+  return { digest, reference, layers: layers.map(open), config };
+}
+
+function layerOf(find: FindPart, descriptor: Descriptor, diffId: string, reference: string): Layer {
+  const { digest, size, mediaType } = descriptor;
+  const part = partOf(find, blobName(digest), reference);
+  const blob = { reference, digest, size };
+  if (part.size !== size) throw differs(blob, `has ${part.size} bytes instead of ${size}`);
+  return { digest, diffId, size, mediaType, open: async () => openVerified(part, blob) };
+}
+
+/** The one of that name; the only one; or the only one for the platform. */
+function chooseImage(
+  manifests: readonly Descriptor[],
+  tag: string | undefined,
+  reference: string,
+  options: SourceOptions,
+): Descriptor {
+  const nameOf = ({ annotations }: Descriptor) => annotations?.[nameAnnotation];
+  const named = manifests.find((descriptor) => {
+    const name = nameOf(descriptor);
+    return tag !== undefined && (name === tag || name?.endsWith(`:${tag}`));
+  });
+  if (named !== undefined) return named;
+  const names = manifests.flatMap((descriptor) => nameOf(descriptor) ?? shortDigest(descriptor.digest));
+  if (tag !== undefined || manifests.length === 0)
+    throw sourceError(
+      reference,
+      `has no image ${tag ?? 'at all'}${names.length > 0 ? `; it has ${names.join(', ')}` : ''}`,
+      'name one of them, as oci:DIRECTORY:TAG',
+    );
+  const [only, second] = manifests;
+  if (only !== undefined && second === undefined) return only;
+  const isPerPlatform = manifests.every(({ platform }) => platform !== undefined);
+  if (isPerPlatform) return choosePlatform(manifests, options.platform, reference);
+  throw sourceError(reference, `has several images: ${names.join(', ')}`, 'name one, as oci:DIRECTORY:TAG');
+}
+
+function blobName(digest: string): string {
+  return `blobs/sha256/${digitsOf(digest)}`;
+}
+
+function partOf(find: FindPart, name: string, reference: string): FilePart {
+  const part = find(name);
+  if (part === undefined) throw damaged(reference, `the layout lacks ${name}`);
+  return part;
+}
+
+async function readSmall(find: FindPart, name: string, reference: string): Promise<Buffer> {
+  const part = partOf(find, name, reference);
+  if (part.size > largestDocument) throw damaged(reference, `${name} is larger than 4 MiB`);
+  return await readPart(part);
+}
+
+function damaged(reference: string, message: string): Error {
+  return sourceError(reference, message, 'copy the image again, with skopeo copy … oci:DIRECTORY:TAG');
+}

@@ -1,0 +1,69 @@
+import type { ImageContent } from '../content.ts';
+import type { Patience } from '../registry/patience.ts';
+
+export interface Platform {
+  readonly os: 'linux';
+  readonly architecture: 'amd64' | 'arm64';
+  /** Such as `v8`; what any machine of the architecture runs if left out. */
+  readonly variant?: string;
+}
+
+export interface SourceOptions {
+  readonly platform: Platform;
+  /**
+   * For blobs on their way; must exist, on the filesystem of the versions, and serve one source at a time.
+   * What a killed run left there is verified and used.
+   */
+  readonly downloadDirectory: string;
+  /**
+   * `sha256:…`: of the image's manifest or its index; of the configuration (docker's image ID) for what
+   * `docker save` wrote; of the uncompressed tar for a plain rootfs, also where it is an image's only layer.
+   */
+  readonly expectedDigest?: string;
+  /** Whether any host may be spoken to without TLS; loopback always may. TLS is tried first. */
+  readonly plainHttp: boolean;
+  /** PEM; trusted beside the built-in ones. */
+  readonly caFile?: string;
+  /**
+   * By registry as the reference names it: `host[:port][/prefix]`, with `https://` or `http://` in front
+   * where it is to be forced. Tried in order, then the registry itself.
+   */
+  readonly mirrors: Readonly<Record<string, readonly string[]>>;
+  /** docker's config.json; `$DOCKER_CONFIG/config.json` or `~/.docker/config.json`, if there, when left out. */
+  readonly credentials?: string;
+  readonly progress: (event: ProgressEvent) => void;
+  readonly patience?: Patience;
+}
+
+/** What is told on the way. `blob` is a digest, or the URL of a tar. Bytes are absolute: they may fall back. */
+export type ProgressEvent =
+  | {
+      /** The layers of an image in a registry begin to arrive. */
+      readonly kind: 'resolved';
+      readonly digest: string;
+      /** Those that come over the network, each digest once. */
+      readonly blobs: readonly { readonly digest: string; readonly size: number }[];
+      readonly totalBytes: number;
+    }
+  | {
+      readonly kind: 'received';
+      readonly blob: string;
+      readonly bytes: number;
+      /** Undefined when the server does not say. */
+      readonly size: number | undefined;
+    }
+  | {
+      readonly kind: 'complete';
+      readonly blob: string;
+      readonly size: number;
+      /** A killed run had left it. */
+      readonly isFromDisk: boolean;
+    }
+  /** It is tried again, or elsewhere; the message says why. */
+  | { readonly kind: 'retry'; readonly message: string };
+
+export interface OpenedSource {
+  readonly content: ImageContent;
+  /** Ends what still downloads and removes all that is temporary. Any number of times. */
+  dispose(): Promise<void>;
+}

@@ -1,0 +1,50 @@
+import { createHash } from 'node:crypto';
+import { createReadStream } from 'node:fs';
+import { pipeline } from 'node:stream';
+import { isErrnoException } from '../../host/system-error.ts';
+import { DigestStream } from '../digest.ts';
+import { type Compression, compressionAt, decompressed } from './compression.ts';
+import { readSize } from './read-size.ts';
+import { sourceError } from './source-error.ts';
+import { type IndexedFile, TarIndex } from './tar-index.ts';
+
+/** What is in a tar, and where. */
+export interface TarFile {
+  readonly path: string;
+  readonly compression: Compression;
+  /** Bytes and digest of the file as it is. */
+  readonly size: number;
+  readonly digest: string;
+  /** Of the uncompressed tar. */
+  readonly diffId: string;
+  readonly files: ReadonlyMap<string, IndexedFile>;
+}
+
+/**
+ * Reads a tar once, from its first byte to its last.
+ * @throws MounterError (system) for what is no tar, or damaged; node's errors when it can't be read.
+ */
+export async function readTarFile(path: string, reference: string): Promise<TarFile> {
+  const compression = await compressionAt(path);
+  const [stored, index, hash] = [new DigestStream(), new TarIndex(), createHash('sha256')];
+  const source = createReadStream(path, { highWaterMark: readSize });
+  // Its errors come out of the last stream.
+  const tar = decompressed(
+    pipeline(source, stored, () => {}),
+    compression,
+  );
+  try {
+    for await (const chunk of tar) {
+      hash.update(chunk);
+      index.push(chunk);
+    }
+    const diffId = `sha256:${hash.digest('hex')}`;
+    return { path, compression, size: source.bytesRead, digest: stored.digest(), diffId, files: index.end() };
+  } catch (error) {
+    if (isErrnoException(error)) throw error;
+    const message = `is no tar, or damaged: ${error instanceof Error ? error.message : error}`;
+    throw sourceError(reference, message, 'fetch the file again; nothing was installed', error);
+  } finally {
+    source.destroy();
+  }
+}

@@ -1,0 +1,56 @@
+import { mkdirSync, realpathSync, renameSync, rmSync } from 'node:fs';
+import { MounterError } from '../errors.ts';
+import { exitCode } from '../exit-codes.ts';
+import { runProgram } from '../host/run-program.ts';
+import { isErrnoException } from '../host/system-error.ts';
+import type { ImageContent } from './content.ts';
+import { unpackImage } from './unpack-image.ts';
+
+/**
+ * Unpacks an image to `unfinished`, a name that means nothing yet, and leaves it there complete and on
+ * disk: whoever gives it its name after that can be sure of it, after a power cut as well.
+ * @param check refuses what was unpacked, by throwing.
+ * @throws MounterError (system); nothing is left behind then.
+ */
+export async function stage(
+  content: ImageContent,
+  unfinished: string,
+  check: (root: string) => Promise<void>,
+): Promise<void> {
+  mkdirSync(unfinished, 0o755);
+  removeAtExit(unfinished);
+  try {
+    await unpackImage(content, realpathSync(unfinished));
+    await check(unfinished);
+    await runProgram('sync', ['-f', unfinished], 600_000);
+  } catch (error) {
+    rmSync(unfinished, { recursive: true, force: true });
+    throw isErrnoException(error) || error instanceof MounterError
+      ? error
+      : damaged(content.reference, error);
+  }
+}
+
+/** Also when a signal ends us; once it has its name, nothing is there to remove. */
+export function removeAtExit(unfinished: string): void {
+  process.once('exit', () => rmSync(unfinished, { recursive: true, force: true }));
+}
+
+/** The one moment in which the image gets its name. */
+export function finish(unfinished: string, path: string): void {
+  try {
+    renameSync(unfinished, path);
+  } catch (error) {
+    rmSync(unfinished, { recursive: true, force: true });
+    throw error;
+  }
+}
+
+function damaged(reference: string, error: unknown): MounterError {
+  return new MounterError(`is no tar, or damaged: ${error instanceof Error ? error.message : error}`, {
+    subject: reference,
+    status: exitCode.system,
+    hint: 'fetch it again; nothing was installed',
+    cause: error,
+  });
+}

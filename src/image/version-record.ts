@@ -1,0 +1,58 @@
+import { readFileSync, rmSync } from 'node:fs';
+import * as v from 'valibot';
+import { writeAtomically } from '../host/files.ts';
+import type { Layout } from '../rootfs/layout.ts';
+import { versionPath } from './versions.ts';
+
+/** What is remembered of a version, in `versions/<digest>.json` beside its directory. */
+
+const digest = v.pipe(v.string(), v.regex(/^sha256:[0-9a-f]{64}$/));
+
+const recordSchema = v.object({
+  digest,
+  /** What the operator called it at its install; null where only its directory was found. */
+  reference: v.nullable(v.string()),
+  /** As `Date.toISOString` writes it. */
+  installedAt: v.nullable(v.string()),
+  /** On disk, as it was unpacked: what is mounted in it later is not its own. */
+  bytes: v.nullable(v.number()),
+  /** The manifest it was installed with, as text: a rollback brings it back. */
+  manifest: v.string(),
+  /** The version that was in use when this one was last switched to. */
+  previous: v.nullable(digest),
+});
+
+export type VersionRecord = v.InferOutput<typeof recordSchema>;
+
+export function recordPath(layout: Layout, digest: string): string {
+  return `${versionPath(layout, digest)}.json`;
+}
+
+/** @returns undefined where there is none, or one that is damaged: a version can do without. */
+export function readRecord(layout: Layout, digest: string): VersionRecord | undefined {
+  try {
+    const result = v.safeParse(recordSchema, JSON.parse(readFileSync(recordPath(layout, digest), 'utf8')));
+    return result.success ? result.output : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Writes it, unless it is there as it is. */
+export function writeRecord(layout: Layout, record: VersionRecord): void {
+  const text = `${JSON.stringify(record, undefined, 2)}\n`;
+  const path = recordPath(layout, record.digest);
+  if (textOf(path) !== text) writeAtomically(path, text, 0o644);
+}
+
+export function removeRecord(layout: Layout, digest: string): void {
+  rmSync(recordPath(layout, digest), { force: true });
+}
+
+function textOf(path: string): string | undefined {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,55 @@
+import { existsSync, realpathSync } from 'node:fs';
+import type { Host, ProcessInformation } from '../host/host.ts';
+import { type MountEntry, mountsBelow, readMountinfo } from '../host/mountinfo.ts';
+import type { Layout } from '../rootfs/layout.ts';
+import type { Manifest } from '../rootfs/manifest.ts';
+import { processesIn } from '../rootfs/root-processes.ts';
+import { versionPath } from './versions.ts';
+
+/** What still needs a version. */
+export interface VersionUse {
+  readonly processes: readonly ProcessInformation[];
+  /** All that is mounted in it, by `prepare` or by others. */
+  readonly mounts: readonly MountEntry[];
+}
+
+export function useOf(layout: Layout, digest: string, host: Host): VersionUse {
+  const path = versionPath(layout, digest);
+  if (!existsSync(path)) return { processes: [], mounts: [] };
+  const directory = realpathSync(path);
+  return {
+    processes: processesIn(host, directory, host.processes()),
+    mounts: mountsBelow(readMountinfo(host), directory),
+  };
+}
+
+/**
+ * Those of the mounts that `prepare` did not make, and which may be somebody's: they are not below a mount
+ * point of the manifest.
+ * @param directory the version's, without symlinks.
+ */
+export function foreignMounts(
+  directory: string,
+  mounts: readonly MountEntry[],
+  manifest: Pick<Manifest, 'mounts' | 'daemons'>,
+): readonly MountEntry[] {
+  const points = [...manifest.mounts.mounter.map(({ rootfs }) => rootfs), manifest.daemons.startStatd];
+  const ours = points.map((point) => directory + point);
+  return mounts.filter(
+    ({ mountPoint }) => !ours.some((point) => mountPoint === point || mountPoint.startsWith(`${point}/`)),
+  );
+}
+
+/** A process in few words: `glusterfs (process 12, /var/lib/kubelet/…)`. */
+export function describeProcess({ pid, commandLine }: ProcessInformation): string {
+  const name = programName(commandLine);
+  const target = name.startsWith('glusterfs') ? commandLine.at(-1) : undefined;
+  return `${name} (process ${pid}${target === undefined ? '' : `, ${target}`})`;
+}
+
+/** The last part of argv[0]; hyperkube and its like name the program in the next word. */
+export function programName(commandLine: readonly string[]): string {
+  const [first = 'process', second = ''] = commandLine;
+  const name = first.slice(first.lastIndexOf('/') + 1);
+  return name === 'hyperkube' && second !== '' ? second : name;
+}

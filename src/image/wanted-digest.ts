@@ -1,0 +1,44 @@
+import { MounterError } from '../errors.ts';
+import { exitCode } from '../exit-codes.ts';
+import type { ImageContent } from './content.ts';
+import { besideSource, type ManifestFile, noSuchManifest } from './manifest-choice.ts';
+
+/**
+ * A plain tar says nothing of itself: its digest comes from the operator (and was checked when the source
+ * was opened) or from the manifest. An image is known by its own, which a manifest inside can't know.
+ * @throws MounterError (usage) where nobody says what a plain tar has to be, (system) when it is another.
+ */
+export function requireDigest(
+  content: ImageContent,
+  {
+    source,
+    fetch,
+    manifest,
+  }: {
+    readonly source: string;
+    readonly fetch: { readonly expectedDigest?: string };
+    readonly manifest: ManifestFile | undefined;
+  },
+): void {
+  if (content.config !== undefined || fetch.expectedDigest !== undefined) return;
+  if (manifest === undefined) throw noSuchManifest(besideSource(source) ?? source);
+  const { digest } = manifest.manifest.rootfs;
+  if (digest === undefined) throw noDigest(source);
+  if (digest !== content.digest) throw wrongDigest(content, digest);
+}
+
+function noDigest(source: string): MounterError {
+  return new MounterError('the manifest has no rootfs.digest to check it with', {
+    subject: source,
+    status: exitCode.usage,
+    hint: 'give the digest of the uncompressed tar with --digest sha256:…',
+  });
+}
+
+function wrongDigest({ digest, reference }: ImageContent, wanted: string): MounterError {
+  return new MounterError(`the digest of its contents is ${digest}, not ${wanted}`, {
+    subject: reference,
+    status: exitCode.system,
+    hint: 'fetch the file again, or name the manifest that belongs to it with --manifest',
+  });
+}

@@ -1,0 +1,71 @@
+import { existsSync, realpathSync } from 'node:fs';
+import { type MountEntry, mountsBelow, readMountinfo } from '../host/mountinfo.ts';
+import { roleOf } from './daemons.ts';
+import { applyActions, detachActions } from './mount-actions.ts';
+import type { PrepareContext } from './prepare.ts';
+import { processesIn } from './root-processes.ts';
+
+/**
+ * A version that is no longer in use still sees the kubelet directory, and each volume has one more line of
+ * mountinfo for it. Its daemons need no such view: they serve a volume, however many mounts show it. A
+ * helper at work does, and so does a kubelet that runs in that version.
+ */
+
+/**
+ * Detaches the kubelet directory from every version but `root`, where nothing runs in it but daemons. Never
+ * a volume on the host: the view is made private first.
+ * @param root the version in use, without symlinks.
+ * @returns what was done, a line each.
+ */
+export async function detachOldViews(
+  root: string,
+  { host, layout, manifest }: PrepareContext,
+): Promise<readonly string[]> {
+  if (!existsSync(layout.versions)) return [];
+  const versions = realpathSync(layout.versions);
+  const shared = manifest.mounts.mounter.filter(({ propagation }) => propagation === 'shared');
+  const paths = shared.map(({ rootfs: path }) => path);
+  const views = oldViews({ versions, root, paths }, readMountinfo(host));
+  if (views.length === 0) return [];
+  const processes = host.processes();
+  const done: string[] = [];
+  for (const { version, entry } of views) {
+    const needing = processesIn(host, version, processes).find(
+      (process) => roleOf(process, manifest) === 'other',
+    );
+    if (needing !== undefined) continue;
+    await applyActions(detachActions(entry.mountPoint));
+    done.push(`detached ${entry.mountPoint}, which is no longer used`);
+  }
+  return done;
+}
+
+interface View {
+  /** `versions/<digest>`, without symlinks. */
+  readonly version: string;
+  readonly entry: MountEntry;
+}
+
+interface Place {
+  /** Without symlinks, like `root`. */
+  readonly versions: string;
+  /** The version in use. */
+  readonly root: string;
+  /** Where a rootfs has what it shares with the host. */
+  readonly paths: readonly string[];
+}
+
+/** What is mounted at such a path in another version; of several layers the topmost first. */
+export function oldViews({ versions, root, paths }: Place, entries: readonly MountEntry[]): readonly View[] {
+  return mountsBelow(entries, versions)
+    .map((entry) => ({ entry, version: versionOf(versions, entry.mountPoint) }))
+    .filter(
+      ({ entry, version }) => version !== root && paths.some((path) => entry.mountPoint === version + path),
+    )
+    .reverse();
+}
+
+function versionOf(versions: string, mountPoint: string): string {
+  const name = mountPoint.slice(versions.length + 1).split('/')[0] ?? '';
+  return `${versions}/${name}`;
+}

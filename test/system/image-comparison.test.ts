@@ -1,0 +1,78 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import test from 'ava';
+import { execa } from 'execa';
+import type { Compression } from '../../scripts/image/oci.ts';
+import { type Registry, startRegistry } from '../../scripts/image/registry.ts';
+import { differencesOf } from '../../scripts/image-comparison/differences.ts';
+import {
+  makeTestLayers,
+  type TestLayers,
+  writeTestImage,
+} from '../../scripts/image-comparison/test-image.ts';
+import { readTree, type Tree } from '../../scripts/image-comparison/tree.ts';
+import { mounterInstall, skopeoAndUmoci, type Unpacker } from '../../scripts/image-comparison/unpackers.ts';
+import { mounterExecutable } from '../../scripts/paths.ts';
+
+/** The image of scripts/image-comparison/layers.sh by skopeo and umoci, and by us. */
+
+let scratch = '';
+let registry: Registry;
+let tars: TestLayers;
+let gzip = '';
+let zstd = '';
+let expected: Tree;
+
+async function push(layers: readonly string[], compression: Compression): Promise<string> {
+  const layout = await mkdtemp(join(scratch, 'layout-'));
+  return await registry.push(await writeTestImage(layers, compression, layout), 'test', compression);
+}
+
+async function treeBy(unpacker: Unpacker, reference: string): Promise<Tree> {
+  return await readTree((await unpacker.unpack(reference, scratch)).root);
+}
+
+test.before('the image in a registry, and what skopeo and umoci make of it', async (t) => {
+  t.timeout(180_000);
+  scratch = await mkdtemp(join(tmpdir(), 'image-comparison-'));
+  registry = await startRegistry();
+  tars = await makeTestLayers(await mkdtemp(join(scratch, 'layers-')));
+  gzip = await push(tars.layers, 'gzip');
+  zstd = await push(tars.layers, 'zstd');
+  expected = await treeBy(skopeoAndUmoci('raw unpack'), gzip);
+});
+
+test.after.always('remove', async () => {
+  await registry?.[Symbol.asyncDispose]();
+  if (scratch !== '') await rm(scratch, { recursive: true, force: true });
+});
+
+test.serial('the image has what its layers say', (t) => {
+  t.like(expected.get('xattrs/ping'), { mode: '0755', owner: '1000:1000' });
+  t.true(expected.get('xattrs/ping')?.xattrs?.includes('security.capability=0x'));
+  t.like(expected.get('devices/large'), { type: 'character device', device: '4095:1048575' });
+  t.is(expected.get('links/b')?.sameFileAs, expected.get('links/below/d')?.sameFileAs);
+  t.is(expected.get('gone/file'), undefined);
+  t.is(expected.get('opaque-last/old'), undefined);
+  t.is(expected.get('change/file-to-directory')?.type, 'directory');
+  t.true(expected.size > 140, String(expected.size));
+});
+
+test.serial('umoci unpack and umoci raw unpack agree', async (t) => {
+  t.deepEqual(differencesOf(expected, await treeBy(skopeoAndUmoci('unpack'), gzip)), []);
+});
+
+for (const compression of ['gzip', 'zstd']) {
+  test.serial(`mounter install --into gives the tree of skopeo and umoci: ${compression}`, async (t) => {
+    const found = await treeBy(mounterInstall(mounterExecutable), compression === 'gzip' ? gzip : zstd);
+    t.deepEqual(differencesOf(expected, found), []);
+  });
+}
+
+test.serial("sparse files of GNU tar's own format are as GNU tar unpacks them", async (t) => {
+  const root = await mkdtemp(join(scratch, 'gnu-'));
+  await execa('tar', ['-xp', '--numeric-owner', '-C', root, '-f', tars.gnu]);
+  const found = await treeBy(mounterInstall(mounterExecutable), await push([tars.gnu], 'gzip'));
+  t.deepEqual(differencesOf(await readTree(root), found), []);
+});

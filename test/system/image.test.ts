@@ -1,0 +1,171 @@
+import { copyFile, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import test from 'ava';
+import { execa } from 'execa';
+import { ensureInstalled } from '../../scripts/debian.ts';
+import { startRegistry } from '../../scripts/image/registry.ts';
+import { manifestPath, readRootfs } from '../../scripts/image/rootfs-image.ts';
+import { distDirectory, repository } from '../../scripts/paths.ts';
+import { digestOf } from '../../scripts/rootfs/archive.ts';
+import { replaceRootfs } from '../../scripts/rootfs/manifest-text.ts';
+import { parseManifest } from '../../src/rootfs/manifest.ts';
+
+let scratch = '';
+
+interface Published {
+  readonly name: string;
+  readonly tag: string;
+  readonly rootfs: string;
+  readonly digests: { readonly amd64: string };
+  /** As skopeo names it. */
+  readonly source: string;
+  readonly said: string;
+}
+
+async function publish(directory: string, ...flags: readonly string[]): Promise<Published> {
+  const output = join(scratch, directory);
+  const args = [`${repository}/scripts/image.ts`, '--allow-newer', '--output', output, ...flags];
+  const { stdout } = await execa(process.execPath, args, { timeout: 120_000 });
+  const published = JSON.parse(await readFile(`${output}.json`, 'utf8'));
+  return { ...published, source: `oci:${output}:${published.tag}`, said: stdout };
+}
+
+async function inspect(...args: readonly string[]) {
+  return JSON.parse((await execa('skopeo', ['inspect', ...args])).stdout);
+}
+
+async function filesOf(directory: string): Promise<Record<string, string>> {
+  const root = join(scratch, directory);
+  const entries = await readdir(root, { recursive: true, withFileTypes: true });
+  const paths = entries
+    .filter((entry) => entry.isFile())
+    .map(({ parentPath, name }) => join(parentPath, name));
+  const read = paths.sort().map(async (path) => [path.slice(root.length), digestOf(await readFile(path))]);
+  return Object.fromEntries(await Promise.all(read));
+}
+
+/** Unpacks a layout with GNU tar, layer by layer; an image of ours has no whiteouts. */
+async function unpack(published: Published, directory: string): Promise<string> {
+  const root = join(scratch, directory);
+  await execa('mkdir', [root]);
+  const layout = published.source.split(':')[1] ?? '';
+  const manifest = await inspect('--raw', published.source);
+  for (const { digest } of manifest.layers as { digest: string }[]) {
+    const blob = join(layout, 'blobs', digest.replace(':', '/'));
+    await execa('tar', ['-xp', '--numeric-owner', '-C', root, '-f', blob]);
+  }
+  return root;
+}
+
+test.before('set up', async () => {
+  await ensureInstalled(['skopeo', 'tar', 'zstd']);
+  scratch = await mkdtemp(join(tmpdir(), 'image-test-'));
+});
+
+test.after.always('remove', async () => {
+  if (scratch !== '') await rm(scratch, { recursive: true, force: true });
+});
+
+test.serial('skopeo reads the layout, its labels and its layers', async (t) => {
+  const published = await publish('one');
+  const { digests, rootfs, source, said, tag } = published;
+  const found = await inspect(source);
+  t.is(found.Digest, digests.amd64);
+  t.is(found.Architecture, 'amd64');
+  t.is(found.Created, '2025-01-01T00:00:00Z');
+  t.is(found.Layers.length, 2);
+  t.is(found.Layers[0], digestOf(await readFile(`${distDirectory}/rootfs.tar.zst`)), 'the very tar');
+  t.like(found.Labels, {
+    'org.opencontainers.image.title': 'storage-tools',
+    'containerized-mounter.suite': 'bookworm',
+    'containerized-mounter.rootfs.digest': rootfs,
+    'containerized-mounter.manifest': `/${manifestPath}`,
+  });
+  t.regex(found.Labels['containerized-mounter.package.nfs-common'], /^1:2\.6\.2-4/);
+  const config = await inspect('--config', source);
+  t.is(config.rootfs.diff_ids[0], rootfs);
+  t.true(said.includes(`docker://REGISTRY/storage-tools:${tag}\n`));
+  t.true(said.endsWith(`mounter install REGISTRY/storage-tools@${digests.amd64}`));
+});
+
+test.serial('the top layer holds the manifest', async (t) => {
+  const root = await unpack(await publish('one'), 'one-root');
+  const text = await readFile(join(root, manifestPath), 'utf8');
+  t.is(text, await readFile(`${distDirectory}/rootfs-manifest.json`, 'utf8'));
+  const { Labels } = await inspect((await publish('one')).source);
+  t.is(Labels['containerized-mounter.manifest.digest'], digestOf(Buffer.from(text)));
+});
+
+test.serial('building again gives the same bytes', async (t) => {
+  const first = await publish('one');
+  const again = await publish('again');
+  t.deepEqual(again.digests, first.digests);
+  t.deepEqual(await filesOf('again'), await filesOf('one'));
+  const gzip = await publish('gzip', '--compression', 'gzip');
+  t.deepEqual((await publish('gzip-again', '--compression=gzip')).digests, gzip.digests);
+  t.is(gzip.tag, first.tag, 'the content is the same');
+  t.notDeepEqual(gzip.digests, first.digests);
+});
+
+test.serial('in several layers, of either compression, it is the same tree', async (t) => {
+  const one = await unpack(await publish('one'), 'whole');
+  for (const compression of ['gzip', 'zstd']) {
+    const published = await publish(`four-${compression}`, '--layers', '4', '--compression', compression);
+    t.is((await inspect(published.source)).Layers.length, 5);
+    const root = await unpack(published, `four-${compression}-root`);
+    const listing = ['-mindepth', '1', '-printf', '%P %y %m %U:%G %T@ %l\\n'];
+    const [expected, found] = await Promise.all([one, root].map((at) => execa('find', [at, ...listing])));
+    t.deepEqual(found?.stdout.split('\n').sort(), expected?.stdout.split('\n').sort());
+    await execa('diff', ['-r', '--no-dereference', one, root]);
+  }
+});
+
+test.serial('pushed to a registry and read back it has the same digest', async (t) => {
+  await using registry = await startRegistry();
+  for (const compression of ['zstd', 'gzip']) {
+    const { source, name, tag, digests } = await publish(`push-${compression}`, '--compression', compression);
+    const reference = await registry.push(source, name, tag);
+    t.is(reference, `${registry.address}/storage-tools@${digests.amd64}`);
+    const copy = `oci:${join(scratch, `back-${compression}`)}:back`;
+    await execa('skopeo', ['copy', '--src-tls-verify=false', `docker://${reference}`, copy]);
+    t.is((await inspect(copy)).Digest, digests.amd64);
+    t.is((await inspect(copy)).Labels['containerized-mounter.suite'], 'bookworm');
+  }
+});
+
+test.serial('the manifest may pin images; the image itself holds no pin', async (t) => {
+  const text = await readFile(`${distDirectory}/rootfs-manifest.json`, 'utf8');
+  const { digests } = await publish('one');
+  const manifest = JSON.parse(text);
+  manifest.rootfs.image = digests;
+  t.deepEqual(parseManifest(JSON.stringify(manifest), 'x').rootfs.image, digests);
+  manifest.rootfs.image = { amd64: 'latest' };
+  t.throws(() => parseManifest(JSON.stringify(manifest), 'x'), { message: /^rootfs\.image\.amd64: must be/ });
+  const pinned = await mkdtemp(join(scratch, 'pinned-'));
+  await copyFile(`${distDirectory}/rootfs.tar.zst`, join(pinned, 'rootfs.tar.zst'));
+  const { rootfs } = parseManifest(text, 'x');
+  await writeFile(join(pinned, 'rootfs-manifest.json'), replaceRootfs(text, { ...rootfs, image: digests }));
+  const files = await readRootfs(pinned);
+  t.is(files.manifestText, text);
+  t.deepEqual(files.pins, digests);
+});
+
+test.serial('an output that holds something else is left alone', async (t) => {
+  const directory = await mkdtemp(join(scratch, 'other-'));
+  await writeFile(join(directory, 'letter'), 'mine');
+  const args = [`${repository}/scripts/image.ts`, '--allow-newer', '--output', directory];
+  const { exitCode, stderr } = await execa(process.execPath, args, { reject: false });
+  t.is(exitCode, 1);
+  t.regex(stderr, /: holds something else than an image layout\nhint: name a new directory with --output$/);
+  t.deepEqual(await readdir(directory), ['letter']);
+});
+
+for (const flag of ['--compression=xz', '--layers=0', '--output=', 'word']) {
+  test.serial(`a usage error: ${flag}`, async (t) => {
+    const args = [`${repository}/scripts/image.ts`, flag];
+    const { exitCode, stderr } = await execa(process.execPath, args, { reject: false });
+    t.is(exitCode, 1);
+    t.regex(stderr, /^image: .*\nhint: see --help$/);
+  });
+}

@@ -1,0 +1,57 @@
+import test from 'ava';
+import { parseMountinfo } from '../../../src/host/mountinfo.ts';
+import { inOrderOfWorth } from '../../../src/image/prune.ts';
+import type { InstalledVersion } from '../../../src/image/version-list.ts';
+import { describeProcess, foreignMounts, programName } from '../../../src/image/version-use.ts';
+import { manifest } from '../../fixtures/node-model.ts';
+
+function version(
+  digest: string,
+  installedAt: string | null,
+  state?: 'current' | 'previous',
+): InstalledVersion {
+  const facts = { reference: null, bytes: null, manifest: null, processes: [], mounts: [] };
+  return { ...facts, digest, installedAt, isCurrent: state === 'current', isPrevious: state === 'previous' };
+}
+
+test('the current version is kept longest, then the previous one, then the latest', (t) => {
+  const versions = [
+    version('unknown', null),
+    version('previous', '2026-01-01', 'previous'),
+    version('young', '2026-03-03'),
+    version('current', '2026-02-02', 'current'),
+    version('old', '2026-01-02'),
+  ];
+  t.deepEqual(
+    inOrderOfWorth(versions).map(({ digest }) => digest),
+    ['current', 'previous', 'young', 'old', 'unknown'],
+  );
+});
+
+test('what prepare did not mount is somebody else’s', (t) => {
+  const directory = '/home/m/versions/a';
+  const entries = parseMountinfo(
+    ['/proc', '/var/lib/kubelet', '/var/lib/kubelet/pods/v', '/usr/sbin/start-statd', '/mnt', '/process']
+      .map((path, index) => `${index + 2} 1 0:9 / ${directory}${path} rw - tmpfs tmpfs rw`)
+      .join('\n'),
+  );
+  t.deepEqual(
+    foreignMounts(directory, entries, manifest).map(({ mountPoint }) => mountPoint),
+    [`${directory}/mnt`, `${directory}/process`],
+  );
+});
+
+test('processes by the name an operator knows', (t) => {
+  t.is(programName(['/usr/sbin/rpcbind', '-w']), 'rpcbind');
+  t.is(programName(['/hyperkube', 'kubelet', '--v=2']), 'kubelet');
+  t.is(programName([]), 'process');
+  const process = { pid: 7, root: '/', isInOurNetwork: true };
+  t.is(describeProcess({ ...process, commandLine: ['/sbin/rpc.statd'] }), 'rpc.statd (process 7)');
+  t.is(
+    describeProcess({
+      ...process,
+      commandLine: ['/usr/sbin/glusterfs', '--volfile-id=v', '/var/lib/kubelet/v'],
+    }),
+    'glusterfs (process 7, /var/lib/kubelet/v)',
+  );
+});

@@ -1,0 +1,112 @@
+import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import test from 'ava';
+import { MounterError } from '../../../../src/errors.ts';
+import {
+  type Credentials,
+  credentialsFor,
+  parseDockerConfig,
+  readDockerConfig,
+} from '../../../../src/image/registry/credentials.ts';
+
+const login = { auth: btoa('me:pass:word') };
+const me: Credentials = { kind: 'password', user: 'me', password: 'pass:word' };
+const host = 'registry.example';
+
+const configs: Readonly<
+  Record<string, { readonly config: object; readonly host?: string; readonly is?: Credentials }>
+> = {
+  'nothing at all': { config: {} },
+  'another host': { config: { auths: { 'other.example': login } } },
+  'the host': { config: { auths: { [host]: login } }, is: me },
+  'a URL of the host': { config: { auths: { [`https://${host}/v2/`]: login } }, is: me },
+  'the host with another port': { config: { auths: { [`${host}:5000`]: login } } },
+  'the host with the port': { config: { auths: { [`${host}:5000`]: login } }, host: `${host}:5000`, is: me },
+  'Docker Hub': { config: { auths: { 'https://index.docker.io/v1/': login } }, host: 'docker.io', is: me },
+  'the longest name': {
+    config: { auths: { [host]: { auth: btoa('not:me') }, [`${host}/team`]: login } },
+    is: me,
+  },
+  'a neighbour of the repository': { config: { auths: { [`${host}/team/other`]: login } } },
+  'user and password apart': {
+    config: { auths: { [host]: { username: 'me', password: 'pass:word' } } },
+    is: me,
+  },
+  'an identity token': {
+    config: { auths: { [host]: { auth: btoa('me:'), identitytoken: 'token' } } },
+    is: { kind: 'identityToken', token: 'token' },
+  },
+  'an empty entry': { config: { auths: { [host]: {} } } },
+  'an entry that is no base64 of user:password': { config: { auths: { [host]: { auth: 'AAAA' } } } },
+  'fields of no interest': {
+    config: { auths: { [host]: login }, HttpHeaders: {}, plugins: { a: {} } },
+    is: me,
+  },
+};
+for (const [what, { config, host: wanted = host, is }] of Object.entries(configs)) {
+  test(`config.json: ${what}`, async (t) => {
+    const parsed = parseDockerConfig(JSON.stringify(config), 'config.json');
+    t.deepEqual(await credentialsFor(wanted, 'team/tools', parsed), is);
+  });
+}
+
+test('a damaged config.json: the message quotes nothing of it', (t) => {
+  for (const text of ['{"auths": {"x": {"auth": "secret', '{"auths": {"x": "secret"}}', '"secret"']) {
+    const error = t.throws(() => parseDockerConfig(text, 'c.json'), { instanceOf: MounterError });
+    t.notRegex(`${error.message} ${error.hint} ${error.cause ?? ''}`, /secret/);
+  }
+});
+
+test('a config.json that was named has to be there', (t) => {
+  t.throws(() => readDockerConfig(join(tmpdir(), 'none/config.json')), { code: 'ENOENT' });
+});
+
+const directory = mkdtempSync(join(tmpdir(), 'credentials-'));
+process.env.PATH = `${directory}:${process.env.PATH}`;
+test.after.always(() => rmSync(directory, { recursive: true, force: true }));
+
+function writeHelper(name: string, script: string): void {
+  writeFileSync(join(directory, `docker-credential-${name}`), `#!/bin/sh\n${script}\n`);
+  chmodSync(join(directory, `docker-credential-${name}`), 0o755);
+}
+
+test('helpers: the one of the host, then the store, then the file', async (t) => {
+  writeHelper(
+    'one',
+    `[ "$1" = get ] && read -r host; echo "{\\"Username\\": \\"$host\\", \\"Secret\\": \\"s\\"}"`,
+  );
+  writeHelper('token', `echo '{"Username": "<token>", "Secret": "s"}'`);
+  writeHelper('none', 'echo "credentials not found in native keychain"; exit 1');
+  const of = (config: object, wanted = host) =>
+    credentialsFor(wanted, 'tools', parseDockerConfig(JSON.stringify(config), 'config.json'));
+  const byOne = { kind: 'password', user: host, password: 's' };
+  t.deepEqual(await of({ credHelpers: { [host]: 'one' }, credsStore: 'none' }), byOne);
+  t.deepEqual(await of({ credHelpers: { other: 'none' }, credsStore: 'one' }), byOne);
+  t.deepEqual(await of({ credsStore: 'token' }), { kind: 'identityToken', token: 's' });
+  t.deepEqual(await of({ credsStore: 'none', auths: { [host]: login } }), me);
+  t.is(await of({ credsStore: 'none' }), undefined);
+  const hub = await of({ credsStore: 'one' }, 'docker.io');
+  t.deepEqual(hub, { kind: 'password', user: 'https://index.docker.io/v1/', password: 's' });
+});
+
+const badHelpers: Readonly<
+  Record<string, readonly [name: string, script: string | undefined, message: RegExp]>
+> = {
+  'is not there': ['absent', undefined, /could not be run/],
+  fails: ['fails', 'echo secret; echo secret >&2; exit 3', /failed with status 3/],
+  'talks nonsense': ['nonsense', 'echo secret', /no user and secret/],
+  'has a path for a name': ['../../bin/sh', undefined, /no name of a program/],
+};
+for (const [what, [name, script, message]] of Object.entries(badHelpers)) {
+  test(`a helper that ${what}`, async (t) => {
+    if (script !== undefined) writeHelper(name, script);
+    const config = parseDockerConfig(JSON.stringify({ credsStore: name }), 'config.json');
+    const error = await t.throwsAsync(credentialsFor(host, 'tools', config), {
+      instanceOf: MounterError,
+      message,
+    });
+    t.notRegex(`${error?.message} ${error?.hint}`, /secret$/);
+    t.is(error?.subject, `docker-credential-${name}`);
+  });
+}

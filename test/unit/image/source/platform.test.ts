@@ -1,0 +1,49 @@
+import test from 'ava';
+import type { Descriptor } from '../../../../src/image/source/documents.ts';
+import type { Platform } from '../../../../src/image/source/options.ts';
+import { choosePlatform } from '../../../../src/image/source/platform.ts';
+
+const all = [
+  'linux/amd64',
+  'linux/amd64/v3',
+  'linux/arm64/v8',
+  'linux/arm64/v9',
+  'linux/arm/v7',
+  'unknown/unknown',
+];
+
+function manifestsFor(platforms: readonly string[]): readonly Descriptor[] {
+  return platforms.map((text) => {
+    const [os = '', architecture = '', variant] = text.split('/');
+    const platform = { os, architecture, ...(variant !== undefined && { variant }) };
+    return { mediaType: text, digest: `sha256:${'0'.repeat(64)}`, size: 1, platform };
+  });
+}
+
+const choices: readonly (readonly [
+  architecture: Platform['architecture'],
+  variant: string,
+  chosen: string,
+])[] = [
+  ['amd64', '', 'linux/amd64'],
+  ['amd64', 'v3', 'linux/amd64/v3'],
+  ['amd64', 'v2', 'linux/amd64'],
+  ['arm64', '', 'linux/arm64/v8'],
+  ['arm64', 'v8', 'linux/arm64/v8'],
+  ['arm64', 'v9', 'linux/arm64/v9'],
+];
+for (const [architecture, variant, chosen] of choices) {
+  test(`for ${architecture} ${variant || 'of any kind'}: ${chosen}`, (t) => {
+    const platform = { os: 'linux' as const, architecture, ...(variant !== '' && { variant }) };
+    t.is(choosePlatform(manifestsFor(all), platform, 'ref').mediaType, chosen);
+  });
+}
+
+test('none that fits: all that there are are named, attestations are not', (t) => {
+  const platform = { os: 'linux', architecture: 'amd64' } as const;
+  const manifests = manifestsFor(['windows/amd64', 'linux/amd64/v3', 'unknown/unknown', 'linux/arm64']);
+  t.throws(() => choosePlatform(manifests, platform, 'ref'), {
+    message: 'there is no image for linux/amd64; there is one for linux/amd64/v3, linux/arm64, windows/amd64',
+  });
+  t.throws(() => choosePlatform([], platform, 'ref'), { message: /no platform at all/ });
+});
