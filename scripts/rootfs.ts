@@ -83,7 +83,8 @@ async function build(manifest: Manifest, flags: Flags): Promise<BuildRecord> {
 async function updatePins(): Promise<void> {
   const manifest = parseManifest(await readFile(workspace.manifest, 'utf8'), workspace.manifest);
   const packages = await resolvePins(manifest.rootfs);
-  const { digest: _digest, ...rootfs } = manifest.rootfs;
+  // The pinned images held the rootfs of before.
+  const { digest: _digest, image: _image, ...rootfs } = manifest.rootfs;
   const text = await readFile(workspace.manifest, 'utf8');
   await writeWhole(workspace.manifest, replaceRootfs(text, { ...rootfs, packages: [...packages] }));
 }

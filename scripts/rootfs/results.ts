@@ -25,7 +25,7 @@ export interface BuildRecord {
 /** Changes with the manifest's `rootfs`, pins included, with its programs, and with the code of the build. */
 export async function buildKey(manifest: Manifest): Promise<string> {
   const hash = createHash('sha256');
-  const { digest: _digest, ...rootfs } = manifest.rootfs;
+  const { digest: _digest, image: _image, ...rootfs } = manifest.rootfs;
   const { filesystems, daemons } = manifest;
   hash.update(JSON.stringify({ rootfs, filesystems, daemons }));
   const paths = globSync(sources, { cwd: workspace.repository });

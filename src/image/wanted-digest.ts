@@ -1,6 +1,6 @@
 import { MounterError } from '../errors.ts';
 import { exitCode } from '../exit-codes.ts';
-import type { ImageContent } from './content.ts';
+import type { ImageConfig, ImageContent } from './content.ts';
 import { besideSource, type ManifestFile, noSuchManifest } from './manifest-choice.ts';
 
 /**
@@ -20,11 +20,31 @@ export function requireDigest(
     readonly manifest: ManifestFile | undefined;
   },
 ): void {
+  if (content.config !== undefined) requirePinned(content, content.config, manifest);
   if (content.config !== undefined || fetch.expectedDigest !== undefined) return;
   if (manifest === undefined) throw noSuchManifest(besideSource(source) ?? source);
   const { digest } = manifest.manifest.rootfs;
   if (digest === undefined) throw noDigest(source);
   if (digest !== content.digest) throw wrongDigest(content, digest);
+}
+
+/** A manifest that pins the image of this architecture means that one, whatever a tag has come to lead to. */
+function requirePinned(
+  { digest, reference }: ImageContent,
+  { architecture }: ImageConfig,
+  manifest: ManifestFile | undefined,
+): void {
+  const pins: Readonly<Record<string, string | undefined>> = manifest?.manifest.rootfs.image ?? {};
+  const pinned = pins[architecture];
+  if (pinned === undefined || pinned === digest) return;
+  throw new MounterError(
+    `is the image ${digest}, not ${pinned}, which the manifest pins for ${architecture}`,
+    {
+      subject: reference,
+      status: exitCode.system,
+      hint: `install NAME@${pinned}, or change rootfs.image in the manifest`,
+    },
+  );
 }
 
 function noDigest(source: string): MounterError {
