@@ -1,7 +1,7 @@
 import { existsSync, realpathSync } from 'node:fs';
 import type { Host } from '../host/host.ts';
 import { readMountinfo } from '../host/mountinfo.ts';
-import { currentDigest, installedDigests } from '../image/versions.ts';
+import { currentDigest, installedDigests } from '../image/versions/versions.ts';
 import { glusterfsDaemonsOf } from '../mount/glusterfs.ts';
 import { hostProcesses, rootfsProcesses } from '../rootfs/daemons.ts';
 import type { Layout } from '../rootfs/layout.ts';

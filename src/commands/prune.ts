@@ -1,9 +1,9 @@
 import { existsSync } from 'node:fs';
 import { MounterError } from '../errors.ts';
 import { exitCode } from '../exit-codes.ts';
-import { prune } from '../image/prune.ts';
-import { removeUnfinished } from '../image/unfinished.ts';
-import { withVersionsLock } from '../image/versions-lock.ts';
+import { prune } from '../image/versions/prune.ts';
+import { removeUnfinished } from '../image/versions/unfinished.ts';
+import { withVersionsLock } from '../image/versions/versions-lock.ts';
 import { requireRoot } from '../rootfs/node.ts';
 import { withNodeLock } from '../rootfs/node-lock.ts';
 import type { CommandContext } from './context.ts';

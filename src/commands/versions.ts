@@ -1,7 +1,7 @@
 import { exitCode } from '../exit-codes.ts';
 import type { Host } from '../host/host.ts';
-import { type InstalledVersion, listVersions } from '../image/version-list.ts';
-import { describeProcess, programName } from '../image/version-use.ts';
+import { type InstalledVersion, listVersions } from '../image/versions/version-list.ts';
+import { describeProcess, programName } from '../image/versions/version-use.ts';
 import type { CommandContext } from './context.ts';
 import { parseFlags } from './flags.ts';
 import { table } from './tables.ts';

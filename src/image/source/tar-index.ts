@@ -1,6 +1,6 @@
 import { posix } from 'node:path';
-import type { TarEntry } from '../tar-entry.ts';
-import { type EntryHandler, TarReader } from '../tar-reader.ts';
+import type { TarEntry } from '../layers/tar-entry.ts';
+import { type EntryHandler, TarReader } from '../layers/tar-reader.ts';
 
 export interface IndexedFile {
   /** Of the first byte, in the uncompressed tar. */

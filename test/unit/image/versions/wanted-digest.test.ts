@@ -1,8 +1,8 @@
 import test from 'ava';
-import { MounterError } from '../../../src/errors.ts';
-import type { ImageContent } from '../../../src/image/content.ts';
-import { requireDigest } from '../../../src/image/wanted-digest.ts';
-import { manifest } from '../../fixtures/node-model.ts';
+import { MounterError } from '../../../../src/errors.ts';
+import type { ImageContent } from '../../../../src/image/content.ts';
+import { requireDigest } from '../../../../src/image/versions/wanted-digest.ts';
+import { manifest } from '../../../fixtures/node-model.ts';
 
 const digestOf = (digit: string) => `sha256:${digit.repeat(64)}`;
 const config = { architecture: 'amd64', os: 'linux', labels: {}, entrypoint: [], cmd: [], env: [] };

@@ -19,7 +19,7 @@ import { gzipSync, zstdCompressSync } from 'node:zlib';
 import test from 'ava';
 import { execa } from 'execa';
 import { type Pack, pack } from 'tar-stream';
-import { unpackTar } from '../../../src/image/unpack.ts';
+import { unpackTar } from '../../../../src/image/layers/unpack.ts';
 
 const owner = { uid: process.geteuid?.() ?? 0, gid: process.getegid?.() ?? 0 };
 const mtime = new Date('2024-02-29T12:34:56Z');

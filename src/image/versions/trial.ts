@@ -1,7 +1,7 @@
 import { lstatSync } from 'node:fs';
-import type { Host } from '../host/host.ts';
-import { interruption } from '../host/interruption.ts';
-import type { Manifest } from '../rootfs/manifest.ts';
+import type { Host } from '../../host/host.ts';
+import { interruption } from '../../host/interruption.ts';
+import type { Manifest } from '../../rootfs/manifest.ts';
 import { interpreterOf } from './elf.ts';
 import { resolveInRoot } from './resolve-in-root.ts';
 

@@ -1,5 +1,5 @@
-import { withFileLock } from '../host/file-lock.ts';
-import { runDirectory } from '../rootfs/layout.ts';
+import { withFileLock } from '../../host/file-lock.ts';
+import { runDirectory } from '../../rootfs/layout.ts';
 
 /** An image may come over a slow line: longer than any of the others waits for. */
 const waitSeconds = 600;

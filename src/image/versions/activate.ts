@@ -1,11 +1,11 @@
 import { copyFileSync, existsSync, lstatSync, realpathSync, renameSync, rmSync } from 'node:fs';
-import { writeAtomically } from '../host/files.ts';
-import type { Host } from '../host/host.ts';
-import { mountsBelow, readMountinfo } from '../host/mountinfo.ts';
-import type { Layout } from '../rootfs/layout.ts';
-import type { Manifest } from '../rootfs/manifest.ts';
-import { detachOldViews } from '../rootfs/old-views.ts';
-import { prepareRootfs, rememberSettings } from '../rootfs/prepare.ts';
+import { writeAtomically } from '../../host/files.ts';
+import type { Host } from '../../host/host.ts';
+import { mountsBelow, readMountinfo } from '../../host/mountinfo.ts';
+import type { Layout } from '../../rootfs/layout.ts';
+import type { Manifest } from '../../rootfs/manifest.ts';
+import { detachOldViews } from '../../rootfs/old-views.ts';
+import { prepareRootfs, rememberSettings } from '../../rootfs/prepare.ts';
 import { readRecord, writeRecord } from './version-record.ts';
 import { currentDigest, switchTo, versionPath } from './versions.ts';
 

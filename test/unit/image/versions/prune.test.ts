@@ -1,9 +1,9 @@
 import test from 'ava';
-import { parseMountinfo } from '../../../src/host/mountinfo.ts';
-import { inOrderOfWorth } from '../../../src/image/prune.ts';
-import type { InstalledVersion } from '../../../src/image/version-list.ts';
-import { describeProcess, foreignMounts, programName } from '../../../src/image/version-use.ts';
-import { manifest } from '../../fixtures/node-model.ts';
+import { parseMountinfo } from '../../../../src/host/mountinfo.ts';
+import { inOrderOfWorth } from '../../../../src/image/versions/prune.ts';
+import type { InstalledVersion } from '../../../../src/image/versions/version-list.ts';
+import { describeProcess, foreignMounts, programName } from '../../../../src/image/versions/version-use.ts';
+import { manifest } from '../../../fixtures/node-model.ts';
 
 function version(
   digest: string,

@@ -1,5 +1,5 @@
-import { MounterError } from '../errors.ts';
-import { exitCode } from '../exit-codes.ts';
+import { MounterError } from '../../errors.ts';
+import { exitCode } from '../../exit-codes.ts';
 import { textOf } from './byte-path.ts';
 
 /**

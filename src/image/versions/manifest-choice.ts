@@ -1,9 +1,9 @@
 import { existsSync, lstatSync, readFileSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { MounterError } from '../errors.ts';
-import { exitCode } from '../exit-codes.ts';
-import type { Layout } from '../rootfs/layout.ts';
-import { type Manifest, parseManifest } from '../rootfs/manifest.ts';
+import { MounterError } from '../../errors.ts';
+import { exitCode } from '../../exit-codes.ts';
+import type { Layout } from '../../rootfs/layout.ts';
+import { type Manifest, parseManifest } from '../../rootfs/manifest.ts';
 import { resolveInRoot } from './resolve-in-root.ts';
 
 /** A manifest as it stands in its file, checked. */

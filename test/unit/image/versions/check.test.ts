@@ -2,10 +2,10 @@ import { chmodSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync }
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import test from 'ava';
-import { checkRootfs, missingFrom } from '../../../src/image/check.ts';
-import { resolveInRoot } from '../../../src/image/resolve-in-root.ts';
-import { HostModel } from '../../fixtures/host-model.ts';
-import { manifest } from '../../fixtures/node-model.ts';
+import { checkRootfs, missingFrom } from '../../../../src/image/versions/check.ts';
+import { resolveInRoot } from '../../../../src/image/versions/resolve-in-root.ts';
+import { HostModel } from '../../../fixtures/host-model.ts';
+import { manifest } from '../../../fixtures/node-model.ts';
 
 const promised = [
   '/sbin/mount.nfs',

@@ -1,6 +1,6 @@
-import { MounterError } from '../errors.ts';
-import { exitCode } from '../exit-codes.ts';
-import type { ImageConfig, ImageContent } from './content.ts';
+import { MounterError } from '../../errors.ts';
+import { exitCode } from '../../exit-codes.ts';
+import type { ImageConfig, ImageContent } from '../content.ts';
 import { besideSource, type ManifestFile, noSuchManifest } from './manifest-choice.ts';
 
 /**

@@ -1,5 +1,5 @@
-import { MounterError } from '../errors.ts';
-import { exitCode } from '../exit-codes.ts';
+import { MounterError } from '../../errors.ts';
+import { exitCode } from '../../exit-codes.ts';
 
 /** What an image may unpack to: generous for a node's tools, and an end to decompression bombs. */
 export interface LayerLimits {

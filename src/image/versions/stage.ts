@@ -1,10 +1,10 @@
 import { mkdirSync, realpathSync, renameSync, rmSync } from 'node:fs';
-import { MounterError } from '../errors.ts';
-import { exitCode } from '../exit-codes.ts';
-import { runProgram } from '../host/run-program.ts';
-import { isErrnoException } from '../host/system-error.ts';
-import type { ImageContent } from './content.ts';
-import { unpackImage } from './unpack-image.ts';
+import { MounterError } from '../../errors.ts';
+import { exitCode } from '../../exit-codes.ts';
+import { runProgram } from '../../host/run-program.ts';
+import { isErrnoException } from '../../host/system-error.ts';
+import type { ImageContent } from '../content.ts';
+import { unpackImage } from '../layers/unpack-image.ts';
 
 /**
  * Unpacks an image to `unfinished`, a name that means nothing yet, and leaves it there complete and on

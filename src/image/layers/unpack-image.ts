@@ -1,7 +1,7 @@
-import { MounterError } from '../errors.ts';
-import { exitCode } from '../exit-codes.ts';
-import { asSystemError } from '../host/system-error.ts';
-import type { ImageContent, Layer } from './content.ts';
+import { MounterError } from '../../errors.ts';
+import { exitCode } from '../../exit-codes.ts';
+import { asSystemError } from '../../host/system-error.ts';
+import type { ImageContent, Layer } from '../content.ts';
 import { EntryError } from './entry-path.ts';
 import { type LayerLimits, layerLimits } from './layer-limits.ts';
 import { LayerReader } from './layer-reader.ts';

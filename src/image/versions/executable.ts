@@ -1,6 +1,6 @@
 import { chmodSync, constants, copyFileSync, readFileSync, renameSync, rmSync, statSync } from 'node:fs';
 import { basename } from 'node:path';
-import type { Layout } from '../rootfs/layout.ts';
+import type { Layout } from '../../rootfs/layout.ts';
 
 /**
  * kubelet's mounter path is MOUNTER_HOME/mounter. A running one keeps its old file: the new one comes by

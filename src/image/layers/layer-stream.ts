@@ -1,7 +1,7 @@
 import { pipeline, Readable } from 'node:stream';
 import { createGunzip, createZstdDecompress } from 'node:zlib';
-import { MounterError } from '../errors.ts';
-import { exitCode } from '../exit-codes.ts';
+import { MounterError } from '../../errors.ts';
+import { exitCode } from '../../exit-codes.ts';
 
 /** A layer's bytes, uncompressed. */
 

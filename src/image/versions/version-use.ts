@@ -1,9 +1,9 @@
 import { existsSync, realpathSync } from 'node:fs';
-import type { Host, ProcessInformation } from '../host/host.ts';
-import { type MountEntry, mountsBelow, readMountinfo } from '../host/mountinfo.ts';
-import type { Layout } from '../rootfs/layout.ts';
-import type { Manifest } from '../rootfs/manifest.ts';
-import { processesIn } from '../rootfs/root-processes.ts';
+import type { Host, ProcessInformation } from '../../host/host.ts';
+import { type MountEntry, mountsBelow, readMountinfo } from '../../host/mountinfo.ts';
+import type { Layout } from '../../rootfs/layout.ts';
+import type { Manifest } from '../../rootfs/manifest.ts';
+import { processesIn } from '../../rootfs/root-processes.ts';
 import { versionPath } from './versions.ts';
 
 /** What still needs a version. */

@@ -1,9 +1,9 @@
 import { existsSync, lstatSync, mkdirSync, readdirSync, realpathSync, renameSync, rmSync } from 'node:fs';
 import { basename, dirname } from 'node:path';
-import { MounterError } from '../errors.ts';
-import { exitCode } from '../exit-codes.ts';
-import type { Host } from '../host/host.ts';
-import { type OpenedSource, openSource, type SourceOptions } from './source.ts';
+import { MounterError } from '../../errors.ts';
+import { exitCode } from '../../exit-codes.ts';
+import type { Host } from '../../host/host.ts';
+import { type OpenedSource, openSource, type SourceOptions } from '../source.ts';
 import { removeAtExit, stage } from './stage.ts';
 import { removeTree } from './unfinished.ts';
 
