@@ -21,11 +21,11 @@ export interface ExtractRequest {
  * @throws MounterError; the directory is then as it was.
  */
 export async function extractInto({ source, fetch, directory }: ExtractRequest, host: Host): Promise<string> {
-  refuseFilled(directory);
   process.umask(0o022);
   mkdirSync(dirname(directory), { recursive: true, mode: 0o755 });
   const target = `${realpathSync(dirname(directory))}/${basename(directory)}`;
   removeAbandoned(target, host);
+  refuseFilled(target);
   const downloadDirectory = unfinishedBeside(target, 'download');
   const unfinished = unfinishedBeside(target, 'tree');
   mkdirSync(downloadDirectory, { mode: 0o700 });
