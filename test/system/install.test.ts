@@ -194,7 +194,7 @@ test.serial('a rootfs without a promised helper is refused, and named', async (t
     stderr,
     /the rootfs lacks \/sbin\/mount.nfs, \/sbin\/mount.nfs4, \/sbin\/rpcbind, which the manifest promises\nhint: /,
   );
-  t.deepEqual(readdirSync(node.path(`${mounterHome}/versions`)), []);
+  t.deepEqual(readdirSync(node.path('/home')), [], 'a first install that came to nothing leaves nothing');
 });
 
 test.serial("a rootfs whose etc leads to the host's is refused", async (t) => {

@@ -1,4 +1,5 @@
-import { lstatSync, mkdirSync, realpathSync, renameSync, rmSync } from 'node:fs';
+import { lstatSync, mkdirSync, realpathSync, renameSync, rmdirSync, rmSync } from 'node:fs';
+import { dirname } from 'node:path';
 import { MounterError } from '../../errors.ts';
 import { exitCode } from '../../exit-codes.ts';
 import type { Host } from '../../host/host.ts';
@@ -49,9 +50,11 @@ export async function installVersion(request: InstallRequest, context: InstallCo
   // rpc.statd, which is not root, must find its way in.
   process.umask(0o022);
   refuseRealRootfs(layout);
-  mkdirSync(layout.versions, { recursive: true, mode: 0o755 });
+  const firstMade = mkdirSync(layout.versions, { recursive: true, mode: 0o755 });
   removeUnfinished(layout, host, [downloadPath(layout)]);
-  const { digest, manifest } = await fetchVersion(request, context, done);
+  const { digest, manifest } = await fetchVersion(request, context, done).finally(() => {
+    if (firstMade !== undefined) removeEmpty(layout.versions, firstMade);
+  });
   if (!request.isToSwitch) return { digest, manifest, done };
   if (placeExecutable(executable, layout)) done.push(`placed ${layout.executable}`);
   const activation = { digest, manifest: manifest.manifest, manifestText: manifest.text };
@@ -79,6 +82,15 @@ async function fetchVersion(
   } finally {
     await opened?.dispose();
     rmSync(downloadDirectory, { recursive: true, force: true });
+  }
+}
+
+/** The directories from `path` up to `top` that have stayed empty: a first install that came to nothing. */
+function removeEmpty(path: string, top: string): void {
+  try {
+    for (let way = path; way.startsWith(top); way = dirname(way)) rmdirSync(way);
+  } catch {
+    // Something is in it.
   }
 }
 
