@@ -1,7 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
@@ -9,6 +8,7 @@ import { execa } from 'execa';
 import pRetry, { AbortError } from 'p-retry';
 import { ensureInstalled } from '../debian.ts';
 import { ensureDockerRegistry } from '../docker-registry.ts';
+import { freePort } from '../free-port.ts';
 
 /** It answers within half a second; a busy machine gets 20 s. */
 const startRetries = { retries: 200, minTimeout: 100, factor: 1 };
@@ -74,14 +74,4 @@ async function pushTo(repository: string, source: string, tag: string): Promise<
   await execa('skopeo', ['copy', '--preserve-digests', '--dest-tls-verify=false', source, target]);
   const args = ['inspect', '--tls-verify=false', '--format', '{{.Digest}}', target];
   return `${repository}@${(await execa('skopeo', args)).stdout}`;
-}
-
-/** It may be taken again before it is used; the registry then says so and ends. */
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const address = server.address();
-  server.close();
-  if (address === null || typeof address === 'string') throw new TypeError('no port');
-  return address.port;
 }

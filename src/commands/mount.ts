@@ -1,5 +1,5 @@
 import type { Host } from '../host/host.ts';
-import { parseHelperArguments, parseMountArguments } from '../mount/argv.ts';
+import { type HelperName, parseHelperArguments, parseMountArguments } from '../mount/argv.ts';
 import type { MountContext } from '../mount/context.ts';
 import { type MountPlan, planMount } from '../mount/plan.ts';
 import { toMountRequest } from '../mount/request.ts';
@@ -11,8 +11,7 @@ import { readSettings } from '../rootfs/settings.ts';
 import type { Output } from './output.ts';
 
 /** The names under which the executable is a mount helper for the host's own mount(8). */
-export const helperNames = ['mount.nfs', 'mount.nfs4', 'mount.glusterfs'] as const;
-export type HelperName = (typeof helperNames)[number];
+export const helperNames: readonly HelperName[] = ['mount.nfs', 'mount.nfs4', 'mount.glusterfs'];
 
 /**
  * `mounter mount`: argv → request → plan → run.
