@@ -1,3 +1,6 @@
+import type { ErrorClass } from './error-class.ts';
+import { exitCode } from './exit-codes.ts';
+
 /**
  * What went wrong, in the words an operator needs: which step, about what, why, and what to do next.
  * `main.ts` alone turns it into text on stderr and an exit status.
@@ -8,6 +11,8 @@ export class MounterError extends Error {
   readonly subject: string | undefined;
   /** The exit status, one of mount(8)'s (see `exit-codes.ts`) or the helper's own. */
   readonly status: number;
+  /** What kind of failure it is; follows from the status where nothing better is known. */
+  readonly errorClass: ErrorClass;
   /** The next action, one sentence. */
   readonly hint: string | undefined;
   /** The helper's own words, byte for byte; printed whole between the message and the hint. */
@@ -17,6 +22,7 @@ export class MounterError extends Error {
     message: string,
     details: {
       readonly status: number;
+      readonly errorClass?: ErrorClass;
       readonly subject?: string | undefined;
       readonly hint?: string | undefined;
       readonly helperOutput?: string;
@@ -26,8 +32,24 @@ export class MounterError extends Error {
     super(message, details.cause === undefined ? undefined : { cause: details.cause });
     this.subject = details.subject;
     this.status = details.status;
+    this.errorClass = details.errorClass ?? classOfStatus(details.status);
     this.hint = details.hint;
     this.helperOutput = details.helperOutput ?? '';
+  }
+}
+
+function classOfStatus(status: number): ErrorClass {
+  switch (status) {
+    case exitCode.usage:
+      return 'usage';
+    case exitCode.system:
+      return 'node';
+    case exitCode.internal:
+      return 'internal';
+    case exitCode.interrupted:
+      return 'interrupted';
+    default:
+      return 'unknown';
   }
 }
 

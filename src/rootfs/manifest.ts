@@ -1,28 +1,16 @@
 import * as v from 'valibot';
 import { MounterError } from '../errors.ts';
 import { exitCode } from '../exit-codes.ts';
+import { absolutePath, digest, seconds, sha256 } from './manifest/fields.ts';
+import { log } from './manifest/log.ts';
+import { policy } from './manifest/policy.ts';
+import { resolver } from './manifest/resolver.ts';
 
 /**
  * rootfs-manifest.json: what the rootfs contains, what it must offer, and how the node uses it. One file
  * drives the build (`scripts/rootfs.ts`), the check at install, and the mount; this is its only definition.
  * `npm run build` writes the same as a JSON schema.
  */
-
-const absolutePath = v.pipe(
-  v.string(),
-  v.regex(/^(\/[^/\x00-\x1f]+)+$/, 'must be an absolute path below /, without a trailing or repeated slash'),
-  v.regex(/^(?!.*\/\.\.?(\/|$))/, 'must be an absolute path without "." or ".." parts'),
-);
-const sha256 = v.pipe(v.string(), v.regex(/^[0-9a-f]{64}$/, 'must be 64 hexadecimal digits'));
-const digest = v.pipe(
-  v.string(),
-  v.regex(/^sha256:[0-9a-f]{64}$/, 'must be "sha256:" and 64 hexadecimal digits'),
-);
-const seconds = v.pipe(
-  v.number(),
-  v.minValue(0.1, 'must be at least 0.1 s'),
-  v.maxValue(3600, 'must be at most 3600 s'),
-);
 
 const debianPackage = v.strictObject({
   name: v.pipe(v.string(), v.regex(/^[a-z0-9][a-z0-9+.-]+$/, 'must be a Debian package name')),
@@ -107,8 +95,14 @@ export const manifestSchema = v.strictObject({
         'needs a shared mount whose host path and rootfs path are the same: the kubelet directory',
       ),
     ),
+    /** What `mounter kubelet` lays into the rootfs of the kubelet, beside the kubelet directory itself. */
+    kubelet: v.optional(v.array(mount), []),
   }),
   limits: v.strictObject({
+    /** A helper that has not ended by then is asked after: does its server's name resolve, does its port answer? */
+    doubtSeconds: v.optional(seconds, 1),
+    /** For those questions, all together. */
+    connectSeconds: v.optional(seconds, 5),
     /** The whole of one mount; below kubelet's 2 min 3 s. */
     mountSeconds: seconds,
     /** A daemon from its start to its first answer. */
@@ -118,11 +112,19 @@ export const manifestSchema = v.strictObject({
   }),
   /** How a call gets into the rootfs. */
   enter: v.picklist(['chroot']),
+  /** False turns the mounter off on this node: a call is then the host's own mount(8), and nothing else. */
+  enabled: v.optional(v.boolean(), true),
+  policy: v.optional(policy, {}),
+  resolver: v.optional(resolver, {}),
+  log: v.optional(log, {}),
 });
 
 export type Manifest = v.InferOutput<typeof manifestSchema>;
 /** What the node goes by; the rest of the manifest is for the build and the install. */
-export type NodeSettings = Pick<Manifest, 'filesystems' | 'daemons' | 'mounts' | 'limits' | 'enter'>;
+export type NodeSettings = Pick<
+  Manifest,
+  'filesystems' | 'daemons' | 'limits' | 'enter' | 'enabled' | 'policy' | 'resolver' | 'log'
+> & { readonly mounts: Pick<Manifest['mounts'], 'mounter'> };
 export type Filesystem = v.InferOutput<typeof filesystem>;
 export type ManifestMount = v.InferOutput<typeof mount>;
 export type DebianPackage = v.InferOutput<typeof debianPackage>;

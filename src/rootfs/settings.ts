@@ -10,7 +10,7 @@ import { readManifest } from './node.ts';
  */
 
 /** Changes with what stands in the file below: an older executable's file is then no match. */
-const format = 1;
+const format = 2;
 
 export const settingsFile = `${runDirectory}/settings`;
 
@@ -29,8 +29,13 @@ export async function readSettings(host: Host, layout: Layout): Promise<NodeSett
 export function settingsText(host: Host, layout: Layout, manifest: Manifest): string | undefined {
   const stamp = stampOf(layout, host.stat(layout.manifest));
   if (stamp === undefined) return undefined;
-  const { filesystems, daemons, mounts, limits, enter } = manifest;
-  return stamp + JSON.stringify({ filesystems, daemons, mounts, limits, enter } satisfies NodeSettings);
+  return stamp + JSON.stringify(nodeSettings(manifest));
+}
+
+function nodeSettings(manifest: Manifest): NodeSettings {
+  const { filesystems, daemons, mounts, limits, enter, enabled, policy, resolver, log } = manifest;
+  const { mounter } = mounts;
+  return { filesystems, daemons, mounts: { mounter }, limits, enter, enabled, policy, resolver, log };
 }
 
 /** A line that no two states of the file share: whatever writes it, or puts another in its place, changes ctime. */

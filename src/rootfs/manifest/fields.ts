@@ -1,0 +1,22 @@
+import * as v from 'valibot';
+
+/** What fields of several sections of the manifest have in common. */
+
+export const absolutePath = v.pipe(
+  v.string(),
+  v.regex(/^(\/[^/\x00-\x1f]+)+$/, 'must be an absolute path below /, without a trailing or repeated slash'),
+  v.regex(/^(?!.*\/\.\.?(\/|$))/, 'must be an absolute path without "." or ".." parts'),
+);
+
+export const sha256 = v.pipe(v.string(), v.regex(/^[0-9a-f]{64}$/, 'must be 64 hexadecimal digits'));
+
+export const digest = v.pipe(
+  v.string(),
+  v.regex(/^sha256:[0-9a-f]{64}$/, 'must be "sha256:" and 64 hexadecimal digits'),
+);
+
+export const seconds = v.pipe(
+  v.number(),
+  v.minValue(0.1, 'must be at least 0.1 s'),
+  v.maxValue(3600, 'must be at most 3600 s'),
+);
