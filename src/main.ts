@@ -25,6 +25,8 @@ async function main(argv0: string, argv: readonly string[], output: Output): Pro
   } catch (error) {
     const shown = asMounterError(error);
     output.err(formatError(shown));
+    if (argv[0] === 'mount' && argv.includes('--json'))
+      output.out((await import('./commands/failure-json.ts')).failureAsJson(shown));
     // A mistyped command is nothing to remember.
     if (shown.status !== exitCode.usage) (await import('./log.ts')).recordFailure(shown, argv[0] ?? '');
     return shown.status;

@@ -52,7 +52,8 @@ path of a directory below the kubelet directory. Success means that it is visibl
   -n, --no-mtab         for the helper           -s                 for the helper: tolerate unknown options
       --source SOURCE   instead of the operand       --target TARGET
       --no-canonicalize accepted: paths are never canonicalized
-      --dry-run         print the plan, run nothing; with --json for programs
+      --dry-run         print the plan, run nothing
+      --json            the plan, or a failure: one object with class, status, subject, message, hint
 
 NFSv3 with locks needs rpcbind and rpc.statd; they are started when needed, once per node.
 Exit status as in mount(8): 0 success, 1 usage or not root, 2 system, 8 interrupted, 32 mount failure,

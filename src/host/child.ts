@@ -1,6 +1,6 @@
 import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs';
 import { runDirectory } from '../rootfs/layout.ts';
-import type { Command, Outcome } from './host.ts';
+import type { Command, Doubt, Outcome } from './host.ts';
 import { kill } from './kill.ts';
 import { programDirectories } from './programs.ts';
 import { type StartedChild, startChild } from './start-child.ts';
@@ -24,19 +24,27 @@ export async function run(command: Command): Promise<Outcome> {
   const capture = openCapture();
   const interruption = listenForInterruption();
   const deadline = timer(command.deadlineMs);
+  const doubt = command.doubt === undefined ? undefined : raise(command.doubt);
   try {
     const child = await startChild(command.argv, environment, capture);
     const first = await Promise.race([
       child.ended,
       interruption.received.then(() => 'interrupt' as const),
       deadline.passed.then(() => 'deadline' as const),
+      ...(command.signal === undefined ? [] : [aborted(command.signal)]),
+      ...(doubt === undefined ? [] : [doubt.confirmed]),
     ]);
-    if (typeof first === 'number') return { status: first, endedBy: 'itself', output: readCapture(capture) };
-    const status = await endGroup(child, command.terminateMs);
+    const settled = doubt?.settle();
+    if (typeof first === 'number') {
+      if (settled !== undefined) await settled;
+      return { status: first, endedBy: 'itself', output: readCapture(capture) };
+    }
+    const [status] = await Promise.all([endGroup(child, command.terminateMs), settled]);
     return { status, endedBy: first, output: readCapture(capture) };
   } finally {
     deadline.clear();
     interruption.ignore();
+    void doubt?.settle();
     if (capture !== undefined) closeSync(capture);
   }
 }
@@ -65,6 +73,37 @@ function timer(milliseconds: number): { readonly passed: Promise<void>; clear():
     timeout = setTimeout(resolve, milliseconds);
   });
   return { passed, clear: () => clearTimeout(timeout) };
+}
+
+/** The doubt's one question: asked when its time has come, and taken back by `settle`. */
+function raise({ afterMs, isHopeless }: Doubt): {
+  readonly confirmed: Promise<'doubt'>;
+  /** What is still being asked would outlive us: main.ts ends the process at once. */
+  settle(): Promise<void> | undefined;
+} {
+  const patience = timer(afterMs);
+  let over: AbortController | undefined;
+  let answer: Promise<boolean> | undefined;
+  const confirmed = new Promise<'doubt'>((resolve) => {
+    void patience.passed.then(async () => {
+      over = new AbortController();
+      answer = isHopeless(over.signal).catch(() => false);
+      if (await answer) resolve('doubt');
+    });
+  });
+  const settle = () => {
+    patience.clear();
+    over?.abort();
+    return answer === undefined ? undefined : within(unkillableMs, answer).then(() => {});
+  };
+  return { confirmed, settle };
+}
+
+function aborted(signal: AbortSignal): Promise<'interrupt'> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve('interrupt');
+    else signal.addEventListener('abort', () => resolve('interrupt'), { once: true });
+  });
 }
 
 const interruptSignals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;

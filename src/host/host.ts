@@ -27,6 +27,11 @@ export interface Host {
   findProgram(name: string): string;
   /** Runs a program to its end, within its limit. */
   run(command: Command): Promise<Outcome>;
+  /**
+   * Tries to open a TCP connection, and closes it at once.
+   * @param address IPv4 or IPv6, no name.
+   */
+  connect(address: string, port: number, limits: ConnectLimits): Promise<Connection>;
   sleep(milliseconds: number): Promise<void>;
   /** Monotonic, in milliseconds. */
   now(): number;
@@ -64,14 +69,37 @@ export interface Command {
   /** After this SIGTERM goes to the whole process group, after `terminateMs` more SIGKILL. */
   readonly deadlineMs: number;
   readonly terminateMs: number;
+  /** Ends it like an interrupt, as soon as it is aborted. */
+  readonly signal?: AbortSignal | undefined;
+  readonly doubt?: Doubt | undefined;
 }
+
+/** What to do about a command that takes longer than one that goes well. */
+export interface Doubt {
+  /** The command still runs after this: from now on it is asked after, once, while it runs on. */
+  readonly afterMs: number;
+  /**
+   * Whether the command can't come to anything; `true` ends it as its deadline would, `false` and an error
+   * leave it alone.
+   * @param over aborted when the command has ended, and the answer matters no more.
+   */
+  isHopeless(over: AbortSignal): Promise<boolean>;
+}
+
+export interface ConnectLimits {
+  readonly timeoutMs: number;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** What came of a connection; `unknown` is what says nothing about the server: our own limits, an abort. */
+export type Connection = 'open' | 'refused' | 'noRoute' | 'silent' | 'unknown';
 
 /** How a command ended. */
 export interface Outcome {
   /** The exit status; 128 + N when signal N ended it. */
   readonly status: number;
-  /** What ended it before its own end: its deadline, or a signal to us. */
-  readonly endedBy: 'itself' | 'deadline' | 'interrupt';
+  /** What ended it before its own end: its deadline, a signal to us (or an abort), or `Command.doubt`. */
+  readonly endedBy: 'itself' | 'deadline' | 'interrupt' | 'doubt';
   /** Its stdout and stderr as they came, at most the last 64 KiB. */
   readonly output: string;
 }

@@ -19,6 +19,7 @@ export const nodeHost: Host = {
   kill,
   findProgram,
   run,
+  connect: async (...args) => (await import('./connect.ts')).connect(...args),
   sleep: (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds)),
   now: () => performance.now(),
 };

@@ -23,7 +23,7 @@ export interface MountArguments {
   readonly noCanonicalize: boolean;
   /** --dry-run, ours. */
   readonly dryRun: boolean;
-  /** --json, ours: for the dry run's plan. */
+  /** --json, ours: for the dry run's plan, and for failures. */
   readonly json: boolean;
   readonly help: boolean;
 }

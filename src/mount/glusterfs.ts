@@ -1,6 +1,7 @@
 import { MounterError } from '../errors.ts';
 import { exitCode } from '../exit-codes.ts';
 import { type Host, isSameFile, type ProcessInformation } from '../host/host.ts';
+import { lastOption, parseOptions } from './options.ts';
 import type { MountRequest } from './request.ts';
 
 /** What only GlusterFS knows: how a volume is written, its helper's ways, and the daemon behind a mount. */
@@ -58,6 +59,22 @@ function refuseShellText(what: 'source' | 'target' | 'options', text: string, su
 
 function unusable(subject: string, message: string, hint: string): MounterError {
   return new MounterError(message, { subject, status: exitCode.usage, hint });
+}
+
+/**
+ * The servers that mount.glusterfs asks for the volume, in its order; undefined where they can't be told
+ * apart: colons separate backup servers, also those inside an IPv6 address.
+ */
+export function glusterfsServers(source: string, options: string): readonly string[] | undefined {
+  const plain = withoutBrackets(source);
+  const servers = plain.slice(0, plain.lastIndexOf(':')).split(',');
+  const parsed = parseOptions(options);
+  const list = lastOption(parsed, 'backup-volfile-servers')?.value;
+  const backup = lastOption(parsed, 'backupvolfile-server')?.value;
+  if (list === undefined) return backup === undefined ? servers : [...servers, backup];
+  if (list.includes('[') || list.includes('::')) return undefined;
+  const backups = list.split(':').filter((name) => name !== '');
+  return backups.some((name) => /^[0-9a-f]{1,4}$/i.test(name)) ? undefined : [...servers, ...backups];
 }
 
 function withoutBrackets(source: string): string {

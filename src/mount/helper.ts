@@ -1,16 +1,16 @@
-import { MounterError } from '../errors.ts';
-import { exitCode } from '../exit-codes.ts';
-import type { Host, Outcome } from '../host/host.ts';
+import type { Doubt, Host } from '../host/host.ts';
 import { enterRootfs } from '../rootfs/enter.ts';
 import type { MountContext } from './context.ts';
 import { glusterfsAlreadyMounted } from './glusterfs.ts';
 import type { MountPlan, MountStep } from './plan.ts';
+import type { Refusal } from './reach/refusal.ts';
 import { parentOf, type TargetState } from './target.ts';
 import { undoMount } from './undo.ts';
 import { isMountedAsAsked } from './verify.ts';
 
 /**
- * Runs the helper in the rootfs to its end or to the deadline of the whole mount.
+ * Runs the helper in the rootfs to its end, to the deadline of the whole mount, or until the server is found
+ * to refuse it.
  * @returns what it said.
  * @throws MounterError with the helper's status when it failed, after undoing what it left.
  */
@@ -23,11 +23,15 @@ export async function runHelper(
 ): Promise<string> {
   const { host, layout, manifest } = context;
   const deadlineMs = Math.max(0, deadline - host.now());
+  const startedMs = host.now();
+  const options = optionsOf(argv);
+  const asked = askAfter(plan, options, context);
   const entering = enterRootfs(host, layout.rootfs, manifest.enter, argv);
   const outcome = await host.run({
     argv: isExclusive ? [...exclusively(host, parentOf(plan.target), deadlineMs), ...entering] : entering,
     deadlineMs,
     terminateMs: manifest.limits.terminateSeconds * 1000,
+    doubt: asked.doubt,
   });
   if (outcome.status === 0 && outcome.endedBy === 'itself') return outcome.output;
   if (
@@ -37,56 +41,33 @@ export async function runHelper(
   )
     return '';
   await undoMount(plan, before, context);
-  throw helperFailure(argv[0] ?? '', plan, outcome, manifest.limits.mountSeconds);
+  const { explainFailure } = await import('./failure/explain.ts');
+  const refusal = asked.refusal();
+  throw await explainFailure({ helper: argv[0] ?? '', plan, options, outcome, refusal, startedMs }, context);
+}
+
+/** A helper that takes its time: why, is found out while it runs on. What that takes is loaded only then. */
+function askAfter(
+  plan: MountPlan,
+  options: string,
+  context: MountContext,
+): { readonly doubt: Doubt; refusal(): Refusal | undefined } {
+  let refusal: Refusal | undefined;
+  const isHopeless = async (over: AbortSignal) => {
+    const { examine } = await import('./reach/examine.ts');
+    refusal = await examine(plan, options, context, over);
+    return refusal !== undefined;
+  };
+  const afterMs = context.manifest.limits.doubtSeconds * 1000;
+  return { doubt: { afterMs, isHopeless }, refusal: () => refusal };
+}
+
+/** The word behind the helper's last -o: what it acts upon. */
+function optionsOf(argv: readonly string[]): string {
+  return argv.at(-2) === '-o' ? (argv.at(-1) ?? '') : '';
 }
 
 /** flock(1) on the directory, without handing its descriptor on (`-o`): a daemon would keep the lock. */
 function exclusively(host: Host, directory: string, deadlineMs: number): readonly string[] {
   return [host.findProgram('flock'), '-o', '-w', String(Math.ceil(deadlineMs / 1000)), directory];
-}
-
-function helperFailure(
-  helper: string,
-  plan: MountPlan,
-  outcome: Outcome,
-  mountSeconds: number,
-): MounterError {
-  const details = { subject: plan.target, helperOutput: outcome.output };
-  switch (outcome.endedBy) {
-    case 'deadline':
-      return new MounterError(
-        `${helper} did not mount ${plan.source} within ${mountSeconds} s and was ended`,
-        {
-          ...details,
-          status: exitCode.mountFailure,
-          hint: 'see whether the server is up and reachable from this node',
-        },
-      );
-    case 'interrupt':
-      return new MounterError(`interrupted while mounting ${plan.source}; nothing is mounted`, {
-        ...details,
-        status: exitCode.interrupted,
-      });
-    case 'itself':
-      return new MounterError(`${helper} failed to mount ${plan.source}`, {
-        ...details,
-        status: outcome.status,
-        hint: hintForStatus(outcome.status),
-      });
-    default:
-      return outcome.endedBy satisfies never;
-  }
-}
-
-/** chroot(1) itself answers 125 to 127. */
-function hintForStatus(status: number): string | undefined {
-  switch (status) {
-    case 125:
-      return 'chroot(1) could not enter the rootfs; mounter mount must run as root';
-    case exitCode.helperNotExecutable:
-    case exitCode.helperNotFound:
-      return 'the helper, its interpreter or a library is missing in the rootfs: run mounter install again';
-    default:
-      return undefined;
-  }
 }

@@ -12,16 +12,19 @@ export type LockServicesNeed = 'always' | 'ifNegotiated' | 'never';
 
 /** @param fstype `nfs` or `nfs4`, the latter being v4 whatever the options say. */
 export function lockServicesNeed(fstype: string, options: string): LockServicesNeed {
-  const parsed = parseOptions(options);
-  if (lastOption(parsed, 'lock', 'nolock')?.name === 'nolock') return 'never';
-  const major = fstype === 'nfs4' ? '4' : requestedMajorVersion(parsed);
+  if (lastOption(parseOptions(options), 'lock', 'nolock')?.name === 'nolock') return 'never';
+  const major = requestedMajorVersion(fstype, options);
   if (major === undefined) return 'ifNegotiated';
   return major === '4' ? 'never' : 'always';
 }
 
-/** '3' of `vers=3`, `nfsvers=3`, `v3`; '4' of `vers=4.2`, `v4.1`; the rightmost wins, as in mount.nfs. */
-function requestedMajorVersion(options: readonly MountOption[]): string | undefined {
-  const version = options.findLast(isVersionOption);
+/**
+ * '3' of `vers=3`, `nfsvers=3`, `v3`; '4' of `vers=4.2`, `v4.1`, and of the type nfs4; the rightmost wins, as
+ * in mount.nfs. Undefined when it is left to negotiation.
+ */
+export function requestedMajorVersion(fstype: string, options: string): string | undefined {
+  if (fstype === 'nfs4') return '4';
+  const version = parseOptions(options).findLast(isVersionOption);
   if (version === undefined) return undefined;
   const text = version.value ?? version.name.slice(1);
   return text.split('.')[0];
@@ -30,6 +33,16 @@ function requestedMajorVersion(options: readonly MountOption[]): string | undefi
 function isVersionOption(option: MountOption): boolean {
   if (option.value === undefined) return /^v[0-9](\.[0-9]+)?$/.test(option.name);
   return option.name === 'vers' || option.name === 'nfsvers';
+}
+
+/**
+ * The server of `server:/path`, as mount.nfs reads it: without the brackets of an IPv6 address, and of
+ * several names the first. Undefined for what it would refuse.
+ */
+export function nfsServer(source: string): string | undefined {
+  const [, bracketed, plain] = /^(?:\[([^\]]+)\]|([^:/[\]]+)):/.exec(source) ?? [];
+  if (source.startsWith('nfs://')) return undefined;
+  return bracketed ?? plain?.split(',')[0];
 }
 
 /** The filesystem types under which the kernel lists an NFS mount. */

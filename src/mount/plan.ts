@@ -96,6 +96,7 @@ function identityMountOf(target: string, manifest: NodeSettings): string {
   throw new MounterError('the target is not below a directory that the rootfs shares with the host', {
     subject: target,
     status: exitCode.usage,
+    errorClass: 'mount-point',
     hint: `mount below ${directories.join(' or ')}, or add the directory to mounts.mounter of the manifest and run mounter prepare`,
   });
 }

@@ -17,6 +17,7 @@ export function checkHelper(path: string, { host, layout }: MountContext): void 
     {
       subject: `${layout.rootfs}${path}`,
       status: exitCode.system,
+      errorClass: 'helper-missing',
       hint: 'install a rootfs that has it: mounter install SOURCE',
     },
   );
@@ -31,6 +32,7 @@ export function checkDevice(path: string, { host, layout }: MountContext): void 
     {
       subject: path,
       status: exitCode.system,
+      errorClass: 'node',
       hint: isOnHost
         ? 'run mounter prepare'
         : `load the kernel module that provides ${path} (for /dev/fuse: modprobe fuse)`,

@@ -76,7 +76,12 @@ function checkDirectory({ target, rootfsTarget }: MountPlan, { host }: MountCont
 }
 
 function targetError(target: string, message: string, hint: string): MounterError {
-  return new MounterError(message, { subject: target, status: exitCode.usage, hint });
+  return new MounterError(message, {
+    subject: target,
+    status: exitCode.usage,
+    errorClass: 'mount-point',
+    hint,
+  });
 }
 
 function otherMount(plan: MountPlan, entry: MountEntry | undefined): MounterError {
@@ -84,6 +89,7 @@ function otherMount(plan: MountPlan, entry: MountEntry | undefined): MounterErro
   return new MounterError(`${what} is mounted there already, not ${plan.source}`, {
     subject: plan.target,
     status: exitCode.mountFailure,
+    errorClass: 'busy',
     hint: `umount ${plan.target} first, or choose another target`,
   });
 }

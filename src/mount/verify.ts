@@ -45,6 +45,7 @@ function notPropagated(plan: MountPlan, helperOutput: string): MounterError {
     {
       subject: plan.target,
       status: exitCode.system,
+      errorClass: 'propagation',
       helperOutput,
       hint: 'the directory is not shared between host and rootfs: run mounter prepare',
     },
@@ -55,6 +56,8 @@ function nothingMounted(plan: MountPlan, helperOutput: string): MounterError {
   return new MounterError(`the helper reported success, but ${plan.source} is not mounted`, {
     subject: plan.target,
     status: exitCode.mountFailure,
+    // mount.glusterfs says success also where the directory of the volume is missing.
+    errorClass: plan.kind === 'glusterfs' ? 'no-such-export' : 'unknown',
     helperOutput,
     hint:
       plan.kind === 'glusterfs'

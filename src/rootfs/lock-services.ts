@@ -13,6 +13,8 @@ export interface LockServicesContext {
   readonly host: Host;
   readonly layout: Layout;
   readonly manifest: NodeSettings;
+  /** Gives up as an interrupt does, when it is aborted. */
+  readonly signal?: AbortSignal | undefined;
 }
 
 /**
@@ -24,12 +26,13 @@ export interface LockServicesContext {
  */
 export async function provideLockServices(target: string, context: LockServicesContext): Promise<boolean> {
   if (await lockServicesAnswer(context)) return false;
-  const { host, layout, manifest } = context;
+  const { host, layout, manifest, signal } = context;
   const outcome = await host.run({
     argv: enterRootfs(host, layout.rootfs, manifest.enter, [manifest.daemons.startStatd]),
     // Its turn, rpcbind, rpc.statd: each within the limit of a daemon.
     deadlineMs: 3 * manifest.limits.daemonSeconds * 1000,
     terminateMs: manifest.limits.terminateSeconds * 1000,
+    signal,
   });
   if (outcome.endedBy === 'interrupt') throw interrupted();
   if (await lockServicesAnswer(context)) {
@@ -39,6 +42,7 @@ export async function provideLockServices(target: string, context: LockServicesC
   throw new MounterError('rpcbind and rpc.statd do not answer, and NFSv3 locks would hang', {
     subject: target,
     status: exitCode.mountFailure,
+    errorClass: 'lock-service',
     helperOutput: outcome.output,
     hint: 'run mounter exec -- rpcinfo -p 127.0.0.1 to see what is registered; nolock keeps locks on this node, vers=4 needs no lock services',
   });
@@ -62,12 +66,18 @@ export async function moveLockServicesToScopes({
  * call. That one question finds every state in which a mount would succeed and flock(2) hang: rpcbind dead,
  * registrations lost, statd dead (each was tried). A list of processes finds none of them.
  */
-export async function lockServicesAnswer({ host, layout, manifest }: LockServicesContext): Promise<boolean> {
+export async function lockServicesAnswer({
+  host,
+  layout,
+  manifest,
+  signal,
+}: LockServicesContext): Promise<boolean> {
   const { status, endedBy } = await host.run({
     argv: enterRootfs(host, layout.rootfs, manifest.enter, ['rpcinfo', '-u', '127.0.0.1', 'status', '1']),
     deadlineMs: answerMs,
     // libtirpc blocks SIGTERM while it waits for an answer, for up to a minute.
     terminateMs: 0,
+    signal,
   });
   if (endedBy === 'interrupt') throw interrupted();
   return status === 0 && endedBy === 'itself';

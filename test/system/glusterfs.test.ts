@@ -1,70 +1,11 @@
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { setTimeout } from 'node:timers/promises';
-import test, { type ExecutionContext } from 'ava';
-import { type GlusterServer, startGlusterServer } from '../../scripts/gluster-server.ts';
-import { kubeletDirectory, mounterHome, type Ran, ScratchNode } from '../fixtures/namespace.ts';
+import test from 'ava';
+import type { GlusterServer } from '../../scripts/gluster-server.ts';
+import { daemonsOf, mount, newTarget, nothingLeft, setting } from '../fixtures/gluster-node.ts';
+import { kubeletDirectory, mounterHome, type ScratchNode } from '../fixtures/namespace.ts';
 
 /** Real GlusterFS, from a server in a network namespace that the node shares. */
-
-interface Setting extends AsyncDisposable {
-  readonly server: GlusterServer;
-  readonly node: ScratchNode;
-  /** `ADDRESS:v1` */
-  readonly source: string;
-}
-
-async function setting(): Promise<Setting> {
-  const server = await startGlusterServer({ volumes: ['v1', 'v2'] });
-  const node = await ScratchNode.prepared({ enterNetwork: server.enter });
-  return {
-    server,
-    node,
-    source: `${server.address}:v1`,
-    async [Symbol.asyncDispose]() {
-      await node.dispose();
-      await server.stop();
-    },
-  };
-}
-
-let targets = 0;
-
-async function newTarget(node: ScratchNode): Promise<string> {
-  targets += 1;
-  const target = `${kubeletDirectory}/pods/uid-${targets}/volumes/kubernetes.io~glusterfs/volume`;
-  await node.shell(`mkdir -p ${target}`);
-  return target;
-}
-
-/** What kubelet's plugin passes. */
-const options = 'auto_unmount,log-file=/var/log/glusterfs/test.log,log-level=ERROR';
-
-const mount = (node: ScratchNode, source: string, target: string, list = options): Promise<Ran> =>
-  node.run([`${mounterHome}/mounter`, 'mount', '-t', 'glusterfs', '-o', list, source, target]);
-
-/** The glusterfs daemons of `target`, as this machine numbers them. */
-function daemonsOf(target: string): readonly number[] {
-  return readdirSync('/proc')
-    .filter((name) => /^\d+$/.test(name))
-    .map(Number)
-    .filter((pid) => {
-      const words = commandLine(pid);
-      return words[0]?.endsWith('glusterfs') && words.at(-1) === target;
-    });
-}
-
-function commandLine(pid: number): readonly string[] {
-  try {
-    return readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0').slice(0, -1);
-  } catch {
-    return [];
-  }
-}
-
-function nothingLeft(t: ExecutionContext, node: ScratchNode, target: string): void {
-  t.deepEqual(node.entriesOf(target), [], 'no mountinfo entry');
-  t.deepEqual(daemonsOf(target), [], 'no daemon');
-}
 
 test('a volume is mounted as kubelet asks for it: 2 entries, data on the brick, gone after umount', async (t) => {
   await using s = await setting();

@@ -1,4 +1,4 @@
-import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
+import { mkdir, writeFile } from 'node:fs/promises';
 import { setTimeout } from 'node:timers/promises';
 import test, { type ExecutionContext } from 'ava';
 import { execa } from 'execa';
@@ -15,6 +15,7 @@ import {
   newTarget,
   unmountAll,
 } from './node.ts';
+import { nothingLeft } from './nothing-left.ts';
 import { dropPackets } from './packets.ts';
 import { type NfsServer, startNfsServer } from './server.ts';
 
@@ -31,20 +32,6 @@ test.before(async () => {
 test.afterEach.always(unmountAll);
 
 test.after.always(() => server.close());
-
-/** Nothing of the call is left: no mount on either side, no process of a mount. */
-async function nothingLeft(t: ExecutionContext, target: string): Promise<void> {
-  t.deepEqual(await entriesOf(target), []);
-  const commandLines = await Promise.all(
-    (await readdir('/proc'))
-      .filter((name) => /^\d+$/.test(name))
-      .map((pid) => readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '')),
-  );
-  t.deepEqual(
-    commandLines.filter((line) => line.includes(target)),
-    [],
-  );
-}
 
 async function fails(
   t: ExecutionContext,
@@ -147,10 +134,10 @@ test.serial('an unknown host', async (t) => {
   await dns.close();
 });
 
-test.serial('the port is closed: ended at the deadline', async (t) => {
+test.serial('the port is closed: ended long before the deadline', async (t) => {
   const target = await newTarget();
   const call = await mountWithLimits(
-    { mountSeconds: 3 },
+    { mountSeconds: 30 },
     '-t',
     'nfs',
     '-o',
@@ -159,6 +146,7 @@ test.serial('the port is closed: ended at the deadline', async (t) => {
     target,
   );
   t.is(call.status, 32);
+  t.regex(call.output, /the server 10\.9\.0\.1 refuses connections to TCP port 9\n/);
   await nothingLeft(t, target);
 });
 

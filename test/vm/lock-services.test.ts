@@ -151,6 +151,15 @@ test.serial('vers=3: our rpcbind deaf', async (t) => {
   await mountsAndLocks(t, `${server.address}:/srv/vol1`, 'vers=3', 0);
 });
 
+test.serial(
+  'negotiated down to v3: our rpcbind deaf; alone, mount.nfs waits a minute and more',
+  async (t) => {
+    await ownServicesRun();
+    await signalRpc('rpcbind');
+    await mountsAndLocks(t, `${v3Server.address}:/srv/vol1`, '', 0);
+  },
+);
+
 test.serial("beside the host's rpcbind the rootfs's own refuses to start: they share /run", async (t) => {
   await startHostRpcbind('-w');
   const second = await mounter('exec', '--', 'rpcbind', '-w');

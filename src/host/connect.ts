@@ -1,0 +1,28 @@
+import type { Connection, ConnectLimits } from './host.ts';
+
+/**
+ * One attempt to open a TCP connection; the kernel sends its SYN again after 1 s, 3 s, 7 s.
+ *
+ * Compiled, it is libc's own connect(2): bun 1.4 calls a host without a route a refused connection.
+ */
+export async function connect(address: string, port: number, limits: ConnectLimits): Promise<Connection> {
+  if (limits.signal?.aborted) return 'unknown';
+  const { attempt } =
+    'Bun' in globalThis ? await import('./connect/by-libc.ts') : await import('./connect/by-node.ts');
+  const ended = await attempt(address, port, limits);
+  return connections[ended] ?? 'unknown';
+}
+
+/** What an attempt ends with: an error's name of connect(2), or one of our own. @see tcp(7) */
+export type Ended = string | 'connected' | 'timeout' | 'aborted';
+
+const connections: Readonly<Record<Ended, Connection>> = {
+  connected: 'open',
+  timeout: 'silent',
+  ETIMEDOUT: 'silent',
+  ECONNREFUSED: 'refused',
+  EHOSTUNREACH: 'noRoute',
+  ENETUNREACH: 'noRoute',
+  EHOSTDOWN: 'noRoute',
+  ENETDOWN: 'noRoute',
+};

@@ -1,0 +1,185 @@
+import type { ErrorClass } from '../../error-class.ts';
+import { MounterError } from '../../errors.ts';
+import { exitCode } from '../../exit-codes.ts';
+import type { Outcome } from '../../host/host.ts';
+import type { MountContext } from '../context.ts';
+import { glusterfsServers } from '../glusterfs.ts';
+import { nfsServer } from '../nfs.ts';
+import type { MountPlan } from '../plan.ts';
+import { askNetwork } from '../reach/examine.ts';
+import type { Refusal } from '../reach/refusal.ts';
+import { glusterfsLogErrors } from './glusterfs-log.ts';
+import { hintFor } from './hints.ts';
+import { reachedMountMax } from './mount-max.ts';
+import { describeRefusal } from './refused.ts';
+import { classOfWords } from './words.ts';
+
+/** A helper's run that came to nothing. */
+export interface Failure {
+  /** The helper's path, for messages. */
+  readonly helper: string;
+  readonly plan: MountPlan;
+  /** As the helper got them. */
+  readonly options: string;
+  readonly outcome: Outcome;
+  /** Why it was ended, where that was a doubt. */
+  readonly refusal: Refusal | undefined;
+  /** By the host's clock, in milliseconds. */
+  readonly startedMs: number;
+}
+
+/** What is known of a failure. */
+interface Finding {
+  readonly errorClass: ErrorClass;
+  readonly message: string;
+  readonly status: number;
+  readonly refusal?: Refusal | undefined;
+  readonly hint?: string;
+}
+
+/**
+ * The error for a helper that failed: what was done and seen decides its class, the helper's words come last
+ * and are kept whole. To be called when everything is undone.
+ */
+export async function explainFailure(failure: Failure, context: MountContext): Promise<MounterError> {
+  const helperOutput = await wordsOf(failure, context);
+  const finding =
+    whatWasDone(failure, context) ??
+    whatWasSeen(failure, context, helperOutput) ??
+    (await whatWasSaid(failure, context, helperOutput));
+  const { errorClass, message, status } = finding;
+  const hint = finding.hint ?? hintFor(errorClass, factsOf(failure, finding, context));
+  return new MounterError(message, { subject: failure.plan.target, status, errorClass, hint, helperOutput });
+}
+
+/** The helper's words, byte for byte; glusterfs writes the reason to a log file. */
+async function wordsOf(
+  { plan, options, outcome, startedMs }: Failure,
+  context: MountContext,
+): Promise<string> {
+  if (plan.kind !== 'glusterfs' || outcome.endedBy === 'interrupt') return outcome.output;
+  const sinceMs = Date.now() - (context.host.now() - startedMs);
+  const log = await glusterfsLogErrors(plan, options, sinceMs, context);
+  const { output } = outcome;
+  return `${output}${log !== '' && output !== '' && !output.endsWith('\n') ? '\n' : ''}${log}`;
+}
+
+function whatWasDone(
+  { helper, plan, outcome, refusal }: Failure,
+  { manifest }: MountContext,
+): Finding | undefined {
+  const status = exitCode.mountFailure;
+  switch (outcome.endedBy) {
+    case 'interrupt':
+      return {
+        errorClass: 'interrupted',
+        message: `interrupted while mounting ${plan.source}; nothing is mounted`,
+        status: exitCode.interrupted,
+      };
+    case 'doubt': {
+      if (refusal === undefined) return undefined;
+      const { errorClass, sentence } = describeRefusal(refusal);
+      return { errorClass, message: `${plan.source} can not be mounted: ${sentence}`, status, refusal };
+    }
+    case 'deadline':
+      return {
+        errorClass: 'deadline',
+        message: `${helper} did not mount ${plan.source} within ${manifest.limits.mountSeconds} s and was ended`,
+        status,
+      };
+    case 'itself':
+      return undefined;
+    default:
+      return outcome.endedBy satisfies never;
+  }
+}
+
+function whatWasSeen(
+  { helper, plan, outcome }: Failure,
+  { host, layout }: MountContext,
+  words: string,
+): Finding | undefined {
+  const message = `${helper} failed to mount ${plan.source}`;
+  const { status } = outcome;
+  // chroot(1) itself answers 125 to 127.
+  if (status === 125) {
+    const hint = 'chroot(1) could not enter the rootfs; mounter mount must run as root';
+    return { errorClass: 'node', message, status: exitCode.system, hint };
+  }
+  if (status === exitCode.helperNotExecutable || status === exitCode.helperNotFound)
+    return { errorClass: 'helper-missing', message, status };
+  if (host.lstat(plan.target)?.kind !== 'directory')
+    return { errorClass: 'mount-point', message: `${message}: the target is gone`, status };
+  const missing = missingNetworkFile(plan, layout.rootfs, host);
+  if (missing !== undefined && /rotocol not supported/.test(words)) {
+    const hint = `${missing} is missing in the rootfs: run mounter install again`;
+    return { errorClass: 'node', message, status, hint };
+  }
+  const mountMax = /No space left on device/.test(words) ? reachedMountMax(host) : undefined;
+  if (mountMax === undefined) return undefined;
+  return {
+    errorClass: 'mount-max',
+    message: `${message}: this node has as many mounts as fs.mount-max allows (${mountMax})`,
+    status,
+  };
+}
+
+/** Without these libtirpc knows no transport, and a v3 mount says "Protocol not supported". */
+function missingNetworkFile(
+  { kind }: MountPlan,
+  rootfs: string,
+  host: MountContext['host'],
+): string | undefined {
+  if (kind !== 'nfs') return undefined;
+  return ['/etc/netconfig', '/etc/services', '/etc/protocols'].find(
+    (file) => host.stat(`${rootfs}${file}`) === undefined,
+  );
+}
+
+/** glusterfs often ends without a word about its server: then the server is asked. */
+async function whatWasSaid(
+  { helper, plan, options, outcome, startedMs }: Failure,
+  context: MountContext,
+  words: string,
+): Promise<Finding> {
+  const message = `${helper} failed to mount ${plan.source}`;
+  // A signal's number is no status of mount(8)'s.
+  const status = outcome.status > 128 ? exitCode.mountFailure : outcome.status;
+  const errorClass = classOfWords(plan.kind, words);
+  if (errorClass !== undefined) return { errorClass, message, status };
+  if (plan.kind !== 'glusterfs') return { errorClass: 'unknown', message, status };
+  const refusal = await askNetwork(plan, options, limitFor(startedMs, context), context);
+  if (refusal === undefined) return { errorClass: 'unknown', message, status };
+  const described = describeRefusal(refusal);
+  return {
+    errorClass: described.errorClass,
+    message: `${message}: ${described.sentence}`,
+    status,
+    refusal,
+  };
+}
+
+/** What the call has left of the time in which a server that can't be reached is found; a long run is long anyway. */
+function limitFor(startedMs: number, { host, manifest }: MountContext): number {
+  const { doubtSeconds, connectSeconds } = manifest.limits;
+  const left = (doubtSeconds + connectSeconds) * 1000 - (host.now() - startedMs);
+  return left > 0 ? left : connectSeconds * 1000;
+}
+
+function factsOf(
+  { plan, options }: Failure,
+  { refusal }: Finding,
+  { layout, manifest }: MountContext,
+): Parameters<typeof hintFor>[1] {
+  const server = { nfs: () => nfsServer(plan.source), glusterfs: () => gluster(), generic: () => undefined };
+  const gluster = () => glusterfsServers(plan.source, options)?.[0];
+  return {
+    kind: plan.kind,
+    source: plan.source,
+    target: plan.target,
+    server: refusal?.server ?? server[plan.kind](),
+    rootfs: layout.rootfs,
+    mountSeconds: manifest.limits.mountSeconds,
+    refusal,
+  };
+}

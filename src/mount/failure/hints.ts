@@ -1,0 +1,93 @@
+import type { ErrorClass } from '../../error-class.ts';
+import type { Refusal } from '../reach/refusal.ts';
+
+/** What the next action may have to name. */
+export interface HintFacts {
+  readonly kind: 'nfs' | 'glusterfs' | 'generic';
+  readonly source: string;
+  readonly target: string;
+  /** Undefined where the source names none. */
+  readonly server: string | undefined;
+  readonly rootfs: string;
+  readonly mountSeconds: number;
+  readonly refusal: Refusal | undefined;
+}
+
+type Hint = (facts: HintFacts) => string | undefined;
+
+/** The next action for each class of failure, one sentence; undefined where the message says it already. */
+const hints: Readonly<Record<ErrorClass, Hint>> = {
+  'name-resolution': ({ server, rootfs }) =>
+    `run ${inRootfs('getent ahosts', server)}; the name servers asked are those in ${rootfs}/etc/resolv.conf`,
+  'no-route': ({ server, refusal }) =>
+    `run ip route get ${word(addressOf(refusal) ?? server)} on this node, and see whether the server is up`,
+  'connection-refused': ({ kind, server, refusal }) =>
+    kind === 'glusterfs'
+      ? `start glusterd on ${word(server)}, or name the port it listens on with -o server-port=PORT`
+      : `start the NFS server on ${word(server)}, or name its port with -o port=PORT; ${
+          portOf(refusal) === 111
+            ? 'vers=4 needs no rpcbind there'
+            : `${inRootfs('rpcinfo -p', server)} lists what runs`
+        }`,
+  'server-silent': ({ server, refusal }) =>
+    `see whether ${word(server)} is up, and whether a firewall or network policy drops TCP port ${portOf(refusal) ?? 'of its service'} from this node`,
+  'access-denied': ({ kind, server }) =>
+    kind === 'glusterfs'
+      ? `allow this node's address: gluster volume set VOLUME auth.allow, on ${word(server)}`
+      : `run ${inRootfs('showmount -e', server)} and export the directory to this node's address; the option insecure where the way is through NAT`,
+  'no-such-export': ({ kind, server }) =>
+    kind === 'glusterfs'
+      ? `run gluster volume info on ${word(server)} and compare the name; a directory of the volume has to exist`
+      : `run ${inRootfs('showmount -e', server)} and compare the path; it may also be exported to others only`,
+  'version-not-offered': ({ server }) =>
+    `run ${inRootfs('rpcinfo -p', server)} to see the versions that the server offers, and ask for one of them with -o vers=`,
+  'lock-service': () =>
+    'run mounter exec -- rpcinfo -p 127.0.0.1 to see what is registered; nolock keeps locks on this node, vers=4 needs no lock services',
+  'bad-option': ({ kind }) =>
+    kind === 'glusterfs'
+      ? 'take the option out of mountOptions; mount.glusterfs(8) lists those that there are'
+      : 'take it out of mountOptions; dmesg names an option that the kernel did not take, nfs(5) lists those that there are',
+  policy: () => undefined,
+  'mount-point': ({ target }) => `make ${word(target)} a directory, and mount again`,
+  stale: ({ server }) =>
+    `run exportfs -r on ${word(server)}: the exported directory was replaced; then umount -l what is stale here and mount again`,
+  busy: ({ target }) =>
+    `run findmnt ${word(target)} to see what is there, umount it, or choose another target`,
+  'helper-missing': () =>
+    'the helper, its interpreter or a library is missing in the rootfs: run mounter install again',
+  propagation: () => 'run mounter prepare',
+  deadline: ({ server, mountSeconds }) =>
+    `see how the server ${word(server)} fares: nothing refused the mount, but it did not end; limits.mountSeconds of the manifest is ${mountSeconds}`,
+  'mount-max': () =>
+    'run mounter status to find mounts that nobody needs, or raise the limit: sysctl -w fs.mount-max=NUMBER',
+  node: () => 'run mounter status to see what the node lacks',
+  usage: ({ kind }) => (kind === 'glusterfs' ? 'write SERVER:VOLUME' : 'write SERVER:/PATH'),
+  interrupted: () => undefined,
+  internal: () => undefined,
+  unknown: ({ kind }) =>
+    kind === 'glusterfs'
+      ? 'the reason is in the log file of the mount, below /var/log/glusterfs in the rootfs'
+      : undefined,
+};
+
+export function hintFor(errorClass: ErrorClass, facts: HintFacts): string | undefined {
+  return hints[errorClass](facts);
+}
+
+function inRootfs(command: string, server: string | undefined): string {
+  return `mounter exec -- ${command} ${word(server)}`;
+}
+
+/** It will be pasted into a shell, and whoever wrote the source chose it. */
+function word(text: string | undefined): string {
+  if (text === undefined) return 'SERVER';
+  return /^[\w.:/%~+@-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
+}
+
+function addressOf(refusal: Refusal | undefined): string | undefined {
+  return refusal?.kind === 'unreachable' ? refusal.address : undefined;
+}
+
+function portOf(refusal: Refusal | undefined): number | undefined {
+  return refusal?.kind === 'unreachable' ? refusal.port : undefined;
+}

@@ -1,0 +1,157 @@
+import type { ErrorClass } from '../../error-class.ts';
+import type { MountPlan } from '../plan.ts';
+
+/** What a helper says, where nothing better tells what it met. */
+interface Wording {
+  readonly pattern: RegExp;
+  readonly errorClass: ErrorClass;
+  /** Where the helper has it from, and since or until when: nfs-utils 1.2.8 to 2.8, glusterfs 3.6 to 11. */
+  readonly source: string;
+}
+
+/**
+ * The first that matches counts. mount.nfs's progname may be mount.nfs4; since 2.8.3 most lines end in
+ * ` for TARGET` or ` for SOURCE on TARGET`, and it repeats earlier attempts in lines of their own.
+ */
+const nfsWordings: readonly Wording[] = [
+  {
+    pattern: /rpc\.statd is not running|Either use '-o nolock'/,
+    errorClass: 'lock-service',
+    source: 'utils/mount/stropts.c (nfs_verify_lock_option); a third line until 1.3.3',
+  },
+  {
+    pattern:
+      /an incorrect mount option was specified|Unsupported nfs4? mount option|unknown nfs mount option|Unrecognized proto=|parsing error|invalid value for '|multiple version options|excessively long option|no security flavors passed/,
+    errorClass: 'bad-option',
+    source: 'utils/mount/error.c (EINVAL); nfsmount.c, nfs4mount.c, network.c, stropts.c',
+  },
+  {
+    pattern:
+      /remote share not in 'host:dir' format|directory to mount not in host:dir format|NFS URLs are not supported|closing bracket missing from server address|server hostname is too long/,
+    errorClass: 'usage',
+    source: 'utils/mount/parse_dev.c, stropts.c',
+  },
+  {
+    pattern:
+      /Failed to resolve server|DNS resolution failed|Name or service not known|Temporary failure in name resolution|No address associated with hostname|: Resource temporarily unavailable/,
+    errorClass: 'name-resolution',
+    source: 'utils/mount/network.c (nfs_lookup), stropts.c; gai_strerror(3); EAGAIN of a mount that retried',
+  },
+  {
+    pattern:
+      /access denied by server|security flavor not supported|reason given by server:\s+Permission denied|mount(\.nfs4?)?: Operation not permitted/,
+    errorClass: 'access-denied',
+    source: 'utils/mount/error.c (EACCES, default: EPERM), nfsmount.c',
+  },
+  {
+    pattern: /reason given by server:\s+(No such file or directory|Not a directory)/,
+    errorClass: 'no-such-export',
+    source: 'utils/mount/error.c (ENOENT); with a line break until 1.2.0',
+  },
+  {
+    pattern:
+      /requested NFS version or transport protocol is not supported|: Protocol not supported|Program not registered|Program\/version mismatch|NFS (mount )?version \d+ is not supported/,
+    errorClass: 'version-not-offered',
+    source: 'utils/mount/error.c (EOPNOTSUPP; EPROTONOSUPPORT by default), nfsmount.c; clnt_sperrno(3)',
+  },
+  {
+    pattern: /mount spec .* or point .* is not a directory/,
+    errorClass: 'no-such-export',
+    source: 'utils/mount/error.c (ENOTDIR) since 2.5.4; the target was seen to be a directory',
+  },
+  {
+    pattern: /mount point .* (does not exist|is not a directory)/,
+    errorClass: 'mount-point',
+    source: 'utils/mount/error.c, mount.c (chk_mountpoint)',
+  },
+  {
+    pattern: /is busy or already mounted|Device or resource busy/,
+    errorClass: 'busy',
+    source: 'utils/mount/error.c (EBUSY); "or sharecache fail" since 2.2.1',
+  },
+  {
+    pattern: /Stale (NFS )?file handle/,
+    errorClass: 'stale',
+    source: 'strerror(3) of ESTALE: "NFS" until glibc 2.12; mount_error by default, nfs_strerror',
+  },
+  { pattern: /Connection refused/, errorClass: 'connection-refused', source: 'strerror(3) of ECONNREFUSED' },
+  {
+    pattern: /No route to host|Network is unreachable|Host is down|Network is down/,
+    errorClass: 'no-route',
+    source: 'strerror(3) of EHOSTUNREACH, ENETUNREACH, EHOSTDOWN, ENETDOWN',
+  },
+  {
+    pattern: /timed out/i,
+    errorClass: 'server-silent',
+    source: 'utils/mount/error.c ("timed out, giving up"); strerror(3) of ETIMEDOUT',
+  },
+  {
+    pattern: /No such device|unknown filesystem type/,
+    errorClass: 'node',
+    source: 'strerror(3) of ENODEV: the kernel has no NFS',
+  },
+];
+
+/** The helper's own words, and those of the log file of the mount, which alone has the reason. */
+const glusterfsWordings: readonly Wording[] = [
+  {
+    pattern: /Invalid option|invalid argument|Invalid backup/i,
+    errorClass: 'bad-option',
+    source: 'mount.glusterfs.in (with_options, without_options, start_glusterfs); argp of glusterfs(8)',
+  },
+  {
+    pattern: /No valid servers found|Server name\/volume name unspecified/,
+    errorClass: 'usage',
+    source: 'mount.glusterfs.in (start_glusterfs, main)',
+  },
+  {
+    pattern:
+      /Mount point does not exist|Cannot mount over|in use as a brick of a gluster volume|is a parent of the brick/,
+    errorClass: 'mount-point',
+    source: 'mount.glusterfs.in (check_recursive_mount, main)',
+  },
+  {
+    pattern: /is already mounted|already mounted on/,
+    errorClass: 'busy',
+    source: 'mount.glusterfs.in (main)',
+  },
+  {
+    pattern: /(cannot|failed to) open \/dev\/fuse/,
+    errorClass: 'node',
+    source: 'contrib/fuse-lib/mount-common.c, xlators/mount/fuse',
+  },
+  {
+    pattern: /DNS resolution failed|getaddrinfo failed/,
+    errorClass: 'name-resolution',
+    source: 'rpc/rpc-transport/socket/src/name.c; libglusterfs/src/common-utils.c',
+  },
+  {
+    pattern:
+      /AUTH_FAILED|authentication failed|SETVOLUME on remote-host failed.*(Permission|Authentication)/i,
+    errorClass: 'access-denied',
+    source: 'xlators/protocol/client/src/client-handshake.c',
+  },
+  {
+    pattern:
+      /failed to (get|fetch) (the )?'?volume file|subdir.*(No such file|failed)|failed to get the .* from/i,
+    errorClass: 'no-such-export',
+    source: 'glusterfsd/src/glusterfsd-mgmt.c (mgmt_getspec_cbk); client-handshake.c',
+  },
+  {
+    pattern: /Connection refused/,
+    errorClass: 'connection-refused',
+    source: 'strerror(3), socket.c (socket_connect_finish)',
+  },
+  {
+    pattern: /No route to host|Network is unreachable/,
+    errorClass: 'no-route',
+    source: 'strerror(3), socket.c',
+  },
+  { pattern: /Connection timed out/, errorClass: 'server-silent', source: 'strerror(3), socket.c' },
+];
+
+/** The class that a helper's words stand for, or undefined. */
+export function classOfWords(kind: MountPlan['kind'], words: string): ErrorClass | undefined {
+  const wordings = { nfs: nfsWordings, glusterfs: glusterfsWordings, generic: [] }[kind];
+  return wordings.find(({ pattern }) => pattern.test(words))?.errorClass;
+}

@@ -1,0 +1,67 @@
+import { MounterError } from '../../errors.ts';
+import { provideLockServices } from '../../rootfs/lock-services.ts';
+import type { MountContext } from '../context.ts';
+import { lockServicesNeed, nfsServer } from '../nfs.ts';
+import type { MountPlan } from '../plan.ts';
+import { askGlusterfs } from './glusterfs.ts';
+import type { Inquiry } from './inquiry.ts';
+import { askNfs } from './nfs.ts';
+import type { Answer } from './refusal.ts';
+
+/**
+ * Finds out what a helper waits for that has not come back: does the server's name resolve, do its ports
+ * answer, all within `limits.connectSeconds`. Where that is not it, the lock services of this node are asked,
+ * and mended, which lets the helper go on.
+ * @param options as the helper got them.
+ * @returns why the mount can come to nothing, or undefined when it still may.
+ */
+export async function examine(
+  plan: MountPlan,
+  options: string,
+  context: MountContext,
+  over: AbortSignal,
+): Promise<Answer> {
+  const limitMs = context.manifest.limits.connectSeconds * 1000;
+  const refusal = await askNetwork(plan, options, limitMs, context, over);
+  if (refusal !== undefined || over.aborted || plan.kind !== 'nfs') return refusal;
+  return mendLockServices(plan, options, { ...context, signal: over });
+}
+
+/** The part of it that changes nothing on this node. @param limitMs for all the questions. */
+export function askNetwork(
+  plan: MountPlan,
+  options: string,
+  limitMs: number,
+  context: MountContext,
+  over?: AbortSignal,
+): Promise<Answer> {
+  const inquiry: Inquiry = { context, deadline: context.host.now() + limitMs, over };
+  switch (plan.kind) {
+    case 'nfs':
+      return askNfs(plan, options, inquiry);
+    case 'glusterfs':
+      return askGlusterfs(plan, options, inquiry);
+    case 'generic':
+      return Promise.resolve(undefined);
+    default:
+      return plan.kind satisfies never;
+  }
+}
+
+/**
+ * A mount that settled for v3 asks this node's rpcbind for rpc.statd, and waits 60 to 100 s for one that is
+ * deaf. Where none ever listened, mount.nfs has start-statd start it by itself; a node that mounts v4 alone
+ * is to stay without.
+ */
+async function mendLockServices(plan: MountPlan, options: string, context: MountContext): Promise<Answer> {
+  const need = lockServicesNeed(plan.fstype, options);
+  const { host, layout } = context;
+  if (need === 'never' || host.stat(`${layout.rootfs}/run/rpcbind.sock`) === undefined) return undefined;
+  try {
+    await provideLockServices(plan.target, context);
+  } catch (error) {
+    if (need === 'always' && error instanceof MounterError && error.errorClass === 'lock-service')
+      return { kind: 'lockServices', server: nfsServer(plan.source) ?? '', output: error.helperOutput };
+  }
+  return undefined;
+}

@@ -1,0 +1,26 @@
+import { glusterfsServers } from '../glusterfs.ts';
+import { lastOption, parseOptions } from '../options.ts';
+import type { MountPlan } from '../plan.ts';
+import { askPort, type Inquiry, portNumber } from './inquiry.ts';
+import { type Answer, whenAllRefuse } from './refusal.ts';
+import { askServer } from './server.ts';
+
+/** glusterd(8)'s, unless `server-port=` names another. */
+const glusterdPort = '24007';
+
+/** Whether one of the servers that hand out the volume can be reached: the first, or any of its backups. */
+export async function askGlusterfs(
+  { source }: MountPlan,
+  options: string,
+  inquiry: Inquiry,
+): Promise<Answer> {
+  const parsed = parseOptions(options);
+  const port = portNumber(lastOption(parsed, 'server-port')?.value ?? glusterdPort);
+  const servers = glusterfsServers(source, options);
+  const isRdma = lastOption(parsed, 'transport')?.value === 'rdma' || /\.rdma(\/|$)/.test(source);
+  if (port === undefined || servers === undefined || isRdma) return undefined;
+  const answers = servers.map((server) =>
+    askServer(server, (address) => askPort(server, address, port, inquiry), inquiry),
+  );
+  return whenAllRefuse(await Promise.all(answers));
+}

@@ -1,0 +1,53 @@
+import test from 'ava';
+import { execa } from 'execa';
+import { repository } from '../../scripts/paths.ts';
+
+/** The same attempts by the executable's engine and by Node, in a network namespace made for them. */
+const setUp = `set -eu
+ip link set lo up
+ip link add v0 type veth peer name v1
+ip address add 192.0.2.1/24 dev v0
+ip -6 address add 2001:db8::1/64 dev v0 nodad
+ip link set v0 up; ip link set v1 up
+# Where frames for a hardware address vanish.
+ip neighbour replace 192.0.2.99 lladdr 02:00:00:00:00:99 dev v0 nud permanent
+ip neighbour replace fe80::99 lladdr 02:00:00:00:00:99 dev v0 nud permanent
+"$1" -e 'require("net").createServer().listen(7777, "::", () => console.log("up"))' >/dev/null & server=$!
+trap "kill $server" EXIT
+sleep 0.5
+shift
+"$@"`;
+
+const attempts: readonly (readonly [expected: string, ...words: string[]])[] = [
+  ['open', '127.0.0.1', '7777', '5000'],
+  ['open', '::1', '7777', '5000'],
+  ['refused', '127.0.0.1', '9', '5000'],
+  ['refused', '::1', '9', '5000'],
+  ['noRoute', '10.1.2.3', '2049', '5000'],
+  ['noRoute', '2001:db9::1', '2049', '5000'],
+  ['noRoute', '192.0.2.98', '2049', '5000'],
+  ['silent', '192.0.2.99', '2049', '1000'],
+  ['silent', 'fe80::99%v0', '2049', '1000'],
+  ['unknown', '192.0.2.99', '2049', '5000', '300'],
+  ['unknown', 'nonsense', '2049', '1000'],
+];
+
+for (const [engine, program] of [
+  ['the executable’s engine', `${repository}/node_modules/.bin/bun`],
+  ['Node', process.execPath],
+] as const) {
+  test(`what comes of a connection, by ${engine}`, async (t) => {
+    const lines = attempts.map(([, ...words]) => `"$1" "$2" ${words.join(' ')}; echo`);
+    const fixture = `${repository}/test/fixtures/connect.ts`;
+    const inner = ['sh', '-c', lines.join('\n'), 'sh', program, fixture];
+    const { stdout } = await execa(
+      'unshare',
+      ['--net', 'sh', '-c', setUp, 'sh', process.execPath, ...inner],
+      { stdin: 'ignore' },
+    );
+    t.deepEqual(
+      stdout.split('\n'),
+      attempts.map(([expected]) => expected),
+    );
+  });
+}

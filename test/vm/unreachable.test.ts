@@ -1,0 +1,170 @@
+import { readFile, writeFile } from 'node:fs/promises';
+import { setTimeout } from 'node:timers/promises';
+import test, { type ExecutionContext } from 'ava';
+import { execa } from 'execa';
+import { type DnsServer, startDnsServer } from './dns.ts';
+import { home, installAndPrepare, mounter, newTarget, unmountAll } from './node.ts';
+import { nothingLeft } from './nothing-left.ts';
+import { dropPackets } from './packets.ts';
+import { type NfsServer, startNfsServer } from './server.ts';
+
+/** A server that can't be reached: found out within seconds, where mount.nfs alone takes 125 to 188. */
+
+/** Of the whole call, its helper's end included. */
+const limitMs = 8000;
+
+let server: NfsServer;
+let v3Server: NfsServer;
+let closed: NfsServer;
+let v4Server: NfsServer;
+let dns: DnsServer;
+
+test.before(async () => {
+  server = await startNfsServer({ name: 'files', address: '10.9.0.1' });
+  v4Server = await startNfsServer({ name: 'new', address: '10.9.2.1', versions: { v3: false, v4: true } });
+  v3Server = await startNfsServer({ name: 'old', address: '10.9.1.1', versions: { v3: true, v4: false } });
+  closed = await startNfsServer({ name: 'closed', address: '10.9.5.1' });
+  await closed.stopServices();
+  await dropPackets(server.device, '10.9.0.99');
+  await installAndPrepare();
+  // Five seconds and two attempts, which is resolv.conf(5)'s default, for each of two names.
+  await writeFile(`${home}/rootfs/etc/resolv.conf`, 'nameserver 127.0.0.1\nsearch cluster.local\n');
+  dns = await startDnsServer('silent');
+});
+
+test.afterEach.always(unmountAll);
+
+test.after.always(async () => {
+  await dns.close();
+  for (const one of [server, closed, v3Server, v4Server]) await one.close();
+});
+
+interface Failed {
+  readonly class: string;
+  readonly status: number;
+  readonly subject: string;
+  readonly message: string;
+  readonly hint: string;
+  readonly helperOutput: string;
+}
+
+/** Mounts, which has to fail; with the failure in JSON on stdout and in words on stderr. */
+async function failsToMount(t: ExecutionContext, source: string, options: string): Promise<Failed> {
+  const target = await newTarget();
+  const list = options === '' ? [] : ['-o', options];
+  const started = performance.now();
+  const { stdout, stderr, exitCode } = await execa(
+    `${home}/mounter`,
+    ['mount', '--json', '-t', 'nfs', ...list, source, target],
+    { reject: false },
+  );
+  const milliseconds = Math.round(performance.now() - started);
+  const failed = JSON.parse(stdout) as Failed;
+  t.log(`${milliseconds} ms, ${failed.class}: ${stderr}`);
+  t.true(milliseconds < limitMs, `${milliseconds} ms`);
+  t.is(exitCode, failed.status);
+  t.is(failed.subject, target);
+  t.true(stderr.startsWith(`mounter: ${target}: ${failed.message}`));
+  await nothingLeft(t, target);
+  return failed;
+}
+
+const unreachable: readonly (readonly [title: string, host: string, errorClass: string, hint: RegExp])[] = [
+  [
+    'DNS silent',
+    'nfs.example',
+    'name-resolution',
+    /mounter exec -- getent ahosts nfs\.example; .*resolv\.conf/,
+  ],
+  ['the ports closed', '10.9.5.1', 'connection-refused', /start the NFS server on 10\.9\.5\.1/],
+  ['the host silent', '10.9.0.99', 'server-silent', /10\.9\.0\.99 is up, .* drops TCP port (111|2049)/],
+  ['no such host in the network', '10.9.0.77', 'no-route', /ip route get 10\.9\.0\.77/],
+];
+
+for (const [title, host, errorClass, hint] of unreachable) {
+  for (const options of ['vers=3', 'vers=4.2', '']) {
+    test.serial(`${title}, ${options === '' ? 'no version' : options}: ${errorClass}`, async (t) => {
+      const failed = await failsToMount(t, `${host}:/srv/vol1`, options);
+      t.is(failed.class, errorClass, failed.message);
+      t.is(failed.status, 32);
+      t.regex(failed.hint, hint);
+    });
+  }
+}
+
+test.serial('v3 asked of a server with v4 alone, which has no rpcbind', async (t) => {
+  const failed = await failsToMount(t, '10.9.2.1:/srv/vol1', 'vers=3');
+  t.is(failed.class, 'connection-refused');
+  t.regex(failed.message, /refuses connections to TCP port 111$/);
+  t.regex(failed.hint, /vers=4 needs no rpcbind there/);
+});
+
+test.serial('v3 asked of a server whose rpcbind does not know NFS', async (t) => {
+  await closed.run('bash', '-c', 'rpcbind -w');
+  const failed = await failsToMount(t, '10.9.5.1:/srv/vol1', 'vers=3,nolock');
+  t.is(failed.class, 'version-not-offered');
+  t.regex(failed.hint, /mounter exec -- rpcinfo -p 10\.9\.5\.1/);
+  await closed.stopServices();
+});
+
+const said: readonly (readonly [title: string, source: string, options: string, errorClass: string])[] = [
+  ['not exported to us, v3', '10.9.0.1:/srv/secret', 'vers=3', 'access-denied'],
+  ['not exported to us, v4', '10.9.0.1:/srv/secret', 'vers=4.2', 'no-such-export'],
+  ['no such export, v4', '10.9.0.1:/srv/nowhere', 'vers=4.2', 'no-such-export'],
+  ['no such directory, v3', '10.9.0.1:/srv/vol1/missing', 'vers=3,nolock', 'no-such-export'],
+  ['a file for a directory, v4', '10.9.0.1:/srv/vol1/file', 'vers=4.2', 'no-such-export'],
+  ['an unknown option', '10.9.0.1:/srv/vol1', 'vers=4.2,foo=bar', 'bad-option'],
+  ['v4 asked of a server with v3 alone', '10.9.1.1:/srv/vol1', 'vers=4.2', 'version-not-offered'],
+  ['a version that there is not', '10.9.0.1:/srv/vol1', 'vers=4.9', 'bad-option'],
+  ['a source that is none', 'justahost', 'vers=4.2', 'usage'],
+];
+
+for (const [title, source, options, errorClass] of said) {
+  test.serial(`${title}: ${errorClass}`, async (t) => {
+    const failed = await failsToMount(t, source, options);
+    t.is(failed.class, errorClass, failed.helperOutput);
+    t.regex(failed.helperOutput, /mount\.nfs: /);
+    t.truthy(failed.hint);
+  });
+}
+
+test.serial('as many mounts as fs.mount-max allows: mount-max', async (t) => {
+  const path = '/proc/sys/fs/mount-max';
+  const before = await readFile(path, 'utf8');
+  const count = (await readFile('/proc/self/mountinfo', 'utf8')).split('\n').length - 1;
+  await writeFile(path, String(count + 1));
+  try {
+    const failed = await failsToMount(t, '10.9.0.1:/srv/vol1', 'vers=4.2');
+    t.is(failed.class, 'mount-max', failed.helperOutput);
+    t.regex(failed.message, new RegExp(`\\(${count + 1}\\)$`));
+  } finally {
+    await writeFile(path, before);
+  }
+});
+
+test.serial('SIGTERM while the server is asked after: ended at once, questions and all', async (t) => {
+  for (const host of ['nfs.example', '10.9.0.99']) {
+    const target = await newTarget();
+    const run = execa(`${home}/mounter`, ['mount', '-t', 'nfs', `${host}:/srv/vol1`, target], {
+      reject: false,
+    });
+    await setTimeout(2500);
+    const started = performance.now();
+    run.kill('SIGTERM');
+    const result = await run;
+    t.log(`${Math.round(performance.now() - started)} ms`);
+    t.is(result.exitCode, 8, result.stderr);
+    await nothingLeft(t, target);
+  }
+});
+
+test.serial('a server that is slow and not refusing: asked after, and mounted', async (t) => {
+  const target = await newTarget();
+  await server.dropPackets();
+  const call = mounter('mount', '-t', 'nfs', '-o', 'vers=4.2', '10.9.0.1:/srv/vol1', target);
+  await setTimeout(2500);
+  await server.passPackets();
+  const { status, output, milliseconds } = await call;
+  t.log(`${milliseconds} ms`);
+  t.is(status, 0, output);
+});
