@@ -12,7 +12,7 @@ import { glusterfsLogErrors } from './glusterfs-log.ts';
 import { hintFor } from './hints.ts';
 import { reachedMountMax } from './mount-max.ts';
 import { describeRefusal } from './refused.ts';
-import { classOfWords } from './words.ts';
+import { classOfWords, unresolvedServer } from './words.ts';
 
 /** A helper's run that came to nothing. */
 export interface Failure {
@@ -35,6 +35,8 @@ interface Finding {
   readonly status: number;
   readonly refusal?: Refusal | undefined;
   readonly hint?: string;
+  /** The server that it is about, where that need not be the one of the source. */
+  readonly server?: string | undefined;
 }
 
 /**
@@ -52,16 +54,17 @@ export async function explainFailure(failure: Failure, context: MountContext): P
   return new MounterError(message, { subject: failure.plan.target, status, errorClass, hint, helperOutput });
 }
 
-/** The helper's words, byte for byte; glusterfs writes the reason to a log file. */
+/** The helper's words, byte for byte; glusterfs writes the reason to a log file, start-statd spoke to us. */
 async function wordsOf(
-  { plan, options, outcome, startedMs }: Failure,
+  { plan, options, outcome, refusal, startedMs }: Failure,
   context: MountContext,
 ): Promise<string> {
-  if (plan.kind !== 'glusterfs' || outcome.endedBy === 'interrupt') return outcome.output;
-  const sinceMs = Date.now() - (context.host.now() - startedMs);
-  const log = await glusterfsLogErrors(plan, options, sinceMs, context);
   const { output } = outcome;
-  return `${output}${log !== '' && output !== '' && !output.endsWith('\n') ? '\n' : ''}${log}`;
+  if (outcome.endedBy === 'interrupt') return output;
+  const statd = refusal?.kind === 'lockServices' ? refusal.output : '';
+  const sinceMs = Date.now() - (context.host.now() - startedMs);
+  const more = plan.kind === 'glusterfs' ? await glusterfsLogErrors(plan, options, sinceMs, context) : statd;
+  return `${output}${more !== '' && output !== '' && !output.endsWith('\n') ? '\n' : ''}${more}`;
 }
 
 function whatWasDone(
@@ -146,7 +149,7 @@ async function whatWasSaid(
   // A signal's number is no status of mount(8)'s.
   const status = outcome.status > 128 ? exitCode.mountFailure : outcome.status;
   const errorClass = classOfWords(plan.kind, words);
-  if (errorClass !== undefined) return { errorClass, message, status };
+  if (errorClass !== undefined) return { errorClass, message, status, server: unresolvedServer(words) };
   if (plan.kind !== 'glusterfs') return { errorClass: 'unknown', message, status };
   const refusal = await askNetwork(plan, options, limitFor(startedMs, context), context);
   if (refusal === undefined) return { errorClass: 'unknown', message, status };
@@ -168,18 +171,29 @@ function limitFor(startedMs: number, { host, manifest }: MountContext): number {
 
 function factsOf(
   { plan, options }: Failure,
-  { refusal }: Finding,
+  { refusal, server }: Finding,
   { layout, manifest }: MountContext,
 ): Parameters<typeof hintFor>[1] {
-  const server = { nfs: () => nfsServer(plan.source), glusterfs: () => gluster(), generic: () => undefined };
-  const gluster = () => glusterfsServers(plan.source, options)?.[0];
   return {
     kind: plan.kind,
     source: plan.source,
     target: plan.target,
-    server: refusal?.server ?? server[plan.kind](),
+    server: refusal?.server ?? server ?? serverOf(plan, options),
     rootfs: layout.rootfs,
     mountSeconds: manifest.limits.mountSeconds,
     refusal,
   };
+}
+
+function serverOf({ kind, source }: MountPlan, options: string): string | undefined {
+  switch (kind) {
+    case 'nfs':
+      return nfsServer(source);
+    case 'glusterfs':
+      return glusterfsServers(source, options)?.[0];
+    case 'generic':
+      return undefined;
+    default:
+      return kind satisfies never;
+  }
 }

@@ -10,14 +10,14 @@ interface Wording {
 }
 
 /**
- * The first that matches counts. mount.nfs's progname may be mount.nfs4; since 2.8.3 most lines end in
- * ` for TARGET` or ` for SOURCE on TARGET`, and it repeats earlier attempts in lines of their own.
+ * The first that matches counts. mount.nfs's progname may be mount.nfs4; lately most lines end in
+ * ` for TARGET` or ` for SOURCE on TARGET`.
  */
 const nfsWordings: readonly Wording[] = [
   {
     pattern: /rpc\.statd is not running|Either use '-o nolock'/,
     errorClass: 'lock-service',
-    source: 'utils/mount/stropts.c (nfs_verify_lock_option); a third line until 1.3.3',
+    source: 'utils/mount/stropts.c (nfs_verify_lock_option); until 1.3.3 with the line of EINVAL behind it',
   },
   {
     pattern:
@@ -35,7 +35,7 @@ const nfsWordings: readonly Wording[] = [
     pattern:
       /Failed to resolve server|DNS resolution failed|Name or service not known|Temporary failure in name resolution|No address associated with hostname|: Resource temporarily unavailable/,
     errorClass: 'name-resolution',
-    source: 'utils/mount/network.c (nfs_lookup), stropts.c; gai_strerror(3); EAGAIN of a mount that retried',
+    source: 'utils/mount/stropts.c (EAI_AGAIN became EAGAIN, and is retried), network.c; gai_strerror(3)',
   },
   {
     pattern:
@@ -46,7 +46,7 @@ const nfsWordings: readonly Wording[] = [
   {
     pattern: /reason given by server:\s+(No such file or directory|Not a directory)/,
     errorClass: 'no-such-export',
-    source: 'utils/mount/error.c (ENOENT); with a line break until 1.2.0',
+    source: 'utils/mount/error.c (ENOENT); with a line break in early 1.x',
   },
   {
     pattern:
@@ -57,7 +57,7 @@ const nfsWordings: readonly Wording[] = [
   {
     pattern: /mount spec .* or point .* is not a directory/,
     errorClass: 'no-such-export',
-    source: 'utils/mount/error.c (ENOTDIR) since 2.5.4; the target was seen to be a directory',
+    source: 'utils/mount/error.c (ENOTDIR) since 2.x; the target was seen to be a directory',
   },
   {
     pattern: /mount point .* (does not exist|is not a directory)/,
@@ -67,12 +67,12 @@ const nfsWordings: readonly Wording[] = [
   {
     pattern: /is busy or already mounted|Device or resource busy/,
     errorClass: 'busy',
-    source: 'utils/mount/error.c (EBUSY); "or sharecache fail" since 2.2.1',
+    source: 'utils/mount/error.c (EBUSY); with "or sharecache fail" since 2.x',
   },
   {
     pattern: /Stale (NFS )?file handle/,
     errorClass: 'stale',
-    source: 'strerror(3) of ESTALE: "NFS" until glibc 2.12; mount_error by default, nfs_strerror',
+    source: 'strerror(3) of ESTALE, with "NFS" in older glibc; utils/mount/error.c by default',
   },
   { pattern: /Connection refused/, errorClass: 'connection-refused', source: 'strerror(3) of ECONNREFUSED' },
   {
@@ -123,17 +123,15 @@ const glusterfsWordings: readonly Wording[] = [
   {
     pattern: /DNS resolution failed|getaddrinfo failed/,
     errorClass: 'name-resolution',
-    source: 'rpc/rpc-transport/socket/src/name.c; libglusterfs/src/common-utils.c',
+    source: 'rpc/rpc-transport/socket/src/name.c (af_inet_client_get_remote_sockaddr)',
   },
   {
-    pattern:
-      /AUTH_FAILED|authentication failed|SETVOLUME on remote-host failed.*(Permission|Authentication)/i,
+    pattern: /AUTH_FAILED|Authentication failed|SETVOLUME on remote-host failed.*Permission denied/i,
     errorClass: 'access-denied',
-    source: 'xlators/protocol/client/src/client-handshake.c',
+    source: 'xlators/protocol/client/src/client-handshake.c (client_setvolume_cbk)',
   },
   {
-    pattern:
-      /failed to (get|fetch) (the )?'?volume file|subdir.*(No such file|failed)|failed to get the .* from/i,
+    pattern: /failed to (get|fetch) (the )?'?volume file|subdir.*(No such file|failed)/i,
     errorClass: 'no-such-export',
     source: 'glusterfsd/src/glusterfsd-mgmt.c (mgmt_getspec_cbk); client-handshake.c',
   },
@@ -154,4 +152,9 @@ const glusterfsWordings: readonly Wording[] = [
 export function classOfWords(kind: MountPlan['kind'], words: string): ErrorClass | undefined {
   const wordings = { nfs: nfsWordings, glusterfs: glusterfsWordings, generic: [] }[kind];
   return wordings.find(({ pattern }) => pattern.test(words))?.errorClass;
+}
+
+/** The server whose name glusterfs could not resolve: its own server's, or one that the volume names. */
+export function unresolvedServer(words: string): string | undefined {
+  return /DNS resolution failed on host (\S+)/.exec(words)?.[1];
 }

@@ -1,7 +1,9 @@
 import { readFileSync } from 'node:fs';
+import { setTimeout } from 'node:timers/promises';
 import test from 'ava';
 import { MounterError } from '../../../src/errors.ts';
 import { run } from '../../../src/host/child.ts';
+import type { Outcome } from '../../../src/host/host.ts';
 
 const sh = (script: string, deadlineMs = 30_000, terminateMs = 200) =>
   run({ argv: ['/bin/sh', '-c', script], deadlineMs, terminateMs });
@@ -80,4 +82,58 @@ test.serial('no listener is left on our signals', async (t) => {
   const before = process.listenerCount('SIGTERM');
   await Promise.all([sh('true'), sh('exit 1'), sh('sleep 5', 50)]);
   t.is(process.listenerCount('SIGTERM'), before);
+});
+
+/** A process that was sent SIGKILL ends a moment later. */
+async function ends(pid: string): Promise<boolean> {
+  for (let look = 0; look < 100 && isAlive(pid); look += 1) await setTimeout(10);
+  return !isAlive(pid);
+}
+
+const asked = (script: string, isHopeless: (over: AbortSignal) => Promise<boolean>, deadlineMs = 30_000) =>
+  run({
+    argv: ['/bin/sh', '-c', script],
+    deadlineMs,
+    terminateMs: 200,
+    doubt: { afterMs: 100, isHopeless },
+  });
+
+test.serial('who ends in time is not asked after', async (t) => {
+  let questions = 0;
+  const isHopeless = async () => {
+    questions += 1;
+    return true;
+  };
+  t.like(await asked('exit 3', isHopeless), { status: 3, endedBy: 'itself' });
+  await setTimeout(150);
+  t.is(questions, 0);
+});
+
+test.serial('a doubt that is confirmed ends the whole group', async (t) => {
+  const outcome = await asked('sleep 60 & echo $!; wait', async () => true);
+  t.is(outcome.endedBy, 'doubt');
+  t.true(await ends(outcome.output.trim()));
+});
+
+test.serial('one that is not, or that fails, leaves it alone', async (t) => {
+  for (const isHopeless of [async () => false, () => Promise.reject(new Error('no answer'))])
+    t.like(await asked('sleep 0.4; exit 5', isHopeless), { status: 5, endedBy: 'itself' });
+});
+
+test.serial('whoever ends first, the questions end with it, children and all', async (t) => {
+  for (const [script, deadlineMs, endedBy] of [
+    ['sleep 0.4', 30_000, 'itself'],
+    ['sleep 60', 400, 'deadline'],
+  ] as const) {
+    let question: Promise<Outcome> | undefined;
+    const isHopeless = async (signal: AbortSignal) => {
+      const argv = ['/bin/sh', '-c', 'sleep 60 & echo $!; wait'];
+      question = run({ argv, deadlineMs: 30_000, terminateMs: 200, signal });
+      return (await question).status !== 0;
+    };
+    t.is((await asked(script, isHopeless, deadlineMs)).endedBy, endedBy);
+    const outcome = await question;
+    t.is(outcome?.endedBy, 'interrupt');
+    t.true(await ends(outcome?.output.trim() ?? ''));
+  }
 });

@@ -298,3 +298,33 @@ test('glusterfs that another call has mounted meanwhile is success', async (t) =
   t.is((await runPlan(planFor(...gluster), contextOf(host))).helperOutput, '');
   t.true(host.mounts.has(target));
 });
+
+test('a helper that waits for a server that refuses: ended, undone, and explained', async (t) => {
+  const host = preparedNode();
+  helperMounts(host, { status: 143 });
+  host.durationOf = ({ argv }) => (isHelper(argv) ? 130_000 : 0);
+  host.onConnect = () => ['refused', 1];
+  const error = await failure(t, host, ['-t', 'nfs', '-o', 'vers=4', '10.0.0.5:/x', target]);
+  t.is(error.errorClass, 'connection-refused');
+  t.regex(error.message, /^10\.0\.0\.5:\/x can not be mounted: .* refuses connections to TCP port 2049$/);
+  t.true(host.now() < 2000, `${host.now()} ms`);
+});
+
+test('a helper that waits for a server that answers goes on to its deadline', async (t) => {
+  const host = preparedNode();
+  helperMounts(host);
+  host.durationOf = ({ argv }) => (isHelper(argv) ? 130_000 : 0);
+  const error = await failure(t, host, ['-t', 'nfs', '-o', 'vers=4', '10.0.0.5:/x', target]);
+  t.is(error.errorClass, 'deadline');
+  t.is(host.now(), 110_000);
+  t.deepEqual(host.connections, ['10.0.0.5:2049']);
+});
+
+test('a helper that takes its time and mounts: asked after once, and no more', async (t) => {
+  const host = preparedNode();
+  helperMounts(host);
+  host.durationOf = ({ argv }) => (isHelper(argv) ? 30_000 : 0);
+  const argv = ['-t', 'nfs', '-o', 'vers=4', '10.0.0.5:/x', target];
+  t.false((await runPlan(planFor(...argv), contextOf(host))).wasMounted);
+  t.is(host.connections.length, 1);
+});

@@ -1,0 +1,236 @@
+import test from 'ava';
+import { failureAsJson } from '../../../src/commands/failure-json.ts';
+import { type ErrorClass, errorClasses } from '../../../src/error-class.ts';
+import type { MounterError } from '../../../src/errors.ts';
+import type { Outcome } from '../../../src/host/host.ts';
+import { explainFailure } from '../../../src/mount/failure/explain.ts';
+import { errorLines } from '../../../src/mount/failure/glusterfs-log.ts';
+import { hintFor } from '../../../src/mount/failure/hints.ts';
+import { classOfWords } from '../../../src/mount/failure/words.ts';
+import type { Refusal } from '../../../src/mount/reach/refusal.ts';
+import type { HostModel } from '../../fixtures/host-model.ts';
+import { contextOf, layout, planFor, preparedNode, target } from '../../fixtures/node-model.ts';
+
+/** As helpers of several versions said them; `T` is the target. */
+const said: readonly (readonly ['nfs' | 'glusterfs', ErrorClass | undefined, string])[] = [
+  // 1.2.8, with its third line; 2.6.2; with a complaint of start-statd before it.
+  [
+    'nfs',
+    'lock-service',
+    "mount.nfs: rpc.statd is not running but is required for remote locking.\nmount.nfs: Either use '-o nolock' to keep locks local, or start statd.\nmount.nfs: an incorrect mount option was specified",
+  ],
+  [
+    'nfs',
+    'lock-service',
+    "/usr/sbin/start-statd: 23: systemctl: not found\nmount.nfs4: rpc.statd is not running but is required for remote locking.\nmount.nfs4: Either use '-o nolock' to keep locks local, or start statd.\nmount.nfs4: Protocol not supported",
+  ],
+  ['nfs', 'bad-option', 'mount.nfs: an incorrect mount option was specified'],
+  ['nfs', 'bad-option', 'mount.nfs: an incorrect mount option was specified for T'],
+  ['nfs', 'bad-option', "mount.nfs: parsing error on 'vers=' option"],
+  ['nfs', 'usage', "mount.nfs: remote share not in 'host:dir' format"],
+  ['nfs', 'usage', 'mount.nfs: NFS URLs are not supported'],
+  ['nfs', 'name-resolution', 'mount.nfs: Failed to resolve server h: Name or service not known'],
+  ['nfs', 'name-resolution', 'mount.nfs: Failed to resolve server h: Temporary failure in name resolution'],
+  ['nfs', 'name-resolution', 'mount.nfs: Resource temporarily unavailable'],
+  ['nfs', 'name-resolution', 'mount.nfs: Resource temporarily unavailable for h:/x on T'],
+  ['nfs', 'access-denied', 'mount.nfs: access denied by server while mounting h:/x'],
+  ['nfs', 'access-denied', 'mount.nfs: Operation not permitted'],
+  ['nfs', 'access-denied', 'mount.nfs: Operation not permitted for h:/x on T'],
+  ['nfs', 'access-denied', 'mount.nfs: h:/x failed, reason given by server: Permission denied'],
+  [
+    'nfs',
+    'no-such-export',
+    'mount.nfs: mounting h:/x failed, reason given by server: No such file or directory',
+  ],
+  [
+    'nfs',
+    'no-such-export',
+    'mount.nfs: mounting h:/x failed, reason given by server:\n  No such file or directory',
+  ],
+  ['nfs', 'no-such-export', 'mount.nfs: mount spec h:/x/file or point T is not a directory'],
+  ['nfs', 'version-not-offered', 'mount.nfs: requested NFS version or transport protocol is not supported'],
+  ['nfs', 'version-not-offered', 'mount.nfs4: Protocol not supported for h:/x on T'],
+  [
+    'nfs',
+    'version-not-offered',
+    "mount.nfs: mount to NFS server 'h' failed: RPC Error: Program not registered",
+  ],
+  ['nfs', 'mount-point', 'mount.nfs: mount point T does not exist'],
+  ['nfs', 'mount-point', 'mount.nfs: mount point T is not a directory'],
+  ['nfs', 'busy', 'mount.nfs: T is busy or already mounted'],
+  ['nfs', 'busy', 'mount.nfs: T is busy or already mounted or sharecache fail'],
+  ['nfs', 'stale', 'mount.nfs: Stale file handle'],
+  ['nfs', 'stale', 'mount.nfs: Stale NFS file handle'],
+  ['nfs', 'connection-refused', 'mount.nfs: Connection refused for h:/x on T'],
+  ['nfs', 'no-route', 'mount.nfs: No route to host'],
+  ['nfs', 'no-route', 'mount.nfs: Network is unreachable'],
+  ['nfs', 'server-silent', 'mount.nfs: Connection timed out'],
+  ['nfs', 'server-silent', "mount.nfs: mount to NFS server 'h' failed: timed out, giving up"],
+  ['nfs', 'node', 'mount.nfs: No such device'],
+  ['nfs', undefined, 'mount.nfs: mount system call failed for T'],
+  ['glusterfs', 'bad-option', 'Invalid option foo'],
+  ['glusterfs', 'bad-option', 'Invalid option: foo'],
+  ['glusterfs', 'bad-option', 'Invalid option auto_unmount'],
+  ['glusterfs', 'usage', 'ERROR: Server name/volume name unspecified cannot proceed further..'],
+  ['glusterfs', 'mount-point', 'ERROR: Mount point does not exist'],
+  ['glusterfs', 'busy', '/sbin/mount.glusterfs: according to mtab, GlusterFS is already mounted on T'],
+  [
+    'glusterfs',
+    'name-resolution',
+    'Mount failed. Check the log file  for more details.\n[2022-12-13 09:27:57.185649 +0000] E [name.c:267:af_inet_client_get_remote_sockaddr] 0-vol2-client-0: DNS resolution failed on host h',
+  ],
+  [
+    'glusterfs',
+    'no-such-export',
+    'Mounting glusterfs on T failed.\n[2018-11-05 08:15:53.655725] E [glusterfsd-mgmt.c:1925:mgmt_getspec_cbk] 0-mgmt: failed to fetch volume file (key:v)',
+  ],
+  ['glusterfs', undefined, 'Mounting glusterfs on T failed.'],
+];
+
+for (const [kind, errorClass, words] of said) {
+  test(`${errorClass}: ${words.replaceAll('\n', ' | ')}`, (t) => {
+    t.is(classOfWords(kind, `${words.replaceAll(/\bT\b/g, target)}\n`), errorClass);
+  });
+}
+
+interface Given {
+  readonly outcome: Partial<Outcome>;
+  readonly refusal?: Refusal;
+  readonly host?: HostModel;
+  readonly fstype?: 'nfs' | 'glusterfs';
+}
+
+function explain({ outcome, refusal, host = preparedNode(), fstype = 'nfs' }: Given): Promise<MounterError> {
+  const plan = planFor('-t', fstype, fstype === 'nfs' ? '10.0.0.5:/x' : '10.0.0.5:vol', target);
+  const failure = {
+    helper: `/sbin/mount.${fstype}`,
+    plan,
+    options: '',
+    outcome: { status: 32, endedBy: 'itself', output: '', ...outcome } as const,
+    refusal,
+    startedMs: 0,
+  };
+  return explainFailure(failure, contextOf(host));
+}
+
+test('what was done decides, whatever the helper says', async (t) => {
+  const output = 'mount.nfs: access denied by server while mounting 10.0.0.5:/x\n';
+  const refusal: Refusal = {
+    kind: 'unreachable',
+    server: '10.0.0.5',
+    address: '10.0.0.5',
+    port: 2049,
+    connection: 'silent',
+    waitedMs: 5004,
+  };
+  const cases = [
+    [{ endedBy: 'interrupt', status: 143, output }, 'interrupted', 8, /interrupted while mounting/],
+    [{ endedBy: 'deadline', status: 143, output }, 'deadline', 32, /within 110 s and was ended/],
+    [{ endedBy: 'doubt', status: 143, output }, 'server-silent', 32, /TCP port 2049 within 5 s$/],
+    [{ status: 127, output: 'chroot: failed to run command\n' }, 'helper-missing', 127, /failed to mount/],
+    [{ status: 126 }, 'helper-missing', 126, /failed to mount/],
+    [{ status: 125 }, 'node', 2, /failed to mount/],
+    [{ output }, 'access-denied', 32, /failed to mount/],
+    [{ status: 137 }, 'unknown', 32, /failed to mount/],
+  ] as const;
+  for (const [outcome, errorClass, status, message] of cases) {
+    const error = await explain({ outcome, refusal });
+    t.is(error.errorClass, errorClass);
+    t.is(error.status, status);
+    t.regex(error.message, message);
+    t.is(error.subject, target);
+    t.is(error.helperOutput, 'output' in outcome ? outcome.output : '', 'the helper’s words are whole');
+  }
+});
+
+test('ENOSPC is mount-max where the table of mounts is full, and the server’s disk where not', async (t) => {
+  const output = 'mount.nfs: No space left on device\n';
+  for (const [mounts, errorClass] of [
+    [99_990, 'mount-max'],
+    [50_000, 'unknown'],
+  ] as const) {
+    const host = preparedNode();
+    host.texts.set('/proc/sys/fs/mount-max', '100000\n').set('/proc/self/mountinfo', 'line\n'.repeat(mounts));
+    t.is((await explain({ host, outcome: { output } })).errorClass, errorClass);
+  }
+});
+
+test('a v3 mount without netconfig: the rootfs is blamed, not the server', async (t) => {
+  const outcome = { output: 'mount.nfs: Protocol not supported\n' };
+  const host = preparedNode();
+  for (const name of ['services', 'protocols']) host.file(`${layout.rootfs}/etc/${name}`);
+  t.like(await explain({ host, outcome }), {
+    errorClass: 'node',
+    hint: '/etc/netconfig is missing in the rootfs: run mounter install again',
+  });
+  host.file(`${layout.rootfs}/etc/netconfig`);
+  t.is((await explain({ host, outcome })).errorClass, 'version-not-offered');
+});
+
+test('glusterfs: the log’s last error lines follow the helper’s words, and the server is asked', async (t) => {
+  const now = new Date().toISOString().replace('T', ' ').slice(0, 19);
+  const host = preparedNode();
+  const lines = ['one', 'two', 'three'].map((word) => `[${now}.123456 +0000] E [a.c:1:f] 0-mgmt: ${word}`);
+  host.onRun = ({ argv }) => (argv.includes('sh') ? { output: `${lines.join('\n')}\n` } : {});
+  host.onConnect = () => ['refused', 1];
+  const output = 'Mounting glusterfs on /m failed.\n';
+  const error = await explain({ host, fstype: 'glusterfs', outcome: { status: 1, output } });
+  t.is(error.helperOutput, `${output}${lines[1]}\n${lines[2]}\n`);
+  t.is(error.errorClass, 'connection-refused');
+  t.is(error.status, 1);
+  const [command = []] = host.commands;
+  t.deepEqual(command.slice(0, 3), ['/usr/bin/chroot', layout.rootfs, 'sh']);
+  t.is(command.at(-1), `/var/log/glusterfs/${target.slice(1).replaceAll('/', '-')}.log`);
+});
+
+test('of a log only glusterfs’s own lines of this call', (t) => {
+  const since = Date.parse('2023-05-04T08:15:42Z');
+  const log = [
+    '[2023-05-04 08:15:39.000000 +0000] E [a.c:1:f] 0-mgmt: before',
+    '[2023-05-04 08:15:43.000000 +0000] I [a.c:1:f] 0-mgmt: no error',
+    'root:x:0:0:root:/root:/bin/bash',
+    '[2023-05-04 08:15:43.000000 +0000] E [MSGID: 101075] [a.c:1:f] 0-mgmt: after',
+    '[2023-05-04 08:15:44.123456] C [a.c:1:f] 0-mgmt: as versions before 7 wrote it',
+    'cut off',
+  ].join('\n');
+  t.is(
+    errorLines(log, since),
+    '[2023-05-04 08:15:43.000000 +0000] E [MSGID: 101075] [a.c:1:f] 0-mgmt: after\n[2023-05-04 08:15:44.123456] C [a.c:1:f] 0-mgmt: as versions before 7 wrote it\n',
+  );
+  t.is(errorLines('', since), '');
+});
+
+test('every class has a hint of one line that can be pasted, or none', (t) => {
+  const silentOnes: readonly ErrorClass[] = ['policy', 'interrupted', 'internal'];
+  for (const kind of ['nfs', 'glusterfs'] as const) {
+    for (const errorClass of errorClasses) {
+      const hint = hintFor(errorClass, {
+        kind,
+        source: 's',
+        target,
+        server: "srv';reboot #",
+        rootfs: layout.rootfs,
+        mountSeconds: 110,
+        refusal: undefined,
+      });
+      if (silentOnes.includes(errorClass)) t.is(hint, undefined);
+      else if (errorClass !== 'unknown') t.regex(hint ?? '', /^[^\n]{10,}[^.]$/, errorClass);
+      t.false((hint ?? '').replaceAll(`'srv'\\'';reboot #'`, '').includes('reboot'), hint);
+    }
+  }
+});
+
+test('the failure for programs is one line of JSON', async (t) => {
+  const error = await explain({ outcome: { output: 'mount.nfs: Stale file handle\n' } });
+  const text = failureAsJson(error);
+  t.is(text.indexOf('\n'), text.length - 1);
+  t.deepEqual(Object.keys(JSON.parse(text)), [
+    'class',
+    'status',
+    'subject',
+    'message',
+    'hint',
+    'helperOutput',
+  ]);
+  t.is(JSON.parse(text).class, 'stale');
+});
