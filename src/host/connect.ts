@@ -7,10 +7,13 @@ import type { Connection, ConnectLimits } from './host.ts';
  */
 export async function connect(address: string, port: number, limits: ConnectLimits): Promise<Connection> {
   if (limits.signal?.aborted) return 'unknown';
-  const { attempt } =
-    'Bun' in globalThis ? await import('./connect/by-libc.ts') : await import('./connect/by-node.ts');
-  const ended = await attempt(address, port, limits);
-  return connections[ended] ?? 'unknown';
+  try {
+    const { attempt } =
+      'Bun' in globalThis ? await import('./connect/by-libc.ts') : await import('./connect/by-node.ts');
+    return connections[await attempt(address, port, limits)] ?? 'unknown';
+  } catch {
+    return 'unknown'; // No descriptor left, no libc of that name: nothing that the server did.
+  }
 }
 
 /** What an attempt ends with: an error's name of connect(2), or one of our own. @see tcp(7) */

@@ -63,7 +63,10 @@ async function wordsOf(
   if (outcome.endedBy === 'interrupt') return output;
   const statd = refusal?.kind === 'lockServices' ? refusal.output : '';
   const sinceMs = Date.now() - (context.host.now() - startedMs);
-  const more = plan.kind === 'glusterfs' ? await glusterfsLogErrors(plan, options, sinceMs, context) : statd;
+  const more =
+    plan.kind === 'glusterfs'
+      ? await glusterfsLogErrors(plan, options, sinceMs, context).catch(() => '')
+      : statd;
   return `${output}${more !== '' && output !== '' && !output.endsWith('\n') ? '\n' : ''}${more}`;
 }
 
@@ -151,7 +154,10 @@ async function whatWasSaid(
   const errorClass = classOfWords(plan.kind, words);
   if (errorClass !== undefined) return { errorClass, message, status, server: unresolvedServer(words) };
   if (plan.kind !== 'glusterfs') return { errorClass: 'unknown', message, status };
-  const refusal = await askNetwork(plan, options, limitFor(startedMs, context), context);
+  // A question that fails must not hide what it is about.
+  const refusal = await askNetwork(plan, options, limitFor(startedMs, context), context).catch(
+    () => undefined,
+  );
   if (refusal === undefined) return { errorClass: 'unknown', message, status };
   const described = describeRefusal(refusal);
   return {

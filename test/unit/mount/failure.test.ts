@@ -183,6 +183,17 @@ test('glusterfs: the log’s last error lines follow the helper’s words, and t
   t.is(command.at(-1), `/var/log/glusterfs/${target.slice(1).replaceAll('/', '-')}.log`);
 });
 
+test('a question that fails does not hide the failure', async (t) => {
+  const host = preparedNode();
+  host.run = () => Promise.reject(new Error('fork: Resource temporarily unavailable'));
+  host.onConnect = () => {
+    throw new Error('no descriptor left');
+  };
+  const output = 'Mounting glusterfs on /m failed.\n';
+  const error = await explain({ host, fstype: 'glusterfs', outcome: { status: 1, output } });
+  t.like(error, { errorClass: 'unknown', status: 1, helperOutput: output });
+});
+
 test('of a log only glusterfs’s own lines of this call', (t) => {
   const since = Date.parse('2023-05-04T08:15:42Z');
   const log = [

@@ -79,6 +79,7 @@ test('a mount that stays inside the rootfs is undone, and the propagation named'
   const error = await failure(t, host, v4);
   t.is(error.status, 2);
   t.regex(error.message, /did not appear on the host/);
+  t.is(error.errorClass, 'propagation');
   t.regex(error.hint ?? '', /mounter prepare/);
 });
 
@@ -112,6 +113,7 @@ test('another source on the target already: an error that names it, and it stays
     const host = alreadyMounted(fstype, source);
     const error = await t.throwsAsync(runPlan(planFor(...v4), contextOf(host)), { instanceOf: MounterError });
     t.true(error.message.includes(`${source} (${fstype})`), error.message);
+    t.is((error as MounterError).errorClass, 'busy');
     t.is(error.status, 32);
     t.true(host.mounts.has(target));
     t.deepEqual(host.commands, []);
@@ -134,6 +136,7 @@ test('a symlink on the way is refused (CVE-2017-1002101)', async (t) => {
   host.file('/var/lib/kubelet/pods/uid', { kind: 'symlink' });
   const error = await failure(t, host, v4);
   t.regex(error.message, /\/var\/lib\/kubelet\/pods\/uid is a symlink/);
+  t.is(error.errorClass, 'mount-point');
   t.is(error.status, 1);
   t.deepEqual(host.commands, []);
 });
@@ -213,6 +216,7 @@ test('v3: refused when the lock services never answer, for flock would hang', as
   t.is(error.status, 32);
   t.is(error.subject, target);
   t.regex(error.message, /locks would hang/);
+  t.is(error.errorClass, 'lock-service');
   t.regex(error.helperOutput, /rpcbind does not answer/);
 });
 
