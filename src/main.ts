@@ -4,6 +4,7 @@ import type { Output } from './commands/output.ts';
 import { formatError, MounterError } from './errors.ts';
 import { exitCode } from './exit-codes.ts';
 import { nodeHost } from './host/node-host.ts';
+import { wayOutOfKubeletRoot } from './rootfs/kubelet-roots.ts';
 import { findLayout } from './rootfs/node.ts';
 
 /**
@@ -12,8 +13,10 @@ import { findLayout } from './rootfs/node.ts';
  */
 async function main(argv0: string, argv: readonly string[], output: Output): Promise<number> {
   try {
-    // Of /proc/self/exe: without symlinks already.
+    // Of /proc/self/exe: without symlinks already. Outside of a kubelet's root it has another name.
     const executable = process.execPath;
+    const wayOut = wayOutOfKubeletRoot(nodeHost);
+    if (wayOut !== undefined) (await import('./host/libc.ts')).changeRoot(wayOut, '/');
     const layout = findLayout(nodeHost, executable, process.env);
     const helperName = helperNames.find((name) => name === argv0.slice(argv0.lastIndexOf('/') + 1));
     if (helperName !== undefined || argv[0] === 'mount') {

@@ -29,6 +29,7 @@ const overview = `mounter: NFS and GlusterFS mounts for nodes without storage to
   mounter prepare           share the kubelet directory with the rootfs; any number of times
   mounter status            what is installed, prepared, running and mounted
   mounter exec -- COMMAND   run a tool of the rootfs, such as showmount or rpcinfo
+  mounter kubelet -- FLAGS  run a kubelet in an image, with what it needs of the host
   mounter versions          the rootfs versions that are installed, and what runs from them
   mounter rollback [DIGEST] switch to the version before, or to another one
   mounter prune             remove versions that nothing needs
@@ -142,6 +143,30 @@ What is installed, prepared, running and mounted. Exit status 0 when a mount can
 
   mounter status
   mounter status --json
+`,
+  kubelet: `mounter kubelet [OPTION…] -- [COMMAND] FLAGS…
+
+Runs a kubelet in an image that mounter install IMAGE --into DIR has extracted. Shares the kubelet directory
+with it, so that all it mounts appears on the host, lays in DIR what else it needs of the host (mounts.kubelet
+of the manifest; what this host lacks is left out), and becomes COMMAND inside: same process, environment,
+descriptors, signals. Without COMMAND, FLAGS are for the command that the image names. What the image sets
+(PATH and others) counts where the caller's environment has no such variable; COMMAND is looked up in the
+image's PATH first. A restart mounts nothing again.
+
+      --rootfs DIR        the image; /var/lib/containerized-mounter/kubelet if left out
+      --root-dir DIR      the kubelet directory, when it is another than the manifest's; a --root-dir among
+                          FLAGS is enough
+      --host-root PATH[:slave|shared]   offers the host's / at PATH inside. With shared, what the kubelet
+                          mounts there appears on the host; slave if left out
+      --dry-run           print what would be mounted and run; with --json for programs
+  -v, --verbose           say on stderr what is mounted, and what is left out
+
+mounter teardown takes the mounts away again; not while the kubelet runs.
+Exit status: the kubelet's own; 126 or 127 when it can not be run.
+
+  mounter install registry.example/kubelet:v1.36.0 --into /opt/kubelet
+  mounter kubelet --rootfs /opt/kubelet -- --config=/etc/kubernetes/kubelet.yaml
+  mounter kubelet --rootfs /opt/kubelet --dry-run -- /usr/bin/kubelet --config=/etc/kubernetes/kubelet.yaml
 `,
   exec: `mounter exec -- COMMAND [ARGUMENT…]
 

@@ -15,6 +15,7 @@ const commands: Readonly<Record<string, () => Promise<Command>>> = {
   versions: async () => (await import('./versions.ts')).versions,
   rollback: async () => (await import('./rollback.ts')).rollback,
   prune: async () => (await import('./prune.ts')).pruneCommand,
+  kubelet: async () => (await import('./kubelet.ts')).kubelet,
   exec: async () => (await import('./exec.ts')).exec,
   help: async () => (await import('./help.ts')).help,
 };

@@ -14,6 +14,8 @@ export interface MountEntry {
   readonly peerGroup: number | undefined;
   /** The peer group it receives from, when it is a slave. */
   readonly master: number | undefined;
+  /** It is private, and no recursive bind takes it along. */
+  readonly isUnbindable: boolean;
   readonly fstype: string;
   readonly source: string;
   readonly superOptions: readonly string[];
@@ -60,6 +62,7 @@ function parseLine(line: string): MountEntry | undefined {
     mountOptions: mountOptions.split(','),
     peerGroup: tagged(optional, 'shared:'),
     master: tagged(optional, 'master:'),
+    isUnbindable: optional.includes('unbindable'),
     fstype: unescapeField(fields[separator + 1] ?? ''),
     source: unescapeField(fields[separator + 2] ?? ''),
     superOptions: (fields[separator + 3] ?? '').split(','),

@@ -36,4 +36,6 @@ export interface ImageConfig {
   readonly entrypoint: readonly string[];
   readonly cmd: readonly string[];
   readonly env: readonly string[];
+  /** Empty where the image names none. */
+  readonly workingDirectory: string;
 }

@@ -1,6 +1,6 @@
 import { type MountEntry, mountsBelow } from '../host/mountinfo.ts';
 import { detachActions, type MountAction, remountOptions } from './mount-actions.ts';
-import { containingMount, isPrivate, isSelfBind } from './mount-tree.ts';
+import { containingMount, isInside, isPrivate, isSelfBind } from './mount-tree.ts';
 
 /**
  * MOUNTER_HOME as a private mount of its own: what is mounted below it is then copied nowhere, and one
@@ -66,17 +66,4 @@ export function planHomeRemoval(home: string, entries: readonly MountEntry[]): r
 /** What is mounted in a rootfs, by whichever run of ours. */
 function ours(home: string, entries: readonly MountEntry[]): readonly MountEntry[] {
   return mountsBelow(entries, `${home}/versions`);
-}
-
-/** Whether an entry hangs on one of `mounts`. Asked of every volume, hence the index. */
-function isInside(
-  mounts: readonly MountEntry[],
-  entries: readonly MountEntry[],
-): (entry: MountEntry) => boolean {
-  const byId = new Map(entries.map((entry) => [entry.mountId, entry]));
-  const ask = (entry: MountEntry): boolean => {
-    const parent = byId.get(entry.parentId);
-    return parent !== undefined && parent !== entry && (mounts.includes(parent) || ask(parent));
-  };
-  return ask;
 }

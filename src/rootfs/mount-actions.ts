@@ -13,7 +13,7 @@ export type MountAction =
   | {
       readonly kind: 'propagation';
       readonly to: string;
-      readonly propagation: 'private' | 'rprivate' | 'rslave' | 'shared';
+      readonly propagation: 'private' | 'rprivate' | 'rslave' | 'shared' | 'unbindable';
     }
   | { readonly kind: 'remount'; readonly to: string; readonly options: string }
   | { readonly kind: 'detach'; readonly to: string };

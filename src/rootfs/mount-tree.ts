@@ -28,3 +28,16 @@ export function isSelfBind(entry: MountEntry, entries: readonly MountEntry[]): b
   const way = entry.mountPoint.slice(parent.mountPoint === '/' ? 0 : parent.mountPoint.length);
   return entry.root === ((parent.root === '/' ? '' : parent.root) + way || '/');
 }
+
+/** Whether an entry hangs on one of `mounts`. Asked of every volume, hence the index. */
+export function isInside(
+  mounts: readonly MountEntry[],
+  entries: readonly MountEntry[],
+): (entry: MountEntry) => boolean {
+  const byId = new Map(entries.map((entry) => [entry.mountId, entry]));
+  const ask = (entry: MountEntry): boolean => {
+    const parent = byId.get(entry.parentId);
+    return parent !== undefined && parent !== entry && (mounts.includes(parent) || ask(parent));
+  };
+  return ask;
+}

@@ -67,8 +67,11 @@ function hasPropagation(
   switch (mount.propagation) {
     case 'private':
       return isPrivate(entry);
-    case 'slave':
-      return entry.master !== undefined;
+    case 'slave': {
+      // A slave of what receives nothing itself is a private mount: there is nobody to receive from.
+      const { peerGroup, master } = containingMount(entries, source);
+      return entry.master === (peerGroup ?? master);
+    }
     case 'shared':
       return entry.peerGroup !== undefined && entry.peerGroup === containingMount(entries, source).peerGroup;
     default:

@@ -3,15 +3,18 @@ import pRetry from 'p-retry';
 import { MounterError } from '../errors.ts';
 import { exitCode } from '../exit-codes.ts';
 import type { Host } from '../host/host.ts';
-import { readMountinfo } from '../host/mountinfo.ts';
+import { type MountEntry, readMountinfo } from '../host/mountinfo.ts';
 import { runProgram } from '../host/run-program.ts';
-import { type RootfsProcess, rootfsProcesses } from './daemons.ts';
+import { type RootfsProcess, roleOf, rootfsProcesses } from './daemons.ts';
 import { planHomeRemoval } from './home-mount.ts';
+import { forgetKubeletRoots, readKubeletRoots } from './kubelet-roots.ts';
 import type { Layout } from './layout.ts';
 import type { Manifest } from './manifest.ts';
-import { applyActions } from './mount-actions.ts';
+import { applyActions, detachActions } from './mount-actions.ts';
+import { isSelfBind } from './mount-tree.ts';
+import { processesIn } from './root-processes.ts';
 import { undoSelfBinds } from './self-binds.ts';
-import { volumesOf } from './volumes.ts';
+import { type Volume, volumesBelow, volumesOf } from './volumes.ts';
 
 export interface TeardownContext {
   readonly host: Host;
@@ -34,6 +37,7 @@ export async function teardown(context: TeardownContext): Promise<readonly strin
   await endVolumes(context, done);
   await endDaemons(context, done);
   done.push(...(await applyActions(planHomeRemoval(realpathSync(layout.home), readMountinfo(host)))));
+  done.push(...(await removeKubeletRoots(host)));
   done.push(...(await undoSelfBinds(host)));
   return done;
 }
@@ -42,7 +46,8 @@ async function endVolumes(
   { host, manifest, unmountVolumes }: TeardownContext,
   done: string[],
 ): Promise<void> {
-  const volumes = volumesOf(manifest, readMountinfo(host));
+  const entries = readMountinfo(host);
+  const volumes = [...volumesOf(manifest, entries), ...volumesOfKubelets(host, manifest, entries)];
   const [first] = volumes;
   if (first === undefined) return;
   if (!unmountVolumes) {
@@ -72,9 +77,44 @@ function refuseOthers(context: TeardownContext): void {
   });
 }
 
+/** A kubelet that `mounter kubelet` runs is one of them, and so are the daemons that it has started. */
 function running({ host, layout, manifest }: TeardownContext): readonly RootfsProcess[] {
-  if (!existsSync(layout.versions)) return [];
-  return rootfsProcesses(host, realpathSync(layout.versions), manifest);
+  const processes = host.processes();
+  const inKubeletRoots = readKubeletRoots(host).flatMap(({ root }) =>
+    existsSync(root) ? processesIn(host, root, processes) : [],
+  );
+  const inVersions = existsSync(layout.versions)
+    ? rootfsProcesses(host, realpathSync(layout.versions), manifest)
+    : [];
+  return [
+    ...inVersions,
+    ...inKubeletRoots.map((process) => ({ ...process, role: roleOf(process, manifest) })),
+  ];
+}
+
+/** Those below a kubelet directory that the manifest does not know. */
+function volumesOfKubelets(
+  host: Host,
+  manifest: Manifest,
+  entries: readonly MountEntry[],
+): readonly Volume[] {
+  const known = volumesOf(manifest, entries).map(({ target }) => target);
+  const directories = new Set(readKubeletRoots(host).map(({ kubeletDirectory }) => kubeletDirectory));
+  return [...directories]
+    .flatMap((directory) => volumesBelow({ host: directory, rootfs: directory }, entries))
+    .filter(({ target }) => !known.includes(target));
+}
+
+/** The image itself stays. */
+async function removeKubeletRoots(host: Host): Promise<readonly string[]> {
+  const done: string[] = [];
+  for (const { root } of readKubeletRoots(host)) {
+    const entries = readMountinfo(host);
+    const binds = entries.filter((entry) => entry.mountPoint === root && isSelfBind(entry, entries));
+    done.push(...(await applyActions(binds.flatMap(() => detachActions(root)))));
+  }
+  forgetKubeletRoots();
+  return done;
 }
 
 async function endDaemons(context: TeardownContext, done: string[]): Promise<void> {

@@ -8,5 +8,7 @@ declare module 'bun:ffi' {
     library: string,
     symbols: S,
   ): { readonly symbols: { readonly [K in keyof S]: (...args: readonly unknown[]) => number } };
+  /** The address of its bytes; they must be kept while it is used. */
+  export function ptr(view: Uint8Array): number;
   export const read: { i32(pointer: number, offset?: number): number };
 }

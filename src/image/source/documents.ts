@@ -34,6 +34,7 @@ const configSchema = v.object({
       Entrypoint: words,
       Cmd: words,
       Env: words,
+      WorkingDir: v.nullish(v.string(), ''),
     }),
   ),
 });
@@ -80,8 +81,12 @@ export function parseConfig(
 ): { readonly config: ImageConfig; readonly diffIds: readonly string[] } {
   const parsed = checked(configSchema, parseJson(bytes, what, reference), what, reference);
   const { architecture, os, config, rootfs } = parsed;
-  const entrypoint = config?.Entrypoint ?? [];
-  const settings = { entrypoint, cmd: config?.Cmd ?? [], env: config?.Env ?? [] };
+  const settings = {
+    entrypoint: config?.Entrypoint ?? [],
+    cmd: config?.Cmd ?? [],
+    env: config?.Env ?? [],
+    workingDirectory: config?.WorkingDir ?? '',
+  };
   return {
     config: { architecture, os, labels: config?.Labels ?? {}, ...settings },
     diffIds: rootfs.diff_ids,

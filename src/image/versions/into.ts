@@ -4,6 +4,7 @@ import { MounterError } from '../../errors.ts';
 import { exitCode } from '../../exit-codes.ts';
 import type { Host } from '../../host/host.ts';
 import { type OpenedSource, openSource, type SourceOptions } from '../source.ts';
+import { imageRecordPath, writeImageRecord } from './image-record.ts';
 import { removeAtExit, stage } from './stage.ts';
 import { removeTree } from './unfinished.ts';
 
@@ -34,6 +35,7 @@ export async function extractInto({ source, fetch, directory }: ExtractRequest, 
   try {
     opened = await openSource(source, { ...fetch, downloadDirectory });
     await stage(opened.content, unfinished, async () => {});
+    writeImageRecord(target, opened.content);
     moveTo(unfinished, target);
     return opened.content.digest;
   } finally {
@@ -60,6 +62,7 @@ function moveTo(unfinished: string, directory: string): void {
     renameSync(unfinished, directory);
   } catch (error) {
     rmSync(unfinished, { recursive: true, force: true });
+    rmSync(imageRecordPath(directory), { force: true });
     const { code } = error as NodeJS.ErrnoException;
     if (code !== 'EBUSY' && code !== 'EXDEV' && code !== 'ENOTEMPTY') throw error;
     throw new MounterError(code === 'ENOTEMPTY' ? 'is not empty any more' : 'is a mount point', {

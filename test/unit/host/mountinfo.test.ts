@@ -14,6 +14,7 @@ test('every field of a line', (t) => {
     mountOptions: ['rw', 'noatime'],
     peerGroup: 7,
     master: 1,
+    isUnbindable: false,
     fstype: 'ext3',
     source: '/dev/root',
     superOptions: ['rw', 'errors=continue'],

@@ -5,7 +5,15 @@ import { requireDigest } from '../../../../src/image/versions/wanted-digest.ts';
 import { manifest } from '../../../fixtures/node-model.ts';
 
 const digestOf = (digit: string) => `sha256:${digit.repeat(64)}`;
-const config = { architecture: 'amd64', os: 'linux', labels: {}, entrypoint: [], cmd: [], env: [] };
+const config = {
+  architecture: 'amd64',
+  os: 'linux',
+  labels: {},
+  entrypoint: [],
+  cmd: [],
+  env: [],
+  workingDirectory: '',
+};
 const image: ImageContent = { digest: digestOf('1'), reference: 'r.example/tools:v3', layers: [], config };
 const tar: ImageContent = { ...image, config: undefined };
 

@@ -1,0 +1,145 @@
+import { posix } from 'node:path';
+import { MounterError } from '../errors.ts';
+import { exitCode } from '../exit-codes.ts';
+import { readImageRecord } from '../image/versions/image-record.ts';
+import { callerSettings } from '../kubelet/caller.ts';
+import { type KubeletCommand, kubeletCommand, rootDirectoryFlag } from '../kubelet/command-line.ts';
+import { becomeKubelet, enterKubeletRoot } from '../kubelet/enter.ts';
+import { parseHostRoot } from '../kubelet/host-root.ts';
+import { requireImage } from '../kubelet/image-directory.ts';
+import { layKubeletRoot, planLaying } from '../kubelet/lay.ts';
+import type { Offer } from '../kubelet/offer.ts';
+import { findKubelet } from '../kubelet/program.ts';
+import { wantedMounts } from '../kubelet/wanted-mounts.ts';
+import { commandOf } from '../rootfs/mount-actions.ts';
+import { readManifest, requireRoot } from '../rootfs/node.ts';
+import { withNodeLock } from '../rootfs/node-lock.ts';
+import type { CommandContext } from './context.ts';
+import { type Flags, parseFlags } from './flags.ts';
+
+/** Where the image is extracted when `--rootfs` does not say it. */
+export const defaultKubeletRoot = '/var/lib/containerized-mounter/kubelet';
+
+/** `mounter kubelet -- [COMMAND] FLAGS…` @returns only from a dry run. */
+export async function kubelet(argv: readonly string[], context: CommandContext): Promise<number> {
+  const separator = argv.indexOf('--');
+  const own = separator < 0 ? argv : argv.slice(0, separator);
+  const words = separator < 0 ? [] : argv.slice(separator + 1);
+  if (separator < 0) refuseOperand(own);
+  const flags = parseFlags('kubelet', own, {
+    boolean: ['dry-run', 'json', 'v', 'verbose'],
+    string: ['rootfs', 'root-dir', 'host-root'],
+    operands: [0, 0],
+  });
+  if (flags.has('json') && !flags.has('dry-run')) throw jsonAlone();
+  if (!flags.has('dry-run')) requireRoot(context.host, 'running a kubelet in a rootfs');
+  const offer = await offerOf(flags, words, context);
+  const command = kubeletCommand(words, readImageRecord(offer.root), process.env, offer.root);
+  return flags.has('dry-run')
+    ? dryRun(flags, offer, command, context)
+    : await run(flags, offer, command, context);
+}
+
+async function offerOf(flags: Flags, words: readonly string[], context: CommandContext): Promise<Offer> {
+  const { host, layout } = context;
+  const hostRoot = flags.value('host-root');
+  const rootDirectory = rootDirectoryOf(flags.value('root-dir'), rootDirectoryFlag(words));
+  const manifest = await readManifest(host, layout);
+  const root = requireImage(flags.value('rootfs') ?? defaultKubeletRoot, layout, rootDirectory);
+  const mount = hostRoot === undefined ? undefined : parseHostRoot(hostRoot);
+  return { root, layout, manifest, rootDirectory, hostRoot: mount };
+}
+
+function dryRun(
+  flags: Flags,
+  offer: Offer,
+  command: KubeletCommand,
+  { host, output }: CommandContext,
+): number {
+  const wanted = wantedMounts(offer);
+  const path = findKubelet(offer.root, command.argv[0] ?? '', command.path);
+  const actions = planLaying(offer, wanted, host).map(commandOf);
+  if (flags.has('json')) {
+    const { argv, workingDirectory } = command;
+    const environment = Object.fromEntries(command.environment);
+    const plan = {
+      rootfs: offer.root,
+      actions,
+      skipped: wanted.skipped,
+      path,
+      argv,
+      workingDirectory,
+      environment,
+    };
+    output.out(`${JSON.stringify(plan, undefined, 2)}\n`);
+    return exitCode.success;
+  }
+  const lines = actions.map((words) => words.filter((word) => word !== '--no-canonicalize').join(' '));
+  output.out(
+    [
+      ...lines,
+      ...wanted.skipped,
+      `chroot ${offer.root} ${[path, ...command.argv.slice(1)].join(' ')}`,
+      '',
+    ].join('\n'),
+  );
+  return exitCode.success;
+}
+
+async function run(
+  flags: Flags,
+  offer: Offer,
+  command: KubeletCommand,
+  { host, output }: CommandContext,
+): Promise<never> {
+  const isVerbose = flags.has('v') || flags.has('verbose');
+  const say = (lines: readonly string[]) => {
+    if (isVerbose) output.err(lines.map((line) => `mounter: ${line}\n`).join(''));
+  };
+  // Before anything is mounted: a mistyped command is no reason to.
+  const path = findKubelet(offer.root, command.argv[0] ?? '', command.path);
+  const caller = await callerSettings(host, process.ppid);
+  await withNodeLock(async () => {
+    const done = await layKubeletRoot(offer, host);
+    say([...wantedMounts(offer).skipped, ...done]);
+    const directory = await enterKubeletRoot(offer.root, command.workingDirectory);
+    say([
+      `runs ${[path, ...command.argv.slice(1)].join(' ')} in ${offer.root}, working directory ${directory}`,
+    ]);
+  });
+  return await becomeKubelet(path, command, caller);
+}
+
+/** @throws MounterError (usage) when the kubelet would work in a directory that nobody shares with it. */
+function rootDirectoryOf(own: string | undefined, kubelets: string | undefined): string | undefined {
+  const path = own ?? kubelets;
+  if (path === undefined) return undefined;
+  if (own !== undefined && kubelets !== undefined && posix.normalize(own) !== posix.normalize(kubelets))
+    throw badRootDirectory(own, `the kubelet's own --root-dir is another one: ${kubelets}`);
+  const normal = posix.normalize(path).replace(/(?<=.)\/$/, '');
+  if (normal.startsWith('/') && normal !== '/') return normal;
+  throw badRootDirectory(path, 'is no absolute path of a directory below /');
+}
+
+function badRootDirectory(subject: string, message: string): MounterError {
+  const hint = 'name the same absolute path in both, or in one of them alone';
+  return new MounterError(message, { subject, status: exitCode.usage, hint });
+}
+
+function refuseOperand(own: readonly string[]): void {
+  const [first] = own;
+  if (first === undefined || first.startsWith('-')) return;
+  throw new MounterError('the command has no -- before it', {
+    subject: first,
+    status: exitCode.usage,
+    hint: `mounter kubelet -- ${own.join(' ')} …`,
+  });
+}
+
+function jsonAlone(): MounterError {
+  return new MounterError('goes with --dry-run alone: the kubelet has the output otherwise', {
+    subject: '--json',
+    status: exitCode.usage,
+    hint: 'mounter kubelet --dry-run --json -- …',
+  });
+}

@@ -1,0 +1,72 @@
+import { dlopen, ptr, read } from 'bun:ffi';
+import { constants } from 'node:os';
+
+/**
+ * The system calls that node:process lacks, by libc; in the compiled executable only. They act on this very
+ * process, for good.
+ */
+
+const libc = dlopen('libc.so.6', {
+  chroot: { args: ['ptr'], returns: 'i32' },
+  chdir: { args: ['ptr'], returns: 'i32' },
+  execv: { args: ['ptr', 'ptr'], returns: 'i32' },
+  setenv: { args: ['ptr', 'ptr', 'i32'], returns: 'i32' },
+  setrlimit: { args: ['i32', 'ptr'], returns: 'i32' },
+  fcntl: { args: ['i32', 'i32', 'i32'], returns: 'i32' },
+  signal: { args: ['i32', 'u64'], returns: 'i64' },
+  __errno_location: { args: [], returns: 'ptr' },
+}).symbols;
+
+/** chroot(2), and the working directory in it. @throws like node:fs. */
+export function changeRoot(root: string, directory: string): void {
+  check('chroot', root, libc.chroot(terminated(root)));
+  check('chdir', directory, libc.chdir(terminated(directory)));
+}
+
+/**
+ * execv(3): the program takes this process's place, with its environment as libc has it, byte for byte.
+ * @returns never. @throws like node:fs when the kernel does not start it.
+ */
+export function replaceProcess(path: string, argv: readonly string[]): never {
+  const strings = argv.map(terminated);
+  const pointers = new BigUint64Array([...strings.map((bytes) => BigInt(ptr(bytes))), 0n]);
+  check('execv', path, libc.execv(terminated(path), pointers));
+  throw new Error(`execv of ${path} returned`, { cause: strings });
+}
+
+/** setenv(3), where there is no such variable yet. */
+export function addEnvironment(name: string, value: string): void {
+  check('setenv', name, libc.setenv(terminated(name), terminated(value), 0));
+}
+
+const RLIMIT_NOFILE = 7;
+
+/** @param hard undefined for no limit. @see setrlimit(2) */
+export function limitOpenFiles(soft: number, hard: number | undefined): void {
+  const unlimited = 0xffff_ffff_ffff_ffffn;
+  const limits = new BigUint64Array([BigInt(soft), hard === undefined ? unlimited : BigInt(hard)]);
+  check('setrlimit', 'RLIMIT_NOFILE', libc.setrlimit(RLIMIT_NOFILE, limits));
+}
+
+const F_SETFD = 2;
+
+/** Hands descriptors over to the program that takes this process's place. */
+export function keepDescriptors(first: number, count: number): void {
+  for (let fd = first; fd < first + count; fd += 1) libc.fcntl(fd, F_SETFD, 0);
+}
+
+/** signal(2) with SIG_DFL. */
+export function restoreSignal(name: 'SIGPIPE' | 'SIGXFSZ'): void {
+  libc.signal(constants.signals[name], 0);
+}
+
+function check(call: string, path: string, result: number): void {
+  if (Number(result) === 0) return;
+  const errno = read.i32(libc.__errno_location());
+  const code = Object.entries(constants.errno).find(([, value]) => value === errno)?.[0] ?? `errno ${errno}`;
+  throw Object.assign(new Error(`${code}: ${call} '${path}'`), { code, syscall: call, path });
+}
+
+function terminated(text: string): Buffer {
+  return Buffer.from(`${text}\0`);
+}

@@ -1,0 +1,44 @@
+import { statSync } from 'node:fs';
+import type { CallerSettings } from './caller.ts';
+import type { KubeletCommand } from './command-line.ts';
+
+/**
+ * Makes the root this process's own root directory. From here on a teardown sees that something runs in it.
+ * @returns the working directory: the one that the command names, or `/` where the image has none of that name.
+ */
+export async function enterKubeletRoot(root: string, workingDirectory: string): Promise<string> {
+  const { changeRoot } = await import('../host/libc.ts');
+  changeRoot(root, '/');
+  const isThere = statSync(workingDirectory, { throwIfNoEntry: false })?.isDirectory() === true;
+  const directory = isThere ? workingDirectory : '/';
+  process.chdir(directory);
+  return directory;
+}
+
+/**
+ * The command takes this process's place: its pid, its parent, its environment, its descriptors, and what of
+ * signals and limits the caller had set.
+ * @throws like node:fs when the kernel does not start it.
+ */
+export async function becomeKubelet(
+  path: string,
+  { argv, environment }: KubeletCommand,
+  caller: CallerSettings,
+): Promise<never> {
+  const libc = await import('../host/libc.ts');
+  for (const [name, value] of environment) libc.addEnvironment(name, value);
+  if (!caller.isSigpipeIgnored) libc.restoreSignal('SIGPIPE');
+  libc.restoreSignal('SIGXFSZ');
+  if (caller.openFiles !== undefined) libc.limitOpenFiles(caller.openFiles, caller.maximumOpenFiles);
+  libc.keepDescriptors(3, passedDescriptors(process.env));
+  return libc.replaceProcess(path, argv);
+}
+
+/**
+ * Sockets and files that systemd has opened for us. The runtime marks what is open at its start close-on-exec;
+ * of all others nobody knows whose they are.
+ * @see sd_listen_fds(3)
+ */
+function passedDescriptors({ LISTEN_PID, LISTEN_FDS }: NodeJS.ProcessEnv): number {
+  return LISTEN_PID === String(process.pid) && /^\d{1,4}$/.test(LISTEN_FDS ?? '') ? Number(LISTEN_FDS) : 0;
+}

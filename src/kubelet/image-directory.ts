@@ -1,0 +1,43 @@
+import { existsSync, readdirSync, realpathSync, statSync } from 'node:fs';
+import { MounterError } from '../errors.ts';
+import { exitCode } from '../exit-codes.ts';
+import type { Layout } from '../rootfs/layout.ts';
+
+/**
+ * The directory that an image was extracted to.
+ * @param rootDirectory the kubelet directory, where one is named.
+ * @returns its path without symlinks, as mountinfo has it.
+ * @throws MounterError (system) when it is not there or empty, (usage) when it can't be a kubelet's root.
+ */
+export function requireImage(
+  directory: string,
+  { home }: Layout,
+  rootDirectory = '/var/lib/kubelet',
+): string {
+  const extract = `mounter install IMAGE --into ${directory}`;
+  if (!existsSync(directory)) throw refusal(directory, 'there is no image', `${extract} extracts one`);
+  if (!statSync(directory).isDirectory())
+    throw refusal(directory, 'is no directory', 'name the directory that an image was extracted to');
+  const root = realpathSync(directory);
+  const names = readdirSync(root).filter((name) => name !== 'lost+found');
+  if (names.length === 0) throw refusal(directory, 'is empty: there is no image', `${extract} extracts one`);
+  if (root === '/') throw refusal(directory, 'is the root of the host', 'name another directory');
+  for (const other of [home, rootDirectory]) {
+    const path = existsSync(other) ? realpathSync(other) : other;
+    if (!isWithin(root, path) && !isWithin(path, root)) continue;
+    throw refusal(
+      directory,
+      `and ${other} can't lie in each other: each is mounted in itself`,
+      'extract the image elsewhere',
+    );
+  }
+  return root;
+}
+
+function isWithin(path: string, directory: string): boolean {
+  return path === directory || path.startsWith(`${directory}/`);
+}
+
+function refusal(subject: string, message: string, hint: string): MounterError {
+  return new MounterError(message, { subject, status: exitCode.system, hint });
+}
