@@ -4,8 +4,8 @@ import type { Output } from './commands/output.ts';
 import { formatError, MounterError } from './errors.ts';
 import { exitCode } from './exit-codes.ts';
 import { nodeHost } from './host/node-host.ts';
-import { wayOutOfKubeletRoot } from './rootfs/kubelet-roots.ts';
 import { findLayout } from './rootfs/node.ts';
+import { wayOutOfKubeletRoot } from './rootfs/way-out.ts';
 
 /**
  * argv[0] and the first word choose the command; the exit status is set in this file and nowhere else. Only

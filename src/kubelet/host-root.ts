@@ -8,7 +8,7 @@ import type { HostMount } from './offer.ts';
  * @throws MounterError (usage)
  */
 export function parseHostRoot(word: string): HostMount {
-  const [, path = '', propagation = 'slave'] = /^(.*?)(?::([^:/]*))?$/.exec(word) ?? [];
+  const [, path = '', propagation = 'slave'] = /^([^:]*)(?::(.*))?$/s.exec(word) ?? [];
   if (propagation !== 'slave' && propagation !== 'shared')
     throw unusable(word, `${propagation} is neither slave nor shared`);
   const parts = path.split('/').slice(1);

@@ -1,3 +1,5 @@
+import { MounterError } from '../errors.ts';
+import { exitCode } from '../exit-codes.ts';
 import { type MountEntry, mountsBelow } from '../host/mountinfo.ts';
 import { detachActions, type MountAction, remountOptions } from '../rootfs/mount-actions.ts';
 import { containingMount, isInside, isPrivate, isSelfBind } from '../rootfs/mount-tree.ts';
@@ -96,15 +98,25 @@ function planEarlier(
 
 /** The mounter's versions see the kubelet directory too: copies of them would double every volume. */
 function planHostRoot(
-  { root, observed, versions }: RootState,
+  { observed, versions }: RootState,
   entries: readonly MountEntry[],
 ): readonly MountAction[] {
   const hostRoot = observed.find(({ source }) => source === '/');
-  if (hostRoot === undefined || !hostRoot.target.startsWith(`${root}/`)) return [];
+  if (hostRoot === undefined) return [];
+  if (hostRoot.mount.propagation === 'shared' && containingMount(entries, '/').peerGroup === undefined)
+    throw notShared();
   const copies = mountsBelow(entries, hostRoot.target + versions);
   const ids = new Set(copies.map(({ mountId }) => mountId));
   return copies
     .filter(({ parentId }) => !ids.has(parentId))
     .reverse()
     .flatMap(({ mountPoint }) => detachActions(mountPoint));
+}
+
+function notShared(): MounterError {
+  return new MounterError('is not shared on this host, and can not be offered so', {
+    subject: '/',
+    status: exitCode.system,
+    hint: 'run mount --make-rshared /, as systemd does at boot, or leave :shared out of --host-root',
+  });
 }

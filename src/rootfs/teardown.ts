@@ -7,7 +7,7 @@ import { type MountEntry, readMountinfo } from '../host/mountinfo.ts';
 import { runProgram } from '../host/run-program.ts';
 import { type RootfsProcess, roleOf, rootfsProcesses } from './daemons.ts';
 import { planHomeRemoval } from './home-mount.ts';
-import { forgetKubeletRoots, readKubeletRoots } from './kubelet-roots.ts';
+import { forgetKubeletRoots } from './kubelet-roots.ts';
 import type { Layout } from './layout.ts';
 import type { Manifest } from './manifest.ts';
 import { applyActions, detachActions } from './mount-actions.ts';
@@ -15,6 +15,7 @@ import { isSelfBind } from './mount-tree.ts';
 import { processesIn } from './root-processes.ts';
 import { undoSelfBinds } from './self-binds.ts';
 import { type Volume, volumesBelow, volumesOf } from './volumes.ts';
+import { readKubeletRoots } from './way-out.ts';
 
 export interface TeardownContext {
   readonly host: Host;

@@ -16,6 +16,7 @@ const documented = [
   'prune',
   'prepare',
   'teardown',
+  'kubelet',
   'status',
   'exec',
 ];

@@ -10,7 +10,7 @@ import type { ImageContent } from '../content.ts';
  * it: there it would be the image's own file, and within reach of what runs in the image.
  */
 
-const words = v.array(v.string());
+const words = v.pipe(v.array(v.string()), v.readonly());
 const recordSchema = v.object({
   formatVersion: v.literal(1),
   digest: v.string(),

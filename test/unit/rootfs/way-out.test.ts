@@ -1,0 +1,42 @@
+import test from 'ava';
+import { kubeletRootsFile, wayOutOfKubeletRoot } from '../../../src/rootfs/way-out.ts';
+import { HostModel } from '../../fixtures/host-model.ts';
+
+const root = '/opt/kubelet';
+
+/** As a process sees it whose root directory is `root`, laid by us. */
+function inKubeletRoot(): HostModel {
+  const host = new HostModel().directory('/', '/proc/1/root/.').file('/proc/1/ns/mnt');
+  host.sameFile('/', `/proc/1/root${root}`).sameFile('/proc/1/ns/mnt', '/proc/self/ns/mnt');
+  host.texts.set(kubeletRootsFile, JSON.stringify([{ root, kubeletDirectory: '/k', targets: [] }]));
+  return host;
+}
+
+test('out of a root of ours', (t) => t.is(wayOutOfKubeletRoot(inKubeletRoot()), '/proc/1/root'));
+
+test('not on the host, and without a look at the record', (t) => {
+  const host = inKubeletRoot().sameFile('/', '/proc/1/root/.');
+  host.readText = () => t.fail('read') as never;
+  t.is(wayOutOfKubeletRoot(host), undefined);
+});
+
+test("not out of somebody else's chroot", (t) => {
+  t.is(wayOutOfKubeletRoot(inKubeletRoot().directory('/')), undefined);
+});
+
+test('not out of a container, whose mounts are others', (t) => {
+  t.is(wayOutOfKubeletRoot(inKubeletRoot().file('/proc/self/ns/mnt')), undefined);
+});
+
+test('not without a record, a readable one, or the right to look', (t) => {
+  const host = inKubeletRoot();
+  host.texts.set(kubeletRootsFile, 'broken');
+  t.is(wayOutOfKubeletRoot(host), undefined);
+  host.texts.delete(kubeletRootsFile);
+  t.is(wayOutOfKubeletRoot(host), undefined);
+  const blind = inKubeletRoot();
+  blind.stat = () => {
+    throw Object.assign(new Error('EACCES'), { code: 'EACCES' });
+  };
+  t.is(wayOutOfKubeletRoot(blind), undefined);
+});

@@ -1,0 +1,69 @@
+import { cp, mkdir, readFile } from 'node:fs/promises';
+import test from 'ava';
+import { execa } from 'execa';
+import { takeLock } from './lock.ts';
+import {
+  type Call,
+  entriesOf,
+  home,
+  installAndPrepare,
+  kubeletDirectory,
+  mounter,
+  newTarget,
+  unmountAll,
+} from './node.ts';
+import { rpcProcesses } from './rpc.ts';
+import { type NfsServer, startNfsServer } from './server.ts';
+
+/** Real NFS from inside a kubelet's root: by the mounter, and by the image's own tools. */
+
+const root = '/var/lib/containerized-mounter/kubelet';
+const libraries = '/usr/lib/x86_64-linux-gnu';
+
+let server: NfsServer;
+
+test.before(async () => {
+  server = await startNfsServer({ name: 'files', address: '10.9.0.1' });
+  await installAndPrepare();
+  const { status, output } = await mounter('install', '/host/dist/rootfs.tar.zst', '--into', root);
+  if (status !== 0) throw new Error(output);
+  // What an image with a whole glibc has; the mounter is linked with it.
+  await mkdir(`${root}${libraries}`, { recursive: true });
+  for (const name of ['libpthread.so.0', 'libdl.so.2', 'libm.so.6'])
+    await cp(`${libraries}/${name}`, `${root}${libraries}/${name}`, { dereference: true });
+});
+
+test.afterEach.always(unmountAll);
+
+test.after.always(async () => {
+  await mounter('teardown', '--unmount-volumes');
+  await server.close();
+});
+
+const inKubelet = (script: string): Promise<Call> => mounter('kubelet', '--', '/bin/sh', '-euc', script);
+
+test.serial('NFSv3 with locks, by the mounter that the kubelet calls', async (t) => {
+  const target = await newTarget();
+  const source = `${server.address}:/srv/vol1`;
+  const call = await inKubelet(
+    `${home}/mounter mount -t nfs -o vers=3 ${source} ${target}; cat ${target}/sub/file`,
+  );
+  t.like(call, { status: 0, output: 'vol1/sub/file\n' });
+  t.like(await takeLock(`${target}/file`, 2), { locked: true });
+  t.is((await entriesOf(target)).length, 3);
+  t.deepEqual((await rpcProcesses()).map(({ name }) => name).sort(), ['rpc.statd', 'rpcbind']);
+  await execa('umount', [target]);
+  t.deepEqual(await entriesOf(target), []);
+});
+
+test.serial("NFSv4 by the image's own mount.nfs, and unmounted in there", async (t) => {
+  const target = await newTarget();
+  const call = await inKubelet(
+    `mount -t nfs -o vers=4.2 ${server.address}:/srv/vol1 ${target}; echo x >${target}/by-kubelet`,
+  );
+  t.like(call, { status: 0, output: '' });
+  t.is(await readFile(`${target}/by-kubelet`, 'utf8'), 'x\n');
+  t.is((await entriesOf(target)).length, 3);
+  t.like(await inKubelet(`umount ${target}; ! mountpoint -q ${kubeletDirectory}/none`), { status: 0 });
+  t.deepEqual(await entriesOf(target), []);
+});
