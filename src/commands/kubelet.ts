@@ -8,7 +8,7 @@ import { becomeKubelet, enterKubeletRoot } from '../kubelet/enter.ts';
 import { parseHostRoot } from '../kubelet/host-root.ts';
 import { requireImage } from '../kubelet/image-directory.ts';
 import { layKubeletRoot, planLaying } from '../kubelet/lay.ts';
-import type { Offer } from '../kubelet/offer.ts';
+import { kubeletMount, type Offer } from '../kubelet/offer.ts';
 import { findKubelet } from '../kubelet/program.ts';
 import { wantedMounts } from '../kubelet/wanted-mounts.ts';
 import { commandOf } from '../rootfs/mount-actions.ts';
@@ -45,7 +45,8 @@ async function offerOf(flags: Flags, words: readonly string[], context: CommandC
   const hostRoot = flags.value('host-root');
   const rootDirectory = rootDirectoryOf(flags.value('root-dir'), rootDirectoryFlag(words));
   const manifest = await readManifest(host, layout);
-  const root = requireImage(flags.value('rootfs') ?? defaultKubeletRoot, layout, rootDirectory);
+  const shared = [layout.home, kubeletMount({ manifest, rootDirectory }).host];
+  const root = requireImage(flags.value('rootfs') ?? defaultKubeletRoot, shared);
   const mount = hostRoot === undefined ? undefined : parseHostRoot(hostRoot);
   return { root, layout, manifest, rootDirectory, hostRoot: mount };
 }

@@ -1,19 +1,14 @@
 import { existsSync, readdirSync, realpathSync, statSync } from 'node:fs';
 import { MounterError } from '../errors.ts';
 import { exitCode } from '../exit-codes.ts';
-import type { Layout } from '../rootfs/layout.ts';
 
 /**
  * The directory that an image was extracted to.
- * @param rootDirectory the kubelet directory, where one is named.
+ * @param shared directories of the host that are mounted in it: the mounter's, the kubelet's.
  * @returns its path without symlinks, as mountinfo has it.
  * @throws MounterError (system) when it is not there or empty, (usage) when it can't be a kubelet's root.
  */
-export function requireImage(
-  directory: string,
-  { home }: Layout,
-  rootDirectory = '/var/lib/kubelet',
-): string {
+export function requireImage(directory: string, shared: readonly string[]): string {
   const extract = `mounter install IMAGE --into ${directory}`;
   if (!existsSync(directory)) throw refusal(directory, 'there is no image', `${extract} extracts one`);
   if (!statSync(directory).isDirectory())
@@ -22,7 +17,7 @@ export function requireImage(
   const names = readdirSync(root).filter((name) => name !== 'lost+found');
   if (names.length === 0) throw refusal(directory, 'is empty: there is no image', `${extract} extracts one`);
   if (root === '/') throw refusal(directory, 'is the root of the host', 'name another directory');
-  for (const other of [home, rootDirectory]) {
+  for (const other of shared) {
     const path = existsSync(other) ? realpathSync(other) : other;
     if (!isWithin(root, path) && !isWithin(path, root)) continue;
     throw refusal(

@@ -39,7 +39,10 @@ function noMounts({ manifest }: Layout): MounterError {
 }
 
 /** Shared: what the kubelet mounts below it appears on the host, and for the containers. */
-export function kubeletMount({ manifest, rootDirectory }: Offer): HostMount {
+export function kubeletMount({
+  manifest,
+  rootDirectory,
+}: Pick<Offer, 'manifest' | 'rootDirectory'>): HostMount {
   const own = manifest.mounts.mounter.find((m) => m.propagation === 'shared' && m.host === m.rootfs);
   const path = rootDirectory ?? own?.host ?? '/var/lib/kubelet';
   const create = path === own?.host ? own.create : undefined;

@@ -50,7 +50,21 @@ function addMount(mount: HostMount, root: string, { mounts, links, skipped }: Co
   if (isDirectory && isOffered(target.path, offered)) {
     refuseOther(mount, target.path, mounts);
     skipped.push(`${mount.rootfs}: left out: it is ${target.path}, which is offered already`);
-  } else mounts.push({ mount, source, isDirectory, target });
+  } else {
+    refuseHiding(mount, target.path, mounts);
+    mounts.push({ mount, source, isDirectory, target });
+  }
+}
+
+/** What is mounted later would lie over it, and a kubelet directory be no shared one any more. */
+function refuseHiding({ host }: HostMount, path: string, mounts: readonly WantedMount[]): void {
+  const hidden = mounts.find(({ target }) => target.path.startsWith(`${path}/`));
+  if (hidden === undefined) return;
+  throw new MounterError(`would hide ${hidden.mount.host}, which is mounted in it`, {
+    subject: host,
+    status: exitCode.system,
+    hint: 'choose another directory, or name this one earlier in mounts.kubelet of the manifest',
+  });
 }
 
 /** Paths inside the image on which directories of the host are mounted. */

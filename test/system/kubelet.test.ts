@@ -63,6 +63,8 @@ image
     t.is(readFileSync(`${server.brickPath('v1')}/file`, 'utf8'), 'hello\n');
     t.is(await node.shell(`cat ${pod}/gluster/file`), 'hello\n', 'the volume outlives the kubelet');
     for (const name of ['bind', 'tmpfs', 'gluster']) t.is(node.entriesOf(`${pod}/${name}`).length, 3, name);
+    await mustRunInKubelet(node, `echo nameserver 10.96.0.10 >${mounterHome}/rootfs/etc/resolv.conf`);
+    t.is(await node.mustRun('exec', '--', 'cat', '/etc/resolv.conf'), 'nameserver 10.96.0.10\n');
     t.is((await inKubelet(node, 'echo x >/etc/hosts')).status, 2, 'read-only');
     await node.shell(`umount ${pod}/bind ${pod}/tmpfs ${pod}/gluster`);
     for (const name of ['bind', 'tmpfs', 'gluster']) t.is(node.entriesOf(`${pod}/${name}`).length, 0, name);
@@ -122,8 +124,9 @@ test.serial('exit status, signals and standard streams are those of the kubelet'
   };
   await node.shell(`kill -HUP ${kubelet.pid}`);
   await logged('reloaded');
-  await node.shell(`kill -STOP ${kubelet.pid}`);
-  t.regex(node.read(`/proc/${kubelet.pid}/status`), /^State:\tT/m);
+  await node.shell(
+    `kill -STOP ${kubelet.pid}; until grep -q '^State:.T' /proc/${kubelet.pid}/status; do :; done`,
+  );
   await node.shell(`kill -CONT ${kubelet.pid}; kill ${kubelet.pid}`);
   t.is((await kubelet.ended).status, 7);
   t.deepEqual(log(), ['started', 'reloaded', 'ended', '']);
@@ -402,7 +405,7 @@ test.serial('images whose mount points are something else', async (t) => {
 
 test.serial('bad input: one line that names it, and what to do; nothing is mounted', async (t) => {
   await using node = await readyNode();
-  await node.shell(`mkdir /var/lib/empty; echo >/var/lib/file; cd ${kubeletRoot}/usr/local/bin
+  await node.shell(`mkdir /var/lib/empty /run/kubelet; echo >/var/lib/file; cd ${kubeletRoot}/usr/local/bin
     echo '#!/no/such/shell' >script; echo text >text; chmod +x script text; cp kubelet plain; chmod -x plain
     { head -c 18 kubelet; printf '${process.arch === 'x64' ? '\\267' : '\\76'}'; tail -c +20 kubelet; } >foreign; chmod +x foreign; ln -s /usr/local/bin/loop loop; mkdir directory`);
   const before = describeMounts(node);
@@ -437,7 +440,12 @@ test.serial('bad input: one line that names it, and what to do; nothing is mount
     [['--rootdir', '/x', '--'], 1, /unknown option\nhint: did you mean --root-dir\?/],
     [['--root-dir', 'relative', '--'], 1, /is no absolute path/],
     [['--root-dir', '/', '--'], 1, /is no absolute path of a directory below \//],
-    [['--root-dir', '/run/kubelet', '--'], 2, /does not exist|is mounted/],
+    [['--root-dir', '/run/none', '--'], 2, /does not exist/],
+    [
+      ['--root-dir', '/run/kubelet', '--'],
+      2,
+      /^mounter: \/run: would hide \/run\/kubelet, which is mounted in it\n/,
+    ],
     [['--host-root', 'host', '--'], 1, /is not an absolute path/],
     [['--host-root', '/a/../b', '--'], 1, /is not an absolute path/],
     [['--host-root', '/host:private', '--'], 1, /private is neither slave nor shared/],
