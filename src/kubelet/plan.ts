@@ -35,7 +35,7 @@ export function planKubeletRoot(state: RootState, entries: readonly MountEntry[]
     ...own,
     ...sharing,
     ...planEarlier(state, seen),
-    ...observed.flatMap((mount) => planRootfsMount(mount, seen)),
+    ...observed.flatMap((mount) => [...planRootfsMount(mount, seen), ...planSlaves(mount, seen)]),
     ...planHostRoot(state, seen),
   ];
 }
@@ -94,6 +94,23 @@ function planEarlier(
     .filter((target) => !wanted.has(target))
     .flatMap((target) => entries.filter(({ mountPoint }) => mountPoint === target))
     .flatMap(({ mountPoint }) => detachActions(mountPoint));
+}
+
+/**
+ * A private mount becomes no slave, but what is mounted below it does: killed before that, it would stay a peer
+ * of the host's, and nothing at the mount itself tells.
+ */
+function planSlaves(
+  { mount, target }: ObservedMount,
+  entries: readonly MountEntry[],
+): readonly MountAction[] {
+  if (mount.propagation !== 'slave') return [];
+  const below = mountsBelow(entries, target);
+  const groups = new Set(below.flatMap(({ peerGroup }) => peerGroup ?? []));
+  const isPeer = entries.some(
+    (entry) => entry.peerGroup !== undefined && groups.has(entry.peerGroup) && !below.includes(entry),
+  );
+  return isPeer ? [{ kind: 'propagation', to: target, propagation: 'rslave' }] : [];
 }
 
 /** The mounter's versions see the kubelet directory too: copies of them would double every volume. */
