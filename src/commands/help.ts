@@ -28,6 +28,7 @@ const overview = `mounter: NFS and GlusterFS mounts for nodes without storage to
   mounter install SOURCE    fetch a rootfs of storage tools, verified, and switch to it
   mounter prepare           share the kubelet directory with the rootfs; any number of times
   mounter status            what is installed, prepared, running and mounted
+  mounter doctor            what is wrong with this node, and what to do about it
   mounter exec -- COMMAND   run a tool of the rootfs, such as showmount or rpcinfo
   mounter versions          the rootfs versions that are installed, and what runs from them
   mounter rollback [DIGEST] switch to the version before, or to another one
@@ -141,6 +142,20 @@ What is installed, prepared, running and mounted. Exit status 0 when a mount can
 
   mounter status
   mounter status --json
+`,
+  doctor: `mounter doctor [--json] [--repair]
+
+Examines the node and says one line for each finding: ok, warning or failing, and what to do. It looks at
+the rootfs and its helpers, the kernel, devices, mounts and their propagation, duplicate mounts, fs.mount-max,
+free space, lock services, name servers, each mounted volume, volumes of Pods that are gone, and the failures
+of the last hour. Nothing that hangs holds it up: it ends within 5 s. It changes nothing.
+Exit status 1 when a mount would fail, 0 when not.
+
+      --repair          first do what prepare does, and unmount what is mounted twice on one target
+
+  mounter doctor
+  mounter doctor --json
+  mounter doctor --repair
 `,
   exec: `mounter exec -- COMMAND [ARGUMENT…]
 
