@@ -83,7 +83,7 @@ export function judgePort({ listening }: Pick<LockServicesState, 'listening'>): 
           'locks',
           'port 111',
           'is open to the world: rpcbind listens on every address of this node',
-          'close it in the firewall, or keep rpcbind on the loopback address (see its settings in the manifest), at the price of polled blocking locks',
+          'close it in the firewall, or see policy.portmapper in the manifest for what can be closed, and at what price',
         ),
       ];
   }

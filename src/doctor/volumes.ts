@@ -1,37 +1,26 @@
-import { type MountEntry, mountAt } from '../host/mountinfo.ts';
+import type { MountEntry } from '../host/mountinfo.ts';
 import { findProgram } from '../host/programs.ts';
 import type { Answer } from '../host/question.ts';
 import { enterRootfs } from '../rootfs/enter.ts';
 import { type Volume, volumesOf } from '../rootfs/volumes.ts';
+import { askVolumes } from './ask-volumes.ts';
 import type { DoctorContext } from './context.ts';
 import { type Finding, ok, warning } from './finding.ts';
 
 /** Each network volume is asked for its statfs(2), which goes to the server whatever is cached. */
 
-/** A server that lives answers in milliseconds. */
-const answerMs = 2000;
-/** After it no further volume is asked: a thousand of them hung would take half an hour. */
-const allMs = 2200;
-/** At once: a process and its memory each. */
-const maximumAtOnce = 32;
-
 export async function checkVolumes(context: DoctorContext): Promise<readonly Finding[]> {
   const { manifest, entries, ask } = context;
-  const volumes = volumesOf(manifest, entries);
+  const volumes = firstOfEach(volumesOf(manifest, entries), entries);
   if (volumes.length === 0) return [ok('volumes', 'volumes', 'none is mounted')];
   const statfs = statfsProgram(context);
-  const began = performance.now();
-  const pending = firstOfEach(volumes, entries).entries();
-  const answers: (readonly Finding[])[] = [];
-  let unasked = 0;
-  const askInTurn = async (): Promise<void> => {
-    for (const [index, volume] of pending) {
-      if (performance.now() - began > allMs) unasked += 1;
-      else answers[index] = judgeVolume(volume, await ask([...statfs, volume.target], answerMs));
-    }
-  };
-  await Promise.all(Array.from({ length: maximumAtOnce }, askInTurn));
-  const found = [...answers.flat(), ...(unasked > 0 ? [notAsked(unasked)] : [])];
+  const targets = volumes.map(({ target }) => target);
+  const answers = await askVolumes(targets, (some, limitMs) => ask([...statfs, ...some], limitMs));
+  const found = volumes
+    .filter(({ target }) => answers.has(target))
+    .flatMap((volume) => judgeVolume(volume, answers.get(volume.target)));
+  const unasked = volumes.length - answers.size;
+  if (unasked > 0) return [...found, notAsked(unasked)];
   return found.length > 0 ? found : [ok('volumes', 'volumes', `${volumes.length} mounted, each answers`)];
 }
 
@@ -46,10 +35,11 @@ function statfsProgram({ host, root, manifest }: DoctorContext): readonly string
 }
 
 /** What is mounted in several places is asked once; two exports may be one filesystem, and one of them stale. */
-function firstOfEach(volumes: readonly Volume[], entries: readonly MountEntry[]): Volume[] {
+function firstOfEach(volumes: readonly Volume[], entries: readonly MountEntry[]): readonly Volume[] {
+  const byTarget = new Map(entries.map((entry) => [entry.mountPoint, entry]));
   const byKey = new Map<string, Volume>();
   for (const volume of volumes) {
-    const entry = mountAt(entries, volume.target);
+    const entry = byTarget.get(volume.target);
     const key = entry === undefined ? volume.target : `${entry.device} ${entry.root} ${entry.source}`;
     if (!byKey.has(key)) byKey.set(key, volume);
   }
@@ -109,7 +99,7 @@ function notAsked(count: number): Finding {
   return warning(
     'volumes',
     'volumes',
-    `${count} more were not asked: too many hang`,
+    `${count} more were not asked: there was no time left`,
     'see the servers above first, then run mounter doctor again',
   );
 }
