@@ -28,6 +28,7 @@ const overview = `mounter: NFS and GlusterFS mounts for nodes without storage to
   mounter install SOURCE    fetch a rootfs of storage tools, verified, and switch to it
   mounter prepare           share the kubelet directory with the rootfs; any number of times
   mounter status            what is installed, prepared, running and mounted
+  mounter doctor            what is wrong with this node, and what to do about it
   mounter exec -- COMMAND   run a tool of the rootfs, such as showmount or rpcinfo
   mounter kubelet -- FLAGS  run a kubelet in an image, with what it needs of the host
   mounter versions          the rootfs versions that are installed, and what runs from them
@@ -167,6 +168,20 @@ Exit status: the kubelet's own; 126 or 127 when it can not be run.
   mounter install registry.example/kubelet:v1.36.0 --into /opt/kubelet
   mounter kubelet --rootfs /opt/kubelet -- --config=/etc/kubernetes/kubelet.yaml
   mounter kubelet --rootfs /opt/kubelet --dry-run -- /usr/bin/kubelet --config=/etc/kubernetes/kubelet.yaml
+`,
+  doctor: `mounter doctor [--json] [--repair]
+
+Examines the node and says one line for each finding: ok, warning or failing, and what to do. It looks at
+the rootfs and its helpers, the kernel, devices, mounts and their propagation, duplicate mounts, fs.mount-max,
+free space, lock services, name servers, each mounted volume, volumes of Pods that are gone, and the failures
+of the last hour. Nothing that hangs holds it up: it ends within 5 s. It changes nothing.
+Exit status 1 when a mount would fail, 0 when not.
+
+      --repair          first do what prepare does, and unmount what is mounted twice on one target
+
+  mounter doctor
+  mounter doctor --json
+  mounter doctor --repair
 `,
   exec: `mounter exec -- COMMAND [ARGUMENT…]
 

@@ -3,9 +3,8 @@ import type { Host } from '../host/host.ts';
 import { readMountinfo } from '../host/mountinfo.ts';
 import { currentDigest, installedDigests } from '../image/versions/versions.ts';
 import { glusterfsDaemonsOf } from '../mount/glusterfs.ts';
-import { hostProcesses, rootfsProcesses } from '../rootfs/daemons.ts';
 import type { Layout } from '../rootfs/layout.ts';
-import { lockServicesAnswer } from '../rootfs/lock-services.ts';
+import { type LockServicesState, observeLockServices } from '../rootfs/lock-services-state.ts';
 import type { Manifest, ManifestMount } from '../rootfs/manifest.ts';
 import { observe } from '../rootfs/mount-points.ts';
 import { type MountState, stateOf } from '../rootfs/mounts.ts';
@@ -22,19 +21,9 @@ export interface NodeStatus {
   readonly versions: readonly string[];
   readonly isPrepared: boolean;
   readonly mounts: readonly (ManifestMount & { readonly state: MountState | 'skipped' })[];
-  readonly lockServices: {
-    /** rpcbind knows rpc.statd, and rpc.statd answers; null when only root could ask. */
-    readonly answer: boolean | null;
-    /** Null as well when it is not root who asks: only root sees where a process runs. */
-    readonly rpcbind: LockDaemon | null;
-    readonly statd: LockDaemon | null;
-  };
+  /** Null when nothing is prepared that could ask, or when it is not root who asks. */
+  readonly lockServices: LockServicesState | null;
   readonly volumes: readonly (Volume & { readonly daemon: number | null })[];
-}
-
-interface LockDaemon {
-  readonly pid: number;
-  readonly owner: 'rootfs' | 'host';
 }
 
 /** Looks and changes nothing. */
@@ -54,21 +43,10 @@ export async function observeNode(
     versions: installedDigests(layout),
     isPrepared: isReady,
     mounts: isInstalled ? observeMounts(host, manifest, root) : [],
-    lockServices: {
-      answer: await observeLocks(host, layout, isReady ? manifest : undefined),
-      ...observeDaemons(host, layout, manifest),
-    },
+    lockServices:
+      isReady && host.effectiveUserId() === 0 ? await observeLockServices({ host, layout, manifest }) : null,
     volumes: manifest === undefined ? [] : observeVolumes(host, manifest),
   };
-}
-
-async function observeLocks(
-  host: Host,
-  layout: Layout,
-  manifest: Manifest | undefined,
-): Promise<boolean | null> {
-  if (host.effectiveUserId() !== 0) return null;
-  return manifest !== undefined && (await lockServicesAnswer({ host, layout, manifest }));
 }
 
 function observeMounts(host: Host, manifest: Manifest, root: string): NodeStatus['mounts'] {
@@ -77,24 +55,6 @@ function observeMounts(host: Host, manifest: Manifest, root: string): NodeStatus
     const isSkipped = mount.optional && mount.host !== undefined && !existsSync(mount.host);
     return { ...mount, state: isSkipped ? 'skipped' : stateOf(observe(mount, root, host), entries) };
   });
-}
-
-function observeDaemons(
-  host: Host,
-  layout: Layout,
-  manifest: Manifest | undefined,
-): { rpcbind: LockDaemon | null; statd: LockDaemon | null } {
-  if (manifest === undefined || host.effectiveUserId() !== 0) return { rpcbind: null, statd: null };
-  const versions = existsSync(layout.versions) ? realpathSync(layout.versions) : layout.versions;
-  const ours = rootfsProcesses(host, versions, manifest).filter(({ isInOurNetwork }) => isInOurNetwork);
-  const theirs = hostProcesses(host, manifest);
-  const find = (wanted: 'rpcbind' | 'statd'): LockDaemon | null => {
-    const own = ours.find(({ role }) => role === wanted);
-    if (own !== undefined) return { pid: own.pid, owner: 'rootfs' };
-    const other = theirs.find(({ role }) => role === wanted);
-    return other === undefined ? null : { pid: other.pid, owner: 'host' };
-  };
-  return { rpcbind: find('rpcbind'), statd: find('statd') };
 }
 
 function observeVolumes(host: Host, manifest: Manifest): NodeStatus['volumes'] {

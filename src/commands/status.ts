@@ -1,4 +1,5 @@
 import { exitCode } from '../exit-codes.ts';
+import type { LockDaemon, LockServicesState } from '../rootfs/lock-services-state.ts';
 import { readManifest } from '../rootfs/node.ts';
 import type { CommandContext } from './context.ts';
 import { parseFlags } from './flags.ts';
@@ -24,7 +25,7 @@ function forPeople(node: NodeStatus): string {
     ['rootfs', node.digest ?? 'none: run mounter install SOURCE'],
     ['versions', node.versions.join(' ') || 'none'],
     ['prepared', node.isPrepared ? 'yes' : 'no: run mounter prepare'],
-    ...describeLocks(node.lockServices),
+    ...describeLocks(node.lockServices, node.isPrepared),
   ]);
   const mounts = table([
     ['STATE', 'HOST', 'IN THE ROOTFS', 'KIND', 'PROPAGATION'],
@@ -43,16 +44,29 @@ function forPeople(node: NodeStatus): string {
   return `${facts}\n${node.mounts.length === 0 ? '' : `${mounts}\n`}${node.volumes.length === 0 ? 'no volumes mounted\n' : volumes}`;
 }
 
-function describeLocks({ answer, rpcbind, statd }: NodeStatus['lockServices']): readonly string[][] {
-  if (answer === null) return [['locks', 'unknown: only root can ask']];
+function describeLocks(
+  locks: NodeStatus['lockServices'],
+  isPrepared: boolean,
+): readonly (readonly string[])[] {
+  if (locks === null)
+    return [['locks', isPrepared ? 'unknown: only root can ask' : 'unknown: nothing to ask with']];
   return [
-    ['rpcbind', describeDaemon(rpcbind)],
-    ['rpc.statd', describeDaemon(statd)],
-    ['locks', answer ? 'answer' : 'do not answer; started by the first NFSv3 mount with locks'],
+    ['rpcbind', describeDaemon(locks.rpcbind, locks.portmapperAnswers ? [] : ['does not answer'])],
+    ...locks.surplusRpcbinds.map((one) => ['', `${describeDaemon(one, [])}: one too many`]),
+    ['rpc.statd', describeDaemon(locks.statd, locks.statdRegistered ? [] : ['unknown to rpcbind'])],
+    ['port 111', portWords[locks.listening]],
+    ['locks', locks.statdAnswers ? 'answer' : 'do not answer; started by the first NFSv3 mount with locks'],
   ];
 }
 
-function describeDaemon(daemon: NodeStatus['lockServices']['rpcbind']): string {
+const portWords: Readonly<Record<LockServicesState['listening'], string>> = {
+  nowhere: 'closed',
+  loopback: 'open to this node alone',
+  any: 'open to other machines',
+};
+
+function describeDaemon(daemon: LockDaemon | null, faults: readonly string[]): string {
   if (daemon === null) return 'not running';
-  return `process ${daemon.pid}, ${daemon.owner === 'rootfs' ? 'of the rootfs' : "the host's own"}`;
+  const owner = daemon.owner === 'rootfs' ? 'of the rootfs' : "the host's own";
+  return [`process ${daemon.pid}`, owner, ...faults].join(', ');
 }

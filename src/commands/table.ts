@@ -12,6 +12,7 @@ const commands: Readonly<Record<string, () => Promise<Command>>> = {
   prepare: async () => (await import('./prepare.ts')).prepare,
   teardown: async () => (await import('./teardown.ts')).teardownCommand,
   status: async () => (await import('./status.ts')).status,
+  doctor: async () => (await import('./doctor.ts')).doctor,
   versions: async () => (await import('./versions.ts')).versions,
   rollback: async () => (await import('./rollback.ts')).rollback,
   prune: async () => (await import('./prune.ts')).pruneCommand,

@@ -26,14 +26,6 @@ export function rootfsProcesses(
     .map((process) => ({ ...process, role: roleOf(process, manifest) }));
 }
 
-/** The host's own rpcbind or rpc.statd, which serve this network namespace: a container may have others. */
-export function hostProcesses(host: Host, manifest: NodeSettings): readonly RootfsProcess[] {
-  return host
-    .processes()
-    .filter(({ root, isInOurNetwork }) => root === '/' && isInOurNetwork)
-    .map((process) => ({ ...process, role: roleOf(process, manifest) }));
-}
-
 /** By the name of its program. */
 export function roleOf(
   { commandLine }: ProcessInformation,

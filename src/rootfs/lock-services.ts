@@ -66,21 +66,24 @@ export async function moveLockServicesToScopes({
  * call. That one question finds every state in which a mount would succeed and flock(2) hang: rpcbind dead,
  * registrations lost, statd dead (each was tried). A list of processes finds none of them.
  */
-export async function lockServicesAnswer({
-  host,
-  layout,
-  manifest,
-  signal,
-}: LockServicesContext): Promise<boolean> {
-  const { status, endedBy } = await host.run({
-    argv: enterRootfs(host, layout.rootfs, manifest.enter, ['rpcinfo', '-u', '127.0.0.1', 'status', '1']),
+export async function lockServicesAnswer(context: LockServicesContext): Promise<boolean> {
+  return (await rpcinfo(context, '-u', '127.0.0.1', 'status', '1')).answers;
+}
+
+/** The rootfs's rpcinfo(8), within a limit. */
+export async function rpcinfo(
+  { host, layout, manifest, signal }: LockServicesContext,
+  ...args: readonly string[]
+): Promise<{ readonly answers: boolean; readonly output: string }> {
+  const { status, endedBy, output } = await host.run({
+    argv: enterRootfs(host, layout.rootfs, manifest.enter, ['rpcinfo', ...args]),
     deadlineMs: answerMs,
     // libtirpc blocks SIGTERM while it waits for an answer, for up to a minute.
     terminateMs: 0,
     signal,
   });
   if (endedBy === 'interrupt') throw interrupted();
-  return status === 0 && endedBy === 'itself';
+  return { answers: status === 0 && endedBy === 'itself', output };
 }
 
 /** On the loopback address an answer takes a millisecond; on a node under load, much longer. */

@@ -5,7 +5,7 @@ import { type MountEntry, readMountinfo } from '../host/mountinfo.ts';
 import { planHome } from './home-mount.ts';
 import { type Layout, runDirectory } from './layout.ts';
 import type { Manifest, ManifestMount } from './manifest.ts';
-import { applyActions, type MountAction } from './mount-actions.ts';
+import { applyActions, detachActions, type MountAction } from './mount-actions.ts';
 import { makeHostPath, makeMountPoint, observe } from './mount-points.ts';
 import { planRootfsMount, stateOf } from './mounts.ts';
 import { startStatdActions, startStatdMount } from './place-start-statd.ts';
@@ -40,6 +40,7 @@ export async function prepareRootfs(
   mkdirSync(runDirectory, { recursive: true, mode: 0o755 });
   await apply(planHome(realpathSync(layout.home), readMountinfo(host)));
   for (const mount of manifest.mounts.mounter) {
+    await apply(uncoverActions(mount, root, readMountinfo(host)));
     if (!makeHostPath(mount, root)) continue;
     if (mount.propagation === 'shared') await apply(shareActions(mount, readMountinfo(host)));
     const observed = observe(mount, root, host);
@@ -56,6 +57,17 @@ export async function prepareRootfs(
 export function rememberSettings({ host, layout, manifest }: PrepareContext): void {
   const text = settingsText(host, layout, manifest);
   if (text !== undefined && host.readText(settingsFile) !== text) writeAtomically(settingsFile, text, 0o644);
+}
+
+/** A host directory that was removed is mounted still, and hides what the image has for a new one. */
+function uncoverActions(
+  mount: ManifestMount,
+  root: string,
+  entries: readonly MountEntry[],
+): readonly MountAction[] {
+  if (mount.create === undefined || mount.host === undefined || existsSync(mount.host)) return [];
+  const target = `${root}${mount.rootfs}`;
+  return entries.filter(({ mountPoint }) => mountPoint === target).flatMap(() => detachActions(target));
 }
 
 function shareActions(mount: ManifestMount, entries: readonly MountEntry[]): readonly MountAction[] {

@@ -40,7 +40,11 @@ export function planShared(
  * Whether `layer` only repeats the mount under it. A bind in the rootfs, done twice, does this to the host's
  * directory too, and doubles every volume. Those of `under` must be all there: it is what remains.
  */
-function isCopy(layer: MountEntry, under: MountEntry | undefined, entries: readonly MountEntry[]): boolean {
+export function isCopy(
+  layer: MountEntry,
+  under: MountEntry | undefined,
+  entries: readonly MountEntry[],
+): boolean {
   if (under === undefined || layer.parentId !== under.mountId) return false;
   if (layer.peerGroup === undefined || layer.peerGroup !== under.peerGroup || layer.root !== under.root)
     return false;
@@ -91,6 +95,6 @@ function planBind(directory: SharedDirectory, entries: readonly MountEntry[]): r
 }
 
 /** Whether it is the same directory in a rootfs. */
-function isCounterpart(entry: MountEntry, { host, rootfs }: SharedDirectory): boolean {
+export function isCounterpart(entry: MountEntry, { host, rootfs }: SharedDirectory): boolean {
   return entry.mountPoint !== host && (entry.mountPoint.endsWith(rootfs) || entry.mountPoint.endsWith(host));
 }

@@ -46,9 +46,20 @@ export async function checkRootfs(
   });
 }
 
-function promisedPrograms({ filesystems, daemons }: Manifest): readonly string[] {
+/** The helpers and the daemons of the manifest. */
+export function promisedPrograms({ filesystems, daemons }: Manifest): readonly string[] {
   const helpers = Object.values(filesystems).map(({ helper }) => helper);
   return [...new Set([...helpers, daemons.rpcbind.path, daemons.statd.path])];
+}
+
+/** The programs that the scripts of a rootfs call, where they lie in this one; those that it lacks are left out. */
+export function calledPaths(root: string, { filesystems }: Manifest): readonly string[] {
+  const kinds = new Set(Object.values(filesystems).map(({ kind }) => kind));
+  const names = new Set([...kinds].flatMap((kind) => calledPrograms[kind]));
+  const paths = [...names].map((name) =>
+    programDirectories.map((directory) => `${directory}/${name}`).find((path) => isExecutable(root, path)),
+  );
+  return paths.filter((path) => path !== undefined);
 }
 
 /** Programs and files, as they are named in the rootfs. */

@@ -46,8 +46,11 @@ export async function failedTrials(
   return failures;
 }
 
-/** @returns undefined where there is nothing to try: a static program that we know no harmless call of. */
-function trialOf(root: string, path: string, manifest: Manifest): readonly string[] | undefined {
+/**
+ * The argv, inside the rootfs, that shows whether a program runs there.
+ * @returns undefined where there is nothing to try: a static program that we know no harmless call of.
+ */
+export function trialOf(root: string, path: string, manifest: Manifest): readonly string[] | undefined {
   const isKnown = Object.values(manifest.filesystems).some(
     ({ helper, kind }) => helper === path && kind !== 'generic',
   );

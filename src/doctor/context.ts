@@ -1,0 +1,19 @@
+import type { Host } from '../host/host.ts';
+import type { MountEntry } from '../host/mountinfo.ts';
+import type { Ask } from '../host/question.ts';
+import type { Layout } from '../rootfs/layout.ts';
+import type { Manifest } from '../rootfs/manifest.ts';
+
+/** What the checks work with: a node with a rootfs and a manifest, looked at once. */
+export interface DoctorContext {
+  /** Its `processes` are the daemons that a mount uses, and no others. */
+  readonly host: Host;
+  readonly layout: Layout;
+  readonly manifest: Manifest;
+  /** `versions/<digest>` in use, without symlinks. */
+  readonly root: string;
+  /** The mounts when the examination began. */
+  readonly entries: readonly MountEntry[];
+  /** For every question to what can hang. */
+  readonly ask: Ask;
+}

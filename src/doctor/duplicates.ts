@@ -1,0 +1,98 @@
+import { existsSync, realpathSync } from 'node:fs';
+import { type MountEntry, mountsBelow } from '../host/mountinfo.ts';
+import { oldViews } from '../rootfs/old-views.ts';
+import { isCopy, isCounterpart, type SharedDirectory } from '../rootfs/shared-mount.ts';
+import { volumesBelow } from '../rootfs/volumes.ts';
+import type { DoctorContext } from './context.ts';
+import { type Finding, ok, warning } from './finding.ts';
+import { isNetworkMount } from './network-mount.ts';
+
+/** Mounts that are there more often than they need to be: every copy of the kubelet directory doubles every volume. */
+export function checkDuplicates({ layout, root, manifest, entries }: DoctorContext): readonly Finding[] {
+  const shared = manifest.mounts.mounter.filter(({ propagation }) => propagation === 'shared');
+  const place = { versions: realpathSync(layout.versions), root, paths: shared.map(({ rootfs }) => rootfs) };
+  const old = oldViews(place, entries).map(({ entry }) =>
+    warning(
+      'duplicates',
+      entry.mountPoint,
+      'a version that is no longer in use still has it: each volume is copied there once more',
+      'run mounter prepare; mounter versions shows what still runs from that version',
+    ),
+  );
+  const found = shared.flatMap(({ host, rootfs }) => {
+    if (host === undefined || isNetworkMount(host, entries) || !existsSync(host)) return [];
+    return judgeDuplicates({ host: realpathSync(host), rootfs }, entries);
+  });
+  return [...old, ...found];
+}
+
+export function judgeDuplicates(
+  directory: SharedDirectory,
+  entries: readonly MountEntry[],
+): readonly Finding[] {
+  const { host } = directory;
+  const found = [
+    ...stackedDirectory(directory, entries),
+    ...stackedVolumes(host, entries).map(({ mountPoint, source }) =>
+      warning(
+        'duplicates',
+        mountPoint,
+        `${source} is mounted there more than once`,
+        'run mounter doctor --repair, which unmounts the upper one',
+      ),
+    ),
+    ...surplusViews(directory, entries),
+  ];
+  return found.length === 0 ? [ok('duplicates', host, 'no mount is there twice')] : found;
+}
+
+function stackedDirectory(directory: SharedDirectory, entries: readonly MountEntry[]): readonly Finding[] {
+  const layers = entries.filter(({ mountPoint }) => mountPoint === directory.host);
+  if (layers.length < 2) return [];
+  const message = `is mounted ${layers.length} times, one over the other`;
+  const isCopied = layers.every((layer, index) => index === 0 || isCopy(layer, layers[index - 1], entries));
+  return [
+    isCopied
+      ? warning('duplicates', directory.host, message, 'run mounter prepare, or mounter doctor --repair')
+      : warning(
+          'duplicates',
+          directory.host,
+          message,
+          'unmount the upper ones once no volume is mounted (drain the node first)',
+        ),
+  ];
+}
+
+/** Each volume that only repeats the very same mount under it, from the topmost. */
+export function stackedVolumes(host: string, entries: readonly MountEntry[]): readonly MountEntry[] {
+  const byId = new Map(entries.map((entry) => [entry.mountId, entry]));
+  return mountsBelow(entries, host)
+    .filter((entry) => {
+      const under = byId.get(entry.parentId);
+      return (
+        under?.mountPoint === entry.mountPoint && under.device === entry.device && under.root === entry.root
+      );
+    })
+    .reverse();
+}
+
+/** More lines of mountinfo for a volume than the host and the rootfs need. */
+function surplusViews(directory: SharedDirectory, entries: readonly MountEntry[]): readonly Finding[] {
+  const stacked = new Set(stackedVolumes(directory.host, entries).map(({ mountPoint }) => mountPoint));
+  const views = new Set(
+    entries.filter((entry) => isCounterpart(entry, directory)).map(({ mountPoint }) => mountPoint),
+  );
+  const surplus = volumesBelow(directory, entries).filter(
+    (volume) => volume.entries > 1 + views.size && !stacked.has(volume.target),
+  );
+  const [first] = surplus;
+  if (first === undefined) return [];
+  return [
+    warning(
+      'duplicates',
+      first.target,
+      `takes ${first.entries} mounts where ${1 + views.size} would do, and so do ${surplus.length - 1} other volumes`,
+      'run mounter prepare now, and once more after the node was drained',
+    ),
+  ];
+}

@@ -1,0 +1,99 @@
+import type { Host } from '../host/host.ts';
+import { readMountinfo } from '../host/mountinfo.ts';
+import { processesNamed } from '../host/processes.ts';
+import type { Ask } from '../host/question.ts';
+import type { Layout } from '../rootfs/layout.ts';
+import type { Manifest } from '../rootfs/manifest.ts';
+import type { DoctorContext } from './context.ts';
+import { checkDuplicates } from './duplicates.ts';
+import { checkFailures } from './failures.ts';
+import { type Finding, warning } from './finding.ts';
+import { examineInstallation } from './installation.ts';
+import { checkDevices, checkKernel } from './kernel.ts';
+import { checkLockServices } from './lock-services.ts';
+import { checkMountMax, checkMounts, checkPropagation } from './mounts.ts';
+import { checkNfsClient } from './nfs-client.ts';
+import { checkOrphans } from './orphans.ts';
+import { checkResolver } from './resolver.ts';
+import { checkContents, checkPrograms } from './rootfs.ts';
+import { checkNfsState, checkSpace } from './space.ts';
+import { checkVolumes } from './volumes.ts';
+
+/** One group of questions about the node. It asks what can hang by `context.ask` alone, and changes nothing. */
+type Check = (context: DoctorContext) => readonly Finding[] | Promise<readonly Finding[]>;
+
+/** In the order in which they are shown: what a mount needs first comes first. */
+const checks: Readonly<Record<string, Check>> = {
+  rootfs: checkContents,
+  helpers: checkPrograms,
+  kernel: checkKernel,
+  devices: checkDevices,
+  mounts: checkMounts,
+  propagation: checkPropagation,
+  duplicates: checkDuplicates,
+  'mount-max': checkMountMax,
+  space: checkSpace,
+  'nfs-state': checkNfsState,
+  locks: checkLockServices,
+  resolver: checkResolver,
+  'nfs-client': checkNfsClient,
+  volumes: checkVolumes,
+  orphans: checkOrphans,
+  failures: checkFailures,
+};
+
+/** Each question has a limit of its own, at most 3 s; this is for what we did not foresee. */
+const allMs = 4000;
+
+/** Asks everything at once. @returns in less than 5 s, whatever hangs. */
+export async function examine(host: Host, layout: Layout, ask: Ask): Promise<readonly Finding[]> {
+  const { findings, found } = await examineInstallation(host, layout);
+  if (found === undefined) return findings;
+  const context = contextOf(host, layout, ask, found);
+  const groups = Object.entries(checks).map(([name, check]) => withinLimit(name, check, context));
+  return [...findings, ...(await Promise.all(groups)).flat()];
+}
+
+function contextOf(
+  host: Host,
+  layout: Layout,
+  ask: Ask,
+  { manifest, root }: { readonly manifest: Manifest; readonly root: string },
+): DoctorContext {
+  const { rpcbind, statd } = manifest.daemons;
+  const names = [rpcbind.path, statd.path].map((path) => path.slice(path.lastIndexOf('/') + 1));
+  const processes = processesNamed(names);
+  const run: Host['run'] = async ({ argv, deadlineMs }) => {
+    const answer = await ask(argv, Math.min(deadlineMs, 2000));
+    return answer === undefined
+      ? { status: 128 + 9, output: '', endedBy: 'deadline' }
+      : { ...answer, endedBy: 'itself' };
+  };
+  const entries = readMountinfo(host);
+  return { host: { ...host, processes: () => processes, run }, layout, manifest, root, entries, ask };
+}
+
+/** A check that fails or does not end is a finding, and keeps no other from being shown. */
+async function withinLimit(name: string, check: Check, context: DoctorContext): Promise<readonly Finding[]> {
+  let limit: NodeJS.Timeout | undefined;
+  const passed = new Promise<readonly Finding[]>((resolve) => {
+    limit = setTimeout(() => resolve([notEnded(name)]), allMs);
+  });
+  try {
+    return await Promise.race([check(context), passed]);
+  } catch (error) {
+    const message = `could not be looked at: ${(error as Error).message}`;
+    return [warning(name, name, message, 'see whether the node changed meanwhile, then run it again')];
+  } finally {
+    clearTimeout(limit);
+  }
+}
+
+function notEnded(name: string): Finding {
+  return warning(
+    name,
+    name,
+    `no answer within ${allMs / 1000} s`,
+    'see the load of the node, then run it again',
+  );
+}

@@ -1,0 +1,56 @@
+import { existsSync, realpathSync } from 'node:fs';
+import { MounterError } from '../errors.ts';
+import type { Host } from '../host/host.ts';
+import type { Layout } from '../rootfs/layout.ts';
+import type { Manifest } from '../rootfs/manifest.ts';
+import { readManifest } from '../rootfs/node.ts';
+import { type Finding, failing, ok, warning } from './finding.ts';
+
+const install = 'run mounter install SOURCE';
+
+/** What all other checks need. */
+export interface Installation {
+  readonly findings: readonly Finding[];
+  /** undefined when there is nothing to examine further. */
+  readonly found: { readonly manifest: Manifest; readonly root: string } | undefined;
+}
+
+/** Who asks, and whether something is installed to ask about. */
+export async function examineInstallation(host: Host, layout: Layout): Promise<Installation> {
+  if (host.effectiveUserId() !== 0)
+    return only(
+      failing('root', 'mounter doctor', 'only root can look at all of it, and mount', 'run it as root'),
+    );
+  let manifest: Manifest;
+  try {
+    manifest = await readManifest(host, layout);
+  } catch (error) {
+    if (!(error instanceof MounterError)) throw error;
+    const { subject = layout.manifest, message, hint = install } = error;
+    return only(failing('manifest', subject, message, hint));
+  }
+  if (host.stat(layout.rootfs)?.kind !== 'directory')
+    return only(failing('rootfs', layout.rootfs, 'no rootfs is installed', install));
+  const findings = [judgeEnabled(layout, manifest), judgeExecutable(layout)];
+  return { findings, found: { manifest, root: realpathSync(layout.rootfs) } };
+}
+
+function only(finding: Finding): Installation {
+  return { findings: [finding], found: undefined };
+}
+
+export function judgeEnabled({ manifest: path }: Layout, { enabled }: Pick<Manifest, 'enabled'>): Finding {
+  if (enabled) return ok('manifest', path, 'is valid');
+  return warning(
+    'manifest',
+    path,
+    "the mounter is turned off (enabled: false): a mount is the host's own mount(8), and nothing below helps it",
+    'set enabled to true, or remove the line',
+  );
+}
+
+/** kubelet finds it under this name alone. */
+function judgeExecutable({ executable }: Layout): Finding {
+  if (existsSync(executable)) return ok('executable', executable, 'is there');
+  return failing('executable', executable, 'is missing: kubelet has nothing to call', install);
+}

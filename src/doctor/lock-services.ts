@@ -1,0 +1,90 @@
+import type { MountEntry } from '../host/mountinfo.ts';
+import { type LockServicesState, observeLockServices } from '../rootfs/lock-services-state.ts';
+import type { DoctorContext } from './context.ts';
+import { type Finding, failing, ok, warning } from './finding.ts';
+
+/** rpcbind and rpc.statd of this node, which NFSv3 mounts with locks need. */
+export async function checkLockServices(context: DoctorContext): Promise<readonly Finding[]> {
+  const { manifest, entries } = context;
+  if (!Object.values(manifest.filesystems).some(({ kind }) => kind === 'nfs')) return [];
+  const state = await observeLockServices(context);
+  const lockingVolumes = entries.filter(needsLocks).length;
+  return [
+    judgeLockServices(state, lockingVolumes),
+    ...state.surplusRpcbinds.map(({ pid, owner }) =>
+      failing(
+        'locks',
+        'rpcbind',
+        `a second one runs (process ${pid}, ${owner === 'host' ? "the host's" : 'of the rootfs'}): locks and umount hang`,
+        `end process ${pid}, or the other one`,
+      ),
+    ),
+    ...judgePort(state),
+  ];
+}
+
+/** An NFSv3 mount whose locks go over the network, once for each time it is mounted. */
+function needsLocks({ fstype, superOptions }: MountEntry): boolean {
+  if (fstype !== 'nfs' || !superOptions.includes('vers=3')) return false;
+  return !superOptions.includes('nolock') && !superOptions.includes('local_lock=all');
+}
+
+/** @param lockingVolumes how many mounts need them now. */
+export function judgeLockServices(state: LockServicesState, lockingVolumes: number): Finding {
+  const { rpcbind, statd, portmapperAnswers, statdAnswers } = state;
+  const who = describe(state);
+  if (statdAnswers) return ok('locks', 'rpc.statd', `registered, and answers: ${who}`);
+  if (rpcbind?.owner === 'host' && !portmapperAnswers)
+    return failing(
+      'locks',
+      'rpcbind',
+      `runs (process ${rpcbind.pid}, the host's own) and does not answer: an NFSv3 mount with locks fails`,
+      'restart it: systemctl restart rpcbind',
+    );
+  if (rpcbind === null && statd === null && lockingVolumes === 0 && !portmapperAnswers)
+    return ok(
+      'locks',
+      'rpcbind',
+      'does not run, and neither does rpc.statd: the first NFSv3 mount starts them',
+    );
+  const volumes = lockingVolumes === 0 ? '' : `; locks on mounted NFSv3 volumes hang or fail until then`;
+  return warning(
+    'locks',
+    portmapperAnswers ? 'rpc.statd' : 'rpcbind',
+    `${faultOf(state)} (${who})${volumes}`,
+    'the next NFSv3 mount mends it, and so does mounter exec -- /usr/sbin/start-statd',
+  );
+}
+
+function faultOf({ rpcbind, statd, portmapperAnswers, statdRegistered }: LockServicesState): string {
+  if (!portmapperAnswers) return rpcbind === null ? 'has ended' : 'does not answer';
+  if (statd === null) return 'does not run';
+  return statdRegistered ? 'does not answer' : 'is not registered with rpcbind';
+}
+
+function describe({ rpcbind, statd }: LockServicesState): string {
+  const one = (name: string, daemon: LockServicesState['rpcbind']) =>
+    daemon === null
+      ? `no ${name}`
+      : `${name} is process ${daemon.pid}, ${daemon.owner === 'host' ? "the host's" : 'of the rootfs'}`;
+  return `${one('rpcbind', rpcbind)}; ${one('rpc.statd', statd)}`;
+}
+
+/** rpcbind on every interface answers strangers with more than they send: an amplifier of denial-of-service attacks. */
+export function judgePort({ listening }: Pick<LockServicesState, 'listening'>): readonly Finding[] {
+  switch (listening) {
+    case 'nowhere':
+      return [];
+    case 'loopback':
+      return [ok('locks', 'port 111', 'is open to this node alone')];
+    case 'any':
+      return [
+        warning(
+          'locks',
+          'port 111',
+          'is open to the world: rpcbind listens on every address of this node',
+          'close it in the firewall, or see policy.portmapper in the manifest for what can be closed, and at what price',
+        ),
+      ];
+  }
+}

@@ -1,0 +1,133 @@
+import { existsSync, realpathSync } from 'node:fs';
+import { type MountEntry, mountAt, mountsBelow } from '../host/mountinfo.ts';
+import { planHome } from '../rootfs/home-mount.ts';
+import type { ManifestMount } from '../rootfs/manifest.ts';
+import { observe } from '../rootfs/mount-points.ts';
+import { containingMount } from '../rootfs/mount-tree.ts';
+import { type ObservedMount, stateOf } from '../rootfs/mounts.ts';
+import { startStatdMount } from '../rootfs/place-start-statd.ts';
+import { isCounterpart, type SharedDirectory } from '../rootfs/shared-mount.ts';
+import type { DoctorContext } from './context.ts';
+import { type Finding, failing, ok, warning } from './finding.ts';
+import { isNetworkMount } from './network-mount.ts';
+
+const prepare = 'run mounter prepare';
+
+/** What `mounter prepare` mounts, one by one. */
+export function checkMounts(context: DoctorContext): readonly Finding[] {
+  const { layout, manifest, entries } = context;
+  const home = planHome(realpathSync(layout.home), entries);
+  const noexec = home.some((action) => action.kind === 'remount');
+  const homes =
+    home.length === 0
+      ? [ok('mounts', layout.home, 'is a private mount')]
+      : [
+          noexec
+            ? failing('mounts', layout.home, 'lies on a filesystem that is mounted noexec', prepare)
+            : warning('mounts', layout.home, 'is no private mount: what is mounted in it is copied', prepare),
+        ];
+  const mounts = [...manifest.mounts.mounter, startStatdMount(layout, manifest)];
+  return [...homes, ...mounts.flatMap((mount) => checkMount(mount, context))];
+}
+
+function checkMount(mount: ManifestMount, { host, root, entries }: DoctorContext): readonly Finding[] {
+  const { host: path } = mount;
+  if (path !== undefined && isNetworkMount(path, entries))
+    return [
+      warning(
+        'mounts',
+        path,
+        'lies on a network filesystem, and was not looked at',
+        'keep it on a local disk',
+      ),
+    ];
+  if (mount.optional && path !== undefined && !existsSync(path)) return [];
+  return [judgeMount(observe(mount, root, host), entries)];
+}
+
+export function judgeMount(observed: ObservedMount, entries: readonly MountEntry[]): Finding {
+  const { mount, source, target } = observed;
+  const subject = source ?? target;
+  switch (stateOf(observed, entries)) {
+    case 'ok':
+      return ok(
+        'mounts',
+        subject,
+        `is ${mount.rootfs} in the rootfs, ${mount.access} and ${mount.propagation}`,
+      );
+    case 'missing':
+      return failing('mounts', subject, `is not mounted in the rootfs, on ${mount.rootfs}`, prepare);
+    case 'wrong':
+      if (source !== undefined && mount.access === 'rw' && isReadOnly(source, entries))
+        return failing(
+          'mounts',
+          subject,
+          'is read-only on the host itself',
+          `mount -o remount,rw it, then ${prepare}`,
+        );
+      return failing(
+        'mounts',
+        subject,
+        `${faultOf(observed, entries)}, on ${mount.rootfs} of the rootfs`,
+        prepare,
+      );
+  }
+}
+
+function isReadOnly(path: string, entries: readonly MountEntry[]): boolean {
+  return containingMount(entries, path).mountOptions.includes('ro');
+}
+
+function faultOf({ mount, target, isSame }: ObservedMount, entries: readonly MountEntry[]): string {
+  const layers = entries.filter(({ mountPoint }) => mountPoint === target);
+  if (layers.length > 1) return `is mounted ${layers.length} times`;
+  if (!isSame && mount.type !== 'tmpfs') return 'is another directory than the one that is mounted';
+  return `is not mounted ${mount.access} and ${mount.propagation}`;
+}
+
+/** Whether what is mounted in the rootfs reaches the host, and nothing else. */
+export function checkPropagation({ manifest, entries }: DoctorContext): readonly Finding[] {
+  return manifest.mounts.mounter.flatMap(({ propagation, host, rootfs }) => {
+    if (propagation !== 'shared' || host === undefined || isNetworkMount(host, entries)) return [];
+    if (!existsSync(host)) return [failing('propagation', host, 'does not exist', prepare)];
+    return [judgePropagation({ host: realpathSync(host), rootfs }, entries)];
+  });
+}
+
+export function judgePropagation(directory: SharedDirectory, entries: readonly MountEntry[]): Finding {
+  const { host } = directory;
+  const own = mountAt(entries, host);
+  const entry = own ?? containingMount(entries, host);
+  if (entry.peerGroup === undefined)
+    return failing('propagation', host, 'is not shared: a volume would not appear on the host', prepare);
+  const stranger =
+    own === undefined
+      ? entry
+      : entries.find(
+          (other) => other.peerGroup === own.peerGroup && other !== own && !isCounterpart(other, directory),
+        );
+  if (stranger === undefined)
+    return ok('propagation', host, `is shared, with peer group ${entry.peerGroup} of its own`);
+  const volumes = mountsBelow(entries, host).length;
+  return warning(
+    'propagation',
+    host,
+    `is in the peer group of ${stranger.mountPoint}: each volume is copied once more`,
+    volumes === 0 ? prepare : `${prepare} while nothing is mounted below it (drain the node first)`,
+  );
+}
+
+/** fs.mount-max limits the mounts of each mount namespace; beyond it mount(2) answers ENOSPC. */
+export function checkMountMax({ host, entries }: DoctorContext): readonly Finding[] {
+  const maximum = Number(host.readText('/proc/sys/fs/mount-max')?.trim());
+  return Number.isFinite(maximum) ? [judgeMountMax(entries.length, maximum)] : [];
+}
+
+export function judgeMountMax(count: number, maximum: number): Finding {
+  const message = `${count} of ${maximum} mounts (fs.mount-max)`;
+  const hint = 'see the duplicates above, or raise it with sysctl fs.mount-max';
+  // A volume takes two: on the host and in the rootfs.
+  if (count + 2 > maximum) return failing('mount-max', '/proc/self/mountinfo', message, hint);
+  if (count > 0.8 * maximum) return warning('mount-max', '/proc/self/mountinfo', message, hint);
+  return ok('mount-max', '/proc/self/mountinfo', message);
+}

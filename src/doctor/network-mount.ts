@@ -1,0 +1,9 @@
+import type { MountEntry } from '../host/mountinfo.ts';
+import { containingMount } from '../rootfs/mount-tree.ts';
+
+/** Whether a question about `path` goes to a server or a daemon, which may not answer. */
+export function isNetworkMount(path: string, entries: readonly MountEntry[]): boolean {
+  return /^(nfs4?|cifs|smb3|ceph|9p|autofs|fuse\..*|afs|lustre|glusterfs)$/.test(
+    containingMount(entries, path).fstype,
+  );
+}

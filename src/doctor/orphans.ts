@@ -1,0 +1,67 @@
+import { existsSync, readdirSync, realpathSync } from 'node:fs';
+import type { Volume } from '../rootfs/volumes.ts';
+import { volumesOf } from '../rootfs/volumes.ts';
+import type { DoctorContext } from './context.ts';
+import { type Finding, ok, warning } from './finding.ts';
+import { isNetworkMount } from './network-mount.ts';
+import { knownPods } from './pods.ts';
+
+/**
+ * Volumes of Pods that are gone. Only the API server knows for sure which Pods there are; on the node it
+ * shows in three places. kubelet makes `pods/UID/plugins` before it mounts a Pod's first volume, and the
+ * Pod's control group before that; and it keeps `/var/log/pods/NAMESPACE_NAME_UID` for as long as the Pod
+ * exists. A volume below `pods/UID` is orphaned when `plugins` is missing, or when kubelet's control groups are
+ * there, this Pod's is not, and neither are its logs. What was mounted by hand, in a directory that has no
+ * UID for its name, is left alone.
+ */
+export function checkOrphans({ manifest, entries }: DoctorContext): readonly Finding[] {
+  const known = knownPods();
+  const shared = manifest.mounts.mounter.flatMap(({ propagation, host }) =>
+    propagation === 'shared' && host !== undefined && !isNetworkMount(host, entries) && existsSync(host)
+      ? [realpathSync(host)]
+      : [],
+  );
+  const orphans = volumesOf(manifest, entries).flatMap((volume) =>
+    shared.flatMap((directory) => {
+      const uid = podOf(directory, volume);
+      if (uid === undefined) return [];
+      return isGone(uid, namesIn(`${directory}/pods/${uid}`), known) ? [orphan(volume, uid)] : [];
+    }),
+  );
+  return orphans.length > 0 ? orphans : [ok('orphans', 'volumes', 'none is left of a Pod that is gone')];
+}
+
+/** A random UID, or the hash that a static Pod has. */
+const uidPattern = /^([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|[0-9a-f]{32})$/;
+
+export function podOf(directory: string, { target }: Pick<Volume, 'target'>): string | undefined {
+  if (!target.startsWith(`${directory}/pods/`)) return undefined;
+  const name = target.slice(`${directory}/pods/`.length).split('/')[0] ?? '';
+  return uidPattern.test(name) ? name : undefined;
+}
+
+/** The Pods of which the node has traces. */
+export interface KnownPods {
+  /** UIDs; undefined where kubelet keeps no control groups. */
+  readonly groups: ReadonlySet<string> | undefined;
+  readonly logs: ReadonlySet<string>;
+}
+
+/** @param names of what is in its directory. */
+export function isGone(uid: string, names: readonly string[], { groups, logs }: KnownPods): boolean {
+  if (!names.includes('plugins')) return true;
+  return groups !== undefined && !groups.has(uid) && !logs.has(uid);
+}
+
+function namesIn(directory: string): readonly string[] {
+  return existsSync(directory) ? readdirSync(directory) : [];
+}
+
+function orphan({ source, target }: Volume, uid: string): Finding {
+  return warning(
+    'orphans',
+    target,
+    `${source} is mounted for Pod ${uid}, of which the node has no other trace`,
+    `see whether kubectl get pods -A -o yaml still has this UID; if not, umount ${target}`,
+  );
+}

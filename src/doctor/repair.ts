@@ -1,0 +1,45 @@
+import { existsSync, realpathSync } from 'node:fs';
+import type { Host } from '../host/host.ts';
+import { readMountinfo } from '../host/mountinfo.ts';
+import type { Ask } from '../host/question.ts';
+import { requireRootfs } from '../rootfs/enter.ts';
+import type { Layout } from '../rootfs/layout.ts';
+import { readManifest } from '../rootfs/node.ts';
+import { withNodeLock } from '../rootfs/node-lock.ts';
+import { detachOldViews } from '../rootfs/old-views.ts';
+import { prepareRootfs } from '../rootfs/prepare.ts';
+import { stackedVolumes } from './duplicates.ts';
+
+const umountMs = 5000;
+
+/**
+ * What `mounter prepare` does, which takes copies of the kubelet directory away; then of each volume that is
+ * mounted twice on one target the upper mount. The volume itself stays: the mount under it is the same.
+ * @returns what was done, a line each.
+ * @throws MounterError where nothing is installed, or the directory can't be shared.
+ */
+export async function repair(host: Host, layout: Layout, ask: Ask): Promise<readonly string[]> {
+  const manifest = await readManifest(host, layout);
+  requireRootfs(host, layout);
+  return withNodeLock(async () => {
+    const root = realpathSync(layout.rootfs);
+    const context = { host, layout, manifest };
+    const done = [...(await prepareRootfs(root, context)), ...(await detachOldViews(root, context))];
+    for (const mount of manifest.mounts.mounter) {
+      if (mount.propagation !== 'shared' || mount.host === undefined || !existsSync(mount.host)) continue;
+      done.push(...(await unmountCopies(realpathSync(mount.host), host, ask)));
+    }
+    return done;
+  });
+}
+
+/** Lazily: a volume whose server is silent lets go as well. */
+async function unmountCopies(directory: string, host: Host, ask: Ask): Promise<readonly string[]> {
+  const done: string[] = [];
+  for (const { mountPoint, source } of stackedVolumes(directory, readMountinfo(host))) {
+    const argv = [host.findProgram('umount'), '--no-canonicalize', '-l', mountPoint];
+    const answer = await ask(argv, umountMs);
+    if (answer?.status === 0) done.push(`unmounted the second ${source} on ${mountPoint}`);
+  }
+  return done;
+}

@@ -1,0 +1,71 @@
+import { lstatSync, readFileSync, statSync } from 'node:fs';
+import type { MountEntry } from '../host/mountinfo.ts';
+import type { DoctorContext } from './context.ts';
+import { type Finding, failing, ok, warning } from './finding.ts';
+import { askNameServer, type NameServerAnswer } from './name-server.ts';
+
+/** glibc looks at the first three alone: resolv.conf(5). */
+const maximumNameServers = 3;
+
+/** Whether the rootfs has a resolv.conf of its own, and its name servers answer. */
+export async function checkResolver({ root, entries }: DoctorContext): Promise<readonly Finding[]> {
+  const path = `${root}/etc/resolv.conf`;
+  const view = viewOfHost(path, entries);
+  if (view !== undefined) return [view];
+  const servers = nameServers(readFileSync(path, 'utf8'));
+  if (servers.length === 0)
+    return [
+      warning(
+        'resolver',
+        path,
+        'names no name server: a server has to be mounted by its address',
+        "write it, or have mounter prepare copy the host's: remove it and run mounter prepare",
+      ),
+    ];
+  const answers = await Promise.all(servers.map(askNameServer));
+  return servers.map((server, index) => judgeNameServer(server, answers[index]));
+}
+
+/** kubelet writes this file: were it the host's, the node would lose its own name servers. */
+function viewOfHost(path: string, entries: readonly MountEntry[]): Finding | undefined {
+  const status = lstatSync(path, { throwIfNoEntry: false });
+  if (status === undefined)
+    return warning('resolver', path, 'is missing: no name resolves', 'run mounter prepare');
+  if (status.isSymbolicLink())
+    return failing(
+      'resolver',
+      path,
+      'is a symlink: kubelet would write through it',
+      'run mounter prepare, which makes it a file',
+    );
+  const own = statSync('/etc/resolv.conf', { throwIfNoEntry: false });
+  const isHosts = own !== undefined && own.dev === status.dev && own.ino === status.ino;
+  if (isHosts || entries.some(({ mountPoint }) => mountPoint === path))
+    return failing(
+      'resolver',
+      path,
+      "is the host's own file: kubelet would write through it",
+      `umount ${path}, then run mounter prepare`,
+    );
+  return undefined;
+}
+
+/** The addresses after `nameserver`, those that glibc uses. @see resolv.conf(5) */
+export function nameServers(text: string): readonly string[] {
+  return text
+    .split('\n')
+    .flatMap((line) => /^nameserver[ \t]+([^ \t#;]+)/.exec(line)?.[1] ?? [])
+    .slice(0, maximumNameServers);
+}
+
+export function judgeNameServer(server: string, answer: NameServerAnswer | undefined): Finding {
+  if (answer?.kind === 'answered')
+    return ok('resolver', server, `this name server answers, after ${answer.milliseconds} ms`);
+  const why = answer?.kind === 'refused' ? `does not take questions (${answer.code})` : 'does not answer';
+  return warning(
+    'resolver',
+    server,
+    `this name server ${why}: mounts by name wait for it or fail`,
+    "mend the name server, or etc/resolv.conf of the rootfs; kubelet writes the cluster's there at its start",
+  );
+}

@@ -1,0 +1,64 @@
+import type { Answer } from '../host/question.ts';
+import { calledPaths, missingFrom, promisedPrograms } from '../image/versions/check.ts';
+import { isExecutable, trialOf } from '../image/versions/trial.ts';
+import { enterRootfs } from '../rootfs/enter.ts';
+import type { DoctorContext } from './context.ts';
+import { type Finding, failing, ok } from './finding.ts';
+
+/** A program that says its version takes milliseconds; on a node under load, much longer. */
+const answerMs = 3000;
+
+/** Of what the scripts call, the programs with libraries beyond those that the promised ones have shown to be there. */
+const hasLibraries = /\/(glusterfs|rpcinfo)$/;
+
+const installAgain =
+  'mounter install SOURCE of another version mends it; of the same one after mounter teardown (drain the node first)';
+
+/** Whether the rootfs has all that the manifest promises and its scripts call. */
+export function checkContents({ root, manifest }: DoctorContext): readonly Finding[] {
+  const missing = missingFrom(root, manifest);
+  if (missing.length === 0)
+    return [ok('rootfs', root, 'has every helper, every daemon and the files that they look up')];
+  return missing.map((path) => failing('rootfs', `${root}${path}`, 'is missing', installAgain));
+}
+
+/**
+ * Whether the programs really run in there, each with all of its libraries: the helpers say their version, of
+ * the others the rootfs's own ld.so finds the libraries. Only in a prepared rootfs: without /dev/null a
+ * script would make one.
+ */
+export async function checkPrograms(context: DoctorContext): Promise<readonly Finding[]> {
+  const { host, root, manifest } = context;
+  if (host.stat(`${root}/dev/null`)?.kind !== 'device') return [];
+  const promised = promisedPrograms(manifest).filter((path) => isExecutable(root, path));
+  const called = calledPaths(root, manifest).filter(
+    (path) => hasLibraries.test(path) && !promised.includes(path),
+  );
+  const tried = await Promise.all([...promised, ...called].map((path) => tryProgram(path, context)));
+  const failed = tried.filter((finding) => finding !== undefined);
+  if (failed.length > 0) return failed;
+  return [ok('helpers', promised.join(', '), 'run, with all their libraries')];
+}
+
+async function tryProgram(
+  path: string,
+  { host, root, manifest, ask }: DoctorContext,
+): Promise<Finding | undefined> {
+  const trial = trialOf(root, path, manifest);
+  if (trial === undefined) return undefined;
+  return judgeTrial(path, await ask(enterRootfs(host, root, manifest.enter, trial), answerMs));
+}
+
+/** @param answer to its trial. @returns undefined when it runs. */
+export function judgeTrial(path: string, answer: Answer | undefined): Finding | undefined {
+  if (answer?.status === 0) return undefined;
+  if (answer === undefined)
+    return failing(
+      'helpers',
+      path,
+      `did not say its version within ${answerMs / 1000} s`,
+      'see whether the disk of the rootfs answers, and the load of the node',
+    );
+  const line = answer.output.trim().split('\n').at(-1) || `status ${answer.status}`;
+  return failing('helpers', path, `can not run in the rootfs: ${line}`, installAgain);
+}

@@ -1,0 +1,111 @@
+import { accessSync, constants, existsSync, statfsSync } from 'node:fs';
+import { dirname } from 'node:path';
+import type { DoctorContext } from './context.ts';
+import { type Finding, failing, ok, warning } from './finding.ts';
+import { isNetworkMount } from './network-mount.ts';
+
+/** A directory that a mount, or a daemon of one, writes to, as it was found. */
+export interface ObservedSpace extends Place {
+  /** EROFS and the like; undefined when it can be written to. */
+  readonly refusal: string | undefined;
+  readonly freeBytes: number;
+  /** undefined for a filesystem that does not count them. */
+  readonly freeInodes: number | undefined;
+}
+
+interface Place {
+  readonly path: string;
+  /** What needs it, such as `rpcbind and rpc.statd`. */
+  readonly user: string;
+  /** What it means when nothing can be written there, and when it is full. */
+  readonly readOnly: 'failing' | 'warning';
+  readonly full: 'failing' | 'warning';
+}
+
+/** Where rpcbind, rpc.statd, the FUSE daemons and the record write. One that is missing is seen with the mounts. */
+export function checkSpace(context: DoctorContext): readonly Finding[] {
+  const { entries } = context;
+  return places(context)
+    .filter(({ path }) => !isNetworkMount(path, entries) && existsSync(path))
+    .map((place) => judgeSpace({ ...place, ...observe(place.path) }));
+}
+
+/**
+ * Each was tried: rpcbind and rpc.statd start with a full /run, for their files there are empty, but not with a
+ * full /var/lib/nfs; mount.glusterfs with a full disk for its log, and not with a read-only one.
+ */
+function places({ root, manifest }: DoctorContext): readonly Place[] {
+  const has = (wanted: string) => Object.values(manifest.filesystems).some(({ kind }) => kind === wanted);
+  const hostPathOf = (path: string) =>
+    manifest.mounts.mounter.find(({ rootfs }) => rootfs === path)?.host ?? `${root}${path}`;
+  const needed = { readOnly: 'failing', full: 'warning' } as const;
+  const log = { path: dirname(manifest.log.file), user: 'the record of the mounts' };
+  return [
+    { path: '/run', user: 'rpcbind, rpc.statd and locks', ...(has('nfs') ? needed : unneeded) },
+    ...(has('nfs')
+      ? [{ path: hostPathOf('/var/lib/nfs'), user: "rpc.statd's state", ...needed, full: 'failing' as const }]
+      : []),
+    ...(has('glusterfs')
+      ? [{ path: hostPathOf('/var/log/glusterfs'), user: 'the logs of glusterfs', ...needed }]
+      : []),
+    ...(manifest.log.to === 'file' ? [{ ...log, ...unneeded }] : []),
+  ];
+}
+
+const unneeded = { readOnly: 'warning', full: 'warning' } as const;
+
+function observe(path: string): Pick<ObservedSpace, 'refusal' | 'freeBytes' | 'freeInodes'> {
+  const { bavail, bsize, files, ffree } = statfsSync(path);
+  const freeInodes = files === 0 ? undefined : ffree;
+  return { refusal: refusalOf(path), freeBytes: bavail * bsize, freeInodes };
+}
+
+/** access(2) tells a read-only mount; mode bits say nothing to root. */
+function refusalOf(path: string): string | undefined {
+  try {
+    accessSync(path, constants.W_OK);
+    return undefined;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code;
+  }
+}
+
+const kibibyte = 1024;
+/** A state file, a pid file, a socket: below this one of them may not fit. */
+const leastBytes = 64 * kibibyte;
+const littleBytes = 16 * kibibyte * kibibyte;
+
+export function judgeSpace(space: ObservedSpace): Finding {
+  const { path, user, refusal, freeBytes, freeInodes } = space;
+  const say = (level: 'failing' | 'warning', what: string, hint: string) =>
+    (level === 'failing' ? failing : warning)('space', path, `${what}; it is for ${user}`, hint);
+  if (refusal === 'EROFS')
+    return say(
+      space.readOnly,
+      'is read-only',
+      'see dmesg for the reason, mount -o remount,rw the filesystem, then run mounter prepare',
+    );
+  if (refusal !== undefined)
+    return say(space.readOnly, `can not be written to (${refusal})`, 'see its permissions');
+  if (freeInodes === 0) return say(space.full, 'has no inode left', 'remove files there');
+  if (freeBytes < leastBytes) return say(space.full, 'is full', 'make room there');
+  const free = `${Math.floor(freeBytes / kibibyte / kibibyte)} MiB`;
+  if (freeBytes < littleBytes) return say('warning', `has ${free} free`, 'make room there');
+  return ok('space', path, `can be written to, ${free} free`);
+}
+
+/** rpc.statd keeps a file for each server it has locks of in `sm`, and those of before the last boot in `sm.bak`. */
+export function checkNfsState({ manifest, entries }: DoctorContext): readonly Finding[] {
+  const state = manifest.mounts.mounter.find(({ rootfs }) => rootfs === '/var/lib/nfs')?.host;
+  if (state === undefined || isNetworkMount(state, entries) || !existsSync(state)) return [];
+  const missing = ['sm', 'sm.bak'].filter((name) => !existsSync(`${state}/${name}`));
+  if (missing.length === 0) return [ok('nfs-state', state, 'is complete')];
+  return [
+    failing(
+      'nfs-state',
+      state,
+      `lacks ${missing.join(' and ')}: rpc.statd does not start`,
+      'when no NFSv3 volume is mounted: remove the directory, then run mounter prepare, which makes it anew',
+    ),
+  ];
+}

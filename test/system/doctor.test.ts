@@ -1,0 +1,388 @@
+import { copyFileSync, existsSync, writeFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import test from 'ava';
+import { type GlusterServer, startGlusterServer } from '../../scripts/gluster-server.ts';
+import { complaints, type Examination } from '../fixtures/examination.ts';
+import {
+  kubeletDirectory,
+  mounter,
+  mounterHome,
+  type NodeRequest,
+  ScratchNode,
+  shared,
+} from '../fixtures/namespace.ts';
+
+const rootfs = `${mounterHome}/rootfs`;
+
+interface Examined extends Examination {
+  readonly status: number;
+  readonly milliseconds: number;
+}
+
+async function examine(node: ScratchNode, ...flags: readonly string[]): Promise<Examined> {
+  const began = performance.now();
+  const { status, stdout, stderr } = await node.mounter('doctor', '--json', ...flags);
+  const milliseconds = Math.round(performance.now() - began);
+  if (stdout === '') throw new Error(stderr);
+  return { status, milliseconds, ...(JSON.parse(stdout) as Examination) };
+}
+
+/** Its name server is there for all that matters here: none. */
+const setUp = `sed -i 's/^nameserver/# &/' ${rootfs}/etc/resolv.conf`;
+const noNameServer = 'warning resolver';
+
+/** This machine's kernel may have no NFS; a node for GlusterFS alone needs none. */
+async function glusterfsNode(request?: NodeRequest): Promise<ScratchNode> {
+  const node = await ScratchNode.prepared(request);
+  await setManifest(node, ({ filesystems, ...manifest }) => ({
+    ...manifest,
+    filesystems: { glusterfs: (filesystems as Record<string, unknown>).glusterfs },
+  }));
+  await node.shell(setUp);
+  return node;
+}
+
+type Json = Readonly<Record<string, unknown>>;
+
+async function setManifest(node: ScratchNode, change: (manifest: Json) => Json): Promise<void> {
+  const path = `${mounterHome}/rootfs-manifest.json`;
+  writeFileSync(node.path(path), JSON.stringify(change(JSON.parse(node.read(path)))));
+}
+
+/** All that is not ok, less the name server. */
+async function faults(node: ScratchNode): Promise<readonly string[]> {
+  return complaints(await examine(node)).filter(
+    (line) => !line.startsWith(noNameServer) && !line.startsWith('failing kernel nfs'),
+  );
+}
+
+test.serial('a healthy node: status 0, a line each, within 1 s', async (t) => {
+  await using node = await glusterfsNode();
+  const first = await examine(node);
+  t.is(first.status, 0, complaints(first).join('\n'));
+  t.true(first.wouldMount);
+  t.deepEqual(
+    complaints(first).filter((line) => !line.startsWith(noNameServer)),
+    [],
+  );
+  const { milliseconds } = await examine(node);
+  t.true(milliseconds < 1000, `${milliseconds} ms`);
+  t.log(`${milliseconds} ms`);
+  const { stdout, stderr } = await node.mounter('doctor');
+  t.is(stderr, '');
+  t.is(stdout.trimEnd().split('\n').length, first.findings.length + 1);
+  t.regex(stdout, /^ok +manifest +\S+rootfs-manifest\.json: is valid\n/);
+  t.regex(stdout, /\na mount can work: 0 failing, 1 to be seen to, \d+ ok\n$/);
+});
+
+test.serial('it changes nothing', async (t) => {
+  await using node = await ScratchNode.prepared();
+  const state = async () =>
+    node.shell(
+      `cat /proc/self/mountinfo; find ${mounterHome} /var/lib /run /var/log /etc -xdev -printf '%p %C@ %s\\n' | sort`,
+    );
+  const before = await state();
+  await examine(node);
+  t.is(await state(), before);
+  t.deepEqual(node.processes(), []);
+});
+
+test.serial('nothing installed, not prepared, turned off, not root', async (t) => {
+  await using node = await ScratchNode.start();
+  const bare = await examine(node);
+  t.is(bare.status, 1);
+  t.deepEqual(complaints(bare), [`failing manifest ${mounterHome}/rootfs-manifest.json`]);
+  t.regex(bare.findings[0]?.hint ?? '', /mounter install SOURCE/);
+  await node.mustRun('install', '/mnt/dist/rootfs.tar.zst');
+  const installed = await examine(node);
+  t.is(installed.status, 1);
+  const missing = installed.findings.filter(({ check, level }) => check === 'mounts' && level === 'failing');
+  t.true(missing.length > 5);
+  for (const { hint } of missing) t.is(hint, 'run mounter prepare');
+  t.false(existsSync(node.path(`${rootfs}/dev/null`)), 'trying the helpers made no files');
+  await node.mustRun('prepare');
+  t.deepEqual(
+    await faults(node),
+    ['warning resolver 192.0.2.53'].filter(() => false),
+  );
+  await setManifest(node, (manifest) => ({ ...manifest, enabled: false }));
+  t.deepEqual(await faults(node), [`warning manifest ${mounterHome}/rootfs-manifest.json`]);
+  const asNobody = ['setpriv', '--reuid=65534', '--regid=65534', '--clear-groups'];
+  const other = await node.run([...asNobody, mounter, 'doctor']);
+  t.is(other.status, 1);
+  t.regex(other.stdout, /^failing +root +.*; run it as root\n/);
+});
+
+const reinstall = `${mounter} teardown; ${mounter} install /mnt/dist/rootfs.tar.zst; ${mounter} prepare; ${setUp}`;
+const state = '/var/lib/containerized-mounter/nfs';
+
+/** What breaks, how it shows, and what mends it; null for a second run of the same mend. */
+const breakages: readonly (readonly [
+  title: string,
+  script: string,
+  expected: readonly string[],
+  mend: string,
+])[] = [
+  ['netconfig missing', `rm ${rootfs}/etc/netconfig`, [`failing rootfs ROOT/etc/netconfig`], reinstall],
+  [
+    'a library of a helper missing',
+    `rm $(realpath ${rootfs})/usr/lib/x86_64-linux-gnu/libtirpc.so.3*`,
+    [
+      '/sbin/mount.nfs',
+      '/sbin/mount.nfs4',
+      '/sbin/rpcbind',
+      '/sbin/rpc.statd',
+      '/usr/sbin/rpcinfo',
+      '/usr/sbin/glusterfs',
+    ].map((path) => `failing helpers ${path}`),
+    reinstall,
+  ],
+  ['a helper missing', `rm ${rootfs}/sbin/mount.nfs4`, ['failing rootfs ROOT/sbin/mount.nfs4'], reinstall],
+  [
+    '/run read-only',
+    'mount -o remount,ro /run',
+    ['failing mounts /run', 'failing space /run'],
+    `mount -o remount,rw /run; ${mounter} prepare`,
+  ],
+  [
+    '/run full',
+    'mount -o remount,size=1m /run; cat /dev/zero >/run/zero || true',
+    ['warning space /run'],
+    'rm /run/zero; mount -o remount,size=64m /run',
+  ],
+  ['the NFS state missing', `rm -r ${state}`, [`failing mounts ${state}`], `${mounter} prepare`],
+  [
+    'the NFS state incomplete',
+    `rm -r ${state}/sm`,
+    [`failing nfs-state ${state}`],
+    `rm -r ${state}; ${mounter} prepare`,
+  ],
+  [
+    'the disk of the NFS state full',
+    'mount -o remount,size=1m /var/lib; cat /dev/zero >/var/lib/zero || true',
+    [`failing space ${state}`],
+    'rm /var/lib/zero; mount -o remount,size=64m /var/lib',
+  ],
+  [
+    'the disk of the logs read-only',
+    'mount -o remount,ro /var/log',
+    [
+      'failing mounts /var/log/containerized-mounter/glusterfs',
+      'failing space /var/log/containerized-mounter/glusterfs',
+      'warning space /var/log/containerized-mounter',
+    ],
+    `mount -o remount,rw /var/log; ${mounter} prepare`,
+  ],
+  [
+    'the kubelet directory private',
+    `mount --make-private ${kubeletDirectory}`,
+    [`failing mounts ${kubeletDirectory}`, `failing propagation ${kubeletDirectory}`],
+    `${mounter} prepare`,
+  ],
+  [
+    'the devices gone from the rootfs',
+    `umount ${rootfs}/dev`,
+    ['failing devices /dev/fuse', 'failing mounts /dev'],
+    `${mounter} prepare`,
+  ],
+  [
+    "resolv.conf a symlink to the host's",
+    `ln -sf /etc/resolv.conf ${rootfs}/etc/resolv.conf`,
+    ['failing resolver ROOT/etc/resolv.conf'],
+    `${mounter} prepare; ${setUp}`,
+  ],
+  [
+    "resolv.conf a bind of the host's",
+    `mount --bind /etc/resolv.conf ${rootfs}/etc/resolv.conf`,
+    ['failing resolver ROOT/etc/resolv.conf'],
+    `umount ${rootfs}/etc/resolv.conf`,
+  ],
+  [
+    'the executable gone',
+    `rm ${mounterHome}/mounter`,
+    [`failing executable ${mounterHome}/mounter`],
+    `${mounter} install /mnt/dist/rootfs.tar.zst`,
+  ],
+];
+
+for (const [title, script, expected, mend] of breakages) {
+  test.serial(`${title}: found, and mended by what the hint says`, async (t) => {
+    await using node = await ScratchNode.prepared();
+    await node.shell(setUp);
+    t.deepEqual(await faults(node), []);
+    const root = (await node.shell(`realpath ${rootfs}`)).trim();
+    await node.shell(script);
+    t.deepEqual(
+      await faults(node),
+      expected.map((line) => line.replace('ROOT', root)),
+    );
+    t.is((await node.mounter('doctor')).status, 1);
+    await node.shell(mend);
+    t.deepEqual(await faults(node), []);
+  });
+}
+
+test.serial(
+  'rpcbind and rpc.statd: whose they are, dead, deaf, and port 111 open to the world',
+  async (t) => {
+    await using node = await ScratchNode.prepared();
+    const start = ['exec', '--', '/usr/sbin/start-statd'] as const;
+    const open = 'warning locks port 111';
+    await node.shell(setUp);
+    await node.mustRun(...start);
+    t.deepEqual(await faults(node), [open]);
+    const { findings } = await examine(node);
+    t.regex(
+      findings.find(({ check }) => check === 'locks')?.message ?? '',
+      /^registered, and answers: .*rootfs$/,
+    );
+    for (const [victim, signal, expected] of [
+      ['rpc.statd', 'KILL', ['warning locks rpc.statd', open]],
+      ['rpc.statd', 'STOP', ['warning locks rpc.statd', open]],
+      ['rpcbind', 'KILL', ['warning locks rpcbind']],
+    ] as const) {
+      const pids = node.processesOf(victim).map(({ pid }) => pid);
+      await node.shell(`kill -${signal} ${pids.join(' ')}`);
+      if (signal === 'KILL') while (node.processesOf(victim).length > 0);
+      t.deepEqual(await faults(node), expected, `${victim} ${signal}`);
+      await node.mustRun(...start);
+      t.deepEqual(await faults(node), [open]);
+    }
+  },
+);
+
+test.serial('duplicates: what the original mounter left, a volume mounted twice; --repair', async (t) => {
+  await using node = await glusterfsNode();
+  const volume = await node.mountGlusterfs('vol');
+  await node.shell(`mount --rbind ${kubeletDirectory} ${rootfs}${kubeletDirectory}`);
+  await node.shell(`mount --bind ${volume} ${volume} 2>/dev/null || true`);
+  const found = await faults(node);
+  t.true(found.includes(`warning duplicates ${kubeletDirectory}`), found.join('\n'));
+  t.true(node.entriesOf(volume).length > 2);
+  const repaired = await examine(node, '--repair');
+  t.deepEqual(
+    complaints(repaired).filter((line) => /duplicates|mounts|propagation/.test(line)),
+    [],
+  );
+  t.is(node.entriesOf(volume).length, 2);
+  t.is(node.entriesOf(kubeletDirectory).length, 2);
+});
+
+test.serial('a volume of which only the upper mount is surplus keeps the lower one', async (t) => {
+  await using node = await glusterfsNode();
+  const volume = await node.mountVolume('data');
+  await node.shell(`touch ${volume}/file; mount --bind ${volume} ${volume}`);
+  t.deepEqual(await faults(node), [`warning duplicates ${volume}`]);
+  const { stderr } = await node.mounter('doctor', '--repair');
+  t.regex(stderr, /^unmounted the second data on /);
+  t.is(node.entriesOf(volume).length, 2);
+  await node.shell(`test -e ${volume}/file`);
+  t.deepEqual(await faults(node), []);
+});
+
+test.serial('a volume of a Pod that is gone', async (t) => {
+  await using node = await glusterfsNode();
+  const uid = '7a5c0f4e-1111-2222-3333-444455556666';
+  const volume = await node.mountGlusterfs(`${uid}/volumes/kubernetes.io~glusterfs/v`);
+  const dead = `warning volumes ${volume}`;
+  t.deepEqual(await faults(node), [dead, `warning orphans ${volume}`]);
+  await node.shell(`mkdir ${kubeletDirectory}/pods/${uid}/plugins`);
+  t.deepEqual(await faults(node), [dead], 'kubelet has made its directory');
+});
+
+test.serial('the failures of the last hour, the last with its hint', async (t) => {
+  await using node = await glusterfsNode();
+  const target = `${kubeletDirectory}/volume`;
+  await node.shell(`mkdir ${target}; umount ${rootfs}/dev`);
+  t.is((await node.mounter('mount', '-t', 'glusterfs', 'server:v', target)).status, 2);
+  await node.mustRun('prepare');
+  const { findings } = await examine(node);
+  const finding = findings.find(({ check }) => check === 'failures');
+  t.like(finding, { level: 'warning', hint: 'run mounter prepare' });
+  t.regex(finding?.message ?? '', /^1 within the last hour, the last at \S+Z \(.*\): \/dev\/fuse: /);
+});
+
+interface Setting extends AsyncDisposable {
+  readonly server: GlusterServer;
+  readonly node: ScratchNode;
+  readonly targets: readonly string[];
+  mount(index: number): Promise<number>;
+}
+
+/** Three volumes, mounted. */
+async function setting(): Promise<Setting> {
+  const volumes = ['v1', 'v2', 'v3'];
+  const server = await startGlusterServer({ volumes });
+  const node = await glusterfsNode({ enterNetwork: server.enter });
+  const targets = volumes.map((name) => `${kubeletDirectory}/pods/${name}/volumes/volume`);
+  const mount = async (index: number) => {
+    const words = ['mount', '-t', 'glusterfs', '-o', 'log-level=ERROR'];
+    return (await node.mounter(...words, `${server.address}:${volumes[index]}`, targets[index] ?? '')).status;
+  };
+  await node.shell(`mkdir -p ${targets.join(' ')}`);
+  for (const index of targets.keys()) if ((await mount(index)) !== 0) throw new Error('not mounted');
+  return {
+    server,
+    node,
+    targets,
+    mount,
+    async [Symbol.asyncDispose]() {
+      await node.dispose();
+      await server.stop();
+    },
+  };
+}
+
+test.serial('three GlusterFS volumes: answering, stopped, killed, mounted again', async (t) => {
+  await using s = await setting();
+  t.deepEqual(await faults(s.node), []);
+  await s.node.shell('kill -STOP $(pidof glusterfs)');
+  const hung = await examine(s.node);
+  t.is(hung.status, 0, 'other volumes can be mounted');
+  t.true(hung.milliseconds < 5000, `${hung.milliseconds} ms`);
+  t.log(`${hung.milliseconds} ms`);
+  const found = hung.findings.filter(({ check }) => check === 'volumes');
+  t.deepEqual(
+    found.map(({ level, subject }) => [level, subject]),
+    s.targets.map((target) => ['warning', target]),
+  );
+  for (const { message } of found) t.true(message.startsWith(`hangs: ${s.server.address}`), message);
+  await s.node.shell('kill -CONT $(pidof glusterfs)');
+  t.deepEqual(await faults(s.node), []);
+  await s.node.shell('kill -KILL $(pidof glusterfs)');
+  while (s.node.processesOf('glusterfs').length > 0);
+  const dead = await examine(s.node);
+  for (const [index, target] of s.targets.entries()) {
+    const finding = dead.findings.find(({ subject }) => subject === target);
+    t.regex(
+      finding?.message ?? '',
+      /^the FUSE daemon of .* is gone \(Transport endpoint is not connected\)$/,
+    );
+    await s.node.shell(`umount ${target}`);
+    t.is(await s.mount(index), 0);
+  }
+  t.deepEqual(await faults(s.node), []);
+});
+
+test.serial('three volumes whose askers even SIGKILL does not end: they are abandoned', async (t) => {
+  await using node = await glusterfsNode();
+  const script = fileURLToPath(new URL('../fixtures/silent-fuse.ts', import.meta.url));
+  copyFileSync(script, `${node.sharedDirectory}/silent-fuse.ts`);
+  const targets = ['a', 'b', 'c'].map((name) => `${kubeletDirectory}/pods/${name}`);
+  for (const target of targets) {
+    await node.shell(`mkdir -p ${target}
+      BUN_BE_BUN=1 ${mounter} ${shared}/silent-fuse.ts server:v ${target} </dev/null >/dev/null 2>&1 &
+      until grep -q ' ${target} ' /proc/self/mountinfo; do sleep 0.05; done`);
+  }
+  const { status, milliseconds, findings } = await examine(node);
+  t.is(status, 0);
+  t.true(milliseconds < 5000, `${milliseconds} ms`);
+  t.deepEqual(
+    findings.filter(({ check }) => check === 'volumes').map(({ subject, level }) => [level, subject]),
+    targets.map((target) => ['warning', target]),
+  );
+  const stuck = node.processesOf('stat');
+  t.is(stuck.length, 3);
+  // SIGKILL has come, and they are there still.
+  for (const { pid } of stuck) t.regex(node.read(`/proc/${pid}/status`), /\nShdPnd:\t0*100\n/);
+});

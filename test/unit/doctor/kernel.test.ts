@@ -1,0 +1,60 @@
+import test from 'ava';
+import type { Level } from '../../../src/doctor/finding.ts';
+import { judgeKernel, type KernelFiles } from '../../../src/doctor/kernel.ts';
+import type { Filesystem } from '../../../src/rootfs/manifest.ts';
+
+const nfs: Filesystem = {
+  helper: '/sbin/mount.nfs',
+  kind: 'nfs',
+  kernelFilesystem: 'nfs',
+  kernelModule: 'nfs',
+  devices: [],
+};
+
+const bare: KernelFiles = {
+  release: '6.1.0',
+  filesystems: 'nodev\tsysfs\nnodev\tnfsd\n\text4\n',
+  modules: undefined,
+  builtin: undefined,
+  isClosed: false,
+  hasModprobe: true,
+};
+
+const module = 'kernel/fs/nfs/nfs.ko.xz: kernel/fs/lockd/lockd.ko.xz kernel/net/sunrpc/sunrpc.ko.xz\n';
+
+const cases: readonly (readonly [
+  title: string,
+  files: Partial<KernelFiles>,
+  level: Level,
+  message: RegExp,
+])[] = [
+  ['listed', { filesystems: 'nodev\tnfs\nnodev\tnfs4\n' }, 'ok', /has this filesystem/],
+  ['another of which it is the beginning is listed', {}, 'failing', /6\.1\.0 has no module nfs$/],
+  ['built in', { builtin: 'kernel/fs/nfs/nfs.ko\n' }, 'ok', /built into/],
+  ['a module', { modules: module }, 'ok', /loaded by the first mount/],
+  [
+    'a module that only others need',
+    { modules: 'kernel/fs/nfs/nfsv4.ko: kernel/fs/nfs/nfs.ko\n' },
+    'failing',
+    /no module/,
+  ],
+  ['a module, and loading is forbidden', { modules: module, isClosed: true }, 'failing', /modules_disabled/],
+  ['a module, and no modprobe', { modules: module, hasModprobe: false }, 'failing', /modprobe\(8\)/],
+];
+for (const [title, files, level, message] of cases) {
+  test(`kernel: ${title}`, (t) => {
+    const finding = judgeKernel(nfs, { ...bare, ...files });
+    t.is(finding.level, level);
+    t.regex(finding.message, message);
+    t.is(finding.hint === null, level === 'ok');
+  });
+}
+
+test('a module whose file has a dash in its name', (t) => {
+  const filesystem = { ...nfs, kernelFilesystem: 'x', kernelModule: 'a_b' };
+  t.is(judgeKernel(filesystem, { ...bare, modules: 'kernel/a-b.ko.zst:\n' }).level, 'ok');
+});
+
+test('what an image has beyond NFS and GlusterFS is an extra', (t) => {
+  t.is(judgeKernel({ ...nfs, kind: 'generic', kernelFilesystem: 'cifs' }, bare).level, 'warning');
+});

@@ -1,0 +1,86 @@
+import test from 'ava';
+import { judgeDuplicates, stackedVolumes } from '../../../src/doctor/duplicates.ts';
+import type { Level } from '../../../src/doctor/finding.ts';
+import { judgeMountMax, judgePropagation } from '../../../src/doctor/mounts.ts';
+import { isNetworkMount } from '../../../src/doctor/network-mount.ts';
+import { parseMountinfo } from '../../../src/host/mountinfo.ts';
+
+const kubelet = '/var/lib/kubelet';
+const directory = { host: kubelet, rootfs: kubelet };
+const root = '1 0 8:1 / / rw shared:1 - ext4 /dev/sda rw';
+const bound = '2 1 8:1 /var/lib/kubelet /var/lib/kubelet rw shared:2 - ext4 /dev/sda rw';
+const view = '3 1 8:1 /var/lib/kubelet /home/m/versions/a/var/lib/kubelet rw shared:2 - ext4 /dev/sda rw';
+const volume = '4 2 0:5 / /var/lib/kubelet/pods/a rw shared:3 - nfs4 s:/a rw';
+const volumeView = '5 3 0:5 / /home/m/versions/a/var/lib/kubelet/pods/a rw shared:3 - nfs4 s:/a rw';
+const entries = (...lines: readonly string[]) => parseMountinfo(lines.join('\n'));
+
+const groups: readonly (readonly [title: string, lines: readonly string[], level: Level, message: RegExp])[] =
+  [
+    ['its own', [root, bound, view], 'ok', /peer group 2 of its own/],
+    ['that of /', [root, bound.replace('shared:2', 'shared:1')], 'warning', /peer group of \/:/],
+    ['none, and private', [root, bound.replace(' shared:2', '')], 'failing', /not shared/],
+    ['no mount of its own', [root], 'warning', /peer group of \/:/],
+    ['no mount of its own on a private /', [root.replace(' shared:1', '')], 'failing', /not shared/],
+  ];
+for (const [title, lines, level, message] of groups) {
+  test(`peer group: ${title}`, (t) => {
+    const finding = judgePropagation(directory, entries(...lines));
+    t.is(finding.level, level);
+    t.regex(finding.message, message);
+  });
+}
+
+test('with volumes in the group of / the node has to be drained first', (t) => {
+  const lines = [root, bound.replace('shared:2', 'shared:1'), volume];
+  t.regex(judgePropagation(directory, entries(...lines)).hint ?? '', /drain/);
+});
+
+const copies: readonly (readonly [title: string, lines: readonly string[], expected: readonly string[]])[] = [
+  ['none', [root, bound, view, volume, volumeView], ['ok /var/lib/kubelet']],
+  [
+    'the directory bound once more',
+    [root, bound, '6 2 8:1 /var/lib/kubelet /var/lib/kubelet rw shared:2 - ext4 /dev/sda rw', view],
+    ['warning /var/lib/kubelet'],
+  ],
+  [
+    'a volume on itself',
+    [root, bound, view, volume, volumeView, '7 4 0:5 / /var/lib/kubelet/pods/a rw shared:3 - nfs4 s:/a rw'],
+    ['warning /var/lib/kubelet/pods/a'],
+  ],
+  [
+    'a volume that is copied elsewhere too',
+    [root, bound, view, volume, volumeView, volumeView.replace(/^5/, '8')],
+    ['warning /var/lib/kubelet/pods/a'],
+  ],
+  [
+    'a volume over another one',
+    [root, bound, view, volume, volumeView, '7 4 0:6 / /var/lib/kubelet/pods/a rw shared:4 - nfs4 s:/b rw'],
+    ['warning /var/lib/kubelet/pods/a'],
+  ],
+];
+for (const [title, lines, expected] of copies) {
+  test(`duplicates: ${title}`, (t) => {
+    const found = judgeDuplicates(directory, entries(...lines));
+    t.deepEqual([...new Set(found.map(({ level, subject }) => `${level} ${subject}`))], expected);
+  });
+}
+
+test('only a mount over the very same one is surplus', (t) => {
+  const same = '7 4 0:5 / /var/lib/kubelet/pods/a rw - nfs4 s:/a rw';
+  const other = '7 4 0:6 / /var/lib/kubelet/pods/a rw - nfs4 s:/b rw';
+  const part = '7 4 0:5 /sub /var/lib/kubelet/pods/a rw - nfs4 s:/a rw';
+  const ids = (line: string) =>
+    stackedVolumes(kubelet, entries(root, bound, volume, line)).map(({ mountId }) => mountId);
+  t.deepEqual([ids(same), ids(other), ids(part)], [[7], [], []]);
+});
+
+test('fs.mount-max: a warning above 80 %, failing when a volume no longer fits', (t) => {
+  const levels = [80, 81, 98, 99, 100].map((count) => judgeMountMax(count, 100).level);
+  t.deepEqual(levels, ['ok', 'warning', 'warning', 'failing', 'failing']);
+});
+
+test('what lies on a server is known before it is asked', (t) => {
+  const all = entries(root, bound, volume);
+  t.false(isNetworkMount('/var/lib/kubelet', all));
+  t.true(isNetworkMount('/var/lib/kubelet/pods/a/b', all));
+});

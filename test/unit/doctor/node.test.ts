@@ -1,0 +1,88 @@
+import test from 'ava';
+import { judgeFailures, recordedFailures } from '../../../src/doctor/failures.ts';
+import { judgeEnabled } from '../../../src/doctor/installation.ts';
+import { judgeClientId } from '../../../src/doctor/nfs-client.ts';
+import { judgeNameServer, nameServers } from '../../../src/doctor/resolver.ts';
+import { judgeTrial } from '../../../src/doctor/rootfs.ts';
+import { judgeSpace, type ObservedSpace } from '../../../src/doctor/space.ts';
+import { layout } from '../../fixtures/node-model.ts';
+
+test('name servers are the first three that resolv.conf names', (t) => {
+  const text =
+    '# nameserver 1.1.1.1\nnameserver 10.0.0.1\nnameserver\t10.0.0.2 # x\nsearch a\nnameserver fd00::1\nnameserver 10.0.0.4\n';
+  t.deepEqual(nameServers(text), ['10.0.0.1', '10.0.0.2', 'fd00::1']);
+  t.deepEqual(nameServers(''), []);
+});
+
+test('a name server that answers, refuses, is silent', (t) => {
+  t.is(judgeNameServer('10.0.0.1', { kind: 'answered', milliseconds: 3 }).level, 'ok');
+  t.regex(judgeNameServer('10.0.0.1', { kind: 'refused', code: 'ECONNREFUSED' }).message, /ECONNREFUSED/);
+  t.regex(judgeNameServer('10.0.0.1', { kind: 'silent' }).message, /does not answer/);
+});
+
+test('a host name that many machines have makes duplicate NFSv4 clients', (t) => {
+  const levels = (name: string, ...ids: readonly (string | undefined)[]) => judgeClientId(name, ids).level;
+  for (const name of ['localhost', 'localhost.localdomain', '(none)', '', 'Debian'])
+    t.is(levels(name, undefined, undefined), 'warning', name);
+  t.is(levels('node-17', '\n', '(null)\n'), 'ok');
+  t.is(levels('localhost', '\n', '(null)\n'), 'warning');
+  t.is(levels('localhost', '3f2a\n', undefined), 'ok');
+  t.is(levels('localhost', undefined, '3f2a\n'), 'ok');
+});
+
+const space: ObservedSpace = {
+  path: '/x',
+  user: 'tests',
+  readOnly: 'failing',
+  full: 'warning',
+  refusal: undefined,
+  freeBytes: 1e9,
+  freeInodes: 1000,
+};
+
+test('space: room, little, none, no inode, read-only', (t) => {
+  const level = (change: Partial<ObservedSpace>) => judgeSpace({ ...space, ...change }).level;
+  t.is(level({}), 'ok');
+  t.is(level({ freeInodes: undefined }), 'ok', 'a filesystem that does not count inodes');
+  t.is(level({ freeBytes: 1e7, full: 'failing' }), 'warning');
+  t.is(level({ freeBytes: 0 }), 'warning');
+  t.is(level({ freeBytes: 0, full: 'failing' }), 'failing');
+  t.is(level({ freeInodes: 0, full: 'failing' }), 'failing');
+  t.is(level({ refusal: 'EROFS' }), 'failing');
+  t.is(level({ refusal: 'EACCES', readOnly: 'warning' }), 'warning');
+});
+
+const now = Date.parse('2026-01-01T12:00:00Z');
+const line = (time: string | number, more: Readonly<Record<string, unknown>> = {}) =>
+  JSON.stringify({ level: 50, time, msg: 'failed', subject: '/t', ...more });
+
+test('failures: those of the last hour are counted, and the last is told', (t) => {
+  const text = [
+    '{"cut',
+    'null',
+    '[]',
+    line('2026-01-01T10:00:00Z'),
+    line(now - 1000, { errorClass: 'stale', hint: 'do it' }),
+    JSON.stringify({ level: 30, time: now, msg: 'mounted' }),
+    line('no time'),
+  ].join('\n');
+  const failures = recordedFailures(text);
+  t.is(failures.length, 2);
+  const finding = judgeFailures('/log', failures, now);
+  t.like(finding, { level: 'warning', hint: 'do it' });
+  t.is(finding.message, '1 within the last hour, the last at 2026-01-01T11:59:59.000Z (stale): /t: failed');
+  t.is(judgeFailures('/log', failures, now + 2 * 3_600_000).level, 'ok');
+  t.is(judgeFailures('/log', [], now).level, 'ok');
+});
+
+test('a program of the rootfs that does not run, or does not end', (t) => {
+  t.is(judgeTrial('/sbin/x', { status: 0, output: '' }), undefined);
+  t.regex(judgeTrial('/sbin/x', undefined)?.message ?? '', /within 3 s/);
+  const output = 'first\n/sbin/x: error while loading shared libraries: liby.so: cannot open\n';
+  t.regex(judgeTrial('/sbin/x', { status: 127, output })?.message ?? '', /liby\.so: cannot open$/);
+});
+
+test('turned off is said plainly', (t) => {
+  t.is(judgeEnabled(layout, { enabled: true }).level, 'ok');
+  t.regex(judgeEnabled(layout, { enabled: false }).message, /turned off/);
+});
