@@ -12,7 +12,7 @@ export interface VolumeLimits {
   readonly atOnce: number;
 }
 
-export const volumeLimits: VolumeLimits = { answerMs: 2000, groupMs: 500, lastMs: 1500, atOnce: 64 };
+export const volumeLimits: VolumeLimits = { answerMs: 1500, groupMs: 500, lastMs: 1200, atOnce: 64 };
 
 /** A fault in a larger one takes more questions to find. */
 const groupSize = 32;

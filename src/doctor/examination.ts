@@ -64,7 +64,7 @@ function contextOf(
   const names = [rpcbind.path, statd.path].map((path) => path.slice(path.lastIndexOf('/') + 1));
   const processes = processesNamed(names);
   const run: Host['run'] = async ({ argv, deadlineMs }) => {
-    const answer = await ask(argv, Math.min(deadlineMs, 2000));
+    const answer = await ask(argv, Math.min(deadlineMs, 1500));
     return answer === undefined
       ? { status: 128 + 9, output: '', endedBy: 'deadline' }
       : { ...answer, endedBy: 'itself' };
