@@ -180,7 +180,9 @@ test.serial('any image to a directory, and nothing else', async (t) => {
   );
   t.is((await node.mounter('install', source, '--into', '/home/x', '--home', '/home/y')).status, 1);
   t.false(existsSync(node.path(mounterHome)));
-  t.deepEqual(readdirSync(node.path('/home')).sort(), ['empty', 'file', 'filled', 'mounted', 'new']);
+  const names = ['empty', 'empty.image.json', 'file', 'filled', 'mounted', 'new'];
+  t.deepEqual(readdirSync(node.path('/home')).sort(), names);
+  t.like(JSON.parse(node.read('/home/empty.image.json')), { digest: bare.digest, entrypoint: ['/bin/sh'] });
 });
 
 test.serial(
@@ -198,8 +200,8 @@ test.serial(
         t.is((await node.mounter(...argv.slice(1))).status, isThere ? 1 : 0);
       }
       t.is(node.read('/home/tree/marker'), 'bare');
-      t.deepEqual(readdirSync(node.path('/home')), ['tree']);
-      await node.shell('rm -r /home/tree');
+      t.deepEqual(readdirSync(node.path('/home')).sort(), ['tree', 'tree.image.json']);
+      await node.shell('rm -r /home/tree /home/tree.image.json');
     }
   },
 );
