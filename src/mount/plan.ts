@@ -4,6 +4,7 @@ import { nearest } from '../nearest.ts';
 import type { Layout } from '../rootfs/layout.ts';
 import type { Filesystem, NodeSettings } from '../rootfs/manifest.ts';
 import { glusterfsHelperArgv } from './glusterfs.ts';
+import { applyLockPolicy } from './lock-policy.ts';
 import { lockServicesNeed } from './nfs.ts';
 import { lastOption, parseOptions } from './options.ts';
 import type { MountRequest } from './request.ts';
@@ -18,6 +19,8 @@ export interface MountPlan {
   readonly rootfsTarget: string;
   /** `-o remount`: the target has to be a mount point already, and stays the same mount. */
   readonly isRemount: boolean;
+  /** What the manifest's policy has added to the request, a sentence each: said on stderr. */
+  readonly notices: readonly string[];
   readonly steps: readonly MountStep[];
 }
 
@@ -39,12 +42,17 @@ export type MountStep =
   | { readonly kind: 'provideLockServicesIfVersion3' };
 
 /**
- * The plan for `request` on a node with this manifest. Pure.
+ * The plan for the request on a node with this manifest. Pure.
  * @throws MounterError (usage) when the manifest does not offer the type, or the target is outside every
  *   identity mount.
  */
-export function planMount(request: MountRequest, manifest: NodeSettings, layout: Layout): MountPlan {
-  const filesystem = filesystemOf(request.fstype, manifest);
+export function planMount(asked: MountRequest, manifest: NodeSettings, layout: Layout): MountPlan {
+  const filesystem = filesystemOf(asked.fstype, manifest);
+  const { options, notices } =
+    filesystem.kind === 'nfs'
+      ? applyLockPolicy(asked, manifest.policy.locks)
+      : { options: asked.options, notices: [] };
+  const request = { ...asked, options };
   const isRemount = lastOption(parseOptions(request.options), 'remount') !== undefined;
   const locks = filesystem.kind === 'nfs' ? lockServicesNeed(request.fstype, request.options) : 'never';
   const steps: MountStep[] = [
@@ -67,6 +75,7 @@ export function planMount(request: MountRequest, manifest: NodeSettings, layout:
     target: request.target,
     rootfsTarget: `${layout.rootfs}${request.target}`,
     isRemount,
+    notices,
     steps,
   };
 }

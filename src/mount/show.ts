@@ -4,7 +4,7 @@ import type { MountPlan, MountStep } from './plan.ts';
 /** The plan for people: what `--dry-run` prints, a line for each step. */
 export function describePlan(plan: MountPlan): string {
   const lines = plan.steps.map((step, index) => `${index + 1}. ${describeStep(step)}`);
-  return [`${plan.fstype}: ${plan.source} on ${plan.target}`, ...lines, ''].join('\n');
+  return [`${plan.fstype}: ${plan.source} on ${plan.target}`, ...plan.notices, ...lines, ''].join('\n');
 }
 
 /** The plan for programs, with secrets masked like everything that is shown. */

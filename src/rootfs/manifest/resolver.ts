@@ -1,6 +1,5 @@
 import * as v from 'valibot';
-
-const nameserver = v.pipe(v.string(), v.ip('must be an IP address'));
+import { ipAddress } from './fields.ts';
 
 /** `resolver`: what stands in the rootfs's etc/resolv.conf. */
 export const resolver = v.strictObject({
@@ -9,6 +8,6 @@ export const resolver = v.strictObject({
    * - `merge`: `nameservers` and `searches` below come before the host's own, whose options are kept.
    */
   mode: v.optional(v.picklist(['kubelet', 'merge']), 'kubelet'),
-  nameservers: v.optional(v.array(nameserver), []),
+  nameservers: v.optional(v.array(ipAddress), []),
   searches: v.optional(v.array(v.string()), []),
 });
