@@ -27,6 +27,8 @@ export interface MountPlan {
 export type MountStep =
   /** The helper is there, in the rootfs that is there. */
   | { readonly kind: 'checkHelper'; readonly path: string }
+  /** resolv.conf of the rootfs, where it is merged from the host's, which may have changed. */
+  | { readonly kind: 'refreshResolver' }
   | { readonly kind: 'checkDevice'; readonly path: string }
   /** A directory, no symlink on the way below `identityMount`, the same on both sides; or mounted already. */
   | { readonly kind: 'checkTarget'; readonly identityMount: string }
@@ -60,6 +62,7 @@ export function planMount(asked: MountRequest, manifest: NodeSettings, layout: L
     ...filesystem.devices.map((path) => ({ kind: 'checkDevice', path }) as const),
     { kind: 'checkTarget', identityMount: identityMountOf(request.target, manifest) },
   ];
+  if (manifest.resolver.mode === 'merge' && !request.isFake) steps.push({ kind: 'refreshResolver' });
   if (locks === 'always' && !request.isFake) steps.push({ kind: 'provideLockServices' });
   const argv = helperArgv(filesystem, request);
   // mount.glusterfs has no -f: there the fake mount ends with the checks.

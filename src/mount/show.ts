@@ -22,6 +22,8 @@ export function describeStep(step: MountStep): string {
       return `check that ${step.path} is in the rootfs`;
     case 'checkDevice':
       return `check that ${step.path} is there`;
+    case 'refreshResolver':
+      return "merge the host's /etc/resolv.conf into the rootfs's again, if it has changed";
     case 'checkTarget':
       return `check the target below ${step.identityMount}, and what is mounted on it`;
     case 'provideLockServices':
