@@ -1,4 +1,5 @@
 import './guest.ts';
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { setTimeout } from 'node:timers/promises';
 import { execa } from 'execa';
@@ -35,14 +36,8 @@ export async function beginEarlierLife({ device, address }: NfsServer): Promise<
     },
     holdLock: async (path) => {
       const argv = [enter, 'flock', '--nonblock', path, 'sh', '-c', 'echo held; exec sleep 600'];
-      const holder = execa('nsenter', argv, {
-        stdin: 'ignore',
-        stderr: 'ignore',
-        reject: false,
-        cleanup: false,
-        detached: true,
-      });
-      const said = await Promise.race([once(holder.stdout, 'data'), holder.then(() => [])]);
+      const holder = spawn('nsenter', argv, { stdio: ['ignore', 'pipe', 'ignore'], detached: true });
+      const said = await Promise.race([once(holder.stdout, 'data'), once(holder, 'exit').then(() => [])]);
       if (String(said[0]).trim() !== 'held') throw new Error('no lock to begin with');
       // Its unlock waits in the kernel for a server that is out of reach: nobody can wait for its end.
       holder.stdout.destroy();
