@@ -1,3 +1,4 @@
+import { printable } from '../errors.ts';
 import type { Host } from '../host/host.ts';
 import { type HelperName, parseHelperArguments, parseMountArguments } from '../mount/argv.ts';
 import type { MountContext } from '../mount/context.ts';
@@ -41,6 +42,7 @@ export async function mount(
   const report: MountContext['report'] = args.verbose
     ? (step) => output.err(`mounter: ${describeStep(step)}\n`)
     : () => {};
+  for (const notice of plan.notices) output.err(`mounter: ${printable(notice)}\n`);
   const result = await runPlan(plan, { host, layout, manifest: settings, report });
   if (result.wasMounted && args.verbose) output.err(wasMounted(plan));
   output.err(result.helperOutput);

@@ -54,7 +54,7 @@ function describeLocks(
     ['rpcbind', describeDaemon(locks.rpcbind, locks.portmapperAnswers ? [] : ['does not answer'])],
     ...locks.surplusRpcbinds.map((one) => ['', `${describeDaemon(one, [])}: one too many`]),
     ['rpc.statd', describeDaemon(locks.statd, locks.statdRegistered ? [] : ['unknown to rpcbind'])],
-    ['port 111', portWords[locks.listening]],
+    ['port 111', describePort(locks)],
     ['locks', locks.statdAnswers ? 'answer' : 'do not answer; started by the first NFSv3 mount with locks'],
   ];
 }
@@ -64,6 +64,11 @@ const portWords: Readonly<Record<LockServicesState['listening'], string>> = {
   loopback: 'open to this node alone',
   any: 'open to other machines',
 };
+
+function describePort({ listening, listeningByUdp }: LockServicesState): string {
+  if (listening === listeningByUdp) return portWords[listening];
+  return `${portWords[listening]} by TCP, ${portWords[listeningByUdp]} by UDP`;
+}
 
 function describeDaemon(daemon: LockDaemon | null, faults: readonly string[]): string {
   if (daemon === null) return 'not running';

@@ -8,6 +8,11 @@ export interface Host {
   effectiveUserId(): number;
   /** @returns the file's text, or undefined when it does not exist. @throws on any other failure. */
   readText(path: string): string | undefined;
+  /**
+   * Puts a file with this text in the place of whatever has that name, a symlink included: readers see the old
+   * one or all of the new one. Any number of writers at once. @throws when it can't be written.
+   */
+  replaceText(path: string, text: string, mode: number): void;
   /** lstat(2). @returns undefined when nothing is there (ENOENT, ENOTDIR). */
   lstat(path: string): FileStatus | undefined;
   /** stat(2), through symlinks. @returns undefined when nothing is there. */

@@ -1,4 +1,16 @@
-import { closeSync, constants, lstatSync, openSync, readFileSync, type Stats, statSync } from 'node:fs';
+import {
+  chmodSync,
+  closeSync,
+  constants,
+  lstatSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  type Stats,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { run } from './child.ts';
 import type { FileStatus, Host } from './host.ts';
 import { kill } from './kill.ts';
@@ -12,6 +24,7 @@ const O_PATH = 0o10000000;
 export const nodeHost: Host = {
   effectiveUserId: () => process.geteuid?.() ?? -1,
   readText: (path) => orUndefined(() => readFileSync(path, 'utf8')),
+  replaceText,
   lstat: (path) => statusOf(orUndefined(() => lstatSync(path))),
   stat: (path) => statusOf(orUndefined(() => statSync(path))),
   mountId,
@@ -23,6 +36,20 @@ export const nodeHost: Host = {
   sleep: (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds)),
   now: () => performance.now(),
 };
+
+/** Under a name of this process's own first: two mounts may be at it. Not synced: it is made again after a crash. */
+function replaceText(path: string, text: string, mode: number): void {
+  const unfinished = `${path}.new.${process.pid}`;
+  try {
+    rmSync(unfinished, { force: true });
+    writeFileSync(unfinished, text, { mode, flag: 'wx' });
+    chmodSync(unfinished, mode);
+    renameSync(unfinished, path);
+  } catch (error) {
+    rmSync(unfinished, { force: true });
+    throw error;
+  }
+}
 
 function orUndefined<T>(read: () => T): T | undefined {
   try {

@@ -4,6 +4,7 @@ import { nearest } from '../nearest.ts';
 import type { Layout } from '../rootfs/layout.ts';
 import type { Filesystem, NodeSettings } from '../rootfs/manifest.ts';
 import { glusterfsHelperArgv } from './glusterfs.ts';
+import { applyLockPolicy } from './lock-policy.ts';
 import { lockServicesNeed } from './nfs.ts';
 import { lastOption, parseOptions } from './options.ts';
 import type { MountRequest } from './request.ts';
@@ -18,12 +19,16 @@ export interface MountPlan {
   readonly rootfsTarget: string;
   /** `-o remount`: the target has to be a mount point already, and stays the same mount. */
   readonly isRemount: boolean;
+  /** What the manifest's policy has added to the request, a sentence each: said on stderr. */
+  readonly notices: readonly string[];
   readonly steps: readonly MountStep[];
 }
 
 export type MountStep =
   /** The helper is there, in the rootfs that is there. */
   | { readonly kind: 'checkHelper'; readonly path: string }
+  /** resolv.conf of the rootfs, where it is merged from the host's, which may have changed. */
+  | { readonly kind: 'refreshResolver' }
   | { readonly kind: 'checkDevice'; readonly path: string }
   /** A directory, no symlink on the way below `identityMount`, the same on both sides; or mounted already. */
   | { readonly kind: 'checkTarget'; readonly identityMount: string }
@@ -39,12 +44,17 @@ export type MountStep =
   | { readonly kind: 'provideLockServicesIfVersion3' };
 
 /**
- * The plan for `request` on a node with this manifest. Pure.
+ * The plan for the request on a node with this manifest. Pure.
  * @throws MounterError (usage) when the manifest does not offer the type, or the target is outside every
  *   identity mount.
  */
-export function planMount(request: MountRequest, manifest: NodeSettings, layout: Layout): MountPlan {
-  const filesystem = filesystemOf(request.fstype, manifest);
+export function planMount(asked: MountRequest, manifest: NodeSettings, layout: Layout): MountPlan {
+  const filesystem = filesystemOf(asked.fstype, manifest);
+  const { options, notices } =
+    filesystem.kind === 'nfs'
+      ? applyLockPolicy(asked, manifest.policy.locks)
+      : { options: asked.options, notices: [] };
+  const request = { ...asked, options };
   const isRemount = lastOption(parseOptions(request.options), 'remount') !== undefined;
   const locks = filesystem.kind === 'nfs' ? lockServicesNeed(request.fstype, request.options) : 'never';
   const steps: MountStep[] = [
@@ -52,6 +62,7 @@ export function planMount(request: MountRequest, manifest: NodeSettings, layout:
     ...filesystem.devices.map((path) => ({ kind: 'checkDevice', path }) as const),
     { kind: 'checkTarget', identityMount: identityMountOf(request.target, manifest) },
   ];
+  if (manifest.resolver.mode === 'merge' && !request.isFake) steps.push({ kind: 'refreshResolver' });
   if (locks === 'always' && !request.isFake) steps.push({ kind: 'provideLockServices' });
   const argv = helperArgv(filesystem, request);
   // mount.glusterfs has no -f: there the fake mount ends with the checks.
@@ -67,6 +78,7 @@ export function planMount(request: MountRequest, manifest: NodeSettings, layout:
     target: request.target,
     rootfsTarget: `${layout.rootfs}${request.target}`,
     isRemount,
+    notices,
     steps,
   };
 }

@@ -41,6 +41,9 @@ export async function runPlan(plan: MountPlan, context: MountContext): Promise<M
         before = found;
         break;
       }
+      case 'refreshResolver':
+        (await import('../rootfs/resolver/refresh.ts')).refreshResolvConfIfPossible(context);
+        break;
       case 'provideLockServices':
         await provideLockServices(plan.target, context);
         break;

@@ -4,7 +4,7 @@ import type { MountPlan, MountStep } from './plan.ts';
 /** The plan for people: what `--dry-run` prints, a line for each step. */
 export function describePlan(plan: MountPlan): string {
   const lines = plan.steps.map((step, index) => `${index + 1}. ${describeStep(step)}`);
-  return [`${plan.fstype}: ${plan.source} on ${plan.target}`, ...lines, ''].join('\n');
+  return [`${plan.fstype}: ${plan.source} on ${plan.target}`, ...plan.notices, ...lines, ''].join('\n');
 }
 
 /** The plan for programs, with secrets masked like everything that is shown. */
@@ -22,6 +22,8 @@ export function describeStep(step: MountStep): string {
       return `check that ${step.path} is in the rootfs`;
     case 'checkDevice':
       return `check that ${step.path} is there`;
+    case 'refreshResolver':
+      return "merge the host's /etc/resolv.conf into the rootfs's again, if it has changed";
     case 'checkTarget':
       return `check the target below ${step.identityMount}, and what is mounted on it`;
     case 'provideLockServices':

@@ -4,7 +4,7 @@ import type { NodeSettings } from './manifest.ts';
 /** Which of the processes on the node run inside a rootfs of ours. */
 
 export interface RootfsProcess extends ProcessInformation {
-  readonly role: 'rpcbind' | 'statd' | 'glusterfs' | 'other';
+  readonly role: 'rpcbind' | 'statd' | 'sm-notify' | 'glusterfs' | 'other';
 }
 
 /**
@@ -34,6 +34,8 @@ export function roleOf(
   const program = baseName(commandLine[0] ?? '');
   if (program === baseName(daemons.rpcbind.path)) return 'rpcbind';
   if (program === baseName(daemons.statd.path)) return 'statd';
+  // Tells silent servers of a reboot for 15 minutes.
+  if (program === 'sm-notify') return 'sm-notify';
   return program === 'glusterfs' || program === 'glusterfsd' ? 'glusterfs' : 'other';
 }
 

@@ -3,9 +3,16 @@ import type { Host } from '../host/host.ts';
 /** Who can reach a port of this node: nobody, this node alone, or other machines as well. */
 export type ListeningAddresses = 'nowhere' | 'loopback' | 'any';
 
-/** @returns for TCP and UDP, IPv4 and IPv6 together: the widest of them. */
-export function readListeningAddresses(host: Host, port: number): ListeningAddresses {
-  const tables = ['tcp', 'tcp6', 'udp', 'udp6'].map((name) => host.readText(`/proc/net/${name}`) ?? '');
+/**
+ * @param protocols files of /proc/net: `tcp`, `tcp6`, `udp`, `udp6`.
+ * @returns the widest of what is open by any of them.
+ */
+export function readListeningAddresses(
+  host: Host,
+  port: number,
+  protocols: readonly string[],
+): ListeningAddresses {
+  const tables = protocols.map((name) => host.readText(`/proc/net/${name}`) ?? '');
   const found = tables.flatMap((text) => listeningAddresses(text, port));
   if (found.length === 0) return 'nowhere';
   return found.every(isLoopback) ? 'loopback' : 'any';

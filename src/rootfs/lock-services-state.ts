@@ -17,8 +17,10 @@ export interface LockServicesState {
   readonly statdAnswers: boolean;
   /** Any further rpcbind on this network: with two, some calls reach the one that knows nothing. */
   readonly surplusRpcbinds: readonly LockDaemon[];
-  /** On which addresses port 111 is open. */
+  /** On which addresses port 111 is open, by TCP or UDP. */
   readonly listening: ListeningAddresses;
+  /** The same by UDP, whose senders can be forged: what policy.portmapper can restrict. */
+  readonly listeningByUdp: ListeningAddresses;
 }
 
 /** A process that serves this network namespace: of a rootfs of ours, or anybody else's. */
@@ -42,7 +44,8 @@ export async function observeLockServices(context: LockServicesContext): Promise
     portmapperAnswers: portmapper.answers,
     statdRegistered: list.answers && isStatdRegistered(list.output),
     statdAnswers,
-    listening: readListeningAddresses(context.host, portmapperPort),
+    listening: readListeningAddresses(context.host, portmapperPort, ['tcp', 'tcp6', 'udp', 'udp6']),
+    listeningByUdp: readListeningAddresses(context.host, portmapperPort, ['udp', 'udp6']),
   };
 }
 

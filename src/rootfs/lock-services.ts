@@ -56,7 +56,7 @@ export async function moveLockServicesToScopes({
 }: LockServicesContext): Promise<void> {
   await moveToScopes(host, () =>
     rootfsProcesses(host, layout.versions, manifest).filter(
-      ({ role }) => role === 'rpcbind' || role === 'statd',
+      ({ role }) => role === 'rpcbind' || role === 'statd' || role === 'sm-notify',
     ),
   );
 }

@@ -1,4 +1,5 @@
-import { existsSync, lstatSync, mkdirSync, readFileSync, realpathSync } from 'node:fs';
+import { chmodSync, existsSync, lstatSync, mkdirSync, readdirSync, realpathSync, rmSync } from 'node:fs';
+import { basename, dirname } from 'node:path';
 import { writeAtomically } from '../host/files.ts';
 import type { Host } from '../host/host.ts';
 import { type MountEntry, readMountinfo } from '../host/mountinfo.ts';
@@ -9,6 +10,7 @@ import { applyActions, detachActions, type MountAction } from './mount-actions.t
 import { makeHostPath, makeMountPoint, observe } from './mount-points.ts';
 import { planRootfsMount, stateOf } from './mounts.ts';
 import { startStatdActions, startStatdMount } from './place-start-statd.ts';
+import { refreshResolvConf } from './resolver/refresh.ts';
 import { recordSelfBind } from './self-binds.ts';
 import { settingsFile, settingsText } from './settings.ts';
 import { planShared } from './shared-mount.ts';
@@ -48,7 +50,7 @@ export async function prepareRootfs(
     await apply(planRootfsMount(observed, readMountinfo(host)));
   }
   await apply(startStatdActions(root, { host, layout, manifest }, done));
-  if (makeResolvConf(root)) done.push(`wrote ${root}/etc/resolv.conf from the host's`);
+  done.push(...makeResolvConf(root, { host, layout, manifest }));
   rememberSettings({ host, layout, manifest });
   return done;
 }
@@ -78,18 +80,23 @@ function shareActions(mount: ManifestMount, entries: readonly MountEntry[]): rea
   return actions;
 }
 
-/**
- * kubelet writes rootfs/etc/resolv.conf at its start. Until then it is a copy of the host's: a symlink or a
- * bind would let kubelet write through it.
- * @returns whether it was written.
- */
-function makeResolvConf(root: string): boolean {
+/** @returns what was done, a line each. */
+function makeResolvConf(root: string, context: PrepareContext): readonly string[] {
   const path = `${root}/etc/resolv.conf`;
+  removeUnfinished(path);
+  const made = refreshResolvConf(root, context);
   const status = lstatSync(path, { throwIfNoEntry: false });
-  if (status?.isFile()) return false;
-  const text = existsSync('/etc/resolv.conf') ? readFileSync('/etc/resolv.conf', 'utf8') : '';
-  writeAtomically(path, text, 0o644);
-  return true;
+  // kubelet makes it 0600, which rpc.statd and sm-notify, who are not root, cannot read.
+  if (status?.isFile() && (status.mode & 0o444) !== 0o444) chmodSync(path, status.mode | 0o444);
+  if (made === undefined) return [];
+  const from = context.manifest.resolver.mode === 'merge' ? "the manifest's and the host's" : "the host's";
+  return [`wrote ${path} from ${from}`, ...made.dropped.map((what) => `left out of ${path}: ${what}`)];
+}
+
+/** What a killed process left of it. */
+function removeUnfinished(path: string): void {
+  for (const name of readdirSync(dirname(path)).filter((one) => one.startsWith(`${basename(path)}.new`)))
+    rmSync(`${dirname(path)}/${name}`, { force: true });
 }
 
 /** Whether every mount of the manifest is in place for `root`, and its start-statd. */

@@ -10,7 +10,7 @@ import { readManifest } from './node.ts';
  */
 
 /** Changes with what stands in the file below: an older executable's file is then no match. */
-const format = 2;
+const format = 3;
 
 export const settingsFile = `${runDirectory}/settings`;
 

@@ -1,4 +1,7 @@
+import { runDirectory } from './layout.ts';
 import type { Manifest } from './manifest.ts';
+
+type Daemon = Manifest['daemons']['rpcbind'];
 
 /**
  * The start-statd that `mounter prepare` lays over the image's own: a program for the rootfs's sh.
@@ -11,12 +14,14 @@ import type { Manifest } from './manifest.ts';
  * answers here as well, and a second one refuses to start.
  */
 export function startStatdScript(manifest: Manifest): string {
-  const { rpcbind, statd } = manifest.daemons;
+  const { statd } = manifest.daemons;
+  const rpcbind = rpcbindOf(manifest);
   const seconds = Math.ceil(manifest.limits.daemonSeconds);
   return `#!/bin/sh
 # Written by mounter prepare. mount.nfs(8) runs this when an NFSv3 mount with locks finds no rpc.statd.
 PATH=/usr/sbin:/usr/bin:/sbin:/bin; export PATH
 umask 022
+cd /
 # What a daemon does with each descriptor it might have would take minutes at a limit of a thousand million.
 ulimit -S -n 1024 2>/dev/null
 
@@ -46,6 +51,26 @@ end_ours() {
   kill -KILL $(ours "$1") 2>/dev/null
 }
 
+# A daemon gets nothing of the caller's: no variables, no ignored signals, no descriptor but the messages'.
+daemon() { env -i --default-signal "PATH=$PATH" LC_ALL=C "$@" 9>&- </dev/null; }
+
+# A server keeps the locks that this node held before its reboot until sm-notify tells it. It does so once per
+# boot, and before rpc.statd reads the state number that sm-notify raises. A second time it would make servers
+# drop locks that are held now. /var/lib/nfs/. is the same directory and keeps sm-notify from
+# /run/sm-notify.pid, which is the host's own: with that there, a host's run for its own servers counts as ours.
+holds_locks() { grep ' - nfs .*vers=3' /proc/self/mountinfo | grep -qv ',nolock'; }
+notify_servers() {
+  notified=${runDirectory}/sm-notify
+  [ -e $notified ] && return
+  if ! holds_locks && [ -x /usr/sbin/sm-notify ]; then
+    daemon timeout --foreground -s KILL ${seconds} sm-notify -P /var/lib/nfs/. >/dev/null 2>&1 ||
+      echo 'start-statd: sm-notify failed; servers may keep locks from before the reboot' >&2
+  fi
+  mkdir -p -m 0755 \${notified%/*} && : >$notified || exit 1
+}
+# glibc reads it for rpc.statd and sm-notify, which are not root: without it no lock on a server with a name.
+chmod a+r /etc/resolv.conf 2>/dev/null
+
 # One at a time: the others wait, and then find everything running. Descriptor 9 stays out of the daemons.
 exec 9>/run/start-statd.lock || exit 1
 flock -w ${seconds} 9 || { echo 'start-statd: another start-statd holds /run/start-statd.lock' >&2; exit 1; }
@@ -55,23 +80,42 @@ if ! portmapper_answers && ! portmapper_answers; then
   end_ours ${name(rpcbind)}
   # Where -w keeps the registrations for a restart; rpcbind gives up root, hence the owner.
   [ -d /run/rpcbind ] || { mkdir -m 0755 /run/rpcbind && chown _rpc /run/rpcbind; }
-  ${command(rpcbind)} 9>&- </dev/null || exit 1
+  daemon ${command(rpcbind)} || { echo 'start-statd: rpcbind does not start${rpcbindHint(manifest)}' >&2; exit 1; }
   wait_until portmapper_answers || { echo 'start-statd: rpcbind does not answer' >&2; exit 1; }
 fi
 statd_answers && exit 0
 # It may run and not be registered: rpcbind lost its list, and flock(2) would hang. Only a new one registers.
 end_ours ${name(statd)}
-${command(statd)} 9>&- </dev/null || exit 1
+notify_servers
+daemon ${command(statd)} || exit 1
 wait_until statd_answers || { echo 'start-statd: rpc.statd does not answer' >&2; exit 1; }
 `;
 }
 
+/**
+ * With the addresses of the manifest's policy. rpcbind adds 127.0.0.1 and ::1 to any others by itself, and aborts
+ * when they are named as well (1.2.6: `double free`), or one that the node does not have.
+ * @see rpcbind(8) -h
+ */
+function rpcbindOf({ daemons: { rpcbind }, policy: { portmapper } }: Manifest): Daemon {
+  if (portmapper === 'any') return rpcbind;
+  const asked = portmapper === 'loopback' ? [] : portmapper;
+  const others = asked.filter((address) => address !== '127.0.0.1' && address !== '::1');
+  // Another of loopback's addresses, so that there is one to name.
+  const addresses = others.length === 0 ? ['127.0.0.2'] : others;
+  return { ...rpcbind, arguments: [...rpcbind.arguments, ...addresses.flatMap((one) => ['-h', one])] };
+}
+
+function rpcbindHint({ policy: { portmapper } }: Manifest): string {
+  return typeof portmapper === 'string' ? '' : ': is every address of policy.portmapper on this node?';
+}
+
 /** As /proc/PID/comm has it: at most 15 bytes. */
-function name({ path }: { readonly path: string }): string {
+function name({ path }: Daemon): string {
   return shellQuoted(path.slice(path.lastIndexOf('/') + 1).slice(0, 15));
 }
 
-function command(daemon: { readonly path: string; readonly arguments: readonly string[] }): string {
+function command(daemon: Daemon): string {
   return [daemon.path, ...daemon.arguments].map(shellQuoted).join(' ');
 }
 

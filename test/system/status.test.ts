@@ -58,6 +58,7 @@ test.serial('status --json is the truth about mounts, daemons and volumes', asyn
     statdRegistered: true,
     statdAnswers: true,
     listening: 'any',
+    listeningByUdp: 'any',
   });
   t.deepEqual(json.volumes, [
     { source: 'server:vol', target: volume, fstype: 'fuse.glusterfs', entries: 2, daemon: null },

@@ -1,4 +1,4 @@
-import { copyFileSync, existsSync, lstatSync, realpathSync, renameSync, rmSync } from 'node:fs';
+import { existsSync, realpathSync } from 'node:fs';
 import { writeAtomically } from '../../host/files.ts';
 import type { Host } from '../../host/host.ts';
 import { mountsBelow, readMountinfo } from '../../host/mountinfo.ts';
@@ -6,6 +6,7 @@ import type { Layout } from '../../rootfs/layout.ts';
 import type { Manifest } from '../../rootfs/manifest.ts';
 import { detachOldViews } from '../../rootfs/old-views.ts';
 import { prepareRootfs, rememberSettings } from '../../rootfs/prepare.ts';
+import { inheritResolvConf } from './resolv-conf.ts';
 import { readRecord, writeRecord } from './version-record.ts';
 import { currentDigest, switchTo, versionPath } from './versions.ts';
 
@@ -35,7 +36,7 @@ export async function activateVersion(
   const root = realpathSync(versionPath(layout, digest));
   const isPrepared = isInUse(layout, host);
   if (previous !== digest && previous !== undefined) {
-    keepResolvConf(layout, digest);
+    inheritResolvConf(layout, versionPath(layout, digest));
     rememberPrevious(layout, digest, previous, host);
     // Mounts go on while we switch: the new version is ready before anything leads to it.
     if (isPrepared) done.push(...(await prepareRootfs(root, { host, layout, manifest })));
@@ -91,15 +92,4 @@ function rememberPrevious(layout: Layout, digest: string, previous: string, host
     manifest,
     previous: null,
   });
-}
-
-/** kubelet writes rootfs/etc/resolv.conf at its start, and not again when the rootfs changes. */
-function keepResolvConf(layout: Layout, digest: string): void {
-  const current = `${layout.rootfs}/etc/resolv.conf`;
-  const next = `${versionPath(layout, digest)}/etc/resolv.conf`;
-  if (!lstatSync(current, { throwIfNoEntry: false })?.isFile()) return;
-  const unfinished = `${next}.new`;
-  rmSync(unfinished, { force: true });
-  copyFileSync(current, unfinished);
-  renameSync(unfinished, next);
 }

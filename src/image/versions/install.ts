@@ -12,6 +12,7 @@ import { checkRootfs } from './check.ts';
 import { diskUsage } from './disk-usage.ts';
 import { placeExecutable } from './executable.ts';
 import { chooseManifest, type ManifestFile } from './manifest-choice.ts';
+import { inheritResolvConf, removeImagesResolvConf } from './resolv-conf.ts';
 import { finish, removeAtExit, stage } from './stage.ts';
 import { downloadPath, removeTree, removeUnfinished, unfinishedPath } from './unfinished.ts';
 import { readRecord, writeRecord } from './version-record.ts';
@@ -106,6 +107,8 @@ async function addVersion(
   await stage(content, unfinished, async (root) => {
     manifest = chooseManifest(request.manifest, root, layout, content.reference);
     await checkRootfs(root, manifest.manifest, host, content.reference);
+    removeImagesResolvConf(root);
+    inheritResolvConf(layout, root);
   });
   const chosen = manifest ?? chooseManifest(undefined, unfinished, layout, content.reference);
   const { digest, reference } = content;

@@ -20,3 +20,5 @@ export const seconds = v.pipe(
   v.minValue(0.1, 'must be at least 0.1 s'),
   v.maxValue(3600, 'must be at most 3600 s'),
 );
+
+export const ipAddress = v.pipe(v.string(), v.ip('must be an IP address'));

@@ -1,14 +1,24 @@
 import * as v from 'valibot';
+import { ipAddress } from './fields.ts';
 
-const nameserver = v.pipe(v.string(), v.ip('must be an IP address'));
+const domain = v.pipe(
+  v.string(),
+  v.regex(
+    /^(?=.{1,253}$)[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9_])?(\.[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9_])?)*\.?$/,
+    'must be a domain name',
+  ),
+);
 
 /** `resolver`: what stands in the rootfs's etc/resolv.conf. */
 export const resolver = v.strictObject({
   /**
    * - `kubelet`: what kubelet writes at its start stays; until then it is a copy of the host's.
-   * - `merge`: `nameservers` and `searches` below come before the host's own, whose options are kept.
+   * - `merge`: `nameservers` and `searches` below come first, then what kubelet wrote, then the host's own, whose
+   *   options are kept. Three name servers at most: glibc reads no more. It is made again when the host's changes.
    */
   mode: v.optional(v.picklist(['kubelet', 'merge']), 'kubelet'),
-  nameservers: v.optional(v.array(nameserver), []),
-  searches: v.optional(v.array(v.string()), []),
+  /** The cluster's, e.g. `["10.96.0.10"]`. */
+  nameservers: v.optional(v.array(ipAddress), []),
+  /** For short names of Services: `["svc.cluster.local"]` makes `nfs.default` one. */
+  searches: v.optional(v.array(domain), []),
 });

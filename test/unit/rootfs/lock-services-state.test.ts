@@ -27,6 +27,7 @@ test('nothing runs: every question gets a no', async (t) => {
     statdRegistered: false,
     statdAnswers: false,
     listening: 'nowhere',
+    listeningByUdp: 'nowhere',
   });
 });
 

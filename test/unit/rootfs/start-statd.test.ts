@@ -11,7 +11,7 @@ async function syntaxErrors(script: string): Promise<string> {
 test('the script of the manifest that ships is shell', async (t) => {
   const script = startStatdScript(manifest);
   t.is(await syntaxErrors(script), '');
-  t.regex(script, /^'\/sbin\/rpc\.statd' '--no-notify' 9>&-/m);
+  t.regex(script, /^daemon '\/sbin\/rpc\.statd' '--no-notify' \|\|/m);
 });
 
 test('paths and arguments are words, whatever is in them', async (t) => {
@@ -22,8 +22,8 @@ test('paths and arguments are words, whatever is in them', async (t) => {
     daemons: { ...manifest.daemons, rpcbind: hostile, statd: hostile },
   });
   t.is(await syntaxErrors(script), '');
-  const call = script.split('\n').find((line) => line.includes('9>&- </dev/null')) ?? '';
-  const words = call.trim().replace(/ 9>&-.*/, '');
+  const call = script.split('\n').find((line) => line.startsWith("daemon '")) ?? '';
+  const words = call.replace(/^daemon /, '').replace(/ \|\| .*/, '');
   const { stdout } = await execa('sh', ['-c', `printf '[%s]' ${words}`]);
   t.is(stdout, [path, ...hostile.arguments].map((word) => `[${word}]`).join(''));
 });
@@ -33,3 +33,18 @@ test('the limit is whole seconds', async (t) => {
   t.is(await syntaxErrors(script), '');
   t.regex(script, /flock -w 1 9/);
 });
+
+for (const [portmapper, expected] of [
+  ['any', "'/sbin/rpcbind' '-w' ||"],
+  ['loopback', "'/sbin/rpcbind' '-w' '-h' '127.0.0.2' ||"],
+  [['127.0.0.1', '::1', '10.0.0.7'], "'/sbin/rpcbind' '-w' '-h' '10.0.0.7' ||"],
+  [['10.0.0.7', 'fd00::7'], "'/sbin/rpcbind' '-w' '-h' '10.0.0.7' '-h' 'fd00::7' ||"],
+] as const) {
+  test(`rpcbind listens where policy.portmapper says: ${portmapper}`, (t) => {
+    const policy = {
+      ...manifest.policy,
+      portmapper: typeof portmapper === 'string' ? portmapper : [...portmapper],
+    };
+    t.true(startStatdScript({ ...manifest, policy }).includes(expected));
+  });
+}

@@ -1,0 +1,55 @@
+import { MounterError } from '../errors.ts';
+import { exitCode } from '../exit-codes.ts';
+import type { NodeSettings } from '../rootfs/manifest.ts';
+import { lockServicesNeed } from './nfs.ts';
+import { lastOption, parseOptions } from './options.ts';
+import type { MountRequest } from './request.ts';
+
+/** What the manifest's `policy.locks` makes of a request. */
+export interface LockPolicyOutcome {
+  readonly options: string;
+  /** A sentence for stderr about what was added; empty when nothing was. */
+  readonly notices: readonly string[];
+}
+
+/**
+ * The options as the policy has them. Only a mount that may come out as v3 is concerned.
+ * @throws MounterError (usage, class policy) when locks are required and would stay on this node.
+ */
+export function applyLockPolicy(
+  { fstype, target, options }: MountRequest,
+  policy: NodeSettings['policy']['locks'],
+): LockPolicyOutcome {
+  const asItIs: LockPolicyOutcome = { options, notices: [] };
+  if (policy === 'allow-nolock' || isVersion4(fstype, options)) return asItIs;
+  const parsed = parseOptions(options);
+  const lock = lastOption(parsed, 'lock', 'nolock')?.name;
+  if (policy === 'add-nolock') return lock === undefined ? withNolock(options, target) : asItIs;
+  const local = lastOption(parsed, 'local_lock');
+  if (lock === 'nolock') throw refused('nolock', target);
+  if (local !== undefined && local.value !== 'none') throw refused('local_lock', target);
+  return asItIs;
+}
+
+/** Without the lock options, whether locks need services says which version is asked for. */
+function isVersion4(fstype: string, options: string): boolean {
+  return lockServicesNeed(fstype, options === '' ? 'lock' : `${options},lock`) === 'never';
+}
+
+function withNolock(options: string, target: string): LockPolicyOutcome {
+  return {
+    options: options === '' ? 'nolock' : `${options},nolock`,
+    notices: [
+      `${target}: added nolock, as policy.locks of the manifest has it: NFSv3 locks stay on this node`,
+    ],
+  };
+}
+
+function refused(option: string, target: string): MounterError {
+  return new MounterError(`${option} is refused: policy.locks of the manifest requires locks at the server`, {
+    subject: target,
+    status: exitCode.usage,
+    errorClass: 'policy',
+    hint: `leave ${option} out, ask for vers=4, or set policy.locks to allow-nolock`,
+  });
+}

@@ -1,0 +1,87 @@
+import { readFile, writeFile } from 'node:fs/promises';
+import test from 'ava';
+import { takeLock } from './lock.ts';
+import { entriesOf, home, installAndPrepare, mounter, mountNfs, newTarget, unmountAll } from './node.ts';
+import { rpcProcesses } from './rpc.ts';
+import { type NfsServer, startNfsServer } from './server.ts';
+
+/** `policy.locks` and `policy.portmapper` of the manifest. */
+
+let server: NfsServer;
+let v3Server: NfsServer;
+
+test.before(async () => {
+  server = await startNfsServer({ name: 'files', address: '10.9.0.1' });
+  v3Server = await startNfsServer({ name: 'old', address: '10.9.1.1', versions: { v3: true, v4: false } });
+  await installAndPrepare();
+});
+
+test.afterEach.always(unmountAll);
+
+test.after.always(async () => {
+  await server.close();
+  await v3Server.close();
+});
+
+async function prepareWith(policy: object): Promise<void> {
+  const path = `${home}/rootfs-manifest.json`;
+  await writeFile(path, JSON.stringify({ ...JSON.parse(await readFile(path, 'utf8')), policy }));
+  const { status, output } = await mounter('prepare');
+  if (status !== 0) throw new Error(output);
+}
+
+async function lockServices() {
+  return JSON.parse((await mounter('status', '--json')).output).lockServices;
+}
+
+for (const [portmapper, byUdp] of [
+  ['any', 'any'],
+  ['loopback', 'loopback'],
+  [['10.9.0.254'], 'any'],
+  [['127.0.0.1', '::1'], 'loopback'],
+] as const) {
+  test.serial(`portmapper ${portmapper}: a v3 mount with locks works`, async (t) => {
+    await prepareWith({ portmapper });
+    const target = await newTarget();
+    t.like(await mountNfs(`${server.address}:/srv/vol1`, target, 'vers=3'), { status: 0, output: '' });
+    t.like(await takeLock(`${target}/file`, 2), { locked: true });
+    t.like(await lockServices(), { statdAnswers: true, listening: 'any', listeningByUdp: byUdp });
+  });
+}
+
+test.serial('portmapper: an address that the node does not have is named', async (t) => {
+  await prepareWith({ portmapper: ['192.0.2.1'] });
+  const { status, output } = await mountNfs(`${server.address}:/srv/vol1`, await newTarget(), 'vers=3');
+  t.is(status, 32);
+  t.regex(output, /rpcbind does not start: is every address of policy\.portmapper on this node\?/);
+  t.deepEqual(await rpcProcesses(), []);
+});
+
+test.serial('locks add-nolock: v3 without daemons, and it is said', async (t) => {
+  await prepareWith({ locks: 'add-nolock' });
+  for (const [source, options] of [
+    [`${server.address}:/srv/vol1`, 'vers=3'],
+    [`${v3Server.address}:/srv/vol1`, ''],
+  ] as const) {
+    const target = await newTarget();
+    const call = await mountNfs(source, target, options);
+    t.is(call.status, 0, call.output);
+    t.regex(call.output, /^mounter: .*: added nolock, as policy\.locks of the manifest has it/);
+    t.true((await entriesOf(target))[0]?.superOptions.includes('nolock'));
+    t.like(await takeLock(`${target}/file`, 2), { locked: true });
+  }
+  t.deepEqual(await rpcProcesses(), []);
+  const target = await newTarget();
+  t.is((await mountNfs(`${server.address}:/srv/vol2`, target, '')).status, 0);
+  t.true((await entriesOf(target))[0]?.superOptions.includes('vers=4.2'), 'nolock is no harm to v4');
+});
+
+test.serial('locks require: nolock is refused before anything runs', async (t) => {
+  await prepareWith({ locks: 'require' });
+  const target = await newTarget();
+  const { status, output } = await mountNfs(`${server.address}:/srv/vol1`, target, 'vers=3,nolock');
+  t.is(status, 1);
+  t.regex(output, /nolock is refused: policy\.locks .*\nhint: /);
+  t.deepEqual(await entriesOf(target), []);
+  t.like(await mountNfs(`${server.address}:/srv/vol1`, target, 'vers=3'), { status: 0, output: '' });
+});
