@@ -11,6 +11,7 @@ const nothing: LockServicesState = {
   statdAnswers: false,
   surplusRpcbinds: [],
   listening: 'nowhere',
+  listeningByUdp: 'nowhere',
 };
 const ours = { pid: 7, owner: 'rootfs' } as const;
 const theirs = { pid: 8, owner: 'host' } as const;
