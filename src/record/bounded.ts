@@ -9,10 +9,12 @@ export function beginningOf(text: string, maximumBytes: number): string {
   if (text.length * longestEscape <= maximumBytes) return text;
   const end = fitting(text, maximumBytes, (index) => index);
   if (end === text.length) return text;
-  return `${text.slice(
+  const kept = text.slice(
     0,
     fitting(text, maximumBytes - ellipsisBytes, (index) => index),
-  )}${ellipsis}`;
+  );
+  // Half of a pair is no text: JSON.stringify escapes it, pino does not.
+  return `${kept.toWellFormed()}${ellipsis}`;
 }
 
 /** The end of `text`: of what a program said, the last words say why it gave up. */
