@@ -50,7 +50,7 @@ function forPeople(calls: readonly RecordedCall[]): string {
       new Date(call.timeMs).toISOString().replace(/\.\d+Z$/, 'Z'),
       call.command,
       call.errorClass ?? (call.wasMounted ? 'ok (was mounted)' : 'ok'),
-      (call.totalMs / 1000).toFixed(2),
+      (call.totalMs / 1000).toFixed(3),
       call.fstype ?? '-',
       call.source ?? call.arguments?.join(' ') ?? '-',
       call.target ?? '-',
