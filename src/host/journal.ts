@@ -7,40 +7,32 @@ const socketPath = '/run/systemd/journal/stdout';
 /** SYSLOG_IDENTIFIER of our lines. */
 export const journalIdentifier = 'mounter';
 
-interface Stream {
-  /** @returns when all of it is with the kernel. */
-  end(line: string, level: number): Promise<void>;
-}
-
-/** systemd-cat(1): three times as slow as our own stream. */
-async function catProgram(): Promise<Stream> {
-  const [{ execa }, { findProgram }] = await Promise.all([import('execa'), import('./programs.ts')]);
-  const program = findProgram('systemd-cat');
-  return {
-    end: async (line, level) => {
-      const argv = [`--identifier=${journalIdentifier}`, `--priority=${priority(level)}`];
-      await execa(program, argv, { input: line, stdout: 'ignore', stderr: 'ignore', cwd: '/' });
-    },
-  };
-}
-
 /**
  * systemd's journal. It adds the command line of whoever writes to it.
  * @param isSecret whether ours has a secret in it: then another program writes.
  */
 export function openJournal(isSecret: boolean): RecordDestination {
-  const connecting = isSecret ? catProgram() : connect();
-  // Nobody may wait for it before it fails.
-  connecting.catch(() => {});
   return {
     append: async (line, level) => {
       try {
-        await soon(connecting.then((stream) => stream.end(line, level)));
+        await soon(isSecret ? catProgram(line, level) : stream(header(level) + line));
       } catch {
         // No systemd here, or its journal is away.
       }
     },
   };
+}
+
+/** systemd-cat(1): three times as slow as our own stream. */
+async function catProgram(line: string, level: number): Promise<void> {
+  const [{ execa }, { findProgram }] = await Promise.all([import('execa'), import('./programs.ts')]);
+  const argv = [`--identifier=${journalIdentifier}`, `--priority=${priority(level)}`];
+  await execa(findProgram('systemd-cat'), argv, {
+    input: line,
+    stdout: 'ignore',
+    stderr: 'ignore',
+    cwd: '/',
+  });
 }
 
 /**
@@ -56,9 +48,16 @@ function priority(level: number): number {
   return level >= 50 ? 3 : 6;
 }
 
-function connect(): Promise<Stream> {
+/** @returns when all of `text` is with the kernel. */
+function stream(text: string): Promise<void> {
   const bun = (globalThis as { readonly Bun?: BunRuntime }).Bun;
-  return bun === undefined ? connectOnNode() : connectOnBun(bun);
+  return bun === undefined ? streamOnNode(text) : streamOnBun(bun, text);
+}
+
+interface BunSocket {
+  /** @returns how many bytes the kernel has taken. */
+  write(bytes: Uint8Array): number;
+  end(): void;
 }
 
 /** What we use of the Bun global: node:net takes longer to load. */
@@ -66,42 +65,38 @@ interface BunRuntime {
   connect(options: {
     readonly unix: string;
     readonly socket: {
+      readonly open: (socket: BunSocket) => void;
+      readonly drain: (socket: BunSocket) => void;
       readonly data: () => void;
-      readonly drain: () => void;
       readonly close: () => void;
-      readonly error: () => void;
     };
-  }): Promise<{ write(text: Uint8Array): number; end(): void }>;
+  }): Promise<unknown>;
 }
 
-async function connectOnBun(bun: BunRuntime): Promise<Stream> {
-  let onDrain = () => {};
-  const nothing = () => {};
-  const handlers = { data: nothing, drain: () => onDrain(), close: () => onDrain(), error: () => onDrain() };
-  const socket = await bun.connect({ unix: socketPath, socket: handlers });
-  return {
-    end: async (line, level) => {
-      let rest = new Uint8Array(Buffer.from(header(level) + line));
-      for (;;) {
-        const drained = new Promise<void>((resolve) => {
-          onDrain = resolve;
-        });
-        const written = socket.write(rest);
-        if (written < 0 || written >= rest.length) break;
-        rest = rest.subarray(written);
-        await drained;
-      }
+/**
+ * Written as soon as the stream is open: journald ends its own half at once, and the runtime then closes ours.
+ * Hence it is not opened earlier either, while the helper runs.
+ */
+function streamOnBun(bun: BunRuntime, text: string): Promise<void> {
+  return new Promise((resolve, reject) => {
+    let rest = new Uint8Array(Buffer.from(text));
+    const write = (socket: BunSocket) => {
+      rest = rest.subarray(Math.max(0, socket.write(rest)));
+      if (rest.length > 0) return;
       socket.end();
-    },
-  };
+      resolve();
+    };
+    const close = () => reject(new Error('the journal has closed the stream'));
+    const socket = { open: write, drain: write, data: () => {}, close };
+    bun.connect({ unix: socketPath, socket }).catch(reject);
+  });
 }
 
-async function connectOnNode(): Promise<Stream> {
+async function streamOnNode(text: string): Promise<void> {
   const { createConnection } = await import('node:net');
-  const socket = createConnection(socketPath);
-  await new Promise((resolve, reject) => {
-    socket.once('connect', resolve);
+  const socket = createConnection({ path: socketPath, allowHalfOpen: true });
+  await new Promise<void>((resolve, reject) => {
     socket.once('error', reject);
+    socket.once('connect', () => socket.end(text, resolve));
   });
-  return { end: (line, level) => new Promise((resolve) => socket.end(header(level) + line, resolve)) };
 }
