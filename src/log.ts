@@ -1,32 +1,64 @@
-import { mkdirSync } from 'node:fs';
 import { pino } from 'pino';
 import type { MounterError } from './errors.ts';
+import type { Host } from './host/host.ts';
+import type { Call } from './record/call.ts';
+import type { CallRecord } from './record/call-record.ts';
+import { defaultPlace, type RecordPlace } from './record/destination.ts';
+import { boundedRecord, levelOf, oneLine } from './record/line.ts';
+import { maskedWords } from './record/masked-words.ts';
+import type { Layout } from './rootfs/layout.ts';
+import { readSettings } from './rootfs/settings.ts';
 
-/** Beside what goes to stderr, which kubelet cuts and forgets: one JSON line per failure, for later. */
-const logDirectory = '/var/log/containerized-mounter';
+/** The record of what is no plain mount: failures, and the other commands. Failing to log fails nothing else. */
 
-/** Appends to the log. Failing to log never fails anything else. */
-export function recordFailure(error: MounterError, command: string): void {
+export interface RecordContext {
+  readonly call: Call;
+  /** The command's words, its name left out. */
+  readonly argv: readonly string[];
+  readonly host: Host;
+  /** Undefined when not even that was found. */
+  readonly layout: Layout | undefined;
+}
+
+export async function recordDone(status: number, context: RecordContext): Promise<void> {
+  const { call } = context;
+  await prepare(context);
+  await record(call, call.done(status));
+}
+
+export async function recordFailure(error: MounterError, context: RecordContext): Promise<void> {
+  const { call } = context;
+  await prepare(context);
+  await record(call, call.failure(error));
+}
+
+async function prepare({ call, argv, host, layout }: RecordContext): Promise<void> {
+  if (call.command !== 'mount') call.hasArguments(maskedWords(call.command, argv));
+  call.place ??= layout === undefined ? defaultPlace : await placeOf(host, layout);
+}
+
+async function placeOf(host: Host, layout: Layout): Promise<RecordPlace> {
   try {
-    mkdirSync(logDirectory, { recursive: true, mode: 0o755 });
-    const destination = pino.destination({
-      dest: `${logDirectory}/mounter.log`,
-      sync: true,
-      append: true,
-      mode: 0o640,
-    });
-    pino({ base: { pid: process.pid }, timestamp: pino.stdTimeFunctions.isoTime }, destination).error(
-      {
-        command,
-        subject: error.subject,
-        status: error.status,
-        hint: error.hint,
-        helperOutput: error.helperOutput,
-      },
-      error.message,
-    );
-    destination.end();
+    return (await readSettings(host, layout)).log;
   } catch {
-    // A read-only /var, a full disk, no root: the message on stderr is what matters.
+    // Nothing installed, or a manifest that is not valid: that is a failure to record, too.
+    return defaultPlace;
   }
+}
+
+async function record(call: Call, record: CallRecord): Promise<void> {
+  await call.append(pinoLine(record, call.pid), levelOf(record));
+}
+
+/** One line, as `recordLine` makes it. */
+export function pinoLine(record: CallRecord, pid: number): string {
+  const written: string[] = [];
+  const logger = pino(
+    { base: { pid }, timestamp: pino.stdTimeFunctions.isoTime },
+    { write: (line: string) => written.push(oneLine(line)) },
+  );
+  const { msg, ...fields } = boundedRecord(record);
+  if (record.errorClass === undefined) logger.info(fields, msg);
+  else logger.error(fields, msg);
+  return written.join('');
 }

@@ -4,6 +4,9 @@ import type { Output } from './commands/output.ts';
 import { formatError, MounterError } from './errors.ts';
 import { exitCode } from './exit-codes.ts';
 import { nodeHost } from './host/node-host.ts';
+import { Call } from './record/call.ts';
+import { openRecord } from './record/open.ts';
+import type { Layout } from './rootfs/layout.ts';
 import { findLayout } from './rootfs/node.ts';
 import { wayOutOfKubeletRoot } from './rootfs/way-out.ts';
 
@@ -12,26 +15,33 @@ import { wayOutOfKubeletRoot } from './rootfs/way-out.ts';
  * the mount path is imported at once: every mount pays for what is loaded here.
  */
 async function main(argv0: string, argv: readonly string[], output: Output): Promise<number> {
+  const helperName = helperNames.find((name) => name === argv0.slice(argv0.lastIndexOf('/') + 1));
+  const [command = '', ...rest] = helperName === undefined ? argv : ['mount', ...argv];
+  const call = new Call(command, helperName, { now: nodeHost.now, pid: process.pid, open: openRecord });
+  let layout: Layout | undefined;
   try {
     // Of /proc/self/exe: without symlinks already. Outside of a kubelet's root it has another name.
     const executable = process.execPath;
     const wayOut = wayOutOfKubeletRoot(nodeHost);
     if (wayOut !== undefined) (await import('./host/libc.ts')).changeRoot(wayOut, '/');
-    const layout = findLayout(nodeHost, executable, process.env);
-    const helperName = helperNames.find((name) => name === argv0.slice(argv0.lastIndexOf('/') + 1));
-    if (helperName !== undefined || argv[0] === 'mount') {
-      await mount(helperName === undefined ? argv.slice(1) : argv, helperName, layout, nodeHost, output);
+    layout = findLayout(nodeHost, executable, process.env);
+    if (command === 'mount') {
+      await mount(rest, helperName, layout, nodeHost, output, call);
       return exitCode.success;
     }
-    const { runCommand } = await import('./commands/table.ts');
-    return await runCommand(argv, { layout, host: nodeHost, output, executable });
+    const { changesNode, runCommand } = await import('./commands/table.ts');
+    const status = await runCommand(argv, { layout, host: nodeHost, output, executable });
+    const context = { call, argv: rest, host: nodeHost, layout };
+    if (changesNode(argv)) await (await import('./log.ts')).recordDone(status, context);
+    return status;
   } catch (error) {
     const shown = asMounterError(error);
     output.err(formatError(shown));
     if (argv[0] === 'mount' && argv.includes('--json'))
       output.out((await import('./commands/failure-json.ts')).failureAsJson(shown));
-    // A mistyped command is nothing to remember.
-    if (shown.status !== exitCode.usage) (await import('./log.ts')).recordFailure(shown, argv[0] ?? '');
+    // A mistyped command is nothing to remember; a mount that was asked for wrongly is.
+    if (shown.status !== exitCode.usage || command === 'mount')
+      await (await import('./log.ts')).recordFailure(shown, { call, argv: rest, host: nodeHost, layout });
     return shown.status;
   }
 }

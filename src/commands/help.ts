@@ -29,6 +29,7 @@ const overview = `mounter: NFS and GlusterFS mounts for nodes without storage to
   mounter prepare           share the kubelet directory with the rootfs; any number of times
   mounter status            what is installed, prepared, running and mounted
   mounter doctor            what is wrong with this node, and what to do about it
+  mounter log               the last calls, and why they failed
   mounter exec -- COMMAND   run a tool of the rootfs, such as showmount or rpcinfo
   mounter kubelet -- FLAGS  run a kubelet in an image, with what it needs of the host
   mounter versions          the rootfs versions that are installed, and what runs from them
@@ -139,11 +140,28 @@ mounts away. Refuses while volumes are mounted, unless it may unmount them. File
   mounter teardown --unmount-volumes
 `,
   status: `mounter status [--json]
+mounter status --metrics [FILE]
 
-What is installed, prepared, running and mounted. Exit status 0 when a mount can work, 1 when not.
+What is installed, prepared, running and mounted, and how the mounts of late went. Exit status 0 when a mount
+can work, 1 when not.
+
+      --metrics         for Prometheus, as text: all mounts there were, and the node's state. To FILE, replaced
+                        at once, for node-exporter's textfile collector; exit status 0 whatever the state
 
   mounter status
   mounter status --json
+  mounter status --metrics /var/lib/prometheus/node-exporter/mounter.prom
+`,
+  log: `mounter log [--failures] [-n N] [--json]
+
+The last calls in the record: every mount, and every other command that changed the node. What failed is
+explained. The record is where log of the manifest says: a file, the journal, or nowhere.
+
+      --failures        only those that failed
+  -n N                  how many (20 if left out)
+
+  mounter log --failures
+  mounter log -n 100 --json
 `,
   kubelet: `mounter kubelet [OPTION…] -- [COMMAND] FLAGS…
 

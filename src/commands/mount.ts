@@ -6,6 +6,7 @@ import { type MountPlan, planMount } from '../mount/plan.ts';
 import { toMountRequest } from '../mount/request.ts';
 import { runPlan } from '../mount/run.ts';
 import { describePlan, describeStep, planAsJson } from '../mount/show.ts';
+import type { Call } from '../record/call.ts';
 import type { Layout } from '../rootfs/layout.ts';
 import { requireRoot } from '../rootfs/node.ts';
 import { readSettings } from '../rootfs/settings.ts';
@@ -25,27 +26,33 @@ export async function mount(
   layout: Layout,
   host: Host,
   output: Output,
+  call: Call,
 ): Promise<void> {
   const args = helperName === undefined ? parseMountArguments(argv) : parseHelperArguments(helperName, argv);
+  call.about(args);
   if (args.help) {
     output.out((await import('./help.ts')).helpFor('mount'));
     return;
   }
   const request = toMountRequest(args);
   const settings = await readSettings(host, layout);
+  call.place = settings.log;
   const plan = planMount(request, settings, layout);
   if (args.dryRun) {
     output.out(args.json ? planAsJson(plan) : describePlan(plan));
     return;
   }
   requireRoot(host, 'mounting');
-  const report: MountContext['report'] = args.verbose
-    ? (step) => output.err(`mounter: ${describeStep(step)}\n`)
-    : () => {};
+  const report: MountContext['report'] = (step) => {
+    if (args.verbose) output.err(`mounter: ${describeStep(step)}\n`);
+    call.begin(step.kind);
+    if (step.kind === 'runHelper') call.openRecord();
+  };
   for (const notice of plan.notices) output.err(`mounter: ${printable(notice)}\n`);
   const result = await runPlan(plan, { host, layout, manifest: settings, report });
   if (result.wasMounted && args.verbose) output.err(wasMounted(plan));
   output.err(result.helperOutput);
+  await call.recordSuccess(result);
 }
 
 function wasMounted(plan: MountPlan): string {

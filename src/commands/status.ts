@@ -1,21 +1,36 @@
+import { MounterError } from '../errors.ts';
 import { exitCode } from '../exit-codes.ts';
+import { defaultPlace } from '../record/destination.ts';
 import type { LockDaemon, LockServicesState } from '../rootfs/lock-services-state.ts';
 import { readManifest } from '../rootfs/node.ts';
 import type { CommandContext } from './context.ts';
 import { parseFlags } from './flags.ts';
+import { describeHistory, readHistory } from './mount-history.ts';
 import { type NodeStatus, observeNode } from './node-status.ts';
 import { table } from './tables.ts';
 
 /** `mounter status` @returns 1 when a mount could not work: nothing installed, or not prepared. */
-export async function status(
-  argv: readonly string[],
-  { layout, host, output }: CommandContext,
-): Promise<number> {
-  const flags = parseFlags('status', argv, { boolean: ['json'], string: [], operands: [0, 0] });
+export async function status(argv: readonly string[], context: CommandContext): Promise<number> {
+  const { layout, host, output } = context;
+  const boolean = ['json', 'metrics'];
+  const flags = parseFlags('status', argv, { boolean, string: [], operands: [0, 1] });
+  const [file] = flags.operands;
+  if (flags.has('metrics')) return await (await import('./metrics.ts')).metrics(file, context);
+  if (file !== undefined) throw onlyMetrics(file);
   const manifest = host.stat(layout.manifest) === undefined ? undefined : await readManifest(host, layout);
   const node = await observeNode(host, layout, manifest);
-  output.out(flags.has('json') ? `${JSON.stringify(node, undefined, 2)}\n` : forPeople(node));
+  const history = await readHistory(manifest?.log ?? defaultPlace);
+  if (flags.has('json')) output.out(`${JSON.stringify({ ...node, history }, undefined, 2)}\n`);
+  else output.out(`${forPeople(node)}\n${describeHistory(history)}`);
   return node.isPrepared ? exitCode.success : exitCode.usage;
+}
+
+function onlyMetrics(file: string): MounterError {
+  return new MounterError('mounter status takes a file with --metrics only', {
+    subject: file,
+    status: exitCode.usage,
+    hint: 'mounter status --metrics FILE; see mounter status --help',
+  });
 }
 
 function forPeople(node: NodeStatus): string {

@@ -18,8 +18,18 @@ const commands: Readonly<Record<string, () => Promise<Command>>> = {
   prune: async () => (await import('./prune.ts')).pruneCommand,
   kubelet: async () => (await import('./kubelet.ts')).kubelet,
   exec: async () => (await import('./exec.ts')).exec,
+  log: async () => (await import('./log.ts')).log,
   help: async () => (await import('./help.ts')).help,
 };
+
+/** Those whose every call is for the record; `exec` runs a program that may change anything. */
+const changing: readonly string[] = ['install', 'prepare', 'teardown', 'rollback', 'prune', 'exec'];
+
+/** Whether a call of this command is for the record even when nothing failed. */
+export function changesNode([word, ...rest]: readonly string[]): boolean {
+  if (word === undefined || asksForHelp(rest)) return false;
+  return changing.includes(word) || (word === 'doctor' && rest.includes('--repair'));
+}
 
 /** Runs the command that the first word names. */
 export async function runCommand(argv: readonly string[], context: CommandContext): Promise<number> {

@@ -5,6 +5,7 @@ import type { Host } from '../host/host.ts';
 import { type MountEntry, readMountinfo } from '../host/mountinfo.ts';
 import { planHome } from './home-mount.ts';
 import { type Layout, runDirectory } from './layout.ts';
+import { isOnLocalFilesystem } from './local-filesystem.ts';
 import type { Manifest, ManifestMount } from './manifest.ts';
 import { applyActions, detachActions, type MountAction } from './mount-actions.ts';
 import { makeHostPath, makeMountPoint, observe } from './mount-points.ts';
@@ -57,7 +58,8 @@ export async function prepareRootfs(
 
 /** For the mounts to come; not worth a line. */
 export function rememberSettings({ host, layout, manifest }: PrepareContext): void {
-  const text = settingsText(host, layout, manifest);
+  const isLogLocal = isOnLocalFilesystem(host, manifest.log.file, readMountinfo(host));
+  const text = settingsText(host, layout, manifest, isLogLocal);
   if (text !== undefined && host.readText(settingsFile) !== text) writeAtomically(settingsFile, text, 0o644);
 }
 

@@ -1,4 +1,5 @@
 import type { FileStatus, Host } from '../host/host.ts';
+import type { RecordPlace } from '../record/destination.ts';
 import { type Layout, runDirectory } from './layout.ts';
 import type { Manifest, NodeSettings } from './manifest.ts';
 import { readManifest } from './node.ts';
@@ -24,16 +25,23 @@ export async function readSettings(host: Host, layout: Layout): Promise<NodeSett
 
 /**
  * What `settingsFile` is to hold.
+ * @param isLogLocal what `isOnLocalFilesystem` says of the log's file.
  * @returns undefined when there is no manifest.
  */
-export function settingsText(host: Host, layout: Layout, manifest: Manifest): string | undefined {
+export function settingsText(
+  host: Host,
+  layout: Layout,
+  manifest: Manifest,
+  isLogLocal: boolean,
+): string | undefined {
   const stamp = stampOf(layout, host.stat(layout.manifest));
   if (stamp === undefined) return undefined;
-  return stamp + JSON.stringify(nodeSettings(manifest));
+  return stamp + JSON.stringify(nodeSettings(manifest, isLogLocal));
 }
 
-function nodeSettings(manifest: Manifest): NodeSettings {
-  const { filesystems, daemons, mounts, limits, enter, enabled, policy, resolver, log } = manifest;
+function nodeSettings(manifest: Manifest, isLocal: boolean): NodeSettings {
+  const { filesystems, daemons, mounts, limits, enter, enabled, policy, resolver } = manifest;
+  const log: RecordPlace = { ...manifest.log, isLocal };
   const { mounter } = mounts;
   return { filesystems, daemons, mounts: { mounter }, limits, enter, enabled, policy, resolver, log };
 }

@@ -94,6 +94,8 @@ function importsOf(source: string): readonly string[] {
 async function importsOfMountPath(): Promise<readonly string[]> {
   const names = await readdir(join(repository, 'src/mount'), { recursive: true });
   const files = new Set(names.filter((name) => name.endsWith('.ts')).map((name) => `src/mount/${name}`));
+  // What builds a mount's line in the record is for other engines, too.
+  for (const name of ['call', 'line']) files.add(`src/record/${name}.ts`);
   const imports: string[] = [];
   for (const file of files) {
     for (const specifier of importsOf(await readFile(join(repository, file), 'utf8'))) {

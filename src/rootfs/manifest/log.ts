@@ -1,13 +1,17 @@
 import * as v from 'valibot';
+import { defaultPlace } from '../../record/destination.ts';
 import { absolutePath } from './fields.ts';
+
+/** One line takes up to 16 KiB, and what is rotated away has to stay until the slowest writer is done. */
+const minimumBytes = 64 * 1024;
 
 /** `log`: where the record of each call goes. */
 export const log = v.strictObject({
-  to: v.optional(v.picklist(['file', 'journal', 'none']), 'file'),
-  file: v.optional(absolutePath, '/var/log/containerized-mounter/mounter.log'),
-  /** At this size the file becomes FILE.1, and a new one is begun. */
+  to: v.optional(v.picklist(['file', 'journal', 'none']), defaultPlace.to),
+  file: v.optional(absolutePath, defaultPlace.file),
+  /** At about this size the file becomes FILE.1, and a new one is begun. */
   maximumBytes: v.optional(
-    v.pipe(v.number(), v.integer(), v.minValue(4096, 'must be at least 4096 bytes')),
-    10_000_000,
+    v.pipe(v.number(), v.integer(), v.minValue(minimumBytes, `must be at least ${minimumBytes} bytes`)),
+    defaultPlace.maximumBytes,
   ),
 });

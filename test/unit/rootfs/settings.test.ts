@@ -7,14 +7,18 @@ import { layout, manifest } from '../../fixtures/node-model.ts';
 /** A node whose settings were remembered, with a manifest that can't be parsed again. */
 function rememberedNode(): HostModel {
   const host = new HostModel().file(layout.manifest, { inode: 7, size: 100, changedMs: 1000.5 });
-  host.texts.set(settingsFile, settingsText(host, layout, manifest) ?? '');
+  host.texts.set(settingsFile, settingsText(host, layout, manifest, true) ?? '');
   host.texts.set(layout.manifest, 'not JSON');
   return host;
 }
 
 test('what was checked before is taken without looking at the manifest again', async (t) => {
   const { $schema, formatVersion, rootfs, mounts, ...node } = manifest;
-  t.deepEqual(await readSettings(rememberedNode(), layout), { ...node, mounts: { mounter: mounts.mounter } });
+  t.deepEqual(await readSettings(rememberedNode(), layout), {
+    ...node,
+    mounts: { mounter: mounts.mounter },
+    log: { ...node.log, isLocal: true },
+  });
 });
 
 for (const change of [{ inode: 8 }, { size: 101 }, { changedMs: 1000.6 }, { device: 2 }]) {

@@ -1,0 +1,50 @@
+import packageJson from '../../package.json' with { type: 'json' };
+import type { Host } from '../host/host.ts';
+import { readMountinfo } from '../host/mountinfo.ts';
+import type { MetricFamily, Sample } from '../record/exposition.ts';
+import type { NodeStatus } from './node-status.ts';
+
+/** The metrics of the node's state now. */
+export function nodeMetrics(node: NodeStatus, host: Host): readonly MetricFamily[] {
+  return [
+    gauge('mounter_info', 'This mounter and the rootfs in use.', [
+      { labels: { version: packageJson.version, digest: node.digest ?? '' }, value: 1 },
+    ]),
+    gauge('mounter_prepared', 'Whether the node is prepared for mounts.', [
+      { value: Number(node.isPrepared) },
+    ]),
+    gauge('mounter_volumes', 'Network volumes that are mounted, by filesystem type.', volumes(node)),
+    gauge(
+      'mounter_lock_services_answering',
+      'Whether rpcbind and rpc.statd answer; the first NFSv3 mount with locks starts them.',
+      [{ value: Number(node.lockServices?.statdAnswers ?? false) }],
+    ),
+    gauge('mounter_mount_table_entries', 'Mounts in the mount namespace of the host.', [
+      { value: readMountinfo(host).length },
+    ]),
+    gauge('mounter_mount_table_max', 'The limit of those: fs.mount-max.', mountMax(host)),
+    gauge('mounter_versions_installed', 'Versions of the rootfs that are installed.', [
+      { value: node.versions.length },
+    ]),
+  ];
+}
+
+function gauge(name: string, help: string, samples: readonly Sample[]): MetricFamily {
+  return { name, help, type: 'gauge', samples };
+}
+
+/** Shown also when there is none: a sample that is missing raises no alarm. */
+const commonTypes = ['nfs', 'nfs4', 'fuse.glusterfs'];
+
+function volumes(node: NodeStatus): readonly Sample[] {
+  const types = new Set([...commonTypes, ...node.volumes.map(({ fstype }) => fstype)]);
+  return [...types].map((fstype) => ({
+    labels: { fstype },
+    value: node.volumes.filter((volume) => volume.fstype === fstype).length,
+  }));
+}
+
+function mountMax(host: Host): readonly Sample[] {
+  const text = host.readText('/proc/sys/fs/mount-max');
+  return text === undefined ? [] : [{ value: Number(text) }];
+}

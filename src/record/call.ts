@@ -1,0 +1,138 @@
+import type { MounterError } from '../errors.ts';
+import { exitCode } from '../exit-codes.ts';
+import { maskSecrets } from '../mount/options.ts';
+import type { CallRecord } from './call-record.ts';
+import type { OpenRecord, RecordDestination, RecordPlace } from './destination.ts';
+import { levelOf, recordLine } from './line.ts';
+
+/** What a mount is about, as far as its arguments could be read; nothing in it has been checked. */
+export interface MountFacts {
+  readonly fstype: string | undefined;
+  readonly source: string | undefined;
+  readonly target: string | undefined;
+  readonly options: string;
+  readonly fake: boolean;
+  readonly dryRun: boolean;
+}
+
+/** What a call leaves to its own surroundings: clocks, its pid, and the way to the record. */
+export interface CallSurroundings {
+  /** Monotonic, in ms. */
+  readonly now: () => number;
+  readonly pid: number;
+  readonly open: OpenRecord;
+}
+
+/** One call of `mounter` from its begin to its line in the record: facts are told as they become known. */
+export class Call {
+  readonly command: string;
+  readonly pid: number;
+  /** Where the manifest wants the record; undefined until it is read. */
+  place: RecordPlace | undefined;
+  readonly #calledAs: string | undefined;
+  readonly #now: () => number;
+  readonly #open: OpenRecord;
+  readonly #startedAt: number;
+  /** Names, and at the same places when each began. */
+  readonly #steps: string[] = [];
+  readonly #begins: number[] = [];
+  #facts: Partial<CallRecord> = {};
+  #destination: RecordDestination | undefined;
+  /** False for what does nothing: a dry run. */
+  #isForTheRecord = true;
+
+  constructor(command: string, calledAs: string | undefined, { now, pid, open }: CallSurroundings) {
+    this.command = command;
+    this.pid = pid;
+    this.#calledAs = calledAs;
+    this.#now = now;
+    this.#open = open;
+    this.#startedAt = now();
+  }
+
+  get isForTheRecord(): boolean {
+    return this.#isForTheRecord;
+  }
+
+  about({ fstype, source, target, options, fake, dryRun }: MountFacts): void {
+    this.#isForTheRecord = !dryRun;
+    const masked = options === '' ? undefined : maskSecrets(options);
+    this.#facts = { fstype, source, target, options: masked, isFake: fake || undefined };
+  }
+
+  /** Of a command other than mount; no secrets in them. */
+  hasArguments(words: readonly string[]): void {
+    this.#facts = { arguments: words };
+  }
+
+  /** The step before it has ended. */
+  begin(step: string): void {
+    this.#steps.push(step);
+    this.#begins.push(this.#now());
+  }
+
+  /** While something else is waited for: to open the record then costs the call no time. */
+  openRecord(): void {
+    if (this.place !== undefined) this.#destination ??= this.#open(this.place);
+  }
+
+  success(more: { readonly wasMounted: boolean; readonly helperOutput: string }): CallRecord {
+    const { wasMounted, helperOutput } = more;
+    return this.#record({
+      status: exitCode.success,
+      wasMounted,
+      helperOutput: helperOutput === '' ? undefined : helperOutput,
+      msg: wasMounted ? 'mounted already' : 'mounted',
+    });
+  }
+
+  failure(error: MounterError): CallRecord {
+    const { status, errorClass, subject, hint, helperOutput, message } = error;
+    const words = helperOutput === '' ? undefined : helperOutput;
+    return this.#record({ status, errorClass, subject, hint, helperOutput: words, msg: message });
+  }
+
+  /** Of every other command that came to its end. */
+  done(status: number): CallRecord {
+    return this.#record({ status, msg: 'done' });
+  }
+
+  /** Writes the line of a mount that succeeded. Never fails, and takes no longer than the destination's limit. */
+  async recordSuccess(more: { readonly wasMounted: boolean; readonly helperOutput: string }): Promise<void> {
+    const record = this.success(more);
+    await this.append(recordLine(record, new Date(), this.pid), levelOf(record));
+  }
+
+  async append(line: string, level: number): Promise<void> {
+    if (!this.#isForTheRecord) return;
+    this.openRecord();
+    await this.#destination?.append(line, level);
+  }
+
+  #record(outcome: Pick<CallRecord, 'status' | 'msg'> & Partial<CallRecord>): CallRecord {
+    const now = this.#now();
+    return {
+      command: this.command,
+      calledAs: this.#calledAs,
+      ...this.#facts,
+      steps: this.#steps.length === 0 ? undefined : this.#durations(now),
+      totalMs: rounded(now - this.#startedAt),
+      ...outcome,
+    };
+  }
+
+  /** Of steps of one name, such as a check of each device, together. */
+  #durations(now: number): Readonly<Record<string, number>> {
+    const durations: Record<string, number> = {};
+    for (let index = 0; index < this.#steps.length; index += 1) {
+      const step = this.#steps[index] ?? '';
+      const took = (this.#begins[index + 1] ?? now) - (this.#begins[index] ?? now);
+      durations[step] = rounded((durations[step] ?? 0) + took);
+    }
+    return durations;
+  }
+}
+
+function rounded(milliseconds: number): number {
+  return Math.round(milliseconds * 100) / 100;
+}

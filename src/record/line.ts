@@ -1,0 +1,88 @@
+import { beginningOf, endOf, longestEscape, maximumLineBytes } from './bounded.ts';
+import type { CallRecord } from './call-record.ts';
+
+/** pino's numbers for info and error. */
+export const level = { success: 30, failure: 50 } as const;
+
+/** A failure is one that `mounter` explained: the status of a command that it ran for somebody is no class. */
+export function levelOf({ errorClass }: CallRecord): number {
+  return errorClass === undefined ? level.success : level.failure;
+}
+
+/**
+ * The line that pino would write for `record`, newline included, at most `maximumLineBytes` long:
+ *
+ * ```
+ * {"level":30,"time":"2026-01-31T12:00:00.000Z","pid":321,"command":"mount","fstype":"nfs",…,"msg":"mounted"}
+ * ```
+ * pino itself takes longer to load than a mount takes.
+ */
+export function recordLine(record: CallRecord, time: Date, pid: number): string {
+  const { msg, ...fields } = boundedRecord(record);
+  const head = { level: levelOf(record), time: time.toISOString(), pid };
+  return oneLine(`${JSON.stringify({ ...head, ...fields, msg })}\n`);
+}
+
+/** DEL, C1 controls and line separators too are nothing for a terminal: JSON allows them as they are. */
+export function oneLine(json: string): string {
+  if (isPlain(json)) return json;
+  return json.replace(
+    /[\x7f-\x9f\u2028\u2029]/g,
+    (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  );
+}
+
+/** A loop, because the first use of an expression takes longer than all the rest of a line. */
+function isPlain(json: string): boolean {
+  for (let index = 0; index < json.length; index += 1) if (json.charCodeAt(index) > 0x7e) return false;
+  return true;
+}
+
+/** All of these together stay below `maximumLineBytes`. */
+const maximumBytes = {
+  command: 100,
+  source: 1536,
+  target: 2560,
+  options: 2048,
+  arguments: 2560,
+  subject: 1280,
+  hint: 1024,
+  helperOutput: 4096,
+  msg: 1536,
+} as const;
+
+/** The record, every text in it cut to its share where all together might be too long for a line. */
+export function boundedRecord(record: CallRecord): CallRecord {
+  const longest = JSON.stringify(record).length * longestEscape;
+  return longest + headBytes <= maximumLineBytes ? record : cutRecord(record);
+}
+
+/** Level, time, pid and the braces. */
+const headBytes = 200;
+
+function cutRecord(record: CallRecord): CallRecord {
+  const cut = (name: 'fstype' | 'source' | 'target' | 'options' | 'subject' | 'hint') => {
+    const text = record[name];
+    return text && beginningOf(text, name === 'fstype' ? maximumBytes.command : maximumBytes[name]);
+  };
+  return {
+    ...record,
+    command: beginningOf(record.command, maximumBytes.command),
+    fstype: cut('fstype'),
+    source: cut('source'),
+    target: cut('target'),
+    options: cut('options'),
+    arguments: record.arguments && boundedArguments(record.arguments),
+    subject: cut('subject'),
+    hint: cut('hint'),
+    helperOutput: record.helperOutput && endOf(record.helperOutput, maximumBytes.helperOutput),
+    msg: beginningOf(record.msg, maximumBytes.msg),
+  };
+}
+
+const maximumArguments = 8;
+
+function boundedArguments(words: readonly string[]): readonly string[] {
+  const share = Math.floor(maximumBytes.arguments / maximumArguments);
+  return words.slice(0, maximumArguments).map((word) => beginningOf(word, share));
+}

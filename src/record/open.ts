@@ -1,0 +1,22 @@
+import { openJournal } from '../host/journal.ts';
+import { openRecordFile } from '../host/record-file.ts';
+import type { OpenRecord } from './destination.ts';
+import { maskedWords } from './masked-words.ts';
+
+/** The way to the record on a real node. */
+export const openRecord: OpenRecord = (place) => {
+  switch (place.to) {
+    case 'file':
+      return openRecordFile(place, async () => (await import('./rotate.ts')).rotate(place));
+    case 'journal':
+      return openJournal(hasSecret(process.argv));
+    case 'none':
+      return { append: async () => {} };
+    default:
+      return place.to satisfies never;
+  }
+};
+
+function hasSecret(argv: readonly string[]): boolean {
+  return maskedWords('', argv).some((word, index) => word !== argv[index]);
+}

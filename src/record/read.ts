@@ -1,0 +1,101 @@
+import { closeSync, fstatSync, lstatSync } from 'node:fs';
+import { execa } from 'execa';
+import { MounterError } from '../errors.ts';
+import { exitCode } from '../exit-codes.ts';
+import { journalIdentifier } from '../host/journal.ts';
+import { findProgram } from '../host/programs.ts';
+import { isErrnoException } from '../host/system-error.ts';
+import type { RecordPlace } from './destination.ts';
+import { openRegularFile, readAll, textOf } from './files.ts';
+import { parseRecord, type RecordedCall } from './parse.ts';
+import { noTotals, type Totals } from './totals.ts';
+import { parseTotals, unfoldedFrom } from './totals-file.ts';
+
+/** The record as it can be read back. */
+export interface NodeRecord {
+  /** Of what is not in `calls` any more. */
+  readonly totals: Totals;
+  /** Oldest first. */
+  readonly calls: readonly RecordedCall[];
+}
+
+/** @throws MounterError (system) when it cannot be read, such as by anyone but root. */
+export async function readRecord(place: RecordPlace): Promise<NodeRecord> {
+  switch (place.to) {
+    case 'file':
+      return readFileRecord(place.file);
+    case 'journal':
+      return { totals: noTotals, calls: parseRecord(await journalText()) };
+    case 'none':
+      return { totals: noTotals, calls: [] };
+    default:
+      return place.to satisfies never;
+  }
+}
+
+/** A rotation between the first file and the last one read would hide calls: then once more. */
+const attempts = 10;
+
+function readFileRecord(file: string): NodeRecord {
+  try {
+    for (let attempt = 1; ; attempt += 1) {
+      const read = readOnce(file);
+      if (read !== undefined) return read;
+      if (attempt === attempts) throw new Error('it is rotated all the time');
+    }
+  } catch (error) {
+    throw unreadable(file, error);
+  }
+}
+
+/** @returns undefined when a rotation has come between. */
+function readOnce(file: string): NodeRecord | undefined {
+  const totalsBefore = textOf(`${file}.totals`);
+  const [current, old] = [openRegularFile(file), openRegularFile(`${file}.1`)];
+  try {
+    const contents = [old, current].map((fd) => (fd === undefined ? Buffer.alloc(0) : readAll(fd)));
+    if (!isAt(`${file}.1`, old) || !isAt(file, current) || textOf(`${file}.totals`) !== totalsBefore)
+      return undefined;
+    const totals = parseTotals(totalsBefore);
+    const [older = Buffer.alloc(0), newer = Buffer.alloc(0)] = contents;
+    const texts = [older.toString('utf8', unfoldedFrom(older, totals)), newer.toString('utf8')];
+    return { totals: totals.totals, calls: texts.flatMap(parseRecord) };
+  } finally {
+    for (const fd of [current, old]) if (fd !== undefined) closeSync(fd);
+  }
+}
+
+/** The file that was opened is still the one of this name; or there still is none. */
+function isAt(path: string, fd: number | undefined): boolean {
+  const now = lstatSync(path, { throwIfNoEntry: false });
+  if (fd === undefined) return !now?.isFile();
+  const { dev, ino } = fstatSync(fd);
+  return now?.dev === dev && now.ino === ino;
+}
+
+async function journalText(): Promise<string> {
+  const argv = ['--no-pager', '--quiet', '--all', '--output=cat', `--identifier=${journalIdentifier}`];
+  const { stdout, failed, stderr } = await execa(findProgram('journalctl'), argv, {
+    stdin: 'ignore',
+    reject: false,
+    timeout: 20_000,
+    maxBuffer: 512 * 1024 * 1024,
+  });
+  if (!failed) return stdout;
+  throw new MounterError('the record is in the journal, which cannot be read', {
+    subject: 'journalctl',
+    status: exitCode.system,
+    helperOutput: stderr,
+    hint: 'run it as root; log.to of the manifest may name a file instead',
+  });
+}
+
+function unreadable(file: string, error: unknown): unknown {
+  const denied = isErrnoException(error) && (error.code === 'EACCES' || error.code === 'EPERM');
+  return new MounterError(`the record cannot be read: ${(error as Error).message}`, {
+    subject: file,
+    status: exitCode.system,
+    hint: denied ? 'run it as root' : 'try again; log.file of the manifest may name another file',
+    cause: error,
+  });
+}

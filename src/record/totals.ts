@@ -1,0 +1,72 @@
+import type { RecordedCall } from './parse.ts';
+
+/** Upper bounds in seconds: from a healthy mount on a near server to the deadline that the manifest sets. */
+export const durationBounds = [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 110] as const;
+
+/** The mounts of one filesystem type with one outcome. */
+export interface MountTotals {
+  readonly fstype: string;
+  readonly result: 'success' | 'failure';
+  /** `none` for a success. */
+  readonly class: string;
+  readonly count: number;
+  readonly totalMs: number;
+  /** How many took at most each of `durationBounds` and longer than the one before; the last is for longer ones. */
+  readonly buckets: readonly number[];
+}
+
+/** All mounts that there were, as counters. */
+export interface Totals {
+  readonly mounts: readonly MountTotals[];
+  /** In ms since 1970. */
+  readonly lastFailureMs: number | null;
+}
+
+export const noTotals: Totals = { mounts: [], lastFailureMs: null };
+
+/** A caller may ask for any type; each that is counted is a time series on the monitoring server for good. */
+const maximumTypes = 12;
+const otherType = 'other';
+
+/** `totals` and what `calls` add to them; only mounts count. The same calls in the same order give the same. */
+export function addCalls(totals: Totals, calls: readonly RecordedCall[]): Totals {
+  const mounts = new Map(totals.mounts.map((each) => [keyOf(each), each]));
+  const types = new Set(totals.mounts.map(({ fstype }) => fstype));
+  let { lastFailureMs } = totals;
+  for (const call of calls) {
+    if (call.command !== 'mount' || call.isFake) continue;
+    const isFailure = call.errorClass !== undefined;
+    if (isFailure) lastFailureMs = Math.max(lastFailureMs ?? 0, call.timeMs);
+    const outcome = {
+      fstype: typeOf(call, types),
+      result: isFailure ? ('failure' as const) : ('success' as const),
+      class: call.errorClass ?? 'none',
+    };
+    mounts.set(keyOf(outcome), plusOne(mounts.get(keyOf(outcome)) ?? { ...outcome, ...none }, call));
+  }
+  return { mounts: [...mounts.values()], lastFailureMs };
+}
+
+const none = { count: 0, totalMs: 0, buckets: Array.from({ length: durationBounds.length + 1 }, () => 0) };
+
+function keyOf(of: Pick<MountTotals, 'fstype' | 'result' | 'class'>): string {
+  return `${of.fstype} ${of.result} ${of.class}`;
+}
+
+function plusOne(totals: MountTotals, { totalMs }: RecordedCall): MountTotals {
+  const bound = durationBounds.findIndex((seconds) => totalMs <= seconds * 1000);
+  const bucket = bound < 0 ? durationBounds.length : bound;
+  return {
+    ...totals,
+    count: totals.count + 1,
+    totalMs: totals.totalMs + totalMs,
+    buckets: totals.buckets.map((count, index) => (index === bucket ? count + 1 : count)),
+  };
+}
+
+function typeOf({ fstype = '' }: RecordedCall, types: Set<string>): string {
+  if (types.has(fstype)) return fstype;
+  if (!/^[a-z0-9][a-z0-9._-]{0,31}$/.test(fstype) || types.size >= maximumTypes) return otherType;
+  types.add(fstype);
+  return fstype;
+}

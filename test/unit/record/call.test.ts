@@ -1,0 +1,100 @@
+import test from 'ava';
+import { MounterError } from '../../../src/errors.ts';
+import { Call } from '../../../src/record/call.ts';
+import { defaultPlace } from '../../../src/record/destination.ts';
+import { maskedWords } from '../../../src/record/masked-words.ts';
+
+const facts = {
+  fstype: 'cifs',
+  source: '//server/share',
+  target: '/var/lib/kubelet/x',
+  options: 'ro,password=hunter2,vers=3',
+  fake: false,
+  dryRun: false,
+};
+
+/** A call whose clock goes on by 10 ms each time it is read, and whose lines can be looked at. */
+function callOf() {
+  const lines: string[] = [];
+  let opened = 0;
+  let time = 0;
+  const now = () => {
+    time += 10;
+    return time;
+  };
+  const append = async (line: string) => {
+    lines.push(line);
+  };
+  const open = () => {
+    opened += 1;
+    return { append };
+  };
+  const call = new Call('mount', undefined, { now, pid: 7, open });
+  call.place = defaultPlace;
+  return { call, lines, opened: () => opened };
+}
+
+test('a mount: its steps, how long they took, and no secret', async (t) => {
+  const { call, lines, opened } = callOf();
+  call.about(facts);
+  for (const step of ['checkDevice', 'checkDevice', 'runHelper']) call.begin(step);
+  call.openRecord();
+  await call.recordSuccess({ wasMounted: false, helperOutput: 'warning\n' });
+  t.is(opened(), 1);
+  const { time: _, ...line } = JSON.parse(lines.join(''));
+  t.deepEqual(line, {
+    level: 30,
+    pid: 7,
+    command: 'mount',
+    fstype: 'cifs',
+    source: '//server/share',
+    target: '/var/lib/kubelet/x',
+    options: 'ro,password=<masked>,vers=3',
+    steps: { checkDevice: 20, runHelper: 10 },
+    totalMs: 40,
+    status: 0,
+    wasMounted: false,
+    helperOutput: 'warning\n',
+    msg: 'mounted',
+  });
+});
+
+test('a failure has its class, subject, hint and the words of the helper', (t) => {
+  const { call } = callOf();
+  call.about(facts);
+  call.begin('runHelper');
+  const error = new MounterError('failed', {
+    status: 32,
+    errorClass: 'server-silent',
+    subject: '/x',
+    hint: 'do this',
+    helperOutput: 'mount.nfs: no\n',
+  });
+  const { status, errorClass, subject, hint, helperOutput, msg, steps } = call.failure(error);
+  t.deepEqual(
+    [status, errorClass, subject, hint, helperOutput, msg, steps],
+    [32, 'server-silent', '/x', 'do this', 'mount.nfs: no\n', 'failed', { runHelper: 10 }],
+  );
+});
+
+test('a dry run leaves no line', async (t) => {
+  const { call, lines, opened } = callOf();
+  call.about({ ...facts, dryRun: true });
+  await call.append('line\n', 50);
+  t.deepEqual([lines, opened()], [[], 0]);
+});
+
+for (const [command, words, shown] of [
+  [
+    'install',
+    ['https://me:pw@host/x?sig=abc', '--no-switch'],
+    ['https://<masked>@host/x?<masked>', '--no-switch'],
+  ],
+  ['install', ['registry.example/tools:v3@sha256:00'], ['registry.example/tools:v3@sha256:00']],
+  ['exec', ['--', 'mount.cifs', '-o', 'password=x'], ['--', 'mount.cifs']],
+  ['prune', ['--keep', '1'], ['--keep', '1']],
+] as const) {
+  test(`the words of ${command} ${words.join(' ')}`, (t) => {
+    t.deepEqual(maskedWords(command, words), shown);
+  });
+}
