@@ -19,7 +19,7 @@ export interface ScopedDaemon {
  * @see org.freedesktop.systemd1(5) "StartTransientUnit"
  */
 export async function moveToScopes(host: Host, find: () => readonly ScopedDaemon[]): Promise<void> {
-  if (host.stat('/run/systemd/system')?.kind !== 'directory') return;
+  if (!isSystemdRunning(host)) return;
   try {
     const busctl = host.findProgram('busctl');
     const own = host.readText('/proc/self/cgroup');
@@ -30,6 +30,11 @@ export async function moveToScopes(host: Host, find: () => readonly ScopedDaemon
   } catch {
     // No busctl(1), or the daemon has ended meanwhile.
   }
+}
+
+/** @see sd_booted(3) */
+export function isSystemdRunning(host: Host): boolean {
+  return host.stat('/run/systemd/system')?.kind === 'directory';
 }
 
 function startTransientUnit({ role, pid }: ScopedDaemon): readonly string[] {
