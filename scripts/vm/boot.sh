@@ -16,12 +16,20 @@ mount --rbind "$repository" host
 cat >control/command
 echo "$boots" >control/boots
 
+# UML loses track of what it has copied on write when it boots anew from the same pair of files: a disk that is
+# to live through a reboot is a copy of its own.
+disk=/dev/shm/cow,/dev/shm/build/disk.img
+if [ "$boots" -gt 1 ]; then
+  cp --sparse=always build/disk.img disk.img
+  disk=/dev/shm/disk.img
+fi
+
 # UML writes messages of its own to descriptor 1; only the guest's first serial line is the output.
 exec 4>&1 1>&2
 # One CPU, since UML hands over between two processes at every guest system call: three times faster. A better
 # priority, or a compiler running next to it makes a server start too slow for the tests' limits.
 taskset -c "$cpu" nice -n -10 env LD_PRELOAD=/dev/shm/build/xstate.so TMPDIR=/dev/shm \
-  build/linux umid=vm uml_dir=/dev/shm/uml/ ubd0=/dev/shm/cow,/dev/shm/build/disk.img \
+  build/linux umid=vm uml_dir=/dev/shm/uml/ "ubd0=$disk" \
   "mem=${memory}M" root=/dev/ubda rw init=/init "VM_INIT=$init" quiet loglevel=3 \
   con=null con0=null,fd:2 ssl=null ssl0=null,fd:4 </dev/null 3>&- || :
 cat control/status >&3 2>/dev/null || :

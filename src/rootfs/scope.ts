@@ -46,6 +46,11 @@ function startTransientUnit({ role, pid }: ScopedDaemon): readonly string[] {
     'au',
     '1',
     String(pid),
+    // At shutdown it ends when the volumes are unmounted: to unmount NFSv3 takes rpcbind and rpc.statd.
+    'Before',
+    'as',
+    '1',
+    'remote-fs-pre.target',
   ];
   return [
     'call',
@@ -56,7 +61,7 @@ function startTransientUnit({ role, pid }: ScopedDaemon): readonly string[] {
     'ssa(sv)a(sa(sv))',
     `containerized-mounter-${role}-${pid}.scope`,
     'fail',
-    '2',
+    '3',
     ...properties,
     '0',
   ];
