@@ -51,17 +51,15 @@ export function unitsOf(name: UnitName, context: UnitContext): readonly Unit[] {
 /** What does the same as the units at boot, as argv, where there is no systemd. */
 export function commandsOf(
   name: UnitName,
-  { layout, manifest, kubeletArguments }: UnitContext,
+  { layout, kubeletArguments }: UnitContext,
 ): readonly (readonly string[])[] {
   const { executable } = layout;
   switch (name) {
     case 'prepare':
       return [[executable, 'prepare']];
     case 'statd':
-      return [
-        [executable, 'exec', '--', manifest.daemons.startStatd],
-        [executable, 'exec', '--', 'sm-notify'],
-      ];
+      // rpcbind and rpc.statd are started by the mounts that need them.
+      return [[executable, 'exec', '--', 'sm-notify']];
     case 'kubelet':
       return [[executable, 'kubelet', ...kubeletArguments]];
     default:
