@@ -185,7 +185,7 @@ Exit status 1 when a mount would fail, 0 when not.
   mounter doctor --repair
 `,
   unit: `mounter unit [prepare|statd|kubelet] [--install|--remove] [--root DIR]
-mounter unit kubelet [--rootfs DIR] [--root-dir DIR] [-- COMMAND FLAGS…]
+mounter unit kubelet [--rootfs DIR] [--root-dir DIR] [--host-root PATH] [-- [COMMAND] FLAGS…]
 
 Prints the systemd units that do at boot what is otherwise done by hand; where no systemd runs, a shell line
 that does the same. Without a name: prepare and statd.

@@ -24,7 +24,7 @@ export async function unit(argv: readonly string[], context: CommandContext): Pr
   const { own, command } = splitAtSeparator(argv);
   const flags = parseFlags('unit', own, {
     boolean: ['install', 'remove'],
-    string: ['root', 'rootfs', 'root-dir'],
+    string: ['root', 'rootfs', 'root-dir', 'host-root'],
     operands: [0, 1],
   });
   const names = chosenNames(flags);
@@ -66,27 +66,21 @@ async function unitContext(
   { host, layout }: CommandContext,
 ): Promise<UnitContext> {
   const kubeletArguments = kubeletArgumentsOf(flags, command);
-  if (names.length === 1 && names[0] === 'kubelet') {
-    if (command.length === 0 && flags.value('rootfs') === undefined && !flags.has('remove'))
-      throw usage(
-        'kubelet',
-        'neither --rootfs nor a command',
-        'mounter unit kubelet --rootfs DIR -- kubelet FLAGS…',
-      );
-  } else if (kubeletArguments.length > 0) {
+  const isForKubelet = names.length === 1 && names[0] === 'kubelet';
+  if (!isForKubelet && kubeletArguments.length > 0)
     throw usage(
       kubeletArguments[0] ?? '',
       'is for mounter unit kubelet alone',
       'name that unit, or leave it out',
     );
-  }
   return { layout, manifest: await readManifest(host, layout), kubeletArguments };
 }
 
+/** As `mounter kubelet` takes them; systemd runs it from another directory. */
 function kubeletArgumentsOf(flags: Flags, command: readonly string[]): readonly string[] {
-  const own = (['rootfs', 'root-dir'] as const).flatMap((name) => {
+  const own = (['rootfs', 'root-dir', 'host-root'] as const).flatMap((name) => {
     const value = flags.value(name);
-    return value === undefined ? [] : [`--${name}`, resolve(value)];
+    return value === undefined ? [] : [`--${name}`, name === 'rootfs' ? resolve(value) : value];
   });
   return command.length === 0 ? own : [...own, '--', ...command];
 }

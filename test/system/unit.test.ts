@@ -30,7 +30,6 @@ test('for another root the units themselves are printed', async (t) => {
 
 for (const [argv, message] of [
   [['prepair'], /^mounter: prepair: no such unit\nhint: did you mean prepare\?/],
-  [['kubelet'], /^mounter: kubelet: neither --rootfs nor a command\n/],
   [['prepare', '--rootfs', '/x'], /^mounter: --rootfs: is for mounter unit kubelet alone\n/],
   [['--install', '--remove'], /^mounter: --remove: the opposite of --install\n/],
   [['--instal'], /did you mean --install\?/],
