@@ -147,7 +147,7 @@ for (const name of ['rpcbind', 'rpc.statd'] as const) {
   test.serial(`${name} killed: systemd starts it again, and locks work without a mount`, async (t) => {
     const before = theDaemon(t, name);
     process.kill(before?.pid ?? 0, 'SIGKILL');
-    for (let i = 0; i < 100 && !(await isAnswering()); i += 1) await setTimeout(100);
+    for (let i = 0; i < 200 && !(await isAnswering()); i += 1) await setTimeout(100);
     t.not(theDaemon(t, name)?.pid, before?.pid);
     t.is(theDaemon(t, 'rpcbind')?.unit, 'containerized-mounter-rpcbind.service');
     t.is(theDaemon(t, 'rpc.statd')?.unit, 'containerized-mounter-statd.service');

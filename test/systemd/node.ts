@@ -61,7 +61,7 @@ export async function startServers(): Promise<void> {
   const script = '/host/test/systemd/servers.ts';
   const properties = ['--property=Before=remote-fs-pre.target', '--property=Environment=HOME=/root'];
   await run('systemd-run', '--unit=servers', ...properties, process.execPath, script, ready);
-  for (let i = 0; i < 300; i += 1) {
+  for (let i = 0; i < 1200; i += 1) {
     if (existsSync(ready)) return;
     await setTimeout(100);
   }
@@ -77,7 +77,7 @@ export async function restartKubelet(): Promise<void> {
 
 /** Waits for nothing but the node itself. @throws Error with what kubelet logged. */
 export async function kubeletIsReady(): Promise<void> {
-  for (let i = 0; i < 600; i += 1) {
+  for (let i = 0; i < 1500; i += 1) {
     if (existsSync(readyFile)) return;
     await setTimeout(100);
   }
