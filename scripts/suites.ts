@@ -4,6 +4,8 @@ export interface Suite {
   readonly files: readonly string[];
   /** Where it runs: on this machine, or inside the test VM with a real NFS client and server. */
   readonly place: 'machine' | 'vm';
+  /** In the VM: Debian's systemd is process 1, and each of the files runs in a boot of its own, in this order. */
+  readonly init?: 'systemd';
   /** What it needs to have been built. */
   readonly needs: readonly ('build' | 'rootfs' | 'vm' | 'glusterServer' | 'dockerRegistry')[];
 }
@@ -17,4 +19,11 @@ export const suites: readonly Suite[] = [
     needs: ['build', 'rootfs', 'glusterServer', 'dockerRegistry', 'vm'],
   },
   { name: 'vm', files: ['test/vm/**/*.test.ts'], place: 'vm', needs: ['build', 'rootfs', 'vm'] },
+  {
+    name: 'systemd',
+    files: ['first', 'second', 'third'].map((boot) => `test/systemd/${boot}-boot.test.ts`),
+    place: 'vm',
+    init: 'systemd',
+    needs: ['build', 'rootfs', 'vm', 'glusterServer'],
+  },
 ];

@@ -6,7 +6,7 @@ import { ensureServerRootfs } from './gluster-server.ts';
 import { repository } from './paths.ts';
 import { type Suite, suites } from './suites.ts';
 import { TapCount } from './tap.ts';
-import { buildVm, runInVm } from './vm.ts';
+import { buildVm, runInVm, type VmRun } from './vm.ts';
 
 /**
  * `npm test [SUITE…] [-- FILE…]`: everything the tests need, then the suites, then a line
@@ -109,16 +109,20 @@ async function runHere({ files }: Suite, onOutput: (text: string) => void): Prom
 }
 
 /** One test at a time: the guest has one CPU, and its tests share one network and one rpcbind. */
-async function runInGuest({ files }: Suite, onOutput: (text: string) => void): Promise<number | undefined> {
-  const command = [
-    'node',
-    '/host/node_modules/ava/entrypoints/cli.js',
-    '--tap',
-    '--serial',
-    '--concurrency=1',
-    ...files,
-  ];
-  const result = await runInVm({ command, timeoutSeconds: 900, memoryMegabytes: 2048, onOutput });
+async function runInGuest(
+  { files, init }: Suite,
+  onOutput: (text: string) => void,
+): Promise<number | undefined> {
+  const ava = ['node', '/host/node_modules/ava/entrypoints/cli.js', '--tap', '--serial', '--concurrency=1'];
+  const run: VmRun =
+    init === undefined
+      ? { command: [...ava, ...files] }
+      : {
+          command: ['bash', '-c', `exec ${ava.join(' ')} "\${!BOOT}"`, 'ava', ...files],
+          init,
+          boots: files.length,
+        };
+  const result = await runInVm({ ...run, timeoutSeconds: 900, memoryMegabytes: 2048, onOutput });
   if (result.status === undefined) console.log(result.console);
   return result.status;
 }

@@ -1,10 +1,11 @@
 #!/bin/sh
 # The init of a GlusterFS server: process 1 of a pid namespace, alone in its mount namespace.
-# usage: init.sh ROOTFS ADDRESS PREFIX-LENGTH VOLUME...
+# usage: init.sh ROOTFS BRICKS ADDRESS PREFIX-LENGTH VOLUME...
+#   BRICKS  the directory to hold the files; `-` for one in memory
 # It says `ready` on stdout, lives as long as its stdin is open, and takes everything along when it ends.
 set -eu
-rootfs=$1 address=$2 prefix_length=$3
-shift 3
+rootfs=$1 bricks=$2 address=$3 prefix_length=$4
+shift 4
 
 fail() {
   echo "$*" >&2
@@ -25,6 +26,7 @@ done
 for directory in bricks run tmp var/lib/glusterd var/log/glusterfs; do
   mount -t tmpfs -o mode=755 tmpfs "$directory"
 done
+if [ "$bricks" != - ]; then mount --bind "$bricks" bricks; fi
 mkdir run/gluster
 pivot_root . old
 cd /

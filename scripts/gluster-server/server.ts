@@ -17,6 +17,11 @@ export interface GlusterServerRequest {
    * `current`: the caller's, where several servers need several addresses.
    */
   readonly network?: 'own' | 'current';
+  /**
+   * An empty directory to hold the files; in memory if left out. For kernels whose tmpfs has no trusted.*
+   * attributes.
+   */
+  readonly bricks?: string;
 }
 
 /** What can be sent to glusterd or a brick: it dies, falls silent while its ports stay open, answers again. */
@@ -55,11 +60,14 @@ export interface GlusterServer extends AsyncDisposable {
  *   own words when it does not start.
  */
 export async function startGlusterServer(request: GlusterServerRequest): Promise<GlusterServer> {
-  const { volumes, address = '10.77.0.1', network = 'own' } = request;
+  const { volumes, address = '10.77.0.1', network = 'own', bricks = '-' } = request;
   checkVolumes(volumes);
   checkAddress(address);
   const rootfs = await ensureServerRootfs();
-  const init = await startInit([rootfs, address, isIP(address) === 6 ? '128' : '32', ...volumes], network);
+  const init = await startInit(
+    [rootfs, bricks, address, isIP(address) === 6 ? '128' : '32', ...volumes],
+    network,
+  );
   const [firstVolume = ''] = volumes;
   const pidFile = (volume: string) => `/run/gluster/vols/${volume}/${address}-bricks-${volume}.pid`;
   return {

@@ -1,5 +1,7 @@
 #!/bin/bash
 # The guest's first process, started by /init of the image. Runs the command and powers off.
+# An argument of the kernel's command line.
+[ "${VM_INIT:-}" != systemd ] || exec /bin/bash /host/scripts/vm/systemd/init.sh
 export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root
 # The output is a terminal line, yet nobody sees colours on it.
 export TERM=dumb NO_COLOR=1

@@ -32,10 +32,17 @@ const files = {
 };
 
 export const node: Root = {
-  // The last two are Node's, which runs the tests.
-  packages: `${shellPackages} iproute2 kmod strace attr libatomic1 libstdc++6`.split(' '),
-  directories: [...directories, 'host', 'control', 'server', 'var/lib/kubelet'],
-  files: { ...files, 'etc/passwd': `${root}\n${nobody}\n` },
+  // The last two are Node's, which runs the tests. systemd and its bus run where a test asks for them.
+  packages: `${shellPackages} iproute2 kmod strace attr systemd dbus libatomic1 libstdc++6`.split(' '),
+  directories: [...directories, 'host', 'control', 'server', 'var/lib/kubelet', 'var/lib/dbus'],
+  files: {
+    ...files,
+    // Made by the packages' own scripts, which do not run here.
+    'etc/passwd': `${root}\n${nobody}\nmessagebus:x:100:101::/nonexistent:/usr/sbin/nologin\n`,
+    'etc/group': `${files['etc/group']}messagebus:x:101:\nadm:x:4:\n`,
+    'etc/fstab': '',
+    'etc/machine-id': '0123456789abcdef0123456789abcdef\n',
+  },
 };
 
 export const server: Root = {

@@ -14,6 +14,16 @@ export interface VmRun {
   /** 512 MB if left out; taken from the machine only as far as the guest uses it. */
   readonly memoryMegabytes?: number;
   readonly environment?: Readonly<Record<string, string>>;
+  /**
+   * What process 1 is: a script that runs the command and nothing else (if left out), or Debian's systemd,
+   * with the command as one of its services.
+   */
+  readonly init?: 'script' | 'systemd';
+  /**
+   * How often the guest boots, with systemd: the command runs in each boot, with the boot's number, from 1, in
+   * BOOT. The disk lives through the reboots. One that fails is the last.
+   */
+  readonly boots?: number;
   /** Gets the output piece by piece as it comes. */
   readonly onOutput?: (text: string) => void;
 }
@@ -43,7 +53,9 @@ export async function runInVm(run: VmRun): Promise<VmResult> {
 async function boot(run: VmRun, build: string, cpu: number): Promise<VmResult> {
   const script = join(import.meta.dirname, 'boot.sh');
   const memory = String(run.memoryMegabytes ?? 512);
-  const argv = [...namespaces, 'sh', script, build, repository, memory, String(cpu)];
+  const { init = 'script', boots = 1 } = run;
+  const parameters = [build, repository, memory, String(cpu), init, String(boots)];
+  const argv = [...namespaces, 'sh', script, ...parameters];
   const subprocess = execa('setpriv', argv, {
     input: commandFile(run),
     stdio: ['pipe', 'pipe', 'pipe', 'pipe'],

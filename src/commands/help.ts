@@ -35,6 +35,7 @@ const overview = `mounter: NFS and GlusterFS mounts for nodes without storage to
   mounter versions          the rootfs versions that are installed, and what runs from them
   mounter rollback [DIGEST] switch to the version before, or to another one
   mounter prune             remove versions that nothing needs
+  mounter unit --install    have systemd prepare the node at each boot
   mounter teardown          undo prepare
   mounter help COMMAND      the manual of one command
 
@@ -200,6 +201,26 @@ Exit status 1 when a mount would fail, 0 when not.
   mounter doctor
   mounter doctor --json
   mounter doctor --repair
+`,
+  unit: `mounter unit [prepare|statd|kubelet] [--install|--remove] [--root DIR]
+mounter unit kubelet [--rootfs DIR] [--root-dir DIR] [--host-root PATH] [-- [COMMAND] FLAGS…]
+
+Prints the systemd units that do at boot what is otherwise done by hand; where no systemd runs, a shell line
+that does the same. Without a name: prepare and statd.
+  prepare   containerized-mounter-prepare.service: mounter prepare, before kubelet.service
+  statd     containerized-mounter-rpcbind.service and -statd.service: NFSv3 locks, started by the first mount
+            that needs them and again when they die; and -notify.service: after a restart, servers are told
+            to give up the locks that this node had
+  kubelet   containerized-mounter-kubelet.service: mounter kubelet with these arguments
+
+      --install   write them to /etc/systemd/system, enable and start them; kubelet is not started. A second
+                  run changes nothing
+      --remove    disable and remove them (all, without a name); what runs goes on
+      --root DIR  of another system, such as an image that is being built; nothing is started
+
+  mounter unit --install
+  mounter unit prepare
+  mounter unit kubelet --install --rootfs /opt/kubelet -- kubelet --config /etc/kubernetes/kubelet.yaml
 `,
   exec: `mounter exec -- COMMAND [ARGUMENT…]
 

@@ -17,6 +17,7 @@ const commands: Readonly<Record<string, () => Promise<Command>>> = {
   rollback: async () => (await import('./rollback.ts')).rollback,
   prune: async () => (await import('./prune.ts')).pruneCommand,
   kubelet: async () => (await import('./kubelet.ts')).kubelet,
+  unit: async () => (await import('./unit.ts')).unit,
   exec: async () => (await import('./exec.ts')).exec,
   log: async () => (await import('./log.ts')).log,
   help: async () => (await import('./help.ts')).help,

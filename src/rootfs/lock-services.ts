@@ -1,13 +1,19 @@
 import { MounterError } from '../errors.ts';
 import { exitCode } from '../exit-codes.ts';
-import type { Host } from '../host/host.ts';
+import type { Host, Outcome } from '../host/host.ts';
 import { rootfsProcesses } from './daemons.ts';
 import { enterRootfs } from './enter.ts';
 import type { Layout } from './layout.ts';
 import type { NodeSettings } from './manifest.ts';
-import { moveToScopes } from './scope.ts';
+import { isSystemdRunning, moveToScopes } from './scope.ts';
 
 /** rpcbind and rpc.statd, which an NFSv3 mount with locks needs on this node. */
+
+/** Where `mounter unit --install` puts its units. */
+export const unitDirectory = '/etc/systemd/system';
+
+/** The unit of rpc.statd, which brings rpcbind along. */
+export const statdUnit = 'containerized-mounter-statd.service';
 
 export interface LockServicesContext {
   readonly host: Host;
@@ -26,15 +32,12 @@ export interface LockServicesContext {
  */
 export async function provideLockServices(target: string, context: LockServicesContext): Promise<boolean> {
   if (await lockServicesAnswer(context)) return false;
-  const { host, layout, manifest, signal } = context;
-  const outcome = await host.run({
-    argv: enterRootfs(host, layout.rootfs, manifest.enter, [manifest.daemons.startStatd]),
-    // Its turn, rpcbind, rpc.statd: each within the limit of a daemon.
-    deadlineMs: 3 * manifest.limits.daemonSeconds * 1000,
-    terminateMs: manifest.limits.terminateSeconds * 1000,
-    signal,
-  });
-  if (outcome.endedBy === 'interrupt') throw interrupted();
+  const { host, layout, manifest } = context;
+  if (await startedByUnit(context)) return true;
+  const outcome = await start(
+    enterRootfs(host, layout.rootfs, manifest.enter, [manifest.daemons.startStatd]),
+    context,
+  );
   if (await lockServicesAnswer(context)) {
     await moveLockServicesToScopes(context);
     return true;
@@ -46,6 +49,32 @@ export async function provideLockServices(target: string, context: LockServicesC
     helperOutput: outcome.output,
     hint: 'run mounter exec -- rpcinfo -p 127.0.0.1 to see what is registered; nolock keeps locks on this node, vers=4 needs no lock services',
   });
+}
+
+/**
+ * Where `mounter unit` has installed them, systemd starts them as services of their own, and again should
+ * they die. A unit that fails leaves the rest to start-statd itself.
+ */
+async function startedByUnit(context: LockServicesContext): Promise<boolean> {
+  const { host } = context;
+  if (!isSystemdRunning(host) || host.lstat(`${unitDirectory}/${statdUnit}`)?.kind !== 'file') return false;
+  await start([host.findProgram('systemctl'), 'start', statdUnit], context);
+  return lockServicesAnswer(context);
+}
+
+async function start(
+  argv: readonly string[],
+  { host, manifest, signal }: LockServicesContext,
+): Promise<Outcome> {
+  const outcome = await host.run({
+    argv,
+    // Its turn, rpcbind, rpc.statd: each within the limit of a daemon.
+    deadlineMs: 3 * manifest.limits.daemonSeconds * 1000,
+    terminateMs: manifest.limits.terminateSeconds * 1000,
+    signal,
+  });
+  if (outcome.endedBy === 'interrupt') throw interrupted();
+  return outcome;
 }
 
 /** Also those that mount.nfs has started by itself: nobody else moves them. */

@@ -19,7 +19,7 @@ export interface ScopedDaemon {
  * @see org.freedesktop.systemd1(5) "StartTransientUnit"
  */
 export async function moveToScopes(host: Host, find: () => readonly ScopedDaemon[]): Promise<void> {
-  if (host.stat('/run/systemd/system')?.kind !== 'directory') return;
+  if (!isSystemdRunning(host)) return;
   try {
     const busctl = host.findProgram('busctl');
     const own = host.readText('/proc/self/cgroup');
@@ -32,6 +32,11 @@ export async function moveToScopes(host: Host, find: () => readonly ScopedDaemon
   }
 }
 
+/** @see sd_booted(3) */
+export function isSystemdRunning(host: Host): boolean {
+  return host.stat('/run/systemd/system')?.kind === 'directory';
+}
+
 function startTransientUnit({ role, pid }: ScopedDaemon): readonly string[] {
   const properties = [
     'Description',
@@ -41,6 +46,11 @@ function startTransientUnit({ role, pid }: ScopedDaemon): readonly string[] {
     'au',
     '1',
     String(pid),
+    // At shutdown it ends when the volumes are unmounted: to unmount NFSv3 takes rpcbind and rpc.statd.
+    'Before',
+    'as',
+    '1',
+    'remote-fs-pre.target',
   ];
   return [
     'call',
@@ -51,7 +61,7 @@ function startTransientUnit({ role, pid }: ScopedDaemon): readonly string[] {
     'ssa(sv)a(sa(sv))',
     `containerized-mounter-${role}-${pid}.scope`,
     'fail',
-    '2',
+    '3',
     ...properties,
     '0',
   ];

@@ -75,14 +75,16 @@ chmod a+r /etc/resolv.conf 2>/dev/null
 exec 9>/run/start-statd.lock || exit 1
 flock -w ${seconds} 9 || { echo 'start-statd: another start-statd holds /run/start-statd.lock' >&2; exit 1; }
 
+# mount.nfs gives no argument. The units start one daemon each: start-statd rpcbind, start-statd statd.
 # Twice, before a daemon that is merely slow is taken for a deaf one; where none listens, both fail at once.
-if ! portmapper_answers && ! portmapper_answers; then
+if [ "\${1-}" != statd ] && ! portmapper_answers && ! portmapper_answers; then
   end_ours ${name(rpcbind)}
   # Where -w keeps the registrations for a restart; rpcbind gives up root, hence the owner.
   [ -d /run/rpcbind ] || { mkdir -m 0755 /run/rpcbind && chown _rpc /run/rpcbind; }
   daemon ${command(rpcbind)} || { echo 'start-statd: rpcbind does not start${rpcbindHint(manifest)}' >&2; exit 1; }
   wait_until portmapper_answers || { echo 'start-statd: rpcbind does not answer' >&2; exit 1; }
 fi
+[ "\${1-}" = rpcbind ] && exit 0
 statd_answers && exit 0
 # It may run and not be registered: rpcbind lost its list, and flock(2) would hang. Only a new one registers.
 end_ours ${name(statd)}

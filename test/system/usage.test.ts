@@ -16,6 +16,7 @@ const documented = [
   'prune',
   'prepare',
   'teardown',
+  'unit',
   'kubelet',
   'status',
   'exec',

@@ -22,7 +22,7 @@ test('a daemon in our own control group gets a scope of its own; one that has it
   const [argv = []] = host.commands;
   t.deepEqual(argv.slice(0, 2), ['/usr/bin/busctl', 'call']);
   t.true(argv.includes('containerized-mounter-rpcbind-7.scope'));
-  t.deepEqual(argv.slice(-5), ['PIDs', 'au', '1', '7', '0']);
+  t.deepEqual(argv.slice(-9), ['PIDs', 'au', '1', '7', 'Before', 'as', '1', 'remote-fs-pre.target', '0']);
 });
 
 test('without systemd nothing is looked for and nothing is run', async (t) => {

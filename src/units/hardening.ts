@@ -1,0 +1,34 @@
+/**
+ * What a unit can be denied although its mounts have to reach the host, and its processes must not keep a
+ * copy of the mount table. Everything that gives a service a mount namespace of its own is out, since systemd
+ * makes that a slave of the host's: ProtectSystem=, ProtectHome=, PrivateTmp=, PrivateDevices=, PrivateIPC=,
+ * ProtectProc=, ProtectKernelTunables=, ProtectKernelModules=, ProtectKernelLogs= and ProtectControlGroups=
+ * (each was tried on systemd 252). So is MemoryDenyWriteExecute=: the executable compiles as it runs.
+ * @see systemd.exec(5)
+ */
+const common = [
+  'NoNewPrivileges=yes',
+  'RestrictNamespaces=yes',
+  'RestrictRealtime=yes',
+  'RestrictSUIDSGID=yes',
+  'LockPersonality=yes',
+  'KeyringMode=private',
+  'SystemCallArchitectures=native',
+  'SystemCallFilter=~@clock @cpu-emulation @debug @module @obsolete @raw-io @reboot @swap',
+  'SystemCallErrorNumber=EPERM',
+];
+
+/** Mounts, makes files in the rootfs, and looks at other processes' roots; no network. */
+export const prepareHardening: readonly string[] = [
+  ...common,
+  'RestrictAddressFamilies=AF_UNIX',
+  'IPAddressDeny=any',
+  'CapabilityBoundingSet=CAP_SYS_ADMIN CAP_SYS_CHROOT CAP_SYS_PTRACE CAP_DAC_OVERRIDE CAP_DAC_READ_SEARCH CAP_CHOWN CAP_FOWNER CAP_MKNOD',
+];
+
+/** Enters the rootfs, replaces a daemon that is deaf, and gives up root; no mounts. */
+export const lockServiceHardening: readonly string[] = [
+  ...common,
+  'RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6 AF_NETLINK',
+  'CapabilityBoundingSet=CAP_SYS_CHROOT CAP_SYS_PTRACE CAP_KILL CAP_DAC_OVERRIDE CAP_DAC_READ_SEARCH CAP_CHOWN CAP_FOWNER CAP_SETUID CAP_SETGID CAP_SETPCAP CAP_NET_BIND_SERVICE',
+];

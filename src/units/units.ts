@@ -1,0 +1,194 @@
+import { type Layout, layoutOf } from '../rootfs/layout.ts';
+import { statdUnit } from '../rootfs/lock-services.ts';
+import type { Manifest } from '../rootfs/manifest.ts';
+import { lockServiceHardening, prepareHardening } from './hardening.ts';
+import { commandLine, plain, quoted } from './syntax.ts';
+
+/** The systemd units of a node, as text; nothing is read or written here. */
+
+export const unitNames = ['prepare', 'statd', 'kubelet'] as const;
+export type UnitName = (typeof unitNames)[number];
+
+/** A file of /etc/systemd/system. */
+export interface Unit {
+  readonly fileName: string;
+  readonly text: string;
+  /** Enabled: at boot it is started. The others are started by what needs them. */
+  readonly isEnabled: boolean;
+  /** Started by its installation, too: it does nothing that a running node does not have done already. */
+  readonly isStarted: boolean;
+}
+
+export interface UnitContext {
+  readonly layout: Layout;
+  readonly manifest: Manifest;
+  /** For `kubelet`: the arguments of `mounter kubelet`. */
+  readonly kubeletArguments: readonly string[];
+}
+
+/** The first line of each file, by which we know our own. */
+export const mark = '# Written by mounter unit.';
+
+export const prepareUnit = 'containerized-mounter-prepare.service';
+export const rpcbindUnit = 'containerized-mounter-rpcbind.service';
+export const notifyUnit = 'containerized-mounter-notify.service';
+export const kubeletUnit = 'containerized-mounter-kubelet.service';
+
+/** The units behind a name of the command line. @throws MounterError (usage) for a path that no unit can name. */
+export function unitsOf(name: UnitName, context: UnitContext): readonly Unit[] {
+  switch (name) {
+    case 'prepare':
+      return [prepare(context)];
+    case 'statd':
+      return [rpcbind(context), statd(context), notify(context)];
+    case 'kubelet':
+      return [kubelet(context)];
+    default:
+      return name satisfies never;
+  }
+}
+
+/** What does the same as the units at boot, as argv, where there is no systemd. */
+export function commandsOf(
+  name: UnitName,
+  { layout, kubeletArguments }: UnitContext,
+): readonly (readonly string[])[] {
+  const { executable } = layout;
+  switch (name) {
+    case 'prepare':
+      return [[executable, 'prepare']];
+    case 'statd':
+      // rpcbind and rpc.statd are started by the mounts that need them.
+      return [[executable, 'exec', '--', 'sm-notify']];
+    case 'kubelet':
+      return [[executable, 'kubelet', ...kubeletArguments]];
+    default:
+      return name satisfies never;
+  }
+}
+
+/**
+ * Wanted by kubelet, not required: a node whose preparation failed still runs every Pod without such a
+ * volume, and stopping this unit must not stop kubelet. It has no ExecStop=: mounted volumes stay.
+ */
+function prepare(context: UnitContext): Unit {
+  const { layout } = context;
+  const directories = [layout.home, ...sharedDirectories(context.manifest)].map(quoted).join(' ');
+  const text = file([
+    ['Unit', 'Description=Prepare this node for containerized mounts', ...installed(layout)],
+    ['', `RequiresMountsFor=${directories}`, 'After=local-fs.target'],
+    // At shutdown volumes are unmounted while lock services and the network are still there.
+    ['', 'Wants=remote-fs-pre.target', `Before=remote-fs-pre.target kubelet.service ${kubeletUnit}`],
+    ['Service', 'Type=oneshot', 'RemainAfterExit=yes', ...environment(layout)],
+    ['', `ExecStartPre=${commandLine(executableHome(layout))}`],
+    ['', `ExecStart=${commandLine([layout.executable, 'prepare'])}`],
+    ['', 'Restart=on-failure', 'RestartSec=10', 'TimeoutStartSec=120', ...prepareHardening],
+    ['Install', `WantedBy=multi-user.target kubelet.service ${kubeletUnit}`],
+  ]);
+  return { fileName: prepareUnit, text, isEnabled: true, isStarted: true };
+}
+
+/** /home may be mounted noexec: then `prepare` itself could not be started. It finds this bind, and keeps it. */
+function executableHome({ home, executable }: Layout): readonly string[] {
+  const script = 'test -x "$0" || { mount --bind "$1" "$1" && mount -o remount,bind,exec "$1"; }';
+  return ['/bin/sh', '-c', script, executable, home];
+}
+
+/**
+ * start-statd starts a daemon only where none answers, under the lock that a mount's own start-statd takes:
+ * there is never a second one, be the first the host's, in a scope, or this unit's from before.
+ */
+function rpcbind({ layout, manifest }: UnitContext): Unit {
+  const text = file([
+    ['Unit', 'Description=rpcbind of the containerized mounter', ...installed(layout)],
+    ['', `After=${prepareUnit} rpcbind.service rpcbind.socket network.target`, `Wants=${prepareUnit}`],
+    ['', `Before=remote-fs-pre.target`],
+    ['Service', 'Type=forking', ...environment(layout)],
+    ['', `ExecStart=${commandLine(startStatd(layout, manifest, 'rpcbind'))}`],
+    ['', ...supervised, ...lockServiceHardening],
+  ]);
+  return { fileName: rpcbindUnit, text, isEnabled: false, isStarted: false };
+}
+
+/** An rpcbind that was killed has forgotten rpc.statd, which registers at its start alone: both start again. */
+function statd({ layout, manifest }: UnitContext): Unit {
+  const text = file([
+    ['Unit', 'Description=rpc.statd of the containerized mounter', ...installed(layout)],
+    ['', `Requires=${rpcbindUnit}`, `After=${rpcbindUnit} rpc-statd.service`, 'Before=remote-fs-pre.target'],
+    ['Service', 'Type=forking', ...environment(layout)],
+    ['', `ExecStart=${commandLine(startStatd(layout, manifest, 'statd'))}`],
+    ['', ...supervised, ...lockServiceHardening],
+  ]);
+  return { fileName: statdUnit, text, isEnabled: false, isStarted: false };
+}
+
+/**
+ * A node that went down with NFSv3 locks tells the servers that it is up again; until then they keep the
+ * locks of before, and nobody gets them. It counts the node's restarts in a file that rpc.statd reads at its
+ * start, hence first. @see sm-notify(8)
+ */
+function notify({ layout, manifest }: UnitContext): Unit {
+  const state = plain(stateDirectory(manifest));
+  const text = file([
+    ['Unit', 'Description=Tell NFS servers that this node has restarted', ...installed(layout)],
+    ['', `ConditionDirectoryNotEmpty=|${state}/sm`, `ConditionDirectoryNotEmpty=|${state}/sm.bak`],
+    ['', 'Wants=network-online.target', `After=${prepareUnit} network-online.target`],
+    ['', `Before=${statdUnit} kubelet.service ${kubeletUnit}`],
+    ['Service', 'Type=forking', ...environment(layout)],
+    ['', `ExecStart=${commandLine([layout.executable, 'exec', '--', 'sm-notify'])}`],
+    ['', 'TimeoutStartSec=60', ...lockServiceHardening],
+    ['Install', 'WantedBy=multi-user.target'],
+  ]);
+  return { fileName: notifyUnit, text, isEnabled: true, isStarted: false };
+}
+
+function stateDirectory({ mounts }: Manifest): string {
+  return mounts.mounter.find(({ rootfs }) => rootfs === '/var/lib/nfs')?.host ?? '/var/lib/nfs';
+}
+
+/** As kubelet's own units are: its restart leaves what it has started. No sandbox: it is the node. */
+function kubelet({ layout, kubeletArguments }: UnitContext): Unit {
+  const text = file([
+    ['Unit', 'Description=kubelet in a rootfs of its own', ...installed(layout)],
+    ['', 'Documentation=https://kubernetes.io/docs/', `Wants=${prepareUnit} network-online.target`],
+    ['', `After=${prepareUnit} network-online.target containerd.service crio.service docker.service`],
+    ['', 'Conflicts=kubelet.service', 'StartLimitIntervalSec=0'],
+    ['Service', 'Type=exec', ...environment(layout)],
+    ['', `ExecStart=${commandLine([layout.executable, 'kubelet', ...kubeletArguments])}`],
+    ['', 'Restart=always', 'RestartSec=10', 'KillMode=process', 'Delegate=yes', 'TasksMax=infinity'],
+    ['', 'CPUAccounting=yes', 'MemoryAccounting=yes', 'OOMScoreAdjust=-999'],
+    ['Install', 'WantedBy=multi-user.target'],
+  ]);
+  return { fileName: kubeletUnit, text, isEnabled: true, isStarted: false };
+}
+
+const supervised = ['Restart=on-failure', 'RestartSec=1', 'TimeoutStartSec=60', 'TimeoutStopSec=10'];
+
+function startStatd({ executable }: Layout, { daemons }: Manifest, which: 'rpcbind' | 'statd') {
+  return [executable, 'exec', '--', daemons.startStatd, which];
+}
+
+/** Without the executable the unit is skipped: nothing fails on a node that the mounter was removed from. */
+function installed({ executable }: Layout): readonly string[] {
+  return [`ConditionFileIsExecutable=${plain(executable)}`];
+}
+
+function environment({ home, manifest }: Layout): readonly string[] {
+  return manifest === layoutOf(home).manifest
+    ? []
+    : [`Environment=${quoted(`MOUNTER_MANIFEST=${manifest}`)}`];
+}
+
+function sharedDirectories({ mounts }: Manifest): readonly string[] {
+  return mounts.mounter.flatMap(({ propagation, host }) =>
+    propagation === 'shared' && host !== undefined ? [host] : [],
+  );
+}
+
+/** Lines in sections; '' goes on with the one before. */
+function file(parts: readonly (readonly [section: string, ...lines: readonly string[]])[]): string {
+  const lines = parts.flatMap(([section, ...rest]) =>
+    section === '' ? rest : ['', `[${section}]`, ...rest],
+  );
+  return `${[mark, ...lines].join('\n')}\n`;
+}

@@ -1,0 +1,45 @@
+import test from 'ava';
+import { mounterHome, ScratchNode } from '../fixtures/namespace.ts';
+
+/** Where no systemd runs; with one: test/systemd. */
+
+test('without systemd a shell line is printed that does the same', async (t) => {
+  await using node = await ScratchNode.installed();
+  const lines = await node.mustRun('unit', 'prepare');
+  t.is(lines.split('\n')[1], `${mounterHome}/mounter prepare`);
+  await node.shell(lines);
+  t.is(await node.mustRun('prepare'), 'prepared already; nothing to do\n');
+  await node.shell(await node.mustRun('unit', 'statd'));
+  t.is(await node.mustRun('prepare'), 'prepared already; nothing to do\n');
+});
+
+test('without systemd nothing is installed, and the line is in the hint', async (t) => {
+  await using node = await ScratchNode.installed();
+  for (const flag of ['--install', '--remove']) {
+    const { status, stderr } = await node.mounter('unit', flag);
+    t.is(status, 2);
+    t.regex(stderr, /^mounter: unit: systemd does not run on this node\nhint: .*mounter prepare/);
+  }
+});
+
+test('for another root the units themselves are printed', async (t) => {
+  await using node = await ScratchNode.installed();
+  const text = await node.mustRun('unit', 'prepare', '--root', '/mnt/shared');
+  t.regex(text, /^# \/mnt\/shared\/etc\/systemd\/system\/containerized-mounter-prepare\.service\n/);
+});
+
+for (const [argv, message] of [
+  [['prepair'], /^mounter: prepair: no such unit\nhint: did you mean prepare\?/],
+  [['prepare', '--rootfs', '/x'], /^mounter: --rootfs: is for mounter unit kubelet alone\n/],
+  [['--install', '--remove'], /^mounter: --remove: the opposite of --install\n/],
+  [['--instal'], /did you mean --install\?/],
+  [['--install', '--root', '/nowhere'], /^mounter: \/nowhere: no such directory\n/],
+] as const) {
+  test(`mounter unit ${argv.join(' ')}: a usage error`, async (t) => {
+    await using node = await ScratchNode.installed();
+    const { status, stderr, stdout } = await node.mounter('unit', ...argv);
+    t.is(status, 1);
+    t.regex(stderr, message);
+    t.is(stdout, '');
+  });
+}

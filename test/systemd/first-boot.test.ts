@@ -1,0 +1,189 @@
+import { mkdirSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { setTimeout } from 'node:timers/promises';
+import test from 'ava';
+import { execa } from 'execa';
+import { readMountsFrom } from '../vm/mountinfo.ts';
+import { home } from '../vm/node.ts';
+import {
+  daemons,
+  installKubelet,
+  kubeletIsReady,
+  locksWork,
+  mounter,
+  property,
+  restartKubelet,
+  run,
+  startServers,
+  systemctl,
+  theDaemon,
+  volumesWork,
+} from './node.ts';
+
+/** A node is set up: two commands, then kubelet. Debian's systemd is process 1. */
+
+const prepare = 'containerized-mounter-prepare.service';
+
+test.before(startServers);
+
+test.serial('two commands set a node up; the second one again changes nothing', async (t) => {
+  await run('/host/dist/mounter', 'install', '/host/dist/rootfs.tar.zst');
+  t.is(
+    await mounter('unit', '--install'),
+    [
+      ...['prepare', 'rpcbind', 'statd', 'notify'].map(
+        (name) => `wrote /etc/systemd/system/containerized-mounter-${name}.service`,
+      ),
+      'enabled containerized-mounter-prepare.service',
+      'enabled containerized-mounter-notify.service',
+      'started containerized-mounter-prepare.service',
+    ].join('\n'),
+  );
+  t.is(await mounter('unit', '--install'), 'installed already; nothing to do');
+  t.is(await mounter('prepare'), 'prepared already; nothing to do');
+});
+
+test.serial('systemd-analyze has nothing to say against the units', async (t) => {
+  await mounter(
+    'unit',
+    'kubelet',
+    '--install',
+    '--rootfs',
+    '/opt/a b$c%d',
+    '--',
+    'kubelet',
+    '--v=$HOME',
+    '50%',
+    '"',
+  );
+  const units = readdirSync('/etc/systemd/system').filter((name) => name.endsWith('.service'));
+  t.is(units.length, 5);
+  const { all, exitCode } = await execa(
+    'systemd-analyze',
+    ['verify', ...units.map((name) => `/etc/systemd/system/${name}`)],
+    { all: true, reject: false },
+  );
+  t.is(all, '');
+  t.is(exitCode, 0);
+});
+
+test.serial("systemd reads a kubelet's arguments as they were given", async (t) => {
+  const execStart = await property('containerized-mounter-kubelet.service', 'ExecStart');
+  t.true(
+    execStart.includes(`argv[]=${home}/mounter kubelet --rootfs /opt/a b$$c%d -- kubelet --v=$$HOME 50% " ;`),
+    execStart,
+  );
+  t.is(
+    await mounter('unit', 'kubelet', '--remove'),
+    'removed /etc/systemd/system/containerized-mounter-kubelet.service',
+  );
+});
+
+test.serial('another unit of that name is not overwritten', async (t) => {
+  await systemctl('mask', 'containerized-mounter-kubelet.service');
+  const { exitCode, stderr } = await execa(
+    `${home}/mounter`,
+    ['unit', 'kubelet', '--install', '--', 'kubelet'],
+    { reject: false },
+  );
+  t.is(exitCode, 2);
+  t.regex(stderr, /systemctl unmask containerized-mounter-kubelet\.service/);
+  await systemctl('unmask', 'containerized-mounter-kubelet.service');
+});
+
+test.serial(
+  'the kubelet directory is shared on the host itself: the unit has no mounts of its own',
+  async (t) => {
+    const [kubelet] = await readMountsFrom('/var/lib/kubelet');
+    t.truthy(kubelet?.peerGroup);
+    for (const name of ['prepare', 'rpcbind', 'statd', 'notify']) {
+      const unit = `containerized-mounter-${name}.service`;
+      t.log((await run('systemd-analyze', 'security', '--no-pager', unit)).split('\n').at(-1));
+    }
+  },
+);
+
+test.serial('kubelet mounts NFSv4, NFSv3, NFSv3 by negotiation, and GlusterFS', async (t) => {
+  await installKubelet();
+  await systemctl('enable', '--now', 'kubelet.service');
+  await kubeletIsReady();
+  await volumesWork(t);
+});
+
+test.serial("no daemon is in kubelet's control group, nor in the scope of a mount", async (t) => {
+  t.is(theDaemon(t, 'rpcbind')?.unit, 'containerized-mounter-rpcbind.service');
+  t.is(theDaemon(t, 'rpc.statd')?.unit, 'containerized-mounter-statd.service');
+  for (const { pid } of daemons())
+    t.is(
+      readlinkSync(`/proc/${pid}/ns/mnt`),
+      readlinkSync('/proc/1/ns/mnt'),
+      'no mount namespace of its own',
+    );
+  const gluster = daemons().filter(({ name }) => name.startsWith('gluster'));
+  t.true(gluster.length > 0);
+  for (const { pid, unit } of gluster) t.is(unit, `containerized-mounter-glusterfs-${pid}.scope`);
+});
+
+for (const [what, action] of [
+  ['a restart', restartKubelet],
+  [
+    'SIGKILL to all of it, and its restart',
+    async () => {
+      await systemctl('kill', '--signal=KILL', 'kubelet.service');
+      await restartKubelet();
+    },
+  ],
+] as const) {
+  test.serial(`${what} of kubelet ends no daemon and unmounts nothing`, async (t) => {
+    const before = daemons();
+    const mounts = await readMountsFrom('/');
+    await action();
+    t.deepEqual(daemons(), before);
+    t.deepEqual(await readMountsFrom('/'), mounts);
+    await volumesWork(t);
+  });
+}
+
+for (const name of ['rpcbind', 'rpc.statd'] as const) {
+  test.serial(`${name} killed: systemd starts it again, and locks work without a mount`, async (t) => {
+    const before = theDaemon(t, name);
+    process.kill(before?.pid ?? 0, 'SIGKILL');
+    for (let i = 0; i < 200 && !(await isAnswering()); i += 1) await setTimeout(100);
+    t.not(theDaemon(t, name)?.pid, before?.pid);
+    t.is(theDaemon(t, 'rpcbind')?.unit, 'containerized-mounter-rpcbind.service');
+    t.is(theDaemon(t, 'rpc.statd')?.unit, 'containerized-mounter-statd.service');
+    await locksWork(t);
+  });
+}
+
+/** After the second of RestartSec=. */
+async function isAnswering(): Promise<boolean> {
+  await setTimeout(500);
+  const call = ['exec', '--', 'rpcinfo', '-u', '127.0.0.1', 'status', '1'];
+  return (await execa(`${home}/mounter`, call, { reject: false })).exitCode === 0;
+}
+
+test.serial('stopping the units unmounts nothing, and stops no kubelet', async (t) => {
+  const mounts = await readMountsFrom('/');
+  await systemctl('stop', 'containerized-mounter-prepare.service');
+  t.deepEqual(await readMountsFrom('/'), mounts);
+  t.is(await property('kubelet.service', 'ActiveState'), 'active');
+  await volumesWork(t);
+  t.is(await mounter('unit', '--install'), 'started containerized-mounter-prepare.service');
+  t.deepEqual(await readMountsFrom('/'), mounts);
+});
+
+test.serial('units for an image that is being built: written and enabled, nothing started', async (t) => {
+  const root = '/var/tmp/image';
+  mkdirSync(root);
+  const done = await mounter('unit', 'prepare', '--install', '--root', root);
+  const path = `${root}/etc/systemd/system/${prepare}`;
+  t.is(done, `wrote ${path}\nenabled ${prepare}`);
+  t.is(readFileSync(path, 'utf8'), readFileSync(`/etc/systemd/system/${prepare}`, 'utf8'));
+  t.is(
+    readlinkSync(`${root}/etc/systemd/system/kubelet.service.wants/${prepare}`),
+    `/etc/systemd/system/${prepare}`,
+  );
+  t.is(await mounter('unit', 'prepare', '--install', '--root', root), 'installed already; nothing to do');
+  t.is(await mounter('unit', '--remove', '--root', root), `removed ${path}`);
+  t.is(await run('find', root, '-name', 'containerized*'), '');
+});

@@ -1,0 +1,82 @@
+import { mkdirSync, readdirSync, writeFileSync } from 'node:fs';
+import { setTimeout } from 'node:timers/promises';
+import test from 'ava';
+import { digestOf, manifestText, rootfsWith } from '../fixtures/rootfs-versions.ts';
+import { readMountsFrom } from '../vm/mountinfo.ts';
+import {
+  daemons,
+  kubeletIsReady,
+  lockState,
+  mounter,
+  property,
+  restartKubelet,
+  run,
+  startServers,
+  systemctl,
+  theDaemon,
+  volumes,
+  volumesWork,
+} from './node.ts';
+
+/** After a reboot, with nobody's help. */
+
+test.serial('the node is prepared before kubelet starts, and not by kubelet', async (t) => {
+  const [prepared, started] = await Promise.all([
+    property('containerized-mounter-prepare.service', 'ActiveEnterTimestampMonotonic'),
+    property('kubelet.service', 'ExecMainStartTimestampMonotonic'),
+  ]);
+  t.is(await property('containerized-mounter-prepare.service', 'Result'), 'success');
+  t.true(Number(prepared) > 0 && Number(prepared) <= Number(started), `${prepared} ${started}`);
+  t.is(await mounter('prepare'), 'prepared already; nothing to do');
+  t.is(await systemctl('is-system-running').catch((error) => error.stdout), 'running');
+});
+
+test.serial(
+  'volumes were unmounted in order: no server has locks of ours, and no lock service runs',
+  async (t) => {
+    t.is(await property('containerized-mounter-notify.service', 'ConditionResult'), 'no');
+    t.deepEqual(readdirSync(`${lockState}/sm`), []);
+    t.deepEqual(daemons(), []);
+  },
+);
+
+test.serial('kubelet gets its volumes as soon as the servers are there, and locks work', async (t) => {
+  await startServers();
+  await kubeletIsReady();
+  await volumesWork(t);
+  t.is(theDaemon(t, 'rpcbind')?.unit, 'containerized-mounter-rpcbind.service');
+  t.is(theDaemon(t, 'rpc.statd')?.unit, 'containerized-mounter-statd.service');
+});
+
+test.serial('a restart of kubelet ends no daemon and unmounts nothing', async (t) => {
+  const before = daemons();
+  const mounts = await readMountsFrom('/');
+  await restartKubelet();
+  t.deepEqual(daemons(), before);
+  t.deepEqual(await readMountsFrom('/'), mounts);
+  await volumesWork(t);
+});
+
+test.serial('an upgrade leaves the units as they are, and volumes and daemons at work', async (t) => {
+  const bytes = await rootfsWith('upgraded');
+  mkdirSync('/var/tmp/upgrade', { recursive: true });
+  writeFileSync('/var/tmp/upgrade/rootfs.tar', bytes);
+  const manifest = JSON.parse(manifestText);
+  manifest.rootfs.digest = digestOf(bytes);
+  writeFileSync('/var/tmp/upgrade/rootfs-manifest.json', JSON.stringify(manifest));
+  const before = daemons();
+  await mounter('install', '/var/tmp/upgrade/rootfs.tar');
+  t.is(await mounter('unit', '--install'), 'installed already; nothing to do');
+  t.deepEqual(daemons(), before);
+  await restartKubelet();
+  await volumesWork(t);
+});
+
+test.serial('the node loses its power while it holds locks', async (t) => {
+  await run('systemd-run', '--unit=lock-holder', 'flock', `${volumes.v3}/lock`, 'sleep', 'infinity');
+  const servers = ['10.9.0.1', '10.9.1.1'];
+  for (let i = 0; i < 50 && readdirSync(`${lockState}/sm`).length < servers.length; i += 1)
+    await setTimeout(100);
+  t.deepEqual(readdirSync(`${lockState}/sm`), servers);
+  writeFileSync('/run/power-loss', '');
+});

@@ -1,0 +1,94 @@
+import { existsSync, readdirSync, readFileSync, realpathSync } from 'node:fs';
+import test from 'ava';
+import { execa } from 'execa';
+import { readMountsFrom } from '../vm/mountinfo.ts';
+import { home } from '../vm/node.ts';
+import {
+  daemons,
+  kubeletIsReady,
+  lockState,
+  mounter,
+  property,
+  restartKubelet,
+  run,
+  startServers,
+  systemctl,
+  theDaemon,
+  volumes,
+  volumesWork,
+} from './node.ts';
+
+/** After a power loss, with the rootfs that was installed before. */
+
+test.serial('servers are told to give up the locks of before', async (t) => {
+  t.is(await property('containerized-mounter-notify.service', 'ConditionResult'), 'yes');
+  t.is(await property('containerized-mounter-notify.service', 'Result'), 'success');
+  // Odd while the node is up; each restart that somebody has to be told of adds 2.
+  const state = readFileSync(`${lockState}/state`).readInt32LE(0);
+  t.true(state >= 3 && state % 2 === 1, String(state));
+  t.deepEqual(readdirSync(`${lockState}/sm`), []);
+});
+
+test.serial('the new rootfs is prepared, and kubelet gets its volumes from it', async (t) => {
+  t.true(existsSync(`${home}/rootfs/upgraded`));
+  t.is(await mounter('prepare'), 'prepared already; nothing to do');
+  await startServers();
+  await kubeletIsReady();
+  await volumesWork(t);
+  const root = realpathSync(`${home}/rootfs`);
+  const others = daemons().filter((daemon) => daemon.root !== root);
+  t.deepEqual(others, []);
+});
+
+test.serial('without the units of the lock services, mounts start them in scopes of their own', async (t) => {
+  await mounter('unit', 'statd', '--remove');
+  await systemctl('stop', 'kubelet.service');
+  for (const target of [volumes.old, volumes.v3]) await run('umount', target);
+  await systemctl('stop', 'containerized-mounter-statd.service', 'containerized-mounter-rpcbind.service');
+  t.deepEqual(
+    daemons().filter(({ name }) => name.startsWith('rpc')),
+    [],
+  );
+  await restartKubelet();
+  await volumesWork(t);
+  for (const [name, role] of [
+    ['rpcbind', 'rpcbind'],
+    ['rpc.statd', 'statd'],
+  ] as const) {
+    const daemon = theDaemon(t, name);
+    t.is(daemon?.unit, `containerized-mounter-${role}-${daemon?.pid}.scope`);
+  }
+});
+
+test.serial('nor does a restart of kubelet end those', async (t) => {
+  const before = daemons();
+  const mounts = await readMountsFrom('/');
+  await restartKubelet();
+  t.deepEqual(daemons(), before);
+  t.deepEqual(await readMountsFrom('/'), mounts);
+  await volumesWork(t);
+});
+
+test.serial('a home that is mounted noexec is made executable before anything is run from it', async (t) => {
+  await systemctl('stop', 'kubelet.service');
+  for (const target of Object.values(volumes)) await run('umount', target);
+  await mounter('teardown');
+  await systemctl('stop', 'containerized-mounter-prepare.service');
+  await run('mount', '--bind', '/home', '/home');
+  await run('mount', '-o', 'remount,bind,noexec,nosuid', '/home');
+  t.is((await execa(`${home}/mounter`, ['prepare'], { reject: false })).code, 'EACCES');
+  await systemctl('start', 'containerized-mounter-prepare.service');
+  t.is(await mounter('prepare'), 'prepared already; nothing to do');
+  const [entry] = await readMountsFrom(home);
+  t.true(entry?.mountOptions.includes('nosuid'));
+});
+
+test.serial('all of it is taken back', async (t) => {
+  t.is(
+    await mounter('unit', '--remove'),
+    'removed /etc/systemd/system/containerized-mounter-prepare.service',
+  );
+  t.is(await mounter('unit', '--remove'), 'not installed; nothing to do');
+  const left = await run('find', '/etc/systemd/system', '-name', 'containerized-mounter*');
+  t.is(left, '');
+});

@@ -1,0 +1,64 @@
+import test from 'ava';
+import { layoutOf } from '../../../src/rootfs/layout.ts';
+import { commandsOf, mark, type UnitContext, unitNames, unitsOf } from '../../../src/units/units.ts';
+import { manifest } from '../../fixtures/node-model.ts';
+
+const contextOf = (home: string, manifestPath?: string): UnitContext => ({
+  layout: layoutOf(home, manifestPath),
+  manifest,
+  kubeletArguments: ['--rootfs', '/opt/kubelet', '--', 'kubelet', '--v=2'],
+});
+
+const home = '/home/mounter';
+const all = unitNames.flatMap((name) => unitsOf(name, contextOf(home)));
+const textOf = (part: string) => all.find(({ fileName }) => fileName.includes(part))?.text ?? '';
+
+/** systemd makes the mounts of a service with one of these a slave of the host's (each tried on 252). */
+const withNamespace =
+  /^(Protect(System|Home|Proc|KernelTunables|KernelModules|KernelLogs|ControlGroups)|Private\w+|(ReadOnly|ReadWrite|Inaccessible)Paths|BindPaths|TemporaryFileSystem|Root\w+|MountFlags|DynamicUser|ProcSubset)=/m;
+
+for (const { fileName, text } of all) {
+  test(`${fileName} is known for ours, has no mount namespace of its own, and lets the executable compile`, (t) => {
+    t.true(text.startsWith(mark));
+    t.notRegex(text, withNamespace);
+    t.notRegex(text, /^MemoryDenyWriteExecute=/m);
+    t.regex(text, /^ConditionFileIsExecutable=\/home\/mounter\/mounter$/m);
+  });
+}
+
+test('prepare comes before kubelet, which wants it but does not fall with it', (t) => {
+  const text = textOf('prepare');
+  t.regex(text, /^Before=.*\bkubelet\.service\b/m);
+  t.regex(text, /^WantedBy=.*\bkubelet\.service\b/m);
+  t.notRegex(text, /^(RequiredBy|ExecStop)=/m);
+  t.regex(text, /^RequiresMountsFor="\/home\/mounter" "\/var\/lib\/kubelet"$/m);
+});
+
+test('rpcbind and rpc.statd go by the lock of start-statd, and are for nobody at boot', (t) => {
+  t.regex(textOf('rpcbind'), /^ExecStart=.*"exec" "--" "\/usr\/sbin\/start-statd" "rpcbind"$/m);
+  t.regex(textOf('-statd'), /^ExecStart=.*"\/usr\/sbin\/start-statd" "statd"$/m);
+  t.regex(textOf('-statd'), /^Requires=containerized-mounter-rpcbind\.service$/m);
+  t.deepEqual(
+    all.filter(({ isEnabled }) => isEnabled).map(({ fileName }) => fileName.replace(/^.*mounter-/, '')),
+    ['prepare.service', 'notify.service', 'kubelet.service'],
+  );
+});
+
+test('a home with blanks, quotes and specifiers is named in every place as that place needs it', (t) => {
+  const [unit] = unitsOf('prepare', contextOf('/opt/a "b" 5%i $x'));
+  t.regex(unit?.text ?? '', /^ExecStart="\/opt\/a \\"b\\" 5%%i \$x\/mounter" "prepare"$/m);
+  t.regex(unit?.text ?? '', /^ConditionFileIsExecutable=\/opt\/a "b" 5%%i \$x\/mounter$/m);
+  t.regex(unit?.text ?? '', /^ExecStartPre=.* "\/opt\/a \\"b\\" 5%%i \$\$x"$/m);
+});
+
+test('another manifest is handed on', (t) => {
+  const [unit] = unitsOf('prepare', contextOf(home, '/etc/mounter.json'));
+  t.regex(unit?.text ?? '', /^Environment="MOUNTER_MANIFEST=\/etc\/mounter\.json"$/m);
+  t.notRegex(textOf('prepare'), /^Environment=/m);
+});
+
+test('without systemd there is a command for each', (t) => {
+  t.deepEqual(commandsOf('prepare', contextOf(home)), [['/home/mounter/mounter', 'prepare']]);
+  t.is(commandsOf('statd', contextOf(home)).length, 1);
+  t.deepEqual(commandsOf('kubelet', contextOf(home))[0]?.slice(-3), ['--', 'kubelet', '--v=2']);
+});
