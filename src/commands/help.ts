@@ -58,6 +58,8 @@ path of a directory below the kubelet directory. Success means that it is visibl
       --json            the plan, or a failure: one object with class, status, subject, message, hint
 
 NFSv3 with locks needs rpcbind and rpc.statd; they are started when needed, once per node.
+Where the manifest says "enabled": false the mounter is off: the host's own mount(8) runs instead, with the
+same arguments.
 Exit status as in mount(8): 0 success, 1 usage or not root, 2 system, 8 interrupted, 32 mount failure,
 or the helper's own.
 
@@ -67,6 +69,7 @@ or the helper's own.
   mounter mount --dry-run -t nfs server:/export /var/lib/kubelet/pods/test/volume
 `,
   install: `mounter install SOURCE [OPTION…]
+mounter install --helpers | --remove-helpers [--directory DIR]
 
 Fetches a rootfs, unpacks it to versions/DIGEST below MOUNTER_HOME, checks that what its manifest promises
 is there and runs, places this executable and the manifest, and switches the rootfs to it by one rename.
@@ -84,6 +87,11 @@ that was there. SOURCE is one of
                            node's own
       --home DIR           instead of MOUNTER_HOME
       --no-switch          leave the rootfs as it is; mounter rollback DIGEST switches later
+      --helpers            place mount.nfs, mount.nfs4 and mount.glusterfs, links to MOUNTER_HOME/mounter, where
+                           the host's own mount(8) finds them: for a kubelet without the flag, for fstab.
+                           A helper that the host has is left alone. With SOURCE, or without
+      --remove-helpers     take these links away again
+      --directory DIR      for them, instead of the first of /sbin, /sbin/fs.d, /sbin/fs that is writable
       --into DIR           unpack any image to DIR, new or empty, and nothing else
       --platform linux/ARCH[/VARIANT]   of an image for several; this machine's if left out
       --mirror HOST=URL    ask there first for what is at HOST; may be repeated
@@ -93,6 +101,7 @@ that was there. SOURCE is one of
   mounter install registry.example/storage-tools:v3
   mounter install dist/rootfs.tar.zst
   mounter install /media/rootfs.tar --manifest /media/rootfs-manifest.json
+  mounter install --helpers
   mounter install registry.example/hyperkube:v1.9.0 --into /opt/kubelet
 `,
   versions: `mounter versions [--json]
@@ -126,7 +135,8 @@ one included (2 if left out). --dry-run only says what it would remove.
 
 Makes the node ready, after each boot and before kubelet: MOUNTER_HOME as a private mount, the kubelet
 directory as a shared mount with a peer group of its own, and inside the rootfs what its helpers need
-(mounts.mounter of the manifest). Says what it did; a second run does nothing.
+(mounts.mounter of the manifest). Says what it did; a second run does nothing. Where the manifest says
+"enabled": false it does nothing, with status 0.
 
   mounter prepare
 `,
@@ -140,7 +150,8 @@ mounts away. Refuses while volumes are mounted, unless it may unmount them. File
 `,
   status: `mounter status [--json]
 
-What is installed, prepared, running and mounted. Exit status 0 when a mount can work, 1 when not.
+What is installed, prepared, running and mounted. Exit status 0 when a mount can work, or where the manifest
+turns the mounter off on purpose; 1 when not.
 
   mounter status
   mounter status --json

@@ -1,3 +1,6 @@
+import { MounterError } from '../errors.ts';
+import { exitCode } from '../exit-codes.ts';
+import { callerMark } from '../host/child.ts';
 import type { Host } from '../host/host.ts';
 import { type HelperName, parseHelperArguments, parseMountArguments } from '../mount/argv.ts';
 import type { MountContext } from '../mount/context.ts';
@@ -6,6 +9,7 @@ import { toMountRequest } from '../mount/request.ts';
 import { runPlan } from '../mount/run.ts';
 import { describePlan, describeStep, planAsJson } from '../mount/show.ts';
 import type { Layout } from '../rootfs/layout.ts';
+import type { NodeSettings } from '../rootfs/manifest.ts';
 import { requireRoot } from '../rootfs/node.ts';
 import { readSettings } from '../rootfs/settings.ts';
 import type { Output } from './output.ts';
@@ -25,13 +29,19 @@ export async function mount(
   host: Host,
   output: Output,
 ): Promise<void> {
+  if (process.env[callerMark] !== undefined) throw calledByItself(helperName ?? 'mount');
+  // Before the arguments are read: where the mounter is off, they are the host's mount(8)'s to judge.
+  const reading = readSettings(host, layout);
+  if (await isTurnedOff(reading)) {
+    await (await import('./turned-off.ts')).mountByHost(helperName, layout, host);
+  }
   const args = helperName === undefined ? parseMountArguments(argv) : parseHelperArguments(helperName, argv);
   if (args.help) {
     output.out((await import('./help.ts')).helpFor('mount'));
     return;
   }
   const request = toMountRequest(args);
-  const settings = await readSettings(host, layout);
+  const settings = await reading;
   const plan = planMount(request, settings, layout);
   if (args.dryRun) {
     output.out(args.json ? planAsJson(plan) : describePlan(plan));
@@ -44,6 +54,24 @@ export async function mount(
   const result = await runPlan(plan, { host, layout, manifest: settings, report });
   if (result.wasMounted && args.verbose) output.err(wasMounted(plan));
   output.err(result.helperOutput);
+}
+
+/** On a node that nothing is installed on, a call that is not in order is told that first. */
+async function isTurnedOff(reading: Promise<NodeSettings>): Promise<boolean> {
+  try {
+    return !(await reading).enabled;
+  } catch {
+    return false;
+  }
+}
+
+/** A rootfs whose helper is mounter again, by whatever mistake, would go on for ever. */
+function calledByItself(name: string): MounterError {
+  return new MounterError('is mounter itself, and it was mounter that called it as a mount helper', {
+    subject: name,
+    status: exitCode.system,
+    hint: 'the rootfs has to hold the real helper: run mounter install SOURCE, and see where MOUNTER_HOME leads',
+  });
 }
 
 function wasMounted(plan: MountPlan): string {

@@ -6,7 +6,9 @@ import { parseFlags } from './flags.ts';
 import { type NodeStatus, observeNode } from './node-status.ts';
 import { table } from './tables.ts';
 
-/** `mounter status` @returns 1 when a mount could not work: nothing installed, or not prepared. */
+const turnedOff = 'no: "enabled": false in the manifest; mounter mount is the host\'s own mount(8)';
+
+/** `mounter status` @returns 1 when a mount could not work: nothing installed, or not prepared; not where it is turned off. */
 export async function status(
   argv: readonly string[],
   { layout, host, output }: CommandContext,
@@ -15,7 +17,7 @@ export async function status(
   const manifest = host.stat(layout.manifest) === undefined ? undefined : await readManifest(host, layout);
   const node = await observeNode(host, layout, manifest);
   output.out(flags.has('json') ? `${JSON.stringify(node, undefined, 2)}\n` : forPeople(node));
-  return node.isPrepared ? exitCode.success : exitCode.usage;
+  return node.isPrepared || !node.isEnabled ? exitCode.success : exitCode.usage;
 }
 
 function forPeople(node: NodeStatus): string {
@@ -24,6 +26,7 @@ function forPeople(node: NodeStatus): string {
     ['executable', node.executable ?? 'missing: run mounter install SOURCE'],
     ['rootfs', node.digest ?? 'none: run mounter install SOURCE'],
     ['versions', node.versions.join(' ') || 'none'],
+    ...(node.isEnabled ? [] : [['enabled', turnedOff]]),
     ['prepared', node.isPrepared ? 'yes' : 'no: run mounter prepare'],
     ...describeLocks(node.lockServices, node.isPrepared),
   ]);
