@@ -35,6 +35,8 @@ const overview = `mounter: NFS and GlusterFS mounts for nodes without storage to
   mounter rollback [DIGEST] switch to the version before, or to another one
   mounter prune             remove versions that nothing needs
   mounter teardown          undo prepare
+  mounter manifest daemonset|cloud-init   print what sets up a whole fleet
+  mounter node-agent        what the DaemonSet's container runs
   mounter help COMMAND      the manual of one command
 
 Called as mount.nfs, mount.nfs4 or mount.glusterfs it is that mount helper.
@@ -193,6 +195,52 @@ Exit status 1 when a mount would fail, 0 when not.
   mounter doctor
   mounter doctor --json
   mounter doctor --repair
+`,
+  manifest: `mounter manifest daemonset --image REFERENCE@sha256:HEX [OPTION…]
+mounter manifest cloud-init --executable URL (--image REFERENCE@sha256:HEX | --url URL --digest sha256:HEX) [OPTION…]
+
+daemonset prints what kubectl apply takes: a DaemonSet that installs the tools on each node, prepares it and
+keeps it so, from the image that npm run image makes. A node is ready when mounts on it would work.
+      --namespace NAME     kube-system if left out; another one is printed too
+      --name NAME          of all its objects: containerized-mounter if left out
+      --node-selector KEY=VALUE    may be repeated; nodes of Linux and of the architecture in any case
+      --toleration KEY[=VALUE][:EFFECT]   may be repeated; every taint if left out
+      --max-unavailable N|N%   how many nodes a new image goes to at a time: 10% if left out
+      --enabled false      the gate: the mounter is off on all nodes, the host's own tools are left
+      --settings FILE      JSON: sections of rootfs-manifest.json to lay over the image's, such as policy
+      --helpers            place mount.nfs and the like too, for kubelets without the flag
+      --remove             undo on each node what the DaemonSet did; then delete it
+      --home DIR           MOUNTER_HOME on the nodes
+      --interval SECONDS   between two rounds: 60 if left out
+      --architecture ARCH  amd64 or arm64
+      --kubernetes 1.N     the cluster's version, if it is below 1.30
+      --selinux-type TYPE  where SELinux is enforced: a type that may do this, such as spc_t
+
+cloud-init prints a cloud-config for machines that are built at their first boot: it fetches executable and
+rootfs, checks their digests, and prepares the node at each boot before kubelet.
+      --executable URL     where this executable is to be had
+      --executable-digest sha256:HEX   its digest; that of the executable which prints this if left out
+      --image, --url, --digest   what to install
+      --kubelet-flag       give kubelet --experimental-mounter-path
+      --helpers, --home DIR      as above
+
+  mounter manifest daemonset --image registry.example/mounter-node-agent@sha256:HEX | kubectl apply -f -
+  mounter manifest cloud-init --kubelet-flag --executable https://files.example/mounter \\
+    --image registry.example/storage-tools@sha256:HEX
+`,
+  'node-agent': `mounter node-agent [--interval SECONDS] [--helpers] [--remove] [--once | --check]
+
+What the container of mounter manifest daemonset runs: on its node, in the host's mount namespace, it
+installs the tools that its image holds, prepares the node, and looks again every 60 s; what is in order
+stays as it is. Settings are read from /etc/containerized-mounter/settings.json, whenever they change:
+sections of rootfs-manifest.json, such as {"enabled": false} or {"limits": {"mountSeconds": 60}}.
+
+      --helpers            place mount.nfs and the like too
+      --remove             take the helpers away and undo prepare; waits for mounted volumes
+      --once               one round; its status
+      --check              the readiness probe: 0 when the last round went well and mounts would work
+
+  mounter node-agent --once
 `,
   exec: `mounter exec -- COMMAND [ARGUMENT…]
 

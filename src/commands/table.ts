@@ -18,6 +18,8 @@ const commands: Readonly<Record<string, () => Promise<Command>>> = {
   prune: async () => (await import('./prune.ts')).pruneCommand,
   kubelet: async () => (await import('./kubelet.ts')).kubelet,
   exec: async () => (await import('./exec.ts')).exec,
+  manifest: async () => (await import('./manifest.ts')).manifest,
+  'node-agent': async () => (await import('./node-agent.ts')).nodeAgent,
   help: async () => (await import('./help.ts')).help,
 };
 
