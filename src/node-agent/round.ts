@@ -34,7 +34,7 @@ export type Report = (step: Step, called: Called) => void;
 /**
  * One round: what is in order already stays as it is, so that a second round changes nothing.
  * @returns undefined when a step failed, or `signal` came; the next round begins from the first step.
- * @throws MounterError for settings that are not valid; nothing is done then.
+ * @throws MounterError for settings that are not valid; nothing is done then, and the node is not ready.
  */
 export async function runRound(
   duties: Duties,
@@ -42,7 +42,7 @@ export async function runRound(
   report: Report,
   signal?: AbortSignal,
 ): Promise<Outcome | undefined> {
-  const { steps, outcome } = planRound(duties);
+  const { steps, outcome } = planOrForget(duties);
   for (const step of steps) {
     const called = await call(step.argv, signal);
     if (signal?.aborted === true) return undefined;
@@ -52,6 +52,15 @@ export async function runRound(
   mkdirSync(scratchDirectory, { recursive: true });
   writeAtomically(outcomePath, outcome, 0o644);
   return outcome;
+}
+
+function planOrForget(duties: Duties): ReturnType<typeof planRound> {
+  try {
+    return planRound(duties);
+  } catch (error) {
+    forget();
+    throw error;
+  }
 }
 
 function forget(): undefined {
