@@ -216,11 +216,11 @@ keeps it so, from the image that npm run image makes. A node is ready when mount
       --kubernetes 1.N     the cluster's version, if it is below 1.30
       --selinux-type TYPE  where SELinux is enforced: a type that may do this, such as spc_t
 
-cloud-init prints a cloud-config for machines that are built at their first boot: it fetches executable and
-rootfs, checks their digests, and prepares the node at each boot before kubelet.
+cloud-init prints a cloud-config for machines that are built at their first boot: it fetches the executable and
+the image, checks their digests, and prepares the node at each boot before kubelet.
       --executable URL     where this executable is to be had
       --executable-digest sha256:HEX   its digest; that of the executable which prints this if left out
-      --image, --url, --digest   what to install
+      --image REFERENCE    what to install; or --url and --digest, of an image as an OCI tar
       --kubelet-flag       give kubelet --experimental-mounter-path
       --helpers, --home DIR      as above
 
