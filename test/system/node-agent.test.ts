@@ -11,7 +11,9 @@ import {
   pullImage,
   runOnce,
   setSettings,
+  upgradeImage,
 } from '../fixtures/node-agent.ts';
+import { currentVersion } from '../fixtures/rootfs-versions.ts';
 import { makeSbinWritable } from '../fixtures/writable-sbin.ts';
 
 /** The image and the DaemonSet's container of it, with the privileges of the manifest and no others. */
@@ -129,8 +131,39 @@ test.serial('the agent keeps its node so, follows the settings, and ends at SIGT
   const lines = stdout.split('\n');
   const repeated = lines.filter((line, i) => line !== '' && line === lines[i - 1]);
   t.deepEqual(repeated, [], 'the same words are said once');
-  t.log(stdout);
   t.deepEqual(node.processesOf('nsenter'), []);
+});
+
+test.serial('an upgrade and a roll back keep the volume that is mounted, and its daemon', async (t) => {
+  await using server = await startGlusterServer({ volumes: ['v1'] });
+  await using node = await nodeWithImage(server.enter);
+  const spec = await containerSpec();
+  t.is((await runOnce(node, spec)).status, 0);
+  const first = currentVersion(node);
+  const target = `${kubeletDirectory}/pods/v`;
+  const mount = (at: string) =>
+    node.shell(`mkdir -p ${at}; ${mounterHome}/mounter mount -t glusterfs ${server.address}:v1 ${at}`);
+  await mount(target);
+  await node.shell(`echo x >${target}/file`);
+  const [daemon] = node.processesOf('glusterfs');
+  await upgradeImage(node, 'upgraded');
+  const upgrade = await runOnce(node, spec);
+  t.is(upgrade.status, 0, upgrade.stderr);
+  const second = currentVersion(node);
+  t.not(second, first);
+  t.is((await probe(node, spec)).status, 0);
+  await mount(`${target}-new`);
+  t.is(await node.shell(`cat ${target}/file ${target}-new/file`), 'x\nx\n');
+  t.true(node.processesOf('glusterfs').some(({ pid }) => pid === daemon?.pid));
+
+  await node.shell('rm -r /tmp/container');
+  await pullImage(node);
+  const back = await runOnce(node, spec);
+  t.is(back.status, 0, back.stderr);
+  t.is(currentVersion(node), first);
+  t.is((await probe(node, spec)).status, 0);
+  t.is(await node.shell(`cat ${target}/file ${target}-new/file`), 'x\nx\n');
+  await node.shell(`umount ${target} ${target}-new`);
 });
 
 test.serial('--remove undoes it, and waits for volumes', async (t) => {
