@@ -6,19 +6,23 @@ import { formatError, MounterError } from '../src/errors.ts';
 import { exitCode } from '../src/exit-codes.ts';
 import { parseManifest } from '../src/rootfs/manifest.ts';
 import { writeLayout } from './image/layout.ts';
+import { nodeAgentImage, nodeAgentName } from './image/node-agent-image.ts';
 import { type Compression, composeImage, compressions, type Image, type ImageRequest } from './image/oci.ts';
-import { readRootfs, rootfsImage } from './image/rootfs-image.ts';
+import { type RootfsFiles, readRootfs, rootfsImage } from './image/rootfs-image.ts';
 import { distDirectory, repository } from './paths.ts';
 import { replaceRootfs } from './rootfs/manifest-text.ts';
 import { workspace, writeWhole } from './rootfs/workspace.ts';
 
 const usage = `usage: npm run image -- [OPTION]...
 
-Makes an OCI image layout of dist/rootfs.tar.zst and dist/rootfs-manifest.json, which are built first where
-they are missing or old, and beside it a JSON file with the image's digest. The same rootfs gives the same
-digest. skopeo pushes it.
+Makes two images, each an OCI image layout and beside it a JSON file with its digest; skopeo pushes them. What
+they are made of is built first where it is missing or old; the same content gives the same digest.
+  storage-tools        dist/rootfs.tar.zst and its manifest: for mounter install
+  mounter-node-agent   dist/mounter and the image above: for mounter manifest daemonset
 
-  --output DIR         the layout (default: dist/image; the digests are in dist/image.json)
+  --only NAME          storage-tools or mounter-node-agent
+  --output DIR         the layout of storage-tools (default: dist/image; the digests are in dist/image.json);
+                       that of mounter-node-agent is DIR-node-agent
   --compression KIND   zstd (default), or gzip for clients that can't read zstd
   --layers N           divide the rootfs among N layers (default: 1); its manifest has one of its own
   --pin                write the digest to rootfs-manifest.json, as rootfs.image
@@ -27,6 +31,7 @@ digest. skopeo pushes it.
 
 interface Flags {
   readonly output: string;
+  readonly only: string | undefined;
   readonly compression: Compression;
   readonly layers: number;
   readonly pin: boolean;
@@ -49,8 +54,20 @@ async function main(argv: readonly string[]): Promise<void> {
   const files = await readRootfs(distDirectory);
   const request = await rootfsImage(files, flags);
   const image = composeImage(request);
-  const { name, suite, digest: rootfs = '' } = files.manifest.rootfs;
+  const { name, suite } = files.manifest.rootfs;
   const tag = tagOf(suite, image);
+  if (flags.only !== nodeAgentName) await publishTools(files, request, image, tag, flags);
+  if (flags.only !== name) await publishNodeAgent(files, image, tag, flags);
+}
+
+async function publishTools(
+  files: RootfsFiles,
+  request: ImageRequest,
+  image: Image,
+  tag: string,
+  flags: Flags,
+): Promise<void> {
+  const { name, digest: rootfs = '' } = files.manifest.rootfs;
   await writeLayout(image, request.architecture, tag, flags.output);
   const published = { name, tag, rootfs, digests: { [request.architecture]: image.digest } };
   await writeWhole(`${flags.output}.json`, `${JSON.stringify(published, null, 2)}\n`);
@@ -59,24 +76,45 @@ async function main(argv: readonly string[]): Promise<void> {
   else warnOfPin(files.pins[files.manifest.rootfs.architecture], image.digest);
 }
 
+async function publishNodeAgent(
+  files: RootfsFiles,
+  tools: Image,
+  toolsTag: string,
+  flags: Flags,
+): Promise<void> {
+  await runScript('build.ts', []);
+  const request = await nodeAgentImage(files, tools, toolsTag, flags.allowNewer);
+  const image = composeImage(request);
+  const output = `${flags.output}-node-agent`;
+  const tag = tagOf(files.manifest.rootfs.suite, image);
+  await writeLayout(image, request.architecture, tag, output);
+  const digests = { [request.architecture]: image.digest };
+  const published = { name: nodeAgentName, tag, tools: tools.digest, digests };
+  await writeWhole(`${output}.json`, `${JSON.stringify(published, null, 2)}\n`);
+  process.stdout.write(describeNodeAgent(tag, request, image, output));
+}
+
 /** @returns undefined for --help. @throws MounterError (usage) that names the word. */
 function parseFlags(argv: readonly string[]): Flags | undefined {
   const unknown: string[] = [];
   const flags = minimist([...argv], {
     boolean: ['pin', 'allow-newer', 'help'],
-    string: ['output', 'compression', 'layers'],
+    string: ['output', 'only', 'compression', 'layers'],
     default: { output: `${distDirectory}/image`, compression: 'zstd', layers: '1' },
     unknown: (word) => unknown.push(word) === 0,
   });
   if (flags.help === true) return undefined;
   if (unknown.length > 0) throw usageError(unknown.join(' '), 'unknown argument');
   if (flags.output === '') throw usageError('--output', 'needs a directory');
+  const only = flags.only as string | undefined;
+  if (only !== undefined && only !== 'storage-tools' && only !== nodeAgentName)
+    throw usageError('--only', `must be storage-tools or ${nodeAgentName}`);
   const compression = compressions.find((known) => known === flags.compression);
   if (compression === undefined) throw usageError('--compression', `must be ${compressions.join(' or ')}`);
   if (!/^([1-9]|[1-9]\d)$/.test(String(flags.layers))) throw usageError('--layers', 'must be 1 to 99');
   const [pin, allowNewer] = [flags.pin === true, flags['allow-newer'] === true];
   const output = resolve(String(flags.output));
-  return { output, compression, layers: Number(flags.layers), pin, allowNewer };
+  return { output, only, compression, layers: Number(flags.layers), pin, allowNewer };
 }
 
 function usageError(subject: string, message: string): MounterError {
@@ -85,15 +123,18 @@ function usageError(subject: string, message: string): MounterError {
 
 /** Builds what is missing or old. Its words go to stderr: stdout is for the digests. */
 async function runRootfs({ allowNewer }: Flags): Promise<void> {
-  const flags = allowNewer ? ['--allow-newer'] : [];
-  const result = await execa(process.execPath, [`${repository}/scripts/rootfs.ts`, ...flags], {
+  await runScript('rootfs.ts', allowNewer ? ['--allow-newer'] : []);
+}
+
+async function runScript(script: string, args: readonly string[]): Promise<void> {
+  const result = await execa(process.execPath, [`${repository}/scripts/${script}`, ...args], {
     stdio: ['ignore', process.stderr, 'inherit'],
     reject: false,
   });
   if (!result.failed) return;
-  throw new MounterError('the rootfs could not be built', {
+  throw new MounterError(`${script} could not build what goes into the image`, {
     status: exitCode.system,
-    hint: 'what npm run rootfs said is above',
+    hint: 'what it said is above',
   });
 }
 
@@ -117,15 +158,37 @@ function warnOfPin(pinned: string | undefined, digest: string): void {
 
 function describe(published: Published, request: ImageRequest, image: Image, output: string): string {
   const { name, tag, rootfs } = published;
-  const fromHere = relative(process.cwd(), output);
-  const directory = fromHere.startsWith('../') ? output : fromHere;
-  const megabytes = [...image.blobs.values()].reduce((sum, blob) => sum + blob.length, 0) / 1e6;
-  return `${directory}: ${name}:${tag}, ${request.architecture}, ${request.layers.length} layers, ${megabytes.toFixed(1)} MB
+  const directory = fromHere(output);
+  return `${summary(`${name}:${tag}`, request, image, directory)}
 rootfs  ${rootfs}
 image   ${image.digest}
 push    skopeo copy --preserve-digests oci:${directory}:${tag} docker://REGISTRY/${name}:${tag}
 install mounter install REGISTRY/${name}@${image.digest}
 `;
+}
+
+function describeNodeAgent(tag: string, request: ImageRequest, image: Image, output: string): string {
+  const directory = fromHere(output);
+  return `${summary(`${nodeAgentName}:${tag}`, request, image, directory)}
+image   ${image.digest}
+push    skopeo copy --preserve-digests oci:${directory}:${tag} docker://REGISTRY/${nodeAgentName}:${tag}
+apply   mounter manifest daemonset --image REGISTRY/${nodeAgentName}@${image.digest} | kubectl apply -f -
+`;
+}
+
+function summary(
+  name: string,
+  { architecture, layers }: ImageRequest,
+  image: Image,
+  directory: string,
+): string {
+  const megabytes = [...image.blobs.values()].reduce((sum, blob) => sum + blob.length, 0) / 1e6;
+  return `${directory}: ${name}, ${architecture}, ${layers.length} layers, ${megabytes.toFixed(1)} MB`;
+}
+
+function fromHere(directory: string): string {
+  const way = relative(process.cwd(), directory);
+  return way.startsWith('../') ? directory : way;
 }
 
 try {

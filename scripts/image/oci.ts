@@ -33,6 +33,8 @@ export interface ImageRequest {
   readonly labels: Readonly<Record<string, string>>;
   /** `NAME=VALUE` each. */
   readonly environment: readonly string[];
+  /** What a container of it runs; none for an image that is only unpacked. */
+  readonly entrypoint?: readonly string[];
   /** The lowest first. */
   readonly layers: readonly LayerBlob[];
 }
@@ -66,13 +68,17 @@ export function composeImage(request: ImageRequest): Image {
   };
 }
 
-function configOf({ architecture, epoch, labels, environment, layers }: ImageRequest): unknown {
+function configOf({ architecture, epoch, labels, environment, entrypoint, layers }: ImageRequest): unknown {
   const created = timeOf(epoch);
   return {
     created,
     architecture,
     os: 'linux',
-    config: { Env: environment, Labels: labels },
+    config: {
+      Env: environment,
+      ...(entrypoint === undefined ? {} : { Entrypoint: entrypoint }),
+      Labels: labels,
+    },
     rootfs: { type: 'layers', diff_ids: layers.map(({ diffId }) => diffId) },
     history: layers.map(({ createdBy }) => ({ created, created_by: createdBy })),
   };

@@ -37,6 +37,8 @@ const overview = `mounter: NFS and GlusterFS mounts for nodes without storage to
   mounter prune             remove versions that nothing needs
   mounter unit --install    have systemd prepare the node at each boot
   mounter teardown          undo prepare
+  mounter manifest daemonset|cloud-init   print what sets up a whole fleet
+  mounter node-agent        what the DaemonSet's container runs
   mounter help COMMAND      the manual of one command
 
 Called as mount.nfs, mount.nfs4 or mount.glusterfs it is that mount helper.
@@ -60,6 +62,8 @@ path of a directory below the kubelet directory. Success means that it is visibl
       --json            the plan, or a failure: one object with class, status, subject, message, hint
 
 NFSv3 with locks needs rpcbind and rpc.statd; they are started when needed, once per node.
+Where the manifest says "enabled": false the mounter is off: the host's own mount(8) runs instead, with the
+same arguments.
 Exit status as in mount(8): 0 success, 1 usage or not root, 2 system, 8 interrupted, 32 mount failure,
 or the helper's own.
 
@@ -69,6 +73,7 @@ or the helper's own.
   mounter mount --dry-run -t nfs server:/export /var/lib/kubelet/pods/test/volume
 `,
   install: `mounter install SOURCE [OPTION…]
+mounter install --helpers | --remove-helpers [--directory DIR]
 
 Fetches a rootfs, unpacks it to versions/DIGEST below MOUNTER_HOME, checks that what its manifest promises
 is there and runs, places this executable and the manifest, and switches the rootfs to it by one rename.
@@ -86,6 +91,11 @@ that was there. SOURCE is one of
                            node's own
       --home DIR           instead of MOUNTER_HOME
       --no-switch          leave the rootfs as it is; mounter rollback DIGEST switches later
+      --helpers            place mount.nfs, mount.nfs4 and mount.glusterfs, links to MOUNTER_HOME/mounter, where
+                           the host's own mount(8) finds them: for a kubelet without the flag, for fstab.
+                           A helper that the host has is left alone. With SOURCE, or without
+      --remove-helpers     take these links away again
+      --directory DIR      for them, instead of the first of /sbin, /sbin/fs.d, /sbin/fs that is writable
       --into DIR           unpack any image to DIR, new or empty, and nothing else
       --platform linux/ARCH[/VARIANT]   of an image for several; this machine's if left out
       --mirror HOST=URL    ask there first for what is at HOST; may be repeated
@@ -95,6 +105,7 @@ that was there. SOURCE is one of
   mounter install registry.example/storage-tools:v3
   mounter install dist/rootfs.tar.zst
   mounter install /media/rootfs.tar --manifest /media/rootfs-manifest.json
+  mounter install --helpers
   mounter install registry.example/hyperkube:v1.9.0 --into /opt/kubelet
 `,
   versions: `mounter versions [--json]
@@ -128,7 +139,8 @@ one included (2 if left out). --dry-run only says what it would remove.
 
 Makes the node ready, after each boot and before kubelet: MOUNTER_HOME as a private mount, the kubelet
 directory as a shared mount with a peer group of its own, and inside the rootfs what its helpers need
-(mounts.mounter of the manifest). Says what it did; a second run does nothing.
+(mounts.mounter of the manifest). Says what it did; a second run does nothing. Where the manifest says
+"enabled": false it does nothing, with status 0.
 
   mounter prepare
 `,
@@ -144,7 +156,7 @@ mounts away. Refuses while volumes are mounted, unless it may unmount them. File
 mounter status --metrics [FILE]
 
 What is installed, prepared, running and mounted, and how the mounts of late went. Exit status 0 when a mount
-can work, 1 when not.
+can work, or where the manifest turns the mounter off on purpose; 1 when not.
 
       --metrics         for Prometheus, as text: all mounts there were, and the node's state. To FILE, replaced
                         at once, for node-exporter's textfile collector; exit status 0 whatever the state
@@ -221,6 +233,52 @@ that does the same. Without a name: prepare and statd.
   mounter unit --install
   mounter unit prepare
   mounter unit kubelet --install --rootfs /opt/kubelet -- kubelet --config /etc/kubernetes/kubelet.yaml
+`,
+  manifest: `mounter manifest daemonset --image REFERENCE@sha256:HEX [OPTION…]
+mounter manifest cloud-init --executable URL (--image REFERENCE@sha256:HEX | --url URL --digest sha256:HEX) [OPTION…]
+
+daemonset prints what kubectl apply takes: a DaemonSet that installs the tools on each node, prepares it and
+keeps it so, from the image that npm run image makes. A node is ready when mounts on it would work.
+      --namespace NAME     kube-system if left out; another one is printed too
+      --name NAME          of all its objects: containerized-mounter if left out
+      --node-selector KEY=VALUE    may be repeated; nodes of Linux and of the architecture in any case
+      --toleration KEY[=VALUE][:EFFECT]   may be repeated; every taint if left out
+      --max-unavailable N|N%   how many nodes a new image goes to at a time: 10% if left out
+      --enabled false      the gate: the mounter is off on all nodes, the host's own tools are left
+      --settings FILE      JSON: sections of rootfs-manifest.json to lay over the image's, such as policy
+      --helpers            place mount.nfs and the like too, for kubelets without the flag
+      --remove             undo on each node what the DaemonSet did; then delete it
+      --home DIR           MOUNTER_HOME on the nodes
+      --interval SECONDS   between two rounds: 60 if left out
+      --architecture ARCH  amd64 or arm64
+      --kubernetes 1.N     the cluster's version, if it is below 1.30
+      --selinux-type TYPE  where SELinux is enforced: a type that may do this, such as spc_t
+
+cloud-init prints a cloud-config for machines that are built at their first boot: it fetches the executable and
+the image, checks their digests, and prepares the node at each boot before kubelet.
+      --executable URL     where this executable is to be had
+      --executable-digest sha256:HEX   its digest; that of the executable which prints this if left out
+      --image REFERENCE    what to install; or --url and --digest, of an image as an OCI tar
+      --kubelet-flag       give kubelet --experimental-mounter-path
+      --helpers, --home DIR      as above
+
+  mounter manifest daemonset --image registry.example/mounter-node-agent@sha256:HEX | kubectl apply -f -
+  mounter manifest cloud-init --kubelet-flag --executable https://files.example/mounter \\
+    --image registry.example/storage-tools@sha256:HEX
+`,
+  'node-agent': `mounter node-agent [--interval SECONDS] [--helpers] [--remove] [--once | --check]
+
+What the container of mounter manifest daemonset runs: on its node, in the host's mount namespace, it
+installs the tools that its image holds, prepares the node, and looks again every 60 s; what is in order
+stays as it is. Settings are read from /etc/containerized-mounter/settings.json, whenever they change:
+sections of rootfs-manifest.json, such as {"enabled": false} or {"limits": {"mountSeconds": 60}}.
+
+      --helpers            place mount.nfs and the like too
+      --remove             take the helpers away and undo prepare; waits for mounted volumes
+      --once               one round; its status
+      --check              the readiness probe: 0 when the last round went well and mounts would work
+
+  mounter node-agent --once
 `,
   exec: `mounter exec -- COMMAND [ARGUMENT…]
 

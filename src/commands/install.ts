@@ -6,21 +6,29 @@ import { installVersion } from '../image/versions/install.ts';
 import { extractInto } from '../image/versions/into.ts';
 import { explicitManifest } from '../image/versions/manifest-choice.ts';
 import { withVersionsLock } from '../image/versions/versions-lock.ts';
-import { layoutOf } from '../rootfs/layout.ts';
+import { type Layout, layoutOf } from '../rootfs/layout.ts';
 import { requireRoot } from '../rootfs/node.ts';
 import type { CommandContext } from './context.ts';
 import { fetchProgress } from './fetch-progress.ts';
 import { type Flags, parseFlags } from './flags.ts';
+import { checkHelperFlags, helperFlags, installHelpers, isAboutHelpers } from './install-helpers.ts';
 import { type FetchOptions, readSourceFlags, sourceFlags } from './source-flags.ts';
 
 /** `mounter install SOURCE` */
 export async function install(argv: readonly string[], context: CommandContext): Promise<number> {
   const flags = parseFlags('install', argv, {
-    boolean: ['no-switch', ...sourceFlags.boolean],
-    string: ['manifest', 'home', 'into', ...sourceFlags.string],
-    operands: [1, 1],
+    boolean: ['no-switch', ...helperFlags.boolean, ...sourceFlags.boolean],
+    string: ['manifest', 'home', 'into', ...helperFlags.string, ...sourceFlags.string],
+    operands: [isAboutHelpers(argv) ? 0 : 1, 1],
   });
   requireRoot(context.host, 'installing');
+  if (flags.value('into') === undefined) checkHelperFlags(flags);
+  if (flags.operands.length > 0) await installSource(flags, context);
+  context.output.out(await installHelpers(flags, layoutFor(flags, context)));
+  return exitCode.success;
+}
+
+async function installSource(flags: Flags, context: CommandContext): Promise<void> {
   const progress = fetchProgress(context.output, terminal());
   const options = { ...readSourceFlags(flags), progress: progress.report };
   try {
@@ -29,13 +37,16 @@ export async function install(argv: readonly string[], context: CommandContext):
   } finally {
     progress.end();
   }
-  return exitCode.success;
+}
+
+function layoutFor(flags: Flags, context: CommandContext): Layout {
+  const home = flags.value('home');
+  return home === undefined ? context.layout : layoutOf(resolve(home), process.env.MOUNTER_MANIFEST);
 }
 
 async function installRootfs(flags: Flags, fetch: FetchOptions, context: CommandContext): Promise<void> {
   const [source = ''] = flags.operands;
-  const home = flags.value('home');
-  const layout = home === undefined ? context.layout : layoutOf(resolve(home), process.env.MOUNTER_MANIFEST);
+  const layout = layoutFor(flags, context);
   const manifest = explicitManifest(source, flags.value('manifest'));
   const isToSwitch = !flags.has('no-switch');
   const installed = await withVersionsLock(() =>
@@ -51,8 +62,10 @@ async function installRootfs(flags: Flags, fetch: FetchOptions, context: Command
 }
 
 async function extract(flags: Flags, fetch: FetchOptions, { output, host }: CommandContext): Promise<void> {
-  const other = ['home', 'manifest'].find((name) => flags.value(name) !== undefined);
-  if (other !== undefined || flags.has('no-switch')) throw notWithInto(other ?? 'no-switch');
+  const other =
+    ['home', 'manifest', 'directory'].find((name) => flags.value(name) !== undefined) ??
+    ['no-switch', ...helperFlags.boolean].find((name) => flags.has(name));
+  if (other !== undefined) throw notWithInto(other);
   const [source = ''] = flags.operands;
   const into = flags.value('into') ?? '';
   const digest = await extractInto({ source, fetch, directory: resolve(into) }, host);

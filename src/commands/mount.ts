@@ -1,4 +1,6 @@
-import { printable } from '../errors.ts';
+import { MounterError, printable } from '../errors.ts';
+import { exitCode } from '../exit-codes.ts';
+import { callerMark } from '../host/child.ts';
 import type { Host } from '../host/host.ts';
 import { type HelperName, parseHelperArguments, parseMountArguments } from '../mount/argv.ts';
 import type { MountContext } from '../mount/context.ts';
@@ -8,6 +10,7 @@ import { runPlan } from '../mount/run.ts';
 import { describePlan, describeStep, planAsJson } from '../mount/show.ts';
 import type { Call } from '../record/call.ts';
 import type { Layout } from '../rootfs/layout.ts';
+import type { NodeSettings } from '../rootfs/manifest.ts';
 import { requireRoot } from '../rootfs/node.ts';
 import { readSettings } from '../rootfs/settings.ts';
 import type { Output } from './output.ts';
@@ -28,6 +31,12 @@ export async function mount(
   output: Output,
   call: Call,
 ): Promise<void> {
+  if (process.env[callerMark] !== undefined) throw calledByItself(helperName ?? 'mount');
+  // Before the arguments are read: where the mounter is off, they are the host's mount(8)'s to judge.
+  const reading = readSettings(host, layout);
+  if (await isTurnedOff(reading)) {
+    await (await import('./turned-off.ts')).mountByHost(helperName, layout, host);
+  }
   const args = helperName === undefined ? parseMountArguments(argv) : parseHelperArguments(helperName, argv);
   call.about(args);
   if (args.help) {
@@ -35,7 +44,7 @@ export async function mount(
     return;
   }
   const request = toMountRequest(args);
-  const settings = await readSettings(host, layout);
+  const settings = await reading;
   call.place = settings.log;
   const plan = planMount(request, settings, layout);
   if (args.dryRun) {
@@ -53,6 +62,24 @@ export async function mount(
   if (result.wasMounted && args.verbose) output.err(wasMounted(plan));
   output.err(result.helperOutput);
   await call.recordSuccess(result);
+}
+
+/** On a node that nothing is installed on, a call that is not in order is told that first. */
+async function isTurnedOff(reading: Promise<NodeSettings>): Promise<boolean> {
+  try {
+    return !(await reading).enabled;
+  } catch {
+    return false;
+  }
+}
+
+/** A rootfs whose helper is mounter again, by whatever mistake, would go on for ever. */
+function calledByItself(name: string): MounterError {
+  return new MounterError('is mounter itself, and it was mounter that called it as a mount helper', {
+    subject: name,
+    status: exitCode.system,
+    hint: 'the rootfs has to hold the real helper: run mounter install SOURCE, and see where MOUNTER_HOME leads',
+  });
 }
 
 function wasMounted(plan: MountPlan): string {

@@ -19,6 +19,8 @@ export interface NodeStatus {
   /** Of the rootfs in use; null when there is none. */
   readonly digest: string | null;
   readonly versions: readonly string[];
+  /** False where the manifest turns the mounter off. */
+  readonly isEnabled: boolean;
   readonly isPrepared: boolean;
   readonly mounts: readonly (ManifestMount & { readonly state: MountState | 'skipped' })[];
   /** Null when nothing is prepared that could ask, or when it is not root who asks. */
@@ -41,6 +43,7 @@ export async function observeNode(
     executable: existsSync(layout.executable) ? layout.executable : null,
     digest: digest ?? null,
     versions: installedDigests(layout),
+    isEnabled: manifest?.enabled ?? true,
     isPrepared: isReady,
     mounts: isInstalled ? observeMounts(host, manifest, root) : [],
     lockServices:

@@ -16,6 +16,11 @@ export async function prepare(
   parseFlags('prepare', argv, { boolean: [], string: [], operands: [0, 0] });
   requireRoot(host, 'preparing the node');
   const manifest = await readManifest(host, layout);
+  if (!manifest.enabled) {
+    // No failure: units and DaemonSets that prepare every node leave this one alone.
+    output.out(`turned off by "enabled": false in ${layout.manifest}; nothing done\n`);
+    return exitCode.success;
+  }
   requireRootfs(host, layout);
   const done = await withNodeLock(async () => {
     const root = realpathSync(layout.rootfs);

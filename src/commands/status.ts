@@ -9,7 +9,9 @@ import { describeHistory, readHistory } from './mount-history.ts';
 import { type NodeStatus, observeNode } from './node-status.ts';
 import { table } from './tables.ts';
 
-/** `mounter status` @returns 1 when a mount could not work: nothing installed, or not prepared. */
+const turnedOff = 'no: "enabled": false in the manifest; mounter mount is the host\'s own mount(8)';
+
+/** `mounter status` @returns 1 when a mount could not work: nothing installed, or not prepared; not where it is turned off. */
 export async function status(argv: readonly string[], context: CommandContext): Promise<number> {
   const { layout, host, output } = context;
   const boolean = ['json', 'metrics'];
@@ -22,7 +24,7 @@ export async function status(argv: readonly string[], context: CommandContext): 
   const history = await readHistory(manifest?.log ?? defaultPlace);
   if (flags.has('json')) output.out(`${JSON.stringify({ ...node, history }, undefined, 2)}\n`);
   else output.out(`${forPeople(node)}\n${describeHistory(history)}`);
-  return node.isPrepared ? exitCode.success : exitCode.usage;
+  return node.isPrepared || !node.isEnabled ? exitCode.success : exitCode.usage;
 }
 
 function onlyMetrics(file: string): MounterError {
@@ -39,6 +41,7 @@ function forPeople(node: NodeStatus): string {
     ['executable', node.executable ?? 'missing: run mounter install SOURCE'],
     ['rootfs', node.digest ?? 'none: run mounter install SOURCE'],
     ['versions', node.versions.join(' ') || 'none'],
+    ...(node.isEnabled ? [] : [['enabled', turnedOff]]),
     ['prepared', node.isPrepared ? 'yes' : 'no: run mounter prepare'],
     ...describeLocks(node.lockServices, node.isPrepared),
   ]);

@@ -20,6 +20,8 @@ const commands: Readonly<Record<string, () => Promise<Command>>> = {
   unit: async () => (await import('./unit.ts')).unit,
   exec: async () => (await import('./exec.ts')).exec,
   log: async () => (await import('./log.ts')).log,
+  manifest: async () => (await import('./manifest.ts')).manifest,
+  'node-agent': async () => (await import('./node-agent.ts')).nodeAgent,
   help: async () => (await import('./help.ts')).help,
 };
 

@@ -8,8 +8,11 @@ import { type StartedChild, startChild } from './start-child.ts';
 /** open(2)'s O_TMPFILE, which node:fs does not name; the same on every Linux architecture we build for. */
 const O_TMPFILE = 0o20000000 | constants.O_DIRECTORY;
 
+/** In the environment of what we run: a mount helper that is mounter again knows itself by it. */
+export const callerMark = 'MOUNTER_CALLS';
+
 /** Nothing of kubelet's environment: mount.glusterfs takes its own variables from it. */
-const environment = { PATH: programDirectories.join(':'), LC_ALL: 'C' };
+const environment = { PATH: programDirectories.join(':'), LC_ALL: 'C', [callerMark]: 'helper' };
 
 const maximumOutputBytes = 64 * 1024;
 

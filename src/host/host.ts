@@ -15,7 +15,7 @@ export interface Host {
   replaceText(path: string, text: string, mode: number): void;
   /** lstat(2). @returns undefined when nothing is there (ENOENT, ENOTDIR). */
   lstat(path: string): FileStatus | undefined;
-  /** stat(2), through symlinks. @returns undefined when nothing is there. */
+  /** stat(2), through symlinks. @returns undefined when nothing is there, or a symlink leads to itself. */
   stat(path: string): FileStatus | undefined;
   /**
    * The id of the mount that `path` lies on: field 1 of proc_pid_mountinfo(5). Costs the same however

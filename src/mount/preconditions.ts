@@ -1,5 +1,6 @@
 import { MounterError } from '../errors.ts';
 import { exitCode } from '../exit-codes.ts';
+import { isSameFile } from '../host/host.ts';
 import { requireRootfs } from '../rootfs/enter.ts';
 import type { MountContext } from './context.ts';
 
@@ -9,6 +10,7 @@ import type { MountContext } from './context.ts';
 export function checkHelper(path: string, { host, layout }: MountContext): void {
   requireRootfs(host, layout);
   const helper = host.stat(`${layout.rootfs}${path}`);
+  if (isSameFile(helper, host.stat('/proc/self/exe'))) throw isOurselves(`${layout.rootfs}${path}`);
   if (helper?.kind === 'file' && helper.isExecutable) return;
   throw new MounterError(
     helper === undefined
@@ -21,6 +23,15 @@ export function checkHelper(path: string, { host, layout }: MountContext): void 
       hint: 'install a rootfs that has it: mounter install SOURCE',
     },
   );
+}
+
+/** The host's helper may be this executable; the rootfs's never, or it would call itself for ever. */
+function isOurselves(subject: string): MounterError {
+  return new MounterError('the mount helper in the rootfs is mounter itself', {
+    subject,
+    status: exitCode.system,
+    hint: 'install a rootfs that holds the real helper: mounter install SOURCE',
+  });
 }
 
 /** @throws MounterError (system) when the helper would not find its device. */

@@ -25,7 +25,14 @@ interface Published {
 
 async function publish(directory: string, ...flags: readonly string[]): Promise<Published> {
   const output = join(scratch, directory);
-  const args = [`${repository}/scripts/image.ts`, '--allow-newer', '--output', output, ...flags];
+  const args = [
+    `${repository}/scripts/image.ts`,
+    '--allow-newer',
+    '--only=storage-tools',
+    '--output',
+    output,
+    ...flags,
+  ];
   const { stdout } = await execa(process.execPath, args, { timeout: 120_000 });
   const published = JSON.parse(await readFile(`${output}.json`, 'utf8'));
   return { ...published, source: `oci:${output}:${published.tag}`, said: stdout };

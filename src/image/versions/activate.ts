@@ -63,7 +63,21 @@ function placeManifest(text: string, layout: Layout, host: Host): readonly strin
   }
   writeAtomically(`${layout.manifest}.previous`, current, 0o644);
   writeAtomically(layout.manifest, text, 0o644);
-  return [`wrote ${layout.manifest}; the one before is ${layout.manifest}.previous`];
+  return [
+    `wrote ${layout.manifest}; the one before is ${layout.manifest}.previous`,
+    ...(isTurnedOff(current) && !isTurnedOff(text)
+      ? ['the mounter was turned off on this node ("enabled": false), and is on now']
+      : []),
+  ];
+}
+
+/** Of a manifest that may not be valid. */
+function isTurnedOff(text: string): boolean {
+  try {
+    return JSON.parse(text).enabled === false;
+  } catch {
+    return false;
+  }
 }
 
 /** Whether the rootfs of now was prepared, perhaps from another manifest or not to the end. */

@@ -43,7 +43,7 @@ test.serial(
     );
     const [ids = '', ...rest] = output.trim().split('\n');
     t.is(new Set(ids.trim().split(/\s+/)).size, 1);
-    t.deepEqual(rest, ['/', 'LC_ALL=C', 'PATH=/usr/sbin:/usr/bin:/sbin:/bin']);
+    t.deepEqual(rest, ['/', 'LC_ALL=C', 'MOUNTER_CALLS=helper', 'PATH=/usr/sbin:/usr/bin:/sbin:/bin']);
   },
 );
 

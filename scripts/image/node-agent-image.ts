@@ -1,0 +1,120 @@
+import { copyFile, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import {
+  agentExecutable,
+  scratchDirectory,
+  settingsDirectory,
+  toolsDigest,
+  toolsImage,
+  toolsManifest,
+} from '../../src/node-agent/places.ts';
+import { fetchPinned, unpackInto } from '../debian.ts';
+import { mounterExecutable } from '../paths.ts';
+import { digestOf, tarOf } from '../rootfs/archive.ts';
+import { completeTree, directory, type Entry, link, textFile } from '../rootfs/entry.ts';
+import { takeLibraries } from '../rootfs/libraries.ts';
+import { UnpackedTree } from '../rootfs/unpacked.ts';
+import { withScratch, workspace } from '../rootfs/workspace.ts';
+import { layerOf } from './layer.ts';
+import { type Image, type ImageRequest, indexOf, type LayerBlob, timeOf } from './oci.ts';
+import type { RootfsFiles } from './rootfs-image.ts';
+
+/**
+ * The image that the DaemonSet runs: the executable, nsenter(1) to reach the host, their libraries, and the
+ * tools image as an OCI layout, so that a node needs no registry but the one that this came from.
+ */
+export const nodeAgentName = 'mounter-node-agent';
+
+/** Of the pinned packages those that the programs and libraries below are from. */
+const packageNames = ['libc6', 'libpcre2-8-0', 'libselinux1', 'util-linux'];
+
+/** zstd's levels: the executable hardly gets smaller above 3, and takes ten times as long. */
+const executableLevel = 3;
+
+/**
+ * @param tools the image that it installs.
+ * @param toolsTag of it, for those who read the layout.
+ */
+export async function nodeAgentImage(
+  files: RootfsFiles,
+  tools: Image,
+  toolsTag: string,
+  allowNewer: boolean,
+): Promise<ImageRequest> {
+  const { architecture, epoch = 0 } = files.manifest.rootfs;
+  const { programs, executable } = await programEntries(files, allowNewer);
+  const layer = async (entries: readonly Entry[], createdBy: string, level?: number): Promise<LayerBlob> =>
+    layerOf(await tarOf(completeTree(entries), epoch), 'zstd', `npm run image: ${createdBy}`, level);
+  return {
+    architecture,
+    epoch,
+    labels: {
+      'org.opencontainers.image.title': nodeAgentName,
+      'org.opencontainers.image.description':
+        'installs the storage tools on a Kubernetes node and keeps it prepared',
+      'org.opencontainers.image.created': timeOf(epoch),
+      'containerized-mounter.image.digest': tools.digest,
+      'containerized-mounter.executable.digest': digestOf(executable.content),
+    },
+    environment: ['PATH=/usr/sbin:/usr/bin:/sbin:/bin'],
+    entrypoint: [agentExecutable, 'node-agent'],
+    layers: [
+      await layer(programs, 'nsenter and libraries'),
+      await layer([executable], 'mounter', executableLevel),
+      await layer(toolsEntries(files, tools, toolsTag), 'the tools image'),
+    ],
+  };
+}
+
+/** Out of the same pinned packages as the rootfs. */
+async function programEntries(files: RootfsFiles, allowNewer: boolean) {
+  const { packages, suite, architecture } = files.manifest.rootfs;
+  const pins = packages.filter(({ name }) => packageNames.includes(name));
+  const debs = await fetchPinned({ pins, directory: workspace.debs, suite, architecture, allowNewer });
+  return await withScratch(async (scratch) => {
+    const root = join(scratch, 'node-agent');
+    await unpackInto(debs, root);
+    await copyFile(mounterExecutable, `${root}${agentExecutable}`);
+    const tree = new UnpackedTree(root);
+    for (const path of ['usr/bin/nsenter', agentExecutable.slice(1)]) await tree.take(path, 'a program');
+    await takeLibraries(tree, architecture);
+    for (const name of packageNames) await tree.take(`usr/share/doc/${name}/copyright`, 'the licence');
+    const taken = [...tree.taken.values()];
+    const content = await readFile(mounterExecutable);
+    const executable = {
+      kind: 'file',
+      path: agentExecutable.slice(1),
+      mode: 0o755,
+      uid: 0,
+      gid: 0,
+      content,
+    } as const;
+    return { programs: [...places, ...taken.filter(({ path }) => path !== executable.path)], executable };
+  });
+}
+
+/** Links of the merged /usr, and what the runtime and the DaemonSet mount on. */
+const places: readonly Entry[] = [
+  ...['bin', 'lib', 'lib64', 'sbin'].map((name) => link(name, `usr/${name}`)),
+  ...['dev', 'etc', 'proc', 'sys', 'usr/sbin', 'usr/lib64'].map((path) => directory(path)),
+  ...[settingsDirectory, scratchDirectory].map((path) => directory(path.slice(1))),
+];
+
+function toolsEntries(files: RootfsFiles, tools: Image, tag: string): readonly Entry[] {
+  const at = toolsImage.slice(1);
+  const file = (path: string, content: Buffer): Entry => ({
+    kind: 'file',
+    path,
+    mode: 0o644,
+    uid: 0,
+    gid: 0,
+    content,
+  });
+  return [
+    ...[...tools.blobs].map(([digest, blob]) => file(`${at}/blobs/${digest.replace(':', '/')}`, blob)),
+    file(`${at}/index.json`, indexOf(tools, files.manifest.rootfs.architecture, tag)),
+    textFile(`${at}/oci-layout`, '{"imageLayoutVersion":"1.0.0"}'),
+    textFile(toolsDigest.slice(1), `${tools.digest}\n`),
+    textFile(toolsManifest.slice(1), files.manifestText),
+  ];
+}

@@ -1,0 +1,49 @@
+import { MounterError } from '../errors.ts';
+import { exitCode } from '../exit-codes.ts';
+import { helperDirectories, placeHelperLinks, removeHelperLinks } from '../helper-links.ts';
+import type { Layout } from '../rootfs/layout.ts';
+import { withNodeLock } from '../rootfs/node-lock.ts';
+import type { Flags } from './flags.ts';
+import { helperNames } from './mount.ts';
+
+/** The flags of `mounter install` that are about mount(8)'s helpers. */
+export const helperFlags = { boolean: ['helpers', 'remove-helpers'], string: ['directory'] } as const;
+
+/** Whether the call is about them: SOURCE may be left out then. */
+export function isAboutHelpers(argv: readonly string[]): boolean {
+  return helperFlags.boolean.some((name) => argv.includes(`--${name}`));
+}
+
+/** `mounter install --helpers`, `--remove-helpers` @returns what to say, a line each. */
+export async function installHelpers(flags: Flags, layout: Layout): Promise<string> {
+  const directory = flags.value('directory');
+  if (flags.has('remove-helpers')) {
+    const removed = await withNodeLock(async () => removeHelperLinks(helperNames, layout, directory));
+    return removed.length === 0 ? 'no helper of ours is there; nothing to do\n' : `${removed.join('\n')}\n`;
+  }
+  if (!flags.has('helpers')) return '';
+  const { lines, placed } = await withNodeLock(async () => placeHelperLinks(helperNames, layout, directory));
+  const elsewhere =
+    directory === undefined || helperDirectories.includes(directory) ? [] : [notLookedIn(directory)];
+  const said = [...lines, ...(placed === 0 ? ['helpers in place already; nothing to do'] : elsewhere)];
+  return `${said.join('\n')}\n`;
+}
+
+/** Before anything is done. @throws MounterError (usage) */
+export function checkHelperFlags(flags: Flags): void {
+  const directory = flags.value('directory');
+  const [adds, removes] = [flags.has('helpers'), flags.has('remove-helpers')];
+  if (adds && removes) throw usage('--remove-helpers', 'contradicts --helpers', 'give one of the two');
+  if (directory === undefined) return;
+  if (!adds && !removes) throw usage('--directory', 'has a meaning with --helpers only', 'add --helpers');
+  if (!directory.startsWith('/'))
+    throw usage('--directory', `${directory} is a relative path`, 'give the absolute path');
+}
+
+function notLookedIn(directory: string): string {
+  return `mount(8) looks in ${helperDirectories.join(', ')}: ${directory} has to be bound to one of them`;
+}
+
+function usage(subject: string, message: string, hint: string): MounterError {
+  return new MounterError(message, { subject, status: exitCode.usage, hint });
+}

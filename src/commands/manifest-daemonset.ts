@@ -1,0 +1,123 @@
+import { readFileSync } from 'node:fs';
+import { type DaemonSetRequest, daemonSetDocuments, type Toleration } from '../fleet/daemonset.ts';
+import { yamlText } from '../fleet/yaml.ts';
+import { defaultHome } from '../rootfs/layout.ts';
+import { type Flags, parseFlags } from './flags.ts';
+import { badFlag, fitting, pinnedReference, plainPath, requiredFlag } from './manifest-flags.ts';
+
+/** `mounter manifest daemonset` @returns YAML for kubectl apply. */
+export async function daemonSetText(argv: readonly string[]): Promise<string> {
+  const flags = parseFlags('manifest', argv, {
+    boolean: ['helpers', 'remove'],
+    string: [
+      'image',
+      'name',
+      'namespace',
+      'node-selector',
+      'toleration',
+      'max-unavailable',
+      'architecture',
+      'enabled',
+      'settings',
+      'home',
+      'interval',
+      'kubernetes',
+      'selinux-type',
+    ],
+    operands: [0, 0],
+  });
+  return yamlText(daemonSetDocuments(requestOf(flags)));
+}
+
+const label = /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/;
+
+function requestOf(flags: Flags): DaemonSetRequest {
+  const interval = flags.value('interval');
+  const selinuxType = flags.value('selinux-type');
+  const image = requiredFlag(flags, 'image', 'registry.example/mounter-node-agent@sha256:…');
+  return {
+    image: pinnedReference('image', image),
+    name: fitting('name', flags.value('name') ?? 'containerized-mounter', label, 'containerized-mounter'),
+    namespace: fitting('namespace', flags.value('namespace') ?? 'kube-system', label, 'kube-system'),
+    nodeSelector: Object.fromEntries(flags.values('node-selector').map(selectorOf)),
+    tolerations: tolerationsOf(flags.values('toleration')),
+    maxUnavailable: maxUnavailableOf(flags.value('max-unavailable') ?? '10%'),
+    architecture: architectureOf(flags.value('architecture') ?? 'amd64'),
+    settings: settingsOf(flags),
+    helpers: flags.has('helpers'),
+    remove: flags.has('remove'),
+    home: plainPath('home', flags.value('home') ?? defaultHome),
+    intervalSeconds:
+      interval === undefined ? undefined : Number(fitting('interval', interval, /^[1-9]\d{0,4}$/, '60')),
+    kubernetesMinor: minorOf(flags.value('kubernetes') ?? '1.30'),
+    selinuxType:
+      selinuxType === undefined ? undefined : fitting('selinux-type', selinuxType, /^[a-z0-9_]+$/, 'spc_t'),
+  };
+}
+
+const labelKey = '([a-z0-9]([a-z0-9.-]*[a-z0-9])?/)?[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?';
+const labelValue = '([A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?)?';
+
+function selectorOf(word: string): readonly [string, string] {
+  fitting('node-selector', word, new RegExp(`^${labelKey}=${labelValue}$`), 'storage=yes');
+  const at = word.indexOf('=');
+  return [word.slice(0, at), word.slice(at + 1)];
+}
+
+/** `KEY[=VALUE][:EFFECT]`, as kubectl taint writes them. */
+function tolerationsOf(words: readonly string[]): readonly Toleration[] | undefined {
+  if (words.length === 0) return undefined;
+  const effects = 'NoSchedule|PreferNoSchedule|NoExecute';
+  return words.map((word) => {
+    const pattern = new RegExp(`^${labelKey}(=${labelValue})?(:(${effects}))?$`);
+    fitting('toleration', word, pattern, 'dedicated=storage:NoSchedule');
+    const [, key = '', value, effect] = /^([^=:]*)(?:=([^:]*))?(?::(.*))?$/.exec(word) ?? [];
+    return {
+      key,
+      operator: value === undefined ? 'Exists' : 'Equal',
+      ...(value === undefined ? {} : { value }),
+      ...(effect === undefined ? {} : { effect }),
+    } as const;
+  });
+}
+
+/** Kubernetes allows no 0: an update would never begin. */
+function maxUnavailableOf(word: string): number | string {
+  fitting('max-unavailable', word, /^([1-9]\d{0,4}|([1-9]\d?|100)%)$/, '1, or 10%');
+  return word.endsWith('%') ? word : Number(word);
+}
+
+function architectureOf(word: string): 'amd64' | 'arm64' {
+  if (word === 'amd64' || word === 'arm64') return word;
+  throw badFlag('architecture', `${word} is none we build for`, '--architecture amd64, or arm64');
+}
+
+function minorOf(word: string): number {
+  return Number(fitting('kubernetes', word, /^1\.\d{1,2}$/, '1.29').slice(2));
+}
+
+/** `--enabled false` is the gate; `--settings FILE` is all of them. */
+function settingsOf(flags: Flags): string {
+  const file = flags.value('settings');
+  const settings = file === undefined ? {} : readSettings(file);
+  const enabled = flags.value('enabled');
+  if (enabled !== undefined) {
+    fitting('enabled', enabled, /^(true|false)$/, 'false');
+    settings.enabled = enabled === 'true';
+  }
+  return JSON.stringify(settings, undefined, 2);
+}
+
+function readSettings(file: string): Record<string, unknown> {
+  try {
+    const settings: unknown = JSON.parse(readFileSync(file, 'utf8'));
+    if (typeof settings === 'object' && settings !== null && !Array.isArray(settings)) return { ...settings };
+    throw new Error('is no JSON object');
+  } catch (error) {
+    throw badFlag(
+      'settings',
+      `${file}: ${(error as Error).message}`,
+      'name a file such as {"enabled": false}',
+    );
+  }
+}

@@ -1,0 +1,122 @@
+import type { CommentedDocument } from './yaml.ts';
+
+export interface CloudInitRequest {
+  /** Where the executable is to be had, and its sha256 in 64 hexadecimal digits. */
+  readonly executableUrl: string;
+  readonly executableSha256: string;
+  /** What `mounter install` takes, and the digest it has to be, `sha256:…`. */
+  readonly source: string;
+  readonly digest: string;
+  readonly home: string;
+  /** Give kubelet --experimental-mounter-path. */
+  readonly kubeletFlag: boolean;
+  /** Place mount(8)'s helpers. */
+  readonly helpers: boolean;
+}
+
+const scriptPath = '/etc/containerized-mounter/boot.sh';
+const unitName = 'containerized-mounter-boot.service';
+
+/** A cloud-config: a script and a unit that runs it at each boot before kubelet, started at once the first time. */
+export function cloudInitText(request: CloudInitRequest, toYaml: (d: CommentedDocument) => string): string {
+  const files = [
+    { path: scriptPath, owner: 'root:root', permissions: '0755', content: bootScript(request) },
+    { path: `/etc/systemd/system/${unitName}`, owner: 'root:root', permissions: '0644', content: unit },
+    ...(request.kubeletFlag ? [kubeletDropIn(request)] : []),
+  ];
+  const restart = [['systemctl', 'try-restart', 'kubelet.service']];
+  const content = {
+    write_files: files,
+    runcmd: [
+      ['systemctl', 'daemon-reload'],
+      ['systemctl', 'enable', '--now', unitName],
+      ...(request.kubeletFlag ? restart : []),
+    ],
+  };
+  return `#cloud-config\n${toYaml({ content, comments: commentsOf(request) })}`;
+}
+
+function commentsOf({ kubeletFlag }: CloudInitRequest): Readonly<Record<string, string>> {
+  return {
+    write_files: 'NFS and GlusterFS mounts for this node. Everything fetched is pinned by its digest.',
+    runcmd: `The first boot; at later ones systemd starts the unit before kubelet.${
+      kubeletFlag
+        ? ' kubelet, if it runs already, is\nstarted anew with the flag; one that a later command starts has it from the beginning.'
+        : ''
+    }`,
+  };
+}
+
+const unit = `[Unit]
+Description=NFS and GlusterFS mounts for kubelet (containerized mounter)
+Wants=network-online.target
+After=network-online.target local-fs.target
+Before=kubelet.service
+
+[Service]
+Type=oneshot
+RemainAfterExit=yes
+ExecStart=${scriptPath}
+TimeoutStartSec=10min
+Restart=on-failure
+RestartSec=30
+
+[Install]
+WantedBy=multi-user.target kubelet.service
+`;
+
+function kubeletDropIn({ home }: CloudInitRequest) {
+  const content = `# KUBELET_EXTRA_ARGS is what kubeadm's unit of kubelet leaves to the operator.
+[Service]
+Environment="KUBELET_EXTRA_ARGS=--experimental-mounter-path=${home}/mounter"
+`;
+  const path = '/etc/systemd/system/kubelet.service.d/20-containerized-mounter.conf';
+  return { path, owner: 'root:root', permissions: '0644', content };
+}
+
+/**
+ * For the sh of any node. What is there with the right digest is not fetched again, so that a boot without a
+ * network works; killed at any moment, the next run goes on.
+ */
+function bootScript(request: CloudInitRequest): string {
+  const { executableUrl, executableSha256, source, digest, home, helpers } = request;
+  return `#!/bin/sh
+# Written by mounter manifest cloud-init. Any number of times, same result.
+set -eu
+PATH=/usr/sbin:/usr/bin:/sbin:/bin; export PATH
+home=${quoted(home)}
+url=${quoted(executableUrl)}
+sha256=${executableSha256}
+source=${quoted(source)}
+digest=${digest}
+
+is_right() { echo "$sha256  $1" | sha256sum -c - >/dev/null 2>&1; }
+fetch() { # FILE
+  if command -v curl >/dev/null; then
+    curl --fail --silent --show-error --location --retry 5 --retry-connrefused --output "$1" "$url"
+  else
+    wget --quiet --tries 5 --retry-connrefused --output-document "$1" "$url"
+  fi
+}
+
+mkdir -p "$home"
+exec 9>/run/containerized-mounter-boot.lock
+flock 9
+if ! is_right "$home/mounter"; then
+  fetch "$home/mounter.download"
+  is_right "$home/mounter.download" || { echo "$url: its sha256 is not $sha256" >&2; rm -f "$home/mounter.download"; exit 1; }
+  chmod 0755 "$home/mounter.download"
+  mv -f "$home/mounter.download" "$home/mounter"
+fi
+# Some node systems mount the filesystem of /home noexec; mounter prepare then finds this mount and keeps it.
+"$home/mounter" version >/dev/null 2>&1 || { mount --bind "$home" "$home"; mount --make-private "$home"; mount -o remount,bind,exec "$home"; }
+export MOUNTER_HOME="$home"
+[ "$(readlink "$home/rootfs" || true)" = "versions/\${digest#sha256:}" ] ||
+  "$home/mounter" install "$source" --digest "$digest" 9>&-
+"$home/mounter" prepare 9>&-
+${helpers ? '"$home/mounter" install --helpers 9>&-\n' : ''}`;
+}
+
+function quoted(word: string): string {
+  return `'${word.replaceAll("'", "'\\''")}'`;
+}

@@ -1,0 +1,58 @@
+import type { DaemonSetRequest } from './daemonset.ts';
+
+/** What the DaemonSet may do, and the comments of the printed YAML that say why. */
+
+/** Each is needed: test/system/fleet.test.ts runs the agent with these and no others. */
+export const capabilities: readonly string[] = [
+  'SYS_ADMIN',
+  'SYS_CHROOT',
+  'SYS_PTRACE',
+  'CHOWN',
+  'DAC_OVERRIDE',
+  'FOWNER',
+];
+
+export const comments = {
+  noToken: 'The agent never talks to the API server.',
+  namespace: "Of the Pod Security levels only this one lets a Pod use the host's process ids.",
+  settings: `The settings of every node: sections of rootfs-manifest.json, laid over the image's own. The gate:
+  {"enabled": false}
+turns the mounter off on all nodes, within about a minute, and leaves the host's own tools. Nothing is
+restarted; volumes that are mounted stay.`,
+} as const;
+
+const capabilityReasons = `SYS_ADMIN: to enter the host's mount and network namespace, and for the mounts that prepare makes there.
+SYS_CHROOT: to enter a mount namespace, and to try the helpers of a new rootfs in a chroot.
+SYS_PTRACE: to open the namespaces of process 1, which has more capabilities than this container.
+CHOWN, DAC_OVERRIDE, FOWNER: to unpack the rootfs with its owners and modes.`;
+
+/** By path, for the DaemonSet. */
+export function containerComments(request: DaemonSetRequest): Readonly<Record<string, string>> {
+  const pod = 'spec.template.spec';
+  const context = `${pod}.containers.securityContext`;
+  return {
+    'spec.updateStrategy': `A new image goes to so many nodes at a time; the next ones follow when these are ready.
+Volumes that are mounted stay mounted: their daemons go on in the version that they began with. To roll
+back: kubectl rollout undo, or the manifest of the image before.`,
+    ...(request.tolerations === undefined
+      ? { [`${pod}.tolerations`]: 'Every node that may run a Pod with volumes, whatever its taints.' }
+      : {}),
+    [`${pod}.hostPID`]: `For /proc/1/ns: the tools have to be mounted in the host's mount namespace, or neither kubelet nor any
+other container would see them. No hostPath is needed, no hostNetwork, and nothing listens.`,
+    [`${pod}.containers.readinessProbe`]:
+      'Ready: on the host, mounts would work; or the node is turned off on purpose.',
+    [`${context}.privileged`]:
+      'Not privileged: no devices, and no capability but these. With SYS_ADMIN and hostPID it can still\ndo on the host what root can: guard who may change this object.',
+    [`${context}.allowPrivilegeEscalation`]: 'Kubernetes allows no other value beside SYS_ADMIN.',
+    [`${context}.readOnlyRootFilesystem`]:
+      'All that it writes on its own is the merged manifest, to a directory in memory.',
+    [`${context}.capabilities`]: capabilityReasons,
+    [`${context}.seccompProfile`]:
+      "The runtime's default allows mount(2) and setns(2) to those who have SYS_ADMIN.",
+    ...(request.kubernetesMinor >= 30
+      ? { [`${context}.appArmorProfile`]: "The runtime's AppArmor profile forbids mount(2) altogether." }
+      : {
+          'spec.template.metadata.annotations': "The runtime's AppArmor profile forbids mount(2) altogether.",
+        }),
+  };
+}

@@ -1,0 +1,287 @@
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import AjvDraft04 from 'ajv-draft-04';
+import test from 'ava';
+import { execa } from 'execa';
+import { parse, parseAllDocuments } from 'yaml';
+import { ensureInstalled, fetchPackages, unpackInto } from '../../scripts/debian.ts';
+import { cacheDirectory, distDirectory, mounterExecutable, repository } from '../../scripts/paths.ts';
+import { cloudInitText } from '../../src/fleet/cloud-init.ts';
+import { yamlText } from '../../src/fleet/yaml.ts';
+import { schemaErrors } from '../fixtures/kubernetes-schema.ts';
+import { dist, mounterHome, ScratchNode, shared } from '../fixtures/namespace.ts';
+import { anImage, printedDocuments } from '../fixtures/node-agent.ts';
+import { makeSbinWritable } from '../fixtures/writable-sbin.ts';
+
+/** What `mounter manifest` prints: by the published schemas, and run. */
+
+const aDigest = `sha256:${'b'.repeat(64)}`;
+const run = (...argv: readonly string[]) =>
+  execa(mounterExecutable, ['manifest', ...argv], { reject: false, stripFinalNewline: false });
+
+// biome-ignore lint/suspicious/noExplicitAny: a tree of YAML, of which each test reads another part
+type Tree = any;
+
+const variants: readonly (readonly string[])[] = [
+  [],
+  ['--namespace', 'storage', '--name', 'mounts', '--helpers', '--interval', '30'],
+  ['--node-selector', 'storage=yes', '--node-selector', 'example.com/zone=a', '--max-unavailable', '3'],
+  [
+    '--toleration',
+    'dedicated=storage:NoSchedule',
+    '--toleration',
+    'node.example/x',
+    '--toleration',
+    'y:NoExecute',
+  ],
+  ['--kubernetes', '1.27', '--architecture', 'arm64', '--home', '/opt/mounter', '--enabled', 'false'],
+  ['--selinux-type', 'spc_t', '--remove'],
+];
+for (const flags of variants) {
+  test(`the DaemonSet fits Kubernetes' published schema: ${flags.join(' ')}`, async (t) => {
+    t.is(await schemaErrors(await printedDocuments('daemonset', '--image', anImage, ...flags)), '');
+  });
+}
+
+const typos: readonly (readonly [from: string, to: string])[] = [
+  ['hostPID:', 'hostPid:'],
+  ['maxUnavailable:', 'maxUnavailabel:'],
+  ['tolerations:', 'toleration:'],
+  ['failureThreshold: 2', 'failureThreshold: two'],
+  ['matchLabels:', 'labels:'],
+  ['mountPath: /run/node-agent', 'path: /run/node-agent'],
+];
+for (const [from, to] of typos) {
+  test(`the schema test finds ${to}`, async (t) => {
+    const { stdout } = await run('daemonset', '--image', anImage);
+    t.true(stdout.includes(from));
+    const objects = parseAllDocuments(stdout.replace(from, to)).map((document) => document.toJS());
+    t.not(await schemaErrors(objects), '');
+  });
+}
+
+test('the flags come out where they belong', async (t) => {
+  const print = async (...flags: readonly string[]) =>
+    (await printedDocuments('daemonset', '--image', anImage, ...flags)) as Tree[];
+  const [account, settings, daemonSet] = await print();
+  t.deepEqual([account.kind, settings.kind, daemonSet.kind], ['ServiceAccount', 'ConfigMap', 'DaemonSet']);
+  t.false(account.automountServiceAccountToken);
+  t.deepEqual(JSON.parse(settings.data['settings.json']), {});
+  const pod = daemonSet.spec.template.spec;
+  t.deepEqual(pod.tolerations, [{ operator: 'Exists' }]);
+  t.is(daemonSet.spec.updateStrategy.rollingUpdate.maxUnavailable, '10%');
+  t.like(pod, {
+    hostPID: true,
+    priorityClassName: 'system-node-critical',
+    automountServiceAccountToken: false,
+  });
+  t.is(pod.hostNetwork, undefined);
+  t.false(pod.volumes.some((volume: Tree) => volume.hostPath !== undefined));
+  t.like(pod.containers[0].securityContext, { privileged: false, readOnlyRootFilesystem: true });
+  t.deepEqual(pod.containers[0].securityContext.capabilities.drop, ['ALL']);
+  t.is(pod.containers[0].image, anImage);
+
+  const [namespace, , off, other] = await print(...(variants[1] ?? []), '--enabled=false');
+  t.is(namespace.metadata.labels['pod-security.kubernetes.io/enforce'], 'privileged');
+  t.deepEqual(JSON.parse(off.data['settings.json']), { enabled: false });
+  t.deepEqual(other.spec.template.spec.containers[0].command.slice(1), [
+    'node-agent',
+    '--helpers',
+    '--interval',
+    '30',
+  ]);
+  const tolerant = (await print(...(variants[3] ?? []))).at(-1);
+  t.deepEqual(tolerant.spec.template.spec.tolerations, [
+    { key: 'dedicated', operator: 'Equal', value: 'storage', effect: 'NoSchedule' },
+    { key: 'node.example/x', operator: 'Exists' },
+    { key: 'y', operator: 'Exists', effect: 'NoExecute' },
+  ]);
+  const old = (await print(...(variants[4] ?? []))).at(-1).spec.template;
+  t.is(old.spec.containers[0].securityContext.appArmorProfile, undefined);
+  t.deepEqual(old.metadata.annotations, {
+    'container.apparmor.security.beta.kubernetes.io/node-agent': 'unconfined',
+  });
+  t.deepEqual(old.spec.containers[0].env, [{ name: 'MOUNTER_HOME', value: '/opt/mounter' }]);
+});
+
+test('settings of a file, and every privilege explained', async (t) => {
+  const directory = mkdtempSync(join(tmpdir(), 'fleet-'));
+  try {
+    writeFileSync(join(directory, 'settings.json'), '{"limits": {"mountSeconds": 60}}');
+    const flags = ['--settings', join(directory, 'settings.json'), '--enabled', 'false'];
+    const { stdout } = await run('daemonset', '--image', anImage, ...flags);
+    const settings = parseAllDocuments(stdout).map((document) => document.toJS() as Tree)[1];
+    t.deepEqual(JSON.parse(settings.data['settings.json']), { limits: { mountSeconds: 60 }, enabled: false });
+    for (const field of [
+      'hostPID',
+      'privileged',
+      'allowPrivilegeEscalation',
+      'capabilities',
+      'appArmorProfile',
+    ])
+      t.regex(stdout, new RegExp(`^ *# .*\\n *${field}:`, 'm'), field);
+  } finally {
+    rmSync(directory, { recursive: true, force: true });
+  }
+});
+
+const mistakes: readonly (readonly [argv: readonly string[], stderr: RegExp])[] = [
+  [[], /^mounter: manifest: which manifest is missing\nhint: /],
+  [['deamonset'], /^mounter: deamonset: there is no such manifest\nhint: /],
+  [['daemonset'], /^mounter: --image: is missing\nhint: such as --image /],
+  [['daemonset', '--image', 'registry.example/x:v1'], /--image: .* is not pinned by its digest\nhint: /],
+  [['daemonset', `--image=-x@${aDigest}`], /--image: .* is not pinned by its digest\nhint: /],
+  [['daemonset', '--image', anImage, '--max-unavailable', '0'], /--max-unavailable: 0 is not what/],
+  [['daemonset', '--image', anImage, '--max-unavailable', '0%'], /--max-unavailable: 0% is not what/],
+  [['daemonset', '--image', anImage, '--namespace', 'A b'], /--namespace: A b is not what/],
+  [['daemonset', '--image', anImage, '--toleration', 'a=b:Never'], /--toleration: /],
+  [['daemonset', '--image', anImage, '--node-selector', 'a'], /--node-selector: /],
+  [['daemonset', '--image', anImage, '--home', 'relative'], /--home: relative is not what/],
+  [['daemonset', '--image', anImage, '--enabled', 'no'], /--enabled: no is not what/],
+  [['daemonset', '--image', anImage, '--settings', '/none'], /--settings: \/none: ENOENT/],
+  [['daemonset', '--imgae', anImage], /--imgae: unknown option\nhint: did you mean --image\?/],
+  [['cloud-init'], /--executable: is missing/],
+  [['cloud-init', '--executable', 'http://x/y'], /--executable: http:\/\/x\/y is no https URL/],
+  [
+    ['cloud-init', '--executable', 'https://x/$(reboot)', '--image', anImage],
+    /--executable: .*is no https URL/,
+  ],
+  [['cloud-init', '--executable', 'https://x/y'], /--image: is missing\nhint: .*--url and --digest/],
+  [['cloud-init', '--executable', 'https://x/y', '--url', 'https://x/z'], /--digest: is missing/],
+  [['cloud-init', '--executable', 'https://x/y', '--image', 'r.example/x:v1'], /is not pinned by its digest/],
+];
+for (const [argv, expected] of mistakes) {
+  test(`a mistake: mounter manifest ${argv.join(' ')}`, async (t) => {
+    const { exitCode, stdout, stderr } = await run(...argv);
+    t.is(exitCode, 1);
+    t.is(stdout, '');
+    t.regex(stderr, expected);
+    t.is(stderr.split('\n').length, 3, 'one line, and one hint');
+  });
+}
+
+/** cloud-init's own, out of its Debian package. */
+async function cloudConfigSchema(): Promise<Tree> {
+  const directory = join(cacheDirectory, 'cloud-init');
+  const debs = await fetchPackages({
+    names: ['cloud-init'],
+    directory: `${directory}/debs`,
+    withoutDependencies: true,
+  });
+  const files = mkdtempSync(join(directory, 'files-'));
+  try {
+    await unpackInto(debs, files);
+    const path = 'usr/lib/python3/dist-packages/cloudinit/config/schemas/schema-cloud-config-v1.json';
+    return JSON.parse(readFileSync(join(files, path), 'utf8'));
+  } finally {
+    rmSync(files, { recursive: true, force: true });
+  }
+}
+
+test("the cloud-config fits cloud-init's published schema, and a typo does not", async (t) => {
+  const schema = await cloudConfigSchema();
+  const known = new Set<string>(
+    schema.allOf.flatMap(({ $ref }: { $ref: string }) =>
+      Object.keys(schema.$defs[$ref.split('/').at(-1) ?? ''].properties ?? {}),
+    ),
+  );
+  const ajv = new AjvDraft04.default({ strict: false, validateFormats: false, allErrors: true });
+  const validate = ajv.compile(schema);
+  const url = ['--executable', 'https://files.example/mounter'];
+  for (const flags of [
+    ['--image', anImage],
+    ['--image', anImage, '--kubelet-flag', '--helpers', '--home', '/opt/mounter'],
+    ['--url', 'https://files.example/image.tar', '--digest', aDigest, '--executable-digest', aDigest],
+  ]) {
+    const { stdout } = await run('cloud-init', ...url, ...flags);
+    t.true(stdout.startsWith('#cloud-config\n'));
+    const config = parse(stdout);
+    t.true(validate(config), JSON.stringify(validate.errors));
+    for (const key of Object.keys(config)) t.true(known.has(key), key);
+    t.false(validate({ ...config, write_files: [{ paht: '/x', content: '' }] }));
+    t.false(validate({ ...config, runcmd: { a: 1 } }));
+  }
+});
+
+test('the digest of the executable is that of the one which prints', async (t) => {
+  const { stdout } = await run('cloud-init', '--executable', 'https://x.example/mounter', '--image', anImage);
+  const { stdout: sum } = await execa('sha256sum', [mounterExecutable]);
+  t.true(stdout.includes(`sha256=${sum.slice(0, 64)}\n`));
+});
+
+test('systemd takes the unit that it writes', async (t) => {
+  await ensureInstalled(['systemd']);
+  const { stdout } = await run(
+    'cloud-init',
+    '--executable',
+    'https://x.example/mounter',
+    '--image',
+    anImage,
+    '--kubelet-flag',
+  );
+  const directory = mkdtempSync(join(tmpdir(), 'fleet-'));
+  try {
+    const file = parse(stdout).write_files.find(({ path }: Tree) => path.endsWith('.service'));
+    const unit = join(directory, 'containerized-mounter-boot.service');
+    writeFileSync(unit, file.content.replace(/^ExecStart=.*/m, 'ExecStart=/bin/true'));
+    const { all, exitCode } = await execa('systemd-analyze', ['verify', '--man=no', unit], {
+      reject: false,
+      all: true,
+    });
+    t.is(exitCode, 0, all);
+    t.false(all.includes('containerized-mounter-boot'), all);
+  } finally {
+    rmSync(directory, { recursive: true, force: true });
+  }
+});
+
+test('the script installs and prepares a bare node; again it changes nothing, and needs no network', async (t) => {
+  await ensureInstalled(['curl']);
+  await using node = await ScratchNode.start({ home: 'mode=0755,noexec' });
+  const args = [
+    `${repository}/scripts/image.ts`,
+    '--allow-newer',
+    '--only=storage-tools',
+    '--output',
+    `${node.sharedDirectory}/image`,
+  ];
+  await execa(process.execPath, args);
+  await execa('cp', [mounterExecutable, `${node.sharedDirectory}/mounter`]);
+  const { digests } = JSON.parse(readFileSync(`${node.sharedDirectory}/image.json`, 'utf8'));
+  const { stdout: sum } = await execa('sha256sum', [`${distDirectory}/mounter`]);
+  const text = cloudInitText(
+    {
+      executableUrl: `file://${shared}/mounter`,
+      executableSha256: sum.slice(0, 64),
+      source: `${shared}/image`,
+      digest: digests.amd64,
+      home: mounterHome,
+      kubeletFlag: false,
+      helpers: true,
+    },
+    (document) => yamlText([document]),
+  );
+  writeFileSync(`${node.sharedDirectory}/boot.sh`, parse(text).write_files[0].content);
+  await makeSbinWritable(node);
+  const bare = await node.shell('df -P /home | tail -1; ls /home');
+  t.regex(bare, /tmpfs/);
+  const first = await node.run(['sh', `${shared}/boot.sh`]);
+  t.is(first.status, 0, first.stderr);
+  t.is((await node.run([`${mounterHome}/mounter`, 'status'])).status, 0);
+  t.is(await node.shell('readlink /sbin/mount.nfs'), `${mounterHome}/mounter\n`);
+  const mounts = node.mountinfo();
+  rmSync(`${node.sharedDirectory}/image`, { recursive: true });
+  rmSync(`${node.sharedDirectory}/mounter`);
+  const second = await node.run(['sh', `${shared}/boot.sh`]);
+  t.is(second.status, 0, second.stderr);
+  t.is(second.stdout, 'prepared already; nothing to do\nhelpers in place already; nothing to do\n');
+  t.deepEqual(node.mountinfo(), mounts);
+
+  // Somebody else's executable under the same URL.
+  await node.shell(`rm ${mounterHome}/mounter; head -c 1000 ${dist}/mounter >${shared}/mounter`);
+  const wrong = await node.run(['sh', `${shared}/boot.sh`]);
+  t.is(wrong.status, 1);
+  t.regex(wrong.stderr, /mounter: its sha256 is not [0-9a-f]{64}$/m);
+  t.deepEqual(await node.shell(`ls ${mounterHome} | grep ^mounter || true`), '');
+});

@@ -1,0 +1,154 @@
+import { readFileSync, writeFileSync } from 'node:fs';
+import test from 'ava';
+import { kubeletDirectory, mounterHome, ScratchNode } from '../fixtures/namespace.ts';
+import { makeSbinWritable } from '../fixtures/writable-sbin.ts';
+
+/** `"enabled": false` in a node's manifest: the mounter is off, and the host's own tools are what they were. */
+
+const executable = `${mounterHome}/mounter`;
+
+function setEnabled(node: ScratchNode, enabled: boolean): void {
+  const path = node.path(`${mounterHome}/rootfs-manifest.json`);
+  writeFileSync(path, JSON.stringify({ ...JSON.parse(readFileSync(path, 'utf8')), enabled }));
+}
+
+/** A mount(8) of the host's that says how it was called: nothing of the real one would show it all. */
+const witness = `#!/bin/sh
+echo "$0 $#"
+for word; do printf '<%s>' "$word"; done; echo
+env | grep -E '^(SHOWN|PATH|MOUNTER)' | sort
+grep -E '^Sig(Ign|Blk)' /proc/self/status
+cat
+echo to-stderr >&2
+exit 43
+`;
+
+async function replaceMount(node: ScratchNode): Promise<void> {
+  writeFileSync(node.path('/tmp/witness'), witness, { mode: 0o755 });
+  await node.shell('mount --bind /tmp/witness /usr/bin/mount');
+}
+
+test("a call is the host's own mount(8), with the same arguments, environment, stdio and status", async (t) => {
+  await using node = await ScratchNode.installed();
+  await replaceMount(node);
+  setEnabled(node, false);
+  const words = [
+    '-t',
+    'nfs',
+    '-o',
+    'a, b',
+    '--unknown-to-us',
+    '',
+    "it's",
+    'x\ny',
+    '-a',
+    '--help',
+    '--dry-run',
+  ];
+  const environment = { SHOWN: 'yes', PATH: '/nowhere:/usr/bin:/bin' };
+  const called = await node.run([executable, 'mount', ...words], { input: 'stdin\n', environment });
+  const itself = await node.run(['/usr/bin/mount', ...words], { input: 'stdin\n', environment });
+  t.deepEqual(called, itself);
+  t.is(called.status, 43);
+  t.is(called.stderr, 'to-stderr\n');
+  t.regex(called.stdout, /^\/usr\/bin\/mount 11\n<-t><nfs><-o><a, b><--unknown-to-us><><it's><x\ny><-a>/);
+  t.regex(called.stdout, /^SHOWN=yes$/m);
+  t.regex(called.stdout, /^stdin$/m);
+  const bytes = `${executable} mount "$(printf 'caf\\351')" </dev/null 2>/dev/null`;
+  t.regex(await node.shell(`{ ${bytes} || true; } | od -An -c`), /c\s+a\s+f\s+351/, 'not UTF-8');
+});
+
+test('the process is replaced: a signal to it is one to mount(8)', async (t) => {
+  await using node = await ScratchNode.installed();
+  writeFileSync(
+    node.path('/tmp/waits'),
+    '#!/bin/sh\ntrap "echo got; exit 7" TERM\necho $$\nwhile :; do sleep 0.05; done\n',
+    { mode: 0o755 },
+  );
+  await node.shell('mount --bind /tmp/waits /usr/bin/mount');
+  setEnabled(node, false);
+  const out = await node.shell(`${executable} mount x >/tmp/out & pid=$!
+    until [ -s /tmp/out ]; do sleep 0.05; done
+    kill $pid; status=0; wait $pid || status=$?; echo $pid $status; cat /tmp/out`);
+  const [first = '', shown, got] = out.split('\n');
+  t.is(first, `${shown} 7`, 'the same process id, the status of its trap');
+  t.is(got, 'got');
+});
+
+test('the real mount(8) mounts what the mounter would have refused; turned on again it refuses', async (t) => {
+  await using node = await ScratchNode.prepared();
+  const target = `${kubeletDirectory}/plain`;
+  await node.shell(`mkdir ${target}`);
+  const call = [executable, 'mount', '-t', 'tmpfs', 'tmpfs', target];
+  t.is((await node.run(call)).status, 1);
+  setEnabled(node, false);
+  t.deepEqual(await node.run(call), { status: 0, stdout: '', stderr: '' });
+  t.is(node.mountinfo().findLast(({ mountPoint }) => mountPoint === target)?.fstype, 'tmpfs');
+  t.is((await node.run([executable, 'mount', '-t', 'tmpfs', 'tmpfs', '/none'])).status, 32);
+  await node.shell(`umount ${target}`);
+  setEnabled(node, true);
+  t.regex((await node.run(call)).stderr, /^mounter: tmpfs: filesystem type not offered/);
+});
+
+test('as a helper of mount(8) it fails, names the setting, and calls nothing', async (t) => {
+  await using node = await ScratchNode.prepared();
+  await makeSbinWritable(node);
+  await node.mustRun('install', '--helpers');
+  setEnabled(node, false);
+  const target = `${kubeletDirectory}/by-host`;
+  await node.shell(`mkdir ${target}`);
+  for (const call of [
+    ['mount', '-t', 'nfs', '127.0.0.1:/x', target],
+    [executable, 'mount', '-t', 'nfs', '127.0.0.1:/x', target],
+    ['/sbin/mount.glusterfs', '127.0.0.1:v', target],
+  ]) {
+    const { status, stderr } = await node.run(['timeout', '20', ...call]);
+    t.is(status, 2, call.join(' '));
+    t.regex(
+      stderr,
+      /^mounter: .*\/rootfs-manifest\.json: the mounter is turned off on this node \("enabled": false\)\nhint: .*--remove-helpers\n$/,
+    );
+  }
+  await node.mustRun('install', '--remove-helpers');
+  t.regex(
+    (await node.run(['mount', '-t', 'nfs', '127.0.0.1:/x', target])).stderr,
+    /helper program|unknown filesystem type/,
+  );
+});
+
+test('prepare does nothing, with status 0; status says it plainly', async (t) => {
+  await using node = await ScratchNode.installed();
+  setEnabled(node, false);
+  const before = node.mountinfo().length;
+  t.is(
+    await node.mustRun('prepare'),
+    `turned off by "enabled": false in ${mounterHome}/rootfs-manifest.json; nothing done\n`,
+  );
+  t.is(node.mountinfo().length, before);
+  const { status, stdout } = await node.mounter('status');
+  t.is(status, 0);
+  t.regex(
+    stdout,
+    /^enabled +no: "enabled": false in the manifest; mounter mount is the host's own mount\(8\)$/m,
+  );
+  t.false(JSON.parse(await node.mustRun('status', '--json')).isEnabled);
+});
+
+test('an install that turns it on again says so', async (t) => {
+  await using node = await ScratchNode.installed();
+  setEnabled(node, false);
+  t.regex(
+    await node.mustRun('install', '/mnt/dist/rootfs.tar.zst'),
+    /^the mounter was turned off on this node \("enabled": false\), and is on now$/m,
+  );
+  t.is((await node.mounter('status')).status, 1, 'not prepared');
+});
+
+test('a mount of the host that is mounter itself is no mount(8)', async (t) => {
+  await using node = await ScratchNode.installed();
+  setEnabled(node, false);
+  await node.shell(`mount --bind ${executable} /usr/bin/mount`);
+  const { status, stderr } = await node.run([executable, 'mount', '-t', 'nfs', 'a:/b', '/c']);
+  t.is(status, 2);
+  t.regex(stderr, /^mounter: \/usr\/bin\/mount: is mounter itself, not a mount\(8\) of the host\nhint: /);
+});
