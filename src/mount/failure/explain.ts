@@ -54,20 +54,16 @@ export async function explainFailure(failure: Failure, context: MountContext): P
   return new MounterError(message, { subject: failure.plan.target, status, errorClass, hint, helperOutput });
 }
 
-/** The helper's words, byte for byte; glusterfs writes the reason to a log file, start-statd spoke to us. */
+/** The helper's words, byte for byte; glusterfs writes the reason to a log file. */
 async function wordsOf(
-  { plan, options, outcome, refusal, startedMs }: Failure,
+  { plan, options, outcome, startedMs }: Failure,
   context: MountContext,
 ): Promise<string> {
   const { output } = outcome;
-  if (outcome.endedBy === 'interrupt') return output;
-  const statd = refusal?.kind === 'lockServices' ? refusal.output : '';
+  if (plan.kind !== 'glusterfs' || outcome.endedBy === 'interrupt') return output;
   const sinceMs = Date.now() - (context.host.now() - startedMs);
-  const more =
-    plan.kind === 'glusterfs'
-      ? await glusterfsLogErrors(plan, options, sinceMs, context).catch(() => '')
-      : statd;
-  return `${output}${more !== '' && output !== '' && !output.endsWith('\n') ? '\n' : ''}${more}`;
+  const log = await glusterfsLogErrors(plan, options, sinceMs, context).catch(() => '');
+  return `${output}${log !== '' && output !== '' && !output.endsWith('\n') ? '\n' : ''}${log}`;
 }
 
 function whatWasDone(

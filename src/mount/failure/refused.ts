@@ -24,11 +24,6 @@ export function describeRefusal(refusal: Refusal): {
             ? `the server ${refusal.server} does not offer NFSv3: its rpcbind does not know it`
             : `the server ${refusal.server} does not offer NFSv3 mounts: its rpcbind knows no mountd`,
       };
-    case 'lockServices':
-      return {
-        errorClass: 'lock-service',
-        sentence: 'rpcbind and rpc.statd of this node do not answer, and NFSv3 locks would hang',
-      };
     default:
       return refusal satisfies never;
   }

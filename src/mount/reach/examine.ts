@@ -1,7 +1,6 @@
-import { MounterError } from '../../errors.ts';
 import { provideLockServices } from '../../rootfs/lock-services.ts';
 import type { MountContext } from '../context.ts';
-import { lockServicesNeed, nfsServer } from '../nfs.ts';
+import { lockServicesNeed } from '../nfs.ts';
 import type { MountPlan } from '../plan.ts';
 import { askGlusterfs } from './glusterfs.ts';
 import type { Inquiry } from './inquiry.ts';
@@ -23,8 +22,9 @@ export async function examine(
 ): Promise<Answer> {
   const limitMs = context.manifest.limits.connectSeconds * 1000;
   const refusal = await askNetwork(plan, options, limitMs, context, over);
-  if (refusal !== undefined || over.aborted || plan.kind !== 'nfs') return refusal;
-  return mendLockServices(plan, options, { ...context, signal: over });
+  if (refusal === undefined && plan.kind === 'nfs' && !over.aborted)
+    await mendLockServices(plan, options, { ...context, signal: over });
+  return refusal;
 }
 
 /** The part of it that changes nothing on this node. @param limitMs for all the questions. */
@@ -51,17 +51,12 @@ export function askNetwork(
 /**
  * A mount that settled for v3 asks this node's rpcbind for rpc.statd, and waits 60 to 100 s for one that is
  * deaf. Where none ever listened, mount.nfs has start-statd start it by itself; a node that mounts v4 alone
- * is to stay without.
+ * is to stay without. Where v3 was asked for, they have answered a moment ago.
  */
-async function mendLockServices(plan: MountPlan, options: string, context: MountContext): Promise<Answer> {
-  const need = lockServicesNeed(plan.fstype, options);
+async function mendLockServices(plan: MountPlan, options: string, context: MountContext): Promise<void> {
+  if (lockServicesNeed(plan.fstype, options) !== 'ifNegotiated') return;
   const { host, layout } = context;
-  if (need === 'never' || host.stat(`${layout.rootfs}/run/rpcbind.sock`) === undefined) return undefined;
-  try {
-    await provideLockServices(plan.target, context);
-  } catch (error) {
-    if (need === 'always' && error instanceof MounterError && error.errorClass === 'lock-service')
-      return { kind: 'lockServices', server: nfsServer(plan.source) ?? '', output: error.helperOutput };
-  }
-  return undefined;
+  if (host.stat(`${layout.rootfs}/run/rpcbind.sock`) === undefined) return;
+  // What can't be mended is no reason yet: the server may still offer v4.
+  await provideLockServices(plan.target, context).catch(() => {});
 }

@@ -18,8 +18,7 @@ export type Refusal =
       readonly waitedMs: number;
     }
   /** The server's rpcbind answers, and does not know the service. */
-  | { readonly kind: 'notRegistered'; readonly server: string; readonly service: 'nfs' | 'mountd' }
-  | { readonly kind: 'lockServices'; readonly server: string; readonly output: string };
+  | { readonly kind: 'notRegistered'; readonly server: string; readonly service: 'nfs' | 'mountd' };
 
 /** Undefined: nothing speaks against the mount, or nobody can tell. */
 export type Answer = Refusal | undefined;
