@@ -14,7 +14,7 @@ const retrySeconds = 10;
 const settingsSeconds = 2;
 
 /** The command that says on the host whether mounts would work. */
-const readiness = ['status'];
+const readiness = ['doctor'];
 
 /** `mounter node-agent`: what the DaemonSet's container runs. Ends at SIGTERM at once. */
 export async function nodeAgent(
