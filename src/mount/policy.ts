@@ -1,0 +1,163 @@
+import { MounterError } from '../errors.ts';
+import { exitCode } from '../exit-codes.ts';
+import type { OptionRules } from '../rootfs/manifest/policy.ts';
+import type { Filesystem, NodeSettings } from '../rootfs/manifest.ts';
+import { type MountOption, maskSecrets, parseOptions } from './options.ts';
+import { defaultForbidden, fileOptions, neverAllowed } from './policy/defaults.ts';
+import { isInForce, matchesEntry } from './policy/entry.ts';
+import { hidesOptions, optionReadings } from './policy/readings.ts';
+
+/** A file that a helper is told to write, and what of it has to be looked at before the helper does. */
+export interface WrittenFile {
+  readonly option: string;
+  readonly path: string;
+  readonly identityMount: string;
+}
+
+/**
+ * Holds `options` against `policy.options` of the manifest and the defaults. Pure.
+ * @returns the files that the options name.
+ * @throws MounterError (usage, class `policy`) that names the option and the setting, and no value.
+ */
+export function checkPolicy(
+  kind: Filesystem['kind'],
+  options: string,
+  manifest: Pick<NodeSettings, 'policy' | 'mounts'>,
+): readonly WrittenFile[] {
+  const readings = optionReadings(kind, options);
+  if (readings.some((option) => matchesEntry(neverAllowed, option))) throw backgroundMount();
+  if (hidesOptions(kind, options)) throw hiddenOption();
+  for (const list of listsFor(kind, manifest.policy.options)) {
+    checkForbidden(list, kind, readings);
+    if (list.rules.allowed !== undefined) checkAllowed(list.rules.allowed, list.setting, kind, options);
+    checkRequired(list.rules.required ?? [], list.setting, readings);
+  }
+  return readings.flatMap((option) => writtenFile(option, manifest));
+}
+
+/** Rules and where in the manifest they stand. */
+interface OptionList {
+  readonly rules: OptionRules;
+  readonly setting: string;
+}
+
+/** Those for all filesystems, and those for this kind. The default holds until either has a `forbidden`. */
+function listsFor(
+  kind: Filesystem['kind'],
+  general: NodeSettings['policy']['options'],
+): readonly OptionList[] {
+  const special = general[kind] ?? {};
+  const isDefault = general.forbidden === undefined && special.forbidden === undefined;
+  return [
+    { rules: isDefault ? { ...general, forbidden: ['@default'] } : general, setting: 'policy.options' },
+    { rules: special, setting: `policy.options.${kind}` },
+  ];
+}
+
+function checkForbidden(
+  { rules, setting }: OptionList,
+  kind: Filesystem['kind'],
+  readings: readonly MountOption[],
+): void {
+  const entries = (rules.forbidden ?? []).flatMap((entry) =>
+    entry === '@default' ? defaultForbidden[kind] : [entry],
+  );
+  // The entry is shown and not what was written: that could be the half of a password with a comma in it.
+  const entry = entries.find((candidate) => readings.some((option) => matchesEntry(candidate, option)));
+  if (entry === undefined) return;
+  throw refused(
+    entry,
+    `this mount option is forbidden on this node (${setting}.forbidden of the manifest)`,
+    'leave it out; whoever runs the node can change the list in the manifest',
+  );
+}
+
+/** In one reading alone: that of whole options. What could hide in them has been refused before. */
+function checkAllowed(
+  allowed: readonly string[],
+  where: string,
+  kind: Filesystem['kind'],
+  options: string,
+): void {
+  const entries = allowed.filter((entry) => entry !== '@default');
+  const isSecretFree = maskSecrets(options) === options && kind !== 'generic';
+  for (const [index, { text }] of parseOptions(options).entries()) {
+    const readings = optionReadings(kind, text).filter((option) => option.text === text);
+    if (readings.some((option) => entries.some((entry) => matchesEntry(entry, option)))) continue;
+    const name = readings[0]?.name ?? '';
+    throw refused(
+      isSecretFree && /^[a-z0-9._-]+$/.test(name) ? name : `option number ${index + 1}`,
+      `this mount option is not one of those allowed on this node (${where}.allowed of the manifest)`,
+      `allowed are: ${entries.join(', ') || 'none'}`,
+    );
+  }
+}
+
+function checkRequired(required: readonly string[], where: string, readings: readonly MountOption[]): void {
+  for (const entry of required) {
+    if (isInForce(entry, readings)) continue;
+    throw refused(
+      entry,
+      `this mount option is required on this node (${where}.required of the manifest), and missing or taken back`,
+      `add ${entry} to the mount options, as the last that say anything about it`,
+    );
+  }
+}
+
+/**
+ * Only below an identity mount, and not in `pods`, where containers write: kubelet's own place for such
+ * files is `plugins/kubernetes.io/glusterfs/VOLUME/POD-glusterfs.log`. Nothing but a log is named `*.log`
+ * there: a helper told to write another file could spoil one that kubelet lives by.
+ */
+function writtenFile(
+  { name, value = '', text }: MountOption,
+  { mounts }: Pick<NodeSettings, 'mounts'>,
+): readonly WrittenFile[] {
+  if (!fileOptions.includes(name)) return [];
+  const directories = mounts.mounter
+    .filter((mount) => mount.propagation === 'shared' && mount.host === mount.rootfs)
+    .map((mount) => mount.rootfs);
+  // Byte for byte what the helper gets: no quote taken away, no other case.
+  const isPlain = text === `${name}=${value}`;
+  const identityMount = directories.find((directory) => value.startsWith(`${directory}/`));
+  if (isPlain && identityMount !== undefined && isCanonical(value)) {
+    const isOfPods = value.startsWith(`${identityMount}/pods/`);
+    if (!isOfPods && (name !== 'log-file' || value.endsWith('.log')))
+      return [{ option: name, path: value, identityMount }];
+  }
+  throw refused(
+    name,
+    `the helper may write no file there: only below ${directories.join(' or ')}, outside of its pods directory, ` +
+      'by a path without ".." and, for a log, with a name that ends in .log (policy.options)',
+    `write ${name}=${directories[0]}/plugins/kubernetes.io/glusterfs/VOLUME/NAME.log, or leave it out`,
+  );
+}
+
+function isCanonical(path: string): boolean {
+  return path
+    .split('/')
+    .slice(1)
+    .every((part) => part !== '' && part !== '.' && part !== '..');
+}
+
+function backgroundMount(): MounterError {
+  return refused(
+    neverAllowed,
+    'mount.nfs would report success with nothing mounted, and a daemon would keep trying for ever; ' +
+      'no policy.options of the manifest allows that',
+    'leave bg out: kubelet tries a failed mount again by itself',
+  );
+}
+
+function hiddenOption(): MounterError {
+  return refused(
+    'options',
+    'a quoted value has a comma in it with something other than an SELinux category behind it, which ' +
+      'the kernel or the helper would take for an option of its own (policy.options)',
+    'write the value without the comma',
+  );
+}
+
+function refused(subject: string, message: string, hint: string): MounterError {
+  return new MounterError(message, { status: exitCode.usage, errorClass: 'policy', subject, hint });
+}

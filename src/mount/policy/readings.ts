@@ -1,0 +1,52 @@
+import type { Filesystem } from '../../rootfs/manifest.ts';
+import { type MountOption, parseOptions } from '../options.ts';
+
+/**
+ * The options of a string in every reading that one of those has who read it after us, so that nothing hides
+ * in one reading from a rule that knows another. mount.nfs keeps a quoted value together; mount.glusterfs and
+ * the kernel's own NFS parser, which gets the same string, split at every comma.
+ *
+ * Names are lower-case, without quotes, blanks and backslashes around them.
+ * @throws MounterError (usage) for a quote that is not closed.
+ */
+export function optionReadings(kind: Filesystem['kind'], options: string): readonly MountOption[] {
+  const items = parseOptions(options).flatMap(({ text }) => {
+    const pieces = text.split(',');
+    return pieces.length === 1 ? [text] : [text, ...pieces];
+  });
+  const read = items.map(plain).filter(({ name }) => name !== '');
+  return kind === 'nfs' ? [...read, ...otherSpellings(read)] : read;
+}
+
+/** Categories of an SELinux level, `c1` or `c0.c1023`: the one good reason for a comma in quotes. */
+const category = /^c\d+(\.c\d+)?"*$/;
+
+/** A comma in quotes that hides an option from one reader and shows it to another. */
+export function hidesOptions(kind: Filesystem['kind'], options: string): boolean {
+  if (kind === 'generic') return false;
+  return parseOptions(options).some(({ text }) =>
+    text
+      .split(',')
+      .slice(1)
+      .some((piece) => !category.test(piece)),
+  );
+}
+
+function plain(text: string): MountOption {
+  const equals = text.indexOf('=');
+  const name = (equals < 0 ? text : text.slice(0, equals)).replace(/["'\\\s]/g, '').toLowerCase();
+  return { name, value: equals < 0 ? undefined : text.slice(equals + 1).replace(/["]/g, ''), text };
+}
+
+/** What mount.nfs takes for the same: `v4.1`, `nfsvers=4.1` and `vers=4.1`; `tcp` and `proto=tcp`. @see nfs(5) */
+function otherSpellings(items: readonly MountOption[]): readonly MountOption[] {
+  const same = items.flatMap(({ name, value, text }) => {
+    if (name === 'nfsvers') return [{ name: 'vers', value, text }];
+    if (/^v\d/.test(name)) return [{ name: 'vers', value: name.slice(1), text }];
+    if (name === 'tcp' || name === 'udp' || name === 'rdma') return [{ name: 'proto', value: name, text }];
+    return [];
+  });
+  const minor = items.findLast(({ name }) => name === 'minorversion');
+  if (minor?.value === undefined) return same;
+  return [...same, { name: 'vers', value: `4.${minor.value}`, text: minor.text }];
+}
