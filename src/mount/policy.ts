@@ -5,7 +5,7 @@ import type { Filesystem, NodeSettings } from '../rootfs/manifest.ts';
 import { type MountOption, maskSecrets, parseOptions } from './options.ts';
 import { defaultForbidden, fileOptions, neverAllowed } from './policy/defaults.ts';
 import { isInForce, matchesEntry } from './policy/entry.ts';
-import { hidesOptions, optionReadings } from './policy/readings.ts';
+import { hidesOptions, optionReadings, wholeOptions } from './policy/readings.ts';
 
 /** A file that a helper is told to write, and what of it has to be looked at before the helper does. */
 export interface WrittenFile {
@@ -26,11 +26,10 @@ export function checkPolicy(
 ): readonly WrittenFile[] {
   const readings = optionReadings(kind, options);
   if (readings.some((option) => matchesEntry(neverAllowed, option))) throw backgroundMount();
-  if (hidesOptions(kind, options)) throw hiddenOption();
   for (const list of listsFor(kind, manifest.policy.options)) {
     checkForbidden(list, kind, readings);
     if (list.rules.allowed !== undefined) checkAllowed(list.rules.allowed, list.setting, kind, options);
-    checkRequired(list.rules.required ?? [], list.setting, readings);
+    checkRequired(list, kind, options);
   }
   return readings.flatMap((option) => writtenFile(option, manifest));
 }
@@ -72,33 +71,37 @@ function checkForbidden(
   );
 }
 
-/** In one reading alone: that of whole options. What could hide in them has been refused before. */
+/** In one reading alone, that of whole options: so nothing may hide in one of them. */
 function checkAllowed(
   allowed: readonly string[],
-  where: string,
+  setting: string,
   kind: Filesystem['kind'],
   options: string,
 ): void {
+  if (hidesOptions(kind, options)) throw hiddenOption(setting);
   const entries = allowed.filter((entry) => entry !== '@default');
   const isSecretFree = maskSecrets(options) === options && kind !== 'generic';
   for (const [index, { text }] of parseOptions(options).entries()) {
-    const readings = optionReadings(kind, text).filter((option) => option.text === text);
+    const readings = wholeOptions(kind, text);
     if (readings.some((option) => entries.some((entry) => matchesEntry(entry, option)))) continue;
     const name = readings[0]?.name ?? '';
     throw refused(
       isSecretFree && /^[a-z0-9._-]+$/.test(name) ? name : `option number ${index + 1}`,
-      `this mount option is not one of those allowed on this node (${where}.allowed of the manifest)`,
+      `this mount option is not one of those allowed on this node (${setting}.allowed of the manifest)`,
       `allowed are: ${entries.join(', ') || 'none'}`,
     );
   }
 }
 
-function checkRequired(required: readonly string[], where: string, readings: readonly MountOption[]): void {
-  for (const entry of required) {
-    if (isInForce(entry, readings)) continue;
+/** In both readings, of whole options and of all pieces: what only one reader sees is not in force for all. */
+function checkRequired({ rules, setting }: OptionList, kind: Filesystem['kind'], options: string): void {
+  const pieces = optionReadings(kind, options);
+  const whole = wholeOptions(kind, options);
+  for (const entry of rules.required ?? []) {
+    if (isInForce(entry, pieces) && isInForce(entry, whole)) continue;
     throw refused(
       entry,
-      `this mount option is required on this node (${where}.required of the manifest), and missing or taken back`,
+      `this mount option is required on this node (${setting}.required of the manifest), and missing or taken back`,
       `add ${entry} to the mount options, as the last that say anything about it`,
     );
   }
@@ -149,11 +152,11 @@ function backgroundMount(): MounterError {
   );
 }
 
-function hiddenOption(): MounterError {
+function hiddenOption(setting: string): MounterError {
   return refused(
     'options',
     'a quoted value has a comma in it with something other than an SELinux category behind it, which ' +
-      'the kernel or the helper would take for an option of its own (policy.options)',
+      `the kernel or the helper would take for an option of its own, past ${setting}.allowed of the manifest`,
     'write the value without the comma',
   );
 }

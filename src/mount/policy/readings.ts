@@ -10,12 +10,29 @@ import { type MountOption, parseOptions } from '../options.ts';
  * @throws MounterError (usage) for a quote that is not closed.
  */
 export function optionReadings(kind: Filesystem['kind'], options: string): readonly MountOption[] {
-  const items = parseOptions(options).flatMap(({ text }) => {
+  const texts = parseOptions(options).flatMap(({ text }) => {
     const pieces = text.split(',');
     return pieces.length === 1 ? [text] : [text, ...pieces];
   });
-  const read = items.map(plain).filter(({ name }) => name !== '');
-  return kind === 'nfs' ? [...read, ...otherSpellings(read)] : read;
+  return readingsOf(kind, texts);
+}
+
+/** The same of whole options alone, as mount(8) and mount.nfs tell them apart. */
+export function wholeOptions(kind: Filesystem['kind'], options: string): readonly MountOption[] {
+  return readingsOf(
+    kind,
+    parseOptions(options).map(({ text }) => text),
+  );
+}
+
+/** Other spellings stand where they were written: the last of all is the one that counts. */
+function readingsOf(kind: Filesystem['kind'], texts: readonly string[]): readonly MountOption[] {
+  const items = texts.map(plain).filter(({ name }) => name !== '');
+  if (kind !== 'nfs') return items;
+  const minor = items.findLast(({ name }) => name === 'minorversion');
+  const read = items.flatMap((item) => [item, ...otherSpelling(item)]);
+  if (minor?.value === undefined) return read;
+  return [...read, { name: 'vers', value: `4.${minor.value}`, text: minor.text }];
 }
 
 /** Categories of an SELinux level, `c1` or `c0.c1023`: the one good reason for a comma in quotes. */
@@ -39,14 +56,9 @@ function plain(text: string): MountOption {
 }
 
 /** What mount.nfs takes for the same: `v4.1`, `nfsvers=4.1` and `vers=4.1`; `tcp` and `proto=tcp`. @see nfs(5) */
-function otherSpellings(items: readonly MountOption[]): readonly MountOption[] {
-  const same = items.flatMap(({ name, value, text }) => {
-    if (name === 'nfsvers') return [{ name: 'vers', value, text }];
-    if (/^v\d/.test(name)) return [{ name: 'vers', value: name.slice(1), text }];
-    if (name === 'tcp' || name === 'udp' || name === 'rdma') return [{ name: 'proto', value: name, text }];
-    return [];
-  });
-  const minor = items.findLast(({ name }) => name === 'minorversion');
-  if (minor?.value === undefined) return same;
-  return [...same, { name: 'vers', value: `4.${minor.value}`, text: minor.text }];
+function otherSpelling({ name, value, text }: MountOption): readonly MountOption[] {
+  if (name === 'nfsvers') return [{ name: 'vers', value, text }];
+  if (/^v\d/.test(name)) return [{ name: 'vers', value: name.slice(1), text }];
+  if (name === 'tcp' || name === 'udp' || name === 'rdma') return [{ name: 'proto', value: name, text }];
+  return [];
 }
