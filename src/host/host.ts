@@ -13,7 +13,7 @@ export interface Host {
    * one or all of the new one. Any number of writers at once. @throws when it can't be written.
    */
   replaceText(path: string, text: string, mode: number): void;
-  /** lstat(2). @returns undefined when nothing is there (ENOENT, ENOTDIR). */
+  /** lstat(2). @returns undefined when nothing is there (ENOENT, ENOTDIR, ELOOP). */
   lstat(path: string): FileStatus | undefined;
   /** stat(2), through symlinks. @returns undefined when nothing is there. */
   stat(path: string): FileStatus | undefined;

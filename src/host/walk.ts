@@ -36,13 +36,14 @@ export function mountIdOf(fd: number): number | undefined {
   return match === null ? undefined : Number(match[1]);
 }
 
-/** @returns undefined when nothing is there. */
+/** @returns undefined when nothing is there, or nothing that can be reached. */
 export function openPath(path: string, flags: number): number | undefined {
   try {
     return openSync(path, O_PATH | flags);
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
-    if (code === 'ENOENT' || code === 'ENOTDIR') return undefined;
+    // ELOOP: a symlink on the way, on a mount with nosymfollow.
+    if (code === 'ENOENT' || code === 'ENOTDIR' || code === 'ELOOP') return undefined;
     throw error;
   }
 }

@@ -16,19 +16,18 @@ const maximumLayers = 8;
 export async function undoMount(plan: MountPlan, before: TargetState, context: MountContext): Promise<void> {
   if (plan.isRemount) return;
   if (plan.kind === 'glusterfs') await endGlusterfsDaemons(plan.target, context);
-  const parentId = context.host.mountId(parentOf(plan.rootfsTarget));
   // In the rootfs first, which takes the host's along: through that mount umount(8) follows no symlink.
-  for (
-    let layer = 0;
-    layer < maximumLayers && context.host.mountId(plan.rootfsTarget) !== parentId;
-    layer++
-  ) {
+  for (let layer = 0; layer < maximumLayers && isInRootfs(plan, context); layer++)
     await unmount(plan.rootfsTarget, context);
-  }
   for (let layer = 0; layer < maximumLayers && isStillThere(plan, before, context); layer++) {
     await unmount(plan.target, context);
   }
   if (before.mounts !== undefined) await undoStrays(plan, before, context);
+}
+
+function isInRootfs({ rootfsTarget }: MountPlan, { host }: MountContext): boolean {
+  const mountId = host.mountId(rootfsTarget);
+  return mountId !== undefined && mountId !== host.mountId(parentOf(rootfsTarget));
 }
 
 /** By another way it would be another's mount. */
@@ -36,19 +35,26 @@ function isStillThere(plan: MountPlan, before: TargetState, context: MountContex
   return isAtTarget(plan, before, context) && context.host.mountId(plan.target) !== before.mountId;
 }
 
+/** The directories may still be on the move: what mountinfo says is tried until nothing is left of it. */
+const maximumAttempts = 100;
+
 /** @returns where the source was mounted instead of on the target, and is no more. */
 export async function undoStrays(
   plan: MountPlan,
   before: TargetState,
   context: MountContext,
 ): Promise<readonly string[]> {
-  const strays = straysOf(plan, before, context);
-  if (strays.length > 0 && plan.kind === 'glusterfs') await endGlusterfsDaemons(plan.target, context);
-  for (const path of strays) {
-    const isOfHost = path.startsWith(`${before.identityMount}/`);
-    await unmount(isOfHost ? `${context.layout.rootfs}${path}` : path, context);
+  const found = straysOf(plan, before, context);
+  if (found.length > 0 && plan.kind === 'glusterfs') await endGlusterfsDaemons(plan.target, context);
+  let left = straysOf(plan, before, context);
+  for (let attempt = 0; attempt < maximumAttempts && left.length > 0; attempt++) {
+    for (const path of left) {
+      const isOfHost = path.startsWith(`${before.identityMount}/`);
+      await unmount(isOfHost ? `${context.layout.rootfs}${path}` : path, context);
+    }
+    left = straysOf(plan, before, context);
   }
-  return strays;
+  return found;
 }
 
 /** SIGTERM makes it unmount itself, within 0.3 to 1.1 s measured; after SIGKILL its mount answers ENOTCONN. */
