@@ -64,7 +64,7 @@ export function planMount(asked: MountRequest, manifest: NodeSettings, layout: L
     { kind: 'checkHelper', path: filesystem.helper },
     ...filesystem.devices.map((path) => ({ kind: 'checkDevice', path }) as const),
     { kind: 'checkTarget', identityMount: identityMountOf(request.target, manifest) },
-    ...checkPolicy(filesystem.kind, request.options, manifest).map(
+    ...checkPolicy(filesystem.kind, request, manifest).map(
       (file) => ({ kind: 'checkFile', ...file }) as const,
     ),
   ];

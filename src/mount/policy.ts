@@ -6,6 +6,7 @@ import { type MountOption, maskSecrets, parseOptions } from './options.ts';
 import { defaultForbidden, fileOptions, neverAllowed } from './policy/defaults.ts';
 import { isInForce, matchesEntry } from './policy/entry.ts';
 import { hidesOptions, optionReadings, wholeOptions } from './policy/readings.ts';
+import type { MountRequest } from './request.ts';
 
 /** A file that a helper is told to write, and what of it has to be looked at before the helper does. */
 export interface WrittenFile {
@@ -15,17 +16,20 @@ export interface WrittenFile {
 }
 
 /**
- * Holds `options` against `policy.options` of the manifest and the defaults. Pure.
+ * Holds the source and the options against `policy.options` of the manifest and the defaults. Pure.
  * @returns the files that the options name.
  * @throws MounterError (usage, class `policy`) that names the option and the setting, and no value.
  */
 export function checkPolicy(
   kind: Filesystem['kind'],
-  options: string,
+  { source, options }: Pick<MountRequest, 'source' | 'options'>,
   manifest: Pick<NodeSettings, 'policy' | 'mounts'>,
 ): readonly WrittenFile[] {
+  if (kind !== 'generic' && leadsUp(source)) throw refusedUp(source);
   const readings = optionReadings(kind, options);
   if (readings.some((option) => matchesEntry(neverAllowed, option))) throw backgroundMount();
+  const subdirectory = readings.find(({ name, value = '' }) => name === 'subdir-mount' && leadsUp(value));
+  if (subdirectory !== undefined) throw refusedUp(subdirectory.name);
   for (const list of listsFor(kind, manifest.policy.options)) {
     checkForbidden(list, kind, readings);
     if (list.rules.allowed !== undefined) checkAllowed(list.rules.allowed, list.setting, kind, options);
@@ -141,6 +145,19 @@ function isCanonical(path: string): boolean {
     .split('/')
     .slice(1)
     .every((part) => part !== '' && part !== '.' && part !== '..');
+}
+
+/** Out of the directory that was meant to hold it: what was put together from a Pod's words (CVE-2026-3864). */
+function leadsUp(path: string): boolean {
+  return /(^|[/:])\.\.(\/|$)/.test(path);
+}
+
+function refusedUp(subject: string): MounterError {
+  return refused(
+    subject,
+    'has a ".." in it, which could lead out of the directory that was meant',
+    'write the path without it',
+  );
 }
 
 function backgroundMount(): MounterError {

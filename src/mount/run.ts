@@ -25,7 +25,7 @@ export interface MountResult {
  */
 export async function runPlan(plan: MountPlan, context: MountContext): Promise<MountResult> {
   const deadline = context.host.now() + context.manifest.limits.mountSeconds * 1000;
-  let before: TargetState = { mountId: undefined, identityMount: '', way: [], mounts: undefined };
+  let before: TargetState = { mountId: undefined, identityMount: '', way: [] };
   let helperOutput = '';
   for (const step of plan.steps) {
     context.report(step);

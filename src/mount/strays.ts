@@ -8,16 +8,17 @@ import { isSourceOf, type TargetState, walkTo } from './target.ts';
  * A mount that went elsewhere because somebody moved directories while the helper ran. What stands against
  * that, in this order:
  *
- * 1. Every directory on the way is root's alone (target.ts). Of a Pod's containers only one that runs as root
- *    can then change the way, and only within a volume of its own.
- * 2. The rootfs sees the kubelet directory through a mount with `nosymfollow` (`prepare`): no symlink leads
- *    the helper anywhere, whenever it is swapped in. Within a volume nothing is mounted without that.
+ * 1. Every directory on the way is root's alone, and the target is not within a volume (target.ts): no
+ *    container can change the way.
+ * 2. The rootfs sees the kubelet directory through a mount with `nosymfollow` (`prepare`): the kernel follows
+ *    no symlink there for a helper, whenever it is swapped in. A helper that reads a symlink itself (mount.nfs,
+ *    by realpath(3)) still goes where it leads.
  * 3. After the helper the way is walked again: the same directories, and a new mount at their end.
- *    Otherwise what was mounted is looked for, and undone.
+ *    Otherwise what came to the rootfs instead is looked for, and undone.
  *
- * What remains: real directories can still be exchanged within the container's own volume between the check
- * and the helper's mount(2), and the whole way can be moved after the second walk. Either way the mount is
- * below the volume of the Pod that asked for it.
+ * What remains is for root on the host, or a container with a hostPath of the kubelet directory: a symlink
+ * swapped in between the check and the helper's mount(2) can lead the mount to another directory below the
+ * kubelet directory; the call then fails, and that mount stays, for it can't be told from another call's.
  */
 
 /** Whether the target has become a mount point, at the end of the very way that was checked. */
@@ -29,13 +30,13 @@ export function isAtTarget(plan: MountPlan, before: TargetState, context: MountC
 
 /**
  * Where `plan.source` was mounted instead: in the rootfs outside of every shared directory, where nothing else
- * ever mounts; and, where a container can change the way, anywhere new below its own Pod's directory.
- * Reads mountinfo: for the failing call alone.
+ * ever mounts. Reads mountinfo: for the failing call alone.
  */
-export function straysOf(plan: MountPlan, before: TargetState, context: MountContext): readonly string[] {
-  const ours = readMountinfo(context.host).filter((entry) => isSourceOf(plan, entry));
-  const astray = ours.filter((entry) => isOutsideInRootfs(entry, context) || isNewInPod(entry, plan, before));
-  return astray.map(({ mountPoint }) => mountPoint).reverse();
+export function straysOf(plan: MountPlan, context: MountContext): readonly string[] {
+  return readMountinfo(context.host)
+    .filter((entry) => isSourceOf(plan, entry) && isOutsideInRootfs(entry, context))
+    .map(({ mountPoint }) => mountPoint)
+    .reverse();
 }
 
 function isOutsideInRootfs({ mountPoint }: MountEntry, { layout, manifest }: MountContext): boolean {
@@ -52,15 +53,4 @@ function placeInRootfs(path: string, layout: MountContext['layout']): string | u
   if (!path.startsWith(`${layout.versions}/`)) return undefined;
   const slash = path.indexOf('/', layout.versions.length + 1);
   return slash < 0 ? undefined : path.slice(slash);
-}
-
-function isNewInPod(
-  { mountPoint, mountId }: MountEntry,
-  { target }: MountPlan,
-  { mounts, identityMount }: TargetState,
-): boolean {
-  if (mounts === undefined) return false;
-  const [pods = '', uid = ''] = target.slice(identityMount.length + 1).split('/');
-  if (!mountPoint.startsWith(`${identityMount}/${pods}/${uid}/`)) return false;
-  return !mounts.some((entry) => entry.mountId === mountId && entry.mountPoint === mountPoint);
 }

@@ -14,8 +14,6 @@ export interface TargetState {
   readonly identityMount: string;
   /** The directories from the identity mount down to the target's parent. */
   readonly way: readonly WayStep[];
-  /** All mounts; where a container can change the way to the target, and only there. */
-  readonly mounts: readonly MountEntry[] | undefined;
 }
 
 /**
@@ -34,16 +32,20 @@ export function checkTarget(
   const way = steps.slice(0, partsBelow(identityMount, plan.target).length);
   checkWay(plan.target, identityMount, way);
   if (mountId === undefined) throw missingTarget(plan.target, steps[way.length]);
-  const state = { mountId, identityMount, way, mounts: mountsIfChangeable(plan, identityMount, context) };
+  const state = { mountId, identityMount, way };
   if (mountId !== parentMountId) {
     const entry = mountEntryAt(plan.target, mountId, context);
-    if (plan.isRemount) return state;
+    if (plan.isRemount) {
+      refuseWithinVolume(plan.target, identityMount);
+      return state;
+    }
     if (entry !== undefined && isSourceOf(plan, entry)) return 'mounted';
     throw otherMount(plan, entry);
   }
   if (plan.isRemount)
     throw targetError(plan.target, 'remount: nothing is mounted on the target', 'mount it first');
   checkDirectory(plan, steps[way.length], context);
+  refuseWithinVolume(plan.target, identityMount);
   return state;
 }
 
@@ -106,24 +108,15 @@ function checkDirectory(
 }
 
 /**
- * Within a volume, whose files a container can move as it likes: what kubelet itself never asks for. The
- * helper must not follow a symlink there, and what is mounted before is remembered, to find a mount that went
- * elsewhere; that costs more the more mounts there are.
+ * kubelet asks for no mount within a volume: there a container that runs as root can swap any directory for a
+ * symlink at any moment, and mount.nfs reads the symlink itself and mounts where it leads.
  */
-function mountsIfChangeable(
-  plan: MountPlan,
-  identityMount: string,
-  { host }: MountContext,
-): readonly MountEntry[] | undefined {
-  if (!isWithinVolume(partsBelow(identityMount, plan.target).join('/'))) return undefined;
-  const entries = readMountinfo(host);
-  const mountId = host.mountId(parentOf(plan.rootfsTarget));
-  const entry = entries.find((mount) => mount.mountId === mountId);
-  if (entry === undefined || entry.mountOptions.includes('nosymfollow')) return entries;
+function refuseWithinVolume(target: string, identityMount: string): void {
+  if (!isWithinVolume(partsBelow(identityMount, target).join('/'))) return;
   throw targetError(
-    plan.target,
-    'it lies within a volume, and a container could lead the mount elsewhere by a symlink',
-    'mount outside of volumes; on a kernel before 5.10, or in a volume that is a mount itself, nothing prevents that',
+    target,
+    'the target lies within a volume, where a container could lead the mount elsewhere',
+    'mount it beside the volume, as a volume of its own',
   );
 }
 

@@ -22,7 +22,6 @@ export async function undoMount(plan: MountPlan, before: TargetState, context: M
   for (let layer = 0; layer < maximumLayers && isStillThere(plan, before, context); layer++) {
     await unmount(plan.target, context);
   }
-  if (before.mounts !== undefined) await undoStrays(plan, before, context);
 }
 
 function isInRootfs({ rootfsTarget }: MountPlan, { host }: MountContext): boolean {
@@ -35,26 +34,12 @@ function isStillThere(plan: MountPlan, before: TargetState, context: MountContex
   return isAtTarget(plan, before, context) && context.host.mountId(plan.target) !== before.mountId;
 }
 
-/** The directories may still be on the move: what mountinfo says is tried until nothing is left of it. */
-const maximumAttempts = 100;
-
-/** @returns where the source was mounted instead of on the target, and is no more. */
-export async function undoStrays(
-  plan: MountPlan,
-  before: TargetState,
-  context: MountContext,
-): Promise<readonly string[]> {
-  const found = straysOf(plan, before, context);
-  if (found.length > 0 && plan.kind === 'glusterfs') await endGlusterfsDaemons(plan.target, context);
-  let left = straysOf(plan, before, context);
-  for (let attempt = 0; attempt < maximumAttempts && left.length > 0; attempt++) {
-    for (const path of left) {
-      const isOfHost = path.startsWith(`${before.identityMount}/`);
-      await unmount(isOfHost ? `${context.layout.rootfs}${path}` : path, context);
-    }
-    left = straysOf(plan, before, context);
-  }
-  return found;
+/** @returns where in the rootfs the source was mounted instead of on the target, and is no more. */
+export async function undoStrays(plan: MountPlan, context: MountContext): Promise<readonly string[]> {
+  const strays = straysOf(plan, context);
+  if (strays.length > 0 && plan.kind === 'glusterfs') await endGlusterfsDaemons(plan.target, context);
+  for (const path of strays) await unmount(path, context);
+  return strays;
 }
 
 /** SIGTERM makes it unmount itself, within 0.3 to 1.1 s measured; after SIGKILL its mount answers ENOTCONN. */

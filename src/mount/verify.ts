@@ -21,7 +21,7 @@ export async function verifyMounted(
 ): Promise<void> {
   const mountId = context.host.mountId(plan.target);
   if (plan.isRemount ? mountId === before.mountId : isMountedAsAsked(plan, before, context)) return;
-  if (!plan.isRemount) await refuseStrays(plan, before, helperOutput, context);
+  if (!plan.isRemount) await refuseStrays(plan, helperOutput, context);
   const isMountedInRootfs =
     context.host.mountId(plan.rootfsTarget) !== context.host.mountId(parentOf(plan.rootfsTarget));
   await undoMount(plan, before, context);
@@ -29,13 +29,8 @@ export async function verifyMounted(
 }
 
 /** @throws MounterError when the way to the target has changed meanwhile, after undoing what was mounted elsewhere. */
-async function refuseStrays(
-  plan: MountPlan,
-  before: TargetState,
-  helperOutput: string,
-  context: MountContext,
-): Promise<void> {
-  const strays = await undoStrays(plan, before, context);
+async function refuseStrays(plan: MountPlan, helperOutput: string, context: MountContext): Promise<void> {
+  const strays = await undoStrays(plan, context);
   if (strays.length === 0) return;
   throw new MounterError(
     `the directories on the way were changed while ${plan.source} was mounted: it came to ${strays.join(', ')}, and is unmounted again`,

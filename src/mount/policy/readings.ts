@@ -3,15 +3,15 @@ import { type MountOption, parseOptions } from '../options.ts';
 
 /**
  * The options of a string in every reading that one of those has who read it after us, so that nothing hides
- * in one reading from a rule that knows another. mount.nfs keeps a quoted value together; mount.glusterfs and
- * the kernel's own NFS parser, which gets the same string, split at every comma.
+ * in one reading from a rule that knows another. mount.nfs keeps a quoted value together; the kernel's own
+ * NFS parser, which gets the same string, splits at every comma, and mount.glusterfs at blanks too.
  *
  * Names are lower-case, without quotes, blanks and backslashes around them.
  * @throws MounterError (usage) for a quote that is not closed.
  */
 export function optionReadings(kind: Filesystem['kind'], options: string): readonly MountOption[] {
   const texts = parseOptions(options).flatMap(({ text }) => {
-    const pieces = text.split(',');
+    const pieces = text.split(kind === 'glusterfs' ? /[,\s]+/ : ',');
     return pieces.length === 1 ? [text] : [text, ...pieces];
   });
   return readingsOf(kind, texts);
