@@ -18,7 +18,7 @@ test.before(async () => {
 test.afterEach.always(unmountAll);
 test.after.always(() => server.close());
 
-const rounds = Number(process.env.RACE_ROUNDS ?? 30);
+const rounds = Number(process.env.RACE_ROUNDS ?? 8);
 const pods = `${kubeletDirectory}/pods`;
 /** As a container in an emptyDir of its own, and as root on the host, who can move every directory. */
 const places = [`${pods}/attacker/volumes/kubernetes.io~empty-dir/cache`, `${pods}/attacker/cache`];

@@ -15,20 +15,23 @@ const octal = (text: string) =>
   text.replace(/[ \t\n\\#]/g, (c) => `\\${c.charCodeAt(0).toString(8).padStart(3, '0')}`);
 const field = fc.string({ unit: fc.constantFrom(...'a/ \t\n\\#-é:,"'), minLength: 1, maxLength: 12 });
 const number = fc.nat(100_000);
-const entry: fc.Arbitrary<MountEntry> = fc.record({
-  mountId: number,
-  parentId: number,
-  device: fc.constant('0:45'),
-  root: field,
-  mountPoint: field,
-  mountOptions: fc.constantFrom(['rw'], ['ro', 'nosymfollow']),
-  peerGroup: fc.option(number, { nil: undefined }),
-  master: fc.option(number, { nil: undefined }),
-  isUnbindable: fc.boolean(),
-  fstype: fc.constantFrom('nfs4', 'fuse.glusterfs'),
-  source: field,
-  superOptions: fc.constantFrom(['rw'], ['rw', 'vers=4.2']),
-});
+const entry: fc.Arbitrary<MountEntry> = fc.record(
+  {
+    mountId: number,
+    parentId: number,
+    device: fc.constant('0:45'),
+    root: field,
+    mountPoint: field,
+    mountOptions: fc.constantFrom(['rw'], ['ro', 'nosymfollow']),
+    peerGroup: fc.option(number, { nil: undefined }),
+    master: fc.option(number, { nil: undefined }),
+    isUnbindable: fc.boolean(),
+    fstype: fc.constantFrom('nfs4', 'fuse.glusterfs'),
+    source: field,
+    superOptions: fc.constantFrom(['rw'], ['rw', 'vers=4.2']),
+  },
+  { noNullPrototype: true },
+);
 
 function lineOf(e: MountEntry): string {
   const optional = [
