@@ -1,4 +1,4 @@
-import { mkdirSync, renameSync, writeFileSync } from 'node:fs';
+import { closeSync, mkdirSync, openSync, readFileSync, renameSync, writeFileSync, writeSync } from 'node:fs';
 import { toJsonSchema } from '@valibot/to-json-schema';
 import { execa } from 'execa';
 import { manifestSchema } from '../src/rootfs/manifest.ts';
@@ -32,7 +32,28 @@ await execa(
   ],
   { cwd: repository, stdio: ['ignore', 'ignore', 'inherit'] },
 );
+forgetRuntimeVariables(unfinished);
 renameSync(unfinished, mounterExecutable);
 const schema = toJsonSchema(manifestSchema, { errorMode: 'ignore' });
 writeFileSync(`${distDirectory}/rootfs-manifest.schema.json`, `${JSON.stringify(schema, undefined, 2)}\n`);
 console.log('built dist/mounter');
+
+/**
+ * The runtime in the executable obeys variables of its environment: it would run another program text before
+ * ours, or be no mounter at all. bun has no switch for that. So their names in it begin with a NUL byte here,
+ * which no variable's name can.
+ * @throws Error when one is not found: another version of bun, to be looked at.
+ */
+function forgetRuntimeVariables(executable: string): void {
+  const bytes = readFileSync(executable);
+  const fd = openSync(executable, 'r+');
+  try {
+    for (const name of ['BUN_OPTIONS', 'BUN_BE_BUN', 'BUN_INSPECT_PRELOAD']) {
+      let at = bytes.indexOf(name);
+      if (at < 0) throw new Error(`no ${name} in the runtime: does it still read that variable?`);
+      for (; at >= 0; at = bytes.indexOf(name, at + 1)) writeSync(fd, Buffer.alloc(1), 0, 1, at);
+    }
+  } finally {
+    closeSync(fd);
+  }
+}

@@ -35,7 +35,8 @@ async function glusterfs(): Promise<void> {
   heading('GlusterFS: a real server, in a network namespace of this machine');
   await using server = await startGlusterServer({ volumes: ['demo'] });
   // What kubelet's plugin passes, sorted as it sorts.
-  const options = `auto_unmount,log-file=/var/log/glusterfs/demo.log,log-level=ERROR`;
+  const log = '/var/lib/kubelet/plugins/kubernetes.io/glusterfs/demo/pod-glusterfs.log';
+  const options = `auto_unmount,log-file=${log},log-level=ERROR`;
   const mounts = ['glusterfs', options, `${server.address}:demo`];
   const [program = '', ...args] = [
     ...server.enter,

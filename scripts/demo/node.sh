@@ -23,7 +23,8 @@ number=0
 while [ $# -gt 0 ]; do
   type=$1 options=$2 source=$3; shift 3
   number=$((number + 1)); target=$volumes/kubernetes.io~$type/volume-$number
-  mkdir -p "$target"
+  # kubelet makes both.
+  mkdir -p "$target" /var/lib/kubelet/plugins/kubernetes.io/glusterfs/demo
   show "mount $source, as kubelet calls it"
   run "$home/mounter" mount -t "$type" -o "$options" "$source" "$target"
   grep " $target " /proc/self/mountinfo | sed 's/.* - /on the host: /'

@@ -13,7 +13,7 @@ export interface Host {
    * one or all of the new one. Any number of writers at once. @throws when it can't be written.
    */
   replaceText(path: string, text: string, mode: number): void;
-  /** lstat(2). @returns undefined when nothing is there (ENOENT, ENOTDIR). */
+  /** lstat(2). @returns undefined when nothing is there (ENOENT, ENOTDIR, ELOOP). */
   lstat(path: string): FileStatus | undefined;
   /** stat(2), through symlinks. @returns undefined when nothing is there, or a symlink leads to itself. */
   stat(path: string): FileStatus | undefined;
@@ -24,6 +24,11 @@ export interface Host {
    * @returns undefined when nothing is there.
    */
   mountId(path: string): number | undefined;
+  /**
+   * Goes from `directory` down `names`, one open(2) for each from the one before: no symlink is followed, and
+   * what is swapped meanwhile can't make one way out of two.
+   */
+  walk(directory: string, names: readonly string[]): Way;
   /** Every process's id, command line and root; only what is still there while reading. */
   processes(): readonly ProcessInformation[];
   /** Sends `signal` to one process, or to a process group when `pid` is negative; a missing one is no error. */
@@ -53,8 +58,28 @@ export interface FileStatus {
   readonly changedMs: number;
 }
 
+/** What was found on the way down to a directory. */
+export interface Way {
+  /**
+   * Of the directory and of each part below it, down to the first that is missing or no directory. The last
+   * part is not looked at where something is mounted on it: that might hang.
+   */
+  readonly steps: readonly WayStep[];
+  /** The mounts that the last part and its parent lie on; undefined where the way ends before. */
+  readonly mountId: number | undefined;
+  readonly parentMountId: number | undefined;
+}
+
+export interface WayStep extends Pick<FileStatus, 'kind' | 'device' | 'inode'> {
+  /** Nobody but root can put something else in the place of what is in it. */
+  readonly isRootOnly: boolean;
+}
+
 /** Two statuses of one and the same file or directory, seen through different mounts perhaps. */
-export function isSameFile(a: FileStatus | undefined, b: FileStatus | undefined): boolean {
+export function isSameFile(
+  a: Pick<FileStatus, 'device' | 'inode'> | undefined,
+  b: Pick<FileStatus, 'device' | 'inode'> | undefined,
+): boolean {
   return a !== undefined && b !== undefined && a.device === b.device && a.inode === b.inode;
 }
 

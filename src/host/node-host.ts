@@ -3,7 +3,6 @@ import {
   closeSync,
   constants,
   lstatSync,
-  openSync,
   readFileSync,
   renameSync,
   rmSync,
@@ -16,9 +15,7 @@ import type { FileStatus, Host } from './host.ts';
 import { kill } from './kill.ts';
 import { processes } from './processes.ts';
 import { findProgram } from './programs.ts';
-
-/** open(2)'s O_PATH, which node:fs does not name; the same on every Linux architecture we build for. */
-const O_PATH = 0o10000000;
+import { kindOf, mountIdOf, openPath, walk } from './walk.ts';
 
 /** The Host of a real node, on `node:` APIs. */
 export const nodeHost: Host = {
@@ -28,6 +25,7 @@ export const nodeHost: Host = {
   lstat: (path) => statusOf(orUndefined(() => lstatSync(path))),
   stat: (path) => statusOf(orUndefined(() => statSync(path))),
   mountId,
+  walk,
   processes,
   kill,
   findProgram,
@@ -74,19 +72,11 @@ function statusOf(stats: Stats | undefined): FileStatus | undefined {
   };
 }
 
-function kindOf(stats: Stats): FileStatus['kind'] {
-  if (stats.isDirectory()) return 'directory';
-  if (stats.isFile()) return 'file';
-  if (stats.isSymbolicLink()) return 'symlink';
-  return stats.isCharacterDevice() || stats.isBlockDevice() ? 'device' : 'other';
-}
-
 function mountId(path: string): number | undefined {
-  const fd = orUndefined(() => openSync(path, O_PATH | constants.O_NOFOLLOW));
+  const fd = openPath(path, constants.O_NOFOLLOW);
   if (fd === undefined) return undefined;
   try {
-    const match = /^mnt_id:\s*(\d+)/m.exec(readFileSync(`/proc/self/fdinfo/${fd}`, 'latin1'));
-    return match === null ? undefined : Number(match[1]);
+    return mountIdOf(fd);
   } finally {
     closeSync(fd);
   }

@@ -7,6 +7,7 @@ import { glusterfsHelperArgv } from './glusterfs.ts';
 import { applyLockPolicy } from './lock-policy.ts';
 import { lockServicesNeed } from './nfs.ts';
 import { lastOption, parseOptions } from './options.ts';
+import { checkPolicy, type WrittenFile } from './policy.ts';
 import type { MountRequest } from './request.ts';
 
 /** All that a mount does, decided before anything is done; `--dry-run` prints it. */
@@ -32,6 +33,8 @@ export type MountStep =
   | { readonly kind: 'checkDevice'; readonly path: string }
   /** A directory, no symlink on the way below `identityMount`, the same on both sides; or mounted already. */
   | { readonly kind: 'checkTarget'; readonly identityMount: string }
+  /** A file that the helper is told to write: absent or a plain file, by a way that root alone can change. */
+  | ({ readonly kind: 'checkFile' } & WrittenFile)
   /** rpcbind and rpc.statd answer. */
   | { readonly kind: 'provideLockServices' }
   /**
@@ -61,6 +64,9 @@ export function planMount(asked: MountRequest, manifest: NodeSettings, layout: L
     { kind: 'checkHelper', path: filesystem.helper },
     ...filesystem.devices.map((path) => ({ kind: 'checkDevice', path }) as const),
     { kind: 'checkTarget', identityMount: identityMountOf(request.target, manifest) },
+    ...checkPolicy(filesystem.kind, request, manifest).map(
+      (file) => ({ kind: 'checkFile', ...file }) as const,
+    ),
   ];
   if (manifest.resolver.mode === 'merge' && !request.isFake) steps.push({ kind: 'refreshResolver' });
   if (locks === 'always' && !request.isFake) steps.push({ kind: 'provideLockServices' });

@@ -9,6 +9,7 @@ import { checkDevice, checkHelper } from './preconditions.ts';
 import { checkTarget, type TargetState } from './target.ts';
 import { undoMount } from './undo.ts';
 import { verifyMounted } from './verify.ts';
+import { checkFile } from './written-file.ts';
 
 export interface MountResult {
   /** The target had this source mounted before the call; nothing was run. */
@@ -24,7 +25,7 @@ export interface MountResult {
  */
 export async function runPlan(plan: MountPlan, context: MountContext): Promise<MountResult> {
   const deadline = context.host.now() + context.manifest.limits.mountSeconds * 1000;
-  let before: TargetState = { mountId: undefined };
+  let before: TargetState = { mountId: undefined, identityMount: '', way: [] };
   let helperOutput = '';
   for (const step of plan.steps) {
     context.report(step);
@@ -43,6 +44,9 @@ export async function runPlan(plan: MountPlan, context: MountContext): Promise<M
       }
       case 'refreshResolver':
         (await import('../rootfs/resolver/refresh.ts')).refreshResolvConfIfPossible(context);
+        break;
+      case 'checkFile':
+        checkFile(step, context);
         break;
       case 'provideLockServices':
         await provideLockServices(plan.target, context);

@@ -26,6 +26,8 @@ export function describeStep(step: MountStep): string {
       return "merge the host's /etc/resolv.conf into the rootfs's again, if it has changed";
     case 'checkTarget':
       return `check the target below ${step.identityMount}, and what is mounted on it`;
+    case 'checkFile':
+      return `check the file that ${step.option} names: ${step.path}`;
     case 'provideLockServices':
       return 'ask rpcbind and rpc.statd, and start what does not answer';
     case 'runHelper':

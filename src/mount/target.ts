@@ -1,16 +1,19 @@
 import { MounterError } from '../errors.ts';
 import { exitCode } from '../exit-codes.ts';
-import { isSameFile } from '../host/host.ts';
+import { isSameFile, type Way, type WayStep } from '../host/host.ts';
 import { type MountEntry, readMountinfo } from '../host/mountinfo.ts';
 import type { MountContext } from './context.ts';
 import { canonicalGlusterfsSource, glusterfsKernelTypes } from './glusterfs.ts';
 import { canonicalNfsSource, nfsKernelTypes } from './nfs.ts';
 import type { MountPlan } from './plan.ts';
 
-/** What the target was before the helper ran. */
+/** What the target and the way to it were before the helper ran. */
 export interface TargetState {
   /** The mount that the target directory lies on. */
   readonly mountId: number | undefined;
+  readonly identityMount: string;
+  /** The directories from the identity mount down to the target's parent. */
+  readonly way: readonly WayStep[];
 }
 
 /**
@@ -25,54 +28,105 @@ export function checkTarget(
   identityMount: string,
   context: MountContext,
 ): TargetState | 'mounted' {
-  const { host } = context;
-  checkWay(plan.target, identityMount, context);
-  const mountId = host.mountId(plan.target);
-  if (mountId === undefined)
-    throw targetError(plan.target, 'the target does not exist', 'make the directory first');
-  if (mountId !== host.mountId(parentOf(plan.target))) {
+  const { steps, mountId, parentMountId } = walkTo(plan.target, identityMount, context);
+  const way = steps.slice(0, partsBelow(identityMount, plan.target).length);
+  checkWay(plan.target, identityMount, way);
+  if (mountId === undefined) throw missingTarget(plan.target, steps[way.length]);
+  const state = { mountId, identityMount, way };
+  if (mountId !== parentMountId) {
     const entry = mountEntryAt(plan.target, mountId, context);
-    if (plan.isRemount) return { mountId };
+    if (plan.isRemount) {
+      refuseWithinVolume(plan.target, identityMount);
+      return state;
+    }
     if (entry !== undefined && isSourceOf(plan, entry)) return 'mounted';
     throw otherMount(plan, entry);
   }
   if (plan.isRemount)
     throw targetError(plan.target, 'remount: nothing is mounted on the target', 'mount it first');
-  checkDirectory(plan, context);
-  return { mountId };
+  checkDirectory(plan, steps[way.length], context);
+  refuseWithinVolume(plan.target, identityMount);
+  return state;
+}
+
+/** From the identity mount down to `target`. */
+export function walkTo(target: string, identityMount: string, { host }: MountContext): Way {
+  return host.walk(identityMount, partsBelow(identityMount, target));
+}
+
+function partsBelow(directory: string, path: string): readonly string[] {
+  return path.slice(directory.length + 1).split('/');
 }
 
 /**
- * No symlink below the identity mount: whoever writes in a volume could lead the mount elsewhere with one
- * (CVE-2017-1002101, CVE-2021-25741). The target itself is looked at later: what is mounted there may hang.
+ * No symlink below the identity mount, and no directory that others than root can write in: whoever can
+ * could lead the mount elsewhere, now or while the helper runs (CVE-2017-1002101, CVE-2021-25741). The target
+ * itself is looked at later: what is mounted there may hang.
  */
-function checkWay(target: string, identityMount: string, { host }: MountContext): void {
-  let way = identityMount;
-  for (const part of parentOf(target).slice(identityMount.length).split('/')) {
-    if (part === '') continue;
-    way = `${way}/${part}`;
-    const status = host.lstat(way);
-    if (status === undefined) throw targetError(target, `${way} does not exist`, 'make the directory first');
-    if (status.kind === 'symlink')
-      throw targetError(target, `${way} is a symlink`, 'mount on a path without symlinks');
-    if (status.kind !== 'directory')
-      throw targetError(target, `${way} is not a directory`, 'mount on a directory');
+function checkWay(target: string, identityMount: string, way: readonly WayStep[]): void {
+  let path = identityMount;
+  for (const [index, part] of ['', ...partsBelow(identityMount, parentOf(target))].entries()) {
+    if (part !== '') path = `${path}/${part}`;
+    else if (index > 0) continue;
+    const step = way[index];
+    if (step === undefined) throw targetError(target, `${path} does not exist`, 'make the directory first');
+    if (step.kind === 'symlink')
+      throw targetError(target, `${path} is a symlink`, 'mount on a path without symlinks');
+    if (step.kind !== 'directory')
+      throw targetError(target, `${path} is not a directory`, 'mount on a directory');
+    if (!step.isRootOnly)
+      throw targetError(
+        target,
+        `others than root can write in ${path}, and could lead the mount elsewhere`,
+        'mount on a path of directories that root alone can write in',
+      );
   }
 }
 
+function missingTarget(target: string, step: WayStep | undefined): MounterError {
+  return step === undefined
+    ? targetError(target, 'the target does not exist', 'make the directory first')
+    : targetError(target, 'the target is not a directory', 'mount on a directory');
+}
+
 /** A directory, and the very same one inside the rootfs: that proves the identity mount, however many mounts there are. */
-function checkDirectory({ target, rootfsTarget }: MountPlan, { host }: MountContext): void {
-  const status = host.lstat(target);
-  if (status?.kind === 'symlink')
+function checkDirectory(
+  { target, rootfsTarget }: MountPlan,
+  step: WayStep | undefined,
+  { host }: MountContext,
+): void {
+  if (step?.kind === 'symlink')
     throw targetError(target, 'the target is a symlink', 'mount on the directory itself');
-  if (status?.kind !== 'directory')
+  if (step?.kind !== 'directory')
     throw targetError(target, 'the target is not a directory', 'mount on a directory');
-  if (isSameFile(status, host.lstat(rootfsTarget))) return;
+  if (isSameFile(step, host.lstat(rootfsTarget))) return;
   throw new MounterError('the rootfs does not see this directory: the node is not prepared', {
     subject: target,
     status: exitCode.system,
     hint: 'run mounter prepare',
   });
+}
+
+/**
+ * kubelet asks for no mount within a volume: there a container that runs as root can swap any directory for a
+ * symlink at any moment, and mount.nfs reads the symlink itself and mounts where it leads.
+ */
+function refuseWithinVolume(target: string, identityMount: string): void {
+  if (!isWithinVolume(partsBelow(identityMount, target).join('/'))) return;
+  throw targetError(
+    target,
+    'the target lies within a volume, where a container could lead the mount elsewhere',
+    'mount it beside the volume, as a volume of its own',
+  );
+}
+
+/** @param path below the kubelet directory. CSI's own volumes are mounted one level below the others. */
+export function isWithinVolume(path: string): boolean {
+  if (/^pods\/[^/]+\/volume-subpaths\//.test(path)) return true;
+  return (
+    /^pods\/[^/]+\/volumes\/[^/]+\/[^/]+\/./.test(path) &&
+    !/^pods\/[^/]+\/volumes\/kubernetes\.io~csi\/[^/]+\/mount$/.test(path)
+  );
 }
 
 function targetError(target: string, message: string, hint: string): MounterError {

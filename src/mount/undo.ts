@@ -1,6 +1,7 @@
 import type { MountContext } from './context.ts';
 import { glusterfsDaemonsOf } from './glusterfs.ts';
 import type { MountPlan } from './plan.ts';
+import { isAtTarget, straysOf } from './strays.ts';
 import { parentOf, type TargetState } from './target.ts';
 
 /** More than any stack of mounts that calls at once could leave. */
@@ -15,21 +16,30 @@ const maximumLayers = 8;
 export async function undoMount(plan: MountPlan, before: TargetState, context: MountContext): Promise<void> {
   if (plan.isRemount) return;
   if (plan.kind === 'glusterfs') await endGlusterfsDaemons(plan.target, context);
-  for (
-    let layer = 0;
-    layer < maximumLayers && context.host.mountId(plan.target) !== before.mountId;
-    layer++
-  ) {
+  // In the rootfs first, which takes the host's along: through that mount umount(8) follows no symlink.
+  for (let layer = 0; layer < maximumLayers && isInRootfs(plan, context); layer++)
+    await unmount(plan.rootfsTarget, context);
+  for (let layer = 0; layer < maximumLayers && isStillThere(plan, before, context); layer++) {
     await unmount(plan.target, context);
   }
-  const parentId = context.host.mountId(parentOf(plan.rootfsTarget));
-  for (
-    let layer = 0;
-    layer < maximumLayers && context.host.mountId(plan.rootfsTarget) !== parentId;
-    layer++
-  ) {
-    await unmount(plan.rootfsTarget, context);
-  }
+}
+
+function isInRootfs({ rootfsTarget }: MountPlan, { host }: MountContext): boolean {
+  const mountId = host.mountId(rootfsTarget);
+  return mountId !== undefined && mountId !== host.mountId(parentOf(rootfsTarget));
+}
+
+/** By another way it would be another's mount. */
+function isStillThere(plan: MountPlan, before: TargetState, context: MountContext): boolean {
+  return isAtTarget(plan, before, context) && context.host.mountId(plan.target) !== before.mountId;
+}
+
+/** @returns where in the rootfs the source was mounted instead of on the target, and is no more. */
+export async function undoStrays(plan: MountPlan, context: MountContext): Promise<readonly string[]> {
+  const strays = straysOf(plan, context);
+  if (strays.length > 0 && plan.kind === 'glusterfs') await endGlusterfsDaemons(plan.target, context);
+  for (const path of strays) await unmount(path, context);
+  return strays;
 }
 
 /** SIGTERM makes it unmount itself, within 0.3 to 1.1 s measured; after SIGKILL its mount answers ENOTCONN. */

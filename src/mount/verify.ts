@@ -2,8 +2,9 @@ import { MounterError } from '../errors.ts';
 import { exitCode } from '../exit-codes.ts';
 import type { MountContext } from './context.ts';
 import type { MountPlan } from './plan.ts';
+import { isAtTarget } from './strays.ts';
 import { isSourceOf, mountEntryAt, parentOf, type TargetState } from './target.ts';
-import { undoMount } from './undo.ts';
+import { undoMount, undoStrays } from './undo.ts';
 
 /**
  * The helper has reported success: is the mount on the host? One look at the id of the mount on the target
@@ -20,10 +21,27 @@ export async function verifyMounted(
 ): Promise<void> {
   const mountId = context.host.mountId(plan.target);
   if (plan.isRemount ? mountId === before.mountId : isMountedAsAsked(plan, before, context)) return;
+  if (!plan.isRemount) await refuseStrays(plan, helperOutput, context);
   const isMountedInRootfs =
     context.host.mountId(plan.rootfsTarget) !== context.host.mountId(parentOf(plan.rootfsTarget));
   await undoMount(plan, before, context);
   throw isMountedInRootfs ? notPropagated(plan, helperOutput) : nothingMounted(plan, helperOutput);
+}
+
+/** @throws MounterError when the way to the target has changed meanwhile, after undoing what was mounted elsewhere. */
+async function refuseStrays(plan: MountPlan, helperOutput: string, context: MountContext): Promise<void> {
+  const strays = await undoStrays(plan, context);
+  if (strays.length === 0) return;
+  throw new MounterError(
+    `the directories on the way were changed while ${plan.source} was mounted: it came to ${strays.join(', ')}, and is unmounted again`,
+    {
+      subject: plan.target,
+      status: exitCode.mountFailure,
+      errorClass: 'mount-point',
+      helperOutput,
+      hint: 'see who writes in these directories: a container must not be able to',
+    },
+  );
 }
 
 /**
@@ -34,6 +52,7 @@ export async function verifyMounted(
 export function isMountedAsAsked(plan: MountPlan, before: TargetState, context: MountContext): boolean {
   const mountId = context.host.mountId(plan.target);
   if (mountId === undefined || mountId === before.mountId) return false;
+  if (!isAtTarget(plan, before, context)) return false;
   if (plan.kind !== 'glusterfs') return true;
   const entry = mountEntryAt(plan.target, mountId, context);
   return entry !== undefined && isSourceOf(plan, entry);

@@ -34,7 +34,7 @@ export function detachActions(target: string): readonly MountAction[] {
  * `added`.
  */
 export function remountOptions(mountOptions: readonly string[], added: string, without?: string): string {
-  const flags = ['ro', 'nosuid', 'nodev', 'noexec', 'noatime', 'nodiratime', 'relatime'];
+  const flags = ['ro', 'nosuid', 'nodev', 'noexec', 'noatime', 'nodiratime', 'relatime', 'nosymfollow'];
   const kept = flags.filter((flag) => mountOptions.includes(flag) && flag !== without && flag !== added);
   return [...kept, added].join(',');
 }

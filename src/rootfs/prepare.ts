@@ -10,6 +10,7 @@ import type { Manifest, ManifestMount } from './manifest.ts';
 import { applyActions, detachActions, type MountAction } from './mount-actions.ts';
 import { makeHostPath, makeMountPoint, observe } from './mount-points.ts';
 import { planRootfsMount, stateOf } from './mounts.ts';
+import { forbidSymlinks } from './no-symlinks.ts';
 import { startStatdActions, startStatdMount } from './place-start-statd.ts';
 import { refreshResolvConf } from './resolver/refresh.ts';
 import { recordSelfBind } from './self-binds.ts';
@@ -49,6 +50,7 @@ export async function prepareRootfs(
     const observed = observe(mount, root, host);
     makeMountPoint(observed, root);
     await apply(planRootfsMount(observed, readMountinfo(host)));
+    if (mount.propagation === 'shared') done.push(...(await forbidSymlinks(observed.target, host)));
   }
   await apply(startStatdActions(root, { host, layout, manifest }, done));
   done.push(...makeResolvConf(root, { host, layout, manifest }));

@@ -1,6 +1,38 @@
 import * as v from 'valibot';
 import { ipAddress } from './fields.ts';
 
+/**
+ * `NAME` (whatever its value), `NAME=VALUE`, or `PREFIX*` for all names that begin so. Matched without regard
+ * to case, and over the spellings that a helper takes for the same: `vers=3` is `nfsvers=3` and `v3` too.
+ */
+const optionEntry = v.pipe(
+  v.string(),
+  v.regex(
+    /^(@default|[A-Za-z0-9_][A-Za-z0-9._-]*(\*|=[^,"\s]+)?)$/,
+    'must be NAME, NAME=VALUE or PREFIX*, one option each',
+  ),
+);
+
+const optionRules = {
+  /** When given, no other option may be used. */
+  allowed: v.optional(v.array(optionEntry)),
+  /**
+   * In place of the default list of src/mount/policy/defaults.ts, which `@default` stands for: write
+   * `["@default", "nolock"]` to add to it.
+   */
+  forbidden: v.optional(v.array(optionEntry)),
+  /** A mount that lacks one, or takes it back (`nosuid,suid`), is refused. None is added silently. */
+  required: v.optional(v.array(optionEntry)),
+};
+
+/** Rules for every mount; those under a kind of filesystem apply to its mounts as well. */
+const options = v.strictObject({
+  ...optionRules,
+  nfs: v.optional(v.strictObject(optionRules)),
+  glusterfs: v.optional(v.strictObject(optionRules)),
+  generic: v.optional(v.strictObject(optionRules)),
+});
+
 /** `policy`: what a mount may ask for on this node. */
 export const policy = v.strictObject({
   /**
@@ -28,4 +60,7 @@ export const policy = v.strictObject({
     ]),
     'any',
   ),
+  options: v.optional(options, {}),
 });
+
+export type OptionRules = { readonly [Name in keyof typeof optionRules]?: readonly string[] | undefined };

@@ -1,0 +1,72 @@
+import test from 'ava';
+import fc from 'fast-check';
+import { formatError, MounterError } from '../../../src/errors.ts';
+import { parseHelperArguments, parseMountArguments } from '../../../src/mount/argv.ts';
+import { helperRules, mountRules } from '../../../src/mount/grammar.ts';
+import { planMount } from '../../../src/mount/plan.ts';
+import { toMountRequest } from '../../../src/mount/request.ts';
+import { fuzz, orMounterError } from '../../fixtures/fuzz.ts';
+import { layout, manifest, target } from '../../fixtures/node-model.ts';
+
+const names = [...new Set([...mountRules, ...helperRules].flatMap((rule) => rule.names))];
+const hostile = fc.string({ unit: 'binary', maxLength: 12 });
+const word = fc.oneof(
+  fc.constantFrom(...names, '--', '-', '-o', '-t', 'nfs', 'nfs4', 'glusterfs', 'srv:/x', 'srv:v', target),
+  fc.tuple(fc.constantFrom(...names), hostile).map(([name, value]) => `${name}=${value}`),
+  fc.tuple(fc.constantFrom('-o', '-t', '-v', '-fs'), hostile).map(([name, value]) => `${name}${value}`),
+  fc.constantFrom(target, 'srv:').chain((start) => hostile.map((end) => `${start}/${end}`)),
+  hostile,
+);
+
+/** What a helper may be given: nothing that ends a line or a word, and nothing that it takes for another thing. */
+function isSafe(words: readonly string[]): boolean {
+  return words.every((text) => !/[\x00-\x1f\x7f\ufffd]/.test(text)) && words[1]?.startsWith('-') === false;
+}
+
+for (const [title, parse] of [
+  ['mount(8)', parseMountArguments],
+  ['a helper', (argv: readonly string[]) => parseHelperArguments('mount.nfs', argv)],
+] as const) {
+  test.serial(`any argv of ${title} is a plan with a safe helper's argv, or one usage error`, async (t) => {
+    await fuzz(
+      t,
+      fc.asyncProperty(fc.array(word, { maxLength: 9 }), async (argv) => {
+        const plan = await orMounterError(() => planMount(toMountRequest(parse(argv)), manifest, layout));
+        if (plan instanceof MounterError)
+          return plan.status === 1 && formatError(plan).trimEnd().split('\n').length <= 2;
+        return plan.steps.every((step) => step.kind !== 'runHelper' || isSafe(step.argv));
+      }),
+    );
+  });
+}
+
+test.serial('what is given as source, target and options arrives byte for byte, or is refused', async (t) => {
+  const text = fc.string({ unit: 'grapheme', maxLength: 30 });
+  await fuzz(
+    t,
+    fc.asyncProperty(
+      text,
+      text,
+      text,
+      fc.constantFrom('nfs', 'glusterfs'),
+      async (path, name, options, type) => {
+        const [source, place] = [type === 'nfs' ? `srv:/${path}` : `srv:v/${path}`, `${target}${name}`];
+        const plan = await orMounterError(() =>
+          planMount(
+            toMountRequest(parseMountArguments(['-t', type, '-o', options, source, place])),
+            manifest,
+            layout,
+          ),
+        );
+        if (plan instanceof MounterError) return true;
+        const step = plan.steps.find(({ kind }) => kind === 'runHelper');
+        if (step?.kind !== 'runHelper') return false;
+        const [, ...argv] = step.argv;
+        const canonical = `/${place.split('/').filter(Boolean).join('/')}`;
+        return (
+          JSON.stringify(argv) === JSON.stringify([source, canonical, ...(options ? ['-o', options] : [])])
+        );
+      },
+    ),
+  );
+});

@@ -1,0 +1,148 @@
+import test from 'ava';
+import { MounterError } from '../../../src/errors.ts';
+import { checkPolicy } from '../../../src/mount/policy.ts';
+import type { Filesystem, NodeSettings } from '../../../src/rootfs/manifest.ts';
+import { parseManifest } from '../../../src/rootfs/manifest.ts';
+import { manifest } from '../../fixtures/node-model.ts';
+
+type Rules = NodeSettings['policy']['options'];
+type Kind = Filesystem['kind'];
+
+function check(kind: Kind, options: string, rules: Rules = {}, source = 'srv:/x') {
+  const policy = { ...manifest.policy, options: rules };
+  return checkPolicy(kind, { source, options }, { policy, mounts: manifest.mounts });
+}
+
+function refusal(kind: Kind, options: string, rules: Rules = {}, source?: string): MounterError | undefined {
+  try {
+    check(kind, options, rules, source);
+    return undefined;
+  } catch (error) {
+    if (error instanceof MounterError) return error;
+    throw error;
+  }
+}
+
+const log = '/var/lib/kubelet/plugins/kubernetes.io/glusterfs/vol/pod-glusterfs.log';
+
+for (const [kind, options] of [
+  ['nfs', ''],
+  ['nfs', 'hard,nfsvers=4.1,ro,timeo=600,retrans=2,noatime,nolock,fsc,sec=krb5p,x-systemd.automount,_netdev'],
+  ['nfs', 'context="system_u:object_r:container_file_t:s0:c1,c22",fg,retry=0'],
+  ['glusterfs', `auto_unmount,backup-volfile-servers=10.0.0.2:[fd00::3],log-file=${log},log-level=ERROR,ro`],
+  ['glusterfs', 'transport=tcp,direct-io-mode=enable,attribute-timeout=1,lru-limit=1000,process-name=x'],
+  ['generic', 'username=u,password=a,b,vers=3.0'],
+] as const) {
+  test(`the default allows ${kind} ${options}`, (t) => t.is(refusal(kind, options), undefined));
+}
+
+for (const [kind, options, subject] of [
+  ['nfs', 'bg', 'bg'],
+  ['nfs', 'bg,fg', 'bg'],
+  ['nfs', 'hard,BG', 'bg'],
+  ['nfs', 'bg=1', 'bg'],
+  ['nfs', '"bg"', 'bg'],
+  ['nfs', 'context="a,bg"', 'bg'],
+  ['nfs', 'x\\,bg', 'bg'],
+  ['nfs', ' bg ', 'bg'],
+  ['nfs', 'bind', 'bind'],
+  ['nfs', 'rbind,ro', 'rbind'],
+  ['nfs', 'move', 'move'],
+  ['nfs', 'private', 'private'],
+  ['nfs', 'rshared', 'rshared'],
+  ['nfs', 'loop=/dev/loop0', 'loop'],
+  ['nfs', 'X-mount.mkdir', 'x-mount.*'],
+  ['nfs', 'x-mount.owner=1000', 'x-mount.*'],
+  ['nfs', 'uhelper=evil', 'uhelper'],
+  ['nfs', 'verity.hashdevice=/dev/sda', 'verity.*'],
+  ['glusterfs', 'xlator-option=*.x=y', 'xlator-option'],
+  ['glusterfs', 'ro,fuse-mountopts=suid', 'fuse-mountopts'],
+  ['glusterfs', 'dump-fuse=/var/lib/kubelet/x', 'dump-fuse'],
+  ['glusterfs', 'pid-file=/var/lib/kubelet/x', 'pid-file'],
+  ['glusterfs', 'volfile=/x', 'volfile'],
+  ['glusterfs', 'transport=unix', 'transport=unix'],
+  ['glusterfs', 'subdir-mount=../x', 'subdir-mount'],
+  ['glusterfs', 'log-file=/etc/passwd', 'log-file'],
+  ['glusterfs', 'log-file=/var/log/glusterfs/x.log', 'log-file'],
+  ['glusterfs', 'log-file', 'log-file'],
+  ['glusterfs', 'log-file=x.log', 'log-file'],
+  ['glusterfs', 'log-file=/var/lib/kubelet/../../etc/x.log', 'log-file'],
+  ['glusterfs', 'log-file=/var/lib/kubelet//x.log', 'log-file'],
+  ['glusterfs', 'log-file=/var/lib/kubelet/config.yaml', 'log-file'],
+  ['glusterfs', 'log-file=/var/lib/kubelet/pods/u/volumes/x/y.log', 'log-file'],
+  ['glusterfs', 'log-file=/var/lib/kubeletx/y.log', 'log-file'],
+  ['glusterfs', `"log-file=${log}"`, 'log-file'],
+  ['glusterfs', `LOG-FILE=${log}`, 'log-file'],
+  ['glusterfs', `log-file=${log},log-file=/etc/x.log`, 'log-file'],
+  ['generic', 'bind', 'bind'],
+] as const) {
+  test(`the default refuses ${kind} ${JSON.stringify(options)}`, (t) => {
+    const error = refusal(kind, options);
+    t.is(error?.errorClass, 'policy');
+    t.is(error?.subject, subject);
+    t.is(error?.status, 1);
+    t.regex(`${error?.message}`, /policy\.options|"\.\."/);
+  });
+}
+
+test('the file that kubelet names comes back, to be looked at', (t) => {
+  const identityMount = '/var/lib/kubelet';
+  t.deepEqual(check('glusterfs', `ro,log-file=${log}`), [{ option: 'log-file', path: log, identityMount }]);
+});
+
+test('CVE-2026-3864: a source that leads up is refused', (t) => {
+  for (const source of ['srv:/x/../y', 'srv:/..', 'srv:..', '[fd00::5]:/x/..', 'srv:vol/../x'])
+    t.is(refusal('nfs', '', {}, source)?.errorClass, 'policy', source);
+  for (const source of ['srv:/x..y', 'srv:/...', 'srv:/x/․․/y', 'srv..example:/x'])
+    t.is(refusal('nfs', '', {}, source), undefined, source);
+});
+
+const settings: readonly (readonly [options: string, rules: Rules, subject: string | undefined])[] = [
+  ['nolock', { forbidden: ['@default', 'nolock'] }, 'nolock'],
+  ['bind', { forbidden: ['@default', 'nolock'] }, 'bind'],
+  ['bind', { forbidden: ['nolock'] }, undefined],
+  ['bind', { nfs: { forbidden: [] } }, undefined],
+  ['bind', { glusterfs: { forbidden: [] } }, 'bind'],
+  ['bg', { forbidden: [], allowed: ['bg'] }, 'bg'],
+  ['vers=3', { nfs: { forbidden: ['vers=3'] } }, 'vers=3'],
+  ['nfsvers=3', { forbidden: ['vers=3'] }, 'vers=3'],
+  ['v3', { forbidden: ['vers=3'] }, 'vers=3'],
+  ['vers=03', { forbidden: ['vers=3'] }, 'vers=3'],
+  ['vers=4.1', { forbidden: ['vers=4'] }, 'vers=4'],
+  ['vers=4,minorversion=0', { forbidden: ['vers=4.0'] }, 'vers=4.0'],
+  ['vers=4.1', { forbidden: ['vers=4.0'] }, undefined],
+  ['udp', { forbidden: ['proto=udp'] }, 'proto=udp'],
+  ['sec=sys', { required: ['sec=krb5p'] }, 'sec=krb5p'],
+  ['sec=krb5p', { required: ['sec=krb5p'] }, undefined],
+  ['sec=krb5p,sec=sys', { required: ['sec=krb5p'] }, 'sec=krb5p'],
+  ['nosuid,suid', { required: ['nosuid'] }, 'nosuid'],
+  ['suid,nosuid', { nfs: { required: ['nosuid'] } }, undefined],
+  ['context="a,nosuid,b"', { required: ['nosuid'] }, 'nosuid'],
+  ['', { required: ['hard'] }, 'hard'],
+  ['hard,softerr', { required: ['hard'] }, 'hard'],
+  ['nfsvers=4.2', { required: ['vers=4.2'] }, undefined],
+  ['ro,vers=4.1', { allowed: ['ro', 'vers'] }, undefined],
+  ['ro,nfsvers=4.1,timeo=600', { allowed: ['ro', 'vers', 'time*'] }, undefined],
+  ['ro,rw', { allowed: ['ro'] }, 'rw'],
+  ['context="a,nolock"', { allowed: ['context'] }, 'options'],
+  ['context="s0:c1,c2"', { allowed: ['context'] }, undefined],
+  ['hunter2,secret=x', { allowed: ['ro'] }, 'option number 1'],
+];
+for (const [options, rules, subject] of settings) {
+  test(`${options || 'no options'} under ${JSON.stringify(rules)}`, (t) => {
+    t.is(refusal('nfs', options, rules)?.subject, subject);
+  });
+}
+
+test('a refusal shows no value', (t) => {
+  for (const options of ['password=bg,hunter2,bg', 'secret=hunter2,bind', 'log-file=/hunter2'])
+    for (const kind of ['nfs', 'glusterfs', 'generic'] as const) {
+      const error = refusal(kind, options, { allowed: ['nothing'] });
+      t.false(`${error?.message} ${error?.subject} ${error?.hint}`.includes('hunter2'), `${kind} ${options}`);
+    }
+});
+
+test('entries of the manifest that name no option are errors with their place', (t) => {
+  const text = JSON.stringify({ ...manifest, policy: { options: { nfs: { forbidden: ['a,b'] } } } });
+  t.throws(() => parseManifest(text, 'm'), { message: /^policy\.options\.nfs\.forbidden\.0: must be NAME/ });
+});
