@@ -2,7 +2,8 @@ import { constants } from 'node:os';
 import { execa } from 'execa';
 import { MounterError } from '../errors.ts';
 import { exitCode } from '../exit-codes.ts';
-import { enterRootfs, requireRootfs } from '../rootfs/enter.ts';
+import { enteringArgv } from '../host/enter.ts';
+import { requireRootfs, rootfsEntry } from '../rootfs/enter.ts';
 import { readManifest, requireRoot } from '../rootfs/node.ts';
 import type { CommandContext } from './context.ts';
 import { parseFlags } from './flags.ts';
@@ -24,7 +25,7 @@ export async function exec(argv: readonly string[], { layout, host }: CommandCon
   requireRoot(host, 'entering the rootfs');
   const manifest = await readManifest(host, layout);
   requireRootfs(host, layout);
-  const [program = '', ...args] = enterRootfs(host, layout.rootfs, manifest.enter, command);
+  const [program = '', ...args] = enteringArgv(rootfsEntry(layout.rootfs, manifest), command);
   const { TERM } = process.env;
   const result = await execa(program, args, {
     stdio: 'inherit',

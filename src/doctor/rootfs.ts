@@ -1,7 +1,8 @@
+import { enteringArgv } from '../host/enter.ts';
 import type { Answer } from '../host/question.ts';
 import { calledPaths, missingFrom, promisedPrograms } from '../image/versions/check.ts';
 import { isExecutable, trialOf } from '../image/versions/trial.ts';
-import { enterRootfs } from '../rootfs/enter.ts';
+import { rootfsEntry } from '../rootfs/enter.ts';
 import type { DoctorContext } from './context.ts';
 import { type Finding, failing, ok } from './finding.ts';
 
@@ -42,11 +43,11 @@ export async function checkPrograms(context: DoctorContext): Promise<readonly Fi
 
 async function tryProgram(
   path: string,
-  { host, root, manifest, ask }: DoctorContext,
+  { root, manifest, ask }: DoctorContext,
 ): Promise<Finding | undefined> {
   const trial = trialOf(root, path, manifest);
   if (trial === undefined) return undefined;
-  return judgeTrial(path, await ask(enterRootfs(host, root, manifest.enter, trial), answerMs));
+  return judgeTrial(path, await ask(enteringArgv(rootfsEntry(root, manifest), trial), answerMs));
 }
 
 /** @param answer to its trial. @returns undefined when it runs. */

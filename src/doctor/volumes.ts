@@ -1,7 +1,8 @@
+import { enteringArgv } from '../host/enter.ts';
 import type { MountEntry } from '../host/mountinfo.ts';
 import { findProgram } from '../host/programs.ts';
 import type { Answer } from '../host/question.ts';
-import { enterRootfs } from '../rootfs/enter.ts';
+import { rootfsEntry } from '../rootfs/enter.ts';
 import { type Volume, volumesOf } from '../rootfs/volumes.ts';
 import { askVolumes } from './ask-volumes.ts';
 import type { DoctorContext } from './context.ts';
@@ -25,12 +26,12 @@ export async function checkVolumes(context: DoctorContext): Promise<readonly Fin
 }
 
 /** By the host's stat(1); a minimal host has none, and the rootfs sees the same volumes. */
-function statfsProgram({ host, root, manifest }: DoctorContext): readonly string[] {
+function statfsProgram({ root, manifest }: DoctorContext): readonly string[] {
   const words = ['-f', '--'];
   try {
     return [findProgram('stat'), ...words];
   } catch {
-    return enterRootfs(host, root, manifest.enter, ['stat', ...words]);
+    return enteringArgv(rootfsEntry(root, manifest), ['stat', ...words]);
   }
 }
 

@@ -1,5 +1,6 @@
 import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs';
 import { runDirectory } from '../rootfs/layout.ts';
+import { hostArgv } from './enter.ts';
 import type { Command, Doubt, Outcome } from './host.ts';
 import { kill } from './kill.ts';
 import { programDirectories } from './programs.ts';
@@ -29,7 +30,7 @@ export async function run(command: Command): Promise<Outcome> {
   const deadline = timer(command.deadlineMs);
   const doubt = command.doubt === undefined ? undefined : raise(command.doubt);
   try {
-    const child = await startChild(command.argv, environment, capture);
+    const child = await startChild(hostArgv(command), environment, capture);
     const first = await Promise.race([
       child.ended,
       interruption.received.then(() => 'interrupt' as const),

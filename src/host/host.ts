@@ -94,8 +94,15 @@ export interface ProcessInformation {
 }
 
 export interface Command {
-  /** The program's absolute path, then its arguments. */
+  /** The program's absolute path, then its arguments; inside a rootfs its name is enough. */
   readonly argv: readonly string[];
+  /** The rootfs that is to be its root directory; left out, it runs on the host. */
+  readonly inside?: RootfsEntry | undefined;
+  /**
+   * A directory that nobody else's command locks meanwhile: flock(2), waited for within `deadlineMs`. Not handed
+   * on to the command: a daemon that it leaves behind would keep the lock.
+   */
+  readonly lock?: string | undefined;
   /** After this SIGTERM goes to the whole process group, after `terminateMs` more SIGKILL. */
   readonly deadlineMs: number;
   readonly terminateMs: number;
@@ -103,6 +110,11 @@ export interface Command {
   readonly signal?: AbortSignal | undefined;
   readonly doubt?: Doubt | undefined;
 }
+
+/** How a process gets a rootfs for its root directory. */
+export type RootfsEntry =
+  /** chroot(2) */
+  { readonly kind: 'chroot'; readonly directory: string };
 
 /** What to do about a command that takes longer than one that goes well. */
 export interface Doubt {

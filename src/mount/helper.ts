@@ -1,5 +1,5 @@
-import type { Doubt, Host } from '../host/host.ts';
-import { enterRootfs } from '../rootfs/enter.ts';
+import type { Doubt } from '../host/host.ts';
+import { rootfsEntry } from '../rootfs/enter.ts';
 import type { MountContext } from './context.ts';
 import { glusterfsAlreadyMounted } from './glusterfs.ts';
 import type { MountPlan, MountStep } from './plan.ts';
@@ -26,9 +26,10 @@ export async function runHelper(
   const startedMs = host.now();
   const options = optionsOf(argv);
   const asked = askAfter(plan, options, context);
-  const entering = enterRootfs(host, layout.rootfs, manifest.enter, argv);
   const outcome = await host.run({
-    argv: isExclusive ? [...exclusively(host, parentOf(plan.target), deadlineMs), ...entering] : entering,
+    argv,
+    inside: rootfsEntry(layout.rootfs, manifest),
+    lock: isExclusive ? parentOf(plan.target) : undefined,
     deadlineMs,
     terminateMs: manifest.limits.terminateSeconds * 1000,
     doubt: asked.doubt,
@@ -65,9 +66,4 @@ function askAfter(
 /** The word behind the helper's last -o: what it acts upon. */
 function optionsOf(argv: readonly string[]): string {
   return argv.at(-2) === '-o' ? (argv.at(-1) ?? '') : '';
-}
-
-/** flock(1) on the directory, without handing its descriptor on (`-o`): a daemon would keep the lock. */
-function exclusively(host: Host, directory: string, deadlineMs: number): readonly string[] {
-  return [host.findProgram('flock'), '-o', '-w', String(Math.ceil(deadlineMs / 1000)), directory];
 }

@@ -1,25 +1,16 @@
 import { MounterError } from '../errors.ts';
 import { exitCode } from '../exit-codes.ts';
-import type { Host } from '../host/host.ts';
+import type { Host, RootfsEntry } from '../host/host.ts';
 import type { Layout } from './layout.ts';
 import type { NodeSettings } from './manifest.ts';
 
-/**
- * The argv that runs `argv` inside the rootfs, with paths as they are in there. chroot(1) executes the
- * program in its own place, so the child's pid is the program's: one process to signal.
- * @throws MounterError (system) when the host lacks chroot(1).
- */
-export function enterRootfs(
-  host: Host,
-  rootfs: string,
-  how: NodeSettings['enter'],
-  argv: readonly string[],
-): readonly string[] {
-  switch (how) {
+/** The way into the rootfs in `directory`, as `enter` of the manifest has it. */
+export function rootfsEntry(directory: string, { enter }: Pick<NodeSettings, 'enter'>): RootfsEntry {
+  switch (enter) {
     case 'chroot':
-      return [host.findProgram('chroot'), rootfs, ...argv];
+      return { kind: 'chroot', directory };
     default:
-      return how satisfies never;
+      return enter satisfies never;
   }
 }
 

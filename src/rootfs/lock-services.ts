@@ -1,8 +1,8 @@
 import { MounterError } from '../errors.ts';
 import { exitCode } from '../exit-codes.ts';
-import type { Host, Outcome } from '../host/host.ts';
+import type { Command, Host, Outcome } from '../host/host.ts';
 import { rootfsProcesses } from './daemons.ts';
-import { enterRootfs } from './enter.ts';
+import { rootfsEntry } from './enter.ts';
 import type { Layout } from './layout.ts';
 import type { NodeSettings } from './manifest.ts';
 import { isSystemdRunning, moveToScopes } from './scope.ts';
@@ -32,12 +32,10 @@ export interface LockServicesContext {
  */
 export async function provideLockServices(target: string, context: LockServicesContext): Promise<boolean> {
   if (await lockServicesAnswer(context)) return false;
-  const { host, layout, manifest } = context;
+  const { layout, manifest } = context;
   if (await startedByUnit(context)) return true;
-  const outcome = await start(
-    enterRootfs(host, layout.rootfs, manifest.enter, [manifest.daemons.startStatd]),
-    context,
-  );
+  const inside = rootfsEntry(layout.rootfs, manifest);
+  const outcome = await start({ argv: [manifest.daemons.startStatd], inside }, context);
   if (await lockServicesAnswer(context)) {
     await moveLockServicesToScopes(context);
     return true;
@@ -58,16 +56,16 @@ export async function provideLockServices(target: string, context: LockServicesC
 async function startedByUnit(context: LockServicesContext): Promise<boolean> {
   const { host } = context;
   if (!isSystemdRunning(host) || host.lstat(`${unitDirectory}/${statdUnit}`)?.kind !== 'file') return false;
-  await start([host.findProgram('systemctl'), 'start', statdUnit], context);
+  await start({ argv: [host.findProgram('systemctl'), 'start', statdUnit] }, context);
   return lockServicesAnswer(context);
 }
 
 async function start(
-  argv: readonly string[],
+  command: Pick<Command, 'argv' | 'inside'>,
   { host, manifest, signal }: LockServicesContext,
 ): Promise<Outcome> {
   const outcome = await host.run({
-    argv,
+    ...command,
     // Its turn, rpcbind, rpc.statd: each within the limit of a daemon.
     deadlineMs: 3 * manifest.limits.daemonSeconds * 1000,
     terminateMs: manifest.limits.terminateSeconds * 1000,
@@ -105,7 +103,8 @@ export async function rpcinfo(
   ...args: readonly string[]
 ): Promise<{ readonly answers: boolean; readonly output: string }> {
   const { status, endedBy, output } = await host.run({
-    argv: enterRootfs(host, layout.rootfs, manifest.enter, ['rpcinfo', ...args]),
+    argv: ['rpcinfo', ...args],
+    inside: rootfsEntry(layout.rootfs, manifest),
     deadlineMs: answerMs,
     // libtirpc blocks SIGTERM while it waits for an answer, for up to a minute.
     terminateMs: 0,

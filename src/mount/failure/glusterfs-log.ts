@@ -1,4 +1,4 @@
-import { enterRootfs } from '../../rootfs/enter.ts';
+import { rootfsEntry } from '../../rootfs/enter.ts';
 import type { MountContext } from '../context.ts';
 import { lastOption, parseOptions } from '../options.ts';
 import type { MountPlan } from '../plan.ts';
@@ -23,13 +23,14 @@ export async function glusterfsLogErrors(
   { host, layout, manifest }: MountContext,
 ): Promise<string> {
   const { output, status } = await host.run({
-    argv: enterRootfs(host, layout.rootfs, manifest.enter, [
+    argv: [
       'sh',
       '-c',
       `[ -f "$1" ] && [ ! -L "$1" ] && exec tail -c ${maximumBytes} "$1"`,
       'sh',
       logFileOf(plan, options),
-    ]),
+    ],
+    inside: rootfsEntry(layout.rootfs, manifest),
     deadlineMs: readMs,
     terminateMs: 0,
   });

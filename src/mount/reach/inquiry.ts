@@ -1,5 +1,5 @@
 import type { Outcome } from '../../host/host.ts';
-import { enterRootfs } from '../../rootfs/enter.ts';
+import { rootfsEntry } from '../../rootfs/enter.ts';
 import type { MountContext } from '../context.ts';
 import type { Answer } from './refusal.ts';
 
@@ -26,7 +26,8 @@ export function remainingMs({ context, deadline }: Inquiry): number {
 export function runInRootfs(argv: readonly string[], inquiry: Inquiry): Promise<Outcome> {
   const { host, layout, manifest } = inquiry.context;
   return host.run({
-    argv: enterRootfs(host, layout.rootfs, manifest.enter, argv),
+    argv,
+    inside: rootfsEntry(layout.rootfs, manifest),
     deadlineMs: remainingMs(inquiry),
     terminateMs: 0,
     signal: inquiry.over,

@@ -264,7 +264,7 @@ async function mending(options: string, hasRpcbind: boolean, startStatd: 'mends'
   const network = host.onRun;
   let answers = false;
   host.onRun = (command) => {
-    if (command.argv[2] === '/usr/sbin/start-statd') answers = startStatd === 'mends';
+    if (command.argv[0] === '/usr/sbin/start-statd') answers = startStatd === 'mends';
     if (command.argv.includes('-u')) return { status: answers ? 0 : 1 };
     return network(command);
   };

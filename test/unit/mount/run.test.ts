@@ -198,8 +198,8 @@ test('v3: lock services that do not answer are started, then asked again', async
   const helper = host.onRun;
   let isRunning = false;
   host.onRun = (command) => {
-    if (command.argv[2] === '/usr/sbin/start-statd') isRunning = true;
-    return command.argv[2] === 'rpcinfo' ? { status: isRunning ? 0 : 1 } : helper(command);
+    if (command.argv[0] === '/usr/sbin/start-statd') isRunning = true;
+    return command.argv[0] === 'rpcinfo' ? { status: isRunning ? 0 : 1 } : helper(command);
   };
   await runPlan(planFor('-t', 'nfs', '-o', 'vers=3', 'srv:/x', target), contextOf(host));
   t.deepEqual(
@@ -211,7 +211,7 @@ test('v3: lock services that do not answer are started, then asked again', async
 test('v3: refused when the lock services never answer, for flock would hang', async (t) => {
   const host = preparedNode();
   host.onRun = ({ argv }) =>
-    argv[2] === 'rpcinfo' ? { status: 1 } : { output: 'start-statd: rpcbind does not answer\n' };
+    argv[0] === 'rpcinfo' ? { status: 1 } : { output: 'start-statd: rpcbind does not answer\n' };
   const error = await failure(t, host, ['-t', 'nfs', '-o', 'vers=3', 'srv:/x', target]);
   t.is(error.status, 32);
   t.is(error.subject, target);

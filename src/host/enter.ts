@@ -1,0 +1,24 @@
+import type { Command, RootfsEntry } from './host.ts';
+import { findProgram } from './programs.ts';
+
+/** What a command needs done before its program runs, by programs of the host that execute the next in their place. */
+
+/**
+ * The argv that runs `argv` inside the rootfs: the child's pid is the program's own, one process to signal.
+ * @throws MounterError (system) when the host lacks the program that enters it.
+ */
+export function enteringArgv(inside: RootfsEntry, argv: readonly string[]): readonly string[] {
+  switch (inside.kind) {
+    case 'chroot':
+      return [findProgram('chroot'), inside.directory, ...argv];
+    default:
+      return inside.kind satisfies never;
+  }
+}
+
+/** The whole argv of a command: flock(1) with `-o` does not hand its descriptor on. */
+export function hostArgv({ argv, inside, lock, deadlineMs }: Command): readonly string[] {
+  const entering = inside === undefined ? argv : enteringArgv(inside, argv);
+  if (lock === undefined) return entering;
+  return [findProgram('flock'), '-o', '-w', String(Math.ceil(deadlineMs / 1000)), lock, ...entering];
+}
