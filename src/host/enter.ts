@@ -11,8 +11,11 @@ export function enteringArgv(inside: RootfsEntry, argv: readonly string[]): read
   switch (inside.kind) {
     case 'chroot':
       return [findProgram('chroot'), inside.directory, ...argv];
+    case 'namespace':
+      // The kernel makes the namespace's root the working directory as well: setns(2).
+      return [findProgram('nsenter'), `--mount=${inside.file}`, '--', ...argv];
     default:
-      return inside.kind satisfies never;
+      return inside satisfies never;
   }
 }
 

@@ -114,7 +114,9 @@ export interface Command {
 /** How a process gets a rootfs for its root directory. */
 export type RootfsEntry =
   /** chroot(2) */
-  { readonly kind: 'chroot'; readonly directory: string };
+  | { readonly kind: 'chroot'; readonly directory: string }
+  /** setns(2) with a mount namespace, whose root directory is the rootfs: the file that pins it, or a symlink to it. */
+  | { readonly kind: 'namespace'; readonly file: string };
 
 /** What to do about a command that takes longer than one that goes well. */
 export interface Doubt {

@@ -111,7 +111,7 @@ export const manifestSchema = v.strictObject({
     terminateSeconds: seconds,
   }),
   /** How a call gets into the rootfs. */
-  enter: v.picklist(['chroot']),
+  enter: v.picklist(['chroot', 'namespace']),
   /** False turns the mounter off on this node: a call is then the host's own mount(8), and nothing else. */
   enabled: v.optional(v.boolean(), true),
   policy: v.optional(policy, {}),
