@@ -15,7 +15,7 @@ export class MounterError extends Error {
   readonly errorClass: ErrorClass;
   /** The next action, one sentence. */
   readonly hint: string | undefined;
-  /** The helper's own words, byte for byte; printed whole between the message and the hint. */
+  /** The helper's own words, all of them; printed between the message and the hint. */
   readonly helperOutput: string;
 
   constructor(
@@ -55,16 +55,42 @@ function classOfStatus(status: number): ErrorClass {
 
 /**
  * The text for stderr: `mounter: SUBJECT: MESSAGE`, the helper's own output, `hint: …`; each on lines of
- * its own, newline-terminated. kubelet makes it the Pod's event, hence no colour and no structure.
+ * its own, newline-terminated. kubelet makes it the Pod's event, hence no colour and no structure; whoever
+ * wrote the Pod or runs the server has chosen some of the words, hence nothing that a terminal would obey.
  */
 export function formatError(error: MounterError): string {
-  const subject = error.subject === undefined ? '' : `${printable(error.subject)}: `;
-  const output = error.helperOutput;
-  const hint = error.hint === undefined ? '' : `hint: ${printable(error.hint)}\n`;
-  return `mounter: ${subject}${printable(error.message)}\n${output}${output === '' || output.endsWith('\n') ? '' : '\n'}${hint}`;
+  const subject = error.subject === undefined ? '' : `${shortened(printable(error.subject))}: `;
+  const output = printableLines(error.helperOutput);
+  const hint = error.hint === undefined ? '' : `hint: ${shortened(printable(error.hint))}\n`;
+  return `mounter: ${subject}${shortened(printable(error.message))}\n${output}${output === '' || output.endsWith('\n') ? '' : '\n'}${hint}`;
 }
 
-/** `text` on one line and safe to show on a terminal: control characters become `\xNN`. */
+/** A name of 100 kB says no more than its ends; kubelet's event has the whole command anyway. */
+function shortened(text: string): string {
+  if (text.length <= maximumLength) return text;
+  const omitted = `…(${text.length - 2 * keptLength} characters)…`;
+  return `${text.slice(0, keptLength)}${omitted}${text.slice(-keptLength)}`.toWellFormed();
+}
+
+/** More than a path may have: see PATH_MAX in limits.h. */
+const maximumLength = 5000;
+const keptLength = 1000;
+
+/**
+ * `text` on one line and safe to show on a terminal: control characters become `\xNN`, and those that turn or
+ * break a line of Unicode `\uNNNN`, so that what is shown is what is there.
+ */
 export function printable(text: string): string {
-  return text.replace(/[\x00-\x1f\x7f-\x9f]/g, (c) => `\\x${c.charCodeAt(0).toString(16).padStart(2, '0')}`);
+  return text.replace(/[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/g, escaped);
+}
+
+/** The same of a text of many lines. */
+export function printableLines(text: string): string {
+  return text.replace(/[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/g, escaped);
+}
+
+function escaped(character: string): string {
+  const code = character.charCodeAt(0);
+  const digits = code.toString(16);
+  return code < 0x100 ? `\\x${digits.padStart(2, '0')}` : `\\u${digits.padStart(4, '0')}`;
 }

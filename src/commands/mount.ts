@@ -1,4 +1,4 @@
-import { MounterError, printable } from '../errors.ts';
+import { MounterError, printable, printableLines } from '../errors.ts';
 import { exitCode } from '../exit-codes.ts';
 import { callerMark } from '../host/child.ts';
 import type { Host } from '../host/host.ts';
@@ -60,7 +60,7 @@ export async function mount(
   for (const notice of plan.notices) output.err(`mounter: ${printable(notice)}\n`);
   const result = await runPlan(plan, { host, layout, manifest: settings, report });
   if (result.wasMounted && args.verbose) output.err(wasMounted(plan));
-  output.err(result.helperOutput);
+  if (result.helperOutput !== '') output.err(printableLines(result.helperOutput));
   await call.recordSuccess(result);
 }
 

@@ -4,7 +4,7 @@ import { calledPaths, missingFrom, promisedPrograms } from '../image/versions/ch
 import { isExecutable, trialOf } from '../image/versions/trial.ts';
 import { rootfsEntry } from '../rootfs/enter.ts';
 import type { DoctorContext } from './context.ts';
-import { type Finding, failing, ok } from './finding.ts';
+import { type Finding, failing, ok, warning } from './finding.ts';
 
 /** A program that says its version takes milliseconds; on a node under load, much longer. */
 const answerMs = 3000;
@@ -53,8 +53,9 @@ async function tryProgram(
 /** @param answer to its trial. @returns undefined when it runs. */
 export function judgeTrial(path: string, answer: Answer | undefined): Finding | undefined {
   if (answer?.status === 0) return undefined;
+  // Slow, which a mount may be as well: no proof that one would fail.
   if (answer === undefined)
-    return failing(
+    return warning(
       'helpers',
       path,
       `did not say its version within ${answerMs / 1000} s`,

@@ -17,6 +17,9 @@ const environment = { PATH: programDirectories.join(':'), LC_ALL: 'C', [callerMa
 
 const maximumOutputBytes = 64 * 1024;
 
+/** What a command has failed of, the network tells others of at the same moment: the answer is on its way. */
+const hearMs = 300;
+
 /** A process that SIGKILL does not end within this waits in the kernel: nobody can end it, we need not wait too. */
 const unkillableMs = 5000;
 
@@ -38,6 +41,7 @@ export async function run(command: Command): Promise<Outcome> {
       ...(command.signal === undefined ? [] : [aborted(command.signal)]),
       ...(doubt === undefined ? [] : [doubt.confirmed]),
     ]);
+    if (typeof first === 'number' && first !== 0) await doubt?.hear();
     const settled = doubt?.settle();
     if (typeof first === 'number') {
       if (settled !== undefined) await settled;
@@ -82,6 +86,8 @@ function timer(milliseconds: number): { readonly passed: Promise<void>; clear():
 /** The doubt's one question: asked when its time has come, and taken back by `settle`. */
 function raise({ afterMs, isHopeless }: Doubt): {
   readonly confirmed: Promise<'doubt'>;
+  /** Waits for a moment for an answer that may be about to come. */
+  hear(): Promise<void>;
   /** What is still being asked would outlive us: main.ts ends the process at once. */
   settle(): Promise<void> | undefined;
 } {
@@ -100,7 +106,10 @@ function raise({ afterMs, isHopeless }: Doubt): {
     over?.abort();
     return answer === undefined ? undefined : within(unkillableMs, answer).then(() => {});
   };
-  return { confirmed, settle };
+  const hear = async () => {
+    if (answer !== undefined) await within(hearMs, answer);
+  };
+  return { confirmed, hear, settle };
 }
 
 function aborted(signal: AbortSignal): Promise<'interrupt'> {

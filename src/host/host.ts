@@ -125,7 +125,8 @@ export interface Doubt {
   /**
    * Whether the command can't come to anything; `true` ends it as its deadline would, `false` and an error
    * leave it alone.
-   * @param over aborted when the command has ended, and the answer matters no more.
+   * @param over aborted when the command has ended, and the answer matters no more; a moment later where it has
+   *   failed, for the answer may say why.
    */
   isHopeless(over: AbortSignal): Promise<boolean>;
 }

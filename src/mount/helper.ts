@@ -2,7 +2,8 @@ import type { Doubt } from '../host/host.ts';
 import { rootfsEntry } from '../rootfs/enter.ts';
 import type { MountContext } from './context.ts';
 import { glusterfsAlreadyMounted } from './glusterfs.ts';
-import type { MountPlan, MountStep } from './plan.ts';
+import { hideSecrets } from './options.ts';
+import { type MountPlan, type MountStep, optionsOf } from './plan.ts';
 import type { Refusal } from './reach/refusal.ts';
 import { parentOf, type TargetState } from './target.ts';
 import { undoMount } from './undo.ts';
@@ -26,7 +27,7 @@ export async function runHelper(
   const startedMs = host.now();
   const options = optionsOf(argv);
   const asked = askAfter(plan, options, context);
-  const outcome = await host.run({
+  const ran = await host.run({
     argv,
     inside: rootfsEntry(layout.rootfs, manifest),
     lock: isExclusive ? parentOf(plan.target) : undefined,
@@ -34,6 +35,7 @@ export async function runHelper(
     terminateMs: manifest.limits.terminateSeconds * 1000,
     doubt: asked.doubt,
   });
+  const outcome = { ...ran, output: hideSecrets(options, ran.output) };
   if (outcome.status === 0 && outcome.endedBy === 'itself') return outcome.output;
   if (
     plan.kind === 'glusterfs' &&
@@ -61,9 +63,4 @@ function askAfter(
   };
   const afterMs = context.manifest.limits.doubtSeconds * 1000;
   return { doubt: { afterMs, isHopeless }, refusal: () => refusal };
-}
-
-/** The word behind the helper's last -o: what it acts upon. */
-function optionsOf(argv: readonly string[]): string {
-  return argv.at(-2) === '-o' ? (argv.at(-1) ?? '') : '';
 }

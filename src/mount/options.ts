@@ -77,18 +77,40 @@ const secretName =
  * a secret shown.
  */
 export function maskSecrets(options: string): string {
-  if (!mayHoldSecret(options.toLowerCase())) return options;
   let masked = '';
   let shown = 0;
-  for (const match of options.matchAll(secretName)) {
-    const start = match.index + match[0].length;
-    const end = secretEnd(options, start);
-    const isUser = match[1] !== undefined;
-    if (match.index < shown || (isUser && !options.slice(start, end).includes('%'))) continue;
+  for (const { start, end } of secretsIn(options)) {
     masked += `${options.slice(shown, start)}<masked>`;
     shown = end;
   }
   return masked + options.slice(shown);
+}
+
+/** `text`, a helper's that was given `options`, without the secrets in them: `mount.nfs -v` tells all it was told. */
+export function hideSecrets(options: string, text: string): string {
+  return secretsIn(options).reduce((hidden, { named, start, end }) => {
+    const value = options.slice(start, end);
+    const withName = hidden.replaceAll(options.slice(named, end), `${options.slice(named, start)}<masked>`);
+    // A value of a letter or two is part of many words; with its name it is gone already.
+    return value.length < 3 ? withName : withName.replaceAll(value, '<masked>');
+  }, text);
+}
+
+/** Where the name of a secret and its value begin, and where the value ends; in their order, none within another. */
+function secretsIn(
+  options: string,
+): readonly { readonly named: number; readonly start: number; readonly end: number }[] {
+  if (!mayHoldSecret(options.toLowerCase())) return [];
+  const found: { named: number; start: number; end: number }[] = [];
+  for (const match of options.matchAll(secretName)) {
+    const start = match.index + match[0].length;
+    const end = secretEnd(options, start);
+    const isUser = match[1] !== undefined;
+    if (match.index < (found.at(-1)?.end ?? 0) || (isUser && !options.slice(start, end).includes('%')))
+      continue;
+    found.push({ named: match.index + match[0].search(/[a-z]/i), start, end });
+  }
+  return found;
 }
 
 /** Every mount asks this, and most need not have the expression above compiled. */

@@ -129,3 +129,8 @@ function helperArgv({ helper, kind }: Filesystem, request: MountRequest): readon
   const options = request.options === '' ? [] : ['-o', request.options];
   return [helper, request.source, request.target, ...request.helperFlags, ...options];
 }
+
+/** The word behind a helper's last -o: what it acts upon. */
+export function optionsOf(argv: readonly string[]): string {
+  return argv.at(-2) === '-o' ? (argv.at(-1) ?? '') : '';
+}

@@ -1,6 +1,7 @@
 import { MounterError, printable } from '../errors.ts';
 import { exitCode } from '../exit-codes.ts';
 import type { MountArguments } from './argv.ts';
+import { maskSecrets } from './options.ts';
 
 /** A mount that can be asked for: complete, and with nothing in it that a helper could take for something else. */
 export interface MountRequest {
@@ -35,6 +36,13 @@ export function toMountRequest(args: MountArguments): MountRequest {
       'name it SERVER:/EXPORT or SERVER:VOLUME',
     );
   }
+  // Not shown: it may be `password=…`.
+  if (/^[a-z][\w.-]*=/i.test(source))
+    throw usage(
+      'source',
+      'is written like an option, NAME=VALUE',
+      'options go behind -o as one word, with no blank after a comma; name what to mount, such as SERVER:/EXPORT',
+    );
   return {
     fstype,
     source,
@@ -68,7 +76,8 @@ function refuseUnprintable(what: string, value: string): void {
 }
 
 function canonicalTarget(target: string): string {
-  if (!target.startsWith('/')) throw usage(target, 'the target is a relative path', 'give the absolute path');
+  if (!target.startsWith('/'))
+    throw usage(maskSecrets(target), 'the target is a relative path', 'give the absolute path');
   const parts = target.split('/').filter((part) => part !== '');
   if (parts.includes('.') || parts.includes('..')) {
     throw usage(target, 'the target has a "." or ".." in it', 'give the path without them');

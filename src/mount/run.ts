@@ -24,7 +24,8 @@ export interface MountResult {
  * @throws MounterError with mount(8)'s status, or the helper's own.
  */
 export async function runPlan(plan: MountPlan, context: MountContext): Promise<MountResult> {
-  const deadline = context.host.now() + context.manifest.limits.mountSeconds * 1000;
+  const startedMs = context.host.now();
+  const deadline = startedMs + context.manifest.limits.mountSeconds * 1000;
   let before: TargetState = { mountId: undefined, identityMount: '', way: [] };
   let helperOutput = '';
   for (const step of plan.steps) {
@@ -55,7 +56,7 @@ export async function runPlan(plan: MountPlan, context: MountContext): Promise<M
         helperOutput = await runHelper(step, plan, before, deadline, context);
         break;
       case 'verifyMounted':
-        await verifyMounted(plan, before, helperOutput, context);
+        await verifyMounted(plan, before, helperOutput, startedMs, context);
         if (plan.kind === 'glusterfs') await moveDaemonsToScopes(plan, context);
         break;
       case 'provideLockServicesIfVersion3':

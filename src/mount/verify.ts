@@ -1,7 +1,7 @@
 import { MounterError } from '../errors.ts';
 import { exitCode } from '../exit-codes.ts';
 import type { MountContext } from './context.ts';
-import type { MountPlan } from './plan.ts';
+import { type MountPlan, optionsOf } from './plan.ts';
 import { isAtTarget } from './strays.ts';
 import { isSourceOf, mountEntryAt, parentOf, type TargetState } from './target.ts';
 import { undoMount, undoStrays } from './undo.ts';
@@ -11,12 +11,14 @@ import { undoMount, undoStrays } from './undo.ts';
  * tells, whatever the number of mounts: it was not a mount point before, so a new id is a new mount.
  * (mount.nfs also exits 0 when it has not mounted, and mount.glusterfs when the directory of the volume is
  * missing.)
+ * @param startedMs when the call began, by the host's clock.
  * @throws MounterError when nothing new is there, after undoing what was mounted inside the rootfs alone.
  */
 export async function verifyMounted(
   plan: MountPlan,
   before: TargetState,
   helperOutput: string,
+  startedMs: number,
   context: MountContext,
 ): Promise<void> {
   const mountId = context.host.mountId(plan.target);
@@ -25,7 +27,8 @@ export async function verifyMounted(
   const isMountedInRootfs =
     context.host.mountId(plan.rootfsTarget) !== context.host.mountId(parentOf(plan.rootfsTarget));
   await undoMount(plan, before, context);
-  throw isMountedInRootfs ? notPropagated(plan, helperOutput) : nothingMounted(plan, helperOutput);
+  if (isMountedInRootfs) throw notPropagated(plan, helperOutput);
+  throw await nothingMounted(plan, helperOutput, startedMs, context);
 }
 
 /** @throws MounterError when the way to the target has changed meanwhile, after undoing what was mounted elsewhere. */
@@ -71,16 +74,16 @@ function notPropagated(plan: MountPlan, helperOutput: string): MounterError {
   );
 }
 
-function nothingMounted(plan: MountPlan, helperOutput: string): MounterError {
-  return new MounterError(`the helper reported success, but ${plan.source} is not mounted`, {
-    subject: plan.target,
-    status: exitCode.mountFailure,
-    // mount.glusterfs says success also where the directory of the volume is missing.
-    errorClass: plan.kind === 'glusterfs' ? 'no-such-export' : 'unknown',
-    helperOutput,
-    hint:
-      plan.kind === 'glusterfs'
-        ? 'see whether the directory of the volume exists; the reason is in the log file of the mount'
-        : `look at findmnt ${plan.target} and mount it again`,
-  });
+/** The helper was content: what it, and the log of a glusterfs daemon, have said tells more than we know. */
+async function nothingMounted(
+  plan: MountPlan,
+  helperOutput: string,
+  startedMs: number,
+  context: MountContext,
+): Promise<MounterError> {
+  const { explainNothingMounted } = await import('./failure/explain.ts');
+  const [helper = '', ...words] = plan.steps.find((step) => step.kind === 'runHelper')?.argv ?? [];
+  const outcome = { status: 0, endedBy: 'itself', output: helperOutput } as const;
+  const failure = { helper, plan, options: optionsOf(words), outcome, refusal: undefined, startedMs };
+  return explainNothingMounted(failure, context);
 }

@@ -57,7 +57,9 @@ export class Call {
   about({ fstype, source, target, options, fake, dryRun }: MountFacts): void {
     this.#isForTheRecord = !dryRun;
     const masked = options === '' ? undefined : maskSecrets(options);
-    this.#facts = { fstype, source, target, options: masked, isFake: fake || undefined };
+    // Behind a blank too many an option is an operand: `-o user=x, password=y`.
+    const [from, to] = [source, target].map((word) => word && maskSecrets(word));
+    this.#facts = { fstype, source: from, target: to, options: masked, isFake: fake || undefined };
   }
 
   /** Of a command other than mount; no secrets in them. */

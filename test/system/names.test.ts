@@ -85,6 +85,7 @@ const refused: readonly (readonly [type: string, source: string, target: string,
   ['nfs', '127.0.0.1:/x', `${volumes}/a\nb`, ''],
   ['nfs', '127.0.0.1:/x', plain, 'ro\n,bg'],
   ['nfs', '-o', plain, ''],
+  ['nfs', 'password=hunter2', plain, 'username=x,'],
   ['nfs', '127.0.0.1:/x/../y', plain, ''],
   ['nfs', '127.0.0.1:/x', `${volumes}/../x`, ''],
   ['nfs', '127.0.0.1:/x', '/etc', ''],
@@ -109,6 +110,7 @@ test('what a helper would take for something else is refused in one line, and no
     const ran = await call(node, type, source, target, options);
     refusedInWords(t, ran);
     t.is(await argvOf(node), undefined, JSON.stringify([source, options]));
+    t.notRegex(ran.stderr, /hunter2/);
   }
   for (const bytes of ['\\377', '\\303', '\\355\\240\\200', '\\300\\256\\300\\256']) {
     const script = `exec ${mounter} mount -t nfs "127.0.0.1:/$(printf '${bytes}')" ${plain}`;
@@ -116,6 +118,7 @@ test('what a helper would take for something else is refused in one line, and no
     t.is(await argvOf(node), undefined, bytes);
   }
   t.is((await node.run(['ls', '/run/evil'])).status, 2);
+  t.notRegex(node.read('/var/log/containerized-mounter/mounter.log'), /hunter2/);
 });
 
 test('GlusterFS: names that its shell takes literally reach helper and daemon as they are', async (t) => {

@@ -3,11 +3,10 @@ import { MounterError } from '../../errors.ts';
 import { exitCode } from '../../exit-codes.ts';
 import type { Outcome } from '../../host/host.ts';
 import type { MountContext } from '../context.ts';
-import { glusterfsServers } from '../glusterfs.ts';
-import { nfsServer } from '../nfs.ts';
 import type { MountPlan } from '../plan.ts';
 import { askNetwork } from '../reach/examine.ts';
 import type { Refusal } from '../reach/refusal.ts';
+import { factsOf } from './facts.ts';
 import { glusterfsLogErrors } from './glusterfs-log.ts';
 import { hintFor } from './hints.ts';
 import { reachedMountMax } from './mount-max.ts';
@@ -22,7 +21,7 @@ export interface Failure {
   /** As the helper got them. */
   readonly options: string;
   readonly outcome: Outcome;
-  /** Why it was ended, where that was a doubt. */
+  /** Why it can't have come to anything, where that was asked meanwhile. */
   readonly refusal: Refusal | undefined;
   /** By the host's clock, in milliseconds. */
   readonly startedMs: number;
@@ -52,6 +51,20 @@ export async function explainFailure(failure: Failure, context: MountContext): P
   const { errorClass, message, status } = finding;
   const hint = finding.hint ?? hintFor(errorClass, factsOf(failure, finding, context));
   return new MounterError(message, { subject: failure.plan.target, status, errorClass, hint, helperOutput });
+}
+
+/** The error for a helper that reported success, where nothing is mounted. To be called when everything is undone. */
+export async function explainNothingMounted(failure: Failure, context: MountContext): Promise<MounterError> {
+  const { plan } = failure;
+  const helperOutput = await wordsOf(failure, context);
+  const errorClass = classOfWords(plan.kind, helperOutput, plan) ?? 'unknown';
+  return new MounterError(`the helper reported success, but ${plan.source} is not mounted`, {
+    subject: plan.target,
+    status: exitCode.mountFailure,
+    errorClass,
+    hint: hintFor(errorClass, factsOf(failure, { refusal: undefined }, context)),
+    helperOutput,
+  });
 }
 
 /** The helper's words, byte for byte; glusterfs writes the reason to a log file. */
@@ -110,6 +123,7 @@ function whatWasSeen(
   }
   if (status === exitCode.helperNotExecutable || status === exitCode.helperNotFound)
     return { errorClass: 'helper-missing', message, status };
+  if (status > signalBase) return endedBySignal(helper, plan, status - signalBase);
   if (host.lstat(plan.target)?.kind !== 'directory')
     return { errorClass: 'mount-point', message: `${message}: the target is gone`, status };
   const missing = missingNetworkFile(plan, layout.rootfs, host);
@@ -123,6 +137,19 @@ function whatWasSeen(
     errorClass: 'mount-max',
     message: `${message}: this node has as many mounts as fs.mount-max allows (${mountMax})`,
     status,
+  };
+}
+
+/** Of `Outcome.status`, for a helper that a signal ended. */
+const signalBase = 128;
+
+/** Not by us: by the kernel, for want of memory, or by a hand. A signal's number is no status of mount(8)'s. */
+function endedBySignal(helper: string, { source }: MountPlan, signal: number): Finding {
+  return {
+    errorClass: 'unknown',
+    message: `${helper} was ended by signal ${signal} while it mounted ${source}`,
+    status: exitCode.mountFailure,
+    hint: 'see dmesg, whether the node was out of memory; kubelet tries again by itself',
   };
 }
 
@@ -140,20 +167,18 @@ function missingNetworkFile(
 
 /** glusterfs often ends without a word about its server: then the server is asked. */
 async function whatWasSaid(
-  { helper, plan, options, outcome, startedMs }: Failure,
+  { helper, plan, options, outcome, refusal: found, startedMs }: Failure,
   context: MountContext,
   words: string,
 ): Promise<Finding> {
   const message = `${helper} failed to mount ${plan.source}`;
-  // A signal's number is no status of mount(8)'s.
-  const status = outcome.status > 128 ? exitCode.mountFailure : outcome.status;
-  const errorClass = classOfWords(plan.kind, words);
+  const { status } = outcome;
+  const errorClass = classOfWords(plan.kind, words, plan);
   if (errorClass !== undefined) return { errorClass, message, status, server: unresolvedServer(words) };
   if (plan.kind !== 'glusterfs') return { errorClass: 'unknown', message, status };
   // A question that fails must not hide what it is about.
-  const refusal = await askNetwork(plan, options, limitFor(startedMs, context), context).catch(
-    () => undefined,
-  );
+  const limitMs = limitFor(startedMs, context);
+  const refusal = found ?? (await askNetwork(plan, options, limitMs, context).catch(() => undefined));
   if (refusal === undefined) return { errorClass: 'unknown', message, status };
   const described = describeRefusal(refusal);
   return {
@@ -169,33 +194,4 @@ function limitFor(startedMs: number, { host, manifest }: MountContext): number {
   const { doubtSeconds, connectSeconds } = manifest.limits;
   const left = (doubtSeconds + connectSeconds) * 1000 - (host.now() - startedMs);
   return left > 0 ? left : connectSeconds * 1000;
-}
-
-function factsOf(
-  { plan, options }: Failure,
-  { refusal, server }: Finding,
-  { layout, manifest }: MountContext,
-): Parameters<typeof hintFor>[1] {
-  return {
-    kind: plan.kind,
-    source: plan.source,
-    target: plan.target,
-    server: refusal?.server ?? server ?? serverOf(plan, options),
-    rootfs: layout.rootfs,
-    mountSeconds: manifest.limits.mountSeconds,
-    refusal,
-  };
-}
-
-function serverOf({ kind, source }: MountPlan, options: string): string | undefined {
-  switch (kind) {
-    case 'nfs':
-      return nfsServer(source);
-    case 'glusterfs':
-      return glusterfsServers(source, options)?.[0];
-    case 'generic':
-      return undefined;
-    default:
-      return kind satisfies never;
-  }
 }

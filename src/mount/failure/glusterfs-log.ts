@@ -7,6 +7,9 @@ const maximumBytes = 32 * 1024;
 const maximumLines = 2;
 const readMs = 2000;
 
+/** Of glusterfs's GF_ASSERT, which says nothing about a mount and much to whoever has a debugger. */
+const isNoise = /Assertion failed: To attach gdb/;
+
 /**
  * The last lines in which the mount's log file names an error, newline-terminated, of this call alone: often
  * the only place that has the reason.
@@ -28,7 +31,7 @@ export async function glusterfsLogErrors(
       '-c',
       `[ -f "$1" ] && [ ! -L "$1" ] && exec tail -c ${maximumBytes} "$1"`,
       'sh',
-      logFileOf(plan, options),
+      glusterfsLogFile(plan, options),
     ],
     inside: rootfsEntry(layout.rootfs, manifest),
     deadlineMs: readMs,
@@ -37,8 +40,8 @@ export async function glusterfsLogErrors(
   return status === 0 ? errorLines(output, sinceMs) : '';
 }
 
-/** glusterfs(8): the mount point's path with its slashes as dashes, unless `log-file=` names another. */
-function logFileOf({ target }: MountPlan, options: string): string {
+/** In the rootfs. glusterfs(8): the mount point's path with its slashes as dashes, unless `log-file=` names another. */
+export function glusterfsLogFile({ target }: Pick<MountPlan, 'target'>, options: string): string {
   const given = lastOption(parseOptions(options), 'log-file')?.value;
   return given?.startsWith('/') ? given : `/var/log/glusterfs/${target.slice(1).replaceAll('/', '-')}.log`;
 }
@@ -53,7 +56,7 @@ function logFileOf({ target }: MountPlan, options: string): string {
 export function errorLines(log: string, sinceMs: number): string {
   const found = log.split('\n').filter((line) => {
     const [, date, time] = /^\[(\d{4}-\d\d-\d\d) (\d\d:\d\d:\d\d)[^\]]*\] [AECM] \[/.exec(line) ?? [];
-    return date !== undefined && Date.parse(`${date}T${time}Z`) >= sinceMs - 1000;
+    return date !== undefined && Date.parse(`${date}T${time}Z`) >= sinceMs - 1000 && !isNoise.test(line);
   });
   return found
     .slice(-maximumLines)

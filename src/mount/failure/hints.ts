@@ -10,6 +10,8 @@ export interface HintFacts {
   readonly server: string | undefined;
   readonly rootfs: string;
   readonly mountSeconds: number;
+  /** Where a glusterfs daemon of this mount says why, on the host. */
+  readonly logFile: string | undefined;
   readonly refusal: Refusal | undefined;
 }
 
@@ -51,8 +53,10 @@ const hints: Readonly<Record<ErrorClass, Hint>> = {
   'mount-point': ({ target }) => `make ${word(target)} a directory, and mount again`,
   stale: ({ server }) =>
     `run exportfs -r on ${word(server)}: the exported directory was replaced; then umount -l what is stale here and mount again`,
-  busy: ({ target }) =>
-    `run findmnt ${word(target)} to see what is there, umount it, or choose another target`,
+  busy: ({ kind, target }) =>
+    kind === 'nfs'
+      ? `run findmnt ${word(target)}; if nothing is there, this filesystem of the server is mounted elsewhere with another context= (see dmesg): give both the same, or this one nosharecache`
+      : `run findmnt ${word(target)} to see what is there, umount it, or choose another target`,
   'helper-missing': () =>
     'the helper, its interpreter or a library is missing in the rootfs: run mounter install again',
   propagation: () => 'run mounter prepare',
@@ -64,10 +68,10 @@ const hints: Readonly<Record<ErrorClass, Hint>> = {
   usage: ({ kind }) => (kind === 'glusterfs' ? 'write SERVER:VOLUME' : 'write SERVER:/PATH'),
   interrupted: () => undefined,
   internal: () => undefined,
-  unknown: ({ kind }) =>
-    kind === 'glusterfs'
-      ? 'the reason is in the log file of the mount, below /var/log/glusterfs in the rootfs'
-      : undefined,
+  unknown: ({ server, logFile }) =>
+    logFile === undefined
+      ? `see dmesg of this node, and the log of the server ${word(server)}`
+      : `the reason is in ${word(logFile)}, or in dmesg of this node`,
 };
 
 export function hintFor(errorClass: ErrorClass, facts: HintFacts): string | undefined {

@@ -21,15 +21,15 @@ const nfsWordings: readonly Wording[] = [
   },
   {
     pattern:
-      /an incorrect mount option was specified|Unsupported nfs4? mount option|unknown nfs mount option|Unrecognized proto=|parsing error|invalid value for '|multiple version options|excessively long option|no security flavors passed/,
+      /an incorrect mount option was specified|Unsupported nfs4? mount option|unknown nfs mount (option|parameter)|Bad nfs mount parameter|Unrecognized proto=|option parsing error|parsing error on '|invalid value for '|multiple version options|excessively long option|Invalid client address|unknown security type|(no|maximum number of) security flavors|Failed to find '.*' protocol|Please use '-t nfs4'/,
     errorClass: 'bad-option',
     source: 'utils/mount/error.c (EINVAL); nfsmount.c, nfs4mount.c, network.c, stropts.c',
   },
   {
     pattern:
-      /remote share not in 'host:dir' format|directory to mount not in host:dir format|NFS URLs are not supported|closing bracket missing from server address|server hostname is too long/,
+      /remote share not in 'host:dir' format|directory to mount not in host:dir format|NFS URLs are not supported|closing bracket missing from server address|(server hostname|export pathname) is too long|excessively long host:dir|no device name was provided/,
     errorClass: 'usage',
-    source: 'utils/mount/parse_dev.c, stropts.c',
+    source: 'utils/mount/parse_dev.c, stropts.c, nfs4mount.c',
   },
   {
     pattern:
@@ -83,7 +83,7 @@ const nfsWordings: readonly Wording[] = [
   {
     pattern: /timed out/i,
     errorClass: 'server-silent',
-    source: 'utils/mount/error.c ("timed out, giving up"); strerror(3) of ETIMEDOUT',
+    source: 'utils/mount/error.c ("timed out, giving up"); strerror(3) of ETIMEDOUT; clnt_sperrno(3)',
   },
   {
     pattern: /No such device|unknown filesystem type/,
@@ -95,9 +95,10 @@ const nfsWordings: readonly Wording[] = [
 /** The helper's own words, and those of the log file of the mount, which alone has the reason. */
 const glusterfsWordings: readonly Wording[] = [
   {
-    pattern: /Invalid option|invalid argument|Invalid backup/i,
+    pattern: /Invalid option|invalid argument|Invalid backup|^glusterfs: (unknown|invalid|unrecognized) /im,
     errorClass: 'bad-option',
-    source: 'mount.glusterfs.in (with_options, without_options, start_glusterfs); argp of glusterfs(8)',
+    source:
+      'mount.glusterfs.in (with_options, without_options, start_glusterfs); glusterfsd.c (parse_opts), argp(3)',
   },
   {
     pattern: /No valid servers found|Server name\/volume name unspecified/,
@@ -126,14 +127,20 @@ const glusterfsWordings: readonly Wording[] = [
     source: 'rpc/rpc-transport/socket/src/name.c (af_inet_client_get_remote_sockaddr)',
   },
   {
+    pattern: /subdirectory for mount .* is not found/,
+    errorClass: 'no-such-export',
+    source:
+      'xlators/protocol/server/src/server-handshake.c since 3.12; the client calls it an authentication failure',
+  },
+  {
     pattern: /AUTH_FAILED|Authentication failed|SETVOLUME on remote-host failed.*Permission denied/i,
     errorClass: 'access-denied',
     source: 'xlators/protocol/client/src/client-handshake.c (client_setvolume_cbk)',
   },
   {
-    pattern: /failed to (get|fetch) (the )?'?volume file|subdir.*(No such file|failed)/i,
+    pattern: /failed to (get|fetch) (the )?'?volume file/i,
     errorClass: 'no-such-export',
-    source: 'glusterfsd/src/glusterfsd-mgmt.c (mgmt_getspec_cbk); client-handshake.c',
+    source: 'glusterfsd/src/glusterfsd-mgmt.c (mgmt_getspec_cbk)',
   },
   {
     pattern: /Connection refused/,
@@ -148,10 +155,21 @@ const glusterfsWordings: readonly Wording[] = [
   { pattern: /Connection timed out/, errorClass: 'server-silent', source: 'strerror(3), socket.c' },
 ];
 
+/** What a mount was asked to do: a helper repeats it, and whoever wrote it may have put a helper's words there. */
+type Asked = Partial<Pick<MountPlan, 'source' | 'target'>>;
+
 /** The class that a helper's words stand for, or undefined. */
-export function classOfWords(kind: MountPlan['kind'], words: string): ErrorClass | undefined {
+export function classOfWords(
+  kind: MountPlan['kind'],
+  words: string,
+  { source = '', target = '' }: Asked = {},
+): ErrorClass | undefined {
   const wordings = { nfs: nfsWordings, glusterfs: glusterfsWordings, generic: [] }[kind];
-  return wordings.find(({ pattern }) => pattern.test(words))?.errorClass;
+  const own = [target, source].reduce(
+    (text, given) => (given.length < 4 ? text : text.replaceAll(given, '…')),
+    words,
+  );
+  return wordings.find(({ pattern }) => pattern.test(own))?.errorClass;
 }
 
 /** The server whose name glusterfs could not resolve: its own server's, or one that the volume names. */

@@ -1,4 +1,7 @@
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import test from 'ava';
 import { MounterError } from '../../../src/errors.ts';
@@ -58,7 +61,7 @@ test.serial('a daemon that keeps stdout open does not keep us', async (t) => {
 test.serial('at the deadline the whole group ends, also who ignores SIGTERM', async (t) => {
   const outcome = await sh('trap "" TERM; sleep 60 & echo $!; wait; sleep 60', 300);
   t.like(outcome, { status: 137, endedBy: 'deadline' });
-  t.false(isAlive(outcome.output.trim()));
+  t.true(await ends(outcome.output.trim()));
 });
 
 test.serial('of much output the last 64 KiB', async (t) => {
@@ -118,6 +121,21 @@ test.serial('a doubt that is confirmed ends the whole group', async (t) => {
 test.serial('one that is not, or that fails, leaves it alone', async (t) => {
   for (const isHopeless of [async () => false, () => Promise.reject(new Error('no answer'))])
     t.like(await asked('sleep 0.4; exit 5', isHopeless), { status: 5, endedBy: 'itself' });
+});
+
+test.serial('who fails meanwhile ends by itself; an answer that is about to come is heard', async (t) => {
+  const directory = await mkdtemp(join(tmpdir(), 'child-'));
+  const end = join(directory, 'end');
+  let heard = false;
+  const isHopeless = async (over: AbortSignal) => {
+    while (!existsSync(end)) await setTimeout(5);
+    await setTimeout(100);
+    heard = !over.aborted;
+    return true;
+  };
+  t.like(await asked(`sleep 0.3; : >${end}; exit 5`, isHopeless), { status: 5, endedBy: 'itself' });
+  await rm(directory, { recursive: true });
+  t.true(heard);
 });
 
 test.serial('whoever ends first, the questions end with it, children and all', async (t) => {

@@ -27,6 +27,9 @@ const said: readonly (readonly ['nfs' | 'glusterfs', ErrorClass | undefined, str
   ['nfs', 'bad-option', 'mount.nfs: an incorrect mount option was specified'],
   ['nfs', 'bad-option', 'mount.nfs: an incorrect mount option was specified for T'],
   ['nfs', 'bad-option', "mount.nfs: parsing error on 'vers=' option"],
+  ['nfs', 'bad-option', "mount.nfs: Failed to find 'sctp' protocol"],
+  ['nfs', 'bad-option', 'mount.nfs: unknown security type 9'],
+  ['nfs', 'usage', 'mount.nfs: export pathname is too long'],
   ['nfs', 'usage', "mount.nfs: remote share not in 'host:dir' format"],
   ['nfs', 'usage', 'mount.nfs: NFS URLs are not supported'],
   ['nfs', 'name-resolution', 'mount.nfs: Failed to resolve server h: Name or service not known'],
@@ -73,6 +76,17 @@ const said: readonly (readonly ['nfs' | 'glusterfs', ErrorClass | undefined, str
   ['glusterfs', 'bad-option', 'Invalid option auto_unmount'],
   ['glusterfs', 'usage', 'ERROR: Server name/volume name unspecified cannot proceed further..'],
   ['glusterfs', 'mount-point', 'ERROR: Mount point does not exist'],
+  ['glusterfs', 'bad-option', 'glusterfs: unknown negative timeout abc\nMounting glusterfs on T failed.'],
+  [
+    'glusterfs',
+    'no-such-export',
+    'Mount failed. Check the log file  for more details.\n[2020-10-22 00:30:27.712047] E [MSGID: 114044] [client-handshake.c:757:client_setvolume_cbk] 0-v-client-0: SETVOLUME on remote-host failed [{remote-error=subdirectory for mount "/d" is not found}, {errno=2}, {error=No such file or directory}]\n[2020-10-22 00:30:27.712076] E [fuse-bridge.c:6495:notify] 0-fuse: Server authentication failed. Shutting down.',
+  ],
+  [
+    'glusterfs',
+    'access-denied',
+    'Mount failed. Check the log file  for more details.\n[2020-10-22 00:30:27.712076] E [fuse-bridge.c:6495:notify] 0-fuse: Server authentication failed. Shutting down.',
+  ],
   ['glusterfs', 'busy', '/sbin/mount.glusterfs: according to mtab, GlusterFS is already mounted on T'],
   [
     'glusterfs',
@@ -92,6 +106,18 @@ for (const [kind, errorClass, words] of said) {
     t.is(classOfWords(kind, `${words.replaceAll(/\bT\b/g, target)}\n`), errorClass);
   });
 }
+
+test('words that a source or a target brings along decide nothing', (t) => {
+  const source = 'h:/Connection refused/parsing error on ';
+  const at = '/var/lib/kubelet/rpc.statd is not running';
+  for (const [words, errorClass] of [
+    [`mount.nfs: access denied by server while mounting ${source}\n`, 'access-denied'],
+    [`mount.nfs: Stale file handle for ${source} on ${at}\n`, 'stale'],
+    [`mount.nfs: ${at} is busy or already mounted\n`, 'busy'],
+    [`mount.nfs: mount system call failed for ${at}\n`, undefined],
+  ] as const)
+    t.is(classOfWords('nfs', words, { source, target: at }), errorClass, words);
+});
 
 interface Given {
   readonly outcome: Partial<Outcome>;
@@ -131,7 +157,7 @@ test('what was done decides, whatever the helper says', async (t) => {
     [{ status: 126 }, 'helper-missing', 126, /failed to mount/],
     [{ status: 125 }, 'node', 2, /failed to mount/],
     [{ output }, 'access-denied', 32, /failed to mount/],
-    [{ status: 137 }, 'unknown', 32, /failed to mount/],
+    [{ status: 137 }, 'unknown', 32, /was ended by signal 9 while it mounted/],
   ] as const;
   for (const [outcome, errorClass, status, message] of cases) {
     const error = await explain({ outcome, refusal });
@@ -168,7 +194,8 @@ test('a v3 mount without netconfig: the rootfs is blamed, not the server', async
 });
 
 test('glusterfs: the log’s last error lines follow the helper’s words, and the server is asked', async (t) => {
-  const now = new Date().toISOString().replace('T', ' ').slice(0, 19);
+  // Later than this call began, however long it takes.
+  const now = new Date(Date.now() + 60_000).toISOString().replace('T', ' ').slice(0, 19);
   const host = preparedNode();
   const lines = ['one', 'two', 'three'].map((word) => `[${now}.123456 +0000] E [a.c:1:f] 0-mgmt: ${word}`);
   host.onRun = ({ argv }) => (argv.includes('sh') ? { output: `${lines.join('\n')}\n` } : {});
@@ -181,6 +208,23 @@ test('glusterfs: the log’s last error lines follow the helper’s words, and t
   const [command = []] = host.commands;
   t.deepEqual(command.slice(0, 3), ['/usr/bin/chroot', layout.rootfs, 'sh']);
   t.is(command.at(-1), `/var/log/glusterfs/${target.slice(1).replaceAll('/', '-')}.log`);
+});
+
+test('glusterfs: what was found while it still ran is not asked again', async (t) => {
+  const host = preparedNode();
+  host.onConnect = () => ['silent', 10_000];
+  const refusal: Refusal = {
+    kind: 'unreachable',
+    server: '10.0.0.5',
+    address: '10.0.0.5',
+    port: 24007,
+    connection: 'noRoute',
+    waitedMs: 3100,
+  };
+  const output = 'Mounting glusterfs on /m failed.\n';
+  const error = await explain({ host, fstype: 'glusterfs', outcome: { status: 1, output }, refusal });
+  t.is(error.errorClass, 'no-route');
+  t.deepEqual(host.connections, []);
 });
 
 test('a question that fails does not hide the failure', async (t) => {
@@ -222,10 +266,11 @@ test('every class has a hint of one line that can be pasted, or none', (t) => {
         server: "srv';reboot #",
         rootfs: layout.rootfs,
         mountSeconds: 110,
+        logFile: kind === 'glusterfs' ? '/var/log/v.log' : undefined,
         refusal: undefined,
       });
       if (silentOnes.includes(errorClass)) t.is(hint, undefined);
-      else if (errorClass !== 'unknown') t.regex(hint ?? '', /^[^\n]{10,}[^.]$/, errorClass);
+      else t.regex(hint ?? '', /^[^\n]{10,}[^.]$/, errorClass);
       t.false((hint ?? '').replaceAll(`'srv'\\'';reboot #'`, '').includes('reboot'), hint);
     }
   }

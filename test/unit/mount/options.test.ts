@@ -1,7 +1,7 @@
 import test from 'ava';
 import fc from 'fast-check';
 import { MounterError } from '../../../src/errors.ts';
-import { lastOption, maskSecrets, parseOptions } from '../../../src/mount/options.ts';
+import { hideSecrets, lastOption, maskSecrets, parseOptions } from '../../../src/mount/options.ts';
 
 for (const [options, texts] of [
   ['', []],
@@ -118,6 +118,22 @@ test('no secret is shown, wherever it stands, and masking never throws', (t) => 
     }),
   );
 });
+
+for (const [options, said, shown] of [
+  [
+    'vers=4,password=hunter2,ro',
+    "mount.nfs: trying text-based options 'vers=4,password=hunter2,ro,addr=10.0.0.5'\n",
+    "mount.nfs: trying text-based options 'vers=4,password=<masked>,ro,addr=10.0.0.5'\n",
+  ],
+  ['pass=a,ro', 'a bad option: pass=a\n', 'a bad option: pass=<masked>\n'],
+  ['user=joe%hunter2', 'joe%hunter2 is refused\n', '<masked> is refused\n'],
+  ['password=hun,,ter2', "'hun,,ter2'\n", "'<masked>'\n"],
+  ['ro', 'password=hunter2 was never given\n', 'password=hunter2 was never given\n'],
+] as const) {
+  test(`a helper that was given '${options}' is quoted without its secrets`, (t) => {
+    t.is(hideSecrets(options, said), shown);
+  });
+}
 
 test('options without a secret are shown byte for byte', (t) => {
   fc.assert(
