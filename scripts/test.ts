@@ -10,7 +10,8 @@ import { buildVm, runInVm, type VmRun } from './vm.ts';
 
 /**
  * `npm test [SUITE…] [-- FILE…]`: everything the tests need, then the suites, then a line
- * `N passed, N failed` that counts the tests that ran. FILEs replace those of the one suite named.
+ * `N passed, N failed` that counts the tests that ran. FILEs replace those of the one suite named; they are
+ * known by their names, since npm keeps the `--` to itself.
  */
 
 /** Debian's packages that the tests themselves call, beside what their own set-up fetches. */
@@ -45,7 +46,9 @@ const preparations: Readonly<Record<Suite['needs'][number], () => Promise<unknow
 };
 
 async function main(argv: readonly string[]): Promise<number> {
-  const { _: names, '--': files = [] } = minimist([...argv], { string: ['_'], '--': true });
+  const { _: words, '--': rest = [] } = minimist([...argv], { string: ['_'], '--': true });
+  const names = words.filter((word) => !isFile(word));
+  const files = [...words.filter(isFile), ...rest];
   const chosen = suites.filter(({ name }) => names.length === 0 || names.includes(name));
   const unknown = names.find((name) => !suites.some((suite) => suite.name === name));
   if (unknown !== undefined || (files.length > 0 && chosen.length !== 1)) {
@@ -66,6 +69,10 @@ async function main(argv: readonly string[]): Promise<number> {
   }
   console.log(`${total.passed} passed, ${total.failed} failed`);
   return total.failed === 0 ? 0 : 1;
+}
+
+function isFile(word: string): boolean {
+  return word.endsWith('.ts');
 }
 
 async function timed<T>(what: string, action: () => Promise<T>): Promise<T> {

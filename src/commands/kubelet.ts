@@ -1,9 +1,15 @@
 import { posix } from 'node:path';
 import { MounterError } from '../errors.ts';
 import { exitCode } from '../exit-codes.ts';
+import { ownArguments } from '../host/replace-process.ts';
 import { readImageRecord } from '../image/versions/image-record.ts';
 import { callerSettings } from '../kubelet/caller.ts';
-import { type KubeletCommand, kubeletCommand, rootDirectoryFlag } from '../kubelet/command-line.ts';
+import {
+  argvBytes,
+  type KubeletCommand,
+  kubeletCommand,
+  rootDirectoryFlag,
+} from '../kubelet/command-line.ts';
 import { becomeKubelet, enterKubeletRoot } from '../kubelet/enter.ts';
 import { parseHostRoot } from '../kubelet/host-root.ts';
 import { requireImage } from '../kubelet/image-directory.ts';
@@ -100,6 +106,7 @@ async function run(
   // Before anything is mounted: a mistyped command is no reason to.
   const path = findKubelet(offer.root, command.argv[0] ?? '', command.path);
   const caller = await callerSettings(host, process.ppid);
+  const argv = argvBytes(command, ownArguments());
   await withNodeLock(async () => {
     const done = await layKubeletRoot(offer, host);
     say([...wantedMounts(offer).skipped, ...done]);
@@ -108,7 +115,7 @@ async function run(
       `runs ${[path, ...command.argv.slice(1)].join(' ')} in ${offer.root}, working directory ${directory}`,
     ]);
   });
-  return await becomeKubelet(path, command, caller);
+  return await becomeKubelet(path, argv, command.environment, caller);
 }
 
 /** @throws MounterError (usage) when the kubelet would work in a directory that nobody shares with it. */

@@ -27,8 +27,8 @@ export function changeRoot(root: string, directory: string): void {
  * execv(3): the program takes this process's place, with its environment as libc has it, byte for byte.
  * @returns never. @throws like node:fs when the kernel does not start it.
  */
-export function replaceProcess(path: string, argv: readonly string[]): never {
-  const strings = argv.map(terminated);
+export function replaceProcess(path: string, argv: readonly Buffer[]): never {
+  const strings = argv.map((word) => Buffer.concat([word, Buffer.alloc(1)]));
   const pointers = new BigUint64Array([...strings.map((bytes) => BigInt(ptr(bytes))), 0n]);
   check('execv', path, libc.execv(terminated(path), pointers));
   throw new Error(`execv of ${path} returned`, { cause: strings });
@@ -58,6 +58,13 @@ export function keepDescriptors(first: number, count: number): void {
 /** signal(2) with SIG_DFL. */
 export function restoreSignal(name: 'SIGPIPE' | 'SIGXFSZ'): void {
   libc.signal(constants.signals[name], 0);
+}
+
+const SIG_IGN = 1;
+
+/** @param signal its number. */
+export function ignoreSignal(signal: number): void {
+  libc.signal(signal, SIG_IGN);
 }
 
 function check(call: string, path: string, result: number): void {

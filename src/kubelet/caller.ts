@@ -1,3 +1,4 @@
+import { constants } from 'node:os';
 import type { Host } from '../host/host.ts';
 import { runProgram } from '../host/run-program.ts';
 
@@ -12,6 +13,8 @@ export interface CallerSettings {
   /** The hard one; undefined for no limit. */
   readonly maximumOpenFiles: number | undefined;
   readonly isSigpipeIgnored: boolean;
+  /** Numbers of the other signals that are ignored, as nohup(1) ignores SIGHUP: what runs children forgets it. */
+  readonly ignoredSignals: readonly number[];
 }
 
 /**
@@ -27,7 +30,23 @@ export async function callerSettings(host: Host, parent: number): Promise<Caller
     openFiles: soft === undefined || (maximum !== undefined && soft > maximum) ? maximum : soft,
     maximumOpenFiles: maximum,
     isSigpipeIgnored: service?.isSigpipeIgnored ?? false,
+    ignoredSignals: ignoredSignals(host.readText('/proc/self/status')),
   };
+}
+
+/**
+ * ```
+ * SigIgn:	0000000001001000
+ * ```
+ * @returns without SIGPIPE and SIGXFSZ, which the runtime ignores by itself.
+ * @see proc_pid_status(5)
+ */
+export function ignoredSignals(status: string | undefined): readonly number[] {
+  const [, mask = '0'] = /^SigIgn:\s+([0-9a-f]+)$/m.exec(status ?? '') ?? [];
+  const { SIGPIPE, SIGXFSZ } = constants.signals;
+  return Array.from({ length: 64 }, (_, index) => index + 1)
+    .filter((signal) => (BigInt(`0x${mask}`) >> BigInt(signal - 1)) & 1n)
+    .filter((signal) => signal !== SIGPIPE && signal !== SIGXFSZ);
 }
 
 /**

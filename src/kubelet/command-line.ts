@@ -6,6 +6,8 @@ import type { ImageRecord } from '../image/versions/image-record.ts';
 export interface KubeletCommand {
   /** argv; the first word a path, or a name to look up in PATH. */
   readonly argv: readonly string[];
+  /** How many of argv's words, its last ones, are the caller's. */
+  readonly given: number;
   /** Variables for which the caller's environment has no value. */
   readonly environment: ReadonlyMap<string, string>;
   /** Where argv's first word is looked up: the image's PATH, then the caller's, which is about the host. */
@@ -34,10 +36,23 @@ export function kubeletCommand(
   const own = variablesOf(image?.env ?? []);
   return {
     argv,
+    given: words.length,
     environment: new Map([...own].filter(([name]) => environment[name] === undefined)),
     path: [own.get('PATH'), environment.PATH].filter((path) => path !== undefined).join(':'),
     workingDirectory: image?.workingDirectory || '/',
   };
+}
+
+/**
+ * argv as bytes: the caller's words need not be UTF-8.
+ * @param own this process's arguments as the kernel has them; the caller's words are the last of them.
+ */
+export function argvBytes(
+  { argv, given }: Pick<KubeletCommand, 'argv' | 'given'>,
+  own: readonly Buffer[],
+): readonly Buffer[] {
+  const ofImage = argv.slice(0, argv.length - given).map((word) => Buffer.from(word));
+  return given === 0 ? ofImage : [...ofImage, ...own.slice(-given)];
 }
 
 /** Entrypoint and Cmd; flags in Cmd are defaults, and give way to the caller's. */

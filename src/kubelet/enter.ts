@@ -22,13 +22,15 @@ export async function enterKubeletRoot(root: string, workingDirectory: string): 
  */
 export async function becomeKubelet(
   path: string,
-  { argv, environment }: KubeletCommand,
+  argv: readonly Buffer[],
+  environment: KubeletCommand['environment'],
   caller: CallerSettings,
 ): Promise<never> {
   const libc = await import('../host/libc.ts');
   for (const [name, value] of environment) libc.addEnvironment(name, value);
   if (!caller.isSigpipeIgnored) libc.restoreSignal('SIGPIPE');
   libc.restoreSignal('SIGXFSZ');
+  for (const signal of caller.ignoredSignals) libc.ignoreSignal(signal);
   if (caller.openFiles !== undefined) libc.limitOpenFiles(caller.openFiles, caller.maximumOpenFiles);
   libc.keepDescriptors(3, passedDescriptors(process.env));
   return libc.replaceProcess(path, argv);

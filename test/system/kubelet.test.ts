@@ -165,6 +165,13 @@ test.serial(
       'PWD=/work',
     ]);
     t.regex(ran.stdout, /^SigBlk:\t0{16}\nSigIgn:\t0{16}$/m);
+    // Where it has to mount something first, too.
+    await node.mustRun('teardown');
+    const ignoring = ['env', '--ignore-signal=HUP', '--block-signal=USR1', mounter, 'kubelet', '--'];
+    const masks = await node.run([...ignoring, 'sed', '-n', '/^Sig[BI]/p', '/proc/self/status']);
+    t.is(masks.stdout, 'SigBlk:\t0000000000000200\nSigIgn:\t0000000000000001\n');
+    const bytes = `${mounter} kubelet -- /bin/sh -c 'printf %s "$1"' sh "$(printf 'caf\\351')" | od -An -tx1`;
+    t.is(await node.shell(bytes), ' 63 61 66 e9\n', 'not UTF-8');
   },
 );
 

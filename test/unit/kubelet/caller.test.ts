@@ -1,5 +1,5 @@
 import test from 'ava';
-import { callerSettings, openFiles, serviceOf } from '../../../src/kubelet/caller.ts';
+import { callerSettings, ignoredSignals, openFiles, serviceOf } from '../../../src/kubelet/caller.ts';
 import { HostModel } from '../../fixtures/host-model.ts';
 
 const limits = (soft: string, hard: string) =>
@@ -20,6 +20,12 @@ for (const [text, unit] of [
 ] as const) {
   test(`unit of ${JSON.stringify(text)}`, (t) => t.is(serviceOf(text), unit));
 }
+
+test('signals that the caller ignores, without those that the runtime does', (t) => {
+  t.deepEqual(ignoredSignals('SigBlk:\t0000000000000000\nSigIgn:\t0000000001001001\n'), [1]);
+  t.deepEqual(ignoredSignals('SigIgn:\t8000000000000002\n'), [2, 64]);
+  t.deepEqual(ignoredSignals(undefined), []);
+});
 
 const host = (parent: string) => {
   const model = new HostModel();

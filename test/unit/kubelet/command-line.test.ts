@@ -1,6 +1,6 @@
 import test from 'ava';
 import type { ImageRecord } from '../../../src/image/versions/image-record.ts';
-import { kubeletCommand, rootDirectoryFlag } from '../../../src/kubelet/command-line.ts';
+import { argvBytes, kubeletCommand, rootDirectoryFlag } from '../../../src/kubelet/command-line.ts';
 import { parseHostRoot } from '../../../src/kubelet/host-root.ts';
 
 const record: ImageRecord = {
@@ -101,3 +101,14 @@ for (const word of [
     t.throws(() => parseHostRoot(word), { name: 'MounterError' });
   });
 }
+
+test("the caller's words stay the bytes that they are, behind those of the image", (t) => {
+  const own = ['mounter', 'kubelet', '--', '--a'].map((word) => Buffer.from(word));
+  const latin = Buffer.from([0x63, 0x61, 0x66, 0xe9]);
+  const command = kubeletCommand(['--a', 'caf\ufffd'], record, {}, '/opt/k');
+  const argv = argvBytes(command, [...own, latin]);
+  t.deepEqual(argv.slice(-2), [Buffer.from('--a'), latin]);
+  t.deepEqual(argv.slice(0, -2).map(String), command.argv.slice(0, -2));
+  const itself = kubeletCommand([], record, {}, '/opt/k');
+  t.deepEqual(argvBytes(itself, own).map(String), itself.argv);
+});
