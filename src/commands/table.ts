@@ -25,6 +25,9 @@ const commands: Readonly<Record<string, () => Promise<Command>>> = {
   help: async () => (await import('./help.ts')).help,
 };
 
+/** The first words that are commands, `mount` and `version` aside. */
+export const commandNames: readonly string[] = Object.keys(commands);
+
 /** Those whose every call is for the record; `exec` runs a program that may change anything. */
 const changing: readonly string[] = ['install', 'prepare', 'teardown', 'rollback', 'prune', 'exec'];
 
@@ -46,7 +49,7 @@ export async function runCommand(argv: readonly string[], context: CommandContex
   const load = Object.hasOwn(commands, word) ? commands[word] : undefined;
   if (load !== undefined && asksForHelp(rest)) return (await help())([word], context);
   if (load !== undefined) return await runLoaded(await load(), rest, context);
-  const near = nearest(word, [...Object.keys(commands), 'mount', 'version']);
+  const near = nearest(word, [...commandNames, 'mount', 'version']);
   throw new MounterError('unknown command', {
     subject: word,
     status: exitCode.usage,

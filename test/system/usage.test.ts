@@ -2,27 +2,14 @@ import { execFileSync } from 'node:child_process';
 import test from 'ava';
 import { execa } from 'execa';
 import { mounterExecutable } from '../../scripts/paths.ts';
+import { commandNames } from '../../src/commands/table.ts';
 
 /** None of this touches the node: it is refused, or it is help. */
 function mounter(...argv: readonly string[]) {
   return execa(mounterExecutable, argv, { reject: false, stripFinalNewline: false, stdin: 'ignore' });
 }
 
-const documented = [
-  'mount',
-  'install',
-  'versions',
-  'rollback',
-  'prune',
-  'prepare',
-  'teardown',
-  'unit',
-  'kubelet',
-  'status',
-  'exec',
-  'manifest',
-  'node-agent',
-];
+const documented = ['mount', ...commandNames.filter((name) => name !== 'help')];
 const commands = [...documented, 'help', 'version'];
 
 for (const command of commands) {

@@ -1,0 +1,108 @@
+import { readFileSync } from 'node:fs';
+import { toJsonSchema } from '@valibot/to-json-schema';
+import test from 'ava';
+import { commandNames } from '../../src/commands/table.ts';
+import { errorClasses } from '../../src/error-class.ts';
+import { exitCode } from '../../src/exit-codes.ts';
+import { manifestSchema } from '../../src/rootfs/manifest.ts';
+import { namesIn, places, readme, section, sections } from '../fixtures/readme.ts';
+
+/** README.md is complete; its commands are run by test/system/readme.test.ts and test/systemd/readme.test.ts. */
+
+test('every command shown has a place where a test runs it', (t) => {
+  const withCommands = sections.filter(({ commands }) => commands.length > 0);
+  t.deepEqual(withCommands.map(({ heading }) => heading).sort(), Object.values(places).flat().sort());
+});
+
+test('the newcomer comes first: two commands', (t) => {
+  const [first] = sections.flatMap(({ commands }) => commands);
+  t.is(first, 'npm ci && npm run demo');
+});
+
+test('every command of the executable is in the table, and nothing else', (t) => {
+  const shown = section('Commands').rows.flatMap(([cell = '']) => namesIn(cell));
+  const words = shown.filter((name) => name.startsWith('mounter ')).map((name) => name.split(' ')[1]);
+  t.deepEqual([...new Set(words)].sort(), [...commandNames, 'mount', 'version'].sort());
+});
+
+test('commands named in the text are commands, and scripts are scripts', (t) => {
+  const { scripts } = JSON.parse(readFileSync('package.json', 'utf8'));
+  for (const [, word = ''] of readme.matchAll(/`mounter ([a-z-]+)/g))
+    t.true([...commandNames, 'mount', 'version'].includes(word), `mounter ${word}`);
+  for (const [, word = ''] of readme.matchAll(/npm run ([a-z:]+)/g)) t.true(word in scripts, word);
+});
+
+test('what has to pass is run by .ci/run', (t) => {
+  const run = readFileSync('.ci/run', 'utf8');
+  for (const script of ['npm run --silent lint', 'npm run --silent typecheck', 'npm test'])
+    t.true(run.includes(script), script);
+});
+
+test('every exit status is in the table, and nothing else', (t) => {
+  const shown = section('Exit statuses').rows.map(([status]) => Number(status));
+  t.deepEqual(shown, Object.values(exitCode));
+});
+
+test('every class of failure is in the table, in the order of the code', (t) => {
+  const shown = section('When it does not mount').rows.flatMap(([cell = '']) => namesIn(cell));
+  t.deepEqual(shown, [...errorClasses]);
+});
+
+interface Schema {
+  readonly default?: unknown;
+  readonly properties?: Readonly<Record<string, Schema>>;
+  readonly additionalProperties?: Schema | boolean;
+  readonly items?: Schema;
+}
+
+interface Setting {
+  /** As the README writes it: `mounts.*[].host`, `filesystems.TYPE.helper`. */
+  readonly name: string;
+  readonly default: unknown;
+}
+
+/** What is the image's own is for the build, and no setting of a node. */
+const imageSections = ['$schema', 'formatVersion', 'rootfs'];
+
+function settings(): readonly Setting[] {
+  const schema = toJsonSchema(manifestSchema, { errorMode: 'ignore' }) as Schema;
+  const shipped = JSON.parse(readFileSync('rootfs-manifest.json', 'utf8'));
+  const all = Object.entries(schema.properties ?? {})
+    .filter(([name]) => !imageSections.includes(name))
+    .flatMap(([name, one]) => settingsOf(name, one, shipped[name]));
+  return [...new Map(all.map((setting) => [setting.name, setting])).values()];
+}
+
+function settingsOf(path: string, schema: Schema, shipped: unknown): readonly Setting[] {
+  const { properties, additionalProperties, items } = schema;
+  const own = (name: string): unknown => (shipped as Readonly<Record<string, unknown>> | undefined)?.[name];
+  if (properties !== undefined && !/^policy\.options\.[a-z]+$/.test(path))
+    return Object.entries(properties).flatMap(([name, one]) => settingsOf(`${path}.${name}`, one, own(name)));
+  if (typeof additionalProperties === 'object')
+    return settingsOf(`${path}.TYPE`, additionalProperties, undefined);
+  const setting = {
+    name: path.replace(/^mounts\.\w+\[\]/, 'mounts.*[]'),
+    default: schema.default ?? shipped,
+  };
+  if (items?.properties === undefined) return [setting];
+  return [setting, ...settingsOf(`${path}[]`, items, undefined)];
+}
+
+test('every setting that a node goes by is in the table, and nothing else', (t) => {
+  const shown = section('Settings').rows.flatMap(([cell = '']) => namesIn(cell));
+  t.deepEqual(
+    [...shown].sort(),
+    settings()
+      .map(({ name }) => name)
+      .sort(),
+  );
+});
+
+for (const setting of settings()) {
+  const { name } = setting;
+  if (!['string', 'number', 'boolean'].includes(typeof setting.default)) continue;
+  test(`the default of ${name} is as the README says`, (t) => {
+    const row = section('Settings').rows.find(([cell = '']) => namesIn(cell).includes(name));
+    t.true(namesIn(row?.[1] ?? '').includes(String(setting.default)), row?.[1]);
+  });
+}
