@@ -2,6 +2,7 @@ import { MounterError, printable, printableLines } from '../errors.ts';
 import { exitCode } from '../exit-codes.ts';
 import { callerMark } from '../host/child.ts';
 import type { Host } from '../host/host.ts';
+import { holdInterruptions } from '../host/interruption.ts';
 import { type HelperName, parseHelperArguments, parseMountArguments } from '../mount/argv.ts';
 import type { MountContext } from '../mount/context.ts';
 import { type MountPlan, planMount } from '../mount/plan.ts';
@@ -52,7 +53,12 @@ export async function mount(
     return;
   }
   requireRoot(host, 'mounting');
+  // Between a helper's success and ours a signal would leave a mount behind that we report as a failure.
+  const isInterrupted = holdInterruptions();
+  let hasRun = false;
   const report: MountContext['report'] = (step) => {
+    if (isInterrupted() && !hasRun) throw interrupted(plan);
+    hasRun ||= step.kind === 'runHelper';
     if (args.verbose) output.err(`mounter: ${describeStep(step)}\n`);
     call.begin(step.kind);
     if (step.kind === 'runHelper') call.openRecord();
@@ -79,6 +85,13 @@ function calledByItself(name: string): MounterError {
     subject: name,
     status: exitCode.system,
     hint: 'the rootfs has to hold the real helper: run mounter install SOURCE, and see where MOUNTER_HOME leads',
+  });
+}
+
+function interrupted({ source, target }: MountPlan): MounterError {
+  return new MounterError(`interrupted before ${source} was mounted`, {
+    subject: target,
+    status: exitCode.interrupted,
   });
 }
 
