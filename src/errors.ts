@@ -13,6 +13,8 @@ export class MounterError extends Error {
   readonly status: number;
   /** What kind of failure it is; follows from the status where nothing better is known. */
   readonly errorClass: ErrorClass;
+  /** It was found out by an earlier call, and this one has asked nobody. */
+  readonly isRemembered: boolean;
   /** The next action, one sentence. */
   readonly hint: string | undefined;
   /** The helper's own words, all of them; printed between the message and the hint. */
@@ -23,6 +25,7 @@ export class MounterError extends Error {
     details: {
       readonly status: number;
       readonly errorClass?: ErrorClass;
+      readonly isRemembered?: boolean;
       readonly subject?: string | undefined;
       readonly hint?: string | undefined;
       readonly helperOutput?: string;
@@ -33,6 +36,7 @@ export class MounterError extends Error {
     this.subject = details.subject;
     this.status = details.status;
     this.errorClass = details.errorClass ?? classOfStatus(details.status);
+    this.isRemembered = details.isRemembered ?? false;
     this.hint = details.hint;
     this.helperOutput = details.helperOutput ?? '';
   }

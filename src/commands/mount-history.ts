@@ -32,8 +32,10 @@ export function describeHistory(history: MountSummary | null): string {
   return `${counts}${table(rows)}`;
 }
 
-function describeFailures({ failed }: Counts): string {
+function describeFailures({ failed, remembered }: Counts): string {
   const classes = Object.entries(failed);
   const total = classes.reduce((sum, [, count]) => sum + count, 0);
-  return total === 0 ? '0' : `${total}: ${classes.map(([name, count]) => `${name} ${count}`).join(', ')}`;
+  if (total === 0) return '0';
+  const rest = remembered === 0 ? '' : `; ${remembered} of them at once, as remembered from an earlier call`;
+  return `${total}: ${classes.map(([name, count]) => `${name} ${count}`).join(', ')}${rest}`;
 }

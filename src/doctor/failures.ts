@@ -12,6 +12,8 @@ export interface RecordedFailure {
   readonly message: string;
   readonly subject: string | undefined;
   readonly errorClass: string | undefined;
+  /** An earlier call had found it. */
+  readonly isRemembered: boolean;
   readonly hint: string | undefined;
 }
 
@@ -59,6 +61,7 @@ export function recordedFailures(text: string): readonly RecordedFailure[] {
         message: String(msg),
         subject: textOf(subject),
         errorClass: textOf(errorClass),
+        isRemembered: entry.isRemembered === true,
         hint: textOf(hint),
       },
     ];
@@ -87,5 +90,7 @@ export function judgeFailures(file: string, failures: readonly RecordedFailure[]
   const what = [subject, message].filter((part) => part !== undefined).join(': ');
   const described = `the last at ${new Date(at).toISOString()} (${errorClass ?? 'no class'}): ${what}`;
   if (recent.length === 0) return ok('failures', file, `none within the last hour; ${described}`);
-  return warning('failures', file, `${recent.length} within the last hour, ${described}`, hint);
+  const remembered = recent.filter(({ isRemembered }) => isRemembered).length;
+  const of = remembered === 0 ? '' : ` (${remembered} of them at once, as remembered from an earlier call)`;
+  return warning('failures', file, `${recent.length} within the last hour${of}, ${described}`, hint);
 }

@@ -13,6 +13,13 @@ export interface Host {
    * one or all of the new one. Any number of writers at once. @throws when it can't be written.
    */
   replaceText(path: string, text: string, mode: number): void;
+  /**
+   * Makes a file that nobody else makes at the same time: open(2) with O_EXCL.
+   * @returns whether it was made; false when something has that name. @throws when it can't be made.
+   */
+  createText(path: string, text: string, mode: number): boolean;
+  /** unlink(2); a missing file is no error. @throws when it can't be removed. */
+  remove(path: string): void;
   /** lstat(2). @returns undefined when nothing is there (ENOENT, ENOTDIR, ELOOP). */
   lstat(path: string): FileStatus | undefined;
   /** stat(2), through symlinks. @returns undefined when nothing is there, or a symlink leads to itself. */

@@ -8,6 +8,7 @@ import {
   rmSync,
   type Stats,
   statSync,
+  unlinkSync,
   writeFileSync,
 } from 'node:fs';
 import { run } from './child.ts';
@@ -22,6 +23,8 @@ export const nodeHost: Host = {
   effectiveUserId: () => process.geteuid?.() ?? -1,
   readText: (path) => orUndefined(() => readFileSync(path, 'utf8')),
   replaceText,
+  createText,
+  remove: (path) => orUndefined(() => unlinkSync(path)),
   lstat: (path) => statusOf(orUndefined(() => lstatSync(path))),
   stat: (path) => statusOf(orUndefined(() => statSync(path))),
   mountId,
@@ -45,6 +48,16 @@ function replaceText(path: string, text: string, mode: number): void {
     renameSync(unfinished, path);
   } catch (error) {
     rmSync(unfinished, { force: true });
+    throw error;
+  }
+}
+
+function createText(path: string, text: string, mode: number): boolean {
+  try {
+    writeFileSync(path, text, { mode, flag: 'wx' });
+    return true;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false;
     throw error;
   }
 }

@@ -8,7 +8,9 @@ import { applyLockPolicy } from './lock-policy.ts';
 import { lockServicesNeed } from './nfs.ts';
 import { lastOption, parseOptions } from './options.ts';
 import { checkPolicy, type WrittenFile } from './policy.ts';
+import { memoryFile } from './reach/memory-file.ts';
 import type { MountRequest } from './request.ts';
+import { serversOf } from './servers.ts';
 
 /** All that a mount does, decided before anything is done; `--dry-run` prints it. */
 export interface MountPlan {
@@ -20,6 +22,8 @@ export interface MountPlan {
   readonly rootfsTarget: string;
   /** `-o remount`: the target has to be a mount point already, and stays the same mount. */
   readonly isRemount: boolean;
+  /** Where a failure of its servers is remembered for a while; undefined when none is. */
+  readonly memory: string | undefined;
   /** What the manifest's policy has added to the request, a sentence each: said on stderr. */
   readonly notices: readonly string[];
   readonly steps: readonly MountStep[];
@@ -35,6 +39,8 @@ export type MountStep =
   | { readonly kind: 'checkTarget'; readonly identityMount: string }
   /** A file that the helper is told to write: absent or a plain file, by a way that root alone can change. */
   | ({ readonly kind: 'checkFile' } & WrittenFile)
+  /** Its servers were not found unreachable a moment ago. */
+  | { readonly kind: 'checkServer' }
   /** rpcbind and rpc.statd answer. */
   | { readonly kind: 'provideLockServices' }
   /**
@@ -69,6 +75,8 @@ export function planMount(asked: MountRequest, manifest: NodeSettings, layout: L
     ),
   ];
   if (manifest.resolver.mode === 'merge' && !request.isFake) steps.push({ kind: 'refreshResolver' });
+  const memory = request.isFake ? undefined : memoryOf(filesystem.kind, request, manifest);
+  if (memory !== undefined) steps.push({ kind: 'checkServer' });
   if (locks === 'always' && !request.isFake) steps.push({ kind: 'provideLockServices' });
   const argv = helperArgv(filesystem, request);
   // mount.glusterfs has no -f: there the fake mount ends with the checks.
@@ -84,6 +92,7 @@ export function planMount(asked: MountRequest, manifest: NodeSettings, layout: L
     target: request.target,
     rootfsTarget: `${layout.rootfs}${request.target}`,
     isRemount,
+    memory,
     notices,
     steps,
   };
@@ -102,6 +111,16 @@ function filesystemOf(fstype: string, manifest: NodeSettings): Filesystem {
         ? `offered are ${offered.join(', ')}`
         : `did you mean ${near}? Offered are ${offered.join(', ')}`,
   });
+}
+
+function memoryOf(
+  kind: Filesystem['kind'],
+  { source, options }: MountRequest,
+  { limits }: NodeSettings,
+): string | undefined {
+  if (limits.rememberSeconds === 0) return undefined;
+  const servers = serversOf(kind, source, options);
+  return servers === undefined ? undefined : memoryFile(kind, servers);
 }
 
 /** The shared directory that holds `target`: only what is below one can appear on the host. */

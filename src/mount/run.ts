@@ -6,6 +6,7 @@ import { runHelper } from './helper.ts';
 import { negotiatedVersion3 } from './negotiated.ts';
 import type { MountPlan } from './plan.ts';
 import { checkDevice, checkHelper } from './preconditions.ts';
+import { forget, isRemembering } from './reach/memory-file.ts';
 import { checkTarget, type TargetState } from './target.ts';
 import { undoMount } from './undo.ts';
 import { verifyMounted } from './verify.ts';
@@ -49,6 +50,10 @@ export async function runPlan(plan: MountPlan, context: MountContext): Promise<M
       case 'checkFile':
         checkFile(step, context);
         break;
+      case 'checkServer':
+        if (isRemembering(plan.memory, context.host))
+          await (await import('./failure/remembered.ts')).failAsRemembered(plan, context);
+        break;
       case 'provideLockServices':
         await provideLockServices(plan.target, context);
         break;
@@ -57,6 +62,7 @@ export async function runPlan(plan: MountPlan, context: MountContext): Promise<M
         break;
       case 'verifyMounted':
         await verifyMounted(plan, before, helperOutput, startedMs, context);
+        forget(plan.memory, context.host);
         if (plan.kind === 'glusterfs') await moveDaemonsToScopes(plan, context);
         break;
       case 'provideLockServicesIfVersion3':

@@ -28,6 +28,8 @@ export function describeStep(step: MountStep): string {
       return `check the target below ${step.identityMount}, and what is mounted on it`;
     case 'checkFile':
       return `check the file that ${step.option} names: ${step.path}`;
+    case 'checkServer':
+      return 'fail at once where the server was found unreachable a moment ago';
     case 'provideLockServices':
       return 'ask rpcbind and rpc.statd, and start what does not answer';
     case 'runHelper':

@@ -20,8 +20,10 @@ export interface CallRecord {
   /** The exit status. */
   readonly status: number;
   readonly wasMounted?: boolean | undefined;
-  /** Of a failure, as the two after it. */
+  /** Of a failure, as the four after it. */
   readonly errorClass?: ErrorClass | undefined;
+  /** An earlier call had found it, and this one asked nobody. */
+  readonly isRemembered?: true | undefined;
   readonly subject?: string | undefined;
   readonly hint?: string | undefined;
   readonly helperOutput?: string | undefined;

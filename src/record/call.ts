@@ -90,8 +90,15 @@ export class Call {
 
   failure(error: MounterError): CallRecord {
     const { status, errorClass, subject, hint, helperOutput, message } = error;
-    const words = helperOutput === '' ? undefined : helperOutput;
-    return this.#record({ status, errorClass, subject, hint, helperOutput: words, msg: message });
+    return this.#record({
+      status,
+      errorClass,
+      isRemembered: error.isRemembered || undefined,
+      subject,
+      hint,
+      helperOutput: helperOutput === '' ? undefined : helperOutput,
+      msg: message,
+    });
   }
 
   /** Of every other command that came to its end. */

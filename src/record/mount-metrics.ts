@@ -14,6 +14,14 @@ export function mountMetrics({ mounts, lastFailureMs }: Totals): readonly Metric
       })),
     },
     {
+      name: 'mounter_remembered_failures_total',
+      help: 'Those of them that failed at once, as remembered from an earlier call to the same server.',
+      type: 'counter',
+      samples: mounts.flatMap(({ fstype, class: errorClass, remembered = 0 }) =>
+        remembered === 0 ? [] : [{ labels: { fstype, class: errorClass }, value: remembered }],
+      ),
+    },
+    {
       name: 'mounter_mount_duration_seconds',
       help: 'How long calls of mounter mount took, by filesystem type and result.',
       type: 'histogram',

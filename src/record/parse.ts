@@ -57,6 +57,7 @@ function toCall(json: unknown): RecordedCall | undefined {
     errorClass: errorClass === undefined ? undefined : classOf(errorClass),
     wasMounted: fields.wasMounted === true,
     isFake: fields.isFake === true || undefined,
+    isRemembered: fields.isRemembered === true || undefined,
     steps: typeof fields.steps === 'object' ? (fields.steps as Record<string, number>) : undefined,
     arguments: Array.isArray(fields.arguments) ? fields.arguments.map(String) : undefined,
   };

@@ -11,11 +11,14 @@ export interface Counts {
   readonly succeeded: number;
   /** By class; the most frequent first. */
   readonly failed: Readonly<Record<string, number>>;
+  /** How many of those that failed had it from an earlier call. */
+  readonly remembered: number;
 }
 
 export interface LastFailure {
   readonly time: string;
   readonly errorClass: string;
+  readonly isRemembered: boolean;
   readonly source: string | null;
   readonly target: string | null;
   readonly message: string;
@@ -40,10 +43,19 @@ function countsOf(mounts: readonly RecordedCall[]): Counts {
   for (const { errorClass } of mounts)
     if (errorClass !== undefined) failed.set(errorClass, (failed.get(errorClass) ?? 0) + 1);
   const succeeded = mounts.filter(({ errorClass }) => errorClass === undefined).length;
-  return { succeeded, failed: Object.fromEntries([...failed].sort(([, a], [, b]) => b - a)) };
+  const remembered = mounts.filter(({ isRemembered }) => isRemembered).length;
+  return { succeeded, failed: Object.fromEntries([...failed].sort(([, a], [, b]) => b - a)), remembered };
 }
 
 function lastFailureOf({ timeMs, errorClass = 'unknown', ...call }: RecordedCall): LastFailure {
-  const { source = null, target = null, hint = null, msg } = call;
-  return { time: new Date(timeMs).toISOString(), errorClass, source, target, message: msg, hint };
+  const { isRemembered = false, source = null, target = null, hint = null, msg } = call;
+  return {
+    time: new Date(timeMs).toISOString(),
+    errorClass,
+    isRemembered,
+    source,
+    target,
+    message: msg,
+    hint,
+  };
 }

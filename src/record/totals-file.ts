@@ -44,7 +44,7 @@ export function parseTotals(text: string | undefined): TotalsFile {
   }
 }
 
-function isMountTotals({ fstype, count, totalMs, buckets }: MountTotals): boolean {
-  const areNumbers = [count, totalMs, ...buckets].every((value) => typeof value === 'number');
+function isMountTotals({ fstype, count, remembered = 0, totalMs, buckets }: MountTotals): boolean {
+  const areNumbers = [count, remembered, totalMs, ...buckets].every((value) => typeof value === 'number');
   return typeof fstype === 'string' && areNumbers && buckets.length === durationBounds.length + 1;
 }

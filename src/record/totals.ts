@@ -10,6 +10,8 @@ export interface MountTotals {
   /** `none` for a success. */
   readonly class: string;
   readonly count: number;
+  /** How many of them had it from an earlier call; not in files of before there was such a thing. */
+  readonly remembered?: number;
   readonly totalMs: number;
   /** How many took at most each of `durationBounds` and longer than the one before; the last is for longer ones. */
   readonly buckets: readonly number[];
@@ -53,12 +55,13 @@ function keyOf(of: Pick<MountTotals, 'fstype' | 'result' | 'class'>): string {
   return `${of.fstype} ${of.result} ${of.class}`;
 }
 
-function plusOne(totals: MountTotals, { totalMs }: RecordedCall): MountTotals {
+function plusOne(totals: MountTotals, { totalMs, isRemembered }: RecordedCall): MountTotals {
   const bound = durationBounds.findIndex((seconds) => totalMs <= seconds * 1000);
   const bucket = bound < 0 ? durationBounds.length : bound;
   return {
     ...totals,
     count: totals.count + 1,
+    ...(isRemembered ? { remembered: (totals.remembered ?? 0) + 1 } : {}),
     totalMs: totals.totalMs + totalMs,
     buckets: totals.buckets.map((count, index) => (index === bucket ? count + 1 : count)),
   };

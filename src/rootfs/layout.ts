@@ -16,6 +16,9 @@ export const defaultHome = '/home/kubernetes/containerized_mounter';
 /** What is gone after a reboot: locks, and what `prepare` did. */
 export const runDirectory = '/run/containerized-mounter';
 
+/** What mounts found out about servers a moment ago; root's alone. `prepare` makes it, and empties it. */
+export const failuresDirectory = `${runDirectory}/failures`;
+
 /**
  * @param home MOUNTER_HOME.
  * @param manifest MOUNTER_MANIFEST, when set.

@@ -1,7 +1,7 @@
 import * as v from 'valibot';
 import { MounterError } from '../errors.ts';
 import { exitCode } from '../exit-codes.ts';
-import { absolutePath, digest, seconds, sha256 } from './manifest/fields.ts';
+import { absolutePath, digest, seconds, secondsOrNone, sha256 } from './manifest/fields.ts';
 import { log } from './manifest/log.ts';
 import { policy } from './manifest/policy.ts';
 import { resolver } from './manifest/resolver.ts';
@@ -103,6 +103,11 @@ export const manifestSchema = v.strictObject({
     doubtSeconds: v.optional(seconds, 1),
     /** For those questions, all together. */
     connectSeconds: v.optional(seconds, 5),
+    /**
+     * A server that was found not to be reachable fails the next calls to it at once, for so long; 0 turns that
+     * off.
+     */
+    rememberSeconds: v.optional(secondsOrNone, 5),
     /** The whole of one mount; below kubelet's 2 min 3 s. */
     mountSeconds: seconds,
     /** A daemon from its start to its first answer. */

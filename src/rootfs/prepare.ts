@@ -4,7 +4,7 @@ import { writeAtomically } from '../host/files.ts';
 import type { Host } from '../host/host.ts';
 import { type MountEntry, readMountinfo } from '../host/mountinfo.ts';
 import { planHome } from './home-mount.ts';
-import { type Layout, runDirectory } from './layout.ts';
+import { failuresDirectory, type Layout, runDirectory } from './layout.ts';
 import { isOnLocalFilesystem } from './local-filesystem.ts';
 import type { Manifest, ManifestMount } from './manifest.ts';
 import { applyActions, detachActions, type MountAction } from './mount-actions.ts';
@@ -42,6 +42,7 @@ export async function prepareRootfs(
   // What is made here is for daemons that are not root.
   process.umask(0o022);
   mkdirSync(runDirectory, { recursive: true, mode: 0o755 });
+  emptyFailures();
   await apply(planHome(realpathSync(layout.home), readMountinfo(host)));
   for (const mount of manifest.mounts.mounter) {
     await apply(uncoverActions(mount, root, readMountinfo(host)));
@@ -56,6 +57,12 @@ export async function prepareRootfs(
   done.push(...makeResolvConf(root, { host, layout, manifest }));
   rememberSettings({ host, layout, manifest });
   return done;
+}
+
+/** Whoever prepares a node has changed something, perhaps what a server was not reachable for. Mounts go on meanwhile. */
+function emptyFailures(): void {
+  mkdirSync(failuresDirectory, { recursive: true, mode: 0o700 });
+  for (const name of readdirSync(failuresDirectory)) rmSync(`${failuresDirectory}/${name}`, { force: true });
 }
 
 /** For the mounts to come; not worth a line. */

@@ -11,7 +11,7 @@ import { readManifest } from './node.ts';
  */
 
 /** Changes with what stands in the file below: an older executable's file is then no match. */
-const format = 3;
+const format = 5;
 
 export const settingsFile = `${runDirectory}/settings`;
 

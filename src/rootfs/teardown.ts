@@ -1,4 +1,4 @@
-import { existsSync, realpathSync } from 'node:fs';
+import { existsSync, realpathSync, rmSync } from 'node:fs';
 import pRetry from 'p-retry';
 import { MounterError } from '../errors.ts';
 import { exitCode } from '../exit-codes.ts';
@@ -8,7 +8,7 @@ import { runProgram } from '../host/run-program.ts';
 import { type RootfsProcess, roleOf, rootfsProcesses } from './daemons.ts';
 import { planHomeRemoval } from './home-mount.ts';
 import { forgetKubeletRoots } from './kubelet-roots.ts';
-import type { Layout } from './layout.ts';
+import { failuresDirectory, type Layout } from './layout.ts';
 import type { Manifest } from './manifest.ts';
 import { applyActions, detachActions } from './mount-actions.ts';
 import { isSelfBind } from './mount-tree.ts';
@@ -40,6 +40,7 @@ export async function teardown(context: TeardownContext): Promise<readonly strin
   done.push(...(await applyActions(planHomeRemoval(realpathSync(layout.home), readMountinfo(host)))));
   done.push(...(await removeKubeletRoots(host)));
   done.push(...(await undoSelfBinds(host)));
+  rmSync(failuresDirectory, { recursive: true, force: true, maxRetries: 3 });
   return done;
 }
 

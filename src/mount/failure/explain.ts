@@ -4,7 +4,7 @@ import { exitCode } from '../../exit-codes.ts';
 import type { Outcome } from '../../host/host.ts';
 import type { MountContext } from '../context.ts';
 import type { MountPlan } from '../plan.ts';
-import { askNetwork } from '../reach/examine.ts';
+import { askTogether } from '../reach/ask-together.ts';
 import type { Refusal } from '../reach/refusal.ts';
 import { factsOf } from './facts.ts';
 import { glusterfsLogErrors } from './glusterfs-log.ts';
@@ -50,7 +50,28 @@ export async function explainFailure(failure: Failure, context: MountContext): P
     (await whatWasSaid(failure, context, helperOutput));
   const { errorClass, message, status } = finding;
   const hint = finding.hint ?? hintFor(errorClass, factsOf(failure, finding, context));
-  return new MounterError(message, { subject: failure.plan.target, status, errorClass, hint, helperOutput });
+  const isRemembered = finding.refusal?.foundMsAgo !== undefined;
+  const subject = failure.plan.target;
+  return new MounterError(message, { subject, status, errorClass, hint, helperOutput, isRemembered });
+}
+
+/** The error for a mount whose server was found unreachable by an earlier call: nothing was run. */
+export function explainRefusal(
+  plan: MountPlan,
+  options: string,
+  refusal: Refusal,
+  context: MountContext,
+): MounterError {
+  const finding = unreachable(plan, refusal);
+  const { errorClass, message, status } = finding;
+  const hint = hintFor(errorClass, factsOf({ plan, options }, finding, context));
+  return new MounterError(message, { subject: plan.target, status, errorClass, hint, isRemembered: true });
+}
+
+function unreachable({ source }: MountPlan, refusal: Refusal): Finding {
+  const { errorClass, sentence } = describeRefusal(refusal);
+  const message = `${source} can not be mounted: ${sentence}`;
+  return { errorClass, message, status: exitCode.mountFailure, refusal };
 }
 
 /** The error for a helper that reported success, where nothing is mounted. To be called when everything is undone. */
@@ -91,11 +112,8 @@ function whatWasDone(
         message: `interrupted while mounting ${plan.source}; nothing is mounted`,
         status: exitCode.interrupted,
       };
-    case 'doubt': {
-      if (refusal === undefined) return undefined;
-      const { errorClass, sentence } = describeRefusal(refusal);
-      return { errorClass, message: `${plan.source} can not be mounted: ${sentence}`, status, refusal };
-    }
+    case 'doubt':
+      return refusal === undefined ? undefined : unreachable(plan, refusal);
     case 'deadline':
       return {
         errorClass: 'deadline',
@@ -178,7 +196,7 @@ async function whatWasSaid(
   if (plan.kind !== 'glusterfs') return { errorClass: 'unknown', message, status };
   // A question that fails must not hide what it is about.
   const limitMs = limitFor(startedMs, context);
-  const refusal = found ?? (await askNetwork(plan, options, limitMs, context).catch(() => undefined));
+  const refusal = found ?? (await askTogether(plan, options, limitMs, context).catch(() => undefined));
   if (refusal === undefined) return { errorClass: 'unknown', message, status };
   const described = describeRefusal(refusal);
   return {

@@ -1,8 +1,7 @@
 import type { MountContext } from '../context.ts';
-import { glusterfsServers } from '../glusterfs.ts';
-import { nfsServer } from '../nfs.ts';
 import type { MountPlan } from '../plan.ts';
 import type { Refusal } from '../reach/refusal.ts';
+import { serversOf } from '../servers.ts';
 import { glusterfsLogFile } from './glusterfs-log.ts';
 import type { HintFacts } from './hints.ts';
 
@@ -16,7 +15,7 @@ export function factsOf(
     kind: plan.kind,
     source: plan.source,
     target: plan.target,
-    server: refusal?.server ?? server ?? serverOf(plan, options),
+    server: refusal?.server ?? server ?? serversOf(plan.kind, plan.source, options)?.[0],
     rootfs: layout.rootfs,
     mountSeconds: manifest.limits.mountSeconds,
     logFile: plan.kind === 'glusterfs' ? hostPathOf(glusterfsLogFile(plan, options), manifest) : undefined,
@@ -28,17 +27,4 @@ export function factsOf(
 function hostPathOf(path: string, { mounts }: MountContext['manifest']): string {
   const mount = mounts.mounter.find(({ rootfs }) => path.startsWith(`${rootfs}/`));
   return mount?.host === undefined ? path : `${mount.host}${path.slice(mount.rootfs.length)}`;
-}
-
-function serverOf({ kind, source }: MountPlan, options: string): string | undefined {
-  switch (kind) {
-    case 'nfs':
-      return nfsServer(source);
-    case 'glusterfs':
-      return glusterfsServers(source, options)?.[0];
-    case 'generic':
-      return undefined;
-    default:
-      return kind satisfies never;
-  }
 }

@@ -2,10 +2,22 @@ import type { ErrorClass } from '../../error-class.ts';
 import type { Refusal } from '../reach/refusal.ts';
 
 /** A refusal in the terms of an error: its class, and a sentence without its full stop. */
-export function describeRefusal(refusal: Refusal): {
+export function describeRefusal(refusal: Refusal): Description {
+  const described = describeFinding(refusal);
+  const { foundMsAgo } = refusal;
+  if (foundMsAgo === undefined) return described;
+  return {
+    ...described,
+    sentence: `${described.sentence} (found ${seconds(foundMsAgo)} s ago by another call)`,
+  };
+}
+
+interface Description {
   readonly errorClass: ErrorClass;
   readonly sentence: string;
-} {
+}
+
+function describeFinding(refusal: Refusal): Description {
   switch (refusal.kind) {
     case 'unresolved':
       return {
@@ -35,10 +47,7 @@ function unreachable({
   port,
   connection,
   waitedMs,
-}: Extract<Refusal, { kind: 'unreachable' }>): {
-  readonly errorClass: ErrorClass;
-  readonly sentence: string;
-} {
+}: Extract<Refusal, { kind: 'unreachable' }>): Description {
   const where = server === address ? server : `${server} (${address})`;
   switch (connection) {
     case 'refused':

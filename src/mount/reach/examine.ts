@@ -2,9 +2,7 @@ import { provideLockServices } from '../../rootfs/lock-services.ts';
 import type { MountContext } from '../context.ts';
 import { lockServicesNeed } from '../nfs.ts';
 import type { MountPlan } from '../plan.ts';
-import { askGlusterfs } from './glusterfs.ts';
-import type { Inquiry } from './inquiry.ts';
-import { askNfs } from './nfs.ts';
+import { askTogether } from './ask-together.ts';
 import type { Answer } from './refusal.ts';
 
 /**
@@ -21,31 +19,10 @@ export async function examine(
   over: AbortSignal,
 ): Promise<Answer> {
   const limitMs = context.manifest.limits.connectSeconds * 1000;
-  const refusal = await askNetwork(plan, options, limitMs, context, over);
+  const refusal = await askTogether(plan, options, limitMs, context, over);
   if (refusal === undefined && plan.kind === 'nfs' && !over.aborted)
     await mendLockServices(plan, options, { ...context, signal: over });
   return refusal;
-}
-
-/** The part of it that changes nothing on this node. @param limitMs for all the questions. */
-export function askNetwork(
-  plan: MountPlan,
-  options: string,
-  limitMs: number,
-  context: MountContext,
-  over?: AbortSignal,
-): Promise<Answer> {
-  const inquiry: Inquiry = { context, deadline: context.host.now() + limitMs, over };
-  switch (plan.kind) {
-    case 'nfs':
-      return askNfs(plan, options, inquiry);
-    case 'glusterfs':
-      return askGlusterfs(plan, options, inquiry);
-    case 'generic':
-      return Promise.resolve(undefined);
-    default:
-      return plan.kind satisfies never;
-  }
 }
 
 /**

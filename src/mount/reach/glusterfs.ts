@@ -14,13 +14,26 @@ export async function askGlusterfs(
   options: string,
   inquiry: Inquiry,
 ): Promise<Answer> {
-  const parsed = parseOptions(options);
-  const port = portNumber(lastOption(parsed, 'server-port')?.value ?? glusterdPort);
-  const servers = glusterfsServers(source, options);
-  const isRdma = lastOption(parsed, 'transport')?.value === 'rdma' || /\.rdma(\/|$)/.test(source);
-  if (port === undefined || servers === undefined || isRdma) return undefined;
+  const question = glusterfsQuestion(source, options);
+  if (question === undefined) return undefined;
+  const { servers, port } = question;
   const answers = servers.map((server) =>
     askServer(server, (address) => askPort(server, address, port, inquiry), inquiry),
   );
   return whenAllRefuse(await Promise.all(answers));
+}
+
+/** What a mount asks GlusterFS servers. */
+export interface GlusterfsQuestion {
+  readonly servers: readonly string[];
+  readonly port: number;
+}
+
+/** @returns undefined where TCP says nothing about it, or the servers can't be told. */
+export function glusterfsQuestion(source: string, options: string): GlusterfsQuestion | undefined {
+  const parsed = parseOptions(options);
+  const port = portNumber(lastOption(parsed, 'server-port')?.value ?? glusterdPort);
+  const servers = glusterfsServers(source, options);
+  const isRdma = lastOption(parsed, 'transport')?.value === 'rdma' || /\.rdma(\/|$)/.test(source);
+  return port === undefined || servers === undefined || isRdma ? undefined : { servers, port };
 }

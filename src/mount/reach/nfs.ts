@@ -23,11 +23,25 @@ interface NfsPorts {
  * mount.nfs would try. Undefined also where TCP says nothing about it: RDMA, UDP, `port=0`.
  */
 export function askNfs({ fstype, source }: MountPlan, options: string, inquiry: Inquiry): Promise<Answer> {
-  const server = nfsServer(source);
-  if (server === undefined) return Promise.resolve(undefined);
-  const ports = portsOf(parseOptions(options));
-  const version = requestedMajorVersion(fstype, options);
+  const question = nfsQuestion(fstype, source, options);
+  if (question === undefined) return Promise.resolve(undefined);
+  const { server, version, ports } = question;
   return askServer(server, (address) => askAddress(server, address, version, ports, inquiry), inquiry);
+}
+
+/** What a mount asks an NFS server, and nothing that another mount might do otherwise. */
+export interface NfsQuestion {
+  readonly server: string;
+  /** Undefined when every version would be tried. */
+  readonly version: string | undefined;
+  readonly ports: NfsPorts | undefined;
+}
+
+export function nfsQuestion(fstype: string, source: string, options: string): NfsQuestion | undefined {
+  const server = nfsServer(source);
+  if (server === undefined) return undefined;
+  const version = requestedMajorVersion(fstype, options);
+  return { server, version, ports: portsOf(parseOptions(options)) };
 }
 
 async function askAddress(

@@ -1,7 +1,12 @@
 import type { Connection } from '../../host/host.ts';
 
 /** Why a mount can come to nothing, as it was found while the helper still waited. */
-export type Refusal =
+export type Refusal = Finding & {
+  /** Another call has found it, so many milliseconds ago. */
+  readonly foundMsAgo?: number;
+};
+
+export type Finding =
   /** The name has no address; silent: no name server answered in that time. */
   | {
       readonly kind: 'unresolved';

@@ -21,4 +21,11 @@ export const seconds = v.pipe(
   v.maxValue(3600, 'must be at most 3600 s'),
 );
 
+/** A time that may be none. */
+export const secondsOrNone = v.pipe(
+  v.number(),
+  v.minValue(0, 'must not be negative'),
+  v.maxValue(60, 'must be at most 60 s'),
+);
+
 export const ipAddress = v.pipe(v.string(), v.ip('must be an IP address'));

@@ -75,6 +75,14 @@ test('failures: those of the last hour are counted, and the last is told', (t) =
   t.is(judgeFailures('/log', [], now).level, 'ok');
 });
 
+test('failures: those that were remembered are told apart', (t) => {
+  const failures = recordedFailures([line(now - 9), line(now - 5, { isRemembered: true })].join('\n'));
+  t.regex(
+    judgeFailures('/log', failures, now).message,
+    /^2 within the last hour \(1 of them at once, as remembered/,
+  );
+});
+
 test('a program of the rootfs that does not run, or does not end', (t) => {
   t.is(judgeTrial('/sbin/x', { status: 0, output: '' }), undefined);
   t.like(judgeTrial('/sbin/x', undefined), {

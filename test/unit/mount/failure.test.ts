@@ -283,6 +283,7 @@ test('the failure for programs is one line of JSON', async (t) => {
   t.deepEqual(Object.keys(JSON.parse(text)), [
     'class',
     'status',
+    'isRemembered',
     'subject',
     'message',
     'hint',

@@ -7,7 +7,7 @@ const kindsOf = (...argv: readonly string[]) => planFor(...argv).steps.map((step
 const nfs = (options: string) => kindsOf('-t', 'nfs', '-o', options, 'srv:/x', target);
 
 test('a v4 mount starts no daemon', (t) => {
-  const expected = ['checkHelper', 'checkTarget', 'runHelper', 'verifyMounted'];
+  const expected = ['checkHelper', 'checkTarget', 'checkServer', 'runHelper', 'verifyMounted'];
   for (const options of [
     'vers=4',
     'nfsvers=4.1',
@@ -36,7 +36,7 @@ test('a v3 mount with locks has its lock services before the helper runs', (t) =
   ]) {
     t.deepEqual(
       nfs(options),
-      ['checkHelper', 'checkTarget', 'provideLockServices', 'runHelper', 'verifyMounted'],
+      ['checkHelper', 'checkTarget', 'checkServer', 'provideLockServices', 'runHelper', 'verifyMounted'],
       options,
     );
   }
@@ -44,7 +44,11 @@ test('a v3 mount with locks has its lock services before the helper runs', (t) =
 
 test('nolock needs no lock services', (t) => {
   for (const options of ['nolock', 'vers=3,nolock', 'lock,nolock,vers=3']) {
-    t.deepEqual(nfs(options), ['checkHelper', 'checkTarget', 'runHelper', 'verifyMounted'], options);
+    t.deepEqual(
+      nfs(options),
+      ['checkHelper', 'checkTarget', 'checkServer', 'runHelper', 'verifyMounted'],
+      options,
+    );
   }
 });
 
@@ -52,6 +56,7 @@ test('without a version the lock services are asked after the mount, in case it 
   const expected = [
     'checkHelper',
     'checkTarget',
+    'checkServer',
     'runHelper',
     'verifyMounted',
     'provideLockServicesIfVersion3',
@@ -64,7 +69,7 @@ test('glusterfs needs /dev/fuse', (t) => {
   const plan = planFor('-t', 'glusterfs', '-o', 'auto_unmount,log-level=ERROR', '10.0.0.1:vol', target);
   t.deepEqual(
     plan.steps.map((s) => s.kind),
-    ['checkHelper', 'checkDevice', 'checkTarget', 'runHelper', 'verifyMounted'],
+    ['checkHelper', 'checkDevice', 'checkTarget', 'checkServer', 'runHelper', 'verifyMounted'],
   );
 });
 

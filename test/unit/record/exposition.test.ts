@@ -34,14 +34,16 @@ test('the mounts as counters and as a histogram', (t) => {
     { ...call, fstype: 'nfs', totalMs: 8 },
     { ...call, fstype: 'nfs', totalMs: 120_000, errorClass: 'deadline' },
     { ...call, fstype: 'nfs', totalMs: 30, errorClass: 'access-denied' },
+    { ...call, fstype: 'nfs', totalMs: 3, errorClass: 'access-denied', isRemembered: true },
     { ...call, fstype: 'glusterfs', totalMs: 90 },
   ]);
   const text = exposition(mountMetrics(totals));
   const samples = parseExposition(text);
   t.true(text.includes('mounter_mounts_total{fstype="nfs",result="failure",class="deadline"} 1\n'));
   t.true(text.includes('mounter_mount_duration_seconds_bucket{fstype="nfs",result="success",le="0.01"} 1\n'));
-  t.true(text.includes('mounter_mount_duration_seconds_bucket{fstype="nfs",result="failure",le="110"} 1\n'));
-  t.true(text.includes('mounter_mount_duration_seconds_count{fstype="nfs",result="failure"} 2\n'));
+  t.true(text.includes('mounter_mount_duration_seconds_bucket{fstype="nfs",result="failure",le="110"} 2\n'));
+  t.true(text.includes('mounter_mount_duration_seconds_count{fstype="nfs",result="failure"} 3\n'));
+  t.true(text.includes('mounter_remembered_failures_total{fstype="nfs",class="access-denied"} 1\n'));
   t.true(text.includes('mounter_last_failure_timestamp_seconds 1700000000.5\n'));
   t.is(samples.filter(({ name }) => name === 'mounter_mounts_total').length, 4);
 });

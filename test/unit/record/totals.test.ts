@@ -31,6 +31,7 @@ const anyCall = fc.record({
   errorClass: fc.constantFrom<ErrorClass | undefined>(undefined, undefined, 'busy', 'deadline'),
   totalMs: fc.nat(200_000),
   timeMs: fc.nat(),
+  isRemembered: fc.constantFrom(undefined, true),
   command: fc.constantFrom('mount', 'mount', 'prepare'),
 });
 
@@ -91,17 +92,19 @@ test('the mounts of the last hour and day', (t) => {
   const ago = (minutes: number) => ({ timeMs: now - minutes * 60_000 });
   const calls = [
     callOf({ ...ago(3000), errorClass: 'stale' }),
+    callOf({ ...ago(700), errorClass: 'stale', isRemembered: true }),
     callOf({ ...ago(600), errorClass: 'busy', target: '/t', msg: 'is taken', hint: 'free it' }),
     callOf(ago(30)),
     callOf({ ...ago(20), command: 'prepare', errorClass: 'node' }),
     callOf(ago(10)),
   ];
   t.deepEqual(summarizeMounts(calls, now), {
-    lastHour: { succeeded: 2, failed: {} },
-    lastDay: { succeeded: 2, failed: { busy: 1 } },
+    lastHour: { succeeded: 2, failed: {}, remembered: 0 },
+    lastDay: { succeeded: 2, failed: { busy: 1, stale: 1 }, remembered: 1 },
     lastFailure: {
       time: '2026-01-31T02:00:00.000Z',
       errorClass: 'busy',
+      isRemembered: false,
       source: null,
       target: '/t',
       message: 'is taken',

@@ -1,0 +1,27 @@
+import type { MountContext } from '../context.ts';
+import type { MountPlan } from '../plan.ts';
+import { askGlusterfs } from './glusterfs.ts';
+import type { Inquiry } from './inquiry.ts';
+import { askNfs } from './nfs.ts';
+import type { Answer } from './refusal.ts';
+
+/** The questions to the network, which change nothing on this node. @param limitMs for all of them. */
+export function askNetwork(
+  plan: MountPlan,
+  options: string,
+  limitMs: number,
+  context: MountContext,
+  over?: AbortSignal,
+): Promise<Answer> {
+  const inquiry: Inquiry = { context, deadline: context.host.now() + limitMs, over };
+  switch (plan.kind) {
+    case 'nfs':
+      return askNfs(plan, options, inquiry);
+    case 'glusterfs':
+      return askGlusterfs(plan, options, inquiry);
+    case 'generic':
+      return Promise.resolve(undefined);
+    default:
+      return plan.kind satisfies never;
+  }
+}

@@ -1,0 +1,54 @@
+import type { Host } from '../../host/host.ts';
+import { failuresDirectory } from '../../rootfs/layout.ts';
+
+/**
+ * The files in which failures are remembered: there are 256, and a server has one of them, which it may have
+ * to share. So their number is bounded, and no name comes from anybody's words. A mount to a healthy server
+ * looks once whether there is one, and finds none; what reads it is loaded only then.
+ */
+
+/** What is larger has not been written by us. */
+export const maximumBytes = 16 * 1024;
+
+const files = 256;
+
+export function memoryFile(kind: string, servers: readonly string[]): string {
+  return fileOf(hash([kind, ...servers].join('\n')) % files);
+}
+
+export function memoryFiles(): readonly string[] {
+  return Array.from({ length: files }, (_, index) => fileOf(index));
+}
+
+function fileOf(index: number): string {
+  return `${failuresDirectory}/${index.toString(16).padStart(2, '0')}`;
+}
+
+/** FNV-1a, over UTF-16 units. @see RFC 9923 */
+function hash(text: string): number {
+  let value = 0x811c9dc5;
+  for (let index = 0; index < text.length; index += 1)
+    value = Math.imul(value ^ text.charCodeAt(index), 0x01000193);
+  return value >>> 0;
+}
+
+/** Whether there is something to read; never throws. */
+export function isRemembering(file: string | undefined, host: Host): boolean {
+  if (file === undefined) return false;
+  try {
+    const status = host.lstat(file);
+    return status?.kind === 'file' && status.size <= maximumBytes;
+  } catch {
+    return false;
+  }
+}
+
+/** A server that has just answered is not remembered as a dead one; nor is another that shares its file. */
+export function forget(file: string | undefined, host: Host): void {
+  if (file === undefined) return;
+  try {
+    host.remove(file);
+  } catch {
+    // It expires by itself.
+  }
+}

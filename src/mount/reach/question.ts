@@ -1,0 +1,24 @@
+import type { MountPlan } from '../plan.ts';
+import { glusterfsQuestion } from './glusterfs.ts';
+import { nfsQuestion } from './nfs.ts';
+
+/**
+ * All that the answer about a server depends on, as one text: two mounts with the same question get the same
+ * answer. Undefined where nobody is asked.
+ */
+export function questionOf({ kind, fstype, source }: MountPlan, options: string): string | undefined {
+  switch (kind) {
+    case 'nfs':
+      return asText(kind, nfsQuestion(fstype, source, options));
+    case 'glusterfs':
+      return asText(kind, glusterfsQuestion(source, options));
+    case 'generic':
+      return undefined;
+    default:
+      return kind satisfies never;
+  }
+}
+
+function asText(kind: string, question: object | undefined): string | undefined {
+  return question === undefined ? undefined : JSON.stringify([kind, question]);
+}

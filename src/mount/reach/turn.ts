@@ -1,0 +1,78 @@
+import type { Host } from '../../host/host.ts';
+import type { Memory } from './memory.ts';
+import { maximumBytes } from './memory-file.ts';
+
+/** One call at a time asks a question: that which has made a file beside the memory's. */
+
+/**
+ * - `taken`: another call is asking the same.
+ * - `unavailable`: another question has the file, or no file can be made; then everybody asks for itself.
+ */
+export type Turn = 'ours' | 'taken' | 'unavailable';
+
+export function takeTurn({ host, file, question }: Memory): Turn {
+  const path = turnFile(file);
+  try {
+    const text = `${ownProcess(host)}\n${question}\n`;
+    if (host.createText(path, text, 0o600)) return 'ours';
+    // Between being made and being written it is empty, and two may ask then: that does no harm.
+    const [holder = '', held] = holderOf(path, host);
+    if (isRunning(holder, host)) return held === question ? 'taken' : 'unavailable';
+    host.remove(path);
+    return host.createText(path, text, 0o600) ? 'ours' : 'taken';
+  } catch {
+    return 'unavailable';
+  }
+}
+
+export function endTurn({ host, file }: Memory): void {
+  try {
+    const path = turnFile(file);
+    if (holderOf(path, host)[0] === ownProcess(host)) host.remove(path);
+  } catch {
+    // Whoever finds it sees that we are gone.
+  }
+}
+
+/** Of a call that was killed while it asked. */
+export function removeLeftTurn(file: string, host: Host): void {
+  const path = turnFile(file);
+  if (host.lstat(path) !== undefined && !isRunning(holderOf(path, host)[0] ?? '', host)) host.remove(path);
+}
+
+function turnFile(file: string): string {
+  return `${file}.turn`;
+}
+
+function holderOf(path: string, host: Host): readonly string[] {
+  const status = host.lstat(path);
+  if (status === undefined || status.kind !== 'file' || status.size > maximumBytes) return [];
+  return (host.readText(path) ?? '').split('\n');
+}
+
+/** Its pid and the time of its start, which no other process shares, not even in another pid namespace. */
+function ownProcess(host: Host): string {
+  return processIn(host.readText('/proc/self/stat') ?? '');
+}
+
+function isRunning(holder: string, host: Host): boolean {
+  const [pid = ''] = holder.split(' ');
+  if (!/^\d+$/.test(pid)) return false;
+  try {
+    return processIn(host.readText(`/proc/${pid}/stat`) ?? '') === holder;
+  } catch {
+    return false; // It ended while we looked.
+  }
+}
+
+/**
+ * ```
+ * 321 (mount.nfs) S 1 321 321 0 -1 4194304 … 57812 …
+ * (1) (2)        (3)                         (22)
+ * ```
+ * The name may have blanks and brackets in it. @see proc_pid_stat(5)
+ */
+function processIn(stat: string): string {
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+  return `${stat.split(' ', 1)[0]} ${fields[19] ?? ''}`;
+}
