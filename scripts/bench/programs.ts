@@ -1,4 +1,5 @@
 import { mkdir, rename } from 'node:fs/promises';
+import { basename } from 'node:path';
 import { execa } from 'execa';
 import { ensureInstalled } from '../debian.ts';
 import { cacheDirectory } from '../paths.ts';
@@ -21,15 +22,17 @@ export interface BenchPrograms {
 export async function compilePrograms(): Promise<BenchPrograms> {
   await ensureInstalled(['gcc', 'libc6-dev']);
   await mkdir(benchDirectory, { recursive: true });
-  const [measure, standIn] = await Promise.all([compile('measure'), compile('stand-in')]);
+  const [measure, standIn] = await Promise.all(
+    ['measure', 'stand-in'].map((name) => compileStatic(`${import.meta.dirname}/${name}.c`)),
+  );
+  if (measure === undefined || standIn === undefined) throw new Error('nothing was compiled');
   return { measure, standIn };
 }
 
 /** Static: a dynamic loader would cost more than the program, and the rootfs has another libc than we. */
-async function compile(name: string): Promise<string> {
-  const program = `${benchDirectory}/${name}`;
+export async function compileStatic(source: string): Promise<string> {
+  const program = `${benchDirectory}/${basename(source, '.c')}`;
   const unfinished = `${program}.${process.pid}`;
-  const source = `${import.meta.dirname}/${name}.c`;
   await execa('gcc', ['-static', '-O2', '-Wall', '-Wextra', '-Werror', '-o', unfinished, source]);
   await rename(unfinished, program);
   return program;

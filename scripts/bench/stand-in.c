@@ -1,7 +1,8 @@
 /*
  * In the place of mount.nfs in the benchmark's rootfs: one mount(2), and nothing that depends on a server.
  *
- *   stand-in SOURCE TARGET [...]         what mount(8) calls a helper with; the options are not looked at
+ *   stand-in SOURCE TARGET [...]         what mount(8) calls a helper with; the options are not looked at. A source
+ *                                        on 192.0.2.99 is waited for, as mount.nfs waits for a silent server
  *   stand-in --fill DIRECTORY FROM TO    mounts the volumes FROM to TO - 1 of pods below DIRECTORY
  */
 #include <errno.h>
@@ -11,8 +12,11 @@
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 static int mount_volume(const char *source, const char *target) {
+  if (strncmp(source, "192.0.2.99:", 11) == 0)
+    for (;;) pause();
   /* Without a kernel NFS client, a small tmpfs is what mount(2) does the least work for. */
   if (mount(source, target, "tmpfs", 0, "size=4k,nr_inodes=2") == 0) return 0;
   fprintf(stderr, "mount.nfs: %s on %s: %s\n", source, target, strerror(errno));

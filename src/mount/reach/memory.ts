@@ -104,12 +104,13 @@ function uptimeMs(host: Host): number | undefined {
 }
 
 function placeOf(host: Host, rootfs: string): string {
-  const files = ['/proc/self/ns/net', `${rootfs}/etc/resolv.conf`, `${rootfs}/etc/hosts`];
-  const stamps = files.map((file) => {
+  // Of a namespace the number alone: its times are those of the kernel's memory of it, and change.
+  const network = host.stat('/proc/self/ns/net')?.inode ?? '-';
+  const files = [`${rootfs}/etc/resolv.conf`, `${rootfs}/etc/hosts`].map((file) => {
     const status = host.stat(file);
     return status === undefined
       ? '-'
       : [status.device, status.inode, status.size, status.changedMs].join(' ');
   });
-  return stamps.join(', ');
+  return [network, ...files].join(', ');
 }

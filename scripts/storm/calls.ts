@@ -1,0 +1,39 @@
+/** Calls of mounter as a kubelet makes them, and how they ended. */
+
+export interface StormCall {
+  /** When it is made, in ms after the first one. */
+  readonly delayMs: number;
+  readonly source: string;
+  readonly target: string;
+}
+
+export interface Ended {
+  readonly call: StormCall;
+  readonly status: number;
+  /** From its fork to its end. */
+  readonly wallMs: number;
+  /** Its stdout and stderr. */
+  readonly output: string;
+}
+
+/** Nobody has the address of the one; the other is silent: packets to it vanish. */
+export const servers = { healthy: '10.0.0.5', dead: '192.0.2.99' } as const;
+
+export const kubeletDirectory = '/var/lib/kubelet';
+
+/** A call for each of `count` pods, `everyMs` apart; 0 for all at once. */
+export function callsTo(server: keyof typeof servers, count: number, everyMs = 0): readonly StormCall[] {
+  return Array.from({ length: count }, (_, index) => ({
+    delayMs: Math.round(index * everyMs),
+    source: `${servers[server]}:/exports/volume-${index}`,
+    target: `${kubeletDirectory}/pods/${server}-${index}-7c1e-4f0a-9d3b/volumes/kubernetes.io~nfs/volume`,
+  }));
+}
+
+/** One of each in turn, those of the same time together. */
+export function mixed(...lists: readonly (readonly StormCall[])[]): readonly StormCall[] {
+  const longest = Math.max(...lists.map((list) => list.length));
+  return Array.from({ length: longest }, (_, index) => lists.flatMap((list) => list[index] ?? []))
+    .flat()
+    .toSorted((a, b) => a.delayMs - b.delayMs);
+}
