@@ -16,23 +16,32 @@ const privateMounts = ['unshare', '--mount', '--propagation', 'private'];
 async function main(): Promise<void> {
   if (process.geteuid?.() !== 0) throw new Error('the demo mounts volumes: run it as root');
   await ensureInstalled(['util-linux', 'zstd', 'gcc', 'libc6-dev']);
+  heading('Build: the executable, and a rootfs of storage tools from Debian packages');
   await script('build.ts');
   await script('rootfs.ts', '--allow-newer');
   await glusterfs();
   await nfs();
-  heading('Done. Everything the demo made is gone again; dist/ holds what it built.');
+  heading('Done: all that the demo mounted and started is gone again');
+  console.log(
+    'dist/ has what a node needs: mounter, rootfs.tar.zst, rootfs-manifest.json. README.md goes on from here.',
+  );
 }
 
 async function script(name: string, ...args: readonly string[]): Promise<void> {
   await execa(process.execPath, [`${repository}/scripts/${name}`, ...args], { stdio: 'inherit' });
 }
 
+/** For a terminal alone; elsewhere these would be noise. */
+const isTerminal = process.stdout.isTTY === true && process.env.NO_COLOR === undefined;
+const [bold, plain] = isTerminal ? ['\u001b[1m', '\u001b[0m'] : ['', ''];
+const emphasis = { DEMO_BOLD: bold, DEMO_PLAIN: plain };
+
 function heading(text: string): void {
-  console.log(`\n=== ${text}`);
+  console.log(`\n${bold}=== ${text} ===${plain}`);
 }
 
 async function glusterfs(): Promise<void> {
-  heading('GlusterFS: a real server, in a network namespace of this machine');
+  heading('GlusterFS: a real server on this machine, in a network namespace');
   await using server = await startGlusterServer({ volumes: ['demo'] });
   // What kubelet's plugin passes, sorted as it sorts.
   const log = '/var/lib/kubelet/plugins/kubernetes.io/glusterfs/demo/pod-glusterfs.log';
@@ -47,8 +56,10 @@ async function glusterfs(): Promise<void> {
     `${distDirectory}/rootfs.tar.zst`,
     ...mounts,
   ];
-  await execa(program, args, { stdio: 'inherit' });
-  console.log(`on the server's brick: ${readFileSync(`${server.brickPath('demo')}/hello`, 'utf8').trim()}`);
+  await execa(program, args, { stdio: 'inherit', env: emphasis });
+  console.log(
+    `on the server's own disk: ${readFileSync(`${server.brickPath('demo')}/hello`, 'utf8').trim()}`,
+  );
 }
 
 /** As the kernel says it now; a module that is not loaded does not count. */
@@ -60,9 +71,17 @@ async function nfs(): Promise<void> {
   const command = ['node', 'scripts/demo/nfs.ts'];
   const client = hasNfsClient()
     ? 'has an NFS client, but a server would need modules of it too'
-    : 'has no NFS client';
-  heading(`NFS: a real server and client in the test VM (this machine's kernel ${client})`);
-  const result = await runInVm({ command, onOutput: (text) => process.stdout.write(text) });
+    : 'has no NFS';
+  heading('NFS: a real server and client, in a test VM');
+  console.log(
+    `This machine's kernel ${client}; the VM's has both, and needs neither KVM nor modules of its own.`,
+  );
+  console.log('It is built at the first run, which takes a minute, and boots in seconds.');
+  const result = await runInVm({
+    command,
+    environment: emphasis,
+    onOutput: (text) => process.stdout.write(text),
+  });
   if (result.status !== 0) throw new Error(`the demo failed in the VM\n${result.console}`);
 }
 

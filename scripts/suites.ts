@@ -21,7 +21,9 @@ export const suites: readonly Suite[] = [
   { name: 'vm', files: ['test/vm/**/*.test.ts'], place: 'vm', needs: ['build', 'rootfs', 'vm'] },
   {
     name: 'systemd',
-    files: ['first', 'second', 'third'].map((boot) => `test/systemd/${boot}-boot.test.ts`),
+    files: ['first-boot', 'second-boot', 'third-boot', 'readme'].map(
+      (boot) => `test/systemd/${boot}.test.ts`,
+    ),
     place: 'vm',
     init: 'systemd',
     needs: ['build', 'rootfs', 'vm', 'glusterServer'],
