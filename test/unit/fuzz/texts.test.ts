@@ -5,9 +5,12 @@ import fc from 'fast-check';
 import { MounterError } from '../../../src/errors.ts';
 import { type MountEntry, parseMountinfo } from '../../../src/host/mountinfo.ts';
 import { parseReference } from '../../../src/image/reference.ts';
-import { checkPolicy } from '../../../src/mount/policy.ts';
+import { parseMountArguments } from '../../../src/mount/argv.ts';
+import { planMount } from '../../../src/mount/plan.ts';
+import { toMountRequest } from '../../../src/mount/request.ts';
 import { parseManifest } from '../../../src/rootfs/manifest.ts';
 import { fuzz, orMounterError } from '../../fixtures/fuzz.ts';
+import { layout, target } from '../../fixtures/node-model.ts';
 
 /** What others write and we read: mountinfo, the manifest, an image's reference. */
 
@@ -59,13 +62,25 @@ test.serial('mountinfo: any text is read without an error', async (t) => {
   await fuzz(
     t,
     fc.asyncProperty(
-      fc.array(piece).map((pieces) => pieces.join('')),
+      fc.oneof(
+        fc.array(piece).map((pieces) => pieces.join('')),
+        fc
+          .array(fc.oneof(piece, fc.constant('')), { minLength: 8, maxLength: 12 })
+          .map((pieces) => pieces.join(' ')),
+      ),
       async (text) => parseMountinfo(text).every(({ mountPoint }) => mountPoint !== ''),
     ),
   );
 });
 
 const shipped = readFileSync(new URL('../../../rootfs-manifest.json', import.meta.url), 'utf8');
+
+/** What uses most of a manifest: locks, policy, files that a helper writes. */
+const calls = [
+  ['nfs', 'vers=3,hard', 's:/v'],
+  ['nfs4', 'ro', 's:/v'],
+  ['glusterfs', 'log-file=/var/lib/kubelet/plugins/x.log', 's:v'],
+] as const;
 
 /** The manifest with some values replaced by what else JSON can hold. */
 const mutated = fc
@@ -94,8 +109,16 @@ test.serial(
       fc.asyncProperty(fc.oneof(mutated, fc.json(), fc.string()), async (text) => {
         const manifest = await orMounterError(() => parseManifest(text, 'm'));
         if (manifest instanceof MounterError) return manifest.status === 2 && manifest.subject === 'm';
-        const request = { source: 's:/v', options: 'bg' };
-        return (await orMounterError(() => checkPolicy('nfs', request, manifest))) instanceof MounterError;
+        for (const [type, options, source] of calls) {
+          const words = ['-t', type, '-o', options, source, target];
+          const plan = await orMounterError(() =>
+            planMount(toMountRequest(parseMountArguments(words)), manifest, layout),
+          );
+          if (plan instanceof MounterError) continue;
+          const helper = plan.steps.find((step) => step.kind === 'runHelper')?.argv[0];
+          if (typeof helper !== 'string' || !helper.startsWith('/')) return false;
+        }
+        return Object.values(manifest.limits).every((seconds) => seconds > 0);
       }),
     );
   },
