@@ -61,6 +61,34 @@ const entry: fc.Arbitrary<Buffer> = fc.oneof(
   fc.tuple(fc.constantFrom<('L' | 'K')[]>('L', 'K'), name).map(([type, text]) => longBytes(type, text)),
 );
 
+/** A symlink, and something below it: written through it, where it leads would be outside. */
+const through: fc.Arbitrary<Buffer> = fc
+  .tuple(
+    fc.constantFrom('l', 'd/l', 'a'),
+    destination,
+    fc.constantFrom('', '/x', '/secret', '/../x', '/.wh.secret', '/.wh..wh..opq'),
+    fc.constantFrom('file', 'directory', 'symlink', 'link'),
+  )
+  .map(([path, to, below, kind]) => {
+    const at = `${path}${below}`;
+    const next = {
+      file: file(at, 'x'),
+      directory: directory(at),
+      symlink: symlink(at, to),
+      link: link('h', at),
+    }[kind];
+    return Buffer.concat([entryBytes(symlink(path, to)), entryBytes(next)]);
+  });
+
+/** Sizes as no writer writes them: -1, -512 and 2^88 in base 256. */
+const oddSize: fc.Arbitrary<Buffer> = fc
+  .constantFrom('ff'.repeat(12), `${'ff'.repeat(10)}fe00`, `80${'01'.repeat(11)}`)
+  .map((hex) => {
+    const bytes = entryBytes(file('a', 'x'.repeat(600)));
+    bytes.write(hex, 124, 'hex');
+    return mendChecksum(bytes, 0);
+  });
+
 /** Bits flipped, bytes overwritten, pieces cut out or doubled: with its checksum mended now and then. */
 const damage = fc.array(
   fc.tuple(fc.constantFrom('set', 'cut', 'double', 'mend'), fc.nat(), fc.integer({ min: 0, max: 255 })),
@@ -102,7 +130,9 @@ for (const [title, mediaType, pack] of [
     await fuzz(
       t,
       fc.asyncProperty(
-        fc.array(entry, { maxLength: 6 }),
+        fc.array(fc.oneof({ weight: 4, arbitrary: entry }, { weight: 2, arbitrary: through }, oddSize), {
+          maxLength: 6,
+        }),
         damage,
         fc.boolean(),
         async (entries, changes, isOfPacked) => {
