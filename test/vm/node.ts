@@ -33,7 +33,7 @@ async function call(
     all: true,
     stdin: 'ignore',
     env: environment,
-    timeout: 100_000,
+    timeout: 300_000,
     stripFinalNewline: false,
   });
   return {
