@@ -2,14 +2,17 @@ import { closeSync, mkdirSync, openSync, readFileSync, renameSync, writeFileSync
 import { toJsonSchema } from '@valibot/to-json-schema';
 import { execa } from 'execa';
 import { manifestSchema } from '../src/rootfs/manifest.ts';
-import { distDirectory, mounterExecutable, repository } from './paths.ts';
+import { buildFront } from './front.ts';
+import { distDirectory, frontExecutable, mounterExecutable, repository } from './paths.ts';
 
 /**
- * `npm run build`: dist/mounter, one self-contained executable, and the manifest's JSON schema.
+ * `npm run build`: dist/mounter, one self-contained executable, which has dist/mounter-front in it; and the
+ * manifest's JSON schema.
  *
  * The runtime must take nothing from where it is called: no .env, no bunfig.toml.
  */
 mkdirSync(distDirectory, { recursive: true });
+await buildFront();
 // bun writes in place; a running dist/mounter keeps its file when the new one comes by rename.
 const unfinished = `${mounterExecutable}.new`;
 await execa(
@@ -26,7 +29,10 @@ await execa(
     // A call is over before optimized code would pay: it starts faster and stays smaller without.
     '--compile-jit-policy=100',
     '--min-chunk-size=16384',
+    // Embedded under its own name.
+    '--asset-naming=[name]',
     'src/main.ts',
+    frontExecutable,
     '--outfile',
     unfinished,
   ],
@@ -36,7 +42,7 @@ forgetRuntimeVariables(unfinished);
 renameSync(unfinished, mounterExecutable);
 const schema = toJsonSchema(manifestSchema, { errorMode: 'ignore' });
 writeFileSync(`${distDirectory}/rootfs-manifest.schema.json`, `${JSON.stringify(schema, undefined, 2)}\n`);
-console.log('built dist/mounter');
+console.log('built dist/mounter and dist/mounter-front');
 
 /**
  * The runtime in the executable obeys variables of its environment: it would run another program text before

@@ -6,3 +6,5 @@ export const distDirectory = `${repository}/dist`;
 export const cacheDirectory = `${repository}/.cache`;
 /** The compiled executable. */
 export const mounterExecutable = `${distDirectory}/mounter`;
+/** The small executable that the compiled one has in it, and places as kubelet's mounter. */
+export const frontExecutable = `${distDirectory}/mounter-front`;

@@ -1,9 +1,10 @@
 import { writeSync } from 'node:fs';
-import { helperNames, mount } from './commands/mount.ts';
+import { mount } from './commands/mount.ts';
 import type { Output } from './commands/output.ts';
-import { formatError, MounterError } from './errors.ts';
+import { asMounterError, formatError } from './errors.ts';
 import { exitCode } from './exit-codes.ts';
 import { nodeHost } from './host/node-host.ts';
+import { helperNameOf } from './mount/argv.ts';
 import { Call } from './record/call.ts';
 import { openRecord } from './record/open.ts';
 import type { Layout } from './rootfs/layout.ts';
@@ -15,7 +16,7 @@ import { wayOutOfKubeletRoot } from './rootfs/way-out.ts';
  * the mount path is imported at once: every mount pays for what is loaded here.
  */
 async function main(argv0: string, argv: readonly string[], output: Output): Promise<number> {
-  const helperName = helperNames.find((name) => name === argv0.slice(argv0.lastIndexOf('/') + 1));
+  const helperName = helperNameOf(argv0);
   const [command = '', ...rest] = helperName === undefined ? argv : ['mount', ...argv];
   const call = new Call(command, helperName, { now: nodeHost.now, pid: process.pid, open: openRecord });
   let layout: Layout | undefined;
@@ -44,18 +45,6 @@ async function main(argv0: string, argv: readonly string[], output: Output): Pro
       await (await import('./log.ts')).recordFailure(shown, { call, argv: rest, host: nodeHost, layout });
     return shown.status;
   }
-}
-
-/** What we did not foresee is our bug, and told apart from what the operator can mend. */
-function asMounterError(error: unknown): MounterError {
-  if (error instanceof MounterError) return error;
-  const message = error instanceof Error ? error.message : String(error);
-  return new MounterError(message, {
-    subject: 'internal error',
-    status: exitCode.internal,
-    hint: 'please report it, with the command and this line',
-    cause: error,
-  });
 }
 
 /** Written at once: what is still in a buffer is lost when the process ends. A reader that is gone is no failure. */

@@ -172,6 +172,8 @@ explained. The record is where log of the manifest says: a file, the journal, or
 
       --failures        only those that failed
   -n N                  how many (20 if left out)
+      --rotate          shows nothing: begins a new file where the record has become too large. A mount that
+                        finds it so does that by itself
 
   mounter log --failures
   mounter log -n 100 --json

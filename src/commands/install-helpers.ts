@@ -1,10 +1,10 @@
 import { MounterError } from '../errors.ts';
 import { exitCode } from '../exit-codes.ts';
 import { helperDirectories, placeHelperLinks, removeHelperLinks } from '../helper-links.ts';
+import { helperNames } from '../mount/argv.ts';
 import type { Layout } from '../rootfs/layout.ts';
 import { withNodeLock } from '../rootfs/node-lock.ts';
 import type { Flags } from './flags.ts';
-import { helperNames } from './mount.ts';
 
 /** The flags of `mounter install` that are about mount(8)'s helpers. */
 export const helperFlags = { boolean: ['helpers', 'remove-helpers'], string: ['directory'] } as const;

@@ -2,6 +2,7 @@ import { MounterError } from '../errors.ts';
 import { exitCode } from '../exit-codes.ts';
 import type { RecordedCall } from '../record/parse.ts';
 import { readRecord } from '../record/read.ts';
+import { requireRoot } from '../rootfs/node.ts';
 import type { CommandContext } from './context.ts';
 import { parseFlags } from './flags.ts';
 import { recordPlace } from './record-place.ts';
@@ -14,7 +15,17 @@ export async function log(
   argv: readonly string[],
   { layout, host, output }: CommandContext,
 ): Promise<number> {
-  const flags = parseFlags('log', argv, { boolean: ['failures', 'json'], string: ['n'], operands: [0, 0] });
+  const flags = parseFlags('log', argv, {
+    boolean: ['failures', 'json', 'rotate'],
+    string: ['n'],
+    operands: [0, 0],
+  });
+  if (flags.has('rotate')) {
+    requireRoot(host, 'beginning a new file of the record');
+    const place = await recordPlace(host, layout);
+    if (place.to === 'file') await (await import('../record/rotate.ts')).rotate(place);
+    return exitCode.success;
+  }
   const count = parseCount(flags.value('n'));
   const { calls } = await readRecord(await recordPlace(host, layout));
   const wanted = flags.has('failures') ? calls.filter(isFailure) : calls;

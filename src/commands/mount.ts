@@ -1,23 +1,18 @@
-import { MounterError, printable, printableLines } from '../errors.ts';
-import { exitCode } from '../exit-codes.ts';
-import { callerMark } from '../host/child.ts';
 import type { Host } from '../host/host.ts';
 import { holdInterruptions } from '../host/interruption.ts';
+import { callerMark } from '../host/run-command.ts';
 import { type HelperName, parseHelperArguments, parseMountArguments } from '../mount/argv.ts';
-import type { MountContext } from '../mount/context.ts';
-import { type MountPlan, planMount } from '../mount/plan.ts';
+import { planMount } from '../mount/plan.ts';
 import { toMountRequest } from '../mount/request.ts';
-import { runPlan } from '../mount/run.ts';
-import { describePlan, describeStep, planAsJson } from '../mount/show.ts';
+import { describePlan, planAsJson } from '../mount/show.ts';
 import type { Call } from '../record/call.ts';
 import type { Layout } from '../rootfs/layout.ts';
 import type { NodeSettings } from '../rootfs/manifest.ts';
 import { requireRoot } from '../rootfs/node.ts';
 import { readSettings } from '../rootfs/settings.ts';
+import { calledByItself } from './called-by-itself.ts';
+import { carryOut } from './carry-out.ts';
 import type { Output } from './output.ts';
-
-/** The names under which the executable is a mount helper for the host's own mount(8). */
-export const helperNames: readonly HelperName[] = ['mount.nfs', 'mount.nfs4', 'mount.glusterfs'];
 
 /**
  * `mounter mount`: argv → request → plan → run.
@@ -53,21 +48,8 @@ export async function mount(
     return;
   }
   requireRoot(host, 'mounting');
-  // Between a helper's success and ours a signal would leave a mount behind that we report as a failure.
   const isInterrupted = holdInterruptions();
-  let hasRun = false;
-  const report: MountContext['report'] = (step) => {
-    if (isInterrupted() && !hasRun) throw interrupted(plan);
-    hasRun ||= step.kind === 'runHelper';
-    if (args.verbose) output.err(`mounter: ${describeStep(step)}\n`);
-    call.begin(step.kind);
-    if (step.kind === 'runHelper') call.openRecord();
-  };
-  for (const notice of plan.notices) output.err(`mounter: ${printable(notice)}\n`);
-  const result = await runPlan(plan, { host, layout, manifest: settings, report });
-  if (result.wasMounted && args.verbose) output.err(wasMounted(plan));
-  if (result.helperOutput !== '') output.err(printableLines(result.helperOutput));
-  await call.recordSuccess(result);
+  await carryOut(plan, args, { host, layout, settings, output, call, isInterrupted });
 }
 
 /** On a node that nothing is installed on, a call that is not in order is told that first. */
@@ -77,24 +59,4 @@ async function isTurnedOff(reading: Promise<NodeSettings>): Promise<boolean> {
   } catch {
     return false;
   }
-}
-
-/** A rootfs whose helper is mounter again, by whatever mistake, would go on for ever. */
-function calledByItself(name: string): MounterError {
-  return new MounterError('is mounter itself, and it was mounter that called it as a mount helper', {
-    subject: name,
-    status: exitCode.system,
-    hint: 'the rootfs has to hold the real helper: run mounter install SOURCE, and see where MOUNTER_HOME leads',
-  });
-}
-
-function interrupted({ source, target }: MountPlan): MounterError {
-  return new MounterError(`interrupted before ${source} was mounted`, {
-    subject: target,
-    status: exitCode.interrupted,
-  });
-}
-
-function wasMounted(plan: MountPlan): string {
-  return `mounter: ${plan.target}: ${plan.source} is mounted there already; nothing to do\n`;
 }

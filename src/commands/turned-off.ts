@@ -18,7 +18,8 @@ export async function mountByHost(
 ): Promise<never> {
   if (helperName !== undefined) throw turnedOff(helperName, layout);
   const program = host.findProgram('mount');
-  if (isSameFile(host.stat(program), host.stat('/proc/self/exe'))) {
+  const ours = ['/proc/self/exe', layout.executable];
+  if (ours.some((path) => isSameFile(host.stat(program), host.stat(path)))) {
     throw new MounterError('is mounter itself, not a mount(8) of the host', {
       subject: program,
       status: exitCode.system,

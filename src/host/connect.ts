@@ -1,3 +1,4 @@
+import { connectionOf } from './connect/ended.ts';
 import type { Connection, ConnectLimits } from './host.ts';
 
 /**
@@ -10,22 +11,8 @@ export async function connect(address: string, port: number, limits: ConnectLimi
   try {
     const { attempt } =
       'Bun' in globalThis ? await import('./connect/by-libc.ts') : await import('./connect/by-node.ts');
-    return connections[await attempt(address, port, limits)] ?? 'unknown';
+    return connectionOf(await attempt(address, port, limits));
   } catch {
     return 'unknown'; // No descriptor left, no libc of that name: nothing that the server did.
   }
 }
-
-/** What an attempt ends with: an error's name of connect(2), or one of our own. @see tcp(7) */
-export type Ended = string | 'connected' | 'timeout' | 'aborted';
-
-const connections: Readonly<Record<Ended, Connection>> = {
-  connected: 'open',
-  timeout: 'silent',
-  ETIMEDOUT: 'silent',
-  ECONNREFUSED: 'refused',
-  EHOSTUNREACH: 'noRoute',
-  ENETUNREACH: 'noRoute',
-  EHOSTDOWN: 'noRoute',
-  ENETDOWN: 'noRoute',
-};

@@ -15,15 +15,25 @@ export const recordFlags =
 
 export const recordMode = 0o640;
 
+/** What the engine that we run on has to do for it. */
+export interface RecordFileEngine {
+  /** Opens the file, making its directory if need be. @returns undefined when it takes too long. */
+  openSoon(path: string): Promise<number | undefined>;
+  /** Called when it is this caller's turn to begin a new file. */
+  rotate(): Promise<void>;
+}
+
 /**
  * The record in a file. On a filesystem of the node's own it is opened when there is something to write, on any
  * other one by a thread, at once: that costs a tenth of a healthy mount, and a server that hangs hangs the
  * thread alone.
- * @param rotate is called when it is this caller's turn to begin a new file.
  */
-export function openRecordFile(place: RecordPlace, rotate: () => Promise<void>): RecordDestination {
+export function openRecordFile(
+  place: RecordPlace,
+  { openSoon, rotate }: RecordFileEngine,
+): RecordDestination {
   const { file, isLocal = false } = place;
-  const open = isLocal ? async () => openNow(file) : () => openSoon(file);
+  const open = isLocal ? async () => openNow(file, openSoon) : () => openSoon(file);
   const early = isLocal ? undefined : open();
   // It may fail before anybody waits for it.
   early?.catch(() => {});
@@ -40,16 +50,12 @@ export function openRecordFile(place: RecordPlace, rotate: () => Promise<void>):
 }
 
 /** The first line on a node finds no directory: that is made elsewhere. */
-async function openNow(path: string): Promise<number | undefined> {
+async function openNow(path: string, openSoon: RecordFileEngine['openSoon']): Promise<number | undefined> {
   try {
     return openSync(path, recordFlags, recordMode);
   } catch {
     return openSoon(path);
   }
-}
-
-async function openSoon(path: string): Promise<number | undefined> {
-  return (await import('./record-thread.ts')).openByThread(path);
 }
 
 /** What was opened, or the file that has come in its place: two rotations later nothing leads to it any more. */

@@ -28,7 +28,15 @@ export interface MountArguments {
   readonly help: boolean;
 }
 
-export type HelperName = 'mount.nfs' | 'mount.nfs4' | 'mount.glusterfs';
+/** The names under which the executable is a mount helper for the host's own mount(8). */
+export const helperNames = ['mount.nfs', 'mount.nfs4', 'mount.glusterfs'] as const;
+
+export type HelperName = (typeof helperNames)[number];
+
+/** @returns undefined when argv[0] is no helper's name. */
+export function helperNameOf(argv0: string): HelperName | undefined {
+  return helperNames.find((name) => name === argv0.slice(argv0.lastIndexOf('/') + 1));
+}
 
 /** What minimist collects: a text given once is a string, given again an array. */
 type Collected = { readonly [Name in (typeof flagNames)[number]]: boolean } & {

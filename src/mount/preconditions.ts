@@ -10,7 +10,8 @@ import type { MountContext } from './context.ts';
 export function checkHelper(path: string, { host, layout }: MountContext): void {
   requireRootfs(host, layout);
   const helper = host.stat(`${layout.rootfs}${path}`);
-  if (isSameFile(helper, host.stat('/proc/self/exe'))) throw isOurselves(`${layout.rootfs}${path}`);
+  const ours = ['/proc/self/exe', layout.executable];
+  if (ours.some((own) => isSameFile(helper, host.stat(own)))) throw isOurselves(`${layout.rootfs}${path}`);
   if (helper?.kind === 'file' && helper.isExecutable) return;
   throw new MounterError(
     helper === undefined

@@ -7,7 +7,10 @@ import { maskedWords } from './masked-words.ts';
 export const openRecord: OpenRecord = (place) => {
   switch (place.to) {
     case 'file':
-      return openRecordFile(place, async () => (await import('./rotate.ts')).rotate(place));
+      return openRecordFile(place, {
+        openSoon: async (path) => (await import('../host/record-thread.ts')).openByThread(path),
+        rotate: async () => (await import('./rotate.ts')).rotate(place),
+      });
     case 'journal':
       return openJournal(hasSecret(process.argv));
     case 'none':

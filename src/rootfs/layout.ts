@@ -2,7 +2,10 @@
 export interface Layout {
   /** MOUNTER_HOME, the directory of the executable; absolute, without a trailing slash. */
   readonly home: string;
+  /** What kubelet calls: the front. */
   readonly executable: string;
+  /** What the front hands over to, beside it. */
+  readonly fullExecutable: string;
   /** The symlink to the version in use. kubelet writes `rootfs/etc/resolv.conf` through it. */
   readonly rootfs: string;
   readonly versions: string;
@@ -27,6 +30,7 @@ export function layoutOf(home: string, manifest?: string): Layout {
   return {
     home,
     executable: `${home}/mounter`,
+    fullExecutable: `${home}/mounter-full`,
     rootfs: `${home}/rootfs`,
     versions: `${home}/versions`,
     manifest: manifest ?? `${home}/rootfs-manifest.json`,

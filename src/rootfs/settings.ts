@@ -17,10 +17,14 @@ export const settingsFile = `${runDirectory}/settings`;
 
 /** @throws MounterError (system) when the manifest is missing or not valid. */
 export async function readSettings(host: Host, layout: Layout): Promise<NodeSettings> {
+  return storedSettings(host, layout) ?? readManifest(host, layout);
+}
+
+/** @returns undefined where there are none, or the manifest has changed since. */
+export function storedSettings(host: Host, layout: Layout): NodeSettings | undefined {
   const stamp = stampOf(layout, host.stat(layout.manifest));
   const text = host.readText(settingsFile);
-  if (stamp !== undefined && text?.startsWith(stamp)) return JSON.parse(text.slice(stamp.length));
-  return readManifest(host, layout);
+  return stamp !== undefined && text?.startsWith(stamp) ? JSON.parse(text.slice(stamp.length)) : undefined;
 }
 
 /**

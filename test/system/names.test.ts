@@ -30,7 +30,7 @@ async function argvOf(node: ScratchNode): Promise<readonly string[] | undefined>
   return status === 0 ? stdout.split('\0').slice(0, -1) : undefined;
 }
 
-const mounter = `${mounterHome}/mounter`;
+const installedMounter = `${mounterHome}/mounter`;
 const call = (
   node: ScratchNode,
   type: string,
@@ -38,7 +38,16 @@ const call = (
   target: string,
   options: string,
 ): Promise<Ran> =>
-  node.run([mounter, 'mount', '-t', type, ...(options === '' ? [] : ['-o', options]), '--', source, target]);
+  node.run([
+    installedMounter,
+    'mount',
+    '-t',
+    type,
+    ...(options === '' ? [] : ['-o', options]),
+    '--',
+    source,
+    target,
+  ]);
 
 function refusedInWords(t: ExecutionContext, { status, stderr }: Ran): void {
   t.is(status, 1, stderr);
@@ -113,7 +122,7 @@ test('what a helper would take for something else is refused in one line, and no
     t.notRegex(ran.stderr, /hunter2/);
   }
   for (const bytes of ['\\377', '\\303', '\\355\\240\\200', '\\300\\256\\300\\256']) {
-    const script = `exec ${mounter} mount -t nfs "127.0.0.1:/$(printf '${bytes}')" ${plain}`;
+    const script = `exec ${installedMounter} mount -t nfs "127.0.0.1:/$(printf '${bytes}')" ${plain}`;
     refusedInWords(t, await node.run(['sh', '-c', script]));
     t.is(await argvOf(node), undefined, bytes);
   }

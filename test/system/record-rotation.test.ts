@@ -1,7 +1,7 @@
 import { existsSync, readdirSync, statSync } from 'node:fs';
 import test from 'ava';
 import { parseExposition } from '../fixtures/exposition-grammar.ts';
-import { kubeletDirectory, mounter, type ScratchNode } from '../fixtures/namespace.ts';
+import { installedMounter, kubeletDirectory, type ScratchNode } from '../fixtures/namespace.ts';
 import { linesOf, recordFile, recordNode } from '../fixtures/record-node.ts';
 
 const maximumBytes = 64 * 1024;
@@ -12,7 +12,7 @@ const options = `vers=4,x=${'y'.repeat(1500)}`;
 /** `count` mounts on targets of their own, 50 at a time. @returns how many succeeded. */
 async function mountMany(node: ScratchNode, name: string, count: number, prefix: string): Promise<number> {
   const target = `${kubeletDirectory}/${name}/{}`;
-  const call = `${prefix} ${mounter} mount -t nfs -o ${options} srv:/x ${target} && echo ok {}`;
+  const call = `${prefix} ${installedMounter} mount -t nfs -o ${options} srv:/x ${target} && echo ok {}`;
   const words = `seq ${count} | xargs -P 50 -I{} sh -c 'mkdir -p ${target}; ${call}' 2>/dev/null || true`;
   return (await node.shell(words)).split('\n').filter((line) => line.startsWith('ok ')).length;
 }

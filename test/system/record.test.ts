@@ -50,7 +50,7 @@ test.serial('each call that changes the node is one line, and no other', async (
   ]);
   t.like(failed, { level: 50, errorClass: failed.errorClass, helperOutput: 'mount.nfs: no\n' });
   t.is(Object.keys(failed.steps as object).at(-1), 'runHelper');
-  t.like(refused, { errorClass: 'usage', target: '/elsewhere' });
+  t.like(refused, { errorClass: 'mount-point', target: '/elsewhere' });
   t.deepEqual(exec.arguments, ['--', '/bin/sh']);
   t.false(node.read(recordFile).includes('hunter2'));
   t.deepEqual([statSync(node.path(recordFile)).mode & 0o777], [0o640]);

@@ -1,8 +1,8 @@
 import { dlopen, read } from 'bun:ffi';
 import { constants } from 'node:os';
 import { setTimeout } from 'node:timers/promises';
-import type { Ended } from '../connect.ts';
 import type { ConnectLimits } from '../host.ts';
+import type { Ended } from './ended.ts';
 
 /** By libc, through bun:ffi: a socket that does not block, looked at every few milliseconds. */
 export async function attempt(

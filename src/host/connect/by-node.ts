@@ -1,6 +1,6 @@
 import { connect } from 'node:net';
-import type { Ended } from '../connect.ts';
 import type { ConnectLimits } from '../host.ts';
+import type { Ended } from './ended.ts';
 
 /** By node:net. */
 export function attempt(address: string, port: number, { timeoutMs, signal }: ConnectLimits): Promise<Ended> {

@@ -1,4 +1,14 @@
-import { chmodSync, constants, copyFileSync, readFileSync, renameSync, rmSync, statSync } from 'node:fs';
+import {
+  chmodSync,
+  constants,
+  copyFileSync,
+  existsSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { basename } from 'node:path';
 import type { Layout } from '../../rootfs/layout.ts';
 
@@ -9,28 +19,54 @@ import type { Layout } from '../../rootfs/layout.ts';
 const ownFile = '/proc/self/exe';
 
 /**
- * kubelet's mounter path is MOUNTER_HOME/mounter. A running one keeps its old file: the new one comes by
- * rename.
- * @returns whether it was placed; not where it is this very file, or when this is no compiled executable.
+ * kubelet's mounter path is MOUNTER_HOME/mounter: the front, which is embedded in this executable. Beside it
+ * comes what it hands over to, this executable itself. That one first: a front without it could not do all.
+ * A running one keeps its old file: the new one comes by rename.
+ * @returns what was placed; nothing that is in place already, or when this is no compiled executable.
  */
-export function placeExecutable(executable: string, layout: Layout): boolean {
-  if (basename(executable) !== 'mounter' || isSameContent(ownFile, layout.executable)) return false;
-  const unfinished = `${layout.executable}.new`;
-  rmSync(unfinished, { force: true });
-  try {
-    copyFileSync(ownFile, unfinished, constants.COPYFILE_FICLONE);
-    chmodSync(unfinished, 0o755);
-    renameSync(unfinished, layout.executable);
-  } catch (error) {
-    rmSync(unfinished, { force: true });
-    throw error;
+export async function placeExecutables(executable: string, layout: Layout): Promise<readonly string[]> {
+  const front = await embeddedFront();
+  if (front === undefined || !['mounter', 'mounter-full'].includes(basename(executable))) return [];
+  const { fullExecutable, executable: frontExecutable } = layout;
+  const placed: string[] = [];
+  if (!isSameFile(ownFile, fullExecutable)) {
+    place(fullExecutable, (unfinished) => copyFileSync(ownFile, unfinished, constants.COPYFILE_FICLONE));
+    placed.push(fullExecutable);
   }
-  return true;
+  if (!existsSync(frontExecutable) || !readFileSync(frontExecutable).equals(front)) {
+    place(frontExecutable, (unfinished) => writeFileSync(unfinished, front));
+    placed.push(frontExecutable);
+  }
+  return placed;
 }
 
-function isSameContent(a: string, b: string): boolean {
+function isSameFile(a: string, b: string): boolean {
   const [first, second] = [statSync(a), statSync(b, { throwIfNoEntry: false })];
   if (second === undefined || first.size !== second.size) return false;
   if (first.dev === second.dev && first.ino === second.ino) return true;
   return readFileSync(a).equals(readFileSync(b));
+}
+
+function place(path: string, write: (unfinished: string) => void): void {
+  const unfinished = `${path}.new`;
+  rmSync(unfinished, { force: true });
+  try {
+    write(unfinished);
+    chmodSync(unfinished, 0o755);
+    renameSync(unfinished, path);
+  } catch (error) {
+    rmSync(unfinished, { force: true });
+    throw error;
+  }
+}
+
+/** What we use of the Bun global. */
+interface BunRuntime {
+  readonly embeddedFiles: readonly { readonly name: string; bytes(): Promise<Uint8Array> }[];
+}
+
+/** @returns undefined on Node, which the unit tests run on. */
+async function embeddedFront(): Promise<Uint8Array | undefined> {
+  const bun = (globalThis as { readonly Bun?: BunRuntime }).Bun;
+  return bun?.embeddedFiles.find(({ name }) => name === 'mounter-front')?.bytes();
 }

@@ -10,7 +10,7 @@ import { type OpenedSource, openSource, type SourceOptions } from '../source.ts'
 import { activateVersion } from './activate.ts';
 import { checkRootfs } from './check.ts';
 import { diskUsage } from './disk-usage.ts';
-import { placeExecutable } from './executable.ts';
+import { placeExecutables } from './executable.ts';
 import { chooseManifest, type ManifestFile } from './manifest-choice.ts';
 import { inheritResolvConf, removeImagesResolvConf } from './resolv-conf.ts';
 import { finish, removeAtExit, stage } from './stage.ts';
@@ -57,7 +57,7 @@ export async function installVersion(request: InstallRequest, context: InstallCo
     if (firstMade !== undefined) removeEmpty(layout.versions, firstMade);
   });
   if (!request.isToSwitch) return { digest, manifest, done };
-  if (placeExecutable(executable, layout)) done.push(`placed ${layout.executable}`);
+  for (const path of await placeExecutables(executable, layout)) done.push(`placed ${path}`);
   const activation = { digest, manifest: manifest.manifest, manifestText: manifest.text };
   done.push(...(await withNodeLock(() => activateVersion(activation, { layout, host }))));
   return { digest, manifest, done };

@@ -22,7 +22,8 @@ export function downloadPath(layout: Layout): string {
  * @param kept paths that are left as they are.
  */
 export function removeUnfinished(layout: Layout, host: Host, kept: readonly string[] = []): void {
-  for (const path of [layout.rootfs, layout.executable, layout.manifest, `${layout.manifest}.previous`])
+  const { rootfs, executable, fullExecutable, manifest } = layout;
+  for (const path of [rootfs, executable, fullExecutable, manifest, `${manifest}.previous`])
     rmSync(`${path}.new`, { force: true });
   if (!existsSync(layout.versions)) return;
   const versions = realpathSync(layout.versions);

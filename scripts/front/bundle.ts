@@ -1,0 +1,64 @@
+/**
+ * `bun scripts/front/bundle.ts DIRECTORY`: src/front/main.ts and what it imports as ES modules for QuickJS, in
+ * DIRECTORY: main.js and the chunks that import() loads when they are needed. bun's command line has no plugins.
+ */
+import { readFile } from 'node:fs/promises';
+import { repository } from '../paths.ts';
+
+/** What we use of Bun.build. */
+interface Bundler {
+  build(options: {
+    readonly entrypoints: readonly string[];
+    readonly outdir: string;
+    readonly target: 'bun';
+    readonly format: 'esm';
+    readonly splitting: boolean;
+    readonly minify: boolean;
+    readonly external: readonly string[];
+    readonly naming: { readonly entry: string; readonly chunk: string };
+    readonly plugins: readonly Plugin[];
+  }): Promise<{ readonly outputs: readonly { readonly path: string; text(): Promise<string> }[] }>;
+}
+
+interface Plugin {
+  readonly name: string;
+  setup(build: {
+    onLoad(
+      filter: { readonly filter: RegExp },
+      load: (file: {
+        readonly path: string;
+      }) => Promise<{ readonly loader: 'ts'; readonly contents: string }>,
+    ): void;
+  }): void;
+}
+
+/** The shared sources import node:fs, and find the front's own in its place. */
+const nodeFs: Plugin = {
+  name: 'node:fs',
+  setup: ({ onLoad }) =>
+    onLoad({ filter: /\/src\/.*\.ts$/ }, async ({ path }) => {
+      const text = await readFile(path, 'utf8');
+      return { loader: 'ts', contents: text.replaceAll(`'node:fs'`, `'${repository}/src/front/node-fs.ts'`) };
+    }),
+};
+
+const bundler = (globalThis as unknown as { readonly Bun: Bundler }).Bun;
+const { outputs } = await bundler.build({
+  entrypoints: [`${repository}/src/front/main.ts`],
+  outdir: process.argv[2] ?? '',
+  target: 'bun',
+  format: 'esm',
+  splitting: true,
+  minify: true,
+  external: ['system-calls'],
+  naming: { entry: '[name].js', chunk: '[name]-[hash].js' },
+  plugins: [nodeFs],
+});
+for (const output of outputs) refuseOthers(output.path, await output.text());
+
+/** @throws Error for a module that the front does not have: the shared sources must not import it there. */
+function refuseOthers(path: string, text: string): void {
+  for (const [, name = ''] of text.matchAll(/\b(?:from|import)\s*\(?["']([^"']+)["']/g))
+    if (!name.startsWith('./') && name !== 'system-calls')
+      throw new Error(`${path} imports ${name}, which the front does not have`);
+}

@@ -1,0 +1,38 @@
+import * as system from 'system-calls';
+import { AbortControllerOfFront } from './abort.ts';
+import { Loop, type Timer } from './loop.ts';
+
+/** What the shared sources find in every JavaScript runtime, and QuickJS does not have by itself. To be imported first. */
+
+export const loop = new Loop(system);
+
+/** As the kernel has it, argv[0] being the first. */
+export const ownArguments = argumentsOf();
+
+function argumentsOf(): readonly string[] {
+  const found: string[] = [];
+  for (;;) {
+    const next = system.argument(found.length);
+    if (next === undefined) return found;
+    found.push(next);
+  }
+}
+
+/** The variables that a mount looks at. */
+const environment = {
+  get MOUNTER_HOME() {
+    return system.variable('MOUNTER_HOME');
+  },
+  get MOUNTER_MANIFEST() {
+    return system.variable('MOUNTER_MANIFEST');
+  },
+};
+
+Object.assign(globalThis, {
+  process: { pid: system.getpid(), env: environment },
+  setTimeout: (callback: () => void, milliseconds: number) => loop.setTimer(callback, milliseconds),
+  clearTimeout: (timer: Timer | undefined) => loop.clearTimer(timer),
+  AbortController: AbortControllerOfFront,
+});
+
+system.onIdle(() => loop.turn());

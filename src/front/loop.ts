@@ -1,0 +1,91 @@
+/** What the loop needs of the kernel. */
+export interface Waiting {
+  /** Monotonic, in ms. */
+  now(): number;
+  /** poll(2). @param timeoutMs -1 for none. @returns the events that came about; a negative errno when it failed. */
+  poll(fds: readonly number[], events: readonly number[], timeoutMs: number): readonly number[] | number;
+}
+
+export interface Timer {
+  readonly at: number;
+  readonly callback: () => void;
+}
+
+interface Watcher {
+  readonly fd: number;
+  readonly events: number;
+  readonly callback: () => void;
+  readonly isAwaited: boolean;
+}
+
+/** @see poll(2) */
+export const pollEvents = { readable: 1, writable: 4 } as const;
+
+/** Timers and descriptors: all that the front ever waits for. */
+export class Loop {
+  readonly #waiting: Waiting;
+  readonly #timers = new Set<Timer>();
+  readonly #watchers = new Set<Watcher>();
+
+  constructor(waiting: Waiting) {
+    this.#waiting = waiting;
+  }
+
+  setTimer(callback: () => void, milliseconds: number): Timer {
+    const timer = { at: this.#waiting.now() + milliseconds, callback };
+    this.#timers.add(timer);
+    return timer;
+  }
+
+  clearTimer(timer: Timer | undefined): void {
+    if (timer !== undefined) this.#timers.delete(timer);
+  }
+
+  /**
+   * Calls back as long as the descriptor is ready.
+   * @param isAwaited false for what is no reason to wait by itself.
+   * @returns what ends that.
+   */
+  watch(fd: number, events: number, callback: () => void, isAwaited = true): () => void {
+    const watcher = { fd, events, callback, isAwaited };
+    this.#watchers.add(watcher);
+    return () => {
+      this.#watchers.delete(watcher);
+    };
+  }
+
+  /**
+   * Waits for the next of them, once.
+   * @throws Error when there is nothing to wait for: a promise that nobody keeps.
+   */
+  turn(): void {
+    const watchers = [...this.#watchers];
+    const timeoutMs = this.#untilNextTimer();
+    if (timeoutMs < 0 && !watchers.some(({ isAwaited }) => isAwaited))
+      throw new Error('nothing is left to wait for');
+    const ready = this.#waiting.poll(
+      watchers.map(({ fd }) => fd),
+      watchers.map(({ events }) => events),
+      timeoutMs,
+    );
+    if (typeof ready === 'number') throw new Error(`poll(2) failed with errno ${-ready}`);
+    for (const [index, watcher] of watchers.entries())
+      if (ready[index] !== 0 && this.#watchers.has(watcher)) watcher.callback();
+    this.#callDueTimers();
+  }
+
+  /** Rounded up, or a timer would find that it is not due yet. */
+  #untilNextTimer(): number {
+    let first = Number.POSITIVE_INFINITY;
+    for (const { at } of this.#timers) first = Math.min(first, at);
+    if (first === Number.POSITIVE_INFINITY) return -1;
+    return Math.min(Math.max(0, Math.ceil(first - this.#waiting.now())), 2 ** 31 - 1);
+  }
+
+  /** In the order in which they are due. */
+  #callDueTimers(): void {
+    const now = this.#waiting.now();
+    const due = [...this.#timers].filter(({ at }) => at <= now).sort((a, b) => a.at - b.at);
+    for (const timer of due) if (this.#timers.delete(timer)) timer.callback();
+  }
+}

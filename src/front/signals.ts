@@ -1,0 +1,78 @@
+import * as system from 'system-calls';
+import type { Interruption } from '../host/run-command.ts';
+import { loop } from './globals.ts';
+import { pollEvents } from './loop.ts';
+import { checked } from './system-error.ts';
+
+/**
+ * Signals as a descriptor to read: SIGCHLD tells that a child has ended, the others that we are to end. They are
+ * blocked from the first command or `holdInterruptions` on; before that a signal ends us as it would any program.
+ */
+
+/** @see signal(7); on every architecture that we build for. */
+export const signalNumbers = { SIGHUP: 1, SIGINT: 2, SIGKILL: 9, SIGTERM: 15, SIGCHLD: 17 } as const;
+
+const interrupted = new Set<() => void>();
+const children = new Map<number, (status: number) => void>();
+let signals: number | undefined;
+let isReceived = false;
+
+/** @throws Error as node:fs when no descriptor is left. */
+export function listenForInterruption(): Interruption {
+  open();
+  let interrupt = () => {};
+  const received = new Promise<void>((resolve) => {
+    interrupt = resolve;
+  });
+  interrupted.add(interrupt);
+  return { received, ignore: () => void interrupted.delete(interrupt) };
+}
+
+/** As holdInterruptions of src/host/interruption.ts. */
+export function holdInterruptions(): () => boolean {
+  const fd = open();
+  return () => {
+    readSignals(fd);
+    return isReceived;
+  };
+}
+
+function open(): number {
+  if (signals !== undefined) return signals;
+  const fd = checked('signalfd', undefined, system.openSignals());
+  // A command that runs has a deadline: that is waited for.
+  loop.watch(fd, pollEvents.readable, () => readSignals(fd), false);
+  signals = fd;
+  return fd;
+}
+
+function readSignals(fd: number): void {
+  for (;;) {
+    const signal = system.readSignal(fd);
+    if (signal < 0) return;
+    if (signal === signalNumbers.SIGCHLD) reapChildren();
+    else interruptAll();
+  }
+}
+
+function interruptAll(): void {
+  isReceived = true;
+  for (const interrupt of interrupted) interrupt();
+}
+
+/** Of several that ended together there may be one SIGCHLD. */
+function reapChildren(): void {
+  for (const [pid, resolve] of children) {
+    const status = system.reap(pid);
+    if (status === -1) continue;
+    children.delete(pid);
+    resolve(status);
+  }
+}
+
+/** @returns the exit status of our child, started after `listenForInterruption`. */
+export function endOf(pid: number): Promise<number> {
+  return new Promise((resolve) => {
+    children.set(pid, resolve);
+  });
+}

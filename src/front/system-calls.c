@@ -1,0 +1,605 @@
+/*
+ * The system calls of the front, as the module 'system-calls'. Each function returns what its call returns, or
+ * the negative errno: system-calls.d.ts has their types, and nothing is decided here. A string that is an
+ * argument of a call must have no NUL in it, or the call fails with EINVAL.
+ */
+#define _GNU_SOURCE
+#include "system-calls.h"
+
+#include <arpa/inet.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <net/if.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "spawn.h"
+
+#define COUNT(array) ((int)(sizeof(array) / sizeof((array)[0])))
+
+static int own_argc;
+static char **own_argv;
+static JSValue idle;
+
+static JSValue outcome(JSContext *context, long result) {
+  return JS_NewInt64(context, result < 0 ? -errno : result);
+}
+
+/* A C string of `value`, to be freed with JS_FreeCString; NULL with errno, or with an exception pending. */
+static const char *text(JSContext *context, JSValueConst value) {
+  size_t length;
+  const char *string = JS_ToCStringLen(context, &length, value);
+  if (string == NULL || strlen(string) == length) return string;
+  JS_FreeCString(context, string);
+  errno = EINVAL;
+  return NULL;
+}
+
+/* What a function returns that got NULL from text(): the exception, or the errno. */
+static JSValue no_text(JSContext *context) {
+  return JS_HasException(context) ? JS_EXCEPTION : outcome(context, -1);
+}
+
+static int integer(JSContext *context, JSValueConst value) {
+  int32_t number = 0;
+  return JS_ToInt32(context, &number, value) == 0 ? number : -1;
+}
+
+static JSValue numbers(JSContext *context, const double *values, int count) {
+  JSValue array = JS_NewArray(context);
+  for (int i = 0; i < count && !JS_IsException(array); i++) {
+    if (JS_SetPropertyUint32(context, array, i, JS_NewFloat64(context, values[i])) >= 0) continue;
+    JS_FreeValue(context, array);
+    return JS_EXCEPTION;
+  }
+  return array;
+}
+
+static int64_t length_of(JSContext *context, JSValueConst array) {
+  int64_t length = -1;
+  JSValue value = JS_GetPropertyStr(context, array, "length");
+  if (!JS_IsException(value) && JS_ToInt64(context, &length, value) != 0) length = -1;
+  JS_FreeValue(context, value);
+  return length;
+}
+
+/* How many bytes of UTF-8 begin at `bytes`, and in *valid whether they are a character. @see RFC 3629 */
+static size_t character(const unsigned char *bytes, size_t length, int *valid) {
+  unsigned char first = bytes[0], lowest = 0x80, highest = 0xbf;
+  size_t wanted = first < 0x80 ? 1 : first < 0xc2 ? 0 : first < 0xe0 ? 2 : first < 0xf0 ? 3 : first < 0xf5 ? 4 : 0;
+  if (first == 0xe0) lowest = 0xa0;
+  if (first == 0xed) highest = 0x9f;
+  if (first == 0xf0) lowest = 0x90;
+  if (first == 0xf4) highest = 0x8f;
+  size_t found = 1;
+  while (found < wanted && found < length && bytes[found] >= lowest && bytes[found] <= highest) {
+    found++;
+    lowest = 0x80, highest = 0xbf;
+  }
+  *valid = found == wanted;
+  return found;
+}
+
+/* What the kernel gave us as a string. QuickJS takes more for UTF-8 than there is: U+FFFD for it, as in Node and bun. */
+static JSValue string_of(JSContext *context, const char *bytes, size_t length) {
+  static const char replacement[] = "\xef\xbf\xbd";
+  const unsigned char *at = (const unsigned char *)bytes;
+  size_t invalid = 0;
+  int valid;
+  for (size_t i = 0; i < length; i += character(at + i, length - i, &valid), invalid += !valid) continue;
+  if (invalid == 0) return JS_NewStringLen(context, bytes, length);
+  char *copy = malloc(length + invalid * (sizeof replacement - 1));
+  if (copy == NULL) return JS_ThrowOutOfMemory(context);
+  size_t written = 0;
+  for (size_t i = 0, count; i < length; i += count) {
+    count = character(at + i, length - i, &valid);
+    size_t size = valid ? count : sizeof replacement - 1;
+    memcpy(copy + written, valid ? bytes + i : replacement, size);
+    written += size;
+  }
+  JSValue string = JS_NewStringLen(context, copy, written);
+  free(copy);
+  return string;
+}
+
+/* Of an array: its strings as for execve(2), to be freed with free_strings; NULL as text(). */
+static char **strings(JSContext *context, JSValueConst array) {
+  int64_t length = length_of(context, array);
+  if (length < 0) return NULL;
+  char **list = calloc((size_t)length + 1, sizeof *list);
+  for (int64_t i = 0; list != NULL && i < length; i++) {
+    JSValue value = JS_GetPropertyUint32(context, array, (uint32_t)i);
+    const char *string = JS_IsException(value) ? NULL : text(context, value);
+    list[i] = string == NULL ? NULL : strdup(string);
+    JS_FreeValue(context, value);
+    if (string != NULL) JS_FreeCString(context, string);
+    if (list[i] != NULL) continue;
+    int cause = errno;
+    for (int64_t done = 0; done < i; done++) free(list[done]);
+    free(list);
+    errno = cause;
+    return NULL;
+  }
+  return list;
+}
+
+static void free_strings(char **list) {
+  for (char **string = list; *string != NULL; string++) free(*string);
+  free(list);
+}
+
+/* ---- files ---- */
+
+static JSValue file_open(JSContext *context, JSValueConst this, int argc, JSValueConst *argv) {
+  (void)this, (void)argc;
+  const char *path = text(context, argv[0]);
+  if (path == NULL) return no_text(context);
+  JSValue result =
+      outcome(context, open(path, integer(context, argv[1]) | O_CLOEXEC, integer(context, argv[2])));
+  JS_FreeCString(context, path);
+  return result;
+}
+
+static JSValue file_close(JSContext *context, JSValueConst this, int argc, JSValueConst *argv) {
+  (void)this, (void)argc;
+  return outcome(context, close(integer(context, argv[0])));
+}
+
+/* From `offset` on, at most `maximum` bytes; NULL with errno. */
+static char *read_from(int fd, off_t offset, size_t maximum, size_t *length) {
+  size_t room = maximum < 4096 ? maximum : 4096;
+  char *bytes = malloc(room + 1);
+  *length = 0;
+  while (bytes != NULL && *length < maximum) {
+    if (*length == room) {
+      room = room * 2 < maximum ? room * 2 : maximum;
+      char *larger = realloc(bytes, room + 1);
+      if (larger == NULL) free(bytes);
+      if ((bytes = larger) == NULL) break;
+    }
+    ssize_t count = pread(fd, bytes + *length, room - *length, offset + (off_t)*length);
+    if (count == 0) break;
+    if (count > 0) *length += (size_t)count;
+    else if (errno != EINTR) {
+      free(bytes);
+      return NULL;
+    }
+  }
+  return bytes;
+}
+
+/* (fd, from where on, at most so many bytes): the text, what is not UTF-8 in it replaced by U+FFFD. */
+static JSValue file_read(JSContext *context, JSValueConst this, int argc, JSValueConst *argv) {
+  (void)this, (void)argc;
+  int fd = integer(context, argv[0]);
+  int64_t offset = 0, maximum = 0;
+  if (JS_ToInt64(context, &offset, argv[1]) != 0 || JS_ToInt64(context, &maximum, argv[2]) != 0)
+    return JS_EXCEPTION;
+  size_t length;
+  char *bytes = read_from(fd, offset, (size_t)maximum, &length);
+  if (bytes == NULL) return outcome(context, -1);
+  JSValue result = string_of(context, bytes, length);
+  free(bytes);
+  return result;
+}
+
+/* Writes until all is written, waiting for a reader who is slow; the number of bytes. */
+static JSValue file_write(JSContext *context, JSValueConst this, int argc, JSValueConst *argv) {
+  (void)this, (void)argc;
+  int fd = integer(context, argv[0]);
+  size_t length, written = 0;
+  const char *bytes = JS_ToCStringLen(context, &length, argv[1]);
+  if (bytes == NULL) return JS_EXCEPTION;
+  int failed = 0;
+  while (written < length && !failed) {
+    ssize_t count = write(fd, bytes + written, length - written);
+    if (count >= 0) {
+      written += (size_t)count;
+    } else if (errno == EAGAIN) {
+      struct pollfd writable = {.fd = fd, .events = POLLOUT};
+      failed = poll(&writable, 1, -1) < 0 && errno != EINTR;
+    } else {
+      failed = errno != EINTR;
+    }
+  }
+  JSValue result = outcome(context, failed ? -1 : (long)written);
+  JS_FreeCString(context, bytes);
+  return result;
+}
+
+static JSValue status_of(JSContext *context, int result, const struct stat *status) {
+  if (result != 0) return outcome(context, -1);
+  const double values[] = {
+      (double)status->st_dev,  (double)status->st_ino, status->st_mode, status->st_uid, status->st_gid,
+      (double)status->st_size, status->st_ctim.tv_sec * 1e3 + status->st_ctim.tv_nsec / 1e6,
+      (double)status->st_nlink};
+  return numbers(context, values, COUNT(values));
+}
+
+/* (path, whether a symlink at its end is followed) */
+static JSValue file_status(JSContext *context, JSValueConst this, int argc, JSValueConst *argv) {
+  (void)this, (void)argc;
+  const char *path = text(context, argv[0]);
+  if (path == NULL) return no_text(context);
+  struct stat status;
+  int flags = JS_ToBool(context, argv[1]) ? 0 : AT_SYMLINK_NOFOLLOW;
+  JSValue result = status_of(context, fstatat(AT_FDCWD, path, &status, flags), &status);
+  JS_FreeCString(context, path);
+  return result;
+}
+
+static JSValue file_status_open(JSContext *context, JSValueConst this, int argc, JSValueConst *argv) {
+  (void)this, (void)argc;
+  struct stat status;
+  return status_of(context, fstat(integer(context, argv[0]), &status), &status);
+}
+
+static JSValue file_link(JSContext *context, JSValueConst this, int argc, JSValueConst *argv) {
+  (void)this, (void)argc;
+  const char *path = text(context, argv[0]);
+  if (path == NULL) return no_text(context);
+  char target[4096];
+  ssize_t length = readlink(path, target, sizeof target);
+  JS_FreeCString(context, path);
+  return length < 0 ? outcome(context, -1) : string_of(context, target, (size_t)length);
+}
+
+static JSValue file_names(JSContext *context, JSValueConst this, int argc, JSValueConst *argv) {
+  (void)this, (void)argc;
+  const char *path = text(context, argv[0]);
+  if (path == NULL) return no_text(context);
+  DIR *directory = opendir(path);
+  JS_FreeCString(context, path);
+  if (directory == NULL) return outcome(context, -1);
+  JSValue array = JS_NewArray(context);
+  uint32_t count = 0;
+  int failed = JS_IsException(array);
+  while (!failed) {
+    errno = 0;
+    const struct dirent *entry = readdir(directory);
+    if (entry == NULL) break;
+    if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0) continue;
+    failed = JS_SetPropertyUint32(context, array, count++, string_of(context, entry->d_name, strlen(entry->d_name))) < 0;
+  }
+  int cause = errno;
+  (void)closedir(directory);
+  if (!failed && cause == 0) return array;
+  JS_FreeValue(context, array);
+  errno = cause;
+  return failed ? JS_EXCEPTION : outcome(context, -1);
+}
+
+static JSValue file_rename(JSContext *context, JSValueConst this, int argc, JSValueConst *argv) {
+  (void)this, (void)argc;
+  const char *from = text(context, argv[0]);
+  if (from == NULL) return no_text(context);
+  const char *to = text(context, argv[1]);
+  JSValue result = to == NULL ? no_text(context) : outcome(context, rename(from, to));
+  if (to != NULL) JS_FreeCString(context, to);
+  JS_FreeCString(context, from);
+  return result;
+}
+
+enum path_call { CALL_UNLINK, CALL_MKDIR, CALL_CHMOD, CALL_ACCESS };
+
+static JSValue file_change(JSContext *context, JSValueConst this, int argc, JSValueConst *argv, int call) {
+  (void)this;
+  const char *path = text(context, argv[0]);
+  if (path == NULL) return no_text(context);
+  int mode = argc > 1 ? integer(context, argv[1]) : 0, result = -1;
+  switch ((enum path_call)call) {
+    case CALL_UNLINK: result = unlink(path); break;
+    case CALL_MKDIR: result = mkdir(path, (mode_t)mode); break;
+    case CALL_CHMOD: result = chmod(path, (mode_t)mode); break;
+    case CALL_ACCESS: result = access(path, mode); break;
+  }
+  JSValue returned = outcome(context, result);
+  JS_FreeCString(context, path);
+  return returned;
+}
+
+/* Takes the lock at once or not at all: who waits for it does so in the loop. */
+static JSValue file_lock(JSContext *context, JSValueConst this, int argc, JSValueConst *argv) {
+  (void)this, (void)argc;
+  return outcome(context, flock(integer(context, argv[0]), LOCK_EX | LOCK_NB));
+}
+
+/* ---- this process, and others ---- */
+
+static JSValue process_argument(JSContext *context, JSValueConst this, int argc, JSValueConst *argv) {
+  (void)this, (void)argc;
+  int index = integer(context, argv[0]);
+  if (index < 0 || index >= own_argc) return JS_UNDEFINED;
+  return string_of(context, own_argv[index], strlen(own_argv[index]));
+}
+
+static JSValue process_variable(JSContext *context, JSValueConst this, int argc, JSValueConst *argv) {
+  (void)this, (void)argc;
+  const char *name = text(context, argv[0]);
+  if (name == NULL) return no_text(context);
+  const char *value = getenv(name);
+  JS_FreeCString(context, name);
+  return value == NULL ? JS_UNDEFINED : string_of(context, value, strlen(value));
+}
+
+static JSValue process_id(JSContext *context, JSValueConst this, int argc, JSValueConst *argv) {
+  (void)this, (void)argc, (void)argv;
+  return JS_NewInt32(context, getpid());
+}
+
+static JSValue process_user(JSContext *context, JSValueConst this, int argc, JSValueConst *argv) {
+  (void)this, (void)argc, (void)argv;
+  return JS_NewInt64(context, geteuid());
+}
+
+static JSValue process_exit(JSContext *context, JSValueConst this, int argc, JSValueConst *argv) {
+  (void)this, (void)argc;
+  _exit(integer(context, argv[0]));
+}
+
+/* The program takes this process's place, with its argv and environment byte for byte. */
+static JSValue process_replace(JSContext *context, JSValueConst this, int argc, JSValueConst *argv) {
+  (void)this, (void)argc;
+  const char *path = text(context, argv[0]);
+  if (path == NULL) return no_text(context);
+  JSValue result = outcome(context, execv(path, own_argv));
+  JS_FreeCString(context, path);
+  return result;
+}
+
+static JSValue process_kill(JSContext *context, JSValueConst this, int argc, JSValueConst *argv) {
+  (void)this, (void)argc;
+  return outcome(context, kill(integer(context, argv[0]), integer(context, argv[1])));
+}
+
+static JSValue process_spawn(JSContext *context, JSValueConst this, int argc, JSValueConst *argv) {
+  (void)this, (void)argc;
+  char **words = strings(context, argv[0]);
+  if (words == NULL) return no_text(context);
+  char **environment = strings(context, argv[1]);
+  const char *root = environment == NULL ? NULL : text(context, argv[2]);
+  double started[3] = {-1, STEP_FORK, EINVAL};
+  if (root != NULL && words[0] != NULL) {
+    const struct child child = {.argv = words,
+                                .environment = environment,
+                                .root = root,
+                                .mount_namespace = integer(context, argv[3]),
+                                .output = integer(context, argv[4])};
+    const struct spawned spawned = spawn_child(&child);
+    started[0] = spawned.pid, started[1] = spawned.step, started[2] = spawned.error;
+  }
+  JSValue result = JS_HasException(context) ? JS_EXCEPTION : numbers(context, started, COUNT(started));
+  if (root != NULL) JS_FreeCString(context, root);
+  if (environment != NULL) free_strings(environment);
+  free_strings(words);
+  return result;
+}
+
+/* The exit status of a child that has ended, 128 + N where signal N ended it; -1 while it runs. */
+static JSValue process_reap(JSContext *context, JSValueConst this, int argc, JSValueConst *argv) {
+  (void)this, (void)argc;
+  int status;
+  pid_t ended = waitpid(integer(context, argv[0]), &status, WNOHANG);
+  if (ended == 0) return JS_NewInt32(context, -1);
+  if (ended < 0) return outcome(context, -1);
+  return JS_NewInt32(context, WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status));
+}
+
+/* ---- waiting ---- */
+
+static void awaited_signals(sigset_t *set) {
+  const int signals[] = {SIGINT, SIGTERM, SIGHUP, SIGCHLD};
+  (void)sigemptyset(set);
+  for (int i = 0; i < COUNT(signals); i++) (void)sigaddset(set, signals[i]);
+}
+
+/* A descriptor to read the signals from that end a call, and SIGCHLD; they do nothing else from now on. */
+static JSValue signals_open(JSContext *context, JSValueConst this, int argc, JSValueConst *argv) {
+  (void)this, (void)argc, (void)argv;
+  sigset_t set;
+  awaited_signals(&set);
+  int fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+  if (fd < 0 || sigprocmask(SIG_BLOCK, &set, NULL) == 0) return outcome(context, fd);
+  int cause = errno;
+  (void)close(fd);
+  errno = cause;
+  return outcome(context, -1);
+}
+
+/* The number of the next signal. */
+static JSValue signals_read(JSContext *context, JSValueConst this, int argc, JSValueConst *argv) {
+  (void)this, (void)argc;
+  struct signalfd_siginfo information;
+  ssize_t length = read(integer(context, argv[0]), &information, sizeof information);
+  return outcome(context, length < 0 ? -1 : (long)information.ssi_signo);
+}
+
+/* (descriptors, their events, ms or -1): the events of each that came about, 0 for the others. */
+static JSValue wait_poll(JSContext *context, JSValueConst this, int argc, JSValueConst *argv) {
+  (void)this, (void)argc;
+  struct pollfd polled[64];
+  int64_t count = length_of(context, argv[0]);
+  if (count < 0) return JS_EXCEPTION;
+  if (count > COUNT(polled)) return JS_ThrowInternalError(context, "too many descriptors to wait for");
+  for (int64_t i = 0; i < count; i++) {
+    JSValue fd = JS_GetPropertyUint32(context, argv[0], (uint32_t)i);
+    JSValue events = JS_GetPropertyUint32(context, argv[1], (uint32_t)i);
+    polled[i] = (struct pollfd){.fd = integer(context, fd), .events = (short)integer(context, events)};
+    JS_FreeValue(context, fd);
+    JS_FreeValue(context, events);
+  }
+  double ready[COUNT(polled)] = {0};
+  if (poll(polled, (nfds_t)count, integer(context, argv[2])) < 0 && errno != EINTR) return outcome(context, -1);
+  for (int64_t i = 0; i < count; i++) ready[i] = polled[i].revents;
+  return numbers(context, ready, (int)count);
+}
+
+static JSValue wait_idle(JSContext *context, JSValueConst this, int argc, JSValueConst *argv) {
+  (void)this, (void)argc;
+  JS_FreeValue(context, idle);
+  idle = JS_DupValue(context, argv[0]);
+  return JS_UNDEFINED;
+}
+
+/* Monotonic, in ms. */
+static JSValue wait_now(JSContext *context, JSValueConst this, int argc, JSValueConst *argv) {
+  (void)this, (void)argc, (void)argv;
+  struct timespec now;
+  if (clock_gettime(CLOCK_MONOTONIC, &now) != 0) return outcome(context, -1);
+  return JS_NewFloat64(context, now.tv_sec * 1e3 + now.tv_nsec / 1e6);
+}
+
+/* ---- sockets ---- */
+
+static JSValue connected(JSContext *context, const void *address, socklen_t length, int family) {
+  int fd = socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+  if (fd < 0 || connect(fd, address, length) == 0 || errno == EINPROGRESS) return outcome(context, fd);
+  int cause = errno;
+  (void)close(fd);
+  errno = cause;
+  return outcome(context, -1);
+}
+
+/* (address, scope of an IPv6 one or '', port): a socket whose connection is under way. */
+static JSValue socket_connect(JSContext *context, JSValueConst this, int argc, JSValueConst *argv) {
+  (void)this, (void)argc;
+  struct sockaddr_in v4 = {.sin_family = AF_INET};
+  struct sockaddr_in6 v6 = {.sin6_family = AF_INET6};
+  const char *address = text(context, argv[0]);
+  if (address == NULL) return no_text(context);
+  const char *scope = text(context, argv[1]);
+  v4.sin_port = v6.sin6_port = htons((uint16_t)integer(context, argv[2]));
+  JSValue result;
+  if (scope == NULL) {
+    result = no_text(context);
+  } else if (inet_pton(AF_INET, address, &v4.sin_addr) == 1) {
+    result = connected(context, &v4, sizeof v4, AF_INET);
+  } else if (inet_pton(AF_INET6, address, &v6.sin6_addr) == 1) {
+    unsigned long number = strtoul(scope, NULL, 10);
+    v6.sin6_scope_id = number > 0 ? (uint32_t)number : if_nametoindex(scope);
+    result = connected(context, &v6, sizeof v6, AF_INET6);
+  } else {
+    errno = EINVAL;
+    result = outcome(context, -1);
+  }
+  if (scope != NULL) JS_FreeCString(context, scope);
+  JS_FreeCString(context, address);
+  return result;
+}
+
+static JSValue socket_connect_local(JSContext *context, JSValueConst this, int argc, JSValueConst *argv) {
+  (void)this, (void)argc;
+  struct sockaddr_un address = {.sun_family = AF_UNIX};
+  const char *path = text(context, argv[0]);
+  if (path == NULL) return no_text(context);
+  size_t length = strlen(path);
+  if (length < sizeof address.sun_path) memcpy(address.sun_path, path, length + 1);
+  JS_FreeCString(context, path);
+  errno = ENAMETOOLONG;
+  if (length >= sizeof address.sun_path) return outcome(context, -1);
+  return connected(context, &address, sizeof address, AF_UNIX);
+}
+
+/* What came of it: 0, or the errno. */
+static JSValue socket_error(JSContext *context, JSValueConst this, int argc, JSValueConst *argv) {
+  (void)this, (void)argc;
+  int error = 0;
+  socklen_t length = sizeof error;
+  if (getsockopt(integer(context, argv[0]), SOL_SOCKET, SO_ERROR, &error, &length) != 0)
+    return outcome(context, -1);
+  return JS_NewInt32(context, -error);
+}
+
+/* ---- errors ---- */
+
+/* [`ENOENT`, `No such file or directory`] */
+static JSValue error_names(JSContext *context, JSValueConst this, int argc, JSValueConst *argv) {
+  (void)this, (void)argc;
+  int error = integer(context, argv[0]);
+  const char *name = strerrorname_np(error), *description = strerrordesc_np(error);
+  JSValue array = JS_NewArray(context);
+  if (JS_IsException(array)) return array;
+  JSValue names[] = {JS_NewString(context, name == NULL ? "EUNKNOWN" : name),
+                     JS_NewString(context, description == NULL ? "unknown error" : description)};
+  int failed = 0;
+  for (uint32_t i = 0; i < COUNT(names); i++) failed |= JS_SetPropertyUint32(context, array, i, names[i]) < 0;
+  if (!failed) return array;
+  JS_FreeValue(context, array);
+  return JS_EXCEPTION;
+}
+
+/* ---- the module ---- */
+
+static const JSCFunctionListEntry exports[] = {
+    /* Some differ between architectures. */
+    JS_PROP_INT32_DEF("O_RDONLY", O_RDONLY, 0),
+    JS_PROP_INT32_DEF("O_WRONLY", O_WRONLY, 0),
+    JS_PROP_INT32_DEF("O_RDWR", O_RDWR, 0),
+    JS_PROP_INT32_DEF("O_CREAT", O_CREAT, 0),
+    JS_PROP_INT32_DEF("O_EXCL", O_EXCL, 0),
+    JS_PROP_INT32_DEF("O_NOCTTY", O_NOCTTY, 0),
+    JS_PROP_INT32_DEF("O_APPEND", O_APPEND, 0),
+    JS_PROP_INT32_DEF("O_NONBLOCK", O_NONBLOCK, 0),
+    JS_PROP_INT32_DEF("O_DIRECTORY", O_DIRECTORY, 0),
+    JS_PROP_INT32_DEF("O_NOFOLLOW", O_NOFOLLOW, 0),
+    JS_PROP_INT32_DEF("X_OK", X_OK, 0),
+    JS_CFUNC_DEF("open", 3, file_open),
+    JS_CFUNC_DEF("close", 1, file_close),
+    JS_CFUNC_DEF("read", 3, file_read),
+    JS_CFUNC_DEF("write", 2, file_write),
+    JS_CFUNC_DEF("stat", 2, file_status),
+    JS_CFUNC_DEF("fstat", 1, file_status_open),
+    JS_CFUNC_DEF("readlink", 1, file_link),
+    JS_CFUNC_DEF("readdir", 1, file_names),
+    JS_CFUNC_DEF("rename", 2, file_rename),
+    JS_CFUNC_MAGIC_DEF("unlink", 1, file_change, CALL_UNLINK),
+    JS_CFUNC_MAGIC_DEF("mkdir", 2, file_change, CALL_MKDIR),
+    JS_CFUNC_MAGIC_DEF("chmod", 2, file_change, CALL_CHMOD),
+    JS_CFUNC_MAGIC_DEF("access", 2, file_change, CALL_ACCESS),
+    JS_CFUNC_DEF("flock", 1, file_lock),
+    JS_CFUNC_DEF("argument", 1, process_argument),
+    JS_CFUNC_DEF("variable", 1, process_variable),
+    JS_CFUNC_DEF("getpid", 0, process_id),
+    JS_CFUNC_DEF("geteuid", 0, process_user),
+    JS_CFUNC_DEF("exit", 1, process_exit),
+    JS_CFUNC_DEF("replace", 1, process_replace),
+    JS_CFUNC_DEF("kill", 2, process_kill),
+    JS_CFUNC_DEF("spawn", 5, process_spawn),
+    JS_CFUNC_DEF("reap", 1, process_reap),
+    JS_CFUNC_DEF("openSignals", 0, signals_open),
+    JS_CFUNC_DEF("readSignal", 1, signals_read),
+    JS_CFUNC_DEF("poll", 3, wait_poll),
+    JS_CFUNC_DEF("onIdle", 1, wait_idle),
+    JS_CFUNC_DEF("now", 0, wait_now),
+    JS_CFUNC_DEF("connect", 3, socket_connect),
+    JS_CFUNC_DEF("connectLocal", 1, socket_connect_local),
+    JS_CFUNC_DEF("socketError", 1, socket_error),
+    JS_CFUNC_DEF("errorNames", 1, error_names),
+};
+
+static int add_exports(JSContext *context, JSModuleDef *module) {
+  return JS_SetModuleExportList(context, module, exports, COUNT(exports));
+}
+
+JSModuleDef *system_calls_module(JSContext *context, const char *name, int argc, char **argv) {
+  own_argc = argc;
+  own_argv = argv;
+  idle = JS_UNDEFINED;
+  JSModuleDef *module = JS_NewCModule(context, name, add_exports);
+  if (module == NULL || JS_AddModuleExportList(context, module, exports, COUNT(exports)) != 0) return NULL;
+  return module;
+}
+
+JSValue system_calls_on_idle(void) { return idle; }

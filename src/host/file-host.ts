@@ -1,0 +1,103 @@
+import {
+  chmodSync,
+  closeSync,
+  constants,
+  lstatSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  type Stats,
+  statSync,
+  unlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import type { FileStatus, Host } from './host.ts';
+import { processes } from './processes.ts';
+import { findProgram } from './programs.ts';
+import { kindOf, mountIdOf, openPath, walk } from './walk.ts';
+
+/**
+ * The part of a real node's Host that takes node:fs alone: also the front's, which has those calls of it
+ * (src/front/node-fs.ts), and no other.
+ */
+export const fileHost: Pick<
+  Host,
+  | 'readText'
+  | 'replaceText'
+  | 'createText'
+  | 'remove'
+  | 'lstat'
+  | 'stat'
+  | 'mountId'
+  | 'walk'
+  | 'processes'
+  | 'findProgram'
+> = {
+  readText: (path) => orUndefined(() => readFileSync(path, 'utf8')),
+  replaceText,
+  createText,
+  remove: (path) => orUndefined(() => unlinkSync(path)),
+  lstat: (path) => statusOf(orUndefined(() => lstatSync(path))),
+  stat: (path) => statusOf(orUndefined(() => statSync(path))),
+  mountId,
+  walk,
+  processes,
+  findProgram,
+};
+
+/** Under a name of this process's own first: two mounts may be at it. Not synced: it is made again after a crash. */
+function replaceText(path: string, text: string, mode: number): void {
+  const unfinished = `${path}.new.${process.pid}`;
+  try {
+    rmSync(unfinished, { force: true });
+    writeFileSync(unfinished, text, { mode, flag: 'wx' });
+    chmodSync(unfinished, mode);
+    renameSync(unfinished, path);
+  } catch (error) {
+    rmSync(unfinished, { force: true });
+    throw error;
+  }
+}
+
+function createText(path: string, text: string, mode: number): boolean {
+  try {
+    writeFileSync(path, text, { mode, flag: 'wx' });
+    return true;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false;
+    throw error;
+  }
+}
+
+function orUndefined<T>(read: () => T): T | undefined {
+  try {
+    return read();
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    // ELOOP: a symlink that leads to itself leads nowhere.
+    if (code === 'ENOENT' || code === 'ENOTDIR' || code === 'ELOOP') return undefined;
+    throw error;
+  }
+}
+
+function statusOf(stats: Stats | undefined): FileStatus | undefined {
+  if (stats === undefined) return undefined;
+  return {
+    kind: kindOf(stats),
+    device: stats.dev,
+    inode: stats.ino,
+    isExecutable: (stats.mode & 0o111) !== 0,
+    size: stats.size,
+    changedMs: stats.ctimeMs,
+  };
+}
+
+function mountId(path: string): number | undefined {
+  const fd = openPath(path, constants.O_NOFOLLOW);
+  if (fd === undefined) return undefined;
+  try {
+    return mountIdOf(fd);
+  } finally {
+    closeSync(fd);
+  }
+}
