@@ -61,7 +61,7 @@ export async function startServers(): Promise<void> {
   const script = '/host/test/systemd/servers.ts';
   const properties = ['--property=Before=remote-fs-pre.target', '--property=Environment=HOME=/root'];
   await run('systemd-run', '--unit=servers', ...properties, process.execPath, script, ready);
-  for (let i = 0; i < 1200; i += 1) {
+  for (let i = 0; i < 3000; i += 1) {
     if (existsSync(ready)) return;
     await setTimeout(100);
   }
