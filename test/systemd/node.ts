@@ -26,7 +26,7 @@ const readyFile = '/run/kubelet-like';
 
 /** Runs a program that must succeed. @returns its stdout. */
 export async function run(program: string, ...args: readonly string[]): Promise<string> {
-  return (await execa(program, args, { stdin: 'ignore', timeout: 100_000 })).stdout;
+  return (await execa(program, args, { stdin: 'ignore', timeout: 300_000 })).stdout;
 }
 
 export const mounter = (...args: readonly string[]) => run(`${home}/mounter`, ...args);

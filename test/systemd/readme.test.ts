@@ -36,7 +36,7 @@ async function runAll(t: ExecutionContext, heading: string): Promise<ReadonlyMap
       cwd: '/host/dist',
       stdin: 'ignore',
       reject: false,
-      timeout: 100_000,
+      timeout: 600_000,
     });
     if (ran.exitCode !== 0) throw new Error(`${ran.exitCode} of: ${command}\n${ran.stdout}${ran.stderr}`);
     outputs.set(command, ran.stdout);
@@ -47,6 +47,7 @@ async function runAll(t: ExecutionContext, heading: string): Promise<ReadonlyMap
 const [oneNode = '', troubleshooting = '', removal = ''] = places.guest;
 
 test.serial('on one node: installed, prepared, mounted, unmounted', async (t) => {
+  t.timeout(900_000);
   const outputs = await runAll(t, oneNode);
   t.is(outputs.size, section(oneNode).commands.length);
   const status = outputs.get('mounter status') ?? '';
@@ -59,6 +60,7 @@ test.serial('on one node: installed, prepared, mounted, unmounted', async (t) =>
 });
 
 test.serial('when it does not mount: found out', async (t) => {
+  t.timeout(900_000);
   const failed = ['mount', '-t', 'nfs', '-o', 'nfsvers=4.2', '10.9.0.1:/nosuch', '/var/lib/kubelet/test'];
   t.is((await execa(`${home}/mounter`, failed, { reject: false })).exitCode, 32);
   const outputs = await runAll(t, troubleshooting);
