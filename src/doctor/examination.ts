@@ -45,6 +45,9 @@ const checks: Readonly<Record<string, Check>> = {
 /** Each question has a limit of its own, at most 3 s; this is for what we did not foresee. */
 const allMs = 4000;
 
+/** For a question to the lock services: they answer in milliseconds, and on a node under load in seconds. */
+const lockAnswerMs = 2500;
+
 /** Asks everything at once. @returns in less than 5 s, whatever hangs. */
 export async function examine(host: Host, layout: Layout, ask: Ask): Promise<readonly Finding[]> {
   const { findings, found } = await examineInstallation(host, layout);
@@ -64,7 +67,7 @@ function contextOf(
   const names = [rpcbind.path, statd.path].map((path) => path.slice(path.lastIndexOf('/') + 1));
   const processes = processesNamed(names);
   const run: Host['run'] = async ({ argv, deadlineMs }) => {
-    const answer = await ask(argv, Math.min(deadlineMs, 1500));
+    const answer = await ask(argv, Math.min(deadlineMs, lockAnswerMs));
     return answer === undefined
       ? { status: 128 + 9, output: '', endedBy: 'deadline' }
       : { ...answer, endedBy: 'itself' };

@@ -1,4 +1,5 @@
 import type { MountContext } from '../context.ts';
+import { lastOption, parseOptions } from '../options.ts';
 import type { MountPlan } from '../plan.ts';
 import type { Refusal } from '../reach/refusal.ts';
 import { serversOf } from '../servers.ts';
@@ -20,6 +21,7 @@ export function factsOf(
     mountSeconds: manifest.limits.mountSeconds,
     logFile: plan.kind === 'glusterfs' ? hostPathOf(glusterfsLogFile(plan, options), manifest) : undefined,
     refusal,
+    hasKerberos: lastOption(parseOptions(options), 'sec')?.value?.includes('krb5') === true,
   };
 }
 

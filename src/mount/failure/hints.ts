@@ -13,6 +13,8 @@ export interface HintFacts {
   /** Where a glusterfs daemon of this mount says why, on the host. */
   readonly logFile: string | undefined;
   readonly refusal: Refusal | undefined;
+  /** A security flavour of Kerberos was asked for. */
+  readonly hasKerberos: boolean;
 }
 
 type Hint = (facts: HintFacts) => string | undefined;
@@ -42,13 +44,15 @@ const hints: Readonly<Record<ErrorClass, Hint>> = {
       ? `run gluster volume info on ${word(server)} and compare the name; a directory of the volume has to exist`
       : `run ${inRootfs('showmount -e', server)} and compare the path; it may also be exported to others only`,
   'version-not-offered': ({ server }) =>
-    `run ${inRootfs('rpcinfo -p', server)} to see the versions that the server offers, and ask for one of them with -o vers=`,
+    `run ${inRootfs('rpcinfo -p', server)} to see the versions and transports that the server offers, and ask for one of them with -o vers= or proto=`,
   'lock-service': () =>
     'run mounter exec -- rpcinfo -p 127.0.0.1 to see what is registered; nolock keeps locks on this node, vers=4 needs no lock services',
-  'bad-option': ({ kind }) =>
-    kind === 'glusterfs'
-      ? 'take the option out of mountOptions; mount.glusterfs(8) lists those that there are'
-      : 'take it out of mountOptions; dmesg names an option that the kernel did not take, nfs(5) lists those that there are',
+  'bad-option': ({ kind, hasKerberos }) =>
+    hasKerberos
+      ? 'sec=krb5 takes rpc.gssd, rpcsec_gss_krb5 in the kernel and a keytab, which this rootfs does not bring: use sec=sys, or a rootfs that has them'
+      : kind === 'glusterfs'
+        ? 'take the option out of mountOptions; mount.glusterfs(8) lists those that there are'
+        : 'take it out of mountOptions; dmesg names an option that the kernel did not take, nfs(5) lists those that there are',
   policy: () => undefined,
   'mount-point': ({ target }) => `make ${word(target)} a directory, and mount again`,
   stale: ({ server }) =>

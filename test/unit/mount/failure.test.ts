@@ -124,14 +124,21 @@ interface Given {
   readonly refusal?: Refusal;
   readonly host?: HostModel;
   readonly fstype?: 'nfs' | 'glusterfs';
+  readonly options?: string;
 }
 
-function explain({ outcome, refusal, host = preparedNode(), fstype = 'nfs' }: Given): Promise<MounterError> {
+function explain({
+  outcome,
+  refusal,
+  host = preparedNode(),
+  fstype = 'nfs',
+  options = '',
+}: Given): Promise<MounterError> {
   const plan = planFor('-t', fstype, fstype === 'nfs' ? '10.0.0.5:/x' : '10.0.0.5:vol', target);
   const failure = {
     helper: `/sbin/mount.${fstype}`,
     plan,
-    options: '',
+    options,
     outcome: { status: 32, endedBy: 'itself', output: '', ...outcome } as const,
     refusal,
     startedMs: 0,
@@ -210,6 +217,13 @@ test('glusterfs: the log’s last error lines follow the helper’s words, and t
   t.is(command.at(-1), `/var/log/glusterfs/${target.slice(1).replaceAll('/', '-')}.log`);
 });
 
+test('Kerberos without its daemon is an incorrect option to mount.nfs, and named in the hint', async (t) => {
+  const output = 'mount.nfs: an incorrect mount option was specified\n';
+  const error = await explain({ outcome: { output }, options: 'vers=4.2,sec=krb5p' });
+  t.is(error.errorClass, 'bad-option');
+  t.regex(error.hint ?? '', /^sec=krb5 takes rpc\.gssd/);
+});
+
 test('glusterfs: what was found while it still ran is not asked again', async (t) => {
   const host = preparedNode();
   host.onConnect = () => ['silent', 10_000];
@@ -268,6 +282,7 @@ test('every class has a hint of one line that can be pasted, or none', (t) => {
         mountSeconds: 110,
         logFile: kind === 'glusterfs' ? '/var/log/v.log' : undefined,
         refusal: undefined,
+        hasKerberos: false,
       });
       if (silentOnes.includes(errorClass)) t.is(hint, undefined);
       else t.regex(hint ?? '', /^[^\n]{10,}[^.]$/, errorClass);
