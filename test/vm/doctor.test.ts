@@ -20,9 +20,19 @@ test.afterEach.always(unmountAll);
 
 test.after.always(() => server.close());
 
-async function examine(): Promise<Examination & { readonly milliseconds: number; readonly status: number }> {
+interface Examined extends Examination {
+  readonly milliseconds: number;
+  readonly status: number;
+}
+
+/** Where the machine has much else to do a helper takes the guest seconds to say its version: then once more. */
+async function examine(tries = 5): Promise<Examined> {
   const { status = -1, output, milliseconds } = await mounter('doctor', '--json');
-  return { status, milliseconds, ...(JSON.parse(output) as Examination) };
+  const examined = { status, milliseconds, ...(JSON.parse(output) as Examination) };
+  const isSlow = examined.findings.some(({ message }) =>
+    message.startsWith('did not say its version within'),
+  );
+  return isSlow && tries > 1 ? examine(tries - 1) : examined;
 }
 
 /** What the guest never has: name servers, a firewall, a past without failures. */
