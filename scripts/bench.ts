@@ -4,22 +4,25 @@ import { execa } from 'execa';
 import minimist from 'minimist';
 import { formatError, MounterError } from '../src/errors.ts';
 import { exitCode } from '../src/exit-codes.ts';
+import { svgOf } from './bench/chart.ts';
+import { chartsOf } from './bench/charts.ts';
 import type { BenchRequest } from './bench/inside.ts';
 import { inPrivateNamespace } from './bench/namespace.ts';
 import { compilePrograms } from './bench/programs.ts';
-import type { Series } from './bench/samples.ts';
+import { type Series, setups } from './bench/samples.ts';
 import { describeSummary } from './bench/show.ts';
 import { type Summary, summarize } from './bench/summary.ts';
 import { distDirectory, mounterExecutable, repository } from './paths.ts';
 
 const usage = `usage: npm run bench -- [OPTION]...
 
-Measures what one mount costs: the bare helper in the rootfs, chroot ROOTFS mount, and mounter mount, each a
-whole process with a helper that does one mount(2), on a node made for it in a mount namespace of its own.
-Builds dist/mounter and dist/rootfs.tar.zst first. Needs root. Writes dist/bench/bench.json.
+Measures what one mount costs: the bare helper in the rootfs, chroot ROOTFS mount, and mounter mount, warm and
+read from disk, each a whole process with a helper that does one mount(2), on nodes made for it in mount namespaces
+of their own: one for each way into the rootfs, one without any, and one that makes its binds again and again.
+Builds dist/mounter and dist/rootfs.tar.zst first. Needs root. Writes dist/bench/bench.json and dist/bench/*.svg.
 
   --rounds N          how often each is run (default: 30)
-  --volumes N,N,...   with so many volumes mounted (default: 10,1000,5000)
+  --volumes N,N,...   with so many volumes mounted (default: 10,100,1000,10000)
   --mounter FILE      measure this executable, and don't build
   --json              print the summary as JSON
   --check             exit with status 2 when a target is not reached
@@ -43,7 +46,10 @@ async function main(argv: readonly string[]): Promise<number> {
   const executable = await findExecutable(flags.mounter);
   const programs = await compilePrograms();
   const { rounds, volumes } = flags;
-  const summary = summarize(rounds, await measureInside({ executable, programs, rounds, volumes }));
+  const series: Series[] = [];
+  for (const setup of setups)
+    series.push(...(await measureInside({ setup, executable, programs, rounds, volumes })));
+  const summary = summarize(rounds, series);
   await writeSummary(summary);
   process.stdout.write(flags.json ? jsonOf(summary) : describeSummary(summary));
   return flags.check && summary.targets.some(({ isReached }) => !isReached)
@@ -57,7 +63,7 @@ function parseFlags(argv: readonly string[]): Flags | undefined {
   const flags = minimist([...argv], {
     boolean: ['json', 'check', 'help'],
     string: ['rounds', 'volumes', 'mounter'],
-    default: { rounds: '30', volumes: '10,1000,5000' },
+    default: { rounds: '30', volumes: '10,100,1000,10000' },
     unknown: (word) => unknown.push(word) === 0,
   });
   if (flags.help === true) return undefined;
@@ -111,7 +117,10 @@ async function measureInside(request: BenchRequest): Promise<readonly Series[]> 
       hint: 'where mount namespaces are not allowed (some containers), run it on a machine or in a VM',
     });
   }
-  return stdout.split('\n').map((line) => JSON.parse(line) as Series);
+  return stdout
+    .split('\n')
+    .filter((line) => line !== '')
+    .map((line) => JSON.parse(line) as Series);
 }
 
 async function writeSummary(summary: Summary): Promise<void> {
@@ -119,6 +128,8 @@ async function writeSummary(summary: Summary): Promise<void> {
   await mkdir(directory, { recursive: true });
   await writeFile(`${directory}/bench.json.new`, jsonOf(summary));
   await rename(`${directory}/bench.json.new`, `${directory}/bench.json`);
+  for (const [name, chart] of Object.entries(chartsOf(summary)))
+    await writeFile(`${directory}/${name}.svg`, svgOf(chart));
 }
 
 function jsonOf(summary: Summary): string {

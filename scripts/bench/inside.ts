@@ -1,15 +1,19 @@
-import { copyFile, mkdir } from 'node:fs/promises';
+import { copyFile, mkdir, readFile } from 'node:fs/promises';
 import { execa } from 'execa';
 import { exitCode } from '../../src/exit-codes.ts';
-import { type BenchNode, fillVolumes, makeNode } from './node.ts';
+import { commandsOf, type MeasuredCommand } from './commands.ts';
+import { mountTable } from './mount-table.ts';
+import { makeNaiveNode } from './naive.ts';
+import { type BenchNode, coverDirectories, fillVolumes, makeNode, makeTarget } from './node.ts';
 import { type BenchPrograms, benchDirectory } from './programs.ts';
-import { parseSample, type Sample, type Series, subjects } from './samples.ts';
+import { parseSample, type Sample, type Series, type Setup } from './samples.ts';
 
 /**
  * The part of the benchmark that runs in a mount namespace of its own: `inside.ts REQUEST`, a BenchRequest in
  * JSON. Prints one line of JSON for each number of volumes: a Series.
  */
 export interface BenchRequest {
+  readonly setup: Setup;
   readonly executable: string;
   readonly programs: BenchPrograms;
   /** Ascending. */
@@ -21,45 +25,61 @@ export interface BenchRequest {
 const warmUpRounds = 3;
 
 async function measureAll(request: BenchRequest): Promise<void> {
-  const node = await makeNode([await namedMounter(request.executable)], request.programs);
+  const { setup, programs, volumes } = request;
+  const commands = commandsOf(setup, await nodeOf(request), programs);
   let mounted = 0;
-  for (const volumes of request.volumes) {
-    await fillVolumes(request.programs, mounted, volumes);
-    mounted = volumes;
-    const series: Series = { volumes, samples: await measure(node, request) };
+  for (const count of volumes) {
+    if (!(await fillVolumes(programs, mounted, count))) return; // fs.mount-max is reached.
+    mounted = count;
+    const samples = await measure(commands, request);
+    const series: Series = { setup, volumes: count, ...mountTable(), samples };
     process.stdout.write(`${JSON.stringify(series)}\n`);
   }
 }
 
-/** `install` places the executable in MOUNTER_HOME when it has its name; one to compare with may have another. */
+async function nodeOf({ setup, executable, programs }: BenchRequest): Promise<BenchNode> {
+  switch (setup) {
+    case 'chroot':
+    case 'namespace':
+      return makeNode([await namedMounter(executable)], programs, setup);
+    case 'naive':
+      return makeNaiveNode(programs);
+    case 'bare':
+      await coverDirectories();
+      return { home: '', rootfs: '', target: await makeTarget() };
+    default:
+      return setup satisfies never;
+  }
+}
+
+/**
+ * `install` places the executable in MOUNTER_HOME when it has its name; one to compare with may have another.
+ * On disk, so that it can be read from there.
+ */
 async function namedMounter(executable: string): Promise<string> {
   const directory = `${benchDirectory}/executable`;
   await mkdir(directory, { recursive: true });
-  await execa('mount', ['-t', 'tmpfs', '-o', 'mode=0755', 'tmpfs', directory]);
-  await copyFile(executable, `${directory}/mounter`);
+  if (
+    (await readFile(executable)).compare(
+      await readFile(`${directory}/mounter`).catch(() => Buffer.alloc(0)),
+    ) !== 0
+  )
+    await copyFile(executable, `${directory}/mounter`);
   return `${directory}/mounter`;
 }
 
-async function measure(node: BenchNode, { programs, rounds }: BenchRequest): Promise<readonly Sample[]> {
-  const commands = commandsOf(node);
-  const words = subjects.flatMap((subject) => ['--', ...commands[subject]]);
-  const { stdout } = await execa(programs.measure, [String(warmUpRounds + rounds), node.target, ...words]);
+async function measure(
+  commands: readonly MeasuredCommand[],
+  { programs, rounds }: BenchRequest,
+): Promise<readonly Sample[]> {
+  const target = await makeTarget();
+  const words = commands.flatMap(({ isCold, argv }) => [isCold === true ? '--cold' : '--', ...argv]);
+  const { stdout } = await execa(programs.measure, [String(warmUpRounds + rounds), target, ...words]);
+  const measured = commands.map(({ subject }) => subject);
   return stdout
     .split('\n')
-    .map(parseSample)
+    .map((line) => parseSample(line, measured))
     .filter(({ round }) => round >= warmUpRounds);
-}
-
-function commandsOf({ home, rootfs, target }: BenchNode): {
-  readonly [Name in (typeof subjects)[number]]: readonly string[];
-} {
-  const source = '10.0.0.5:/exports/bench';
-  const chroot = ['/usr/sbin/chroot', rootfs];
-  return {
-    helper: [...chroot, '/sbin/mount.nfs', source, target, '-o', 'vers=4'],
-    chroot: [...chroot, 'mount', '-t', 'nfs', '-o', 'vers=4', source, target],
-    mounter: [`${home}/mounter`, 'mount', '-t', 'nfs', '-o', 'vers=4', source, target],
-  };
 }
 
 if (import.meta.main) {

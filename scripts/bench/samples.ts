@@ -1,13 +1,27 @@
 /** What is measured, and the figures of one run of it. */
 
-/** In the order in which each round runs them. */
-export const subjects = ['helper', 'chroot', 'mounter'] as const;
+/** How the volumes of the node are mounted. */
+export const setups = ['chroot', 'namespace', 'bare', 'naive'] as const;
+export type Setup = (typeof setups)[number];
+
+export const setupTitles: { readonly [Name in Setup]: string } = {
+  chroot: 'mounter, enter: chroot',
+  namespace: 'mounter, enter: namespace',
+  bare: 'bare helper on the host',
+  naive: 'binds made again at each boot of kubelet',
+};
+
+/** In the order in which each round runs them; a setup has some of them. */
+export const subjects = ['helper', 'chroot', 'mounter', 'full', 'mounterCold', 'fullCold'] as const;
 export type Subject = (typeof subjects)[number];
 
 export const subjectTitles: { readonly [Name in Subject]: string } = {
-  helper: 'chroot ROOTFS mount.nfs',
+  helper: 'mount.nfs',
   chroot: 'chroot ROOTFS mount -t nfs',
   mounter: 'mounter mount -t nfs',
+  full: 'mounter-full mount -t nfs',
+  mounterCold: 'mounter, read from disk',
+  fullCold: 'mounter-full, read from disk',
 };
 
 /** One whole process, from its fork to its end, with the descendants it waited for. */
@@ -22,28 +36,33 @@ export interface Sample {
   readonly peakMb: number;
 }
 
-/** The samples of one number of mounted volumes. */
+/** The samples of one setup with one number of mounted volumes. */
 export interface Series {
+  readonly setup: Setup;
   readonly volumes: number;
+  /** Of mountinfo, what the setup itself takes included. */
+  readonly entries: number;
+  /** To read all of mountinfo: the median of some readings. */
+  readonly readMs: number;
   readonly samples: readonly Sample[];
 }
 
 /**
- * One line of measure.c's output; `command` is the place in `subjects`:
+ * One line of measure.c's output; `command` is the place in `measured`:
  *
  * ```
  * {"round":0,"command":2,"wallNs":14034123,"userUs":8120,"systemUs":6011,"peakKib":29876}
  * ```
  * @throws Error on any other text.
  */
-export function parseSample(line: string): Sample {
+export function parseSample(line: string, measured: readonly Subject[]): Sample {
   const fields: unknown = JSON.parse(line);
   const number = (name: string): number => {
     const value = (fields as { readonly [name: string]: unknown })[name];
     if (typeof value !== 'number') throw new Error(`measure printed no ${name}: ${line}`);
     return value;
   };
-  const subject = subjects[number('command')];
+  const subject = measured[number('command')];
   if (subject === undefined) throw new Error(`measure printed an unknown command: ${line}`);
   return {
     round: number('round'),

@@ -1,25 +1,28 @@
-import { type Sample, type Series, type Subject, subjects } from './samples.ts';
+import { type Sample, type Series, type Setup, type Subject, subjects } from './samples.ts';
 import { type Spread, spreadOf } from './statistics.ts';
 
 /** What a run of the benchmark came to. */
 export interface Summary {
   readonly rounds: number;
   readonly rows: readonly Row[];
+  readonly tables: readonly Table[];
   readonly targets: readonly Target[];
 }
 
-/** One subject with one number of volumes. */
+/** One subject in one setup with one number of volumes. */
 export interface Row {
+  readonly setup: Setup;
   readonly volumes: number;
   readonly subject: Subject;
   readonly wallMs: Spread;
   readonly cpuMs: Spread;
   readonly peakMb: Spread;
-  /** Its wall time as a multiple of the bare helper's in the same round: the median of the rounds. */
-  readonly wallToHelper: number;
-  /** The same, of `chroot ROOTFS mount`. */
+  /** Its wall time as a multiple of that of `chroot ROOTFS mount` with as many volumes. */
   readonly wallToChroot: number;
 }
+
+/** The mount table of one setup with one number of volumes. */
+export type Table = Omit<Series, 'samples'>;
 
 /** A limit from the project's issue on the benchmark, and the figure it was compared with. */
 export interface Target {
@@ -29,57 +32,75 @@ export interface Target {
   readonly isReached: boolean;
 }
 
-/** At most so many times `chroot ROOTFS mount`, at every number of volumes. */
-const wallLimit = 2.5;
-/** Flat in the number of volumes: the most volumes cost at most so many times the fewest. */
-const growthLimit = 1.3;
-const peakLimitMb = 40;
+/** Of what kubelet calls. The most volumes may cost at most `growth` times the fewest. */
+const limits = { wall: 1.2, peakMb: 5, cold: 3, growth: 1.3 } as const;
 
-/** @param series in ascending order of volumes, at least one. */
+/** @param series in ascending order of volumes in each setup; that of chroot, at least. */
 export function summarize(rounds: number, series: readonly Series[]): Summary {
-  const rows = series.flatMap(rowsOf);
-  return { rounds, rows, targets: targetsOf(rows.filter(({ subject }) => subject === 'mounter')) };
+  const rows = series.flatMap((one) => rowsOf(one, series));
+  const tables = series.map(({ samples: _, ...table }) => table);
+  return { rounds, rows, tables, targets: targetsOf(rows) };
 }
 
-function rowsOf({ volumes, samples }: Series): readonly Row[] {
-  return subjects.map((subject) => {
+function rowsOf({ setup, volumes, samples }: Series, all: readonly Series[]): readonly Row[] {
+  const base = all.find((one) => one.setup === 'chroot' && one.volumes === volumes)?.samples ?? [];
+  return subjects.flatMap((subject) => {
     const own = samples.filter((sample) => sample.subject === subject);
-    const others = (name: Subject) => samples.filter((sample) => sample.subject === name);
+    if (own.length === 0) return [];
     return {
+      setup,
       volumes,
       subject,
       wallMs: spreadOf(own.map(({ wallMs }) => wallMs)),
       cpuMs: spreadOf(own.map(({ cpuMs }) => cpuMs)),
       peakMb: spreadOf(own.map(({ peakMb }) => peakMb)),
-      wallToHelper: medianRatio(own, others('helper')),
-      wallToChroot: medianRatio(own, others('chroot')),
+      wallToChroot: ratio(
+        own,
+        base.filter((sample) => sample.subject === 'chroot'),
+        setup === 'chroot',
+      ),
     };
   });
 }
 
-/** Round by round: what slows the machine down for a while slows down both. */
-function medianRatio(own: readonly Sample[], others: readonly Sample[]): number {
+/** Round by round where both were taken in the same ones: what slows the machine down slows down both. */
+function ratio(own: readonly Sample[], others: readonly Sample[], isSameRun: boolean): number {
+  if (others.length === 0) return Number.NaN;
+  if (!isSameRun) return medianMs(own) / medianMs(others);
   const wallMs = new Map(others.map((sample) => [sample.round, sample.wallMs]));
-  return spreadOf(own.map((sample) => sample.wallMs / (wallMs.get(sample.round) ?? NaN))).median;
+  return spreadOf(own.map((sample) => sample.wallMs / (wallMs.get(sample.round) ?? Number.NaN))).median;
 }
 
-function targetsOf(mounter: readonly Row[]): readonly Target[] {
-  const [fewest, most] = [mounter[0], mounter.at(-1)];
-  const targets = [
-    target(
-      'wall time as a multiple of chroot ROOTFS mount',
-      wallLimit,
-      mounter.map((row) => row.wallToChroot),
-    ),
-    target(
-      'peak memory in MB',
-      peakLimitMb,
-      mounter.map((row) => row.peakMb.maximum),
-    ),
-  ];
-  if (fewest === undefined || most === undefined || fewest === most) return targets;
-  const title = `wall time with ${most.volumes} volumes as a multiple of that with ${fewest.volumes}`;
-  return [...targets, target(title, growthLimit, [most.wallMs.median / fewest.wallMs.median])];
+function medianMs(samples: readonly Sample[]): number {
+  return spreadOf(samples.map(({ wallMs }) => wallMs)).median;
+}
+
+function targetsOf(rows: readonly Row[]): readonly Target[] {
+  return (['chroot', 'namespace'] as const).flatMap((setup) => {
+    const of = (subject: Subject) => rows.filter((row) => row.setup === setup && row.subject === subject);
+    const [mounter, cold] = [of('mounter'), of('mounterCold')];
+    const [fewest, most] = [mounter[0], mounter.at(-1)];
+    if (fewest === undefined || most === undefined) return [];
+    const coldToWarm = cold.map(
+      (row, index) => row.wallMs.median / (mounter[index]?.wallMs.median ?? Number.NaN),
+    );
+    const targets = [
+      target(
+        `${setup}: wall time as a multiple of chroot ROOTFS mount`,
+        limits.wall,
+        mounter.map((row) => row.wallToChroot),
+      ),
+      target(
+        `${setup}: peak memory in MB`,
+        limits.peakMb,
+        mounter.map((row) => row.peakMb.maximum),
+      ),
+      target(`${setup}: read from disk, as a multiple of warm`, limits.cold, coldToWarm),
+    ];
+    if (fewest === most) return targets;
+    const title = `${setup}: wall time with ${most.volumes} volumes as a multiple of that with ${fewest.volumes}`;
+    return [...targets, target(title, limits.growth, [most.wallMs.median / fewest.wallMs.median])];
+  });
 }
 
 /** The worst of `figures` counts. */

@@ -54,6 +54,7 @@ test('the second call fails at once, without a helper, and is on record as such'
   nothingLeft(t, s.node, second.target);
   const lines = s.node.read('/var/log/containerized-mounter/mounter.log').trimEnd().split('\n');
   const [one, other] = lines.slice(-2).map((line) => JSON.parse(line));
+  t.log(one, other);
   t.true('runHelper' in one.steps && !('isRemembered' in one));
   t.deepEqual([other.isRemembered, 'runHelper' in other.steps], [true, false]);
   const status = JSON.parse((await s.node.mounter('status', '--json')).stdout);

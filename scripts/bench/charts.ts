@@ -1,0 +1,50 @@
+import type { Chart, Line } from './chart.ts';
+import { type Setup, type Subject, setups, setupTitles, subjectTitles } from './samples.ts';
+import type { Summary } from './summary.ts';
+
+/** The charts of a run, by the names of their files. */
+export function chartsOf(summary: Summary): Readonly<Record<string, Chart>> {
+  return {
+    'mount-table': {
+      title: 'Entries of the host’s mount table',
+      unit: 'lines of /proc/self/mountinfo',
+      lines: tableLines(summary, ({ entries }) => entries),
+    },
+    'read-time': {
+      title: 'Time to read the host’s mount table',
+      unit: 'ms',
+      lines: tableLines(summary, ({ readMs }) => readMs),
+    },
+    'mount-time': { title: 'Time of one mount', unit: 'ms, median', lines: mountLines(summary) },
+  };
+}
+
+function tableLines(
+  { tables }: Summary,
+  figure: (table: Summary['tables'][number]) => number,
+): readonly Line[] {
+  return setups.flatMap((setup) => {
+    const points = tables
+      .filter((table) => table.setup === setup)
+      .map((table) => [table.volumes, figure(table)] as const);
+    return points.length === 0 ? [] : { name: setupTitles[setup], points };
+  });
+}
+
+const mounts: readonly (readonly [Setup, Subject, string])[] = [
+  ['chroot', 'mounter', 'mounter, enter: chroot'],
+  ['namespace', 'mounter', 'mounter, enter: namespace'],
+  ['bare', 'helper', 'bare helper on the host'],
+  ['naive', 'chroot', 'chroot mount, naive binds'],
+  ['chroot', 'chroot', subjectTitles.chroot],
+  ['chroot', 'full', 'mounter-full, enter: chroot'],
+];
+
+function mountLines({ rows }: Summary): readonly Line[] {
+  return mounts.flatMap(([setup, subject, name]) => {
+    const points = rows
+      .filter((row) => row.setup === setup && row.subject === subject)
+      .map((row) => [row.volumes, row.wallMs.median] as const);
+    return points.length === 0 ? [] : { name, points };
+  });
+}
