@@ -9,7 +9,7 @@ import { chartsOf } from './bench/charts.ts';
 import type { BenchRequest } from './bench/inside.ts';
 import { inPrivateNamespace } from './bench/namespace.ts';
 import { compilePrograms } from './bench/programs.ts';
-import { type Series, setups } from './bench/samples.ts';
+import { type Series, type Setup, setups } from './bench/samples.ts';
 import { describeSummary } from './bench/show.ts';
 import { type Summary, summarize } from './bench/summary.ts';
 import { distDirectory, mounterExecutable, repository } from './paths.ts';
@@ -23,6 +23,7 @@ Builds dist/mounter and dist/rootfs.tar.zst first. Needs root. Writes dist/bench
 
   --rounds N          how often each is run (default: 30)
   --volumes N,N,...   with so many volumes mounted (default: 10,100,1000,10000)
+  --setups NAME,...   of chroot, namespace, bare and naive (default: all)
   --mounter FILE      measure this executable, and don't build
   --json              print the summary as JSON
   --check             exit with status 2 when a target is not reached
@@ -31,6 +32,7 @@ Builds dist/mounter and dist/rootfs.tar.zst first. Needs root. Writes dist/bench
 interface Flags {
   readonly rounds: number;
   readonly volumes: readonly number[];
+  readonly setups: readonly Setup[];
   readonly mounter: string | undefined;
   readonly json: boolean;
   readonly check: boolean;
@@ -47,7 +49,7 @@ async function main(argv: readonly string[]): Promise<number> {
   const programs = await compilePrograms();
   const { rounds, volumes } = flags;
   const series: Series[] = [];
-  for (const setup of setups)
+  for (const setup of flags.setups)
     series.push(...(await measureInside({ setup, executable, programs, rounds, volumes })));
   const summary = summarize(rounds, series);
   await writeSummary(summary);
@@ -62,8 +64,8 @@ function parseFlags(argv: readonly string[]): Flags | undefined {
   const unknown: string[] = [];
   const flags = minimist([...argv], {
     boolean: ['json', 'check', 'help'],
-    string: ['rounds', 'volumes', 'mounter'],
-    default: { rounds: '30', volumes: '10,100,1000,10000' },
+    string: ['rounds', 'volumes', 'setups', 'mounter'],
+    default: { rounds: '30', volumes: '10,100,1000,10000', setups: setups.join() },
     unknown: (word) => unknown.push(word) === 0,
   });
   if (flags.help === true) return undefined;
@@ -75,6 +77,7 @@ function parseFlags(argv: readonly string[]): Flags | undefined {
   return {
     rounds: wholeNumber('--rounds', String(flags.rounds)),
     volumes: [...new Set(volumes)].sort((a, b) => a - b),
+    setups: setups.filter((setup) => String(flags.setups).split(',').includes(setup)),
     mounter,
     json: flags.json === true,
     check: flags.check === true,

@@ -1,11 +1,10 @@
-import { copyFile, mkdir, readFile } from 'node:fs/promises';
 import { execa } from 'execa';
 import { exitCode } from '../../src/exit-codes.ts';
 import { commandsOf, type MeasuredCommand } from './commands.ts';
 import { mountTable } from './mount-table.ts';
 import { makeNaiveNode } from './naive.ts';
-import { type BenchNode, coverDirectories, fillVolumes, makeNode, makeTarget } from './node.ts';
-import { type BenchPrograms, benchDirectory } from './programs.ts';
+import { type BenchNode, coverDirectories, fillVolumes, makeNode, makeTarget, namedMounter } from './node.ts';
+import type { BenchPrograms } from './programs.ts';
 import { parseSample, type Sample, type Series, type Setup } from './samples.ts';
 
 /**
@@ -50,22 +49,6 @@ async function nodeOf({ setup, executable, programs }: BenchRequest): Promise<Be
     default:
       return setup satisfies never;
   }
-}
-
-/**
- * `install` places the executable in MOUNTER_HOME when it has its name; one to compare with may have another.
- * On disk, so that it can be read from there.
- */
-async function namedMounter(executable: string): Promise<string> {
-  const directory = `${benchDirectory}/executable`;
-  await mkdir(directory, { recursive: true });
-  if (
-    (await readFile(executable)).compare(
-      await readFile(`${directory}/mounter`).catch(() => Buffer.alloc(0)),
-    ) !== 0
-  )
-    await copyFile(executable, `${directory}/mounter`);
-  return `${directory}/mounter`;
 }
 
 async function measure(

@@ -42,9 +42,20 @@ export async function makeNode(
   await execa(program, [...args, 'install', `${distDirectory}/rootfs.tar.zst`], { env });
   if (enter !== undefined) await setEnter(home, enter);
   await execa(program, [...args, 'prepare'], { env });
+  if (enter !== undefined) await placeOnDisk(home);
   const rootfs = `${home}/rootfs`;
   await replaceHelper(`${rootfs}/usr/sbin/mount.nfs`, programs.standIn);
   return { home, rootfs, target: await makeTarget() };
+}
+
+/** The node lies in memory; the executables are to be read from disk where that is measured. */
+async function placeOnDisk(home: string): Promise<void> {
+  for (const name of ['mounter', 'mounter-full']) {
+    if (!existsSync(`${home}/${name}`)) continue;
+    const onDisk = `${benchDirectory}/on-disk-${name}`;
+    await copyFile(`${home}/${name}`, onDisk);
+    await execa('mount', ['--bind', onDisk, `${home}/${name}`]);
+  }
 }
 
 async function setEnter(home: string, enter: string): Promise<void> {
@@ -85,4 +96,20 @@ export async function fillVolumes(programs: BenchPrograms, from: number, to: num
   const { failed, stderr } = await execa(programs.standIn, fill, { reject: false });
   if (failed && !stderr.includes('No space left on device')) throw new Error(stderr);
   return !failed;
+}
+
+/**
+ * `install` places the executable in MOUNTER_HOME when it has its name; one to compare with may have another.
+ * On disk, so that it can be read from there.
+ */
+export async function namedMounter(executable: string): Promise<string> {
+  const directory = `${benchDirectory}/executable`;
+  await mkdir(directory, { recursive: true });
+  if (
+    (await readFile(executable)).compare(
+      await readFile(`${directory}/mounter`).catch(() => Buffer.alloc(0)),
+    ) !== 0
+  )
+    await copyFile(executable, `${directory}/mounter`);
+  return `${directory}/mounter`;
 }

@@ -1,8 +1,6 @@
-import { copyFile, mkdir } from 'node:fs/promises';
-import { execa } from 'execa';
 import { exitCode } from '../../src/exit-codes.ts';
+import { namedMounter } from '../bench/node.ts';
 import type { BenchPrograms } from '../bench/programs.ts';
-import { benchDirectory } from '../bench/programs.ts';
 import { makeStorm } from './make.ts';
 import { makeStormNode } from './node.ts';
 import type { Storm } from './report.ts';
@@ -27,15 +25,6 @@ async function makeAll({ executable, programs, launch, called, storms }: StormRe
     process.stdout.write(`${JSON.stringify(report)}\n`);
   }
   node.server.close();
-}
-
-/** `install` places the executable in MOUNTER_HOME when it has its name. */
-async function namedMounter(executable: string): Promise<string> {
-  const directory = `${benchDirectory}/executable`;
-  await mkdir(directory, { recursive: true });
-  await execa('mount', ['-t', 'tmpfs', '-o', 'mode=0755', 'tmpfs', directory]);
-  await copyFile(executable, `${directory}/mounter`);
-  return `${directory}/mounter`;
 }
 
 try {

@@ -14,6 +14,11 @@ export function heldMemoryMb(): number {
   return (kib * 1024) / 1e6;
 }
 
+/** Of one process, in MB. */
+export function pssMb(pid: string): number {
+  return (pssKib(pid) * 1024) / 1e6;
+}
+
 /**
  * ```
  * Pss:                1234 kB
