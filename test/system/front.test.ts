@@ -1,0 +1,226 @@
+import { statSync } from 'node:fs';
+import test, { type ExecutionContext } from 'ava';
+import { execa } from 'execa';
+import { frontExecutable } from '../../scripts/paths.ts';
+import {
+  dist,
+  installedMounter,
+  kubeletDirectory,
+  mounterHome,
+  type Ran,
+  ScratchNode,
+} from '../fixtures/namespace.ts';
+
+/** The front: what it is, what it hands over, and that one can't tell it from the full executable. */
+
+const target = `${kubeletDirectory}/pods/u/volumes/v`;
+const helperPath = `${mounterHome}/rootfs/usr/sbin/mount.nfs`;
+
+/** The source tells it what to do. */
+const helper = `#!/bin/sh
+case $1 in
+*:/ok) echo "a warning" >&2; exec mount -t tmpfs "$1" "$2" ;;
+*:/daemon) sleep 60 & mount -t tmpfs "$1" "$2" ;;
+*:/silent) exit 0 ;;
+*:/killed) kill -9 $$ ;;
+*:/waits) echo $$ >/run/helper; trap '' TERM; sleep 100 & wait; wait ;;
+*:/argv) printf '%s\\0' "$@" >/run/argv; exit 32 ;;
+*) echo "mount.nfs: access denied by server while mounting $1" >&2; exit 32 ;;
+esac
+`;
+
+async function nodeWithHelper(): Promise<ScratchNode> {
+  const node = await ScratchNode.prepared();
+  const place = `mkdir -p ${target}; rm ${helperPath}; cat >${helperPath}; chmod 755 ${helperPath}`;
+  await node.run(['sh', '-euc', place], { input: helper });
+  return node;
+}
+
+function nothingLeft(t: ExecutionContext, node: ScratchNode): void {
+  t.deepEqual(node.entriesOf(target), []);
+  t.deepEqual(node.processes(), []);
+}
+
+test('what kubelet executes is a small static executable; the full one lies beside it', async (t) => {
+  await using node = await ScratchNode.installed();
+  await node.shell(
+    `cmp ${installedMounter} ${dist}/mounter-front; cmp ${installedMounter}-full ${dist}/mounter`,
+  );
+  const { stdout, stderr } = await execa('ldd', [frontExecutable], { reject: false });
+  t.regex(stdout + stderr, /not a dynamic executable/);
+  t.true(statSync(frontExecutable).size < 4_000_000);
+});
+
+test('in an empty root directory it comes as far as its usage error', async (t) => {
+  await using node = await ScratchNode.start();
+  await node.shell(`mkdir /tmp/empty; cp ${dist}/mounter-front /tmp/empty/mounter`);
+  const call = (...argv: readonly string[]) => node.run(['chroot', '/tmp/empty', '/mounter', ...argv]);
+  t.like(await call(), {
+    status: 1,
+    stderr: 'mounter: no command\nhint: mounter mount -t nfs SERVER:/EXPORT TARGET\n',
+  });
+  t.regex((await call('mount', '-t', 'nfs')).stderr, /^mounter: no source\nhint: /);
+  const inOrder = await call('mount', '-t', 'nfs', 's:/x', '/mnt');
+  t.is(inOrder.status, 2);
+  t.regex(inOrder.stderr, /^mounter: \/mounter-full: can not be started: No such file or directory\nhint: /);
+});
+
+test('an installation from before the front is replaced, and re-installing changes nothing', async (t) => {
+  await using node = await ScratchNode.installed();
+  await node.shell(`rm ${installedMounter}-full; cp ${dist}/mounter ${installedMounter}`);
+  const install = [installedMounter, 'install', `${dist}/rootfs.tar.zst`];
+  const first = await node.run(install);
+  t.regex(first.stdout, /^placed .*\/mounter-full\nplaced .*\/mounter$/m, first.stderr);
+  t.regex((await node.run(install)).stdout, /^installed already/);
+  await node.shell(
+    `cmp ${installedMounter} ${dist}/mounter-front; cmp ${installedMounter}-full ${dist}/mounter`,
+  );
+});
+
+test('what is handed over keeps argv byte for byte, argv[0], environment, stdin and status', async (t) => {
+  await using node = await ScratchNode.start();
+  // dash in the place of the full executable: it shows what it was started with.
+  await node.shell(`mkdir /tmp/h; cp ${dist}/mounter-front /tmp/h/mounter; cp /bin/dash /tmp/h/mounter-full`);
+  const show =
+    'od -An -c /proc/$$/cmdline | tr -d " \\n"; echo; echo $A; cat; ls /proc/$$/fd | tr "\\n" " "; exit 7';
+  const script = `exec -a other/name /tmp/h/mounter -c '${show}' $'\\xff\\xfe' '' 'a b' 5</dev/null`;
+  const { status, stdout } = await node.run(['bash', '-c', script], {
+    input: 'in\n',
+    environment: { A: 'b  c' },
+  });
+  t.is(status, 7);
+  const [words, variable, input, descriptors] = stdout.split('\n');
+  t.true(words?.startsWith('other/name\\0-c\\0'), words);
+  t.true(words?.endsWith('\\0377376\\0\\0ab\\0'), words);
+  t.deepEqual([variable, input], ['b c', 'in']);
+  t.regex(descriptors ?? '', /^0 1 2 .*\b5 /);
+});
+
+interface Example {
+  readonly title: string;
+  readonly argv: readonly string[];
+  /** To be done before. */
+  readonly script?: string;
+}
+
+const nfs = (source: string, ...options: readonly string[]): readonly string[] => [
+  'mount',
+  '-t',
+  'nfs',
+  ...options,
+  source,
+  target,
+];
+
+const examples: readonly Example[] = [
+  { title: 'no command', argv: [] },
+  { title: 'an unknown command', argv: ['mont'] },
+  { title: 'help', argv: ['--help'] },
+  { title: 'help for mount', argv: ['mount', '--help'] },
+  { title: 'no source', argv: ['mount', '-t', 'nfs'] },
+  { title: 'an unknown option', argv: ['mount', '--tipes', 'nfs', 's:/x', target] },
+  { title: 'a secret among the operands', argv: nfs('s:/x', '-o', 'username=x,', 'password=secret') },
+  { title: 'a type that is not offered', argv: ['mount', '-t', 'xfs', 's:/x', target] },
+  { title: 'a target outside', argv: ['mount', '-t', 'nfs', 's:/x', '/mnt/x'] },
+  { title: 'a target that is missing', argv: ['mount', '-t', 'nfs', 's:/x', `${target}/missing`] },
+  { title: 'a plan', argv: nfs('s:/ok', '--dry-run') },
+  { title: 'a plan as JSON', argv: nfs('s:/ok', '--dry-run', '--json') },
+  { title: 'a mount', argv: nfs('s:/ok', '-o', 'vers=4') },
+  { title: 'a mount, step by step', argv: nfs('s:/ok', '-v', '-o', 'vers=4') },
+  { title: 'a fake mount', argv: nfs('s:/fails', '-f', '-o', 'vers=4') },
+  { title: 'a remount of nothing', argv: nfs('s:/ok', '-o', 'remount') },
+  { title: 'a helper that fails', argv: nfs('s:/fails', '-o', 'vers=4') },
+  { title: 'a helper that fails, as JSON', argv: nfs('s:/fails', '--json', '-o', 'vers=4') },
+  { title: 'a helper that mounts nothing', argv: nfs('s:/silent', '-o', 'vers=4') },
+  { title: 'a helper that is killed', argv: nfs('s:/killed', '-o', 'vers=4') },
+  { title: 'something else on the target', argv: nfs('s:/x'), script: `mount -t tmpfs other ${target}` },
+  { title: 'options of 100 kB', argv: nfs('s:/fails', '-o', `vers=4,x=${'a'.repeat(100_000)}`) },
+  {
+    title: 'a helper without its interpreter',
+    argv: nfs('s:/x', '-o', 'vers=4'),
+    script: `printf '#!/no/such\\n' >${helperPath}`,
+  },
+  { title: 'a helper that is missing', argv: nfs('s:/x'), script: `rm ${helperPath}` },
+  { title: 'no manifest', argv: nfs('s:/x'), script: `rm ${mounterHome}/rootfs-manifest.json` },
+];
+
+/** The last line of the record, without what differs from call to call. */
+function lastRecord(node: ScratchNode): unknown {
+  const line = node.read('/var/log/containerized-mounter/mounter.log').trimEnd().split('\n').at(-1) ?? '';
+  const { time: _time, pid: _pid, totalMs: _totalMs, steps = {}, ...rest } = JSON.parse(line);
+  return { ...rest, steps: Object.keys(steps) };
+}
+
+test('front and full executable say the same of the same call, to the caller and to the record', async (t) => {
+  await using node = await nodeWithHelper();
+  for (const { title, argv, script = ':' } of examples) {
+    await node.shell(script);
+    const seen: { readonly ran: Ran; readonly record: unknown }[] = [];
+    for (const program of [installedMounter, `${installedMounter}-full`]) {
+      const ran = await node.run([program, ...argv]);
+      seen.push({ ran, record: lastRecord(node) });
+      await node.shell('rm -rf /run/containerized-mounter/servers');
+      if (argv.includes('s:/ok') && ran.status === 0) await node.run(['umount', target]);
+    }
+    t.deepEqual(seen[0], seen[1], title);
+    await node.run(['sh', '-c', `umount ${target} 2>/dev/null`]);
+  }
+  nothingLeft(t, node);
+});
+
+test('a signal ends the helper and all of its group, also who ignores SIGTERM', async (t) => {
+  await using node = await nodeWithHelper();
+  for (const signal of ['TERM', 'INT', 'HUP']) {
+    const script = `${installedMounter} ${nfs('s:/waits', '-o', 'vers=4').join(' ')} & front=$!
+      until [ -s /run/helper ]; do sleep 0.05; done; rm /run/helper; kill -${signal} $front; wait $front`;
+    // A shell's child in the background ignores SIGINT and SIGQUIT: bash's job control leaves them alone.
+    const { status, stderr } = await node.run(['bash', '-mc', script.replaceAll('/run/helper', helperRun)]);
+    t.is(status, 8, stderr);
+    t.regex(stderr, /interrupted while mounting s:\/waits; nothing is mounted/);
+    nothingLeft(t, node);
+  }
+});
+
+/** The helper's /run, as the node sees it. */
+const helperRun = `${mounterHome}/rootfs/run/helper`;
+
+test('a process that the helper leaves behind keeps nobody waiting', async (t) => {
+  await using node = await nodeWithHelper();
+  const started = performance.now();
+  const { status, stderr } = await node.mounter(...nfs('s:/daemon', '-o', 'vers=4'));
+  t.is(status, 0, stderr);
+  t.true(performance.now() - started < 50_000, 'its sleep takes 60 s');
+  t.is(node.processesOf('sleep').length, 1);
+});
+
+test('what is no UTF-8 is refused, all else reaches the helper byte for byte', async (t) => {
+  await using node = await nodeWithHelper();
+  const call = (option: string) =>
+    node.run(['bash', '-c', `exec ${installedMounter} mount -t nfs -o vers=4,x=${option} s:/argv ${target}`]);
+  for (const bytes of ['\\xff', '\\xc0\\x80', '\\xed\\xa0\\x80', '\\xf4\\x90\\x80\\x80', 'a\\xe2\\x82']) {
+    const { status, stderr } = await call(`$'${bytes}'`);
+    t.is(status, 1, bytes);
+    t.regex(stderr, /^mounter: options: the options is not valid UTF-8\nhint: /);
+  }
+  t.is((await call("$'\\xe2\\x82\\xac\\xf0\\x9f\\x98\\x80\\xc3\\xa9'")).status, 32);
+  const argv = node.read(`${mounterHome}/rootfs/run/argv`).split('\0');
+  t.deepEqual(argv, ['s:/argv', target, '-o', 'vers=4,x=€😀é', '']);
+});
+
+test('a helper that the kernel can not execute is no shell script, as for mount(8)', async (t) => {
+  await using node = await nodeWithHelper();
+  await node.shell(`echo 'touch /run/ran' >${helperPath}`);
+  const { status, stderr } = await node.mounter(...nfs('s:/x', '-o', 'vers=4'));
+  t.is(status, 126);
+  t.regex(stderr, /^chroot: failed to run command '\/sbin\/mount\.nfs': Exec format error\nhint: /m);
+  t.not((await node.run(['test', '-e', `${mounterHome}/rootfs/run/ran`])).status, 0);
+});
+
+test('a full disk where the output of the helper is kept: its words come all the same', async (t) => {
+  await using node = await nodeWithHelper();
+  await node.shell('mount -t tmpfs -o size=4k,nr_inodes=1 full /run/containerized-mounter');
+  await node.shell('mount -t tmpfs -o size=4k,nr_inodes=1 full /tmp');
+  const { status, stderr } = await node.mounter(...nfs('s:/fails', '-o', 'vers=4'));
+  t.is(status, 32, stderr);
+  t.regex(stderr, /access denied by server/);
+});
