@@ -59,7 +59,7 @@ test('the second call fails at once, without a helper, and is on record as such'
   t.deepEqual([other.isRemembered, 'runHelper' in other.steps], [true, false]);
   const status = JSON.parse((await s.node.mounter('status', '--json')).stdout);
   t.like(status.history.lastHour, { failed: { 'connection-refused': 2 }, remembered: 1 });
-  const metrics = (await s.node.mounter('metrics')).stdout;
+  const metrics = (await s.node.mounter('status', '--metrics')).stdout;
   t.true(
     metrics.includes('mounter_remembered_failures_total{fstype="glusterfs",class="connection-refused"} 1\n'),
   );
