@@ -1,3 +1,4 @@
+import { hostArgv } from '../host/enter.ts';
 import type { Host } from '../host/host.ts';
 import { readMountinfo } from '../host/mountinfo.ts';
 import { processesNamed } from '../host/processes.ts';
@@ -66,8 +67,8 @@ function contextOf(
   const { rpcbind, statd } = manifest.daemons;
   const names = [rpcbind.path, statd.path].map((path) => path.slice(path.lastIndexOf('/') + 1));
   const processes = processesNamed(names);
-  const run: Host['run'] = async ({ argv, deadlineMs }) => {
-    const answer = await ask(argv, Math.min(deadlineMs, lockAnswerMs));
+  const run: Host['run'] = async (command) => {
+    const answer = await ask(hostArgv(command), Math.min(command.deadlineMs, lockAnswerMs));
     return answer === undefined
       ? { status: 128 + 9, output: '', endedBy: 'deadline' }
       : { ...answer, endedBy: 'itself' };
