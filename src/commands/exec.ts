@@ -3,7 +3,7 @@ import { execa } from 'execa';
 import { MounterError } from '../errors.ts';
 import { exitCode } from '../exit-codes.ts';
 import { enteringArgv } from '../host/enter.ts';
-import { requireRootfs, rootfsEntry } from '../rootfs/enter.ts';
+import { isEnterable, notPrepared, requireRootfs, rootfsEntry } from '../rootfs/enter.ts';
 import { readManifest, requireRoot } from '../rootfs/node.ts';
 import type { CommandContext } from './context.ts';
 import { parseFlags } from './flags.ts';
@@ -25,7 +25,9 @@ export async function exec(argv: readonly string[], { layout, host }: CommandCon
   requireRoot(host, 'entering the rootfs');
   const manifest = await readManifest(host, layout);
   requireRootfs(host, layout);
-  const [program = '', ...args] = enteringArgv(rootfsEntry(layout.rootfs, manifest), command);
+  const entry = rootfsEntry(layout.rootfs, manifest);
+  if (!isEnterable(host, entry)) throw notPrepared(layout.rootfs);
+  const [program = '', ...args] = enteringArgv(entry, command);
   const { TERM } = process.env;
   const result = await execa(program, args, {
     stdio: 'inherit',

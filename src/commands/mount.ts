@@ -42,7 +42,7 @@ export async function mount(
   const request = toMountRequest(args);
   const settings = await reading;
   call.place = settings.log;
-  const plan = planMount(request, settings, layout);
+  const plan = planMount(request, settings);
   if (args.dryRun) {
     output.out(args.json ? planAsJson(plan) : describePlan(plan));
     return;

@@ -6,9 +6,8 @@ import { glusterfsDaemonsOf } from '../mount/glusterfs.ts';
 import type { Layout } from '../rootfs/layout.ts';
 import { type LockServicesState, observeLockServices } from '../rootfs/lock-services-state.ts';
 import type { Manifest, ManifestMount } from '../rootfs/manifest.ts';
-import { observe } from '../rootfs/mount-points.ts';
-import { type MountState, stateOf } from '../rootfs/mounts.ts';
-import { isPrepared } from '../rootfs/prepare.ts';
+import { observeRootfs, type SeenState, statesOf } from '../rootfs/mount-states.ts';
+import { isPrepared, isWanted } from '../rootfs/prepare.ts';
 import { type Volume, volumesOf } from '../rootfs/volumes.ts';
 
 /** What `mounter status --json` prints. */
@@ -22,7 +21,7 @@ export interface NodeStatus {
   /** False where the manifest turns the mounter off. */
   readonly isEnabled: boolean;
   readonly isPrepared: boolean;
-  readonly mounts: readonly (ManifestMount & { readonly state: MountState | 'skipped' })[];
+  readonly mounts: readonly (ManifestMount & { readonly state: SeenState | 'skipped' })[];
   /** Null when nothing is prepared that could ask, or when it is not root who asks. */
   readonly lockServices: LockServicesState | null;
   readonly volumes: readonly (Volume & { readonly daemon: number | null })[];
@@ -37,7 +36,7 @@ export async function observeNode(
   const digest = currentDigest(layout);
   const root = digest !== undefined && existsSync(layout.rootfs) ? realpathSync(layout.rootfs) : undefined;
   const isInstalled = root !== undefined && manifest !== undefined;
-  const isReady = isInstalled && isPrepared(root, { host, layout, manifest });
+  const isReady = isInstalled && (await isPrepared(root, { host, layout, manifest }));
   return {
     home: layout.home,
     executable: existsSync(layout.executable) ? layout.executable : null,
@@ -45,19 +44,20 @@ export async function observeNode(
     versions: installedDigests(layout),
     isEnabled: manifest?.enabled ?? true,
     isPrepared: isReady,
-    mounts: isInstalled ? observeMounts(host, manifest, root) : [],
+    mounts: isInstalled ? await observeMounts(host, manifest, root) : [],
     lockServices:
       isReady && host.effectiveUserId() === 0 ? await observeLockServices({ host, layout, manifest }) : null,
     volumes: manifest === undefined ? [] : observeVolumes(host, manifest),
   };
 }
 
-function observeMounts(host: Host, manifest: Manifest, root: string): NodeStatus['mounts'] {
-  const entries = readMountinfo(host);
-  return manifest.mounts.mounter.map((mount) => {
-    const isSkipped = mount.optional && mount.host !== undefined && !existsSync(mount.host);
-    return { ...mount, state: isSkipped ? 'skipped' : stateOf(observe(mount, root, host), entries) };
-  });
+async function observeMounts(host: Host, manifest: Manifest, root: string): Promise<NodeStatus['mounts']> {
+  const { mounter } = manifest.mounts;
+  const states = statesOf(await observeRootfs(root, mounter, { host, manifest }));
+  return mounter.map((mount, index) => ({
+    ...mount,
+    state: isWanted(mount) ? (states[index] ?? 'missing') : 'skipped',
+  }));
 }
 
 function observeVolumes(host: Host, manifest: Manifest): NodeStatus['volumes'] {

@@ -1,5 +1,6 @@
 import { release } from 'node:os';
 import type { Host } from '../host/host.ts';
+import { hostPathOf } from '../rootfs/host-path.ts';
 import type { Filesystem } from '../rootfs/manifest.ts';
 import type { DoctorContext } from './context.ts';
 import { type Finding, failing, ok, warning } from './finding.ts';
@@ -98,7 +99,7 @@ export function checkDevices({ host, root, manifest }: DoctorContext): readonly 
         'is missing on this node',
         `load the module that provides it (for /dev/fuse: modprobe fuse)`,
       );
-    if (host.stat(`${root}${path}`)?.kind !== 'device')
+    if (host.stat(hostPathOf(path, { rootfs: root }, manifest))?.kind !== 'device')
       return failing('devices', path, 'is on the host, but not in the rootfs', 'run mounter prepare');
     return ok('devices', path, 'is there, on the host and in the rootfs');
   });

@@ -1,11 +1,10 @@
 import { existsSync, realpathSync } from 'node:fs';
 import { type MountEntry, mountAt, mountsBelow } from '../host/mountinfo.ts';
-import { planHome } from '../rootfs/home-mount.ts';
-import type { ManifestMount } from '../rootfs/manifest.ts';
-import { observe } from '../rootfs/mount-points.ts';
+import { isEnterable, rootfsEntry } from '../rootfs/enter.ts';
+import { observeRootfs } from '../rootfs/mount-states.ts';
 import { containingMount } from '../rootfs/mount-tree.ts';
 import { type ObservedMount, stateOf } from '../rootfs/mounts.ts';
-import { startStatdMount } from '../rootfs/place-start-statd.ts';
+import { isWanted, planHomeOf, wantedMounts } from '../rootfs/prepare.ts';
 import { isCounterpart, type SharedDirectory } from '../rootfs/shared-mount.ts';
 import type { DoctorContext } from './context.ts';
 import { type Finding, failing, ok, warning } from './finding.ts';
@@ -14,41 +13,56 @@ import { isNetworkMount } from './network-mount.ts';
 const prepare = 'run mounter prepare';
 
 /** What `mounter prepare` mounts, one by one. */
-export function checkMounts(context: DoctorContext): readonly Finding[] {
-  const { layout, manifest, entries } = context;
-  const home = planHome(realpathSync(layout.home), entries);
-  const noexec = home.some((action) => action.kind === 'remount');
-  const homes =
-    home.length === 0
-      ? [ok('mounts', layout.home, 'is a private mount')]
-      : [
-          noexec
-            ? failing('mounts', layout.home, 'lies on a filesystem that is mounted noexec', prepare)
-            : warning('mounts', layout.home, 'is no private mount: what is mounted in it is copied', prepare),
-        ];
-  const mounts = [...manifest.mounts.mounter, startStatdMount(layout, manifest)];
-  return [...homes, ...mounts.flatMap((mount) => checkMount(mount, context))];
+export async function checkMounts(context: DoctorContext): Promise<readonly Finding[]> {
+  const { host, layout, root, manifest, entries } = context;
+  const mounts = wantedMounts(layout, manifest);
+  const remote = mounts.filter((mount) => mount.host !== undefined && isNetworkMount(mount.host, entries));
+  const local = mounts.filter((mount) => !remote.includes(mount) && isWanted(mount));
+  const seen = await observeRootfs(root, local, { host, manifest });
+  return [
+    ...judgeHome(context),
+    ...judgeNamespace(context),
+    ...remote.map(({ host: path = '' }) => notLookedAt(path)),
+    ...seen.observed.map((observed) => judgeMount(observed, seen.entries ?? [], entries)),
+  ];
 }
 
-function checkMount(mount: ManifestMount, { host, root, entries }: DoctorContext): readonly Finding[] {
-  const { host: path } = mount;
-  if (path !== undefined && isNetworkMount(path, entries))
-    return [
-      warning(
-        'mounts',
-        path,
-        'lies on a network filesystem, and was not looked at',
-        'keep it on a local disk',
-      ),
-    ];
-  if (mount.optional && path !== undefined && !existsSync(path)) return [];
-  return [judgeMount(observe(mount, root, host), entries)];
+function judgeHome({ layout, manifest, entries }: DoctorContext): readonly Finding[] {
+  const actions = planHomeOf(manifest, layout, entries);
+  if (actions.some((action) => action.kind === 'remount'))
+    return [failing('mounts', layout.home, 'lies on a filesystem that is mounted noexec', prepare)];
+  if (actions.length > 0)
+    return [warning('mounts', layout.home, 'is no private mount: what is mounted in it is copied', prepare)];
+  return manifest.enter === 'chroot' ? [ok('mounts', layout.home, 'is a private mount')] : [];
 }
 
-export function judgeMount(observed: ObservedMount, entries: readonly MountEntry[]): Finding {
+function judgeNamespace({ host, root, manifest }: DoctorContext): readonly Finding[] {
+  const entry = rootfsEntry(root, manifest);
+  if (entry.kind === 'chroot') return [];
+  return [
+    isEnterable(host, entry)
+      ? ok('mounts', root, 'has a mount namespace of its own, which is pinned')
+      : failing('mounts', root, 'has no mount namespace: a mount can not enter the rootfs', prepare),
+  ];
+}
+
+function notLookedAt(path: string): Finding {
+  const message = 'lies on a network filesystem, and was not looked at';
+  return warning('mounts', path, message, 'keep it on a local disk');
+}
+
+/**
+ * @param entries with its target.
+ * @param hostEntries with its source, where that is another table.
+ */
+export function judgeMount(
+  observed: ObservedMount,
+  entries: readonly MountEntry[],
+  hostEntries: readonly MountEntry[] = entries,
+): Finding {
   const { mount, source, target } = observed;
   const subject = source ?? target;
-  switch (stateOf(observed, entries)) {
+  switch (stateOf(observed, entries, hostEntries)) {
     case 'ok':
       return ok(
         'mounts',
@@ -58,7 +72,7 @@ export function judgeMount(observed: ObservedMount, entries: readonly MountEntry
     case 'missing':
       return failing('mounts', subject, `is not mounted in the rootfs, on ${mount.rootfs}`, prepare);
     case 'wrong':
-      if (source !== undefined && mount.access === 'rw' && isReadOnly(source, entries))
+      if (source !== undefined && mount.access === 'rw' && isReadOnly(source, hostEntries))
         return failing(
           'mounts',
           subject,
@@ -126,7 +140,7 @@ export function checkMountMax({ host, entries }: DoctorContext): readonly Findin
 export function judgeMountMax(count: number, maximum: number): Finding {
   const message = `${count} of ${maximum} mounts (fs.mount-max)`;
   const hint = 'see the duplicates above, or raise it with sysctl fs.mount-max';
-  // A volume takes two: on the host and in the rootfs.
+  // A volume takes two where the rootfs is entered by chroot(2): on the host and in the rootfs.
   if (count + 2 > maximum) return failing('mount-max', '/proc/self/mountinfo', message, hint);
   if (count > 0.8 * maximum) return warning('mount-max', '/proc/self/mountinfo', message, hint);
   return ok('mount-max', '/proc/self/mountinfo', message);

@@ -2,7 +2,8 @@ import { enteringArgv } from '../host/enter.ts';
 import type { Answer } from '../host/question.ts';
 import { calledPaths, missingFrom, promisedPrograms } from '../image/versions/check.ts';
 import { isExecutable, trialOf } from '../image/versions/trial.ts';
-import { rootfsEntry } from '../rootfs/enter.ts';
+import { isEnterable, rootfsEntry } from '../rootfs/enter.ts';
+import { hostPathOf } from '../rootfs/host-path.ts';
 import type { DoctorContext } from './context.ts';
 import { type Finding, failing, ok, warning } from './finding.ts';
 
@@ -30,7 +31,8 @@ export function checkContents({ root, manifest }: DoctorContext): readonly Findi
  */
 export async function checkPrograms(context: DoctorContext): Promise<readonly Finding[]> {
   const { host, root, manifest } = context;
-  if (host.stat(`${root}/dev/null`)?.kind !== 'device') return [];
+  if (!isEnterable(host, rootfsEntry(root, manifest))) return [];
+  if (host.stat(hostPathOf('/dev/null', { rootfs: root }, manifest))?.kind !== 'device') return [];
   const promised = promisedPrograms(manifest).filter((path) => isExecutable(root, path));
   const called = calledPaths(root, manifest).filter(
     (path) => hasLibraries.test(path) && !promised.includes(path),

@@ -10,6 +10,7 @@ export const frontHost: Host = {
   effectiveUserId: system.geteuid,
   kill,
   run,
+  withinNamespace: async (file, look) => (await import('./within-namespace.ts')).withinNamespace(file, look),
   connect: async (...args) => (await import('./connect.ts')).connect(...args),
   sleep: (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds)),
   now: system.now,

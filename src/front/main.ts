@@ -74,7 +74,7 @@ function mountInOrder(argv: readonly string[], helperName: HelperName | undefine
     const args =
       helperName === undefined ? parseMountArguments(argv) : parseHelperArguments(helperName, argv);
     if (args.help || args.dryRun || args.json) return undefined;
-    const plan = planMount(toMountRequest(args), settings, layout);
+    const plan = planMount(toMountRequest(args), settings);
     requireRoot(frontHost, 'mounting');
     return { plan, args, layout, settings };
   } catch {

@@ -13,6 +13,7 @@
 #include <net/if.h>
 #include <netinet/in.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -387,6 +388,14 @@ static JSValue process_spawn(JSContext *context, JSValueConst this, int argc, JS
   return result;
 }
 
+/* setns(2) with a mount namespace, and chroot(2) to a directory that is open, unless that is -1. */
+static JSValue process_mounts(JSContext *context, JSValueConst this, int argc, JSValueConst *argv) {
+  (void)this, (void)argc;
+  int root = integer(context, argv[1]);
+  if (setns(integer(context, argv[0]), CLONE_NEWNS) != 0) return outcome(context, -1);
+  return outcome(context, root < 0 || (fchdir(root) == 0 && chroot(".") == 0) ? 0 : -1);
+}
+
 /* The exit status of a child that has ended, 128 + N where signal N ended it; -1 while it runs. */
 static JSValue process_reap(JSContext *context, JSValueConst this, int argc, JSValueConst *argv) {
   (void)this, (void)argc;
@@ -577,6 +586,7 @@ static const JSCFunctionListEntry exports[] = {
     JS_CFUNC_DEF("replace", 1, process_replace),
     JS_CFUNC_DEF("kill", 2, process_kill),
     JS_CFUNC_DEF("spawn", 5, process_spawn),
+    JS_CFUNC_DEF("enterMounts", 2, process_mounts),
     JS_CFUNC_DEF("reap", 1, process_reap),
     JS_CFUNC_DEF("openSignals", 0, signals_open),
     JS_CFUNC_DEF("readSignal", 1, signals_read),

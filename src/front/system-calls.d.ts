@@ -59,6 +59,8 @@ declare module 'system-calls' {
     mountNamespace: number,
     output: number,
   ): readonly number[];
+  /** setns(2) with an open mount namespace; then chroot(2) to an open directory, unless `root` is -1. */
+  function enterMounts(namespace: number, root: number): number;
   /** @returns the status of a child that has ended, 128 + N for signal N; -1 while it runs. */
   function reap(pid: number): number;
 

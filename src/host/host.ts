@@ -45,6 +45,13 @@ export interface Host {
   /** Runs a program to its end, within its limit. */
   run(command: Command): Promise<Outcome>;
   /**
+   * Asks within a mount namespace, with its mounts and its root directory; nothing is run there.
+   * @param file that pins it, or a symlink to that.
+   * @param look asks this Host, by what returns at once: `stat`, `readText`, `mountId`, …
+   * @throws when it can't be entered.
+   */
+  withinNamespace<T>(file: string, look: () => T): Promise<T>;
+  /**
    * Tries to open a TCP connection, and closes it at once.
    * @param address IPv4 or IPv6, no name.
    */

@@ -1,3 +1,4 @@
+import { hostPathOf } from '../rootfs/host-path.ts';
 import type { MountContext } from './context.ts';
 import { isVersion3Volume } from './nfs.ts';
 import type { MountPlan } from './plan.ts';
@@ -6,8 +7,8 @@ import type { MountPlan } from './plan.ts';
  * Whether mount.nfs, given no version, settled for v3. Where nothing ever listened on rpcbind's socket it
  * can't have: so a node that mounts v4 alone pays one stat(2) for this.
  */
-export function negotiatedVersion3(plan: MountPlan, { host, layout }: MountContext): boolean {
-  if (host.stat(`${layout.rootfs}/run/rpcbind.sock`) === undefined) return false;
+export function negotiatedVersion3(plan: MountPlan, { host, layout, manifest }: MountContext): boolean {
+  if (host.stat(hostPathOf('/run/rpcbind.sock', layout, manifest)) === undefined) return false;
   const target = host.lstat(plan.target);
   const volumes = host.readText('/proc/fs/nfsfs/volumes');
   if (target === undefined || volumes === undefined) return false;

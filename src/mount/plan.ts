@@ -1,7 +1,6 @@
 import { MounterError } from '../errors.ts';
 import { exitCode } from '../exit-codes.ts';
 import { nearest } from '../nearest.ts';
-import type { Layout } from '../rootfs/layout.ts';
 import type { Filesystem, NodeSettings } from '../rootfs/manifest.ts';
 import { glusterfsHelperArgv } from './glusterfs.ts';
 import { applyLockPolicy } from './lock-policy.ts';
@@ -18,8 +17,6 @@ export interface MountPlan {
   readonly kind: Filesystem['kind'];
   readonly source: string;
   readonly target: string;
-  /** The target as the host sees it through the rootfs. */
-  readonly rootfsTarget: string;
   /** `-o remount`: the target has to be a mount point already, and stays the same mount. */
   readonly isRemount: boolean;
   /** Where a failure of its servers is remembered for a while; undefined when none is. */
@@ -57,7 +54,7 @@ export type MountStep =
  * @throws MounterError (usage) when the manifest does not offer the type, or the target is outside every
  *   identity mount.
  */
-export function planMount(asked: MountRequest, manifest: NodeSettings, layout: Layout): MountPlan {
+export function planMount(asked: MountRequest, manifest: NodeSettings): MountPlan {
   const filesystem = filesystemOf(asked.fstype, manifest);
   const { options, notices } =
     filesystem.kind === 'nfs'
@@ -90,7 +87,6 @@ export function planMount(asked: MountRequest, manifest: NodeSettings, layout: L
     kind: filesystem.kind,
     source: request.source,
     target: request.target,
-    rootfsTarget: `${layout.rootfs}${request.target}`,
     isRemount,
     memory,
     notices,

@@ -2,6 +2,7 @@ import { MounterError } from '../errors.ts';
 import { exitCode } from '../exit-codes.ts';
 import { isSameFile } from '../host/host.ts';
 import { requireRootfs } from '../rootfs/enter.ts';
+import { hostPathOf } from '../rootfs/host-path.ts';
 import type { MountContext } from './context.ts';
 
 /** What has to be there before a helper can run. */
@@ -36,8 +37,8 @@ function isOurselves(subject: string): MounterError {
 }
 
 /** @throws MounterError (system) when the helper would not find its device. */
-export function checkDevice(path: string, { host, layout }: MountContext): void {
-  if (host.stat(`${layout.rootfs}${path}`)?.kind === 'device') return;
+export function checkDevice(path: string, { host, layout, manifest }: MountContext): void {
+  if (host.stat(hostPathOf(path, layout, manifest))?.kind === 'device') return;
   const isOnHost = host.stat(path)?.kind === 'device';
   throw new MounterError(
     isOnHost ? 'the device is not in the rootfs' : 'the device is missing on this node',

@@ -1,7 +1,7 @@
 import { isSameFile } from '../host/host.ts';
-import { type MountEntry, readMountinfo } from '../host/mountinfo.ts';
 import type { MountContext } from './context.ts';
 import type { MountPlan } from './plan.ts';
+import { mountsInRootfs, type RootfsMount } from './rootfs-view.ts';
 import { isSourceOf, type TargetState, walkTo } from './target.ts';
 
 /**
@@ -32,25 +32,13 @@ export function isAtTarget(plan: MountPlan, before: TargetState, context: MountC
  * Where `plan.source` was mounted instead: in the rootfs outside of every shared directory, where nothing else
  * ever mounts. Reads mountinfo: for the failing call alone.
  */
-export function straysOf(plan: MountPlan, context: MountContext): readonly string[] {
-  return readMountinfo(context.host)
-    .filter((entry) => isSourceOf(plan, entry) && isOutsideInRootfs(entry, context))
-    .map(({ mountPoint }) => mountPoint)
-    .reverse();
+export async function straysOf(plan: MountPlan, context: MountContext): Promise<readonly RootfsMount[]> {
+  const found = await mountsInRootfs(context);
+  return found.filter(({ entry, place }) => isSourceOf(plan, entry) && !isShared(place, context)).reverse();
 }
 
-function isOutsideInRootfs({ mountPoint }: MountEntry, { layout, manifest }: MountContext): boolean {
-  const place = placeInRootfs(mountPoint, layout);
-  if (place === undefined) return false;
-  return !manifest.mounts.mounter.some(
+function isShared(place: string, { manifest }: MountContext): boolean {
+  return manifest.mounts.mounter.some(
     ({ propagation, rootfs }) => propagation === 'shared' && place.startsWith(`${rootfs}/`),
   );
-}
-
-/** The path as the helper sees it: what follows `versions/<digest>`. */
-function placeInRootfs(path: string, layout: MountContext['layout']): string | undefined {
-  if (path.startsWith(`${layout.rootfs}/`)) return path.slice(layout.rootfs.length);
-  if (!path.startsWith(`${layout.versions}/`)) return undefined;
-  const slash = path.indexOf('/', layout.versions.length + 1);
-  return slash < 0 ? undefined : path.slice(slash);
 }

@@ -2,6 +2,7 @@ import { MounterError } from '../errors.ts';
 import { exitCode } from '../exit-codes.ts';
 import { isSameFile, type Way, type WayStep } from '../host/host.ts';
 import { type MountEntry, readMountinfo } from '../host/mountinfo.ts';
+import { isEnterable, notPrepared, rootfsEntry } from '../rootfs/enter.ts';
 import type { MountContext } from './context.ts';
 import { canonicalGlusterfsSource, glusterfsKernelTypes } from './glusterfs.ts';
 import { canonicalNfsSource, nfsKernelTypes } from './nfs.ts';
@@ -37,6 +38,7 @@ export function checkTarget(
     const entry = mountEntryAt(plan.target, mountId, context);
     if (plan.isRemount) {
       refuseWithinVolume(plan.target, identityMount);
+      if (context.manifest.enter === 'namespace') requirePrepared(plan.target, context);
       return state;
     }
     if (entry !== undefined && isSourceOf(plan, entry)) return 'mounted';
@@ -44,7 +46,7 @@ export function checkTarget(
   }
   if (plan.isRemount)
     throw targetError(plan.target, 'remount: nothing is mounted on the target', 'mount it first');
-  checkDirectory(plan, steps[way.length], context);
+  checkDirectory(plan.target, steps[way.length], context);
   refuseWithinVolume(plan.target, identityMount);
   return state;
 }
@@ -89,19 +91,30 @@ function missingTarget(target: string, step: WayStep | undefined): MounterError 
     : targetError(target, 'the target is not a directory', 'mount on a directory');
 }
 
-/** A directory, and the very same one inside the rootfs: that proves the identity mount, however many mounts there are. */
-function checkDirectory(
-  { target, rootfsTarget }: MountPlan,
-  step: WayStep | undefined,
-  { host }: MountContext,
-): void {
+/**
+ * A directory, and the very same one inside the rootfs: that proves the identity mount, however many mounts there
+ * are. In a mount namespace of its own `prepare` has proved it; a helper that does not see the directory fails,
+ * and a mount that does not reach the host is found after it.
+ */
+function checkDirectory(target: string, step: WayStep | undefined, context: MountContext): void {
   if (step?.kind === 'symlink')
     throw targetError(target, 'the target is a symlink', 'mount on the directory itself');
   if (step?.kind !== 'directory')
     throw targetError(target, 'the target is not a directory', 'mount on a directory');
-  if (isSameFile(step, host.lstat(rootfsTarget))) return;
-  throw new MounterError('the rootfs does not see this directory: the node is not prepared', {
-    subject: target,
+  const { host, layout, manifest } = context;
+  if (manifest.enter === 'namespace') requirePrepared(target, context);
+  else if (!isSameFile(step, host.lstat(layout.rootfs + target))) throw notSeen(target);
+}
+
+/** @throws MounterError (system) where the rootfs has no mount namespace to enter. */
+function requirePrepared(subject: string, { host, layout, manifest }: MountContext): void {
+  if (isEnterable(host, rootfsEntry(layout.rootfs, manifest))) return;
+  throw notPrepared(subject);
+}
+
+function notSeen(subject: string): MounterError {
+  return new MounterError('the rootfs does not see this directory: the node is not prepared', {
+    subject,
     status: exitCode.system,
     hint: 'run mounter prepare',
   });

@@ -1,8 +1,9 @@
 import type { MountContext } from './context.ts';
 import { glusterfsDaemonsOf } from './glusterfs.ts';
 import type { MountPlan } from './plan.ts';
+import { isMountPointInRootfs, unmount, unmountInRootfs, unmountMount } from './rootfs-view.ts';
 import { isAtTarget, straysOf } from './strays.ts';
-import { parentOf, type TargetState } from './target.ts';
+import type { TargetState } from './target.ts';
 
 /** More than any stack of mounts that calls at once could leave. */
 const maximumLayers = 8;
@@ -17,16 +18,16 @@ export async function undoMount(plan: MountPlan, before: TargetState, context: M
   if (plan.isRemount) return;
   if (plan.kind === 'glusterfs') await endGlusterfsDaemons(plan.target, context);
   // In the rootfs first, which takes the host's along: through that mount umount(8) follows no symlink.
-  for (let layer = 0; layer < maximumLayers && isInRootfs(plan, context); layer++)
-    await unmount(plan.rootfsTarget, context);
+  for (let layer = 0; layer < maximumLayers && (await isInRootfs(plan, context)); layer++)
+    await unmountInRootfs(plan.target, context);
   for (let layer = 0; layer < maximumLayers && isStillThere(plan, before, context); layer++) {
-    await unmount(plan.target, context);
+    await unmount(plan.target, undefined, context);
   }
 }
 
-function isInRootfs({ rootfsTarget }: MountPlan, { host }: MountContext): boolean {
-  const mountId = host.mountId(rootfsTarget);
-  return mountId !== undefined && mountId !== host.mountId(parentOf(rootfsTarget));
+/** A rootfs that can't be entered has nothing of ours. */
+function isInRootfs({ target }: MountPlan, context: MountContext): Promise<boolean> {
+  return isMountPointInRootfs(target, context).catch(() => false);
 }
 
 /** By another way it would be another's mount. */
@@ -36,10 +37,10 @@ function isStillThere(plan: MountPlan, before: TargetState, context: MountContex
 
 /** @returns where in the rootfs the source was mounted instead of on the target, and is no more. */
 export async function undoStrays(plan: MountPlan, context: MountContext): Promise<readonly string[]> {
-  const strays = straysOf(plan, context);
+  const strays = await straysOf(plan, context).catch(() => []);
   if (strays.length > 0 && plan.kind === 'glusterfs') await endGlusterfsDaemons(plan.target, context);
-  for (const path of strays) await unmount(path, context);
-  return strays;
+  for (const stray of strays) await unmountMount(stray, context);
+  return strays.map(({ entry }) => entry.mountPoint);
 }
 
 /** SIGTERM makes it unmount itself, within 0.3 to 1.1 s measured; after SIGKILL its mount answers ENOTCONN. */
@@ -58,17 +59,4 @@ async function untilGone(target: string, context: MountContext, milliseconds: nu
 
 function daemonsOf(target: string, { host, layout }: MountContext) {
   return glusterfsDaemonsOf(host, target, layout.rootfs);
-}
-
-/** umount(8), and where that fails or hangs a lazy one: the directory is free at once. */
-async function unmount(path: string, { host, manifest }: MountContext): Promise<void> {
-  const terminateMs = manifest.limits.terminateSeconds * 1000;
-  const umount = host.findProgram('umount');
-  const outcome = await host.run({
-    argv: [umount, '--no-canonicalize', path],
-    deadlineMs: 5000,
-    terminateMs,
-  });
-  if (outcome.status === 0) return;
-  await host.run({ argv: [umount, '--no-canonicalize', '-l', path], deadlineMs: 5000, terminateMs });
 }

@@ -2,8 +2,9 @@ import { MounterError } from '../errors.ts';
 import { exitCode } from '../exit-codes.ts';
 import type { MountContext } from './context.ts';
 import { type MountPlan, optionsOf } from './plan.ts';
+import { isMountPointInRootfs } from './rootfs-view.ts';
 import { isAtTarget } from './strays.ts';
-import { isSourceOf, mountEntryAt, parentOf, type TargetState } from './target.ts';
+import { isSourceOf, mountEntryAt, type TargetState } from './target.ts';
 import { undoMount, undoStrays } from './undo.ts';
 
 /**
@@ -24,8 +25,7 @@ export async function verifyMounted(
   const mountId = context.host.mountId(plan.target);
   if (plan.isRemount ? mountId === before.mountId : isMountedAsAsked(plan, before, context)) return;
   if (!plan.isRemount) await refuseStrays(plan, helperOutput, context);
-  const isMountedInRootfs =
-    context.host.mountId(plan.rootfsTarget) !== context.host.mountId(parentOf(plan.rootfsTarget));
+  const isMountedInRootfs = await isMountPointInRootfs(plan.target, context);
   await undoMount(plan, before, context);
   if (isMountedInRootfs) throw notPropagated(plan, helperOutput);
   throw await nothingMounted(plan, helperOutput, startedMs, context);

@@ -1,5 +1,6 @@
 import { type Host, isSameFile, type ProcessInformation } from '../host/host.ts';
 import type { NodeSettings } from './manifest.ts';
+import { rootStatus } from './root-processes.ts';
 
 /** Which of the processes on the node run inside a rootfs of ours. */
 
@@ -8,21 +9,22 @@ export interface RootfsProcess extends ProcessInformation {
 }
 
 /**
- * The processes whose root directory is a version below `versions`. The directory itself is compared: in
- * another mount namespace another directory may have the same path.
- * @param versions MOUNTER_HOME/versions, without symlinks.
+ * The processes whose root directory is one of `directories`. The directories themselves are compared: in a
+ * mount namespace of its own a rootfs is called `/`, and another directory may have the same path there.
+ * @param directories versions of the rootfs; symlinks are followed.
  */
 export function rootfsProcesses(
   host: Host,
-  versions: string,
+  directories: readonly string[],
   manifest: NodeSettings,
 ): readonly RootfsProcess[] {
+  const wanted = directories.map((directory) => host.stat(directory));
   return host
     .processes()
-    .filter(
-      ({ pid, root }) =>
-        root?.startsWith(`${versions}/`) && isSameFile(host.stat(`/proc/${pid}/root/.`), host.stat(root)),
-    )
+    .filter(({ pid }) => {
+      const root = rootStatus(host, pid);
+      return root !== undefined && wanted.some((directory) => isSameFile(root, directory));
+    })
     .map((process) => ({ ...process, role: roleOf(process, manifest) }));
 }
 

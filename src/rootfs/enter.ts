@@ -22,6 +22,14 @@ export function rootfsEntry(directory: string, { enter }: Pick<NodeSettings, 'en
   }
 }
 
+export function notPrepared(subject: string): MounterError {
+  return new MounterError('the rootfs has no mount namespace to enter: the node is not prepared', {
+    subject,
+    status: exitCode.system,
+    hint: 'run mounter prepare',
+  });
+}
+
 /** @throws MounterError (system) when `rootfs` leads to no directory. */
 export function requireRootfs(host: Host, layout: Layout): void {
   if (host.stat(layout.rootfs)?.kind === 'directory') return;
@@ -30,4 +38,18 @@ export function requireRootfs(host: Host, layout: Layout): void {
     status: exitCode.system,
     hint: 'run mounter install SOURCE, then mounter prepare',
   });
+}
+
+/**
+ * Whether a call can enter. A mount namespace is pinned from `prepare` to the next reboot or `teardown`; the
+ * kernel shows all namespaces as files of one filesystem.
+ */
+export function isEnterable(host: Host, entry: RootfsEntry): boolean {
+  if (entry.kind === 'chroot') return host.stat(entry.directory)?.kind === 'directory';
+  return isPinned(host, entry.file);
+}
+
+export function isPinned(host: Host, file: string): boolean {
+  const pinned = host.stat(file);
+  return pinned !== undefined && pinned.device === host.stat('/proc/self/ns/mnt')?.device;
 }

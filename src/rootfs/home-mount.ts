@@ -27,6 +27,20 @@ function isOrderly(home: string, layers: readonly MountEntry[], entries: readonl
     : ours(home, entries).every(isInside([top], entries));
 }
 
+/**
+ * The same for a rootfs that is entered by a mount namespace: there nothing is mounted in home, so that it
+ * need not be a mount, unless nothing in it could be run.
+ */
+export function planExecutableHome(home: string, entries: readonly MountEntry[]): readonly MountAction[] {
+  return isNoexec(home, entries) ? planHome(home, entries) : [];
+}
+
+/** Of the filesystem that home lies on, whatever our own bind makes of it. */
+function isNoexec(home: string, entries: readonly MountEntry[]): boolean {
+  const foreign = entries.filter((entry) => entry.mountPoint !== home || !isSelfBind(entry, entries));
+  return containingMount(foreign, home).mountOptions.includes('noexec');
+}
+
 function layHome(home: string, entries: readonly MountEntry[]): readonly MountAction[] {
   const entry = entries.findLast(({ mountPoint }) => mountPoint === home);
   const options = (entry ?? containingMount(entries, home)).mountOptions;
@@ -55,6 +69,20 @@ function bindActions(home: string, entries: readonly MountEntry[]): readonly Mou
  */
 export function planHomeRemoval(home: string, entries: readonly MountEntry[]): readonly MountAction[] {
   const binds = entries.filter((entry) => entry.mountPoint === home && isSelfBind(entry, entries));
+  return removal(home, binds, entries);
+}
+
+/** Takes away what a rootfs needs that is entered by chroot(2), and one with a mount namespace does not. */
+export function planChrootRemoval(home: string, entries: readonly MountEntry[]): readonly MountAction[] {
+  return isNoexec(home, entries) ? removal(home, [], entries) : planHomeRemoval(home, entries);
+}
+
+/** @param binds of home that go, with all that is mounted on them. */
+function removal(
+  home: string,
+  binds: readonly MountEntry[],
+  entries: readonly MountEntry[],
+): readonly MountAction[] {
   const goesAlong = isInside(binds, entries);
   const left = ours(home, entries).filter((entry) => !goesAlong(entry));
   const ids = new Set(left.map(({ mountId }) => mountId));

@@ -1,9 +1,9 @@
-import { existsSync, realpathSync } from 'node:fs';
 import type { Host, ProcessInformation } from '../host/host.ts';
 import { roleOf, rootfsProcesses } from './daemons.ts';
 import type { Layout } from './layout.ts';
 import { type ListeningAddresses, readListeningAddresses } from './listening-addresses.ts';
 import { type LockServicesContext, lockServicesAnswer, rpcinfo } from './lock-services.ts';
+import { versionDirectories } from './version-directories.ts';
 
 /** What rpcbind and rpc.statd of this node are doing; only root can see all of it. */
 export interface LockServicesState {
@@ -87,6 +87,7 @@ function ownPids(
   processes: readonly ProcessInformation[],
 ): readonly number[] {
   const once: Host = { ...host, processes: () => processes };
-  const versions = existsSync(layout.versions) ? realpathSync(layout.versions) : layout.versions;
-  return rootfsProcesses(once, versions, manifest).map(({ pid }) => pid);
+  return rootfsProcesses(once, [layout.rootfs, ...versionDirectories(layout)], manifest).map(
+    ({ pid }) => pid,
+  );
 }

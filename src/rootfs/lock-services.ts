@@ -82,7 +82,7 @@ export async function moveLockServicesToScopes({
   layout,
 }: LockServicesContext): Promise<void> {
   await moveToScopes(host, () =>
-    rootfsProcesses(host, layout.versions, manifest).filter(
+    rootfsProcesses(host, [layout.rootfs], manifest).filter(
       ({ role }) => role === 'rpcbind' || role === 'statd' || role === 'sm-notify',
     ),
   );

@@ -48,9 +48,14 @@ function makeFromImage(directory: string, imageDirectory: string, mode: number):
   renameSync(unfinished, directory);
 }
 
+/** The host path without symlinks, as mountinfo has it; undefined for a tmpfs. */
+export function sourceOf({ host }: ManifestMount): string | undefined {
+  return host !== undefined && existsSync(host) ? realpathSync(host) : host;
+}
+
 export function observe(mount: ManifestMount, root: string, host: Host): ObservedMount {
   const target = `${root}${mount.rootfs}`;
-  const source = mount.host !== undefined && existsSync(mount.host) ? realpathSync(mount.host) : mount.host;
+  const source = sourceOf(mount);
   const isSame = source !== undefined && isSameFile(host.stat(source), host.stat(target));
   return { mount, source, target, isSame };
 }

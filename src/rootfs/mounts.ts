@@ -39,15 +39,23 @@ export function planRootfsMount(
   }
 }
 
-export function stateOf(observed: ObservedMount, entries: readonly MountEntry[]): MountState {
+/**
+ * @param entries with `target`.
+ * @param hostEntries with `source`: another table where the rootfs has a mount namespace of its own.
+ */
+export function stateOf(
+  observed: ObservedMount,
+  entries: readonly MountEntry[],
+  hostEntries: readonly MountEntry[] = entries,
+): MountState {
   const { mount, target, isSame } = observed;
   const stack = entries.filter((entry) => entry.mountPoint === target);
   const entry = stack.at(-1);
   if (entry === undefined) return 'missing';
   if (stack.length > 1) return 'wrong';
   if (mount.type === 'tmpfs') return entry.fstype === 'tmpfs' ? 'ok' : 'wrong';
-  if (!isSame || !hasPropagation(observed, entry, entries)) return 'wrong';
-  return isReadOnly(entry) === needsReadOnly(observed, entries) ? 'ok' : 'wrong';
+  if (!isSame || !hasPropagation(observed, entry, hostEntries)) return 'wrong';
+  return isReadOnly(entry) === needsReadOnly(observed, hostEntries) ? 'ok' : 'wrong';
 }
 
 function isReadOnly(entry: MountEntry): boolean {
@@ -79,7 +87,8 @@ function hasPropagation(
   }
 }
 
-function mountActions(
+/** @param entries of the host. */
+export function mountActions(
   { mount, source, target }: ObservedMount,
   entries: readonly MountEntry[],
 ): readonly MountAction[] {

@@ -1,7 +1,9 @@
 import { existsSync, realpathSync } from 'node:fs';
 import { type MountEntry, mountsBelow, readMountinfo } from '../host/mountinfo.ts';
 import { roleOf } from './daemons.ts';
+import { planChrootRemoval } from './home-mount.ts';
 import { applyActions, detachActions } from './mount-actions.ts';
+import { pinOf, unpinOthers } from './namespace/pins.ts';
 import type { PrepareContext } from './prepare.ts';
 import { processesIn } from './root-processes.ts';
 
@@ -12,12 +14,37 @@ import { processesIn } from './root-processes.ts';
  */
 
 /**
+ * Takes away what calls enter no more, now that they enter `root`: the namespaces of other versions, and what
+ * the other way to enter has left. What runs from there goes on. To be called after every switch.
+ * @param root the version in use, without symlinks.
+ * @returns what was done, a line each.
+ */
+export async function retireOthers(root: string, context: PrepareContext): Promise<readonly string[]> {
+  const { host, manifest } = context;
+  if (manifest.enter === 'chroot')
+    return [...(await detachOldViews(root, context)), ...(await unpinOthers(undefined, host))];
+  return [...(await removeChrootMounts(root, context)), ...(await unpinOthers(pinOf(root), host))];
+}
+
+/** All of them, unless a helper is at work between them: what it mounts would not reach the host. */
+async function removeChrootMounts(root: string, context: PrepareContext): Promise<readonly string[]> {
+  const { host, layout, manifest } = context;
+  const actions = planChrootRemoval(realpathSync(layout.home), readMountinfo(host));
+  if (actions.length === 0) return [];
+  const versions = realpathSync(layout.versions);
+  const needing = host
+    .processes()
+    .find((process) => process.root?.startsWith(`${versions}/`) && roleOf(process, manifest) === 'other');
+  return needing === undefined ? applyActions(actions) : detachOldViews(root, context);
+}
+
+/**
  * Detaches the kubelet directory from every version but `root`, where nothing runs in it but daemons. Never
  * a volume on the host: the view is made private first.
  * @param root the version in use, without symlinks.
  * @returns what was done, a line each.
  */
-export async function detachOldViews(
+async function detachOldViews(
   root: string,
   { host, layout, manifest }: PrepareContext,
 ): Promise<readonly string[]> {

@@ -3,15 +3,17 @@ import { basename, dirname } from 'node:path';
 import { writeAtomically } from '../host/files.ts';
 import type { Host } from '../host/host.ts';
 import { type MountEntry, readMountinfo } from '../host/mountinfo.ts';
-import { planHome } from './home-mount.ts';
+import { planExecutableHome, planHome } from './home-mount.ts';
 import { failuresDirectory, type Layout, runDirectory } from './layout.ts';
 import { isOnLocalFilesystem } from './local-filesystem.ts';
 import type { Manifest, ManifestMount } from './manifest.ts';
 import { applyActions, detachActions, type MountAction } from './mount-actions.ts';
 import { makeHostPath, makeMountPoint, observe } from './mount-points.ts';
-import { planRootfsMount, stateOf } from './mounts.ts';
+import { isInPlace } from './mount-states.ts';
+import { planRootfsMount } from './mounts.ts';
+import { prepareNamespace } from './namespace/prepare.ts';
 import { forbidSymlinks } from './no-symlinks.ts';
-import { startStatdActions, startStatdMount } from './place-start-statd.ts';
+import { startStatdMount, writeStartStatd } from './place-start-statd.ts';
 import { refreshResolvConf } from './resolver/refresh.ts';
 import { recordSelfBind } from './self-binds.ts';
 import { settingsFile, settingsText } from './settings.ts';
@@ -35,16 +37,40 @@ export async function prepareRootfs(
   root: string,
   { host, layout, manifest }: PrepareContext,
 ): Promise<readonly string[]> {
-  const done: string[] = [];
-  const apply = async (actions: readonly MountAction[]) => {
-    done.push(...(await applyActions(actions)));
-  };
+  const context = { host, layout, manifest };
   // What is made here is for daemons that are not root.
   process.umask(0o022);
   mkdirSync(runDirectory, { recursive: true, mode: 0o755 });
   emptyFailures();
-  await apply(planHome(realpathSync(layout.home), readMountinfo(host)));
-  for (const mount of manifest.mounts.mounter) {
+  const done = [...(await applyActions(planHomeOf(manifest, layout, readMountinfo(host))))];
+  done.push(...writeStartStatd(context));
+  const layMounts = manifest.enter === 'chroot' ? layOnHost : layInNamespace;
+  done.push(...(await layMounts(root, context)));
+  done.push(...makeResolvConf(root, context));
+  rememberSettings(context);
+  return done;
+}
+
+/** What home itself has to be. */
+export function planHomeOf(
+  { enter }: Pick<Manifest, 'enter'>,
+  layout: Layout,
+  entries: readonly MountEntry[],
+): readonly MountAction[] {
+  const home = realpathSync(layout.home);
+  return enter === 'chroot' ? planHome(home, entries) : planExecutableHome(home, entries);
+}
+
+/** Where the rootfs is entered by chroot(2), it has its mounts on the host. */
+async function layOnHost(
+  root: string,
+  { host, layout, manifest }: PrepareContext,
+): Promise<readonly string[]> {
+  const done: string[] = [];
+  const apply = async (actions: readonly MountAction[]) => {
+    done.push(...(await applyActions(actions)));
+  };
+  for (const mount of wantedMounts(layout, manifest)) {
     await apply(uncoverActions(mount, root, readMountinfo(host)));
     if (!makeHostPath(mount, root)) continue;
     if (mount.propagation === 'shared') await apply(shareActions(mount, readMountinfo(host)));
@@ -53,9 +79,6 @@ export async function prepareRootfs(
     await apply(planRootfsMount(observed, readMountinfo(host)));
     if (mount.propagation === 'shared') done.push(...(await forbidSymlinks(observed.target, host)));
   }
-  await apply(startStatdActions(root, { host, layout, manifest }, done));
-  done.push(...makeResolvConf(root, { host, layout, manifest }));
-  rememberSettings({ host, layout, manifest });
   return done;
 }
 
@@ -63,6 +86,22 @@ export async function prepareRootfs(
 function emptyFailures(): void {
   mkdirSync(failuresDirectory, { recursive: true, mode: 0o700 });
   for (const name of readdirSync(failuresDirectory)) rmSync(`${failuresDirectory}/${name}`, { force: true });
+}
+
+/** Where it has a mount namespace, the host has but the shared directories. */
+async function layInNamespace(root: string, context: PrepareContext): Promise<readonly string[]> {
+  const { host, layout, manifest } = context;
+  const done: string[] = [];
+  const mounts = wantedMounts(layout, manifest).filter((mount) => makeHostPath(mount, root));
+  for (const mount of mounts)
+    if (mount.propagation === 'shared')
+      done.push(...(await applyActions(shareActions(mount, readMountinfo(host)))));
+  return [...done, ...(await prepareNamespace(root, mounts, context))];
+}
+
+/** Those of the manifest, and the start-statd that is ours. */
+export function wantedMounts(layout: Layout, manifest: Manifest): readonly ManifestMount[] {
+  return [...manifest.mounts.mounter, startStatdMount(layout, manifest)];
 }
 
 /** For the mounts to come; not worth a line. */
@@ -111,12 +150,13 @@ function removeUnfinished(path: string): void {
 }
 
 /** Whether every mount of the manifest is in place for `root`, and its start-statd. */
-export function isPrepared(root: string, { host, layout, manifest }: PrepareContext): boolean {
-  const entries = readMountinfo(host);
-  if (planHome(realpathSync(layout.home), entries).length > 0) return false;
-  return [...manifest.mounts.mounter, startStatdMount(layout, manifest)].every(
-    (mount) =>
-      (mount.optional && mount.host !== undefined && !existsSync(mount.host)) ||
-      stateOf(observe(mount, root, host), entries) === 'ok',
-  );
+export async function isPrepared(root: string, context: PrepareContext): Promise<boolean> {
+  const { host, layout, manifest } = context;
+  if (planHomeOf(manifest, layout, readMountinfo(host)).length > 0) return false;
+  return isInPlace(root, wantedMounts(layout, manifest).filter(isWanted), context);
+}
+
+/** What the host lacks is left out, where it may. */
+export function isWanted({ optional, host }: ManifestMount): boolean {
+  return !optional || host === undefined || existsSync(host);
 }

@@ -16,7 +16,8 @@ export function processesIn(
   );
 }
 
-function rootStatus(host: Host, pid: number): ReturnType<Host['stat']> {
+/** Of the root directory of a process; undefined where there is none to see. */
+export function rootStatus(host: Host, pid: number): ReturnType<Host['stat']> {
   try {
     return host.stat(`/proc/${pid}/root/.`);
   } catch {

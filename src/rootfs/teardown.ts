@@ -12,8 +12,10 @@ import { failuresDirectory, type Layout } from './layout.ts';
 import type { Manifest } from './manifest.ts';
 import { applyActions, detachActions } from './mount-actions.ts';
 import { isSelfBind } from './mount-tree.ts';
+import { removePins, unlink } from './namespace/pins.ts';
 import { processesIn } from './root-processes.ts';
 import { undoSelfBinds } from './self-binds.ts';
+import { versionDirectories } from './version-directories.ts';
 import { type Volume, volumesBelow, volumesOf } from './volumes.ts';
 import { readKubeletRoots } from './way-out.ts';
 
@@ -38,6 +40,8 @@ export async function teardown(context: TeardownContext): Promise<readonly strin
   await endVolumes(context, done);
   await endDaemons(context, done);
   done.push(...(await applyActions(planHomeRemoval(realpathSync(layout.home), readMountinfo(host)))));
+  done.push(...(await removePins(host)));
+  for (const version of versionDirectories(layout)) unlink(version);
   done.push(...(await removeKubeletRoots(host)));
   done.push(...(await undoSelfBinds(host)));
   rmSync(failuresDirectory, { recursive: true, force: true, maxRetries: 3 });
@@ -85,9 +89,7 @@ function running({ host, layout, manifest }: TeardownContext): readonly RootfsPr
   const inKubeletRoots = readKubeletRoots(host).flatMap(({ root }) =>
     existsSync(root) ? processesIn(host, root, processes) : [],
   );
-  const inVersions = existsSync(layout.versions)
-    ? rootfsProcesses(host, realpathSync(layout.versions), manifest)
-    : [];
+  const inVersions = rootfsProcesses(host, versionDirectories(layout), manifest);
   return [
     ...inVersions,
     ...inKubeletRoots.map((process) => ({ ...process, role: roleOf(process, manifest) })),

@@ -1,3 +1,5 @@
+import type { Manifest } from '../rootfs/manifest.ts';
+
 /**
  * What a unit can be denied although its mounts have to reach the host, and its processes must not keep a
  * copy of the mount table. Everything that gives a service a mount namespace of its own is out, since systemd
@@ -8,7 +10,6 @@
  */
 const common = [
   'NoNewPrivileges=yes',
-  'RestrictNamespaces=yes',
   'RestrictRealtime=yes',
   'RestrictSUIDSGID=yes',
   'LockPersonality=yes',
@@ -18,17 +19,31 @@ const common = [
   'SystemCallErrorNumber=EPERM',
 ];
 
-/** Mounts, makes files in the rootfs, and looks at other processes' roots; no network. */
-export const prepareHardening: readonly string[] = [
-  ...common,
-  'RestrictAddressFamilies=AF_UNIX',
-  'IPAddressDeny=any',
-  'CapabilityBoundingSet=CAP_SYS_ADMIN CAP_SYS_CHROOT CAP_SYS_PTRACE CAP_DAC_OVERRIDE CAP_DAC_READ_SEARCH CAP_CHOWN CAP_FOWNER CAP_MKNOD',
-];
+type Enter = Manifest['enter'];
 
-/** Enters the rootfs, replaces a daemon that is deaf, and gives up root; no mounts. */
-export const lockServiceHardening: readonly string[] = [
-  ...common,
-  'RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6 AF_NETLINK',
-  'CapabilityBoundingSet=CAP_SYS_CHROOT CAP_SYS_PTRACE CAP_KILL CAP_DAC_OVERRIDE CAP_DAC_READ_SEARCH CAP_CHOWN CAP_FOWNER CAP_SETUID CAP_SETGID CAP_SETPCAP CAP_NET_BIND_SERVICE',
-];
+/** The rootfs's own mount namespace is made and entered, where it has one, and no other kind of namespace ever. */
+function restrictNamespaces(enter: Enter): string {
+  return enter === 'namespace' ? 'RestrictNamespaces=mnt' : 'RestrictNamespaces=yes';
+}
+
+/** Mounts, makes files in the rootfs, and looks at other processes' roots; no network. */
+export function prepareHardening(enter: Enter): readonly string[] {
+  return [
+    ...common,
+    restrictNamespaces(enter),
+    'RestrictAddressFamilies=AF_UNIX',
+    'IPAddressDeny=any',
+    'CapabilityBoundingSet=CAP_SYS_ADMIN CAP_SYS_CHROOT CAP_SYS_PTRACE CAP_DAC_OVERRIDE CAP_DAC_READ_SEARCH CAP_CHOWN CAP_FOWNER CAP_MKNOD',
+  ];
+}
+
+/** Enters the rootfs, replaces a daemon that is deaf, and gives up root; no mounts. setns(2) wants CAP_SYS_ADMIN. */
+export function lockServiceHardening(enter: Enter): readonly string[] {
+  const entering = enter === 'namespace' ? 'CAP_SYS_ADMIN CAP_SYS_CHROOT' : 'CAP_SYS_CHROOT';
+  return [
+    ...common,
+    restrictNamespaces(enter),
+    'RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6 AF_NETLINK',
+    `CapabilityBoundingSet=${entering} CAP_SYS_PTRACE CAP_KILL CAP_DAC_OVERRIDE CAP_DAC_READ_SEARCH CAP_CHOWN CAP_FOWNER CAP_SETUID CAP_SETGID CAP_SETPCAP CAP_NET_BIND_SERVICE`,
+  ];
+}

@@ -7,22 +7,24 @@ import { kubeletDirectory, mounterHome, type ScratchNode } from '../fixtures/nam
 
 /** Real GlusterFS, from a server in a network namespace that the node shares. */
 
-test('a volume is mounted as kubelet asks for it: 2 entries, data on the brick, gone after umount', async (t) => {
-  await using s = await setting();
-  const target = await newTarget(s.node);
-  t.deepEqual(await mount(s.node, s.source, target), { status: 0, stdout: '', stderr: '' });
-  await s.node.shell(`echo hello >${target}/file`);
-  t.is(readFileSync(`${s.server.brickPath('v1')}/file`, 'utf8'), 'hello\n');
-  t.deepEqual(
-    s.node.entriesOf(target).map(({ fstype, source }) => [fstype, source]),
-    Array(2).fill(['fuse.glusterfs', s.source]),
-  );
-  const status = JSON.parse((await s.node.mounter('status', '--json')).stdout);
-  t.like(status.volumes[0], { source: s.source, target, entries: 2 });
-  await s.node.shell(`umount ${target}`);
-  while (daemonsOf(target).length > 0) await setTimeout(20);
-  nothingLeft(t, s.node, target);
-});
+for (const enter of ['namespace', 'chroot'] as const) {
+  test(`${enter}: a volume is mounted as kubelet asks for it: no entry too many, data on the brick, gone after umount`, async (t) => {
+    await using s = await setting(enter);
+    const target = await newTarget(s.node);
+    t.deepEqual(await mount(s.node, s.source, target), { status: 0, stdout: '', stderr: '' });
+    await s.node.shell(`echo hello >${target}/file`);
+    t.is(readFileSync(`${s.server.brickPath('v1')}/file`, 'utf8'), 'hello\n');
+    t.deepEqual(
+      s.node.entriesOf(target).map(({ fstype, source }) => [fstype, source]),
+      Array(s.node.entriesPerVolume).fill(['fuse.glusterfs', s.source]),
+    );
+    const status = JSON.parse((await s.node.mounter('status', '--json')).stdout);
+    t.like(status.volumes[0], { source: s.source, target, entries: s.node.entriesPerVolume });
+    await s.node.shell(`umount ${target}`);
+    while (daemonsOf(target).length > 0) await setTimeout(20);
+    nothingLeft(t, s.node, target);
+  });
+}
 
 test('the daemon outlives the call and holds none of its descriptors', async (t) => {
   await using s = await setting();
@@ -52,7 +54,7 @@ test('ways to write one volume, and its sub-directory', async (t) => {
   const target = await newTarget(s.node);
   t.is((await mount(s.node, `${s.server.address}:v1/sub/deep`, target)).status, 0);
   t.is(await s.node.shell(`cat ${target}/file`), 'deep\n');
-  t.is(s.node.entriesOf(first).length, 2);
+  t.is(s.node.entriesOf(first).length, s.node.entriesPerVolume);
 });
 
 test('four calls for one target at once: all succeed, one mount, one daemon', async (t) => {
@@ -60,7 +62,7 @@ test('four calls for one target at once: all succeed, one mount, one daemon', as
   const target = await newTarget(s.node);
   const calls = await Promise.all([1, 2, 3, 4].map(() => mount(s.node, s.source, target, 'log-level=ERROR')));
   t.deepEqual(calls, Array(4).fill({ status: 0, stdout: '', stderr: '' }));
-  t.is(s.node.entriesOf(target).length, 2);
+  t.is(s.node.entriesOf(target).length, s.node.entriesPerVolume);
   t.is(daemonsOf(target).length, 1);
 });
 
@@ -71,7 +73,7 @@ test('another volume on a mounted target is an error that names what is there', 
   const { status, stderr } = await mount(s.node, `${s.server.address}:v2`, target);
   t.is(status, 32);
   t.true(stderr.includes(`${s.source} (fuse.glusterfs) is mounted there already`), stderr);
-  t.is(s.node.entriesOf(target).length, 2);
+  t.is(s.node.entriesOf(target).length, s.node.entriesPerVolume);
 });
 
 const failures: readonly (readonly [
@@ -146,18 +148,20 @@ for (const [title, silence] of silences) {
   }
 }
 
-test('a kubelet directory that is not shared: undone, daemon and all', async (t) => {
-  await using s = await setting();
-  const target = await newTarget(s.node);
-  await s.node.shell(`mount --make-private ${kubeletDirectory}`);
-  const { status, stderr } = await mount(s.node, s.source, target);
-  t.is(status, 2);
-  t.regex(stderr, /did not appear on the host/);
-  nothingLeft(t, s.node, target);
-});
+for (const enter of ['namespace', 'chroot'] as const) {
+  test(`${enter}: a kubelet directory that is not shared: undone, daemon and all`, async (t) => {
+    await using s = await setting(enter);
+    const target = await newTarget(s.node);
+    await s.node.shell(`mount --make-private ${kubeletDirectory}`);
+    const { status, stderr } = await mount(s.node, s.source, target);
+    t.is(status, 2);
+    t.regex(stderr, /did not appear on the host/);
+    nothingLeft(t, s.node, target);
+  });
+}
 
-test('without /dev/fuse nothing is run', async (t) => {
-  await using s = await setting();
+test('chroot: without /dev/fuse nothing is run', async (t) => {
+  await using s = await setting('chroot');
   const target = await newTarget(s.node);
   await s.node.shell(`umount ${mounterHome}/rootfs/dev`);
   const { status, stderr } = await mount(s.node, s.source, target);

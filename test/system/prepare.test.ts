@@ -5,10 +5,10 @@ import { kubeletDirectory, mounter, mounterHome, ScratchNode } from '../fixtures
 const rootfs = `${mounterHome}/rootfs`;
 const already = 'prepared already; nothing to do\n';
 
-/** One new volume costs two entries: the host's and the rootfs's. */
-async function costsTwoEntries(t: ExecutionContext, node: ScratchNode, name = 'one'): Promise<void> {
+/** One new volume costs the host's entry, and one more where the rootfs has its mounts on the host. */
+async function costsNoMore(t: ExecutionContext, node: ScratchNode, name = 'one'): Promise<void> {
   const volume = await node.mountVolume(name);
-  t.is(node.entriesOf(volume).length, 2);
+  t.is(node.entriesOf(volume).length, node.entriesPerVolume);
   await node.shell(`mountpoint -q ${volume}; umount ${volume}; rmdir ${volume}`);
   t.is(node.entriesOf(volume).length, 0, 'unmounted on the host is unmounted in the rootfs');
 }
@@ -16,23 +16,29 @@ async function costsTwoEntries(t: ExecutionContext, node: ScratchNode, name = 'o
 /** No mount of ours, no process; the kubelet directory stands. */
 async function leavesNothing(t: ExecutionContext, node: ScratchNode): Promise<void> {
   t.deepEqual(
-    node.mountinfo().filter(({ mountPoint }) => mountPoint.startsWith(mounterHome)),
+    node.mountinfo().filter(({ mountPoint }) => /containerized.mounter/.test(mountPoint)),
     [],
   );
   t.deepEqual(node.processes(), []);
   t.true(statSync(node.path(kubeletDirectory)).isDirectory());
 }
 
-for (const propagation of ['shared', 'private'] as const) {
+for (const [propagation, enter] of [
+  ['shared', 'namespace'],
+  ['private', 'namespace'],
+  ['shared', 'chroot'],
+] as const) {
+  const title = `${enter}, / ${propagation}`;
+
   test.serial(
-    `/ ${propagation}: ten prepares, then a volume is 2 entries; teardown leaves none`,
+    `${title}: ten prepares, then a volume is no entry too many; teardown leaves none`,
     async (t) => {
-      await using node = await ScratchNode.installed({ propagation });
+      await using node = await ScratchNode.installed({ propagation, enter });
       const before = node.mountinfo().map(({ mountPoint }) => mountPoint);
       writeFileSync(node.path(`${kubeletDirectory}/kept`), 'content');
       t.regex(await node.mustRun('prepare'), /\nprepared\n$/);
       for (let again = 2; again <= 10; again += 1) t.is(await node.mustRun('prepare'), already);
-      await costsTwoEntries(t, node);
+      await costsNoMore(t, node);
       await node.mustRun('teardown');
       t.deepEqual(
         node.mountinfo().map(({ mountPoint }) => mountPoint),
@@ -42,38 +48,36 @@ for (const propagation of ['shared', 'private'] as const) {
       t.is(node.read(`${kubeletDirectory}/kept`), 'content');
       t.is(await node.mustRun('teardown'), 'not prepared; nothing to do\n');
       t.regex(await node.mustRun('prepare'), /\nprepared\n$/);
-      await costsTwoEntries(t, node);
+      await costsNoMore(t, node);
     },
   );
 
-  test.serial(
-    `/ ${propagation}: a kubelet directory that is a filesystem of its own stays mounted`,
-    async (t) => {
-      await using node = await ScratchNode.installed({ propagation });
-      await node.shell(`mount -t tmpfs disk ${kubeletDirectory}`);
-      await node.mustRun('prepare');
-      t.is(await node.mustRun('prepare'), already);
-      await costsTwoEntries(t, node);
-      await node.mustRun('teardown');
-      t.is(await node.shell(`findmnt -no SOURCE ${kubeletDirectory}`), 'disk\n');
-      await leavesNothing(t, node);
-    },
-  );
+  test.serial(`${title}: a kubelet directory that is a filesystem of its own stays mounted`, async (t) => {
+    await using node = await ScratchNode.installed({ propagation, enter });
+    await node.shell(`mount -t tmpfs disk ${kubeletDirectory}`);
+    await node.mustRun('prepare');
+    t.is(await node.mustRun('prepare'), already);
+    await costsNoMore(t, node);
+    await node.mustRun('teardown');
+    t.is(await node.shell(`findmnt -no SOURCE ${kubeletDirectory}`), 'disk\n');
+    await leavesNothing(t, node);
+  });
 
-  test.serial(`/ ${propagation}: a kubelet directory bound on itself in the peer group of /`, async (t) => {
-    await using node = await ScratchNode.installed({ propagation });
+  test.serial(`${title}: a kubelet directory bound on itself in the peer group of /`, async (t) => {
+    await using node = await ScratchNode.installed({ propagation, enter });
     await node.shell(`mount --bind ${kubeletDirectory} ${kubeletDirectory}`);
     await node.mustRun('prepare');
     t.is(await node.mustRun('prepare'), already);
-    await costsTwoEntries(t, node);
+    await costsNoMore(t, node);
     await node.mustRun('teardown');
     t.is(node.entriesOf(kubeletDirectory).length, 1, 'not bound by us, not unmounted by us');
   });
 
-  test.serial(`/ ${propagation}: a home that is a noexec filesystem of its own`, async (t) => {
+  test.serial(`${title}: a home that is a noexec filesystem of its own`, async (t) => {
     await using node = await ScratchNode.start({ propagation });
     await node.shell(`mkdir -p ${mounterHome}; mount -t tmpfs -o noexec,nosuid disk ${mounterHome}`);
     await node.mustRun('install', '/mnt/dist/rootfs.tar.zst');
+    await node.setEnter(enter);
     await node.mustRun('prepare');
     t.is(await node.mustRun('prepare'), already);
     t.is(await node.mustRun('exec', '--', 'echo', 'runs'), 'runs\n');
@@ -83,18 +87,18 @@ for (const propagation of ['shared', 'private'] as const) {
     t.is(await node.shell(`findmnt -no SOURCE ${mounterHome}`), 'disk\n', 'not mounted by us');
     t.true(statSync(node.path(`${mounterHome}/mounter`)).isFile());
     await node.mustRun('prepare');
-    await costsTwoEntries(t, node);
+    await costsNoMore(t, node);
   });
 
-  test.serial(`/ ${propagation}: the kubelet directory is a symlink`, async (t) => {
-    await using node = await ScratchNode.installed({ propagation });
+  test.serial(`${title}: the kubelet directory is a symlink`, async (t) => {
+    await using node = await ScratchNode.installed({ propagation, enter });
     await node.shell(
       `rmdir ${kubeletDirectory}; mkdir /var/lib/data /var/lib/data/kubelet; ln -s data/kubelet ${kubeletDirectory}`,
     );
     await node.mustRun('prepare');
     t.is(await node.mustRun('prepare'), already);
     await node.mountVolume('v');
-    t.is(node.entriesOf('/kubelet/pods/v').length, 2);
+    t.is(node.entriesOf('/kubelet/pods/v').length, node.entriesPerVolume);
     t.is((await node.mounter('status')).status, 0);
     await node.shell(`umount ${kubeletDirectory}/pods/v`);
     await node.mountGlusterfs('g');
@@ -103,8 +107,8 @@ for (const propagation of ['shared', 'private'] as const) {
     await leavesNothing(t, node);
   });
 
-  test.serial(`/ ${propagation}: prepare killed at any moment is finished by the next one`, async (t) => {
-    await using node = await ScratchNode.installed({ propagation });
+  test.serial(`${title}: prepare killed at any moment is finished by the next one`, async (t) => {
+    await using node = await ScratchNode.installed({ propagation, enter });
     const before = node.mountinfo().length;
     await node.mustRun('prepare');
     const wanted = describeMounts(node);
@@ -117,7 +121,7 @@ for (const propagation of ['shared', 'private'] as const) {
       t.is(await node.mustRun('prepare'), already, `killed after ${seconds} s`);
       t.deepEqual(describeMounts(node), wanted, `killed after ${seconds} s`);
     }
-    await costsTwoEntries(t, node);
+    await costsNoMore(t, node);
   });
 }
 
@@ -127,7 +131,7 @@ function describeMounts(node: ScratchNode): readonly string[] {
     .mountinfo()
     .map(
       (e) =>
-        `${e.mountPoint} ${e.root} ${e.mountOptions} ${e.peerGroup === undefined ? 'private' : 'shared'}`,
+        `${e.mountPoint} ${e.root.replace(/\d+/g, '')} ${e.mountOptions} ${e.peerGroup === undefined ? 'private' : 'shared'}`,
     );
 }
 
@@ -138,12 +142,12 @@ test.serial(
     const old = await node.mountGlusterfs('old');
     await node.mustRun('prepare');
     t.is(await node.mustRun('prepare'), already);
-    t.is(node.entriesOf(old).length, 2);
-    await costsTwoEntries(t, node);
+    t.is(node.entriesOf(old).length, node.entriesPerVolume);
+    await costsNoMore(t, node);
     await node.shell(`umount ${old}; rmdir ${old}`);
     t.is(node.entriesOf(old).length, 0);
     t.is(await node.mustRun('prepare'), already, 'it stays in the peer group in which others mount');
-    await costsTwoEntries(t, node);
+    await costsNoMore(t, node);
   },
 );
 
@@ -159,7 +163,7 @@ test.serial('live node, / private: refused with what to do, and the volume stays
   t.is(node.entriesOf(old).length, 1);
   await node.shell('mount --make-shared /var/lib');
   await node.mustRun('prepare');
-  t.is(node.entriesOf(old).length, 2);
+  t.is(node.entriesOf(old).length, node.entriesPerVolume);
 });
 
 test.serial(
@@ -179,28 +183,31 @@ test.serial('eight prepares at once do it once', async (t) => {
   await using node = await ScratchNode.installed();
   const said = await Promise.all(Array.from({ length: 8 }, () => node.mustRun('prepare')));
   t.is(said.filter((text) => text === already).length, 7);
-  await costsTwoEntries(t, node);
+  await costsNoMore(t, node);
 });
 
-test.serial('a rootfs mount that was doubled is mended, and no volume of the host is lost', async (t) => {
-  await using node = await ScratchNode.prepared();
-  const [volume, dead] = [await node.mountVolume('kept'), await node.mountGlusterfs('dead')];
-  const version = (await node.shell(`realpath ${rootfs}`)).trim();
-  for (const directory of [kubeletDirectory, '/proc', '/run']) {
-    await node.shell(`mount --rbind ${directory} ${version}${directory}`);
-  }
-  t.is((await node.mounter('status')).status, 1, 'status sees it');
-  await node.mustRun('prepare');
-  t.is(await node.mustRun('prepare'), already);
-  t.is((await node.mounter('status')).status, 0);
-  await node.shell(`mountpoint -q ${volume}`);
-  t.is(node.entriesOf(dead).length >= 2, true);
-  await costsTwoEntries(t, node);
-  await node.shell(`umount ${volume} ${dead}`);
-});
+test.serial(
+  'chroot: a rootfs mount that was doubled is mended, and no volume of the host is lost',
+  async (t) => {
+    await using node = await ScratchNode.prepared({ enter: 'chroot' });
+    const [volume, dead] = [await node.mountVolume('kept'), await node.mountGlusterfs('dead')];
+    const version = (await node.shell(`realpath ${rootfs}`)).trim();
+    for (const directory of [kubeletDirectory, '/proc', '/run']) {
+      await node.shell(`mount --rbind ${directory} ${version}${directory}`);
+    }
+    t.is((await node.mounter('status')).status, 1, 'status sees it');
+    await node.mustRun('prepare');
+    t.is(await node.mustRun('prepare'), already);
+    t.is((await node.mounter('status')).status, 0);
+    await node.shell(`mountpoint -q ${volume}`);
+    t.is(node.entriesOf(dead).length >= 2, true);
+    await costsNoMore(t, node);
+    await node.shell(`umount ${volume} ${dead}`);
+  },
+);
 
-test.serial('a rootfs mount that is something else is mended', async (t) => {
-  await using node = await ScratchNode.prepared();
+test.serial('chroot: a rootfs mount that is something else is mended', async (t) => {
+  await using node = await ScratchNode.prepared({ enter: 'chroot' });
   const volume = await node.mountVolume('kept');
   const version = (await node.shell(`realpath ${rootfs}`)).trim();
   await node.shell(`mount --make-rprivate ${version}${kubeletDirectory}`);
@@ -211,27 +218,27 @@ test.serial('a rootfs mount that is something else is mended', async (t) => {
   t.is(await node.mustRun('prepare'), already);
   t.is(node.entriesOf(volume).length, 2);
   t.is((await node.mounter('exec', '--', 'touch', '/run/written')).status, 0);
-  await costsTwoEntries(t, node);
+  await costsNoMore(t, node);
 });
 
 test.serial(
-  'a home that was bound over, as the original mounter does at each start, is mended',
+  'chroot: a home that was bound over, as the original mounter does at each start, is mended',
   async (t) => {
-    await using node = await ScratchNode.prepared();
+    await using node = await ScratchNode.prepared({ enter: 'chroot' });
     const volume = await node.mountVolume('kept');
     await node.shell(`mount --bind ${mounterHome} ${mounterHome}`);
     await node.mustRun('prepare');
     t.is(await node.mustRun('prepare'), already);
     t.is(node.entriesOf(volume).length, 2);
-    await costsTwoEntries(t, node);
+    await costsNoMore(t, node);
     await node.shell(`umount ${volume}`);
     await node.mustRun('teardown');
     await leavesNothing(t, node);
   },
 );
 
-test.serial('mounts in the rootfs from before home was a mount point are mended', async (t) => {
-  await using node = await ScratchNode.installed();
+test.serial('chroot: mounts in the rootfs from before home was a mount point are mended', async (t) => {
+  await using node = await ScratchNode.installed({ enter: 'chroot' });
   const version = (await node.shell(`realpath ${rootfs}`)).trim();
   await node.shell(
     `mount --bind --make-private ${kubeletDirectory} ${kubeletDirectory}; mount --make-shared ${kubeletDirectory}`,
@@ -243,7 +250,7 @@ test.serial('mounts in the rootfs from before home was a mount point are mended'
   await node.mustRun('prepare');
   t.is(await node.mustRun('prepare'), already);
   t.is(await node.shell(`findmnt -no FSTYPE ${volume}`), 'fuse.glusterfs\n');
-  await costsTwoEntries(t, node);
+  await costsNoMore(t, node);
   await node.shell(`umount ${volume}`);
   await node.mustRun('teardown');
   await leavesNothing(t, node);

@@ -1,4 +1,4 @@
-import { closeSync, mkdirSync, openSync, readdirSync, readlinkSync, rmSync, writeFileSync } from 'node:fs';
+import { closeSync, mkdirSync, openSync, readlinkSync, rmSync, writeFileSync } from 'node:fs';
 import test from 'ava';
 import { kubeletDirectory, mounter, mounterHome, type Ran, ScratchNode } from '../fixtures/namespace.ts';
 
@@ -61,12 +61,18 @@ test.serial('status --json is the truth about mounts, daemons and volumes', asyn
     listeningByUdp: 'any',
   });
   t.deepEqual(json.volumes, [
-    { source: 'server:vol', target: volume, fstype: 'fuse.glusterfs', entries: 2, daemon: null },
+    {
+      source: 'server:vol',
+      target: volume,
+      fstype: 'fuse.glusterfs',
+      entries: node.entriesPerVolume,
+      daemon: null,
+    },
   ]);
   const people = await node.mounter('status');
   t.regex(people.stdout, /rpcbind +process \d+, of the rootfs\n/);
-  t.regex(people.stdout, /server:vol +fuse.glusterfs +2 +- +\/var\/lib\/kubelet\/pods\/vol\n/);
-  await node.shell(`umount ${volume}; umount -l $(realpath ${mounterHome}/rootfs)/dev`);
+  t.regex(people.stdout, /server:vol +fuse.glusterfs +[12] +- +\/var\/lib\/kubelet\/pods\/vol\n/);
+  await node.shell(`umount ${volume}; ${mounter} exec -- umount -l /dev`);
   const broken = parsed(await node.mounter('status', '--json'));
   t.false(broken.isPrepared);
   t.deepEqual(
@@ -78,15 +84,23 @@ test.serial('status --json is the truth about mounts, daemons and volumes', asyn
   t.deepEqual(broken.volumes, []);
 });
 
-test.serial('status asked by nobody: the same, less what only root can see', async (t) => {
-  await using node = await ScratchNode.prepared();
-  await node.mustRun('exec', '--', '/usr/sbin/start-statd');
-  const ours = parsed(await node.mounter('status', '--json'));
-  const theirs = await node.run([...asNobody, mounter, 'status', '--json']);
-  t.is(theirs.status, 0);
-  t.deepEqual(parsed(theirs), { ...ours, lockServices: null });
-  t.regex((await node.run([...asNobody, mounter, 'status'])).stdout, /locks +unknown: only root can ask\n/);
-});
+for (const enter of ['namespace', 'chroot'] as const) {
+  test.serial(`${enter}: status asked by nobody: the same, less what only root can see`, async (t) => {
+    await using node = await ScratchNode.prepared({ enter });
+    await node.mustRun('exec', '--', '/usr/sbin/start-statd');
+    const ours = parsed(await node.mounter('status', '--json'));
+    const theirs = await node.run([...asNobody, mounter, 'status', '--json']);
+    t.is(theirs.status, 0);
+    const mounts = ours.mounts.map((mount: object) => ({ ...mount, state: 'unknown' }));
+    t.deepEqual(parsed(theirs), {
+      ...ours,
+      lockServices: null,
+      history: null,
+      ...(enter === 'namespace' && { mounts }),
+    });
+    t.regex((await node.run([...asNobody, mounter, 'status'])).stdout, /locks +unknown: only root can ask\n/);
+  });
+}
 
 test.serial('status with a manifest that is not valid names the field', async (t) => {
   await using node = await ScratchNode.installed();
@@ -144,6 +158,6 @@ test.serial('the kubelet directory is missing: prepare makes it', async (t) => {
   rmSync(node.path(kubeletDirectory), { recursive: true });
   await node.mustRun('prepare');
   mkdirSync(node.path(`${kubeletDirectory}/pods`));
-  t.deepEqual(readdirSync(node.path(`${mounterHome}/rootfs${kubeletDirectory}`)), ['pods']);
+  t.is(await node.mustRun('exec', '--', 'ls', kubeletDirectory), 'pods\n');
   closeSync(openSync(node.path(kubeletDirectory), 'r'));
 });

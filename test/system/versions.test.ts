@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, readFileSync, readlinkSync, statSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { setTimeout } from 'node:timers/promises';
 import test, { type ExecutionContext } from 'ava';
 import { startGlusterServer } from '../../scripts/gluster-server.ts';
@@ -69,58 +69,70 @@ const gluster = (node: ScratchNode, source: string, target: string) =>
     `mkdir -p ${target}; ${mounterHome}/mounter mount -t glusterfs -o log-level=ERROR ${source} ${target}`,
   );
 
-test.serial('a GlusterFS volume outlives the version it was mounted with, which then can go', async (t) => {
-  await using server = await startGlusterServer({ volumes: ['v1', 'v2'] });
-  await using node = await ScratchNode.prepared({ enterNetwork: server.enter });
-  const [old, young] = [`${kubeletDirectory}/pods/old`, `${kubeletDirectory}/pods/young`];
-  await gluster(node, `${server.address}:v1`, old);
-  const [daemon] = node.processesOf('glusterfs');
-  t.is(node.entriesOf(old).length, 2);
+for (const enter of ['namespace', 'chroot'] as const) {
+  test.serial(
+    `${enter}: a GlusterFS volume outlives the version it was mounted with, which then can go`,
+    async (t) => {
+      await using server = await startGlusterServer({ volumes: ['v1', 'v2'] });
+      await using node = await ScratchNode.prepared({ enterNetwork: server.enter, enter });
+      const [old, young] = [`${kubeletDirectory}/pods/old`, `${kubeletDirectory}/pods/young`];
+      await gluster(node, `${server.address}:v1`, old);
+      const [daemon] = node.processesOf('glusterfs');
+      t.is(node.entriesOf(old).length, node.entriesPerVolume);
 
-  t.regex(
-    await node.mustRun('install', offer(node, secondTar)),
-    /\ndetached .*\/var\/lib\/kubelet, which is no longer used\n/,
-  );
-  isCurrent(t, node, second);
-  t.is(node.entriesOf(old).length, 2, 'one on the host, one in the new version');
-  t.is(await node.mustRun('prepare'), 'prepared already; nothing to do\n');
-  await node.shell(`echo one >${old}/file; sync; mkdir ${old}/made; rmdir ${old}/made`);
-  t.is(readFileSync(`${server.brickPath('v1')}/file`, 'utf8'), 'one\n');
-  t.deepEqual(node.processesOf('glusterfs'), daemon === undefined ? [] : [daemon], 'the same daemon');
+      t.regex(
+        await node.mustRun('install', offer(node, secondTar, 'rootfs.tar', { enter })),
+        enter === 'chroot'
+          ? /\ndetached .*\/var\/lib\/kubelet, which is no longer used\n/
+          : /\numount -l .*\/namespaces\/[0-9a-f]{12}\.1\n/,
+      );
+      isCurrent(t, node, second);
+      t.is(
+        node.entriesOf(old).length,
+        node.entriesPerVolume,
+        'the new version has it, and the old one no more',
+      );
+      t.is(await node.mustRun('prepare'), 'prepared already; nothing to do\n');
+      await node.shell(`echo one >${old}/file; sync; mkdir ${old}/made; rmdir ${old}/made`);
+      t.is(readFileSync(`${server.brickPath('v1')}/file`, 'utf8'), 'one\n');
+      t.deepEqual(node.processesOf('glusterfs'), daemon === undefined ? [] : [daemon], 'the same daemon');
 
-  await gluster(node, `${server.address}:v2`, young);
-  t.is(node.entriesOf(young).length, 2);
-  const newDaemon = node.processesOf('glusterfs').find(({ pid }) => pid !== daemon?.pid);
-  const rootOf = (pid = 0) => readlinkSync(`${node.path('/proc')}/${pid}/root`);
-  t.true(rootOf(daemon?.pid).endsWith(directoryOf(first)));
-  t.true(rootOf(newDaemon?.pid).endsWith(directoryOf(second)), 'new mounts use the new version');
+      await gluster(node, `${server.address}:v2`, young);
+      t.is(node.entriesOf(young).length, node.entriesPerVolume);
+      const newDaemon = node.processesOf('glusterfs').find(({ pid }) => pid !== daemon?.pid);
+      const rootOf = (pid = 0) => statSync(`${node.path('/proc')}/${pid}/root/.`).ino;
+      const inodeOf = (digest: string) => statSync(node.path(directoryOf(digest))).ino;
+      t.is(rootOf(daemon?.pid), inodeOf(first));
+      t.is(rootOf(newDaemon?.pid), inodeOf(second), 'new mounts use the new version');
 
-  const before = await listed(node, first);
-  t.deepEqual(
-    before.processes.map(({ pid, program }) => ({ pid, program })),
-    [{ pid: daemon?.pid, program: 'glusterfs' }],
-  );
-  t.regex(
-    await node.mustRun('versions'),
-    new RegExp(`glusterfs \\(process ${daemon?.pid}, ${old}\\) runs from it`),
-  );
-  t.regex(
-    await node.mustRun('prune', '--keep', '1'),
-    new RegExp(`^kept ${first}: glusterfs \\(process ${daemon?.pid}`),
-  );
-  t.is(await node.shell(`cat ${old}/file`), 'one\n');
+      const before = await listed(node, first);
+      t.deepEqual(
+        before.processes.map(({ pid, program }) => ({ pid, program })),
+        [{ pid: daemon?.pid, program: 'glusterfs' }],
+      );
+      t.regex(
+        await node.mustRun('versions'),
+        new RegExp(`glusterfs \\(process ${daemon?.pid}, ${old}\\) runs from it`),
+      );
+      t.regex(
+        await node.mustRun('prune', '--keep', '1'),
+        new RegExp(`^kept ${first}: glusterfs \\(process ${daemon?.pid}`),
+      );
+      t.is(await node.shell(`cat ${old}/file`), 'one\n');
 
-  await node.shell(`umount ${old}`);
-  while (node.processesOf('glusterfs').length > 1) await setTimeout(20);
-  t.deepEqual(node.entriesOf(old), []);
-  t.is(await node.mustRun('prune', '--keep', '1'), `removed ${first}\n`);
-  t.deepEqual(installedVersions(node), [second]);
-  t.deepEqual(mountsIn(node, first), []);
-  t.is(node.entriesOf(young).length, 2);
-  await node.shell(`echo two >${young}/file`);
-  t.is(readFileSync(`${server.brickPath('v2')}/file`, 'utf8'), 'two\n');
-  await node.shell(`umount ${young}`);
-});
+      await node.shell(`umount ${old}`);
+      while (node.processesOf('glusterfs').length > 1) await setTimeout(20);
+      t.deepEqual(node.entriesOf(old), []);
+      t.is(await node.mustRun('prune', '--keep', '1'), `removed ${first}\n`);
+      t.deepEqual(installedVersions(node), [second]);
+      t.deepEqual(mountsIn(node, first), []);
+      t.is(node.entriesOf(young).length, node.entriesPerVolume);
+      await node.shell(`echo two >${young}/file`);
+      t.is(readFileSync(`${server.brickPath('v2')}/file`, 'utf8'), 'two\n');
+      await node.shell(`umount ${young}`);
+    },
+  );
+}
 
 test.serial(
   'back and forward again, each with its manifest and with the resolv.conf of kubelet',
@@ -144,9 +156,9 @@ test.serial(
       t.is(node.read(`${mounterHome}/rootfs-manifest.json`), manifest);
       t.is(node.read(`${directoryOf(digest)}/etc/resolv.conf`), 'nameserver 10.96.0.10\n');
       t.is((await node.mounter('status')).status, 0, 'prepared');
-      t.is(node.entriesOf(kept).length, 2);
+      t.is(node.entriesOf(kept).length, node.entriesPerVolume);
       const target = await node.mountVolume('new');
-      t.is(node.entriesOf(target).length, 2, 'a mount appears on the host');
+      t.is(node.entriesOf(target).length, node.entriesPerVolume, 'a mount appears on the host');
       await node.shell(`umount ${target}`);
     }
     t.is(await node.mustRun('rollback', first), `in use already: ${first}\n`);
@@ -242,7 +254,7 @@ test.serial('prune keeps the current and the previous version, and what is in us
   t.deepEqual(installedVersions(node), [second, third].sort());
   t.deepEqual(mountsIn(node, first), []);
   t.is((await node.run(['mountpoint', '-q', kept])).status, 0, 'the volume on the host stays');
-  t.is(node.entriesOf(kept).length, 2);
+  t.is(node.entriesOf(kept).length, node.entriesPerVolume);
   t.is((await node.mounter('status')).status, 0);
   for (const words of [['--keep', '0'], ['--keep', 'x'], ['--keep=-1']])
     t.is((await node.mounter('prune', ...words)).status, 1);
@@ -253,12 +265,12 @@ test.serial('prune keeps the current and the previous version, and what is in us
   await node.shell(`umount ${kept}`);
 });
 
-test.serial('the old view of the kubelet directory stays while a helper may need it', async (t) => {
-  await using node = await ScratchNode.prepared();
+test.serial('chroot: the old view of the kubelet directory stays while a helper may need it', async (t) => {
+  await using node = await ScratchNode.prepared({ enter: 'chroot' });
   const volume = await node.mountVolume('volume');
   const helper = node.run(['chroot', `${mounterHome}/rootfs`, 'sleep', '1000']);
   while (node.processesOf('sleep').length === 0) await setTimeout(20);
-  await node.mustRun('install', offer(node, secondTar));
+  await node.mustRun('install', offer(node, secondTar, 'rootfs.tar', { enter: 'chroot' }));
   t.is(node.entriesOf(volume).length, 3);
   t.is(await node.mustRun('prepare'), 'prepared already; nothing to do\n');
   await node.shell('kill $(pidof sleep)');
@@ -267,7 +279,7 @@ test.serial('the old view of the kubelet directory stays while a helper may need
     await node.mustRun('prepare'),
     /^detached .*\/var\/lib\/kubelet, which is no longer used\nprepared\n$/,
   );
-  t.is(node.entriesOf(volume).length, 2);
+  t.is(node.entriesOf(volume).length, node.entriesPerVolume);
   t.is((await node.run(['mountpoint', '-q', volume])).status, 0);
   await node.shell(`umount ${volume}`);
   t.deepEqual(node.entriesOf(volume), []);

@@ -2,9 +2,10 @@ import { existsSync, realpathSync } from 'node:fs';
 import { writeAtomically } from '../../host/files.ts';
 import type { Host } from '../../host/host.ts';
 import { mountsBelow, readMountinfo } from '../../host/mountinfo.ts';
+import { isPinned, namespaceLink } from '../../rootfs/enter.ts';
 import type { Layout } from '../../rootfs/layout.ts';
 import type { Manifest } from '../../rootfs/manifest.ts';
-import { detachOldViews } from '../../rootfs/old-views.ts';
+import { retireOthers } from '../../rootfs/old-views.ts';
 import { prepareRootfs, rememberSettings } from '../../rootfs/prepare.ts';
 import { inheritResolvConf } from './resolv-conf.ts';
 import { readRecord, writeRecord } from './version-record.ts';
@@ -48,7 +49,7 @@ export async function activateVersion(
   }
   if (isPrepared) {
     rememberSettings({ host, layout, manifest });
-    done.push(...(await detachOldViews(root, { host, layout, manifest })));
+    done.push(...(await retireOthers(root, { host, layout, manifest })));
   }
   return done;
 }
@@ -82,9 +83,9 @@ function isTurnedOff(text: string): boolean {
 
 /** Whether the rootfs of now was prepared, perhaps from another manifest or not to the end. */
 function isInUse(layout: Layout, host: Host): boolean {
-  return (
-    existsSync(layout.rootfs) && mountsBelow(readMountinfo(host), realpathSync(layout.rootfs)).length > 0
-  );
+  if (!existsSync(layout.rootfs)) return false;
+  const root = realpathSync(layout.rootfs);
+  return isPinned(host, `${root}/${namespaceLink}`) || mountsBelow(readMountinfo(host), root).length > 0;
 }
 
 /**

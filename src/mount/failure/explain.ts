@@ -6,6 +6,7 @@ import type { MountContext } from '../context.ts';
 import type { MountPlan } from '../plan.ts';
 import { askTogether } from '../reach/ask-together.ts';
 import type { Refusal } from '../reach/refusal.ts';
+import { seesSameDirectory } from '../rootfs-view.ts';
 import { factsOf } from './facts.ts';
 import { glusterfsLogErrors } from './glusterfs-log.ts';
 import { hintFor } from './hints.ts';
@@ -46,6 +47,7 @@ export async function explainFailure(failure: Failure, context: MountContext): P
   const helperOutput = await wordsOf(failure, context);
   const finding =
     whatWasDone(failure, context) ??
+    (await whatCanNotBeSeen(failure, context)) ??
     whatWasSeen(failure, context, helperOutput) ??
     (await whatWasSaid(failure, context, helperOutput));
   const { errorClass, message, status } = finding;
@@ -125,6 +127,17 @@ function whatWasDone(
     default:
       return outcome.endedBy satisfies never;
   }
+}
+
+/** Of a mount namespace that was prepared, and has lost the kubelet directory or is pinned no more. */
+async function whatCanNotBeSeen(
+  { helper, plan }: Failure,
+  context: MountContext,
+): Promise<Finding | undefined> {
+  if (context.manifest.enter !== 'namespace') return undefined;
+  if (await seesSameDirectory(plan.target, context).catch(() => false)) return undefined;
+  const message = `${helper} failed to mount ${plan.source}: the rootfs does not see the target's directory`;
+  return { errorClass: 'node', message, status: exitCode.system, hint: 'run mounter prepare' };
 }
 
 function whatWasSeen(

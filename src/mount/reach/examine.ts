@@ -1,3 +1,4 @@
+import { hostPathOf } from '../../rootfs/host-path.ts';
 import { provideLockServices } from '../../rootfs/lock-services.ts';
 import type { MountContext } from '../context.ts';
 import { lockServicesNeed } from '../nfs.ts';
@@ -32,8 +33,8 @@ export async function examine(
  */
 async function mendLockServices(plan: MountPlan, options: string, context: MountContext): Promise<void> {
   if (lockServicesNeed(plan.fstype, options) !== 'ifNegotiated') return;
-  const { host, layout } = context;
-  if (host.stat(`${layout.rootfs}/run/rpcbind.sock`) === undefined) return;
+  const { host, layout, manifest } = context;
+  if (host.stat(hostPathOf('/run/rpcbind.sock', layout, manifest)) === undefined) return;
   // What can't be mended is no reason yet: the server may still offer v4.
   await provideLockServices(plan.target, context).catch(() => {});
 }

@@ -6,7 +6,7 @@ import { helperRules, mountRules } from '../../../src/mount/grammar.ts';
 import { planMount } from '../../../src/mount/plan.ts';
 import { toMountRequest } from '../../../src/mount/request.ts';
 import { fuzz, orMounterError } from '../../fixtures/fuzz.ts';
-import { layout, manifest, target } from '../../fixtures/node-model.ts';
+import { manifest, target } from '../../fixtures/node-model.ts';
 
 const names = [...new Set([...mountRules, ...helperRules].flatMap((rule) => rule.names))];
 const hostile = fc.string({ unit: 'binary', maxLength: 12 });
@@ -40,7 +40,7 @@ for (const [title, parse] of [
     await fuzz(
       t,
       fc.asyncProperty(fc.oneof(fc.array(word, { maxLength: 9 }), call), async (argv) => {
-        const plan = await orMounterError(() => planMount(toMountRequest(parse(argv)), manifest, layout));
+        const plan = await orMounterError(() => planMount(toMountRequest(parse(argv)), manifest));
         if (plan instanceof MounterError)
           return plan.status === 1 && formatError(plan).trimEnd().split('\n').length <= 2;
         return plan.steps.every((step) => step.kind !== 'runHelper' || isSafe(step.argv));
@@ -64,7 +64,6 @@ test.serial('what is given as source, target and options arrives byte for byte, 
           planMount(
             toMountRequest(parseMountArguments(['-t', type, '-o', options, source, place])),
             manifest,
-            layout,
           ),
         );
         if (plan instanceof MounterError) return true;

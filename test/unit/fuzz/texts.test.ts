@@ -10,7 +10,7 @@ import { planMount } from '../../../src/mount/plan.ts';
 import { toMountRequest } from '../../../src/mount/request.ts';
 import { parseManifest } from '../../../src/rootfs/manifest.ts';
 import { fuzz, orMounterError } from '../../fixtures/fuzz.ts';
-import { layout, target } from '../../fixtures/node-model.ts';
+import { target } from '../../fixtures/node-model.ts';
 
 /** What others write and we read: mountinfo, the manifest, an image's reference. */
 
@@ -112,7 +112,7 @@ test.serial(
         for (const [type, options, source] of calls) {
           const words = ['-t', type, '-o', options, source, target];
           const plan = await orMounterError(() =>
-            planMount(toMountRequest(parseMountArguments(words)), manifest, layout),
+            planMount(toMountRequest(parseMountArguments(words)), manifest),
           );
           if (plan instanceof MounterError) continue;
           const helper = plan.steps.find((step) => step.kind === 'runHelper')?.argv[0];

@@ -4,14 +4,14 @@ import { parseMountArguments } from '../../../src/mount/argv.ts';
 import { planMount } from '../../../src/mount/plan.ts';
 import { toMountRequest } from '../../../src/mount/request.ts';
 import { describePlan } from '../../../src/mount/show.ts';
-import { layout, manifest, target } from '../../fixtures/node-model.ts';
+import { manifest, target } from '../../fixtures/node-model.ts';
 
 type Policy = (typeof manifest)['policy']['locks'];
 
 function plan(locks: Policy, fstype: string, options: string) {
   const argv = ['-t', fstype, ...(options === '' ? [] : ['-o', options]), 'server:/x', target];
   const settings = { ...manifest, policy: { ...manifest.policy, locks } };
-  return planMount(toMountRequest(parseMountArguments(argv)), settings, layout);
+  return planMount(toMountRequest(parseMountArguments(argv)), settings);
 }
 
 /** The options that the helper gets; '' for none. */

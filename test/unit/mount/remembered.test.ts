@@ -95,7 +95,7 @@ test('limits.rememberSeconds of 0 turns it off', async (t) => {
   const host = node('refused');
   const limits = { ...manifest.limits, rememberSeconds: 0 };
   const context = { ...contextOf(host), manifest: { ...manifest, limits } };
-  const plan = planMount(toMountRequest(parseMountArguments(v4())), context.manifest, layout);
+  const plan = planMount(toMountRequest(parseMountArguments(v4())), context.manifest);
   t.false(plan.steps.some(({ kind }) => kind === 'checkServer'));
   for (let call = 0; call < 2; call += 1) {
     const error = await t.throwsAsync(runPlan(plan, context));

@@ -14,7 +14,7 @@ function running(host: HostModel, pid: number, program: string, root: string): P
   return { pid, commandLine: [program], root, isInOurNetwork: true };
 }
 
-const ownRoot = `${layout.versions}/abc`;
+const ownRoot = layout.rootfs;
 
 test('nothing runs: every question gets a no', async (t) => {
   const host = preparedNode();
