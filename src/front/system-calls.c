@@ -196,14 +196,17 @@ static JSValue file_read(JSContext *context, JSValueConst this, int argc, JSValu
   return result;
 }
 
-/* Writes until all is written, waiting for a reader who is slow; the number of bytes. */
+/*
+ * Writes until all is written, waiting for a reader who is slow; the number of bytes. A reader who is gone is an
+ * errno and no signal: a mount that succeeded must not end as one that failed.
+ */
 static JSValue file_write(JSContext *context, JSValueConst this, int argc, JSValueConst *argv) {
   (void)this, (void)argc;
   int fd = integer(context, argv[0]);
   size_t length, written = 0;
   const char *bytes = JS_ToCStringLen(context, &length, argv[1]);
   if (bytes == NULL) return JS_EXCEPTION;
-  int failed = 0;
+  int failed = signal(SIGPIPE, SIG_IGN) == SIG_ERR;
   while (written < length && !failed) {
     ssize_t count = write(fd, bytes + written, length - written);
     if (count >= 0) {

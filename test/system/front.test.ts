@@ -70,6 +70,15 @@ test('an installation from before the front is replaced, and re-installing chang
   );
 });
 
+test('a reader of stderr who is gone makes no failure of a mount', async (t) => {
+  await using node = await nodeWithHelper();
+  // The FIFO has a reader while it is opened, and none when the helper's warning is passed on.
+  const script = `mkfifo /run/gone; exec 9<>/run/gone 2>/run/gone 9<&-
+    ${installedMounter} mount -t nfs -o vers=4 s:/ok ${target}; echo $?`;
+  t.is((await node.run(['bash', '-c', script])).stdout, '0\n');
+  await node.shell(`umount ${target}`);
+});
+
 test('what is handed over keeps argv byte for byte, argv[0], environment, stdin and status', async (t) => {
   await using node = await ScratchNode.start();
   // dash in the place of the full executable: it shows what it was started with.
