@@ -3,7 +3,15 @@ import { exitCode } from '../../src/exit-codes.ts';
 import { commandsOf, type MeasuredCommand } from './commands.ts';
 import { mountTable } from './mount-table.ts';
 import { makeNaiveNode } from './naive.ts';
-import { type BenchNode, coverDirectories, fillVolumes, makeNode, makeTarget, namedMounter } from './node.ts';
+import {
+  type BenchNode,
+  coverDirectories,
+  fillVolumes,
+  makeNode,
+  makeTarget,
+  namedMounter,
+  placeOnDisk,
+} from './node.ts';
 import type { BenchPrograms } from './programs.ts';
 import { parseSample, type Sample, type Series, type Setup } from './samples.ts';
 
@@ -39,8 +47,11 @@ async function measureAll(request: BenchRequest): Promise<void> {
 async function nodeOf({ setup, executable, programs }: BenchRequest): Promise<BenchNode> {
   switch (setup) {
     case 'chroot':
-    case 'namespace':
-      return makeNode([await namedMounter(executable)], programs, setup);
+    case 'namespace': {
+      const node = await makeNode([await namedMounter(executable)], programs, setup);
+      await placeOnDisk(node.home);
+      return node;
+    }
     case 'naive':
       return makeNaiveNode(programs);
     case 'bare':

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { closeSync, existsSync, openSync } from 'node:fs';
 import { copyFile, mkdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { execa } from 'execa';
@@ -42,14 +43,13 @@ export async function makeNode(
   await execa(program, [...args, 'install', `${distDirectory}/rootfs.tar.zst`], { env });
   if (enter !== undefined) await setEnter(home, enter);
   await execa(program, [...args, 'prepare'], { env });
-  if (enter !== undefined) await placeOnDisk(home);
   const rootfs = `${home}/rootfs`;
   await replaceHelper(`${rootfs}/usr/sbin/mount.nfs`, programs.standIn);
   return { home, rootfs, target: await makeTarget() };
 }
 
 /** The node lies in memory; the executables are to be read from disk where that is measured. */
-async function placeOnDisk(home: string): Promise<void> {
+export async function placeOnDisk(home: string): Promise<void> {
   for (const name of ['mounter', 'mounter-full']) {
     if (!existsSync(`${home}/${name}`)) continue;
     const onDisk = `${benchDirectory}/on-disk-${name}`;
@@ -83,8 +83,9 @@ export async function coverDirectories(): Promise<void> {
 }
 
 export async function replaceHelper(helper: string, standIn: string): Promise<void> {
-  await copyFile(standIn, `${helper}.new`);
-  await rename(`${helper}.new`, helper);
+  const unfinished = `${helper}.${randomUUID()}`;
+  await copyFile(standIn, unfinished);
+  await rename(unfinished, helper);
 }
 
 /**
@@ -110,6 +111,6 @@ export async function namedMounter(executable: string): Promise<string> {
       await readFile(`${directory}/mounter`).catch(() => Buffer.alloc(0)),
     ) !== 0
   )
-    await copyFile(executable, `${directory}/mounter`);
+    await replaceHelper(`${directory}/mounter`, executable);
   return `${directory}/mounter`;
 }
