@@ -117,7 +117,7 @@ const breakages: readonly (readonly [what: string, how: string, hint: RegExp])[]
   [
     'the kubelet directory is another one',
     `umount ${kubeletDirectory}; mount -t tmpfs -o mode=755 other ${kubeletDirectory}; mkdir -p TARGET`,
-    /does not see/,
+    /did not appear/,
   ],
   ['its own kubelet directory is gone', `${mounter} exec -- umount ${kubeletDirectory}`, /does not see/],
   ['its /proc is gone', `${mounter} exec -- umount -l /proc`, /\n/],
