@@ -8,7 +8,7 @@ export const setupTitles: { readonly [Name in Setup]: string } = {
   chroot: 'mounter, enter: chroot',
   namespace: 'mounter, enter: namespace',
   bare: 'bare helper on the host',
-  naive: 'binds made again at each boot of kubelet',
+  naive: 'binds made three times',
 };
 
 /** In the order in which each round runs them; a setup has some of them. */
