@@ -119,7 +119,6 @@ for (const heading of places.checkout) {
   test.serial(`in a fresh checkout: ${heading}`, async (t) => {
     t.timeout(900_000);
     const outputs = await runAll(t, heading, ofCheckout, inCheckout);
-    t.is(outputs.size, section(heading).commands.length);
     if (heading === 'See it work')
       t.regex(
         [...outputs.values()].join(),

@@ -49,7 +49,6 @@ const [oneNode = '', troubleshooting = '', removal = ''] = places.guest;
 test.serial('on one node: installed, prepared, mounted, unmounted', async (t) => {
   t.timeout(900_000);
   const outputs = await runAll(t, oneNode);
-  t.is(outputs.size, section(oneNode).commands.length);
   const status = outputs.get('mounter status') ?? '';
   t.regex(status, /^10\.9\.0\.1:\/srv\/vol1 +nfs4 +\d +- +\/var\/lib\/kubelet\/test$/m);
   t.deepEqual(
