@@ -31,7 +31,7 @@ export async function examineInstallation(host: Host, layout: Layout): Promise<I
   }
   if (host.stat(layout.rootfs)?.kind !== 'directory')
     return only(failing('rootfs', layout.rootfs, 'no rootfs is installed', install));
-  const findings = [judgeEnabled(layout, manifest), judgeExecutable(layout)];
+  const findings = [judgeEnabled(layout, manifest), ...judgeExecutables(layout)];
   return { findings, found: { manifest, root: realpathSync(layout.rootfs) } };
 }
 
@@ -49,8 +49,13 @@ export function judgeEnabled({ manifest: path }: Layout, { enabled }: Pick<Manif
   );
 }
 
-/** kubelet finds it under this name alone. */
-function judgeExecutable({ executable }: Layout): Finding {
-  if (existsSync(executable)) return ok('executable', executable, 'is there');
-  return failing('executable', executable, 'is missing: kubelet has nothing to call', install);
+/** kubelet finds it under this name alone; and what it hands over to, beside it. */
+function judgeExecutables({ executable, fullExecutable }: Layout): readonly Finding[] {
+  if (!existsSync(executable))
+    return [failing('executable', executable, 'is missing: kubelet has nothing to call', install)];
+  if (!existsSync(fullExecutable))
+    return [
+      warning('executable', fullExecutable, 'is missing: only a plain mount works without it', install),
+    ];
+  return [ok('executable', executable, 'is there')];
 }

@@ -102,17 +102,21 @@ fetch() { # FILE
 mkdir -p "$home"
 exec 9>/run/containerized-mounter-boot.lock
 flock 9
-if ! is_right "$home/mounter"; then
+if ! is_right "$home/mounter-full"; then
   fetch "$home/mounter.download"
   is_right "$home/mounter.download" || { echo "$url: its sha256 is not $sha256" >&2; rm -f "$home/mounter.download"; exit 1; }
   chmod 0755 "$home/mounter.download"
-  mv -f "$home/mounter.download" "$home/mounter"
+  mv -f "$home/mounter.download" "$home/mounter-full"
 fi
 # Some node systems mount the filesystem of /home noexec; mounter prepare then finds this mount and keeps it.
-"$home/mounter" version >/dev/null 2>&1 || { mount --bind "$home" "$home"; mount --make-private "$home"; mount -o remount,bind,exec "$home"; }
+"$home/mounter-full" version >/dev/null 2>&1 || { mount --bind "$home" "$home"; mount --make-private "$home"; mount -o remount,bind,exec "$home"; }
 export MOUNTER_HOME="$home"
-[ "$(readlink "$home/rootfs" || true)" = "versions/\${digest#sha256:}" ] ||
-  "$home/mounter" install "$source" --digest "$digest" 9>&-
+# Written when all of it is in place: also the mounter that kubelet calls, which install takes from mounter-full.
+in_place="$(readlink "$home/rootfs" || true) $(cat "$home/mounter.sha256" 2>/dev/null || true)"
+if [ ! -x "$home/mounter" ] || [ "$in_place" != "versions/\${digest#sha256:} $sha256" ]; then
+  "$home/mounter-full" install "$source" --digest "$digest" 9>&-
+  echo "$sha256" >"$home/mounter.sha256"
+fi
 "$home/mounter" prepare 9>&-
 ${helpers ? '"$home/mounter" install --helpers 9>&-\n' : ''}`;
 }

@@ -12,6 +12,7 @@ import { isMountedAsAsked } from './verify.ts';
 /**
  * Runs the helper in the rootfs to its end, to the deadline of the whole mount, or until the server is found
  * to refuse it.
+ * @param calledMs when the whole mount began, by the host's clock.
  * @returns what it said.
  * @throws MounterError with the helper's status when it failed, after undoing what it left.
  */
@@ -19,14 +20,14 @@ export async function runHelper(
   { argv, isExclusive }: Extract<MountStep, { kind: 'runHelper' }>,
   plan: MountPlan,
   before: TargetState,
-  deadline: number,
+  calledMs: number,
   context: MountContext,
 ): Promise<string> {
   const { host, layout, manifest } = context;
-  const deadlineMs = Math.max(0, deadline - host.now());
   const startedMs = host.now();
+  const deadlineMs = Math.max(0, calledMs + manifest.limits.mountSeconds * 1000 - startedMs);
   const options = optionsOf(argv);
-  const asked = askAfter(plan, options, context);
+  const asked = askAfter(plan, options, calledMs, context);
   const ran = await host.run({
     argv,
     inside: rootfsEntry(layout.rootfs, manifest),
@@ -49,10 +50,17 @@ export async function runHelper(
   throw await explainFailure({ helper: argv[0] ?? '', plan, options, outcome, refusal, startedMs }, context);
 }
 
-/** A helper that takes its time: why, is found out while it runs on. What that takes is loaded only then. */
+/** A helper does this much without a server: to find that an option is none of its own, say. */
+const leastPatienceMs = 200;
+
+/**
+ * A call that takes its time: why, is found out while the helper runs on. What that takes is loaded only then. What
+ * the lock services took to start counts: the caller has waited for them, too.
+ */
 function askAfter(
   plan: MountPlan,
   options: string,
+  calledMs: number,
   context: MountContext,
 ): { readonly doubt: Doubt; refusal(): Refusal | undefined } {
   let refusal: Refusal | undefined;
@@ -61,6 +69,9 @@ function askAfter(
     refusal = await examine(plan, options, context, over);
     return refusal !== undefined;
   };
-  const afterMs = context.manifest.limits.doubtSeconds * 1000;
+  const { host, manifest } = context;
+  const doubtMs = manifest.limits.doubtSeconds * 1000;
+  const waitedMs = host.now() - calledMs;
+  const afterMs = Math.max(Math.min(leastPatienceMs, doubtMs), doubtMs - waitedMs);
   return { doubt: { afterMs, isHopeless }, refusal: () => refusal };
 }

@@ -26,7 +26,6 @@ export interface MountResult {
  */
 export async function runPlan(plan: MountPlan, context: MountContext): Promise<MountResult> {
   const startedMs = context.host.now();
-  const deadline = startedMs + context.manifest.limits.mountSeconds * 1000;
   let before: TargetState = { mountId: undefined, identityMount: '', way: [] };
   let helperOutput = '';
   for (const step of plan.steps) {
@@ -58,7 +57,7 @@ export async function runPlan(plan: MountPlan, context: MountContext): Promise<M
         await provideLockServices(plan.target, context);
         break;
       case 'runHelper':
-        helperOutput = await runHelper(step, plan, before, deadline, context);
+        helperOutput = await runHelper(step, plan, before, startedMs, context);
         break;
       case 'verifyMounted':
         await verifyMounted(plan, before, helperOutput, startedMs, context);

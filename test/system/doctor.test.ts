@@ -197,12 +197,6 @@ const breakages: readonly (readonly [
     ['failing resolver ROOT/etc/resolv.conf'],
     `umount ${rootfs}/etc/resolv.conf`,
   ],
-  [
-    'the executable gone',
-    `rm ${mounterHome}/mounter`,
-    [`failing executable ${mounterHome}/mounter`],
-    `${mounter} install /mnt/dist/rootfs.tar.zst`,
-  ],
 ];
 
 for (const [title, script, expected, mend] of breakages) {
@@ -221,6 +215,23 @@ for (const [title, script, expected, mend] of breakages) {
     t.deepEqual(await faults(node), []);
   });
 }
+
+test.serial('an executable gone: found by the one that was downloaded, and mended by it', async (t) => {
+  await using node = await ScratchNode.prepared();
+  await node.shell(setUp);
+  for (const [name, complaint] of [
+    ['mounter', 'failing'],
+    ['mounter-full', 'warning'],
+  ] as const) {
+    await node.shell(`rm ${mounterHome}/${name}`);
+    const { stdout } = await node.run([mounter, 'doctor', '--json']);
+    const found = (JSON.parse(stdout) as Examined).findings.find(({ check }) => check === 'executable');
+    t.like(found, { level: complaint, subject: `${mounterHome}/${name}` });
+    t.regex(found?.hint ?? '', /mounter install SOURCE/);
+    await node.shell(`${mounter} install /mnt/dist/rootfs.tar.zst`);
+    t.deepEqual(await faults(node), []);
+  }
+});
 
 test.serial(
   'rpcbind and rpc.statd: whose they are, dead, deaf, and port 111 open to the world',
