@@ -129,7 +129,7 @@ async function runInGuest(
           init,
           boots: files.length,
         };
-  const result = await runInVm({ ...run, timeoutSeconds: 1500, memoryMegabytes: 2048, onOutput });
+  const result = await runInVm({ ...run, timeoutSeconds: 2400, memoryMegabytes: 2048, onOutput });
   if (result.status === undefined) console.log(result.console);
   return result.status;
 }
