@@ -1,5 +1,6 @@
 import { moveLockServicesToScopes, provideLockServices } from '../rootfs/lock-services.ts';
 import { moveToScopes } from '../rootfs/scope.ts';
+import { Asking } from './asking.ts';
 import type { MountContext } from './context.ts';
 import { glusterfsDaemonsOf } from './glusterfs.ts';
 import { runHelper } from './helper.ts';
@@ -25,7 +26,17 @@ export interface MountResult {
  * @throws MounterError with mount(8)'s status, or the helper's own.
  */
 export async function runPlan(plan: MountPlan, context: MountContext): Promise<MountResult> {
+  const asking = new Asking(plan, context.host.now(), context);
+  try {
+    return await runSteps(plan, asking, context);
+  } finally {
+    await asking.end();
+  }
+}
+
+async function runSteps(plan: MountPlan, asking: Asking, context: MountContext): Promise<MountResult> {
   const startedMs = context.host.now();
+  const deadline = startedMs + context.manifest.limits.mountSeconds * 1000;
   let before: TargetState = { mountId: undefined, identityMount: '', way: [] };
   let helperOutput = '';
   for (const step of plan.steps) {
@@ -54,10 +65,10 @@ export async function runPlan(plan: MountPlan, context: MountContext): Promise<M
           await (await import('./failure/remembered.ts')).failAsRemembered(plan, context);
         break;
       case 'provideLockServices':
-        await provideLockServices(plan.target, context);
+        await provideLockServices(plan.target, context, asking.besideLockServices());
         break;
       case 'runHelper':
-        helperOutput = await runHelper(step, plan, before, startedMs, context);
+        helperOutput = await runHelper(step, plan, before, deadline, asking, context);
         break;
       case 'verifyMounted':
         await verifyMounted(plan, before, helperOutput, startedMs, context);

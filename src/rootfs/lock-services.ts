@@ -1,6 +1,6 @@
 import { MounterError } from '../errors.ts';
 import { exitCode } from '../exit-codes.ts';
-import type { Command, Host, Outcome } from '../host/host.ts';
+import type { Command, Doubt, Host, Outcome } from '../host/host.ts';
 import { rootfsProcesses } from './daemons.ts';
 import { rootfsEntry } from './enter.ts';
 import type { Layout } from './layout.ts';
@@ -27,15 +27,20 @@ export interface LockServicesContext {
  * Makes rpcbind and rpc.statd answer: asks, and where they do not, has start-statd begin or mend them.
  * Any number of calls at once end with one rpcbind and one rpc.statd: start-statd holds a lock.
  * @param target the mount they are for; errors are about it.
+ * @param doubt about a start that takes its time.
  * @returns whether something had to be started.
  * @throws MounterError (mount failure) when they still do not answer.
  */
-export async function provideLockServices(target: string, context: LockServicesContext): Promise<boolean> {
+export async function provideLockServices(
+  target: string,
+  context: LockServicesContext,
+  doubt?: Doubt,
+): Promise<boolean> {
   if (await lockServicesAnswer(context)) return false;
   const { layout, manifest } = context;
-  if (await startedByUnit(context)) return true;
+  if (await startedByUnit(context, doubt)) return true;
   const inside = rootfsEntry(layout.rootfs, manifest);
-  const outcome = await start({ argv: [manifest.daemons.startStatd], inside }, context);
+  const outcome = await start({ argv: [manifest.daemons.startStatd], inside, doubt }, context);
   if (await lockServicesAnswer(context)) {
     await moveLockServicesToScopes(context);
     return true;
@@ -53,15 +58,15 @@ export async function provideLockServices(target: string, context: LockServicesC
  * Where `mounter unit` has installed them, systemd starts them as services of their own, and again should
  * they die. A unit that fails leaves the rest to start-statd itself.
  */
-async function startedByUnit(context: LockServicesContext): Promise<boolean> {
+async function startedByUnit(context: LockServicesContext, doubt?: Doubt): Promise<boolean> {
   const { host } = context;
   if (!isSystemdRunning(host) || host.lstat(`${unitDirectory}/${statdUnit}`)?.kind !== 'file') return false;
-  await start({ argv: [host.findProgram('systemctl'), 'start', statdUnit] }, context);
+  await start({ argv: [host.findProgram('systemctl'), 'start', statdUnit], doubt }, context);
   return lockServicesAnswer(context);
 }
 
 async function start(
-  command: Pick<Command, 'argv' | 'inside'>,
+  command: Pick<Command, 'argv' | 'inside' | 'doubt'>,
   { host, manifest, signal }: LockServicesContext,
 ): Promise<Outcome> {
   const outcome = await host.run({
