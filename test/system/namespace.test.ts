@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readdirSync, readFileSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
 import test from 'ava';
 import { startGlusterServer } from '../../scripts/gluster-server.ts';
 import { parseMountinfo } from '../../src/host/mountinfo.ts';
@@ -108,7 +109,8 @@ test.serial('20 prepares are one namespace; on whichever processor it is made', 
   }
 });
 
-const breakages: readonly (readonly [what: string, how: string, hint: RegExp])[] = [
+/** What a mount says about it; nothing where GlusterFS can do without. */
+const breakages: readonly (readonly [what: string, how: string, says: RegExp | undefined])[] = [
   ['the pin is gone', `umount ${pins}/*`, /has no mount namespace to enter/],
   ['the directory of the pins is gone', `umount -l ${pins}`, /has no mount namespace to enter/],
   ['the link is gone', `rm ${mounterHome}/rootfs/.mounter-namespace`, /has no mount namespace to enter/],
@@ -120,7 +122,7 @@ const breakages: readonly (readonly [what: string, how: string, hint: RegExp])[]
     /did not appear/,
   ],
   ['its own kubelet directory is gone', `${mounter} exec -- umount ${kubeletDirectory}`, /does not see/],
-  ['its /proc is gone', `${mounter} exec -- umount -l /proc`, /\n/],
+  ['its /proc is gone', `${mounter} exec -- umount -l /proc`, undefined],
 ];
 
 test.serial('whatever is broken is seen by a mount and by status, and made again by prepare', async (t) => {
@@ -131,8 +133,14 @@ test.serial('whatever is broken is seen by a mount and by status, and made again
     await node.shell(how.replace('TARGET', target));
     t.is((await node.mounter('status')).status, 1, what);
     const { status, stderr } = await mount(node, `${server.address}:v1`, target, 'log-level=ERROR');
-    t.not(status, 0, what);
-    t.regex(stderr, says, what);
+    if (says === undefined) {
+      t.is(status, 0, `${what}: ${stderr}`);
+      await node.shell(`umount ${target}`);
+      while (daemonsOf(target).length > 0) await sleep(20);
+    } else {
+      t.not(status, 0, what);
+      t.regex(stderr, says, what);
+    }
     t.deepEqual(node.entriesOf(target), [], what);
     t.deepEqual(daemonsOf(target), [], what);
     t.regex(await node.mustRun('prepare'), /\nprepared\n$/, what);

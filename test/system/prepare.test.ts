@@ -78,7 +78,8 @@ for (const [propagation, enter] of [
     await node.shell(`mkdir -p ${mounterHome}; mount -t tmpfs -o noexec,nosuid disk ${mounterHome}`);
     await node.mustRun('install', '/mnt/dist/rootfs.tar.zst');
     await node.setEnter(enter);
-    await node.mustRun('prepare');
+    // What lies in it cannot be executed yet, or no more: the one that was downloaded can.
+    await node.shell(`${mounter} prepare`);
     t.is(await node.mustRun('prepare'), already);
     t.is(await node.mustRun('exec', '--', 'echo', 'runs'), 'runs\n');
     t.is((await node.run([`${mounterHome}/mounter`, 'status'])).status, 0);
@@ -86,7 +87,7 @@ for (const [propagation, enter] of [
     await node.mustRun('teardown');
     t.is(await node.shell(`findmnt -no SOURCE ${mounterHome}`), 'disk\n', 'not mounted by us');
     t.true(statSync(node.path(`${mounterHome}/mounter`)).isFile());
-    await node.mustRun('prepare');
+    await node.shell(`${mounter} prepare`);
     await costsNoMore(t, node);
   });
 
@@ -298,7 +299,7 @@ test.serial('a home below a noexec filesystem becomes executable', async (t) => 
   await using node = await ScratchNode.installed({ home: 'noexec,nosuid,nodev' });
   const { status, stderr } = await node.run([`${mounterHome}/mounter`, 'status']);
   t.not(status, 0, stderr);
-  await node.mustRun('prepare');
+  await node.shell(`${mounter} prepare`);
   t.is(await node.mustRun('prepare'), already);
   t.is((await node.run([`${mounterHome}/mounter`, 'status'])).status, 0);
   t.is(await node.mustRun('exec', '--', 'echo', 'runs'), 'runs\n');

@@ -1,0 +1,77 @@
+import type { Doubt } from '../host/host.ts';
+import type { MountContext } from './context.ts';
+import { type MountPlan, optionsOf } from './plan.ts';
+import type { Refusal } from './reach/refusal.ts';
+
+/** A helper does this much without a server: to find that an option is none of its own, say. */
+const leastPatienceMs = 200;
+
+/**
+ * Why a call takes its time: the server is asked once, by the first step that is slow, while that step goes on. A
+ * call that is not slow pays nothing for it, and what it takes is loaded only then.
+ */
+export class Asking {
+  readonly #plan: MountPlan;
+  readonly #calledMs: number;
+  readonly #context: MountContext;
+  readonly #over = new AbortController();
+  #answer: Promise<Refusal | undefined> | undefined;
+  #refusal: Refusal | undefined;
+
+  /** @param calledMs when the mount began, by the host's clock. */
+  constructor(plan: MountPlan, calledMs: number, context: MountContext) {
+    this.#plan = plan;
+    this.#calledMs = calledMs;
+    this.#context = context;
+  }
+
+  /** Why the mount can come to nothing, where that was found. */
+  get refusal(): Refusal | undefined {
+    return this.#refusal;
+  }
+
+  /** For the start of the lock services, which is not to be broken off: the server is asked meanwhile. */
+  besideLockServices(): Doubt {
+    const isHopeless = async () => {
+      void this.#ask();
+      return false;
+    };
+    return { afterMs: this.#patienceMs(), isHopeless };
+  }
+
+  /** For the helper, which ends when the server is found to refuse it. */
+  ofHelper(): Doubt {
+    const isHopeless = async (over: AbortSignal) => {
+      over.addEventListener('abort', () => this.#over.abort());
+      return (await this.#ask()) !== undefined;
+    };
+    return { afterMs: this.#patienceMs(), isHopeless };
+  }
+
+  /** What is still being asked would outlive the call. */
+  async end(): Promise<void> {
+    if (this.#answer === undefined) return;
+    this.#over.abort();
+    await this.#answer;
+  }
+
+  /** What the steps before took counts: the caller has waited for them, too. */
+  #patienceMs(): number {
+    const { host, manifest } = this.#context;
+    const doubtMs = manifest.limits.doubtSeconds * 1000;
+    return Math.max(Math.min(leastPatienceMs, doubtMs), doubtMs - (host.now() - this.#calledMs));
+  }
+
+  #ask(): Promise<Refusal | undefined> {
+    this.#answer ??= this.#examine().catch(() => undefined);
+    return this.#answer;
+  }
+
+  async #examine(): Promise<Refusal | undefined> {
+    const helper = this.#plan.steps.find((step) => step.kind === 'runHelper');
+    const { examine } = await import('./reach/examine.ts');
+    const options = optionsOf(helper?.argv ?? []);
+    this.#refusal = await examine(this.#plan, options, this.#context, this.#over.signal);
+    return this.#refusal;
+  }
+}
