@@ -4,6 +4,8 @@ export interface Suite {
   readonly files: readonly string[];
   /** Where it runs: on this machine, or inside the test VM with a real NFS client and server. */
   readonly place: 'machine' | 'vm';
+  /** One file after the other. */
+  readonly isSerial?: true;
   /** In the VM: Debian's systemd is process 1, and each of the files runs in a boot of its own, in this order. */
   readonly init?: 'systemd';
   /** What it needs to have been built. */
@@ -17,6 +19,14 @@ export const suites: readonly Suite[] = [
     files: ['test/system/**/*.test.ts'],
     place: 'machine',
     needs: ['build', 'rootfs', 'glusterServer', 'dockerRegistry', 'vm'],
+  },
+  {
+    // By itself: it takes all of the machine, and others have limits to keep.
+    name: 'storm',
+    files: ['test/storm/**/*.test.ts'],
+    place: 'machine',
+    isSerial: true,
+    needs: ['build', 'rootfs', 'glusterServer'],
   },
   { name: 'vm', files: ['test/vm/**/*.test.ts'], place: 'vm', needs: ['build', 'rootfs', 'vm'] },
   {

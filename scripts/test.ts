@@ -100,10 +100,18 @@ async function runSuite(suite: Suite): Promise<Count> {
   return tap.end(status);
 }
 
-async function runHere({ files }: Suite, onOutput: (text: string) => void): Promise<number | undefined> {
+async function runHere(
+  { files, isSerial }: Suite,
+  onOutput: (text: string) => void,
+): Promise<number | undefined> {
   const run = execa(
     process.execPath,
-    [`${repository}/node_modules/ava/entrypoints/cli.js`, '--tap', ...files],
+    [
+      `${repository}/node_modules/ava/entrypoints/cli.js`,
+      '--tap',
+      ...(isSerial ? ['--serial', '--concurrency=1'] : []),
+      ...files,
+    ],
     {
       cwd: repository,
       stdio: ['ignore', 'pipe', 'inherit'],
