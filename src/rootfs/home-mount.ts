@@ -1,18 +1,24 @@
 import { type MountEntry, mountsBelow } from '../host/mountinfo.ts';
 import { detachActions, type MountAction, remountOptions } from './mount-actions.ts';
-import { containingMount, isInside, isPrivate, isSelfBind } from './mount-tree.ts';
+import { containingMount, isCovered, isInside, isPrivate, isSelfBind } from './mount-tree.ts';
 
 /**
  * MOUNTER_HOME as a private mount of its own: what is mounted below it is then copied nowhere, and one
  * umount takes all of it away. Executable, where the filesystem it is on is mounted noexec.
  */
-export function planHome(home: string, entries: readonly MountEntry[]): readonly MountAction[] {
+export function planHome(home: string, all: readonly MountEntry[]): readonly MountAction[] {
+  const entries = withoutHidden(home, all);
   const layers = entries.filter(({ mountPoint }) => mountPoint === home);
   if (!isOrderly(home, layers, entries)) {
     const foreign = entries.filter((entry) => !(layers.includes(entry) && isSelfBind(entry, entries)));
     return [...planHomeRemoval(home, entries), ...layHome(home, foreign)];
   }
   return layHome(home, entries);
+}
+
+/** Without the copies of home that a bind leaves beneath what covers it, where that is a peer of what it covers. */
+function withoutHidden(home: string, entries: readonly MountEntry[]): readonly MountEntry[] {
+  return entries.filter((entry) => entry.mountPoint !== home || !isCovered(entry, entries));
 }
 
 /**
@@ -67,7 +73,8 @@ function bindActions(home: string, entries: readonly MountEntry[]): readonly Mou
  * Takes away every bind of home on itself and all that is mounted in a rootfs. A filesystem that somebody
  * mounted at home stays.
  */
-export function planHomeRemoval(home: string, entries: readonly MountEntry[]): readonly MountAction[] {
+export function planHomeRemoval(home: string, all: readonly MountEntry[]): readonly MountAction[] {
+  const entries = withoutHidden(home, all);
   const binds = entries.filter((entry) => entry.mountPoint === home && isSelfBind(entry, entries));
   return removal(home, binds, entries);
 }

@@ -21,6 +21,14 @@ export function isPrivate(entry: MountEntry): boolean {
   return entry.peerGroup === undefined && entry.master === undefined;
 }
 
+/** Whether a mount on a directory above it, made later on the same mount, keeps every path from leading to it. */
+export function isCovered(entry: MountEntry, entries: readonly MountEntry[]): boolean {
+  return entries.some(
+    ({ parentId, mountPoint }) =>
+      parentId === entry.parentId && entry.mountPoint.startsWith(`${mountPoint}/`),
+  );
+}
+
 /** Whether it shows the very directory that it covers: `mount --bind DIRECTORY DIRECTORY`. */
 export function isSelfBind(entry: MountEntry, entries: readonly MountEntry[]): boolean {
   const parent = entries.find(({ mountId }) => mountId === entry.parentId);
