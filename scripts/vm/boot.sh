@@ -1,6 +1,6 @@
 #!/bin/sh
 # Boots the guest and ends with it. Runs as the first process of a pid namespace and in a mount namespace of
-# its own: whatever kills it takes the whole guest along (UML 6.1 leaves processes behind otherwise), and its
+# its own: whatever kills it takes the whole guest along (UML leaves processes behind otherwise), and its
 # files, all on one tmpfs, vanish with the last process.
 #
 # usage: boot.sh BUILD REPOSITORY MEMORY CPU INIT BOOTS <COMMAND >OUTPUT 2>CONSOLE 3>STATUS
@@ -26,9 +26,9 @@ fi
 
 # UML writes messages of its own to descriptor 1; only the guest's first serial line is the output.
 exec 4>&1 1>&2
-# One CPU, since UML hands over between two processes at every guest system call: three times faster. A better
+# One CPU, since UML hands over between two processes at every guest system call. A better
 # priority, or a compiler running next to it makes a server start too slow for the tests' limits.
-taskset -c "$cpu" nice -n -10 env LD_PRELOAD=/dev/shm/build/xstate.so TMPDIR=/dev/shm \
+taskset -c "$cpu" nice -n -10 env LD_LIBRARY_PATH=/dev/shm/build/lib TMPDIR=/dev/shm \
   build/linux umid=vm uml_dir=/dev/shm/uml/ "ubd0=$disk" \
   "mem=${memory}M" root=/dev/ubda rw init=/init "VM_INIT=$init" quiet loglevel=3 \
   con=null con0=null,fd:2 ssl=null ssl0=null,fd:4 </dev/null 3>&- || :

@@ -19,7 +19,7 @@ mount -t tmpfs tmpfs /host/node_modules/.cache
 hostname node
 ip link set lo up
 # What a distribution loads by itself; everything else is loaded on demand.
-modprobe -a fuse ipv6
+modprobe fuse
 
 # The output's own line, byte for byte: no echo, no carriage returns.
 stty raw -echo </dev/ttyS0

@@ -6,7 +6,7 @@ import { exitCode } from '../../src/exit-codes.ts';
 
 const wanted = [
   ...['nfs', 'nfsv3', 'nfsv4', 'nfs_layout_nfsv41_files', 'nfs_layout_flexfiles', 'nfsd'],
-  ...['fuse', 'overlay', 'loop', 'veth', 'bridge', 'dummy', 'ipv6'],
+  ...['fuse', 'overlay', 'loop', 'veth', 'bridge', 'dummy'],
 ];
 
 /** Copies the kernel modules that the tests need from `modules` (holding VERSION/) into `root`. */

@@ -1,4 +1,4 @@
-import { closeSync, constants, openSync } from 'node:fs';
+import { closeSync, constants, openSync, writeSync } from 'node:fs';
 import { runDirectory } from '../rootfs/layout.ts';
 import type { Command, Doubt, Outcome } from './host.ts';
 import { programDirectories } from './programs.ts';
@@ -54,7 +54,8 @@ const unkillableMs = 5000;
  */
 export async function runCommand(command: Command, engine: ChildEngine): Promise<Outcome> {
   const capture = openCapture();
-  const readCapture = () => (capture === undefined ? '' : engine.readEnd(capture, maximumOutputBytes));
+  const readCapture = () =>
+    capture === undefined ? '' : withoutReserve(engine.readEnd(capture, maximumOutputBytes));
   // Before the child starts: a signal that came in between would end us and leave the child.
   const interruption = engine.listenForInterruption();
   const deadline = timer(command.deadlineMs);
@@ -146,14 +147,33 @@ function aborted(signal: AbortSignal): Promise<'interrupt'> {
   });
 }
 
-/** @returns undefined where no such file can be made (a full or missing /run): the child then writes to our own stderr. */
+/**
+ * What a new file for output starts with. Writing it takes a block of the file system, which is then the
+ * output's: in a full one an empty file can still be made, and everything written to it is lost.
+ */
+const reserve = '\n';
+
+function withoutReserve(output: string): string {
+  return output.startsWith(reserve) ? output.slice(reserve.length) : output;
+}
+
+/** @returns undefined where no such file can be made (full or missing directories): the child then writes to our own stderr. */
 function openCapture(): number | undefined {
   for (const directory of [runDirectory, '/run', '/tmp']) {
-    try {
-      return openSync(directory, O_TMPFILE | constants.O_RDWR, 0o600);
-    } catch {
-      // The next directory, then.
-    }
+    const fd = tryOpenCapture(directory);
+    if (fd !== undefined) return fd;
   }
   return undefined;
+}
+
+function tryOpenCapture(directory: string): number | undefined {
+  let fd: number | undefined;
+  try {
+    fd = openSync(directory, O_TMPFILE | constants.O_RDWR, 0o600);
+    writeSync(fd, reserve);
+    return fd;
+  } catch {
+    if (fd !== undefined) closeSync(fd);
+    return undefined; // The next directory, then.
+  }
 }
