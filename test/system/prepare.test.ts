@@ -91,6 +91,24 @@ for (const [propagation, enter] of [
     await costsNoMore(t, node);
   });
 
+  test.serial(`${title}: a home below a noexec bind of its directory on itself`, async (t) => {
+    await using node = await ScratchNode.installed({ propagation, enter });
+    // Where / is shared this bind is a peer of it, and what is bound on it is copied beneath it.
+    await node.shell('mount --bind /home /home; mount -o remount,bind,noexec,nosuid /home');
+    const before = node.mountinfo().map(({ mountPoint }) => mountPoint);
+    await node.shell(`${mounter} prepare`);
+    t.is(await node.mustRun('prepare'), already);
+    t.is(await node.mustRun('exec', '--', 'echo', 'runs'), 'runs\n');
+    t.true(node.entriesOf(mounterHome).at(-1)?.mountOptions.includes('nosuid'));
+    await costsNoMore(t, node);
+    await node.shell(`${mounter} teardown`);
+    t.deepEqual(
+      node.mountinfo().map(({ mountPoint }) => mountPoint),
+      before,
+    );
+    await leavesNothing(t, node);
+  });
+
   test.serial(`${title}: the kubelet directory is a symlink`, async (t) => {
     await using node = await ScratchNode.installed({ propagation, enter });
     await node.shell(

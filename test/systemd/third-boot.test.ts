@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, readFileSync, realpathSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, readlinkSync, realpathSync, rmSync } from 'node:fs';
 import test from 'ava';
 import { execa } from 'execa';
 import { readMountsFrom } from '../vm/mountinfo.ts';
@@ -67,6 +67,54 @@ test.serial('nor does a restart of kubelet end those', async (t) => {
   t.deepEqual(daemons(), before);
   t.deepEqual(await readMountsFrom('/'), mounts);
   await volumesWork(t);
+});
+
+test.serial('a kubelet in an image of its own: in place of the other, on the node as that one', async (t) => {
+  const own = '/var/lib/kubelet/pods/own';
+  const root = '/opt/kubelet';
+  await mounter('install', '/host/dist/rootfs.tar.zst', '--into', root);
+  // What an image with a whole glibc has; the mounter is linked with it.
+  const libraries = ['libpthread.so.0', 'libdl.so.2', 'libm.so.6'];
+  const directory = '/usr/lib/x86_64-linux-gnu';
+  await run('cp', '-L', ...libraries.map((name) => `${directory}/${name}`), `${root}${directory}`);
+  // In one line: a unit's command is one.
+  const script = [
+    `mkdir -p ${own}`,
+    `${home}/mounter mount -t nfs -o nfsvers=3 10.9.0.1:/srv/vol1 ${own}`,
+    "touch /run/kubelet-like; trap 'exit 7' TERM; while :; do sleep 0.2; done",
+  ].join('; ');
+  const done = await mounter(
+    ...['unit', 'kubelet', '--install', '--rootfs', root, '--', '/bin/sh', '-euc', script],
+  );
+  t.regex(done, /^enabled containerized-mounter-kubelet\.service$/m);
+  const unit = 'containerized-mounter-kubelet.service';
+  t.true((await property(unit, 'After')).includes('containerized-mounter-prepare.service'));
+  t.is(await property(unit, 'ActiveState'), 'inactive', 'an operator starts it, or the next boot');
+  const restart = async () => {
+    rmSync('/run/kubelet-like', { force: true });
+    await systemctl('restart', unit);
+    await kubeletIsReady();
+  };
+  await restart();
+  t.is(await property('kubelet.service', 'ActiveState'), 'inactive');
+  const pid = await property(unit, 'MainPID');
+  t.is(readlinkSync(`/proc/${pid}/root`), root);
+  const status = readFileSync(`/proc/${pid}/status`, 'utf8');
+  t.regex(status, /^Name:\tsh$/m);
+  t.true(Number(/^VmHWM:\s+(\d+) kB$/m.exec(status)?.[1]) < 5 * 1024, 'nothing of the mounter is left');
+  const mounts = await readMountsFrom('/');
+  t.deepEqual(
+    mounts.filter(({ mountPoint }) => mountPoint.endsWith(own)).map(({ mountPoint }) => mountPoint),
+    [own, `${realpathSync(`${home}/rootfs`)}${own}`, `${root}${own}`],
+  );
+  await volumesWork(t);
+  const before = daemons();
+  await restart();
+  t.deepEqual(await readMountsFrom('/'), mounts);
+  t.deepEqual(daemons(), before);
+  await run('umount', own);
+  t.is(await mounter('unit', 'kubelet', '--remove'), `removed /etc/systemd/system/${unit}`);
+  await systemctl('stop', unit);
 });
 
 test.serial('a home that is mounted noexec is made executable before anything is run from it', async (t) => {

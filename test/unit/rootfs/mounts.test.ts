@@ -28,6 +28,13 @@ const bindHome = ['mount --bind --make-private /home/m /home/m'];
 const detachHome = ['mount --make-rprivate /home/m', 'umount -l /home/m'];
 const detachProc = [`mount --make-rprivate ${root}/proc`, `umount -l ${root}/proc`];
 
+/** `mount --bind /home /home`, made noexec. A bind on it is copied to `/`, where it covers the copy. */
+const noexecPeer = '2 1 8:1 /home /home rw,nosuid,noexec,relatime shared:1 - ext4 /dev/sda rw';
+const boundBelowPeer = [
+  '3 2 8:1 /home/m /home/m rw,nosuid,relatime - ext4 /dev/sda rw',
+  '4 1 8:1 /home/m /home/m rw,nosuid,noexec,relatime shared:3 - ext4 /dev/sda rw',
+];
+
 const homes: readonly (readonly [
   title: string,
   entries: readonly MountEntry[],
@@ -70,6 +77,11 @@ const homes: readonly (readonly [
     mounts('shared', '5 1 0:9 / /home/m/versions rw - xfs /dev/sdb rw'),
     ['mount --rbind /home/m /home/m', 'mount --make-rprivate /home/m'],
   ],
+  [
+    'below a noexec bind that is a peer of /: its own bind was copied beneath it',
+    mounts('shared', noexecPeer, ...boundBelowPeer),
+    [],
+  ],
 ];
 for (const [title, entries, expected] of homes) {
   test(`home: ${title}`, (t) => t.deepEqual(commands(planHome(home, entries)), expected));
@@ -81,6 +93,11 @@ test('removal: our bind goes with what is on it, a filesystem of its own stays',
   const disk = '2 1 0:9 / /home/m rw - tmpfs tmpfs rw';
   t.deepEqual(commands(planHomeRemoval(home, mounts('shared', disk, inside))), detachProc);
   t.deepEqual(planHomeRemoval(home, mounts('shared')), []);
+  t.deepEqual(
+    commands(planHomeRemoval(home, mounts('shared', noexecPeer, ...boundBelowPeer))),
+    detachHome,
+    'once: the copy beneath goes with it, and no path leads there',
+  );
 });
 
 const bindKubelet = [`mount --bind --make-private ${kubelet} ${kubelet}`, `mount --make-shared ${kubelet}`];
