@@ -212,8 +212,8 @@ test.serial('a stale handle: the directory was made anew on the server', async (
   const { target, status } = await mount('vers=3,nolock', 'vol1/old');
   t.is(status, 0);
   await sh(`rm -r ${server.directory}/vol1/old; mkdir ${server.directory}/vol1/old`);
-  // A directory that is gone answers as long as the server's kernel has it in its cache.
-  await sh('echo 2 >/proc/sys/vm/drop_caches');
+  // As its Pod does: a server with Linux 7 knows a directory that is gone until somebody looks into it.
+  await sh(`ls ${target} || true`);
   const { findings } = await examine();
   const finding = findings.find(({ check }) => check === 'volumes');
   t.like(finding, { level: 'warning', subject: target });

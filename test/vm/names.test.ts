@@ -49,7 +49,7 @@ for (const version of ['4.2', '3']) {
 test.serial('options of 100 kB fail in words, and nothing is mounted', async (t) => {
   const target = `${kubeletDirectory}/pods/u/volumes/kubernetes.io~nfs/long`;
   await mkdir(target, { recursive: true });
-  const options = `vers=4.2,context=${'a'.repeat(100_000)}`;
+  const options = `vers=4.2,clientaddr=${'a'.repeat(100_000)}`;
   const { status, output } = await mountNfs(`${server.address}:/srv/vol1`, target, options);
   t.not(status, 0);
   t.regex(output, /^mounter: /);
