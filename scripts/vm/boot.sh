@@ -30,6 +30,6 @@ exec 4>&1 1>&2
 # priority, or a compiler running next to it makes a server start too slow for the tests' limits.
 taskset -c "$cpu" nice -n -10 env LD_LIBRARY_PATH=/dev/shm/build/lib TMPDIR=/dev/shm \
   build/linux umid=vm uml_dir=/dev/shm/uml/ "ubd0=$disk" \
-  "mem=${memory}M" root=/dev/ubda rw init=/init "VM_INIT=$init" quiet loglevel=3 \
+  "mem=${memory}M" root=/dev/ubda rw init=/init "VM_INIT=$init" seccomp=auto quiet loglevel=3 \
   con=null con0=null,fd:2 ssl=null ssl0=null,fd:4 </dev/null 3>&- || :
 cat control/status >&3 2>/dev/null || :

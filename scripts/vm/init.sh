@@ -26,6 +26,7 @@ stty raw -echo </dev/ttyS0
 # In a session of its own, so that the line does not become the command's controlling terminal.
 setsid --wait /bin/bash /control/command </dev/null >/dev/ttyS0 2>&1
 echo $? >/control/status
-sync
+# Only this: a server that is being torn down may keep all of sync(2) waiting.
+sync -f /control/status
 echo o >/proc/sysrq-trigger
 sleep 60

@@ -53,6 +53,7 @@ for (const { who, target, title, pairs, setUp } of cases) {
       if (points[0] !== undefined) await execa('umount', [points[0].mountPoint]);
       attacker.kill('SIGCONT');
     }
+    t.is(attacker.exitCode, null, 'attacked to the end');
     const ended = once(attacker, 'exit');
     attacker.kill('SIGKILL');
     await ended;
