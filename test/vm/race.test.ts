@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readdir, readFile, writeFile } from 'node:fs/promises';
+import { setTimeout } from 'node:timers/promises';
 import test from 'ava';
 import { execa } from 'execa';
 import { attacks } from '../fixtures/race.ts';
@@ -43,6 +44,7 @@ for (const { who, target, title, pairs, setUp } of cases) {
     for (let round = 0; round < rounds; round += 1) {
       const { status, output } = await mountNfs(source, target, 'vers=4.2');
       attacker.kill('SIGSTOP');
+      while (!(await isStopped(attacker.pid))) await setTimeout(5);
       const outcome = status === 0 ? 'mounted' : output.replace(/^mounter: \S+: /, '').split(/[\n:]/)[0];
       outcomes[outcome ?? ''] = (outcomes[outcome ?? ''] ?? 0) + 1;
       const points = (await readMountsFrom('/')).filter((entry) => entry.source === source);
@@ -62,6 +64,11 @@ for (const { who, target, title, pairs, setUp } of cases) {
       t.is(await readFile(path, 'utf8'), 'canary');
     t.deepEqual(await readdir(`${kubeletDirectory}/pods/victim/volumes/kubernetes.io~nfs/etc`), []);
   });
+}
+
+/** proc(5). A rename(2) that it has begun ends before it is. */
+async function isStopped(pid: number | undefined): Promise<boolean> {
+  return / T /.test(await readFile(`/proc/${pid}/stat`, 'utf8'));
 }
 
 async function otherMounts(): Promise<readonly string[]> {
