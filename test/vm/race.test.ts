@@ -41,6 +41,8 @@ for (const { who, target, title, pairs, setUp } of cases) {
     const attacker = spawn(process.execPath, ['/host/test/fixtures/exchange.ts', ...pairs], {
       stdio: 'ignore',
     });
+    // Whatever happens: a process that is stopped keeps the test's own from ending.
+    t.teardown(() => attacker.kill('SIGKILL'));
     for (let round = 0; round < rounds; round += 1) {
       const { status, output } = await mountNfs(source, target, 'vers=4.2');
       attacker.kill('SIGSTOP');
