@@ -58,7 +58,8 @@ export async function placeOnDisk(home: string): Promise<void> {
   }
 }
 
-async function setEnter(home: string, enter: string): Promise<void> {
+/** In the manifest of an installed node; its next prepare goes by it. */
+export async function setEnter(home: string, enter: 'chroot' | 'namespace'): Promise<void> {
   const path = `${home}/rootfs-manifest.json`;
   const manifest = JSON.parse(await readFile(path, 'utf8'));
   await writeFile(path, JSON.stringify({ ...manifest, enter }));

@@ -1,6 +1,6 @@
 import { setupTitles, subjectTitles } from './samples.ts';
 import type { Spread } from './statistics.ts';
-import type { Row, Summary, Table } from './summary.ts';
+import type { Row, Summary, Table, Target } from './summary.ts';
 
 const headings = [
   'volumes',
@@ -18,10 +18,6 @@ const tableHeadings = ['volumes', 'setup', 'entries', 'ms to read them'] as cons
 
 /** The summary for people: a table of medians, the mount tables, then each target with what was reached. */
 export function describeSummary({ rounds, rows, tables, targets }: Summary): string {
-  const verdicts = targets.map(
-    ({ title, limit, figure, isReached }) =>
-      `${isReached ? 'reached:    ' : 'NOT REACHED:'} ${title}: ${figure.toFixed(2)} (at most ${limit})`,
-  );
   return [
     `medians of ${rounds} rounds; CPU is user and system time, peak is the largest process; × chroot is the`,
     'multiple of chroot ROOTFS mount -t nfs with as many volumes',
@@ -30,9 +26,13 @@ export function describeSummary({ rounds, rows, tables, targets }: Summary): str
     '',
     ...aligned([tableHeadings, ...tables.map(tableCells)]),
     '',
-    ...verdicts,
+    ...targets.map(verdictOf),
     '',
   ].join('\n');
+}
+
+export function verdictOf({ title, limit, figure, isReached }: Target): string {
+  return `${isReached ? 'reached:    ' : 'NOT REACHED:'} ${title}: ${figure.toFixed(2)} (at most ${limit})`;
 }
 
 function cells(row: Row): readonly string[] {
@@ -58,12 +58,12 @@ function median(spread: Spread): string {
   return spread.median.toFixed(1);
 }
 
-function range(from: number, to: number, between: string): string {
+export function range(from: number, to: number, between: string): string {
   return `${from.toFixed(1)}${between}${to.toFixed(1)}`;
 }
 
 /** Columns of text to the left; figures to the right. */
-function aligned(lines: readonly (readonly string[])[]): readonly string[] {
+export function aligned(lines: readonly (readonly string[])[]): readonly string[] {
   const columns = lines[0]?.length ?? 0;
   const widths = Array.from({ length: columns }, (_, column) =>
     Math.max(...lines.map((line) => line[column]?.length ?? 0)),

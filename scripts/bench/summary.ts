@@ -66,9 +66,13 @@ function rowsOf({ setup, volumes, samples }: Series, all: readonly Series[]): re
 /** Round by round where both were taken in the same ones: what slows the machine down slows down both. */
 function ratio(own: readonly Sample[], others: readonly Sample[], isSameRun: boolean): number {
   if (others.length === 0) return Number.NaN;
-  if (!isSameRun) return medianMs(own) / medianMs(others);
+  return isSameRun ? spreadOf(ratiosByRound(own, others)).median : medianMs(own) / medianMs(others);
+}
+
+/** What each of `own` took as a multiple of that of `others` in the same round. */
+export function ratiosByRound(own: readonly Sample[], others: readonly Sample[]): readonly number[] {
   const wallMs = new Map(others.map((sample) => [sample.round, sample.wallMs]));
-  return spreadOf(own.map((sample) => sample.wallMs / (wallMs.get(sample.round) ?? Number.NaN))).median;
+  return own.map((sample) => sample.wallMs / (wallMs.get(sample.round) ?? Number.NaN));
 }
 
 function medianMs(samples: readonly Sample[]): number {
@@ -104,7 +108,7 @@ function targetsOf(rows: readonly Row[]): readonly Target[] {
 }
 
 /** The worst of `figures` counts. */
-function target(title: string, limit: number, figures: readonly number[]): Target {
+export function target(title: string, limit: number, figures: readonly number[]): Target {
   const figure = Math.max(...figures);
   return { title, limit, figure, isReached: figure <= limit };
 }

@@ -21,11 +21,22 @@ export const servers = { healthy: '10.0.0.5', dead: '192.0.2.99' } as const;
 
 export const kubeletDirectory = '/var/lib/kubelet';
 
+/** What the pod with that number mounts. */
+export type SourceOf = (server: keyof typeof servers, index: number) => string;
+
+/** For a helper that asks no server. */
+export const standInSource: SourceOf = (server, index) => `${servers[server]}:/exports/volume-${index}`;
+
 /** A call for each of `count` pods, `everyMs` apart; 0 for all at once. */
-export function callsTo(server: keyof typeof servers, count: number, everyMs = 0): readonly StormCall[] {
+export function callsTo(
+  server: keyof typeof servers,
+  count: number,
+  everyMs = 0,
+  sourceOf = standInSource,
+): readonly StormCall[] {
   return Array.from({ length: count }, (_, index) => ({
     delayMs: Math.round(index * everyMs),
-    source: `${servers[server]}:/exports/volume-${index}`,
+    source: sourceOf(server, index),
     target: `${kubeletDirectory}/pods/${server}-${index}-7c1e-4f0a-9d3b/volumes/kubernetes.io~nfs/volume`,
   }));
 }

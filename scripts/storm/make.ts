@@ -1,19 +1,24 @@
 import { readFileSync } from 'node:fs';
 import { execa } from 'execa';
 import { parseRecord, type RecordedCall } from '../../src/record/parse.ts';
-import { callsTo, type Ended, mixed, type StormCall } from './calls.ts';
+import { callsTo, type Ended, mixed, type StormCall, standInSource } from './calls.ts';
 import { launch } from './launch.ts';
 import { remains } from './left.ts';
 import { watchMemory } from './memory.ts';
 import { type Outcome, type Storm, type StormReport, spreadWithTail } from './report.ts';
 
 /** Makes one storm on a node, and takes everything back. */
-export async function makeStorm(storm: Storm, launchProgram: string, mounter: string): Promise<StormReport> {
+export async function makeStorm(
+  storm: Storm,
+  launchProgram: string,
+  mounter: string,
+  sourceOf = standInSource,
+): Promise<StormReport> {
   // Nothing is remembered of any server then.
   await execa(mounter, ['prepare']);
   const before = remains();
-  const healthy = callsTo('healthy', storm.healthy, storm.healthyEveryMs);
-  const dead = callsTo('dead', storm.dead);
+  const healthy = callsTo('healthy', storm.healthy, storm.healthyEveryMs, sourceOf);
+  const dead = callsTo('dead', storm.dead, 0, sourceOf);
   if (storm.isRemembered === true) await launch(launchProgram, mounter, dead.slice(0, 1));
   const memory: number[] = [];
   const watch = async (over: AbortSignal) => {

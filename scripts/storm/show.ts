@@ -20,7 +20,7 @@ export function faultsOf({ storm, healthy, dead, peakMb, before, after }: StormR
 }
 
 /** `limits.mountSeconds` of the manifest, and the end of the helper. */
-const deadlineMs = 115_000;
+export const deadlineMs = 115_000;
 
 /** From the project's issue on storms: for 200 calls that wait. */
 export const memoryLimitMb = 600;
