@@ -104,8 +104,11 @@ test.serial('a kubelet in an image of its own: in place of the other, on the nod
   t.true(Number(/^VmHWM:\s+(\d+) kB$/m.exec(status)?.[1]) < 5 * 1024, 'nothing of the mounter is left');
   const mounts = await readMountsFrom('/');
   t.deepEqual(
-    new Set(mounts.map(({ mountPoint }) => mountPoint).filter((mountPoint) => mountPoint.endsWith(own))),
-    new Set([own, `${realpathSync(`${home}/rootfs`)}${own}`, `${root}${own}`]),
+    mounts
+      .map(({ mountPoint }) => mountPoint)
+      .filter((mountPoint) => mountPoint.endsWith(own))
+      .sort(),
+    [own, `${realpathSync(`${home}/rootfs`)}${own}`, `${root}${own}`].sort(),
   );
   await volumesWork(t);
   const before = daemons();
