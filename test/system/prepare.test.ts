@@ -150,7 +150,7 @@ function describeMounts(node: ScratchNode): readonly string[] {
     .mountinfo()
     .map(
       (e) =>
-        `${e.mountPoint} ${e.root.replace(/\d+/g, '')} ${e.mountOptions} ${e.peerGroup === undefined ? 'private' : 'shared'}`,
+        `${e.mountPoint.replace(/(?<=\/namespaces\/.*\.)\d+$/, '')} ${e.root.replace(/\d+/g, '')} ${e.mountOptions} ${e.peerGroup === undefined ? 'private' : 'shared'}`,
     );
 }
 
