@@ -9,10 +9,14 @@ import type { MountPlan } from './plan.ts';
  */
 export function negotiatedVersion3(plan: MountPlan, { host, layout, manifest }: MountContext): boolean {
   if (host.stat(hostPathOf('/run/rpcbind.sock', layout, manifest)) === undefined) return false;
-  const target = host.lstat(plan.target);
   const volumes = host.readText('/proc/fs/nfsfs/volumes');
-  if (target === undefined || volumes === undefined) return false;
-  return isVersion3Volume(volumes, majorMinor(target.device));
+  if (volumes === undefined) return false;
+  try {
+    const target = host.lstat(plan.target);
+    return target !== undefined && isVersion3Volume(volumes, majorMinor(target.device));
+  } catch {
+    return true; // Its server does not answer (ESTALE, EIO): better lock services asked after for nothing.
+  }
 }
 
 /** `major:minor` of a device number as stat(2) gives it. @see makedev(3) */

@@ -1,7 +1,7 @@
 import type { ErrorClass } from '../../error-class.ts';
 import { MounterError } from '../../errors.ts';
 import { exitCode } from '../../exit-codes.ts';
-import type { Outcome } from '../../host/host.ts';
+import type { Host, Outcome } from '../../host/host.ts';
 import type { MountContext } from '../context.ts';
 import type { MountPlan } from '../plan.ts';
 import { askTogether } from '../reach/ask-together.ts';
@@ -155,7 +155,7 @@ function whatWasSeen(
   if (status === exitCode.helperNotExecutable || status === exitCode.helperNotFound)
     return { errorClass: 'helper-missing', message, status };
   if (status > signalBase) return endedBySignal(helper, plan, status - signalBase);
-  if (host.lstat(plan.target)?.kind !== 'directory')
+  if (isGone(plan.target, host))
     return { errorClass: 'mount-point', message: `${message}: the target is gone`, status };
   const missing = missingNetworkFile(plan, layout.rootfs, host);
   if (missing !== undefined && /rotocol not supported/.test(words)) {
@@ -169,6 +169,14 @@ function whatWasSeen(
     message: `${message}: this node has as many mounts as fs.mount-max allows (${mountMax})`,
     status,
   };
+}
+
+function isGone(target: string, host: Host): boolean {
+  try {
+    return host.lstat(target)?.kind !== 'directory';
+  } catch {
+    return false; // What is mounted there does not answer: ENOTCONN, ESTALE, EIO.
+  }
 }
 
 /** Of `Outcome.status`, for a helper that a signal ended. */

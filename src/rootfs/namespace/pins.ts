@@ -3,12 +3,14 @@ import {
   readdirSync,
   readlinkSync,
   renameSync,
+  rmdirSync,
   rmSync,
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
 import type { Host } from '../../host/host.ts';
 import { mountsBelow, readMountinfo } from '../../host/mountinfo.ts';
+import { isErrnoException } from '../../host/system-error.ts';
 import { namespaceLink } from '../enter.ts';
 import { runDirectory } from '../layout.ts';
 import { applyActions, type MountAction } from '../mount-actions.ts';
@@ -67,8 +69,17 @@ export async function unpinOthers(kept: string | undefined, host: Host): Promise
       .map(({ mountPoint }): MountAction => ({ kind: 'detach', to: mountPoint })),
   );
   for (const name of readdirSync(pinsDirectory))
-    if (`${pinsDirectory}/${name}` !== kept) rmSync(`${pinsDirectory}/${name}`, { force: true });
+    if (`${pinsDirectory}/${name}` !== kept) removePin(`${pinsDirectory}/${name}`);
   return done;
+}
+
+/** Somebody else's copy of the mount on it keeps the file, until a later run. */
+function removePin(pin: string): void {
+  try {
+    rmSync(pin, { force: true });
+  } catch (error) {
+    if (!isErrnoException(error) || error.code !== 'EBUSY') throw error;
+  }
 }
 
 /** For `teardown`: takes the directory of the pins away as well. @returns what was done, a line each. */
@@ -76,6 +87,6 @@ export async function removePins(host: Host): Promise<readonly string[]> {
   const done = [...(await unpinOthers(undefined, host))];
   const layers = readMountinfo(host).filter(({ mountPoint }) => mountPoint === pinsDirectory);
   done.push(...(await applyActions(layers.map(() => ({ kind: 'detach', to: pinsDirectory })))));
-  rmSync(pinsDirectory, { recursive: true, force: true });
+  if (existsSync(pinsDirectory) && readdirSync(pinsDirectory).length === 0) rmdirSync(pinsDirectory);
   return done;
 }

@@ -1,6 +1,6 @@
 import { type MountEntry, mountAt } from '../../host/mountinfo.ts';
 import { type MountAction, remountOptions } from '../mount-actions.ts';
-import { containingMount, isPrivate } from '../mount-tree.ts';
+import { containingMount } from '../mount-tree.ts';
 import { mountActions, type ObservedMount } from '../mounts.ts';
 
 /** What is mounted for and in a mount namespace of the rootfs, decided from what is mounted on the host: pure. */
@@ -36,10 +36,17 @@ export function planMountPoint(
   return [...actions, { kind: 'remount', to: target, options: remountOptions(kept, 'nosymfollow') }];
 }
 
-/** A namespace can be pinned on a private mount alone: elsewhere the kernel would copy what it pins. */
+/**
+ * A namespace can be pinned on a private mount alone: elsewhere the kernel would copy what it pins. Unbindable, so
+ * that no copy of /run has the pins (a kubelet's image has one): it would keep them from ever being taken away.
+ */
 export function planPins(directory: string, entries: readonly MountEntry[]): readonly MountAction[] {
   const entry = mountAt(entries, directory);
-  if (entry === undefined)
-    return [{ kind: 'bind', from: directory, to: directory, isRecursive: false, propagation: 'private' }];
-  return isPrivate(entry) ? [] : [{ kind: 'propagation', to: directory, propagation: 'private' }];
+  const unbindable: MountAction = { kind: 'propagation', to: directory, propagation: 'unbindable' };
+  if (entry?.isUnbindable) return [];
+  if (entry !== undefined) return [unbindable];
+  return [
+    { kind: 'bind', from: directory, to: directory, isRecursive: false, propagation: 'private' },
+    unbindable,
+  ];
 }
