@@ -19,7 +19,7 @@ const target = `${kubeletDirectory}/pods/5d0c7a3e-1b52-4f3c-8a57-2f6f0d1c9e44/vo
 
 /** The guest itself, entered by chroot: the original's way needs that too. */
 export async function makeChrootNode(): Promise<NfsBenchNode> {
-  await installAndPrepare();
+  await installAndPrepare('chroot');
   await mkdir(target, { recursive: true });
   return { enter: 'chroot', target, prefix: [], close: () => {} };
 }

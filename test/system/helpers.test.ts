@@ -118,7 +118,7 @@ test('mount -t glusterfs, fstab and umount of the host work', async (t) => {
   });
   t.deepEqual(
     node.entriesOf(target).map((entry) => entry.source),
-    [source, source],
+    Array.from({ length: node.entriesPerVolume }, () => source),
   );
   await node.shell(`echo hello >${target}/file; umount ${target}`);
   t.deepEqual(node.entriesOf(target), []);

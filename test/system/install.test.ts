@@ -275,7 +275,7 @@ test.serial('a second version on a prepared node is prepared before the switch',
   );
   const kept = await node.mountVolume('kept');
   const said = (await node.mustRun('install', offer(node, secondTar))).split('\n');
-  const lastMount = said.findLastIndex((line) => line.startsWith('mount '));
+  const lastMount = said.findLastIndex((line) => /^(mount|made a mount namespace) /.test(line));
   t.true(lastMount > 0 && lastMount < said.findIndex((line) => line.startsWith('switched ')));
   t.is(currentVersion(node), `versions/${secondDigest.slice(7)}`);
   t.is((await node.mounter('status')).status, 0);
@@ -344,7 +344,7 @@ test.serial("another mounter's rootfs is left as it is, its executable too", asy
 });
 
 test.serial('a mounter that runs keeps its file while another comes in its place', async (t) => {
-  await using node = await ScratchNode.installed();
+  await using node = await ScratchNode.prepared();
   const running = node.run([`${mounterHome}/mounter`, 'exec', '--', 'sleep', '1000']);
   await node.shell(
     `until pidof sleep >/dev/null; do :; done; truncate -s +1 ${mounterHome}/mounter 2>&1 || :`,

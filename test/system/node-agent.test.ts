@@ -110,10 +110,13 @@ test.serial('the agent keeps its node so, follows the settings, and ends at SIGT
   const isEnabled = () => JSON.parse(node.read(`${mounterHome}/rootfs-manifest.json`)).enabled !== false;
   await until('ready', isReady);
   t.true(isThere(), helper);
-  await node.shell(`umount ${mounterHome}/rootfs/sys`);
-  await until('the mount is back', () =>
-    node.mountinfo().some(({ mountPoint }) => /\/versions\/[0-9a-f]+\/sys$/.test(mountPoint)),
+  const isUsable = async () => (await node.mounter('exec', '--', 'test', '-e', '/sys/kernel')).status === 0;
+  await node.shell(
+    node.entriesPerVolume === 1
+      ? 'umount /run/containerized-mounter/namespaces/*'
+      : `umount ${mounterHome}/rootfs/sys`,
   );
+  await until('prepared again', isUsable);
   setSettings(node, { enabled: false });
   await until('turned off', () => !isEnabled() && !isThere());
   await until('still ready: it is meant to be off', isReady);

@@ -1,5 +1,5 @@
 import '../vm/guest.ts';
-import { existsSync, readdirSync, readFileSync, readlinkSync, rmSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { readFile, writeFile } from 'node:fs/promises';
 import { setTimeout } from 'node:timers/promises';
 import type { ExecutionContext } from 'ava';
@@ -59,7 +59,12 @@ WantedBy=multi-user.target
 export async function startServers(): Promise<void> {
   const ready = '/run/servers';
   const script = '/host/test/systemd/servers.ts';
-  const properties = ['--property=Before=remote-fs-pre.target', '--property=Environment=HOME=/root'];
+  const properties = [
+    '--property=Before=remote-fs-pre.target',
+    '--property=Environment=HOME=/root',
+    '--property=KillMode=mixed',
+    '--property=TimeoutStopSec=20',
+  ];
   await run('systemd-run', '--unit=servers', ...properties, process.execPath, script, ready);
   for (let i = 0; i < 3000; i += 1) {
     if (existsSync(ready)) return;
@@ -120,14 +125,25 @@ export function daemons(): readonly Daemon[] {
 
 function daemon(pid: number): Daemon | undefined {
   try {
-    const root = readlinkSync(`/proc/${pid}/root`);
-    if (!root.startsWith(`${home}/versions/`)) return undefined;
+    const root = versionAt(`/proc/${pid}/root`);
+    if (root === undefined) return undefined;
     const name = readFileSync(`/proc/${pid}/comm`, 'utf8').trim();
     const group = readFileSync(`/proc/${pid}/cgroup`, 'utf8').trim();
     return { pid, name, root, unit: group.slice(group.lastIndexOf('/') + 1) };
   } catch {
     return undefined; // It ended while we looked, or is a thread of the kernel's.
   }
+}
+
+/** The version whose directory it is. In a mount namespace of another process, its path tells nothing. */
+function versionAt(path: string): string | undefined {
+  const { dev, ino } = statSync(path);
+  return readdirSync(`${home}/versions`)
+    .map((name) => `${home}/versions/${name}`)
+    .find((version) => {
+      const stats = statSync(version);
+      return stats.dev === dev && stats.ino === ino;
+    });
 }
 
 /** The one daemon of that name. */

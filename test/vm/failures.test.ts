@@ -6,6 +6,7 @@ import { startDnsServer } from './dns.ts';
 import {
   type Call,
   entriesOf,
+  entriesPerVolume,
   home,
   installAndPrepare,
   kubeletDirectory,
@@ -130,7 +131,7 @@ test.serial('an unknown host', async (t) => {
     status: 0,
     output: '',
   });
-  t.is((await entriesOf(target)).length, 2);
+  t.is((await entriesOf(target)).length, entriesPerVolume);
   await dns.close();
 });
 
@@ -207,7 +208,7 @@ test.serial(
     t.is((await mounter('status')).status, 1);
     t.is((await mounter('prepare')).status, 0);
     t.is((await mountNfs('10.9.0.1:/srv/vol1', target, 'vers=4.2')).status, 0);
-    t.is((await entriesOf(target)).length, 2);
+    t.is((await entriesOf(target)).length, entriesPerVolume);
   },
 );
 

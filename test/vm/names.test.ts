@@ -1,6 +1,13 @@
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import test from 'ava';
-import { entriesOf, installAndPrepare, kubeletDirectory, mountNfs, unmountAll } from './node.ts';
+import {
+  entriesOf,
+  entriesPerVolume,
+  installAndPrepare,
+  kubeletDirectory,
+  mountNfs,
+  unmountAll,
+} from './node.ts';
 import { type NfsServer, startNfsServer } from './server.ts';
 
 let server: NfsServer;
@@ -39,7 +46,7 @@ for (const version of ['4.2', '3']) {
         const { status, output } = await mountNfs(`${server.address}:/srv/vol1/${name}`, target, options);
         t.is(status, 0, `${name}: ${output}`);
         if (status === 0) t.is(await readFile(`${target}/file`, 'utf8'), name);
-        t.is((await entriesOf(target)).length, status === 0 ? 2 : 0, name);
+        t.is((await entriesOf(target)).length, status === 0 ? entriesPerVolume : 0, name);
         await unmountAll();
       }
     },

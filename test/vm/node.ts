@@ -1,4 +1,5 @@
 import './guest.ts';
+import { readFileSync } from 'node:fs';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { execa } from 'execa';
 import type { MountEntry } from '../../src/host/mountinfo.ts';
@@ -9,6 +10,8 @@ import { killRpcProcesses } from './rpc.ts';
 
 export const home = '/home/kubernetes/containerized_mounter';
 export const kubeletDirectory = '/var/lib/kubelet';
+
+export type EnterMode = 'chroot' | 'namespace';
 
 /** How a call ended, as kubelet sees it: the status, and stdout and stderr in one. */
 export interface Call {
@@ -43,15 +46,22 @@ async function call(
   };
 }
 
-/** Installs and prepares, whatever was there before. */
-export async function installAndPrepare(): Promise<void> {
-  for (const [program, ...argv] of [
-    ['/host/dist/mounter', 'install', '/host/dist/rootfs.tar.zst'],
-    [`${home}/mounter`, 'prepare'],
-  ] as const) {
-    const { status, output } = await call(program, argv);
-    if (status !== 0) throw new Error(output);
-  }
+/** Installs and prepares, whatever was there before. @param enter in place of what the manifest says. */
+export async function installAndPrepare(enter?: EnterMode): Promise<void> {
+  await mustSucceed('/host/dist/mounter', 'install', '/host/dist/rootfs.tar.zst');
+  if (enter !== undefined) await setEnter(enter);
+  await mustSucceed(`${home}/mounter`, 'prepare');
+}
+
+async function mustSucceed(program: string, ...argv: readonly string[]): Promise<void> {
+  const { status, output } = await call(program, argv);
+  if (status !== 0) throw new Error(output);
+}
+
+/** In the manifest, as an operator changes it. */
+export async function setEnter(enter: EnterMode): Promise<void> {
+  const path = `${home}/rootfs-manifest.json`;
+  await writeFile(path, JSON.stringify({ ...JSON.parse(await readFile(path, 'utf8')), enter }));
 }
 
 /** As kubelet calls it for an NFS volume. @param options '' for none. */
@@ -80,7 +90,11 @@ export async function newTarget(): Promise<string> {
   return target;
 }
 
-/** The lines of mountinfo that one volume costs: on the host, and in the rootfs. */
+/** How many entries of the host's mountinfo one volume costs: a rootfs on the host sees it once more. */
+export const entriesPerVolume =
+  JSON.parse(readFileSync('/host/rootfs-manifest.json', 'utf8')).enter === 'chroot' ? 2 : 1;
+
+/** The lines of mountinfo that one volume costs: on the host, and in a rootfs on the host. */
 export async function entriesOf(target: string): Promise<readonly MountEntry[]> {
   return (await readMountsFrom('/')).filter(({ mountPoint }) => mountPoint.endsWith(target));
 }

@@ -1,0 +1,63 @@
+import { readFile, writeFile } from 'node:fs/promises';
+import test, { type ExecutionContext } from 'ava';
+import { execa } from 'execa';
+import { takeLock } from './lock.ts';
+import { entriesOf, installAndPrepare, mounter, mountNfs, newTarget, setEnter, unmountAll } from './node.ts';
+import { rpcProcesses } from './rpc.ts';
+import { type NfsServer, startNfsServer } from './server.ts';
+
+/** Both ways into the rootfs: the other test files use the one that the manifest has. */
+
+let server: NfsServer;
+
+test.before(async () => {
+  server = await startNfsServer({ name: 'files', address: '10.9.0.1' });
+  await installAndPrepare();
+});
+
+test.afterEach.always(unmountAll);
+
+test.after.always(() => server.close());
+
+const entries = { chroot: 2, namespace: 1 } as const;
+
+async function works(t: ExecutionContext, target: string): Promise<void> {
+  await writeFile(`${target}/file`, target);
+  t.is(await readFile(`${target}/file`, 'utf8'), target);
+  t.like(await takeLock(`${target}/file`, 2), { locked: true });
+}
+
+for (const enter of ['chroot', 'namespace'] as const) {
+  for (const options of ['vers=4.2', 'vers=3', '']) {
+    test.serial(`${enter}: ${options || 'no version'}, from nothing to umount by the host`, async (t) => {
+      await setEnter(enter);
+      t.is((await mounter('prepare')).status, 0);
+      const target = await newTarget();
+      t.like(await mountNfs('10.9.0.1:/srv/vol1', target, options), { status: 0, output: '' });
+      t.is((await entriesOf(target)).length, entries[enter]);
+      await works(t, target);
+      await execa('umount', [target]);
+      t.deepEqual(await entriesOf(target), []);
+      t.is((await mounter('status')).status, 0);
+    });
+  }
+}
+
+test.serial('there and back with NFSv3 mounted: its locks and its daemons go on', async (t) => {
+  const target = await newTarget();
+  t.is((await mountNfs('10.9.0.1:/srv/vol1', target, 'vers=3')).status, 0);
+  const before = await rpcProcesses();
+  for (const enter of ['chroot', 'namespace'] as const) {
+    await setEnter(enter);
+    t.is((await mounter('prepare')).status, 0);
+    await works(t, target);
+    const later = await newTarget();
+    t.like(await mountNfs('10.9.0.1:/srv/vol2', later, 'vers=3'), { status: 0, output: '' });
+    t.is((await entriesOf(later)).length, entries[enter]);
+    await works(t, later);
+    await execa('umount', [later]);
+  }
+  t.deepEqual(await rpcProcesses(), before, 'no second rpcbind, no second rpc.statd');
+  await execa('umount', [target]);
+  t.deepEqual(await entriesOf(target), []);
+});
