@@ -4,6 +4,9 @@ import { soon } from './soon.ts';
 /** For lines of text by a stream; the runtime has no datagrams for the native protocol. */
 const socketPath = '/run/systemd/journal/stdout';
 
+/** To start a program takes 10 ms, and on a node that is short of processors many times that. */
+const programLimitMs = 1000;
+
 /** SYSLOG_IDENTIFIER of our lines. */
 export const journalIdentifier = 'mounter';
 
@@ -15,7 +18,8 @@ export function openJournal(isSecret: boolean): RecordDestination {
   return {
     append: async (line, level) => {
       try {
-        await soon(isSecret ? catProgram(line, level) : stream(header(level) + line));
+        if (isSecret) await soon(catProgram(line, level), programLimitMs);
+        else await soon(stream(header(level) + line));
       } catch {
         // No systemd here, or its journal is away.
       }

@@ -75,6 +75,8 @@ function elsewhere<T>(go: () => void, act: () => T): T {
     try {
       return act();
     } finally {
+      // A thread that the runtime has begun meanwhile (for its collector, say) shares our root again.
+      check('unshare', 'the root directory', libc.unshare(CLONE_FS));
       check('setns', 'our own mount namespace', libc.setns(namespace, CLONE_NEWNS));
       check('fchdir', '/', libc.fchdir(root));
       check('chroot', '/', libc.chroot(Buffer.from('.\0')));
