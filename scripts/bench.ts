@@ -2,7 +2,7 @@ import { mkdir, rename, stat, writeFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { execa } from 'execa';
 import minimist from 'minimist';
-import { formatError, MounterError } from '../src/errors.ts';
+import { MounterError } from '../src/errors.ts';
 import { exitCode } from '../src/exit-codes.ts';
 import { svgOf } from './bench/chart.ts';
 import { chartsOf } from './bench/charts.ts';
@@ -12,6 +12,7 @@ import { compilePrograms } from './bench/programs.ts';
 import { type Series, type Setup, setups } from './bench/samples.ts';
 import { describeSummary } from './bench/show.ts';
 import { type Summary, summarize } from './bench/summary.ts';
+import { requireRoot, runMain, usageError, wholeNumber } from './command-line.ts';
 import { distDirectory, mounterExecutable, repository } from './paths.ts';
 
 const usage = `usage: npm run bench -- [OPTION]...
@@ -44,7 +45,7 @@ async function main(argv: readonly string[]): Promise<number> {
     process.stdout.write(usage);
     return exitCode.success;
   }
-  if (process.getuid?.() !== 0) throw usageError('npm run bench', 'must run as root', 'run it as root');
+  requireRoot('npm run bench');
   const executable = await findExecutable(flags.mounter);
   const programs = await compilePrograms();
   const { rounds, volumes } = flags;
@@ -72,25 +73,16 @@ function parseFlags(argv: readonly string[]): Flags | undefined {
   if (unknown.length > 0) throw usageError(unknown.join(' '), 'unknown argument', 'see --help');
   const volumes = String(flags.volumes)
     .split(',')
-    .map((text) => wholeNumber('--volumes', text));
+    .map((text) => wholeNumber('--volumes', text, 99_999));
   const mounter = flags.mounter === undefined ? undefined : resolve(String(flags.mounter));
   return {
-    rounds: wholeNumber('--rounds', String(flags.rounds)),
+    rounds: wholeNumber('--rounds', flags.rounds, 99_999),
     volumes: [...new Set(volumes)].sort((a, b) => a - b),
     setups: setups.filter((setup) => String(flags.setups).split(',').includes(setup)),
     mounter,
     json: flags.json === true,
     check: flags.check === true,
   };
-}
-
-function wholeNumber(flag: string, text: string): number {
-  if (/^[1-9]\d{0,4}$/.test(text)) return Number(text);
-  throw usageError(flag, `"${text}" is not a whole number from 1 to 99999`, 'see --help');
-}
-
-function usageError(subject: string, message: string, hint: string): MounterError {
-  return new MounterError(message, { subject, status: exitCode.usage, hint });
 }
 
 /** What is measured is what the sources say now; the rootfs is built only where its inputs changed. */
@@ -139,10 +131,4 @@ function jsonOf(summary: Summary): string {
   return `${JSON.stringify(summary, undefined, 2)}\n`;
 }
 
-try {
-  process.exitCode = await main(process.argv.slice(2));
-} catch (error) {
-  if (!(error instanceof MounterError)) throw error;
-  process.stderr.write(formatError(error).replace(/^mounter/, 'bench'));
-  process.exitCode = error.status;
-}
+await runMain('bench', main);

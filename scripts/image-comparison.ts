@@ -4,9 +4,9 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { execa } from 'execa';
 import minimist from 'minimist';
-import { formatError, MounterError } from '../src/errors.ts';
 import { exitCode } from '../src/exit-codes.ts';
 import { spreadOf } from './bench/statistics.ts';
+import { requireRoot, runMain, usageError, wholeNumber } from './command-line.ts';
 import { ensureInstalled } from './debian.ts';
 import { startRegistry } from './image/registry.ts';
 import { differencesOf } from './image-comparison/differences.ts';
@@ -44,7 +44,7 @@ async function main(argv: readonly string[]): Promise<number> {
     process.stdout.write(usage);
     return exitCode.success;
   }
-  if (process.getuid?.() !== 0) throw usageError('npm run bench:image', 'must run as root', 'run it as root');
+  requireRoot('npm run bench:image');
   const ours = mounterInstall(await findExecutable(flags.mounter));
   await ensureInstalled(['attr', 'skopeo', 'umoci', 'tar']);
   const scratch = await mkdtemp(join(flags.directory, 'image-comparison-'));
@@ -132,18 +132,9 @@ function parseFlags(argv: readonly string[]): Flags | undefined {
   if (flags.help === true) return undefined;
   if (unknown.length > 0) throw usageError(unknown.join(' '), 'unknown argument', 'see --help');
   const mounter = flags.mounter === undefined ? undefined : resolve(String(flags.mounter));
-  const rounds = wholeNumber('--rounds', String(flags.rounds));
-  const bytes = wholeNumber('--megabytes', String(flags.megabytes)) * 1e6;
+  const rounds = wholeNumber('--rounds', flags.rounds, 9999);
+  const bytes = wholeNumber('--megabytes', flags.megabytes, 9999) * 1e6;
   return { rounds, bytes, mounter, directory: resolve(String(flags.directory)) };
-}
-
-function wholeNumber(flag: string, text: string): number {
-  if (/^[1-9]\d{0,3}$/.test(text)) return Number(text);
-  throw usageError(flag, `"${text}" is not a whole number from 1 to 9999`, 'see --help');
-}
-
-function usageError(subject: string, message: string, hint: string): MounterError {
-  return new MounterError(message, { subject, status: exitCode.usage, hint });
 }
 
 async function findExecutable(given: string | undefined): Promise<string> {
@@ -156,10 +147,4 @@ async function findExecutable(given: string | undefined): Promise<string> {
   throw usageError(given, 'there is no such file', 'name a built mounter, such as dist/mounter');
 }
 
-try {
-  process.exitCode = await main(process.argv.slice(2));
-} catch (error) {
-  if (!(error instanceof MounterError)) throw error;
-  process.stderr.write(formatError(error).replace(/^mounter/, 'bench:image'));
-  process.exitCode = error.status;
-}
+await runMain('bench:image', main);

@@ -1,7 +1,8 @@
 import minimist from 'minimist';
-import { formatError, MounterError } from '../src/errors.ts';
 import { exitCode } from '../src/exit-codes.ts';
-import { enterModes, type NfsBenchRequest } from './nfs-bench/results.ts';
+import { requireRoot, runMain, usageError, wholeNumber } from './command-line.ts';
+import { enterModes } from './enter-mode.ts';
+import type { NfsBenchRequest } from './nfs-bench/results.ts';
 import { measureInVm } from './nfs-bench/run.ts';
 import { describeSummary } from './nfs-bench/show.ts';
 import { summarize } from './nfs-bench/summary.ts';
@@ -35,7 +36,7 @@ async function main(argv: readonly string[]): Promise<number> {
     process.stdout.write(usage);
     return exitCode.success;
   }
-  if (process.getuid?.() !== 0) throw usageError('npm run bench:nfs', 'must run as root', 'run it as root');
+  requireRoot('npm run bench:nfs');
   const results = await measureInVm(flags.request, (line) => process.stderr.write(`${line}\n`));
   const summary = summarize(results);
   process.stdout.write(
@@ -61,28 +62,13 @@ function parseFlags(argv: readonly string[]): Flags | undefined {
   const enter = enterModes.filter((mode) => flags.enter === undefined || flags.enter === mode);
   if (enter.length === 0) throw usageError('--enter', `must be ${enterModes.join(' or ')}`, 'see --help');
   const request = {
-    rounds: wholeNumber('--rounds', flags.rounds),
-    firstMounts: wholeNumber('--first-mounts', flags['first-mounts']),
-    storms: wholeNumber('--storms', flags.storms),
-    calls: wholeNumber('--calls', flags.calls),
+    rounds: wholeNumber('--rounds', flags.rounds, 999),
+    firstMounts: wholeNumber('--first-mounts', flags['first-mounts'], 999),
+    storms: wholeNumber('--storms', flags.storms, 999),
+    calls: wholeNumber('--calls', flags.calls, 999),
     enter,
   };
   return { request, json: flags.json === true, check: flags.check === true };
 }
 
-function wholeNumber(flag: string, text: unknown): number {
-  if (/^[1-9]\d{0,2}$/.test(String(text))) return Number(text);
-  throw usageError(flag, `"${text}" is not a whole number from 1 to 999`, 'see --help');
-}
-
-function usageError(subject: string, message: string, hint: string): MounterError {
-  return new MounterError(message, { subject, status: exitCode.usage, hint });
-}
-
-try {
-  process.exitCode = await main(process.argv.slice(2));
-} catch (error) {
-  if (!(error instanceof MounterError)) throw error;
-  process.stderr.write(formatError(error).replace(/^mounter/, 'bench:nfs'));
-  process.exitCode = error.status;
-}
+await runMain('bench:nfs', main);

@@ -1,7 +1,8 @@
 import { resolve } from 'node:path';
 import minimist from 'minimist';
-import { formatError, MounterError } from '../src/errors.ts';
 import { exitCode } from '../src/exit-codes.ts';
+import { runMain } from './command-line.ts';
+import { enterModes } from './enter-mode.ts';
 import { mounterExecutable } from './paths.ts';
 import { describeSoak, soakFaults } from './soak/report.ts';
 import { runSoak } from './soak/run.ts';
@@ -28,9 +29,7 @@ async function main(argv: readonly string[]): Promise<number> {
     process.stdout.write(usage);
     return exitCode.success;
   }
-  const ways = (['chroot', 'namespace'] as const).filter(
-    (way) => flags.enter === undefined || flags.enter === way,
-  );
+  const ways = enterModes.filter((way) => flags.enter === undefined || flags.enter === way);
   let status: number = exitCode.success;
   for (const enter of ways) {
     const report = await runSoak({
@@ -48,10 +47,4 @@ async function main(argv: readonly string[]): Promise<number> {
   return status;
 }
 
-try {
-  process.exitCode = await main(process.argv.slice(2));
-} catch (error) {
-  if (!(error instanceof MounterError)) throw error;
-  process.stderr.write(formatError(error).replace(/^mounter/, 'soak'));
-  process.exitCode = error.status;
-}
+await runMain('soak', main);

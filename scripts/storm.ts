@@ -1,7 +1,9 @@
 import { resolve } from 'node:path';
 import minimist from 'minimist';
-import { formatError, MounterError } from '../src/errors.ts';
 import { exitCode } from '../src/exit-codes.ts';
+import { verdictOf } from './bench/show.ts';
+import { target } from './bench/summary.ts';
+import { runMain } from './command-line.ts';
 import { mounterExecutable } from './paths.ts';
 import type { Storm, StormReport } from './storm/report.ts';
 import { runStorms } from './storm/run.ts';
@@ -68,14 +70,12 @@ function verdictsOf(reports: readonly StormReport[]): readonly string[] {
   const remembered = percentiles(reports, ({ storm }) => storm.isRemembered === true);
   const peakMb = Math.max(...reports.map((report) => report.peakMb ?? 0));
   return [
-    verdict('memory of those that wait, in MB', peakMb, memoryLimitMb),
-    verdict(
-      '99th percentile beside the dead ones, as a multiple of that alone',
+    target('memory of those that wait, in MB', memoryLimitMb, [peakMb]),
+    target('99th percentile beside the dead ones, as a multiple of that alone', ratioLimit, [
       median(beside) / median(alone),
-      ratioLimit,
-    ),
-    verdict('the same beside those that are remembered', median(remembered) / median(alone), ratioLimit),
-  ];
+    ]),
+    target('the same beside those that are remembered', ratioLimit, [median(remembered) / median(alone)]),
+  ].map(verdictOf);
 }
 
 function percentiles(
@@ -89,14 +89,4 @@ function median(figures: readonly number[]): number {
   return figures.toSorted((a, b) => a - b)[Math.floor(figures.length / 2)] ?? Number.NaN;
 }
 
-function verdict(title: string, figure: number, limit: number): string {
-  return `${figure <= limit ? 'reached:    ' : 'NOT REACHED:'} ${title}: ${figure.toFixed(2)} (at most ${limit})`;
-}
-
-try {
-  process.exitCode = await main(process.argv.slice(2));
-} catch (error) {
-  if (!(error instanceof MounterError)) throw error;
-  process.stderr.write(formatError(error).replace(/^mounter/, 'bench:storm'));
-  process.exitCode = error.status;
-}
+await runMain('bench:storm', main);

@@ -1,7 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { closeSync, existsSync, openSync } from 'node:fs';
-import { copyFile, mkdir, readFile, rename, writeFile } from 'node:fs/promises';
+import { copyFile, mkdir, readFile, rename } from 'node:fs/promises';
 import { execa } from 'execa';
+import { type EnterMode, setEnter } from '../enter-mode.ts';
 import { distDirectory, repository } from '../paths.ts';
 import { type BenchPrograms, benchDirectory } from './programs.ts';
 
@@ -31,7 +32,7 @@ const target = `${kubeletDirectory}/pods/5d0c7a3e-1b52-4f3c-8a57-2f6f0d1c9e44/vo
 export async function makeNode(
   mounter: readonly string[],
   programs: BenchPrograms,
-  enter?: 'chroot' | 'namespace',
+  enter?: EnterMode,
 ): Promise<BenchNode> {
   await coverDirectories();
   const scratch = `${benchDirectory}/node`;
@@ -56,13 +57,6 @@ export async function placeOnDisk(home: string): Promise<void> {
     await copyFile(`${home}/${name}`, onDisk);
     await execa('mount', ['--bind', onDisk, `${home}/${name}`]);
   }
-}
-
-/** In the manifest of an installed node; its next prepare goes by it. */
-export async function setEnter(home: string, enter: 'chroot' | 'namespace'): Promise<void> {
-  const path = `${home}/rootfs-manifest.json`;
-  const manifest = JSON.parse(await readFile(path, 'utf8'));
-  await writeFile(path, JSON.stringify({ ...manifest, enter }));
 }
 
 export async function makeTarget(): Promise<string> {

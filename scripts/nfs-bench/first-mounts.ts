@@ -1,6 +1,6 @@
 import { execa } from 'execa';
 import { takeLock } from '../../test/vm/lock.ts';
-import { home, mounter, mountNfs, newTarget, unmountAll } from '../../test/vm/node.ts';
+import { home, mountNfs, mustSucceed, newTarget, unmountAll } from '../../test/vm/node.ts';
 import { rpcProcesses } from '../../test/vm/rpc.ts';
 import { mountAsOriginal, type OriginalCall, startRpcbind } from './original.ts';
 import type { FirstMount } from './results.ts';
@@ -32,8 +32,7 @@ export async function measureOriginal(
     const rpcbind = await startRpcbind(rootfs);
     return rpcbind.status === 0 ? mount(target) : rpcbind;
   });
-  const { status, output } = await mounter('prepare');
-  if (status !== 0) throw new Error(output);
+  await mustSucceed(`${home}/mounter`, 'prepare');
   return { original, helpedOriginal };
 }
 

@@ -2,8 +2,7 @@ import { mkdir } from 'node:fs/promises';
 import { execa } from 'execa';
 import pRetry from 'p-retry';
 import { home, installAndPrepare, kubeletDirectory } from '../../test/vm/node.ts';
-import { setEnter } from '../bench/node.ts';
-import type { EnterMode } from './results.ts';
+import { type EnterMode, setEnter } from '../enter-mode.ts';
 
 /** A node of the guest, with mounter installed and prepared at the place where it always is. */
 export interface NfsBenchNode {

@@ -1,11 +1,8 @@
 import type { Sample } from '../bench/samples.ts';
+import type { EnterMode } from '../enter-mode.ts';
 import type { StormReport } from '../storm/report.ts';
 
 /** What goes into the guest, and what comes out of it. */
-
-/** How a call gets into the rootfs; each has a node of its own. */
-export const enterModes = ['chroot', 'namespace'] as const;
-export type EnterMode = (typeof enterModes)[number];
 
 export interface NfsBenchRequest {
   /** Of NFSv4.2 mounts, each by every way. */

@@ -1,9 +1,10 @@
 import { type Subject, subjects } from '../bench/samples.ts';
 import { type Spread, spreadOf } from '../bench/statistics.ts';
 import { ratiosByRound, type Target, target } from '../bench/summary.ts';
+import { type EnterMode, enterModes } from '../enter-mode.ts';
 import type { Outcome, StormReport } from '../storm/report.ts';
 import { deadlineMs } from '../storm/show.ts';
-import { type EnterMode, enterModes, type FirstMount, type NfsBenchResults } from './results.ts';
+import type { FirstMount, NfsBenchResults } from './results.ts';
 
 /** What a run came to. */
 export interface NfsBenchSummary {

@@ -2,8 +2,9 @@ import { readFileSync } from 'node:fs';
 import { setTimeout } from 'node:timers/promises';
 import test from 'ava';
 import { startGlusterServer } from '../../scripts/gluster-server.ts';
+import { describeMounts } from '../fixtures/describe-mounts.ts';
 import { extractKubelet, kubeletImage, kubeletRoot } from '../fixtures/kubelet-image.ts';
-import { describeMounts, kubeletsOf, startKubelet } from '../fixtures/kubelet-node.ts';
+import { kubeletsOf, startKubelet } from '../fixtures/kubelet-node.ts';
 import { kubeletDirectory, mounter, mounterHome, ScratchNode } from '../fixtures/namespace.ts';
 
 /** A stand-in kubelet in an extracted image, with all that it does to a node. */

@@ -1,5 +1,6 @@
 import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import test, { type ExecutionContext } from 'ava';
+import { describeMounts } from '../fixtures/describe-mounts.ts';
 import { kubeletDirectory, mounter, mounterHome, ScratchNode } from '../fixtures/namespace.ts';
 
 const rootfs = `${mounterHome}/rootfs`;
@@ -142,16 +143,6 @@ for (const [propagation, enter] of [
     }
     await costsNoMore(t, node);
   });
-}
-
-/** All but the numbers, which are others each time. */
-function describeMounts(node: ScratchNode): readonly string[] {
-  return node
-    .mountinfo()
-    .map(
-      (e) =>
-        `${e.mountPoint.replace(/(?<=\/namespaces\/.*\.)\d+$/, '')} ${e.root.replace(/\d+/g, '')} ${e.mountOptions} ${e.peerGroup === undefined ? 'private' : 'shared'}`,
-    );
 }
 
 for (const enter of ['namespace', 'chroot'] as const) {

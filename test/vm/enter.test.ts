@@ -1,8 +1,9 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import test, { type ExecutionContext } from 'ava';
 import { execa } from 'execa';
+import { enterModes, setEnter } from '../../scripts/enter-mode.ts';
 import { takeLock } from './lock.ts';
-import { entriesOf, installAndPrepare, mounter, mountNfs, newTarget, setEnter, unmountAll } from './node.ts';
+import { entriesOf, home, installAndPrepare, mounter, mountNfs, newTarget, unmountAll } from './node.ts';
 import { rpcProcesses } from './rpc.ts';
 import { type NfsServer, startNfsServer } from './server.ts';
 
@@ -27,10 +28,10 @@ async function works(t: ExecutionContext, target: string): Promise<void> {
   t.like(await takeLock(`${target}/file`, 2), { locked: true });
 }
 
-for (const enter of ['chroot', 'namespace'] as const) {
+for (const enter of enterModes) {
   for (const options of ['vers=4.2', 'vers=3', '']) {
     test.serial(`${enter}: ${options || 'no version'}, from nothing to umount by the host`, async (t) => {
-      await setEnter(enter);
+      await setEnter(home, enter);
       t.is((await mounter('prepare')).status, 0);
       const target = await newTarget();
       t.like(await mountNfs('10.9.0.1:/srv/vol1', target, options), { status: 0, output: '' });
@@ -47,8 +48,8 @@ test.serial('there and back with NFSv3 mounted: its locks and its daemons go on'
   const target = await newTarget();
   t.is((await mountNfs('10.9.0.1:/srv/vol1', target, 'vers=3')).status, 0);
   const before = await rpcProcesses();
-  for (const enter of ['chroot', 'namespace'] as const) {
-    await setEnter(enter);
+  for (const enter of enterModes) {
+    await setEnter(home, enter);
     t.is((await mounter('prepare')).status, 0);
     await works(t, target);
     const later = await newTarget();

@@ -2,6 +2,7 @@ import './guest.ts';
 import { readFileSync } from 'node:fs';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { execa } from 'execa';
+import { type EnterMode, setEnter } from '../../scripts/enter-mode.ts';
 import type { MountEntry } from '../../src/host/mountinfo.ts';
 import { readMountsFrom } from './mountinfo.ts';
 import { killRpcProcesses } from './rpc.ts';
@@ -10,8 +11,6 @@ import { killRpcProcesses } from './rpc.ts';
 
 export const home = '/home/kubernetes/containerized_mounter';
 export const kubeletDirectory = '/var/lib/kubelet';
-
-export type EnterMode = 'chroot' | 'namespace';
 
 /** How a call ended, as kubelet sees it: the status, and stdout and stderr in one. */
 export interface Call {
@@ -49,19 +48,14 @@ async function call(
 /** Installs and prepares, whatever was there before. @param enter in place of what the manifest says. */
 export async function installAndPrepare(enter?: EnterMode): Promise<void> {
   await mustSucceed('/host/dist/mounter', 'install', '/host/dist/rootfs.tar.zst');
-  if (enter !== undefined) await setEnter(enter);
+  if (enter !== undefined) await setEnter(home, enter);
   await mustSucceed(`${home}/mounter`, 'prepare');
 }
 
-async function mustSucceed(program: string, ...argv: readonly string[]): Promise<void> {
+/** @throws Error with its output. */
+export async function mustSucceed(program: string, ...argv: readonly string[]): Promise<void> {
   const { status, output } = await call(program, argv);
   if (status !== 0) throw new Error(output);
-}
-
-/** In the manifest, as an operator changes it. */
-export async function setEnter(enter: EnterMode): Promise<void> {
-  const path = `${home}/rootfs-manifest.json`;
-  await writeFile(path, JSON.stringify({ ...JSON.parse(await readFile(path, 'utf8')), enter }));
 }
 
 /** As kubelet calls it for an NFS volume. @param options '' for none. */

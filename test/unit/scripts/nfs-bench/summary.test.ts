@@ -1,7 +1,7 @@
 import test from 'ava';
 import type { Sample } from '../../../../scripts/bench/samples.ts';
+import type { EnterMode } from '../../../../scripts/enter-mode.ts';
 import {
-  type EnterMode,
   type FirstMount,
   type MountSample,
   type NfsBenchResults,
