@@ -4,7 +4,7 @@ import { MounterError } from '../errors.ts';
 import { exitCode } from '../exit-codes.ts';
 import { enteringArgv } from '../host/enter.ts';
 import { isEnterable, notPrepared, requireRootfs, rootfsEntry } from '../rootfs/enter.ts';
-import { readManifest, requireRoot } from '../rootfs/node.ts';
+import { requireRoot } from '../rootfs/node.ts';
 import type { CommandContext } from './context.ts';
 import { parseFlags } from './flags.ts';
 
@@ -23,9 +23,8 @@ export async function exec(argv: readonly string[], { layout, host }: CommandCon
     });
   }
   requireRoot(host, 'entering the rootfs');
-  const manifest = await readManifest(host, layout);
   requireRootfs(host, layout);
-  const entry = rootfsEntry(layout.rootfs, manifest);
+  const entry = rootfsEntry(layout.rootfs, host);
   if (!isEnterable(host, entry)) throw notPrepared(layout.rootfs);
   const [program = '', ...args] = enteringArgv(entry, command);
   const { TERM } = process.env;

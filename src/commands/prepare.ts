@@ -3,8 +3,7 @@ import { exitCode } from '../exit-codes.ts';
 import { requireRootfs } from '../rootfs/enter.ts';
 import { readManifest, requireRoot } from '../rootfs/node.ts';
 import { withNodeLock } from '../rootfs/node-lock.ts';
-import { retireOthers } from '../rootfs/old-views.ts';
-import { prepareRootfs } from '../rootfs/prepare.ts';
+import { prepareVersionInUse } from '../rootfs/prepare.ts';
 import type { CommandContext } from './context.ts';
 import { parseFlags } from './flags.ts';
 
@@ -25,7 +24,7 @@ export async function prepare(
   const done = await withNodeLock(async () => {
     const root = realpathSync(layout.rootfs);
     const context = { host, layout, manifest };
-    return [...(await prepareRootfs(root, context)), ...(await retireOthers(root, context))];
+    return prepareVersionInUse(root, context);
   });
   output.out(done.length === 0 ? 'prepared already; nothing to do\n' : `${done.join('\n')}\nprepared\n`);
   return exitCode.success;

@@ -99,7 +99,7 @@ export function checkDevices({ host, root, manifest }: DoctorContext): readonly 
         'is missing on this node',
         `load the module that provides it (for /dev/fuse: modprobe fuse)`,
       );
-    if (host.stat(hostPathOf(path, { rootfs: root }, manifest))?.kind !== 'device')
+    if (host.stat(hostPathOf(path, { rootfs: root }, manifest, host))?.kind !== 'device')
       return failing('devices', path, 'is on the host, but not in the rootfs', 'run mounter prepare');
     return ok('devices', path, 'is there, on the host and in the rootfs');
   });

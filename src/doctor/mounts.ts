@@ -1,6 +1,6 @@
 import { existsSync, realpathSync } from 'node:fs';
 import { type MountEntry, mountAt, mountsBelow } from '../host/mountinfo.ts';
-import { isEnterable, rootfsEntry } from '../rootfs/enter.ts';
+import { isEnterable, rootfsEntry, wantedEntry } from '../rootfs/enter.ts';
 import { observeRootfs } from '../rootfs/mount-states.ts';
 import { containingMount } from '../rootfs/mount-tree.ts';
 import { type ObservedMount, stateOf } from '../rootfs/mounts.ts';
@@ -37,7 +37,10 @@ function judgeHome({ layout, manifest, entries }: DoctorContext): readonly Findi
 }
 
 function judgeNamespace({ host, root, manifest }: DoctorContext): readonly Finding[] {
-  const entry = rootfsEntry(root, manifest);
+  const wanted = wantedEntry(root, manifest);
+  const entry = rootfsEntry(root, host);
+  if (entry.kind !== wanted.kind)
+    return [warning('mounts', root, `is not yet entered as "enter": "${manifest.enter}" has it`, prepare)];
   if (entry.kind === 'chroot') return [];
   return [
     isEnterable(host, entry)

@@ -6,8 +6,7 @@ import { requireRootfs } from '../rootfs/enter.ts';
 import type { Layout } from '../rootfs/layout.ts';
 import { readManifest } from '../rootfs/node.ts';
 import { withNodeLock } from '../rootfs/node-lock.ts';
-import { retireOthers } from '../rootfs/old-views.ts';
-import { prepareRootfs } from '../rootfs/prepare.ts';
+import { prepareVersionInUse } from '../rootfs/prepare.ts';
 import { stackedVolumes } from './duplicates.ts';
 
 const umountMs = 5000;
@@ -24,7 +23,7 @@ export async function repair(host: Host, layout: Layout, ask: Ask): Promise<read
   return withNodeLock(async () => {
     const root = realpathSync(layout.rootfs);
     const context = { host, layout, manifest };
-    const done = [...(await prepareRootfs(root, context)), ...(await retireOthers(root, context))];
+    const done = [...(await prepareVersionInUse(root, context))];
     for (const mount of manifest.mounts.mounter) {
       if (mount.propagation !== 'shared' || mount.host === undefined || !existsSync(mount.host)) continue;
       done.push(...(await unmountCopies(realpathSync(mount.host), host, ask)));

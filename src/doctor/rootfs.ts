@@ -31,8 +31,8 @@ export function checkContents({ root, manifest }: DoctorContext): readonly Findi
  */
 export async function checkPrograms(context: DoctorContext): Promise<readonly Finding[]> {
   const { host, root, manifest } = context;
-  if (!isEnterable(host, rootfsEntry(root, manifest))) return [];
-  if (host.stat(hostPathOf('/dev/null', { rootfs: root }, manifest))?.kind !== 'device') return [];
+  if (!isEnterable(host, rootfsEntry(root, host))) return [];
+  if (host.stat(hostPathOf('/dev/null', { rootfs: root }, manifest, host))?.kind !== 'device') return [];
   const promised = promisedPrograms(manifest).filter((path) => isExecutable(root, path));
   const called = calledPaths(root, manifest).filter(
     (path) => hasLibraries.test(path) && !promised.includes(path),
@@ -45,11 +45,11 @@ export async function checkPrograms(context: DoctorContext): Promise<readonly Fi
 
 async function tryProgram(
   path: string,
-  { root, manifest, ask }: DoctorContext,
+  { host, root, manifest, ask }: DoctorContext,
 ): Promise<Finding | undefined> {
   const trial = trialOf(root, path, manifest);
   if (trial === undefined) return undefined;
-  return judgeTrial(path, await ask(enteringArgv(rootfsEntry(root, manifest), trial), answerMs));
+  return judgeTrial(path, await ask(enteringArgv(rootfsEntry(root, host), trial), answerMs));
 }
 
 /** @param answer to its trial. @returns undefined when it runs. */

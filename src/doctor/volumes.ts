@@ -26,12 +26,12 @@ export async function checkVolumes(context: DoctorContext): Promise<readonly Fin
 }
 
 /** By the host's stat(1); a minimal host has none, and the rootfs sees the same volumes. */
-function statfsProgram({ root, manifest }: DoctorContext): readonly string[] {
+function statfsProgram({ root, host }: DoctorContext): readonly string[] {
   const words = ['-f', '--'];
   try {
     return [findProgram('stat'), ...words];
   } catch {
-    return enteringArgv(rootfsEntry(root, manifest), ['stat', ...words]);
+    return enteringArgv(rootfsEntry(root, host), ['stat', ...words]);
   }
 }
 

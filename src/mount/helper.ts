@@ -28,7 +28,7 @@ export async function runHelper(
   const options = optionsOf(argv);
   const ran = await host.run({
     argv,
-    inside: rootfsEntry(layout.rootfs, manifest),
+    inside: rootfsEntry(layout.rootfs, host),
     lock: isExclusive ? parentOf(plan.target) : undefined,
     deadlineMs: Math.max(0, deadline - startedMs),
     terminateMs: manifest.limits.terminateSeconds * 1000,

@@ -8,7 +8,7 @@ import type { MountPlan } from './plan.ts';
  * can't have: so a node that mounts v4 alone pays one stat(2) for this.
  */
 export function negotiatedVersion3(plan: MountPlan, { host, layout, manifest }: MountContext): boolean {
-  if (host.stat(hostPathOf('/run/rpcbind.sock', layout, manifest)) === undefined) return false;
+  if (host.stat(hostPathOf('/run/rpcbind.sock', layout, manifest, host)) === undefined) return false;
   const volumes = host.readText('/proc/fs/nfsfs/volumes');
   if (volumes === undefined) return false;
   try {

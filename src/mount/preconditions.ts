@@ -38,7 +38,7 @@ function isOurselves(subject: string): MounterError {
 
 /** @throws MounterError (system) when the helper would not find its device. */
 export function checkDevice(path: string, { host, layout, manifest }: MountContext): void {
-  if (host.stat(hostPathOf(path, layout, manifest))?.kind === 'device') return;
+  if (host.stat(hostPathOf(path, layout, manifest, host))?.kind === 'device') return;
   const isOnHost = host.stat(path)?.kind === 'device';
   throw new MounterError(
     isOnHost ? 'the device is not in the rootfs' : 'the device is missing on this node',

@@ -93,7 +93,7 @@ function ask<T>(context: MountContext, look: (root: string) => T): Promise<T> {
   return context.host.withinNamespace(namespace, () => look(''));
 }
 
-function namespaceOf({ layout, manifest }: MountContext): string | undefined {
-  const entry = rootfsEntry(layout.rootfs, manifest);
+function namespaceOf({ host, layout }: MountContext): string | undefined {
+  const entry = rootfsEntry(layout.rootfs, host);
   return entry.kind === 'namespace' ? entry.file : undefined;
 }

@@ -1,6 +1,6 @@
 import { MounterError } from '../errors.ts';
 import { exitCode } from '../exit-codes.ts';
-import { isSameFile, type Way, type WayStep } from '../host/host.ts';
+import { isSameFile, type RootfsEntry, type Way, type WayStep } from '../host/host.ts';
 import { type MountEntry, readMountinfo } from '../host/mountinfo.ts';
 import { isEnterable, notPrepared, rootfsEntry } from '../rootfs/enter.ts';
 import type { MountContext } from './context.ts';
@@ -38,7 +38,7 @@ export function checkTarget(
     const entry = mountEntryAt(plan.target, mountId, context);
     if (plan.isRemount) {
       refuseWithinVolume(plan.target, identityMount);
-      if (context.manifest.enter === 'namespace') requirePrepared(plan.target, context);
+      requireEnterable(plan.target, context);
       return state;
     }
     if (entry !== undefined && isSourceOf(plan, entry)) return 'mounted';
@@ -101,15 +101,16 @@ function checkDirectory(target: string, step: WayStep | undefined, context: Moun
     throw targetError(target, 'the target is a symlink', 'mount on the directory itself');
   if (step?.kind !== 'directory')
     throw targetError(target, 'the target is not a directory', 'mount on a directory');
-  const { host, layout, manifest } = context;
-  if (manifest.enter === 'namespace') requirePrepared(target, context);
-  else if (!isSameFile(step, host.lstat(layout.rootfs + target))) throw notSeen(target);
+  const { host, layout } = context;
+  const { kind } = requireEnterable(target, context);
+  if (kind === 'chroot' && !isSameFile(step, host.lstat(layout.rootfs + target))) throw notSeen(target);
 }
 
-/** @throws MounterError (system) where the rootfs has no mount namespace to enter. */
-function requirePrepared(subject: string, { host, layout, manifest }: MountContext): void {
-  if (isEnterable(host, rootfsEntry(layout.rootfs, manifest))) return;
-  throw notPrepared(subject);
+/** @throws MounterError (system) where what the rootfs is entered by is gone. */
+function requireEnterable(subject: string, { host, layout }: MountContext): RootfsEntry {
+  const entry = rootfsEntry(layout.rootfs, host);
+  if (!isEnterable(host, entry)) throw notPrepared(subject);
+  return entry;
 }
 
 function notSeen(subject: string): MounterError {

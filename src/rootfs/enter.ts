@@ -2,7 +2,7 @@ import { MounterError } from '../errors.ts';
 import { exitCode } from '../exit-codes.ts';
 import type { Host, RootfsEntry } from '../host/host.ts';
 import type { Layout } from './layout.ts';
-import type { NodeSettings } from './manifest.ts';
+import type { Manifest } from './manifest.ts';
 
 /**
  * In a version's directory, the symlink to what pins its mount namespace. So one open(2) goes from `rootfs` by the
@@ -10,8 +10,18 @@ import type { NodeSettings } from './manifest.ts';
  */
 export const namespaceLink = '.mounter-namespace';
 
-/** The way into the rootfs in `directory`, as `enter` of the manifest has it. */
-export function rootfsEntry(directory: string, { enter }: Pick<NodeSettings, 'enter'>): RootfsEntry {
+/**
+ * The way into the rootfs in `directory`: by the mount namespace that `prepare` has given it, else by chroot(2).
+ * Not as the manifest has it: what a version is prepared for changes together with the version, and a changed
+ * manifest with the next `prepare`, at one rename.
+ */
+export function rootfsEntry(directory: string, host: Host): RootfsEntry {
+  const file = `${directory}/${namespaceLink}`;
+  return host.lstat(file) === undefined ? { kind: 'chroot', directory } : { kind: 'namespace', file };
+}
+
+/** The way into the rootfs in `directory` that `prepare` is to make, as `enter` of the manifest has it. */
+export function wantedEntry(directory: string, { enter }: Pick<Manifest, 'enter'>): RootfsEntry {
   switch (enter) {
     case 'chroot':
       return { kind: 'chroot', directory };

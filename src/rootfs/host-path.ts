@@ -1,3 +1,5 @@
+import type { Host } from '../host/host.ts';
+import { rootfsEntry } from './enter.ts';
 import type { Layout } from './layout.ts';
 import type { ManifestMount, NodeSettings } from './manifest.ts';
 
@@ -8,9 +10,11 @@ import type { ManifestMount, NodeSettings } from './manifest.ts';
 export function hostPathOf(
   path: string,
   { rootfs }: Pick<Layout, 'rootfs'>,
-  { enter, mounts }: Pick<NodeSettings, 'enter' | 'mounts'>,
+  { mounts }: Pick<NodeSettings, 'mounts'>,
+  host: Host,
 ): string {
-  const holder = enter === 'namespace' ? holderOf(path, mounts.mounter) : undefined;
+  const isNamespace = rootfsEntry(rootfs, host).kind === 'namespace';
+  const holder = isNamespace ? holderOf(path, mounts.mounter) : undefined;
   if (holder?.host === undefined) return rootfs + path;
   return holder.host + path.slice(holder.rootfs.length);
 }

@@ -37,9 +37,9 @@ export async function provideLockServices(
   doubt?: Doubt,
 ): Promise<boolean> {
   if (await lockServicesAnswer(context)) return false;
-  const { layout, manifest } = context;
+  const { host, layout, manifest } = context;
   if (await startedByUnit(context, doubt)) return true;
-  const inside = rootfsEntry(layout.rootfs, manifest);
+  const inside = rootfsEntry(layout.rootfs, host);
   const outcome = await start({ argv: [manifest.daemons.startStatd], inside, doubt }, context);
   if (await lockServicesAnswer(context)) {
     await moveLockServicesToScopes(context);
@@ -104,12 +104,12 @@ export async function lockServicesAnswer(context: LockServicesContext): Promise<
 
 /** The rootfs's rpcinfo(8), within a limit. */
 export async function rpcinfo(
-  { host, layout, manifest, signal }: LockServicesContext,
+  { host, layout, signal }: LockServicesContext,
   ...args: readonly string[]
 ): Promise<{ readonly answers: boolean; readonly output: string }> {
   const { status, endedBy, output } = await host.run({
     argv: ['rpcinfo', ...args],
-    inside: rootfsEntry(layout.rootfs, manifest),
+    inside: rootfsEntry(layout.rootfs, host),
     deadlineMs: answerMs,
     // libtirpc blocks SIGTERM while it waits for an answer, for up to a minute.
     terminateMs: 0,

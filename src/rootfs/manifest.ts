@@ -128,7 +128,7 @@ export type Manifest = v.InferOutput<typeof manifestSchema>;
 /** What the node goes by; the rest of the manifest is for the build and the install. */
 export type NodeSettings = Pick<
   Manifest,
-  'filesystems' | 'daemons' | 'limits' | 'enter' | 'enabled' | 'policy' | 'resolver' | 'log'
+  'filesystems' | 'daemons' | 'limits' | 'enabled' | 'policy' | 'resolver' | 'log'
 > & { readonly mounts: Pick<Manifest['mounts'], 'mounter'> };
 export type Filesystem = v.InferOutput<typeof filesystem>;
 export type ManifestMount = v.InferOutput<typeof mount>;

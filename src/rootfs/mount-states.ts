@@ -1,7 +1,7 @@
 import { type FileStatus, type Host, isSameFile } from '../host/host.ts';
 import { type MountEntry, readMountinfo } from '../host/mountinfo.ts';
 import { isErrnoException } from '../host/system-error.ts';
-import { isPinned, rootfsEntry } from './enter.ts';
+import { isPinned, wantedEntry } from './enter.ts';
 import type { ManifestMount } from './manifest.ts';
 import { observe, sourceOf } from './mount-points.ts';
 import { type MountState, type ObservedMount, stateOf } from './mounts.ts';
@@ -28,7 +28,7 @@ export async function observeRootfs(
   pin?: string,
 ): Promise<RootfsMounts> {
   const hostEntries = readMountinfo(host);
-  const entry = rootfsEntry(root, manifest);
+  const entry = wantedEntry(root, manifest);
   if (entry.kind === 'chroot')
     return { observed: mounts.map((mount) => observe(mount, root, host)), entries: hostEntries, hostEntries };
   const file = pin ?? entry.file;

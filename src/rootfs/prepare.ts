@@ -11,8 +11,10 @@ import { applyActions, detachActions, type MountAction } from './mount-actions.t
 import { makeHostPath, makeMountPoint, observe } from './mount-points.ts';
 import { isInPlace } from './mount-states.ts';
 import { planRootfsMount } from './mounts.ts';
+import { unlink } from './namespace/pins.ts';
 import { prepareNamespace } from './namespace/prepare.ts';
 import { forbidSymlinks } from './no-symlinks.ts';
+import { retireOthers } from './old-views.ts';
 import { startStatdMount, writeStartStatd } from './place-start-statd.ts';
 import { refreshResolvConf } from './resolver/refresh.ts';
 import { recordSelfBind } from './self-binds.ts';
@@ -28,7 +30,8 @@ export interface PrepareContext {
 }
 
 /**
- * Shares the kubelet directory with the rootfs in `root` and gives it all that its helpers need.
+ * Shares the kubelet directory with the rootfs in `root` and gives it all that its helpers need. Another way to
+ * enter it stays usable until the new one is whole; `prepareVersionInUse` takes it away.
  * @param root `versions/<digest>`, without symlinks.
  * @returns what was done, a line each; nothing where all was in place.
  * @throws MounterError that names the directory. What was done until then stays and is found by the next run.
@@ -47,8 +50,17 @@ export async function prepareRootfs(
   const layMounts = manifest.enter === 'chroot' ? layOnHost : layInNamespace;
   done.push(...(await layMounts(root, context)));
   done.push(...makeResolvConf(root, context));
-  rememberSettings(context);
   return done;
+}
+
+/**
+ * `prepareRootfs` for the version in use, after which nothing is left of other versions and ways to enter it that
+ * calls need no more. Under the node's lock.
+ */
+export async function prepareVersionInUse(root: string, context: PrepareContext): Promise<readonly string[]> {
+  const done = [...(await prepareRootfs(root, context))];
+  rememberSettings(context);
+  return [...done, ...(await retireOthers(root, context))];
 }
 
 /** What home itself has to be. */
@@ -61,7 +73,7 @@ export function planHomeOf(
   return enter === 'chroot' ? planHome(home, entries) : planExecutableHome(home, entries);
 }
 
-/** Where the rootfs is entered by chroot(2), it has its mounts on the host. */
+/** Where the rootfs is entered by chroot(2), it has its mounts on the host. Calls enter so when all are there. */
 async function layOnHost(
   root: string,
   { host, layout, manifest }: PrepareContext,
@@ -79,6 +91,7 @@ async function layOnHost(
     await apply(planRootfsMount(observed, readMountinfo(host)));
     if (mount.propagation === 'shared') done.push(...(await forbidSymlinks(observed.target, host)));
   }
+  unlink(root);
   return done;
 }
 

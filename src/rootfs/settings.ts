@@ -11,7 +11,7 @@ import { readManifest } from './node.ts';
  */
 
 /** Changes with what stands in the file below: an older executable's file is then no match. */
-const format = 5;
+const format = 6;
 
 export const settingsFile = `${runDirectory}/settings`;
 
@@ -44,10 +44,10 @@ export function settingsText(
 }
 
 function nodeSettings(manifest: Manifest, isLocal: boolean): NodeSettings {
-  const { filesystems, daemons, mounts, limits, enter, enabled, policy, resolver } = manifest;
+  const { filesystems, daemons, mounts, limits, enabled, policy, resolver } = manifest;
   const log: RecordPlace = { ...manifest.log, isLocal };
   const { mounter } = mounts;
-  return { filesystems, daemons, mounts: { mounter }, limits, enter, enabled, policy, resolver, log };
+  return { filesystems, daemons, mounts: { mounter }, limits, enabled, policy, resolver, log };
 }
 
 /** A line that no two states of the file share: whatever writes it, or puts another in its place, changes ctime. */

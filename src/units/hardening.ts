@@ -1,15 +1,18 @@
-import type { Manifest } from '../rootfs/manifest.ts';
-
 /**
  * What a unit can be denied although its mounts have to reach the host, and its processes must not keep a
  * copy of the mount table. Everything that gives a service a mount namespace of its own is out, since systemd
  * makes that a slave of the host's: ProtectSystem=, ProtectHome=, PrivateTmp=, PrivateDevices=, PrivateIPC=,
  * ProtectProc=, ProtectKernelTunables=, ProtectKernelModules=, ProtectKernelLogs= and ProtectControlGroups=
  * (each was tried on systemd 252). So is MemoryDenyWriteExecute=: the executable compiles as it runs.
+ *
+ * One text for both ways into the rootfs: the manifest of the next version may change `enter`, and its first
+ * `prepare` is run by the unit of before. So the rootfs's own mount namespace may be made and entered, and no other
+ * kind of namespace ever.
  * @see systemd.exec(5)
  */
 const common = [
   'NoNewPrivileges=yes',
+  'RestrictNamespaces=mnt',
   'RestrictRealtime=yes',
   'RestrictSUIDSGID=yes',
   'LockPersonality=yes',
@@ -19,31 +22,17 @@ const common = [
   'SystemCallErrorNumber=EPERM',
 ];
 
-type Enter = Manifest['enter'];
-
-/** The rootfs's own mount namespace is made and entered, where it has one, and no other kind of namespace ever. */
-function restrictNamespaces(enter: Enter): string {
-  return enter === 'namespace' ? 'RestrictNamespaces=mnt' : 'RestrictNamespaces=yes';
-}
-
 /** Mounts, makes files in the rootfs, and looks at other processes' roots; no network. */
-export function prepareHardening(enter: Enter): readonly string[] {
-  return [
-    ...common,
-    restrictNamespaces(enter),
-    'RestrictAddressFamilies=AF_UNIX',
-    'IPAddressDeny=any',
-    'CapabilityBoundingSet=CAP_SYS_ADMIN CAP_SYS_CHROOT CAP_SYS_PTRACE CAP_DAC_OVERRIDE CAP_DAC_READ_SEARCH CAP_CHOWN CAP_FOWNER CAP_MKNOD',
-  ];
-}
+export const prepareHardening = [
+  ...common,
+  'RestrictAddressFamilies=AF_UNIX',
+  'IPAddressDeny=any',
+  'CapabilityBoundingSet=CAP_SYS_ADMIN CAP_SYS_CHROOT CAP_SYS_PTRACE CAP_DAC_OVERRIDE CAP_DAC_READ_SEARCH CAP_CHOWN CAP_FOWNER CAP_MKNOD',
+];
 
 /** Enters the rootfs, replaces a daemon that is deaf, and gives up root; no mounts. setns(2) wants CAP_SYS_ADMIN. */
-export function lockServiceHardening(enter: Enter): readonly string[] {
-  const entering = enter === 'namespace' ? 'CAP_SYS_ADMIN CAP_SYS_CHROOT' : 'CAP_SYS_CHROOT';
-  return [
-    ...common,
-    restrictNamespaces(enter),
-    'RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6 AF_NETLINK',
-    `CapabilityBoundingSet=${entering} CAP_SYS_PTRACE CAP_KILL CAP_DAC_OVERRIDE CAP_DAC_READ_SEARCH CAP_CHOWN CAP_FOWNER CAP_SETUID CAP_SETGID CAP_SETPCAP CAP_NET_BIND_SERVICE`,
-  ];
-}
+export const lockServiceHardening = [
+  ...common,
+  'RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6 AF_NETLINK',
+  'CapabilityBoundingSet=CAP_SYS_ADMIN CAP_SYS_CHROOT CAP_SYS_PTRACE CAP_KILL CAP_DAC_OVERRIDE CAP_DAC_READ_SEARCH CAP_CHOWN CAP_FOWNER CAP_SETUID CAP_SETGID CAP_SETPCAP CAP_NET_BIND_SERVICE',
+];

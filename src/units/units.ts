@@ -82,13 +82,7 @@ function prepare(context: UnitContext): Unit {
     ['Service', 'Type=oneshot', 'RemainAfterExit=yes', ...environment(layout)],
     ['', `ExecStartPre=${commandLine(executableHome(layout))}`],
     ['', `ExecStart=${commandLine([layout.executable, 'prepare'])}`],
-    [
-      '',
-      'Restart=on-failure',
-      'RestartSec=10',
-      'TimeoutStartSec=120',
-      ...prepareHardening(context.manifest.enter),
-    ],
+    ['', 'Restart=on-failure', 'RestartSec=10', 'TimeoutStartSec=120', ...prepareHardening],
     ['Install', `WantedBy=multi-user.target kubelet.service ${kubeletUnit}`],
   ]);
   return { fileName: prepareUnit, text, isEnabled: true, isStarted: true };
@@ -111,7 +105,7 @@ function rpcbind({ layout, manifest }: UnitContext): Unit {
     ['', `Before=remote-fs-pre.target`],
     ['Service', 'Type=forking', ...environment(layout)],
     ['', `ExecStart=${commandLine(startStatd(layout, manifest, 'rpcbind'))}`],
-    ['', ...supervised, ...lockServiceHardening(manifest.enter)],
+    ['', ...supervised, ...lockServiceHardening],
   ]);
   return { fileName: rpcbindUnit, text, isEnabled: false, isStarted: false };
 }
@@ -123,7 +117,7 @@ function statd({ layout, manifest }: UnitContext): Unit {
     ['', `Requires=${rpcbindUnit}`, `After=${rpcbindUnit} rpc-statd.service`, 'Before=remote-fs-pre.target'],
     ['Service', 'Type=forking', ...environment(layout)],
     ['', `ExecStart=${commandLine(startStatd(layout, manifest, 'statd'))}`],
-    ['', ...supervised, ...lockServiceHardening(manifest.enter)],
+    ['', ...supervised, ...lockServiceHardening],
   ]);
   return { fileName: statdUnit, text, isEnabled: false, isStarted: false };
 }
@@ -142,7 +136,7 @@ function notify({ layout, manifest }: UnitContext): Unit {
     ['', `Before=${statdUnit} kubelet.service ${kubeletUnit}`],
     ['Service', 'Type=forking', ...environment(layout)],
     ['', `ExecStart=${commandLine([layout.executable, 'exec', '--', 'sm-notify'])}`],
-    ['', 'TimeoutStartSec=60', ...lockServiceHardening(manifest.enter)],
+    ['', 'TimeoutStartSec=60', ...lockServiceHardening],
     ['Install', 'WantedBy=multi-user.target'],
   ]);
   return { fileName: notifyUnit, text, isEnabled: true, isStarted: false };

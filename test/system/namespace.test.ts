@@ -113,7 +113,11 @@ test.serial('20 prepares are one namespace; on whichever processor it is made', 
 const breakages: readonly (readonly [what: string, how: string, says: RegExp | undefined])[] = [
   ['the pin is gone', `umount ${pins}/*`, /has no mount namespace to enter/],
   ['the directory of the pins is gone', `umount -l ${pins}`, /has no mount namespace to enter/],
-  ['the link is gone', `rm ${mounterHome}/rootfs/.mounter-namespace`, /has no mount namespace to enter/],
+  [
+    'the link is gone',
+    `rm ${mounterHome}/rootfs/.mounter-namespace`,
+    /not prepared\nhint: run mounter prepare/,
+  ],
   ['the kubelet directory was made private', `mount --make-private ${kubeletDirectory}`, /did not appear/],
   ['the kubelet directory was unmounted', `umount ${kubeletDirectory}`, /did not appear/],
   [
@@ -170,6 +174,8 @@ test.serial(
     for (const enter of ['namespace', 'chroot', 'namespace'] as const) {
       await node.setEnter(enter);
       t.is((await node.mounter('status')).status, 1, 'not prepared in that way yet');
+      t.is((await mount(node, s.source, later)).status, 0, 'entered as before');
+      await node.shell(`umount ${later}`);
       await node.mustRun('prepare');
       t.is(await node.mustRun('prepare'), already);
       t.is((await node.mounter('status')).status, 0);

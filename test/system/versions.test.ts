@@ -4,6 +4,7 @@ import test, { type ExecutionContext } from 'ava';
 import { startGlusterServer } from '../../scripts/gluster-server.ts';
 import { kubeletDirectory, mounter, mounterHome, rootfsTar, ScratchNode } from '../fixtures/namespace.ts';
 import {
+  changedTar,
   currentVersion,
   digestOf,
   installedVersions,
@@ -284,6 +285,55 @@ test.serial('chroot: the old view of the kubelet directory stays while a helper 
   await node.shell(`umount ${volume}`);
   t.deepEqual(node.entriesOf(volume), []);
 });
+
+/** Mounts a tmpfs in the place of an NFS volume. */
+const standIn = '#!/bin/sh\n[ "$1" = -V ] || exec mount -t tmpfs "$1" "$2"\n';
+
+function rootfsWithStandIn(name: string): Promise<Buffer> {
+  return changedTar(/usr\/sbin\/mount\.nfs$/, (archive) => {
+    archive.entry({ name: 'usr/sbin/mount.nfs', mode: 0o755 }, standIn);
+    archive.entry({ name }, 'here');
+  });
+}
+
+test.serial(
+  'versions and the way into them are switched to and fro, and no mount fails meanwhile',
+  async (t) => {
+    const [chrooted, namespaced] = [
+      await rootfsWithStandIn('chrooted'),
+      await rootfsWithStandIn('namespaced'),
+    ];
+    await using node = await ScratchNode.start();
+    await node.mustRun('install', offer(node, namespaced));
+    await node.mustRun('prepare');
+    const call = `${mounterHome}/mounter mount -t nfs -o vers=4`;
+    const mounting = [1, 2].map((caller) => {
+      const target = `${kubeletDirectory}/pods/u/volumes/v${caller}`;
+      const cycle = `${call} server:/export ${target} || exit 9; umount ${target}; count=$((count + 1))`;
+      return node.shell(
+        `mkdir -p ${target}; count=0; while [ ! -e /run/stop ]; do ${cycle}; done; echo $count`,
+      );
+    });
+    const ended = Promise.all(mounting);
+    const switching = async () => {
+      for (let round = 0; round < 5; round += 1) {
+        await node.mustRun('install', offer(node, chrooted, 'chrooted.tar', { enter: 'chroot' }));
+        t.regex(await node.mustRun('prepare'), /^(prepared already|detached|umount)/);
+        await node.mustRun('install', offer(node, namespaced, 'namespaced.tar', { enter: 'namespace' }));
+        await node.mustRun('rollback');
+        await node.setEnter('namespace');
+        await node.mustRun('prepare');
+        await node.mustRun('install', offer(node, chrooted, 'chrooted.tar', { enter: 'chroot' }));
+        await node.mustRun('install', offer(node, chrooted, 'chrooted.tar', { enter: 'namespace' }));
+      }
+    };
+    await Promise.race([switching(), ended]);
+    await node.shell('touch /run/stop');
+    for (const count of await ended) t.true(Number(count) > 10, `${count} mounts`);
+    const volume = await node.mountVolume('volume');
+    t.is(node.entriesOf(volume).length, 1);
+  },
+);
 
 test.serial('versions says what there is', async (t) => {
   await using node = await ScratchNode.start();

@@ -39,9 +39,9 @@ export async function activateVersion(
   if (previous !== digest && previous !== undefined) {
     inheritResolvConf(layout, versionPath(layout, digest));
     rememberPrevious(layout, digest, previous, host);
-    // Mounts go on while we switch: the new version is ready before anything leads to it.
-    if (isPrepared) done.push(...(await prepareRootfs(root, { host, layout, manifest })));
   }
+  // Mounts go on while we switch: the version is ready, as its manifest has it, before anything leads to it.
+  if (isPrepared) done.push(...(await prepareRootfs(root, { host, layout, manifest })));
   done.push(...placeManifest(manifestText, layout, host));
   if (previous !== digest) {
     switchTo(layout, digest);

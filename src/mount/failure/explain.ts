@@ -2,6 +2,7 @@ import type { ErrorClass } from '../../error-class.ts';
 import { MounterError } from '../../errors.ts';
 import { exitCode } from '../../exit-codes.ts';
 import type { Host, Outcome } from '../../host/host.ts';
+import { rootfsEntry } from '../../rootfs/enter.ts';
 import type { MountContext } from '../context.ts';
 import type { MountPlan } from '../plan.ts';
 import { askTogether } from '../reach/ask-together.ts';
@@ -134,7 +135,7 @@ async function whatCanNotBeSeen(
   { helper, plan }: Failure,
   context: MountContext,
 ): Promise<Finding | undefined> {
-  if (context.manifest.enter !== 'namespace') return undefined;
+  if (rootfsEntry(context.layout.rootfs, context.host).kind === 'chroot') return undefined;
   if (await seesSameDirectory(plan.target, context).catch(() => false)) return undefined;
   const message = `${helper} failed to mount ${plan.source}: the rootfs does not see the target's directory`;
   return { errorClass: 'node', message, status: exitCode.system, hint: 'run mounter prepare' };

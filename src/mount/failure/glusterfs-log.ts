@@ -23,7 +23,7 @@ export async function glusterfsLogErrors(
   plan: MountPlan,
   options: string,
   sinceMs: number,
-  { host, layout, manifest }: MountContext,
+  { host, layout }: MountContext,
 ): Promise<string> {
   const { output, status } = await host.run({
     argv: [
@@ -33,7 +33,7 @@ export async function glusterfsLogErrors(
       'sh',
       glusterfsLogFile(plan, options),
     ],
-    inside: rootfsEntry(layout.rootfs, manifest),
+    inside: rootfsEntry(layout.rootfs, host),
     deadlineMs: readMs,
     terminateMs: 0,
   });

@@ -34,7 +34,7 @@ export async function examine(
 async function mendLockServices(plan: MountPlan, options: string, context: MountContext): Promise<void> {
   if (lockServicesNeed(plan.fstype, options) !== 'ifNegotiated') return;
   const { host, layout, manifest } = context;
-  if (host.stat(hostPathOf('/run/rpcbind.sock', layout, manifest)) === undefined) return;
+  if (host.stat(hostPathOf('/run/rpcbind.sock', layout, manifest, host)) === undefined) return;
   // What can't be mended is no reason yet: the server may still offer v4.
   await provideLockServices(plan.target, context).catch(() => {});
 }

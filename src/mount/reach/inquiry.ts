@@ -24,10 +24,10 @@ export function remainingMs({ context, deadline }: Inquiry): number {
 
 /** Runs a program of the rootfs to its end or to that of the inquiry; libtirpc and resolver wait through SIGTERM. */
 export function runInRootfs(argv: readonly string[], inquiry: Inquiry): Promise<Outcome> {
-  const { host, layout, manifest } = inquiry.context;
+  const { host, layout } = inquiry.context;
   return host.run({
     argv,
-    inside: rootfsEntry(layout.rootfs, manifest),
+    inside: rootfsEntry(layout.rootfs, host),
     deadlineMs: remainingMs(inquiry),
     terminateMs: 0,
     signal: inquiry.over,

@@ -1,13 +1,11 @@
 import test from 'ava';
 import { MounterError } from '../../../src/errors.ts';
-import type { MountContext } from '../../../src/mount/context.ts';
 import { runPlan } from '../../../src/mount/run.ts';
 import type { HostModel } from '../../fixtures/host-model.ts';
 import {
   contextOf,
   layout,
   namespaceFile,
-  namespaceManifest,
   nodeWithNamespace,
   planFor,
   target,
@@ -19,7 +17,6 @@ const v4 = ['-t', 'nfs', '-o', 'vers=4', 'srv:/x', target];
 const gluster = ['-t', 'glusterfs', 'srv:vol', target];
 const enter = ['/usr/bin/nsenter', `--mount=${namespaceFile}`, '--'];
 
-const contextIn = (host: HostModel): MountContext => ({ ...contextOf(host), manifest: namespaceManifest });
 const isHelper = (argv: readonly string[]) => argv[0]?.startsWith('/sbin/mount.') === true;
 
 test('one process for a v4 mount: the helper in the namespace, and no look into that', async (t) => {
@@ -30,7 +27,7 @@ test('one process for a v4 mount: the helper in the namespace, and no look into 
     inside.mount(target);
     return {};
   };
-  const result = await runPlan(planFor(...v4), contextIn(host));
+  const result = await runPlan(planFor(...v4), contextOf(host));
   t.deepEqual(result, { wasMounted: false, helperOutput: '' });
   t.deepEqual(host.commands, [[...enter, '/sbin/mount.nfs', 'srv:/x', target, '-o', 'vers=4']]);
 });
@@ -38,19 +35,19 @@ test('one process for a v4 mount: the helper in the namespace, and no look into 
 test('a device of the host is in the rootfs as well', async (t) => {
   const { host } = nodeWithNamespace();
   host.files.delete('/dev/fuse');
-  const error = await t.throwsAsync(runPlan(planFor(...gluster), contextIn(host)));
+  const error = await t.throwsAsync(runPlan(planFor(...gluster), contextOf(host)));
   t.regex(error?.message ?? '', /missing on this node/);
   t.deepEqual(host.commands, []);
 });
 
 for (const [what, spoil] of [
-  ['no pin', (host) => host.files.delete(namespaceFile)],
+  ['a link that leads to nothing', (host) => host.file(namespaceFile, { kind: 'symlink', device: 1 })],
   ['a pin of before the reboot, which is a plain file', (host) => host.file(namespaceFile, { device: 1 })],
 ] satisfies readonly (readonly [string, (host: HostModel) => unknown])[]) {
   test(`${what}: the node is not prepared, and nothing is run`, async (t) => {
     const { host } = nodeWithNamespace();
     spoil(host);
-    const error = await t.throwsAsync(runPlan(planFor(...v4), contextIn(host)), { instanceOf: MounterError });
+    const error = await t.throwsAsync(runPlan(planFor(...v4), contextOf(host)), { instanceOf: MounterError });
     t.is(error.status, 2);
     t.is(error.hint, 'run mounter prepare');
     t.deepEqual(host.commands, []);
@@ -63,7 +60,7 @@ test('a mount that stays in the namespace is undone there, and the propagation n
     if (isHelper(argv)) inside.mount(target);
     return {};
   };
-  const error = await t.throwsAsync(runPlan(planFor(...v4), contextIn(host)), { instanceOf: MounterError });
+  const error = await t.throwsAsync(runPlan(planFor(...v4), contextOf(host)), { instanceOf: MounterError });
   t.is(error.errorClass, 'propagation');
   t.false(inside.mounts.has(target));
   t.deepEqual(host.commands.slice(1), [[...enter, 'umount', '-i', '--no-canonicalize', target]]);
@@ -80,7 +77,7 @@ test('a helper that mounted on /etc of the rootfs: found, undone and said', asyn
     inside.texts.set('/proc/self/mountinfo', lines.join('\n'));
     return {};
   };
-  const error = await t.throwsAsync(runPlan(planFor(...v4), contextIn(host)), { instanceOf: MounterError });
+  const error = await t.throwsAsync(runPlan(planFor(...v4), contextOf(host)), { instanceOf: MounterError });
   t.is(error.errorClass, 'mount-point');
   t.regex(error.message, /it came to \/etc, /);
   t.false(inside.mounts.has('/etc'));
@@ -90,7 +87,7 @@ test('a namespace that has lost the kubelet directory: that is said, and not wha
   const { host, inside } = nodeWithNamespace();
   inside.directory('/var/lib/kubelet/pods/uid/volumes');
   host.onRun = () => ({ status: 32, output: `mount.nfs: mount point ${target} does not exist\n` });
-  const error = await t.throwsAsync(runPlan(planFor(...v4), contextIn(host)), { instanceOf: MounterError });
+  const error = await t.throwsAsync(runPlan(planFor(...v4), contextOf(host)), { instanceOf: MounterError });
   t.is(error.errorClass, 'node');
   t.is(error.status, 2);
   t.regex(error.message, /does not see/);
@@ -111,7 +108,7 @@ test('negotiated down to v3: the socket of rpcbind is looked for in the host’s
     host.file(target, { kind: 'directory', device: 45 });
     return {};
   };
-  await runPlan(planFor('-t', 'nfs', 'srv:/x', target), contextIn(host));
+  await runPlan(planFor('-t', 'nfs', 'srv:/x', target), contextOf(host));
   t.deepEqual(host.commands.slice(1), [[...enter, 'rpcinfo', '-u', '127.0.0.1', 'status', '1']]);
 });
 
@@ -130,6 +127,6 @@ test('a daemon of the rootfs is known by its root directory, which has another n
     });
     return { status: 1 };
   };
-  await t.throwsAsync(runPlan(planFor(...gluster), contextIn(host)));
+  await t.throwsAsync(runPlan(planFor(...gluster), contextOf(host)));
   t.deepEqual(host.killed, [7]);
 });

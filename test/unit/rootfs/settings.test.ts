@@ -13,7 +13,7 @@ function rememberedNode(): HostModel {
 }
 
 test('what was checked before is taken without looking at the manifest again', async (t) => {
-  const { $schema, formatVersion, rootfs, mounts, ...node } = manifest;
+  const { $schema, formatVersion, rootfs, mounts, enter, ...node } = manifest;
   t.deepEqual(await readSettings(rememberedNode(), layout), {
     ...node,
     mounts: { mounter: mounts.mounter },
