@@ -116,7 +116,7 @@ const breakages: readonly (readonly [what: string, how: string, says: RegExp | u
   [
     'the link is gone',
     `rm ${mounterHome}/rootfs/.mounter-namespace`,
-    /not prepared\nhint: run mounter prepare/,
+    /not in the rootfs\nhint: run mounter prepare/,
   ],
   ['the kubelet directory was made private', `mount --make-private ${kubeletDirectory}`, /did not appear/],
   ['the kubelet directory was unmounted', `umount ${kubeletDirectory}`, /did not appear/],

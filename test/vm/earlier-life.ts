@@ -19,6 +19,7 @@ export interface EarlierLife {
   powerOff(): Promise<void>;
 }
 
+const run = '/run/containerized-mounter';
 const name = 'earlier-life';
 const enter = `--net=/run/netns/${name}`;
 
@@ -51,10 +52,8 @@ export async function beginEarlierLife({ device, address }: NfsServer): Promise<
         process.kill(Number(pid), 'SIGKILL');
       for (const target of targets) await execa('umount', ['--force', '--lazy', target], { reject: false });
       await setTimeout(200);
-      await execa('sh', [
-        '-c',
-        'rm -rf /run/rpc* /run/start-statd.lock /run/sm-notify.pid /run/containerized-mounter',
-      ]);
+      await execa('umount', ['--recursive', `${run}/namespaces`], { reject: false });
+      await execa('sh', ['-c', `rm -rf /run/rpc* /run/start-statd.lock /run/sm-notify.pid ${run}`]);
     },
   };
 }
