@@ -4,6 +4,7 @@ import {
   constants,
   lstatSync,
   readFileSync,
+  readlinkSync,
   renameSync,
   rmSync,
   type Stats,
@@ -27,6 +28,7 @@ export const fileHost: Pick<
   | 'createText'
   | 'remove'
   | 'lstat'
+  | 'readLink'
   | 'stat'
   | 'mountId'
   | 'walk'
@@ -38,6 +40,7 @@ export const fileHost: Pick<
   createText,
   remove: (path) => orUndefined(() => unlinkSync(path)),
   lstat: (path) => statusOf(orUndefined(() => lstatSync(path))),
+  readLink,
   stat: (path) => statusOf(orUndefined(() => statSync(path))),
   mountId,
   walk,
@@ -65,6 +68,15 @@ function createText(path: string, text: string, mode: number): boolean {
     return true;
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false;
+    throw error;
+  }
+}
+
+function readLink(path: string): string | undefined {
+  try {
+    return orUndefined(() => readlinkSync(path));
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'EINVAL') return undefined;
     throw error;
   }
 }

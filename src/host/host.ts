@@ -22,6 +22,8 @@ export interface Host {
   remove(path: string): void;
   /** lstat(2). @returns undefined when nothing is there (ENOENT, ENOTDIR, ELOOP). */
   lstat(path: string): FileStatus | undefined;
+  /** readlink(2). @returns undefined when nothing is there, or no symlink. */
+  readLink(path: string): string | undefined;
   /** stat(2), through symlinks. @returns undefined when nothing is there, or a symlink leads to itself. */
   stat(path: string): FileStatus | undefined;
   /**

@@ -1,4 +1,4 @@
-import { isSameFile } from '../host/host.ts';
+import { isSameFile, type RootfsEntry } from '../host/host.ts';
 import { type MountEntry, readMountinfo } from '../host/mountinfo.ts';
 import { rootfsEntry } from '../rootfs/enter.ts';
 import type { MountContext } from './context.ts';
@@ -59,8 +59,10 @@ function placeInRootfs(path: string, layout: MountContext['layout']): string | u
 
 /** @param path as the helper sees it. A mount that it shares with the host goes there as well. */
 export function unmountInRootfs(path: string, context: MountContext): Promise<void> {
-  const namespace = namespaceOf(context);
-  return unmount(namespace === undefined ? context.layout.rootfs + path : path, namespace, context);
+  const entry = entryOf(context);
+  return entry.kind === 'chroot'
+    ? unmount(entry.directory + path, undefined, context)
+    : unmount(path, entry.file, context);
 }
 
 export function unmountMount({ entry }: RootfsMount, context: MountContext): Promise<void> {
@@ -88,12 +90,16 @@ export async function unmount(
 
 /** @param look gets what a path of the rootfs has before it. */
 function ask<T>(context: MountContext, look: (root: string) => T): Promise<T> {
-  const namespace = namespaceOf(context);
-  if (namespace === undefined) return Promise.resolve(look(context.layout.rootfs));
-  return context.host.withinNamespace(namespace, () => look(''));
+  const entry = entryOf(context);
+  if (entry.kind === 'chroot') return Promise.resolve(look(entry.directory));
+  return context.host.withinNamespace(entry.file, () => look(''));
 }
 
-function namespaceOf({ host, layout }: MountContext): string | undefined {
-  const entry = rootfsEntry(layout.rootfs, host);
+function entryOf({ host, layout }: MountContext): RootfsEntry {
+  return rootfsEntry(layout.rootfs, host);
+}
+
+function namespaceOf(context: MountContext): string | undefined {
+  const entry = entryOf(context);
   return entry.kind === 'namespace' ? entry.file : undefined;
 }

@@ -101,9 +101,9 @@ function checkDirectory(target: string, step: WayStep | undefined, context: Moun
     throw targetError(target, 'the target is a symlink', 'mount on the directory itself');
   if (step?.kind !== 'directory')
     throw targetError(target, 'the target is not a directory', 'mount on a directory');
-  const { host, layout } = context;
-  const { kind } = requireEnterable(target, context);
-  if (kind === 'chroot' && !isSameFile(step, host.lstat(layout.rootfs + target))) throw notSeen(target);
+  const entry = requireEnterable(target, context);
+  if (entry.kind === 'chroot' && !isSameFile(step, context.host.lstat(entry.directory + target)))
+    throw notSeen(target);
 }
 
 /** @throws MounterError (system) where what the rootfs is entered by is gone. */

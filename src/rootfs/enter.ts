@@ -4,20 +4,25 @@ import type { Host, RootfsEntry } from '../host/host.ts';
 import type { Layout } from './layout.ts';
 import type { Manifest } from './manifest.ts';
 
-/**
- * In a version's directory, the symlink to what pins its mount namespace. So one open(2) goes from `rootfs` by the
- * version that this names to the namespace of that version, and no switch can come in between.
- */
+/** In a version's directory, the symlink to what pins its mount namespace. */
 export const namespaceLink = '.mounter-namespace';
 
 /**
- * The way into the rootfs in `directory`: by the mount namespace that `prepare` has given it, else by chroot(2).
- * Not as the manifest has it: what a version is prepared for changes together with the version, and a changed
- * manifest with the next `prepare`, at one rename.
+ * The way into the rootfs: by the mount namespace that `prepare` has given it, else by chroot(2). Not as the
+ * manifest has it: what a version is prepared for changes together with the version, and a changed manifest with
+ * the next `prepare`, at one rename.
+ * @param rootfs a version, or the symlink to the one in use: the way leads into the version of now, and stays
+ *   usable for a moment when another one takes its place.
  */
-export function rootfsEntry(directory: string, host: Host): RootfsEntry {
-  const file = `${directory}/${namespaceLink}`;
-  return host.lstat(file) === undefined ? { kind: 'chroot', directory } : { kind: 'namespace', file };
+export function rootfsEntry(rootfs: string, host: Host): RootfsEntry {
+  const directory = versionOf(rootfs, host);
+  const pin = host.readLink(`${directory}/${namespaceLink}`);
+  return pin === undefined ? { kind: 'chroot', directory } : { kind: 'namespace', file: pin };
+}
+
+function versionOf(rootfs: string, host: Host): string {
+  const link = host.readLink(rootfs) ?? rootfs;
+  return link.startsWith('/') ? link : `${rootfs.slice(0, rootfs.lastIndexOf('/'))}/${link}`;
 }
 
 /** The way into the rootfs in `directory` that `prepare` is to make, as `enter` of the manifest has it. */

@@ -1,5 +1,6 @@
 import { existsSync, realpathSync } from 'node:fs';
 import { type MountEntry, mountsBelow, readMountinfo } from '../host/mountinfo.ts';
+import { letCallsEnter } from './calls.ts';
 import { roleOf } from './daemons.ts';
 import { planChrootRemoval } from './home-mount.ts';
 import { applyActions, detachActions } from './mount-actions.ts';
@@ -31,6 +32,7 @@ async function removeChrootMounts(root: string, context: PrepareContext): Promis
   const { host, layout, manifest } = context;
   const actions = planChrootRemoval(realpathSync(layout.home), readMountinfo(host));
   if (actions.length === 0) return [];
+  await letCallsEnter(host);
   const versions = realpathSync(layout.versions);
   const needing = host
     .processes()
@@ -54,6 +56,7 @@ async function detachOldViews(
   const paths = shared.map(({ rootfs: path }) => path);
   const views = oldViews({ versions, root, paths }, readMountinfo(host));
   if (views.length === 0) return [];
+  await letCallsEnter(host);
   const processes = host.processes();
   const done: string[] = [];
   for (const { version, entry } of views) {

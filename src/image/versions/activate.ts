@@ -2,9 +2,9 @@ import { existsSync, realpathSync } from 'node:fs';
 import { writeAtomically } from '../../host/files.ts';
 import type { Host } from '../../host/host.ts';
 import { mountsBelow, readMountinfo } from '../../host/mountinfo.ts';
-import { isPinned, namespaceLink } from '../../rootfs/enter.ts';
 import type { Layout } from '../../rootfs/layout.ts';
 import type { Manifest } from '../../rootfs/manifest.ts';
+import { pinsDirectory } from '../../rootfs/namespace/pins.ts';
 import { retireOthers } from '../../rootfs/old-views.ts';
 import { prepareRootfs, rememberSettings } from '../../rootfs/prepare.ts';
 import { inheritResolvConf } from './resolv-conf.ts';
@@ -81,11 +81,14 @@ function isTurnedOff(text: string): boolean {
   }
 }
 
-/** Whether the rootfs of now was prepared, perhaps from another manifest or not to the end. */
+/**
+ * Whether the node was prepared, perhaps from another manifest or not to the end. A damaged version that has been
+ * exchanged is not prepared, and the pin of its namespace is there all the same.
+ */
 function isInUse(layout: Layout, host: Host): boolean {
   if (!existsSync(layout.rootfs)) return false;
-  const root = realpathSync(layout.rootfs);
-  return isPinned(host, `${root}/${namespaceLink}`) || mountsBelow(readMountinfo(host), root).length > 0;
+  const entries = readMountinfo(host);
+  return [pinsDirectory, realpathSync(layout.rootfs)].some((path) => mountsBelow(entries, path).length > 0);
 }
 
 /**

@@ -11,6 +11,7 @@ import {
 import type { Host } from '../../host/host.ts';
 import { mountsBelow, readMountinfo } from '../../host/mountinfo.ts';
 import { isErrnoException } from '../../host/system-error.ts';
+import { letCallsEnter } from '../calls.ts';
 import { namespaceLink } from '../enter.ts';
 import { runDirectory } from '../layout.ts';
 import { applyActions, type MountAction } from '../mount-actions.ts';
@@ -61,12 +62,12 @@ export function unlink(root: string): void {
  */
 export async function unpinOthers(kept: string | undefined, host: Host): Promise<readonly string[]> {
   if (!existsSync(pinsDirectory)) return [];
-  const entries = readMountinfo(host);
+  const others = mountsBelow(readMountinfo(host), pinsDirectory).filter(
+    ({ mountPoint }) => mountPoint !== kept,
+  );
+  if (others.length > 0) await letCallsEnter(host);
   const done = await applyActions(
-    mountsBelow(entries, pinsDirectory)
-      .filter(({ mountPoint }) => mountPoint !== kept)
-      .reverse()
-      .map(({ mountPoint }): MountAction => ({ kind: 'detach', to: mountPoint })),
+    others.reverse().map(({ mountPoint }): MountAction => ({ kind: 'detach', to: mountPoint })),
   );
   for (const name of readdirSync(pinsDirectory))
     if (`${pinsDirectory}/${name}` !== kept) removePin(`${pinsDirectory}/${name}`);
