@@ -57,18 +57,6 @@ function classOfStatus(status: number): ErrorClass {
   }
 }
 
-/** What we did not foresee is our bug, and told apart from what the operator can mend. */
-export function asMounterError(error: unknown): MounterError {
-  if (error instanceof MounterError) return error;
-  const message = error instanceof Error ? error.message : String(error);
-  return new MounterError(message, {
-    subject: 'internal error',
-    status: exitCode.internal,
-    hint: 'please report it, with the command and this line',
-    cause: error,
-  });
-}
-
 /**
  * The text for stderr: `mounter: SUBJECT: MESSAGE`, the helper's own output, `hint: …`; each on lines of
  * its own, newline-terminated. kubelet makes it the Pod's event, hence no colour and no structure; whoever

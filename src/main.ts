@@ -1,9 +1,10 @@
 import { writeSync } from 'node:fs';
 import { mount } from './commands/mount.ts';
 import type { Output } from './commands/output.ts';
-import { asMounterError, formatError } from './errors.ts';
+import { formatError } from './errors.ts';
 import { exitCode } from './exit-codes.ts';
 import { nodeHost } from './host/node-host.ts';
+import { asMounterError } from './host/system-error.ts';
 import { helperNameOf } from './mount/argv.ts';
 import { Call } from './record/call.ts';
 import { openRecord } from './record/open.ts';

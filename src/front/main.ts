@@ -3,8 +3,9 @@ import './globals.ts';
 import * as system from 'system-calls';
 import { carryOut } from '../commands/carry-out.ts';
 import type { Output } from '../commands/output.ts';
-import { asMounterError, formatError } from '../errors.ts';
+import { formatError } from '../errors.ts';
 import { callerMark } from '../host/run-command.ts';
+import { asMounterError } from '../host/system-error.ts';
 import {
   type HelperName,
   helperNameOf,

@@ -7,13 +7,28 @@ import { exitCode } from '../exit-codes.ts';
  */
 export function asSystemError(error: unknown): unknown {
   if (error instanceof MounterError || !isErrnoException(error)) return error;
-  const { code = '', path, message } = error;
+  return systemError(error, hints[error.code ?? '']);
+}
+
+/**
+ * For the end of a call: what the node has run out of is told apart from what we did not foresee, which is our bug.
+ */
+export function asMounterError(error: unknown): MounterError {
+  if (error instanceof MounterError) return error;
+  if (isErrnoException(error) && error.code !== undefined && error.code in hints)
+    return systemError(error, hints[error.code]);
+  const message = error instanceof Error ? error.message : String(error);
   return new MounterError(message, {
-    subject: path,
-    status: exitCode.system,
-    hint: hints[code],
+    subject: 'internal error',
+    status: exitCode.internal,
+    hint: 'please report it, with the command and this line',
     cause: error,
   });
+}
+
+function systemError(error: NodeJS.ErrnoException, hint: string | undefined): MounterError {
+  const { path, message } = error;
+  return new MounterError(message, { subject: path, status: exitCode.system, hint, cause: error });
 }
 
 /** Whether a system call failed; decompressors' errors have a code too, but no system call. */
@@ -24,5 +39,11 @@ export function isErrnoException(error: unknown): error is NodeJS.ErrnoException
 const hints: Readonly<Record<string, string>> = {
   ENOSPC: 'the disk is full: make room, then try again',
   EDQUOT: 'a quota is used up: make room, then try again',
+  EMFILE: 'raise the limit on open files of whoever calls (ulimit -n; LimitNOFILE= in the unit of kubelet)',
+  ENFILE: 'the node has no more open files to give: see what holds them, or raise fs.file-max',
+  ENOMEM: 'the node, or the cgroup of the caller, is out of memory',
+  EAGAIN:
+    'the node, or the cgroup of the caller, has no more processes to give: see what runs, or raise TasksMax=',
+  EIO: 'a disk, or the server of a filesystem, fails: see dmesg of this node',
   EROFS: 'the filesystem is read-only: mount it rw, or choose another place with MOUNTER_HOME',
 };

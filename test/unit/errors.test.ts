@@ -1,5 +1,6 @@
 import test from 'ava';
 import { formatError, MounterError, printable, printableLines } from '../../src/errors.ts';
+import { asMounterError } from '../../src/host/system-error.ts';
 
 /** What stderr, and so a Pod's event and an operator's terminal, gets. */
 
@@ -36,4 +37,18 @@ test('a name of 100 kB is shown by its two ends, a path of any length that there
   t.true(shown.length < 5000, `${shown.length}`);
   t.regex(shown, /^mounter: \/beginx+…\(98009 characters\)…x+end: y+…\(98000 characters\)…y+\n$/);
   t.true(error({ subject: '💾'.repeat(20_000) }).isWellFormed());
+});
+
+test('what the node has run out of is no bug of ours; what nobody foresaw is', (t) => {
+  const failure = (code: string) =>
+    asMounterError(
+      Object.assign(new Error(`${code}: it failed, open '/f'`), { code, syscall: 'open', path: '/f' }),
+    );
+  for (const code of ['EMFILE', 'ENFILE', 'ENOMEM', 'EAGAIN', 'EIO', 'ENOSPC', 'EDQUOT', 'EROFS']) {
+    t.like(failure(code), { status: 2, subject: '/f', errorClass: 'node' }, code);
+    t.truthy(failure(code).hint, code);
+  }
+  t.regex(failure('EMFILE').hint ?? '', /LimitNOFILE=/);
+  for (const bug of [failure('EBADF'), asMounterError(new TypeError('x')), asMounterError('x')])
+    t.like(bug, { status: 4, subject: 'internal error' });
 });
