@@ -70,7 +70,7 @@ function parseFlags(argv: readonly string[]): Flags | undefined {
     unknown: (word) => unknown.push(word) === 0,
   });
   if (flags.help === true) return undefined;
-  if (unknown.length > 0) throw usageError(unknown.join(' '), 'unknown argument', 'see --help');
+  if (unknown.length > 0) throw usageError(unknown.join(' '), 'unknown argument');
   const volumes = String(flags.volumes)
     .split(',')
     .map((text) => wholeNumber('--volumes', text, 99_999));

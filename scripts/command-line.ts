@@ -1,15 +1,15 @@
 import { formatError, MounterError } from '../src/errors.ts';
 import { exitCode } from '../src/exit-codes.ts';
 
-/** What the benchmarks' command lines have in common. */
+/** What the scripts' command lines have in common. */
 
 /** @throws MounterError (usage) that names the flag. */
 export function wholeNumber(flag: string, text: unknown, maximum: number): number {
   if (/^[1-9]\d*$/.test(String(text)) && Number(text) <= maximum) return Number(text);
-  throw usageError(flag, `"${text}" is not a whole number from 1 to ${maximum}`, 'see --help');
+  throw usageError(flag, `"${text}" is not a whole number from 1 to ${maximum}`);
 }
 
-export function usageError(subject: string, message: string, hint: string): MounterError {
+export function usageError(subject: string, message: string, hint = 'see --help'): MounterError {
   return new MounterError(message, { subject, status: exitCode.usage, hint });
 }
 

@@ -3,6 +3,7 @@ import { execa } from 'execa';
 import minimist from 'minimist';
 import { formatError, MounterError } from '../src/errors.ts';
 import { exitCode } from '../src/exit-codes.ts';
+import { usageError } from './command-line.ts';
 import {
   type GlusterServer,
   type GlusterServerRequest,
@@ -33,6 +34,8 @@ interface CommandLine {
   readonly command: readonly string[];
 }
 
+const hint = 'see node scripts/gluster-server.ts --help';
+
 /** @throws MounterError (usage) */
 function parseCommandLine(argv: readonly string[]): CommandLine {
   const unknown: string[] = [];
@@ -47,18 +50,14 @@ function parseCommandLine(argv: readonly string[]): CommandLine {
   });
   const command = flags['--'] ?? [];
   const [word] = unknown;
-  if (word !== undefined) throw usageError(word, 'not an option, and COMMAND stands after --');
-  if (command.length === 0) throw usageError('COMMAND', 'missing');
+  if (word !== undefined) throw usageError(word, 'not an option, and COMMAND stands after --', hint);
+  if (command.length === 0) throw usageError('COMMAND', 'missing', hint);
   const address: unknown = flags.address;
   const network: unknown = flags.network;
-  if (network !== 'own' && network !== 'current') throw usageError('--network', 'must be own or current');
+  if (network !== 'own' && network !== 'current')
+    throw usageError('--network', 'must be own or current', hint);
   const volumes = [flags.volume].flat().map(String);
   return { request: { volumes, network, ...(typeof address === 'string' ? { address } : {}) }, command };
-}
-
-function usageError(subject: string, message: string): MounterError {
-  const hint = 'node scripts/gluster-server.ts --help';
-  return new MounterError(message, { subject, status: exitCode.usage, hint });
 }
 
 /** Runs `command` in the server's network namespace; its exit status, or 128 and the number of its signal. */

@@ -130,7 +130,7 @@ function parseFlags(argv: readonly string[]): Flags | undefined {
     unknown: (word) => unknown.push(word) === 0,
   });
   if (flags.help === true) return undefined;
-  if (unknown.length > 0) throw usageError(unknown.join(' '), 'unknown argument', 'see --help');
+  if (unknown.length > 0) throw usageError(unknown.join(' '), 'unknown argument');
   const mounter = flags.mounter === undefined ? undefined : resolve(String(flags.mounter));
   const rounds = wholeNumber('--rounds', flags.rounds, 9999);
   const bytes = wholeNumber('--megabytes', flags.megabytes, 9999) * 1e6;

@@ -5,6 +5,7 @@ import minimist from 'minimist';
 import { formatError, MounterError } from '../src/errors.ts';
 import { exitCode } from '../src/exit-codes.ts';
 import { parseManifest } from '../src/rootfs/manifest.ts';
+import { usageError } from './command-line.ts';
 import { writeLayout } from './image/layout.ts';
 import { nodeAgentImage, nodeAgentName } from './image/node-agent-image.ts';
 import { type Compression, composeImage, compressions, type Image, type ImageRequest } from './image/oci.ts';
@@ -115,10 +116,6 @@ function parseFlags(argv: readonly string[]): Flags | undefined {
   const [pin, allowNewer] = [flags.pin === true, flags['allow-newer'] === true];
   const output = resolve(String(flags.output));
   return { output, only, compression, layers: Number(flags.layers), pin, allowNewer };
-}
-
-function usageError(subject: string, message: string): MounterError {
-  return new MounterError(message, { subject, status: exitCode.usage, hint: 'see --help' });
 }
 
 /** Builds what is missing or old. Its words go to stderr: stdout is for the digests. */

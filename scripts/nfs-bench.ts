@@ -58,9 +58,9 @@ function parseFlags(argv: readonly string[]): Flags | undefined {
     unknown: (word) => unknown.push(word) === 0,
   });
   if (flags.help === true) return undefined;
-  if (unknown.length > 0) throw usageError(unknown.join(' '), 'unknown argument', 'see --help');
+  if (unknown.length > 0) throw usageError(unknown.join(' '), 'unknown argument');
   const enter = enterModes.filter((mode) => flags.enter === undefined || flags.enter === mode);
-  if (enter.length === 0) throw usageError('--enter', `must be ${enterModes.join(' or ')}`, 'see --help');
+  if (enter.length === 0) throw usageError('--enter', `must be ${enterModes.join(' or ')}`);
   const request = {
     rounds: wholeNumber('--rounds', flags.rounds, 999),
     firstMounts: wholeNumber('--first-mounts', flags['first-mounts'], 999),

@@ -4,6 +4,7 @@ import minimist from 'minimist';
 import { formatError, MounterError } from '../src/errors.ts';
 import { exitCode } from '../src/exit-codes.ts';
 import { type Manifest, parseManifest } from '../src/rootfs/manifest.ts';
+import { requireRoot, usageError } from './command-line.ts';
 import { buildRootfs, resolvePins } from './rootfs/build.ts';
 import { replaceRootfs } from './rootfs/manifest-text.ts';
 import { type BuildRecord, buildKey, readRecord, writeNodeManifest, writeResults } from './rootfs/results.ts';
@@ -30,7 +31,7 @@ interface Flags {
 async function main(argv: readonly string[]): Promise<void> {
   const flags = parseFlags(argv);
   if (flags === undefined) return void process.stdout.write(usage);
-  if (process.getuid?.() !== 0) throw usageError('must run as root', 'npm run rootfs', 'run it as root');
+  requireRoot('npm run rootfs');
   if (flags.updatePins) await updatePins();
   const text = await readFile(workspace.manifest, 'utf8');
   const manifest = parseManifest(text, workspace.manifest);
@@ -49,8 +50,8 @@ function parseFlags(argv: readonly string[]): Flags | undefined {
     unknown: (word) => unknown.push(word) === 0,
   });
   if (flags.help === true) return undefined;
-  if (unknown.length > 0) throw usageError('unknown argument', unknown.join(' '), 'see --help');
-  if (flags.output === '') throw usageError('needs a directory', '--output', 'see --help');
+  if (unknown.length > 0) throw usageError(unknown.join(' '), 'unknown argument');
+  if (flags.output === '') throw usageError('--output', 'needs a directory');
   const output = resolve(String(flags.output));
   const [updatePins, allowNewer] = [flags['update-pins'] === true, flags['allow-newer'] === true];
   return { updatePins, allowNewer, output, cache: flags.cache === true };
@@ -109,10 +110,6 @@ function honoursPins(rootfs: Manifest['rootfs'], built: Pick<BuildRecord, 'packa
   const pinned = new Set(rootfs.packages.map((pin) => `${pin.name} ${pin.version} ${pin.sha256}`));
   const same = built.packages.every((pin) => pinned.has(`${pin.name} ${pin.version} ${pin.sha256}`));
   return same && built.packages.length === pinned.size;
-}
-
-function usageError(message: string, subject: string, hint: string): MounterError {
-  return new MounterError(message, { subject, status: exitCode.usage, hint });
 }
 
 try {
