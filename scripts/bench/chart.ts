@@ -9,6 +9,8 @@ export interface Line {
   readonly name: string;
   /** x, y; both above 0. */
   readonly points: readonly (readonly [x: number, y: number])[];
+  /** Why there are no more points; written beside the last one. */
+  readonly end?: string | undefined;
 }
 
 const width = 760;
@@ -91,7 +93,7 @@ function horizontalTick(tick: number, y: number): string {
 }
 
 function drawn(
-  { points }: Line,
+  { points, end }: Line,
   index: number,
   x: (value: number) => number,
   y: (value: number) => number,
@@ -100,7 +102,9 @@ function drawn(
   const places = points.map(([a, b]) => [round(x(a)), round(y(b))] as const);
   const path = places.map(([a, b]) => `${a},${b}`).join(' ');
   const marks = places.map(([a, b]) => markAt(mark, a, b, colour)).join('');
-  return `<polyline class="line" stroke="${colour}" points="${path}"/>${marks}`;
+  const [endX = 0, endY = 0] = places.at(-1) ?? [];
+  const words = end === undefined ? '' : `<text x="${endX + 9}" y="${endY + 4}">${escaped(end)}</text>`;
+  return `<polyline class="line" stroke="${colour}" points="${path}"/>${marks}${words}`;
 }
 
 function legend({ name }: Line, index: number): string {

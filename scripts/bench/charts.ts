@@ -1,6 +1,6 @@
 import type { Chart, Line } from './chart.ts';
 import { type Setup, type Subject, setups, setupTitles, subjectTitles } from './samples.ts';
-import type { Summary } from './summary.ts';
+import { outgrown, type Summary } from './summary.ts';
 
 /** The charts of a run, by the names of their files. */
 export function chartsOf(summary: Summary): Readonly<Record<string, Chart>> {
@@ -27,8 +27,12 @@ function tableLines(
     const points = tables
       .filter((table) => table.setup === setup)
       .map((table) => [table.volumes, figure(table)] as const);
-    return points.length === 0 ? [] : { name: setupTitles[setup], points };
+    return points.length === 0 ? [] : { name: setupTitles[setup], points, end: endOf(setup, tables) };
   });
+}
+
+function endOf(setup: Setup, tables: Summary['tables']): string | undefined {
+  return outgrown(tables).some((other) => other.setup === setup) ? 'fs.mount-max' : undefined;
 }
 
 const mounts: readonly (readonly [Setup, Subject, string])[] = [

@@ -1,6 +1,6 @@
 import { setupTitles, subjectTitles } from './samples.ts';
 import type { Spread } from './statistics.ts';
-import type { Row, Summary, Table, Target } from './summary.ts';
+import { outgrown, type Row, type Summary, type Table, type Target } from './summary.ts';
 
 const headings = [
   'volumes',
@@ -25,6 +25,9 @@ export function describeSummary({ rounds, rows, tables, targets }: Summary): str
     ...aligned([headings, ...rows.map(cells)]),
     '',
     ...aligned([tableHeadings, ...tables.map(tableCells)]),
+    ...outgrown(tables).map(
+      ({ setup, volumes }) => `${setupTitles[setup]}: ${volumes} volumes are more than fs.mount-max allows`,
+    ),
     '',
     ...targets.map(verdictOf),
     '',

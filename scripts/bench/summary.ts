@@ -42,6 +42,16 @@ export function summarize(rounds: number, series: readonly Series[]): Summary {
   return { rounds, rows, tables, targets: targetsOf(rows) };
 }
 
+/** The setups that could not have as many volumes as others: fs.mount-max limits a mount table. */
+export function outgrown(
+  tables: readonly Table[],
+): readonly { readonly setup: Setup; readonly volumes: number }[] {
+  const most = Math.max(...tables.map(({ volumes }) => volumes));
+  return [...new Set(tables.map(({ setup }) => setup))]
+    .filter((setup) => !tables.some((table) => table.setup === setup && table.volumes === most))
+    .map((setup) => ({ setup, volumes: most }));
+}
+
 function rowsOf({ setup, volumes, samples }: Series, all: readonly Series[]): readonly Row[] {
   const base = all.find((one) => one.setup === 'chroot' && one.volumes === volumes)?.samples ?? [];
   return subjects.flatMap((subject) => {
