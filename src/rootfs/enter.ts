@@ -17,7 +17,23 @@ export const namespaceLink = '.mounter-namespace';
 export function rootfsEntry(rootfs: string, host: Host): RootfsEntry {
   const directory = versionOf(rootfs, host);
   const pin = host.readLink(`${directory}/${namespaceLink}`);
-  return pin === undefined ? { kind: 'chroot', directory } : { kind: 'namespace', file: pin };
+  return pin === undefined
+    ? { kind: 'chroot', directory }
+    : { kind: 'namespace', file: seenFromHere(pin, host) };
+}
+
+/**
+ * What is pinned on the host is pinned in no copy of the host's mount namespace. A kubelet in a container of its
+ * own, which shares the kubelet directory and the host's processes, sees it by the host's process 1.
+ */
+function seenFromHere(pin: string, host: Host): string {
+  if (isPinned(host, pin)) return pin;
+  const onHost = `/proc/1/root${pin}`;
+  try {
+    return isPinned(host, onHost) ? onHost : pin;
+  } catch {
+    return pin; // Only root may look there.
+  }
 }
 
 function versionOf(rootfs: string, host: Host): string {

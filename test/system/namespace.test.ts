@@ -5,7 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import test from 'ava';
 import { startGlusterServer } from '../../scripts/gluster-server.ts';
 import { parseMountinfo } from '../../src/host/mountinfo.ts';
-import { daemonsOf, mount, newTarget, setting } from '../fixtures/gluster-node.ts';
+import { daemonsOf, mount, newTarget, options, setting } from '../fixtures/gluster-node.ts';
 import { kubeletDirectory, mounter, mounterHome, ScratchNode } from '../fixtures/namespace.ts';
 
 /** The rootfs in a mount namespace of its own: one volume is one entry of the host's, and what breaks is made again. */
@@ -91,6 +91,35 @@ test.serial(
       holder.stdin?.end();
       await once(holder, 'exit');
     }
+  },
+);
+
+test.serial(
+  'a kubelet in a container of its own: its volumes are the host’s, and gone when it unmounts them',
+  async (t) => {
+    await using s = await setting('namespace');
+    const { node, source } = s;
+    const kubelet = await container(node, 'rshared');
+    const inContainer = (...argv: readonly string[]) =>
+      node.run(['nsenter', `--mount=/proc/${kubelet.pid}/ns/mnt`, ...argv]);
+    t.is((await inContainer('sh', '-c', `stat -f -c %T ${pins}/* | grep nsfs`)).status, 1, 'it sees no pin');
+    const target = await newTarget(node);
+    const call = [`${mounterHome}/mounter`, 'mount', '-t', 'glusterfs', '-o', options, source, target];
+    for (let round = 0; round < 2; round += 1) {
+      const { status, stderr } = await inContainer(...call);
+      t.is(status, 0, stderr);
+      t.is(node.entriesOf(target).length, 1);
+      t.deepEqual(mountedIn(node, kubelet), [target]);
+      t.deepEqual(volumesOf(await entriesInside(node)), [target]);
+      await node.shell(`echo ${round} >${target}/file`);
+      t.is(readFileSync(`${s.server.brickPath('v1')}/file`, 'utf8'), `${round}\n`);
+      t.is((await inContainer('umount', target)).status, 0);
+      t.deepEqual(volumesOf(await entriesInside(node)), []);
+      while (daemonsOf(target).length > 0) await sleep(20);
+      t.deepEqual(node.entriesOf(target), []);
+    }
+    kubelet.holder.stdin?.end();
+    await once(kubelet.holder, 'exit');
   },
 );
 
