@@ -11,6 +11,7 @@ import { checkFailures } from './failures.ts';
 import { type Finding, warning } from './finding.ts';
 import { examineInstallation } from './installation.ts';
 import { checkDevices, checkKernel } from './kernel.ts';
+import { checkKubelet } from './kubelet.ts';
 import { checkLockServices } from './lock-services.ts';
 import { checkMountMax, checkMounts, checkPropagation } from './mounts.ts';
 import { checkNfsClient } from './nfs-client.ts';
@@ -31,6 +32,7 @@ const checks: Readonly<Record<string, Check>> = {
   devices: checkDevices,
   mounts: checkMounts,
   propagation: checkPropagation,
+  kubelet: checkKubelet,
   duplicates: checkDuplicates,
   'mount-max': checkMountMax,
   space: checkSpace,

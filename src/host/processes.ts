@@ -3,7 +3,7 @@ import type { ProcessInformation } from './host.ts';
 
 /** What is still there while we read /proc. */
 export function processes(): readonly ProcessInformation[] {
-  return processesWhere(() => true);
+  return pidsWhere(() => true).flatMap(informationOf);
 }
 
 /**
@@ -12,32 +12,38 @@ export function processes(): readonly ProcessInformation[] {
  * never does.
  */
 export function processesNamed(names: readonly string[]): readonly ProcessInformation[] {
+  return pidsNamed(names).flatMap(informationOf);
+}
+
+/** The ids alone: nothing is read that could wait. */
+export function pidsNamed(names: readonly string[]): readonly number[] {
   // The kernel keeps 15 bytes of it.
   const kept = names.map((name) => name.slice(0, 15));
-  return processesWhere((pid) => kept.includes(readFileSync(`/proc/${pid}/comm`, 'utf8').trimEnd()));
+  return pidsWhere((pid) => kept.includes(textOf(`/proc/${pid}/comm`)?.trimEnd() ?? ''));
 }
 
-function processesWhere(isWanted: (pid: string) => boolean): readonly ProcessInformation[] {
-  const found: ProcessInformation[] = [];
-  for (const name of readdirSync('/proc')) {
-    if (!/^\d+$/.test(name)) continue;
-    try {
-      if (isWanted(name)) found.push(processInformation(Number(name)));
-    } catch {
-      // It ended while we looked.
-    }
+function pidsWhere(isWanted: (pid: number) => boolean): readonly number[] {
+  return readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .map(Number)
+    .filter(isWanted);
+}
+
+/** @returns none where the process has ended while we looked. */
+function informationOf(pid: number): readonly ProcessInformation[] {
+  const text = textOf(`/proc/${pid}/cmdline`);
+  if (text === undefined) return [];
+  const commandLine = text.split('\0').slice(0, -1);
+  const isInOurNetwork = linkOf(`/proc/${pid}/ns/net`) === linkOf('/proc/self/ns/net');
+  return [{ pid, commandLine, root: linkOf(`/proc/${pid}/root`), isInOurNetwork }];
+}
+
+function textOf(path: string): string | undefined {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch {
+    return undefined;
   }
-  return found;
-}
-
-function processInformation(pid: number): ProcessInformation {
-  const commandLine = readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0').slice(0, -1);
-  return {
-    pid,
-    commandLine,
-    root: linkOf(`/proc/${pid}/root`),
-    isInOurNetwork: linkOf(`/proc/${pid}/ns/net`) === linkOf('/proc/self/ns/net'),
-  };
 }
 
 /** @returns undefined for what a kernel thread, a zombie or another user's process does not show. */

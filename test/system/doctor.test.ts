@@ -296,6 +296,25 @@ test.serial('a volume of which only the upper mount is surplus keeps the lower o
   t.deepEqual(await faults(node), []);
 });
 
+test.serial('a kubelet whose unit gives it a mount namespace of its own', async (t) => {
+  await using node = await glusterfsNode();
+  for (const [propagation, level] of [
+    ['slave', 'warning'],
+    ['unchanged', 'ok'],
+  ] as const) {
+    const start = `unshare --mount --propagation=${propagation} /tmp/kubelet 1000 >/dev/null 2>&1 & echo $!`;
+    const pid = (await node.shell(`cp $(command -v sleep) /tmp/kubelet; ${start}`)).trim();
+    await node.shell(`until grep -q kubelet /proc/${pid}/comm; do sleep 0.01; done`);
+    const { findings } = await examine(node);
+    const found = findings.filter(({ check }) => check === 'kubelet');
+    t.deepEqual(
+      found.map((finding) => [finding.level, finding.subject]),
+      [[level, `kubelet (process ${pid})`]],
+    );
+    await node.shell(`kill ${pid}`);
+  }
+});
+
 test.serial('a volume of a Pod that is gone', async (t) => {
   await using node = await glusterfsNode();
   const uid = '7a5c0f4e-1111-2222-3333-444455556666';

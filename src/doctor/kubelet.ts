@@ -1,0 +1,50 @@
+import { existsSync, realpathSync } from 'node:fs';
+import { isSameFile } from '../host/host.ts';
+import { type MountEntry, parseMountinfo } from '../host/mountinfo.ts';
+import { pidsNamed } from '../host/processes.ts';
+import { containingMount } from '../rootfs/mount-tree.ts';
+import type { DoctorContext } from './context.ts';
+import { type Finding, ok, warning } from './finding.ts';
+import { isNetworkMount } from './network-mount.ts';
+
+/** Whether what kubelet mounts, and unmounts, is mounted and unmounted on the host. */
+export function checkKubelet({ host, manifest, entries }: DoctorContext): readonly Finding[] {
+  const directories = manifest.mounts.mounter.flatMap(({ propagation, host: path }) =>
+    propagation === 'shared' && path !== undefined && !isNetworkMount(path, entries) && existsSync(path)
+      ? [realpathSync(path)]
+      : [],
+  );
+  const own = host.stat('/proc/self/ns/mnt');
+  return pidsNamed(['kubelet', 'hyperkube']).flatMap((pid) => {
+    const theirs = host.stat(`/proc/${pid}/ns/mnt`);
+    if (theirs === undefined) return []; // It has ended.
+    const text = isSameFile(own, theirs) ? undefined : host.readText(`/proc/${pid}/mountinfo`);
+    return directories.map((directory) =>
+      judgeKubelet(pid, directory, text === undefined ? entries : parseMountinfo(text), entries),
+    );
+  });
+}
+
+/**
+ * @param directory without symlinks; a container has it under the same name.
+ * @param entries of kubelet's mount namespace.
+ * @param hostEntries of the host's.
+ */
+export function judgeKubelet(
+  pid: number,
+  directory: string,
+  entries: readonly MountEntry[],
+  hostEntries: readonly MountEntry[],
+): Finding {
+  const subject = `kubelet (process ${pid})`;
+  if (entries === hostEntries) return ok('kubelet', subject, "mounts in the host's mount namespace");
+  const [theirs, ours] = [entries, hostEntries].map((some) => containingMount(some, directory).peerGroup);
+  if (theirs !== undefined && theirs === ours)
+    return ok('kubelet', subject, `has a mount namespace of its own, and shares ${directory} with the host`);
+  return warning(
+    'kubelet',
+    subject,
+    `has a mount namespace of its own: what it mounts or unmounts in ${directory} does not reach the host`,
+    'take PrivateTmp=, ProtectSystem= and the like out of its unit; a container needs the directory :rshared',
+  );
+}
