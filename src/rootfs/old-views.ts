@@ -30,14 +30,14 @@ export async function retireOthers(root: string, context: PrepareContext): Promi
 /** All of them, unless a helper is at work between them: what it mounts would not reach the host. */
 async function removeChrootMounts(root: string, context: PrepareContext): Promise<readonly string[]> {
   const { host, layout, manifest } = context;
-  const actions = planChrootRemoval(realpathSync(layout.home), readMountinfo(host));
-  if (actions.length === 0) return [];
+  const plan = () => planChrootRemoval(realpathSync(layout.home), readMountinfo(host));
+  if (plan().length === 0) return [];
   await letCallsEnter(host);
   const versions = realpathSync(layout.versions);
   const needing = host
     .processes()
     .find((process) => process.root?.startsWith(`${versions}/`) && roleOf(process, manifest) === 'other');
-  return needing === undefined ? applyActions(actions) : detachOldViews(root, context);
+  return needing === undefined ? applyActions(plan()) : detachOldViews(root, context);
 }
 
 /**
