@@ -3,7 +3,7 @@ import { exitCode } from '../exit-codes.ts';
 import { requireRootfs } from '../rootfs/enter.ts';
 import { readManifest, requireRoot } from '../rootfs/node.ts';
 import { withNodeLock } from '../rootfs/node-lock.ts';
-import { prepareVersionInUse } from '../rootfs/prepare.ts';
+import { prepareVersionInUse } from '../rootfs/version-in-use.ts';
 import type { CommandContext } from './context.ts';
 import { parseFlags } from './flags.ts';
 

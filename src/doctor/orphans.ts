@@ -4,7 +4,7 @@ import { volumesOf } from '../rootfs/volumes.ts';
 import type { DoctorContext } from './context.ts';
 import { type Finding, ok, warning } from './finding.ts';
 import { isNetworkMount } from './network-mount.ts';
-import { knownPods } from './pods.ts';
+import { type KnownPods, knownPods } from './pods.ts';
 
 /**
  * Volumes of Pods that are gone. Only the API server knows for sure which Pods there are; on the node it
@@ -38,13 +38,6 @@ export function podOf(directory: string, { target }: Pick<Volume, 'target'>): st
   if (!target.startsWith(`${directory}/pods/`)) return undefined;
   const name = target.slice(`${directory}/pods/`.length).split('/')[0] ?? '';
   return uidPattern.test(name) ? name : undefined;
-}
-
-/** The Pods of which the node has traces. */
-export interface KnownPods {
-  /** UIDs; undefined where kubelet keeps no control groups. */
-  readonly groups: ReadonlySet<string> | undefined;
-  readonly logs: ReadonlySet<string>;
 }
 
 /** @param names of what is in its directory. */

@@ -1,5 +1,4 @@
 import { readdirSync } from 'node:fs';
-import type { KnownPods } from './orphans.ts';
 
 /** Where the control groups of one hierarchy begin: version 2, or some controllers of version 1. */
 const hierarchies = [
@@ -11,6 +10,13 @@ const hierarchies = [
 
 /** kubelet's group, its groups by quality of service, and in those one for each Pod. */
 const maximumDepth = 4;
+
+/** The Pods of which the node has traces. */
+export interface KnownPods {
+  /** UIDs; undefined where kubelet keeps no control groups. */
+  readonly groups: ReadonlySet<string> | undefined;
+  readonly logs: ReadonlySet<string>;
+}
 
 export function knownPods(): KnownPods {
   const groups = hierarchies.map(podGroups).find((found) => found !== undefined);

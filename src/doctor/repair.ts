@@ -6,7 +6,7 @@ import { requireRootfs } from '../rootfs/enter.ts';
 import type { Layout } from '../rootfs/layout.ts';
 import { readManifest } from '../rootfs/node.ts';
 import { withNodeLock } from '../rootfs/node-lock.ts';
-import { prepareVersionInUse } from '../rootfs/prepare.ts';
+import { prepareVersionInUse } from '../rootfs/version-in-use.ts';
 import { stackedVolumes } from './duplicates.ts';
 
 const umountMs = 5000;

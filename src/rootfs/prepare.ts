@@ -14,7 +14,6 @@ import { planRootfsMount } from './mounts.ts';
 import { unlink } from './namespace/pins.ts';
 import { prepareNamespace } from './namespace/prepare.ts';
 import { forbidSymlinks } from './no-symlinks.ts';
-import { retireOthers } from './old-views.ts';
 import { startStatdMount, writeStartStatd } from './place-start-statd.ts';
 import { refreshResolvConf } from './resolver/refresh.ts';
 import { recordSelfBind } from './self-binds.ts';
@@ -31,7 +30,7 @@ export interface PrepareContext {
 
 /**
  * Shares the kubelet directory with the rootfs in `root` and gives it all that its helpers need. Another way to
- * enter it stays usable until the new one is whole; `prepareVersionInUse` takes it away.
+ * enter it stays usable until the new one is whole; `takeOver` takes it away.
  * @param root `versions/<digest>`, without symlinks.
  * @returns what was done, a line each; nothing where all was in place.
  * @throws MounterError that names the directory. What was done until then stays and is found by the next run.
@@ -51,16 +50,6 @@ export async function prepareRootfs(
   done.push(...(await layMounts(root, context)));
   done.push(...makeResolvConf(root, context));
   return done;
-}
-
-/**
- * `prepareRootfs` for the version in use, after which nothing is left of other versions and ways to enter it that
- * calls need no more. Under the node's lock.
- */
-export async function prepareVersionInUse(root: string, context: PrepareContext): Promise<readonly string[]> {
-  const done = [...(await prepareRootfs(root, context))];
-  rememberSettings(context);
-  return [...done, ...(await retireOthers(root, context))];
 }
 
 /** What home itself has to be. */

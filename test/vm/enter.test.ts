@@ -44,6 +44,27 @@ for (const enter of enterModes) {
   }
 }
 
+test.serial('a node that allows no mount namespaces is told so, and goes on with chroot', async (t) => {
+  await installAndPrepare('chroot');
+  const limit = '/proc/sys/user/max_mnt_namespaces';
+  const before = await readFile(limit, 'utf8');
+  await setEnter(home, 'namespace');
+  await writeFile(limit, '0');
+  try {
+    const { status, output } = await mounter('prepare');
+    t.is(status, 2);
+    t.regex(output, /can not be made: user\.max_mnt_namespaces .*\nhint: set "enter": "chroot" in /);
+    const target = await newTarget();
+    t.like(await mountNfs('10.9.0.1:/srv/vol1', target, 'vers=4.2'), { status: 0, output: '' });
+    t.is((await entriesOf(target)).length, entries.chroot);
+    await works(t, target);
+  } finally {
+    await writeFile(limit, before);
+  }
+  t.is((await mounter('prepare')).status, 0);
+  t.is((await mounter('status')).status, 0);
+});
+
 test.serial('there and back with NFSv3 mounted: its locks and its daemons go on', async (t) => {
   const target = await newTarget();
   t.is((await mountNfs('10.9.0.1:/srv/vol1', target, 'vers=3')).status, 0);

@@ -5,8 +5,8 @@ import { mountsBelow, readMountinfo } from '../../host/mountinfo.ts';
 import type { Layout } from '../../rootfs/layout.ts';
 import type { Manifest } from '../../rootfs/manifest.ts';
 import { pinsDirectory } from '../../rootfs/namespace/pins.ts';
-import { retireOthers } from '../../rootfs/old-views.ts';
-import { prepareRootfs, rememberSettings } from '../../rootfs/prepare.ts';
+import { prepareRootfs } from '../../rootfs/prepare.ts';
+import { takeOver } from '../../rootfs/version-in-use.ts';
 import { inheritResolvConf } from './resolv-conf.ts';
 import { readRecord, writeRecord } from './version-record.ts';
 import { currentDigest, switchTo, versionPath } from './versions.ts';
@@ -36,21 +36,19 @@ export async function activateVersion(
   const previous = currentDigest(layout);
   const root = realpathSync(versionPath(layout, digest));
   const isPrepared = isInUse(layout, host);
+  const context = { host, layout, manifest };
   if (previous !== digest && previous !== undefined) {
     inheritResolvConf(layout, versionPath(layout, digest));
     rememberPrevious(layout, digest, previous, host);
   }
   // Mounts go on while we switch: the version is ready, as its manifest has it, before anything leads to it.
-  if (isPrepared) done.push(...(await prepareRootfs(root, { host, layout, manifest })));
+  if (isPrepared) done.push(...(await prepareRootfs(root, context)));
   done.push(...placeManifest(manifestText, layout, host));
   if (previous !== digest) {
     switchTo(layout, digest);
     done.push(`switched ${layout.rootfs} to it`);
   }
-  if (isPrepared) {
-    rememberSettings({ host, layout, manifest });
-    done.push(...(await retireOthers(root, { host, layout, manifest })));
-  }
+  if (isPrepared) done.push(...(await takeOver(root, context)));
   return done;
 }
 

@@ -73,10 +73,14 @@ async function makeNamespace(
     if (onAnyProcessor(attempt)) return;
   } catch (error) {
     if (!isErrnoException(error)) throw error;
-    throw impossible(root, error.message, layout.manifest, error);
+    const isLimit = error.syscall === 'unshare' && error.code === 'ENOSPC';
+    throw impossible(root, isLimit ? namespaceLimit : error.message, layout.manifest, error);
   }
   throw impossible(root, 'the kernel refuses to pin it here', layout.manifest, undefined);
 }
+
+/** @see namespaces(7) */
+const namespaceLimit = 'user.max_mnt_namespaces allows no more (sysctl -w user.max_mnt_namespaces=NUMBER)';
 
 function impossible(root: string, reason: string, manifest: string, cause: unknown): MounterError {
   return new MounterError(`a mount namespace for the rootfs can not be made: ${reason}`, {

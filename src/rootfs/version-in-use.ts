@@ -1,0 +1,22 @@
+import { retireOthers } from './old-views.ts';
+import { type PrepareContext, prepareRootfs, rememberSettings } from './prepare.ts';
+
+/**
+ * Makes the version in use ready for mounts. Under the node's lock.
+ * @param root `versions/<digest>`, without symlinks.
+ * @returns what was done, a line each; nothing where all was in place.
+ * @throws MounterError as `prepareRootfs` does; calls then enter as before, where they could.
+ */
+export async function prepareVersionInUse(root: string, context: PrepareContext): Promise<readonly string[]> {
+  return [...(await prepareRootfs(root, context)), ...(await takeOver(root, context))];
+}
+
+/**
+ * For a version that was prepared and that calls enter from now on: they go by its settings, and nothing is left of
+ * other versions, and of other ways to enter, that they need no more.
+ * @returns what was done, a line each.
+ */
+export function takeOver(root: string, context: PrepareContext): Promise<readonly string[]> {
+  rememberSettings(context);
+  return retireOthers(root, context);
+}
