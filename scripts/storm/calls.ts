@@ -10,7 +10,7 @@ export interface StormCall {
 export interface Ended {
   readonly call: StormCall;
   readonly status: number;
-  /** From its fork to its end. */
+  /** From its start to its end. */
   readonly wallMs: number;
   /** Its stdout and stderr. */
   readonly output: string;

@@ -116,7 +116,10 @@ export interface Daemon {
   readonly root: string;
 }
 
-/** What runs in the node's rootfs, by name. A server's daemons have another root. */
+/**
+ * The daemons in the node's rootfs, by name. A server's have another root; a helper is none: kubelet tries again and
+ * again what does not mount.
+ */
 export function daemons(): readonly Daemon[] {
   const pids = readdirSync('/proc').filter((name) => /^\d+$/.test(name));
   const found = pids.flatMap((pid) => daemon(Number(pid)) ?? []);
@@ -128,6 +131,7 @@ function daemon(pid: number): Daemon | undefined {
     const root = versionAt(`/proc/${pid}/root`);
     if (root === undefined) return undefined;
     const name = readFileSync(`/proc/${pid}/comm`, 'utf8').trim();
+    if (name.startsWith('mount.')) return undefined;
     const group = readFileSync(`/proc/${pid}/cgroup`, 'utf8').trim();
     return { pid, name, root, unit: group.slice(group.lastIndexOf('/') + 1) };
   } catch {
