@@ -11,7 +11,7 @@ import { seesSameDirectory } from '../rootfs-view.ts';
 import { factsOf } from './facts.ts';
 import { glusterfsLogErrors } from './glusterfs-log.ts';
 import { hintFor } from './hints.ts';
-import { reachedMountMax } from './mount-max.ts';
+import { areNamespacesForbidden, reachedMountMax } from './mount-limits.ts';
 import { describeRefusal } from './refused.ts';
 import { classOfWords, unresolvedServer } from './words.ts';
 
@@ -163,7 +163,17 @@ function whatWasSeen(
     const hint = `${missing} is missing in the rootfs: run mounter install again`;
     return { errorClass: 'node', message, status, hint };
   }
-  const mountMax = /No space left on device/.test(words) ? reachedMountMax(host) : undefined;
+  return /No space left on device/.test(words) ? whichLimit(message, status, host) : undefined;
+}
+
+/** A full disk of the server's says the same: nothing is found then. */
+function whichLimit(message: string, status: number, host: Host): Finding | undefined {
+  if (areNamespacesForbidden(host)) {
+    const hint = 'raise it: sysctl -w user.max_mnt_namespaces=NUMBER; vers=3 needs none';
+    const why = 'NFSv4 needs mount namespaces, and user.max_mnt_namespaces is 0 on this node';
+    return { errorClass: 'node', message: `${message}: ${why}`, status, hint };
+  }
+  const mountMax = reachedMountMax(host);
   if (mountMax === undefined) return undefined;
   return {
     errorClass: 'mount-max',

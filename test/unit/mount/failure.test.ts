@@ -188,6 +188,14 @@ test('ENOSPC is mount-max where the table of mounts is full, and the server’s 
   }
 });
 
+test('ENOSPC where no mount namespace is allowed: NFSv4 needs one', async (t) => {
+  const host = preparedNode();
+  host.texts.set('/proc/sys/user/max_mnt_namespaces', '0\n');
+  const error = await explain({ host, outcome: { output: 'mount.nfs: No space left on device\n' } });
+  t.is(error.errorClass, 'node');
+  t.regex(error.hint ?? '', /user\.max_mnt_namespaces/);
+});
+
 test('a v3 mount without netconfig: the rootfs is blamed, not the server', async (t) => {
   const outcome = { output: 'mount.nfs: Protocol not supported\n' };
   const host = preparedNode();
