@@ -349,6 +349,17 @@ test.serial(
   },
 );
 
+test.serial('an image has no say in how it is entered', async (t) => {
+  const hostile = await changedTar(/^$/, (archive) =>
+    archive.entry({ name: '.mounter-namespace', type: 'symlink', linkname: '/proc/1/ns/mnt' }),
+  );
+  await using node = await ScratchNode.start();
+  await node.mustRun('install', offer(node, hostile));
+  t.is((await node.run(['test', '-L', `${mounterHome}/rootfs/.mounter-namespace`])).status, 1);
+  await node.mustRun('prepare');
+  t.is((await node.mounter('status')).status, 0);
+});
+
 test.serial('versions says what there is', async (t) => {
   await using node = await ScratchNode.start();
   t.is(await node.mustRun('versions'), 'none: run mounter install SOURCE\n');

@@ -4,6 +4,7 @@ import { MounterError } from '../../errors.ts';
 import { exitCode } from '../../exit-codes.ts';
 import type { Host } from '../../host/host.ts';
 import type { Layout } from '../../rootfs/layout.ts';
+import { unlink } from '../../rootfs/namespace/pins.ts';
 import { withNodeLock } from '../../rootfs/node-lock.ts';
 import type { ImageContent } from '../content.ts';
 import { type OpenedSource, openSource, type SourceOptions } from '../source.ts';
@@ -108,6 +109,8 @@ async function addVersion(
     manifest = chooseManifest(request.manifest, root, layout, content.reference);
     await checkRootfs(root, manifest.manifest, host, content.reference);
     removeImagesResolvConf(root);
+    // How it is entered is no matter of the image's.
+    unlink(root);
     inheritResolvConf(layout, root);
   });
   const chosen = manifest ?? chooseManifest(undefined, unfinished, layout, content.reference);

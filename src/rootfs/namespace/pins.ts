@@ -51,8 +51,10 @@ export function linkPin(root: string, pin: string): void {
   renameSync(unfinished, `${root}/${namespaceLink}`);
 }
 
+/** From now on calls enter by chroot(2). Whatever has that name: an image may have brought it. */
 export function unlink(root: string): void {
-  for (const name of [namespaceLink, `${namespaceLink}.new`]) rmSync(`${root}/${name}`, { force: true });
+  for (const name of [namespaceLink, `${namespaceLink}.new`])
+    rmSync(`${root}/${name}`, { recursive: true, force: true });
 }
 
 /**
