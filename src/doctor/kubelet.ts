@@ -1,19 +1,14 @@
-import { existsSync, realpathSync } from 'node:fs';
 import { isSameFile } from '../host/host.ts';
 import { type MountEntry, parseMountinfo } from '../host/mountinfo.ts';
 import { pidsNamed } from '../host/processes.ts';
 import { containingMount } from '../rootfs/mount-tree.ts';
 import type { DoctorContext } from './context.ts';
 import { type Finding, ok, warning } from './finding.ts';
-import { isNetworkMount } from './network-mount.ts';
+import { sharedDirectories } from './shared-directories.ts';
 
 /** Whether what kubelet mounts, and unmounts, is mounted and unmounted on the host. */
 export function checkKubelet({ host, manifest, entries }: DoctorContext): readonly Finding[] {
-  const directories = manifest.mounts.mounter.flatMap(({ propagation, host: path }) =>
-    propagation === 'shared' && path !== undefined && !isNetworkMount(path, entries) && existsSync(path)
-      ? [realpathSync(path)]
-      : [],
-  );
+  const directories = sharedDirectories({ manifest, entries });
   const own = host.stat('/proc/self/ns/mnt');
   return pidsNamed(['kubelet', 'hyperkube']).flatMap((pid) => {
     const theirs = host.stat(`/proc/${pid}/ns/mnt`);

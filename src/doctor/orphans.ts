@@ -1,10 +1,10 @@
-import { existsSync, readdirSync, realpathSync } from 'node:fs';
+import { existsSync, readdirSync } from 'node:fs';
 import type { Volume } from '../rootfs/volumes.ts';
 import { volumesOf } from '../rootfs/volumes.ts';
 import type { DoctorContext } from './context.ts';
 import { type Finding, ok, warning } from './finding.ts';
-import { isNetworkMount } from './network-mount.ts';
 import { type KnownPods, knownPods } from './pods.ts';
+import { sharedDirectories } from './shared-directories.ts';
 
 /**
  * Volumes of Pods that are gone. Only the API server knows for sure which Pods there are; on the node it
@@ -16,11 +16,7 @@ import { type KnownPods, knownPods } from './pods.ts';
  */
 export function checkOrphans({ manifest, entries }: DoctorContext): readonly Finding[] {
   const known = knownPods();
-  const shared = manifest.mounts.mounter.flatMap(({ propagation, host }) =>
-    propagation === 'shared' && host !== undefined && !isNetworkMount(host, entries) && existsSync(host)
-      ? [realpathSync(host)]
-      : [],
-  );
+  const shared = sharedDirectories({ manifest, entries });
   const orphans = volumesOf(manifest, entries).flatMap((volume) =>
     shared.flatMap((directory) => {
       const uid = podOf(directory, volume);

@@ -22,7 +22,8 @@ export function pidsNamed(names: readonly string[]): readonly number[] {
   return pidsWhere((pid) => kept.includes(textOf(`/proc/${pid}/comm`)?.trimEnd() ?? ''));
 }
 
-function pidsWhere(isWanted: (pid: number) => boolean): readonly number[] {
+/** @param isWanted is asked of each process, which may end meanwhile. */
+export function pidsWhere(isWanted: (pid: number) => boolean): readonly number[] {
   return readdirSync('/proc')
     .filter((name) => /^\d+$/.test(name))
     .map(Number)

@@ -1,5 +1,6 @@
-import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { readFileSync, readlinkSync } from 'node:fs';
 import type { Host } from '../host/host.ts';
+import { pidsWhere } from '../host/processes.ts';
 
 /** A call that has found its way into the rootfs is in there within milliseconds; on a node under load, later. */
 const graceMs = 2000;
@@ -11,23 +12,18 @@ const graceMs = 2000;
  */
 export async function letCallsEnter(host: Host): Promise<void> {
   const deadline = host.now() + graceMs;
-  let calls = callsUnderWay();
+  let calls = pidsWhere((pid) => pid !== process.pid && isCall(pid));
   while (calls.length > 0 && host.now() < deadline) {
     await host.sleep(10);
     calls = calls.filter(isCall);
   }
 }
 
-/** The pids of other processes that mount by mounter, or run something in the rootfs by it. */
-function callsUnderWay(): readonly string[] {
-  const own = String(process.pid);
-  return readdirSync('/proc').filter((name) => /^\d+$/.test(name) && name !== own && isCall(name));
-}
-
 /** The executable may have been exchanged since. */
 const isMounter = /\/mounter(-full)?( \(deleted\))?$/;
 
-function isCall(pid: string): boolean {
+/** Whether the process mounts by mounter, or runs something in the rootfs by it. */
+function isCall(pid: number): boolean {
   try {
     if (!isMounter.test(readlinkSync(`/proc/${pid}/exe`))) return false;
     const [name = '', command] = readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0');

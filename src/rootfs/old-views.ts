@@ -4,7 +4,7 @@ import { letCallsEnter } from './calls.ts';
 import { roleOf } from './daemons.ts';
 import { planChrootRemoval } from './home-mount.ts';
 import { applyActions, detachActions } from './mount-actions.ts';
-import { pinOf, unpinOthers } from './namespace/pins.ts';
+import { otherPins, pinOf, unpinOthers } from './namespace/pins.ts';
 import type { PrepareContext } from './prepare.ts';
 import { processesIn } from './root-processes.ts';
 
@@ -22,22 +22,38 @@ import { processesIn } from './root-processes.ts';
  */
 export async function retireOthers(root: string, context: PrepareContext): Promise<readonly string[]> {
   const { host, manifest } = context;
-  if (manifest.enter === 'chroot')
-    return [...(await detachOldViews(root, context)), ...(await unpinOthers(undefined, host))];
-  return [...(await removeChrootMounts(root, context)), ...(await unpinOthers(pinOf(root), host))];
+  const isChroot = manifest.enter === 'chroot';
+  const kept = isChroot ? undefined : pinOf(root);
+  const done: string[] = [];
+  if (hasOtherWays(root, kept, context)) {
+    await letCallsEnter(host);
+    done.push(...(await (isChroot ? detachOldViews(root, context) : removeChrootMounts(root, context))));
+  }
+  return [...done, ...(await unpinOthers(kept, host))];
+}
+
+/** Whether something is left that a call may have found for its way in. */
+function hasOtherWays(root: string, kept: string | undefined, context: PrepareContext): boolean {
+  const { host, layout, manifest } = context;
+  const entries = readMountinfo(host);
+  if (otherPins(kept, entries).length > 0) return true;
+  const left =
+    manifest.enter === 'chroot'
+      ? viewsBeside(root, context, entries)
+      : planChrootRemoval(realpathSync(layout.home), entries);
+  return left.length > 0;
 }
 
 /** All of them, unless a helper is at work between them: what it mounts would not reach the host. */
 async function removeChrootMounts(root: string, context: PrepareContext): Promise<readonly string[]> {
   const { host, layout, manifest } = context;
-  const plan = () => planChrootRemoval(realpathSync(layout.home), readMountinfo(host));
-  if (plan().length === 0) return [];
-  await letCallsEnter(host);
+  const actions = planChrootRemoval(realpathSync(layout.home), readMountinfo(host));
+  if (actions.length === 0) return [];
   const versions = realpathSync(layout.versions);
   const needing = host
     .processes()
     .find((process) => process.root?.startsWith(`${versions}/`) && roleOf(process, manifest) === 'other');
-  return needing === undefined ? applyActions(plan()) : detachOldViews(root, context);
+  return needing === undefined ? applyActions(actions) : detachOldViews(root, context);
 }
 
 /**
@@ -46,17 +62,10 @@ async function removeChrootMounts(root: string, context: PrepareContext): Promis
  * @param root the version in use, without symlinks.
  * @returns what was done, a line each.
  */
-async function detachOldViews(
-  root: string,
-  { host, layout, manifest }: PrepareContext,
-): Promise<readonly string[]> {
-  if (!existsSync(layout.versions)) return [];
-  const versions = realpathSync(layout.versions);
-  const shared = manifest.mounts.mounter.filter(({ propagation }) => propagation === 'shared');
-  const paths = shared.map(({ rootfs: path }) => path);
-  const views = oldViews({ versions, root, paths }, readMountinfo(host));
+async function detachOldViews(root: string, context: PrepareContext): Promise<readonly string[]> {
+  const { host, manifest } = context;
+  const views = viewsBeside(root, context, readMountinfo(host));
   if (views.length === 0) return [];
-  await letCallsEnter(host);
   const processes = host.processes();
   const done: string[] = [];
   for (const { version, entry } of views) {
@@ -68,6 +77,18 @@ async function detachOldViews(
     done.push(`detached ${entry.mountPoint}, which is no longer used`);
   }
   return done;
+}
+
+function viewsBeside(
+  root: string,
+  { layout, manifest }: PrepareContext,
+  entries: readonly MountEntry[],
+): readonly View[] {
+  if (!existsSync(layout.versions)) return [];
+  const versions = realpathSync(layout.versions);
+  const shared = manifest.mounts.mounter.filter(({ propagation }) => propagation === 'shared');
+  const paths = shared.map(({ rootfs: path }) => path);
+  return oldViews({ versions, root, paths }, entries);
 }
 
 interface View {

@@ -9,9 +9,8 @@ import {
   writeFileSync,
 } from 'node:fs';
 import type { Host } from '../../host/host.ts';
-import { mountsBelow, readMountinfo } from '../../host/mountinfo.ts';
+import { type MountEntry, mountsBelow, readMountinfo } from '../../host/mountinfo.ts';
 import { isErrnoException } from '../../host/system-error.ts';
-import { letCallsEnter } from '../calls.ts';
 import { namespaceLink } from '../enter.ts';
 import { runDirectory } from '../layout.ts';
 import { applyActions, type MountAction } from '../mount-actions.ts';
@@ -57,6 +56,11 @@ export function unlink(root: string): void {
     rmSync(`${root}/${name}`, { recursive: true, force: true });
 }
 
+/** The namespaces that are pinned, but for one. @param kept its pin, or undefined for none. */
+export function otherPins(kept: string | undefined, entries: readonly MountEntry[]): readonly MountEntry[] {
+  return mountsBelow(entries, pinsDirectory).filter(({ mountPoint }) => mountPoint !== kept);
+}
+
 /**
  * Lets go of every namespace but one: what runs in them keeps them, and nothing else does.
  * @param kept a pin, or undefined for none.
@@ -64,12 +68,10 @@ export function unlink(root: string): void {
  */
 export async function unpinOthers(kept: string | undefined, host: Host): Promise<readonly string[]> {
   if (!existsSync(pinsDirectory)) return [];
-  const others = mountsBelow(readMountinfo(host), pinsDirectory).filter(
-    ({ mountPoint }) => mountPoint !== kept,
-  );
-  if (others.length > 0) await letCallsEnter(host);
   const done = await applyActions(
-    others.reverse().map(({ mountPoint }): MountAction => ({ kind: 'detach', to: mountPoint })),
+    otherPins(kept, readMountinfo(host))
+      .toReversed()
+      .map(({ mountPoint }): MountAction => ({ kind: 'detach', to: mountPoint })),
   );
   for (const name of readdirSync(pinsDirectory))
     if (`${pinsDirectory}/${name}` !== kept) removePin(`${pinsDirectory}/${name}`);
