@@ -1,7 +1,7 @@
 import { readFile, writeFile } from 'node:fs/promises';
 
 /** How a call gets into the rootfs: `enter` of the manifest. */
-export const enterModes = ['chroot', 'namespace'] as const;
+export const enterModes = ['chroot', 'attach'] as const;
 export type EnterMode = (typeof enterModes)[number];
 
 /** In the manifest of an installed node, as an operator changes it; its next prepare goes by it. */

@@ -38,7 +38,9 @@ export async function buildFront(): Promise<void> {
     await execa(`${repository}/node_modules/.bin/bun`, [`${repository}/scripts/front/bundle.ts`, chunks]);
     const files = (await readdir(chunks)).map((name) => `${chunks}/${name}`);
     await execa(engine.compiler, files, { stdout: { file: `${chunks}/chunks.h` } });
-    const sources = ['engine', 'system-calls', 'spawn'].map((name) => `${repository}/src/front/${name}.c`);
+    const sources = ['engine', 'system-calls', 'spawn', 'guardian', 'apart'].map(
+      (name) => `${repository}/src/front/${name}.c`,
+    );
     await gcc(
       ...ownFlags,
       '-static',

@@ -1,6 +1,6 @@
 import { MounterError, printable, printableLines } from '../errors.ts';
 import { exitCode } from '../exit-codes.ts';
-import type { Host } from '../host/host.ts';
+import type { MountHost } from '../host/mount-host.ts';
 import type { MountArguments } from '../mount/argv.ts';
 import type { MountContext } from '../mount/context.ts';
 import type { MountPlan } from '../mount/plan.ts';
@@ -13,7 +13,7 @@ import type { Output } from './output.ts';
 
 /** What a mount is carried out with, by the full executable and by the front. */
 export interface CarryOutContext {
-  readonly host: Host;
+  readonly host: MountHost;
   readonly layout: Layout;
   readonly settings: NodeSettings;
   readonly output: Output;
@@ -43,7 +43,7 @@ export async function carryOut(
     if (step.kind === 'runHelper') call.openRecord();
   };
   for (const notice of plan.notices) output.err(`mounter: ${printable(notice)}\n`);
-  const result = await runPlan(plan, { host, layout, manifest: settings, report });
+  const result = await runPlan(plan, { host, layout, manifest: settings, report, isInterrupted });
   if (result.wasMounted && verbose) output.err(wasMounted(plan));
   if (result.helperOutput !== '') output.err(printableLines(result.helperOutput));
   await call.recordSuccess(result);

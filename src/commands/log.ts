@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { MounterError } from '../errors.ts';
 import { exitCode } from '../exit-codes.ts';
 import type { RecordedCall } from '../record/parse.ts';
@@ -17,13 +18,20 @@ export async function log(
 ): Promise<number> {
   const flags = parseFlags('log', argv, {
     boolean: ['failures', 'json', 'rotate'],
-    string: ['n'],
+    string: ['n', 'append'],
     operands: [0, 0],
   });
   if (flags.has('rotate')) {
     requireRoot(host, 'beginning a new file of the record');
     const place = await recordPlace(host, layout);
     if (place.to === 'file') await (await import('../record/rotate.ts')).rotate(place);
+    return exitCode.success;
+  }
+  const level = flags.value('append');
+  if (level !== undefined) {
+    requireRoot(host, 'writing to the record');
+    const { openRecord } = await import('../record/open.ts');
+    await openRecord(await recordPlace(host, layout)).append(readFileSync(0, 'utf8'), Number(level));
     return exitCode.success;
   }
   const count = parseCount(flags.value('n'));

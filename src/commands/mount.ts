@@ -1,21 +1,20 @@
+import { MounterError } from '../errors.ts';
+import { exitCode } from '../exit-codes.ts';
 import type { Host } from '../host/host.ts';
-import { holdInterruptions } from '../host/interruption.ts';
+import { ownArguments, replaceProcess } from '../host/replace-process.ts';
 import { callerMark } from '../host/run-command.ts';
 import { type HelperName, parseHelperArguments, parseMountArguments } from '../mount/argv.ts';
-import { planMount } from '../mount/plan.ts';
 import { toMountRequest } from '../mount/request.ts';
-import { describePlan, planAsJson } from '../mount/show.ts';
 import type { Call } from '../record/call.ts';
 import type { Layout } from '../rootfs/layout.ts';
 import type { NodeSettings } from '../rootfs/manifest.ts';
-import { requireRoot } from '../rootfs/node.ts';
-import { readSettings } from '../rootfs/settings.ts';
+import { currentSettings } from '../rootfs/settings.ts';
 import { calledByItself } from './called-by-itself.ts';
-import { carryOut } from './carry-out.ts';
 import type { Output } from './output.ts';
 
 /**
- * `mounter mount`: argv → request → plan → run.
+ * `mounter mount` of the full executable: reads and checks the manifest where that has not been done since it was
+ * changed, and has the front mount. The front alone mounts (src/front/main.ts).
  * @param helperName set when argv[0] was a helper's name; its argument grammar is another.
  * @throws MounterError
  */
@@ -29,7 +28,7 @@ export async function mount(
 ): Promise<void> {
   if (process.env[callerMark] !== undefined) throw calledByItself(helperName ?? 'mount');
   // Before the arguments are read: where the mounter is off, they are the host's mount(8)'s to judge.
-  const reading = readSettings(host, layout);
+  const reading = currentSettings(host, layout);
   if (await isTurnedOff(reading)) {
     await (await import('./turned-off.ts')).mountByHost(helperName, layout, host);
   }
@@ -39,17 +38,10 @@ export async function mount(
     output.out((await import('./help.ts')).helpFor('mount'));
     return;
   }
-  const request = toMountRequest(args);
+  toMountRequest(args);
   const settings = await reading;
   call.place = settings.log;
-  const plan = planMount(request, settings);
-  if (args.dryRun) {
-    output.out(args.json ? planAsJson(plan) : describePlan(plan));
-    return;
-  }
-  requireRoot(host, 'mounting');
-  const isInterrupted = holdInterruptions();
-  await carryOut(plan, args, { host, layout, settings, output, call, isInterrupted });
+  await handOver(layout, settings, host);
 }
 
 /** On a node that nothing is installed on, a call that is not in order is told that first. */
@@ -59,4 +51,18 @@ async function isTurnedOff(reading: Promise<NodeSettings>): Promise<boolean> {
   } catch {
     return false;
   }
+}
+
+/** The front takes this process's place, and gets what it would have come for. @throws MounterError (system) */
+async function handOver({ executable }: Layout, settings: NodeSettings, host: Host): Promise<never> {
+  const error = (message: string) =>
+    new MounterError(message, {
+      subject: executable,
+      status: exitCode.system,
+      hint: 'run the mounter that was downloaded: mounter install SOURCE places it again',
+    });
+  if (host.stat(executable) === undefined) throw error('is missing, which is the one that mounts');
+  // It had them already, and came back all the same.
+  if (process.env.MOUNTER_SETTINGS !== undefined) throw error('is of another version than this program');
+  return replaceProcess(executable, ownArguments(), { MOUNTER_SETTINGS: JSON.stringify(settings) });
 }

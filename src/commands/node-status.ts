@@ -3,6 +3,7 @@ import type { Host } from '../host/host.ts';
 import { readMountinfo } from '../host/mountinfo.ts';
 import { currentDigest, installedDigests } from '../image/versions/versions.ts';
 import { glusterfsDaemonsOf } from '../mount/glusterfs.ts';
+import { wantedWay } from '../rootfs/enter.ts';
 import type { Layout } from '../rootfs/layout.ts';
 import { type LockServicesState, observeLockServices } from '../rootfs/lock-services-state.ts';
 import type { Manifest, ManifestMount } from '../rootfs/manifest.ts';
@@ -52,7 +53,9 @@ export async function observeNode(
 }
 
 async function observeMounts(host: Host, manifest: Manifest, root: string): Promise<NodeStatus['mounts']> {
-  const { mounter } = manifest.mounts;
+  const isAttached = wantedWay(manifest, host) === 'attach';
+  // What is shared is nothing that a rootfs sees where mounts are attached.
+  const mounter = manifest.mounts.mounter.filter((mount) => !isAttached || mount.propagation !== 'shared');
   const states = statesOf(await observeRootfs(root, mounter, { host, manifest }));
   return mounter.map((mount, index) => ({
     ...mount,

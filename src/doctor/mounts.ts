@@ -1,10 +1,10 @@
 import { existsSync, realpathSync } from 'node:fs';
 import { type MountEntry, mountAt, mountsBelow } from '../host/mountinfo.ts';
-import { isEnterable, rootfsEntry, wantedEntry } from '../rootfs/enter.ts';
+import { isEnterable, rootfsEntry, wantedEntry, wantedWay } from '../rootfs/enter.ts';
 import { observeRootfs } from '../rootfs/mount-states.ts';
 import { containingMount } from '../rootfs/mount-tree.ts';
 import { type ObservedMount, stateOf } from '../rootfs/mounts.ts';
-import { isWanted, planHomeOf, wantedMounts } from '../rootfs/prepare.ts';
+import { mountsSeen, planHomeOf } from '../rootfs/prepare.ts';
 import { isCounterpart, type SharedDirectory } from '../rootfs/shared-mount.ts';
 import type { DoctorContext } from './context.ts';
 import { type Finding, failing, ok, warning } from './finding.ts';
@@ -14,10 +14,10 @@ const prepare = 'run mounter prepare';
 
 /** What `mounter prepare` mounts, one by one. */
 export async function checkMounts(context: DoctorContext): Promise<readonly Finding[]> {
-  const { host, layout, root, manifest, entries } = context;
-  const mounts = wantedMounts(layout, manifest);
+  const { host, root, manifest, entries } = context;
+  const mounts = mountsSeen(context);
   const remote = mounts.filter((mount) => mount.host !== undefined && isNetworkMount(mount.host, entries));
-  const local = mounts.filter((mount) => !remote.includes(mount) && isWanted(mount));
+  const local = mounts.filter((mount) => !remote.includes(mount));
   const seen = await observeRootfs(root, local, { host, manifest });
   return [
     ...judgeHome(context),
@@ -27,17 +27,18 @@ export async function checkMounts(context: DoctorContext): Promise<readonly Find
   ];
 }
 
-function judgeHome({ layout, manifest, entries }: DoctorContext): readonly Finding[] {
-  const actions = planHomeOf(manifest, layout, entries);
+function judgeHome(context: DoctorContext): readonly Finding[] {
+  const { host, layout, manifest, entries } = context;
+  const actions = planHomeOf(context, entries);
   if (actions.some((action) => action.kind === 'remount'))
     return [failing('mounts', layout.home, 'lies on a filesystem that is mounted noexec', prepare)];
   if (actions.length > 0)
     return [warning('mounts', layout.home, 'is no private mount: what is mounted in it is copied', prepare)];
-  return manifest.enter === 'chroot' ? [ok('mounts', layout.home, 'is a private mount')] : [];
+  return wantedWay(manifest, host) === 'chroot' ? [ok('mounts', layout.home, 'is a private mount')] : [];
 }
 
 function judgeNamespace({ host, root, manifest }: DoctorContext): readonly Finding[] {
-  const wanted = wantedEntry(root, manifest);
+  const wanted = wantedEntry(root, manifest, host);
   const entry = rootfsEntry(root, host);
   if (entry.kind !== wanted.kind)
     return [warning('mounts', root, `is not yet entered as "enter": "${manifest.enter}" has it`, prepare)];
@@ -102,8 +103,9 @@ function faultOf({ mount, target, isSame }: ObservedMount, entries: readonly Mou
   return `is not mounted ${mount.access} and ${mount.propagation}`;
 }
 
-/** Whether what is mounted in the rootfs reaches the host, and nothing else. */
-export function checkPropagation({ manifest, entries }: DoctorContext): readonly Finding[] {
+/** With chroot(2): whether what is mounted in the rootfs reaches the host, and nothing else. */
+export function checkPropagation({ host: node, manifest, entries }: DoctorContext): readonly Finding[] {
+  if (wantedWay(manifest, node) !== 'chroot') return [];
   return manifest.mounts.mounter.flatMap(({ propagation, host, rootfs }) => {
     if (propagation !== 'shared' || host === undefined || isNetworkMount(host, entries)) return [];
     if (!existsSync(host)) return [failing('propagation', host, 'does not exist', prepare)];

@@ -2,25 +2,24 @@ import * as system from 'system-calls';
 import { MounterError } from '../errors.ts';
 import { exitCode } from '../exit-codes.ts';
 import type { Command, Outcome, RootfsEntry } from '../host/host.ts';
+import type { ApartSite, ChrootSite } from '../host/mount-host.ts';
 import {
   type ChildEngine,
   runCommand,
   type StartedChild,
   environment as usual,
 } from '../host/run-command.ts';
+import { hintOf } from '../host/system-error.ts';
 import { kill } from './kill.ts';
 import { endOf, listenForInterruption } from './signals.ts';
 
-/** Runs a command to its end, within its limit. No chroot(1), nsenter(1) or flock(1): the child does that itself. */
+/** Runs a command to its end, within its limit. No chroot(1) and no nsenter(1): the child does that itself. */
 export function run(command: Command): Promise<Outcome> {
   return runCommand(command, engine);
 }
 
 export const engine: ChildEngine = {
-  start: async (command, output) => {
-    if (command.lock === undefined) return startChild(command, output);
-    return (await import('./locked-child.ts')).startLocked(command, output);
-  },
+  start: async (command, output) => startCommand(command, output),
   listenForInterruption,
   readEnd: (fd, maximumBytes) => {
     const [, , , , , size = 0] = system.fstat(fd) as readonly number[];
@@ -28,21 +27,53 @@ export const engine: ChildEngine = {
   },
 };
 
-export const variables: readonly string[] = Object.entries(usual).map(([name, value]) => `${name}=${value}`);
+export function variablesOf(environment: Readonly<Record<string, string>>): readonly string[] {
+  return Object.entries(environment).map(([name, value]) => `${name}=${value}`);
+}
+
+export const variables = variablesOf(usual);
+
+/** The arguments of `system.spawn`. */
+export interface Spawn {
+  readonly argv: readonly string[];
+  readonly environment: readonly string[];
+  readonly root: string;
+  readonly descriptors: readonly [mountNamespace: number, input: number, output: number, notice: number];
+  readonly privileges: readonly [capabilities: number, user: number];
+}
 
 /** @throws MounterError (system) when it can't be started. */
-export function startChild(
+export function startCommand(
   { argv, inside }: Pick<Command, 'argv' | 'inside'>,
   output = -1,
   environment = variables,
+  input = -1,
 ): StartedChild {
   const namespace = inside?.kind === 'namespace' ? system.open(inside.file, system.O_RDONLY, 0) : -1;
-  if (inside?.kind === 'namespace' && namespace < 0)
-    return neverRan(inside, argv, step.enter, -namespace, output);
   const root = inside?.kind === 'chroot' ? inside.directory : '';
-  const [pid = -1, failed = 0, errno = 0] = system.spawn(argv, environment, root, namespace, output);
-  if (namespace >= 0) system.close(namespace);
-  if (pid < 0) return neverRan(inside, argv, failed, errno, output);
+  const spawn: Spawn = {
+    argv,
+    environment,
+    root,
+    descriptors: [namespace, input, output, -1],
+    privileges: [-1, 0],
+  };
+  if (inside?.kind === 'namespace' && namespace < 0) return neverRan(spawn, inside, step.enter, -namespace);
+  try {
+    return startChild(spawn, inside);
+  } finally {
+    if (namespace >= 0) system.close(namespace);
+  }
+}
+
+/** Where a child runs, if not on the host. */
+type Inside = RootfsEntry | ApartSite | ChrootSite;
+
+/** @throws MounterError (system) when it can't be started. */
+export function startChild(spawn: Spawn, inside: Inside | undefined): StartedChild {
+  const { argv, environment, root, descriptors, privileges } = spawn;
+  const [pid = -1, failed = 0, errno = 0] = system.spawn(argv, environment, root, descriptors, privileges);
+  if (pid < 0) return neverRan(spawn, inside, failed, errno);
   return { ended: endOf(pid), kill: (signal) => kill(-pid, signal) };
 }
 
@@ -50,25 +81,24 @@ export function startChild(
 const step = { fork: 1, surroundings: 2, enter: 3, execute: 4 } as const;
 
 /** The status of chroot(1) and nsenter(1) for what they can't do themselves. */
-const cannotEnter = { chroot: 125, namespace: 1 } as const;
+const cannotEnter = { chroot: 125, namespace: 1, apart: 1 } as const;
 
 /**
  * Inside a rootfs as chroot(1) and nsenter(1) say it, whose words and statuses are known; on the host an error.
  * @throws MounterError (system)
  */
-function neverRan(
-  inside: RootfsEntry | undefined,
-  [program = '']: readonly string[],
+export function neverRan(
+  { argv: [program = ''], descriptors: [, , output] }: Spawn,
+  inside: Inside | undefined,
   failed: number,
   errno: number,
-  output: number,
 ): StartedChild {
   const [code, description] = system.errorNames(errno);
   if (inside === undefined || failed < step.enter)
     throw new MounterError(`could not be started: ${code}: ${description}`, {
       subject: program,
       status: exitCode.system,
-      hint: 'see whether the node is out of memory or processes',
+      hint: hintOf(code) ?? 'see whether the node is out of memory or processes',
     });
   const isEntered = failed === step.execute;
   system.write(
@@ -83,14 +113,21 @@ function neverRan(
   return { ended: Promise.resolve(status), kill: () => {} };
 }
 
-function cannotRun({ kind }: RootfsEntry, program: string): string {
+function cannotRun({ kind }: Inside, program: string): string {
   return kind === 'chroot'
     ? `chroot: failed to run command '${program}'`
     : `nsenter: failed to execute ${program}`;
 }
 
-function cannotReach(inside: RootfsEntry): string {
-  return inside.kind === 'chroot'
-    ? `chroot: cannot change root directory to '${inside.directory}'`
-    : `nsenter: cannot open ${inside.file}`;
+function cannotReach(inside: Inside): string {
+  switch (inside.kind) {
+    case 'chroot':
+      return `chroot: cannot change root directory to '${inside.directory}'`;
+    case 'namespace':
+      return `nsenter: cannot open ${inside.file}`;
+    case 'apart':
+      return 'nsenter: cannot enter the mount namespace of the call';
+    default:
+      return inside satisfies never;
+  }
 }

@@ -1,6 +1,6 @@
 import * as system from 'system-calls';
-import { connectionOf, type Ended } from '../host/connect/ended.ts';
-import type { Connection, ConnectLimits } from '../host/host.ts';
+import type { Connection, ConnectLimits } from '../host/mount-host.ts';
+import { connectionOf, type Ended } from './connection-end.ts';
 import { loop } from './globals.ts';
 import { pollEvents } from './loop.ts';
 

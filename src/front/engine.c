@@ -2,8 +2,13 @@
  * The front's own main: QuickJS with what our sources use of the language, the modules that scripts/front
  * compiled them to, and the loop. No libc of QuickJS's own (std, os, workers): system-calls.c is smaller.
  */
+#include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "chunks.h"
 #include "quickjs.h"
@@ -17,6 +22,33 @@ enum { EXIT_SYSTEM = 2, EXIT_INTERNAL = 4 };
 
 static int own_argc;
 static char **own_argv;
+
+/* A limit on what a process may use is for another program than a mount; the hard one is root's to raise. */
+static void raise_limit(int resource, rlim_t least) {
+  struct rlimit limit;
+  if (getrlimit(resource, &limit) != 0 || limit.rlim_cur >= least) return;
+  const struct rlimit wanted = {least, limit.rlim_max < least ? least : limit.rlim_max};
+  const struct rlimit possible = {limit.rlim_max < least ? limit.rlim_max : least, limit.rlim_max};
+  if (setrlimit(resource, &wanted) != 0) (void)setrlimit(resource, &possible);
+}
+
+/*
+ * What a caller leaves to its children is not always what a program expects: descriptors 0 to 2 closed, so that a
+ * file of ours would be written to as stderr; SIGCHLD ignored, so that the end of a child is never told; limits.
+ */
+static void put_right_what_is_inherited(void) {
+  int fd;
+  do fd = open("/dev/null", O_RDWR);
+  while (fd >= 0 && fd <= STDERR_FILENO);
+  if (fd >= 0) (void)close(fd);
+  (void)signal(SIGCHLD, SIG_DFL);
+  (void)umask(022);
+  raise_limit(RLIMIT_FSIZE, RLIM_INFINITY);
+  raise_limit(RLIMIT_AS, RLIM_INFINITY);
+  raise_limit(RLIMIT_DATA, RLIM_INFINITY);
+  raise_limit(RLIMIT_CPU, RLIM_INFINITY);
+  raise_limit(RLIMIT_NOFILE, 1024);
+}
 
 static int fail(JSContext *context) {
   JSValue error = JS_GetException(context);
@@ -73,6 +105,7 @@ static int loop(JSRuntime *runtime, JSContext *context) {
 int main(int argc, char **argv) {
   own_argc = argc;
   own_argv = argv;
+  put_right_what_is_inherited();
   JSRuntime *runtime = JS_NewRuntime();
   JSContext *context = new_context(runtime);
   if (context == NULL) {

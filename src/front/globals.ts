@@ -26,6 +26,9 @@ const environment = {
   get MOUNTER_MANIFEST() {
     return system.variable('MOUNTER_MANIFEST');
   },
+  get MOUNTER_SETTINGS() {
+    return system.variable('MOUNTER_SETTINGS');
+  },
 };
 
 Object.assign(globalThis, {

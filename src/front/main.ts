@@ -1,9 +1,10 @@
 import './globals.ts';
 
 import * as system from 'system-calls';
+import { calledByItself } from '../commands/called-by-itself.ts';
 import { carryOut } from '../commands/carry-out.ts';
 import type { Output } from '../commands/output.ts';
-import { formatError } from '../errors.ts';
+import { formatError, MounterError } from '../errors.ts';
 import { callerMark } from '../host/run-command.ts';
 import { asMounterError } from '../host/system-error.ts';
 import {
@@ -13,7 +14,7 @@ import {
   parseHelperArguments,
   parseMountArguments,
 } from '../mount/argv.ts';
-import { type MountPlan, planMount } from '../mount/plan.ts';
+import { planMount } from '../mount/plan.ts';
 import { toMountRequest } from '../mount/request.ts';
 import { Call } from '../record/call.ts';
 import { levelOf, recordLine } from '../record/line.ts';
@@ -22,65 +23,99 @@ import type { NodeSettings } from '../rootfs/manifest.ts';
 import { findLayout, requireRoot } from '../rootfs/node.ts';
 import { storedSettings } from '../rootfs/settings.ts';
 import { wayOutOfKubeletRoot } from '../rootfs/way-out.ts';
-import { fullExecutable, ownExecutable } from './full.ts';
+import { findFullAt, fullExecutable, ownExecutable } from './full.ts';
 import { ownArguments } from './globals.ts';
 import { frontHost } from './host.ts';
-import { isRecordedHere, openRecord } from './record.ts';
+import { openRecord } from './record.ts';
 import { holdInterruptions } from './signals.ts';
 
 /**
- * The front: what kubelet executes. A mount that is in order, on a node that is in order, is its own from the
- * first step to the explanation of a failure, for a call that waits must not hold the memory of a large runtime.
- * Everything else it hands over to the full executable, before it has done anything.
+ * The front: what kubelet executes, and the one program that mounts, from the first step to the explanation of a
+ * failure: for a call that waits must not hold the memory of a large runtime, and only a process of one thread can
+ * do what a mount takes. Everything else is the full executable's, which takes this process's place; a mount for
+ * which it has read the manifest it hands back.
  */
 async function main(): Promise<number> {
   const [argv0 = '', ...words] = ownArguments;
   const helperName = helperNameOf(argv0);
   const [command = '', ...argv] = helperName === undefined ? words : ['mount', ...words];
+  if (command !== 'mount') return handOver(command, argv, helperName);
   const call = new Call(command, helperName, { now: system.now, pid: process.pid, open: openRecord });
-  const mount = command === 'mount' ? mountInOrder(argv, helperName) : undefined;
-  if (mount === undefined) return handOver(command, argv, helperName);
-  const { plan, args, layout, settings } = mount;
-  call.about(args);
-  call.place = settings.log;
   try {
-    const isInterrupted = holdInterruptions();
-    const context = { host: frontHost, layout, settings, output: standardOutput, call, isInterrupted };
-    await carryOut(plan, args, context);
-    return 0;
-  } catch (error) {
-    const shown = asMounterError(error);
-    standardOutput.err(formatError(shown));
-    const record = call.failure(shown);
-    await call.append(recordLine(record, new Date(), call.pid), levelOf(record));
-    return shown.status;
-  }
-}
-
-interface Mount {
-  readonly plan: MountPlan;
-  readonly args: MountArguments;
-  readonly layout: Layout;
-  readonly settings: NodeSettings;
-}
-
-/** @returns undefined for what is another's: a call that only explains, or is to be explained, and a node that is not ready. */
-function mountInOrder(argv: readonly string[], helperName: HelperName | undefined): Mount | undefined {
-  try {
-    if (system.variable(callerMark) !== undefined || wayOutOfKubeletRoot(frontHost) !== undefined)
-      return undefined;
-    const layout = findLayout(frontHost, ownExecutable(), process.env);
-    const settings = storedSettings(frontHost, layout);
-    if (settings === undefined || !settings.enabled || !isRecordedHere(settings.log)) return undefined;
+    if (system.variable(callerMark) !== undefined) throw calledByItself(helperName ?? command);
+    const { layout, settings } = findNode();
+    if (settings === undefined || !settings.enabled) return await handOver(command, argv, helperName);
+    call.place = settings.log;
     const args =
       helperName === undefined ? parseMountArguments(argv) : parseHelperArguments(helperName, argv);
-    if (args.help || args.dryRun || args.json) return undefined;
-    const plan = planMount(toMountRequest(args), settings);
-    requireRoot(frontHost, 'mounting');
-    return { plan, args, layout, settings };
-  } catch {
-    return undefined;
+    if (args.help) return await handOver(command, argv, helperName);
+    await mount(args, layout, settings, call);
+    return 0;
+  } catch (error) {
+    return fail(asMounterError(error), argv, call);
   }
+}
+
+interface Node {
+  readonly layout: Layout;
+  /** Undefined where there are none that were checked, or the manifest has changed since: the full executable reads it. */
+  readonly settings: NodeSettings | undefined;
+}
+
+function findNode(): Node {
+  const executable = ownExecutable();
+  const wayOut = wayOutOfKubeletRoot(frontHost);
+  if (wayOut !== undefined) leaveRoot(wayOut);
+  const layout = findLayout(frontHost, executable, process.env);
+  if (wayOut !== undefined) findFullAt(layout.fullExecutable);
+  const given = system.variable('MOUNTER_SETTINGS');
+  return { layout, settings: given === undefined ? storedSettings(frontHost, layout) : JSON.parse(given) };
+}
+
+function leaveRoot(root: string): void {
+  const result = system.changeRoot(root);
+  if (result >= 0) return;
+  const [code, description] = system.errorNames(-result);
+  throw new MounterError(`the host's root directory can not be entered: ${code}: ${description}`, {
+    subject: root,
+    status: 2,
+    hint: 'a mounter that a kubelet in an image calls needs CAP_SYS_CHROOT, as that kubelet does',
+  });
+}
+
+async function mount(
+  args: MountArguments,
+  layout: Layout,
+  settings: NodeSettings,
+  call: Call,
+): Promise<void> {
+  call.about(args);
+  const plan = planMount(toMountRequest(args), settings);
+  if (args.dryRun) {
+    const { describePlan, planAsJson } = await import('../mount/show.ts');
+    standardOutput.out(args.json ? planAsJson(plan) : describePlan(plan));
+    return;
+  }
+  requireRoot(frontHost, 'mounting');
+  const isInterrupted = holdInterruptions();
+  await carryOut(plan, args, {
+    host: frontHost,
+    layout,
+    settings,
+    output: standardOutput,
+    call,
+    isInterrupted,
+  });
+}
+
+async function fail(error: MounterError, argv: readonly string[], call: Call): Promise<number> {
+  standardOutput.err(formatError(error));
+  if (argv.includes('--json'))
+    standardOutput.out((await import('../commands/failure-json.ts')).failureAsJson(error));
+  call.place ??= (await import('../record/destination.ts')).defaultPlace;
+  const record = call.failure(error);
+  await call.append(recordLine(record, new Date(), call.pid), levelOf(record));
+  return error.status;
 }
 
 /** @returns only where it can't be started: the exit status. */

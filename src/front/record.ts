@@ -1,20 +1,17 @@
 import { chmodSync, mkdirSync, openSync } from 'node:fs';
 import { openRecordFile, recordFlags, recordMode } from '../host/record-file.ts';
-import type { OpenRecord, RecordPlace } from '../record/destination.ts';
+import type { OpenRecord } from '../record/destination.ts';
 
-/** The places that the front writes to by itself: those that wait for no server. */
-export function isRecordedHere({ to, isLocal }: RecordPlace): boolean {
-  return to === 'none' || (to === 'file' && isLocal === true);
-}
-
-/** The way to the record, for places that `isRecordedHere` is true of. */
-export const openRecord: OpenRecord = (place) =>
-  place.to === 'none'
-    ? { append: async () => {} }
-    : openRecordFile(place, {
-        openSoon: async (path) => openWithDirectory(path),
-        rotate: async () => (await import('./rotate.ts')).rotate(),
-      });
+/** The way to the record: what waits for no server is written here, all else by another program. */
+export const openRecord: OpenRecord = (place) => {
+  if (place.to === 'none') return { append: async () => {} };
+  if (place.to === 'journal' || place.isLocal !== true)
+    return { append: async (...line) => (await import('./by-full.ts')).appendByFull(...line) };
+  return openRecordFile(place, {
+    openSoon: async (path) => openWithDirectory(path),
+    rotate: async () => (await import('./by-full.ts')).rotate(),
+  });
+};
 
 /** The first line on a node finds no directory. */
 function openWithDirectory(path: string): number {

@@ -63,10 +63,11 @@ function interruptAll(): void {
 /** Of several that ended together there may be one SIGCHLD. */
 function reapChildren(): void {
   for (const [pid, resolve] of children) {
-    const status = system.reap(pid);
-    if (status === -1) continue;
+    const waited = system.reap(pid);
+    if (waited === -1) continue;
     children.delete(pid);
-    resolve(status);
+    // Somebody else has reaped it: nobody can tell how it ended.
+    resolve(waited < 0 ? 128 + signalNumbers.SIGKILL : system.statusOf(waited));
   }
 }
 

@@ -7,14 +7,18 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <limits.h>
+#include <linux/capability.h>
 #include <sched.h>
 #include <signal.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -30,30 +34,87 @@ static void restore_signals(void) {
   (void)sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
-/* Lower limits are no privilege: both always succeed. A core file may hold a password. */
+/* What a daemon raises its own limit to; one that is not root can't raise the hard one. */
+#define MANY_FILES (1024 * 1024)
+
+/* A core file may hold a password. */
 static int limit_resources(void) {
   const struct rlimit no_core = {0, 0};
   struct rlimit files;
   if (setrlimit(RLIMIT_CORE, &no_core) != 0 || getrlimit(RLIMIT_NOFILE, &files) != 0) return -1;
   files.rlim_cur = files.rlim_max < USUAL_FILES ? files.rlim_max : USUAL_FILES;
+  const struct rlimit many = {files.rlim_cur, MANY_FILES};
+  if (files.rlim_max < MANY_FILES && setrlimit(RLIMIT_NOFILE, &many) == 0) return 0;
   return setrlimit(RLIMIT_NOFILE, &files);
 }
 
-static int set_surroundings(const struct child *child) {
-  if (setsid() < 0) return -1;
-  int empty = open("/dev/null", O_RDONLY);
-  if (empty < 0 || dup2(empty, 0) < 0) return -1;
+/* The signal is sent when the parent ends; one that has ended before is not our parent any more. */
+static int end_with(pid_t parent) {
+  if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0) return -1;
+  if (getppid() == parent) return 0;
+  errno = ESRCH;
+  return -1;
+}
+
+static int set_surroundings(const struct child *child, pid_t parent) {
+  if (end_with(parent) != 0 || setsid() < 0) return -1;
+  int input = child->input >= 0 ? child->input : open("/dev/null", O_RDONLY);
+  if (input < 0 || dup2(input, 0) < 0) return -1;
   if (child->output >= 0 && (dup2(child->output, 1) < 0 || dup2(child->output, 2) < 0)) return -1;
   (void)umask(022);
   return limit_resources();
 }
 
-static int enter(const struct child *child) {
+static int drop_from_bounding_set(uint64_t kept) {
+  for (int capability = 0; capability < 64; capability++) {
+    int is_there = prctl(PR_CAPBSET_READ, capability);
+    if (is_there < 0) break;
+    /* What a caller's bounding set lacks needs no CAP_SETPCAP to be dropped. */
+    if (is_there == 1 && (kept >> capability & 1) == 0 && prctl(PR_CAPBSET_DROP, capability) != 0) return -1;
+  }
+  return 0;
+}
+
+/* Also those of a user who is not root, for whom execve(2) keeps none but ambient ones. */
+static int raise_ambient(uint64_t kept) {
+  for (int capability = 0; capability < 64; capability++)
+    if ((kept >> capability & 1) != 0 && prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, capability, 0, 0) != 0) return -1;
+  return 0;
+}
+
+static int become_user(uid_t user) {
+  return prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) != 0 || setgroups(0, NULL) != 0 || setresgid(user, user, user) != 0 ||
+                 setresuid(user, user, user) != 0
+             ? -1
+             : 0;
+}
+
+/* A program of root's gets at execve(2) what the bounding set has. */
+static int keep_capabilities(uint64_t kept, uid_t user, pid_t parent) {
+  if (kept == ALL_CAPABILITIES) return 0;
+  struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+  struct __user_cap_data_struct sets[2];
+  if (drop_from_bounding_set(kept) != 0 || (user != 0 && become_user(user) != 0)) return -1;
+  if (syscall(SYS_capget, &header, sets) != 0) return -1;
+  for (int half = 0; half < 2; half++) {
+    sets[half].permitted &= (uint32_t)(kept >> (32 * half));
+    sets[half].effective = sets[half].permitted;
+    sets[half].inheritable = user != 0 ? sets[half].permitted : 0;
+  }
+  if (syscall(SYS_capset, &header, sets) != 0 || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) return -1;
+  /* The change of user has taken it back. */
+  return user == 0 ? 0 : raise_ambient(kept) != 0 ? -1 : end_with(parent);
+}
+
+static int enter(const struct child *child, pid_t parent) {
   if (child->mount_namespace >= 0 && setns(child->mount_namespace, CLONE_NEWNS) != 0) return -1;
+  if (child->notice >= 0 && child->notice != 3 && dup2(child->notice, 3) < 0) return -1;
+  if (child->notice == 3 && fcntl(3, F_SETFD, 0) != 0) return -1;
   /* While /proc is the host's: without close_range(2), before Linux 5.9, it reads the list there. */
-  closefrom(3);
+  closefrom(child->notice >= 0 ? 4 : 3);
   if (child->root[0] != '\0' && chroot(child->root) != 0) return -1;
-  return chdir("/");
+  if (chdir("/") != 0) return -1;
+  return keep_capabilities(child->capabilities, child->user, parent);
 }
 
 /* execvpe(3) may allocate memory and call sh(1); neither here. Returns the errno. */
@@ -82,12 +143,12 @@ static int execute(const struct child *child) {
 }
 
 /* In the child: does not return. `failure` is in the memory of the parent, which waits. */
-static void become(const struct child *child, volatile struct spawned *failure) {
+static void become(const struct child *child, pid_t parent, volatile struct spawned *failure) {
   failure->step = STEP_SURROUNDINGS;
   restore_signals();
-  if (set_surroundings(child) == 0) {
+  if (set_surroundings(child, parent) == 0) {
     failure->step = STEP_ENTER;
-    if (enter(child) == 0) {
+    if (enter(child, parent) == 0) {
       failure->step = STEP_EXECUTE;
       failure->error = execute(child);
       _exit(127);
@@ -99,8 +160,8 @@ static void become(const struct child *child, volatile struct spawned *failure) 
 
 struct spawned spawn_child(const struct child *child) {
   volatile struct spawned spawned = {.pid = -1, .step = STEP_FORK, .error = 0};
-  pid_t pid = vfork();
-  if (pid == 0) become(child, &spawned);
+  pid_t parent = getpid(), pid = vfork();
+  if (pid == 0) become(child, parent, &spawned);
   if (pid < 0) {
     spawned.error = errno;
   } else if (spawned.error == 0) {

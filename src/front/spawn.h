@@ -1,6 +1,7 @@
 #ifndef SPAWN_H
 #define SPAWN_H
 
+#include <stdint.h>
 #include <sys/types.h>
 
 /* A program to run, and all that it gets. */
@@ -12,9 +13,19 @@ struct child {
   const char *root;
   /* An open /proc/PID/ns/mnt for setns(2), or -1. */
   int mount_namespace;
+  /* Its stdin; -1 for an empty one. */
+  int input;
   /* For its stdout and stderr; -1 for ours. */
   int output;
+  /* What it has as descriptor 3; -1 for nothing. */
+  int notice;
+  /* The capabilities that it keeps, a bit each; all of them: it has what we have. @see capabilities(7) */
+  uint64_t capabilities;
+  /* The user and group that it becomes, with those capabilities; 0: it stays root. */
+  uid_t user;
 };
+
+#define ALL_CAPABILITIES UINT64_MAX
 
 /* How far it came: what failed, with an errno. */
 enum step { STEP_STARTED, STEP_FORK, STEP_SURROUNDINGS, STEP_ENTER, STEP_EXECUTE };
@@ -27,8 +38,8 @@ struct spawned {
 };
 
 /*
- * Starts it as the leader of a session of its own, in `/` of its root, stdin empty, no other descriptor open,
- * signals at their defaults and none blocked.
+ * Starts it as the leader of a session of its own, in `/` of its root, no other descriptor open, signals at their
+ * defaults and none blocked. The kernel ends it when this process ends.
  */
 struct spawned spawn_child(const struct child *child);
 

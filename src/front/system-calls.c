@@ -15,17 +15,22 @@
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "apart.h"
+#include "guardian.h"
 #include "spawn.h"
 
 #define COUNT(array) ((int)(sizeof(array) / sizeof((array)[0])))
@@ -314,10 +319,63 @@ static JSValue file_change(JSContext *context, JSValueConst this, int argc, JSVa
   return returned;
 }
 
-/* Takes the lock at once or not at all: who waits for it does so in the loop. */
+/*
+ * Locks one byte of a file, at once or not at all; whoever waits does so in the loop. It is held as long as the
+ * descriptor, or one that a child got from it, is open. @see fcntl(2) "Open file description locks"
+ */
 static JSValue file_lock(JSContext *context, JSValueConst this, int argc, JSValueConst *argv) {
   (void)this, (void)argc;
-  return outcome(context, flock(integer(context, argv[0]), LOCK_EX | LOCK_NB));
+  int64_t offset = 0;
+  if (JS_ToInt64(context, &offset, argv[1]) != 0) return JS_EXCEPTION;
+  struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = offset, .l_len = 1};
+  return outcome(context, fcntl(integer(context, argv[0]), F_OFD_SETLK, &lock));
+}
+
+/* (an open file, a user): it and its group are that one's. */
+static JSValue file_change_owner(JSContext *context, JSValueConst this, int argc, JSValueConst *argv) {
+  (void)this, (void)argc;
+  double user = 0;
+  if (JS_ToFloat64(context, &user, argv[1]) != 0) return JS_EXCEPTION;
+  return outcome(context, fchown(integer(context, argv[0]), (uid_t)user, (gid_t)user));
+}
+
+/* (an open directory, a name in it, flags) */
+static JSValue file_open_at(JSContext *context, JSValueConst this, int argc, JSValueConst *argv) {
+  (void)this, (void)argc;
+  const char *name = text(context, argv[1]);
+  if (name == NULL) return no_text(context);
+  JSValue result = outcome(context, openat(integer(context, argv[0]), name, integer(context, argv[2]) | O_CLOEXEC, 0600));
+  JS_FreeCString(context, name);
+  return result;
+}
+
+/* Of the mount that an open file lies on, where statx(2) does not say it: before Linux 5.8. */
+static double mount_id_of(int fd) {
+  char path[64], line[128];
+  unsigned long id = 0;
+  (void)snprintf(path, sizeof path, "/proc/self/fdinfo/%d", fd);
+  FILE *file = fopen(path, "re");
+  while (file != NULL && fgets(line, sizeof line, file) != NULL)
+    if (sscanf(line, "mnt_id: %lu", &id) == 1) break;
+  if (file != NULL) (void)fclose(file);
+  return (double)id;
+}
+
+/* [device, inode, mode, uid, gid, mount id] of an open file, from what the kernel knows: no server is asked. */
+static JSValue file_known_status(JSContext *context, JSValueConst this, int argc, JSValueConst *argv) {
+  (void)this, (void)argc;
+  struct statx status;
+  int fd = integer(context, argv[0]);
+  unsigned flags = AT_EMPTY_PATH | AT_STATX_DONT_SYNC | AT_NO_AUTOMOUNT;
+  if (statx(fd, "", flags, STATX_BASIC_STATS | STATX_MNT_ID, &status) != 0) return outcome(context, -1);
+  int is_told = (status.stx_mask & STATX_MNT_ID) != 0;
+  const double values[] = {(double)makedev(status.stx_dev_major, status.stx_dev_minor),
+                           (double)status.stx_ino,
+                           status.stx_mode,
+                           status.stx_uid,
+                           status.stx_gid,
+                           is_told ? (double)status.stx_mnt_id : mount_id_of(fd)};
+  return numbers(context, values, COUNT(values));
 }
 
 /* ---- this process, and others ---- */
@@ -368,45 +426,220 @@ static JSValue process_kill(JSContext *context, JSValueConst this, int argc, JSV
   return outcome(context, kill(integer(context, argv[0]), integer(context, argv[1])));
 }
 
+/* A property of an array that is a number; -1 where it is none. */
+static double number_at(JSContext *context, JSValueConst array, uint32_t index) {
+  double number = -1;
+  JSValue value = JS_GetPropertyUint32(context, array, index);
+  if (JS_IsException(value) || JS_ToFloat64(context, &number, value) != 0) number = -1;
+  JS_FreeValue(context, value);
+  return number;
+}
+
+struct spawn_arguments {
+  char **words, **environment;
+  const char *root;
+  struct child child;
+};
+
+/* (argv, environment, root or '', [mount namespace, input, output, notice], [capabilities or -1, user]) */
+static int read_spawn_arguments(JSContext *context, JSValueConst *argv, struct spawn_arguments *read) {
+  *read = (struct spawn_arguments){.words = strings(context, argv[0])};
+  if (read->words != NULL) read->environment = strings(context, argv[1]);
+  if (read->environment != NULL) read->root = text(context, argv[2]);
+  if (read->root == NULL) return -1;
+  double capabilities = number_at(context, argv[4], 0);
+  if (read->words[0] == NULL) return errno = EINVAL, -1;
+  read->child = (struct child){
+      .argv = read->words,
+      .environment = read->environment,
+      .root = read->root,
+      .mount_namespace = (int)number_at(context, argv[3], 0),
+      .input = (int)number_at(context, argv[3], 1),
+      .output = (int)number_at(context, argv[3], 2),
+      .notice = (int)number_at(context, argv[3], 3),
+      .capabilities = capabilities < 0 ? ALL_CAPABILITIES : (uint64_t)capabilities,
+      .user = (uid_t)number_at(context, argv[4], 1),
+  };
+  return 0;
+}
+
+static void free_spawn_arguments(JSContext *context, const struct spawn_arguments *read) {
+  if (read->root != NULL) JS_FreeCString(context, read->root);
+  if (read->environment != NULL) free_strings(read->environment);
+  if (read->words != NULL) free_strings(read->words);
+}
+
 static JSValue process_spawn(JSContext *context, JSValueConst this, int argc, JSValueConst *argv) {
   (void)this, (void)argc;
-  char **words = strings(context, argv[0]);
-  if (words == NULL) return no_text(context);
-  char **environment = strings(context, argv[1]);
-  const char *root = environment == NULL ? NULL : text(context, argv[2]);
-  double started[3] = {-1, STEP_FORK, EINVAL};
-  if (root != NULL && words[0] != NULL) {
-    const struct child child = {.argv = words,
-                                .environment = environment,
-                                .root = root,
-                                .mount_namespace = integer(context, argv[3]),
-                                .output = integer(context, argv[4])};
-    const struct spawned spawned = spawn_child(&child);
+  struct spawn_arguments read;
+  double started[3] = {-1, STEP_FORK, 0};
+  if (read_spawn_arguments(context, argv, &read) == 0) {
+    const struct spawned spawned = spawn_child(&read.child);
     started[0] = spawned.pid, started[1] = spawned.step, started[2] = spawned.error;
+  } else {
+    started[2] = errno;
   }
-  JSValue result = JS_HasException(context) ? JS_EXCEPTION : numbers(context, started, COUNT(started));
-  if (root != NULL) JS_FreeCString(context, root);
-  if (environment != NULL) free_strings(environment);
-  free_strings(words);
+  free_spawn_arguments(context, &read);
+  return JS_HasException(context) ? JS_EXCEPTION : numbers(context, started, COUNT(started));
+}
+
+/* (as spawn, then place, [mount namespace, target, id of the mount before]): [pid, connection], or [-1, errno]. */
+static JSValue process_spawn_guarded(JSContext *context, JSValueConst this, int argc, JSValueConst *argv) {
+  (void)this, (void)argc;
+  struct spawn_arguments read;
+  double started[2] = {-1, 0};
+  const char *place = NULL;
+  if (read_spawn_arguments(context, argv, &read) == 0 && (place = text(context, argv[5])) != NULL) {
+    const struct guarded_mount mount = {.mount_namespace = (int)number_at(context, argv[6], 0),
+                                        .place = place,
+                                        .target = (int)number_at(context, argv[6], 1),
+                                        .mount_before = (uint64_t)number_at(context, argv[6], 2)};
+    const struct guarded guarded = spawn_guarded(&read.child, &mount);
+    started[0] = guarded.pid, started[1] = guarded.pid < 0 ? guarded.error : guarded.connection;
+  } else {
+    started[1] = errno;
+  }
+  if (place != NULL) JS_FreeCString(context, place);
+  free_spawn_arguments(context, &read);
+  return JS_HasException(context) ? JS_EXCEPTION : numbers(context, started, COUNT(started));
+}
+
+/* [to read from, to write to], or the negative errno. */
+static JSValue process_pipe(JSContext *context, JSValueConst this, int argc, JSValueConst *argv) {
+  (void)this, (void)argc, (void)argv;
+  int ends[2];
+  if (pipe2(ends, O_CLOEXEC | O_NONBLOCK) != 0) return outcome(context, -1);
+  const double values[] = {ends[0], ends[1]};
+  return numbers(context, values, COUNT(values));
+}
+
+/* How many bytes were there, at most 64; they are gone then. */
+static JSValue process_drain(JSContext *context, JSValueConst this, int argc, JSValueConst *argv) {
+  (void)this, (void)argc;
+  char bytes[64];
+  return outcome(context, read(integer(context, argv[0]), bytes, sizeof bytes));
+}
+
+static JSValue guard_order(JSContext *context, JSValueConst this, int argc, JSValueConst *argv) {
+  (void)this, (void)argc;
+  const char *order = text(context, argv[1]);
+  if (order == NULL) return no_text(context);
+  JSValue result = outcome(context, send(integer(context, argv[0]), order, 1, MSG_NOSIGNAL));
+  JS_FreeCString(context, order);
   return result;
 }
 
-/* setns(2) with a mount namespace, and chroot(2) to a directory that is open, unless that is -1. */
-static JSValue process_mounts(JSContext *context, JSValueConst this, int argc, JSValueConst *argv) {
+/* [kind, value, value, value], or the negative errno; [] at the end of the connection. */
+static JSValue guard_report(JSContext *context, JSValueConst this, int argc, JSValueConst *argv) {
   (void)this, (void)argc;
-  int root = integer(context, argv[1]);
-  if (setns(integer(context, argv[0]), CLONE_NEWNS) != 0) return outcome(context, -1);
-  return outcome(context, root < 0 || (fchdir(root) == 0 && chroot(".") == 0) ? 0 : -1);
+  struct guard_report report;
+  ssize_t length = recv(integer(context, argv[0]), &report, sizeof report, MSG_DONTWAIT);
+  if (length < 0) return outcome(context, -1);
+  const double values[] = {report.kind, report.values[0], report.values[1], report.values[2]};
+  return numbers(context, values, length == sizeof report ? COUNT(values) : 0);
 }
 
-/* The exit status of a child that has ended, 128 + N where signal N ended it; -1 while it runs. */
+/* What waitpid(2) says of an end, as a status: 128 + N where signal N ended it. */
+static JSValue process_status(JSContext *context, JSValueConst this, int argc, JSValueConst *argv) {
+  (void)this, (void)argc;
+  int status = integer(context, argv[0]);
+  return JS_NewInt32(context, WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status));
+}
+
+/* Asks the file system of an open file; the pid of a child whose status is 0 or the errno. It may never end. */
+static JSValue process_ask(JSContext *context, JSValueConst this, int argc, JSValueConst *argv) {
+  (void)this, (void)argc;
+  int fd = integer(context, argv[0]);
+  pid_t parent = getpid(), pid = fork();
+  if (pid != 0) return outcome(context, pid);
+  struct statx status;
+  /* Nobody is to wait for it: what it can't be ended by, it must not hold. */
+  int empty = open("/dev/null", O_RDWR | O_CLOEXEC);
+  for (int number = 0; number < 3; number++) (void)dup2(empty, number);
+  if (dup2(fd, 3) < 0) _exit(errno);
+  closefrom(4);
+  if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || getppid() != parent) _exit(ESRCH);
+  _exit(statx(3, "", AT_EMPTY_PATH | AT_STATX_FORCE_SYNC, STATX_BASIC_STATS, &status) == 0 ? 0 : errno);
+}
+
+static JSValue process_change_root(JSContext *context, JSValueConst this, int argc, JSValueConst *argv) {
+  (void)this, (void)argc;
+  const char *root = text(context, argv[0]);
+  if (root == NULL) return no_text(context);
+  JSValue result = outcome(context, chroot(root) != 0 ? -1 : chdir("/"));
+  JS_FreeCString(context, root);
+  return result;
+}
+
+/* ---- mounts made apart ---- */
+
+/* ([pinned, proc, file, user], directory, place, file's path, scratch): [namespace, 0], or [-errno, a step of apart.h]. */
+static JSValue mounts_make_apart(JSContext *context, JSValueConst this, int argc, JSValueConst *argv) {
+  (void)this, (void)argc;
+  const char *paths[3] = {NULL};
+  double made[2] = {-EINVAL, APART_CLONE};
+  int count = 0;
+  while (count < COUNT(paths) && (paths[count] = text(context, argv[count + 1])) != NULL) count++;
+  char **scratch = count == COUNT(paths) ? strings(context, argv[4]) : NULL;
+  if (scratch != NULL) {
+    const struct apart apart = {.pinned = (int)number_at(context, argv[0], 0),
+                                .proc = (int)number_at(context, argv[0], 1),
+                                .file = (int)number_at(context, argv[0], 2),
+                                .user = (uid_t)number_at(context, argv[0], 3),
+                                .directory = paths[0],
+                                .place = paths[1],
+                                .file_path = paths[2],
+                                .scratch = scratch};
+    enum apart_step step;
+    made[0] = make_apart(&apart, &step), made[1] = step;
+    free_strings(scratch);
+  }
+  while (count > 0) JS_FreeCString(context, paths[--count]);
+  return JS_HasException(context) ? JS_EXCEPTION : numbers(context, made, COUNT(made));
+}
+
+static JSValue mounts_open_table(JSContext *context, JSValueConst this, int argc, JSValueConst *argv) {
+  (void)this, (void)argc;
+  return JS_NewInt32(context, open_mountinfo(integer(context, argv[0]), integer(context, argv[1])));
+}
+
+static JSValue mounts_take(JSContext *context, JSValueConst this, int argc, JSValueConst *argv) {
+  (void)this, (void)argc;
+  const char *place = text(context, argv[1]);
+  if (place == NULL) return no_text(context);
+  JSValue result = JS_NewInt32(context, take_mount(integer(context, argv[0]), place));
+  JS_FreeCString(context, place);
+  return result;
+}
+
+static JSValue mounts_clone(JSContext *context, JSValueConst this, int argc, JSValueConst *argv) {
+  (void)this, (void)argc;
+  return JS_NewInt32(context, clone_mount(integer(context, argv[0]), ""));
+}
+
+static JSValue mounts_attach(JSContext *context, JSValueConst this, int argc, JSValueConst *argv) {
+  (void)this, (void)argc;
+  return JS_NewInt32(context, attach_tree(integer(context, argv[0]), integer(context, argv[1])));
+}
+
+/* Lazily: a dead server is not asked. */
+static JSValue mounts_detach(JSContext *context, JSValueConst this, int argc, JSValueConst *argv) {
+  (void)this, (void)argc;
+  const char *path = text(context, argv[0]);
+  if (path == NULL) return no_text(context);
+  JSValue result = outcome(context, umount2(path, MNT_DETACH | UMOUNT_NOFOLLOW));
+  JS_FreeCString(context, path);
+  return result;
+}
+
+/* As waitpid(2) has it: the status of a child that has ended; -1 while it runs. */
 static JSValue process_reap(JSContext *context, JSValueConst this, int argc, JSValueConst *argv) {
   (void)this, (void)argc;
   int status;
   pid_t ended = waitpid(integer(context, argv[0]), &status, WNOHANG);
   if (ended == 0) return JS_NewInt32(context, -1);
-  if (ended < 0) return outcome(context, -1);
-  return JS_NewInt32(context, WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status));
+  if (ended < 0) return JS_NewInt32(context, -errno - 1);
+  return JS_NewInt32(context, status);
 }
 
 /* ---- waiting ---- */
@@ -566,6 +799,7 @@ static const JSCFunctionListEntry exports[] = {
     JS_PROP_INT32_DEF("O_NONBLOCK", O_NONBLOCK, 0),
     JS_PROP_INT32_DEF("O_DIRECTORY", O_DIRECTORY, 0),
     JS_PROP_INT32_DEF("O_NOFOLLOW", O_NOFOLLOW, 0),
+    JS_PROP_INT32_DEF("O_PATH", O_PATH, 0),
     JS_PROP_INT32_DEF("X_OK", X_OK, 0),
     JS_CFUNC_DEF("open", 3, file_open),
     JS_CFUNC_DEF("close", 1, file_close),
@@ -580,7 +814,10 @@ static const JSCFunctionListEntry exports[] = {
     JS_CFUNC_MAGIC_DEF("mkdir", 2, file_change, CALL_MKDIR),
     JS_CFUNC_MAGIC_DEF("chmod", 2, file_change, CALL_CHMOD),
     JS_CFUNC_MAGIC_DEF("access", 2, file_change, CALL_ACCESS),
-    JS_CFUNC_DEF("flock", 1, file_lock),
+    JS_CFUNC_DEF("openAt", 3, file_open_at),
+    JS_CFUNC_DEF("changeOwner", 2, file_change_owner),
+    JS_CFUNC_DEF("knownStatus", 1, file_known_status),
+    JS_CFUNC_DEF("lock", 2, file_lock),
     JS_CFUNC_DEF("argument", 1, process_argument),
     JS_CFUNC_DEF("variable", 1, process_variable),
     JS_CFUNC_DEF("getpid", 0, process_id),
@@ -589,7 +826,20 @@ static const JSCFunctionListEntry exports[] = {
     JS_CFUNC_DEF("replace", 1, process_replace),
     JS_CFUNC_DEF("kill", 2, process_kill),
     JS_CFUNC_DEF("spawn", 5, process_spawn),
-    JS_CFUNC_DEF("enterMounts", 2, process_mounts),
+    JS_CFUNC_DEF("spawnGuarded", 7, process_spawn_guarded),
+    JS_CFUNC_DEF("pipe", 0, process_pipe),
+    JS_CFUNC_DEF("drain", 1, process_drain),
+    JS_CFUNC_DEF("order", 2, guard_order),
+    JS_CFUNC_DEF("report", 1, guard_report),
+    JS_CFUNC_DEF("statusOf", 1, process_status),
+    JS_CFUNC_DEF("ask", 1, process_ask),
+    JS_CFUNC_DEF("changeRoot", 1, process_change_root),
+    JS_CFUNC_DEF("makeApart", 5, mounts_make_apart),
+    JS_CFUNC_DEF("openMountTable", 2, mounts_open_table),
+    JS_CFUNC_DEF("takeMount", 2, mounts_take),
+    JS_CFUNC_DEF("cloneMount", 1, mounts_clone),
+    JS_CFUNC_DEF("attachMount", 2, mounts_attach),
+    JS_CFUNC_DEF("detachMount", 1, mounts_detach),
     JS_CFUNC_DEF("reap", 1, process_reap),
     JS_CFUNC_DEF("openSignals", 0, signals_open),
     JS_CFUNC_DEF("readSignal", 1, signals_read),

@@ -13,6 +13,7 @@ declare module 'system-calls' {
   const O_NONBLOCK: number;
   const O_DIRECTORY: number;
   const O_NOFOLLOW: number;
+  const O_PATH: number;
   const X_OK: number;
 
   /** With O_CLOEXEC. @returns the descriptor. */
@@ -33,8 +34,14 @@ declare module 'system-calls' {
   function mkdir(path: string, mode: number): number;
   function chmod(path: string, mode: number): number;
   function access(path: string, mode: number): number;
-  /** LOCK_EX, at once or not at all (EWOULDBLOCK). */
-  function flock(fd: number): number;
+  /** A name in an open directory, with O_CLOEXEC. @returns the descriptor. */
+  function openAt(directory: number, name: string, flags: number): number;
+  /** fchown(2), to a user and the group of the same number. */
+  function changeOwner(fd: number, user: number): number;
+  /** [device, inode, mode, uid, gid, mount id] of an open file, as the kernel knows them: no server is asked. */
+  function knownStatus(fd: number): readonly number[] | number;
+  /** An open file description lock on one byte, at once or not at all (EAGAIN); children get it with the descriptor. */
+  function lock(fd: number, offset: number): number;
 
   /** Of argv, argv[0] being 0; undefined behind the last. */
   function argument(index: number): string | undefined;
@@ -48,21 +55,75 @@ declare module 'system-calls' {
   function kill(pid: number, signal: number): number;
   /**
    * @param root for chroot(2), '' for none.
-   * @param mountNamespace an open file of setns(2), or -1.
-   * @param output for its stdout and stderr, -1 for ours.
+   * @param descriptors an open mount namespace for setns(2), its stdin, its stdout and stderr, and what it has as
+   *   descriptor 3; -1 for none, an empty stdin, our own stdout and stderr, none.
+   * @param privileges the capabilities that it keeps, a bit each, -1 for all; and the user that it becomes, 0 for root.
    * @returns [pid, 0, 0], or [-1, a step of spawn.h, errno].
    */
   function spawn(
     argv: readonly string[],
     environment: readonly string[],
     root: string,
-    mountNamespace: number,
-    output: number,
+    descriptors: readonly [mountNamespace: number, input: number, output: number, notice: number],
+    privileges: readonly [capabilities: number, user: number],
   ): readonly number[];
-  /** setns(2) with an open mount namespace; then chroot(2) to an open directory, unless `root` is -1. */
-  function enterMounts(namespace: number, root: number): number;
-  /** @returns the status of a child that has ended, 128 + N for signal N; -1 while it runs. */
+  /**
+   * The same under a guardian (guardian.h), which ends it and all that it leaves when we end, or say so.
+   * @param place where it mounts: in the namespace, or on the host where that is -1.
+   * @returns [the guardian's pid, the connection to it], or [-1, errno].
+   */
+  function spawnGuarded(
+    argv: readonly string[],
+    environment: readonly string[],
+    root: string,
+    descriptors: readonly [mountNamespace: number, input: number, output: number, notice: number],
+    privileges: readonly [capabilities: number, user: number],
+    place: string,
+    mount: readonly [mountNamespace: number, target: number, mountIdBefore: number],
+  ): readonly number[];
+  /** @returns [to read from, to write to], neither of which waits. */
+  function pipe(): readonly number[] | number;
+  /** read(2) of at most 64 bytes, which are of no interest. @returns how many there were. */
+  function drain(fd: number): number;
+  /** `enum guard_order` of guardian.h. */
+  function order(connection: number, order: 'T' | 'E' | 'A' | 'R'): number;
+  /** `struct guard_report` as [kind, value, value, value]; [] when the guardian has ended. */
+  function report(connection: number): readonly number[] | number;
+  /** @returns what waitpid(2) says of a child that has ended; -1 while it runs, less than that when it is none of ours. */
   function reap(pid: number): number;
+  /** The exit status in it, 128 + N where signal N ended the child. */
+  function statusOf(waited: number): number;
+  /** Asks the filesystem of an open file for its status. @returns a child whose exit status is 0 or the errno; it may never end. */
+  function ask(fd: number): number;
+  /** chroot(2), and chdir(2) to its root. */
+  function changeRoot(root: string): number;
+
+  /**
+   * A mount namespace of this call's own, a copy of a pinned one. @see apart.h
+   * @param descriptors the pinned namespace, the host's /proc, and what cloneMount has made of a file, or -1; then the
+   *   user that the helper becomes.
+   * @param directory gets a filesystem of its own, and in it the directory `place`.
+   * @param file where the file is to be, below `directory`.
+   * @param scratch directories that get one as well.
+   * @returns [the namespace, open; a step], or [negative errno, a step of apart.h].
+   */
+  function makeApart(
+    descriptors: readonly [pinned: number, proc: number, file: number, user: number],
+    directory: string,
+    place: string,
+    file: string,
+    scratch: readonly string[],
+  ): readonly number[];
+  /** mountinfo of an open mount namespace, open. @param proc the host's /proc, open. */
+  function openMountTable(mountNamespace: number, proc: number): number;
+  /** What is mounted on `place` of an open mount namespace, and no more there: a mount for attachMount, open. */
+  function takeMount(mountNamespace: number, place: string): number;
+  /** A copy of the mount that shows an open file, open. */
+  function cloneMount(fd: number): number;
+  /** move_mount(2) */
+  function attachMount(mount: number, target: number): number;
+  /** umount2(2), lazily, following no symlink at the end of the path. */
+  function detachMount(path: string): number;
 
   /** Blocks SIGINT, SIGTERM, SIGHUP and SIGCHLD. @returns a descriptor to read them from. */
   function openSignals(): number;

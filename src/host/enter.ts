@@ -19,9 +19,7 @@ export function enteringArgv(inside: RootfsEntry, argv: readonly string[]): read
   }
 }
 
-/** The whole argv of a command: flock(1) with `-o` does not hand its descriptor on. */
-export function hostArgv({ argv, inside, lock, deadlineMs }: Command): readonly string[] {
-  const entering = inside === undefined ? argv : enteringArgv(inside, argv);
-  if (lock === undefined) return entering;
-  return [findProgram('flock'), '-o', '-w', String(Math.ceil(deadlineMs / 1000)), lock, ...entering];
+/** The whole argv of a command. */
+export function hostArgv({ argv, inside }: Pick<Command, 'argv' | 'inside'>): readonly string[] {
+  return inside === undefined ? argv : enteringArgv(inside, argv);
 }

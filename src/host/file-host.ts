@@ -1,7 +1,5 @@
 import {
   chmodSync,
-  closeSync,
-  constants,
   lstatSync,
   readFileSync,
   readlinkSync,
@@ -15,7 +13,6 @@ import {
 import type { FileStatus, Host } from './host.ts';
 import { processes } from './processes.ts';
 import { findProgram } from './programs.ts';
-import { kindOf, mountIdOf, openPath, walk } from './walk.ts';
 
 /**
  * The part of a real node's Host that takes node:fs alone: also the front's, which has those calls of it
@@ -30,8 +27,6 @@ export const fileHost: Pick<
   | 'lstat'
   | 'readLink'
   | 'stat'
-  | 'mountId'
-  | 'walk'
   | 'processes'
   | 'findProgram'
 > = {
@@ -42,8 +37,6 @@ export const fileHost: Pick<
   lstat: (path) => statusOf(orUndefined(() => lstatSync(path))),
   readLink,
   stat: (path) => statusOf(orUndefined(() => statSync(path))),
-  mountId,
-  walk,
   processes,
   findProgram,
 };
@@ -104,12 +97,11 @@ function statusOf(stats: Stats | undefined): FileStatus | undefined {
   };
 }
 
-function mountId(path: string): number | undefined {
-  const fd = openPath(path, constants.O_NOFOLLOW);
-  if (fd === undefined) return undefined;
-  try {
-    return mountIdOf(fd);
-  } finally {
-    closeSync(fd);
-  }
+type Kind = 'isDirectory' | 'isFile' | 'isSymbolicLink' | 'isCharacterDevice' | 'isBlockDevice';
+
+export function kindOf(stats: Pick<Stats, Kind>): FileStatus['kind'] {
+  if (stats.isDirectory()) return 'directory';
+  if (stats.isFile()) return 'file';
+  if (stats.isSymbolicLink()) return 'symlink';
+  return stats.isCharacterDevice() || stats.isBlockDevice() ? 'device' : 'other';
 }

@@ -1,7 +1,7 @@
 /**
- * The port through which the mount path reaches the world. `src/mount` and the parts of `src/rootfs` it
- * uses see nothing else: no `node:` module, so that another engine can stand behind it and tests can put
- * their own model there.
+ * The port to the world: `src/mount` and the parts of `src/rootfs` it uses see nothing else, no `node:` module, so
+ * that the front's engine can stand behind it and tests can put their own model there. What a mount alone takes is
+ * in mount-host.ts.
  */
 export interface Host {
   /** The effective user id. */
@@ -26,18 +26,6 @@ export interface Host {
   readLink(path: string): string | undefined;
   /** stat(2), through symlinks. @returns undefined when nothing is there, or a symlink leads to itself. */
   stat(path: string): FileStatus | undefined;
-  /**
-   * The id of the mount that `path` lies on: field 1 of proc_pid_mountinfo(5). Costs the same however
-   * many mounts there are, and asks no server: it opens with O_PATH, which does not revalidate, so that a
-   * dead NFS server can't hang it.
-   * @returns undefined when nothing is there.
-   */
-  mountId(path: string): number | undefined;
-  /**
-   * Goes from `directory` down `names`, one open(2) for each from the one before: no symlink is followed, and
-   * what is swapped meanwhile can't make one way out of two.
-   */
-  walk(directory: string, names: readonly string[]): Way;
   /** Every process's id, command line and root; only what is still there while reading. */
   processes(): readonly ProcessInformation[];
   /** Sends `signal` to one process, or to a process group when `pid` is negative; a missing one is no error. */
@@ -46,18 +34,6 @@ export interface Host {
   findProgram(name: string): string;
   /** Runs a program to its end, within its limit. */
   run(command: Command): Promise<Outcome>;
-  /**
-   * Asks within a mount namespace, with its mounts and its root directory; nothing is run there.
-   * @param file that pins it, or a symlink to that.
-   * @param look asks this Host, by what returns at once: `stat`, `readText`, `mountId`, …
-   * @throws when it can't be entered.
-   */
-  withinNamespace<T>(file: string, look: () => T): Promise<T>;
-  /**
-   * Tries to open a TCP connection, and closes it at once.
-   * @param address IPv4 or IPv6, no name.
-   */
-  connect(address: string, port: number, limits: ConnectLimits): Promise<Connection>;
   sleep(milliseconds: number): Promise<void>;
   /** Monotonic, in milliseconds. */
   now(): number;
@@ -72,23 +48,6 @@ export interface FileStatus {
   readonly size: number;
   /** ctime, in milliseconds since 1970, with fractions. */
   readonly changedMs: number;
-}
-
-/** What was found on the way down to a directory. */
-export interface Way {
-  /**
-   * Of the directory and of each part below it, down to the first that is missing or no directory. The last
-   * part is not looked at where something is mounted on it: that might hang.
-   */
-  readonly steps: readonly WayStep[];
-  /** The mounts that the last part and its parent lie on; undefined where the way ends before. */
-  readonly mountId: number | undefined;
-  readonly parentMountId: number | undefined;
-}
-
-export interface WayStep extends Pick<FileStatus, 'kind' | 'device' | 'inode'> {
-  /** Nobody but root can put something else in the place of what is in it. */
-  readonly isRootOnly: boolean;
 }
 
 /** Two statuses of one and the same file or directory, seen through different mounts perhaps. */
@@ -114,11 +73,6 @@ export interface Command {
   readonly argv: readonly string[];
   /** The rootfs that is to be its root directory; left out, it runs on the host. */
   readonly inside?: RootfsEntry | undefined;
-  /**
-   * A directory that nobody else's command locks meanwhile: flock(2), waited for within `deadlineMs`. Not handed
-   * on to the command: a daemon that it leaves behind would keep the lock.
-   */
-  readonly lock?: string | undefined;
   /** After this SIGTERM goes to the whole process group, after `terminateMs` more SIGKILL. */
   readonly deadlineMs: number;
   readonly terminateMs: number;
@@ -146,14 +100,6 @@ export interface Doubt {
    */
   isHopeless(over: AbortSignal): Promise<boolean>;
 }
-
-export interface ConnectLimits {
-  readonly timeoutMs: number;
-  readonly signal?: AbortSignal | undefined;
-}
-
-/** What came of a connection; `unknown` is what says nothing about the server: our own limits, an abort. */
-export type Connection = 'open' | 'refused' | 'noRoute' | 'silent' | 'unknown';
 
 /** How a command ended. */
 export interface Outcome {

@@ -1,12 +1,13 @@
 import { dlopen, read } from 'bun:ffi';
 import { constants } from 'node:os';
 
-/** The system calls behind mount(8), umount(8) and pivot_root(8), by libc; in the compiled executable only. */
+/** The system calls behind mount(8) and umount(8), and mknod(2), by libc; in the compiled executable only. */
 
 const libc = dlopen('libc.so.6', {
   mount: { args: ['ptr', 'ptr', 'ptr', 'u64', 'ptr'], returns: 'i32' },
   umount2: { args: ['ptr', 'i32'], returns: 'i32' },
-  syscall: { args: ['i64', 'ptr', 'ptr'], returns: 'i64' },
+  fchdir: { args: ['i32'], returns: 'i32' },
+  syscall: { args: ['i64', 'i32', 'ptr', 'u32', 'u64'], returns: 'i64' },
   __errno_location: { args: [], returns: 'ptr' },
 }).symbols;
 
@@ -21,6 +22,7 @@ export const mountFlags = {
   noatime: 1024,
   nodiratime: 2048,
   bind: 4096,
+  move: 8192,
   recursive: 16384,
   unbindable: 1 << 17,
   private: 1 << 18,
@@ -47,14 +49,26 @@ export function detach(target: string): void {
   check('umount2', target, libc.umount2(terminated(target), MNT_DETACH));
 }
 
-/** pivot_root(2) by its number: glibc has no function for it. */
-const pivotRootNumber: Readonly<Record<string, number>> = { x64: 155, arm64: 41 };
+/** fchdir(2), of the calling thread. @throws like node:fs. */
+export function changeDirectory(directory: number): void {
+  check('fchdir', '/', libc.fchdir(directory));
+}
 
-/** @param old a directory below `root`. @throws like node:fs. */
-export function pivotRoot(root: string, old: string): void {
-  const number = pivotRootNumber[process.arch];
-  if (number === undefined) throw new Error(`pivot_root(2) has no number on ${process.arch}`);
-  check('pivot_root', root, Number(libc.syscall(number, terminated(root), terminated(old))));
+/** mknodat(2) by its number: until 2.33 glibc had no function of that name to find. */
+const mknodatNumber: Readonly<Record<string, number>> = { x64: 259, arm64: 33 };
+const AT_FDCWD = -100;
+const S_IFCHR = 0o020000;
+
+/** A character device that everybody may use, as in every /dev. @throws like node:fs. */
+export function makeDevice(path: string, major: number, minor: number): void {
+  const number = mknodatNumber[process.arch];
+  if (number === undefined) throw new Error(`mknodat(2) has no number on ${process.arch}`);
+  const device = (minor & 0xff) + major * 0x100;
+  check(
+    'mknod',
+    path,
+    Number(libc.syscall(number, AT_FDCWD, terminated(path) ?? Buffer.alloc(1), S_IFCHR | 0o666, device)),
+  );
 }
 
 function check(call: string, path: string, result: number): void {

@@ -9,8 +9,6 @@ export const nodeHost: Host = {
   effectiveUserId: () => process.geteuid?.() ?? -1,
   kill,
   run,
-  withinNamespace: async (file, look) => (await import('./mount-namespace.ts')).withinNamespace(file, look),
-  connect: async (...args) => (await import('./connect.ts')).connect(...args),
   sleep: (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds)),
   now: () => performance.now(),
 };

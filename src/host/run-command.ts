@@ -5,14 +5,16 @@ import { programDirectories } from './programs.ts';
 
 /** `Host.run` of every engine: node:child_process, bun's own spawn, and the front's. */
 
+type Limits = Omit<Command, 'argv' | 'inside'>;
+
 /** What the engine has to do for it. */
-export interface ChildEngine {
+export interface ChildEngine<C extends Limits = Command> {
   /**
    * Starts the program in a session and process group of its own, stdin empty.
    * @param output for its stdout and stderr; ours when undefined.
    * @throws MounterError (system) when it can't be started.
    */
-  start(command: Command, output: number | undefined): Promise<StartedChild>;
+  start(command: C, output: number | undefined): Promise<StartedChild>;
   /** From now on a signal to end us is no end of ours. */
   listenForInterruption(): Interruption;
   /** The last bytes of the file as text. */
@@ -52,7 +54,7 @@ const unkillableMs = 5000;
  * The child leads a session and process group of its own, so that all of it can be ended, and its output
  * goes to a file without a name: a daemon that it leaves behind would keep a pipe open for ever.
  */
-export async function runCommand(command: Command, engine: ChildEngine): Promise<Outcome> {
+export async function runCommand<C extends Limits>(command: C, engine: ChildEngine<C>): Promise<Outcome> {
   const capture = openCapture();
   const readCapture = () =>
     capture === undefined ? '' : withoutReserve(engine.readEnd(capture, maximumOutputBytes));

@@ -15,8 +15,8 @@ export function asSystemError(error: unknown): unknown {
  */
 export function asMounterError(error: unknown): MounterError {
   if (error instanceof MounterError) return error;
-  if (isErrnoException(error) && error.code !== undefined && error.code in hints)
-    return systemError(error, hints[error.code]);
+  // A call that the kernel refuses is the node's matter, whatever it is refused for.
+  if (isErrnoException(error)) return systemError(error, hintOf(error.code ?? '') ?? unforeseen);
   const message = error instanceof Error ? error.message : String(error);
   return new MounterError(message, {
     subject: 'internal error',
@@ -34,6 +34,13 @@ function systemError(error: NodeJS.ErrnoException, hint: string | undefined): Mo
 /** Whether a system call failed; decompressors' errors have a code too, but no system call. */
 export function isErrnoException(error: unknown): error is NodeJS.ErrnoException {
   return error instanceof Error && 'code' in error && 'syscall' in error;
+}
+
+const unforeseen = 'see dmesg of this node; if it comes again, report it, with the command and this line';
+
+/** What to do about an errno of that name. */
+export function hintOf(code: string): string | undefined {
+  return hints[code];
 }
 
 const hints: Readonly<Record<string, string>> = {

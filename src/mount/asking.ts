@@ -1,6 +1,6 @@
 import type { Doubt } from '../host/host.ts';
 import type { MountContext } from './context.ts';
-import { type MountPlan, optionsOf } from './plan.ts';
+import type { MountPlan } from './plan.ts';
 import type { Refusal } from './reach/refusal.ts';
 
 /** A helper does this much without a server: to find that an option is none of its own, say. */
@@ -68,10 +68,8 @@ export class Asking {
   }
 
   async #examine(): Promise<Refusal | undefined> {
-    const helper = this.#plan.steps.find((step) => step.kind === 'runHelper');
     const { examine } = await import('./reach/examine.ts');
-    const options = optionsOf(helper?.argv ?? []);
-    this.#refusal = await examine(this.#plan, options, this.#context, this.#over.signal);
+    this.#refusal = await examine(this.#plan, this.#plan.options, this.#context, this.#over.signal);
     return this.#refusal;
   }
 }

@@ -1,3 +1,4 @@
+import type { MountHost } from '../host/mount-host.ts';
 import type { LockServicesContext } from '../rootfs/lock-services.ts';
 import type { MountStep } from './plan.ts';
 
@@ -5,4 +6,7 @@ import type { MountStep } from './plan.ts';
 export interface MountContext extends LockServicesContext {
   /** Told of each step before it is done; for `-v`. */
   readonly report: (step: MountStep) => void;
+  readonly host: MountHost;
+  /** Whether a signal has come to end us. */
+  readonly isInterrupted: () => boolean;
 }

@@ -9,9 +9,6 @@ import type { MountRequest } from './request.ts';
 /** The filesystem type under which the kernel lists a GlusterFS mount. */
 export const glusterfsKernelTypes: readonly string[] = ['fuse.glusterfs'];
 
-/** mount.glusterfs's status when it finds its target mounted: the same whatever is mounted there. */
-export const glusterfsAlreadyMounted = 32;
-
 /**
  * argv for mount.glusterfs. It ends with status 0 and mounts nothing when it gets a flag that it does not
  * know, `-v` and `-f` among them, and it takes an IPv6 address only without brackets (glusterfs 10.3).

@@ -1,49 +1,106 @@
-import { rootfsEntry } from '../rootfs/enter.ts';
+import { MounterError } from '../errors.ts';
+import type { Guardian, HelperRun, Privileges } from '../host/mount-host.ts';
+import { environment } from '../host/run-command.ts';
+import { provideLockServices } from '../rootfs/lock-services.ts';
 import type { Asking } from './asking.ts';
 import type { MountContext } from './context.ts';
-import { glusterfsAlreadyMounted } from './glusterfs.ts';
 import { hideSecrets } from './options.ts';
-import { type MountPlan, type MountStep, optionsOf } from './plan.ts';
-import { parentOf, type TargetState } from './target.ts';
-import { undoMount } from './undo.ts';
-import { isMountedAsAsked } from './verify.ts';
+import type { MountPlan, MountStep } from './plan.ts';
+import type { MountSite } from './site.ts';
+
+/** A helper that has ended well. */
+export interface HelperSuccess {
+  /** What it said. */
+  readonly output: string;
+  /** Of what it has left running. */
+  readonly guardian: Guardian | undefined;
+}
 
 /**
- * Runs the helper in the rootfs to its end, to the deadline of the whole mount, or until the server is found
- * to refuse it.
+ * Runs the helper to its end, to the deadline of the whole mount, or until the server is found to refuse it.
  * @param deadline of the whole mount, by the host's clock.
- * @returns what it said.
- * @throws MounterError with the helper's status when it failed, after undoing what it left.
+ * @param undo takes away what a helper that failed has mounted: before anything is looked at.
+ * @throws MounterError with the helper's status when it failed; nothing of it runs then.
  */
 export async function runHelper(
-  { argv, isExclusive }: Extract<MountStep, { kind: 'runHelper' }>,
+  { argv }: Extract<MountStep, { kind: 'runHelper' }>,
   plan: MountPlan,
-  before: TargetState,
+  site: MountSite,
   deadline: number,
   asking: Asking,
+  undo: () => Promise<void>,
   context: MountContext,
-): Promise<string> {
-  const { host, layout, manifest } = context;
+): Promise<HelperSuccess> {
+  const { host, manifest } = context;
   const startedMs = host.now();
-  const options = optionsOf(argv);
-  const ran = await host.run({
+  const services = new ServicesOnNotice(plan, context);
+  const ran = await host.runHelper({
     argv,
-    inside: rootfsEntry(layout.rootfs, host),
-    lock: isExclusive ? parentOf(plan.target) : undefined,
+    site,
+    leavesDaemon: plan.leavesDaemon,
+    privileges: privilegesAt(site, plan),
+    environment,
     deadlineMs: Math.max(0, deadline - startedMs),
     terminateMs: manifest.limits.terminateSeconds * 1000,
     doubt: asking.ofHelper(),
+    signal: services.failed,
+    onNotice: site.kind === 'apart' && plan.kind === 'nfs' ? () => services.provide() : undefined,
   });
-  const outcome = { ...ran, output: hideSecrets(options, ran.output) };
-  if (outcome.status === 0 && outcome.endedBy === 'itself') return outcome.output;
-  if (
-    plan.kind === 'glusterfs' &&
-    outcome.status === glusterfsAlreadyMounted &&
-    isMountedAsAsked(plan, before, context)
-  )
-    return '';
-  await undoMount(plan, before, context);
+  const { output } = ran;
+  const outcome: HelperRun = { ...ran, output: hideSecrets(plan.options, output) };
+  const failure = await services.end();
+  if (failure === undefined && outcome.status === 0 && outcome.endedBy === 'itself')
+    return { output: outcome.output, guardian: outcome.guardian };
+  await outcome.guardian?.end();
+  await undo();
+  if (failure !== undefined) throw failure;
   const { explainFailure } = await import('./failure/explain.ts');
   const { refusal } = asking;
-  throw await explainFailure({ helper: argv[0] ?? '', plan, options, outcome, refusal, startedMs }, context);
+  throw await explainFailure({ plan, outcome, refusal, startedMs }, context);
+}
+
+/**
+ * On the target's own path a helper needs more: it goes through the kubelet directory, which is root's, and mount.nfs
+ * has rpcbind and rpc.statd started.
+ */
+function privilegesAt(site: MountSite, { privileges, leavesDaemon }: MountPlan): Privileges | undefined {
+  if (site.kind === 'apart') return privileges;
+  return leavesDaemon ? { capabilities: [...privileges.capabilities, 'DAC_OVERRIDE'], user: 0 } : undefined;
+}
+
+/**
+ * rpcbind and rpc.statd for a mount.nfs that has settled for v3 and found none: it says so by the start-statd of its
+ * view, and asks for them again for 10 s.
+ */
+class ServicesOnNotice {
+  readonly #plan: MountPlan;
+  readonly #context: MountContext;
+  readonly #failed = new AbortController();
+  #providing: Promise<MounterError | undefined> | undefined;
+
+  constructor(plan: MountPlan, context: MountContext) {
+    this.#plan = plan;
+    this.#context = context;
+  }
+
+  /** Aborted when they can't be had: the helper waits in vain. */
+  get failed(): AbortSignal {
+    return this.#failed.signal;
+  }
+
+  provide(): void {
+    this.#providing ??= provideLockServices(this.#plan.target, this.#context).then(
+      () => undefined,
+      (error: unknown) => {
+        this.#failed.abort();
+        if (error instanceof MounterError) return error;
+        throw error;
+      },
+    );
+  }
+
+  /** @returns why they could not be had, where they were asked for. */
+  async end(): Promise<MounterError | undefined> {
+    return this.#providing;
+  }
 }

@@ -4,19 +4,18 @@ import { isVersion3Volume } from './nfs.ts';
 import type { MountPlan } from './plan.ts';
 
 /**
- * Whether mount.nfs, given no version, settled for v3. Where nothing ever listened on rpcbind's socket it
- * can't have: so a node that mounts v4 alone pays one stat(2) for this.
+ * Whether mount.nfs, given no version and run with chroot(2), settled for v3. Where nothing ever listened on rpcbind's
+ * socket it can't have: so a node that mounts v4 alone pays one stat(2) for this.
  */
 export function negotiatedVersion3(plan: MountPlan, { host, layout, manifest }: MountContext): boolean {
   if (host.stat(hostPathOf('/run/rpcbind.sock', layout, manifest, host)) === undefined) return false;
   const volumes = host.readText('/proc/fs/nfsfs/volumes');
   if (volumes === undefined) return false;
-  try {
-    const target = host.lstat(plan.target);
-    return target !== undefined && isVersion3Volume(volumes, majorMinor(target.device));
-  } catch {
-    return true; // Its server does not answer (ESTALE, EIO): better lock services asked after for nothing.
-  }
+  const file = host.openDirectory(plan.target);
+  if (file === undefined) return true;
+  const { device } = host.statusOf(file);
+  host.close(file);
+  return isVersion3Volume(volumes, majorMinor(device));
 }
 
 /** `major:minor` of a device number as stat(2) gives it. @see makedev(3) */

@@ -1,11 +1,11 @@
 import { MounterError } from '../errors.ts';
 import { exitCode } from '../exit-codes.ts';
+import type { Privileges } from '../host/mount-host.ts';
 import { nearest } from '../nearest.ts';
 import type { Filesystem, NodeSettings } from '../rootfs/manifest.ts';
 import { glusterfsHelperArgv } from './glusterfs.ts';
 import { applyLockPolicy } from './lock-policy.ts';
 import { lockServicesNeed } from './nfs.ts';
-import { lastOption, parseOptions } from './options.ts';
 import { checkPolicy, type WrittenFile } from './policy.ts';
 import { memoryFile } from './reach/memory-file.ts';
 import type { MountRequest } from './request.ts';
@@ -17,8 +17,14 @@ export interface MountPlan {
   readonly kind: Filesystem['kind'];
   readonly source: string;
   readonly target: string;
-  /** `-o remount`: the target has to be a mount point already, and stays the same mount. */
-  readonly isRemount: boolean;
+  /** The helper's path in the rootfs. */
+  readonly helper: string;
+  /** As the helper gets them; '' when there are none. */
+  readonly options: string;
+  /** The helper's mount is served by a daemon that it leaves running. */
+  readonly leavesDaemon: boolean;
+  /** What the helper keeps of root's where it mounts apart. */
+  readonly privileges: Privileges;
   /** Where a failure of its servers is remembered for a while; undefined when none is. */
   readonly memory: string | undefined;
   /** What the manifest's policy has added to the request, a sentence each: said on stderr. */
@@ -32,7 +38,7 @@ export type MountStep =
   /** resolv.conf of the rootfs, where it is merged from the host's, which may have changed. */
   | { readonly kind: 'refreshResolver' }
   | { readonly kind: 'checkDevice'; readonly path: string }
-  /** A directory, no symlink on the way below `identityMount`, the same on both sides; or mounted already. */
+  /** A directory, no symlink on the way below `identityMount`; or mounted already. */
   | { readonly kind: 'checkTarget'; readonly identityMount: string }
   /** A file that the helper is told to write: absent or a plain file, by a way that root alone can change. */
   | ({ readonly kind: 'checkFile' } & WrittenFile)
@@ -40,14 +46,14 @@ export type MountStep =
   | { readonly kind: 'checkServer' }
   /** rpcbind and rpc.statd answer. */
   | { readonly kind: 'provideLockServices' }
-  /**
-   * argv as it is inside the rootfs. Exclusive: one at a time in a directory. Two GlusterFS mounts at once on
-   * one target would be two daemons and two mounts, one on the other; the kernel refuses that for NFS.
-   */
-  | { readonly kind: 'runHelper'; readonly argv: readonly string[]; readonly isExclusive: boolean }
+  /** argv as it is inside the rootfs. */
+  | { readonly kind: 'runHelper'; readonly argv: readonly string[] }
+  /** Something is mounted, and it is what was asked for. */
   | { readonly kind: 'verifyMounted' }
   /** The same as provideLockServices, when mount.nfs settled for v3. */
-  | { readonly kind: 'provideLockServicesIfVersion3' };
+  | { readonly kind: 'provideLockServicesIfVersion3' }
+  /** The mount comes to the target, for good. */
+  | { readonly kind: 'attach' };
 
 /**
  * The plan for the request on a node with this manifest. Pure.
@@ -61,7 +67,6 @@ export function planMount(asked: MountRequest, manifest: NodeSettings): MountPla
       ? applyLockPolicy(asked, manifest.policy.locks)
       : { options: asked.options, notices: [] };
   const request = { ...asked, options };
-  const isRemount = lastOption(parseOptions(request.options), 'remount') !== undefined;
   const locks = filesystem.kind === 'nfs' ? lockServicesNeed(request.fstype, request.options) : 'never';
   const steps: MountStep[] = [
     { kind: 'checkHelper', path: filesystem.helper },
@@ -77,17 +82,19 @@ export function planMount(asked: MountRequest, manifest: NodeSettings): MountPla
   if (locks === 'always' && !request.isFake) steps.push({ kind: 'provideLockServices' });
   const argv = helperArgv(filesystem, request);
   // mount.glusterfs has no -f: there the fake mount ends with the checks.
-  if (filesystem.kind !== 'glusterfs' || !request.isFake) {
-    steps.push({ kind: 'runHelper', argv, isExclusive: filesystem.kind === 'glusterfs' });
-  }
+  if (filesystem.kind !== 'glusterfs' || !request.isFake) steps.push({ kind: 'runHelper', argv });
   if (!request.isFake) steps.push({ kind: 'verifyMounted' });
   if (locks === 'ifNegotiated' && !request.isFake) steps.push({ kind: 'provideLockServicesIfVersion3' });
+  if (!request.isFake) steps.push({ kind: 'attach' });
   return {
     fstype: request.fstype,
     kind: filesystem.kind,
     source: request.source,
     target: request.target,
-    isRemount,
+    helper: filesystem.helper,
+    options: request.options,
+    leavesDaemon: filesystem.kind === 'glusterfs',
+    privileges: privileges[filesystem.kind],
     memory,
     notices,
     steps,
@@ -145,7 +152,19 @@ function helperArgv({ helper, kind }: Filesystem, request: MountRequest): readon
   return [helper, request.source, request.target, ...request.helperFlags, ...options];
 }
 
-/** The word behind a helper's last -o: what it acts upon. */
-export function optionsOf(argv: readonly string[]): string {
-  return argv.at(-2) === '-o' ? (argv.at(-1) ?? '') : '';
-}
+/** mount(2), and a port below 1024, which servers ask for. */
+const capabilities = ['SYS_ADMIN', 'NET_BIND_SERVICE'];
+
+/**
+ * A user that nobody is: glusterfs writes it as a number of 31 bits. A daemon reads /proc/PID/status of
+ * whoever uses its volume, for supplementary groups, and so has a /proc of all processes; as root it could go through
+ * /proc/PID/root to the files of every process that is root and has no capabilities. @see ptrace(2), access mode checking
+ */
+const daemonUser = 2_147_400_107;
+
+/** What each kind of helper needs of root. mount.nfs refuses to mount for anybody else. */
+const privileges: Readonly<Record<Filesystem['kind'], Privileges>> = {
+  nfs: { capabilities, user: 0 },
+  glusterfs: { capabilities, user: daemonUser },
+  generic: { capabilities, user: 0 },
+};

@@ -1,8 +1,7 @@
 import { MounterError } from '../errors.ts';
 import { exitCode } from '../exit-codes.ts';
 import { isSameFile } from '../host/host.ts';
-import { requireRootfs } from '../rootfs/enter.ts';
-import { hostPathOf } from '../rootfs/host-path.ts';
+import { requireRootfs, rootfsEntry } from '../rootfs/enter.ts';
 import type { MountContext } from './context.ts';
 
 /** What has to be there before a helper can run. */
@@ -37,9 +36,12 @@ function isOurselves(subject: string): MounterError {
 }
 
 /** @throws MounterError (system) when the helper would not find its device. */
-export function checkDevice(path: string, { host, layout, manifest }: MountContext): void {
-  if (host.stat(hostPathOf(path, layout, manifest, host))?.kind === 'device') return;
+export function checkDevice(path: string, { host, layout }: MountContext): void {
   const isOnHost = host.stat(path)?.kind === 'device';
+  const entry = rootfsEntry(layout.rootfs, host);
+  // In a mount namespace `prepare` has made it.
+  const isThere = entry.kind !== 'chroot' || host.stat(`${entry.directory}${path}`)?.kind === 'device';
+  if (isOnHost && isThere) return;
   throw new MounterError(
     isOnHost ? 'the device is not in the rootfs' : 'the device is missing on this node',
     {

@@ -1,16 +1,18 @@
 import { moveLockServicesToScopes, provideLockServices } from '../rootfs/lock-services.ts';
 import { moveToScopes } from '../rootfs/scope.ts';
 import { Asking } from './asking.ts';
+import { undoMount } from './chroot/undo.ts';
+import { verifyMounted } from './chroot/verify.ts';
 import type { MountContext } from './context.ts';
-import { glusterfsDaemonsOf } from './glusterfs.ts';
-import { runHelper } from './helper.ts';
+import { attach, mountedApart } from './finish.ts';
+import { type HelperSuccess, runHelper } from './helper.ts';
 import { negotiatedVersion3 } from './negotiated.ts';
-import type { MountPlan } from './plan.ts';
+import type { MountPlan, MountStep } from './plan.ts';
+import type { WrittenFile } from './policy.ts';
 import { checkDevice, checkHelper } from './preconditions.ts';
 import { forget, isRemembering } from './reach/memory-file.ts';
-import { checkTarget, type TargetState } from './target.ts';
-import { undoMount } from './undo.ts';
-import { verifyMounted } from './verify.ts';
+import { type MountSite, siteFor } from './site.ts';
+import { type OpenTarget, openTarget } from './target.ts';
 import { checkFile } from './written-file.ts';
 
 export interface MountResult {
@@ -21,26 +23,56 @@ export interface MountResult {
 }
 
 /**
- * Does what the plan says, in its order. Success means that the mount is visible on the host; otherwise
- * whatever the helper left is undone.
+ * Does what the plan says, in its order. Success means that the mount is on the target; otherwise nothing of it is
+ * anywhere.
  * @throws MounterError with mount(8)'s status, or the helper's own.
  */
 export async function runPlan(plan: MountPlan, context: MountContext): Promise<MountResult> {
   const asking = new Asking(plan, context.host.now(), context);
+  const run = new MountRun(plan, asking, context);
   try {
-    return await runSteps(plan, asking, context);
+    for (const step of plan.steps) {
+      context.report(step);
+      if ((await run.do(step)) === 'mounted') return { wasMounted: true, helperOutput: '' };
+    }
+    return { wasMounted: false, helperOutput: run.helperOutput };
+  } catch (error) {
+    await run.undo();
+    throw error;
   } finally {
     await asking.end();
   }
 }
 
-async function runSteps(plan: MountPlan, asking: Asking, context: MountContext): Promise<MountResult> {
-  const startedMs = context.host.now();
-  const deadline = startedMs + context.manifest.limits.mountSeconds * 1000;
-  let before: TargetState = { mountId: undefined, identityMount: '', way: [] };
-  let helperOutput = '';
-  for (const step of plan.steps) {
-    context.report(step);
+/** What the steps of one mount hand on to each other. */
+class MountRun {
+  readonly #plan: MountPlan;
+  readonly #asking: Asking;
+  readonly #context: MountContext;
+  readonly #startedMs: number;
+  readonly #deadline: number;
+  readonly #written: WrittenFile[] = [];
+  #target: OpenTarget | undefined;
+  #site: MountSite | undefined;
+  #success: HelperSuccess | undefined;
+  #isVersion3 = false;
+  #isAttached = false;
+
+  constructor(plan: MountPlan, asking: Asking, context: MountContext) {
+    this.#plan = plan;
+    this.#asking = asking;
+    this.#context = context;
+    this.#startedMs = context.host.now();
+    this.#deadline = this.#startedMs + context.manifest.limits.mountSeconds * 1000;
+  }
+
+  get helperOutput(): string {
+    return this.#success?.output ?? '';
+  }
+
+  /** @returns 'mounted' where there is nothing more to do. */
+  async do(step: MountStep): Promise<'mounted' | undefined> {
+    const [plan, context] = [this.#plan, this.#context];
     switch (step.kind) {
       case 'checkHelper':
         checkHelper(step.path, context);
@@ -49,9 +81,9 @@ async function runSteps(plan: MountPlan, asking: Asking, context: MountContext):
         checkDevice(step.path, context);
         break;
       case 'checkTarget': {
-        const found = checkTarget(plan, step.identityMount, context);
-        if (found === 'mounted') return { wasMounted: true, helperOutput: '' };
-        before = found;
+        const found = await openTarget(plan, step.identityMount, this.#deadline, context);
+        if (found === 'mounted') return found;
+        this.#target = found;
         break;
       }
       case 'refreshResolver':
@@ -59,50 +91,95 @@ async function runSteps(plan: MountPlan, asking: Asking, context: MountContext):
         break;
       case 'checkFile':
         checkFile(step, context);
+        this.#written.push(step);
         break;
       case 'checkServer':
         if (isRemembering(plan.memory, context.host))
           await (await import('./failure/remembered.ts')).failAsRemembered(plan, context);
         break;
       case 'provideLockServices':
-        await provideLockServices(plan.target, context, asking.besideLockServices());
+        await provideLockServices(plan.target, context, this.#asking.besideLockServices());
         break;
       case 'runHelper':
-        helperOutput = await runHelper(step, plan, before, deadline, asking, context);
+        await this.#runHelper(step);
         break;
       case 'verifyMounted':
-        await verifyMounted(plan, before, helperOutput, startedMs, context);
-        forget(plan.memory, context.host);
-        if (plan.kind === 'glusterfs') await moveDaemonsToScopes(plan, context);
+        await this.#verify();
         break;
       case 'provideLockServicesIfVersion3':
-        if (negotiatedVersion3(plan, context)) await lockServicesOrUndo(plan, before, context);
+        if (this.#isVersion3) await this.#provideLockServices();
+        break;
+      case 'attach':
+        await this.#attach();
         break;
       default:
         step satisfies never;
     }
+    return undefined;
   }
-  return { wasMounted: false, helperOutput };
-}
 
-async function moveDaemonsToScopes(plan: MountPlan, { host, layout }: MountContext): Promise<void> {
-  await moveToScopes(host, () =>
-    glusterfsDaemonsOf(host, plan.target, layout.rootfs).map(({ pid }) => ({ role: 'glusterfs', pid })),
-  );
-}
+  async #runHelper(step: Extract<MountStep, { kind: 'runHelper' }>): Promise<void> {
+    const { target } = this.#opened();
+    this.#site = siteFor(this.#plan, target, this.#written, this.#context);
+    this.#success = await runHelper(
+      step,
+      this.#plan,
+      this.#site,
+      this.#deadline,
+      this.#asking,
+      () => this.undo(),
+      this.#context,
+    );
+  }
 
-/** A v3 mount whose locks would hang is no success. */
-async function lockServicesOrUndo(
-  plan: MountPlan,
-  before: TargetState,
-  context: MountContext,
-): Promise<void> {
-  try {
-    const hasStarted = await provideLockServices(plan.target, context);
+  async #verify(): Promise<void> {
+    const { target, site, success } = this.#mounted();
+    const [plan, context] = [this.#plan, this.#context];
+    if (site.kind === 'apart') {
+      const entry = mountedApart(plan, site, context);
+      this.#isVersion3 = entry?.superOptions.includes('vers=3') ?? false;
+      if (entry !== undefined) return;
+    } else if (verifyMounted(plan, target, success.output, context)) {
+      this.#isVersion3 = plan.kind === 'nfs' && negotiatedVersion3(plan, context);
+      return;
+    }
+    const { explainNothingMounted } = await import('./failure/explain.ts');
+    const outcome = { status: 0, endedBy: 'itself', output: success.output } as const;
+    throw explainNothingMounted({ plan, outcome, refusal: undefined, startedMs: this.#startedMs }, context);
+  }
+
+  /** A v3 mount whose locks would hang is no success. */
+  async #provideLockServices(): Promise<void> {
+    const hasStarted = await provideLockServices(this.#plan.target, this.#context);
     // mount.nfs may have had start-statd start them a moment ago.
-    if (!hasStarted) await moveLockServicesToScopes(context);
-  } catch (error) {
-    await undoMount(plan, before, context);
-    throw error;
+    if (!hasStarted) await moveLockServicesToScopes(this.#context);
+  }
+
+  async #attach(): Promise<void> {
+    const { target, site, success } = this.#mounted();
+    const { host } = this.#context;
+    const daemons = await attach(this.#plan, site, target, success, this.#context);
+    this.#isAttached = true;
+    forget(this.#plan.memory, host);
+    await moveToScopes(host, () => daemons.map((pid) => ({ role: 'glusterfs', pid })));
+  }
+
+  /** Ends what the call has made. In a namespace of its own that goes with the process, but for daemons. */
+  async undo(): Promise<void> {
+    if (this.#isAttached) return;
+    await this.#success?.guardian?.end();
+    if (this.#site?.kind === 'chroot' && this.#target !== undefined)
+      undoMount(this.#plan, this.#target, this.#context);
+  }
+
+  #opened(): { readonly target: OpenTarget } {
+    if (this.#target === undefined) throw new Error('the plan runs a helper before it opens the target');
+    return { target: this.#target };
+  }
+
+  #mounted(): { readonly target: OpenTarget; readonly site: MountSite; readonly success: HelperSuccess } {
+    if (this.#site === undefined || this.#success === undefined)
+      throw new Error('the plan looks for a mount before it runs a helper');
+    return { ...this.#opened(), site: this.#site, success: this.#success };
   }
 }

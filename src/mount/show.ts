@@ -12,7 +12,7 @@ export function planAsJson(plan: MountPlan): string {
   const steps = plan.steps.map((step) =>
     step.kind === 'runHelper' ? { ...step, argv: maskedArgv(step.argv) } : step,
   );
-  return `${JSON.stringify({ ...plan, steps }, undefined, 2)}\n`;
+  return `${JSON.stringify({ ...plan, options: maskSecrets(plan.options), steps }, undefined, 2)}\n`;
 }
 
 /** One step in a sentence without its full stop. */
@@ -35,9 +35,11 @@ export function describeStep(step: MountStep): string {
     case 'runHelper':
       return `run in the rootfs: ${maskedArgv(step.argv).join(' ')}`;
     case 'verifyMounted':
-      return 'verify that the mount is visible on the host';
+      return 'see that it is mounted, and is what was asked for';
     case 'provideLockServicesIfVersion3':
       return 'where mount.nfs settled for v3: ask rpcbind and rpc.statd, and start what does not answer';
+    case 'attach':
+      return 'attach it to the target';
     default:
       return step satisfies never;
   }

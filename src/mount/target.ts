@@ -1,71 +1,121 @@
 import { MounterError } from '../errors.ts';
 import { exitCode } from '../exit-codes.ts';
-import { isSameFile, type RootfsEntry, type Way, type WayStep } from '../host/host.ts';
+import type { Descriptor, OpenStatus } from '../host/mount-host.ts';
 import { type MountEntry, readMountinfo } from '../host/mountinfo.ts';
-import { isEnterable, notPrepared, rootfsEntry } from '../rootfs/enter.ts';
 import type { MountContext } from './context.ts';
 import { canonicalGlusterfsSource, glusterfsKernelTypes } from './glusterfs.ts';
 import { canonicalNfsSource, nfsKernelTypes } from './nfs.ts';
+import { nameOf, parentOf, partsBelow, walk } from './path-walk.ts';
 import type { MountPlan } from './plan.ts';
+import { lockTarget } from './target-lock.ts';
 
-/** What the target and the way to it were before the helper ran. */
-export interface TargetState {
-  /** The mount that the target directory lies on. */
-  readonly mountId: number | undefined;
+/** The directory to mount on: opened once, and from then on this very directory. */
+export interface OpenTarget {
+  readonly file: Descriptor;
+  readonly status: OpenStatus;
   readonly identityMount: string;
   /** The directories from the identity mount down to the target's parent. */
-  readonly way: readonly WayStep[];
+  readonly way: readonly OpenStatus[];
 }
 
 /**
- * Looks at the target before anything is run. mount.nfs exits 0 without mounting when something of the same
- * server filesystem is on the target already, so that has to be known before.
- * @returns 'mounted' when the source is mounted there already, else the state to compare with afterwards.
- * @throws MounterError (usage) for a target that can't be mounted on, (system) for a node that is not
- *   prepared, (mount failure) when something else is mounted there.
+ * Opens the target when no other call is at work on it, and looks at it before anything is run.
+ * @param deadline of the whole mount, by the host's clock.
+ * @returns 'mounted' when the source is mounted there already, and alive.
+ * @throws MounterError (usage) for a target that can't be mounted on, (mount failure) when something else is
+ *   mounted there, or what does not answer.
  */
-export function checkTarget(
+export async function openTarget(
   plan: MountPlan,
   identityMount: string,
+  deadline: number,
   context: MountContext,
-): TargetState | 'mounted' {
-  const { steps, mountId, parentMountId } = walkTo(plan.target, identityMount, context);
-  const way = steps.slice(0, partsBelow(identityMount, plan.target).length);
-  checkWay(plan.target, identityMount, way);
-  if (mountId === undefined) throw missingTarget(plan.target, steps[way.length]);
-  const state = { mountId, identityMount, way };
-  if (mountId !== parentMountId) {
-    const entry = mountEntryAt(plan.target, mountId, context);
-    if (plan.isRemount) {
-      refuseWithinVolume(plan.target, identityMount);
-      requireEnterable(plan.target, context);
-      return state;
-    }
-    if (entry !== undefined && isSourceOf(plan, entry)) return 'mounted';
-    throw otherMount(plan, entry);
+): Promise<OpenTarget | 'mounted'> {
+  const { host } = context;
+  const { target } = plan;
+  const names = partsBelow(identityMount, target);
+  const { steps, file: parent } = walk(identityMount, names.slice(0, -1), host);
+  checkWay(target, identityMount, steps);
+  const parentStatus = steps.at(-1);
+  if (parent === undefined || parentStatus === undefined) throw missing(target);
+  try {
+    refuseWithinVolume(target, identityMount);
+    await lockTarget(target, parentStatus, deadline, context);
+    return await openIn(parent, parentStatus, plan, { identityMount, way: steps }, context);
+  } finally {
+    host.close(parent);
   }
-  if (plan.isRemount)
-    throw targetError(plan.target, 'remount: nothing is mounted on the target', 'mount it first');
-  checkDirectory(plan.target, steps[way.length], context);
-  refuseWithinVolume(plan.target, identityMount);
-  return state;
 }
 
-/** From the identity mount down to `target`. */
-export function walkTo(target: string, identityMount: string, { host }: MountContext): Way {
-  return host.walk(identityMount, partsBelow(identityMount, target));
+async function openIn(
+  parent: Descriptor,
+  parentStatus: OpenStatus,
+  plan: MountPlan,
+  place: Pick<OpenTarget, 'identityMount' | 'way'>,
+  context: MountContext,
+): Promise<OpenTarget | 'mounted'> {
+  const { host } = context;
+  const file = host.openIn(parent, nameOf(plan.target));
+  if (file === undefined) throw missing(plan.target);
+  const status = host.statusOf(file);
+  if (status.mountId === parentStatus.mountId) {
+    checkDirectory(plan.target, status);
+    return { file, status, ...place };
+  }
+  const entry = mountEntryOf(status.mountId, context);
+  if (entry === undefined || !isSourceOf(plan, entry)) throw otherMount(plan, entry);
+  const isDead = await isDeadMount(file, plan, context);
+  host.close(file);
+  if (!isDead) return 'mounted';
+  // Nothing can be done with it any more but to take it away: its daemon is gone.
+  host.detach(plan.target);
+  return openIn(parent, parentStatus, plan, place, context);
 }
 
-function partsBelow(directory: string, path: string): readonly string[] {
-  return path.slice(directory.length + 1).split('/');
+/** A question to a filesystem that is alive takes milliseconds; to one whose server is far away, some more. */
+const answerMs = 2000;
+
+/** @throws MounterError (mount failure) for what can't be replaced, and is of no use. */
+async function isDeadMount(file: Descriptor, plan: MountPlan, { host }: MountContext): Promise<boolean> {
+  const { source, target } = plan;
+  switch (await host.isAlive(file, answerMs)) {
+    case 'alive':
+      return false;
+    case 'dead':
+      return true;
+    case 'stale':
+      throw ofNoUse(
+        plan,
+        'stale',
+        `${source} is mounted there already, and stale: its server does not know it any more`,
+      );
+    case 'silent':
+      throw new MounterError(
+        `${source} is mounted there already, and does not answer within ${answerMs / 1000} s`,
+        {
+          subject: target,
+          status: exitCode.mountFailure,
+          errorClass: 'server-silent',
+          hint: `see whether its server is up; umount -l ${target} takes it away`,
+        },
+      );
+  }
+}
+
+function ofNoUse({ target }: MountPlan, errorClass: 'stale', message: string): MounterError {
+  return new MounterError(message, {
+    subject: target,
+    status: exitCode.mountFailure,
+    errorClass,
+    hint: `umount -l ${target}, and mount again; exportfs -r on the server where the export was made anew`,
+  });
 }
 
 /**
  * No symlink below the identity mount, and no directory that others than root can write in: whoever can
- * could lead the mount elsewhere, now or while the helper runs (CVE-2017-1002101, CVE-2021-25741). The target
- * itself is looked at later: what is mounted there may hang.
+ * could lead the mount elsewhere (CVE-2017-1002101, CVE-2021-25741). The target itself is looked at later.
  */
-function checkWay(target: string, identityMount: string, way: readonly WayStep[]): void {
+function checkWay(target: string, identityMount: string, way: readonly OpenStatus[]): void {
   let path = identityMount;
   for (const [index, part] of ['', ...partsBelow(identityMount, parentOf(target))].entries()) {
     if (part !== '') path = `${path}/${part}`;
@@ -85,45 +135,16 @@ function checkWay(target: string, identityMount: string, way: readonly WayStep[]
   }
 }
 
-function missingTarget(target: string, step: WayStep | undefined): MounterError {
-  return step === undefined
-    ? targetError(target, 'the target does not exist', 'make the directory first')
-    : targetError(target, 'the target is not a directory', 'mount on a directory');
-}
-
-/**
- * A directory, and the very same one inside the rootfs: that proves the identity mount, however many mounts there
- * are. In a mount namespace of its own `prepare` has proved it; a helper that does not see the directory fails,
- * and a mount that does not reach the host is found after it.
- */
-function checkDirectory(target: string, step: WayStep | undefined, context: MountContext): void {
-  if (step?.kind === 'symlink')
+function checkDirectory(target: string, { kind }: OpenStatus): void {
+  if (kind === 'symlink')
     throw targetError(target, 'the target is a symlink', 'mount on the directory itself');
-  if (step?.kind !== 'directory')
+  if (kind !== 'directory')
     throw targetError(target, 'the target is not a directory', 'mount on a directory');
-  const entry = requireEnterable(target, context);
-  if (entry.kind === 'chroot' && !isSameFile(step, context.host.lstat(entry.directory + target)))
-    throw notSeen(target);
-}
-
-/** @throws MounterError (system) where what the rootfs is entered by is gone. */
-function requireEnterable(subject: string, { host, layout }: MountContext): RootfsEntry {
-  const entry = rootfsEntry(layout.rootfs, host);
-  if (!isEnterable(host, entry)) throw notPrepared(subject);
-  return entry;
-}
-
-function notSeen(subject: string): MounterError {
-  return new MounterError('the rootfs does not see this directory: the node is not prepared', {
-    subject,
-    status: exitCode.system,
-    hint: 'run mounter prepare',
-  });
 }
 
 /**
  * kubelet asks for no mount within a volume: there a container that runs as root can swap any directory for a
- * symlink at any moment, and mount.nfs reads the symlink itself and mounts where it leads.
+ * symlink at any moment, and a server can name them.
  */
 function refuseWithinVolume(target: string, identityMount: string): void {
   if (!isWithinVolume(partsBelow(identityMount, target).join('/'))) return;
@@ -141,6 +162,10 @@ export function isWithinVolume(path: string): boolean {
     /^pods\/[^/]+\/volumes\/[^/]+\/[^/]+\/./.test(path) &&
     !/^pods\/[^/]+\/volumes\/kubernetes\.io~csi\/[^/]+\/mount$/.test(path)
   );
+}
+
+function missing(target: string): MounterError {
+  return targetError(target, 'the target does not exist', 'make the directory first');
 }
 
 function targetError(target: string, message: string, hint: string): MounterError {
@@ -162,17 +187,16 @@ function otherMount(plan: MountPlan, entry: MountEntry | undefined): MounterErro
   });
 }
 
-/** The line of mountinfo for the mount on `target`; reads them all, so only where something is mounted already. */
-export function mountEntryAt(
-  target: string,
-  mountId: number,
-  { host }: MountContext,
-): MountEntry | undefined {
-  return readMountinfo(host).find((entry) => entry.mountId === mountId && entry.mountPoint === target);
+/**
+ * The line of mountinfo for a mount; reads them all, so only where something is mounted already. By its id alone: the
+ * target may have another path there, where a directory above it is a symlink.
+ */
+export function mountEntryOf(mountId: number, { host }: MountContext): MountEntry | undefined {
+  return readMountinfo(host).find((entry) => entry.mountId === mountId);
 }
 
 /** Whether `entry` is what the plan asks for: a filesystem of its kind, of its source. */
-export function isSourceOf(plan: MountPlan, entry: MountEntry): boolean {
+export function isSourceOf(plan: Pick<MountPlan, 'kind' | 'source'>, entry: MountEntry): boolean {
   switch (plan.kind) {
     case 'nfs':
       return (
@@ -189,8 +213,4 @@ export function isSourceOf(plan: MountPlan, entry: MountEntry): boolean {
     default:
       return plan.kind satisfies never;
   }
-}
-
-export function parentOf(path: string): string {
-  return path.slice(0, path.lastIndexOf('/')) || '/';
 }

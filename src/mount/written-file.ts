@@ -1,6 +1,7 @@
 import { MounterError } from '../errors.ts';
 import { exitCode } from '../exit-codes.ts';
 import type { MountContext } from './context.ts';
+import { partsBelow, walk } from './path-walk.ts';
 import type { WrittenFile } from './policy.ts';
 
 /**
@@ -9,10 +10,11 @@ import type { WrittenFile } from './policy.ts';
  * @throws MounterError (usage, class `policy`)
  */
 export function checkFile({ option, path, identityMount }: WrittenFile, { host }: MountContext): void {
-  const names = path.slice(identityMount.length + 1).split('/');
-  const { steps, mountId, parentMountId } = host.walk(identityMount, names);
-  const isOnVolume =
-    mountId !== parentMountId || (mountId !== undefined && mountId !== host.mountId(`${identityMount}/.`));
+  const names = partsBelow(identityMount, path);
+  const { steps, file: opened } = walk(identityMount, names, host);
+  if (opened !== undefined) host.close(opened);
+  const [first] = steps;
+  const isOnVolume = steps.some(({ mountId }) => mountId !== first?.mountId);
   const isChangeable = steps
     .slice(0, names.length)
     .some(({ kind, isRootOnly }) => kind !== 'directory' || !isRootOnly);

@@ -4,8 +4,15 @@ import type { Host, RootfsEntry } from '../host/host.ts';
 import type { Layout } from './layout.ts';
 import type { Manifest } from './manifest.ts';
 
-/** In a version's directory, the symlink to what pins its mount namespace. */
-export const namespaceLink = '.mounter-namespace';
+/** In a version's directory, the symlink to the directory of what pins its mount namespaces. */
+export const namespacesLink = '.mounter-namespaces';
+
+/**
+ * What is seen of the host in a mount namespace of the rootfs.
+ * - `services`: what rpcbind and rpc.statd need, and a person at `mounter exec`: /proc, /run, their state.
+ * - `helpers`: nothing but a few devices and the directory of logs. A mount gets a copy of its own.
+ */
+export type View = 'services' | 'helpers';
 
 /**
  * The way into the rootfs: by the mount namespace that `prepare` has given it, else by chroot(2). Not as the
@@ -16,10 +23,18 @@ export const namespaceLink = '.mounter-namespace';
  */
 export function rootfsEntry(rootfs: string, host: Host): RootfsEntry {
   const directory = versionOf(rootfs, host);
-  const pin = host.readLink(`${directory}/${namespaceLink}`);
-  return pin === undefined
-    ? { kind: 'chroot', directory }
-    : { kind: 'namespace', file: seenFromHere(pin, host) };
+  const pin = pinOfView('services', directory, host);
+  return pin === undefined ? { kind: 'chroot', directory } : { kind: 'namespace', file: pin };
+}
+
+/** The pin of the namespace that mounts are made in; undefined where the rootfs is entered by chroot(2). */
+export function helpersPin(rootfs: string, host: Host): string | undefined {
+  return pinOfView('helpers', versionOf(rootfs, host), host);
+}
+
+function pinOfView(view: View, directory: string, host: Host): string | undefined {
+  const pins = host.readLink(`${directory}/${namespacesLink}`);
+  return pins === undefined ? undefined : seenFromHere(`${pins}/${view}`, host);
 }
 
 /**
@@ -41,16 +56,25 @@ function versionOf(rootfs: string, host: Host): string {
   return link.startsWith('/') ? link : `${rootfs.slice(0, rootfs.lastIndexOf('/'))}/${link}`;
 }
 
-/** The way into the rootfs in `directory` that `prepare` is to make, as `enter` of the manifest has it. */
-export function wantedEntry(directory: string, { enter }: Pick<Manifest, 'enter'>): RootfsEntry {
-  switch (enter) {
-    case 'chroot':
-      return { kind: 'chroot', directory };
-    case 'namespace':
-      return { kind: 'namespace', file: `${directory}/${namespaceLink}` };
-    default:
-      return enter satisfies never;
-  }
+/**
+ * The way that the manifest wants, where this kernel has it: open_tree(2) and move_mount(2) came with Linux 5.2.
+ * `namespace` is what `attach` was called before.
+ */
+export function wantedWay({ enter }: Pick<Manifest, 'enter'>, host: Host): 'attach' | 'chroot' {
+  return enter === 'chroot' || !hasMoveMount(host) ? 'chroot' : 'attach';
+}
+
+export function hasMoveMount(host: Host): boolean {
+  const release = host.readText('/proc/sys/kernel/osrelease') ?? '';
+  const [major = 0, minor = 0] = release.split('.').map((part) => Number.parseInt(part, 10));
+  return major > 5 || (major === 5 && minor >= 2);
+}
+
+/** The way into the rootfs in `directory` that `prepare` is to make. */
+export function wantedEntry(directory: string, manifest: Pick<Manifest, 'enter'>, host: Host): RootfsEntry {
+  return wantedWay(manifest, host) === 'chroot'
+    ? { kind: 'chroot', directory }
+    : { kind: 'namespace', file: `${directory}/${namespacesLink}/services` };
 }
 
 export function notPrepared(subject: string): MounterError {

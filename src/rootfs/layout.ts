@@ -12,12 +12,20 @@ export interface Layout {
   readonly manifest: string;
   /** mounter's stand-in for start-statd, laid over the image's own; beside the executable, because /run may be noexec. */
   readonly startStatd: string;
+  /** The one of the view that mounts are made in: it asks the mounter to have them started. */
+  readonly startStatdOfHelpers: string;
 }
 
 export const defaultHome = '/home/kubernetes/containerized_mounter';
 
 /** What is gone after a reboot: locks, and what `prepare` did. */
 export const runDirectory = '/run/containerized-mounter';
+
+/** Locks of ours, root's alone: a file that others can open they can lock. */
+export const locksDirectory = `${runDirectory}/locks`;
+
+/** Of which each mount locks one byte, the number of its target. */
+export const targetLocksFile = `${locksDirectory}/targets`;
 
 /** What mounts found out about servers a moment ago; root's alone. `prepare` makes it, and empties it. */
 export const failuresDirectory = `${runDirectory}/failures`;
@@ -35,5 +43,6 @@ export function layoutOf(home: string, manifest?: string): Layout {
     versions: `${home}/versions`,
     manifest: manifest ?? `${home}/rootfs-manifest.json`,
     startStatd: `${home}/start-statd`,
+    startStatdOfHelpers: `${home}/start-statd-of-helpers`,
   };
 }

@@ -115,8 +115,12 @@ export const manifestSchema = v.strictObject({
     /** From SIGTERM to SIGKILL. */
     terminateSeconds: seconds,
   }),
-  /** How a call gets into the rootfs. */
-  enter: v.picklist(['chroot', 'namespace']),
+  /**
+   * - `attach`: a mount is made apart, in a mount namespace that sees nothing of the host, and attached to its target
+   *   in one call. `namespace` is an older name for it. Before Linux 5.2 it is `chroot`.
+   * - `chroot`: the kubelet directory is shared into the rootfs, and a helper mounts on the target itself.
+   */
+  enter: v.optional(v.picklist(['attach', 'chroot', 'namespace']), 'attach'),
   /** False turns the mounter off on this node: a call is then the host's own mount(8), and nothing else. */
   enabled: v.optional(v.boolean(), true),
   policy: v.optional(policy, {}),

@@ -11,7 +11,7 @@ import type { PrepareContext } from './prepare.ts';
 export interface RootfsMounts {
   /** In the order in which they were asked for; `target` is a mount point of `entries`. */
   readonly observed: readonly ObservedMount[];
-  /** Of the mount namespace that the version is entered in; undefined where only root can look into that. */
+  /** Of the mount namespace of its services; undefined where only root can look into that. */
   readonly entries: readonly MountEntry[] | undefined;
   /** Of the host. */
   readonly hostEntries: readonly MountEntry[];
@@ -19,6 +19,7 @@ export interface RootfsMounts {
 
 /**
  * @param root `versions/<digest>`, without symlinks.
+ * @param mounts that the rootfs has where it is entered for services; with chroot(2) that is all of them.
  * @param pin a mount namespace that the version's link does not lead to yet.
  */
 export async function observeRootfs(
@@ -28,7 +29,7 @@ export async function observeRootfs(
   pin?: string,
 ): Promise<RootfsMounts> {
   const hostEntries = readMountinfo(host);
-  const entry = wantedEntry(root, manifest);
+  const entry = wantedEntry(root, manifest, host);
   if (entry.kind === 'chroot')
     return { observed: mounts.map((mount) => observe(mount, root, host)), entries: hostEntries, hostEntries };
   const file = pin ?? entry.file;
@@ -59,7 +60,8 @@ const nothing: Seen = { root: undefined, statuses: new Map(), entries: [] };
 async function lookWithin(file: string, mounts: readonly ManifestMount[], host: Host): Promise<Seen> {
   if (host.effectiveUserId() !== 0) return { ...nothing, entries: undefined };
   try {
-    return await host.withinNamespace(file, () => look(mounts, host));
+    const { withinNamespace } = await import('../host/mount-namespace.ts');
+    return withinNamespace(file, () => look(mounts, host));
   } catch (error) {
     if (isErrnoException(error)) return nothing; // Unpinned meanwhile, or it pins something else.
     throw error;

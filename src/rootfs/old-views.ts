@@ -2,9 +2,10 @@ import { existsSync, realpathSync } from 'node:fs';
 import { type MountEntry, mountsBelow, readMountinfo } from '../host/mountinfo.ts';
 import { letCallsEnter } from './calls.ts';
 import { roleOf } from './daemons.ts';
+import { wantedWay } from './enter.ts';
 import { planChrootRemoval } from './home-mount.ts';
 import { applyActions, detachActions } from './mount-actions.ts';
-import { otherPins, pinOf, unpinOthers } from './namespace/pins.ts';
+import { otherPins, pinsOf, unpinOthers } from './namespace/pins.ts';
 import type { PrepareContext } from './prepare.ts';
 import { processesIn } from './root-processes.ts';
 
@@ -22,8 +23,8 @@ import { processesIn } from './root-processes.ts';
  */
 export async function retireOthers(root: string, context: PrepareContext): Promise<readonly string[]> {
   const { host, manifest } = context;
-  const isChroot = manifest.enter === 'chroot';
-  const kept = isChroot ? undefined : pinOf(root);
+  const isChroot = wantedWay(manifest, host) === 'chroot';
+  const kept = isChroot ? undefined : pinsOf(root);
   const done: string[] = [];
   if (hasOtherWays(root, kept, context)) {
     await letCallsEnter(host);
@@ -38,7 +39,7 @@ function hasOtherWays(root: string, kept: string | undefined, context: PrepareCo
   const entries = readMountinfo(host);
   if (otherPins(kept, entries).length > 0) return true;
   const left =
-    manifest.enter === 'chroot'
+    wantedWay(manifest, host) === 'chroot'
       ? viewsBeside(root, context, entries)
       : planChrootRemoval(realpathSync(layout.home), entries);
   return left.length > 0;

@@ -1,10 +1,21 @@
-import { chmodSync, existsSync, lstatSync, mkdirSync, readdirSync, realpathSync, rmSync } from 'node:fs';
+import {
+  chmodSync,
+  closeSync,
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  realpathSync,
+  rmSync,
+} from 'node:fs';
 import { basename, dirname } from 'node:path';
 import { writeAtomically } from '../host/files.ts';
 import type { Host } from '../host/host.ts';
 import { type MountEntry, readMountinfo } from '../host/mountinfo.ts';
+import { wantedWay } from './enter.ts';
 import { planExecutableHome, planHome } from './home-mount.ts';
-import { failuresDirectory, type Layout, runDirectory } from './layout.ts';
+import { failuresDirectory, type Layout, locksDirectory, runDirectory, targetLocksFile } from './layout.ts';
 import { isOnLocalFilesystem } from './local-filesystem.ts';
 import type { Manifest, ManifestMount } from './manifest.ts';
 import { applyActions, detachActions, type MountAction } from './mount-actions.ts';
@@ -12,9 +23,10 @@ import { makeHostPath, makeMountPoint, observe } from './mount-points.ts';
 import { isInPlace } from './mount-states.ts';
 import { planRootfsMount } from './mounts.ts';
 import { unlink } from './namespace/pins.ts';
-import { prepareNamespace } from './namespace/prepare.ts';
+import { prepareNamespaces } from './namespace/prepare.ts';
+import { mountsOfView, wantedMounts } from './namespace/views.ts';
 import { forbidSymlinks } from './no-symlinks.ts';
-import { startStatdMount, writeStartStatd } from './place-start-statd.ts';
+import { writeStartStatd } from './place-start-statd.ts';
 import { refreshResolvConf } from './resolver/refresh.ts';
 import { recordSelfBind } from './self-binds.ts';
 import { settingsFile, settingsText } from './settings.ts';
@@ -29,8 +41,8 @@ export interface PrepareContext {
 }
 
 /**
- * Shares the kubelet directory with the rootfs in `root` and gives it all that its helpers need. Another way to
- * enter it stays usable until the new one is whole; `takeOver` takes it away.
+ * Gives the rootfs in `root` all that its helpers need. Another way to enter it stays usable until the new one is
+ * whole; `takeOver` takes it away.
  * @param root `versions/<digest>`, without symlinks.
  * @returns what was done, a line each; nothing where all was in place.
  * @throws MounterError that names the directory. What was done until then stays and is found by the next run.
@@ -43,10 +55,11 @@ export async function prepareRootfs(
   // What is made here is for daemons that are not root.
   process.umask(0o022);
   mkdirSync(runDirectory, { recursive: true, mode: 0o755 });
+  makeTargetLocks();
   emptyFailures();
-  const done = [...(await applyActions(planHomeOf(manifest, layout, readMountinfo(host))))];
+  const done = [...(await applyActions(planHomeOf(context, readMountinfo(host))))];
   done.push(...writeStartStatd(context));
-  const layMounts = manifest.enter === 'chroot' ? layOnHost : layInNamespace;
+  const layMounts = wantedWay(manifest, host) === 'chroot' ? layOnHost : layInNamespaces;
   done.push(...(await layMounts(root, context)));
   done.push(...makeResolvConf(root, context));
   return done;
@@ -54,12 +67,11 @@ export async function prepareRootfs(
 
 /** What home itself has to be. */
 export function planHomeOf(
-  { enter }: Pick<Manifest, 'enter'>,
-  layout: Layout,
+  { manifest, layout, host }: PrepareContext,
   entries: readonly MountEntry[],
 ): readonly MountAction[] {
   const home = realpathSync(layout.home);
-  return enter === 'chroot' ? planHome(home, entries) : planExecutableHome(home, entries);
+  return wantedWay(manifest, host) === 'chroot' ? planHome(home, entries) : planExecutableHome(home, entries);
 }
 
 /** Where the rootfs is entered by chroot(2), it has its mounts on the host. Calls enter so when all are there. */
@@ -84,26 +96,25 @@ async function layOnHost(
   return done;
 }
 
+/** A full /run has no room for a file when a mount needs it. */
+function makeTargetLocks(): void {
+  mkdirSync(locksDirectory, { recursive: true, mode: 0o700 });
+  closeSync(openSync(targetLocksFile, 'a', 0o600));
+}
+
 /** Whoever prepares a node has changed something, perhaps what a server was not reachable for. Mounts go on meanwhile. */
 function emptyFailures(): void {
   mkdirSync(failuresDirectory, { recursive: true, mode: 0o700 });
   for (const name of readdirSync(failuresDirectory)) rmSync(`${failuresDirectory}/${name}`, { force: true });
 }
 
-/** Where it has a mount namespace, the host has but the shared directories. */
-async function layInNamespace(root: string, context: PrepareContext): Promise<readonly string[]> {
-  const { host, layout, manifest } = context;
-  const done: string[] = [];
-  const mounts = wantedMounts(layout, manifest).filter((mount) => makeHostPath(mount, root));
-  for (const mount of mounts)
-    if (mount.propagation === 'shared')
-      done.push(...(await applyActions(shareActions(mount, readMountinfo(host)))));
-  return [...done, ...(await prepareNamespace(root, mounts, context))];
-}
-
-/** Those of the manifest, and the start-statd that is ours. */
-export function wantedMounts(layout: Layout, manifest: Manifest): readonly ManifestMount[] {
-  return [...manifest.mounts.mounter, startStatdMount(layout, manifest)];
+/** Where it has mount namespaces of its own, nothing is mounted on the host. */
+async function layInNamespaces(root: string, context: PrepareContext): Promise<readonly string[]> {
+  const { layout, manifest } = context;
+  const mounts = wantedMounts(layout, manifest).filter(
+    (mount) => mount.propagation === 'shared' || makeHostPath(mount, root),
+  );
+  return prepareNamespaces(root, mounts, context);
 }
 
 /** For the mounts to come; not worth a line. */
@@ -153,9 +164,15 @@ function removeUnfinished(path: string): void {
 
 /** Whether every mount of the manifest is in place for `root`, and its start-statd. */
 export async function isPrepared(root: string, context: PrepareContext): Promise<boolean> {
-  const { host, layout, manifest } = context;
-  if (planHomeOf(manifest, layout, readMountinfo(host)).length > 0) return false;
-  return isInPlace(root, wantedMounts(layout, manifest).filter(isWanted), context);
+  const { host } = context;
+  if (planHomeOf(context, readMountinfo(host)).length > 0) return false;
+  return isInPlace(root, mountsSeen(context), context);
+}
+
+/** The mounts that a rootfs is seen to have, as it is entered for services; what the host lacks is left out, where it may. */
+export function mountsSeen({ host, layout, manifest }: PrepareContext): readonly ManifestMount[] {
+  const mounts = wantedMounts(layout, manifest).filter(isWanted);
+  return wantedWay(manifest, host) === 'chroot' ? mounts : mountsOfView('services', mounts, layout);
 }
 
 /** What the host lacks is left out, where it may. */

@@ -19,8 +19,8 @@ export interface ScopedDaemon {
  * @see org.freedesktop.systemd1(5) "StartTransientUnit"
  */
 export async function moveToScopes(host: Host, find: () => readonly ScopedDaemon[]): Promise<void> {
-  if (!isSystemdRunning(host)) return;
   try {
+    if (!isSystemdRunning(host)) return;
     const busctl = host.findProgram('busctl');
     const own = host.readText('/proc/self/cgroup');
     for (const daemon of find()) {
@@ -28,7 +28,7 @@ export async function moveToScopes(host: Host, find: () => readonly ScopedDaemon
       await host.run({ argv: [busctl, ...startTransientUnit(daemon)], deadlineMs: 5000, terminateMs: 1000 });
     }
   } catch {
-    // No busctl(1), or the daemon has ended meanwhile.
+    // No busctl(1), or nothing of it can be looked at, or the daemon has ended meanwhile.
   }
 }
 

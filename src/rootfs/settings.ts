@@ -11,7 +11,7 @@ import { readManifest } from './node.ts';
  */
 
 /** Changes with what stands in the file below: an older executable's file is then no match. */
-const format = 6;
+const format = 7;
 
 export const settingsFile = `${runDirectory}/settings`;
 
@@ -20,11 +20,36 @@ export async function readSettings(host: Host, layout: Layout): Promise<NodeSett
   return storedSettings(host, layout) ?? readManifest(host, layout);
 }
 
+/**
+ * Those of now, for a mount: what was checked, or the manifest, which is left as checked for the calls to come.
+ * @throws MounterError (system) when the manifest is missing or not valid.
+ */
+export async function currentSettings(host: Host, layout: Layout): Promise<NodeSettings> {
+  const stored = storedSettings(host, layout);
+  if (stored !== undefined) return stored;
+  const manifest = await readManifest(host, layout);
+  const { isOnLocalFilesystem } = await import('./local-filesystem.ts');
+  const { readMountinfo } = await import('../host/mountinfo.ts');
+  const isLogLocal = isOnLocalFilesystem(host, manifest.log.file, readMountinfo(host));
+  const text = settingsText(host, layout, manifest, isLogLocal);
+  try {
+    if (text !== undefined && host.effectiveUserId() === 0) host.replaceText(settingsFile, text, 0o644);
+  } catch {
+    // A full or read-only /run: each call reads the manifest, then.
+  }
+  return nodeSettings(manifest, isLogLocal);
+}
+
 /** @returns undefined where there are none, or the manifest has changed since. */
 export function storedSettings(host: Host, layout: Layout): NodeSettings | undefined {
   const stamp = stampOf(layout, host.stat(layout.manifest));
   const text = host.readText(settingsFile);
-  return stamp !== undefined && text?.startsWith(stamp) ? JSON.parse(text.slice(stamp.length)) : undefined;
+  if (stamp === undefined || text?.startsWith(stamp) !== true) return undefined;
+  try {
+    return JSON.parse(text.slice(stamp.length));
+  } catch {
+    return undefined; // Cut off by a full /run.
+  }
 }
 
 /**

@@ -95,6 +95,16 @@ wait_until statd_answers || { echo 'start-statd: rpc.statd does not answer' >&2;
 }
 
 /**
+ * The one of the view that mounts are made in, from where no daemon is started: that has neither /run nor /proc. Who
+ * runs mount.nfs has descriptor 3 open for it, and mount.nfs asks for rpc.statd again for 10 s.
+ */
+export const startStatdOfHelpersScript = `#!/bin/sh
+# Written by mounter prepare. mount.nfs(8) runs this when an NFSv3 mount with locks finds no rpc.statd: the mounter
+# that has started mount.nfs reads descriptor 3, and has rpcbind and rpc.statd started.
+echo >&3
+`;
+
+/**
  * With the addresses of the manifest's policy. rpcbind adds 127.0.0.1 and ::1 to any others by itself, and aborts
  * when they are named as well (1.2.6: `double free`), or one that the node does not have.
  * @see rpcbind(8) -h

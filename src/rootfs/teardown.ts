@@ -12,7 +12,7 @@ import { failuresDirectory, type Layout } from './layout.ts';
 import type { Manifest } from './manifest.ts';
 import { applyActions, detachActions } from './mount-actions.ts';
 import { isSelfBind } from './mount-tree.ts';
-import { removePins, unlink } from './namespace/pins.ts';
+import { removeAllPins, unlink } from './namespace/pins.ts';
 import { processesIn } from './root-processes.ts';
 import { undoSelfBinds } from './self-binds.ts';
 import { versionDirectories } from './version-directories.ts';
@@ -40,7 +40,7 @@ export async function teardown(context: TeardownContext): Promise<readonly strin
   await endVolumes(context, done);
   await endDaemons(context, done);
   done.push(...(await applyActions(planHomeRemoval(realpathSync(layout.home), readMountinfo(host)))));
-  done.push(...(await removePins(host)));
+  done.push(...(await removeAllPins(host)));
   for (const version of versionDirectories(layout)) unlink(version);
   done.push(...(await removeKubeletRoots(host)));
   done.push(...(await undoSelfBinds(host)));

@@ -2,12 +2,10 @@ import type { ErrorClass } from '../../error-class.ts';
 import { MounterError } from '../../errors.ts';
 import { exitCode } from '../../exit-codes.ts';
 import type { Host, Outcome } from '../../host/host.ts';
-import { rootfsEntry } from '../../rootfs/enter.ts';
 import type { MountContext } from '../context.ts';
 import type { MountPlan } from '../plan.ts';
 import { askTogether } from '../reach/ask-together.ts';
 import type { Refusal } from '../reach/refusal.ts';
-import { seesSameDirectory } from '../rootfs-view.ts';
 import { factsOf } from './facts.ts';
 import { glusterfsLogErrors } from './glusterfs-log.ts';
 import { hintFor } from './hints.ts';
@@ -17,11 +15,7 @@ import { classOfWords, unresolvedServer } from './words.ts';
 
 /** A helper's run that came to nothing. */
 export interface Failure {
-  /** The helper's path, for messages. */
-  readonly helper: string;
   readonly plan: MountPlan;
-  /** As the helper got them. */
-  readonly options: string;
   readonly outcome: Outcome;
   /** Why it can't have come to anything, where that was asked meanwhile. */
   readonly refusal: Refusal | undefined;
@@ -45,29 +39,23 @@ interface Finding {
  * and are kept whole. To be called when everything is undone.
  */
 export async function explainFailure(failure: Failure, context: MountContext): Promise<MounterError> {
-  const helperOutput = await wordsOf(failure, context);
+  const helperOutput = wordsOf(failure, context);
   const finding =
     whatWasDone(failure, context) ??
-    (await whatCanNotBeSeen(failure, context)) ??
     whatWasSeen(failure, context, helperOutput) ??
     (await whatWasSaid(failure, context, helperOutput));
   const { errorClass, message, status } = finding;
-  const hint = finding.hint ?? hintFor(errorClass, factsOf(failure, finding, context));
+  const hint = finding.hint ?? hintFor(errorClass, factsOf(failure.plan, finding, context));
   const isRemembered = finding.refusal?.foundMsAgo !== undefined;
   const subject = failure.plan.target;
   return new MounterError(message, { subject, status, errorClass, hint, helperOutput, isRemembered });
 }
 
 /** The error for a mount whose server was found unreachable by an earlier call: nothing was run. */
-export function explainRefusal(
-  plan: MountPlan,
-  options: string,
-  refusal: Refusal,
-  context: MountContext,
-): MounterError {
+export function explainRefusal(plan: MountPlan, refusal: Refusal, context: MountContext): MounterError {
   const finding = unreachable(plan, refusal);
   const { errorClass, message, status } = finding;
-  const hint = hintFor(errorClass, factsOf({ plan, options }, finding, context));
+  const hint = hintFor(errorClass, factsOf(plan, finding, context));
   return new MounterError(message, { subject: plan.target, status, errorClass, hint, isRemembered: true });
 }
 
@@ -78,35 +66,29 @@ function unreachable({ source }: MountPlan, refusal: Refusal): Finding {
 }
 
 /** The error for a helper that reported success, where nothing is mounted. To be called when everything is undone. */
-export async function explainNothingMounted(failure: Failure, context: MountContext): Promise<MounterError> {
+export function explainNothingMounted(failure: Failure, context: MountContext): MounterError {
   const { plan } = failure;
-  const helperOutput = await wordsOf(failure, context);
+  const helperOutput = wordsOf(failure, context);
   const errorClass = classOfWords(plan.kind, helperOutput, plan) ?? 'unknown';
   return new MounterError(`the helper reported success, but ${plan.source} is not mounted`, {
     subject: plan.target,
     status: exitCode.mountFailure,
     errorClass,
-    hint: hintFor(errorClass, factsOf(failure, { refusal: undefined }, context)),
+    hint: hintFor(errorClass, factsOf(plan, { refusal: undefined }, context)),
     helperOutput,
   });
 }
 
 /** The helper's words, byte for byte; glusterfs writes the reason to a log file. */
-async function wordsOf(
-  { plan, options, outcome, startedMs }: Failure,
-  context: MountContext,
-): Promise<string> {
+function wordsOf({ plan, outcome, startedMs }: Failure, context: MountContext): string {
   const { output } = outcome;
   if (plan.kind !== 'glusterfs' || outcome.endedBy === 'interrupt') return output;
   const sinceMs = Date.now() - (context.host.now() - startedMs);
-  const log = await glusterfsLogErrors(plan, options, sinceMs, context).catch(() => '');
+  const log = glusterfsLogErrors(plan, sinceMs, context);
   return `${output}${log !== '' && output !== '' && !output.endsWith('\n') ? '\n' : ''}${log}`;
 }
 
-function whatWasDone(
-  { helper, plan, outcome, refusal }: Failure,
-  { manifest }: MountContext,
-): Finding | undefined {
+function whatWasDone({ plan, outcome, refusal }: Failure, { manifest }: MountContext): Finding | undefined {
   const status = exitCode.mountFailure;
   switch (outcome.endedBy) {
     case 'interrupt':
@@ -120,7 +102,7 @@ function whatWasDone(
     case 'deadline':
       return {
         errorClass: 'deadline',
-        message: `${helper} did not mount ${plan.source} within ${manifest.limits.mountSeconds} s and was ended`,
+        message: `${plan.helper} did not mount ${plan.source} within ${manifest.limits.mountSeconds} s and was ended`,
         status,
       };
     case 'itself':
@@ -130,23 +112,12 @@ function whatWasDone(
   }
 }
 
-/** Of a mount namespace that was prepared, and has lost the kubelet directory or is pinned no more. */
-async function whatCanNotBeSeen(
-  { helper, plan }: Failure,
-  context: MountContext,
-): Promise<Finding | undefined> {
-  if (rootfsEntry(context.layout.rootfs, context.host).kind === 'chroot') return undefined;
-  if (await seesSameDirectory(plan.target, context).catch(() => false)) return undefined;
-  const message = `${helper} failed to mount ${plan.source}: the rootfs does not see the target's directory`;
-  return { errorClass: 'node', message, status: exitCode.system, hint: 'run mounter prepare' };
-}
-
 function whatWasSeen(
-  { helper, plan, outcome }: Failure,
+  { plan, outcome }: Failure,
   { host, layout }: MountContext,
   words: string,
 ): Finding | undefined {
-  const message = `${helper} failed to mount ${plan.source}`;
+  const message = `${plan.helper} failed to mount ${plan.source}`;
   const { status } = outcome;
   // chroot(1) itself answers 125 to 127.
   if (status === 125) {
@@ -155,7 +126,7 @@ function whatWasSeen(
   }
   if (status === exitCode.helperNotExecutable || status === exitCode.helperNotFound)
     return { errorClass: 'helper-missing', message, status };
-  if (status > signalBase) return endedBySignal(helper, plan, status - signalBase);
+  if (status > signalBase) return endedBySignal(plan, status - signalBase);
   if (isGone(plan.target, host))
     return { errorClass: 'mount-point', message: `${message}: the target is gone`, status };
   const missing = missingNetworkFile(plan, layout.rootfs, host);
@@ -194,7 +165,7 @@ function isGone(target: string, host: Host): boolean {
 const signalBase = 128;
 
 /** Not by us: by the kernel, for want of memory, or by a hand. A signal's number is no status of mount(8)'s. */
-function endedBySignal(helper: string, { source }: MountPlan, signal: number): Finding {
+function endedBySignal({ helper, source }: MountPlan, signal: number): Finding {
   return {
     errorClass: 'unknown',
     message: `${helper} was ended by signal ${signal} while it mounted ${source}`,
@@ -217,18 +188,18 @@ function missingNetworkFile(
 
 /** glusterfs often ends without a word about its server: then the server is asked. */
 async function whatWasSaid(
-  { helper, plan, options, outcome, refusal: found, startedMs }: Failure,
+  { plan, outcome, refusal: found, startedMs }: Failure,
   context: MountContext,
   words: string,
 ): Promise<Finding> {
-  const message = `${helper} failed to mount ${plan.source}`;
+  const message = `${plan.helper} failed to mount ${plan.source}`;
   const { status } = outcome;
   const errorClass = classOfWords(plan.kind, words, plan);
   if (errorClass !== undefined) return { errorClass, message, status, server: unresolvedServer(words) };
   if (plan.kind !== 'glusterfs') return { errorClass: 'unknown', message, status };
   // A question that fails must not hide what it is about.
   const limitMs = limitFor(startedMs, context);
-  const refusal = found ?? (await askTogether(plan, options, limitMs, context).catch(() => undefined));
+  const refusal = found ?? (await askTogether(plan, plan.options, limitMs, context).catch(() => undefined));
   if (refusal === undefined) return { errorClass: 'unknown', message, status };
   const described = describeRefusal(refusal);
   return {

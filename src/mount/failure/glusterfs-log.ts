@@ -1,11 +1,9 @@
-import { rootfsEntry } from '../../rootfs/enter.ts';
 import type { MountContext } from '../context.ts';
-import { lastOption, parseOptions } from '../options.ts';
+import { logFileOnHost } from '../glusterfs-log.ts';
 import type { MountPlan } from '../plan.ts';
 
 const maximumBytes = 32 * 1024;
 const maximumLines = 2;
-const readMs = 2000;
 
 /** Of glusterfs's GF_ASSERT, which says nothing about a mount and much to whoever has a debugger. */
 const isNoise = /Assertion failed: To attach gdb/;
@@ -14,36 +12,20 @@ const isNoise = /Assertion failed: To attach gdb/;
  * The last lines in which the mount's log file names an error, newline-terminated, of this call alone: often
  * the only place that has the reason.
  *
- * The file's name comes from the options. So it is read inside the rootfs, where no symlink leads out of it,
- * by a process with a limit, for a FIFO or a hung mount would hold us; and only lines that are glusterfs's own
- * are shown, for another file's content is nobody's to see.
+ * The file's name comes from the options, which have been checked: no symlink and no volume is on the way. Only lines
+ * that are glusterfs's own are shown, for another file's content is nobody's to see.
  * @param sinceMs when the helper was started, in milliseconds since 1970.
  */
-export async function glusterfsLogErrors(
+export function glusterfsLogErrors(
   plan: MountPlan,
-  options: string,
   sinceMs: number,
-  { host, layout }: MountContext,
-): Promise<string> {
-  const { output, status } = await host.run({
-    argv: [
-      'sh',
-      '-c',
-      `[ -f "$1" ] && [ ! -L "$1" ] && exec tail -c ${maximumBytes} "$1"`,
-      'sh',
-      glusterfsLogFile(plan, options),
-    ],
-    inside: rootfsEntry(layout.rootfs, host),
-    deadlineMs: readMs,
-    terminateMs: 0,
-  });
-  return status === 0 ? errorLines(output, sinceMs) : '';
-}
-
-/** In the rootfs. glusterfs(8): the mount point's path with its slashes as dashes, unless `log-file=` names another. */
-export function glusterfsLogFile({ target }: Pick<MountPlan, 'target'>, options: string): string {
-  const given = lastOption(parseOptions(options), 'log-file')?.value;
-  return given?.startsWith('/') ? given : `/var/log/glusterfs/${target.slice(1).replaceAll('/', '-')}.log`;
+  { host, manifest }: MountContext,
+): string {
+  try {
+    return errorLines(host.readEnd(logFileOnHost(plan, manifest), maximumBytes) ?? '', sinceMs);
+  } catch {
+    return '';
+  }
 }
 
 /**

@@ -1,5 +1,5 @@
 import type { MountContext } from '../context.ts';
-import { type MountPlan, optionsOf } from '../plan.ts';
+import type { MountPlan } from '../plan.ts';
 import { memoryOf, recall } from '../reach/memory.ts';
 import { explainRefusal } from './explain.ts';
 
@@ -8,9 +8,8 @@ import { explainRefusal } from './explain.ts';
  * @throws MounterError with that call's explanation, and when that was.
  */
 export async function failAsRemembered(plan: MountPlan, context: MountContext): Promise<void> {
-  const helper = plan.steps.find((step) => step.kind === 'runHelper');
-  const options = optionsOf(helper?.argv ?? []);
+  const { options } = plan;
   const memory = memoryOf(plan, options, context);
   const answer = memory && recall(memory, memory.nowMs())?.answer;
-  if (answer !== undefined) throw explainRefusal(plan, options, answer, context);
+  if (answer !== undefined) throw explainRefusal(plan, answer, context);
 }

@@ -1,4 +1,4 @@
-import type { Connection } from '../../host/host.ts';
+import type { Connection } from '../../host/mount-host.ts';
 
 /** Why a mount can come to nothing, as it was found while the helper still waited. */
 export type Refusal = Finding & {

@@ -1,5 +1,6 @@
 import {
   existsSync,
+  mkdirSync,
   readdirSync,
   readlinkSync,
   renameSync,
@@ -11,59 +12,77 @@ import {
 import type { Host } from '../../host/host.ts';
 import { type MountEntry, mountsBelow, readMountinfo } from '../../host/mountinfo.ts';
 import { isErrnoException } from '../../host/system-error.ts';
-import { namespaceLink } from '../enter.ts';
+import { namespacesLink, type View } from '../enter.ts';
 import { runDirectory } from '../layout.ts';
 import { applyActions, type MountAction } from '../mount-actions.ts';
 
 /**
- * The files on which mount namespaces are pinned, `<digest>.<number>`: another one for each namespace that is
- * made, so that the link of a version leads to the old one or to the new one, whole, and never to nothing.
+ * The files on which mount namespaces are pinned, `<digest>.<number>/<view>`: another directory for each pair that
+ * is made, so that the link of a version leads to the old ones or to the new ones, whole, and never to nothing.
  */
 export const pinsDirectory = `${runDirectory}/namespaces`;
 
-/** The pin that a version's link leads to, be it pinned or not: after a reboot it is not. */
-export function pinOf(root: string): string | undefined {
+export const views: readonly View[] = ['services', 'helpers'];
+
+/** What `enter` was called before; of a version that an earlier mounter has prepared. */
+const formerLink = '.mounter-namespace';
+
+/** The directory of pins that a version's link leads to, be they pinned or not: after a reboot they are not. */
+export function pinsOf(root: string): string | undefined {
   try {
-    const pin = readlinkSync(`${root}/${namespaceLink}`);
-    return pin.startsWith(`${pinsDirectory}/`) ? pin : undefined;
+    const pins = readlinkSync(`${root}/${namespacesLink}`);
+    return pins.startsWith(`${pinsDirectory}/`) ? pins : undefined;
   } catch {
     return undefined;
   }
 }
 
-/** An empty file for the next pin of this version. */
-export function newPin(root: string): string {
+/** A directory with an empty file for each view of this version. */
+export function newPins(root: string): string {
   const digest = root.slice(root.lastIndexOf('/') + 1).slice(0, 12);
   for (let number = 1; ; number += 1) {
-    const pin = `${pinsDirectory}/${digest}.${number}`;
-    if (existsSync(pin)) continue;
-    writeFileSync(pin, '', { flag: 'wx', mode: 0o600 });
-    return pin;
+    const pins = `${pinsDirectory}/${digest}.${number}`;
+    if (existsSync(pins)) continue;
+    mkdirSync(pins, { mode: 0o700 });
+    for (const view of views) writeFileSync(`${pins}/${view}`, '', { flag: 'wx', mode: 0o600 });
+    return pins;
   }
 }
 
-/** From now on calls enter this one. One rename: another name is never there. */
-export function linkPin(root: string, pin: string): void {
-  const unfinished = `${root}/${namespaceLink}.new`;
+/** What the namespaces of `pins` were made of, as `prepare` has written it. */
+export function descriptionOf(pins: string, host: Host): string | undefined {
+  return host.readText(`${pins}/description`);
+}
+
+export function describe(pins: string, description: string): void {
+  writeFileSync(`${pins}/description`, description, { flag: 'wx', mode: 0o600 });
+}
+
+/** From now on calls enter these. One rename: another name is never there. */
+export function linkPins(root: string, pins: string): void {
+  const unfinished = `${root}/${namespacesLink}.new`;
   rmSync(unfinished, { force: true });
-  symlinkSync(pin, unfinished);
-  renameSync(unfinished, `${root}/${namespaceLink}`);
+  symlinkSync(pins, unfinished);
+  renameSync(unfinished, `${root}/${namespacesLink}`);
+  rmSync(`${root}/${formerLink}`, { force: true });
 }
 
 /** From now on calls enter by chroot(2). Whatever has that name: an image may have brought it. */
 export function unlink(root: string): void {
-  for (const name of [namespaceLink, `${namespaceLink}.new`])
+  for (const name of [namespacesLink, `${namespacesLink}.new`, formerLink])
     rmSync(`${root}/${name}`, { recursive: true, force: true });
 }
 
-/** The namespaces that are pinned, but for one. @param kept its pin, or undefined for none. */
+/** The namespaces that are pinned, but for those of one directory. @param kept undefined for none. */
 export function otherPins(kept: string | undefined, entries: readonly MountEntry[]): readonly MountEntry[] {
-  return mountsBelow(entries, pinsDirectory).filter(({ mountPoint }) => mountPoint !== kept);
+  return mountsBelow(entries, pinsDirectory).filter(
+    ({ mountPoint }) => kept === undefined || !mountPoint.startsWith(`${kept}/`),
+  );
 }
 
 /**
- * Lets go of every namespace but one: what runs in them keeps them, and nothing else does.
- * @param kept a pin, or undefined for none.
+ * Lets go of every namespace but those of one directory: what runs in them keeps them, and nothing else does.
+ * @param kept a directory of pins, or undefined for none.
  * @returns what was done, a line each.
  */
 export async function unpinOthers(kept: string | undefined, host: Host): Promise<readonly string[]> {
@@ -74,21 +93,21 @@ export async function unpinOthers(kept: string | undefined, host: Host): Promise
       .map(({ mountPoint }): MountAction => ({ kind: 'detach', to: mountPoint })),
   );
   for (const name of readdirSync(pinsDirectory))
-    if (`${pinsDirectory}/${name}` !== kept) removePin(`${pinsDirectory}/${name}`);
+    if (`${pinsDirectory}/${name}` !== kept) removePins(`${pinsDirectory}/${name}`);
   return done;
 }
 
-/** Somebody else's copy of the mount on it keeps the file, until a later run. */
-function removePin(pin: string): void {
+/** Somebody else's copy of the mount on one of them keeps the file, until a later run. */
+export function removePins(pins: string): void {
   try {
-    rmSync(pin, { force: true });
+    rmSync(pins, { recursive: true, force: true });
   } catch (error) {
     if (!isErrnoException(error) || error.code !== 'EBUSY') throw error;
   }
 }
 
 /** For `teardown`: takes the directory of the pins away as well. @returns what was done, a line each. */
-export async function removePins(host: Host): Promise<readonly string[]> {
+export async function removeAllPins(host: Host): Promise<readonly string[]> {
   const done = [...(await unpinOthers(undefined, host))];
   const layers = readMountinfo(host).filter(({ mountPoint }) => mountPoint === pinsDirectory);
   done.push(...(await applyActions(layers.map(() => ({ kind: 'detach', to: pinsDirectory })))));

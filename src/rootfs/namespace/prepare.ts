@@ -3,66 +3,109 @@ import { MounterError } from '../../errors.ts';
 import { exitCode } from '../../exit-codes.ts';
 import { readMountinfo } from '../../host/mountinfo.ts';
 import { isErrnoException } from '../../host/system-error.ts';
+import { isPinned } from '../enter.ts';
 import type { ManifestMount } from '../manifest.ts';
 import { applyActions } from '../mount-actions.ts';
+import { sourceOf } from '../mount-points.ts';
 import { isInPlace } from '../mount-states.ts';
 import type { PrepareContext } from '../prepare.ts';
-import { linkPin, newPin, pinsDirectory } from './pins.ts';
+import type { ViewRequest } from './lay.ts';
+import {
+  describe,
+  descriptionOf,
+  linkPins,
+  newPins,
+  pinsDirectory,
+  pinsOf,
+  removePins,
+  views,
+} from './pins.ts';
 import { planPins } from './plan.ts';
+import { mountsOfView } from './views.ts';
 
 /**
- * Gives a version a mount namespace of its own, unless it has one in which all is in place. It is never
- * mended: what runs in an old one keeps that, goes on there, and is a peer of the same kubelet directory.
+ * Gives a version its mount namespaces, unless it has them and all is in place. They are never mended: what runs in
+ * old ones keeps those, and goes on there.
  *
- * The namespace has no name before it is whole: killed at any moment, we leave nothing but an unused file.
+ * They have no name before they are whole: killed at any moment, we leave nothing but what the next run removes.
  * @param root `versions/<digest>`, without symlinks.
- * @param mounts whose host path is there; the shared ones are shared on the host.
+ * @param mounts whose host path is there.
  * @returns what was done, a line each.
- * @throws MounterError (system) where it can't be made.
+ * @throws MounterError (system) where they can't be made; nothing of it is left then.
  */
-export async function prepareNamespace(
+export async function prepareNamespaces(
   root: string,
   mounts: readonly ManifestMount[],
   context: PrepareContext,
 ): Promise<readonly string[]> {
-  const { host } = context;
-  // Each mount enters by it.
-  requireNsenter(context);
-  mkdirSync(pinsDirectory, { recursive: true, mode: 0o755 });
+  const { host, layout } = context;
+  mkdirSync(pinsDirectory, { recursive: true, mode: 0o700 });
   const done = [...(await applyActions(planPins(pinsDirectory, readMountinfo(host))))];
-  if (await isInPlace(root, mounts, context)) return done;
-  const pin = newPin(root);
-  await makeNamespace(root, pin, mounts, context);
-  if (!(await isInPlace(root, mounts, context, pin))) throw notInPlace(root);
-  linkPin(root, pin);
-  return [...done, `made a mount namespace for ${root}`];
+  const description = describeViews(root, mounts, context);
+  if (await areInPlace(root, mounts, description, context)) return done;
+  const pins = newPins(root);
+  try {
+    for (const view of views) {
+      const request = {
+        view,
+        root,
+        mounts: mountsOfView(view, mounts, layout),
+        directories: targetDirectories(mounts),
+      };
+      await makeNamespace(request, `${pins}/${view}`, context);
+    }
+    if (!(await isInPlace(root, mountsOfView('services', mounts, layout), context, `${pins}/services`)))
+      throw notInPlace(root);
+    describe(pins, description);
+    linkPins(root, pins);
+  } catch (error) {
+    await forget(pins, context);
+    throw error;
+  }
+  return [...done, `made mount namespaces for ${root}`];
 }
 
-function requireNsenter({ host, layout }: PrepareContext): void {
-  try {
-    host.findProgram('nsenter');
-  } catch (error) {
-    if (!(error instanceof MounterError)) throw error;
-    throw new MounterError('the host has no nsenter(1), by which a mount enters the rootfs', {
-      subject: 'nsenter',
-      status: exitCode.system,
-      hint: `install it (util-linux), or set "enter": "chroot" in ${layout.manifest}`,
-      cause: error,
-    });
-  }
+/** Below which targets are: there a mount of the helpers' gets a filesystem of its own. */
+function targetDirectories(mounts: readonly ManifestMount[]): readonly string[] {
+  return mounts.filter(({ propagation }) => propagation === 'shared').map(({ rootfs }) => rootfs);
 }
+
+async function areInPlace(
+  root: string,
+  mounts: readonly ManifestMount[],
+  description: string,
+  context: PrepareContext,
+): Promise<boolean> {
+  const pins = pinsOf(root);
+  const { host, layout } = context;
+  if (pins === undefined || !views.every((view) => isPinned(host, `${pins}/${view}`))) return false;
+  if (descriptionOf(pins, host) !== description) return false;
+  return isInPlace(root, mountsOfView('services', mounts, layout), context);
+}
+
+/** All that the namespaces are made of: another directory under the same name is another text. */
+function describeViews(root: string, mounts: readonly ManifestMount[], { host }: PrepareContext): string {
+  const identity = (path: string | undefined) => {
+    const status = path === undefined ? undefined : host.stat(path);
+    return status === undefined ? null : [status.device, status.inode];
+  };
+  const described = mounts.map((mount) => ({ ...mount, source: identity(sourceOf(mount)) }));
+  return `${JSON.stringify({ format, root: identity(root), mounts: described })}\n`;
+}
+
+/** Changes with what this version of mounter lays beside the mounts of the manifest. */
+const format = 3;
 
 async function makeNamespace(
-  root: string,
+  request: ViewRequest,
   pin: string,
-  mounts: readonly ManifestMount[],
   { host, layout }: PrepareContext,
 ): Promise<void> {
   const { newNamespace, onAnyProcessor, pinNamespace } = await import('../../host/mount-namespace.ts');
-  const { layNamespace } = await import('./lay.ts');
+  const { layView } = await import('./lay.ts');
   const entries = readMountinfo(host);
   const attempt = () => {
-    const namespace = newNamespace(() => layNamespace(root, mounts, entries, host));
+    const namespace = newNamespace(() => layView(request, entries, host));
     try {
       return pinNamespace(namespace, pin);
     } finally {
@@ -74,9 +117,16 @@ async function makeNamespace(
   } catch (error) {
     if (!isErrnoException(error)) throw error;
     const isLimit = error.syscall === 'unshare' && error.code === 'ENOSPC';
-    throw impossible(root, isLimit ? namespaceLimit : error.message, layout.manifest, error);
+    throw impossible(request.root, isLimit ? namespaceLimit : error.message, layout.manifest, error);
   }
-  throw impossible(root, 'the kernel refuses to pin it here', layout.manifest, undefined);
+  throw impossible(request.root, 'the kernel refuses to pin it here', layout.manifest, undefined);
+}
+
+/** A failure must not leave a namespace that nobody enters. */
+async function forget(pins: string, { host }: PrepareContext): Promise<void> {
+  const pinned = readMountinfo(host).filter(({ mountPoint }) => mountPoint.startsWith(`${pins}/`));
+  await applyActions(pinned.map(({ mountPoint }) => ({ kind: 'detach', to: mountPoint })));
+  removePins(pins);
 }
 
 /** @see namespaces(7) */

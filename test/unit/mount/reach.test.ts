@@ -1,5 +1,5 @@
 import test from 'ava';
-import type { Connection } from '../../../src/host/host.ts';
+import type { Connection } from '../../../src/host/mount-host.ts';
 import { examine } from '../../../src/mount/reach/examine.ts';
 import { parseRegistrations } from '../../../src/mount/reach/registrations.ts';
 import type { HostModel } from '../../fixtures/host-model.ts';

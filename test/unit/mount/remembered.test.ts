@@ -1,7 +1,7 @@
 import test, { type ExecutionContext } from 'ava';
 import fc from 'fast-check';
 import { MounterError } from '../../../src/errors.ts';
-import type { Connection } from '../../../src/host/host.ts';
+import type { Connection } from '../../../src/host/mount-host.ts';
 import { parseMountArguments } from '../../../src/mount/argv.ts';
 import { planMount } from '../../../src/mount/plan.ts';
 import { entriesOf, textOf } from '../../../src/mount/reach/memory-text.ts';

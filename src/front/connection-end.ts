@@ -1,4 +1,4 @@
-import type { Connection } from '../host.ts';
+import type { Connection } from '../host/mount-host.ts';
 
 /** What an attempt ends with: an error's name of connect(2), or one of our own. @see tcp(7) */
 export type Ended = string | 'connected' | 'timeout' | 'aborted';

@@ -1,0 +1,155 @@
+#define _GNU_SOURCE
+#include "apart.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <sched.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+/* Linux 5.2; C libraries have had them since 2022. The numbers are the same on every architecture. */
+#ifndef OPEN_TREE_CLONE
+#define OPEN_TREE_CLONE 1
+#define OPEN_TREE_CLOEXEC O_CLOEXEC
+#define MOVE_MOUNT_F_EMPTY_PATH 0x04
+#define MOVE_MOUNT_T_EMPTY_PATH 0x40
+#endif
+
+/* Some directories and a log file that is mounted there. */
+static const char few[] = "mode=0755,size=64k,nr_inodes=64";
+
+/* What daemons write beside their logs. */
+static const char scratch_options[] = "mode=0755,size=4m,nr_inodes=1024,uid=%u,gid=%u";
+
+int clone_mount(int directory, const char *path) {
+  unsigned flags = OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_SYMLINK_NOFOLLOW | (*path == '\0' ? AT_EMPTY_PATH : 0);
+  int tree = (int)syscall(SYS_open_tree, directory, path, flags);
+  return tree < 0 ? -errno : tree;
+}
+
+int attach_tree(int tree, int target) {
+  unsigned flags = MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH;
+  return syscall(SYS_move_mount, tree, "", target, "", flags) == 0 ? 0 : -errno;
+}
+
+/* ---- in a namespace, by a child for which we wait ---- */
+
+struct visit {
+  int mount_namespace;
+  int (*act)(void *argument);
+  void *argument;
+  /* Of `act`, or -errno of what came before. */
+  int result;
+};
+
+static int go(void *argument) {
+  struct visit *visit = argument;
+  if (setns(visit->mount_namespace, CLONE_NEWNS) == 0) visit->result = visit->act(visit->argument);
+  else visit->result = -errno;
+  _exit(0);
+}
+
+/*
+ * Runs `act` in a mount namespace. The child has our memory and our descriptors, and its own root and working
+ * directory: so we are in no other namespace ever, whatever fails. Killed, it leaves nothing but descriptors.
+ */
+static int in_namespace(int mount_namespace, int (*act)(void *), void *argument) {
+  static char stack[64 * 1024] __attribute__((aligned(64)));
+  struct visit visit = {mount_namespace, act, argument, -EINTR};
+  /* No signal tells of its end: nobody else is to take it for a helper. */
+  pid_t pid = clone(go, stack + sizeof stack, CLONE_VM | CLONE_VFORK | CLONE_FILES, &visit);
+  if (pid < 0) return -errno;
+  while (waitpid(pid, NULL, __WALL) < 0 && errno == EINTR) continue;
+  return visit.result;
+}
+
+/* mkdir -p; what is there is no error. */
+static int make_directories(const char *path) {
+  char way[PATH_MAX];
+  size_t length = strlen(path);
+  if (length >= sizeof way) return errno = ENAMETOOLONG, -1;
+  memcpy(way, path, length + 1);
+  for (char *slash = way + 1; (slash = strchr(slash, '/')) != NULL; *slash++ = '/') {
+    *slash = '\0';
+    if (mkdir(way, 0755) != 0 && errno != EEXIST) return -1;
+  }
+  return mkdir(way, 0755) == 0 || errno == EEXIST ? 0 : -1;
+}
+
+static int mount_empty(const char *directory, const char *options) {
+  return mount("tmpfs", directory, "tmpfs", MS_NOSUID | MS_NODEV | MS_NOEXEC, options);
+}
+
+static int lay_scratch(const struct apart *apart) {
+  char options[128];
+  (void)snprintf(options, sizeof options, scratch_options, apart->user, apart->user);
+  for (char **scratch = apart->scratch; *scratch != NULL; scratch++)
+    if (mount_empty(*scratch, options) != 0) return -1;
+  return apart->user == 0 ? 0 : mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL);
+}
+
+static int lay_file(const struct apart *apart) {
+  char parent[PATH_MAX];
+  const char *slash = strrchr(apart->file_path, '/');
+  size_t length = slash == NULL ? 0 : (size_t)(slash - apart->file_path);
+  if (length == 0 || length >= sizeof parent) return errno = EINVAL, -1;
+  memcpy(parent, apart->file_path, length);
+  parent[length] = '\0';
+  if (make_directories(parent) != 0) return -1;
+  int file = open(apart->file_path, O_RDONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+  if (file < 0) return -1;
+  int failed = attach_tree(apart->file, file);
+  (void)close(file);
+  return failed == 0 ? 0 : (errno = -failed, -1);
+}
+
+struct making {
+  const struct apart *apart;
+  enum apart_step step;
+};
+
+static int make(void *argument) {
+  struct making *making = argument;
+  const struct apart *apart = making->apart;
+  making->step = APART_COPY;
+  if (unshare(CLONE_NEWNS) != 0) return -errno;
+  making->step = APART_LAY;
+  if (mount_empty(apart->directory, few) != 0 || make_directories(apart->place) != 0) return -errno;
+  if (lay_scratch(apart) != 0) return -errno;
+  making->step = APART_FILE;
+  if (apart->file >= 0 && lay_file(apart) != 0) return -errno;
+  making->step = APART_OPEN;
+  int opened = openat(apart->proc, "self/ns/mnt", O_RDONLY | O_CLOEXEC);
+  return opened < 0 ? -errno : opened;
+}
+
+int make_apart(const struct apart *apart, enum apart_step *step) {
+  struct making making = {apart, APART_ENTER};
+  int result = in_namespace(apart->pinned, make, &making);
+  *step = making.step;
+  return result;
+}
+
+static int open_own_mountinfo(void *argument) {
+  int opened = openat(*(const int *)argument, "self/mountinfo", O_RDONLY | O_CLOEXEC);
+  return opened < 0 ? -errno : opened;
+}
+
+int open_mountinfo(int mount_namespace, int proc) { return in_namespace(mount_namespace, open_own_mountinfo, &proc); }
+
+static int take(void *argument) {
+  const char *place = argument;
+  int tree = clone_mount(AT_FDCWD, place);
+  if (tree < 0 || umount2(place, MNT_DETACH | UMOUNT_NOFOLLOW) == 0) return tree;
+  int cause = errno;
+  (void)close(tree);
+  return -cause;
+}
+
+int take_mount(int mount_namespace, const char *place) { return in_namespace(mount_namespace, take, (void *)place); }

@@ -1,0 +1,77 @@
+import * as system from 'system-calls';
+import { MounterError } from '../errors.ts';
+import { exitCode } from '../exit-codes.ts';
+import type { ApartRequest, ApartSite } from '../host/mount-host.ts';
+import { hintOf } from '../host/system-error.ts';
+import { checked } from './system-error.ts';
+
+/** A mount made apart: parts of `MountHost`. */
+
+let proc: number | undefined;
+
+/** The host's, whatever is at /proc where we look. */
+function hostProc(): number {
+  proc ??= checked('open', '/proc', system.open('/proc', system.O_PATH | system.O_DIRECTORY, 0));
+  return proc;
+}
+
+export function makeApart({
+  pin,
+  target,
+  targetFile,
+  directory,
+  scratch,
+  user,
+  file,
+}: ApartRequest): ApartSite {
+  const tree = file === undefined ? -1 : checked('open_tree', file.path, system.cloneMount(file.descriptor));
+  const pinned = checked('open', pin, system.open(pin, system.O_RDONLY, 0));
+  try {
+    const [namespace = -1, step = 0] = system.makeApart(
+      [pinned, hostProc(), tree, user],
+      directory,
+      target,
+      file?.path ?? '',
+      scratch,
+    );
+    if (namespace < 0) throw notMade(target, step, -namespace);
+    return { kind: 'apart', namespace, place: target, targetFile };
+  } finally {
+    system.close(pinned);
+    if (tree >= 0) system.close(tree);
+  }
+}
+
+/** `enum apart_step` of apart.h */
+const steps = ['clone', 'setns', 'unshare', 'mount of a tmpfs', 'mount of the log file', 'open'];
+
+function notMade(target: string, step: number, errno: number): MounterError {
+  const [code, description] = system.errorNames(errno);
+  const isLimit = code === 'ENOSPC';
+  return new MounterError(`no place to mount apart can be made: ${steps[step]}: ${code}: ${description}`, {
+    subject: target,
+    status: exitCode.system,
+    errorClass: 'node',
+    hint: isLimit
+      ? 'user.max_mnt_namespaces allows no more mount namespaces, or fs.mount-max no more mounts: see sysctl of both'
+      : (hintOf(code) ?? 'run mounter prepare; if it comes again, see dmesg of this node'),
+  });
+}
+
+export function readMountTable({ namespace }: ApartSite): string {
+  const subject = '/proc/self/mountinfo';
+  const file = checked('open', subject, system.openMountTable(namespace, hostProc()));
+  try {
+    return checked('read', subject, system.read(file, 0, Number.MAX_SAFE_INTEGER));
+  } finally {
+    system.close(file);
+  }
+}
+
+export async function attach({ namespace, place, targetFile }: ApartSite): Promise<string | undefined> {
+  const mount = system.takeMount(namespace, place);
+  if (mount < 0) return system.errorNames(-mount)[0];
+  const result = system.attachMount(mount, targetFile);
+  system.close(mount);
+  return result < 0 ? system.errorNames(-result)[0] : undefined;
+}

@@ -1,0 +1,135 @@
+import * as system from 'system-calls';
+import { MounterError } from '../errors.ts';
+import { exitCode } from '../exit-codes.ts';
+import type { ApartSite, ChrootSite, Guardian, Left } from '../host/mount-host.ts';
+import type { StartedChild } from '../host/run-command.ts';
+import { hintOf } from '../host/system-error.ts';
+import { neverRan, type Spawn } from './child.ts';
+import { loop } from './globals.ts';
+import { pollEvents } from './loop.ts';
+import { endOf } from './signals.ts';
+
+/** `struct guard_report` of guardian.h */
+const reports = { started: 1, ended: 2, left: 3 } as const;
+
+/** Of a helper whose end nobody can tell any more: as if SIGKILL had ended it. */
+const unknownEnd = 128 + 9;
+
+/**
+ * Starts a helper under a guardian.
+ * @throws MounterError (system) when either can't be started.
+ */
+export async function startGuarded(
+  spawn: Spawn,
+  site: ApartSite | ChrootSite,
+): Promise<Guardian & StartedChild> {
+  const mount =
+    site.kind === 'apart'
+      ? ([site.namespace, site.targetFile, 0] as const)
+      : ([-1, -1, site.mountIdBefore] as const);
+  const [pid = -1, connection = -1] = system.spawnGuarded(
+    spawn.argv,
+    spawn.environment,
+    spawn.root,
+    spawn.descriptors,
+    spawn.privileges,
+    site.place,
+    mount,
+  );
+  if (pid < 0) throw notStarted(spawn.argv[0] ?? '', connection);
+  return new GuardianProcess(pid, connection).start(spawn, site);
+}
+
+function notStarted(program: string, errno: number): MounterError {
+  const [code, description] = system.errorNames(errno);
+  return new MounterError(`could not be started: ${code}: ${description}`, {
+    subject: program,
+    status: exitCode.system,
+    hint: hintOf(code) ?? 'see whether the node is out of memory or processes',
+  });
+}
+
+/** It waits for 5 s for what SIGKILL does not end at once. */
+const endMs = 7000;
+
+type Report = readonly number[];
+
+class GuardianProcess implements Guardian, StartedChild {
+  readonly ended: Promise<number>;
+  readonly #connection: number;
+  readonly #gone: Promise<unknown>;
+  readonly #reported = new Map<number, (report: Report) => void>();
+  readonly #started: Promise<Report>;
+  readonly #unwatch: () => void;
+  #hasEnded = false;
+
+  constructor(pid: number, connection: number) {
+    this.#connection = connection;
+    this.#gone = endOf(pid);
+    this.#started = this.#report(reports.started);
+    this.ended = this.#report(reports.ended).then(([, waited]) =>
+      waited === undefined ? unknownEnd : system.statusOf(waited),
+    );
+    this.#unwatch = loop.watch(connection, pollEvents.readable, () => this.#receive());
+  }
+
+  async start(spawn: Spawn, site: ApartSite | ChrootSite): Promise<Guardian & StartedChild> {
+    const [, pid = -1, step = 0, errno = 0] = await this.#started;
+    if (pid > 0) return this;
+    await this.end();
+    const never = neverRan(spawn, site, step, errno);
+    return Object.assign(this, { ended: never.ended });
+  }
+
+  /** SIGKILL ends the daemons, too, and the guardian. */
+  kill(signal: 'SIGTERM' | 'SIGKILL'): void {
+    system.order(this.#connection, signal === 'SIGTERM' ? 'T' : 'E');
+  }
+
+  attach(): Promise<Left> {
+    return this.#leave('A');
+  }
+
+  release(): Promise<Left> {
+    return this.#leave('R');
+  }
+
+  async end(): Promise<void> {
+    if (!this.#hasEnded) system.order(this.#connection, 'E');
+    let limit: NodeJS.Timeout | undefined;
+    const passed = new Promise<void>((resolve) => {
+      limit = setTimeout(resolve, endMs);
+    });
+    await Promise.race([this.#gone, passed]);
+    clearTimeout(limit);
+  }
+
+  async #leave(order: 'A' | 'R'): Promise<Left> {
+    const answer = this.#report(reports.left);
+    const sent = system.order(this.#connection, order);
+    if (sent < 0) return { failure: system.errorNames(-sent)[0], daemons: [] };
+    const [, result, ...daemons] = await answer;
+    // Somebody has ended the guardian, and nobody knows whether before or after.
+    if (result === undefined) return { failure: 'ECONNRESET', daemons: [] };
+    const failure = result < 0 ? system.errorNames(-result)[0] : undefined;
+    return { failure, daemons: daemons.filter((pid) => pid > 0) };
+  }
+
+  #report(kind: number): Promise<Report> {
+    return new Promise((resolve) => {
+      this.#reported.set(kind, resolve);
+    });
+  }
+
+  #receive(): void {
+    const report = system.report(this.#connection);
+    if (typeof report !== 'number' && report.length > 0) {
+      this.#reported.get(report[0] ?? 0)?.(report);
+      return;
+    }
+    if (typeof report === 'number' && ['EAGAIN', 'EINTR'].includes(system.errorNames(-report)[0])) return;
+    this.#hasEnded = true;
+    this.#unwatch();
+    for (const resolve of this.#reported.values()) resolve([]);
+  }
+}

@@ -1,0 +1,32 @@
+import * as system from 'system-calls';
+import type { Descriptor, Liveness } from '../host/mount-host.ts';
+import { kill } from './kill.ts';
+import { endOf, holdInterruptions } from './signals.ts';
+import { checked } from './system-error.ts';
+
+/**
+ * `MountHost.isAlive`: a child asks, for a question to a dead server may never come back. Nothing that it answers
+ * but ENOTCONN and ESTALE says that the mount is of no use: a server may hide the directory from root.
+ */
+export async function isAlive(file: Descriptor, limitMs: number): Promise<Liveness> {
+  holdInterruptions();
+  const pid = checked('fork', undefined, system.ask(file));
+  const limit = { passed: () => {} };
+  const silent = new Promise<undefined>((resolve) => {
+    limit.passed = () => resolve(undefined);
+  });
+  const timer = setTimeout(limit.passed, limitMs);
+  const errno = await Promise.race([endOf(pid), silent]);
+  clearTimeout(timer);
+  if (errno === undefined) {
+    kill(pid, 'SIGKILL');
+    return 'silent';
+  }
+  return states[system.errorNames(errno)[0]] ?? 'alive';
+}
+
+const states: Readonly<Record<string, Liveness>> = {
+  ENOTCONN: 'dead',
+  ECONNABORTED: 'dead',
+  ESTALE: 'stale',
+};

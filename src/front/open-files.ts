@@ -1,0 +1,67 @@
+import * as system from 'system-calls';
+import { kindOf } from '../host/file-host.ts';
+import type { Descriptor, MountHost, OpenStatus } from '../host/mount-host.ts';
+import { Stats } from './node-fs.ts';
+import { checked } from './system-error.ts';
+
+/** Files of the mount path that stay open: parts of `MountHost`. */
+
+const { O_CREAT, O_DIRECTORY, O_NOFOLLOW, O_NONBLOCK, O_NOCTTY, O_PATH, O_RDONLY, O_RDWR } = system;
+
+export const openDirectory: MountHost['openDirectory'] = (path) =>
+  orUndefined('open', path, system.open(path, O_PATH | O_DIRECTORY, 0));
+
+export const openIn: MountHost['openIn'] = (directory, name) =>
+  orUndefined('openat', name, system.openAt(directory, name, O_PATH | O_NOFOLLOW));
+
+/** ENXIO: a pipe that nobody reads, or a socket. */
+const nothingThere = ['ENOENT', 'ENOTDIR', 'ELOOP', 'ENAMETOOLONG', 'ENXIO', 'EISDIR'];
+
+function orUndefined(call: string, path: string, result: number): Descriptor | undefined {
+  if (result < 0 && nothingThere.includes(system.errorNames(-result)[0])) return undefined;
+  return checked(call, path, result);
+}
+
+export function statusOf(file: Descriptor): OpenStatus {
+  const [device = 0, inode = 0, mode = 0, uid = 0, gid = 0, mountId = 0] = checked(
+    'statx',
+    undefined,
+    system.knownStatus(file),
+  );
+  const kind = kindOf(new Stats([device, inode, mode]));
+  const isRootOnly = uid === 0 && (mode & 0o002) === 0 && ((mode & 0o020) === 0 || gid === 0);
+  return { kind, device, inode, isRootOnly, mountId };
+}
+
+export function close(file: Descriptor): void {
+  system.close(file);
+}
+
+export const openPlainFile: MountHost['openPlainFile'] = (directory, name, user) => {
+  const flags = O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY;
+  const file = plain(orUndefined('openat', name, system.openAt(directory, name, flags)));
+  if (file !== undefined && user !== 0) checked('fchown', name, system.changeOwner(file, user));
+  return file;
+};
+
+export const readEnd: MountHost['readEnd'] = (path, maximumBytes) => {
+  const flags = O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY;
+  const file = plain(orUndefined('open', path, system.open(path, flags, 0)));
+  if (file === undefined) return undefined;
+  try {
+    const { size } = new Stats(checked('fstat', path, system.fstat(file)));
+    return checked('read', path, system.read(file, Math.max(0, size - maximumBytes), maximumBytes));
+  } finally {
+    system.close(file);
+  }
+};
+
+function plain(file: Descriptor | undefined): Descriptor | undefined {
+  if (file === undefined || statusOf(file).kind === 'file') return file;
+  system.close(file);
+  return undefined;
+}
+
+export const detach: MountHost['detach'] = (path) => {
+  checked('umount2', path, system.detachMount(path));
+};

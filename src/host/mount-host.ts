@@ -1,0 +1,148 @@
+import type { Command, FileStatus, Host, Outcome } from './host.ts';
+
+/** What a mount takes of the world beside what every command does: the front alone has it. */
+export interface MountHost extends Host {
+  /** open(2) with O_PATH, through symlinks. @returns undefined where there is no such directory. */
+  openDirectory(path: string): Descriptor | undefined;
+  /**
+   * openat(2) with O_PATH, following no symlink: what it returns stays the same file, whatever is renamed or
+   * mounted meanwhile. Asks no server, so that a dead one can't hang it.
+   * @returns undefined where nothing has that name.
+   */
+  openIn(directory: Descriptor, name: string): Descriptor | undefined;
+  /** What the kernel knows of it by itself. */
+  statusOf(file: Descriptor): OpenStatus;
+  /** Asks the filesystem of an open file whether it answers: within the limit, whatever it does. */
+  isAlive(file: Descriptor, limitMs: number): Promise<Liveness>;
+  close(file: Descriptor): void;
+  /**
+   * Opens a plain file in a directory for reading and writing, or makes it: then it is that user's alone.
+   * @returns undefined where that name has anything else: a symlink, a pipe.
+   */
+  openPlainFile(directory: Descriptor, name: string, user: number): Descriptor | undefined;
+  /** The last bytes of a plain file as text. @returns undefined where there is none, or something else. */
+  readEnd(path: string, maximumBytes: number): string | undefined;
+  /**
+   * Locks one number of 52 bits among all mounts on this node, at once or not at all. The lock ends with this process
+   * and the guardian of its helper.
+   * @returns whether it is ours.
+   */
+  lockTarget(number: number): boolean;
+  /** Lazily, following no symlink at the end of the path. @throws like node:fs. */
+  detach(path: string): void;
+  /** @throws MounterError (system) where the kernel does not make it. */
+  makeApart(request: ApartRequest): ApartSite;
+  /** mountinfo as a process in that namespace sees it. */
+  readMountTable(site: ApartSite): string;
+  /**
+   * Runs a mount helper to its end, within its limit.
+   * @throws MounterError (system) when it can't be started; nothing of it runs then.
+   */
+  runHelper(command: HelperCommand): Promise<HelperRun>;
+  /**
+   * Attaches what is mounted on the place of a site to its target, in one call that can't half succeed.
+   * @returns undefined, or why not: the name of an errno.
+   */
+  attach(site: ApartSite): Promise<string | undefined>;
+  /**
+   * Tries to open a TCP connection, and closes it at once.
+   * @param address IPv4 or IPv6, no name.
+   */
+  connect(address: string, port: number, limits: ConnectLimits): Promise<Connection>;
+}
+
+/** An open file of this process. */
+export type Descriptor = number;
+
+export interface OpenStatus extends Pick<FileStatus, 'kind' | 'device' | 'inode'> {
+  /** Nobody but root can put something else in the place of what is in it. */
+  readonly isRootOnly: boolean;
+  /** Of the mount that it lies on: field 1 of proc_pid_mountinfo(5). */
+  readonly mountId: number;
+}
+
+/** `dead`: its daemon is gone (ENOTCONN); `stale`: its server does not know it any more; `silent`: no answer in time. */
+export type Liveness = 'alive' | 'dead' | 'stale' | 'silent';
+
+/** What a mount made apart needs. */
+export interface ApartRequest {
+  /** The file that pins the mount namespace of helpers. */
+  readonly pin: string;
+  /** The target: the helper mounts on a directory of the same path. */
+  readonly target: string;
+  /** That the mount is attached to. */
+  readonly targetFile: Descriptor;
+  /** The directory in it that gets a filesystem of its own: an identity mount of the manifest. */
+  readonly directory: string;
+  /** Likewise for what a daemon writes beside its log. */
+  readonly scratch: readonly string[];
+  /** The user that the helper becomes: those directories are that one's. */
+  readonly user: number;
+  /** A plain file of the host's, and the path that it is to have there. */
+  readonly file: { readonly path: string; readonly descriptor: Descriptor } | undefined;
+}
+
+/** A mount namespace of this call's own, which is gone with it. */
+export interface ApartSite {
+  readonly kind: 'apart';
+  readonly namespace: Descriptor;
+  readonly place: string;
+  readonly targetFile: Descriptor;
+}
+
+/** The rootfs itself: what is mounted on the place propagates to the target, which has the same path. */
+export interface ChrootSite {
+  readonly kind: 'chroot';
+  readonly directory: string;
+  readonly place: string;
+  /** The mount that the target lay on before. */
+  readonly mountIdBefore: number;
+}
+
+export interface Privileges {
+  /** Names of capabilities(7) without `CAP_`. */
+  readonly capabilities: readonly string[];
+  /** The user that it becomes; 0: it stays root. */
+  readonly user: number;
+}
+
+export interface HelperCommand extends Omit<Command, 'inside'> {
+  readonly site: ApartSite | ChrootSite;
+  /** It leaves a daemon behind, which ends with us until the mount is attached, or `release` is called. */
+  readonly leavesDaemon: boolean;
+  /** What it keeps of root's; undefined: all. */
+  readonly privileges: Privileges | undefined;
+  readonly environment: Readonly<Record<string, string>>;
+  /** Called when the helper, or what it runs, writes to descriptor 3. */
+  readonly onNotice?: (() => void) | undefined;
+}
+
+export interface HelperRun extends Outcome {
+  /** Of a command with `leavesDaemon`. */
+  readonly guardian: Guardian | undefined;
+}
+
+/** It ends what a helper has left when we end, however we do. */
+export interface Guardian {
+  /** Attaches as `MountHost.attach`, and leaves the daemons to themselves where that succeeds. */
+  attach(): Promise<Left>;
+  /** Leaves the daemons to themselves: the mount is in its place. */
+  release(): Promise<Left>;
+  /** Ends helper and daemons, and returns when they have ended. */
+  end(): Promise<void>;
+}
+
+export interface Left {
+  /** The name of an errno; undefined: attached. */
+  readonly failure: string | undefined;
+  /** The pids of daemons that go on. */
+  readonly daemons: readonly number[];
+}
+
+export interface ConnectLimits {
+  readonly timeoutMs: number;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** What came of a connection; `unknown` is what says nothing about the server: our own limits, an abort. */
+export type Connection = 'open' | 'refused' | 'noRoute' | 'silent' | 'unknown';

@@ -1,0 +1,83 @@
+import { isSameFile } from '../../host/host.ts';
+import { type MountEntry, readMountinfo } from '../../host/mountinfo.ts';
+import type { MountContext } from '../context.ts';
+import { parentOf, partsBelow, walk } from '../path-walk.ts';
+import type { MountPlan } from '../plan.ts';
+import { isSourceOf, type OpenTarget } from '../target.ts';
+
+/**
+ * Taking away what a helper has mounted that is not to stay, where it mounts on the target itself: in a rootfs that is
+ * entered by chroot(2). Under the lock of the target, so that nobody else's mount is there. Daemons have been ended
+ * before, by their guardian.
+ */
+
+/** More than any stack of mounts that a helper could leave. */
+const maximumLayers = 8;
+
+export function undoMount(plan: MountPlan, before: OpenTarget, context: MountContext): void {
+  const { host } = context;
+  for (let layer = 0; layer < maximumLayers && isMountedSince(plan, before, context); layer++)
+    host.detach(plan.target);
+  const inRootfs = `${context.layout.rootfs}${plan.target}`;
+  for (let layer = 0; layer < maximumLayers && isMountPoint(inRootfs, context); layer++)
+    host.detach(inRootfs);
+}
+
+/** Whether the target has become a mount point, at the end of the very way that was checked. */
+export function isMountedSince(
+  { target }: MountPlan,
+  { identityMount, way, status }: OpenTarget,
+  { host }: MountContext,
+): boolean {
+  const { steps, file } = walk(identityMount, partsBelow(identityMount, target), host);
+  if (file !== undefined) host.close(file);
+  const isSameWay = way.every((step, index) => isSameFile(step, steps[index]));
+  return isSameWay && file !== undefined && steps.at(-1)?.mountId !== status.mountId;
+}
+
+export function isMountPoint(path: string, { host }: MountContext): boolean {
+  const { steps, file } = walk(parentOf(path), [path.slice(path.lastIndexOf('/') + 1)], host);
+  if (file !== undefined) host.close(file);
+  const [parent, own] = steps;
+  return own !== undefined && parent !== undefined && own.mountId !== parent.mountId;
+}
+
+/**
+ * A mount that went elsewhere because somebody moved directories while the helper ran. What stands against that, in
+ * this order:
+ *
+ * 1. Every directory on the way is root's alone, and the target is not within a volume (target.ts): no container can
+ *    change the way.
+ * 2. The rootfs sees the kubelet directory through a mount with `nosymfollow` (`prepare`): the kernel follows no
+ *    symlink there for a helper, whenever it is swapped in. A helper that reads a symlink itself (mount.nfs, by
+ *    realpath(3)) still goes where it leads.
+ * 3. After the helper the way is walked again: the same directories, and a new mount at their end. Otherwise what
+ *    came to the rootfs instead, outside of every shared directory, is looked for, and undone.
+ *
+ * What remains is for root on the host: a symlink swapped in between the check and the helper's mount(2) can lead the
+ * mount to another directory below the kubelet directory; the call then fails, and that mount stays, for it can't be
+ * told from another call's. With `enter: attach` nothing of all this can happen.
+ * @returns where the source was mounted instead, and is no more.
+ */
+export function undoMisplaced(plan: MountPlan, context: MountContext): readonly string[] {
+  const misplaced = readMountinfo(context.host).filter((entry) => isMisplaced(entry, plan, context));
+  for (const { mountPoint } of misplaced.toReversed()) context.host.detach(mountPoint);
+  return misplaced.map(({ mountPoint }) => mountPoint);
+}
+
+function isMisplaced(entry: MountEntry, plan: MountPlan, { layout, manifest }: MountContext): boolean {
+  if (!isSourceOf(plan, entry)) return false;
+  const place = placeInRootfs(entry.mountPoint, layout);
+  if (place === undefined) return false;
+  return !manifest.mounts.mounter.some(
+    ({ propagation, rootfs }) => propagation === 'shared' && place.startsWith(`${rootfs}/`),
+  );
+}
+
+/** The path as the helper sees it: what follows `versions/<digest>`. */
+function placeInRootfs(path: string, layout: MountContext['layout']): string | undefined {
+  if (path.startsWith(`${layout.rootfs}/`)) return path.slice(layout.rootfs.length);
+  if (!path.startsWith(`${layout.versions}/`)) return undefined;
+  const slash = path.indexOf('/', layout.versions.length + 1);
+  return slash < 0 ? undefined : path.slice(slash);
+}

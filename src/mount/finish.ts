@@ -1,0 +1,93 @@
+import { MounterError } from '../errors.ts';
+import { exitCode } from '../exit-codes.ts';
+import type { ApartSite, Left } from '../host/mount-host.ts';
+import { type MountEntry, parseMountinfo, readMountinfo } from '../host/mountinfo.ts';
+import type { MountContext } from './context.ts';
+import type { HelperSuccess } from './helper.ts';
+import { canonicalNfsSource } from './nfs.ts';
+import type { MountPlan } from './plan.ts';
+import type { MountSite } from './site.ts';
+import { isSourceOf, type OpenTarget } from './target.ts';
+
+/** What the helper reports as done: is it there, is it what was asked for, and then: on the target. */
+
+/**
+ * What the helper has mounted in a place apart. mount.nfs also exits 0 when it has not mounted, and mount.glusterfs when
+ * the directory of the volume is missing.
+ * @returns undefined where nothing is mounted.
+ * @throws MounterError (mount failure) where it is something else than was asked for.
+ */
+export function mountedApart(
+  plan: MountPlan,
+  site: ApartSite,
+  context: MountContext,
+): MountEntry | undefined {
+  const entries = parseMountinfo(context.host.readMountTable(site));
+  const entry = entries.findLast(({ mountPoint }) => mountPoint === site.place);
+  if (entry === undefined || isSourceOf(plan, entry) || isAlias(plan, entry, context)) return entry;
+  throw new MounterError(`${entry.source} (${entry.fstype}) is what the server mounts for ${plan.source}`, {
+    subject: plan.target,
+    status: exitCode.mountFailure,
+    errorClass: 'policy',
+    hint: `the export is a symlink, or leads elsewhere: name the directory itself, ${entry.source}`,
+  });
+}
+
+/**
+ * The kernel knows a filesystem of a server by the name that it was first mounted by on this node, and says that for
+ * another server's name, or another path, too. So the name says nothing where another mount shows the same one.
+ */
+function isAlias(plan: MountPlan, entry: MountEntry, { host, manifest }: MountContext): boolean {
+  if (plan.kind !== 'nfs') return false;
+  if (pathOf(entry.source) === pathOf(plan.source)) return true;
+  if ('sources' in manifest.policy) return false;
+  return readMountinfo(host).some(({ device }) => device === entry.device);
+}
+
+/** `/path` of `server:/path`. */
+function pathOf(source: string): string {
+  const canonical = canonicalNfsSource(source);
+  return canonical.slice(canonical.lastIndexOf(':/') + 1);
+}
+
+/**
+ * Puts the mount on its target; from then on nothing is taken away.
+ * @returns the daemons that serve it.
+ * @throws MounterError when it could not be put there; nothing is mounted then.
+ */
+export async function attach(
+  plan: MountPlan,
+  site: MountSite,
+  { file }: OpenTarget,
+  { guardian }: HelperSuccess,
+  context: MountContext,
+): Promise<readonly number[]> {
+  if (site.kind === 'chroot') return (await guardian?.release())?.daemons ?? [];
+  const { failure, daemons }: Left =
+    guardian === undefined
+      ? { failure: await context.host.attach(site), daemons: [] }
+      : await guardian.attach();
+  if (failure !== undefined) throw notAttached(plan, failure, context, file);
+  return daemons;
+}
+
+function notAttached(plan: MountPlan, code: string, { host }: MountContext, file: number): MounterError {
+  const options = { subject: plan.target, status: exitCode.mountFailure };
+  if (code === 'ENOENT' || host.statusOf(file).kind !== 'directory')
+    return new MounterError(`the target was removed while ${plan.source} was mounted`, {
+      ...options,
+      errorClass: 'mount-point',
+      hint: 'make the directory, and mount again',
+    });
+  if (code === 'ENOSPC')
+    return new MounterError('this node has as many mounts as fs.mount-max allows', {
+      ...options,
+      errorClass: 'mount-max',
+      hint: 'run mounter status to find mounts that nobody needs, or raise the limit: sysctl -w fs.mount-max=NUMBER',
+    });
+  return new MounterError(`${plan.source} could not be attached to the target: ${code}`, {
+    ...options,
+    errorClass: 'node',
+    hint: 'see dmesg of this node; "enter": "chroot" in the manifest is another way',
+  });
+}

@@ -1,0 +1,109 @@
+import { MounterError } from '../errors.ts';
+import { exitCode } from '../exit-codes.ts';
+import { isSameFile } from '../host/host.ts';
+import type { ApartSite, ChrootSite, Descriptor } from '../host/mount-host.ts';
+import { helpersPin, isPinned, notPrepared, rootfsEntry } from '../rootfs/enter.ts';
+import type { MountContext } from './context.ts';
+import { logFileOf, logFileOnHost } from './glusterfs-log.ts';
+import { nameOf, parentOf, partsBelow, walk } from './path-walk.ts';
+import type { MountPlan } from './plan.ts';
+import type { WrittenFile } from './policy.ts';
+import type { OpenTarget } from './target.ts';
+
+/** Where the helper of a call mounts. */
+export type MountSite = ApartSite | ChrootSite;
+
+/**
+ * A place to mount apart from the host, in a mount namespace of this call's own; or, in a rootfs that is entered by
+ * chroot(2), the target itself.
+ * @param written the files that the helper is told to write.
+ * @throws MounterError (system) where the node is not prepared for either.
+ */
+export function siteFor(
+  plan: MountPlan,
+  target: OpenTarget,
+  written: readonly WrittenFile[],
+  context: MountContext,
+): MountSite {
+  const { host, layout } = context;
+  const pin = helpersPin(layout.rootfs, host);
+  if (pin === undefined) return chrootSite(plan, target, context);
+  if (!isPinned(host, pin)) throw notPrepared(plan.target);
+  const file = openWritten(written, plan, context) ?? openLog(plan, context);
+  try {
+    return host.makeApart({
+      pin,
+      target: plan.target,
+      targetFile: target.file,
+      directory: target.identityMount,
+      // A daemon has sockets and dumps of its own there, what its server has sent, and its log.
+      scratch: plan.leavesDaemon ? ['/run', '/tmp', '/var/log/glusterfs'] : [],
+      user: plan.privileges.user,
+      file,
+    });
+  } finally {
+    if (file !== undefined) host.close(file.descriptor);
+  }
+}
+
+/** The very same directory in the rootfs: that proves the identity mount, however many mounts there are. */
+function chrootSite(plan: MountPlan, { status }: OpenTarget, { host, layout }: MountContext): ChrootSite {
+  const entry = rootfsEntry(layout.rootfs, host);
+  const directory = entry.kind === 'chroot' ? entry.directory : layout.rootfs;
+  if (isSameFile(status, host.lstat(directory + plan.target)))
+    return { kind: 'chroot', directory, place: plan.target, mountIdBefore: status.mountId };
+  throw new MounterError('the rootfs does not see this directory: the node is not prepared', {
+    subject: plan.target,
+    status: exitCode.system,
+    hint: 'run mounter prepare',
+  });
+}
+
+/** The host's file, for a helper that sees nothing else of the host: kubelet reads the last lines of such a log. */
+function openWritten(
+  written: readonly WrittenFile[],
+  { privileges }: MountPlan,
+  { host }: MountContext,
+): { readonly path: string; readonly descriptor: Descriptor } | undefined {
+  const [first, second] = written;
+  if (first === undefined) return undefined;
+  if (second !== undefined)
+    throw refused(second.option, 'a helper may write one file of the host, and no more');
+  const { path, identityMount } = first;
+  const { file: parent } = walk(identityMount, partsBelow(identityMount, parentOf(path)), host);
+  if (parent === undefined) throw refused(first.option, 'the directory that it names does not exist');
+  try {
+    const descriptor = host.openPlainFile(parent, nameOf(path), privileges.user);
+    if (descriptor !== undefined) return { path, descriptor };
+  } finally {
+    host.close(parent);
+  }
+  throw refused(first.option, 'what it names is no plain file');
+}
+
+/** Its own log on the host, and nobody else's; without one it writes to what is gone with it. */
+function openLog(
+  plan: MountPlan,
+  { host, manifest }: MountContext,
+): { readonly path: string; readonly descriptor: Descriptor } | undefined {
+  if (plan.kind !== 'glusterfs') return undefined;
+  const path = logFileOf(plan);
+  const onHost = logFileOnHost(plan, manifest);
+  const directory = onHost === path ? undefined : host.openDirectory(parentOf(onHost));
+  if (directory === undefined) return undefined;
+  try {
+    const descriptor = host.openPlainFile(directory, nameOf(onHost), plan.privileges.user);
+    return descriptor === undefined ? undefined : { path, descriptor };
+  } finally {
+    host.close(directory);
+  }
+}
+
+function refused(option: string, message: string): MounterError {
+  return new MounterError(message, {
+    subject: option,
+    status: exitCode.usage,
+    errorClass: 'policy',
+    hint: `name a file in an existing directory, or leave ${option} out`,
+  });
+}

@@ -1,0 +1,43 @@
+import type { View } from '../enter.ts';
+import type { Layout } from '../layout.ts';
+import type { Manifest, ManifestMount } from '../manifest.ts';
+import { startStatdMount } from '../place-start-statd.ts';
+
+/** What each view of a rootfs has of the host; where mounts are made is in none of them. */
+
+/** By these a process would find its way to the host, or spoil what other daemons live by. */
+const forServicesAlone = ['/proc', '/sys', '/dev', '/run', '/var/lib/nfs', '/var/log/glusterfs'];
+
+/** Those of `mounts` in one view; `mounts` are of `wantedMounts`. */
+export function mountsOfView(
+  view: View,
+  mounts: readonly ManifestMount[],
+  { startStatd, startStatdOfHelpers }: Layout,
+): readonly ManifestMount[] {
+  const seen = mounts.filter(({ propagation }) => propagation !== 'shared');
+  if (view === 'services') return seen;
+  return seen
+    .filter(({ rootfs }) => !forServicesAlone.some(isIn(rootfs)))
+    .map((mount) => (mount.host === startStatd ? { ...mount, host: startStatdOfHelpers } : mount));
+}
+
+function isIn(path: string): (directory: string) => boolean {
+  return (directory) => path === directory || path.startsWith(`${directory}/`);
+}
+
+/** Those of the manifest, and the start-statd that is ours. */
+export function wantedMounts(layout: Layout, manifest: Manifest): readonly ManifestMount[] {
+  return [...manifest.mounts.mounter, startStatdMount(layout, manifest)];
+}
+
+/** The device nodes of the helpers' view, beside those that a filesystem of the manifest names: as in a container. */
+export const usualDevices: readonly (readonly [name: string, major: number, minor: number])[] = [
+  ['null', 1, 3],
+  ['zero', 1, 5],
+  ['full', 1, 7],
+  ['random', 1, 8],
+  ['urandom', 1, 9],
+];
+
+/** Misc device 229, whether its module is loaded yet or not. @see Documentation/admin-guide/devices.txt */
+export const fuseDevice = ['fuse', 10, 229] as const;
