@@ -247,7 +247,8 @@ keeps it so, from the image that npm run image makes. A node is ready when mount
       --toleration KEY[=VALUE][:EFFECT]   may be repeated; every taint if left out
       --max-unavailable N|N%   how many nodes a new image goes to at a time: 10% if left out
       --enabled false      the gate: the mounter is off on all nodes, the host's own tools are left
-      --settings FILE      JSON: sections of rootfs-manifest.json to lay over the image's, such as policy
+      --settings FILE      JSON to lay over the image's rootfs-manifest.json: enabled, enter, limits, policy,
+                           resolver, log. All else is refused: it would make root of who edits a ConfigMap
       --helpers            place mount.nfs and the like too, for kubelets without the flag
       --remove             undo on each node what the DaemonSet did; then delete it
       --home DIR           MOUNTER_HOME on the nodes
@@ -273,7 +274,8 @@ the image, checks their digests, and prepares the node at each boot before kubel
 What the container of mounter manifest daemonset runs: on its node, in the host's mount namespace, it
 installs the tools that its image holds, prepares the node, and looks again every 60 s; what is in order
 stays as it is. Settings are read from /etc/containerized-mounter/settings.json, whenever they change:
-sections of rootfs-manifest.json, such as {"enabled": false} or {"limits": {"mountSeconds": 60}}.
+enabled, enter, limits, policy, resolver and log, as rootfs-manifest.json has them, such as {"enabled": false}
+or {"limits": {"mountSeconds": 60}}. With any other the node stays as it is, and is not ready.
 
       --helpers            place mount.nfs and the like too
       --remove             take the helpers away and undo prepare; waits for mounted volumes

@@ -1,6 +1,9 @@
-import { readFileSync } from 'node:fs';
+import { closeSync, openSync, readSync } from 'node:fs';
+import { exitCode } from '../exit-codes.ts';
 import { type DaemonSetRequest, daemonSetDocuments, type Toleration } from '../fleet/daemonset.ts';
 import { yamlText } from '../fleet/yaml.ts';
+import { parseSettings } from '../node-agent/settings.ts';
+import { longestText } from '../node-agent/strict-json.ts';
 import { defaultHome } from '../rootfs/layout.ts';
 import { type Flags, parseFlags } from './flags.ts';
 import { badFlag, fitting, pinnedReference, plainPath, requiredFlag } from './manifest-flags.ts';
@@ -96,23 +99,29 @@ function minorOf(word: string): number {
   return Number(fitting('kubernetes', word, /^1\.\d{1,2}$/, '1.29').slice(2));
 }
 
-/** `--enabled false` is the gate; `--settings FILE` is all of them. */
+/**
+ * `--enabled false` is the gate; `--settings FILE` is all of them.
+ * @throws MounterError (usage) for what a node would refuse, in the same words.
+ */
 function settingsOf(flags: Flags): string {
   const file = flags.value('settings');
-  const settings = file === undefined ? {} : readSettings(file);
+  const settings =
+    file === undefined ? {} : parseSettings(readSettingsFile(file), `--settings ${file}`, exitCode.usage);
   const enabled = flags.value('enabled');
-  if (enabled !== undefined) {
-    fitting('enabled', enabled, /^(true|false)$/, 'false');
-    settings.enabled = enabled === 'true';
-  }
-  return JSON.stringify(settings, undefined, 2);
+  if (enabled === undefined) return JSON.stringify(settings, undefined, 2);
+  fitting('enabled', enabled, /^(true|false)$/, 'false');
+  return JSON.stringify({ ...settings, enabled: enabled === 'true' }, undefined, 2);
 }
 
-function readSettings(file: string): Record<string, unknown> {
+/** No more of it than settings may have, and one byte: it may be /dev/zero. */
+function readSettingsFile(file: string): string {
   try {
-    const settings: unknown = JSON.parse(readFileSync(file, 'utf8'));
-    if (typeof settings === 'object' && settings !== null && !Array.isArray(settings)) return { ...settings };
-    throw new Error('is no JSON object');
+    const fd = openSync(file, 'r');
+    try {
+      return readUpTo(fd, longestText + 1);
+    } finally {
+      closeSync(fd);
+    }
   } catch (error) {
     throw badFlag(
       'settings',
@@ -120,4 +129,12 @@ function readSettings(file: string): Record<string, unknown> {
       'name a file such as {"enabled": false}',
     );
   }
+}
+
+function readUpTo(fd: number, limit: number): string {
+  const bytes = Buffer.alloc(limit);
+  let length = 0;
+  for (let read = 1; read > 0 && length < limit; length += read)
+    read = readSync(fd, bytes, length, limit - length, null);
+  return bytes.toString('utf8', 0, length);
 }

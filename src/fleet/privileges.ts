@@ -15,7 +15,8 @@ export const capabilities: readonly string[] = [
 export const comments = {
   noToken: 'The agent never talks to the API server.',
   namespace: "Of the Pod Security levels only this one lets a Pod use the host's process ids.",
-  settings: `The settings of every node: sections of rootfs-manifest.json, laid over the image's own. The gate:
+  settings: `The settings of every node, laid over the image's own: enabled, enter, limits, policy, resolver, log.
+Nothing that chooses a program, a mount or a path is taken from here. The gate:
   {"enabled": false}
 turns the mounter off on all nodes, within about a minute, and leaves the host's own tools. Nothing is
 restarted; volumes that are mounted stay.`,

@@ -1,16 +1,29 @@
 import { MounterError } from '../errors.ts';
 import { exitCode } from '../exit-codes.ts';
 import { type Manifest, parseManifest } from '../rootfs/manifest.ts';
+import { isObject, objectionTo } from './settable.ts';
+import { parseStrictly } from './strict-json.ts';
 
 /**
  * An operator's settings for all nodes: sections of rootfs-manifest.json that are laid over the image's own,
  * such as `{"enabled": false}` or `{"limits": {"mountSeconds": 60}}`. Objects are merged, all else replaced.
  */
 
-/** What is the image's own: a setting would only make it wrong. */
-const imageSections = ['$schema', 'formatVersion', 'rootfs'];
-
 type Json = Readonly<Record<string, unknown>>;
+
+/**
+ * The settings in `text`; none where it is empty. The same check, with the same words, where they are printed for
+ * the cluster and where they arrive on a node: a ConfigMap can be edited on the way.
+ * @param subject where they are from, for messages.
+ * @throws MounterError with `status` that names the setting, and why a ConfigMap may not have it.
+ */
+export function parseSettings(text: string, subject: string, status: number): Json {
+  const json = text.trim() === '' ? {} : readJson(text, subject, status);
+  if (!isObject(json)) throw settingsError('is no JSON object', subject, status);
+  const objection = objectionTo(json);
+  if (objection !== undefined) throw settingsError(objection.message, subject, status, objection.hint);
+  return json;
+}
 
 /**
  * The manifest with `settings` in it; the very same text where there are none.
@@ -22,9 +35,7 @@ export function applySettings(
   settings: string,
   subject: string,
 ): { readonly text: string; readonly manifest: Manifest } {
-  const wanted = parseSettings(settings, subject);
-  const wrong = imageSections.find((name) => Object.hasOwn(wanted, name));
-  if (wrong !== undefined) throw settingsError(subject, `${wrong}: is the image's own`);
+  const wanted = parseSettings(settings, subject, exitCode.system);
   const text =
     Object.keys(wanted).length === 0
       ? manifestText
@@ -32,15 +43,12 @@ export function applySettings(
   return { text, manifest: parseManifest(text, subject) };
 }
 
-function parseSettings(text: string, subject: string): Json {
-  let json: unknown;
+function readJson(text: string, subject: string, status: number): unknown {
   try {
-    json = text.trim() === '' ? {} : JSON.parse(text);
+    return parseStrictly(text);
   } catch (error) {
-    throw settingsError(subject, `not valid JSON: ${(error as Error).message}`);
+    throw settingsError((error as Error).message, subject, status);
   }
-  if (isObject(json)) return json;
-  throw settingsError(subject, 'is no JSON object');
 }
 
 function merge(below: unknown, above: unknown): unknown {
@@ -51,14 +59,11 @@ function merge(below: unknown, above: unknown): unknown {
   );
 }
 
-function isObject(value: unknown): value is Json {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
-
-function settingsError(subject: string, message: string): MounterError {
-  return new MounterError(message, {
-    subject,
-    status: exitCode.system,
-    hint: 'mend settings.json in the ConfigMap; mounter help node-agent shows an example',
-  });
+function settingsError(
+  message: string,
+  subject: string,
+  status: number,
+  hint = 'mend it; mounter help node-agent shows an example',
+): MounterError {
+  return new MounterError(message, { subject, status, hint });
 }

@@ -55,7 +55,8 @@ const filesystem = v.strictObject({
 
 const daemon = v.strictObject({
   path: absolutePath,
-  arguments: v.array(v.string()),
+  /** As execve(2) takes them: its words end at a NUL. */
+  arguments: v.array(v.pipe(v.string(), v.regex(/^[^\x00]*$/, 'must have no NUL in it'))),
 });
 
 const mount = v.strictObject({

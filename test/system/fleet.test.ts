@@ -7,11 +7,14 @@ import { execa } from 'execa';
 import { parse, parseAllDocuments } from 'yaml';
 import { ensureInstalled, fetchPackages, unpackInto } from '../../scripts/debian.ts';
 import { cacheDirectory, distDirectory, mounterExecutable, repository } from '../../scripts/paths.ts';
+import { formatError, MounterError } from '../../src/errors.ts';
 import { cloudInitText } from '../../src/fleet/cloud-init.ts';
 import { yamlText } from '../../src/fleet/yaml.ts';
+import { applySettings } from '../../src/node-agent/settings.ts';
 import { schemaErrorsOfAll } from '../fixtures/kubernetes-schema.ts';
 import { dist, mounterHome, ScratchNode, shared } from '../fixtures/namespace.ts';
 import { anImage, printedDocuments } from '../fixtures/node-agent.ts';
+import { manifestText } from '../fixtures/rootfs-versions.ts';
 import { makeSbinWritable } from '../fixtures/writable-sbin.ts';
 
 /** What `mounter manifest` prints: by the published schemas, and run. */
@@ -108,6 +111,37 @@ test('the flags come out where they belong', async (t) => {
     'container.apparmor.security.beta.kubernetes.io/node-agent': 'unconfined',
   });
   t.deepEqual(old.spec.containers[0].env, [{ name: 'MOUNTER_HOME', value: '/opt/mounter' }]);
+});
+
+test('a file is refused as a node would refuse it: the same line, and the same hint', async (t) => {
+  const directory = mkdtempSync(join(tmpdir(), 'fleet-'));
+  const file = join(directory, 'settings.json');
+  try {
+    for (const [settings, says] of [
+      [
+        '{"daemons": {"rpcbind": {"path": "/bin/sh"}}}',
+        /daemons\.rpcbind\.path: a ConfigMap may not set this: /,
+      ],
+      ['{"mounts": {"mounter": []}}', /mounts\.mounter: a ConfigMap may not set this: /],
+      ['{"enabled": true, "enabled": false}', /enabled: stands there twice\n/],
+      ['{"__proto__": {}}', /__proto__: there is no such setting\n/],
+      [`[${'['.repeat(30_000)}`, /is nested in more than 16 levels\n/],
+      [`"${'x'.repeat(70_000)}"`, /is longer than 64 KiB\n/],
+    ] as const) {
+      writeFileSync(file, settings);
+      const { exitCode, stdout, stderr } = await run('daemonset', '--image', anImage, '--settings', file);
+      t.deepEqual([exitCode, stdout], [1, '']);
+      t.regex(stderr, says);
+      const onNode = t.throws(() => applySettings(manifestText, settings, 'here'), {
+        instanceOf: MounterError,
+      });
+      t.is(stderr, formatError(onNode as MounterError).replace('here', `--settings ${file}`));
+    }
+    const endless = await run('daemonset', '--image', anImage, '--settings', '/dev/zero');
+    t.regex(endless.stderr, /is longer than 64 KiB\n/);
+  } finally {
+    rmSync(directory, { recursive: true, force: true });
+  }
 });
 
 test('settings of a file, and every privilege explained', async (t) => {

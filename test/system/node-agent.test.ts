@@ -126,11 +126,17 @@ test.serial('the agent keeps its node so, follows the settings, and ends at SIGT
   setSettings(node, { limits: { mountSeconds: 'long' } });
   await until('not valid: the node stays as it is, and is no longer ready', async () => !(await isReady()));
   t.is(JSON.parse(node.read(`${mounterHome}/rootfs-manifest.json`)).limits.mountSeconds, 7);
+  const asBefore = node.read(`${mounterHome}/rootfs-manifest.json`);
+  setSettings(node, { limits: { mountSeconds: 8 }, daemons: { rpcbind: { path: '/bin/sh' } } });
+  await setTimeout(6000);
+  t.is(node.read(`${mounterHome}/rootfs-manifest.json`), asBefore, 'not even what is allowed in it');
+  t.false(await isReady());
   const [agent] = node.processesOf('mounter').filter(({ commandLine }) => !commandLine.includes('--check'));
   await node.shell(`kill -TERM ${agent?.pid}`);
   const { status, stdout, stderr } = await running;
   t.is(status, 0);
   t.regex(stderr, /settings\.json: limits\.mountSeconds: /);
+  t.regex(stderr, /settings\.json: daemons\.rpcbind\.path: a ConfigMap may not set this: .*\nhint: /);
   const lines = stdout.split('\n');
   const repeated = lines.filter((line, i) => line !== '' && line === lines[i - 1]);
   t.deepEqual(repeated, [], 'the same words are said once');

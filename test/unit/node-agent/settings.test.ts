@@ -1,8 +1,10 @@
 import { readFileSync } from 'node:fs';
 import test from 'ava';
 import fc from 'fast-check';
-import { applySettings } from '../../../src/node-agent/settings.ts';
-import { parseManifest } from '../../../src/rootfs/manifest.ts';
+import { formatError, MounterError } from '../../../src/errors.ts';
+import { exitCode } from '../../../src/exit-codes.ts';
+import { applySettings, parseSettings } from '../../../src/node-agent/settings.ts';
+import { manifestSchema, parseManifest } from '../../../src/rootfs/manifest.ts';
 
 const text = readFileSync(new URL('../../../rootfs-manifest.json', import.meta.url), 'utf8');
 const apply = (settings: unknown) => applySettings(text, JSON.stringify(settings), 'settings.json');
@@ -16,15 +18,17 @@ test('objects are merged, all else is replaced', (t) => {
   const { manifest } = apply({
     enabled: false,
     limits: { mountSeconds: 60 },
-    daemons: { rpcbind: { arguments: ['-w', '-h', '127.0.0.1'] } },
+    policy: { portmapper: ['192.0.2.1'], options: { required: ['nosuid'] } },
   });
   t.false(manifest.enabled);
   t.deepEqual(manifest.limits, { ...before.limits, mountSeconds: 60 });
-  t.deepEqual(manifest.daemons, {
-    ...before.daemons,
-    rpcbind: { ...before.daemons.rpcbind, arguments: ['-w', '-h', '127.0.0.1'] },
+  t.deepEqual(manifest.policy, {
+    ...before.policy,
+    portmapper: ['192.0.2.1'],
+    options: { required: ['nosuid'] },
   });
   t.deepEqual(manifest.mounts, before.mounts);
+  t.deepEqual(manifest.daemons, before.daemons);
 });
 
 test('applied to its own result it changes nothing; what is printed is what is parsed', (t) => {
@@ -53,21 +57,135 @@ test('applied to its own result it changes nothing; what is printed is what is p
   );
 });
 
+/** Why a setting is refused, whatever its value. */
+const program = /: a ConfigMap may not set this: it chooses a program that runs as root on every node$/;
+const hostFiles = /: a ConfigMap may not set this: it chooses what of the host's files is in the rootfs$/;
+const ofTheImage = /: a ConfigMap may not set this: it is the image's own$/;
+const none = /: there is no such setting$/;
+const deep = (levels: number) => `{"limits": ${'['.repeat(levels)}${']'.repeat(levels)}}`;
+const both = (path: string, why: RegExp) => new RegExp(`^${path.replaceAll('.', '\\.')}${why.source}`);
+
 const refused: readonly (readonly [settings: string, message: RegExp])[] = [
   ['{', /^not valid JSON: /],
   ['[]', /^is no JSON object$/],
   ['null', /^is no JSON object$/],
-  ['{"rootfs": {"digest": "x"}}', /^rootfs: is the image's own$/],
-  ['{"formatVersion": 2}', /^formatVersion: is the image's own$/],
-  ['{"enabeld": false}', /^enabeld: /],
+  ['"enabled"', /^is no JSON object$/],
+  ['{"rootfs": {"digest": "x"}}', both('rootfs.digest', ofTheImage)],
+  ['{"formatVersion": 2}', both('formatVersion', ofTheImage)],
+  ['{"$schema": "x"}', /^\$schema: a ConfigMap may not set this: it is the image's own$/],
+  ['{"enabeld": false}', both('enabeld', none)],
+  ['{"limits": {"mountSecond": 1}}', both('limits.mountSecond', none)],
   ['{"enabled": "no"}', /^enabled: /],
+  ['{"enabled": null}', /^enabled: /],
+  ['{"enabled": [false]}', /^enabled: /],
   ['{"limits": {"mountSeconds": 0}}', /^limits\.mountSeconds: /],
   ['{"limits": null}', /^limits: /],
-  ['{"__proto__": {"enabled": false}}', /./],
+  ['{"limits": [60]}', /^limits/],
+  ['{"__proto__": {"enabled": false}}', both('__proto__', none)],
+  ['{"limits": {"__proto__": {"mountSeconds": 1}}}', both('limits.__proto__', none)],
+  ['{"policy": {"options": {"nfs": {"constructor": 1}}}}', both('policy.options.nfs.constructor', none)],
+  ['{"toString": 1}', both('toString', none)],
+  ['{"enabled": true, "enabled": false}', /^enabled: stands there twice$/],
+  ['{"enabled": true, "\\u0065nabled": false}', /^enabled: stands there twice$/],
+  [
+    '{"log": {"to": "none"}, "limits": {"mountSeconds": 9, "mountSeconds": 8}}',
+    /^limits\.mountSeconds: stands there twice$/,
+  ],
+  [deep(17), /^is nested in more than 16 levels$/],
+  [deep(30_000), /^is nested in more than 16 levels$/],
+  [`{"enabled": false, "x": "${'x'.repeat(65_536)}"}`, /^is longer than 64 KiB$/],
+  ['{"daemons": {"rpcbind": {"path": "/bin/sh"}}}', both('daemons.rpcbind.path', program)],
+  ['{"daemons": {"statd": {"arguments": ["-c", "id"]}}}', both('daemons.statd.arguments', program)],
+  ['{"daemons": {"startStatd": "/bin/sh"}}', both('daemons.startStatd', program)],
+  ['{"daemons": {}}', both('daemons', program)],
+  ['{"daemons": null}', both('daemons', program)],
+  [
+    '{"enabled": true, "filesystems": {"nfs": {"helper": "/bin/sh"}}}',
+    both('filesystems.nfs.helper', program),
+  ],
+  ['{"filesystems": {"x": {}}}', both('filesystems.x', program)],
+  ['{"mounts": {"mounter": [{"host": "/", "rootfs": "/mnt"}]}}', both('mounts.mounter', hostFiles)],
+  ['{"mounts": {"kubelet": []}}', both('mounts.kubelet', hostFiles)],
+  ...['/etc/cron.d/x', '/var/log/auth.log', '/var/log/containerized-mounter/a/b'].map(
+    (file) =>
+      [
+        `{"log": {"file": "${file}"}}`,
+        /^log\.file: a ConfigMap may not set this to a file that is not directly in /,
+      ] as const,
+  ),
+  ['{"log": {"file": "/var/log/containerized-mounter/../auth.log"}}', /^log\.file: /],
+  [
+    '{"policy": {"options": {"forbidden": []}}}',
+    /^policy\.options\.forbidden: a ConfigMap may not set this without "@default"/,
+  ],
+  [
+    '{"policy": {"options": {"forbidden": ["nolock"]}}}',
+    /^policy\.options\.forbidden: .* without "@default"/,
+  ],
+  [
+    '{"policy": {"options": {"glusterfs": {"forbidden": ["x"]}}}}',
+    /^policy\.options\.glusterfs\.forbidden: .* without "@default"/,
+  ],
+  ['{"policy": {"portmapper": "0.0.0.0 -x"}}', /^policy\.portmapper/],
+  ['{"resolver": {"nameservers": ["10.0.0.1\\noptions x"]}}', /^resolver\.nameservers/],
+  ['{"resolver": {"searches": ["a b"]}}', /^resolver\.searches/],
 ];
 for (const [settings, message] of refused) {
-  test(`refused: ${settings}`, (t) => {
+  test(`refused: ${settings.slice(0, 80)} (${settings.length})`, (t) => {
     const error = t.throws(() => applySettings(text, settings, 'settings.json'), { message });
-    t.is((error as { subject?: string }).subject, 'settings.json');
+    t.like(error, { subject: 'settings.json', status: exitCode.system });
+    t.regex((error as MounterError).hint ?? '', /./);
+    t.is(formatError(error as MounterError).split('\n').length, 3, 'one line, and one hint');
+    const printed = t.throws(() => parseSettings(settings, 'FILE', exitCode.usage), { message });
+    t.like(printed, { subject: 'FILE', status: exitCode.usage, hint: (error as MounterError).hint });
   });
 }
+
+const taken: readonly unknown[] = [
+  { enabled: false },
+  { enter: 'chroot' },
+  { limits: { connectSeconds: 1 } },
+  { policy: { options: { forbidden: ['nolock', '@default'], nfs: { forbidden: ['@default'] } } } },
+  { policy: { options: { glusterfs: { required: ['log-level'] } } } },
+  { resolver: { mode: 'merge', nameservers: ['10.96.0.10'], searches: ['svc.cluster.local'] } },
+  { log: { to: 'journal', file: '/var/log/containerized-mounter/other.log', maximumBytes: 65536 } },
+];
+for (const settings of taken)
+  test(`taken: ${JSON.stringify(settings)}`, (t) => t.notThrows(() => apply(settings)));
+
+test('what a ConfigMap may set is a list: a new section of the manifest is not on it by itself', (t) => {
+  const manifest = JSON.parse(text);
+  const whole: Readonly<Record<string, unknown>> = { ...manifestSchema.entries, ...manifest };
+  const mayBeSet = Object.keys(whole).filter((section) => {
+    const value = manifest[section] ?? { enabled: true, $schema: 'x' }[section] ?? {};
+    try {
+      parseSettings(JSON.stringify({ [section]: value }), 'x', exitCode.system);
+      return true;
+    } catch {
+      return false;
+    }
+  });
+  t.deepEqual(mayBeSet.sort(), ['enabled', 'enter', 'limits', 'log', 'policy', 'resolver']);
+});
+
+test('a hint followed literally leads on', (t) => {
+  const hintOf = (settings: string) =>
+    (t.throws(() => parseSettings(settings, 'x', exitCode.system)) as MounterError).hint ?? '';
+  t.is(hintOf('{"enabeld": false}'), 'did you mean enabled?');
+  t.regex(hintOf('{"daemons": {}}'), /write it to rootfs-manifest\.json, build the image again/);
+  const [, file] = /name a file such as (\S+),/.exec(hintOf('{"log": {"file": "/etc/x"}}')) ?? [];
+  t.notThrows(() => apply({ log: { file } }));
+});
+
+test('whatever it is, it is taken whole or refused with a message', (t) => {
+  fc.assert(
+    fc.property(fc.jsonValue({ maxDepth: 6 }), (settings) => {
+      try {
+        apply(settings);
+      } catch (error) {
+        t.true(error instanceof MounterError);
+      }
+    }),
+    { numRuns: 300 },
+  );
+});

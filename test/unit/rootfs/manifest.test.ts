@@ -58,6 +58,11 @@ const wrong: readonly (readonly [path: Path, value: unknown, message: RegExp])[]
   [['rootfs', 'packages', 0, 'sha256'], 'x', /^rootfs\.packages\.0\.sha256: must be 64 hexadecimal digits$/],
   [['rootfs', 'architecture'], 'm68k', /^rootfs\.architecture: /],
   [['daemons', 'statd', 'arguments'], '--no-notify', /^daemons\.statd\.arguments: /],
+  [
+    ['daemons', 'rpcbind', 'arguments'],
+    ['-w', '-h\0'],
+    /^daemons\.rpcbind\.arguments\.1: must have no NUL in it$/,
+  ],
   [['mounts', 'mounter', 0, 'create'], '755', /^mounts\.mounter\.0\.create: must be an octal mode/],
   [['mounts', 'mounter', 1, 'host'], 7, /^mounts\.mounter\.1\.host: /],
   [['mounts', 'mounter', 0, 'propagation'], 'private', /^mounts\.mounter: needs a shared mount/],

@@ -1,0 +1,134 @@
+import { dirname } from 'node:path';
+import * as v from 'valibot';
+import { nearest } from '../nearest.ts';
+import { defaultPlace } from '../record/destination.ts';
+import { manifestSchema } from '../rootfs/manifest.ts';
+
+/**
+ * Which settings a ConfigMap may have. Whoever may edit a ConfigMap of one namespace is not root on the nodes, and
+ * must not become it: so nothing that names a program, its arguments, a path of the host or a file that root
+ * writes. All that stands in the image's own manifest, which is pinned by its digest in the DaemonSet.
+ */
+
+const { enabled, enter, limits, policy, resolver, log } = manifestSchema.entries;
+
+/** The list: these, and what is below them. */
+const settableSchema = v.partial(
+  v.strictObject({ enabled, enter, limits: v.partial(limits), policy, resolver, log }),
+);
+const settable = Object.keys(settableSchema.entries);
+
+const program = 'it chooses a program that runs as root on every node';
+const ofTheImage = "it is the image's own";
+/** The sections of the manifest that a ConfigMap may not set, and why. */
+const reasons: Readonly<Record<Exclude<keyof typeof manifestSchema.entries, Settable>, string>> = {
+  filesystems: program,
+  daemons: program,
+  mounts: "it chooses what of the host's files is in the rootfs",
+  rootfs: ofTheImage,
+  formatVersion: ofTheImage,
+  $schema: ofTheImage,
+};
+type Settable = keyof typeof settableSchema.entries;
+
+/** What is wrong with a setting: its path and why in one line, and what to do. */
+export interface Objection {
+  readonly message: string;
+  readonly hint: string;
+}
+
+type Json = Readonly<Record<string, unknown>>;
+
+const intoTheImage =
+  'take it out; if it is meant so, write it to rootfs-manifest.json, build the image again (npm run rootfs, npm run image) and name its new digest';
+
+/** @returns undefined where a ConfigMap may have all of them, and each has a value that it may have. */
+export function objectionTo(settings: Json): Objection | undefined {
+  return (
+    objectionToNames(settings) ??
+    objectionToValues(settings) ??
+    objectionToLogFile(settings) ??
+    objectionToForbidden(settings)
+  );
+}
+
+function objectionToNames(settings: Json): Objection | undefined {
+  const [strange] = membersOf(settings).filter(({ name }) => name in {});
+  if (strange !== undefined) return noSuchSetting(strange.path, undefined);
+  for (const [section, value] of Object.entries(settings)) {
+    if (settable.includes(section)) continue;
+    if (!Object.hasOwn(reasons, section)) return noSuchSetting(section, nearest(section, settable));
+    const reason = reasons[section as keyof typeof reasons];
+    const [first = section] = leavesOf(section, value);
+    return { message: `${first}: a ConfigMap may not set this: ${reason}`, hint: intoTheImage };
+  }
+  return undefined;
+}
+
+function noSuchSetting(path: string, meant: string | undefined): Objection {
+  const hint =
+    meant === undefined
+      ? `take it out; a ConfigMap may set ${settable.join(', ')}, as rootfs-manifest.json has them`
+      : `did you mean ${meant}?`;
+  return { message: `${path}: there is no such setting`, hint };
+}
+
+/** By the manifest's own schema; whether they fit what else is in the manifest is seen on the node. */
+function objectionToValues(settings: Json): Objection | undefined {
+  const result = v.safeParse(settableSchema, settings, { abortEarly: true });
+  if (result.success) return undefined;
+  const [issue] = result.issues;
+  const path = v.getDotPath(issue) ?? '';
+  if (issue.type === 'strict_object' && issue.expected === 'never') return noSuchSetting(path, undefined);
+  return { message: `${path}: ${issue.message}`, hint: 'mend this setting, or take it out' };
+}
+
+const logDirectory = dirname(defaultPlace.file);
+
+/** Root makes the file, adds to it and renames it when it is full: another's log would go, or sshd's keys. */
+function objectionToLogFile({ log }: Json): Objection | undefined {
+  const file = isObject(log) ? log.file : undefined;
+  if (typeof file !== 'string' || dirname(file) === logDirectory) return undefined;
+  return {
+    message: `log.file: a ConfigMap may not set this to a file that is not directly in ${logDirectory}: root writes it and renames it`,
+    hint: `name a file such as ${defaultPlace.file}, or take it out`,
+  };
+}
+
+/**
+ * A list in place of `@default` allows options that make a helper run another program, or write a file of the
+ * asker's choice: with it whoever may create a Pod would be root.
+ */
+function objectionToForbidden({ policy }: Json): Objection | undefined {
+  const options = isObject(policy) && isObject(policy.options) ? policy.options : {};
+  const lists = Object.entries({ '': options, ...options }).flatMap(([kind, rules]) =>
+    isObject(rules) && Array.isArray(rules.forbidden)
+      ? [{ path: `policy.options.${kind}${kind === '' ? '' : '.'}forbidden`, entries: rules.forbidden }]
+      : [],
+  );
+  const loose = lists.find(({ entries }) => !entries.includes('@default'));
+  if (loose === undefined) return undefined;
+  return {
+    message: `${loose.path}: a ConfigMap may not set this without "@default": authors of Pods could choose programs and files of root's`,
+    hint: `write "@default" first in it, or take it out`,
+  };
+}
+
+/** Every member at every depth, lists included. */
+function membersOf(value: unknown, at = ''): readonly { readonly name: string; readonly path: string }[] {
+  if (typeof value !== 'object' || value === null) return [];
+  return Object.entries(value).flatMap(([name, inner]) => {
+    const path = at === '' ? name : `${at}.${name}`;
+    return [...(Array.isArray(value) ? [] : [{ name, path }]), ...membersOf(inner, path)];
+  });
+}
+
+/** The paths of the values that a section sets. */
+function leavesOf(path: string, value: unknown): readonly string[] {
+  if (!isObject(value) || Object.keys(value).length === 0) return [path];
+  return Object.entries(value).flatMap(([name, inner]) => leavesOf(`${path}.${name}`, inner));
+}
+
+export function isObject(value: unknown): value is Json {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
