@@ -8,7 +8,15 @@ import { repository } from '../../scripts/paths.ts';
 import { openSource, type SourceOptions } from '../../src/image/source.ts';
 import { DockerRegistry } from '../fixtures/docker-registry.ts';
 import { type Pulled, pull } from '../fixtures/pull.ts';
-import { breakAfter, json, RegistryStandIn, send } from '../fixtures/registry-stand-in.ts';
+import {
+  type Behaviour,
+  breakAfter,
+  drip,
+  dripHead,
+  json,
+  RegistryStandIn,
+  send,
+} from '../fixtures/registry-stand-in.ts';
 import { digestOf, imageOf, indexOf, layoutOf, type TestImage, tarOf } from '../fixtures/test-image.ts';
 
 type Options = Omit<SourceOptions, 'progress'>;
@@ -29,7 +37,16 @@ async function pullUnderBun(
 }
 
 /** Waits that suit a registry on loopback. */
-const quick = { idleMs: 5_000, retries: 3, firstWaitMs: 5, longestWaitMs: 20, overallMs: 60_000 };
+const quick = {
+  idleMs: 5_000,
+  leastBytes: 1,
+  leastMs: 5_000,
+  longestMs: 60_000,
+  retries: 3,
+  firstWaitMs: 5,
+  longestWaitMs: 20,
+  overallMs: 60_000,
+};
 
 const scratch = mkdtempSync(join(tmpdir(), 'registry-test-'));
 test.after.always(() => rmSync(scratch, { recursive: true, force: true }));
@@ -89,6 +106,48 @@ function writeLayout(images: Readonly<Record<string, TestImage>>): string {
 }
 
 const layout = writeLayout({ v1: image, v2: other });
+
+const tooSlow = /: too slow: \d+ bytes\/s \(\d+ bytes in [\d.]+ s\), where 1000 bytes in 1 s are the least$/;
+const dripBody: Behaviour = (_, response, { headers, body }) =>
+  drip(response, { status: 200, headers, body: Buffer.concat([body, Buffer.alloc(100_000, ' ')]) }, 1, 50);
+const isLayer = (url: string) => digestsOf(image).some((digest) => url.includes(digest));
+const drips: Readonly<Record<string, { at: (url: string) => boolean; behave: Behaviour; says: RegExp }>> = {
+  'the manifest': { at: (url) => url.includes('/manifests/'), behave: dripBody, says: tooSlow },
+  'the configuration': {
+    at: (url) => url.includes('/blobs/') && !isLayer(url),
+    behave: dripBody,
+    says: tooSlow,
+  },
+  'a layer': {
+    at: (url) => url.includes(digestsOf(image)[1] ?? ''),
+    behave: (_, response, answer) => drip(response, answer, 1, 50),
+    says: tooSlow,
+  },
+  'a URL': { at: () => true, behave: dripBody, says: tooSlow },
+  'a token': {
+    at: (url) => url.startsWith('/token'),
+    behave: (request, response) => dripBody(request, response, json(200, { token: 'x' })),
+    says: tooSlow,
+  },
+  headers: {
+    at: (url) => url.includes('/manifests/'),
+    behave: (_, response) => {
+      response.socket?.write('HTTP/1.1 200 OK\r\n');
+      dripHead(response, 'x: y\r\n', 50);
+    },
+    says: /: the connection failed: no answer for 1\.5 s$/,
+  },
+  'answers that are none yet': {
+    at: (url) => url.includes('/manifests/'),
+    behave: (_, response) => dripHead(response, 'HTTP/1.1 102 Processing\r\n\r\n', 50),
+    says: /: the connection failed: no answer for 1\.5 s$/,
+  },
+  'one byte and no more': {
+    at: (url) => url.includes(digestsOf(image)[1] ?? ''),
+    behave: (_, response, answer) => breakAfter(response, answer, 1),
+    says: /: the connection failed: /,
+  },
+};
 
 for (const [engine, pullWith] of Object.entries(engines)) {
   test(`docker-registry, ${engine}: by tag and by digest`, async (t) => {
@@ -178,8 +237,31 @@ for (const [engine, pullWith] of Object.entries(engines)) {
     t.true(pulled.events.some((event) => event.kind === 'retry' && /no byte for 2 s/.test(event.message)));
     registry.behave = () => {};
     const silent = await pullWith(reference, options);
-    t.regex(silent.error?.message ?? '', /no byte for 2 s/);
+    t.regex(silent.error?.message ?? '', /no answer for 2 s/);
   });
+
+  for (const [what, { at, behave, says }] of Object.entries(drips))
+    test(`${engine}: a server that drips ${what}: ended, tried again, then told of`, async (t) => {
+      let asked = 0;
+      await using registry = await RegistryStandIn.start((request, response, answer) => {
+        if (!at(request.url ?? '')) return send(request, response, answer);
+        asked += 1;
+        return behave(request, response, answer);
+      });
+      registry.tokens = what === 'a token';
+      const word = what === 'a URL' ? `http://${registry.address}/rootfs.tar` : registry.add(image);
+      const patience = { ...quick, idleMs: 1500, leastBytes: 1000, leastMs: 1000, retries: 1 };
+      const options = optionsFor(t.title, { patience });
+      const begun = performance.now();
+      const { error, events } = await pullWith(word, options);
+      t.regex(error?.message ?? '', says);
+      t.true(error?.message.includes(`${registry.address}: `), error?.message);
+      t.is(asked, 2);
+      t.true(events.some((event) => event.kind === 'retry' && says.test(event.message)));
+      t.regex(error?.hint ?? '', /run the same command again/);
+      t.true(performance.now() - begun < 30_000);
+      t.deepEqual(readdirSync(options.downloadDirectory), []);
+    });
 
   test(`${engine}: a redirect to another host goes there without credentials`, async (t) => {
     await using store = await RegistryStandIn.start();

@@ -3,6 +3,7 @@ import { isErrnoException } from '../../host/system-error.ts';
 import { sourceError } from '../source/source-error.ts';
 import { type HttpResponse, SilenceError } from './http.ts';
 import { RedirectError } from './http-client.ts';
+import { SlownessError } from './pace.ts';
 import { Transient } from './transient.ts';
 
 /** What was being done when it failed, for the message. */
@@ -19,8 +20,12 @@ export function networkFailure(error: unknown, doing: Doing, hasProgressed = fal
   if (error instanceof RedirectError)
     return failure(doing, `answers with ${error.message}`, 'look at the registry');
   if (isCertificateError(error)) return certificateFailure(error, doing);
-  if (!(error instanceof SilenceError) && !isNetworkError(error)) return asError(error);
   const { host } = doing;
+  if (error instanceof SlownessError) {
+    const hint = `look at ${host} and the line to it, then run the same command again; or bring the image to this node as a file, and install that`;
+    return new Transient(failure(doing, `too slow: ${error.message}`, hint, error), 0, hasProgressed);
+  }
+  if (!(error instanceof SilenceError) && !isNetworkError(error)) return asError(error);
   const hint = `check that ${host} can be reached from this node, then run the same command again`;
   return new Transient(
     failure(doing, `the connection failed: ${error.message}`, hint, error),

@@ -5,7 +5,7 @@ import { exitCode } from '../../exit-codes.ts';
 import type { SourceOptions } from '../source/options.ts';
 import { exchange, type HttpResponse } from './http.ts';
 import { isLoopback } from './loopback.ts';
-import { networkPatience } from './patience.ts';
+import { networkPatience, type Patience } from './patience.ts';
 
 /** A redirect that leads where we do not go. */
 export class RedirectError extends Error {}
@@ -17,13 +17,13 @@ const mostRedirects = 5;
 export class HttpClient {
   readonly #ca: readonly string[] | undefined;
   readonly #plainHttp: boolean;
-  readonly #idleMs: number;
+  readonly #patience: Patience;
 
   /** @throws MounterError (usage) when there is no certificate in `caFile`. */
   constructor({ caFile, plainHttp, patience = networkPatience }: SourceOptions) {
     this.#ca = caFile === undefined ? undefined : [...rootCertificates, readCertificates(caFile)];
     this.#plainHttp = plainHttp;
-    this.#idleMs = patience.idleMs;
+    this.#patience = patience;
   }
 
   /** Whether the host may be spoken to without TLS. */
@@ -60,7 +60,7 @@ export class HttpClient {
     signal: AbortSignal,
     form?: URLSearchParams,
   ): Promise<HttpResponse> {
-    const settings = { ca: this.#ca, idleMs: this.#idleMs, signal };
+    const settings = { ca: this.#ca, patience: this.#patience, signal };
     return exchange({ url, headers, ...settings, ...(form === undefined ? {} : { form }) });
   }
 

@@ -1,5 +1,7 @@
 import { type IncomingHttpHeaders, type IncomingMessage, request as requestPlain } from 'node:http';
 import { request as requestTls } from 'node:https';
+import { Pace } from './pace.ts';
+import type { Patience } from './patience.ts';
 
 /**
  * One HTTP exchange. By node:http and not fetch, as only they take a private CA under bun and Node alike, and
@@ -12,14 +14,14 @@ export interface HttpRequest {
   readonly form?: URLSearchParams;
   /** Certificates to trust, PEM; the runtime's own when undefined. */
   readonly ca: readonly string[] | undefined;
-  readonly idleMs: number;
+  readonly patience: Patience;
   readonly signal: AbortSignal;
 }
 
-/** The server has sent nothing for `idleMs`. */
+/** The server has sent nothing for `idleMs`, or no whole answer: its headers may come as slowly as its body. */
 export class SilenceError extends Error {
-  constructor(idleMs: number) {
-    super(`no byte for ${idleMs / 1000} s`);
+  constructor(idleMs: number, isAnswered: boolean) {
+    super(`no ${isAnswered ? 'byte' : 'answer'} for ${idleMs / 1000} s`);
   }
 }
 
@@ -29,24 +31,31 @@ export class HttpResponse {
   readonly url: URL;
   readonly status: number;
   readonly headers: IncomingHttpHeaders;
+  /** What it was asked with. */
+  readonly patience: Patience;
   readonly #message: IncomingMessage;
   readonly #watch: Watch;
 
-  constructor(url: URL, message: IncomingMessage, watch: Watch) {
+  constructor(url: URL, message: IncomingMessage, watch: Watch, patience: Patience) {
     this.url = url;
     this.status = message.statusCode ?? 0;
     this.headers = message.headers;
     this.#message = message;
     this.#watch = watch;
+    this.patience = patience;
   }
 
-  /** @throws when the connection breaks or the server falls silent before the end. */
+  /** @throws when the connection breaks, or the server falls silent or behind the least speed before the end. */
   async *[Symbol.asyncIterator](): AsyncGenerator<Buffer, void> {
     try {
+      const pace = new Pace(this.patience);
+      let before = performance.now();
       for await (const chunk of this.#message) {
+        pace.received((chunk as Buffer).length, performance.now() - before);
         yield chunk as Buffer;
         // What the reader did meanwhile is not the server's silence.
         this.#watch.refresh();
+        before = performance.now();
       }
     } catch (error) {
       throw this.#watch.reason ?? error;
@@ -78,20 +87,26 @@ export class HttpResponse {
 /** Ends an exchange when the server is silent or the caller has had enough. */
 class Watch {
   reason: unknown;
+  #isAnswered = false;
   readonly #timer: NodeJS.Timeout;
   readonly #signal: AbortSignal;
   readonly #onAbort: () => void;
 
-  constructor({ idleMs, signal }: HttpRequest, end: (reason: Error) => void) {
+  constructor({ patience: { idleMs }, signal }: HttpRequest, end: (reason: Error) => void) {
     const stop = (reason: unknown) => {
       this.reason = reason;
       this.end();
       end(reason instanceof Error ? reason : new Error('ended'));
     };
-    this.#timer = setTimeout(() => stop(new SilenceError(idleMs)), idleMs);
+    this.#timer = setTimeout(() => stop(new SilenceError(idleMs, this.#isAnswered)), idleMs);
     this.#signal = signal;
     this.#onAbort = () => stop(signal.reason);
     signal.addEventListener('abort', this.#onAbort);
+  }
+
+  answered(): void {
+    this.#isAnswered = true;
+    this.refresh();
   }
 
   refresh(): void {
@@ -118,8 +133,8 @@ export function exchange(wanted: HttpRequest): Promise<HttpResponse> {
     });
     const watch = new Watch(wanted, (reason) => request.destroy(reason));
     request.on('response', (message) => {
-      watch.refresh();
-      resolve(new HttpResponse(url, message, watch));
+      watch.answered();
+      resolve(new HttpResponse(url, message, watch, wanted.patience));
     });
     // After the response it is the body that fails.
     request.on('error', (error) => {

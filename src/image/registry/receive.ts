@@ -28,14 +28,16 @@ export function rangeHeaders(file: PartialFile): Record<string, string> {
 export async function receive(response: HttpResponse, receiving: Receiving): Promise<number> {
   const { file, doing } = receiving;
   const before = file.bytes;
+  // Of one byte at a time an hour would be full of connections.
+  const hasProgressed = () => file.bytes - before >= response.patience.leastBytes;
   try {
     const total = await beginBody(response, receiving);
     const size = receiving.size ?? total;
-    await appendBody(response, receiving, size, before);
+    await appendBody(response, receiving, size, hasProgressed);
     if (size === undefined || file.bytes === size) return file.bytes;
     const message = `the blob ended after ${file.bytes} of ${size} bytes`;
     const hint = `look at ${doing.host}, then run the same command again`;
-    throw new Transient(failure(doing, message, hint), 0, file.bytes > before);
+    throw new Transient(failure(doing, message, hint), 0, hasProgressed());
   } finally {
     response.discard();
   }
@@ -60,12 +62,12 @@ async function appendBody(
   response: HttpResponse,
   { file, doing, onBytes }: Receiving,
   size: number | undefined,
-  before: number,
+  hasProgressed: () => boolean,
 ): Promise<void> {
   const body = response[Symbol.asyncIterator]();
   for (;;) {
     const next = await body.next().catch((error) => {
-      throw networkFailure(error, doing, file.bytes > before);
+      throw networkFailure(error, doing, hasProgressed());
     });
     if (next.done) return;
     if (size !== undefined && file.bytes + next.value.length > size)
