@@ -5,7 +5,6 @@ import { untilInterrupted } from '../host/interruption.ts';
 import { installVersion } from '../image/versions/install.ts';
 import { extractInto } from '../image/versions/into.ts';
 import { explicitManifest } from '../image/versions/manifest-choice.ts';
-import { withVersionsLock } from '../image/versions/versions-lock.ts';
 import { type Layout, layoutOf } from '../rootfs/layout.ts';
 import { requireRoot } from '../rootfs/node.ts';
 import type { CommandContext } from './context.ts';
@@ -49,9 +48,7 @@ async function installRootfs(flags: Flags, fetch: FetchOptions, context: Command
   const layout = layoutFor(flags, context);
   const manifest = explicitManifest(source, flags.value('manifest'));
   const isToSwitch = !flags.has('no-switch');
-  const installed = await withVersionsLock(() =>
-    installVersion({ source, fetch, manifest, isToSwitch }, { ...context, layout }),
-  );
+  const installed = await installVersion({ source, fetch, manifest, isToSwitch }, { ...context, layout });
   const summary = `${installed.manifest.manifest.rootfs.name} ${installed.digest} in ${layout.home}`;
   const next = isToSwitch ? '' : `\nmounter rollback ${installed.digest} switches to it`;
   const text =

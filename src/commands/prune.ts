@@ -24,12 +24,10 @@ export async function pruneCommand(
     output.out('nothing is installed; nothing to do\n');
     return exitCode.success;
   }
-  const lines = await withVersionsLock(() =>
-    withNodeLock(() => {
-      if (!request.isDryRun) removeUnfinished(layout, host);
-      return prune(request, { layout, host });
-    }),
-  );
+  const lines = await withVersionsLock(async () => {
+    if (!request.isDryRun) await removeUnfinished(layout, host);
+    return await withNodeLock(() => prune(request, { layout, host }));
+  });
   output.out(lines.length === 0 ? 'nothing to remove\n' : `${lines.join('\n')}\n`);
   return exitCode.success;
 }

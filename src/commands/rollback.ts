@@ -24,7 +24,7 @@ export async function rollback(
   requireRoot(host, 'switching to another version');
   const [digest, done] = await withVersionsLock(async () => {
     const wanted = wantedVersion(layout, operands[0]);
-    removeUnfinished(layout, host);
+    await removeUnfinished(layout, host);
     const path = versionPath(layout, wanted);
     const { text, from } = manifestOf(layout, wanted, host.readText(layout.manifest));
     const manifest = parseManifest(text, from);

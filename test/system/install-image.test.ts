@@ -269,7 +269,7 @@ test.serial('ended by a signal: status 8, and nothing is left', async (t) => {
   await node.mustRun('install', offerImage(node, images.one, 'one'));
   const source = offerImage(node, images.two, 'two');
   for (const signal of ['INT', 'TERM', 'HUP']) {
-    const isBegun = `ls -A ${mounterHome}/versions | grep -q unfinished-version`;
+    const isBegun = `ls -d ${mounterHome}/versions/.unfinished-*/version >/dev/null 2>&1`;
     const script = `${mounter} install ${source} & until ${isBegun}; do :; done; kill -${signal} $!; wait $!`;
     const { status, stderr } = await node.run(['sh', '-c', script]);
     t.deepEqual([status, stderr.split('\n')[0]], [8, 'mounter: interrupted'], signal);

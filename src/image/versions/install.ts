@@ -1,5 +1,4 @@
-import { lstatSync, mkdirSync, realpathSync, renameSync, rmdirSync, rmSync } from 'node:fs';
-import { dirname } from 'node:path';
+import { lstatSync, realpathSync, renameSync } from 'node:fs';
 import { MounterError } from '../../errors.ts';
 import { exitCode } from '../../exit-codes.ts';
 import type { Host } from '../../host/host.ts';
@@ -7,18 +6,20 @@ import type { Layout } from '../../rootfs/layout.ts';
 import { unlink } from '../../rootfs/namespace/pins.ts';
 import { withNodeLock } from '../../rootfs/node-lock.ts';
 import type { ImageContent } from '../content.ts';
-import { type OpenedSource, openSource, type SourceOptions } from '../source.ts';
+import { openSource, type SourceOptions } from '../source.ts';
 import { activateVersion } from './activate.ts';
 import { checkRootfs } from './check.ts';
 import { diskUsage } from './disk-usage.ts';
 import { placeExecutables } from './executable.ts';
 import { chooseManifest, type ManifestFile } from './manifest-choice.ts';
 import { inheritResolvConf, removeImagesResolvConf } from './resolv-conf.ts';
-import { finish, removeAtExit, stage } from './stage.ts';
-import { downloadPath, removeTree, removeUnfinished, unfinishedPath } from './unfinished.ts';
+import { finish, stage } from './stage.ts';
+import { withStaging } from './staging.ts';
+import { removeTree, unfinishedPath } from './unfinished.ts';
 import { readRecord, writeRecord } from './version-record.ts';
 import { describeProcess, useOf } from './version-use.ts';
 import { installedDigests, versionPath } from './versions.ts';
+import { withVersionsLock } from './versions-lock.ts';
 import { requireDigest } from './wanted-digest.ts';
 
 /** What is to be installed. */
@@ -45,18 +46,55 @@ export interface Installed {
   readonly done: readonly string[];
 }
 
-/** Everything that can fail comes before the switch, which is one rename. Under the versions' lock. */
+interface Installing {
+  readonly content: ImageContent;
+  readonly request: InstallRequest;
+  readonly context: InstallContext;
+  readonly done: string[];
+}
+
+/**
+ * 1. What SOURCE leads to is looked up, or, from a URL, fetched. Over the network, without a lock.
+ * 2. A version that is there and whole is switched to. Under the versions' lock.
+ * 3. Any other is fetched, unpacked and tried in a place of this install's own. Without a lock: a slow registry
+ *    holds up nobody else.
+ * 4. It gets its name, unless another install was faster with the same one, and is switched to: two renames. Under
+ *    the versions' lock.
+ */
 export async function installVersion(request: InstallRequest, context: InstallContext): Promise<Installed> {
-  const { layout, host, executable } = context;
-  const done: string[] = [];
   // rpc.statd, which is not root, must find its way in.
   process.umask(0o022);
-  refuseRealRootfs(layout);
-  const firstMade = mkdirSync(layout.versions, { recursive: true, mode: 0o755 });
-  removeUnfinished(layout, host, [downloadPath(layout)]);
-  const { digest, manifest } = await fetchVersion(request, context, done).finally(() => {
-    if (firstMade !== undefined) removeEmpty(layout.versions, firstMade);
+  refuseRealRootfs(context.layout);
+  return await withStaging(context, async ({ downloads, tree }) => {
+    const opened = await openSource(request.source, { ...request.fetch, downloadDirectory: downloads });
+    try {
+      const { content } = opened;
+      requireDigest(content, request);
+      return await installContent({ content, request, context, done: [] }, tree);
+    } finally {
+      await opened.dispose();
+    }
   });
+}
+
+async function installContent(installing: Installing, tree: string): Promise<Installed> {
+  const installed = await withVersionsLock(async () => {
+    const manifest = await keepInstalled(installing);
+    return manifest === undefined ? undefined : await switchIfWanted(manifest, installing);
+  });
+  if (installed !== undefined) return installed;
+  const chosen = await unpack(tree, installing);
+  return await withVersionsLock(async () => {
+    const manifest = (await keepInstalled(installing)) ?? addVersion(tree, chosen, installing);
+    return await switchIfWanted(manifest, installing);
+  });
+}
+
+/** Everything that can fail comes before the switch, which is one rename. */
+async function switchIfWanted(
+  manifest: ManifestFile,
+  { content: { digest }, request, context: { layout, host, executable }, done }: Installing,
+): Promise<Installed> {
   if (!request.isToSwitch) return { digest, manifest, done };
   for (const path of await placeExecutables(executable, layout)) done.push(`placed ${path}`);
   const activation = { digest, manifest: manifest.manifest, manifestText: manifest.text };
@@ -64,48 +102,13 @@ export async function installVersion(request: InstallRequest, context: InstallCo
   return { digest, manifest, done };
 }
 
-async function fetchVersion(
-  request: InstallRequest,
-  context: InstallContext,
-  done: string[],
-): Promise<{ readonly digest: string; readonly manifest: ManifestFile }> {
-  const downloadDirectory = downloadPath(context.layout);
-  mkdirSync(downloadDirectory, { recursive: true, mode: 0o700 });
-  removeAtExit(downloadDirectory);
-  let opened: OpenedSource | undefined;
-  try {
-    opened = await openSource(request.source, { ...request.fetch, downloadDirectory });
-    const { content } = opened;
-    requireDigest(content, request);
-    const manifest = installedDigests(context.layout).includes(content.digest)
-      ? await keepOrRepair(content, request, context, done)
-      : await addVersion(content, request, context, done);
-    return { digest: content.digest, manifest };
-  } finally {
-    await opened?.dispose();
-    rmSync(downloadDirectory, { recursive: true, force: true });
-  }
-}
-
-/** The directories from `path` up to `top` that have stayed empty: a first install that came to nothing. */
-function removeEmpty(path: string, top: string): void {
-  try {
-    for (let way = path; way.startsWith(top); way = dirname(way)) rmdirSync(way);
-  } catch {
-    // Something is in it.
-  }
-}
-
 /** @returns the manifest it was checked against. */
-async function addVersion(
-  content: ImageContent,
-  request: InstallRequest,
-  { layout, host }: InstallContext,
-  done: string[],
+async function unpack(
+  tree: string,
+  { content, request, context: { layout, host } }: Installing,
 ): Promise<ManifestFile> {
-  const unfinished = unfinishedPath(layout, 'version');
   let manifest = request.manifest;
-  await stage(content, unfinished, async (root) => {
+  await stage(content, tree, async (root) => {
     manifest = chooseManifest(request.manifest, root, layout, content.reference);
     await checkRootfs(root, manifest.manifest, host, content.reference);
     removeImagesResolvConf(root);
@@ -113,28 +116,36 @@ async function addVersion(
     unlink(root);
     inheritResolvConf(layout, root);
   });
-  const chosen = manifest ?? chooseManifest(undefined, unfinished, layout, content.reference);
-  const { digest, reference } = content;
-  const bytes = diskUsage(unfinished);
+  return manifest ?? chooseManifest(undefined, tree, layout, content.reference);
+}
+
+/** Gives what was unpacked its name. */
+function addVersion(
+  tree: string,
+  manifest: ManifestFile,
+  { content: { digest, reference }, context: { layout, host }, done }: Installing,
+): ManifestFile {
+  const bytes = diskUsage(tree);
   const installedAt = new Date().toISOString();
   const aside = setAside(layout, digest);
   // Before the directory has its name: a version without a record would know no manifest of its own.
-  writeRecord(layout, { digest, reference, installedAt, bytes, manifest: chosen.text, previous: null });
-  finish(unfinished, versionPath(layout, digest));
+  writeRecord(layout, { digest, reference, installedAt, bytes, manifest: manifest.text, previous: null });
+  finish(tree, versionPath(layout, digest));
   if (aside !== undefined) removeTree(realpathSync(aside), host);
   done.push(`unpacked ${versionPath(layout, digest)}`);
-  return chosen;
+  return manifest;
 }
 
-/** A version that is there is kept, unless something is missing in it. */
-async function keepOrRepair(
-  content: ImageContent,
-  request: InstallRequest,
-  context: InstallContext,
-  done: string[],
-): Promise<ManifestFile> {
-  const { layout, host } = context;
-  const { digest, reference } = content;
+/**
+ * A version that is there and whole goes on with the manifest that is wanted now.
+ * @returns undefined where there is none, or it is damaged and can be exchanged.
+ */
+async function keepInstalled({
+  content: { digest, reference },
+  request,
+  context: { layout, host },
+}: Installing): Promise<ManifestFile | undefined> {
+  if (!installedDigests(layout).includes(digest)) return undefined;
   const path = versionPath(layout, digest);
   const manifest = chooseManifest(request.manifest, path, layout, reference);
   try {
@@ -142,7 +153,7 @@ async function keepOrRepair(
   } catch (damage) {
     if (!(damage instanceof MounterError)) throw damage;
     refuseInUse(layout, digest, host, damage);
-    return await addVersion(content, request, context, done);
+    return undefined;
   }
   const record = readRecord(layout, digest) ?? {
     digest,

@@ -33,7 +33,13 @@ export async function stage(
 
 /** Also when a signal ends us; once it has its name, nothing is there to remove. */
 export function removeAtExit(unfinished: string): void {
-  process.once('exit', () => rmSync(unfinished, { recursive: true, force: true }));
+  process.once('exit', () => {
+    try {
+      rmSync(unfinished, { recursive: true, force: true });
+    } catch {
+      // Somebody else is taking it away at this moment; or the next run will.
+    }
+  });
 }
 
 /** The one moment in which the image gets its name. */

@@ -1,4 +1,5 @@
 import { existsSync, readdirSync, realpathSync, rmSync } from 'node:fs';
+import { withFileLock } from '../../host/file-lock.ts';
 import type { Host } from '../../host/host.ts';
 import { mountsBelow, readMountinfo } from '../../host/mountinfo.ts';
 import type { Layout } from '../../rootfs/layout.ts';
@@ -6,35 +7,75 @@ import { installedDigests } from './versions.ts';
 
 /** What is being made or removed has such a name in `versions`, so that half of a version never is one. */
 const unfinishedPrefix = '.unfinished-';
+/** Of these an install may be at work in one; all others are made and removed under the versions' lock. */
+export const stagingPrefix = `${unfinishedPrefix}install-`;
 
 /** @param purpose tells those of one run apart. */
 export function unfinishedPath(layout: Layout, purpose: string): string {
   return `${layout.versions}/${unfinishedPrefix}${purpose}-${process.pid}`;
 }
 
-/** Of all runs, one at a time: the next one goes on with what a killed one had fetched. */
-export function downloadPath(layout: Layout): string {
-  return `${layout.versions}/${unfinishedPrefix}download`;
+/** Held by the install that is at work in the directory. */
+export function lockOf(directory: string): string {
+  return `${directory}/lock`;
 }
 
-/**
- * Takes away what an interrupted run left. Under the lock of `withVersionsLock` nobody else is at work in it.
- * @param kept paths that are left as they are.
- */
-export function removeUnfinished(layout: Layout, host: Host, kept: readonly string[] = []): void {
+/** What is not to go with the rest. */
+export interface Exceptions {
+  /** A directory of the caller's own. */
+  readonly except?: string;
+  /** Told of each install's directory before it goes. */
+  readonly salvage?: (directory: string) => void;
+}
+
+/** Takes away what interrupted runs left, and nothing that a running one is at work in. Under the versions' lock. */
+export async function removeUnfinished(
+  layout: Layout,
+  host: Host,
+  { except, salvage = () => {} }: Exceptions = {},
+): Promise<void> {
   const { rootfs, executable, fullExecutable, manifest } = layout;
   for (const path of [rootfs, executable, fullExecutable, manifest, `${manifest}.previous`])
     rmSync(`${path}.new`, { force: true });
   if (!existsSync(layout.versions)) return;
   const versions = realpathSync(layout.versions);
+  removeHalfWritten(layout, versions);
+  for (const name of readdirSync(versions)) {
+    const directory = `${versions}/${name}`;
+    if (`${layout.versions}/${name}` === except || !name.startsWith(unfinishedPrefix)) continue;
+    if (!name.startsWith(stagingPrefix)) removeTree(directory, host);
+    else
+      await ifAbandoned(directory, () => {
+        salvage(directory);
+        removeTree(directory, host);
+      });
+  }
+}
+
+/** Files that were to become another by a rename, and records of versions that are not there. */
+function removeHalfWritten(layout: Layout, versions: string): void {
   const complete = new Set(installedDigests(layout).map((digest) => digest.slice('sha256:'.length)));
   for (const name of complete) rmSync(`${versions}/${name}/etc/resolv.conf.new`, { force: true });
   for (const name of readdirSync(versions)) {
-    const isUnfinished = name.startsWith(unfinishedPrefix) && !kept.includes(`${layout.versions}/${name}`);
-    if (isUnfinished) removeTree(`${versions}/${name}`, host);
     const record = /^([0-9a-f]{64})\.json(\.new)?$/.exec(name);
     if (record !== null && (record[2] !== undefined || !complete.has(record[1] ?? '')))
       rmSync(`${versions}/${name}`, { force: true });
+  }
+}
+
+/** The lock of one that was killed a moment ago is let go of within this; one at work keeps it for longer. */
+const abandonedSeconds = 0.5;
+
+/** Runs `action` where no install is at work in the directory. */
+async function ifAbandoned(directory: string, action: () => void): Promise<void> {
+  let isAbandoned = false;
+  try {
+    await withFileLock(lockOf(directory), abandonedSeconds, async () => {
+      isAbandoned = true;
+      action();
+    });
+  } catch (error) {
+    if (isAbandoned) throw error;
   }
 }
 
