@@ -201,6 +201,38 @@ test('SIGKILL at random moments of a slow install: nothing lost, nothing left, w
   t.deepEqual(names, [one.digest.slice(7), `${one.digest.slice(7)}.json`]);
 });
 
+test('many at once, each of them killed at times: one whole rootfs, and nothing left in the end', async (t) => {
+  await using registry = await RegistryStandIn.start();
+  await using node = await nodeInOurNetwork();
+  const sources = [registry.add(two, 'two'), registry.add(three, 'three'), offerImage(node, two, 'two')];
+  await node.mustRun('install', offerImage(node, one, 'one'));
+  const calls = [...sources.map((source) => ['install', source]), ['prune', '--keep', '2'], ['rollback']];
+  for (let round = 0; round < 8; round += 1) {
+    const results = await Promise.all(
+      calls.map(async (call) => {
+        const isToBeKilled = Math.random() < 0.4;
+        const seconds = isToBeKilled ? (0.05 + Math.random() * 2).toFixed(3) : '100';
+        return {
+          isToBeKilled,
+          call,
+          ...(await node.run(['timeout', '--foreground', '-s', 'KILL', seconds, mounter, ...call])),
+        };
+      }),
+    );
+    // There may be no version to go back to: prune was faster.
+    for (const { call, isToBeKilled, status, stderr } of results)
+      t.true(isToBeKilled || status === 0 || call[0] === 'rollback', `${call.join(' ')}: ${stderr}`);
+    const said = results.map(({ stderr }) => stderr).join('');
+    t.notRegex(said, /internal|ENOENT|ENOTEMPTY/);
+    t.is((await node.run(['chroot', `${mounterHome}/rootfs`, '/sbin/mount.nfs', '-V'])).status, 0);
+  }
+  await node.mustRun('prune');
+  t.deepEqual(unfinished(node), []);
+  await node.mustRun('install', sources[0] ?? '');
+  isCurrent(t, node, two);
+  t.deepEqual(node.processes(), []);
+});
+
 /** Of some runs: others change versions while one is killed. */
 async function besides(node: ScratchNode, run: number): Promise<readonly Ran[]> {
   if (run % 4 !== 1) return [];
