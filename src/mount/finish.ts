@@ -4,7 +4,7 @@ import type { ApartSite, Left } from '../host/mount-host.ts';
 import { type MountEntry, parseMountinfo, readMountinfo } from '../host/mountinfo.ts';
 import type { MountContext } from './context.ts';
 import type { HelperSuccess } from './helper.ts';
-import { canonicalNfsSource } from './nfs.ts';
+import { canonicalNfsSource, nfsKernelTypes } from './nfs.ts';
 import type { MountPlan } from './plan.ts';
 import type { MountSite } from './site.ts';
 import { isSourceOf, type OpenTarget } from './target.ts';
@@ -17,14 +17,10 @@ import { isSourceOf, type OpenTarget } from './target.ts';
  * @returns undefined where nothing is mounted.
  * @throws MounterError (mount failure) where it is something else than was asked for.
  */
-export function mountedApart(
-  plan: MountPlan,
-  site: ApartSite,
-  context: MountContext,
-): MountEntry | undefined {
+export function mountedApart(plan: MountPlan, site: ApartSite, context: MountContext): MountEntry | undefined {
   const entries = parseMountinfo(context.host.readMountTable(site));
   const entry = entries.findLast(({ mountPoint }) => mountPoint === site.place);
-  if (entry === undefined || isSourceOf(plan, entry) || isAlias(plan, entry, context)) return entry;
+  if (entry === undefined || isAsked(plan, entry, context)) return entry;
   throw new MounterError(`${entry.source} (${entry.fstype}) is what the server mounts for ${plan.source}`, {
     subject: plan.target,
     status: exitCode.mountFailure,
@@ -33,12 +29,24 @@ export function mountedApart(
   });
 }
 
+function isAsked(plan: MountPlan, entry: MountEntry, context: MountContext): boolean {
+  switch (plan.kind) {
+    case 'nfs':
+      return !nfsKernelTypes.includes(entry.fstype) || isExportOf(plan, entry, context);
+    case 'glusterfs':
+      return isSourceOf(plan, entry);
+    case 'generic':
+      return true;
+    default:
+      return plan.kind satisfies never;
+  }
+}
+
 /**
  * The kernel knows a filesystem of a server by the name that it was first mounted by on this node, and says that for
  * another server's name, or another path, too. So the name says nothing where another mount shows the same one.
  */
-function isAlias(plan: MountPlan, entry: MountEntry, { host, manifest }: MountContext): boolean {
-  if (plan.kind !== 'nfs') return false;
+function isExportOf(plan: MountPlan, entry: MountEntry, { host, manifest }: MountContext): boolean {
   if (pathOf(entry.source) === pathOf(plan.source)) return true;
   if ('sources' in manifest.policy) return false;
   return readMountinfo(host).some(({ device }) => device === entry.device);
