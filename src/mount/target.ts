@@ -39,7 +39,6 @@ export async function openTarget(
   const parentStatus = steps.at(-1);
   if (parent === undefined || parentStatus === undefined) throw missing(target);
   try {
-    refuseWithinVolume(target, identityMount);
     await lockTarget(target, parentStatus, deadline, context);
     return await openIn(parent, parentStatus, plan, { identityMount, way: steps }, context);
   } finally {
@@ -60,6 +59,7 @@ async function openIn(
   const status = host.statusOf(file);
   if (status.mountId === parentStatus.mountId) {
     checkDirectory(plan.target, status);
+    refuseWithinVolume(plan.target, place.identityMount);
     return { file, status, ...place };
   }
   const entry = mountEntryOf(status.mountId, context);

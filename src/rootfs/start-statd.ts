@@ -100,8 +100,10 @@ wait_until statd_answers || { echo 'start-statd: rpc.statd does not answer' >&2;
  */
 export const startStatdOfHelpersScript = `#!/bin/sh
 # Written by mounter prepare. mount.nfs(8) runs this when an NFSv3 mount with locks finds no rpc.statd: the mounter
-# that has started mount.nfs reads descriptor 3, and has rpcbind and rpc.statd started.
+# that has started mount.nfs reads descriptor 3, and has rpcbind and rpc.statd started. Only after a failure does
+# mount.nfs ask for rpc.statd again, for 10 s; a success of this it would believe at once.
 echo >&3
+exit 1
 `;
 
 /**
