@@ -1,7 +1,8 @@
 import { MounterError } from '../errors.ts';
 import { exitCode } from '../exit-codes.ts';
 import type { NodeSettings } from '../rootfs/manifest.ts';
-import { lockServicesNeed } from './nfs.ts';
+import { requestedMajorVersion } from './nfs.ts';
+import { localLockOption } from './nfs-options.ts';
 import { lastOption, parseOptions } from './options.ts';
 import type { MountRequest } from './request.ts';
 
@@ -21,19 +22,14 @@ export function applyLockPolicy(
   policy: NodeSettings['policy']['locks'],
 ): LockPolicyOutcome {
   const asItIs: LockPolicyOutcome = { options, notices: [] };
-  if (policy === 'allow-nolock' || isVersion4(fstype, options)) return asItIs;
-  const parsed = parseOptions(options);
-  const lock = lastOption(parsed, 'lock', 'nolock')?.name;
-  if (policy === 'add-nolock') return lock === undefined ? withNolock(options, target) : asItIs;
-  const local = lastOption(parsed, 'local_lock');
-  if (lock === 'nolock') throw refused('nolock', target);
-  if (local !== undefined && local.value !== 'none') throw refused('local_lock', target);
+  if (policy === 'allow-nolock' || requestedMajorVersion(fstype, options) === '4') return asItIs;
+  if (policy === 'add-nolock') {
+    const isSaid = lastOption(parseOptions(options), 'lock', 'nolock') !== undefined;
+    return isSaid ? asItIs : withNolock(options, target);
+  }
+  const local = localLockOption(options);
+  if (local !== undefined) throw refused(local, target);
   return asItIs;
-}
-
-/** Without the lock options, whether locks need services says which version is asked for. */
-function isVersion4(fstype: string, options: string): boolean {
-  return lockServicesNeed(fstype, options === '' ? 'lock' : `${options},lock`) === 'never';
 }
 
 function withNolock(options: string, target: string): LockPolicyOutcome {

@@ -1,4 +1,5 @@
-import { lastOption, type MountOption, parseOptions } from './options.ts';
+import { requestedVersion } from './nfs-options.ts';
+import { lastOption, parseOptions } from './options.ts';
 
 /** What only NFS knows: versions, lock services, and how a source is written. @see nfs(5) */
 
@@ -10,7 +11,7 @@ import { lastOption, type MountOption, parseOptions } from './options.ts';
  */
 export type LockServicesNeed = 'always' | 'ifNegotiated' | 'never';
 
-/** @param fstype `nfs` or `nfs4`, the latter being v4 whatever the options say. */
+/** @param fstype `nfs`, or `nfs4`, which is v4 as long as no option says otherwise. */
 export function lockServicesNeed(fstype: string, options: string): LockServicesNeed {
   if (lastOption(parseOptions(options), 'lock', 'nolock')?.name === 'nolock') return 'never';
   const major = requestedMajorVersion(fstype, options);
@@ -18,21 +19,9 @@ export function lockServicesNeed(fstype: string, options: string): LockServicesN
   return major === '4' ? 'never' : 'always';
 }
 
-/**
- * '3' of `vers=3`, `nfsvers=3`, `v3`; '4' of `vers=4.2`, `v4.1`, and of the type nfs4; the rightmost wins, as
- * in mount.nfs. Undefined when it is left to negotiation.
- */
+/** '3' of `vers=3` or `mountvers=3`, '4' of `v4.1`; undefined when it is left to negotiation. */
 export function requestedMajorVersion(fstype: string, options: string): string | undefined {
-  if (fstype === 'nfs4') return '4';
-  const version = parseOptions(options).findLast(isVersionOption);
-  if (version === undefined) return undefined;
-  const text = version.value ?? version.name.slice(1);
-  return text.split('.')[0];
-}
-
-function isVersionOption(option: MountOption): boolean {
-  if (option.value === undefined) return /^v[0-9](\.[0-9]+)?$/.test(option.name);
-  return option.name === 'vers' || option.name === 'nfsvers';
+  return requestedVersion(fstype, options)?.split('.')[0];
 }
 
 /**

@@ -2,10 +2,11 @@ import { MounterError } from '../errors.ts';
 import { exitCode } from '../exit-codes.ts';
 import type { OptionRules } from '../rootfs/manifest/policy.ts';
 import type { Filesystem, NodeSettings } from '../rootfs/manifest.ts';
-import { type MountOption, maskSecrets, parseOptions } from './options.ts';
+import { isKnownName, requestedVersion, unclearVersion } from './nfs-options.ts';
+import { type MountOption, maskSecrets } from './options.ts';
 import { defaultForbidden, fileOptions, neverAllowed } from './policy/defaults.ts';
-import { isInForce, matchesEntry } from './policy/entry.ts';
-import { hidesOptions, optionReadings, wholeOptions } from './policy/readings.ts';
+import { isInForce, isSameVersion, isSurely, mayBe, readEntry } from './policy/entry.ts';
+import { hidesOptions, type OptionReading, optionReadings, wholeOptions } from './policy/readings.ts';
 import type { MountRequest } from './request.ts';
 
 /** A file that a helper is told to write, and what of it has to be looked at before the helper does. */
@@ -22,20 +23,39 @@ export interface WrittenFile {
  */
 export function checkPolicy(
   kind: Filesystem['kind'],
-  { source, options }: Pick<MountRequest, 'source' | 'options'>,
+  request: Pick<MountRequest, 'fstype' | 'source' | 'options'>,
   manifest: Pick<NodeSettings, 'policy' | 'mounts'>,
 ): readonly WrittenFile[] {
+  const { source, options } = request;
   if (kind !== 'generic' && leadsUp(source)) throw refusedUp(source);
   const readings = optionReadings(kind, options);
-  if (readings.some((option) => matchesEntry(neverAllowed, option))) throw backgroundMount();
+  const never = neverAllowed.find(({ option }) => readings.some(({ name }) => name === option));
+  if (never !== undefined) throw refused(never.option, never.message, never.hint);
   const subdirectory = readings.find(({ name, value = '' }) => name === 'subdir-mount' && leadsUp(value));
   if (subdirectory !== undefined) throw refusedUp(subdirectory.name);
-  for (const list of listsFor(kind, manifest.policy.options)) {
-    checkForbidden(list, kind, readings);
-    if (list.rules.allowed !== undefined) checkAllowed(list.rules.allowed, list.setting, kind, options);
-    checkRequired(list, kind, options);
+  const lists = listsFor(kind, manifest.policy.options);
+  const inEffect = [...readings, ...ofVersion(kind, request)];
+  for (const list of lists) {
+    checkForbidden(list, kind, inEffect);
+    checkRequired(list, kind, request);
   }
+  if (hidesOptions(kind, options)) throw hiddenOption();
+  if (kind === 'nfs') checkVersionIsClear(options);
+  for (const { rules, setting } of lists)
+    if (rules.allowed !== undefined) checkAllowed(rules.allowed, setting, kind, options);
   return readings.flatMap((option) => writtenFile(option, manifest));
+}
+
+/** The version that comes of the type and all options together, as one more option. */
+function ofVersion(
+  kind: Filesystem['kind'],
+  { fstype, options }: Pick<MountRequest, 'fstype' | 'options'>,
+): readonly OptionReading[] {
+  const value = kind === 'nfs' ? requestedVersion(fstype, options) : undefined;
+  if (value === undefined) return [];
+  const text = `vers=${value}`;
+  const says = [{ name: 'vers', value }];
+  return [{ name: 'vers', value, text, isExactName: true, isExact: true, says, mayMean: [] }];
 }
 
 /** Rules and where in the manifest they stand. */
@@ -60,55 +80,86 @@ function listsFor(
 function checkForbidden(
   { rules, setting }: OptionList,
   kind: Filesystem['kind'],
-  readings: readonly MountOption[],
+  readings: readonly OptionReading[],
 ): void {
   const entries = (rules.forbidden ?? []).flatMap((entry) =>
     entry === '@default' ? defaultForbidden[kind] : [entry],
   );
-  // The entry is shown and not what was written: that could be the half of a password with a comma in it.
-  const entry = entries.find((candidate) => readings.some((option) => matchesEntry(candidate, option)));
-  if (entry === undefined) return;
-  throw refused(
-    entry,
-    `this mount option is forbidden on this node (${setting}.forbidden of the manifest)`,
-    'leave it out; whoever runs the node can change the list in the manifest',
-  );
+  for (const entry of entries) {
+    const wanted = readEntry(kind, entry);
+    const found = readings.find((option) => mayBe(wanted, option));
+    if (found === undefined) continue;
+    // The entry is shown and not what was written: that could be the half of a password with a comma in it.
+    const asked = isKnownName(found.name) && found.name !== entry.split('=')[0] ? found.name : undefined;
+    throw refused(
+      entry,
+      `this mount option is forbidden on this node (${setting}.forbidden of the manifest)${asked === undefined ? '' : `, and ${asked} asks for it`}`,
+      `leave ${asked ?? 'it'} out; whoever runs the node can change the list in the manifest`,
+    );
+  }
 }
 
-/** In one reading alone, that of whole options: so nothing may hide in one of them. */
+/** In one reading alone, that of whole options: nothing hides in one of them, that is seen to before. */
 function checkAllowed(
   allowed: readonly string[],
   setting: string,
   kind: Filesystem['kind'],
   options: string,
 ): void {
-  if (hidesOptions(kind, options)) throw hiddenOption(setting);
   const entries = allowed.filter((entry) => entry !== '@default');
+  const wanted = entries.map((entry) => readEntry(kind, entry));
   const isSecretFree = maskSecrets(options) === options && kind !== 'generic';
-  for (const [index, { text }] of parseOptions(options).entries()) {
-    const readings = wholeOptions(kind, text);
-    if (readings.some((option) => entries.some((entry) => matchesEntry(entry, option)))) continue;
-    const name = readings[0]?.name ?? '';
+  for (const [index, option] of wholeOptions(kind, options).entries()) {
+    if (wanted.some((entry) => isSurely(entry, option))) continue;
     throw refused(
-      isSecretFree && /^[a-z0-9._-]+$/.test(name) ? name : `option number ${index + 1}`,
+      isSecretFree && /^[a-z0-9._-]+$/.test(option.name) ? option.name : `option number ${index + 1}`,
       `this mount option is not one of those allowed on this node (${setting}.allowed of the manifest)`,
-      `allowed are: ${entries.join(', ') || 'none'}`,
+      `allowed are, spelled exactly so: ${entries.join(', ') || 'none'}`,
     );
   }
 }
 
 /** In both readings, of whole options and of all pieces: what only one reader sees is not in force for all. */
-function checkRequired({ rules, setting }: OptionList, kind: Filesystem['kind'], options: string): void {
+function checkRequired(
+  { rules, setting }: OptionList,
+  kind: Filesystem['kind'],
+  { fstype, options }: Pick<MountRequest, 'fstype' | 'options'>,
+): void {
+  if (rules.required === undefined) return;
   const pieces = optionReadings(kind, options);
   const whole = wholeOptions(kind, options);
-  for (const entry of rules.required ?? []) {
-    if (isInForce(entry, pieces) && isInForce(entry, whole)) continue;
+  for (const entry of rules.required) {
+    const wanted = readEntry(kind, entry);
+    const isOfVersion = kind === 'nfs' && wanted.prefix === undefined && wanted.name === 'vers';
+    const isRequiredInForce = isOfVersion
+      ? isVersionInForce(wanted.value, requestedVersion(fstype, options))
+      : isInForce(wanted, pieces) && isInForce(wanted, whole);
+    if (isRequiredInForce) continue;
     throw refused(
       entry,
       `this mount option is required on this node (${setting}.required of the manifest), and missing or taken back`,
-      `add ${entry} to the mount options, as the last that say anything about it`,
+      `add ${entry} to the mount options, spelled exactly so, as the last that say anything about it`,
     );
   }
+}
+
+function isVersionInForce(wanted: string | undefined, requested: string | undefined): boolean {
+  return requested !== undefined && (wanted === undefined || isSameVersion(requested, wanted));
+}
+
+/** @throws MounterError (usage, class bad-option): what is read in two ways can be held against no policy. */
+function checkVersionIsClear(options: string): void {
+  const subject = unclearVersion(options);
+  if (subject === undefined) return;
+  throw new MounterError(
+    'the version of NFS is asked for more than once, or in a way that mount.nfs and the kernel read differently',
+    {
+      subject,
+      status: exitCode.usage,
+      errorClass: 'bad-option',
+      hint: 'name the version once, as vers=3, vers=4.1 or vers=4.2',
+    },
+  );
 }
 
 /**
@@ -149,7 +200,9 @@ function isCanonical(path: string): boolean {
 
 /** Out of the directory that was meant to hold it: what was put together from a Pod's words (CVE-2026-3864). */
 function leadsUp(path: string): boolean {
-  return /(^|[/:])\.\.(\/|$)/.test(path);
+  // An URL, which mount.nfs takes since nfs-utils 2.8.3, and decodes.
+  const plain = path.startsWith('nfs://') ? path.replace(/%2e/gi, '.').replace(/%2f|\?/gi, '/') : path;
+  return /(^|[/:])\.\.(\/|$)/.test(plain);
 }
 
 function refusedUp(subject: string): MounterError {
@@ -160,21 +213,12 @@ function refusedUp(subject: string): MounterError {
   );
 }
 
-function backgroundMount(): MounterError {
-  return refused(
-    neverAllowed,
-    'mount.nfs would report success with nothing mounted, and a daemon would keep trying for ever; ' +
-      'no policy.options of the manifest allows that',
-    'leave bg out: kubelet tries a failed mount again by itself',
-  );
-}
-
-function hiddenOption(setting: string): MounterError {
+function hiddenOption(): MounterError {
   return refused(
     'options',
-    'a quoted value has a comma in it with something other than an SELinux category behind it, which ' +
-      `the kernel or the helper would take for an option of its own, past ${setting}.allowed of the manifest`,
-    'write the value without the comma',
+    'a comma in quotes with something other than an SELinux category behind it, or a backslash before a comma ' +
+      'or a quote: one reader takes it for the end of an option, and another does not, past policy.options of the manifest',
+    'write the value without the comma, and without the backslash',
   );
 }
 

@@ -85,3 +85,28 @@ test.serial('locks require: nolock is refused before anything runs', async (t) =
   t.deepEqual(await entriesOf(target), []);
   t.like(await mountNfs(`${server.address}:/srv/vol1`, target, 'vers=3'), { status: 0, output: '' });
 });
+
+test.serial('locks require: a v3 mount is one under the type nfs4 too', async (t) => {
+  await prepareWith({ locks: 'require' });
+  const target = await newTarget();
+  const source = `${server.address}:/srv/vol1`;
+  const mountAs4 = (options: string) => mounter('mount', '-t', 'nfs4', '-o', options, source, target);
+  const { status, output } = await mountAs4('vers=3,nolock');
+  t.is(status, 1);
+  t.regex(output, /nolock is refused: policy\.locks /);
+  t.deepEqual(await entriesOf(target), []);
+  t.like(await mountAs4('vers=3'), { status: 0, output: '' });
+  t.true((await entriesOf(target))[0]?.superOptions.includes('vers=3'));
+  t.like(await takeLock(`${target}/file`, 2), { locked: true });
+});
+
+test.serial('options: what asks for v3 in other words is refused where vers=3 is', async (t) => {
+  await prepareWith({ options: { nfs: { forbidden: ['@default', 'vers=3', 'sec=krb5'] } } });
+  const target = await newTarget();
+  for (const options of ['vers=3', 'v3', 'mountvers=3', 'mountproto=tcp', 'sec=sys:krb5']) {
+    const call = await mountNfs(`${server.address}:/srv/vol1`, target, options);
+    t.is(call.status, 1, call.output);
+    t.regex(call.output, /this mount option is forbidden on this node/);
+  }
+  t.deepEqual(await entriesOf(target), []);
+});

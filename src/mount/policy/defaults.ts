@@ -53,11 +53,23 @@ export const defaultForbidden: Readonly<Record<Filesystem['kind'], readonly stri
   generic: ofLibmount,
 };
 
-/**
- * Refused whatever the manifest says: mount.nfs then exits 0 without a mount, and a daemon keeps trying for
- * ever, behind everybody's back. The last of `bg` and `fg` would win; a `bg` anywhere has no use here.
- */
-export const neverAllowed = 'bg';
+/** What no manifest can allow, and why. */
+export interface NeverAllowed {
+  readonly option: string;
+  readonly message: string;
+  readonly hint: string;
+}
+
+/** Wherever one stands among the options: what would win later on is not waited for. */
+export const neverAllowed: readonly NeverAllowed[] = [
+  {
+    option: 'bg',
+    message:
+      'mount.nfs would report success with nothing mounted, and a daemon would keep trying for ever; ' +
+      'no policy.options of the manifest allows that',
+    hint: 'leave bg out: kubelet tries a failed mount again by itself',
+  },
+];
 
 /** Options whose value is a file that a helper writes: only where kubelet, and no container, can. */
 export const fileOptions: readonly string[] = ['log-file', 'dump-fuse', 'pid-file', 'socket-file'];

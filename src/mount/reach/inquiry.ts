@@ -51,6 +51,6 @@ export async function askPort(
 
 /** A port number of an option; undefined for 0 and for what is none, both of which only the helper understands. */
 export function portNumber(value: string): number | undefined {
-  const port = /^\d{1,5}$/.test(value) ? Number(value) : 0;
+  const port = /^[1-9]\d{0,4}$/.test(value) ? Number(value) : 0;
   return port >= 1 && port <= 65535 ? port : undefined;
 }

@@ -1,4 +1,5 @@
 import { nfsServer, requestedMajorVersion } from '../nfs.ts';
+import { requestedMountTransport, requestedTransport } from '../nfs-options.ts';
 import { lastOption, type MountOption, parseOptions } from '../options.ts';
 import type { MountPlan } from '../plan.ts';
 import { askPort, type Inquiry, portNumber } from './inquiry.ts';
@@ -114,16 +115,17 @@ async function askRpcbind(
 
 /** Undefined when a look at TCP ports would prove nothing. */
 function portsOf(options: readonly MountOption[]): NfsPorts | undefined {
-  const transport = lastOption(options, 'proto', 'tcp', 'udp', 'rdma', 'rdma6');
-  if (!/^tcp6?$/.test(transport?.value ?? transport?.name ?? 'tcp')) return undefined;
+  const transport = requestedTransport(options);
+  if (transport !== undefined && transport !== 'tcp') return undefined;
   const port = lastOption(options, 'port');
   const mountport = lastOption(options, 'mountport');
   const nfs = port === undefined ? undefined : portNumber(port.value ?? '');
   const mountd = mountport === undefined ? undefined : portNumber(mountport.value ?? '');
   if ((port !== undefined && nfs === undefined) || (mountport !== undefined && mountd === undefined))
     return undefined;
-  const mountTransport = lastOption(options, 'mountproto')?.value ?? 'tcp';
+  const mountTransport = requestedMountTransport(options);
   const isMountdElsewhere =
-    !/^tcp6?$/.test(mountTransport) || lastOption(options, 'mountaddr', 'mounthost') !== undefined;
+    (mountTransport !== undefined && mountTransport !== 'tcp') ||
+    lastOption(options, 'mountaddr', 'mounthost') !== undefined;
   return { nfs, mountd, isMountdElsewhere };
 }

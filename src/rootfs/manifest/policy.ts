@@ -3,7 +3,8 @@ import { ipAddress } from './fields.ts';
 
 /**
  * `NAME` (whatever its value), `NAME=VALUE`, or `PREFIX*` for all names that begin so. Matched without regard
- * to case, and over the spellings that a helper takes for the same: `vers=3` is `nfsvers=3` and `v3` too.
+ * to case, and over the spellings that a helper takes for the same: `vers=3` is `nfsvers=3`, `v3` and `mountvers=3`
+ * too, `sec=krb5` is in `sec=sys:krb5` (src/mount/nfs-options.ts).
  */
 const optionEntry = v.pipe(
   v.string(),
@@ -14,14 +15,15 @@ const optionEntry = v.pipe(
 );
 
 const optionRules = {
-  /** When given, no other option may be used. */
+  /** When given, no other option may be used; one that is spelled in another case is another. */
   allowed: v.optional(v.array(optionEntry)),
   /**
    * In place of the default list of src/mount/policy/defaults.ts, which `@default` stands for: write
-   * `["@default", "nolock"]` to add to it.
+   * `["@default", "nolock"]` to add to it. It refuses options, and not what comes of none: without `vers=` a mount
+   * may come out as v3, without `sec=` as sys, which `required` is for.
    */
   forbidden: v.optional(v.array(optionEntry)),
-  /** A mount that lacks one, or takes it back (`nosuid,suid`), is refused. None is added silently. */
+  /** A mount that lacks one, or takes it back (`nosuid,suid`, `sec=krb5p:sys`), is refused. None is added silently. */
   required: v.optional(v.array(optionEntry)),
 };
 

@@ -53,7 +53,9 @@ for (const kind of ['nfs', 'glusterfs'] as const) {
     await fuzz(
       t,
       fc.asyncProperty(list, async (options) => {
-        const result = await orMounterError(() => checkPolicy(kind, { source: 's:v', options }, manifest));
+        const result = await orMounterError(() =>
+          checkPolicy(kind, { fstype: kind, source: 's:v', options }, manifest),
+        );
         if (result instanceof MounterError) return result.status === 1;
         return !readers[kind].some((read) => read(options).some((text) => isForbidden(kind, text)));
       }),
@@ -67,7 +69,7 @@ test.serial('with an allow-list nothing else passes, in any reading', async (t) 
   await fuzz(
     t,
     fc.asyncProperty(list, async (options) => {
-      const request = { source: 's:v', options };
+      const request = { fstype: 'nfs', source: 's:v', options };
       const result = await orMounterError(() => checkPolicy('nfs', request, { ...manifest, policy }));
       if (result instanceof MounterError) return true;
       const seen = readers.nfs.flatMap((read) => read(options)).filter((text) => text !== '');

@@ -48,6 +48,17 @@ for (const [options, option] of [
   ['local_lock=flock', 'local_lock'],
   ['vers=3,local_lock=posix', 'local_lock'],
   ['vers=3,local_lock=none,local_lock', 'local_lock'],
+  ['mountvers=3,nolock', 'nolock'],
+  ['NOLOCK', 'nolock'],
+  ['nolock=x', 'nolock'],
+  ['context="a,nolock,b"', 'nolock'],
+  // With sloppy the kernel ignores what it does not know, and mount.nfs goes by the name alone.
+  ['sloppy,nolock,lock=x', 'nolock'],
+  ['sloppy,nolock,LOCK', 'nolock'],
+  ['sloppy,local_lock=all,LOCAL_LOCK=none', 'local_lock'],
+  ['local_lock=all,local_lock="none"', 'local_lock'],
+  ['nolock,local_lock=none', 'nolock'],
+  ['lock,local_lock=all', 'local_lock'],
 ] as const) {
   test(`require: -o ${options} is refused`, (t) => {
     const error = t.throws(() => plan('require', 'nfs', options), { instanceOf: MounterError });
@@ -56,11 +67,26 @@ for (const [options, option] of [
   });
 }
 
-for (const options of ['', 'vers=3', 'vers=3,nolock,lock', 'vers=3,local_lock=none', 'vers=4.2,nolock']) {
+test('require: nolock of a v3 mount that is asked for as nfs4 is refused', (t) => {
+  for (const options of ['vers=3,nolock', 'v3,local_lock=all', 'nfsvers=3,nolock'])
+    t.throws(() => plan('require', 'nfs4', options), {
+      instanceOf: MounterError,
+      message: /is refused: policy/,
+    });
+});
+
+for (const options of [
+  ...['', 'vers=3', 'vers=3,nolock,lock', 'vers=3,local_lock=none', 'vers=4.2,nolock'],
+  ...['local_lock=all,lock', 'local_lock=all,local_lock=none', 'vers=4,minorversion=1,nolock'],
+]) {
   test(`require: -o '${options}' goes through as it is`, (t) => {
     t.is(optionsOf(plan('require', 'nfs', options)), options);
   });
 }
+
+test('add-nolock: a v3 mount that is asked for as nfs4 gets it', (t) => {
+  t.is(optionsOf(plan('add-nolock', 'nfs4', 'vers=3')), 'vers=3,nolock');
+});
 
 test('nfs4 and glusterfs have nothing to do with it', (t) => {
   for (const policy of ['require', 'add-nolock'] as const) {
