@@ -69,6 +69,13 @@ export const neverAllowed: readonly NeverAllowed[] = [
       'no policy.options of the manifest allows that',
     hint: 'leave bg out: kubelet tries a failed mount again by itself',
   },
+  {
+    // It acts on whatever is mounted on the target, by whomever, and would act on this call's own place alone.
+    option: 'remount',
+    message:
+      'mounter makes mounts, and changes none that is there; no policy.options of the manifest allows that',
+    hint: 'umount the target, and mount it again with the options that it is to have, without remount',
+  },
 ];
 
 /** Options whose value is a file that a helper writes: only where kubelet, and no container, can. */

@@ -8,9 +8,14 @@ import { fuzz, orMounterError } from '../../fixtures/fuzz.ts';
 import { manifest } from '../../fixtures/node-model.ts';
 
 const log = '/var/lib/kubelet/plugins/kubernetes.io/glusterfs/v/p.log';
-const names = ['bg', 'fg', 'log-file', 'subdir-mount', ...Object.values(defaultForbidden).flat()].map(
-  (entry) => entry.replace('*', 'x').replace(/=.*/, ''),
-);
+const names = [
+  'bg',
+  'fg',
+  'remount',
+  'log-file',
+  'subdir-mount',
+  ...Object.values(defaultForbidden).flat(),
+].map((entry) => entry.replace('*', 'x').replace(/=.*/, ''));
 const noise = fc.string({ unit: fc.constantFrom(...',="\\ \'\tabg-*.xX=,,""'), maxLength: 6 });
 const spelled = fc
   .tuple(fc.constantFrom(...names), fc.boolean())
@@ -39,7 +44,7 @@ const readers: Readonly<Record<'nfs' | 'glusterfs', readonly Reader[]>> = {
 function isForbidden(kind: 'nfs' | 'glusterfs', text: string): boolean {
   const [name = '', ...rest] = text.split('=');
   const given = rest.join('=');
-  if (name === 'bg') return true;
+  if (name === 'bg' || name === 'remount') return true;
   if (name === 'log-file') return given !== log;
   if (name === 'subdir-mount') return given.split('/').includes('..');
   return defaultForbidden[kind].some((entry) => {

@@ -52,6 +52,12 @@ for (const [kind, options, subject] of [
   ['nfs', 'context="a,bg"', 'bg'],
   ['nfs', 'x\\,bg', 'bg'],
   ['nfs', ' bg ', 'bg'],
+  ['nfs', 'remount', 'remount'],
+  ['nfs', 'ro,remount,vers=4.2', 'remount'],
+  ['nfs', 'REMOUNT=1', 'remount'],
+  ['nfs', 'context="a,remount"', 'remount'],
+  ['glusterfs', 'remount', 'remount'],
+  ['generic', 'remount,ro', 'remount'],
   ['nfs', 'context="a,sloppy"', 'options'],
   ['nfs', 'x-a\\,nosuid', 'options'],
   ['nfs', 'x-a\\"b\\"', 'options'],
@@ -116,6 +122,7 @@ const settings: readonly (readonly [options: string, rules: Rules, subject: stri
   ['bind', { nfs: { forbidden: [] } }, undefined],
   ['bind', { glusterfs: { forbidden: [] } }, 'bind'],
   ['bg', { forbidden: [], allowed: ['bg'] }, 'bg'],
+  ['remount,ro', { forbidden: [], allowed: ['remount', 'ro'] }, 'remount'],
   ['vers=3', { nfs: { forbidden: ['vers=3'] } }, 'vers=3'],
   ['nfsvers=3', { forbidden: ['vers=3'] }, 'vers=3'],
   ['v3', { forbidden: ['vers=3'] }, 'vers=3'],
@@ -237,6 +244,10 @@ test('what asks for a forbidden option in other words is named, and no word that
   const rules = { forbidden: ['vers=3'] };
   t.regex(`${refusal('nfs', 'mountvers=3', rules)?.message}`, /\), and mountvers asks for it$/);
   t.regex(`${refusal('nfs', 'password=a,v3hunter2', rules)?.message}`, /\)$/);
+});
+
+test('remount: the way that works is told', (t) => {
+  t.regex(`${refusal('nfs', 'remount,ro')?.hint}`, /^umount the target, and mount it again/);
 });
 
 test('a refusal shows no value', (t) => {
