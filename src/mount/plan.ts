@@ -6,6 +6,7 @@ import type { Filesystem, NodeSettings } from '../rootfs/manifest.ts';
 import { glusterfsHelperArgv } from './glusterfs.ts';
 import { applyLockPolicy } from './lock-policy.ts';
 import { lockServicesNeed } from './nfs.ts';
+import { checkSource } from './policy/sources.ts';
 import { checkPolicy, type WrittenFile } from './policy.ts';
 import { memoryFile } from './reach/memory-file.ts';
 import type { MountRequest } from './request.ts';
@@ -62,6 +63,7 @@ export type MountStep =
  */
 export function planMount(asked: MountRequest, manifest: NodeSettings): MountPlan {
   const filesystem = filesystemOf(asked.fstype, manifest);
+  checkSource(filesystem.kind, asked, manifest.policy.sources);
   const { options, notices } =
     filesystem.kind === 'nfs'
       ? applyLockPolicy(asked, manifest.policy.locks)

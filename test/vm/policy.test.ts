@@ -100,6 +100,29 @@ test.serial('locks require: a v3 mount is one under the type nfs4 too', async (t
   t.like(await takeLock(`${target}/file`, 2), { locked: true });
 });
 
+test.serial('sources: what is not allowed is refused before anybody is asked', async (t) => {
+  await prepareWith({ sources: [{ server: '10.9.0.0/24', path: '/srv/vol1' }] });
+  const target = await newTarget();
+  for (const [source, options] of [
+    [`${server.address}:/srv/vol2`, 'vers=4.2'],
+    [`${server.address}:/srv/vol1`, `vers=3,mounthost=${v3Server.address}`],
+    [`${v3Server.address}:/srv/vol1`, 'vers=3'],
+    // Nobody answers there: to ask would take seconds.
+    ['10.9.9.9:/srv/vol1', 'vers=4.2'],
+    ['no-such-host.example:/srv/vol1', 'vers=4.2'],
+  ] as const) {
+    const call = await mountNfs(source, target, options);
+    t.is(call.status, 1, call.output);
+    t.regex(
+      call.output,
+      /\(policy\.sources of the manifest\)\nhint: mount one of those allowed: 10\.9\.0\.0\/24:\/srv\/vol1/,
+    );
+    t.true(call.milliseconds < 5000, `${call.milliseconds} ms`);
+  }
+  t.deepEqual(await entriesOf(target), []);
+  t.like(await mountNfs(`${server.address}:/srv/vol1/sub`, target, 'vers=4.2'), { status: 0, output: '' });
+});
+
 test.serial('options: what asks for v3 in other words is refused where vers=3 is', async (t) => {
   await prepareWith({ options: { nfs: { forbidden: ['@default', 'vers=3', 'sec=krb5'] } } });
   const target = await newTarget();

@@ -1,4 +1,5 @@
 import * as v from 'valibot';
+import { isServerPattern } from '../../mount/policy/server.ts';
 import { ipAddress } from './fields.ts';
 
 /**
@@ -35,6 +36,48 @@ const options = v.strictObject({
   generic: v.optional(v.strictObject(optionRules)),
 });
 
+/** Parts between single slashes, none of them `.` or `..`. */
+const directory = v.pipe(
+  v.string(),
+  v.regex(
+    /^\/?[^/\x00-\x1f]+(\/[^/\x00-\x1f]+)*$|^\/$/,
+    'must be a path without repeated or trailing slashes',
+  ),
+  v.regex(/^(?!(.*\/)?\.\.?(\/|$))/, 'must be a path without "." or ".." parts'),
+);
+
+/** What may be mounted; all that is given has to fit. */
+const allowedSource = v.pipe(
+  v.strictObject({
+    /**
+     * A host name, `*.DOMAIN` for all names that end so, an IP address, or a range of them (`10.1.0.0/16`). As it
+     * is written in the source: a name is not looked up, and so is in no range.
+     */
+    server: v.optional(
+      v.pipe(
+        v.string(),
+        v.check(
+          isServerPattern,
+          'must be a host name, *.DOMAIN, an IP address or a range such as 10.1.0.0/16',
+        ),
+      ),
+    ),
+    /** Of an NFS export: this path, and all below it. */
+    path: v.optional(v.pipe(directory, v.startsWith('/', 'must begin with a slash'))),
+    /** Of GlusterFS: this volume, or `VOLUME/DIRECTORY` and all below it. */
+    volume: v.optional(
+      v.pipe(directory, v.regex(/^[^/]/, 'must be VOLUME or VOLUME/DIRECTORY, without a slash before it')),
+    ),
+    /** Filesystem types; all if left out. An entry with nothing else allows every source of them. */
+    types: v.optional(v.pipe(v.array(v.string()), v.minLength(1, 'must name a type'))),
+  }),
+  v.check(
+    ({ path, volume }) => path === undefined || volume === undefined,
+    'has both a path, for NFS, and a volume, for GlusterFS: write two entries',
+  ),
+  v.check((entry) => Object.keys(entry).length > 0, 'must say something: server, path, volume or types'),
+);
+
 /** `policy`: what a mount may ask for on this node. */
 export const policy = v.strictObject({
   /**
@@ -63,6 +106,10 @@ export const policy = v.strictObject({
     'any',
   ),
   options: v.optional(options, {}),
+  /** What may be mounted; all if left out, and nothing by an empty list. Held against a mount before anybody is asked. */
+  sources: v.optional(v.array(allowedSource)),
 });
+
+export type AllowedSource = v.InferOutput<typeof allowedSource>;
 
 export type OptionRules = { readonly [Name in keyof typeof optionRules]?: readonly string[] | undefined };

@@ -68,7 +68,46 @@ const wrong: readonly (readonly [path: Path, value: unknown, message: RegExp])[]
   [['mounts', 'mounter', 0, 'propagation'], 'private', /^mounts\.mounter: needs a shared mount/],
   [['mounts', 'mounter'], [], /^mounts\.mounter: needs a shared mount/],
   [['enter'], 'jail', /^enter: /],
+  ...[
+    [
+      { server: '10.1' },
+      /^policy\.sources\.0\.server: must be a host name, \*\.DOMAIN, an IP address or a range/,
+    ],
+    [{ server: '10.1.2.3/16' }, /^policy\.sources\.0\.server: must be a host name/],
+    [{ server: 'a*.example' }, /^policy\.sources\.0\.server: must be a host name/],
+    [{ server: '[fd00::1]' }, /^policy\.sources\.0\.server: must be a host name/],
+    [{ server: 'münchen.example' }, /^policy\.sources\.0\.server: must be a host name/],
+    [{ server: '' }, /^policy\.sources\.0\.server: must be a host name/],
+    [{ path: 'x' }, /^policy\.sources\.0\.path: must begin with a slash/],
+    [{ path: '/x/../y' }, /^policy\.sources\.0\.path: must be a path without "\."/],
+    [{ path: '/x/' }, /^policy\.sources\.0\.path: must be a path without repeated or trailing/],
+    [{ path: '//' }, /^policy\.sources\.0\.path: must be a path without repeated or trailing/],
+    [{ volume: '/vol' }, /^policy\.sources\.0\.volume: must be VOLUME or VOLUME\/DIRECTORY/],
+    [{ volume: 'vol/..' }, /^policy\.sources\.0\.volume: must be a path without "\."/],
+    [{ volume: 'vol', path: '/x' }, /^policy\.sources\.0: has both a path, for NFS, and a volume/],
+    [{ types: [] }, /^policy\.sources\.0\.types: must name a type/],
+    [{}, /^policy\.sources\.0: must say something/],
+    [{ host: 'srv' }, /^policy\.sources\.0\.host: /],
+  ].map(([entry, message]) => [['policy'], { sources: [entry] }, message] as [Path, unknown, RegExp]),
 ];
+test('policy.sources takes names, domains, addresses and ranges', (t) => {
+  const sources = [
+    ...[
+      'srv',
+      'srv.example.',
+      '*.example',
+      '10.0.0.5',
+      '10.0.0.0/8',
+      'fd00::5',
+      'fd00::/8',
+      'fe80::1%eth0',
+    ].map((server) => ({ server })),
+    ...[{ path: '/' }, { path: '/a/b' }, { volume: 'vol' }, { volume: 'vol/a/b' }, { types: ['nfs'] }],
+  ];
+  t.deepEqual(parseManifest(changed(['policy'], { sources }), 'm').policy.sources, sources);
+  t.is(parseManifest(text, 'm').policy.sources, undefined);
+});
+
 for (const [path, value, message] of wrong) {
   test(`names the field: ${path.join('.')} = ${JSON.stringify(value)}`, (t) => {
     const error = t.throws(() => parseManifest(changed(path, value), '/m.json'), {

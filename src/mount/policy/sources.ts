@@ -1,0 +1,87 @@
+import { MounterError } from '../../errors.ts';
+import { exitCode } from '../../exit-codes.ts';
+import { isOddAddress } from '../../ip-address.ts';
+import type { AllowedSource } from '../../rootfs/manifest/policy.ts';
+import type { Filesystem } from '../../rootfs/manifest.ts';
+import type { MountRequest } from '../request.ts';
+import { type Place, placesOf } from './places.ts';
+import { isServer } from './server.ts';
+
+/**
+ * Holds what a mount asks for against `policy.sources` of the manifest. Pure: no name is resolved, so that a name
+ * is no address of a range, whoever answers for it.
+ * @throws MounterError (usage, class policy) that names the source and what of it is not allowed.
+ */
+export function checkSource(
+  kind: Filesystem['kind'],
+  request: Pick<MountRequest, 'fstype' | 'source' | 'options'>,
+  sources: readonly AllowedSource[] | undefined,
+): void {
+  if (sources === undefined) return;
+  const { fstype, source } = request;
+  const entries = sources.filter(({ types }) => types === undefined || types.includes(fstype));
+  // Of the type, and nothing else: nothing has to be known of the source.
+  if (entries.some(({ server, path, volume }) => (server ?? path ?? volume) === undefined)) return;
+  const places = placesOf(kind, request);
+  if (places === undefined) throw refused(source, untold(kind), entries, undefined);
+  for (const place of places) {
+    if (!entries.some((entry) => isAllowed(entry, place)))
+      throw refused(source, `${place.says} is none of those allowed on this node`, entries, place);
+  }
+}
+
+function untold(kind: Filesystem['kind']): string {
+  return kind === 'generic'
+    ? 'where a source of this type leads is not known, so that only an entry with nothing but its type can allow it'
+    : 'which server and directory the source and its options lead to cannot be told';
+}
+
+function isAllowed({ server, path, volume }: AllowedSource, place: Place): boolean {
+  if (server !== undefined && !isServer(server, place.server)) return false;
+  if (path !== undefined && !(place.kind === 'nfs' && isWithin(path, place.directory))) return false;
+  return volume === undefined || (place.kind === 'glusterfs' && isWithin(volume, place.directory));
+}
+
+/** On the borders of parts: `/a/b` is within `/a`, and `/ab` is not. */
+function isWithin(prefix: string, directory: string): boolean {
+  const wanted = prefix.split('/').filter((part) => part !== '');
+  const parts = directory.split('/').filter((part) => part !== '' && part !== '.');
+  return wanted.every((part, index) => part === parts[index]);
+}
+
+function refused(
+  source: string,
+  message: string,
+  entries: readonly AllowedSource[],
+  place: Place | undefined,
+): MounterError {
+  return new MounterError(`${message} (policy.sources of the manifest)`, {
+    subject: source,
+    status: exitCode.usage,
+    errorClass: 'policy',
+    hint: hint(entries, place),
+  });
+}
+
+function hint(entries: readonly AllowedSource[], place: Place | undefined): string {
+  if (place !== undefined && isOddAddress(place.server))
+    return 'write the address as four decimal numbers without leading zeros, such as 10.0.0.5';
+  const shown = entries.slice(0, shownEntries).map(entryText);
+  const more = entries.length > shownEntries ? ` and ${entries.length - shownEntries} more` : '';
+  const byAddress = entries.some(({ server }) => server?.includes('/'))
+    ? '; a range takes addresses alone, and no name'
+    : '';
+  return entries.length === 0
+    ? 'mount nothing of this type here: whoever runs the node can add the source to policy.sources'
+    : `mount one of those allowed: ${shown.join(', ')}${more}${byAddress}`;
+}
+
+/** An event of a Pod has room for about as many. */
+const shownEntries = 8;
+
+/** As a source is written, with `*` for what may be anything. */
+function entryText({ server = '*', path, volume }: AllowedSource): string {
+  const host = server.includes(':') ? `[${server}]` : server;
+  if (volume !== undefined) return `${host}:${volume}`;
+  return path === undefined ? `${host}:*` : `${host}:${path}`;
+}
