@@ -17,6 +17,8 @@ import { layKubeletRoot, planLaying } from '../kubelet/lay.ts';
 import { kubeletMount, type Offer } from '../kubelet/offer.ts';
 import { findKubelet } from '../kubelet/program.ts';
 import { wantedMounts } from '../kubelet/wanted-mounts.ts';
+import { maskSecrets } from '../mount/options.ts';
+import { maskedArguments } from '../record/masked-words.ts';
 import { commandOf } from '../rootfs/mount-actions.ts';
 import { readManifest, requireRoot } from '../rootfs/node.ts';
 import { withNodeLock } from '../rootfs/node-lock.ts';
@@ -67,8 +69,9 @@ function dryRun(
   const path = findKubelet(offer.root, command.argv[0] ?? '', command.path);
   const actions = planLaying(offer, wanted, host).map(commandOf);
   if (flags.has('json')) {
-    const { argv, workingDirectory } = command;
-    const environment = Object.fromEntries(command.environment);
+    const { workingDirectory } = command;
+    const argv = maskedArguments(command.argv);
+    const environment = Object.fromEntries([...command.environment].map(maskedVariable));
     const plan = {
       rootfs: offer.root,
       actions,
@@ -86,11 +89,16 @@ function dryRun(
     [
       ...lines,
       ...wanted.skipped,
-      `chroot ${offer.root} ${[path, ...command.argv.slice(1)].join(' ')}`,
+      `chroot ${offer.root} ${[path, ...maskedArguments(command.argv).slice(1)].join(' ')}`,
       '',
     ].join('\n'),
   );
   return exitCode.success;
+}
+
+function maskedVariable([name, value]: readonly [string, string]): readonly [string, string] {
+  const text = `${name}=${value}`;
+  return [name, maskSecrets(text) === text ? value : '<masked>'];
 }
 
 async function run(
@@ -112,7 +120,7 @@ async function run(
     say([...wantedMounts(offer).skipped, ...done]);
     const directory = await enterKubeletRoot(offer.root, command.workingDirectory);
     say([
-      `runs ${[path, ...command.argv.slice(1)].join(' ')} in ${offer.root}, working directory ${directory}`,
+      `runs ${[path, ...maskedArguments(command.argv).slice(1)].join(' ')} in ${offer.root}, working directory ${directory}`,
     ]);
   });
   return await becomeKubelet(path, argv, command.environment, caller);
@@ -140,7 +148,7 @@ function refuseOperand(own: readonly string[]): void {
   throw new MounterError('the command has no -- before it', {
     subject: first,
     status: exitCode.usage,
-    hint: `mounter kubelet -- ${own.join(' ')} …`,
+    hint: `mounter kubelet -- ${maskedArguments(own).join(' ')} …`,
   });
 }
 

@@ -2,13 +2,25 @@ import { maskSecrets } from '../mount/options.ts';
 
 /**
  * The words of a command other than mount, as they may be shown: of a URL neither the password nor the query,
- * which may hold a signature; of `exec` the program alone, whose arguments are its own, as a kubelet's are.
+ * which may hold a signature; of `exec` and of a kubelet the program alone, whose arguments are its own.
  */
 export function maskedWords(command: string, argv: readonly string[]): readonly string[] {
   const separator = argv.indexOf('--');
-  const own =
-    (command === 'exec' || command === 'kubelet') && separator >= 0 ? argv.slice(0, separator + 2) : argv;
-  return own.map(masked);
+  if (!passesOn.includes(command) || separator < 0) return maskedArguments(argv);
+  const program = argv.slice(separator + 1, separator + 2).filter((word) => !word.startsWith('-'));
+  return maskedArguments([...argv.slice(0, separator + 1), ...program]);
+}
+
+/** Commands that hand on what stands behind `--`. */
+const passesOn: readonly string[] = ['exec', 'kubelet', 'unit'];
+
+/** The same for the arguments of any program: the value of a flag may be the next word (`--token VALUE`). */
+export function maskedArguments(words: readonly string[]): readonly string[] {
+  return words.map((word, index) => (isSecretFlag(words[index - 1]) ? '<masked>' : masked(word)));
+}
+
+function isSecretFlag(word = ''): boolean {
+  return /^--?[a-z]/i.test(word) && !/[=:\s]/.test(word) && maskSecrets(`${word}=x`) !== `${word}=x`;
 }
 
 function masked(word: string): string {

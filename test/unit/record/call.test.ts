@@ -93,6 +93,15 @@ for (const [command, words, shown] of [
   ['install', ['registry.example/tools:v3@sha256:00'], ['registry.example/tools:v3@sha256:00']],
   ['exec', ['--', 'mount.cifs', '-o', 'password=x'], ['--', 'mount.cifs']],
   ['prune', ['--keep', '1'], ['--keep', '1']],
+  ['kubelet', ['--rootfs', '/x', '--', '--bootstrap-token=abc', '--v=2'], ['--rootfs', '/x', '--']],
+  ['kubelet', ['--', '/usr/bin/kubelet', '--bootstrap-token=abc'], ['--', '/usr/bin/kubelet']],
+  [
+    'kubelet',
+    ['--bootstrap-token=abc', '-token', 'abc'],
+    ['--bootstrap-token=<masked>', '-token', '<masked>'],
+  ],
+  ['kubelet', ['--bootstrap-token', 'abc', '--v'], ['--bootstrap-token', '<masked>', '--v']],
+  ['unit', ['kubelet', '--install', '--', '--token=abc'], ['kubelet', '--install', '--']],
 ] as const) {
   test(`the words of ${command} ${words.join(' ')}`, (t) => {
     t.deepEqual(maskedWords(command, words), shown);
