@@ -48,7 +48,7 @@ function isAsked(plan: MountPlan, entry: MountEntry, context: MountContext): boo
  */
 function isExportOf(plan: MountPlan, entry: MountEntry, { host, manifest }: MountContext): boolean {
   if (pathOf(entry.source) === pathOf(plan.source)) return true;
-  if ('sources' in manifest.policy) return false;
+  if (manifest.policy.sources !== undefined) return false;
   return readMountinfo(host).some(({ device }) => device === entry.device);
 }
 
