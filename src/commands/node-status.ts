@@ -2,13 +2,14 @@ import { existsSync, realpathSync } from 'node:fs';
 import type { Host } from '../host/host.ts';
 import { readMountinfo } from '../host/mountinfo.ts';
 import { currentDigest, installedDigests } from '../image/versions/versions.ts';
-import { glusterfsDaemonsOf } from '../mount/glusterfs.ts';
+import { glusterfsDaemons } from '../mount/glusterfs.ts';
 import { wantedWay } from '../rootfs/enter.ts';
 import type { Layout } from '../rootfs/layout.ts';
 import { type LockServicesState, observeLockServices } from '../rootfs/lock-services-state.ts';
 import type { Manifest, ManifestMount } from '../rootfs/manifest.ts';
 import { observeRootfs, type SeenState, statesOf } from '../rootfs/mount-states.ts';
 import { isPrepared, isWanted } from '../rootfs/prepare.ts';
+import { versionDirectories } from '../rootfs/version-directories.ts';
 import { type Volume, volumesOf } from '../rootfs/volumes.ts';
 
 /** What `mounter status --json` prints. */
@@ -48,7 +49,7 @@ export async function observeNode(
     mounts: isInstalled ? await observeMounts(host, manifest, root) : [],
     lockServices:
       isReady && host.effectiveUserId() === 0 ? await observeLockServices({ host, layout, manifest }) : null,
-    volumes: manifest === undefined ? [] : observeVolumes(host, manifest),
+    volumes: manifest === undefined ? [] : observeVolumes(host, layout, manifest),
   };
 }
 
@@ -63,12 +64,11 @@ async function observeMounts(host: Host, manifest: Manifest, root: string): Prom
   }));
 }
 
-function observeVolumes(host: Host, manifest: Manifest): NodeStatus['volumes'] {
-  // Every process is looked at once, not once for every volume.
-  const processes = host.processes();
-  const once = { ...host, processes: () => processes };
+function observeVolumes(host: Host, layout: Layout, manifest: Manifest): NodeStatus['volumes'] {
+  const daemons = glusterfsDaemons(host, versionDirectories(layout));
+  const byTarget = new Map(daemons.toReversed().map(({ pid, target }) => [target, pid]));
   return volumesOf(manifest, readMountinfo(host)).map((volume) => ({
     ...volume,
-    daemon: (volume.fstype === 'fuse.glusterfs' && glusterfsDaemonsOf(once, volume.target)[0]?.pid) || null,
+    daemon: (volume.fstype === 'fuse.glusterfs' && byTarget.get(volume.target)) || null,
   }));
 }

@@ -1,7 +1,7 @@
 import { exitCode } from '../exit-codes.ts';
 import type { Host } from '../host/host.ts';
 import { type InstalledVersion, listVersions } from '../image/versions/version-list.ts';
-import { describeProcess, programName } from '../image/versions/version-use.ts';
+import { describeProcess } from '../image/versions/version-use.ts';
 import type { CommandContext } from './context.ts';
 import { parseFlags } from './flags.ts';
 import { table } from './tables.ts';
@@ -23,9 +23,7 @@ function forPrograms(list: readonly InstalledVersion[], host: Host): unknown {
   const isRoot = host.effectiveUserId() === 0;
   return list.map(({ manifest: _, processes, mounts, ...version }) => ({
     ...version,
-    processes: isRoot
-      ? processes.map(({ pid, commandLine }) => ({ pid, program: programName(commandLine), commandLine }))
-      : null,
+    processes: isRoot ? processes.map(({ pid, name }) => ({ pid, program: name })) : null,
     mounts: mounts.map(({ mountPoint, source, fstype }) => ({ mountPoint, source, fstype })),
   }));
 }

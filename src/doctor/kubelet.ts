@@ -1,6 +1,6 @@
 import { isSameFile } from '../host/host.ts';
 import { type MountEntry, parseMountinfo } from '../host/mountinfo.ts';
-import { pidsNamed } from '../host/processes.ts';
+import { processesNamed } from '../host/processes.ts';
 import { containingMount } from '../rootfs/mount-tree.ts';
 import type { DoctorContext } from './context.ts';
 import { type Finding, ok, warning } from './finding.ts';
@@ -10,7 +10,9 @@ import { sharedDirectories } from './shared-directories.ts';
 export function checkKubelet({ host, manifest, entries }: DoctorContext): readonly Finding[] {
   const directories = sharedDirectories({ manifest, entries });
   const own = host.stat('/proc/self/ns/mnt');
-  return pidsNamed(['kubelet', 'hyperkube']).flatMap((pid) => {
+  // In a user namespace of its own it is no kubelet, and its mounts may be as many as anybody likes to make.
+  const kubelets = processesNamed(['kubelet', 'hyperkube']).filter(({ root }) => root !== undefined);
+  return kubelets.flatMap(({ pid }) => {
     const theirs = host.stat(`/proc/${pid}/ns/mnt`);
     if (theirs === undefined) return []; // It has ended.
     const text = isSameFile(own, theirs) ? undefined : host.readText(`/proc/${pid}/mountinfo`);

@@ -1,6 +1,8 @@
 import {
   chmodSync,
+  closeSync,
   lstatSync,
+  openSync,
   readFileSync,
   readlinkSync,
   renameSync,
@@ -27,6 +29,7 @@ export const fileHost: Pick<
   | 'lstat'
   | 'readLink'
   | 'stat'
+  | 'realPath'
   | 'processes'
   | 'findProgram'
 > = {
@@ -37,6 +40,7 @@ export const fileHost: Pick<
   lstat: (path) => statusOf(orUndefined(() => lstatSync(path))),
   readLink,
   stat: (path) => statusOf(orUndefined(() => statSync(path))),
+  realPath,
   processes,
   findProgram,
 };
@@ -104,4 +108,17 @@ export function kindOf(stats: Pick<Stats, Kind>): FileStatus['kind'] {
   if (stats.isFile()) return 'file';
   if (stats.isSymbolicLink()) return 'symlink';
   return stats.isCharacterDevice() || stats.isBlockDevice() ? 'device' : 'other';
+}
+
+/** open(2)'s O_PATH, which node:fs does not name; the same on every Linux architecture we build for. */
+const O_PATH = 0o10000000;
+
+function realPath(path: string): string | undefined {
+  const fd = orUndefined(() => openSync(path, O_PATH));
+  if (fd === undefined) return undefined;
+  try {
+    return readlinkSync(`/proc/self/fd/${fd}`);
+  } finally {
+    closeSync(fd);
+  }
 }

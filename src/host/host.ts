@@ -26,7 +26,12 @@ export interface Host {
   readLink(path: string): string | undefined;
   /** stat(2), through symlinks. @returns undefined when nothing is there, or a symlink leads to itself. */
   stat(path: string): FileStatus | undefined;
-  /** Every process's id, command line and root; only what is still there while reading. */
+  /**
+   * The path without symlinks, by open(2) with O_PATH: no server is asked for what lies there.
+   * @returns undefined when nothing is there.
+   */
+  realPath(path: string): string | undefined;
+  /** Every process, by what never waits for it; only what is still there while reading. */
   processes(): readonly ProcessInformation[];
   /** Sends `signal` to one process, or to a process group when `pid` is negative; a missing one is no error. */
   kill(pid: number, signal: 'SIGTERM' | 'SIGKILL'): void;
@@ -60,10 +65,16 @@ export function isSameFile(
 
 export interface ProcessInformation {
   readonly pid: number;
-  /** argv; empty for kernel threads and zombies. */
-  readonly commandLine: readonly string[];
-  /** The root directory as the host names it. */
+  /** Its program's, of which the kernel keeps 15 bytes; a process can call itself what it likes. */
+  readonly name: string;
+  /**
+   * The root directory, as it is called in the process's mount namespace: words alone, for a process can make itself
+   * a directory of that name. Undefined for zombies, where only root may see it, and in a user namespace other than
+   * ours, where anybody can change root directories and mounts.
+   */
   readonly root: string | undefined;
+  /** As /proc/PID/ns/mnt has it, such as `mnt:[4026531841]`; undefined where `root` is. */
+  readonly mountNamespace: string | undefined;
   /** It is in the network namespace that we are in, and shares our ports and our rpcbind. */
   readonly isInOurNetwork: boolean;
 }

@@ -1,25 +1,26 @@
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import type { ProcessInformation } from './host.ts';
 
+/**
+ * The processes of the node, by what the kernel tells without their help. Anybody can have a process of which the
+ * rest is not to be had: /proc/PID/cmdline, environ, maps, mem and their like wait for the lock of its memory, which
+ * it holds for as long as a page of its own filesystem does not come; stat(2) of /proc/PID/root asks the filesystem
+ * there. Its name, its status and the texts of its links never wait (tried on Linux 6.18 with such a process).
+ */
+
 /** What is still there while we read /proc. */
 export function processes(): readonly ProcessInformation[] {
-  return pidsWhere(() => true).flatMap(informationOf);
+  return informationOn(pidsWhere(() => true));
 }
 
-/**
- * Those whose program has one of these names. A command line is read from the process's memory, and that
- * waits while the process itself waits for a dead server: of other processes the name alone is read, which
- * never does.
- */
+/** Those whose program has one of these names. */
 export function processesNamed(names: readonly string[]): readonly ProcessInformation[] {
-  return pidsNamed(names).flatMap(informationOf);
+  return informationOn(pidsWhere((pid) => isNamed(nameOf(pid), names)));
 }
 
-/** The ids alone: nothing is read that could wait. */
-export function pidsNamed(names: readonly string[]): readonly number[] {
-  // The kernel keeps 15 bytes of it.
-  const kept = names.map((name) => name.slice(0, 15));
-  return pidsWhere((pid) => kept.includes(textOf(`/proc/${pid}/comm`)?.trimEnd() ?? ''));
+/** Of a process that the kernel calls `name`: it keeps 15 bytes of it. */
+export function isNamed(name: string | undefined, names: readonly string[]): boolean {
+  return name !== undefined && names.some((wanted) => wanted.slice(0, 15) === name);
 }
 
 /** @param isWanted is asked of each process, which may end meanwhile. */
@@ -30,13 +31,49 @@ export function pidsWhere(isWanted: (pid: number) => boolean): readonly number[]
     .filter(isWanted);
 }
 
-/** @returns none where the process has ended while we looked. */
-function informationOf(pid: number): readonly ProcessInformation[] {
-  const text = textOf(`/proc/${pid}/cmdline`);
-  if (text === undefined) return [];
-  const commandLine = text.split('\0').slice(0, -1);
-  const isInOurNetwork = linkOf(`/proc/${pid}/ns/net`) === linkOf('/proc/self/ns/net');
-  return [{ pid, commandLine, root: linkOf(`/proc/${pid}/root`), isInOurNetwork }];
+/** Whether the process is root's, in the user namespace that we are in: nobody without privileges has such a one. */
+export function isRoots(pid: number): boolean {
+  const users = /^Uid:\t(\d+)\t(\d+)/m.exec(textOf(`/proc/${pid}/status`) ?? '');
+  return users?.[1] === '0' && users[2] === '0' && isInOurUsers(pid, linkOf('/proc/self/ns/user'));
+}
+
+/** This process, whoever has started it, and so on. */
+export function ownAncestry(): readonly number[] {
+  const pids: number[] = [];
+  for (let pid = process.pid; pid > 0 && !pids.includes(pid); pid = parentOf(pid)) pids.push(pid);
+  return pids;
+}
+
+/** @returns 0 for a parent in another pid namespace, and for none. */
+function parentOf(pid: number): number {
+  return Number(/^PPid:\t(\d+)/m.exec(textOf(`/proc/${pid}/status`) ?? '')?.[1] ?? 0);
+}
+
+function informationOn(pids: readonly number[]): readonly ProcessInformation[] {
+  const [users, network] = [linkOf('/proc/self/ns/user'), linkOf('/proc/self/ns/net')];
+  return pids.flatMap((pid) => {
+    const name = nameOf(pid);
+    if (name === undefined) return []; // It has ended while we looked.
+    const isOurs = isInOurUsers(pid, users);
+    return [
+      {
+        pid,
+        name,
+        root: isOurs ? linkOf(`/proc/${pid}/root`) : undefined,
+        mountNamespace: isOurs ? linkOf(`/proc/${pid}/ns/mnt`) : undefined,
+        isInOurNetwork: network !== undefined && linkOf(`/proc/${pid}/ns/net`) === network,
+      },
+    ];
+  });
+}
+
+/** @param users undefined where the kernel has no user namespaces. */
+function isInOurUsers(pid: number, users: string | undefined): boolean {
+  return linkOf(`/proc/${pid}/ns/user`) === users;
+}
+
+function nameOf(pid: number): string | undefined {
+  return textOf(`/proc/${pid}/comm`)?.replace(/\n$/, '');
 }
 
 function textOf(path: string): string | undefined {

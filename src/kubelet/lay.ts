@@ -103,7 +103,7 @@ function refuseTakingAway({ root }: Offer, actions: readonly MountAction[], host
   const [running] = processesIn(host, root, host.processes());
   if (running === undefined) return;
   throw new MounterError(
-    `is not as it should be, and process ${running.pid} (${running.commandLine[0]}) runs in ${root}`,
+    `is not as it should be, and process ${running.pid} (${running.name}) runs in ${root}`,
     {
       subject: detached.to,
       status: exitCode.system,

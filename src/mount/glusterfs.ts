@@ -1,6 +1,7 @@
 import { MounterError } from '../errors.ts';
 import { exitCode } from '../exit-codes.ts';
-import { type Host, isSameFile, type ProcessInformation } from '../host/host.ts';
+import type { Host } from '../host/host.ts';
+import { processesInAny } from '../rootfs/root-processes.ts';
 import { lastOption, parseOptions } from './options.ts';
 import type { MountRequest } from './request.ts';
 
@@ -94,24 +95,34 @@ export function canonicalGlusterfsSource(source: string): string {
   return `${server}:${[volume.replace(/\.(tcp|rdma)$/, ''), ...directory].join('/')}`;
 }
 
-/**
- * The glusterfs client daemons that serve `target`: two for one mount with `auto_unmount`. mount.glusterfs
- * starts them as `glusterfs … --process-name fuse --volfile-server=SERVER --volfile-id=VOLUME TARGET`.
- * @param rootfs when given, only those that run inside it: another rootfs may have the same target elsewhere.
- */
-export function glusterfsDaemonsOf(
-  host: Host,
-  target: string,
-  rootfs?: string,
-): readonly ProcessInformation[] {
-  const found = host
-    .processes()
-    .filter(({ commandLine }) => isGlusterfsClient(commandLine[0]) && commandLine.at(-1) === target);
-  if (rootfs === undefined || found.length === 0) return found;
-  const root = host.stat(rootfs);
-  return found.filter(({ pid }) => isSameFile(host.stat(`/proc/${pid}/root/.`), root));
+/** A glusterfs client daemon; two for one mount with `auto_unmount`. */
+export interface GlusterfsDaemon {
+  readonly pid: number;
+  readonly target: string;
 }
 
-function isGlusterfsClient(program: string | undefined): boolean {
-  return program !== undefined && /(^|\/)glusterfs(d)?$/.test(program);
+/**
+ * Those that run in one of `directories`, which are versions of the rootfs. mount.glusterfs starts them as
+ * `glusterfs … --process-name fuse --volfile-server=SERVER --volfile-id=VOLUME TARGET`. Nobody else's command line
+ * is asked for: that of a stranger's process may keep us waiting for ever.
+ */
+export function glusterfsDaemons(host: Host, directories: readonly string[]): readonly GlusterfsDaemon[] {
+  const named = host.processes().filter(({ name }) => name === 'glusterfs' || name === 'glusterfsd');
+  return processesInAny(host, directories, named).flatMap(({ pid }) => {
+    const target = commandLineOf(host, pid).at(-1);
+    return target === undefined ? [] : [{ pid, target }];
+  });
+}
+
+/** The daemons that serve `target`, of those that run in `rootfs`: another one may have the same target elsewhere. */
+export function glusterfsDaemonsOf(host: Host, target: string, rootfs: string): readonly GlusterfsDaemon[] {
+  return glusterfsDaemons(host, [rootfs]).filter((daemon) => daemon.target === target);
+}
+
+function commandLineOf(host: Host, pid: number): readonly string[] {
+  try {
+    return host.readText(`/proc/${pid}/cmdline`)?.split('\0').slice(0, -1) ?? [];
+  } catch {
+    return []; // It has ended while we looked.
+  }
 }

@@ -1,6 +1,6 @@
-import { readFileSync, readlinkSync } from 'node:fs';
+import { readlinkSync } from 'node:fs';
 import type { Host } from '../host/host.ts';
-import { pidsWhere } from '../host/processes.ts';
+import { isRoots, ownAncestry, pidsWhere } from '../host/processes.ts';
 
 /** A call that has found its way into the rootfs is in there within milliseconds; on a node under load, later. */
 const graceMs = 2000;
@@ -12,7 +12,8 @@ const graceMs = 2000;
  */
 export async function letCallsEnter(host: Host): Promise<void> {
   const deadline = host.now() + graceMs;
-  let calls = pidsWhere((pid) => pid !== process.pid && isCall(pid));
+  const ancestry = ownAncestry();
+  let calls = pidsWhere((pid) => !ancestry.includes(pid) && isCall(pid));
   while (calls.length > 0 && host.now() < deadline) {
     await host.sleep(10);
     calls = calls.filter(isCall);
@@ -22,12 +23,13 @@ export async function letCallsEnter(host: Host): Promise<void> {
 /** The executable may have been exchanged since. */
 const isMounter = /\/mounter(-full)?( \(deleted\))?$/;
 
-/** Whether the process mounts by mounter, or runs something in the rootfs by it. */
+/**
+ * Whether the process may be such a call: a mounter of root's, whatever it does, for its command line could keep us
+ * waiting. What has started us is none.
+ */
 function isCall(pid: number): boolean {
   try {
-    if (!isMounter.test(readlinkSync(`/proc/${pid}/exe`))) return false;
-    const [name = '', command] = readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0');
-    return command === 'mount' || command === 'exec' || /(^|\/)mount\.[^/]+$/.test(name);
+    return isMounter.test(readlinkSync(`/proc/${pid}/exe`)) && isRoots(pid);
   } catch {
     return false; // It ended while we looked.
   }

@@ -12,26 +12,40 @@ export function readListeningAddresses(
   port: number,
   protocols: readonly string[],
 ): ListeningAddresses {
-  const tables = protocols.map((name) => host.readText(`/proc/net/${name}`) ?? '');
-  const found = tables.flatMap((text) => listeningAddresses(text, port));
+  const found = listeningSockets(host, port, protocols).map(({ address }) => address);
   if (found.length === 0) return 'nowhere';
   return found.every(isLoopback) ? 'loopback' : 'any';
 }
 
+export interface ListeningSocket {
+  /** As the kernel writes it: hexadecimal, each group of four bytes in the order of a little-endian machine. */
+  readonly address: string;
+  /** As /proc/PID/fd has it: `socket:[INODE]`. */
+  readonly inode: string;
+}
+
+/** The sockets that wait on `port`. */
+export function listeningSockets(
+  host: Host,
+  port: number,
+  protocols: readonly string[],
+): readonly ListeningSocket[] {
+  return protocols.flatMap((name) => parseSockets(host.readText(`/proc/net/${name}`) ?? '', port));
+}
+
 /**
- * The local addresses with a socket that waits on `port`, as the kernel writes them: hexadecimal, each group of
- * four bytes in the order of a little-endian machine.
- *
  * ```
- *   sl  local_address rem_address   st tx_queue rx_queue …
- *    0: 0100007F:006F 00000000:0000 0A 00000000:00000000 …
+ *   sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode
+ *    0: 0100007F:006F 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 9301 1 …
  * ```
  * @see proc_pid_net(5); a state of 0A is TCP_LISTEN, 07 a UDP socket without a peer.
  */
-function listeningAddresses(text: string, port: number): readonly string[] {
-  const lines = text.matchAll(/^ *\d+: ([0-9A-F]+):([0-9A-F]{4}) [0-9A-F]+:[0-9A-F]{4} (?:0A|07) /gm);
-  return [...lines].flatMap(([, address = '', hexPort = '']) =>
-    Number.parseInt(hexPort, 16) === port ? [address] : [],
+function parseSockets(text: string, port: number): readonly ListeningSocket[] {
+  const lines = text.matchAll(
+    /^ *\d+: ([0-9A-F]+):([0-9A-F]{4}) [0-9A-F]+:[0-9A-F]{4} (?:0A|07)(?: +\S+){5} +(\d+)/gm,
+  );
+  return [...lines].flatMap(([, address = '', hexPort = '', inode = '']) =>
+    Number.parseInt(hexPort, 16) === port ? [{ address, inode }] : [],
   );
 }
 

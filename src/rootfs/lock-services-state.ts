@@ -1,7 +1,7 @@
 import type { Host, ProcessInformation } from '../host/host.ts';
 import { roleOf, rootfsProcesses } from './daemons.ts';
 import type { Layout } from './layout.ts';
-import { type ListeningAddresses, readListeningAddresses } from './listening-addresses.ts';
+import { type ListeningAddresses, listeningSockets, readListeningAddresses } from './listening-addresses.ts';
 import { type LockServicesContext, lockServicesAnswer, rpcinfo } from './lock-services.ts';
 import { versionDirectories } from './version-directories.ts';
 
@@ -44,13 +44,14 @@ export async function observeLockServices(context: LockServicesContext): Promise
     portmapperAnswers: portmapper.answers,
     statdRegistered: list.answers && isStatdRegistered(list.output),
     statdAnswers,
-    listening: readListeningAddresses(context.host, portmapperPort, ['tcp', 'tcp6', 'udp', 'udp6']),
+    listening: readListeningAddresses(context.host, portmapperPort, protocols),
     listeningByUdp: readListeningAddresses(context.host, portmapperPort, ['udp', 'udp6']),
   };
 }
 
 /** Port 111 of rpc(5): sunrpc. */
 const portmapperPort = 111;
+const protocols = ['tcp', 'tcp6', 'udp', 'udp6'];
 
 /**
  * ```
@@ -70,13 +71,37 @@ function findLockDaemons({
 }: LockServicesContext): Pick<LockServicesState, 'rpcbind' | 'statd' | 'surplusRpcbinds'> {
   const processes = host.processes().filter(({ isInOurNetwork }) => isInOurNetwork);
   const own = new Set(ownPids(host, layout, manifest, processes));
+  const sockets = new Set(listeningSockets(host, portmapperPort, protocols).map(({ inode }) => inode));
   const daemons = (wanted: 'rpcbind' | 'statd', first: LockDaemon['owner']): readonly LockDaemon[] =>
     processes
       .filter((process) => roleOf(process, manifest) === wanted)
+      .filter(({ pid }) => wanted === 'statd' || own.has(pid) || holdsSocket(host, pid, sockets))
       .map(({ pid }): LockDaemon => ({ pid, owner: own.has(pid) ? 'rootfs' : 'host' }))
       .sort((a, b) => Number(b.owner === first) - Number(a.owner === first));
   const [rpcbind = null, ...surplusRpcbinds] = daemons('rpcbind', 'host');
   return { rpcbind, statd: daemons('statd', 'rootfs')[0] ?? null, surplusRpcbinds };
+}
+
+/** More than an rpcbind opens before its sockets; a stranger may have a million. */
+const looked = 256;
+
+/** Anybody may call a process rpcbind; only root's has a socket of this port. */
+function holdsSocket(host: Host, pid: number, inodes: ReadonlySet<string>): boolean {
+  const name = /^socket:\[(\d+)\]$/;
+  for (let fd = 0; inodes.size > 0 && fd < looked; fd += 1) {
+    const inode = name.exec(linkOf(host, `/proc/${pid}/fd/${fd}`) ?? '')?.[1];
+    if (inode !== undefined && inodes.has(inode)) return true;
+  }
+  return false;
+}
+
+/** It may have ended meanwhile. */
+function linkOf(host: Host, path: string): string | undefined {
+  try {
+    return host.readLink(path);
+  } catch {
+    return undefined;
+  }
 }
 
 /** Found before, and looked at once: reading /proc is the most of what `status` costs. */

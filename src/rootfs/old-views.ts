@@ -50,10 +50,9 @@ async function removeChrootMounts(root: string, context: PrepareContext): Promis
   const { host, layout, manifest } = context;
   const actions = planChrootRemoval(realpathSync(layout.home), readMountinfo(host));
   if (actions.length === 0) return [];
-  const versions = realpathSync(layout.versions);
-  const needing = host
-    .processes()
-    .find((process) => process.root?.startsWith(`${versions}/`) && roleOf(process, manifest) === 'other');
+  const needing = processesIn(host, layout.versions, host.processes()).find(
+    (process) => roleOf(process, manifest) === 'other',
+  );
   return needing === undefined ? applyActions(actions) : detachOldViews(root, context);
 }
 

@@ -1,26 +1,111 @@
-import { type Host, isSameFile, type ProcessInformation } from '../host/host.ts';
+import type { Host, ProcessInformation } from '../host/host.ts';
+import { type MountEntry, mountAt, parseMountinfo, readMountinfo } from '../host/mountinfo.ts';
+import { containingMount } from './mount-tree.ts';
 
 /**
- * Those of `processes` whose root directory is `directory` or lies in it. The directory itself is compared,
- * so that one in a mount namespace of its own, which calls it `/`, is found as well.
- * @param directory without symlinks. Only root sees where other users' processes run.
+ * Which processes run in a rootfs. stat(2) of /proc/PID/root would say so at once, and may never return: a container
+ * can have its root directory in a volume whose server is silent. So the kernel is asked where that directory is,
+ * in words, and no filesystem for what it is.
+ *
+ * A name is not enough: in another mount namespace, such as a container's, the same name is another directory. There
+ * the mount that is the root of it tells, by its filesystem and the directory of that which it shows; nobody has
+ * a mount of a directory that they can't reach.
+ */
+
+/**
+ * Those of `processes` whose root directory is `directory` or lies in it, whatever they call it.
+ * @param directory symlinks are followed. Only root sees where other users' processes run.
  */
 export function processesIn(
   host: Host,
   directory: string,
   processes: readonly ProcessInformation[],
 ): readonly ProcessInformation[] {
-  const own = host.stat(directory);
-  return processes.filter(
-    ({ pid, root }) => root?.startsWith(`${directory}/`) || isSameFile(rootStatus(host, pid), own),
-  );
+  return processesInAny(host, [directory], processes);
 }
 
-/** Of the root directory of a process; undefined where there is none to see. */
-export function rootStatus(host: Host, pid: number): ReturnType<Host['stat']> {
+/** The same of several directories. */
+export function processesInAny(
+  host: Host,
+  directories: readonly string[],
+  processes: readonly ProcessInformation[],
+): readonly ProcessInformation[] {
+  const paths = directories.flatMap((directory) => host.realPath(directory) ?? []);
+  const own = host.readLink('/proc/self/ns/mnt');
+  const ourMounts = once(() => readMountinfo(host));
+  const wanted = once(() => paths.map((path) => placeIn(ourMounts(), path)));
+  const isWanted = (place: Place) => wanted().some((one) => isWithin(place, one));
+  const isInForeign = remembered((process) => {
+    const place = rootPlace(host, process.pid);
+    return place === undefined ? isNamedIn(process.root, paths) : isWanted(place);
+  });
+  return processes.filter((process) => {
+    const { root, mountNamespace } = process;
+    if (root === undefined || mountNamespace === undefined) return false;
+    if (mountNamespace !== own) return isInForeign(process);
+    // Of most the name says it, and the mounts need not be read; the same directory may be bound elsewhere, though.
+    return root !== '/' && (isNamedIn(root, paths) || isWanted(placeIn(ourMounts(), root)));
+  });
+}
+
+/** A directory, whatever it is called. */
+interface Place {
+  /** `major:minor` of its filesystem. */
+  readonly device: string;
+  /** Its path in that. */
+  readonly path: string;
+}
+
+function placeIn(entries: readonly MountEntry[], directory: string): Place {
+  const { device, root, mountPoint } = containingMount(entries, directory);
+  const rest = mountPoint === '/' ? directory : directory.slice(mountPoint.length);
+  return { device, path: (root === '/' ? rest : root + rest) || '/' };
+}
+
+/**
+ * Where the root directory of a process is, as its own mountinfo says, which shows what lies below that directory.
+ * @returns undefined where no mount begins there: it has changed its root directory within its namespace.
+ */
+function rootPlace(host: Host, pid: number): Place | undefined {
+  const entry = mountAt(parseMountinfo(mountsOf(host, pid)), '/');
+  return entry === undefined ? undefined : { device: entry.device, path: entry.root };
+}
+
+function mountsOf(host: Host, pid: number): string {
   try {
-    return host.stat(`/proc/${pid}/root/.`);
+    return host.readText(`/proc/${pid}/mountinfo`) ?? '';
   } catch {
-    return undefined; // A kernel thread, or it ended while we looked.
+    return ''; // It has ended while we looked.
   }
+}
+
+function isWithin({ device, path }: Place, directory: Place): boolean {
+  return device === directory.device && isAtOrBelow(path, directory.path);
+}
+
+function isNamedIn(root: string | undefined, directories: readonly string[]): boolean {
+  return root !== undefined && directories.some((directory) => isAtOrBelow(root, directory));
+}
+
+function isAtOrBelow(path: string, directory: string): boolean {
+  return path === directory || path.startsWith(directory === '/' ? '/' : `${directory}/`);
+}
+
+function once<T>(get: () => T): () => T {
+  let got: { readonly value: T } | undefined;
+  return () => {
+    got ??= { value: get() };
+    return got.value;
+  };
+}
+
+/** All processes of a container have the same root, and a container may have a thousand mounts. */
+function remembered(ask: (process: ProcessInformation) => boolean): (process: ProcessInformation) => boolean {
+  const answers = new Map<string, boolean>();
+  return (process) => {
+    const key = `${process.mountNamespace} ${process.root}`;
+    const answer = answers.get(key) ?? ask(process);
+    answers.set(key, answer);
+    return answer;
+  };
 }

@@ -40,10 +40,25 @@ wait_until() { # COMMAND: every 0.1 s, until ${seconds} s have passed
 # daemon is none of our business.
 ours() {
   for process in /proc/[0-9]*; do
-    read -r name <"$process/comm" || continue
-    [ "$name" = "$1" ] && [ "$process/root/." -ef /. ] && [ "$process/ns/net" -ef /proc/self/ns/net ] || continue
+    read -r name <"$process/comm" && [ "$name" = "$1" ] && is_same net && is_ours || continue
     echo "\${process#/proc/}"
   done 2>/dev/null
+}
+is_same() { [ "$process/ns/$1" -ef "/proc/self/ns/$1" ]; }
+# To look at a process's root directory asks the filesystem there, which anybody may have made, and which may not
+# answer. So not in a user namespace of its own, where anybody can change root directories; and not in another mount
+# namespace, such as a container's, where the mount at its root tells the same, and asks nobody.
+is_ours() {
+  [ ! -e /proc/self/ns/user ] || is_same user || return
+  if is_same mnt; then [ "$process/root/." -ef /. ]; return; fi
+  mount=$(root_mount "$process") && [ "$mount" = "$(root_mount /proc/self)" ]
+}
+root_mount() { # DIRECTORY of a process: the filesystem there, and what of it; fails where no mount begins there
+  grep -E '^[0-9]+ [0-9]+ [0-9:]+ [^ ]+ / ' "$1/mountinfo" | {
+    found=
+    while read -r id parent device root rest; do found="$device $root"; done
+    [ -n "$found" ] && echo "$found"
+  }
 }
 end_ours() {
   kill $(ours "$1") 2>/dev/null || return 0

@@ -76,7 +76,7 @@ async function endVolumes(
 function refuseOthers(context: TeardownContext): void {
   const other = running(context).find(({ role }) => role === 'other');
   if (other === undefined) return;
-  throw new MounterError(`process ${other.pid} (${other.commandLine[0]}) runs inside the rootfs`, {
+  throw new MounterError(`process ${other.pid} (${other.name}) runs inside the rootfs`, {
     subject: 'teardown',
     status: exitCode.system,
     hint: 'end it, or wait for it to end, then try again',

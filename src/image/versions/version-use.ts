@@ -1,4 +1,5 @@
 import { existsSync, realpathSync } from 'node:fs';
+import { printable } from '../../errors.ts';
 import type { Host, ProcessInformation } from '../../host/host.ts';
 import { type MountEntry, mountsBelow, readMountinfo } from '../../host/mountinfo.ts';
 import type { Layout } from '../../rootfs/layout.ts';
@@ -40,16 +41,7 @@ export function foreignMounts(
   );
 }
 
-/** A process in few words: `glusterfs (process 12, /var/lib/kubelet/…)`. */
-export function describeProcess({ pid, commandLine }: ProcessInformation): string {
-  const name = programName(commandLine);
-  const target = name.startsWith('glusterfs') ? commandLine.at(-1) : undefined;
-  return `${name} (process ${pid}${target === undefined ? '' : `, ${target}`})`;
-}
-
-/** The last part of argv[0]; hyperkube and its like name the program in the next word. */
-export function programName(commandLine: readonly string[]): string {
-  const [first = 'process', second = ''] = commandLine;
-  const name = first.slice(first.lastIndexOf('/') + 1);
-  return name === 'hyperkube' && second !== '' ? second : name;
+/** A process in few words: `glusterfs (process 12)`. */
+export function describeProcess({ pid, name }: ProcessInformation): string {
+  return `${printable(name)} (process ${pid})`;
 }

@@ -112,18 +112,16 @@ test('negotiated down to v3: the socket of rpcbind is looked for in the host’s
   t.deepEqual(host.commands.slice(1), [[...enter, 'rpcinfo', '-u', '127.0.0.1', 'status', '1']]);
 });
 
-test('a daemon of the rootfs is known by its root directory, which has another name in there', async (t) => {
+test('a daemon of the rootfs is known by the directory that is mounted there as its root', async (t) => {
   const { host } = nodeWithNamespace();
   host.onRun = ({ argv }) => {
     if (!isHelper(argv)) return {};
+    host.texts.set('/proc/self/mountinfo', '1 0 8:1 / / rw - ext4 /dev/sda rw\n');
     host.processList = [7, 8].map((pid) => {
-      host.sameFile(pid === 7 ? layout.rootfs : '/', `/proc/${pid}/root/.`);
-      return {
-        pid,
-        commandLine: ['/usr/sbin/glusterfs', '--process-name', 'fuse', target],
-        root: '/',
-        isInOurNetwork: true,
-      };
+      const root = pid === 7 ? layout.rootfs : '/';
+      host.texts.set(`/proc/${pid}/mountinfo`, `2 1 8:1 ${root} / rw - ext4 /dev/sda rw\n`);
+      host.texts.set(`/proc/${pid}/cmdline`, `/usr/sbin/glusterfs\0--process-name\0fuse\0${target}\0`);
+      return { pid, name: 'glusterfs', root: '/', mountNamespace: `mnt:[${pid}]`, isInOurNetwork: true };
     });
     return { status: 1 };
   };

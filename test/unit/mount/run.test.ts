@@ -1,7 +1,7 @@
 import test, { type ExecutionContext } from 'ava';
 import { MounterError } from '../../../src/errors.ts';
 import { runPlan } from '../../../src/mount/run.ts';
-import type { HostModel } from '../../fixtures/host-model.ts';
+import { type HostModel, ownMounts } from '../../fixtures/host-model.ts';
 import { contextOf, layout, planFor, preparedNode, target } from '../../fixtures/node-model.ts';
 
 const v4 = ['-t', 'nfs', '-o', 'vers=4', 'srv:/x', target];
@@ -259,13 +259,9 @@ test('a glusterfs mount that failed leaves neither its daemon nor its mount', as
       { pid: 7, target, root: layout.rootfs },
       { pid: 8, target: `${target}2`, root: layout.rootfs },
       { pid: 9, target, root: '/' },
-    ].map((daemon) => {
-      host.sameFile(daemon.root, `/proc/${daemon.pid}/root/.`);
-      return {
-        ...daemon,
-        commandLine: ['/usr/sbin/glusterfs', '--volfile-id=vol', daemon.target],
-        isInOurNetwork: true,
-      };
+    ].map(({ pid, target, root }) => {
+      host.texts.set(`/proc/${pid}/cmdline`, `/usr/sbin/glusterfs\0--volfile-id=vol\0${target}\0`);
+      return { pid, name: 'glusterfs', root, mountNamespace: ownMounts, isInOurNetwork: true };
     });
     return { status: 143, endedBy: 'deadline' };
   };

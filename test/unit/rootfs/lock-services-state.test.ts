@@ -1,17 +1,24 @@
 import test from 'ava';
 import type { ProcessInformation } from '../../../src/host/host.ts';
 import { observeLockServices } from '../../../src/rootfs/lock-services-state.ts';
-import type { HostModel } from '../../fixtures/host-model.ts';
+import { type HostModel, ownMounts } from '../../fixtures/host-model.ts';
 import { contextOf, layout, preparedNode } from '../../fixtures/node-model.ts';
 
 /** A line of /proc/net/tcp or udp. */
-const line = (address: string, port: string, state: string) =>
-  `   0: ${address}:${port} 00000000:0000 ${state} 00000000:00000000 00:00000000 00000000     0        0 1 1\n`;
+const line = (address: string, port: string, state: string, inode = 1) =>
+  `   0: ${address}:${port} 00000000:0000 ${state} 00000000:00000000 00:00000000 00000000     0        0 ${inode} 1\n`;
 
-function running(host: HostModel, pid: number, program: string, root: string): ProcessInformation {
-  if (!host.files.has(root)) host.directory(root);
-  host.sameFile(root, `/proc/${pid}/root/.`);
-  return { pid, commandLine: [program], root, isInOurNetwork: true };
+/** @param socket the inode of one that it has open. */
+function running(
+  host: HostModel,
+  pid: number,
+  name: string,
+  root: string,
+  socket?: number,
+): ProcessInformation {
+  if (socket !== undefined) host.links.set(`/proc/${pid}/fd/5`, `socket:[${socket}]`);
+  host.links.set(`/proc/${pid}/fd/0`, '/dev/null');
+  return { pid, name, root, mountNamespace: ownMounts, isInOurNetwork: true };
 }
 
 const ownRoot = layout.rootfs;
@@ -50,17 +57,29 @@ test('an answer that came too late is none', async (t) => {
 
 test("a host's rpcbind comes first, ours beside it is surplus; others' networks do not count", async (t) => {
   const host = preparedNode();
+  host.texts.set('/proc/net/udp', `  sl\n${line('00000000', '006F', '07', 77)}`);
+  host.texts.set('/proc/net/tcp', `  sl\n${line('00000000', '0801', '0A', 78)}`);
   host.processList = [
-    running(host, 7, '/sbin/rpcbind', ownRoot),
-    running(host, 8, '/usr/sbin/rpcbind', '/'),
+    running(host, 7, 'rpcbind', ownRoot),
+    running(host, 8, 'rpcbind', '/', 77),
     { ...running(host, 9, 'rpcbind', '/container'), isInOurNetwork: false },
-    running(host, 10, '/sbin/rpc.statd', '/'),
-    running(host, 11, '/sbin/rpc.statd', ownRoot),
+    running(host, 10, 'rpc.statd', '/'),
+    running(host, 11, 'rpc.statd', ownRoot),
   ];
   const { rpcbind, statd, surplusRpcbinds } = await observeLockServices(contextOf(host));
   t.deepEqual(rpcbind, { pid: 8, owner: 'host' });
   t.deepEqual(surplusRpcbinds, [{ pid: 7, owner: 'rootfs' }]);
   t.deepEqual(statd, { pid: 11, owner: 'rootfs' });
+});
+
+test('whoever only calls itself rpcbind is none', async (t) => {
+  const host = preparedNode();
+  host.texts.set('/proc/net/tcp', `  sl\n${line('00000000', '0801', '0A', 78)}`);
+  host.processList = [running(host, 8, 'rpcbind', '/'), running(host, 9, 'rpcbind', '/', 78)];
+  t.is((await observeLockServices(contextOf(host))).rpcbind, null);
+  host.texts.set('/proc/net/udp', `  sl\n${line('00000000', '006F', '07', 77)}`);
+  const { rpcbind, surplusRpcbinds } = await observeLockServices(contextOf(host));
+  t.deepEqual([rpcbind, surplusRpcbinds], [null, []]);
 });
 
 for (const [title, tables, expected] of [

@@ -1,8 +1,6 @@
 import test from 'ava';
 import { parseMountinfo } from '../../../src/host/mountinfo.ts';
 import { oldViews } from '../../../src/rootfs/old-views.ts';
-import { processesIn } from '../../../src/rootfs/root-processes.ts';
-import { HostModel } from '../../fixtures/host-model.ts';
 
 const versions = '/home/m/versions';
 const kubelet = '/var/lib/kubelet';
@@ -29,21 +27,4 @@ test('the kubelet directory in other versions, and nothing else of theirs', (t) 
       [`${versions}/old`, 3],
     ],
   );
-});
-
-test('a process is in a directory by its root, whatever its namespace calls it', (t) => {
-  const host = new HostModel().directory(`${versions}/a`, `${versions}/b`);
-  const process = (pid: number, root: string) => ({ pid, root, commandLine: ['x'], isInOurNetwork: true });
-  const processes = [
-    process(1, '/'),
-    process(2, `${versions}/a`),
-    process(3, '/'),
-    process(4, `${versions}/a/inner`),
-    process(5, `${versions}/b`),
-  ];
-  host.sameFile(`${versions}/a`, '/proc/2/root/.').sameFile(`${versions}/a`, '/proc/3/root/.');
-  host.sameFile(`${versions}/b`, '/proc/5/root/.');
-  const pids = (directory: string) => processesIn(host, directory, processes).map(({ pid }) => pid);
-  t.deepEqual(pids(`${versions}/a`), [2, 3, 4]);
-  t.deepEqual(pids(`${versions}/b`), [5]);
 });

@@ -1,0 +1,104 @@
+import test from 'ava';
+import type { ProcessInformation } from '../../../src/host/host.ts';
+import { processesIn } from '../../../src/rootfs/root-processes.ts';
+import { HostModel, ownMounts } from '../../fixtures/host-model.ts';
+
+const versions = '/home/m/versions';
+
+const mounts = [
+  '1 0 8:1 / / rw shared:1 - ext4 /dev/sda rw',
+  `2 1 8:2 /deep /home rw shared:2 - ext4 /dev/sdb rw`,
+  `3 1 8:2 /deep/m/versions /mnt/bound rw - ext4 /dev/sdb rw`,
+].join('\n');
+
+/** Asked for the attributes of a process's root directory, it does not answer; no more than a dead server does. */
+class NodeModel extends HostModel {
+  override stat = (path: string) => {
+    throw new Error(`hangs: ${path}`);
+  };
+}
+
+function node(): HostModel {
+  const host = new NodeModel().directory(versions, `${versions}/a`, `${versions}/b`);
+  host.texts.set('/proc/self/mountinfo', mounts);
+  return host;
+}
+
+const process = (pid: number, root: string | undefined, mountNamespace: string): ProcessInformation => ({
+  pid,
+  name: 'x',
+  root,
+  mountNamespace,
+  isInOurNetwork: true,
+});
+
+const pidsIn = (host: HostModel, directory: string, processes: readonly ProcessInformation[]) =>
+  processesIn(host, directory, processes).map(({ pid }) => pid);
+
+test('in our mount namespace a directory is known by its name, or by another name of it', (t) => {
+  const processes = [
+    process(1, '/', ownMounts),
+    process(2, `${versions}/a`, ownMounts),
+    process(3, `${versions}/a/inner`, ownMounts),
+    process(4, `${versions}/ab`, ownMounts),
+    process(5, '/mnt/bound/a', ownMounts),
+    process(6, `${versions}/b`, ownMounts),
+    process(7, '/home', ownMounts),
+  ];
+  t.deepEqual(pidsIn(node(), `${versions}/a`, processes), [2, 3, 5]);
+  t.deepEqual(pidsIn(node(), `${versions}/b`, processes), [6]);
+  t.deepEqual(pidsIn(node(), versions, processes), [2, 3, 4, 5, 6]);
+  t.deepEqual(pidsIn(node(), `${versions}/missing`, processes), []);
+});
+
+for (const [title, mountinfo, expected] of [
+  ['the version is its root', '9 8 8:2 /deep/m/versions/a / rw - ext4 /dev/sdb rw', [7]],
+  ['a directory in the version is', '9 8 8:2 /deep/m/versions/a/inner / rw - ext4 /dev/sdb rw', [7]],
+  ['another version is', '9 8 8:2 /deep/m/versions/b / rw - ext4 /dev/sdb rw', []],
+  ['the same path of another filesystem is', '9 8 8:3 /deep/m/versions/a / rw - ext4 /dev/sdc rw', []],
+  [
+    'two are mounted there, and the upper one is',
+    '9 8 8:3 / / rw - ext4 /dev/sdc rw\n10 9 8:2 /deep/m/versions/a / rw - ext4 /dev/sdb rw',
+    [7],
+  ],
+  [
+    'only what lies below is mounted: no name tells',
+    '9 8 8:2 /deep/m/versions/a /x rw - ext4 /dev/sdb rw',
+    [],
+  ],
+] as const) {
+  test(`in another mount namespace: ${title}`, (t) => {
+    const host = node();
+    host.texts.set('/proc/7/mountinfo', `${mountinfo}\n`);
+    t.deepEqual(pidsIn(host, `${versions}/a`, [process(7, '/', 'mnt:[2]')]), [...expected]);
+  });
+}
+
+test('a container that has a directory of that name is not in the version', (t) => {
+  const host = node();
+  host.texts.set('/proc/7/mountinfo', `9 8 0:50 ${versions}/a / rw - overlay overlay rw\n`);
+  t.deepEqual(pidsIn(host, `${versions}/a`, [process(7, `${versions}/a`, 'mnt:[2]')]), []);
+});
+
+test('without a mount of its own in another namespace, the name is what there is', (t) => {
+  const processes = [process(7, `${versions}/a`, 'mnt:[2]'), process(8, `${versions}/b`, 'mnt:[2]')];
+  t.deepEqual(pidsIn(node(), `${versions}/a`, processes), [7]);
+});
+
+test('processes that show no root directory are nowhere', (t) => {
+  t.deepEqual(pidsIn(node(), versions, [{ ...process(7, undefined, ownMounts) }]), []);
+});
+
+test('a thousand processes of one container: its mounts are read once', (t) => {
+  const host = node();
+  let reads = 0;
+  const readText = host.readText;
+  host.readText = (path) => {
+    reads += 1;
+    return readText(path);
+  };
+  const processes = Array.from({ length: 1000 }, (_, index) => process(index + 2, '/', 'mnt:[2]'));
+  host.texts.set('/proc/2/mountinfo', '9 8 0:50 / / rw - overlay overlay rw\n');
+  t.deepEqual(pidsIn(host, versions, processes), []);
+  t.true(reads <= 2, `${reads} files`);
+});
