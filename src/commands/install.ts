@@ -65,8 +65,13 @@ async function extract(flags: Flags, fetch: FetchOptions, { output, host }: Comm
   if (other !== undefined) throw notWithInto(other);
   const [source = ''] = flags.operands;
   const into = flags.value('into') ?? '';
-  const digest = await extractInto({ source, fetch, directory: resolve(into) }, host);
+  const { digest, isReachable } = await extractInto({ source, fetch, directory: resolve(into) }, host);
   output.out(`unpacked ${source} (${digest}) to ${into}\n`);
+  if (isReachable) output.err(reachable(source, into));
+}
+
+function reachable(source: string, into: string): string {
+  return `mounter: ${into}: every user of this node can run its set-user-ID programs, and write to its /tmp\nhint: mounter install ${source} --into ${into}.d/image makes ${into}.d root's alone\n`;
 }
 
 function notWithInto(name: string): MounterError {

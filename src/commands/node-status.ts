@@ -24,7 +24,7 @@ export interface NodeStatus {
   readonly isEnabled: boolean;
   readonly isPrepared: boolean;
   readonly mounts: readonly (ManifestMount & { readonly state: SeenState | 'skipped' })[];
-  /** Null when nothing is prepared that could ask, or when it is not root who asks. */
+  /** Null when nothing is prepared that could ask. */
   readonly lockServices: LockServicesState | null;
   readonly volumes: readonly (Volume & { readonly daemon: number | null })[];
 }
@@ -47,8 +47,7 @@ export async function observeNode(
     isEnabled: manifest?.enabled ?? true,
     isPrepared: isReady,
     mounts: isInstalled ? await observeMounts(host, manifest, root) : [],
-    lockServices:
-      isReady && host.effectiveUserId() === 0 ? await observeLockServices({ host, layout, manifest }) : null,
+    lockServices: isReady ? await observeLockServices({ host, layout, manifest }) : null,
     volumes: manifest === undefined ? [] : observeVolumes(host, layout, manifest),
   };
 }

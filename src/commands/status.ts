@@ -2,7 +2,7 @@ import { MounterError } from '../errors.ts';
 import { exitCode } from '../exit-codes.ts';
 import { defaultPlace } from '../record/destination.ts';
 import type { LockDaemon, LockServicesState } from '../rootfs/lock-services-state.ts';
-import { readManifest } from '../rootfs/node.ts';
+import { readManifest, requireRoot } from '../rootfs/node.ts';
 import type { CommandContext } from './context.ts';
 import { parseFlags } from './flags.ts';
 import { describeHistory, readHistory } from './mount-history.ts';
@@ -17,6 +17,7 @@ export async function status(argv: readonly string[], context: CommandContext): 
   const boolean = ['json', 'metrics'];
   const flags = parseFlags('status', argv, { boolean, string: [], operands: [0, 1] });
   const [file] = flags.operands;
+  requireRoot(host, 'looking at the node');
   if (flags.has('metrics')) return await (await import('./metrics.ts')).metrics(file, context);
   if (file !== undefined) throw onlyMetrics(file);
   const manifest = host.stat(layout.manifest) === undefined ? undefined : await readManifest(host, layout);
@@ -43,7 +44,7 @@ function forPeople(node: NodeStatus): string {
     ['versions', node.versions.join(' ') || 'none'],
     ...(node.isEnabled ? [] : [['enabled', turnedOff]]),
     ['prepared', node.isPrepared ? 'yes' : 'no: run mounter prepare'],
-    ...describeLocks(node.lockServices, node.isPrepared),
+    ...describeLocks(node.lockServices),
   ]);
   const mounts = table([
     ['STATE', 'HOST', 'IN THE ROOTFS', 'KIND', 'PROPAGATION'],
@@ -62,12 +63,8 @@ function forPeople(node: NodeStatus): string {
   return `${facts}\n${node.mounts.length === 0 ? '' : `${mounts}\n`}${node.volumes.length === 0 ? 'no volumes mounted\n' : volumes}`;
 }
 
-function describeLocks(
-  locks: NodeStatus['lockServices'],
-  isPrepared: boolean,
-): readonly (readonly string[])[] {
-  if (locks === null)
-    return [['locks', isPrepared ? 'unknown: only root can ask' : 'unknown: nothing to ask with']];
+function describeLocks(locks: NodeStatus['lockServices']): readonly (readonly string[])[] {
+  if (locks === null) return [['locks', 'unknown: nothing to ask with']];
   return [
     ['rpcbind', describeDaemon(locks.rpcbind, locks.portmapperAnswers ? [] : ['does not answer'])],
     ...locks.surplusRpcbinds.map((one) => ['', `${describeDaemon(one, [])}: one too many`]),

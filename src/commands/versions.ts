@@ -1,7 +1,7 @@
 import { exitCode } from '../exit-codes.ts';
-import type { Host } from '../host/host.ts';
 import { type InstalledVersion, listVersions } from '../image/versions/version-list.ts';
 import { describeProcess } from '../image/versions/version-use.ts';
+import { requireRoot } from '../rootfs/node.ts';
 import type { CommandContext } from './context.ts';
 import { parseFlags } from './flags.ts';
 import { table } from './tables.ts';
@@ -12,24 +12,23 @@ export async function versions(
   { layout, host, output }: CommandContext,
 ): Promise<number> {
   const flags = parseFlags('versions', argv, { boolean: ['json'], string: [], operands: [0, 0] });
+  // What is in an image is no business of others, and only root sees where a process runs.
+  requireRoot(host, 'looking at the versions');
   const list = listVersions(layout, host);
-  if (flags.has('json')) output.out(`${JSON.stringify(forPrograms(list, host), undefined, 2)}\n`);
-  else output.out(list.length === 0 ? 'none: run mounter install SOURCE\n' : forPeople(list, host));
+  if (flags.has('json')) output.out(`${JSON.stringify(forPrograms(list), undefined, 2)}\n`);
+  else output.out(list.length === 0 ? 'none: run mounter install SOURCE\n' : forPeople(list));
   return exitCode.success;
 }
 
-/** `processes` is null when it is not root who asks: only root sees where a process runs. */
-function forPrograms(list: readonly InstalledVersion[], host: Host): unknown {
-  const isRoot = host.effectiveUserId() === 0;
+function forPrograms(list: readonly InstalledVersion[]): unknown {
   return list.map(({ manifest: _, processes, mounts, ...version }) => ({
     ...version,
-    processes: isRoot ? processes.map(({ pid, name }) => ({ pid, program: name })) : null,
+    processes: processes.map(({ pid, name }) => ({ pid, program: name })),
     mounts: mounts.map(({ mountPoint, source, fstype }) => ({ mountPoint, source, fstype })),
   }));
 }
 
-function forPeople(list: readonly InstalledVersion[], host: Host): string {
-  const isRoot = host.effectiveUserId() === 0;
+function forPeople(list: readonly InstalledVersion[]): string {
   const facts = table([
     ['STATE', 'DIGEST', 'INSTALLED', 'SIZE', 'REFERENCE'],
     ...list.map((version) => [
@@ -43,7 +42,7 @@ function forPeople(list: readonly InstalledVersion[], host: Host): string {
   const used = list.flatMap((version) =>
     usesOf(version).map((use) => `${version.digest.slice(0, 'sha256:'.length + 12)}: ${use}\n`),
   );
-  return `${facts}${isRoot ? '' : '\nonly root sees what runs from them\n'}${used.length === 0 ? '' : `\n${used.join('')}`}`;
+  return `${facts}${used.length === 0 ? '' : `\n${used.join('')}`}`;
 }
 
 function stateOf({ isCurrent, isPrevious }: InstalledVersion): string {

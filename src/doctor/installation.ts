@@ -1,6 +1,7 @@
-import { existsSync, realpathSync } from 'node:fs';
+import { existsSync, realpathSync, statSync } from 'node:fs';
 import { MounterError } from '../errors.ts';
 import type { Host } from '../host/host.ts';
+import { isClosed } from '../rootfs/close-versions.ts';
 import type { Layout } from '../rootfs/layout.ts';
 import type { Manifest } from '../rootfs/manifest.ts';
 import { readManifest } from '../rootfs/node.ts';
@@ -31,7 +32,7 @@ export async function examineInstallation(host: Host, layout: Layout): Promise<I
   }
   if (host.stat(layout.rootfs)?.kind !== 'directory')
     return only(failing('rootfs', layout.rootfs, 'no rootfs is installed', install));
-  const findings = [judgeEnabled(layout, manifest), ...judgeExecutables(layout)];
+  const findings = [judgeEnabled(layout, manifest), ...judgeExecutables(layout), ...judgeVersions(layout)];
   return { findings, found: { manifest, root: realpathSync(layout.rootfs) } };
 }
 
@@ -58,4 +59,11 @@ function judgeExecutables({ executable, fullExecutable }: Layout): readonly Find
       warning('executable', fullExecutable, 'is missing: only a plain mount works without it', install),
     ];
   return [ok('executable', executable, 'is there')];
+}
+
+function judgeVersions({ versions }: Layout): readonly Finding[] {
+  if (isClosed(statSync(versions))) return [];
+  const message =
+    'lets others than root into the images: at their set-user-ID programs, and what they can write to';
+  return [warning('versions', versions, message, 'run mounter prepare')];
 }

@@ -1,5 +1,3 @@
-import { mkdirSync } from 'node:fs';
-import { dirname } from 'node:path';
 import { execa } from 'execa';
 import { MounterError } from '../errors.ts';
 import { exitCode } from '../exit-codes.ts';
@@ -12,6 +10,7 @@ const timedOut = 1;
  * Runs `action` while holding flock(2) on the file `path`, which is made if need be. JavaScript has no
  * flock: flock(1) holds it around a cat(1) that lives as long as our end of its stdin, so the lock is
  * released however we end.
+ * @param path in a directory that nobody else can look into: whoever can open a file can hold its lock.
  * @throws MounterError (system) when another process holds it for longer than `waitSeconds`.
  */
 export async function withFileLock<T>(
@@ -19,7 +18,6 @@ export async function withFileLock<T>(
   waitSeconds: number,
   action: () => Promise<T>,
 ): Promise<T> {
-  mkdirSync(dirname(path), { recursive: true, mode: 0o755 });
   const holder = execa(findProgram('flock'), ['-w', String(waitSeconds), path, findProgram('cat')], {
     cwd: '/',
     stdin: 'pipe',

@@ -4,10 +4,10 @@ import { exitCode } from '../exit-codes.ts';
 import { type Host, isSameFile } from '../host/host.ts';
 import { readMountinfo } from '../host/mountinfo.ts';
 import { recordKubeletRoot } from '../rootfs/kubelet-roots.ts';
-import { runDirectory } from '../rootfs/layout.ts';
 import { applyActions, type MountAction } from '../rootfs/mount-actions.ts';
 import type { ObservedMount } from '../rootfs/mounts.ts';
 import { processesIn } from '../rootfs/root-processes.ts';
+import { makeRunDirectory } from '../rootfs/run-directory.ts';
 import { recordSelfBind } from '../rootfs/self-binds.ts';
 import { readKubeletRoots } from '../rootfs/way-out.ts';
 import { makeLink, makeTarget } from './mount-target.ts';
@@ -34,7 +34,7 @@ export async function layKubeletRoot(offer: Offer, host: Host): Promise<readonly
 }
 
 async function lay(offer: Offer, host: Host): Promise<readonly string[]> {
-  mkdirSync(runDirectory, { recursive: true, mode: 0o755 });
+  makeRunDirectory();
   makeKubeletDirectory(offer);
   const wanted = wantedMounts(offer);
   const done: string[] = [];

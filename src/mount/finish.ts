@@ -17,7 +17,11 @@ import { isSourceOf, type OpenTarget } from './target.ts';
  * @returns undefined where nothing is mounted.
  * @throws MounterError (mount failure) where it is something else than was asked for.
  */
-export function mountedApart(plan: MountPlan, site: ApartSite, context: MountContext): MountEntry | undefined {
+export function mountedApart(
+  plan: MountPlan,
+  site: ApartSite,
+  context: MountContext,
+): MountEntry | undefined {
   const entries = parseMountinfo(context.host.readMountTable(site));
   const entry = entries.findLast(({ mountPoint }) => mountPoint === site.place);
   if (entry === undefined || isAsked(plan, entry, context)) return entry;

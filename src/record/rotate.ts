@@ -1,6 +1,6 @@
 import { appendFileSync, closeSync, fstatSync, readSync, renameSync, statSync } from 'node:fs';
-import { withFileLock } from '../host/file-lock.ts';
 import { writeAtomically } from '../host/files.ts';
+import { withLock } from '../rootfs/lock.ts';
 import type { RecordPlace } from './destination.ts';
 import { openRegularFile, readAll, textOf } from './files.ts';
 import { parseRecord } from './parse.ts';
@@ -12,12 +12,10 @@ import { headOf, parseTotals, totalsText, unfoldedFrom } from './totals-file.ts'
  * only while FILE is too large: of two that find it so, the second leaves the fresh file alone. Whenever it is
  * killed, nothing is lost and nothing counted twice.
  *
- * Takes no lock file: flock(2) on the directory.
  * @throws when another rotates just now, or the kernel refuses something; another caller will try again.
  */
 export async function rotate({ file, maximumBytes }: RecordPlace): Promise<void> {
-  const directory = file.slice(0, file.lastIndexOf('/')) || '/';
-  await withFileLock(directory, 0, async () => {
+  await withLock('record', 0, async () => {
     if (statSync(file).size >= maximumBytes) rotateLocked(file);
   });
 }

@@ -18,10 +18,10 @@ export interface Layout {
 
 export const defaultHome = '/home/kubernetes/containerized_mounter';
 
-/** What is gone after a reboot: locks, and what `prepare` did. */
+/** What is gone after a reboot: locks, and what `prepare` did. Root's alone. */
 export const runDirectory = '/run/containerized-mounter';
 
-/** Locks of ours, root's alone: a file that others can open they can lock. */
+/** Whoever can open a file can hold a lock on it, for ever: here root alone can. */
 export const locksDirectory = `${runDirectory}/locks`;
 
 /** Of which each mount locks one byte, the number of its target. */

@@ -1,5 +1,4 @@
-import { withFileLock } from '../host/file-lock.ts';
-import { runDirectory } from './layout.ts';
+import { withLock } from './lock.ts';
 
 /** Longer than install, prepare and teardown take. */
 const waitSeconds = 60;
@@ -9,5 +8,5 @@ const waitSeconds = 60;
  * @throws MounterError (system) when another is at work for too long.
  */
 export function withNodeLock<T>(action: () => Promise<T>): Promise<T> {
-  return withFileLock(`${runDirectory}/node.lock`, waitSeconds, action);
+  return withLock('node', waitSeconds, action);
 }

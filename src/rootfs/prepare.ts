@@ -13,9 +13,10 @@ import { basename, dirname } from 'node:path';
 import { writeAtomically } from '../host/files.ts';
 import type { Host } from '../host/host.ts';
 import { type MountEntry, readMountinfo } from '../host/mountinfo.ts';
+import { closeVersions } from './close-versions.ts';
 import { wantedWay } from './enter.ts';
 import { planExecutableHome, planHome } from './home-mount.ts';
-import { failuresDirectory, type Layout, locksDirectory, runDirectory, targetLocksFile } from './layout.ts';
+import { failuresDirectory, type Layout, targetLocksFile } from './layout.ts';
 import { isOnLocalFilesystem } from './local-filesystem.ts';
 import type { Manifest, ManifestMount } from './manifest.ts';
 import { applyActions, detachActions, type MountAction } from './mount-actions.ts';
@@ -28,6 +29,7 @@ import { mountsOfView, wantedMounts } from './namespace/views.ts';
 import { forbidSymlinks } from './no-symlinks.ts';
 import { writeStartStatd } from './place-start-statd.ts';
 import { refreshResolvConf } from './resolver/refresh.ts';
+import { makeRunDirectory, removeOldLocks } from './run-directory.ts';
 import { recordSelfBind } from './self-binds.ts';
 import { settingsFile, settingsText } from './settings.ts';
 import { planShared } from './shared-mount.ts';
@@ -54,10 +56,12 @@ export async function prepareRootfs(
   const context = { host, layout, manifest };
   // What is made here is for daemons that are not root.
   process.umask(0o022);
-  mkdirSync(runDirectory, { recursive: true, mode: 0o755 });
+  makeRunDirectory();
+  removeOldLocks();
   makeTargetLocks();
   emptyFailures();
-  const done = [...(await applyActions(planHomeOf(context, readMountinfo(host))))];
+  const done = [...closeVersions(layout)];
+  done.push(...(await applyActions(planHomeOf(context, readMountinfo(host)))));
   done.push(...writeStartStatd(context));
   const layMounts = wantedWay(manifest, host) === 'chroot' ? layOnHost : layInNamespaces;
   done.push(...(await layMounts(root, context)));
@@ -98,7 +102,6 @@ async function layOnHost(
 
 /** A full /run has no room for a file when a mount needs it. */
 function makeTargetLocks(): void {
-  mkdirSync(locksDirectory, { recursive: true, mode: 0o700 });
   closeSync(openSync(targetLocksFile, 'a', 0o600));
 }
 

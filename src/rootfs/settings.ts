@@ -40,8 +40,9 @@ export async function currentSettings(host: Host, layout: Layout): Promise<NodeS
   return nodeSettings(manifest, isLogLocal);
 }
 
-/** @returns undefined where there are none, or the manifest has changed since. */
+/** @returns undefined where there are none, the manifest has changed since, or it is not root who asks. */
 export function storedSettings(host: Host, layout: Layout): NodeSettings | undefined {
+  if (host.effectiveUserId() !== 0) return undefined;
   const stamp = stampOf(layout, host.stat(layout.manifest));
   const text = host.readText(settingsFile);
   if (stamp === undefined || text?.startsWith(stamp) !== true) return undefined;

@@ -1,4 +1,4 @@
-import { runDirectory } from './layout.ts';
+import { locksDirectory, runDirectory } from './layout.ts';
 import type { Manifest } from './manifest.ts';
 
 type Daemon = Manifest['daemons']['rpcbind'];
@@ -81,14 +81,18 @@ notify_servers() {
     daemon timeout --foreground -s KILL ${seconds} sm-notify -P /var/lib/nfs/. >/dev/null 2>&1 ||
       echo 'start-statd: sm-notify failed; servers may keep locks from before the reboot' >&2
   fi
-  mkdir -p -m 0755 \${notified%/*} && : >$notified || exit 1
+  : >$notified || exit 1
 }
 # glibc reads it for rpc.statd and sm-notify, which are not root: without it no lock on a server with a name.
 chmod a+r /etc/resolv.conf 2>/dev/null
 
 # One at a time: the others wait, and then find everything running. Descriptor 9 stays out of the daemons.
-exec 9>/run/start-statd.lock || exit 1
-flock -w ${seconds} 9 || { echo 'start-statd: another start-statd holds /run/start-statd.lock' >&2; exit 1; }
+# Whoever can open the file can hold the lock: root alone, as prepare has made the directory.
+locks=${locksDirectory}
+[ -d $locks ] || mkdir -m 0700 \${locks%/*} 2>/dev/null
+[ -d $locks ] || mkdir -m 0700 $locks 2>/dev/null
+exec 9>$locks/start-statd || exit 1
+flock -w ${seconds} 9 || { echo "start-statd: another start-statd holds $locks/start-statd" >&2; exit 1; }
 
 # mount.nfs gives no argument. The units start one daemon each: start-statd rpcbind, start-statd statd.
 # Twice, before a daemon that is merely slow is taken for a deaf one; where none listens, both fail at once.

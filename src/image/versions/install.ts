@@ -2,6 +2,7 @@ import { lstatSync, realpathSync, renameSync } from 'node:fs';
 import { MounterError } from '../../errors.ts';
 import { exitCode } from '../../exit-codes.ts';
 import type { Host } from '../../host/host.ts';
+import { closeVersions } from '../../rootfs/close-versions.ts';
 import type { Layout } from '../../rootfs/layout.ts';
 import { unlink } from '../../rootfs/namespace/pins.ts';
 import { withNodeLock } from '../../rootfs/node-lock.ts';
@@ -70,7 +71,8 @@ export async function installVersion(request: InstallRequest, context: InstallCo
     try {
       const { content } = opened;
       requireDigest(content, request);
-      return await installContent({ content, request, context, done: [] }, tree);
+      const done = [...closeVersions(context.layout)];
+      return await installContent({ content, request, context, done }, tree);
     } finally {
       await opened.dispose();
     }

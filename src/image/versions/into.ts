@@ -4,9 +4,16 @@ import { MounterError } from '../../errors.ts';
 import { exitCode } from '../../exit-codes.ts';
 import type { Host } from '../../host/host.ts';
 import { type OpenedSource, openSource, type SourceOptions } from '../source.ts';
+import { isReachable } from './exposure.ts';
 import { imageRecordPath, writeImageRecord } from './image-record.ts';
 import { removeAtExit, stage } from './stage.ts';
 import { removeTree } from './unfinished.ts';
+
+export interface Extracted {
+  readonly digest: string;
+  /** Other users can reach its set-user-ID programs, and what anybody can write to: its /tmp. */
+  readonly isReachable: boolean;
+}
 
 /** An image to a directory of the operator's, and nothing else: no check, no version, no node. */
 export interface ExtractRequest {
@@ -17,13 +24,16 @@ export interface ExtractRequest {
 }
 
 /**
- * Unpacks the image beside the directory and gives it its name when it is complete.
- * @returns the image's digest.
+ * Unpacks the image beside the directory and gives it its name when it is complete. Directories that are missing on
+ * the way are root's alone.
  * @throws MounterError; the directory is then as it was.
  */
-export async function extractInto({ source, fetch, directory }: ExtractRequest, host: Host): Promise<string> {
+export async function extractInto(
+  { source, fetch, directory }: ExtractRequest,
+  host: Host,
+): Promise<Extracted> {
   process.umask(0o022);
-  mkdirSync(dirname(directory), { recursive: true, mode: 0o755 });
+  mkdirSync(dirname(directory), { recursive: true, mode: 0o700 });
   const target = `${realpathSync(dirname(directory))}/${basename(directory)}`;
   removeAbandoned(target, host);
   refuseFilled(target);
@@ -37,7 +47,7 @@ export async function extractInto({ source, fetch, directory }: ExtractRequest, 
     await stage(opened.content, unfinished, async () => {});
     writeImageRecord(target, opened.content);
     moveTo(unfinished, target);
-    return opened.content.digest;
+    return { digest: opened.content.digest, isReachable: isReachable(target) };
   } finally {
     await opened?.dispose();
     rmSync(downloadDirectory, { recursive: true, force: true });

@@ -46,7 +46,9 @@ export async function withStaging<T>(
 
 /** Under the versions' lock: nobody sees the place before it is locked. */
 async function openStaging(layout: Layout, host: Host): Promise<Held> {
-  const firstMade = mkdirSync(layout.versions, { recursive: true, mode: 0o755 });
+  const above = mkdirSync(dirname(layout.versions), { recursive: true, mode: 0o755 });
+  const firstMade = above ?? mkdirSync(layout.versions, { recursive: true, mode: 0o700 });
+  if (above !== undefined) mkdirSync(layout.versions, { mode: 0o700 });
   try {
     const directory = mkdtempSync(`${layout.versions}/${stagingPrefix}`);
     removeAtExit(directory);

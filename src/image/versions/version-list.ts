@@ -15,7 +15,6 @@ export interface InstalledVersion {
   readonly manifest: string | null;
   readonly isCurrent: boolean;
   readonly isPrevious: boolean;
-  /** Only root sees those of others. */
   readonly processes: readonly ProcessInformation[];
   readonly mounts: readonly MountEntry[];
 }

@@ -1,5 +1,4 @@
-import { withFileLock } from '../../host/file-lock.ts';
-import { runDirectory } from '../../rootfs/layout.ts';
+import { withLock } from '../../rootfs/lock.ts';
 
 /**
  * Nobody waits for a network while holding it; but for the node's lock, for the trial of a version's programs, and
@@ -13,5 +12,5 @@ const waitSeconds = 300;
  * @throws MounterError (system) when another is at work for too long.
  */
 export function withVersionsLock<T>(action: () => Promise<T>): Promise<T> {
-  return withFileLock(`${runDirectory}/versions.lock`, waitSeconds, action);
+  return withLock('versions', waitSeconds, action);
 }
