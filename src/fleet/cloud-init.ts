@@ -100,7 +100,10 @@ fetch() { # FILE
 }
 
 mkdir -p "$home"
+# Whoever can open the file could hold the lock, and the boot with it.
+umask 077
 exec 9>/run/containerized-mounter-boot.lock
+umask 022
 flock 9
 if ! is_right "$home/mounter-full"; then
   fetch "$home/mounter.download"

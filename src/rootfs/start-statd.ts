@@ -64,6 +64,7 @@ end_ours() {
   kill $(ours "$1") 2>/dev/null || return 0
   for try in 1 2 3 4 5 6 7 8 9 10; do [ -n "$(ours "$1")" ] || return 0; sleep 0.1; done
   kill -KILL $(ours "$1") 2>/dev/null
+  sleep 0.1 # Its files are closed, and their locks gone, a moment after.
 }
 
 # A daemon gets nothing of the caller's: no variables, no ignored signals, no descriptor but the messages'.

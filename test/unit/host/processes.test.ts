@@ -1,0 +1,90 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { join } from 'node:path';
+import test from 'ava';
+import { isNamed, isRoots, ownAncestry, processes, processesNamed } from '../../../src/host/processes.ts';
+
+const source = join(import.meta.dirname, '../../../src');
+
+/**
+ * What waits for the lock of a process's memory, which whoever runs the process can hold for ever; and what asks the
+ * filesystem of its root or working directory. Tried on Linux 6.18; maps and the like waited on older ones.
+ */
+const blocking =
+  /\/(cmdline|environ|maps|smaps|smaps_rollup|numa_maps|pagemap|mem|map_files|clear_refs)(?!\w)|\/(root|cwd)(\/|\$\{)/;
+
+/** Whose are asked all the same, and why that can't block. */
+const allowed: Readonly<Record<string, RegExp>> = {
+  // Its own.
+  'host/replace-process.ts': /^\/proc\/self\/cmdline$/,
+  // Process 1 is nobody's without privileges.
+
+  'rootfs/enter.ts': /^\/proc\/1\/root\$\{pin\}$/,
+  // The container's own files, seen from the host.
+  'node-agent/on-host.ts': /^\/proc\/\$\{process\.pid\}\/root\$\{path\}$/,
+  // A daemon of a rootfs of ours, found to be one before.
+  'mount/glusterfs.ts': /^\/proc\/\$\{pid\}\/cmdline$/,
+  // A process of the same mount and user namespace as the script: where nobody else changes his root directory.
+  'rootfs/start-statd.ts': /^\$process\/root\/\.$/,
+};
+
+test('nothing is asked of other processes that they can keep from being answered', (t) => {
+  const files = readdirSync(source, { recursive: true, encoding: 'utf8' }).filter((name) =>
+    /\.(ts|c|sh)$/.test(name),
+  );
+  t.true(files.length > 100);
+  const found = files.flatMap((name) =>
+    literals(readFileSync(join(source, name), 'utf8'))
+      .filter((text) => /\/proc\/|\$process/.test(text) && blocking.test(text))
+      .map((text) => ({ name, text })),
+  );
+  t.deepEqual(
+    found.filter(({ name, text }) => allowed[name]?.test(text) !== true),
+    [],
+  );
+  t.true(found.length > 0, 'the allowed ones are found');
+});
+
+/** What stands between quotation marks, comments left out. */
+function literals(code: string): readonly string[] {
+  const plain = code.replace(/^\s*(\/\/|\/?\*|#).*$/gm, '');
+  return [...plain.matchAll(/'([^'\n]*)'|"([^"\n]*)"|`([^`\n]*)`/g)].map(
+    (match) => match[1] ?? match[2] ?? match[3] ?? '',
+  );
+}
+
+test('a process is told by what the kernel knows of it', async (t) => {
+  const child = spawn('sleep', ['100']);
+  try {
+    await once(child, 'spawn');
+    t.deepEqual(
+      processesNamed(['sleep']).find(({ pid }) => pid === child.pid),
+      {
+        pid: child.pid,
+        name: 'sleep',
+        root: '/',
+        mountNamespace: readlinkSync('/proc/self/ns/mnt'),
+        isInOurNetwork: true,
+      },
+    );
+    t.true(processes().some(({ pid }) => pid === child.pid));
+    t.is(isRoots(child.pid ?? 0), process.geteuid?.() === 0);
+    t.deepEqual(processesNamed(['slee']), []);
+  } finally {
+    child.kill('SIGKILL');
+  }
+});
+
+test('of a long name the kernel keeps 15 bytes', (t) => {
+  t.true(isNamed('mount.glusterfs', ['mount.glusterfs']));
+  t.true(isNamed('containerized-m', ['containerized-mounter']));
+  t.false(isNamed('containerized', ['containerized-mounter']));
+  t.false(isNamed(undefined, ['x']));
+});
+
+test('our own ancestry begins with us and ends with nobody', (t) => {
+  const pids = ownAncestry();
+  t.deepEqual(pids.slice(0, 2), [process.pid, process.ppid]);
+  t.is(new Set(pids).size, pids.length);
+});
