@@ -343,13 +343,14 @@ test.serial('a umask of 077 does not shut rpc.statd out of the rootfs', async (t
   await node.shell(`umask 077; ${mounter} install /mnt/dist/rootfs.tar.zst; ${mounter} prepare`);
   for (const path of [
     mounterHome,
-    `${mounterHome}/versions`,
     `${rootfs}/.`,
     `${rootfs}/usr/sbin`,
     `${mounterHome}/mounter`,
   ]) {
     t.is((await node.shell(`stat -c %a ${path}`)).trim(), '755', path);
   }
+  // It begins its ways in the rootfs.
+  t.is(statSync(node.path(`${mounterHome}/versions`)).mode & 0o777, 0o700);
   t.is(statSync(node.path(kubeletDirectory)).mode & 0o777, 0o750);
 });
 

@@ -53,7 +53,7 @@ export async function beginEarlierLife({ device, address }: NfsServer): Promise<
       for (const target of targets) await execa('umount', ['--force', '--lazy', target], { reject: false });
       await setTimeout(200);
       await execa('umount', ['--recursive', `${run}/namespaces`], { reject: false });
-      await execa('sh', ['-c', `rm -rf /run/rpc* /run/start-statd.lock /run/sm-notify.pid ${run}`]);
+      await execa('sh', ['-c', `rm -rf /run/rpc* /run/sm-notify.pid ${run}`]);
     },
   };
 }
