@@ -1,8 +1,8 @@
 import { MounterError } from '../errors.ts';
 import { exitCode } from '../exit-codes.ts';
+import { callerMark } from '../host/child-environment.ts';
 import type { Host } from '../host/host.ts';
 import { ownArguments, replaceProcess } from '../host/replace-process.ts';
-import { callerMark } from '../host/run-command.ts';
 import { type HelperName, parseHelperArguments, parseMountArguments } from '../mount/argv.ts';
 import { toMountRequest } from '../mount/request.ts';
 import type { Call } from '../record/call.ts';

@@ -2,7 +2,7 @@ import * as system from 'system-calls';
 import { calledByItself } from '../commands/called-by-itself.ts';
 import { MounterError } from '../errors.ts';
 import { exitCode } from '../exit-codes.ts';
-import { callerMark } from '../host/run-command.ts';
+import { callerMark } from '../host/child-environment.ts';
 import { type HelperName, parseHelperArguments, parseMountArguments } from '../mount/argv.ts';
 import { toMountRequest } from '../mount/request.ts';
 

@@ -1,14 +1,10 @@
 import * as system from 'system-calls';
 import { MounterError } from '../errors.ts';
 import { exitCode } from '../exit-codes.ts';
+import { environment as usual } from '../host/child-environment.ts';
 import type { Command, Outcome, RootfsEntry } from '../host/host.ts';
 import type { ApartSite, ChrootSite } from '../host/mount-host.ts';
-import {
-  type ChildEngine,
-  runCommand,
-  type StartedChild,
-  environment as usual,
-} from '../host/run-command.ts';
+import { type ChildEngine, runCommand, type StartedChild } from '../host/run-command.ts';
 import { hintOf } from '../host/system-error.ts';
 import { kill } from './kill.ts';
 import { endOf, listenForInterruption } from './signals.ts';

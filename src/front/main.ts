@@ -5,7 +5,7 @@ import { calledByItself } from '../commands/called-by-itself.ts';
 import { carryOut } from '../commands/carry-out.ts';
 import type { Output } from '../commands/output.ts';
 import { formatError, MounterError } from '../errors.ts';
-import { callerMark } from '../host/run-command.ts';
+import { callerMark } from '../host/child-environment.ts';
 import { asMounterError } from '../host/system-error.ts';
 import {
   type HelperName,

@@ -1,8 +1,9 @@
 import { fstatSync, readSync } from 'node:fs';
+import { environment } from './child-environment.ts';
 import { hostArgv } from './enter.ts';
 import type { Command, Outcome } from './host.ts';
 import { kill } from './kill.ts';
-import { type ChildEngine, environment, type Interruption, runCommand } from './run-command.ts';
+import { type ChildEngine, type Interruption, runCommand } from './run-command.ts';
 import { startChild } from './start-child.ts';
 
 /** Runs a command to its end, within its limit, by the runtime that we are in: Node or bun. */

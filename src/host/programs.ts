@@ -1,9 +1,7 @@
 import { accessSync, constants } from 'node:fs';
 import { MounterError } from '../errors.ts';
 import { exitCode } from '../exit-codes.ts';
-
-/** Where programs are on the host and in the rootfs; what kubelet's PATH says has no say in it. */
-export const programDirectories = ['/usr/sbin', '/usr/bin', '/sbin', '/bin'];
+import { programDirectories } from './child-environment.ts';
 
 /** @throws MounterError (system) when the host has no program of that name. */
 export function findProgram(name: string): string {

@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { programDirectories } from './programs.ts';
+import { programDirectories } from './child-environment.ts';
 
 /** How a program answered. */
 export interface Answer {

@@ -1,7 +1,6 @@
 import { closeSync, constants, openSync, writeSync } from 'node:fs';
 import { runDirectory } from '../rootfs/layout.ts';
 import type { Command, Doubt, Outcome } from './host.ts';
-import { programDirectories } from './programs.ts';
 
 /** `Host.run` of every engine: node:child_process, bun's own spawn, and the front's. */
 
@@ -35,12 +34,6 @@ export interface Interruption {
 
 /** open(2)'s O_TMPFILE, which node:fs does not name; the same on every Linux architecture we build for. */
 const O_TMPFILE = 0o20000000 | constants.O_DIRECTORY;
-
-/** In the environment of what we run: a mount helper that is mounter again knows itself by it. */
-export const callerMark = 'MOUNTER_CALLS';
-
-/** Nothing of kubelet's environment: mount.glusterfs takes its own variables from it. */
-export const environment = { PATH: programDirectories.join(':'), LC_ALL: 'C', [callerMark]: 'helper' };
 
 const maximumOutputBytes = 64 * 1024;
 

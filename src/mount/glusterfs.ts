@@ -114,10 +114,6 @@ export function glusterfsDaemons(host: Host, directories: readonly string[]): re
   });
 }
 
-/** The daemons that serve `target`, of those that run in `rootfs`: another one may have the same target elsewhere. */
-export function glusterfsDaemonsOf(host: Host, target: string, rootfs: string): readonly GlusterfsDaemon[] {
-  return glusterfsDaemons(host, [rootfs]).filter((daemon) => daemon.target === target);
-}
 
 function commandLineOf(host: Host, pid: number): readonly string[] {
   try {

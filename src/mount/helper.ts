@@ -1,6 +1,6 @@
 import { MounterError } from '../errors.ts';
+import { environment } from '../host/child-environment.ts';
 import type { Guardian, HelperRun, Privileges } from '../host/mount-host.ts';
-import { environment } from '../host/run-command.ts';
 import { provideLockServices } from '../rootfs/lock-services.ts';
 import type { Asking } from './asking.ts';
 import type { MountContext } from './context.ts';

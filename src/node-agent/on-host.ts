@@ -1,5 +1,6 @@
 import { execa } from 'execa';
-import { findProgram, programDirectories } from '../host/programs.ts';
+import { programDirectories } from '../host/child-environment.ts';
+import { findProgram } from '../host/programs.ts';
 import { agentExecutable } from './places.ts';
 
 /** How a call on the host ended. */

@@ -341,12 +341,7 @@ test.serial('resolv.conf in the rootfs is a file of its own', async (t) => {
 test.serial('a umask of 077 does not shut rpc.statd out of the rootfs', async (t) => {
   await using node = await ScratchNode.start();
   await node.shell(`umask 077; ${mounter} install /mnt/dist/rootfs.tar.zst; ${mounter} prepare`);
-  for (const path of [
-    mounterHome,
-    `${rootfs}/.`,
-    `${rootfs}/usr/sbin`,
-    `${mounterHome}/mounter`,
-  ]) {
+  for (const path of [mounterHome, `${rootfs}/.`, `${rootfs}/usr/sbin`, `${mounterHome}/mounter`]) {
     t.is((await node.shell(`stat -c %a ${path}`)).trim(), '755', path);
   }
   // It begins its ways in the rootfs.

@@ -1,8 +1,8 @@
 import { lstatSync } from 'node:fs';
 import { MounterError } from '../../errors.ts';
 import { exitCode } from '../../exit-codes.ts';
+import { programDirectories } from '../../host/child-environment.ts';
 import type { Host } from '../../host/host.ts';
-import { programDirectories } from '../../host/programs.ts';
 import type { Manifest } from '../../rootfs/manifest.ts';
 import { resolveInRoot } from './resolve-in-root.ts';
 import { failedTrials, isExecutable } from './trial.ts';
