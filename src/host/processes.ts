@@ -1,5 +1,6 @@
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import type { ProcessInformation } from './host.ts';
+import { isNamed } from './process-name.ts';
 
 /**
  * The processes of the node, by what the kernel tells without their help. Anybody can have a process of which the
@@ -16,11 +17,6 @@ export function processes(): readonly ProcessInformation[] {
 /** Those whose program has one of these names. */
 export function processesNamed(names: readonly string[]): readonly ProcessInformation[] {
   return informationOn(pidsWhere((pid) => isNamed(nameOf(pid), names)));
-}
-
-/** Of a process that the kernel calls `name`: it keeps 15 bytes of it. */
-export function isNamed(name: string | undefined, names: readonly string[]): boolean {
-  return name !== undefined && names.some((wanted) => wanted.slice(0, 15) === name);
 }
 
 /** @param isWanted is asked of each process, which may end meanwhile. */

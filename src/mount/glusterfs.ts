@@ -114,7 +114,6 @@ export function glusterfsDaemons(host: Host, directories: readonly string[]): re
   });
 }
 
-
 function commandLineOf(host: Host, pid: number): readonly string[] {
   try {
     return host.readText(`/proc/${pid}/cmdline`)?.split('\0').slice(0, -1) ?? [];

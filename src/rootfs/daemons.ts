@@ -1,5 +1,5 @@
 import type { Host, ProcessInformation } from '../host/host.ts';
-import { isNamed } from '../host/processes.ts';
+import { isNamed } from '../host/process-name.ts';
 import type { NodeSettings } from './manifest.ts';
 import { processesInAny } from './root-processes.ts';
 

@@ -3,7 +3,8 @@ import { once } from 'node:events';
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import test from 'ava';
-import { isNamed, isRoots, ownAncestry, processes, processesNamed } from '../../../src/host/processes.ts';
+import { isNamed } from '../../../src/host/process-name.ts';
+import { isRoots, ownAncestry, processes, processesNamed } from '../../../src/host/processes.ts';
 
 const source = join(import.meta.dirname, '../../../src');
 
