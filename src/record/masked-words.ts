@@ -16,7 +16,9 @@ const passesOn: readonly string[] = ['exec', 'kubelet', 'unit'];
 
 /** The same for the arguments of any program: the value of a flag may be the next word (`--token VALUE`). */
 export function maskedArguments(words: readonly string[]): readonly string[] {
-  return words.map((word, index) => (isSecretFlag(words[index - 1]) ? '<masked>' : masked(word)));
+  return words.map((word, index) =>
+    isSecretFlag(words[index - 1]) && !word.startsWith('-') ? '<masked>' : masked(word),
+  );
 }
 
 function isSecretFlag(word = ''): boolean {

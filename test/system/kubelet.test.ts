@@ -527,6 +527,30 @@ test.serial('--dry-run prints the plan and changes nothing', async (t) => {
   t.deepEqual(JSON.parse(await node.mustRun('kubelet', '--dry-run', '--json', '--', '--exit=5')).actions, []);
 });
 
+test.serial('secrets among the flags of a kubelet are neither shown nor recorded', async (t) => {
+  await using node = await readyNode();
+  const secret = ['--bootstrap-token=hunter2', '--token', 'hunter2'];
+  const said = [
+    await node.mounter('kubelet', '--dry-run', '--', ...secret),
+    await node.mounter('kubelet', '--dry-run', '--json', '--', ...secret),
+    await node.mounter('kubelet', '-v', '--', '--exit=5', ...secret),
+    await node.mounter('kubelet', 'kubelet', ...secret),
+    await node.mounter('kubelet', '--bootstrap-token=hunter2', '--', '--exit=5'),
+    await node.mounter('kubelet', '--root-dir', '/run/none', '--', ...secret),
+  ];
+  t.deepEqual(
+    said.map(({ status }) => status),
+    [0, 0, 5, 1, 1, 2],
+  );
+  const record = node.read('/var/log/containerized-mounter/mounter.log');
+  t.regex(said[0]?.stdout ?? '', /kubelet --bootstrap-token=<masked> --token <masked>\n$/);
+  t.regex(said[3]?.stderr ?? '', /hint: mounter kubelet -- kubelet --bootstrap-token=<masked>/);
+  t.regex(record, /"command":"kubelet","arguments":\["--root-dir","\/run\/none","--"\]/);
+  // What the kubelet itself says of its flags is its own.
+  const ours = said.map(({ stdout, stderr }, index) => (index === 2 ? stderr : stdout + stderr));
+  t.notRegex([...ours, record].join(''), /hunter2/);
+});
+
 test.serial("the mounter in a chroot of somebody else's stays in it", async (t) => {
   await using node = await readyNode();
   await extractKubelet(node, { directory: '/var/lib/other' });

@@ -101,6 +101,11 @@ for (const [command, words, shown] of [
     ['--bootstrap-token=<masked>', '-token', '<masked>'],
   ],
   ['kubelet', ['--bootstrap-token', 'abc', '--v'], ['--bootstrap-token', '<masked>', '--v']],
+  [
+    'kubelet',
+    ['--authentication-token-webhook', '--v=2', '--token-file', '/x'],
+    ['--authentication-token<masked>', '--v=2', '--token<masked>', '<masked>'],
+  ],
   ['unit', ['kubelet', '--install', '--', '--token=abc'], ['kubelet', '--install', '--']],
 ] as const) {
   test(`the words of ${command} ${words.join(' ')}`, (t) => {
