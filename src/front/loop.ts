@@ -21,9 +21,17 @@ interface Watcher {
 /** @see poll(2) */
 export const pollEvents = { readable: 1, writable: 4 } as const;
 
+/** What failed for want of memory may go well a moment later. */
+const retryMs = 20;
+
+/** Where no timer ends a wait that always fails: 2 s of tries. */
+const maximumFailures = 100;
+
 /** Timers and descriptors: all that the front ever waits for. */
 export class Loop {
   readonly #waiting: Waiting;
+  /** Of poll(2), one after the other. */
+  #failures = 0;
   readonly #timers = new Set<Timer>();
   readonly #watchers = new Set<Watcher>();
 
@@ -55,8 +63,10 @@ export class Loop {
   }
 
   /**
-   * Waits for the next of them, once.
-   * @throws Error when there is nothing to wait for: a promise that nobody keeps.
+   * Waits for the next of them, once. Where poll(2) fails it is tried again: to give up would leave the children
+   * behind, and each of them has a timer that ends it.
+   * @throws Error when there is nothing to wait for: a promise that nobody keeps. And where poll(2) goes on failing
+   *   without a timer.
    */
   turn(): void {
     const watchers = [...this.#watchers];
@@ -68,10 +78,22 @@ export class Loop {
       watchers.map(({ events }) => events),
       timeoutMs,
     );
-    if (typeof ready === 'number') throw new Error(`poll(2) failed with errno ${-ready}`);
+    if (typeof ready === 'number') this.#pause(-ready, timeoutMs);
+    else this.#callBack(watchers, ready);
+    this.#callDueTimers();
+  }
+
+  #callBack(watchers: readonly Watcher[], ready: readonly number[]): void {
+    this.#failures = 0;
     for (const [index, watcher] of watchers.entries())
       if (ready[index] !== 0 && this.#watchers.has(watcher)) watcher.callback();
-    this.#callDueTimers();
+  }
+
+  #pause(errno: number, timeoutMs: number): void {
+    this.#failures += 1;
+    if (timeoutMs < 0 && this.#failures > maximumFailures)
+      throw new Error(`poll(2) failed with errno ${errno}`);
+    this.#waiting.poll([], [], timeoutMs < 0 ? retryMs : Math.min(retryMs, timeoutMs));
   }
 
   /** Rounded up, or a timer would find that it is not due yet. */

@@ -671,13 +671,24 @@ static JSValue signals_read(JSContext *context, JSValueConst this, int argc, JSV
   return outcome(context, length < 0 ? -1 : (long)information.ssi_signo);
 }
 
+static JSValue events_of(JSContext *context, const struct pollfd *polled, int64_t count) {
+  JSValue array = JS_NewArray(context);
+  for (int64_t i = 0; i < count && !JS_IsException(array); i++) {
+    if (JS_SetPropertyUint32(context, array, (uint32_t)i, JS_NewInt32(context, polled[i].revents)) >= 0) continue;
+    JS_FreeValue(context, array);
+    return JS_EXCEPTION;
+  }
+  return array;
+}
+
 /* (descriptors, their events, ms or -1): the events of each that came about, 0 for the others. */
 static JSValue wait_poll(JSContext *context, JSValueConst this, int argc, JSValueConst *argv) {
   (void)this, (void)argc;
-  struct pollfd polled[64];
   int64_t count = length_of(context, argv[0]);
   if (count < 0) return JS_EXCEPTION;
-  if (count > COUNT(polled)) return JS_ThrowInternalError(context, "too many descriptors to wait for");
+  /* One more, or none would be no memory either. Freed below. */
+  struct pollfd *polled = calloc((size_t)count + 1, sizeof *polled);
+  if (polled == NULL) return outcome(context, -1);
   for (int64_t i = 0; i < count; i++) {
     JSValue fd = JS_GetPropertyUint32(context, argv[0], (uint32_t)i);
     JSValue events = JS_GetPropertyUint32(context, argv[1], (uint32_t)i);
@@ -685,10 +696,10 @@ static JSValue wait_poll(JSContext *context, JSValueConst this, int argc, JSValu
     JS_FreeValue(context, fd);
     JS_FreeValue(context, events);
   }
-  double ready[COUNT(polled)] = {0};
-  if (poll(polled, (nfds_t)count, integer(context, argv[2])) < 0 && errno != EINTR) return outcome(context, -1);
-  for (int64_t i = 0; i < count; i++) ready[i] = polled[i].revents;
-  return numbers(context, ready, (int)count);
+  int ready = poll(polled, (nfds_t)count, integer(context, argv[2]));
+  JSValue result = ready < 0 && errno != EINTR ? outcome(context, -1) : events_of(context, polled, count);
+  free(polled);
+  return result;
 }
 
 static JSValue wait_idle(JSContext *context, JSValueConst this, int argc, JSValueConst *argv) {

@@ -129,7 +129,7 @@ declare module 'system-calls' {
   function openSignals(): number;
   /** @returns the number of one that has come. */
   function readSignal(fd: number): number;
-  /** poll(2), at most 64 descriptors. @returns the events of each that came about. */
+  /** poll(2). @returns the events of each that came about. */
   function poll(
     fds: readonly number[],
     events: readonly number[],

@@ -1,6 +1,7 @@
 import type { MountContext } from '../context.ts';
 import type { MountPlan } from '../plan.ts';
 import { askNetwork } from './ask.ts';
+import { leastMs } from './inquiry.ts';
 import { type Memory, memoryOf, recall, remember } from './memory.ts';
 import type { Answer } from './refusal.ts';
 import { endTurn, takeTurn } from './turn.ts';
@@ -8,8 +9,8 @@ import { endTurn, takeTurn } from './turn.ts';
 /** How often those that wait look whether the answer has come. */
 const lookMs = 200;
 
-/** What the questions may take beyond their limit: `leastMs` for each of a chain of them. */
-const graceMs = 6000;
+/** What the answer may take beyond the limit: the last question, and until it is written down and seen. */
+const graceMs = leastMs + 2 * lookMs;
 
 /**
  * The answer of the network, with which the calls that follow are spared the question for a while. Of all the
@@ -29,11 +30,12 @@ export async function askTogether(
   if (memory === undefined) return ask();
   const { host } = context;
   const sinceMs = memory.nowMs();
-  const patience = host.now() + limitMs + graceMs;
+  const longestMs = limitMs + graceMs;
+  const patience = host.now() + longestMs;
   while (over?.aborted !== true && host.now() < patience) {
     const known = recall(memory, sinceMs);
     if (known !== undefined) return known.answer;
-    switch (takeTurn(memory)) {
+    switch (takeTurn(memory, longestMs)) {
       case 'ours':
         return askInTurn(memory, ask, over);
       case 'taken':
@@ -43,7 +45,8 @@ export async function askTogether(
         return rememberAnswer(memory, await ask(), over);
     }
   }
-  return over?.aborted === true ? undefined : ask();
+  // Its time is over with that of the one it waited for.
+  return undefined;
 }
 
 async function askInTurn(

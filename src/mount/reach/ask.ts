@@ -1,7 +1,7 @@
 import type { MountContext } from '../context.ts';
 import type { MountPlan } from '../plan.ts';
 import { askGlusterfs } from './glusterfs.ts';
-import type { Inquiry } from './inquiry.ts';
+import { newInquiry } from './inquiry.ts';
 import { askNfs } from './nfs.ts';
 import type { Answer } from './refusal.ts';
 
@@ -13,7 +13,7 @@ export function askNetwork(
   context: MountContext,
   over?: AbortSignal,
 ): Promise<Answer> {
-  const inquiry: Inquiry = { context, deadline: context.host.now() + limitMs, over };
+  const inquiry = newInquiry(context, limitMs, over);
   switch (plan.kind) {
     case 'nfs':
       return askNfs(plan, options, inquiry);

@@ -1,8 +1,9 @@
 import { glusterfsServers } from '../glusterfs.ts';
 import { lastOption, parseOptions } from '../options.ts';
 import type { MountPlan } from '../plan.ts';
+import { askAll } from './ask-all.ts';
 import { askPort, type Inquiry, portNumber } from './inquiry.ts';
-import { type Answer, whenAllRefuse } from './refusal.ts';
+import type { Answer } from './refusal.ts';
 import { askServer } from './server.ts';
 
 /** glusterd(8)'s, unless `server-port=` names another. */
@@ -17,10 +18,9 @@ export async function askGlusterfs(
   const question = glusterfsQuestion(source, options);
   if (question === undefined) return undefined;
   const { servers, port } = question;
-  const answers = servers.map((server) =>
-    askServer(server, (address) => askPort(server, address, port, inquiry), inquiry),
+  return askAll([...new Set(servers)], inquiry, (server, part) =>
+    askServer(server, (address, own) => askPort(server, address, port, own), part),
   );
-  return whenAllRefuse(await Promise.all(answers));
 }
 
 /** What a mount asks GlusterFS servers. */

@@ -29,7 +29,9 @@ export function memoryOf(
   { host, layout, manifest }: MountContext,
 ): Memory | undefined {
   const question = questionOf(plan, options);
-  if (plan.memory === undefined || question === undefined || uptimeMs(host) === undefined) return undefined;
+  if (plan.memory === undefined || question === undefined || question.length > maximumQuestion)
+    return undefined;
+  if (uptimeMs(host) === undefined) return undefined;
   return {
     host,
     file: plan.memory,
@@ -39,6 +41,9 @@ export function memoryOf(
     nowMs: () => uptimeMs(host) ?? 0,
   };
 }
+
+/** In UTF-16 units: hundreds of backup servers. An answer to a longer one would not fit in its file. */
+const maximumQuestion = 4096;
 
 /**
  * The answer that was found at most `rememberMs` ago. That a server was reachable is known from `sinceMs` on
@@ -57,18 +62,22 @@ export function recall(memory: Memory, sinceMs: number): { readonly answer: Answ
 
 /** Beside what is still of use of the others in this file. Of two writers at once the last one wins. */
 export function remember(memory: Memory, answer: Answer): void {
+  try {
+    writeAnswer(memory, answer);
+  } catch {
+    // A full /run, no descriptor left, or a node that is not prepared for it.
+  }
+}
+
+function writeAnswer(memory: Memory, answer: Answer): void {
   const { host, file, question, place } = memory;
   const atMs = memory.nowMs();
   const others = readEntries(memory).filter(
     (entry) => isFresh(entry, atMs, memory) && !(entry.question === question && entry.place === place),
   );
   const refusal = answer === undefined ? null : withoutAge(answer);
-  try {
-    host.replaceText(file, textOf([...others, { question, place, atMs, refusal }]), 0o600);
-    for (const each of memoryFiles()) removeExpired({ ...memory, file: each }, atMs);
-  } catch {
-    // A full /run, or a node that is not prepared for it.
-  }
+  host.replaceText(file, textOf([...others, { question, place, atMs, refusal }]), 0o600);
+  for (const each of memoryFiles()) removeExpired({ ...memory, file: each }, atMs);
 }
 
 /** What nobody asks for again would stay otherwise. */

@@ -27,7 +27,8 @@ export function askNfs({ fstype, source }: MountPlan, options: string, inquiry: 
   const question = nfsQuestion(fstype, source, options);
   if (question === undefined) return Promise.resolve(undefined);
   const { server, version, ports } = question;
-  return askServer(server, (address) => askAddress(server, address, version, ports, inquiry), inquiry);
+  const ask = (address: string, part: Inquiry) => askAddress(server, address, version, ports, part);
+  return askServer(server, ask, inquiry);
 }
 
 /** What a mount asks an NFS server, and nothing that another mount might do otherwise. */

@@ -1,4 +1,4 @@
-import { type Inquiry, runInRootfs } from './inquiry.ts';
+import { type Inquiry, isWhole, runInRootfs } from './inquiry.ts';
 
 /** A service as the server's rpcbind lists it; of every transport and version one. */
 export interface Registration {
@@ -21,8 +21,9 @@ export async function registrationsAt(
   inquiry: Inquiry,
 ): Promise<readonly Registration[] | undefined> {
   if (address.includes(':')) return undefined;
-  const { status, endedBy, output } = await runInRootfs(['rpcinfo', '-p', address], inquiry);
-  return status === 0 && endedBy === 'itself' ? parseRegistrations(output) : undefined;
+  const outcome = await runInRootfs(['rpcinfo', '-p', address], inquiry);
+  if (outcome?.status !== 0 || outcome.endedBy !== 'itself' || !isWhole(outcome)) return undefined;
+  return parseRegistrations(outcome.output);
 }
 
 /**

@@ -1,4 +1,4 @@
-import { type Inquiry, runInRootfs } from './inquiry.ts';
+import { type Inquiry, isWhole, runInRootfs } from './inquiry.ts';
 import type { Refusal } from './refusal.ts';
 
 /**
@@ -14,12 +14,13 @@ export async function resolveServer(
   if (!/^[A-Za-z0-9_]/.test(server)) return undefined;
   const { host } = inquiry.context;
   const startedMs = host.now();
-  const { status, endedBy, output } = await runInRootfs(['getent', 'ahosts', server], inquiry);
+  const outcome = await runInRootfs(['getent', 'ahosts', server], inquiry);
+  if (outcome === undefined) return undefined;
+  const { status, endedBy, output } = outcome;
   const isSilent = endedBy === 'deadline';
   if (isSilent || (endedBy === 'itself' && status === notFound))
     return { kind: 'unresolved', server, isSilent, waitedMs: host.now() - startedMs };
-  if (endedBy !== 'itself') return undefined;
-  return status === 0 ? addressesOf(output) : undefined;
+  return endedBy === 'itself' && status === 0 && isWhole(outcome) ? addressesOf(output) : undefined;
 }
 
 /** getent(1): "One or more supplied keys could not be found in the database". */

@@ -10,14 +10,19 @@ import { maximumBytes } from './memory-file.ts';
  */
 export type Turn = 'ours' | 'taken' | 'unavailable';
 
-export function takeTurn({ host, file, question }: Memory): Turn {
+/**
+ * @param longestMs how long an answer can take: who has the turn for longer is held up, and nobody waits for that
+ *   (a frozen control group, say).
+ */
+export function takeTurn({ host, file, question, nowMs }: Memory, longestMs: number): Turn {
   const path = turnFile(file);
   try {
-    const text = `${ownProcess(host)}\n${question}\n`;
+    const text = `${ownProcess(host)}\n${question}\n${nowMs()}\n`;
     if (host.createText(path, text, 0o600)) return 'ours';
     // Between being made and being written it is empty, and two may ask then: that does no harm.
-    const [holder = '', held] = holderOf(path, host);
-    if (isRunning(holder, host)) return held === question ? 'taken' : 'unavailable';
+    const [holder = '', held, sinceMs] = holderOf(path, host);
+    const isHeldUp = nowMs() - Number(sinceMs) > longestMs;
+    if (!isHeldUp && isRunning(holder, host)) return held === question ? 'taken' : 'unavailable';
     host.remove(path);
     return host.createText(path, text, 0o600) ? 'ours' : 'taken';
   } catch {
@@ -55,11 +60,15 @@ function ownProcess(host: Host): string {
   return processIn(host.readText('/proc/self/stat') ?? '');
 }
 
+/** Zombies, whose parent takes its time; and what somebody has stopped, perhaps for ever. */
+const ended = ['Z', 'X', 'T'];
+
 function isRunning(holder: string, host: Host): boolean {
   const [pid = ''] = holder.split(' ');
   if (!/^\d+$/.test(pid)) return false;
   try {
-    return processIn(host.readText(`/proc/${pid}/stat`) ?? '') === holder;
+    const stat = host.readText(`/proc/${pid}/stat`) ?? '';
+    return processIn(stat) === holder && !ended.includes(fieldsOf(stat)[0] ?? '');
   } catch {
     return false; // It ended while we looked.
   }
@@ -73,6 +82,10 @@ function isRunning(holder: string, host: Host): boolean {
  * The name may have blanks and brackets in it. @see proc_pid_stat(5)
  */
 function processIn(stat: string): string {
-  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-  return `${stat.split(' ', 1)[0]} ${fields[19] ?? ''}`;
+  return `${stat.split(' ', 1)[0]} ${fieldsOf(stat)[19] ?? ''}`;
+}
+
+/** From the third on. */
+function fieldsOf(stat: string): readonly string[] {
+  return stat.slice(stat.lastIndexOf(')') + 2).split(' ');
 }

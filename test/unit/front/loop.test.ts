@@ -71,8 +71,46 @@ test('what nobody awaits is no reason to wait', (t) => {
   t.throws(() => loop.turn(), { message: /nothing is left to wait for/ });
 });
 
-test('a poll(2) that fails is an error with its number', (t) => {
-  const loop = new Loop({ now: () => 0, poll: () => -22 });
+/** A kernel whose poll(2) fails so often, then finds descriptor 7 ready. */
+function failingKernel(failures: number) {
+  const state = { nowMs: 0, left: failures };
+  const poll = (fds: readonly number[], _events: readonly number[], timeoutMs: number) => {
+    state.left -= 1;
+    if (state.left < 0) return fds.map((fd) => Number(fd === 7));
+    state.nowMs += Math.max(0, timeoutMs);
+    return -12;
+  };
+  return { state, loop: new Loop({ now: () => state.nowMs, poll }) };
+}
+
+test('a poll(2) that fails is tried again, and what is ready is not lost', (t) => {
+  const { loop } = failingKernel(7);
+  let calls = 0;
+  loop.watch(7, 1, () => {
+    calls += 1;
+  });
+  for (let turns = 0; turns < 10 && calls === 0; turns += 1) loop.turn();
+  t.is(calls, 1);
+});
+
+test('a poll(2) that always fails keeps no timer from ending the wait', (t) => {
+  const { loop, state } = failingKernel(Number.POSITIVE_INFINITY);
+  loop.watch(7, 1, () => t.fail());
+  let isDue = false;
+  loop.setTimer(() => {
+    isDue = true;
+  }, 5000);
+  while (!isDue) loop.turn();
+  t.true(state.nowMs >= 5000 && state.nowMs < 15_000, `${state.nowMs} ms`);
+});
+
+test('a poll(2) that always fails, and no timer: an error with its number', (t) => {
+  const { loop } = failingKernel(Number.POSITIVE_INFINITY);
   loop.watch(7, 1, () => {});
-  t.throws(() => loop.turn(), { message: 'poll(2) failed with errno 22' });
+  t.throws(
+    () => {
+      for (let turns = 0; turns < 1000; turns += 1) loop.turn();
+    },
+    { message: 'poll(2) failed with errno 12' },
+  );
 });

@@ -190,7 +190,10 @@ for (const [title, given, options, source, expected] of refusals) {
 test('the names are resolved inside the rootfs, with a limit of their own', async (t) => {
   const host = world({ dns: 'silent' });
   await nfs(host, 'vers=4', 'srv:/x');
-  t.deepEqual(host.commands, [['/usr/bin/chroot', layout.rootfs, 'getent', 'ahosts', 'srv']]);
+  t.is(host.commands.length, 1);
+  const [command = []] = host.commands;
+  t.deepEqual(command.slice(0, 3), ['/usr/bin/chroot', layout.rootfs, 'sh']);
+  t.deepEqual(command.slice(-3), ['getent', 'ahosts', 'srv']);
   t.is(host.now(), 5000);
   t.deepEqual(host.connections, []);
 });
@@ -270,7 +273,8 @@ async function mending(options: string, hasRpcbind: boolean, startStatd: 'mends'
   };
   if (hasRpcbind) host.file(`${layout.rootfs}/run/rpcbind.sock`, { kind: 'other' });
   const refusal = await nfs(host, options);
-  return { refusal, commands: host.commands.map((argv) => argv[2]).filter((name) => name !== 'rpcinfo') };
+  const isQuestion = (name: string | undefined) => name === 'rpcinfo' || name === 'sh';
+  return { refusal, commands: host.commands.map((argv) => argv[2]).filter((name) => !isQuestion(name)) };
 }
 
 test('a reachable server and a deaf rpcbind of ours: mended, and the helper goes on', async (t) => {

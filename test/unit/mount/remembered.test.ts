@@ -4,6 +4,7 @@ import { MounterError } from '../../../src/errors.ts';
 import type { Connection } from '../../../src/host/mount-host.ts';
 import { parseMountArguments } from '../../../src/mount/argv.ts';
 import { planMount } from '../../../src/mount/plan.ts';
+import { examine } from '../../../src/mount/reach/examine.ts';
 import { entriesOf, textOf } from '../../../src/mount/reach/memory-text.ts';
 import { toMountRequest } from '../../../src/mount/request.ts';
 import { runPlan } from '../../../src/mount/run.ts';
@@ -260,13 +261,13 @@ test('any text is read as entries or none, and what is written is read back', (t
 });
 
 /** While another call asks; it takes its turn back when it has the answer, or leaves it behind. */
-function otherAsks(host: HostModel, holder: string): string {
+function otherAsks(host: HostModel, holder: string, sinceMs = 0): string {
   const memory = planFor(...v4()).memory ?? '';
   const question = JSON.stringify([
     'nfs',
     { server: '10.0.0.5', version: '4', ports: { isMountdElsewhere: false } },
   ]);
-  host.replaceText(`${memory}.turn`, `${holder}\n${question}\n`);
+  host.replaceText(`${memory}.turn`, `${holder}\n${question}\n${sinceMs}\n`);
   return memory;
 }
 
@@ -302,6 +303,51 @@ test('a call that was killed while it asked holds up nobody', async (t) => {
   t.is(error.errorClass, 'connection-refused');
   t.deepEqual(host.connections, ['10.0.0.5:2049']);
   t.false(host.texts.has(`${memory}.turn`));
+});
+
+const asking = (state: string) => `9 (mounter) ${state} 1 9 9 0 -1 0 0 0 0 0 0 0 0 0 20 0 1 0 200 0`;
+
+for (const [state, title] of [
+  ['T', 'stopped'],
+  ['Z', 'a zombie'],
+] as const) {
+  test(`a call that is ${title} while it asks holds up nobody`, async (t) => {
+    const host = node('refused');
+    host.texts.set('/proc/9/stat', asking(state));
+    const memory = otherAsks(host, '9 200');
+    const { error, ms } = await fails(t, host);
+    t.is(error.errorClass, 'connection-refused');
+    t.false(error.isRemembered);
+    t.true(ms < 1500, `${ms} ms`);
+    t.false(host.texts.has(`${memory}.turn`));
+  });
+}
+
+test('a call that does not come back with its answer in time: nobody waits for it any more', async (t) => {
+  const host = node('refused');
+  host.texts.set('/proc/9/stat', asking('D'));
+  otherAsks(host, '9 200');
+  await host.sleep(4000);
+  const { error, ms } = await fails(t, host);
+  t.is(error.errorClass, 'connection-refused');
+  t.true(ms < 5000, `${ms} ms`);
+});
+
+test('to wait for another call’s answer takes no longer than to ask', async (t) => {
+  const host = node('refused');
+  host.texts.set('/proc/9/stat', asking('D'));
+  const { sleep } = host;
+  // One after the other takes the turn, and none of them finds anything.
+  host.sleep = async (milliseconds) => {
+    await sleep(milliseconds);
+    otherAsks(host, '9 200', host.now());
+  };
+  otherAsks(host, '9 200');
+  const began = host.now();
+  const plan = planFor(...v4());
+  t.is(await examine(plan, 'vers=4', contextOf(host), host.over.signal), undefined);
+  t.true(host.now() - began < 7500, `${host.now() - began} ms`);
+  t.deepEqual(host.connections, []);
 });
 
 test('of two servers that share a file each is asked by its own call', async (t) => {
