@@ -18,8 +18,11 @@ export const engine: ChildEngine = {
   start: async (command, output) => startCommand(command, output),
   listenForInterruption,
   readEnd: (fd, maximumBytes) => {
-    const [, , , , , size = 0] = system.fstat(fd) as readonly number[];
-    return size === 0 ? '' : String(system.read(fd, Math.max(0, size - maximumBytes), maximumBytes));
+    const status = system.fstat(fd);
+    const size = typeof status === 'number' ? 0 : (status[5] ?? 0);
+    const text = size === 0 ? '' : system.read(fd, Math.max(0, size - maximumBytes), maximumBytes);
+    // What a helper said is worth having, and no reason to fail.
+    return typeof text === 'number' ? '' : text;
   },
 };
 
