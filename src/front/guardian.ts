@@ -52,6 +52,9 @@ function notStarted(program: string, errno: number): MounterError {
 /** It waits for 5 s for what SIGKILL does not end at once. */
 const endMs = 7000;
 
+/** Of recv(2), one after the other. */
+const maximumFailures = 100;
+
 type Report = readonly number[];
 
 class GuardianProcess implements Guardian, StartedChild {
@@ -62,6 +65,7 @@ class GuardianProcess implements Guardian, StartedChild {
   readonly #started: Promise<Report>;
   readonly #unwatch: () => void;
   #hasEnded = false;
+  #failures = 0;
 
   constructor(pid: number, connection: number) {
     this.#connection = connection;
@@ -124,10 +128,13 @@ class GuardianProcess implements Guardian, StartedChild {
   #receive(): void {
     const report = system.report(this.#connection);
     if (typeof report !== 'number' && report.length > 0) {
+      this.#failures = 0;
       this.#reported.get(report[0] ?? 0)?.(report);
       return;
     }
-    if (typeof report === 'number' && ['EAGAIN', 'EINTR'].includes(system.errorNames(-report)[0])) return;
+    // What could not be read is there to be read again.
+    this.#failures += 1;
+    if (typeof report === 'number' && this.#failures < maximumFailures) return;
     this.#hasEnded = true;
     this.#unwatch();
     for (const resolve of this.#reported.values()) resolve([]);

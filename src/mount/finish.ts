@@ -2,6 +2,7 @@ import { MounterError } from '../errors.ts';
 import { exitCode } from '../exit-codes.ts';
 import type { ApartSite, Left } from '../host/mount-host.ts';
 import { type MountEntry, parseMountinfo, readMountinfo } from '../host/mountinfo.ts';
+import { isMountedSince } from './chroot/undo.ts';
 import type { MountContext } from './context.ts';
 import type { HelperSuccess } from './helper.ts';
 import { canonicalNfsSource, nfsKernelTypes } from './nfs.ts';
@@ -70,7 +71,7 @@ function pathOf(source: string): string {
 export async function attach(
   plan: MountPlan,
   site: MountSite,
-  { file }: OpenTarget,
+  target: OpenTarget,
   { guardian }: HelperSuccess,
   context: MountContext,
 ): Promise<readonly number[]> {
@@ -79,8 +80,10 @@ export async function attach(
     guardian === undefined
       ? { failure: await context.host.attach(site), daemons: [] }
       : await guardian.attach();
-  if (failure !== undefined) throw notAttached(plan, failure, context, file);
-  return daemons;
+  // Whoever ended the guardian, out of memory say, may have done so a moment after it was done.
+  if (failure === undefined || (failure === 'ECONNRESET' && isMountedSince(plan, target, context)))
+    return daemons;
+  throw notAttached(plan, failure, context, target.file);
 }
 
 function notAttached(plan: MountPlan, code: string, { host }: MountContext, file: number): MounterError {
