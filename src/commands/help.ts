@@ -157,10 +157,21 @@ mounts away. Refuses while volumes are mounted, unless it may unmount them. File
 mounter status --metrics [FILE]
 
 What is installed, prepared, running and mounted, and how the mounts of late went. Exit status 0 when a mount
-can work, or where the manifest turns the mounter off on purpose; 1 when not.
+can work, or where the manifest turns the mounter off on purpose; 1 when not. Each volume is asked, all together
+for less than 3 s:
+  alive      it answers
+  dead       its FUSE daemon is gone
+  stale      its server no longer knows what was mounted
+  silent     no answer: its server is gone or out of reach, or its FUSE daemon hangs
+  error      it answers with another error
+  not asked  there was no time left, because others are silent
+  unknown    only root can ask
+mounter doctor says what to do about those that are not alive.
 
-      --metrics         for Prometheus, as text: all mounts there were, and the node's state. To FILE, replaced
-                        at once, for node-exporter's textfile collector; exit status 0 whatever the state
+      --json            all of it; the state of a volume is one of these words (not-asked)
+      --metrics         for Prometheus, as text: all mounts there were, and the node's state, with the volumes by
+                        type and state: mounter_volumes{fstype="nfs",state="stale"}. To FILE, replaced at once,
+                        for node-exporter's textfile collector; exit status 0 whatever the state
 
   mounter status
   mounter status --json

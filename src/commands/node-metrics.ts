@@ -2,7 +2,7 @@ import packageJson from '../../package.json' with { type: 'json' };
 import type { Host } from '../host/host.ts';
 import { readMountinfo } from '../host/mountinfo.ts';
 import type { MetricFamily, Sample } from '../record/exposition.ts';
-import type { NodeStatus } from './node-status.ts';
+import { type NodeStatus, seenStates } from './node-status.ts';
 
 /** The metrics of the node's state now. */
 export function nodeMetrics(node: NodeStatus, host: Host): readonly MetricFamily[] {
@@ -13,7 +13,11 @@ export function nodeMetrics(node: NodeStatus, host: Host): readonly MetricFamily
     gauge('mounter_prepared', 'Whether the node is prepared for mounts.', [
       { value: Number(node.isPrepared) },
     ]),
-    gauge('mounter_volumes', 'Network volumes that are mounted, by filesystem type.', volumes(node)),
+    gauge(
+      'mounter_volumes',
+      'Network volumes that are mounted, by filesystem type and state.',
+      volumes(node),
+    ),
     gauge(
       'mounter_lock_services_answering',
       'Whether rpcbind and rpc.statd answer; the first NFSv3 mount with locks starts them.',
@@ -38,10 +42,13 @@ const commonTypes = ['nfs', 'nfs4', 'fuse.glusterfs'];
 
 function volumes(node: NodeStatus): readonly Sample[] {
   const types = new Set([...commonTypes, ...node.volumes.map(({ fstype }) => fstype)]);
-  return [...types].map((fstype) => ({
-    labels: { fstype },
-    value: node.volumes.filter((volume) => volume.fstype === fstype).length,
-  }));
+  return [...types].flatMap((fstype) => {
+    const ofType = node.volumes.filter((volume) => volume.fstype === fstype);
+    return seenStates.map((state) => ({
+      labels: { fstype, state },
+      value: ofType.filter((volume) => volume.state === state).length,
+    }));
+  });
 }
 
 function mountMax(host: Host): readonly Sample[] {

@@ -1,6 +1,6 @@
 import { existsSync, realpathSync } from 'node:fs';
 import type { Host } from '../host/host.ts';
-import { readMountinfo } from '../host/mountinfo.ts';
+import { type MountEntry, readMountinfo } from '../host/mountinfo.ts';
 import { currentDigest, installedDigests } from '../image/versions/versions.ts';
 import { glusterfsDaemons } from '../mount/glusterfs.ts';
 import { wantedWay } from '../rootfs/enter.ts';
@@ -11,6 +11,7 @@ import { observeRootfs, type SeenState, statesOf } from '../rootfs/mount-states.
 import { isPrepared, isWanted } from '../rootfs/prepare.ts';
 import { versionDirectories } from '../rootfs/version-directories.ts';
 import { type Volume, volumesOf } from '../rootfs/volumes.ts';
+import { askStates, statfsArgv, type VolumeAnswer, volumeStates } from '../volumes/states.ts';
 
 /** What `mounter status --json` prints. */
 export interface NodeStatus {
@@ -26,10 +27,18 @@ export interface NodeStatus {
   readonly mounts: readonly (ManifestMount & { readonly state: SeenState | 'skipped' })[];
   /** Null when nothing is prepared that could ask. */
   readonly lockServices: LockServicesState | null;
-  readonly volumes: readonly (Volume & { readonly daemon: number | null })[];
+  readonly volumes: readonly SeenVolume[];
 }
 
-/** Looks and changes nothing. */
+export interface SeenVolume extends Volume {
+  readonly daemon: number | null;
+  readonly state: (typeof seenStates)[number];
+}
+
+/** `unknown`: only root can ask. */
+export const seenStates = [...volumeStates, 'unknown'] as const;
+
+/** Looks and changes nothing. @returns within seconds, whatever hangs. */
 export async function observeNode(
   host: Host,
   layout: Layout,
@@ -48,7 +57,7 @@ export async function observeNode(
     isPrepared: isReady,
     mounts: isInstalled ? await observeMounts(host, manifest, root) : [],
     lockServices: isReady ? await observeLockServices({ host, layout, manifest }) : null,
-    volumes: manifest === undefined ? [] : observeVolumes(host, layout, manifest),
+    volumes: manifest === undefined ? [] : await observeVolumes(host, layout, manifest, root),
   };
 }
 
@@ -63,11 +72,34 @@ async function observeMounts(host: Host, manifest: Manifest, root: string): Prom
   }));
 }
 
-function observeVolumes(host: Host, layout: Layout, manifest: Manifest): NodeStatus['volumes'] {
+async function observeVolumes(
+  host: Host,
+  layout: Layout,
+  manifest: Manifest,
+  root: string | undefined,
+): Promise<NodeStatus['volumes']> {
+  const entries = readMountinfo(host);
+  const volumes = volumesOf(manifest, entries);
+  if (volumes.length === 0) return [];
+  const answers = await askVolumes(volumes, entries, root, host);
   const daemons = glusterfsDaemons(host, versionDirectories(layout));
   const byTarget = new Map(daemons.toReversed().map(({ pid, target }) => [target, pid]));
-  return volumesOf(manifest, readMountinfo(host)).map((volume) => ({
+  return volumes.map((volume) => ({
     ...volume,
     daemon: (volume.fstype === 'fuse.glusterfs' && byTarget.get(volume.target)) || null,
+    state: answers.get(volume.target)?.state ?? 'unknown',
   }));
+}
+
+/** What starts processes is loaded where there is something to ask. */
+async function askVolumes(
+  volumes: readonly Volume[],
+  entries: readonly MountEntry[],
+  root: string | undefined,
+  host: Host,
+): Promise<ReadonlyMap<string, VolumeAnswer>> {
+  if (root === undefined || host.effectiveUserId() !== 0) return new Map();
+  const { ask } = await import('../host/question.ts');
+  const statfs = statfsArgv(root, host);
+  return statfs === undefined ? new Map() : await askStates(volumes, entries, statfs, ask);
 }

@@ -6,7 +6,7 @@ import { readManifest, requireRoot } from '../rootfs/node.ts';
 import type { CommandContext } from './context.ts';
 import { parseFlags } from './flags.ts';
 import { describeHistory, readHistory } from './mount-history.ts';
-import { type NodeStatus, observeNode } from './node-status.ts';
+import { type NodeStatus, observeNode, type SeenVolume, seenStates } from './node-status.ts';
 import { table } from './tables.ts';
 
 const turnedOff = 'no: "enabled": false in the manifest; mounter mount is the host\'s own mount(8)';
@@ -45,14 +45,16 @@ function forPeople(node: NodeStatus): string {
     ...(node.isEnabled ? [] : [['enabled', turnedOff]]),
     ['prepared', node.isPrepared ? 'yes' : 'no: run mounter prepare'],
     ...describeLocks(node.lockServices),
+    ...(node.volumes.length === 0 ? [] : [['volumes', countStates(node.volumes)]]),
   ]);
   const mounts = table([
     ['STATE', 'HOST', 'IN THE ROOTFS', 'KIND', 'PROPAGATION'],
     ...node.mounts.map((m) => [m.state, m.host ?? '-', m.rootfs, `${m.type} ${m.access}`, m.propagation]),
   ]);
   const volumes = table([
-    ['SOURCE', 'TYPE', 'ENTRIES', 'DAEMON', 'TARGET'],
+    ['STATE', 'SOURCE', 'TYPE', 'ENTRIES', 'DAEMON', 'TARGET'],
     ...node.volumes.map((v) => [
+      inWords(v.state),
       v.source,
       v.fstype,
       String(v.entries),
@@ -61,6 +63,20 @@ function forPeople(node: NodeStatus): string {
     ]),
   ]);
   return `${facts}\n${node.mounts.length === 0 ? '' : `${mounts}\n`}${node.volumes.length === 0 ? 'no volumes mounted\n' : volumes}`;
+}
+
+/** `9 alive, 1 dead`: the one among thousands is seen at once. */
+function countStates(volumes: readonly SeenVolume[]): string {
+  const counts = seenStates.map((state) => [state, volumes.filter((v) => v.state === state).length] as const);
+  const found = counts.filter(([, count]) => count > 0);
+  const words = found.map(([state, count]) => `${count} ${inWords(state)}`).join(', ');
+  return found.every(([state]) => state === 'alive' || state === 'unknown')
+    ? words
+    : `${words}: run mounter doctor`;
+}
+
+function inWords(state: SeenVolume['state']): string {
+  return state === 'not-asked' ? 'not asked' : state;
 }
 
 function describeLocks(locks: NodeStatus['lockServices']): readonly (readonly string[])[] {

@@ -1,31 +1,18 @@
 import test from 'ava';
 import { isGone, podOf } from '../../../src/doctor/orphans.ts';
 import { uidOfGroup } from '../../../src/doctor/pods.ts';
-import { judgeVolume, serverOf } from '../../../src/doctor/volumes.ts';
+import { judgeVolume } from '../../../src/doctor/volumes.ts';
+import type { VolumeState } from '../../../src/volumes/states.ts';
 
 const volume = { source: 'server:/x', target: '/k/pods/a', fstype: 'nfs', entries: 2 };
-const statSays = (reason: string) => ({
-  status: 1,
-  output: `stat: cannot read file system information for '/k/pods/a': ${reason}\n`,
-});
-
-test('what a volume answers to statfs', (t) => {
-  t.deepEqual(judgeVolume(volume, { status: 0, output: '' }), []);
-  t.regex(judgeVolume(volume, undefined)[0]?.message ?? '', /^hangs: server does not answer/);
-  const gone = judgeVolume(volume, statSays('Transport endpoint is not connected'));
-  t.regex(gone[0]?.message ?? '', /daemon of server:\/x is gone/);
-  t.regex(judgeVolume(volume, statSays('Stale file handle'))[0]?.message ?? '', /^is stale: server/);
-  t.regex(judgeVolume(volume, statSays('Permission denied'))[0]?.message ?? '', /Permission denied$/);
-});
-
-test('the server of a source', (t) => {
-  t.deepEqual(['s:/x', '[fd00::5]:/x', '//s/share', 's:vol', 'nothing'].map(serverOf), [
-    's',
-    '[fd00::5]',
-    's',
-    's',
-    'nothing',
-  ]);
+test('what is said of a volume, by its state', (t) => {
+  const said = (state: VolumeState, words = '') => judgeVolume(volume, { state, words })[0]?.message ?? '';
+  t.deepEqual(judgeVolume(volume, undefined), []);
+  for (const state of ['alive', 'not-asked'] as const) t.is(said(state), '');
+  t.regex(said('silent'), /^hangs: server does not answer/);
+  t.regex(said('dead'), /daemon of server:\/x is gone/);
+  t.regex(said('stale'), /^is stale: server/);
+  t.regex(said('error', 'Permission denied'), /Permission denied$/);
 });
 
 const uid = '7a5c0f4e-1111-2222-3333-444455556666';

@@ -12,20 +12,32 @@ export interface VolumeLimits {
   readonly atOnce: number;
 }
 
+/** Less than 3 s for all of them. */
 export const volumeLimits: VolumeLimits = { answerMs: 1500, groupMs: 500, lastMs: 1200, atOnce: 64 };
 
 /** A fault in a larger one takes more questions to find. */
 const groupSize = 32;
 
+/** One question about some targets. */
+export type AskTargets = (
+  targets: readonly string[],
+  limitMs: number,
+) => Promise<
+  | undefined /** Within the limit there was no answer: at least one of them hangs. */
+  | ReadonlyMap<
+      string,
+      Answer
+    > /** Of several targets those are left out that have to be asked for themselves. */
+>;
+
 /**
- * Asks every volume, the targets of a great number of them in groups first; those of a group that does not answer
- * well one by one.
- * @param ask for one answer to all of the targets.
+ * Asks every volume, the targets of a great number of them in groups first; those of a group that hangs one by one.
+ * @param targets those of one server beside each other: what hangs together is in few groups then.
  * @returns target → answer, undefined for one that hangs; a target that is missing was not asked.
  */
 export async function askVolumes(
   targets: readonly string[],
-  ask: (targets: readonly string[], limitMs: number) => Promise<Answer | undefined>,
+  ask: AskTargets,
   limits: VolumeLimits = volumeLimits,
 ): Promise<ReadonlyMap<string, Answer | undefined>> {
   const began = performance.now();
@@ -34,9 +46,14 @@ export async function askVolumes(
   const askInTurn = async (): Promise<void> => {
     for (let group = pending.shift(); group !== undefined; group = pending.shift()) {
       if (performance.now() - began > limits.lastMs) return;
-      const answer = await ask(group, group.length > 1 ? limits.groupMs : limits.answerMs);
-      if (group.length === 1 || answer?.status === 0) for (const target of group) answers.set(target, answer);
-      else pending.push(...inGroups(group, 1));
+      const found = await ask(group, group.length > 1 ? limits.groupMs : limits.answerMs);
+      for (const [target, answer] of found ?? []) answers.set(target, answer);
+      const [first, ...others] = group.filter((target) => !answers.has(target));
+      if (first === undefined) continue;
+      if (group.length === 1) answers.set(first, undefined);
+      // Before the groups that are left: where everything hangs there is time for one of each at least.
+      else pending.unshift([first]);
+      pending.push(...inGroups(others, 1));
     }
   };
   await Promise.all(Array.from({ length: limits.atOnce }, askInTurn));

@@ -1,0 +1,149 @@
+import { enteringArgv } from '../host/enter.ts';
+import type { Host } from '../host/host.ts';
+import type { MountEntry } from '../host/mountinfo.ts';
+import { findProgram } from '../host/programs.ts';
+import type { Answer, Ask } from '../host/question.ts';
+import { rootfsEntry } from '../rootfs/enter.ts';
+import type { Volume } from '../rootfs/volumes.ts';
+import { type AskTargets, askVolumes } from './ask.ts';
+
+/**
+ * - `alive`: it answers.
+ * - `dead`: its FUSE daemon is gone (ENOTCONN).
+ * - `stale`: its server no longer knows what was mounted (ESTALE).
+ * - `silent`: no answer within the limit, from its server or from its FUSE daemon.
+ * - `error`: it answers with another error.
+ * - `not-asked`: there was no time left for it, because others are silent.
+ */
+export type VolumeState = (typeof volumeStates)[number];
+
+export const volumeStates = ['alive', 'dead', 'stale', 'silent', 'error', 'not-asked'] as const;
+
+export interface VolumeAnswer {
+  readonly state: VolumeState;
+  /** Its last words, where there are some. */
+  readonly words: string;
+}
+
+/**
+ * Each volume is asked for its statfs(2), which goes to the server whatever is cached, by a process that can be
+ * left behind: one that waits in the kernel for a dead server may not even die of SIGKILL.
+ * @param volumes with distinct targets.
+ * @param entries the mount table that they are from.
+ * @param statfs as `statfsArgv` gives it.
+ * @returns target → answer, for every volume, in less than 3 s.
+ */
+export async function askStates(
+  volumes: readonly Volume[],
+  entries: readonly MountEntry[],
+  statfs: readonly string[],
+  ask: Ask,
+): Promise<ReadonlyMap<string, VolumeAnswer>> {
+  const askTargets: AskTargets = async (targets, limitMs) => {
+    const answer = await ask([...statfs, ...targets], limitMs);
+    return answer === undefined ? undefined : answersOf(targets, answer);
+  };
+  const alike = groupAlike(volumes, entries);
+  const asked = [...alike.values()].flatMap(([first]) => first ?? []);
+  const inOrder = asked.toSorted((a, b) => compare(serverOf(a.source), serverOf(b.source)));
+  const answers = await askVolumes(
+    inOrder.map(({ target }) => target),
+    askTargets,
+  );
+  return new Map(
+    [...alike.values()].flatMap((group) => {
+      const first = group[0]?.target ?? '';
+      const answer = answers.has(first) ? judge(answers.get(first)) : notAsked;
+      return group.map(({ target }) => [target, answer] as const);
+    }),
+  );
+}
+
+/** The first of those that are one and the same: what is mounted in several places is asked once. */
+export function firstOfEach(volumes: readonly Volume[], entries: readonly MountEntry[]): readonly Volume[] {
+  return [...groupAlike(volumes, entries).values()].flatMap(([first]) => first ?? []);
+}
+
+/** Two exports may be one filesystem, and one of them stale. */
+function groupAlike(
+  volumes: readonly Volume[],
+  entries: readonly MountEntry[],
+): ReadonlyMap<string, readonly Volume[]> {
+  const byTarget = new Map(entries.map((entry) => [entry.mountPoint, entry]));
+  const groups = new Map<string, Volume[]>();
+  for (const volume of volumes) {
+    const entry = byTarget.get(volume.target);
+    const key = entry === undefined ? volume.target : `${entry.device} ${entry.root} ${entry.source}`;
+    const group = groups.get(key);
+    if (group === undefined) groups.set(key, [volume]);
+    else group.push(volume);
+  }
+  return groups;
+}
+
+/**
+ * By the host's stat(1); a minimal host has none, and a rootfs that is entered by chroot(2) sees the same volumes.
+ * @param root the rootfs in use.
+ * @returns undefined where neither the host nor a rootfs that sees the volumes has one.
+ */
+export function statfsArgv(root: string, host: Host): readonly string[] | undefined {
+  const words = ['-f', '--'];
+  try {
+    return [findProgram('stat'), ...words];
+  } catch {
+    const entry = rootfsEntry(root, host);
+    return entry.kind === 'chroot' ? enteringArgv(entry, ['stat', ...words]) : undefined;
+  }
+}
+
+/** What stat(1) quotes as it is. */
+const plainTarget = /^[\w./:~@%+=,-]+$/;
+
+/**
+ * What stat(1) has said of each of several targets: it goes on after an error.
+ *
+ * ```
+ * stat: cannot read file system information for '/k/pods/a': Stale file handle
+ * ```
+ * @returns those of which that can be told.
+ */
+export function answersOf(targets: readonly string[], answer: Answer): ReadonlyMap<string, Answer> {
+  const [only, ...more] = targets;
+  if (only !== undefined && more.length === 0) return new Map([[only, answer]]);
+  if (answer.status === 0) return new Map(targets.map((target) => [target, answer]));
+  const errors = new Map<string, Answer>();
+  for (const target of targets.filter((each) => plainTarget.test(each))) {
+    const output = lineAfter(`'${target}': `, answer.output);
+    if (output !== undefined) errors.set(target, { status: answer.status, output });
+  }
+  const isComplete = errors.size === answer.output.split('file system information for ').length - 1;
+  if (errors.size === 0 || !isComplete) return errors;
+  return new Map(targets.map((target) => [target, errors.get(target) ?? { status: 0, output: '' }]));
+}
+
+/** From `mark` to the end of its line; what stat says on stdout may come in between the lines of its errors. */
+function lineAfter(mark: string, output: string): string | undefined {
+  const at = output.indexOf(mark);
+  return at < 0 ? undefined : output.slice(at + mark.length).split('\n', 1)[0];
+}
+
+const notAsked: VolumeAnswer = { state: 'not-asked', words: '' };
+
+/** @param answer undefined when there was none within the limit. */
+export function judge(answer: Answer | undefined): VolumeAnswer {
+  if (answer === undefined) return { state: 'silent', words: '' };
+  const words = answer.output.trim().split('\n').at(-1) ?? '';
+  if (answer.status === 0) return { state: 'alive', words: '' };
+  if (answer.output.includes('Transport endpoint is not connected')) return { state: 'dead', words };
+  if (/Stale (NFS )?file handle/.test(answer.output)) return { state: 'stale', words };
+  return { state: 'error', words };
+}
+
+/** `server` of `server:/path`, `[fd00::5]:/path` or `//server/share`. */
+export function serverOf(source: string): string {
+  return /^\/\/([^/]+)/.exec(source)?.[1] ?? /^(\[[^\]]*\]|[^:]+)/.exec(source)?.[1] ?? source;
+}
+
+function compare(a: string, b: string): number {
+  return a < b ? -1 : Number(a > b);
+}
