@@ -74,6 +74,7 @@ test.serial('status --json is the truth about mounts, daemons and volumes', asyn
       fstype: 'fuse.glusterfs',
       entries: node.entriesPerVolume,
       daemon: null,
+      state: 'dead',
     },
   ]);
   const people = await node.mounter('status');

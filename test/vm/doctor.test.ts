@@ -47,6 +47,13 @@ async function mount(options: string, path = 'vol1') {
   return { target, ...(await mountNfs(`${server.address}:/srv/${path}`, target, options)) };
 }
 
+/** Of each volume, as mounter status has it. */
+async function states(): Promise<readonly string[]> {
+  const { output } = await mounter('status', '--json');
+  const { volumes } = JSON.parse(output) as { readonly volumes: readonly { readonly state: string }[] };
+  return volumes.map(({ state }) => state);
+}
+
 const sh = (script: string) => execa('sh', ['-euc', script], { stdin: 'ignore' });
 
 test.serial('a healthy node, before its first mount and after', async (t) => {
@@ -201,10 +208,15 @@ test.serial('three hard mounts whose server is silent: each named, within 5 s', 
     targets.map((target) => ['warning', target]),
   );
   for (const { message } of volumes) t.regex(message, /^hangs: 10\.9\.4\.1 does not answer for 10\.9\.4\.1:/);
+  const began = performance.now();
+  t.deepEqual(await states(), ['silent', 'silent', 'silent']);
+  const statusMs = performance.now() - began;
+  t.true(statusMs - startMs < 6000, `${statusMs} ms`);
   await other.passPackets();
   // The kernel has doubled its pause between two tries by then.
   for (let tries = 0; tries < 20 && (await faults()).length > 0; tries += 1) await setTimeout(500);
   t.deepEqual(await faults(), []);
+  t.deepEqual(await states(), ['alive', 'alive', 'alive']);
 });
 
 test.serial('a stale handle: the directory was made anew on the server', async (t) => {
@@ -218,4 +230,9 @@ test.serial('a stale handle: the directory was made anew on the server', async (
   const finding = findings.find(({ check }) => check === 'volumes');
   t.like(finding, { level: 'warning', subject: target });
   t.regex(finding?.message ?? '', /^is stale: 10\.9\.0\.1 /);
+  t.deepEqual(await states(), ['stale']);
+  t.regex(
+    (await mounter('status', '--metrics')).output,
+    /^mounter_volumes\{fstype="nfs",state="stale"\} 1$/m,
+  );
 });

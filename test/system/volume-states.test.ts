@@ -1,0 +1,110 @@
+import { copyFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import test, { type ExecutionContext } from 'ava';
+import { parseExposition } from '../fixtures/exposition-grammar.ts';
+import { mount, newTarget, setting } from '../fixtures/gluster-node.ts';
+import { kubeletDirectory, mounter, ScratchNode, shared } from '../fixtures/namespace.ts';
+
+/** The STATE of volumes in `mounter status`: what it says of those that no longer work, and that it ends. */
+
+interface Seen {
+  readonly milliseconds: number;
+  /** target → state */
+  readonly states: Readonly<Record<string, string>>;
+  readonly people: string;
+}
+
+async function look(node: ScratchNode): Promise<Seen> {
+  const began = performance.now();
+  const json = JSON.parse(await node.mustRun('status', '--json'));
+  const milliseconds = Math.round(performance.now() - began);
+  const volumes: readonly { target: string; state: string }[] = json.volumes;
+  const states = Object.fromEntries(volumes.map(({ target, state }) => [target, state]));
+  return { milliseconds, states, people: await node.mustRun('status') };
+}
+
+async function countOf(node: ScratchNode, state: string): Promise<number | undefined> {
+  const samples = parseExposition(await node.mustRun('status', '--metrics'));
+  return samples.find(
+    ({ name, labels }) =>
+      name === 'mounter_volumes' &&
+      labels.get('fstype') === 'fuse.glusterfs' &&
+      labels.get('state') === state,
+  )?.value;
+}
+
+/** Of a machine with much else to do; the questions themselves have less than 3 s. */
+function endsSoon(t: ExecutionContext, { milliseconds }: Seen): void {
+  t.log(`${milliseconds} ms`);
+  t.true(milliseconds < 6000, `${milliseconds} ms`);
+}
+
+test('GlusterFS: alive, silent while its daemon is stopped, dead when it is gone', async (t) => {
+  await using s = await setting();
+  const target = await newTarget(s.node);
+  t.is((await mount(s.node, s.source, target)).status, 0);
+  const alive = await look(s.node);
+  t.deepEqual(alive.states, { [target]: 'alive' });
+  t.regex(alive.people, /\nvolumes +1 alive\n/);
+  t.regex(alive.people, /\nSTATE +SOURCE +TYPE +ENTRIES +DAEMON +TARGET\nalive +\S+:v1 +fuse\.glusterfs /);
+  await s.node.shell('kill -STOP $(pidof glusterfs)');
+  const stopped = await look(s.node);
+  t.deepEqual(stopped.states, { [target]: 'silent' });
+  endsSoon(t, stopped);
+  await s.node.shell('kill -CONT $(pidof glusterfs)');
+  t.deepEqual((await look(s.node)).states, { [target]: 'alive' });
+  await s.node.shell('kill -KILL $(pidof glusterfs)');
+  while (s.node.processesOf('glusterfs').length > 0);
+  const dead = await look(s.node);
+  t.deepEqual(dead.states, { [target]: 'dead' });
+  t.regex(dead.people, /\nvolumes +1 dead: run mounter doctor\n/);
+  t.regex(dead.people, /\ndead +\S+:v1 /);
+  t.is(await countOf(s.node, 'dead'), 1);
+  t.is(await countOf(s.node, 'alive'), 0);
+});
+
+test('a FUSE daemon that takes requests and answers none: silent, and nothing hangs', async (t) => {
+  await using node = await ScratchNode.prepared();
+  const script = fileURLToPath(new URL('../fixtures/silent-fuse.ts', import.meta.url));
+  copyFileSync(script, `${node.sharedDirectory}/silent-fuse.ts`);
+  // The node does not see where this one lies.
+  copyFileSync(process.execPath, `${node.sharedDirectory}/node`);
+  const silent = `${kubeletDirectory}/pods/silent`;
+  await node.shell(`mkdir -p ${silent}
+    ${shared}/node ${shared}/silent-fuse.ts server:v ${silent} </dev/null >/dev/null 2>&1 &
+    tries=0
+    until grep -q ' ${silent} ' /proc/self/mountinfo; do tries=$((tries + 1)); [ $tries -lt 400 ]; sleep 0.05; done`);
+  const dead = await node.mountGlusterfs('dead');
+  const seen = await look(node);
+  t.deepEqual(seen.states, { [silent]: 'silent', [dead]: 'dead' });
+  t.regex(seen.people, /\nvolumes +1 dead, 1 silent: run mounter doctor\n/);
+  endsSoon(t, seen);
+  t.is(await countOf(node, 'silent'), 1);
+});
+
+test('a thousand dead volumes are told as such, each of them', async (t) => {
+  await using node = await ScratchNode.prepared();
+  const first = await node.mountGlusterfs('1');
+  await node.shell(`for i in $(seq 2 1000); do
+      mkdir ${kubeletDirectory}/pods/$i
+      mount -i -t fuse.glusterfs -o fd=3,rootmode=40000,user_id=0,group_id=0 server:$i ${kubeletDirectory}/pods/$i 3<>/dev/fuse
+    done`);
+  const seen = await look(node);
+  t.is(seen.states[first], 'dead');
+  t.is(Object.values(seen.states).filter((state) => state === 'dead').length, 1000);
+  t.regex(seen.people, /\nvolumes +1000 dead: run mounter doctor\n/);
+  endsSoon(t, seen);
+  t.is(await countOf(node, 'dead'), 1000);
+});
+
+test('only root can ask: asked by another, the state is unknown', async (t) => {
+  await using node = await ScratchNode.prepared();
+  const target = await node.mountGlusterfs('vol');
+  const asNobody = ['setpriv', '--reuid=65534', '--regid=65534', '--clear-groups', mounter];
+  const { stdout } = await node.run([...asNobody, 'status', '--json']);
+  t.like(JSON.parse(stdout).volumes[0], { target, state: 'unknown' });
+  t.regex(
+    (await node.run([...asNobody, 'status'])).stdout,
+    /\nvolumes +1 unknown\n[\s\S]*\nunknown +server:vol /,
+  );
+});
