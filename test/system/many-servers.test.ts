@@ -30,11 +30,13 @@ async function mountFrom(
   servers: readonly string[],
   files: number,
   { node }: Setting,
+  trace: readonly string[] = [],
 ): Promise<Ran & { readonly target: string; readonly milliseconds: number }> {
   const target = await newTarget(node);
   const [first, ...backups] = servers;
   const options = `log-level=ERROR,backup-volfile-servers=${backups.join(':')}`;
-  const words = [installedMounter, 'mount', '-t', 'glusterfs', '-o', options, `${first}:v1`, target];
+  const mounter = [...trace, installedMounter];
+  const words = [...mounter, 'mount', '-t', 'glusterfs', '-o', options, `${first}:v1`, target];
   const began = performance.now();
   const ran = await node.run(['sh', '-c', 'ulimit -n "$0"; exec "$@"', String(files), ...words]);
   return { ...ran, target, milliseconds: Math.round(performance.now() - began) };
@@ -74,6 +76,22 @@ test('80 servers that refuse are told as one would be', async (t) => {
   await using s = await unreachableSetting();
   const ran = await mountFrom(some(80, refusing), 1024, s);
   t.regex(ran.stderr, /127\.0\.1\.2 .*TCP port 24007[\s\S]*hint: start glusterd on 127\.0\.1\.2/);
+  failsCleanly(t, s, ran);
+});
+
+test('poll(2) fails ten times for want of memory: tried again', async (t) => {
+  await using s = await unreachableSetting();
+  const trace = [
+    'strace',
+    '-o',
+    '/dev/null',
+    '-e',
+    'trace=poll',
+    '-e',
+    'inject=poll:error=ENOMEM:when=5..14',
+  ];
+  const ran = await mountFrom(some(80, refusing), 1024, s, trace);
+  t.regex(ran.stderr, /127\.0\.1\.2 .*TCP port 24007/);
   failsCleanly(t, s, ran);
 });
 
