@@ -28,6 +28,13 @@ export const suites: readonly Suite[] = [
     isSerial: true,
     needs: ['build', 'rootfs', 'glusterServer'],
   },
+  {
+    name: 'faults',
+    files: ['test/faults/**/*.test.ts'],
+    place: 'machine',
+    isSerial: true,
+    needs: ['build', 'rootfs', 'glusterServer'],
+  },
   { name: 'vm', files: ['test/vm/**/*.test.ts'], place: 'vm', needs: ['build', 'rootfs', 'vm'] },
   {
     name: 'systemd',
