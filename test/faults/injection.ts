@@ -16,8 +16,12 @@ export interface Injection {
   readonly text: string;
 }
 
-/** What the kernel never refuses, or what nobody could be told of. */
+/**
+ * What the kernel never refuses, or what nobody could be told of. brk(2) tells of a failure by the old end of the
+ * heap, which strace can't give: with an error in its place libc takes it for success.
+ */
 const cannotFail: readonly string[] = [
+  'brk',
   'execveat',
   'exit',
   'exit_group',
@@ -36,7 +40,6 @@ const cannotFail: readonly string[] = [
 
 /** What a call is made to fail with: what its manual page names, or what a node at its limits has. */
 const errors: Readonly<Record<string, readonly string[]>> = {
-  brk: ['ENOMEM'],
   chdir: ['EIO', 'EACCES', 'ENOMEM'],
   chroot: ['EIO', 'EPERM', 'ENOMEM'],
   clone: ['EAGAIN', 'ENOMEM'],

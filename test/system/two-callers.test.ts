@@ -1,0 +1,39 @@
+import test from 'ava';
+import { enterModes } from '../../scripts/enter-mode.ts';
+import { kindsHere, ScratchPlace, usedBefore } from '../fixtures/mounting-place.ts';
+import { randomNumbers } from '../fixtures/random.ts';
+import { Turns } from '../fixtures/turns.ts';
+import { describePair, pairs, playRound } from '../fixtures/two-callers.ts';
+
+/**
+ * Two calls for one target: a part of what `npm run soak:callers` does, in the same way each time. NFS is that of a
+ * stand-in; test/vm/two-callers.test.ts has the real one.
+ */
+const seed = 5;
+const rounds = { nfs: 2, glusterfs: 1 } as const;
+
+for (const enter of enterModes) {
+  for (const kind of kindsHere) {
+    const turns = new Turns(async () => {
+      const place = await ScratchPlace.start(kind, enter);
+      return { place, before: await usedBefore(place) };
+    });
+    test.after.always(async () => (await turns.made())?.place[Symbol.asyncDispose]());
+
+    for (const pair of pairs) {
+      test(`${enter}, ${kind.fstype}, ${describePair(pair)}: mounted is what was said to be`, async (t) => {
+        t.timeout(170_000);
+        const random = randomNumbers(seed);
+        const outcomes: Record<string, number> = {};
+        await turns.take(async ({ place, before }) => {
+          for (let round = 0; round < rounds[kind.fstype]; round += 1) {
+            const { outcome, wrong } = await playRound(place, pair, random, before);
+            outcomes[outcome] = (outcomes[outcome] ?? 0) + 1;
+            t.deepEqual(wrong, [], outcome);
+          }
+        });
+        t.log(outcomes);
+      });
+    }
+  }
+}
