@@ -9,7 +9,14 @@ export interface Suite {
   /** In the VM: Debian's systemd is process 1, and each of the files runs in a boot of its own, in this order. */
   readonly init?: 'systemd';
   /** What it needs to have been built. */
-  readonly needs: readonly ('build' | 'rootfs' | 'vm' | 'glusterServer' | 'dockerRegistry')[];
+  readonly needs: readonly (
+    | 'build'
+    | 'rootfs'
+    | 'vm'
+    | 'glusterServer'
+    | 'dockerRegistry'
+    | 'testPrograms'
+  )[];
 }
 
 export const suites: readonly Suite[] = [
@@ -35,7 +42,12 @@ export const suites: readonly Suite[] = [
     isSerial: true,
     needs: ['build', 'rootfs', 'glusterServer'],
   },
-  { name: 'vm', files: ['test/vm/**/*.test.ts'], place: 'vm', needs: ['build', 'rootfs', 'vm'] },
+  {
+    name: 'vm',
+    files: ['test/vm/**/*.test.ts'],
+    place: 'vm',
+    needs: ['build', 'rootfs', 'vm', 'testPrograms'],
+  },
   {
     name: 'systemd',
     files: ['first-boot', 'second-boot', 'third-boot', 'readme'].map(

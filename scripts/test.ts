@@ -1,5 +1,6 @@
 import { execa } from 'execa';
 import minimist from 'minimist';
+import { testProgram } from '../test/fixtures/test-program.ts';
 import { ensureInstalled } from './debian.ts';
 import { ensureDockerRegistry } from './docker-registry.ts';
 import { ensureServerRootfs } from './gluster-server.ts';
@@ -43,6 +44,8 @@ const preparations: Readonly<Record<Suite['needs'][number], () => Promise<unknow
   vm: buildVm,
   glusterServer: ensureServerRootfs,
   dockerRegistry: ensureDockerRegistry,
+  // The test VM has no compiler.
+  testPrograms: () => Promise.all(['callers', 'slow-helper'].map(testProgram)),
 };
 
 async function main(argv: readonly string[]): Promise<number> {

@@ -1,0 +1,44 @@
+import test from 'ava';
+import { enterModes } from '../../scripts/enter-mode.ts';
+import { usedBefore } from '../fixtures/mounting-place.ts';
+import { randomNumbers } from '../fixtures/random.ts';
+import { describePair, pairs, playRound } from '../fixtures/two-callers.ts';
+import { guestPlace, realNfs, takeSlowHelperAway } from './mounting-place.ts';
+import { unmountAll } from './node.ts';
+import { type NfsServer, startNfsServer } from './server.ts';
+
+/** Two calls for one target, of real NFS: as test/system/two-callers.test.ts. */
+
+const seed = 5;
+let server: NfsServer;
+
+test.before(async () => {
+  server = await startNfsServer({ name: 'files', address: '10.9.0.1' });
+});
+test.after.always(async () => {
+  await unmountAll();
+  await takeSlowHelperAway();
+  await server.close();
+});
+
+for (const enter of enterModes) {
+  for (const version of ['4.2', '3'] as const) {
+    test.serial(
+      `${enter}, NFSv${version}, two calls that succeed, fail, are slow, terminated and killed: mounted is what was said to be`,
+      async (t) => {
+        t.timeout(170_000);
+        const random = randomNumbers(seed);
+        const place = await guestPlace(realNfs(server, version), enter);
+        const before = await usedBefore(place);
+        const wrong: string[] = [];
+        for (const pair of pairs) {
+          const round = await playRound(place, pair, random, before);
+          const title = `${describePair(pair)}: ${round.outcome}`;
+          t.log(title);
+          wrong.push(...round.wrong.map((one) => `${title}: ${one}`));
+        }
+        t.deepEqual(wrong, []);
+      },
+    );
+  }
+}
