@@ -1,6 +1,7 @@
 import test from 'ava';
 import { enterModes } from '../../scripts/enter-mode.ts';
 import { kindsHere, ScratchPlace, usedBefore } from '../fixtures/mounting-place.ts';
+import { Outcomes } from '../fixtures/outcomes.ts';
 import { randomNumbers } from '../fixtures/random.ts';
 import { Turns } from '../fixtures/turns.ts';
 import { describePair, pairs, playRound } from '../fixtures/two-callers.ts';
@@ -24,15 +25,13 @@ for (const enter of enterModes) {
       test(`${enter}, ${kind.fstype}, ${describePair(pair)}: mounted is what was said to be`, async (t) => {
         t.timeout(170_000);
         const random = randomNumbers(seed);
-        const outcomes: Record<string, number> = {};
+        const outcomes = new Outcomes();
         await turns.take(async ({ place, before }) => {
-          for (let round = 0; round < rounds[kind.fstype]; round += 1) {
-            const { outcome, wrong } = await playRound(place, pair, random, before);
-            outcomes[outcome] = (outcomes[outcome] ?? 0) + 1;
-            t.deepEqual(wrong, [], outcome);
-          }
+          for (let round = 0; round < rounds[kind.fstype]; round += 1)
+            outcomes.add(await playRound(place, pair, random, before));
         });
-        t.log(outcomes);
+        t.log(outcomes.lines.join('\n'));
+        t.deepEqual(outcomes.wrong, []);
       });
     }
   }
