@@ -1,0 +1,156 @@
+import { readdirSync, readlinkSync } from 'node:fs';
+import test from 'ava';
+import { type EnterMode, enterModes } from '../../scripts/enter-mode.ts';
+import { startGlusterServer } from '../../scripts/gluster-server.ts';
+import { daemonsOf, mount, newTarget } from '../fixtures/gluster-node.ts';
+import { installedMounter, type ScratchNode } from '../fixtures/namespace.ts';
+import { canaries, capabilityNames, nodeWithCanaries, View } from '../fixtures/view.ts';
+
+/**
+ * What a helper sees of the host and can do to it, and what the daemon of a GlusterFS volume can, which runs what its
+ * server makes it run: no file of a Pod, no process, no device but its own, no capability more than its work needs.
+ */
+
+interface Allowed {
+  /** No others: each for a reason. */
+  readonly capabilities: readonly string[];
+}
+
+/** What every program expects, which holds nothing of the host, and what a FUSE mount is made with. */
+const devices = ['full', 'fuse', 'null', 'random', 'tty', 'urandom', 'zero'].map((name) => `/dev/${name}`);
+
+const helper: Allowed = {
+  // mount(2); a port below 1024, which NFS servers ask for; files of statd's user.
+  capabilities: ['CAP_SYS_ADMIN', 'CAP_NET_BIND_SERVICE', 'CAP_DAC_OVERRIDE', 'CAP_CHOWN', 'CAP_FOWNER'],
+};
+const daemon: Allowed = {
+  // The same; and to answer for users of whatever number.
+  capabilities: [...helper.capabilities, 'CAP_SETUID', 'CAP_SETGID', 'CAP_SYS_RESOURCE'],
+};
+
+/** By chroot(2) the helper mounts on the target's own path, and finds rpcbind in /run: both are the host's. */
+function mayReach(enter: EnterMode, line: string): boolean {
+  const [way, path = ''] = line.split(' ');
+  return enter === 'chroot' && way === 'directly' && /^\/(var\/lib\/kubelet|run)\//.test(path);
+}
+
+for (const enter of enterModes) {
+  test(`${enter}, a helper: what it sees of the host, and what it can do to it`, async (t) => {
+    await using node = await nodeWithCanaries({ enter }, 'nfs');
+    const target = await newTarget(node);
+    const call = [installedMounter, 'mount', '-t', 'nfs', '-o', 'vers=4', '10.0.0.5:/x', target];
+    const script =
+      'umask 077; ulimit -c unlimited; trap "" PIPE; exec 7</etc; exec 8<>/run/canary; exec "$@"';
+    const { status, stderr } = await node.run(['bash', '-c', script, 'bash', ...call], {
+      environment: { SECRET: 'of kubelet' },
+    });
+    t.is(status, 32, stderr);
+    const view = new View(stderr);
+    t.log(`processes seen: ${view.all('processes').join(', ')}`);
+    t.deepEqual(tooMuch(enter, view, helper), []);
+    t.deepEqual(
+      view.all('descriptor').map((line) => line.split(' ')[0]),
+      ['0', '1', '2'],
+    );
+    t.deepEqual(
+      view.all('environment').map((line) => line.split('=')[0]),
+      ['PATH', 'LC_ALL', 'MOUNTER_CALLS'],
+    );
+    t.deepEqual([view.one('umask'), view.one('directory'), view.one('core')], ['022', '/', '0']);
+    t.deepEqual([view.all('blocked'), view.all('ignored')], [[], []]);
+    t.true(Number(view.one('files')) <= 1024);
+  });
+
+  test(`${enter}, the daemon of a volume: what it sees of the host, and what it can do to it`, async (t) => {
+    await using server = await startGlusterServer({ volumes: ['v1'] });
+    await using node = await nodeWithCanaries({ enter, enterNetwork: server.enter }, undefined);
+    const target = await newTarget(node);
+    const { status, stderr } = await mount(node, `${server.address}:v1`, target, 'log-level=ERROR');
+    t.is(status, 0, stderr);
+    const [pid = ''] = node.processesOf('glusterfs').map((process) => String(process.pid));
+    const proc = node.path(`/proc/${pid}`);
+    const view = await viewFrom(node, pid, field(node, pid, 'CapEff'));
+    t.log(`processes seen: ${view.all('processes').join(', ')}`);
+    t.deepEqual(tooMuch(enter, view, daemon), []);
+    for (const set of ['CapPrm', 'CapBnd', 'CapInh', 'CapAmb'])
+      t.deepEqual(beyond(field(node, pid, set), daemon), [], set);
+    const environment = node.read(`/proc/${pid}/environ`).split('\0').slice(0, -1);
+    for (const variable of environment) t.regex(variable, /^(PATH|LC_ALL|MOUNTER_CALLS|PWD|OLDPWD|_|SHLVL)=/);
+    for (const link of readdirSync(`${proc}/fd`).map((fd) => readlinkSync(`${proc}/fd/${fd}`)))
+      t.regex(link, /^(socket:|anon_inode:|.*\/dev\/(null|fuse)$|.*\/var\/log\/.*\.log$)/, link);
+    t.is(readlinkSync(`${proc}/cwd`), readlinkSync(`${proc}/root`));
+    t.is(field(node, pid, 'Umask'), '0022');
+    t.true(daemonsOf(target).length <= 1);
+  });
+}
+
+/** Every thing once, by whichever way it is reached. */
+function tooMuch(enter: EnterMode, view: View, allowed: Allowed): readonly string[] {
+  if (view.one('canaries') !== 'known') throw new Error('it does not know what to look for');
+  const found = [
+    ...view
+      .all('reaches')
+      .filter((line) => !mayReach(enter, line))
+      .map((line) => `reaches ${line}`),
+    ...view.all('makes').map((what) => `makes ${what}`),
+    ...['effective', 'permitted', 'bounding'].flatMap((set) =>
+      beyond(view.one(set), allowed).map((name) => `${set}: ${name}`),
+    ),
+    ...capabilityNames(view.one('inheritable')).map((name) => `inheritable: ${name}`),
+    ...(enter === 'chroot' ? [] : ofTheHost(view)),
+  ];
+  return [...new Set(found)];
+}
+
+function ofTheHost(view: View): readonly string[] {
+  return [
+    ...view.all('device').filter((path) => !devices.includes(path)),
+    ...view
+      .all('mount')
+      .filter((line) => /kubelet/.test(line) && !/\.log$/.test(line.split(' ')[0] ?? ''))
+      .map((line) => `mount ${line}`),
+  ];
+}
+
+function beyond(set: string, { capabilities }: Allowed): readonly string[] {
+  return capabilityNames(set).filter((name) => !capabilities.includes(name));
+}
+
+/** Of /proc/PID/status. */
+function field(node: ScratchNode, pid: string, name: string): string {
+  const [, value = ''] = new RegExp(`^${name}:\\s*(\\S+)$`, 'm').exec(node.read(`/proc/${pid}/status`)) ?? [];
+  return value;
+}
+
+/** As a process that stands where that one stands, with what it may do. */
+async function viewFrom(node: ScratchNode, pid: string, effective: string): Promise<View> {
+  const namespaces = ['--target', pid, '--mount', '--pid', '--net', '--ipc', '--uts', '--root', '--wd'];
+  const { stdout, stderr } = await node.run([
+    'nsenter',
+    ...namespaces,
+    '/usr/sbin/view',
+    '--capabilities',
+    effective,
+  ]);
+  if (stdout === '') throw new Error(`no view: ${stderr}`);
+  return new View(stdout);
+}
+
+test('every canary can be seen by who is not kept from it', async (t) => {
+  await using node = await nodeWithCanaries({ enter: 'chroot' }, undefined);
+  const { stdout } = await node.run(
+    ['sh', '-c', 'cp /mnt/shared/view /run; cd /etc; exec /run/view x y'],
+    {},
+  );
+  const before = new View(stdout);
+  t.is(before.one('canaries'), 'none');
+  await node.shell(`printf '%s\\n' ${Object.values(canaries).join(' ')} >/etc/canaries`);
+  const reached = new View((await node.run(['/mnt/shared/view', 'x', 'y'])).stdout).all('reaches');
+  for (const [name, path] of Object.entries(canaries))
+    t.true(
+      reached.some((line) => line.endsWith(` ${path}`)),
+      name,
+    );
+  t.true(reached.includes(`proc ${canaries.container}`), 'by the root directory of the container alone');
+  t.false(reached.includes(`directly ${canaries.container}`));
+});
