@@ -10,7 +10,7 @@ import { injectFaults, subjects } from './subjects.ts';
  */
 const seed = 11;
 /** For each of them, with the making of its node: all together take less than 3 minutes. */
-const milliseconds = 16_000;
+const milliseconds = 15_000;
 
 for (const enter of enterModes) {
   for (const subject of subjects) {

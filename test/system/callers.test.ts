@@ -93,7 +93,7 @@ for (const enter of enterModes) {
 
     for (const odd of oddCallers) {
       test(`${enter}, ${kind.fstype}, ${odd.title}: mounts as always, fails as always`, async (t) => {
-        t.timeout(170_000);
+        t.timeout(600_000);
         await turns.take(async ({ place, before }) => {
           await mounts(t, place, before, odd);
           await fails(t, place, before, odd);

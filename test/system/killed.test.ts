@@ -12,7 +12,7 @@ const kills = { nfs: 14, glusterfs: 8 } as const;
 for (const enter of enterModes) {
   for (const kind of kindsHere) {
     test(`${enter}, ${kind.fstype}: a call that is killed leaves nothing, and the next one succeeds`, async (t) => {
-      t.timeout(170_000);
+      t.timeout(600_000);
       const random = randomNumbers(seed);
       await using place = await ScratchPlace.start(kind, enter);
       const before = await usedBefore(place);

@@ -23,7 +23,7 @@ for (const enter of enterModes) {
 
     for (const pair of pairs) {
       test(`${enter}, ${kind.fstype}, ${describePair(pair)}: mounted is what was said to be`, async (t) => {
-        t.timeout(170_000);
+        t.timeout(600_000);
         const random = randomNumbers(seed);
         const outcomes = new Outcomes();
         await turns.take(async ({ place, before }) => {
