@@ -38,7 +38,7 @@ export interface Spawn {
   readonly environment: readonly string[];
   readonly root: string;
   readonly descriptors: readonly [mountNamespace: number, input: number, output: number, notice: number];
-  readonly privileges: readonly [capabilities: number, user: number];
+  readonly privileges: readonly [capabilities: number, user: number, group: number];
 }
 
 /** @throws MounterError (system) when it can't be started. */
@@ -55,7 +55,7 @@ export function startCommand(
     environment,
     root,
     descriptors: [namespace, input, output, -1],
-    privileges: [-1, 0],
+    privileges: [-1, 0, 0],
   };
   if (inside?.kind === 'namespace' && namespace < 0) return neverRan(spawn, inside, step.enter, -namespace);
   try {

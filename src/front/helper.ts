@@ -45,7 +45,9 @@ function spawnOf(
     root,
     descriptors: [namespace, -1, output, notice],
     privileges:
-      privileges === undefined ? [-1, 0] : [capabilityBits(privileges.capabilities), privileges.user],
+      privileges === undefined
+        ? [-1, 0, 0]
+        : [capabilityBits(privileges.capabilities), privileges.user, privileges.group],
   };
 }
 

@@ -82,28 +82,29 @@ static int raise_ambient(uint64_t kept) {
   return 0;
 }
 
-static int become_user(uid_t user) {
-  return prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) != 0 || setgroups(0, NULL) != 0 || setresgid(user, user, user) != 0 ||
-                 setresuid(user, user, user) != 0
-             ? -1
-             : 0;
+static int become(uid_t user, gid_t group) {
+  if (setgroups(0, NULL) != 0 || setresgid(group, group, group) != 0) return -1;
+  if (user == 0) return 0;
+  return prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) != 0 || setresuid(user, user, user) != 0 ? -1 : 0;
 }
 
 /* A program of root's gets at execve(2) what the bounding set has. */
-static int keep_capabilities(uint64_t kept, uid_t user, pid_t parent) {
+static int keep_privileges(const struct child *child, pid_t parent) {
+  uint64_t kept = child->capabilities;
   if (kept == ALL_CAPABILITIES) return 0;
   struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
   struct __user_cap_data_struct sets[2];
-  if (drop_from_bounding_set(kept) != 0 || (user != 0 && become_user(user) != 0)) return -1;
+  if (drop_from_bounding_set(kept) != 0 || become(child->user, child->group) != 0) return -1;
   if (syscall(SYS_capget, &header, sets) != 0) return -1;
   for (int half = 0; half < 2; half++) {
     sets[half].permitted &= (uint32_t)(kept >> (32 * half));
     sets[half].effective = sets[half].permitted;
-    sets[half].inheritable = user != 0 ? sets[half].permitted : 0;
+    sets[half].inheritable = child->user != 0 ? sets[half].permitted : 0;
   }
   if (syscall(SYS_capset, &header, sets) != 0 || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) return -1;
-  /* The change of user has taken it back. */
-  return user == 0 ? 0 : raise_ambient(kept) != 0 ? -1 : end_with(parent);
+  if (child->user != 0 && raise_ambient(kept) != 0) return -1;
+  /* The change of user or group has taken it back. */
+  return end_with(parent);
 }
 
 static int enter(const struct child *child, pid_t parent) {
@@ -114,7 +115,7 @@ static int enter(const struct child *child, pid_t parent) {
   closefrom(child->notice >= 0 ? 4 : 3);
   if (child->root[0] != '\0' && chroot(child->root) != 0) return -1;
   if (chdir("/") != 0) return -1;
-  return keep_capabilities(child->capabilities, child->user, parent);
+  return keep_privileges(child, parent);
 }
 
 /* execvpe(3) may allocate memory and call sh(1); neither here. Returns the errno. */
@@ -143,7 +144,7 @@ static int execute(const struct child *child) {
 }
 
 /* In the child: does not return. `failure` is in the memory of the parent, which waits. */
-static void become(const struct child *child, pid_t parent, volatile struct spawned *failure) {
+static void become_program(const struct child *child, pid_t parent, volatile struct spawned *failure) {
   failure->step = STEP_SURROUNDINGS;
   restore_signals();
   if (set_surroundings(child, parent) == 0) {
@@ -161,7 +162,7 @@ static void become(const struct child *child, pid_t parent, volatile struct spaw
 struct spawned spawn_child(const struct child *child) {
   volatile struct spawned spawned = {.pid = -1, .step = STEP_FORK, .error = 0};
   pid_t parent = getpid(), pid = vfork();
-  if (pid == 0) become(child, parent, &spawned);
+  if (pid == 0) become_program(child, parent, &spawned);
   if (pid < 0) {
     spawned.error = errno;
   } else if (spawned.error == 0) {

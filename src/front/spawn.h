@@ -21,8 +21,9 @@ struct child {
   int notice;
   /* The capabilities that it keeps, a bit each; all of them: it has what we have. @see capabilities(7) */
   uint64_t capabilities;
-  /* The user and group that it becomes, with those capabilities; 0: it stays root. */
+  /* The user and the group that it becomes, with those capabilities. */
   uid_t user;
+  gid_t group;
 };
 
 #define ALL_CAPABILITIES UINT64_MAX

@@ -18,6 +18,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
@@ -332,6 +333,12 @@ static JSValue file_lock(JSContext *context, JSValueConst this, int argc, JSValu
   return outcome(context, fcntl(integer(context, argv[0]), F_OFD_SETLK, &lock));
 }
 
+/* flock(2), at once or not at all: of what can only be read. */
+static JSValue file_lock_whole(JSContext *context, JSValueConst this, int argc, JSValueConst *argv) {
+  (void)this, (void)argc;
+  return outcome(context, flock(integer(context, argv[0]), LOCK_EX | LOCK_NB));
+}
+
 /* (an open file, a user): it and its group are that one's. */
 static JSValue file_change_owner(JSContext *context, JSValueConst this, int argc, JSValueConst *argv) {
   (void)this, (void)argc;
@@ -442,7 +449,7 @@ struct spawn_arguments {
   struct child child;
 };
 
-/* (argv, environment, root or '', [mount namespace, input, output, notice], [capabilities or -1, user]) */
+/* (argv, environment, root or '', [mount namespace, input, output, notice], [capabilities or -1, user, group]) */
 static int read_spawn_arguments(JSContext *context, JSValueConst *argv, struct spawn_arguments *read) {
   *read = (struct spawn_arguments){.words = strings(context, argv[0])};
   if (read->words != NULL) read->environment = strings(context, argv[1]);
@@ -460,6 +467,7 @@ static int read_spawn_arguments(JSContext *context, JSValueConst *argv, struct s
       .notice = (int)number_at(context, argv[3], 3),
       .capabilities = capabilities < 0 ? ALL_CAPABILITIES : (uint64_t)capabilities,
       .user = (uid_t)number_at(context, argv[4], 1),
+      .group = (gid_t)number_at(context, argv[4], 2),
   };
   return 0;
 }
@@ -830,6 +838,7 @@ static const JSCFunctionListEntry exports[] = {
     JS_CFUNC_DEF("changeOwner", 2, file_change_owner),
     JS_CFUNC_DEF("knownStatus", 1, file_known_status),
     JS_CFUNC_DEF("lock", 2, file_lock),
+    JS_CFUNC_DEF("flock", 1, file_lock_whole),
     JS_CFUNC_DEF("argument", 1, process_argument),
     JS_CFUNC_DEF("variable", 1, process_variable),
     JS_CFUNC_DEF("getpid", 0, process_id),

@@ -42,6 +42,8 @@ declare module 'system-calls' {
   function knownStatus(fd: number): readonly number[] | number;
   /** An open file description lock on one byte, at once or not at all (EAGAIN); children get it with the descriptor. */
   function lock(fd: number, offset: number): number;
+  /** LOCK_EX of flock(2), at once or not at all (EAGAIN). */
+  function flock(fd: number): number;
 
   /** Of argv, argv[0] being 0; undefined behind the last. */
   function argument(index: number): string | undefined;
@@ -57,7 +59,8 @@ declare module 'system-calls' {
    * @param root for chroot(2), '' for none.
    * @param descriptors an open mount namespace for setns(2), its stdin, its stdout and stderr, and what it has as
    *   descriptor 3; -1 for none, an empty stdin, our own stdout and stderr, none.
-   * @param privileges the capabilities that it keeps, a bit each, -1 for all; and the user that it becomes, 0 for root.
+   * @param privileges the capabilities that it keeps, a bit each, -1 for all; and the user and
+   *   the group that it becomes.
    * @returns [pid, 0, 0], or [-1, a step of spawn.h, errno].
    */
   function spawn(
@@ -65,7 +68,7 @@ declare module 'system-calls' {
     environment: readonly string[],
     root: string,
     descriptors: readonly [mountNamespace: number, input: number, output: number, notice: number],
-    privileges: readonly [capabilities: number, user: number],
+    privileges: readonly [capabilities: number, user: number, group: number],
   ): readonly number[];
   /**
    * The same under a guardian (guardian.h), which ends it and all that it leaves when we end, or say so.
@@ -77,7 +80,7 @@ declare module 'system-calls' {
     environment: readonly string[],
     root: string,
     descriptors: readonly [mountNamespace: number, input: number, output: number, notice: number],
-    privileges: readonly [capabilities: number, user: number],
+    privileges: readonly [capabilities: number, user: number, group: number],
     place: string,
     mount: readonly [mountNamespace: number, target: number, mountIdBefore: number],
   ): readonly number[];

@@ -25,9 +25,10 @@ export interface MountHost extends Host {
   /**
    * Locks one number of 52 bits among all mounts on this node, at once or not at all. The lock ends with this process
    * and the guardian of its helper.
+   * @param directory is locked itself where /run has no room for a file, or is read-only.
    * @returns whether it is ours.
    */
-  lockTarget(number: number): boolean;
+  lockTarget(number: number, directory: Descriptor): boolean;
   /** Lazily, following no symlink at the end of the path. @throws like node:fs. */
   detach(path: string): void;
   /** @throws MounterError (system) where the kernel does not make it. */
@@ -102,8 +103,9 @@ export interface ChrootSite {
 export interface Privileges {
   /** Names of capabilities(7) without `CAP_`. */
   readonly capabilities: readonly string[];
-  /** The user that it becomes; 0: it stays root. */
+  /** What it becomes. */
   readonly user: number;
+  readonly group: number;
 }
 
 export interface HelperCommand extends Omit<Command, 'inside'> {

@@ -44,7 +44,7 @@ export async function runHelper(
     terminateMs: manifest.limits.terminateSeconds * 1000,
     doubt: asking.ofHelper(),
     signal: services.failed,
-    onNotice: site.kind === 'apart' && plan.kind === 'nfs' ? () => services.provide() : undefined,
+    onNotice: plan.kind === 'nfs' ? () => services.provide() : undefined,
   });
   const { output } = ran;
   const outcome: HelperRun = { ...ran, output: hideSecrets(plan.options, output) };
@@ -59,13 +59,9 @@ export async function runHelper(
   throw await explainFailure({ plan, outcome, refusal, startedMs }, context);
 }
 
-/**
- * On the target's own path a helper needs more: it goes through the kubelet directory, which is root's, and mount.nfs
- * has rpcbind and rpc.statd started.
- */
-function privilegesAt(site: MountSite, { privileges, leavesDaemon }: MountPlan): Privileges | undefined {
-  if (site.kind === 'apart') return privileges;
-  return leavesDaemon ? { capabilities: [...privileges.capabilities, 'DAC_OVERRIDE'], user: 0 } : undefined;
+/** On the target's own path it has to be root who goes there: the kubelet directory is closed to others. */
+function privilegesAt(site: MountSite, { privileges }: MountPlan): Privileges {
+  return site.kind === 'apart' ? privileges : { ...privileges, user: 0 };
 }
 
 /**

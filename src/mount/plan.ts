@@ -158,15 +158,19 @@ function helperArgv({ helper, kind }: Filesystem, request: MountRequest): readon
 const capabilities = ['SYS_ADMIN', 'NET_BIND_SERVICE'];
 
 /**
- * A user that nobody is: glusterfs writes it as a number of 31 bits. A daemon reads /proc/PID/status of
- * whoever uses its volume, for supplementary groups, and so has a /proc of all processes; as root it could go through
- * /proc/PID/root to the files of every process that is root and has no capabilities. @see ptrace(2), access mode checking
+ * A number that no user and no group has: glusterfs writes it as one of 31 bits. Whoever has the ids of another process
+ * may go through its /proc/PID/root, to all files that it sees, and root's processes without capabilities let every
+ * root do so: hence a group that none of them has. @see ptrace(2) "Ptrace access mode checking"
  */
-const daemonUser = 2_147_400_107;
+const nobodysId = 2_147_400_107;
 
-/** What each kind of helper needs of root. mount.nfs refuses to mount for anybody else. */
+/**
+ * What each kind of helper needs of root. mount.nfs refuses to mount for anybody else. A glusterfs daemon reads
+ * /proc/PID/status of whoever uses its volume, for supplementary groups: it has a procfs, in which root could change
+ * settings of the kernel.
+ */
 const privileges: Readonly<Record<Filesystem['kind'], Privileges>> = {
-  nfs: { capabilities, user: 0 },
-  glusterfs: { capabilities, user: daemonUser },
-  generic: { capabilities, user: 0 },
+  nfs: { capabilities, user: 0, group: nobodysId },
+  glusterfs: { capabilities, user: nobodysId, group: nobodysId },
+  generic: { capabilities, user: 0, group: nobodysId },
 };

@@ -1,6 +1,6 @@
 import { MounterError } from '../errors.ts';
 import { exitCode } from '../exit-codes.ts';
-import type { OpenStatus } from '../host/mount-host.ts';
+import type { Descriptor, OpenStatus } from '../host/mount-host.ts';
 import type { MountContext } from './context.ts';
 
 /** A helper takes 40 ms and more; the first look is soon, for the one that has the lock may be about to end. */
@@ -15,13 +15,17 @@ const lastPollMs = 20;
  */
 export async function lockTarget(
   target: string,
-  parent: OpenStatus,
+  parent: OpenStatus & { readonly file: Descriptor },
   deadline: number,
   { host, isInterrupted }: MountContext,
 ): Promise<void> {
   const name = target.slice(target.lastIndexOf('/') + 1);
   const number = hash52(`${parent.device} ${parent.inode} ${name}`);
-  for (let pollMs = firstPollMs; !host.lockTarget(number); pollMs = Math.min(pollMs * 2, lastPollMs)) {
+  for (
+    let pollMs = firstPollMs;
+    !host.lockTarget(number, parent.file);
+    pollMs = Math.min(pollMs * 2, lastPollMs)
+  ) {
     if (isInterrupted())
       throw new MounterError('interrupted while another call mounted on this target', {
         subject: target,

@@ -39,7 +39,7 @@ export async function openTarget(
   const parentStatus = steps.at(-1);
   if (parent === undefined || parentStatus === undefined) throw missing(target);
   try {
-    await lockTarget(target, parentStatus, deadline, context);
+    await lockTarget(target, { ...parentStatus, file: parent }, deadline, context);
     return await openIn(parent, parentStatus, plan, { identityMount, way: steps }, context);
   } finally {
     host.close(parent);

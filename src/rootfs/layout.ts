@@ -12,8 +12,6 @@ export interface Layout {
   readonly manifest: string;
   /** mounter's stand-in for start-statd, laid over the image's own; beside the executable, because /run may be noexec. */
   readonly startStatd: string;
-  /** The one of the view that mounts are made in: it asks the mounter to have them started. */
-  readonly startStatdOfHelpers: string;
 }
 
 export const defaultHome = '/home/kubernetes/containerized_mounter';
@@ -43,6 +41,5 @@ export function layoutOf(home: string, manifest?: string): Layout {
     versions: `${home}/versions`,
     manifest: manifest ?? `${home}/rootfs-manifest.json`,
     startStatd: `${home}/start-statd`,
-    startStatdOfHelpers: `${home}/start-statd-of-helpers`,
   };
 }

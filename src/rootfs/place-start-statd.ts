@@ -2,19 +2,14 @@ import { writeAtomically } from '../host/files.ts';
 import type { Layout } from './layout.ts';
 import type { Manifest, ManifestMount } from './manifest.ts';
 import type { PrepareContext } from './prepare.ts';
-import { startStatdOfHelpersScript, startStatdScript } from './start-statd.ts';
+import { startStatdScript } from './start-statd.ts';
 
 /** A changed script gets a file of its own: sh reads the old one while it runs. @returns what was done, a line each. */
 export function writeStartStatd({ host, layout, manifest }: PrepareContext): readonly string[] {
-  const scripts = [
-    [layout.startStatd, startStatdScript(manifest)],
-    [layout.startStatdOfHelpers, startStatdOfHelpersScript],
-  ] as const;
-  return scripts.flatMap(([path, script]) => {
-    if (host.readText(path) === script) return [];
-    writeAtomically(path, script, 0o755);
-    return [`wrote ${path}`];
-  });
+  const script = startStatdScript(manifest);
+  if (host.readText(layout.startStatd) === script) return [];
+  writeAtomically(layout.startStatd, script, 0o755);
+  return [`wrote ${layout.startStatd}`];
 }
 
 export function startStatdMount(layout: Layout, manifest: Manifest): ManifestMount {

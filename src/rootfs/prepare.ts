@@ -175,7 +175,7 @@ export async function isPrepared(root: string, context: PrepareContext): Promise
 /** The mounts that a rootfs is seen to have, as it is entered for services; what the host lacks is left out, where it may. */
 export function mountsSeen({ host, layout, manifest }: PrepareContext): readonly ManifestMount[] {
   const mounts = wantedMounts(layout, manifest).filter(isWanted);
-  return wantedWay(manifest, host) === 'chroot' ? mounts : mountsOfView('services', mounts, layout);
+  return wantedWay(manifest, host) === 'chroot' ? mounts : mountsOfView('services', mounts);
 }
 
 /** What the host lacks is left out, where it may. */

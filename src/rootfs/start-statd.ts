@@ -22,6 +22,12 @@ export function startStatdScript(manifest: Manifest): string {
 PATH=/usr/sbin:/usr/bin:/sbin:/bin; export PATH
 umask 022
 cd /
+# A mounter that runs mount.nfs has a pipe here, is told, and has this script started as root, where there is a /run
+# and a /proc: mount.nfs has neither, and may do little. After a failure it asks for rpc.statd again, for 10 s.
+if [ ! -e /proc/self/fd ] || [ -p /proc/self/fd/3 ]; then
+  echo >&3
+  exit 1
+fi 2>/dev/null
 # What a daemon does with each descriptor it might have would take minutes at a limit of a thousand million.
 ulimit -S -n 1024 2>/dev/null
 
@@ -113,18 +119,6 @@ daemon ${command(statd)} || exit 1
 wait_until statd_answers || { echo 'start-statd: rpc.statd does not answer' >&2; exit 1; }
 `;
 }
-
-/**
- * The one of the view that mounts are made in, from where no daemon is started: that has neither /run nor /proc. Who
- * runs mount.nfs has descriptor 3 open for it, and mount.nfs asks for rpc.statd again for 10 s.
- */
-export const startStatdOfHelpersScript = `#!/bin/sh
-# Written by mounter prepare. mount.nfs(8) runs this when an NFSv3 mount with locks finds no rpc.statd: the mounter
-# that has started mount.nfs reads descriptor 3, and has rpcbind and rpc.statd started. Only after a failure does
-# mount.nfs ask for rpc.statd again, for 10 s; a success of this it would believe at once.
-echo >&3
-exit 1
-`;
 
 /**
  * With the addresses of the manifest's policy. rpcbind adds 127.0.0.1 and ::1 to any others by itself, and aborts

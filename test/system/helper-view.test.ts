@@ -19,19 +19,13 @@ interface Allowed {
 /** What every program expects, which holds nothing of the host, and what a FUSE mount is made with. */
 const devices = ['full', 'fuse', 'null', 'random', 'tty', 'urandom', 'zero'].map((name) => `/dev/${name}`);
 
-const helper: Allowed = {
-  // mount(2); a port below 1024, which NFS servers ask for; files of statd's user.
-  capabilities: ['CAP_SYS_ADMIN', 'CAP_NET_BIND_SERVICE', 'CAP_DAC_OVERRIDE', 'CAP_CHOWN', 'CAP_FOWNER'],
-};
-const daemon: Allowed = {
-  // The same; and to answer for users of whatever number.
-  capabilities: [...helper.capabilities, 'CAP_SETUID', 'CAP_SETGID', 'CAP_SYS_RESOURCE'],
-};
+/** mount(2); a port below 1024, which servers ask for. */
+const allowed: Allowed = { capabilities: ['CAP_SYS_ADMIN', 'CAP_NET_BIND_SERVICE'] };
 
 /** By chroot(2) the helper mounts on the target's own path, and finds rpcbind in /run: both are the host's. */
 function mayReach(enter: EnterMode, line: string): boolean {
-  const [way, path = ''] = line.split(' ');
-  return enter === 'chroot' && way === 'directly' && /^\/(var\/lib\/kubelet|run)\//.test(path);
+  const [, path = ''] = line.split(' ');
+  return enter === 'chroot' && /^\/(var\/lib\/kubelet|run)\//.test(path);
 }
 
 for (const enter of enterModes) {
@@ -47,10 +41,11 @@ for (const enter of enterModes) {
     t.is(status, 32, stderr);
     const view = new View(stderr);
     t.log(`processes seen: ${view.all('processes').join(', ')}`);
-    t.deepEqual(tooMuch(enter, view, helper), []);
+    t.deepEqual(tooMuch(enter, view, allowed), []);
     t.deepEqual(
       view.all('descriptor').map((line) => line.split(' ')[0]),
-      ['0', '1', '2'],
+      // The last is a pipe: start-statd says by it that mount.nfs has settled for v3.
+      ['0', '1', '2', '3'],
     );
     t.deepEqual(
       view.all('environment').map((line) => line.split('=')[0]),
@@ -69,11 +64,11 @@ for (const enter of enterModes) {
     t.is(status, 0, stderr);
     const [pid = ''] = node.processesOf('glusterfs').map((process) => String(process.pid));
     const proc = node.path(`/proc/${pid}`);
-    const view = await viewFrom(node, pid, field(node, pid, 'CapEff'));
+    const view = await viewFrom(node, pid);
     t.log(`processes seen: ${view.all('processes').join(', ')}`);
-    t.deepEqual(tooMuch(enter, view, daemon), []);
+    t.deepEqual(tooMuch(enter, view, allowed), []);
     for (const set of ['CapPrm', 'CapBnd', 'CapInh', 'CapAmb'])
-      t.deepEqual(beyond(field(node, pid, set), daemon), [], set);
+      t.deepEqual(beyond(field(node, pid, set), allowed), [], set);
     const environment = node.read(`/proc/${pid}/environ`).split('\0').slice(0, -1);
     for (const variable of environment) t.regex(variable, /^(PATH|LC_ALL|MOUNTER_CALLS|PWD|OLDPWD|_|SHLVL)=/);
     for (const link of readdirSync(`${proc}/fd`).map((fd) => readlinkSync(`${proc}/fd/${fd}`)))
@@ -107,9 +102,16 @@ function ofTheHost(view: View): readonly string[] {
     ...view.all('device').filter((path) => !devices.includes(path)),
     ...view
       .all('mount')
-      .filter((line) => /kubelet/.test(line) && !/\.log$/.test(line.split(' ')[0] ?? ''))
+      .filter(
+        (line) => /kubelet/.test(line) && !isOwnDirectory(line) && !/\.log$/.test(line.split(' ')[0] ?? ''),
+      )
       .map((line) => `mount ${line}`),
   ];
+}
+
+/** An empty filesystem of the call's own, with the path of the target in it. */
+function isOwnDirectory(mount: string): boolean {
+  return mount === '/var/lib/kubelet of /';
 }
 
 function beyond(set: string, { capabilities }: Allowed): readonly string[] {
@@ -118,19 +120,20 @@ function beyond(set: string, { capabilities }: Allowed): readonly string[] {
 
 /** Of /proc/PID/status. */
 function field(node: ScratchNode, pid: string, name: string): string {
-  const [, value = ''] = new RegExp(`^${name}:\\s*(\\S+)$`, 'm').exec(node.read(`/proc/${pid}/status`)) ?? [];
+  const [, value = ''] = new RegExp(`^${name}:\\s*(\\S+)`, 'm').exec(node.read(`/proc/${pid}/status`)) ?? [];
   return value;
 }
 
 /** As a process that stands where that one stands, with what it may do. */
-async function viewFrom(node: ScratchNode, pid: string, effective: string): Promise<View> {
+async function viewFrom(node: ScratchNode, pid: string): Promise<View> {
+  const privileges = ['CapEff', 'Uid', 'Gid'].map((name) => field(node, pid, name));
   const namespaces = ['--target', pid, '--mount', '--pid', '--net', '--ipc', '--uts', '--root', '--wd'];
   const { stdout, stderr } = await node.run([
     'nsenter',
     ...namespaces,
     '/usr/sbin/view',
-    '--capabilities',
-    effective,
+    '--privileges',
+    ...privileges,
   ]);
   if (stdout === '') throw new Error(`no view: ${stderr}`);
   return new View(stdout);

@@ -38,7 +38,7 @@ export async function prepareNamespaces(
   mounts: readonly ManifestMount[],
   context: PrepareContext,
 ): Promise<readonly string[]> {
-  const { host, layout } = context;
+  const { host } = context;
   mkdirSync(pinsDirectory, { recursive: true, mode: 0o700 });
   const done = [...(await applyActions(planPins(pinsDirectory, readMountinfo(host))))];
   const description = describeViews(root, mounts, context);
@@ -49,12 +49,12 @@ export async function prepareNamespaces(
       const request = {
         view,
         root,
-        mounts: mountsOfView(view, mounts, layout),
+        mounts: mountsOfView(view, mounts),
         directories: targetDirectories(mounts),
       };
       await makeNamespace(request, `${pins}/${view}`, context);
     }
-    if (!(await isInPlace(root, mountsOfView('services', mounts, layout), context, `${pins}/services`)))
+    if (!(await isInPlace(root, mountsOfView('services', mounts), context, `${pins}/services`)))
       throw notInPlace(root);
     describe(pins, description);
     linkPins(root, pins);
@@ -77,10 +77,10 @@ async function areInPlace(
   context: PrepareContext,
 ): Promise<boolean> {
   const pins = pinsOf(root);
-  const { host, layout } = context;
+  const { host } = context;
   if (pins === undefined || !views.every((view) => isPinned(host, `${pins}/${view}`))) return false;
   if (descriptionOf(pins, host) !== description) return false;
-  return isInPlace(root, mountsOfView('services', mounts, layout), context);
+  return isInPlace(root, mountsOfView('services', mounts), context);
 }
 
 /** All that the namespaces are made of: another directory under the same name is another text. */
@@ -94,7 +94,7 @@ function describeViews(root: string, mounts: readonly ManifestMount[], { host }:
 }
 
 /** Changes with what this version of mounter lays beside the mounts of the manifest. */
-const format = 3;
+const format = 4;
 
 async function makeNamespace(
   request: ViewRequest,

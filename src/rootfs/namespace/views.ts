@@ -8,17 +8,10 @@ import { startStatdMount } from '../place-start-statd.ts';
 /** By these a process would find its way to the host, or spoil what other daemons live by. */
 const forServicesAlone = ['/proc', '/sys', '/dev', '/run', '/var/lib/nfs', '/var/log/glusterfs'];
 
-/** Those of `mounts` in one view; `mounts` are of `wantedMounts`. */
-export function mountsOfView(
-  view: View,
-  mounts: readonly ManifestMount[],
-  { startStatd, startStatdOfHelpers }: Layout,
-): readonly ManifestMount[] {
+/** Those of `mounts` in one view. */
+export function mountsOfView(view: View, mounts: readonly ManifestMount[]): readonly ManifestMount[] {
   const seen = mounts.filter(({ propagation }) => propagation !== 'shared');
-  if (view === 'services') return seen;
-  return seen
-    .filter(({ rootfs }) => !forServicesAlone.some(isIn(rootfs)))
-    .map((mount) => (mount.host === startStatd ? { ...mount, host: startStatdOfHelpers } : mount));
+  return view === 'services' ? seen : seen.filter(({ rootfs }) => !forServicesAlone.some(isIn(rootfs)));
 }
 
 function isIn(path: string): (directory: string) => boolean {
