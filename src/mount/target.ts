@@ -35,17 +35,18 @@ export async function openTarget(
   const { target } = plan;
   const names = partsBelow(identityMount, target);
   const { steps, file: parent } = walk(identityMount, names.slice(0, -1), host);
-  checkWay(target, identityMount, steps);
-  const parentStatus = steps.at(-1);
-  if (parent === undefined || parentStatus === undefined) throw missing(target);
   try {
+    checkWay(target, identityMount, steps);
+    const parentStatus = steps.at(-1);
+    if (parent === undefined || parentStatus === undefined) throw missing(target);
     await lockTarget(target, { ...parentStatus, file: parent }, deadline, context);
     return await openIn(parent, parentStatus, plan, { identityMount, way: steps }, context);
   } finally {
-    host.close(parent);
+    if (parent !== undefined) host.close(parent);
   }
 }
 
+/** Whatever is not mounted on is closed again: it would keep whoever unmounts it waiting. */
 async function openIn(
   parent: Descriptor,
   parentStatus: OpenStatus,
@@ -56,17 +57,21 @@ async function openIn(
   const { host } = context;
   const file = host.openIn(parent, nameOf(plan.target));
   if (file === undefined) throw missing(plan.target);
-  const status = host.statusOf(file);
-  if (status.mountId === parentStatus.mountId) {
-    checkDirectory(plan.target, status);
-    refuseWithinVolume(plan.target, place.identityMount);
-    return { file, status, ...place };
+  let isKept = false;
+  try {
+    const status = host.statusOf(file);
+    if (status.mountId === parentStatus.mountId) {
+      checkDirectory(plan.target, status);
+      refuseWithinVolume(plan.target, place.identityMount);
+      isKept = true;
+      return { file, status, ...place };
+    }
+    const entry = mountEntryOf(status.mountId, context);
+    if (entry === undefined || !isSourceOf(plan, entry)) throw otherMount(plan, entry);
+    if (!(await isDeadMount(file, plan, context))) return 'mounted';
+  } finally {
+    if (!isKept) host.close(file);
   }
-  const entry = mountEntryOf(status.mountId, context);
-  if (entry === undefined || !isSourceOf(plan, entry)) throw otherMount(plan, entry);
-  const isDead = await isDeadMount(file, plan, context);
-  host.close(file);
-  if (!isDead) return 'mounted';
   // Nothing can be done with it any more but to take it away: its daemon is gone.
   host.detach(plan.target);
   return openIn(parent, parentStatus, plan, place, context);
