@@ -57,10 +57,10 @@ function isExportOf(plan: MountPlan, entry: MountEntry, { host, manifest }: Moun
   return readMountinfo(host).some(({ device }) => device === entry.device);
 }
 
-/** `/path` of `server:/path`. */
+/** `/path` of `server:/path`, whatever colons are in that path. */
 function pathOf(source: string): string {
   const canonical = canonicalNfsSource(source);
-  return canonical.slice(canonical.lastIndexOf(':/') + 1);
+  return canonical.slice(canonical.indexOf(':', canonical.startsWith('[') ? canonical.indexOf(']') : 0) + 1);
 }
 
 /**
