@@ -49,6 +49,18 @@ test('what the node has run out of is no bug of ours; what nobody foresaw is', (
     t.truthy(failure(code).hint, code);
   }
   t.regex(failure('EMFILE').hint ?? '', /LimitNOFILE=/);
-  for (const bug of [failure('EBADF'), asMounterError(new TypeError('x')), asMounterError('x')])
+  for (const bug of [asMounterError(new TypeError('x')), asMounterError('x'), asMounterError(undefined)])
     t.like(bug, { status: 4, subject: 'internal error' });
+});
+
+test('whatever a system call is refused for, it is the node’s matter, with a hint, and no internal error', (t) => {
+  for (const code of ['EBADF', 'EPERM', 'EINTR', 'ENXIO', 'EUNKNOWN']) {
+    const error = Object.assign(new Error(`${code}: refused, fchown '/f'`), {
+      code,
+      syscall: 'fchown',
+      path: '/f',
+    });
+    t.like(asMounterError(error), { status: 2, errorClass: 'node', subject: '/f', message: error.message });
+    t.regex(asMounterError(error).hint ?? '', /dmesg/);
+  }
 });

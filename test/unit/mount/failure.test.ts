@@ -134,11 +134,10 @@ function explain({
   fstype = 'nfs',
   options = '',
 }: Given): Promise<MounterError> {
-  const plan = planFor('-t', fstype, fstype === 'nfs' ? '10.0.0.5:/x' : '10.0.0.5:vol', target);
+  const source = fstype === 'nfs' ? '10.0.0.5:/x' : '10.0.0.5:vol';
+  const plan = planFor('-t', fstype, ...(options === '' ? [] : ['-o', options]), source, target);
   const failure = {
-    helper: `/sbin/mount.${fstype}`,
     plan,
-    options,
     outcome: { status: 32, endedBy: 'itself', output: '', ...outcome } as const,
     refusal,
     startedMs: 0,
@@ -213,16 +212,40 @@ test('glusterfs: the log’s last error lines follow the helper’s words, and t
   const now = new Date(Date.now() + 60_000).toISOString().replace('T', ' ').slice(0, 19);
   const host = preparedNode();
   const lines = ['one', 'two', 'three'].map((word) => `[${now}.123456 +0000] E [a.c:1:f] 0-mgmt: ${word}`);
-  host.onRun = ({ argv }) => (argv.includes('sh') ? { output: `${lines.join('\n')}\n` } : {});
+  const name = `${target.slice(1).replaceAll('/', '-')}.log`;
+  host.texts.set(`/var/log/containerized-mounter/glusterfs/${name}`, `${lines.join('\n')}\n`);
   host.onConnect = () => ['refused', 1];
   const output = 'Mounting glusterfs on /m failed.\n';
   const error = await explain({ host, fstype: 'glusterfs', outcome: { status: 1, output } });
   t.is(error.helperOutput, `${output}${lines[1]}\n${lines[2]}\n`);
   t.is(error.errorClass, 'connection-refused');
   t.is(error.status, 1);
-  const [command = []] = host.commands;
-  t.deepEqual(command.slice(0, 3), ['/usr/bin/chroot', layout.rootfs, 'sh']);
-  t.is(command.at(-1), `/var/log/glusterfs/${target.slice(1).replaceAll('/', '-')}.log`);
+  t.deepEqual(host.commands, [], 'no program is run for it');
+});
+
+test('glusterfs: of the log that log-file= names', async (t) => {
+  const now = new Date(Date.now() + 60_000).toISOString().replace('T', ' ').slice(0, 19);
+  const path = '/var/lib/kubelet/plugins/kubernetes.io/glusterfs/v/p-glusterfs.log';
+  const line = `[${now}.123456 +0000] E [glusterfsd-mgmt.c:1925:mgmt_getspec_cbk] 0-mgmt: failed to fetch volume file\n`;
+  const host = preparedNode();
+  host.texts.set(path, `x${'y'.repeat(40_000)}\n${line}`);
+  const error = await explain({
+    host,
+    fstype: 'glusterfs',
+    options: `log-file=${path}`,
+    outcome: { status: 1 },
+  });
+  t.is(error.helperOutput, line);
+  t.is(error.errorClass, 'no-such-export');
+});
+
+test('glusterfs: a log that can not be read hides no failure', async (t) => {
+  const host = preparedNode();
+  host.readEnd = () => {
+    throw Object.assign(new Error('EIO'), { code: 'EIO', syscall: 'read' });
+  };
+  const output = 'Mounting glusterfs on /m failed.\n';
+  t.is((await explain({ host, fstype: 'glusterfs', outcome: { status: 1, output } })).helperOutput, output);
 });
 
 test('Kerberos without its daemon is an incorrect option to mount.nfs, and named in the hint', async (t) => {

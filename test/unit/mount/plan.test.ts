@@ -7,7 +7,7 @@ const kindsOf = (...argv: readonly string[]) => planFor(...argv).steps.map((step
 const nfs = (options: string) => kindsOf('-t', 'nfs', '-o', options, 'srv:/x', target);
 
 test('a v4 mount starts no daemon', (t) => {
-  const expected = ['checkHelper', 'checkTarget', 'checkServer', 'runHelper', 'verifyMounted'];
+  const expected = ['checkHelper', 'checkTarget', 'checkServer', 'runHelper', 'verifyMounted', 'attach'];
   for (const options of [
     'vers=4',
     'nfsvers=4.1',
@@ -33,7 +33,15 @@ test('a v3 mount with locks has its lock services before the helper runs', (t) =
   ]) {
     t.deepEqual(
       nfs(options),
-      ['checkHelper', 'checkTarget', 'checkServer', 'provideLockServices', 'runHelper', 'verifyMounted'],
+      [
+        'checkHelper',
+        'checkTarget',
+        'checkServer',
+        'provideLockServices',
+        'runHelper',
+        'verifyMounted',
+        'attach',
+      ],
       options,
     );
   }
@@ -47,7 +55,7 @@ test('nolock needs no lock services', (t) => {
   for (const options of ['nolock', 'vers=3,nolock', 'lock,nolock,vers=3']) {
     t.deepEqual(
       nfs(options),
-      ['checkHelper', 'checkTarget', 'checkServer', 'runHelper', 'verifyMounted'],
+      ['checkHelper', 'checkTarget', 'checkServer', 'runHelper', 'verifyMounted', 'attach'],
       options,
     );
   }
@@ -61,6 +69,7 @@ test('without a version the lock services are asked after the mount, in case it 
     'runHelper',
     'verifyMounted',
     'provideLockServicesIfVersion3',
+    'attach',
   ];
   for (const options of ['ro', 'hard,timeo=600', 'context="a:vers=3,c1"'])
     t.deepEqual(nfs(options), expected, options);
@@ -70,8 +79,33 @@ test('glusterfs needs /dev/fuse', (t) => {
   const plan = planFor('-t', 'glusterfs', '-o', 'auto_unmount,log-level=ERROR', '10.0.0.1:vol', target);
   t.deepEqual(
     plan.steps.map((s) => s.kind),
-    ['checkHelper', 'checkDevice', 'checkTarget', 'checkServer', 'runHelper', 'verifyMounted'],
+    ['checkHelper', 'checkDevice', 'checkTarget', 'checkServer', 'runHelper', 'verifyMounted', 'attach'],
   );
+});
+
+test('glusterfs alone leaves a daemon, which is no root', (t) => {
+  for (const [fstype, source, leavesDaemon] of [
+    ['nfs', 'srv:/x', false],
+    ['nfs4', 'srv:/x', false],
+    ['glusterfs', 'srv:vol', true],
+  ] as const) {
+    const plan = planFor('-t', fstype, source, target);
+    t.is(plan.leavesDaemon, leavesDaemon);
+    t.is(plan.privileges.user !== 0, leavesDaemon);
+    t.deepEqual(plan.privileges.capabilities, ['SYS_ADMIN', 'NET_BIND_SERVICE']);
+  }
+});
+
+test('every step of a plan is shown in a line of its own', (t) => {
+  for (const plan of [
+    planFor('-t', 'nfs', 'srv:/x', target),
+    planFor('-t', 'nfs', '-o', 'vers=3', 'srv:/x', target),
+    planFor('-t', 'glusterfs', '-o', 'log-file=/var/lib/kubelet/v.log', 'srv:vol', target),
+  ]) {
+    const lines = describePlan(plan).trimEnd().split('\n').slice(1);
+    t.is(new Set(lines).size, plan.steps.length, lines.join('\n'));
+    t.regex(lines.at(-1) ?? '', /attach it to the target$/);
+  }
 });
 
 test('options reach the helper byte for byte and in their order', (t) => {
@@ -87,7 +121,7 @@ test('flags come as mount(8) hands them to a helper', (t) => {
   t.deepEqual(step?.argv, ['/sbin/mount.nfs', 'srv:/x', target, '-s', '-f', '-n', '-v']);
 });
 
-test('a fake mount starts nothing and verifies nothing', (t) => {
+test('a fake mount starts nothing, verifies nothing and attaches nothing', (t) => {
   t.deepEqual(kindsOf('-f', '-t', 'nfs', '-o', 'vers=3', 'srv:/x', target), [
     'checkHelper',
     'checkTarget',

@@ -1,6 +1,7 @@
 import { setImmediate } from 'node:timers/promises';
 import test from 'ava';
-import type { Command, Connection, Host, Outcome } from '../../../src/host/host.ts';
+import type { Command, Outcome } from '../../../src/host/host.ts';
+import type { Connection, MountHost } from '../../../src/host/mount-host.ts';
 import { AtOnce } from '../../../src/mount/reach/at-once.ts';
 import { examine } from '../../../src/mount/reach/examine.ts';
 import { contextOf, planFor, preparedNode, target } from '../../fixtures/node-model.ts';
@@ -38,7 +39,7 @@ function world({ getent = () => ({ status: 2 }), connect = () => 'refused', ques
     counted.running -= 1;
     return questionMs > limitMs;
   };
-  const host: Host = {
+  const host: MountHost = {
     ...model,
     run: async (command: Command) => {
       const isLate = await during(programs, command.deadlineMs, command.signal);
@@ -59,7 +60,7 @@ const addresses = (count: number) =>
   Array.from({ length: count }, (_, index) => `10.1.${index >> 8}.${index & 255}`);
 const linesOf = (list: readonly string[]) => list.map((address) => `${address} STREAM x\n`).join('');
 
-async function ask(host: Host, servers: readonly string[]) {
+async function ask(host: MountHost, servers: readonly string[]) {
   const [first, ...backups] = servers;
   const options = `backup-volfile-servers=${backups.join(':')}`;
   const plan = planFor('-t', 'glusterfs', '-o', options, `${first}:vol`, target);

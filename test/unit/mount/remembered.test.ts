@@ -10,12 +10,19 @@ import { toMountRequest } from '../../../src/mount/request.ts';
 import { runPlan } from '../../../src/mount/run.ts';
 import { failuresDirectory } from '../../../src/rootfs/layout.ts';
 import type { HostModel } from '../../fixtures/host-model.ts';
-import { contextOf, layout, manifest, planFor, preparedNode, target } from '../../fixtures/node-model.ts';
+import {
+  contextOf,
+  isHelper,
+  layout,
+  manifest,
+  planFor,
+  preparedNode,
+  target,
+} from '../../fixtures/node-model.ts';
 
 /** A server that was found unreachable: the calls of the next five seconds know it. */
 
 const rootfsTarget = `${layout.rootfs}${target}`;
-const isHelper = (argv: readonly string[]) => argv.some((word) => word.startsWith('/sbin/mount.'));
 
 /** A node whose helpers wait for 130 s where the server does not answer, and mount where it does. */
 function node(connection: Connection): HostModel {
@@ -28,10 +35,10 @@ function node(connection: Connection): HostModel {
 function answers(host: HostModel, connection: Connection): void {
   host.onConnect = () => [connection, connection === 'silent' ? 1e9 : 1];
   host.durationOf = ({ argv }) => (isHelper(argv) && connection !== 'open' ? 130_000 : 10);
-  host.onRun = ({ argv }) => {
+  host.onRun = (command) => {
+    const { argv } = command;
     if (!isHelper(argv)) return argv.includes('getent') ? { output: '10.0.0.5 STREAM srv\n' } : {};
-    host.mount(target);
-    host.mount(rootfsTarget);
+    host.mountBy(command, { source: argv[1] ?? '', fstype: 'nfs4' });
     return {};
   };
 }

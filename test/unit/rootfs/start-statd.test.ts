@@ -1,6 +1,6 @@
 import test from 'ava';
 import { execa } from 'execa';
-import { startStatdScript } from '../../../src/rootfs/start-statd.ts';
+import { startStatdOfHelpersScript, startStatdScript } from '../../../src/rootfs/start-statd.ts';
 import { manifest } from '../../fixtures/node-model.ts';
 
 /** sh's opinion of the script. */
@@ -48,3 +48,11 @@ for (const [portmapper, expected] of [
     t.true(startStatdScript({ ...manifest, policy }).includes(expected));
   });
 }
+
+test('where mounts are made start-statd tells who runs mount.nfs, and fails: mount.nfs is to ask again', async (t) => {
+  t.is(await syntaxErrors(startStatdOfHelpersScript), '');
+  const run = async (argv: string) =>
+    (await execa('sh', ['-c', argv], { input: startStatdOfHelpersScript, reject: false })).stdout;
+  t.is(await run('{ sh -s 3>&1 || echo failed; } | od -An -c | tr -d " "'), '\\nfailed\\n');
+  t.is(await run('sh -s 3>&- 2>/dev/null || echo failed'), 'failed');
+});
