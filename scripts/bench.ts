@@ -24,7 +24,7 @@ Builds dist/mounter and dist/rootfs.tar.zst first. Needs root. Writes dist/bench
 
   --rounds N          how often each is run (default: 30)
   --volumes N,N,...   with so many volumes mounted (default: 10,100,1000,10000)
-  --setups NAME,...   of chroot, namespace, bare and naive (default: all)
+  --setups NAME,...   of chroot, attach, bare and naive (default: all)
   --mounter FILE      measure this executable, and don't build
   --json              print the summary as JSON
   --check             exit with status 2 when a target is not reached

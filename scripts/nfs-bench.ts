@@ -19,7 +19,7 @@ and dist/rootfs.tar.zst.
   --first-mounts N    how often the first NFSv3 mount is (default: 10)
   --storms N          how often the mounts at once are compared (default: 3)
   --calls N           so many at once, to each of the two servers (default: 40)
-  --enter WAY         chroot or namespace (default: both, in turn)
+  --enter WAY         chroot or attach (default: both, in turn)
   --json              print the summary as JSON
   --check             exit with status 2 when a target is not reached
 `;

@@ -15,7 +15,7 @@ and dist/rootfs.tar.zst.
 
   --cycles N       (default: 2000)
   --seconds N      end after so long, whatever is done (default: no limit)
-  --enter WAY      chroot or namespace (default: both, one after the other)
+  --enter WAY      chroot or attach (default: both, one after the other)
   --mounter FILE   this executable (default: dist/mounter)
 `;
 

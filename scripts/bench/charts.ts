@@ -37,7 +37,7 @@ function endOf(setup: Setup, tables: Summary['tables']): string | undefined {
 
 const mounts: readonly (readonly [Setup, Subject, string])[] = [
   ['chroot', 'mounter', 'mounter, enter: chroot'],
-  ['namespace', 'mounter', 'mounter, enter: namespace'],
+  ['attach', 'mounter', 'mounter, enter: attach'],
   ['bare', 'helper', 'bare helper on the host'],
   ['naive', 'chroot', 'chroot mount, naive binds'],
   ['chroot', 'chroot', subjectTitles.chroot],

@@ -37,7 +37,7 @@ export function commandsOf(
       return [{ subject: 'helper', argv: [standIn, ...operands, '-o', 'vers=4'] }];
     case 'naive':
       return [original];
-    case 'namespace':
+    case 'attach':
       return executables;
     case 'chroot':
       return [

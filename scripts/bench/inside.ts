@@ -47,7 +47,7 @@ async function measureAll(request: BenchRequest): Promise<void> {
 async function nodeOf({ setup, executable, programs }: BenchRequest): Promise<BenchNode> {
   switch (setup) {
     case 'chroot':
-    case 'namespace': {
+    case 'attach': {
       const node = await makeNode([await namedMounter(executable)], programs, setup);
       await placeOnDisk(node.home);
       return node;

@@ -1,12 +1,12 @@
 /** What is measured, and the figures of one run of it. */
 
 /** How the volumes of the node are mounted. */
-export const setups = ['chroot', 'namespace', 'bare', 'naive'] as const;
+export const setups = ['chroot', 'attach', 'bare', 'naive'] as const;
 export type Setup = (typeof setups)[number];
 
 export const setupTitles: { readonly [Name in Setup]: string } = {
   chroot: 'mounter, enter: chroot',
-  namespace: 'mounter, enter: namespace',
+  attach: 'mounter, enter: attach',
   bare: 'bare helper on the host',
   naive: 'binds made three times',
 };

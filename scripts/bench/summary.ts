@@ -90,7 +90,7 @@ function medianMs(samples: readonly Sample[]): number {
 }
 
 function targetsOf(rows: readonly Row[]): readonly Target[] {
-  return (['chroot', 'namespace'] as const).flatMap((setup) => {
+  return (['chroot', 'attach'] as const).flatMap((setup) => {
     const of = (subject: Subject) => rows.filter((row) => row.setup === setup && row.subject === subject);
     const [mounter, cold] = [of('mounter'), of('mounterCold')];
     const [fewest, most] = [mounter[0], mounter.at(-1)];

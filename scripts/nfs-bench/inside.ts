@@ -3,7 +3,7 @@ import { unmountAll } from '../../test/vm/node.ts';
 import { startNfsServer } from '../../test/vm/server.ts';
 import { measureFirstMounts, measureOriginal } from './first-mounts.ts';
 import { measureMounts } from './mounts.ts';
-import { makeChrootNode, makeNamespaceNode, type NfsBenchNode } from './nodes.ts';
+import { makeAttachNode, makeChrootNode, type NfsBenchNode } from './nodes.ts';
 import type { NfsBenchRequest, NfsBenchResults } from './results.ts';
 import { makeStorms } from './storms.ts';
 
@@ -16,7 +16,7 @@ async function measureAll(request: NfsBenchRequest): Promise<NfsBenchResults> {
   say('a server and the nodes');
   const server = await startNfsServer({ name: 'files', address: '10.9.0.1' });
   const source = `${server.address}:/srv/vol1`;
-  const others: readonly NfsBenchNode[] = enter.includes('namespace') ? [await makeNamespaceNode()] : [];
+  const others: readonly NfsBenchNode[] = enter.includes('attach') ? [await makeAttachNode()] : [];
   const nodes = [await makeChrootNode(), ...others];
   say(`NFSv4.2 mounts, ${rounds} rounds`);
   const mounts = await measureMounts(source, nodes, rounds);

@@ -40,7 +40,7 @@ function mountsOf(node: NfsBenchNode, source: string): readonly MeasuredMount[] 
     { node, subject: 'mounter', argv: [`${home}/mounter`, ...mount] },
     { node, subject: 'full', argv: [`${home}/mounter-full`, ...mount] },
   ];
-  if (node.enter === 'namespace') return ours;
+  if (node.enter === 'attach') return ours;
   const helper = ['/sbin/mount.nfs', source, node.target, '-o', 'vers=4.2'];
   return [
     { node, subject: 'helper', argv: [...chroot, ...helper] },

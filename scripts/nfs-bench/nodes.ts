@@ -28,8 +28,8 @@ export async function makeChrootNode(): Promise<NfsBenchNode> {
  * the guest's disk as the first one's are, and its network and servers are the same. To be made first: the
  * namespace begins with a copy of what is mounted.
  */
-export async function makeNamespaceNode(): Promise<NfsBenchNode> {
-  const disk = '/namespace-node';
+export async function makeAttachNode(): Promise<NfsBenchNode> {
+  const disk = '/attach-node';
   for (const directory of [home, '/var/lib', '/var/log']) {
     await mkdir(directory, { recursive: true });
     await mkdir(`${disk}${directory}`, { recursive: true });
@@ -45,8 +45,8 @@ export async function makeNamespaceNode(): Promise<NfsBenchNode> {
   const run = (...argv: readonly string[]) => execa('nsenter', [...prefix.slice(1), ...argv]);
   await pRetry(() => run('test', '-e', '/run/is-ready'), { retries: 50, minTimeout: 100, factor: 1 });
   await run('/host/dist/mounter', 'install', '/host/dist/rootfs.tar.zst');
-  await setEnter(`${disk}${home}`, 'namespace');
+  await setEnter(`${disk}${home}`, 'attach');
   await run(`${home}/mounter`, 'prepare');
   await run('mkdir', '-p', target);
-  return { enter: 'namespace', target, prefix, close: () => void holder.kill('SIGKILL') };
+  return { enter: 'attach', target, prefix, close: () => void holder.kill('SIGKILL') };
 }

@@ -3,6 +3,7 @@ import { execa } from 'execa';
 import { exitCode } from '../../src/exit-codes.ts';
 import { makeNode, namedMounter } from '../bench/node.ts';
 import type { BenchPrograms } from '../bench/programs.ts';
+import type { EnterMode } from '../enter-mode.ts';
 import { momentOf } from './moment.ts';
 import type { SoakReport } from './report.ts';
 
@@ -13,7 +14,7 @@ import type { SoakReport } from './report.ts';
 export interface SoakRequest {
   readonly executable: string;
   readonly programs: BenchPrograms;
-  readonly enter: 'chroot' | 'namespace';
+  readonly enter: EnterMode;
   /** `ADDRESS:VOLUME` */
   readonly glusterSource: string;
   /** It ends after so many, or after so long. */

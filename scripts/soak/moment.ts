@@ -1,4 +1,5 @@
 import { readdirSync, readFileSync } from 'node:fs';
+import { setTimeout } from 'node:timers/promises';
 import { execa } from 'execa';
 import { parseMountinfo } from '../../src/host/mountinfo.ts';
 import { remains } from '../storm/left.ts';
@@ -22,9 +23,16 @@ export async function momentOf(target: string): Promise<Moment> {
   };
 }
 
+/** Looked at from outside: where mounts are made there is no /proc. */
 async function mountsIn(pin: string): Promise<number> {
-  const { stdout } = await execa('nsenter', [`--mount=${pin}`, 'cat', '/proc/self/mountinfo']);
-  return stdout.split('\n').length;
+  // cat(1) waits for its input, and ends with that.
+  const inside = execa('nsenter', [`--mount=${pin}`, 'cat'], { stdin: 'pipe' });
+  const read = (file: string) => readFileSync(`/proc/${inside.pid}/${file}`, 'utf8');
+  while (read('comm') !== 'cat\n') await setTimeout(5);
+  const count = read('mountinfo').split('\n').length;
+  inside.stdin.end();
+  await inside;
+  return count;
 }
 
 function daemonOf(target: string): number {

@@ -1,11 +1,12 @@
 import test from 'ava';
+import { enterModes } from '../../scripts/enter-mode.ts';
 import { mounterExecutable } from '../../scripts/paths.ts';
 import { describeSoak, soakFaults } from '../../scripts/soak/report.ts';
 import { runSoak } from '../../scripts/soak/run.ts';
 
 /** A part of what `npm run soak` does, for each way into the rootfs. */
 
-for (const enter of ['chroot', 'namespace'] as const) {
+for (const enter of enterModes) {
   test.serial(
     `mounts and unmounts beside prepares, ${enter}: nothing is left, and nothing grows`,
     async (t) => {

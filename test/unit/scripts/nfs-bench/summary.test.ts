@@ -35,7 +35,7 @@ const results: NfsBenchResults = {
   mounts: [
     ...[mount(0, 'chroot', 'chroot', 100), mount(0, 'chroot', 'mounter', 90)],
     ...[mount(1, 'chroot', 'chroot', 200), mount(1, 'chroot', 'mounter', 180)],
-    ...[mount(0, 'namespace', 'mounter', 110), mount(1, 'namespace', 'mounter', 220)],
+    ...[mount(0, 'attach', 'mounter', 110), mount(1, 'attach', 'mounter', 220)],
   ],
   firstMounts: [granted, { ...granted, seconds: 4 }, { ...granted, seconds: 2, isLocked: false }],
   original: refused,
@@ -79,7 +79,7 @@ test('a row for each command, for each way of a first mount, and for each kind o
     [
       ['chroot', 'chroot', 2, 150],
       ['chroot', 'mounter', 2, 135],
-      ['namespace', 'mounter', 2, 165],
+      ['attach', 'mounter', 2, 165],
     ],
   );
   t.deepEqual(
