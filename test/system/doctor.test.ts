@@ -1,6 +1,7 @@
 import { copyFileSync, existsSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import test from 'ava';
+import { enterModes } from '../../scripts/enter-mode.ts';
 import { type GlusterServer, startGlusterServer } from '../../scripts/gluster-server.ts';
 import { complaints, type Examination } from '../fixtures/examination.ts';
 import {
@@ -179,6 +180,8 @@ const breakages: readonly (readonly [
     `mount --make-private ${kubeletDirectory}`,
     [`failing mounts ${kubeletDirectory}`, `failing propagation ${kubeletDirectory}`],
     `${mounter} prepare`,
+    // The other way shares nothing with the host.
+    { enter: 'chroot' },
   ],
   [
     'the devices gone from the rootfs',
@@ -265,36 +268,47 @@ test.serial(
   },
 );
 
-test.serial('duplicates: what the original mounter left, a volume mounted twice; --repair', async (t) => {
-  await using node = await glusterfsNode();
-  const volume = await node.mountGlusterfs('vol');
-  await node.shell(`mount --rbind ${kubeletDirectory} ${rootfs}${kubeletDirectory}`);
-  await node.shell(`mount --bind ${volume} ${volume} 2>/dev/null || true`);
-  const found = await faults(node);
-  // In a rootfs with a mount namespace of its own, the second view of it that is to be there is not.
-  const subject = node.entriesPerVolume === 1 ? volume : kubeletDirectory;
-  t.true(found.includes(`warning duplicates ${subject}`), found.join('\n'));
-  t.true(node.entriesOf(volume).length > node.entriesPerVolume);
-  const repaired = await examine(node, '--repair');
-  t.deepEqual(
-    complaints(repaired).filter((line) => /duplicates|mounts|propagation/.test(line)),
-    [],
+for (const enter of enterModes) {
+  test.serial(
+    `${enter}, duplicates: what the original mounter left, a volume mounted twice; --repair`,
+    async (t) => {
+      await using node = await glusterfsNode({ enter });
+      const shared = node.entriesOf(kubeletDirectory).length;
+      const volume = await node.mountGlusterfs('vol');
+      await node.shell(`mkdir -p ${rootfs}${kubeletDirectory}
+        mount --rbind ${kubeletDirectory} ${rootfs}${kubeletDirectory}
+        mount --bind ${volume} ${volume} 2>/dev/null || true`);
+      const found = await faults(node);
+      // Where the rootfs shares nothing with the host, the second view that is to be there is not.
+      const subject = enter === 'attach' ? volume : kubeletDirectory;
+      t.true(found.includes(`warning duplicates ${subject}`), found.join('\n'));
+      t.true(node.entriesOf(volume).length > node.entriesPerVolume);
+      const repaired = await examine(node, '--repair');
+      t.deepEqual(
+        complaints(repaired).filter((line) => /duplicates|mounts|propagation/.test(line)),
+        [],
+      );
+      t.is(node.entriesOf(volume).length, node.entriesPerVolume);
+      t.is(node.entriesOf(kubeletDirectory).length, shared);
+    },
   );
-  t.is(node.entriesOf(volume).length, node.entriesPerVolume);
-  t.is(node.entriesOf(kubeletDirectory).length, node.entriesPerVolume);
-});
 
-test.serial('a volume of which only the upper mount is surplus keeps the lower one', async (t) => {
-  await using node = await glusterfsNode();
-  const volume = await node.mountVolume('data');
-  await node.shell(`touch ${volume}/file; mount --bind ${volume} ${volume}`);
-  t.deepEqual(await faults(node), [`warning duplicates ${volume}`]);
-  const { stderr } = await node.mounter('doctor', '--repair');
-  t.regex(stderr, /^unmounted the second data on /);
-  t.is(node.entriesOf(volume).length, node.entriesPerVolume);
-  await node.shell(`test -e ${volume}/file`);
-  t.deepEqual(await faults(node), []);
-});
+  test.serial(
+    `${enter}: a volume of which only the upper mount is surplus keeps the lower one`,
+    async (t) => {
+      await using node = await glusterfsNode({ enter });
+      const volume = `${kubeletDirectory}/pods/data`;
+      await node.shell(`mkdir -p ${volume}; mount -t tmpfs data ${volume}; touch ${volume}/file
+      mount --bind ${volume} ${volume}`);
+      t.deepEqual(await faults(node), [`warning duplicates ${volume}`]);
+      const { stderr } = await node.mounter('doctor', '--repair');
+      t.regex(stderr, /^unmounted the second data on /);
+      t.is(node.entriesOf(volume).length, node.entriesPerVolume);
+      await node.shell(`test -e ${volume}/file`);
+      t.deepEqual(await faults(node), []);
+    },
+  );
+}
 
 test.serial('a kubelet whose unit gives it a mount namespace of its own', async (t) => {
   await using node = await glusterfsNode();
