@@ -24,7 +24,7 @@ export function makeApart({
   user,
   file,
 }: ApartRequest): ApartSite {
-  const tree = file === undefined ? -1 : checked('open_tree', file.path, system.cloneMount(file.descriptor));
+  const tree = file === undefined ? -1 : cloneFile(file);
   const pinned = checked('open', pin, system.open(pin, system.O_RDONLY, 0));
   try {
     const [namespace = -1, step = 0] = system.makeApart(
@@ -40,6 +40,26 @@ export function makeApart({
     system.close(pinned);
     if (tree >= 0) system.close(tree);
   }
+}
+
+function cloneFile({ path, descriptor }: NonNullable<ApartRequest['file']>): number {
+  const tree = system.cloneMount(descriptor);
+  if (tree >= 0) return tree;
+  const [code, description] = system.errorNames(-tree);
+  throw new MounterError(`the helper can not be given its log file: open_tree: ${code}: ${description}`, {
+    subject: path,
+    status: exitCode.system,
+    errorClass: 'node',
+    hint:
+      code === 'EINVAL'
+        ? `the file lies on an unbindable mount: mount --make-private "$(findmnt -no TARGET --target ${inShell(path)})"`
+        : (hintOf(code) ?? 'see dmesg of this node'),
+  });
+}
+
+/** A volume's author chose the path, and somebody may paste the hint. */
+function inShell(word: string): string {
+  return `'${word.replaceAll("'", "'\\''")}'`;
 }
 
 /** `enum apart_step` of apart.h */

@@ -1,13 +1,14 @@
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { setTimeout } from 'node:timers/promises';
 import test from 'ava';
+import { enterModes } from '../../scripts/enter-mode.ts';
 import type { GlusterServer } from '../../scripts/gluster-server.ts';
 import { daemonsOf, mount, newTarget, nothingLeft, setting } from '../fixtures/gluster-node.ts';
 import { kubeletDirectory, mounterHome, type ScratchNode } from '../fixtures/namespace.ts';
 
 /** Real GlusterFS, from a server in a network namespace that the node shares. */
 
-for (const enter of ['namespace', 'chroot'] as const) {
+for (const enter of enterModes) {
   test(`${enter}: a volume is mounted as kubelet asks for it: no entry too many, data on the brick, gone after umount`, async (t) => {
     await using s = await setting(enter);
     const target = await newTarget(s.node);
@@ -148,17 +149,62 @@ for (const [title, silence] of silences) {
   }
 }
 
-for (const enter of ['namespace', 'chroot'] as const) {
-  test(`${enter}: a kubelet directory that is not shared: undone, daemon and all`, async (t) => {
-    await using s = await setting(enter);
+test('chroot: a kubelet directory that is not shared: undone, daemon and all', async (t) => {
+  await using s = await setting('chroot');
+  const target = await newTarget(s.node);
+  await s.node.shell(`mount --make-private ${kubeletDirectory}`);
+  const { status, stderr } = await mount(s.node, s.source, target);
+  t.is(status, 2);
+  t.regex(stderr, /did not appear on the host/);
+  nothingLeft(t, s.node, target);
+});
+
+/** What stands around the target, whatever `prepare` has seen. */
+const surroundings: readonly (readonly [title: string, script: string])[] = [
+  ['is private', `mount --bind K K; mount --make-private K`],
+  ['is a slave of the host', `mount --bind K K; mount --make-slave K`],
+  ['is private, as all mounts of the node', 'mount --make-rprivate /'],
+  ['is another one than at prepare', 'mount -t tmpfs -o mode=755 other K'],
+  ['has a disk of its own for its Pods', 'mkdir -p K/pods; mount -t tmpfs -o mode=755 disk K/pods'],
+  ['is another directory of the same name', 'mv K K.old; mkdir -m 750 K'],
+];
+
+test('attach: however the kubelet directory is mounted, a volume is one entry, and gone after umount', async (t) => {
+  for (const [title, script] of surroundings) {
+    await using s = await setting('attach');
+    await s.node.shell(script.replaceAll('K', kubeletDirectory));
+    const before = s.node.mountinfo();
     const target = await newTarget(s.node);
-    await s.node.shell(`mount --make-private ${kubeletDirectory}`);
-    const { status, stderr } = await mount(s.node, s.source, target);
-    t.is(status, 2);
-    t.regex(stderr, /did not appear on the host/);
+    t.deepEqual(await mount(s.node, s.source, target), { status: 0, stdout: '', stderr: '' }, title);
+    t.deepEqual(
+      s.node.entriesOf(target).map(({ fstype, source }) => [fstype, source]),
+      [['fuse.glusterfs', s.source]],
+      title,
+    );
+    await s.node.shell(`echo ${title} >${target}/file`);
+    t.is(readFileSync(`${s.server.brickPath('v1')}/file`, 'utf8'), `${title}\n`);
+    await s.node.shell(`umount ${target}`);
+    while (daemonsOf(target).length > 0) await setTimeout(20);
     nothingLeft(t, s.node, target);
-  });
-}
+    t.deepEqual(s.node.mountinfo(), before, title);
+  }
+});
+
+test('attach: a log file on an unbindable mount is refused with what to do, and that helps', async (t) => {
+  await using s = await setting('attach');
+  await s.node.shell(
+    `mount --bind ${kubeletDirectory} ${kubeletDirectory}; mount --make-unbindable ${kubeletDirectory}`,
+  );
+  const target = await newTarget(s.node);
+  const { status, stderr } = await mount(s.node, s.source, target);
+  t.is(status, 2);
+  const [, hint = 'false'] = /^hint: .* unbindable mount: (.*)$/m.exec(stderr) ?? [];
+  t.regex(hint, /^mount --make-private /, stderr);
+  nothingLeft(t, s.node, target);
+  await s.node.shell(hint);
+  t.deepEqual(await mount(s.node, s.source, target), { status: 0, stdout: '', stderr: '' });
+  t.is(s.node.entriesOf(target).length, 1);
+});
 
 test('chroot: without /dev/fuse nothing is run', async (t) => {
   await using s = await setting('chroot');
