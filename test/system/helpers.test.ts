@@ -1,10 +1,12 @@
 import { readdirSync, readlinkSync } from 'node:fs';
 import test from 'ava';
+import { type EnterMode, enterModes } from '../../scripts/enter-mode.ts';
 import { startGlusterServer } from '../../scripts/gluster-server.ts';
 import {
   dist,
   kubeletDirectory,
   mounterHome,
+  type NodeRequest,
   rootfsTar,
   ScratchNode,
   shared,
@@ -17,8 +19,8 @@ const executable = `${mounterHome}/mounter`;
 const names = ['mount.glusterfs', 'mount.nfs', 'mount.nfs4'];
 const placed = names.map((name) => `/usr/sbin/${name}`);
 
-async function nodeWithHelpers(enterNetwork?: readonly string[]): Promise<ScratchNode> {
-  const node = await ScratchNode.prepared(enterNetwork === undefined ? {} : { enterNetwork });
+async function nodeWithHelpers(request?: NodeRequest): Promise<ScratchNode> {
+  const node = await ScratchNode.prepared(request);
   try {
     await makeSbinWritable(node);
     await node.mustRun('install', '--helpers');
@@ -107,7 +109,7 @@ test('where /usr is read-only it says so, and what to do instead; a writable fs.
 
 test('mount -t glusterfs, fstab and umount of the host work', async (t) => {
   await using server = await startGlusterServer({ volumes: ['v1'] });
-  await using node = await nodeWithHelpers(server.enter);
+  await using node = await nodeWithHelpers({ enterNetwork: server.enter });
   const source = `${server.address}:v1`;
   const target = `${kubeletDirectory}/pods/by-host`;
   await node.shell(`mkdir -p ${target}`);
@@ -157,38 +159,47 @@ test('mount -t nfs and nfs4 of the host reach the helper of the rootfs, with its
   t.regex(elsewhere.stderr, /\/run\/lock: the target is not below a directory that the rootfs shares/);
 });
 
-const recursions: readonly (readonly [title: string, spoil: string])[] = [
+/** What stands in the place of the rootfs, or of its helper; in that way of entering alone, if one is named. */
+const recursions: readonly (readonly [title: string, spoil: string, enter?: EnterMode])[] = [
   ['the rootfs is the host itself', `ln -sfn / ${mounterHome}/rootfs`],
   [
     'somebody placed the helpers in the rootfs',
     `for n in nfs nfs4 glusterfs; do ln -sfn ${executable} ${mounterHome}/rootfs/usr/sbin/mount.$n; done`,
   ],
   [
-    'the helper in the rootfs is a copy of mounter',
+    'the helper in the rootfs is a copy of the front',
+    `rm ${mounterHome}/rootfs/usr/sbin/mount.nfs; cp ${dist}/mounter-front ${mounterHome}/rootfs/usr/sbin/mount.nfs`,
+  ],
+  [
+    'the helper in the rootfs is a copy of the full executable',
     `rm ${mounterHome}/rootfs/usr/sbin/mount.nfs; cp ${dist}/mounter ${mounterHome}/rootfs/usr/sbin/mount.nfs
      ldd ${dist}/mounter | awk '/=> .*\\//{print $3}' | xargs cp -n --parents -t ${mounterHome}/rootfs`,
+    // Without a /proc, which the other way gives no helper, it can do nothing at all.
+    'chroot',
   ],
   ['the rootfs leads to itself', `ln -sfn rootfs ${mounterHome}/rootfs`],
   ['MOUNTER_HOME is its own rootfs', `ln -sfn . ${mounterHome}/rootfs`],
 ];
-for (const [title, spoil] of recursions) {
-  test(`mounter never calls itself for ever: ${title}`, async (t) => {
-    await using node = await nodeWithHelpers();
-    const target = `${kubeletDirectory}/pods/by-host`;
-    await node.shell(`mkdir -p ${target}`);
-    await node.shell(spoil);
-    for (const argv of [
-      ['mount', '-t', 'nfs', '127.0.0.1:/x', target],
-      [executable, 'mount', '-t', 'nfs', '127.0.0.1:/x', target],
-    ]) {
-      const { status, stderr } = await node.run(['timeout', '20', ...argv]);
-      t.not(status, 0);
-      t.not(status, 124, 'no end');
-      t.regex(stderr, /is mounter itself|no rootfs is installed|helper is missing/, stderr);
-      t.regex(stderr, /^hint: /m);
-    }
-    t.deepEqual(node.processesOf('mounter'), []);
-  });
+for (const [title, spoil, only] of recursions) {
+  for (const enter of only === undefined ? enterModes : [only]) {
+    test(`${enter}: mounter never calls itself for ever: ${title}`, async (t) => {
+      await using node = await nodeWithHelpers({ enter });
+      const target = `${kubeletDirectory}/pods/by-host`;
+      await node.shell(`mkdir -p ${target}`);
+      await node.shell(spoil);
+      for (const argv of [
+        ['mount', '-t', 'nfs', '127.0.0.1:/x', target],
+        [executable, 'mount', '-t', 'nfs', '127.0.0.1:/x', target],
+      ]) {
+        const { status, stderr } = await node.run(['timeout', '20', ...argv]);
+        t.not(status, 0);
+        t.not(status, 124, 'no end');
+        t.regex(stderr, /is mounter itself|no rootfs is installed|helper is missing/, stderr);
+        t.regex(stderr, /^hint: /m);
+      }
+      t.deepEqual(node.processesOf('mounter'), []);
+    });
+  }
 }
 
 const mistakes: readonly (readonly [argv: readonly string[], stderr: RegExp])[] = [
