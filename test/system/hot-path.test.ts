@@ -1,15 +1,15 @@
+import { copyFileSync } from 'node:fs';
 import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { stripTypeScriptTypes } from 'node:module';
 import { tmpdir } from 'node:os';
 import { dirname, join, relative, resolve } from 'node:path';
 import test from 'ava';
 import { execa } from 'execa';
-import { inPrivateNamespace } from '../../scripts/bench/namespace.ts';
 import { compilePrograms } from '../../scripts/bench/programs.ts';
 import { repository } from '../../scripts/paths.ts';
-import type { ModulesOfMounts } from '../fixtures/mount-under-node.ts';
+import { installedMounter, kubeletDirectory, mounterHome, ScratchNode } from '../fixtures/namespace.ts';
 
-/** Every mount pays for what the plain success path loads; these cost more than the mount itself. */
+/** Every mount pays for what the plain success path loads, every command for what it starts with. */
 const heavyPackages = ['execa', 'p-retry', 'pino', 'valibot'];
 
 /** The npm package that a path or URL lies in, e.g. 'pino' of `node_modules/pino/lib/tools.js`. */
@@ -27,19 +27,35 @@ interface Chunk {
   readonly entryPoint?: string;
 }
 
-/** The chunks that bun makes of src/main.ts, by name: the same modules as in the executable. */
-async function bundleMain(): Promise<ReadonlyMap<string, Chunk>> {
+/** The chunks that bun makes of an entry, by name: the same modules as in the executable. */
+async function bundle(entry: string): Promise<ReadonlyMap<string, Chunk>> {
   const directory = await mkdtemp(join(tmpdir(), 'hot-path-'));
   try {
     const output = ['--outdir', directory, `--metafile=${directory}/meta.json`];
     const bun = join(repository, 'node_modules/.bin/bun');
-    const how = ['--target=bun', '--minify', '--splitting', '--format=esm'];
-    await execa(bun, ['build', ...how, 'src/main.ts', ...output], { cwd: repository });
+    const how = ['--target=bun', '--minify', '--splitting', '--format=esm', '--external=system-calls'];
+    await execa(bun, ['build', ...how, entry, ...output], { cwd: repository });
     const { outputs } = JSON.parse(await readFile(`${directory}/meta.json`, 'utf8'));
     return new Map(Object.entries(outputs));
   } finally {
     await rm(directory, { recursive: true, force: true });
   }
+}
+
+/** What is loaded when the program starts, and what later if at all. */
+async function partsOf(
+  entry: string,
+): Promise<{ readonly atStart: readonly string[]; readonly onDemand: readonly string[] }> {
+  const chunks = await bundle(entry);
+  const name = [...chunks].find(([, chunk]) => chunk.entryPoint === entry)?.[0] ?? '';
+  const loaded = loadedWith(name, chunks);
+  return {
+    atStart: inputsOf(loaded, chunks),
+    onDemand: inputsOf(
+      [...chunks.keys()].filter((other) => !loaded.has(other)),
+      chunks,
+    ),
+  };
 }
 
 /** The chunks that are loaded together with `name`, itself among them: what it imports not only on demand. */
@@ -57,29 +73,60 @@ function inputsOf(names: Iterable<string>, chunks: ReadonlyMap<string, Chunk>): 
   return [...names].flatMap((name) => Object.keys(chunks.get(name)?.inputs ?? {}));
 }
 
-test('what the executable loads at its start has none of the heavy packages', async (t) => {
-  const chunks = await bundleMain();
-  const entry = [...chunks].find(([, chunk]) => chunk.entryPoint === 'src/main.ts')?.[0] ?? '';
-  const atStart = loadedWith(entry, chunks);
-  const onDemand = [...chunks.keys()].filter((name) => !atStart.has(name));
-  t.deepEqual(heavyOnesOf(inputsOf(atStart, chunks)), []);
-  t.true(inputsOf(atStart, chunks).includes('src/mount/run.ts'));
+test('what the full executable loads at its start has none of the heavy packages', async (t) => {
+  const { atStart, onDemand } = await partsOf('src/main.ts');
+  t.deepEqual(heavyOnesOf(atStart), []);
+  t.true(atStart.includes('src/main.ts'));
   // They are there all the same: were they gone, or not to be seen like this, the test would say nothing.
-  t.deepEqual(heavyOnesOf(inputsOf(onDemand, chunks)), heavyPackages);
+  t.deepEqual(heavyOnesOf(onDemand), heavyPackages);
 });
 
-test('a mount that succeeds loads none of the heavy packages; one that fails loads the log', async (t) => {
-  const programs = await compilePrograms();
-  const fixture = join(repository, 'test/fixtures/mount-under-node.ts');
-  const command = inPrivateNamespace([process.execPath, fixture, JSON.stringify(programs)]);
-  const { stdout } = await execa(command[0], command.slice(1), { stdin: 'ignore', timeout: 60_000 });
-  const { success, failure, mountedSource } = JSON.parse(stdout) as ModulesOfMounts;
-  t.is(success.exitStatus, 0);
-  t.is(mountedSource, '10.0.0.5:/exports/a');
-  t.deepEqual(heavyOnesOf(success.modules), []);
-  t.true(success.modules.some((url) => url.endsWith('/src/mount/run.ts')));
-  t.is(failure.exitStatus, 32);
-  t.deepEqual(heavyOnesOf(failure.modules), ['pino']);
+test('the front has no package but minimist, and loads what explains a failure when one is there', async (t) => {
+  const { atStart, onDemand } = await partsOf('src/front/main.ts');
+  const packages = [...atStart, ...onDemand].flatMap((path) => packageOf(path) ?? []);
+  t.deepEqual([...new Set(packages)], ['minimist']);
+  for (const module of [
+    'src/mount/run.ts',
+    'src/mount/target.ts',
+    'src/mount/finish.ts',
+    'src/front/apart.ts',
+  ])
+    t.true(atStart.includes(module), module);
+  for (const module of [
+    'src/mount/failure/explain.ts',
+    'src/mount/failure/remembered.ts',
+    'src/front/connect.ts',
+  ])
+    t.true(onDemand.includes(module), module);
+});
+
+test('a mount starts one program, its helper, and needs the full executable for nothing', async (t) => {
+  const { standIn } = await compilePrograms();
+  await using node = await ScratchNode.prepared();
+  const target = `${kubeletDirectory}/pods/u/volumes/v`;
+  copyFileSync(standIn, node.path('/mnt/shared/stand-in'));
+  await node.shell(`mkdir -p ${target}; rm ${mounterHome}/mounter-full ${mounterHome}/rootfs/usr/sbin/mount.nfs
+    cp /mnt/shared/stand-in ${mounterHome}/rootfs/usr/sbin/mount.nfs`);
+  const mount = async (...words: readonly string[]) => {
+    const trace = ['strace', '-f', '-qq', '-e', 'trace=execve', '-e', 'signal=none', '-o', '/tmp/trace'];
+    const argv = ['mount', '-t', 'nfs', '-o', 'vers=4', ...words, target];
+    const { status, stderr } = await node.run([...trace, installedMounter, ...argv]);
+    const programs = [...node.read('/tmp/trace').matchAll(/ execve\("([^"]+)".* = 0$/gm)];
+    return { status, stderr, programs: programs.map(([, program]) => program) };
+  };
+  t.deepEqual(await mount('10.0.0.5:/exports/a'), {
+    status: 0,
+    stderr: '',
+    programs: [installedMounter, '/sbin/mount.nfs'],
+  });
+  t.deepEqual(
+    node.entriesOf(target).map(({ source }) => source),
+    ['10.0.0.5:/exports/a'],
+  );
+  const other = await mount('10.0.0.5:/exports/another');
+  t.is(other.status, 32);
+  t.regex(other.stderr, /10\.0\.0\.5:\/exports\/a .*is mounted there already/);
+  t.deepEqual(other.programs, [installedMounter]);
 });
 
 /** What the source text imports when it runs: types are gone by then. */
@@ -90,24 +137,48 @@ function importsOf(source: string): readonly string[] {
   return [...statements, ...calls].flatMap(([, specifier]) => specifier ?? []);
 }
 
-/** Each import of src/mount and of the project's files it leads to, as `file: specifier`. */
+/** What the front has in the place of node:fs. */
+async function offeredByFront(): Promise<ReadonlySet<string>> {
+  const text = await readFile(join(repository, 'src/front/node-fs.ts'), 'utf8');
+  return new Set(
+    [...text.matchAll(/^export (?:function|const|class) (\w+)/gm)].map(([, name]) => name ?? ''),
+  );
+}
+
+/** The names that the source text imports of node:fs. */
+function namesOfNodeFs(source: string): readonly string[] {
+  const lists = stripTypeScriptTypes(source).matchAll(/^import \{([^}]*)\} from 'node:fs'/gm);
+  return [...lists]
+    .flatMap(([, names = '']) => names.split(','))
+    .map((name) => name.trim().replace(/ as .*/, ''))
+    .filter((name) => name !== '');
+}
+
+/**
+ * Each import of src/mount and of the project's files it leads to, as `file: specifier`; of node:fs what the
+ * front does not have.
+ */
 async function importsOfMountPath(): Promise<readonly string[]> {
   const names = await readdir(join(repository, 'src/mount'), { recursive: true });
   const files = new Set(names.filter((name) => name.endsWith('.ts')).map((name) => `src/mount/${name}`));
   // What builds a mount's line in the record is for other engines, too.
   for (const name of ['call', 'line']) files.add(`src/record/${name}.ts`);
+  const offered = await offeredByFront();
   const imports: string[] = [];
   for (const file of files) {
-    for (const specifier of importsOf(await readFile(join(repository, file), 'utf8'))) {
+    const source = await readFile(join(repository, file), 'utf8');
+    for (const specifier of importsOf(source)) {
       const isOwn = specifier.startsWith('.');
       if (isOwn) files.add(relative(repository, resolve(repository, dirname(file), specifier)));
-      else imports.push(`${file}: ${specifier}`);
+      else if (specifier !== 'node:fs') imports.push(`${file}: ${specifier}`);
     }
+    for (const name of namesOfNodeFs(source))
+      if (!offered.has(name)) imports.push(`${file}: node:fs ${name}`);
   }
   return imports;
 }
 
-test('src/mount and what it leads to import no node: module, and of packages only minimist', async (t) => {
+test('src/mount and what it leads to import of node: what the front has, and of packages minimist', async (t) => {
   t.deepEqual(await importsOfMountPath(), ['src/mount/argv.ts: minimist']);
 });
 
@@ -123,4 +194,6 @@ test('the imports of a file are found in every form, and types are none', (t) =>
     "// not from 'h'",
   ];
   t.deepEqual(importsOf(lines.join('\n')), ['a', 'b', 'c', 'e', 'f', 'g']);
+  const fs = "import { a, b as c,\n type D } from 'node:fs';\nimport type { E } from 'node:fs';";
+  t.deepEqual(namesOfNodeFs(fs), ['a', 'b']);
 });
