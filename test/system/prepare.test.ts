@@ -1,5 +1,6 @@
 import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import test, { type ExecutionContext } from 'ava';
+import { enterModes } from '../../scripts/enter-mode.ts';
 import { describeMounts } from '../fixtures/describe-mounts.ts';
 import { kubeletDirectory, mounter, mounterHome, ScratchNode } from '../fixtures/namespace.ts';
 
@@ -7,11 +8,24 @@ const rootfs = `${mounterHome}/rootfs`;
 const already = 'prepared already; nothing to do\n';
 
 /** One new volume costs the host's entry, and one more where the rootfs has its mounts on the host. */
-async function costsNoMore(t: ExecutionContext, node: ScratchNode, name = 'one'): Promise<void> {
-  const volume = await node.mountVolume(name);
-  t.is(node.entriesOf(volume).length, node.entriesPerVolume);
+async function costsNoMore(
+  t: ExecutionContext,
+  node: ScratchNode,
+  entries = node.entriesPerVolume,
+): Promise<void> {
+  const volume = await node.mountVolume('one');
+  t.is(node.entriesOf(volume).length, entries);
   await node.shell(`mountpoint -q ${volume}; umount ${volume}; rmdir ${volume}`);
   t.is(node.entriesOf(volume).length, 0, 'unmounted on the host is unmounted in the rootfs');
+}
+
+/** What a volume costs that the host's own mount(8) mounts. */
+async function entriesOfHostsOwn(node: ScratchNode): Promise<number> {
+  const target = `${kubeletDirectory}/own`;
+  await node.shell(`mkdir ${target}; mount -t tmpfs own ${target}`);
+  const { length } = node.entriesOf(target);
+  await node.shell(`umount ${target}; rmdir ${target}`);
+  return length;
 }
 
 /** No mount of ours, no process; the kubelet directory stands. */
@@ -25,8 +39,8 @@ async function leavesNothing(t: ExecutionContext, node: ScratchNode): Promise<vo
 }
 
 for (const [propagation, enter] of [
-  ['shared', 'namespace'],
-  ['private', 'namespace'],
+  ['shared', 'attach'],
+  ['private', 'attach'],
   ['shared', 'chroot'],
 ] as const) {
   const title = `${enter}, / ${propagation}`;
@@ -55,7 +69,7 @@ for (const [propagation, enter] of [
 
   test.serial(`${title}: a kubelet directory that is a filesystem of its own stays mounted`, async (t) => {
     await using node = await ScratchNode.installed({ propagation, enter });
-    await node.shell(`mount -t tmpfs disk ${kubeletDirectory}`);
+    await node.shell(`mount -t tmpfs -o mode=755 disk ${kubeletDirectory}`);
     await node.mustRun('prepare');
     t.is(await node.mustRun('prepare'), already);
     await costsNoMore(t, node);
@@ -67,9 +81,11 @@ for (const [propagation, enter] of [
   test.serial(`${title}: a kubelet directory bound on itself in the peer group of /`, async (t) => {
     await using node = await ScratchNode.installed({ propagation, enter });
     await node.shell(`mount --bind ${kubeletDirectory} ${kubeletDirectory}`);
+    const own = await entriesOfHostsOwn(node);
     await node.mustRun('prepare');
     t.is(await node.mustRun('prepare'), already);
-    await costsNoMore(t, node);
+    // Where nothing is shared with the rootfs, the directory stays in the peer group that it is in.
+    await costsNoMore(t, node, enter === 'attach' ? own : node.entriesPerVolume);
     await node.mustRun('teardown');
     t.is(node.entriesOf(kubeletDirectory).length, 1, 'not bound by us, not unmounted by us');
   });
@@ -145,9 +161,9 @@ for (const [propagation, enter] of [
   });
 }
 
-for (const enter of ['namespace', 'chroot'] as const) {
+for (const enter of enterModes) {
   test.serial(
-    `${enter}: live node, / shared: volumes from before are in the rootfs, and go when the host unmounts them`,
+    `${enter}: live node, / shared: volumes from before stay, and go when the host unmounts them`,
     async (t) => {
       await using node = await ScratchNode.installed({ enter });
       const old = await node.mountGlusterfs('old');
@@ -157,16 +173,14 @@ for (const enter of ['namespace', 'chroot'] as const) {
       await costsNoMore(t, node);
       await node.shell(`umount ${old}; rmdir ${old}`);
       t.is(node.entriesOf(old).length, 0);
-      // By a rootfs on the host it is held in the peer group in which others mount; else it gets one of its own.
-      if (enter === 'namespace') t.regex(await node.mustRun('prepare'), /^made a mount namespace for /m);
       t.is(await node.mustRun('prepare'), already);
       await costsNoMore(t, node);
     },
   );
 }
 
-test.serial('live node, / private: refused with what to do, and the volume stays', async (t) => {
-  await using node = await ScratchNode.installed({ propagation: 'private' });
+test.serial('chroot: live node, / private: refused with what to do, and the volume stays', async (t) => {
+  await using node = await ScratchNode.installed({ propagation: 'private', enter: 'chroot' });
   const old = await node.mountGlusterfs('old');
   const { status, stderr } = await node.mounter('prepare');
   t.is(status, 2);
@@ -180,18 +194,45 @@ test.serial('live node, / private: refused with what to do, and the volume stays
   t.is(node.entriesOf(old).length, node.entriesPerVolume);
 });
 
-test.serial(
-  'live node, kubelet directory bound in the peer group of /: unmounting a volume leaves no hidden one',
-  async (t) => {
-    await using node = await ScratchNode.installed();
-    await node.shell(`mount --bind ${kubeletDirectory} ${kubeletDirectory}`);
-    const old = await node.mountGlusterfs('old');
-    await node.mustRun('prepare');
-    t.is(await node.mustRun('prepare'), already);
-    await node.shell(`umount ${old}; rmdir ${old}`);
-    t.is(node.entriesOf(old).length, 0);
-  },
-);
+test.serial('attach: live node, / private: nothing of it needs to be shared', async (t) => {
+  await using node = await ScratchNode.installed({ propagation: 'private', enter: 'attach' });
+  const old = await node.mountGlusterfs('old');
+  await node.mustRun('prepare');
+  t.is(await node.mustRun('prepare'), already);
+  t.is(node.entriesOf(old).length, 1);
+  t.deepEqual(
+    node.mountinfo().filter(({ peerGroup }) => peerGroup !== undefined),
+    [],
+  );
+  await costsNoMore(t, node);
+});
+
+for (const enter of enterModes) {
+  test.serial(
+    `${enter}: live node, kubelet directory bound in the peer group of /: unmounting a volume leaves no hidden one`,
+    async (t) => {
+      await using node = await ScratchNode.installed({ enter });
+      await node.shell(`mount --bind ${kubeletDirectory} ${kubeletDirectory}`);
+      const old = await node.mountGlusterfs('old');
+      await node.mustRun('prepare');
+      t.is(await node.mustRun('prepare'), already);
+      await node.shell(`umount ${old}; rmdir ${old}`);
+      t.is(node.entriesOf(old).length, 0);
+    },
+  );
+}
+
+test.serial('attach: prepare, mounts and teardown leave the kubelet directory as it was', async (t) => {
+  await using node = await ScratchNode.installed({ enter: 'attach' });
+  const around = () =>
+    node.mountinfo().filter(({ mountPoint }) => /^\/(var|home)(\/|$)|^\/$/.test(mountPoint));
+  const before = around();
+  await node.mustRun('prepare');
+  t.deepEqual(around(), before, 'no entry more, no peer group, no other option');
+  await costsNoMore(t, node);
+  await node.mustRun('teardown');
+  t.deepEqual(around(), before);
+});
 
 test.serial('eight prepares at once do it once', async (t) => {
   await using node = await ScratchNode.installed();
@@ -295,9 +336,9 @@ test.serial('teardown refuses while volumes are mounted, and unmounts them when 
 });
 
 test.serial(
-  'teardown leaves a kubelet directory with other mounts as it is, and takes it back later',
+  'chroot: teardown leaves a kubelet directory with other mounts as it is, and takes it back later',
   async (t) => {
-    await using node = await ScratchNode.prepared();
+    await using node = await ScratchNode.prepared({ enter: 'chroot' });
     await node.shell(`mkdir ${kubeletDirectory}/token; mount -t tmpfs token ${kubeletDirectory}/token`);
     t.regex(await node.mustRun('teardown'), /left \/var\/lib\/kubelet as it is/);
     t.is(await node.shell(`findmnt -no SOURCE ${kubeletDirectory}/token`), 'token\n');
