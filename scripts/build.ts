@@ -3,16 +3,18 @@ import { toJsonSchema } from '@valibot/to-json-schema';
 import { execa } from 'execa';
 import { manifestSchema } from '../src/rootfs/manifest.ts';
 import { buildFront } from './front.ts';
-import { distDirectory, frontExecutable, mounterExecutable, repository } from './paths.ts';
+import { buildGuard } from './guard.ts';
+import { distDirectory, frontExecutable, guardFile, mounterExecutable, repository } from './paths.ts';
 
 /**
- * `npm run build`: dist/mounter, one self-contained executable, which has dist/mounter-front in it; and the
- * manifest's JSON schema.
+ * `npm run build`: dist/mounter, one self-contained executable, which has dist/mounter-front and
+ * dist/glusterfs-guard in it; and the manifest's JSON schema.
  *
  * The runtime must take nothing from where it is called: no .env, no bunfig.toml.
  */
 mkdirSync(distDirectory, { recursive: true });
 await buildFront();
+await buildGuard();
 // bun writes in place; a running dist/mounter keeps its file when the new one comes by rename.
 const unfinished = `${mounterExecutable}.new`;
 await execa(
@@ -33,6 +35,7 @@ await execa(
     '--asset-naming=[name]',
     'src/main.ts',
     frontExecutable,
+    guardFile,
     '--outfile',
     unfinished,
   ],
@@ -42,7 +45,7 @@ forgetRuntimeVariables(unfinished);
 renameSync(unfinished, mounterExecutable);
 const schema = toJsonSchema(manifestSchema, { errorMode: 'ignore' });
 writeFileSync(`${distDirectory}/rootfs-manifest.schema.json`, `${JSON.stringify(schema, undefined, 2)}\n`);
-console.log('built dist/mounter and dist/mounter-front');
+console.log('built dist/mounter, dist/mounter-front and dist/glusterfs-guard');
 
 /**
  * The runtime in the executable obeys variables of its environment: it would run another program text before

@@ -8,3 +8,5 @@ export const cacheDirectory = `${repository}/.cache`;
 export const mounterExecutable = `${distDirectory}/mounter`;
 /** The small executable that the compiled one has in it, and places as kubelet's mounter. */
 export const frontExecutable = `${distDirectory}/mounter-front`;
+/** What the compiled one lays into a rootfs in the place of glusterfs. */
+export const guardFile = `${distDirectory}/glusterfs-guard`;

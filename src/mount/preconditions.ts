@@ -1,18 +1,25 @@
 import { MounterError } from '../errors.ts';
 import { exitCode } from '../exit-codes.ts';
-import { isSameFile } from '../host/host.ts';
+import { guardedProgram } from '../guard/guarded-program.ts';
+import { type Host, isSameFile } from '../host/host.ts';
 import { requireRootfs, rootfsEntry } from '../rootfs/enter.ts';
 import type { MountContext } from './context.ts';
 
 /** What has to be there before a helper can run. */
 
 /** @throws MounterError (system, or 126) when the rootfs or the helper in it can't be used. */
-export function checkHelper(path: string, { host, layout }: MountContext): void {
+export function checkHelper(path: string, { host, layout, manifest }: MountContext): void {
   requireRootfs(host, layout);
   const helper = host.stat(`${layout.rootfs}${path}`);
   const ours = ['/proc/self/exe', layout.executable];
   if (ours.some((own) => isSameFile(helper, host.stat(own)))) throw isOurselves(`${layout.rootfs}${path}`);
-  if (helper?.kind === 'file' && helper.isExecutable) return;
+  if (helper?.kind === 'file' && helper.isExecutable) {
+    const isGlusterfs = Object.values(manifest.filesystems).some(
+      (filesystem) => filesystem.helper === path && filesystem.kind === 'glusterfs',
+    );
+    if (isGlusterfs) requireGuard(layout.rootfs, host);
+    return;
+  }
   throw new MounterError(
     helper === undefined
       ? 'the mount helper is missing in the rootfs'
@@ -24,6 +31,17 @@ export function checkHelper(path: string, { host, layout }: MountContext): void 
       hint: 'install a rootfs that has it: mounter install SOURCE',
     },
   );
+}
+
+/** A GlusterFS server chooses code, commands and files of its clients: see src/guard. */
+function requireGuard(rootfs: string, host: Host): void {
+  if (host.readLink(`${rootfs}${guardedProgram}`) !== undefined) return;
+  throw new MounterError('the glusterfs of the rootfs is not guarded from its servers', {
+    subject: rootfs,
+    status: exitCode.system,
+    errorClass: 'node',
+    hint: 'run mounter prepare',
+  });
 }
 
 /** The host's helper may be this executable; the rootfs's never, or it would call itself for ever. */

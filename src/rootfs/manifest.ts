@@ -139,6 +139,11 @@ export type Filesystem = v.InferOutput<typeof filesystem>;
 export type ManifestMount = v.InferOutput<typeof mount>;
 export type DebianPackage = v.InferOutput<typeof debianPackage>;
 
+/** Whether a node with these settings mounts GlusterFS. */
+export function hasGlusterfs({ filesystems }: Pick<Manifest, 'filesystems'>): boolean {
+  return Object.values(filesystems).some(({ kind }) => kind === 'glusterfs');
+}
+
 /**
  * The manifest in `text`.
  * @param path where the text came from, for messages only.

@@ -10,6 +10,7 @@ import {
   rmSync,
 } from 'node:fs';
 import { basename, dirname } from 'node:path';
+import { isGuardPlaced, placeGuard } from '../guard/place.ts';
 import { writeAtomically } from '../host/files.ts';
 import type { Host } from '../host/host.ts';
 import { type MountEntry, readMountinfo } from '../host/mountinfo.ts';
@@ -18,7 +19,7 @@ import { wantedWay } from './enter.ts';
 import { planExecutableHome, planHome } from './home-mount.ts';
 import { failuresDirectory, type Layout, targetLocksFile } from './layout.ts';
 import { isOnLocalFilesystem } from './local-filesystem.ts';
-import type { Manifest, ManifestMount } from './manifest.ts';
+import { hasGlusterfs, type Manifest, type ManifestMount } from './manifest.ts';
 import { applyActions, detachActions, type MountAction } from './mount-actions.ts';
 import { makeHostPath, makeMountPoint, observe } from './mount-points.ts';
 import { isInPlace } from './mount-states.ts';
@@ -63,10 +64,18 @@ export async function prepareRootfs(
   const done = [...closeVersions(layout)];
   done.push(...(await applyActions(planHomeOf(context, readMountinfo(host)))));
   done.push(...writeStartStatd(context));
+  if (hasGlusterfs(manifest)) done.push(...(await guardGlusterfs(root, host)));
   const layMounts = wantedWay(manifest, host) === 'chroot' ? layOnHost : layInNamespaces;
   done.push(...(await layMounts(root, context)));
   done.push(...makeResolvConf(root, context));
   return done;
+}
+
+/** A glusterfs that does not run with it does not run: NFS does. */
+async function guardGlusterfs(root: string, host: Host): Promise<readonly string[]> {
+  const { done, failure } = await placeGuard(root, host);
+  if (failure === undefined) return done;
+  return [...done, `which does not run with its guard, so that GlusterFS can not be mounted: ${failure}`];
 }
 
 /** What home itself has to be. */
@@ -167,8 +176,9 @@ function removeUnfinished(path: string): void {
 
 /** Whether every mount of the manifest is in place for `root`, and its start-statd. */
 export async function isPrepared(root: string, context: PrepareContext): Promise<boolean> {
-  const { host } = context;
+  const { host, manifest } = context;
   if (planHomeOf(context, readMountinfo(host)).length > 0) return false;
+  if (hasGlusterfs(manifest) && !(await isGuardPlaced(root))) return false;
   return isInPlace(root, mountsSeen(context), context);
 }
 

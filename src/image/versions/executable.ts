@@ -10,6 +10,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { basename } from 'node:path';
+import { embeddedFile } from '../../host/embedded-file.ts';
 import type { Layout } from '../../rootfs/layout.ts';
 
 /**
@@ -25,7 +26,7 @@ const ownFile = '/proc/self/exe';
  * @returns what was placed; nothing that is in place already, or when this is no compiled executable.
  */
 export async function placeExecutables(executable: string, layout: Layout): Promise<readonly string[]> {
-  const front = await embeddedFront();
+  const front = await embeddedFile('mounter-front');
   if (front === undefined || !['mounter', 'mounter-full'].includes(basename(executable))) return [];
   const { fullExecutable, executable: frontExecutable } = layout;
   const placed: string[] = [];
@@ -58,15 +59,4 @@ function place(path: string, write: (unfinished: string) => void): void {
     rmSync(unfinished, { force: true });
     throw error;
   }
-}
-
-/** What we use of the Bun global. */
-interface BunRuntime {
-  readonly embeddedFiles: readonly { readonly name: string; bytes(): Promise<Uint8Array> }[];
-}
-
-/** @returns undefined on Node, which the unit tests run on. */
-async function embeddedFront(): Promise<Uint8Array | undefined> {
-  const bun = (globalThis as { readonly Bun?: BunRuntime }).Bun;
-  return bun?.embeddedFiles.find(({ name }) => name === 'mounter-front')?.bytes();
 }

@@ -1,9 +1,11 @@
 import { lstatSync, realpathSync, renameSync } from 'node:fs';
 import { MounterError } from '../../errors.ts';
 import { exitCode } from '../../exit-codes.ts';
+import { placeGuard, removeImagesGuardedProgram } from '../../guard/place.ts';
 import type { Host } from '../../host/host.ts';
 import { closeVersions } from '../../rootfs/close-versions.ts';
 import type { Layout } from '../../rootfs/layout.ts';
+import { hasGlusterfs, type Manifest } from '../../rootfs/manifest.ts';
 import { unlink } from '../../rootfs/namespace/pins.ts';
 import { withNodeLock } from '../../rootfs/node-lock.ts';
 import type { ImageContent } from '../content.ts';
@@ -113,6 +115,7 @@ async function unpack(
   await stage(content, tree, async (root) => {
     manifest = chooseManifest(request.manifest, root, layout, content.reference);
     await checkRootfs(root, manifest.manifest, host, content.reference);
+    await guardGlusterfs(root, manifest.manifest, host, content.reference);
     removeImagesResolvConf(root);
     // How it is entered is no matter of the image's.
     unlink(root);
@@ -136,6 +139,19 @@ function addVersion(
   if (aside !== undefined) removeTree(realpathSync(aside), host);
   done.push(`unpacked ${versionPath(layout, digest)}`);
   return manifest;
+}
+
+/** @throws MounterError (system) when the glusterfs of this rootfs does not run with its guard. */
+async function guardGlusterfs(root: string, manifest: Manifest, host: Host, subject: string): Promise<void> {
+  removeImagesGuardedProgram(root);
+  if (!hasGlusterfs(manifest)) return;
+  const { failure } = await placeGuard(realpathSync(root), host);
+  if (failure === undefined) return;
+  throw new MounterError(`the glusterfs of this rootfs can not be guarded from its servers: ${failure}`, {
+    subject,
+    status: exitCode.system,
+    hint: "install a rootfs of this machine's architecture with glibc 2.28 or newer, or take glusterfs out of filesystems of the manifest",
+  });
 }
 
 /**

@@ -1,4 +1,5 @@
 import { lstatSync } from 'node:fs';
+import { guardedProgram } from '../../guard/guarded-program.ts';
 import type { Host } from '../../host/host.ts';
 import { interruption } from '../../host/interruption.ts';
 import type { Manifest } from '../../rootfs/manifest.ts';
@@ -38,12 +39,22 @@ export async function failedTrials(
   for (const path of paths) {
     const argv = trialOf(root, path, manifest);
     if (argv === undefined) continue;
-    const outcome = await host.run({ argv: argvIn(root, argv, host), deadlineMs, terminateMs: 0 });
-    if (outcome.endedBy === 'deadline') failures.push(`${path} (no end after ${deadlineMs / 1000} s)`);
-    else if (outcome.endedBy === 'interrupt') throw interruption();
-    else if (outcome.status !== 0) failures.push(`${path} (${reason(outcome.status, outcome.output)})`);
+    const reason = await failedTrial(root, argv, host);
+    if (reason !== undefined) failures.push(`${path} (${reason})`);
   }
   return failures;
+}
+
+/** Why the program does not run in `root`, or undefined. @param argv as it is inside the rootfs. */
+export async function failedTrial(
+  root: string,
+  argv: readonly string[],
+  host: Host,
+): Promise<string | undefined> {
+  const outcome = await host.run({ argv: argvIn(root, argv, host), deadlineMs, terminateMs: 0 });
+  if (outcome.endedBy === 'deadline') return `no end after ${deadlineMs / 1000} s`;
+  if (outcome.endedBy === 'interrupt') throw interruption();
+  return outcome.status === 0 ? undefined : reason(outcome.status, outcome.output);
 }
 
 /**
@@ -57,8 +68,13 @@ export function trialOf(root: string, path: string, manifest: Manifest): readonl
   if (isKnown) return [path, '-V'];
   const resolved = resolveInRoot(root, path);
   const interpreter = resolved === undefined ? undefined : interpreterOf(root + resolved);
-  if (interpreter === undefined) return undefined;
+  if (interpreter === undefined) return isGuarded(root, path) ? [path, '-V'] : undefined;
   return interpreter.kind === 'elf' ? [interpreter.path, '--list', path] : [interpreter.path, '-c', ':'];
+}
+
+/** The guard is no program of the rootfs's ld.so; the glusterfs that it starts is. */
+function isGuarded(root: string, path: string): boolean {
+  return path.endsWith('/glusterfs') && resolveInRoot(root, guardedProgram) !== undefined;
 }
 
 function argvIn(root: string, argv: readonly string[], host: Host): readonly string[] {

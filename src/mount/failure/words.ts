@@ -95,6 +95,16 @@ const nfsWordings: readonly Wording[] = [
 /** The helper's own words, and those of the log file of the mount, which alone has the reason. */
 const glusterfsWordings: readonly Wording[] = [
   {
+    pattern: /\] 0-mounter: refused by mounter: /,
+    errorClass: 'policy',
+    source: 'src/guard/interpose.c (log_refusal)',
+  },
+  {
+    pattern: /unrecognized option '--guarded=|glusterfs: (it can not be guarded|the program that is guarded)/,
+    errorClass: 'node',
+    source: 'argp(3), of a glusterfs without its guard; src/guard/start.c, confine.c',
+  },
+  {
     pattern: /Invalid option|invalid argument|Invalid backup|^glusterfs: (unknown|invalid|unrecognized) /im,
     errorClass: 'bad-option',
     source:
