@@ -100,6 +100,12 @@ static __attribute__((noreturn)) void fail(const char *what) {
   _exit(NOT_CONFINED);
 }
 
+/* The name that ps(1) and the kernel's messages show: that of what was asked for, not of the link that led to it. */
+static void take_name(const char *path) {
+  const char *slash = strrchr(path, '/');
+  (void)prctl(PR_SET_NAME, slash == NULL ? path : slash + 1, 0, 0, 0);
+}
+
 /* In a user namespace the group may not exist, and without CAP_SETGID it can't be taken: the other rules hold. */
 static void take_own_group(void) { (void)syscall(__NR_setfsgid, OWN_GROUP); }
 
@@ -196,6 +202,7 @@ static void forbid_calls(void) {
 /* glibc gives a library's constructors what it gives to main, and main gets the same array. */
 __attribute__((constructor)) static void confine(int argc, char **argv) {
   if (argc > 1 && strncmp(argv[1], MARK, sizeof MARK - 1) == 0) argv[1] += sizeof MARK - 1;
+  if (argc > 0) take_name(argv[0]);
   (void)unsetenv("LD_PRELOAD");
   find_real_functions();
   take_own_group();

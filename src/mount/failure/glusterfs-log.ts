@@ -8,6 +8,9 @@ const maximumLines = 2;
 /** Of glusterfs's GF_ASSERT, which says nothing about a mount and much to whoever has a debugger. */
 const isNoise = /Assertion failed: To attach gdb/;
 
+/** Of src/guard/interpose.c. The domain is the guard's own: no server can write it into a line of glusterfs's. */
+const isRefusal = /^[^\]]*\] C \[[^\]]*\] 0-mounter: refused by mounter: /;
+
 /**
  * The last lines in which the mount's log file names an error, newline-terminated, of this call alone: often
  * the only place that has the reason.
@@ -40,8 +43,14 @@ export function errorLines(log: string, sinceMs: number): string {
     const [, date, time] = /^\[(\d{4}-\d\d-\d\d) (\d\d:\d\d:\d\d)[^\]]*\] [AECM] \[/.exec(line) ?? [];
     return date !== undefined && Date.parse(`${date}T${time}Z`) >= sinceMs - 1000 && !isNoise.test(line);
   });
-  return found
-    .slice(-maximumLines)
+  return telling(found)
     .map((line) => `${line}\n`)
     .join('');
+}
+
+/** The last ones, and before them what the guard refused: glusterfs says much of what follows from that. */
+function telling(lines: readonly string[]): readonly string[] {
+  const last = lines.slice(-maximumLines);
+  const refused = lines.find((line) => isRefusal.test(line));
+  return refused === undefined || last.includes(refused) ? last : [refused, ...last.slice(1)];
 }

@@ -95,7 +95,7 @@ const nfsWordings: readonly Wording[] = [
 /** The helper's own words, and those of the log file of the mount, which alone has the reason. */
 const glusterfsWordings: readonly Wording[] = [
   {
-    pattern: /\] 0-mounter: refused by mounter: /,
+    pattern: /^\[[^\]]*\] C \[[^\]]*\] 0-mounter: refused by mounter: /m,
     errorClass: 'policy',
     source: 'src/guard/interpose.c (log_refusal)',
   },
