@@ -13,9 +13,9 @@ import {
 import { dirname } from 'node:path';
 import { MounterError } from '../errors.ts';
 import { exitCode } from '../exit-codes.ts';
+import { programDirectories } from '../host/child-environment.ts';
 import { embeddedFile } from '../host/embedded-file.ts';
 import type { Host } from '../host/host.ts';
-import { programDirectories } from '../host/programs.ts';
 import { isErrnoException } from '../host/system-error.ts';
 import { resolveInRoot } from '../image/versions/resolve-in-root.ts';
 import { failedTrial } from '../image/versions/trial.ts';

@@ -132,10 +132,7 @@ for (const { title, volfile } of attacks.filter(({ isDone }) => isDone)) {
   });
 }
 
-const bySocket = client(
-  'option transport-type unix',
-  'option transport.socket.connect-path /run/node.sock',
-);
+const bySocket = client('option transport-type unix', 'option transport.socket.connect-path /run/node.sock');
 
 for (const [title, isGuarded] of [
   ['a socket of the node by its path is not connected to', true],
