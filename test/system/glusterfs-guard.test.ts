@@ -18,7 +18,7 @@ import { installedMounter, mounterHome, type ScratchNode } from '../fixtures/nam
 
 /** A GlusterFS server chooses neither code nor commands, files or sockets of the node: src/guard. */
 
-const modes: readonly EnterMode[] = ['namespace', 'chroot'];
+const modes: readonly EnterMode[] = ['attach', 'chroot'];
 
 /** On the host; in every rootfs /var/log/glusterfs, which a daemon can write to. */
 const logDirectory = '/var/log/containerized-mounter/glusterfs';

@@ -11,7 +11,7 @@ const places = (mounts: readonly ManifestMount[]) => mounts.map(({ rootfs }) => 
 test('no view has the directory that holds the Pods’ volumes', (t) => {
   t.true(shipped.some(({ propagation }) => propagation === 'shared'));
   for (const view of ['services', 'helpers'] as const) {
-    const mounts = mountsOfView(view, shipped, layout);
+    const mounts = mountsOfView(view, shipped);
     t.deepEqual(
       mounts.filter(({ propagation }) => propagation === 'shared'),
       [],
@@ -21,7 +21,7 @@ test('no view has the directory that holds the Pods’ volumes', (t) => {
 });
 
 test('services: all else that the manifest has, and the start-statd that starts daemons', (t) => {
-  const mounts = mountsOfView('services', shipped, layout);
+  const mounts = mountsOfView('services', shipped);
   t.deepEqual(
     mounts,
     shipped.filter(({ propagation }) => propagation !== 'shared'),
@@ -29,10 +29,10 @@ test('services: all else that the manifest has, and the start-statd that starts 
   t.is(mounts.at(-1)?.host, layout.startStatd);
 });
 
-test('helpers: of what ships nothing but the start-statd that asks for daemons', (t) => {
-  t.deepEqual(mountsOfView('helpers', shipped, layout), [
+test('helpers: of what ships nothing but our start-statd', (t) => {
+  t.deepEqual(mountsOfView('helpers', shipped), [
     {
-      host: layout.startStatdOfHelpers,
+      host: layout.startStatd,
       rootfs: manifest.daemons.startStatd,
       type: 'bind',
       access: 'rw',
@@ -64,6 +64,6 @@ test('helpers have what an operator adds, unless it leads to the host or to daem
     '/var/lib/nfs/rpc_pipefs',
     '/var/log/glusterfs/old',
   ];
-  const seen = mountsOfView('helpers', added.map(own), layout);
+  const seen = mountsOfView('helpers', added.map(own));
   t.deepEqual(places(seen), ['/etc/krb5.keytab', '/etc/hosts', '/procedures', '/var/lib/nfsd']);
 });
