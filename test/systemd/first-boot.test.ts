@@ -113,13 +113,18 @@ test.serial("no daemon is in kubelet's control group, nor in the scope of a moun
   t.is(theDaemon(t, 'rpcbind')?.unit, 'containerized-mounter-rpcbind.service');
   t.is(theDaemon(t, 'rpc.statd')?.unit, 'containerized-mounter-statd.service');
   // By its unit it has no mount namespace of its own: that of the rootfs, or the host's.
-  const expected =
-    entriesPerVolume === 1
-      ? statSync(`${home}/rootfs/.mounter-namespace`).ino
-      : statSync('/proc/1/ns/mnt').ino;
-  for (const { pid } of daemons()) t.is(statSync(`/proc/${pid}/ns/mnt`).ino, expected);
+  const isAttached = entriesPerVolume === 1;
+  const expected = statSync(
+    isAttached ? `${home}/rootfs/.mounter-namespaces/services` : '/proc/1/ns/mnt',
+  ).ino;
   const gluster = daemons().filter(({ name }) => name.startsWith('gluster'));
   t.true(gluster.length > 0);
+  for (const { pid, name } of daemons()) {
+    const { ino } = statSync(`/proc/${pid}/ns/mnt`);
+    // A volume's daemon has the one that its call has mounted in.
+    if (isAttached && name.startsWith('gluster')) t.not(ino, expected);
+    else t.is(ino, expected);
+  }
   for (const { pid, unit } of gluster) t.is(unit, `containerized-mounter-glusterfs-${pid}.scope`);
 });
 

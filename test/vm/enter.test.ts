@@ -20,7 +20,7 @@ test.afterEach.always(unmountAll);
 
 test.after.always(() => server.close());
 
-const entries = { chroot: 2, namespace: 1 } as const;
+const entries = { chroot: 2, attach: 1 } as const;
 
 async function works(t: ExecutionContext, target: string): Promise<void> {
   await writeFile(`${target}/file`, target);
@@ -48,7 +48,7 @@ test.serial('a node that allows no mount namespaces is told so, and goes on with
   await installAndPrepare('chroot');
   const limit = '/proc/sys/user/max_mnt_namespaces';
   const before = await readFile(limit, 'utf8');
-  await setEnter(home, 'namespace');
+  await setEnter(home, 'attach');
   await writeFile(limit, '0');
   try {
     const { status, output } = await mounter('prepare');

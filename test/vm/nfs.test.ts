@@ -207,8 +207,13 @@ test.serial(
   async (t) => {
     const target = await newTarget();
     await mountNfs(`${server.address}:/srv/vol1`, target, 'vers=4.2');
-    const helper = ['mount.nfs', `${server.address}:/srv/vol2`, target, '-o', 'vers=4.2'];
-    t.is((await mounter('exec', '--', ...helper)).status, 0);
+    // As the helper alone would do; in its view the target is not there where a mount is attached.
+    const chroot = ['chroot', `${home}/rootfs`, '/sbin/mount.nfs'];
+    if (entriesPerVolume === 2)
+      t.is(
+        (await execa('env', [...chroot, `${server.address}:/srv/vol2`, target, '-o', 'vers=4.2'])).exitCode,
+        0,
+      );
     t.is((await entriesOf(target)).length, entriesPerVolume);
     const call = await mountNfs(`${server.address}:/srv/vol2`, target, 'vers=4.2');
     t.is(call.status, 32);
