@@ -67,6 +67,8 @@ export interface ProcessInformation {
   readonly pid: number;
   /** Its program's, of which the kernel keeps 15 bytes; a process can call itself what it likes. */
   readonly name: string;
+  /** What it executes, as it is called in its mount namespace; an interpreter where that is a script. */
+  readonly executable: string | undefined;
   /**
    * The root directory, as it is called in the process's mount namespace: words alone, for a process can make itself
    * a directory of that name. Undefined for zombies, where only root may see it, and in a user namespace other than

@@ -55,6 +55,7 @@ function informationOn(pids: readonly number[]): readonly ProcessInformation[] {
       {
         pid,
         name,
+        executable: linkOf(`/proc/${pid}/exe`),
         root: isOurs ? linkOf(`/proc/${pid}/root`) : undefined,
         mountNamespace: isOurs ? linkOf(`/proc/${pid}/ns/mnt`) : undefined,
         isInOurNetwork: network !== undefined && linkOf(`/proc/${pid}/ns/net`) === network,

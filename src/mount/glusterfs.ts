@@ -1,6 +1,7 @@
 import { MounterError } from '../errors.ts';
 import { exitCode } from '../exit-codes.ts';
 import type { Host } from '../host/host.ts';
+import { glusterfsPrograms, isProgram } from '../host/process-name.ts';
 import { processesInAny } from '../rootfs/root-processes.ts';
 import { lastOption, parseOptions } from './options.ts';
 import type { MountRequest } from './request.ts';
@@ -107,7 +108,7 @@ export interface GlusterfsDaemon {
  * is asked for: that of a stranger's process may keep us waiting for ever.
  */
 export function glusterfsDaemons(host: Host, directories: readonly string[]): readonly GlusterfsDaemon[] {
-  const named = host.processes().filter(({ name }) => name === 'glusterfs' || name === 'glusterfsd');
+  const named = host.processes().filter((process) => isProgram(process, glusterfsPrograms));
   return processesInAny(host, directories, named).flatMap(({ pid }) => {
     const target = commandLineOf(host, pid).at(-1);
     return target === undefined ? [] : [{ pid, target }];

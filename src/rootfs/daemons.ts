@@ -1,5 +1,5 @@
 import type { Host, ProcessInformation } from '../host/host.ts';
-import { isNamed } from '../host/process-name.ts';
+import { glusterfsPrograms, isProgram } from '../host/process-name.ts';
 import type { NodeSettings } from './manifest.ts';
 import { processesInAny } from './root-processes.ts';
 
@@ -25,12 +25,12 @@ export function rootfsProcesses(
 }
 
 /** By the name of its program. */
-export function roleOf({ name }: ProcessInformation, { daemons }: NodeSettings): RootfsProcess['role'] {
-  if (isNamed(name, [baseName(daemons.rpcbind.path)])) return 'rpcbind';
-  if (isNamed(name, [baseName(daemons.statd.path)])) return 'statd';
+export function roleOf(process: ProcessInformation, { daemons }: NodeSettings): RootfsProcess['role'] {
+  if (isProgram(process, [baseName(daemons.rpcbind.path)])) return 'rpcbind';
+  if (isProgram(process, [baseName(daemons.statd.path)])) return 'statd';
   // Tells silent servers of a reboot for 15 minutes.
-  if (name === 'sm-notify') return 'sm-notify';
-  return name === 'glusterfs' || name === 'glusterfsd' ? 'glusterfs' : 'other';
+  if (isProgram(process, ['sm-notify'])) return 'sm-notify';
+  return isProgram(process, glusterfsPrograms) ? 'glusterfs' : 'other';
 }
 
 function baseName(path: string): string {

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import test from 'ava';
-import { isNamed } from '../../../src/host/process-name.ts';
+import { isNamed, isProgram } from '../../../src/host/process-name.ts';
 import { isRoots, ownAncestry, processes, processesNamed } from '../../../src/host/processes.ts';
 
 const source = join(import.meta.dirname, '../../../src');
@@ -64,6 +64,7 @@ test('a process is told by what the kernel knows of it', async (t) => {
       {
         pid: child.pid,
         name: 'sleep',
+        executable: readlinkSync(`/proc/${child.pid}/exe`),
         root: '/',
         mountNamespace: readlinkSync('/proc/self/ns/mnt'),
         isInOurNetwork: true,
@@ -82,6 +83,18 @@ test('of a long name the kernel keeps 15 bytes', (t) => {
   t.true(isNamed('containerized-m', ['containerized-mounter']));
   t.false(isNamed('containerized', ['containerized-mounter']));
   t.false(isNamed(undefined, ['x']));
+});
+
+test('a program is known by its file too, whatever the process is called', (t) => {
+  const [process] = processes();
+  if (process === undefined) throw new Error('no process');
+  const running = (name: string, executable: string | undefined) =>
+    isProgram({ ...process, name, executable }, ['glusterfs', 'glusterfsd']);
+  t.true(running('glusterfs', undefined));
+  t.true(running('.other', '/usr/sbin/glusterfsd'));
+  t.true(running('.other', '/usr/sbin/glusterfsd (deleted)'));
+  t.false(running('mount.glusterfs', '/usr/bin/dash'));
+  t.false(running('.other', '/usr/sbin/glusterfsd/x'));
 });
 
 test('our own ancestry begins with us and ends with nobody', (t) => {

@@ -18,7 +18,7 @@ function running(
 ): ProcessInformation {
   if (socket !== undefined) host.links.set(`/proc/${pid}/fd/5`, `socket:[${socket}]`);
   host.links.set(`/proc/${pid}/fd/0`, '/dev/null');
-  return { pid, name, root, mountNamespace: ownMounts, isInOurNetwork: true };
+  return { pid, name, executable: undefined, root, mountNamespace: ownMounts, isInOurNetwork: true };
 }
 
 const ownRoot = layout.rootfs;

@@ -27,6 +27,7 @@ function node(): HostModel {
 const process = (pid: number, root: string | undefined, mountNamespace: string): ProcessInformation => ({
   pid,
   name: 'x',
+  executable: undefined,
   root,
   mountNamespace,
   isInOurNetwork: true,

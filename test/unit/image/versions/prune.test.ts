@@ -42,7 +42,13 @@ test('what prepare did not mount is somebody else’s', (t) => {
 });
 
 test('processes by the name an operator knows', (t) => {
-  const process = { pid: 7, root: '/', mountNamespace: 'mnt:[1]', isInOurNetwork: true };
+  const process = {
+    pid: 7,
+    executable: undefined,
+    root: '/',
+    mountNamespace: 'mnt:[1]',
+    isInOurNetwork: true,
+  };
   t.is(describeProcess({ ...process, name: 'rpc.statd' }), 'rpc.statd (process 7)');
   t.is(describeProcess({ ...process, name: '\u001b[2J' }), '\\x1b[2J (process 7)');
 });
