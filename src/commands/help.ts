@@ -97,7 +97,8 @@ ended and tried again, some times. SOURCE is one of
                            A helper that the host has is left alone. With SOURCE, or without
       --remove-helpers     take these links away again
       --directory DIR      for them, instead of the first of /sbin, /sbin/fs.d, /sbin/fs that is writable
-      --into DIR           unpack any image to DIR, new or empty, and nothing else
+      --into DIR           unpack any image to DIR, new or empty, and nothing else. DIR is as open as the image has
+                           it; directories above it that are missing are made for root alone
       --platform linux/ARCH[/VARIANT]   of an image for several; this machine's if left out
       --mirror HOST=URL    ask there first for what is at HOST; may be repeated
       --ca-file FILE       PEM certificates to trust besides the system's
