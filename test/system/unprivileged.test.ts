@@ -1,6 +1,6 @@
 import { rmSync, statSync } from 'node:fs';
 import test from 'ava';
-import { mount, newTarget, type Setting, setting } from '../fixtures/gluster-node.ts';
+import { mount, newTarget, setting } from '../fixtures/gluster-node.ts';
 import { installedMounter, mounterHome, type Ran, ScratchNode } from '../fixtures/namespace.ts';
 import { asNobody, blockingProcess, compileBlockingProcess } from '../fixtures/stranger.ts';
 
@@ -19,18 +19,32 @@ async function within(node: ScratchNode, argv: readonly string[]): Promise<Ran> 
   return node.run(['timeout', '-s', 'KILL', String(limitSeconds), installedMounter, ...argv]);
 }
 
-/** The shortest of a few, which load disturbs least. */
-async function mountMilliseconds({ node, source }: Setting): Promise<number> {
-  const target = await newTarget(node);
-  const all: number[] = [];
-  for (let count = 0; count < 7; count += 1) {
-    const began = performance.now();
-    const { status, stderr } = await mount(node, source, target);
-    all.push(performance.now() - began);
-    if (status !== 0) throw new Error(stderr);
-    await node.shell(`umount ${target}`);
-  }
-  return Math.min(...all);
+async function mountMilliseconds(node: ScratchNode, source: string, target: string): Promise<number> {
+  const began = performance.now();
+  const { status, stderr } = await mount(node, source, target);
+  const milliseconds = performance.now() - began;
+  if (status !== 0) throw new Error(stderr);
+  await node.shell(`umount ${target}`);
+  return milliseconds;
+}
+
+/**
+ * The shortest mount on each of the nodes, which load disturbs least: in turns, and again while the first node is
+ * the slower one by more than a fifth, for load comes and goes, and what a stranger costs stays.
+ */
+async function shortestMounts(
+  nodes: readonly [ScratchNode, ScratchNode],
+  source: string,
+): Promise<readonly [number, number]> {
+  const [slow, usual] = nodes;
+  const targets = [await newTarget(slow), await newTarget(usual)] as const;
+  let shortest = [Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY] as const;
+  for (let round = 0; round < 40 && (round < 8 || shortest[0] > 1.2 * shortest[1]); round += 1)
+    shortest = [
+      Math.min(shortest[0], await mountMilliseconds(slow, source, targets[0])),
+      Math.min(shortest[1], await mountMilliseconds(usual, source, targets[1])),
+    ];
+  return shortest;
 }
 
 for (const enter of [undefined, 'chroot'] as const) {
@@ -42,7 +56,6 @@ for (const enter of [undefined, 'chroot'] as const) {
       await using place = await setting(enter);
       const { node, source } = place;
       await node.mustRun(...startStatd);
-      const usual = await mountMilliseconds(place);
       const health = (await node.mounter('doctor')).status;
       await compileBlockingProcess(node);
       for (const name of names) await blockingProcess(node, name, 'nobody');
@@ -76,9 +89,14 @@ for (const enter of [undefined, 'chroot'] as const) {
       const failed = await mount(node, `${place.server.address}:nosuch`, await newTarget(node));
       t.not(failed.status, 0);
       await node.shell(`umount ${target}`);
-      const slowed = await mountMilliseconds(place);
+      // It shares the server, and sees no process of this one.
+      await using other = await ScratchNode.prepared({
+        enterNetwork: place.server.enter,
+        ...(enter === undefined ? {} : { enter }),
+      });
+      const [slowed, usual] = await shortestMounts([node, other], source);
       t.log(`a mount: ${usual.toFixed()} ms, with strangers ${slowed.toFixed()} ms`);
-      t.true(slowed <= usual * 1.2 + 20, `${slowed} ms instead of ${usual}`);
+      t.true(slowed <= usual * 1.2, `${slowed} ms instead of ${usual}`);
 
       // Those of the rootfs are ended and started again, and no stranger is.
       await node.shell('kill -STOP $(cat /run/rpc.statd.pid)');
