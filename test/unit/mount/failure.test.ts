@@ -300,6 +300,20 @@ test('of a log only glusterfs’s own lines of this call', (t) => {
   t.is(errorLines('', since), '');
 });
 
+test('what the guard refused a server is told before what glusterfs says of it', (t) => {
+  const line = (level: string, words: string) =>
+    `[2023-05-04 08:15:43.000000 +0000] ${level} [a.c:1:f] ${words}`;
+  const refusal = line('C', '0-mounter: refused by mounter: the volume asks to run a command: id');
+  const others = ['one', 'two', 'three'].map((words) => line('E', `0-parser: ${words}`));
+  const log = [refusal, ...others].join('\n');
+  t.is(errorLines(log, 0), `${refusal}\n${others[2]}\n`);
+  t.is(errorLines([...others, refusal].join('\n'), 0), `${others[2]}\n${refusal}\n`);
+  const forged = line('E', '0-parser: a volume of ] 0-mounter: refused by mounter: nothing');
+  t.is(errorLines([forged, ...others].join('\n'), 0), `${others[1]}\n${others[2]}\n`);
+  t.is(classOfWords('glusterfs', refusal), 'policy');
+  t.is(classOfWords('glusterfs', forged), undefined);
+});
+
 test('every class has a hint of one line that can be pasted, or none', (t) => {
   const silentOnes: readonly ErrorClass[] = ['policy', 'interrupted', 'internal'];
   for (const kind of ['nfs', 'glusterfs'] as const) {
