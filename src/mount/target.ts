@@ -80,40 +80,26 @@ async function openIn(
 /** A question to a filesystem that is alive takes milliseconds; to one whose server is far away, some more. */
 const answerMs = 2000;
 
-/** @throws MounterError (mount failure) for what can't be replaced, and is of no use. */
-async function isDeadMount(file: Descriptor, plan: MountPlan, { host }: MountContext): Promise<boolean> {
-  const { source, target } = plan;
-  switch (await host.isAlive(file, answerMs)) {
-    case 'alive':
-      return false;
-    case 'dead':
-      return true;
-    case 'stale':
-      throw ofNoUse(
-        plan,
-        'stale',
-        `${source} is mounted there already, and stale: its server does not know it any more`,
-      );
-    case 'silent':
-      throw new MounterError(
-        `${source} is mounted there already, and does not answer within ${answerMs / 1000} s`,
-        {
-          subject: target,
-          status: exitCode.mountFailure,
-          errorClass: 'server-silent',
-          hint: `see whether its server is up; umount -l ${target} takes it away`,
-        },
-      );
-  }
-}
-
-function ofNoUse({ target }: MountPlan, errorClass: 'stale', message: string): MounterError {
-  return new MounterError(message, {
-    subject: target,
-    status: exitCode.mountFailure,
-    errorClass,
-    hint: `umount -l ${target}, and mount again; exportfs -r on the server where the export was made anew`,
-  });
+/**
+ * Whether what is mounted there is of no use, and can be replaced. One whose server is silent goes on when that does.
+ * @throws MounterError (mount failure) for what is stale: Pods may still have it.
+ */
+async function isDeadMount(
+  file: Descriptor,
+  { source, target }: MountPlan,
+  { host }: MountContext,
+): Promise<boolean> {
+  const liveness = await host.isAlive(file, answerMs);
+  if (liveness !== 'stale') return liveness === 'dead';
+  throw new MounterError(
+    `${source} is mounted there already, and stale: its server does not know it any more`,
+    {
+      subject: target,
+      status: exitCode.mountFailure,
+      errorClass: 'stale',
+      hint: `umount -l ${target}, and mount again; exportfs -r on the server where the export was made anew`,
+    },
+  );
 }
 
 /**
