@@ -95,9 +95,15 @@ static int attach(const struct guarded_mount *mount) {
   return failed;
 }
 
+/* Of send(2) and recv(2), one after the other: what fails once need not fail again. */
+#define MAXIMUM_FAILURES 100
+
+/* What can't be told is as if we were not there: the end of the connection then says so. */
 static void report(int connection, int kind, int first, int second, int third) {
   const struct guard_report message = {kind, {first, second, third}};
-  (void)!send(connection, &message, sizeof message, MSG_NOSIGNAL);
+  for (int failures = 0; failures < MAXIMUM_FAILURES; failures++)
+    if (send(connection, &message, sizeof message, MSG_NOSIGNAL) >= 0 || errno == EPIPE) return;
+  (void)shutdown(connection, SHUT_RDWR);
 }
 
 /* Whatever has ended; the helper's own end is told. */
@@ -157,17 +163,21 @@ static void guard(const struct child *child, const struct guarded_mount *mount, 
   report(connection, GUARD_STARTED, spawned.pid, spawned.step, spawned.error);
   if (spawned.pid < 0) _exit(0);
   pid_t helper = spawned.pid;
-  for (;;) {
+  for (int failures = 0;;) {
     struct pollfd polled[] = {{.fd = connection, .events = POLLIN}, {.fd = children, .events = POLLIN}};
     struct signalfd_siginfo information;
-    if (poll(polled, 2, -1) < 0 && errno != EINTR) obey(GUARD_END, connection, helper, mount);
+    if (poll(polled, 2, -1) < 0 && errno != EINTR) {
+      if (++failures == MAXIMUM_FAILURES) obey(GUARD_END, connection, helper, mount);
+      continue;
+    }
     while (read(children, &information, sizeof information) > 0) continue;
     reap(connection, &helper);
     if (polled[0].revents == 0) continue;
     char order;
     ssize_t length = recv(connection, &order, 1, MSG_DONTWAIT);
-    if (length == 1) obey(order, connection, helper, mount);
-    else if (length == 0 || (errno != EAGAIN && errno != EINTR)) obey(GUARD_END, connection, helper, mount);
+    if (length == 1) failures = 0, obey(order, connection, helper, mount);
+    else if (length == 0 || errno == ECONNRESET || ++failures == MAXIMUM_FAILURES)
+      obey(GUARD_END, connection, helper, mount);
   }
 }
 

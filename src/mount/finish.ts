@@ -75,15 +75,20 @@ export async function attach(
   { guardian }: HelperSuccess,
   context: MountContext,
 ): Promise<readonly number[]> {
-  if (site.kind === 'chroot') return (await guardian?.release())?.daemons ?? [];
-  const { failure, daemons }: Left =
-    guardian === undefined
-      ? { failure: await context.host.attach(site), daemons: [] }
-      : await guardian.attach();
+  const { failure, daemons } = await finish(site, guardian, context);
   // Whoever ended the guardian, out of memory say, may have done so a moment after it was done.
   if (failure === undefined || (failure === 'ECONNRESET' && isMountedSince(plan, target, context)))
     return daemons;
   throw notAttached(plan, failure, context, target.file);
+}
+
+async function finish(
+  site: MountSite,
+  guardian: HelperSuccess['guardian'],
+  { host }: MountContext,
+): Promise<Left> {
+  if (guardian !== undefined) return site.kind === 'apart' ? guardian.attach() : guardian.release();
+  return { failure: site.kind === 'apart' ? await host.attach(site) : undefined, daemons: [] };
 }
 
 function notAttached(plan: MountPlan, code: string, { host }: MountContext, file: number): MounterError {
