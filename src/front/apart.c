@@ -21,8 +21,8 @@
 #define MOVE_MOUNT_T_EMPTY_PATH 0x40
 #endif
 
-/* Some directories and a log file that is mounted there. */
-static const char few[] = "mode=0755,size=64k,nr_inodes=64";
+/* As many directories as a path can name, and a log file that is mounted there. */
+static const char few[] = "mode=0755,size=64k,nr_inodes=4096";
 
 /* What daemons write beside their logs. */
 static const char scratch_options[] = "mode=0755,size=4m,nr_inodes=1024,uid=%u,gid=%u";
