@@ -61,15 +61,25 @@ static void kill_children(void) {
   for (int i = 0; i < 64 && pids[i] > 0; i++) (void)kill(pids[i], SIGKILL);
 }
 
-/* Ends what came of the helper: what a killed process leaves becomes a child of ours, until there is none. */
+static long now_ms(void) {
+  struct timespec now;
+  (void)clock_gettime(CLOCK_MONOTONIC, &now);
+  return now.tv_sec * 1000L + now.tv_nsec / 1000000;
+}
+
+/*
+ * Ends what came of the helper: what a killed process leaves becomes a child of ours, until there is none. To look for
+ * them takes the longer the more processes there are.
+ */
 static void end_descendants(void) {
-  const struct timespec moment = {.tv_nsec = 2 * 1000 * 1000};
-  for (int waited = 0; waited < PATIENCE_MS; waited += 2) {
+  long end_ms = now_ms() + PATIENCE_MS;
+  for (long pause_ms = 2; now_ms() < end_ms; pause_ms = pause_ms < 32 ? pause_ms * 2 : pause_ms) {
     kill_children();
     pid_t ended;
     while ((ended = waitpid(-1, NULL, WNOHANG)) > 0) continue;
     if (ended < 0 && errno == ECHILD) return;
-    (void)nanosleep(&moment, NULL);
+    const struct timespec pause = {.tv_nsec = pause_ms * 1000000};
+    (void)nanosleep(&pause, NULL);
   }
 }
 
