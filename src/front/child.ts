@@ -79,8 +79,8 @@ export function startChild(spawn: Spawn, inside: Inside | undefined): StartedChi
 /** `enum step` of spawn.h */
 const step = { fork: 1, surroundings: 2, enter: 3, execute: 4 } as const;
 
-/** The status of chroot(1) and nsenter(1) for what they can't do themselves. */
-const cannotEnter = { chroot: 125, namespace: 1, apart: 1 } as const;
+/** The status of chroot(1) and nsenter(1) for what they can't do themselves; no program does what `apart` takes. */
+const cannotEnter = { chroot: 125, namespace: 1, apart: 125 } as const;
 
 /**
  * Inside a rootfs as chroot(1) and nsenter(1) say it, whose words and statuses are known; on the host an error.

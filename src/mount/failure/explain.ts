@@ -121,7 +121,8 @@ function whatWasSeen(
   const { status } = outcome;
   // chroot(1) itself answers 125 to 127.
   if (status === 125) {
-    const hint = 'chroot(1) could not enter the rootfs; mounter mount must run as root';
+    const hint =
+      'the rootfs could not be entered: run mounter mount as root, in a container with all capabilities';
     return { errorClass: 'node', message, status: exitCode.system, hint };
   }
   if (status === exitCode.helperNotExecutable || status === exitCode.helperNotFound)
