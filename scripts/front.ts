@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { createHash, randomUUID } from 'node:crypto';
 import { mkdir, readdir, rename, rm, stat } from 'node:fs/promises';
 import { execa } from 'execa';
 import { ensureInstalled, fetchPoolFile } from './debian.ts';
@@ -28,14 +28,34 @@ const ownFlags = ['-std=gnu11', '-O2', '-Wall', '-Wextra', '-Werror'];
 
 const frontCache = `${cacheDirectory}/front`;
 
-/** Builds dist/mounter-front, with a compiler from Debian where the machine has none. */
-export async function buildFront(): Promise<void> {
+/** What is to run on the front's engine. */
+export interface FrontProgram {
+  /** The module that it begins with. */
+  readonly entry: string;
+  /** The executable. */
+  readonly output: string;
+  /** Of gcc. */
+  readonly flags: readonly string[];
+}
+
+const front: FrontProgram = {
+  entry: `${repository}/src/front/main.ts`,
+  output: frontExecutable,
+  flags: ['-static', '-s', '-Wl,--gc-sections'],
+};
+
+/** Builds dist/mounter-front, or a test's program, with a compiler from Debian where the machine has none. */
+export async function buildFront({ entry, output, flags }: FrontProgram = front): Promise<void> {
   await ensureInstalled(['gcc', 'libc6-dev', 'xz-utils']);
   const engine = await buildQuickjs();
-  const chunks = `${frontCache}/chunks.${process.pid}`;
-  const unfinished = `${frontExecutable}.${process.pid}`;
+  const chunks = `${frontCache}/chunks.${randomUUID()}`;
+  const unfinished = `${output}.${process.pid}`;
   try {
-    await execa(`${repository}/node_modules/.bin/bun`, [`${repository}/scripts/front/bundle.ts`, chunks]);
+    await execa(`${repository}/node_modules/.bin/bun`, [
+      `${repository}/scripts/front/bundle.ts`,
+      entry,
+      chunks,
+    ]);
     const files = (await readdir(chunks)).map((name) => `${chunks}/${name}`);
     await execa(engine.compiler, files, { stdout: { file: `${chunks}/chunks.h` } });
     const sources = ['engine', 'system-calls', 'spawn', 'guardian', 'apart'].map(
@@ -43,9 +63,7 @@ export async function buildFront(): Promise<void> {
     );
     await gcc(
       ...ownFlags,
-      '-static',
-      '-s',
-      '-Wl,--gc-sections',
+      ...flags,
       ...engine.flags,
       '-I',
       chunks,
@@ -55,7 +73,7 @@ export async function buildFront(): Promise<void> {
       ...engine.objects,
       '-lm',
     );
-    await rename(unfinished, frontExecutable);
+    await rename(unfinished, output);
   } finally {
     await rm(chunks, { recursive: true, force: true });
     await rm(unfinished, { force: true });

@@ -1,6 +1,7 @@
 /**
- * `bun scripts/front/bundle.ts DIRECTORY`: src/front/main.ts and what it imports as ES modules for QuickJS, in
- * DIRECTORY: main.js and the chunks that import() loads when they are needed. bun's command line has no plugins.
+ * `bun scripts/front/bundle.ts ENTRY DIRECTORY`: ENTRY, such as src/front/main.ts, and what it imports as ES modules
+ * for QuickJS, in DIRECTORY: main.js and the chunks that import() loads when they are needed. bun's command line has
+ * no plugins.
  */
 import { readFile } from 'node:fs/promises';
 import { repository } from '../paths.ts';
@@ -44,14 +45,14 @@ const nodeFs: Plugin = {
 
 const bundler = (globalThis as unknown as { readonly Bun: Bundler }).Bun;
 const { outputs } = await bundler.build({
-  entrypoints: [`${repository}/src/front/main.ts`],
-  outdir: process.argv[2] ?? '',
+  entrypoints: [process.argv[2] ?? ''],
+  outdir: process.argv[3] ?? '',
   target: 'bun',
   format: 'esm',
   splitting: true,
   minify: true,
   external: ['system-calls'],
-  naming: { entry: '[name].js', chunk: '[name]-[hash].js' },
+  naming: { entry: 'main.js', chunk: '[name]-[hash].js' },
   plugins: [nodeFs],
 });
 for (const output of outputs) refuseOthers(output.path, await output.text());

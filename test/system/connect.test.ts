@@ -1,8 +1,8 @@
 import test from 'ava';
 import { execa } from 'execa';
-import { repository } from '../../scripts/paths.ts';
+import { frontProgram } from '../fixtures/front-program.ts';
 
-/** The same attempts by the executable's engine and by Node, in a network namespace made for them. */
+/** What comes of a connection, by the front's own system calls, in a network namespace made for it. */
 const setUp = `set -eu
 ip link set lo up
 ip link add v0 type veth peer name v1
@@ -32,22 +32,14 @@ const attempts: readonly (readonly [expected: string, ...words: string[]])[] = [
   ['unknown', 'nonsense', '2049', '1000'],
 ];
 
-for (const [engine, program] of [
-  ['the executable’s engine', `${repository}/node_modules/.bin/bun`],
-  ['Node', process.execPath],
-] as const) {
-  test(`what comes of a connection, by ${engine}`, async (t) => {
-    const lines = attempts.map(([, ...words]) => `"$1" "$2" ${words.join(' ')}; echo`);
-    const fixture = `${repository}/test/fixtures/connect.ts`;
-    const inner = ['sh', '-c', lines.join('\n'), 'sh', program, fixture];
-    const { stdout } = await execa(
-      'unshare',
-      ['--net', 'sh', '-c', setUp, 'sh', process.execPath, ...inner],
-      { stdin: 'ignore' },
-    );
-    t.deepEqual(
-      stdout.split('\n'),
-      attempts.map(([expected]) => expected),
-    );
+test('what comes of a connection: open, refused, no route, silent, given up', async (t) => {
+  const lines = attempts.map(([, ...words]) => `"$1" ${words.join(' ')}`);
+  const inner = ['sh', '-c', lines.join('\n'), 'sh', await frontProgram('connect')];
+  const { stdout } = await execa('unshare', ['--net', 'sh', '-c', setUp, 'sh', process.execPath, ...inner], {
+    stdin: 'ignore',
   });
-}
+  t.deepEqual(
+    stdout.split('\n'),
+    attempts.map(([expected]) => expected),
+  );
+});
