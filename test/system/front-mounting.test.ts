@@ -109,7 +109,7 @@ for (const [step, expected] of [
 }
 
 for (const step of ['daemonKept', 'daemonKeptOnHost']) {
-  test(`${step}: SIGKILL at any moment leaves neither a daemon nor a mount`, async (t) => {
+  test(`${step}: SIGKILL of the caller leaves neither a daemon nor a mount`, async (t) => {
     await using node = await pinnedNode();
     await node.shell(`ASAN_OPTIONS=detect_leaks=0 ${program.join(' ')} ${step} >/run/out 2>/dev/null & call=$!
       until grep -q ready /run/out; do sleep 0.02; done
@@ -127,6 +127,7 @@ test('a helper has the capabilities that it is to have, and no others, also as a
   t.is(status, 0);
   const value = (name: string) => lines.find((line) => line.startsWith(`${name}:`))?.replace(/^\S+\s*/, '');
   t.is(value('Uid'), '12345\t12345\t12345\t12345');
+  t.is(value('Gid'), '54321\t54321\t54321\t54321');
   t.is(value('Groups'), '');
   t.is(value('NoNewPrivs'), '1');
   const both = ((1n << 21n) | (1n << 10n)).toString(16).padStart(16, '0');
@@ -213,4 +214,17 @@ test('a target is locked by one process, until that ends', async (t) => {
     await node.shell('stat -c %a /run/containerized-mounter/locks /run/containerized-mounter/locks/targets'),
     '700\n600\n',
   );
+});
+
+test('where the file of locks can not be made, the directory of the target is locked', async (t) => {
+  await using node = await pinnedNode();
+  await node.shell('echo >/run/containerized-mounter');
+  const call = program.join(' ');
+  const output = await node.shell(`export ASAN_OPTIONS=detect_leaks=0
+    ${call} lock sleep >/run/out & holder=$!
+    until grep -q true /run/out; do sleep 0.02; done
+    ${call} lockOther
+    kill -KILL $holder; wait $holder || :
+    ${call} lockOther`);
+  t.is(output, '[false,false]\n[true,true]\n');
 });

@@ -153,6 +153,25 @@ for (const [code, errorClass, message] of [
   });
 }
 
+for (const isAttached of [true, false]) {
+  test(`a guardian that was killed, its mount ${isAttached ? 'on the target' : 'gone'}: as the target shows`, async (t) => {
+    const host = nodeWhere(glusterMount);
+    const { runHelper } = host;
+    host.runHelper = async (command) => {
+      const { guardian, ...run } = await runHelper(command);
+      if (guardian === undefined) throw new Error('a daemon is watched over');
+      const attach = async () => {
+        if (isAttached) await guardian.attach();
+        return { failure: 'ECONNRESET', daemons: [] };
+      };
+      return { ...run, guardian: { ...guardian, attach } };
+    };
+    if (isAttached) await runPlan(planFor(...gluster), contextOf(host));
+    else t.regex((await failure(t, host, gluster)).message, /could not be attached/);
+    t.is(host.mounts.has(target), isAttached);
+  });
+}
+
 for (const [title, asked, mount, hint] of [
   [
     'an export that is a symlink',
