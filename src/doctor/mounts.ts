@@ -4,7 +4,9 @@ import { isEnterable, rootfsEntry, wantedEntry, wantedWay } from '../rootfs/ente
 import { observeRootfs } from '../rootfs/mount-states.ts';
 import { containingMount } from '../rootfs/mount-tree.ts';
 import { type ObservedMount, stateOf } from '../rootfs/mounts.ts';
-import { mountsSeen, planHomeOf } from '../rootfs/prepare.ts';
+import { isHelpersViewInPlace } from '../rootfs/namespace/prepare.ts';
+import { wantedMounts } from '../rootfs/namespace/views.ts';
+import { isWanted, mountsSeen, planHomeOf } from '../rootfs/prepare.ts';
 import { isCounterpart, type SharedDirectory } from '../rootfs/shared-mount.ts';
 import type { DoctorContext } from './context.ts';
 import { type Finding, failing, ok, warning } from './finding.ts';
@@ -21,7 +23,7 @@ export async function checkMounts(context: DoctorContext): Promise<readonly Find
   const seen = await observeRootfs(root, local, { host, manifest });
   return [
     ...judgeHome(context),
-    ...judgeNamespace(context),
+    ...(await judgeNamespaces(context)),
     ...remote.map(({ host: path = '' }) => notLookedAt(path)),
     ...seen.observed.map((observed) => judgeMount(observed, seen.entries ?? [], entries)),
   ];
@@ -37,16 +39,22 @@ function judgeHome(context: DoctorContext): readonly Finding[] {
   return wantedWay(manifest, host) === 'chroot' ? [ok('mounts', layout.home, 'is a private mount')] : [];
 }
 
-function judgeNamespace({ host, root, manifest }: DoctorContext): readonly Finding[] {
+async function judgeNamespaces(context: DoctorContext): Promise<readonly Finding[]> {
+  const { host, layout, root, manifest, entries } = context;
   const wanted = wantedEntry(root, manifest, host);
   const entry = rootfsEntry(root, host);
   if (entry.kind !== wanted.kind)
     return [warning('mounts', root, `is not yet entered as "enter": "${manifest.enter}" has it`, prepare)];
   if (entry.kind === 'chroot') return [];
+  if (!isEnterable(host, entry))
+    return [failing('mounts', root, 'has no mount namespace: a mount can not enter the rootfs', prepare)];
+  const mounts = wantedMounts(layout, manifest).filter(
+    (mount) => isWanted(mount) && (mount.host === undefined || !isNetworkMount(mount.host, entries)),
+  );
   return [
-    isEnterable(host, entry)
-      ? ok('mounts', root, 'has a mount namespace of its own, which is pinned')
-      : failing('mounts', root, 'has no mount namespace: a mount can not enter the rootfs', prepare),
+    (await isHelpersViewInPlace(root, mounts, context))
+      ? ok('mounts', root, 'has mount namespaces of its own, which are pinned')
+      : failing('mounts', root, 'has no mount namespace to make mounts in', prepare),
   ];
 }
 

@@ -25,7 +25,7 @@ import { makeHostPath, makeMountPoint, observe } from './mount-points.ts';
 import { isInPlace } from './mount-states.ts';
 import { planRootfsMount } from './mounts.ts';
 import { unlink } from './namespace/pins.ts';
-import { prepareNamespaces } from './namespace/prepare.ts';
+import { isHelpersViewInPlace, prepareNamespaces } from './namespace/prepare.ts';
 import { mountsOfView, wantedMounts } from './namespace/views.ts';
 import { forbidSymlinks } from './no-symlinks.ts';
 import { writeStartStatd } from './place-start-statd.ts';
@@ -179,7 +179,14 @@ export async function isPrepared(root: string, context: PrepareContext): Promise
   const { host, manifest } = context;
   if (planHomeOf(context, readMountinfo(host)).length > 0) return false;
   if (hasGlusterfs(manifest) && !(await isGuardPlaced(root))) return false;
-  return isInPlace(root, mountsSeen(context), context);
+  return (await isInPlace(root, mountsSeen(context), context)) && (await canMount(root, context));
+}
+
+/** What mounts are made in is another view than the one that services have. */
+async function canMount(root: string, context: PrepareContext): Promise<boolean> {
+  const { host, layout, manifest } = context;
+  if (wantedWay(manifest, host) === 'chroot') return true;
+  return isHelpersViewInPlace(root, wantedMounts(layout, manifest).filter(isWanted), context);
 }
 
 /** The mounts that a rootfs is seen to have, as it is entered for services; what the host lacks is left out, where it may. */

@@ -1,9 +1,10 @@
 import { closeSync, mkdirSync } from 'node:fs';
 import { MounterError } from '../../errors.ts';
 import { exitCode } from '../../exit-codes.ts';
+import { isSameFile } from '../../host/host.ts';
 import { readMountinfo } from '../../host/mountinfo.ts';
 import { isErrnoException } from '../../host/system-error.ts';
-import { isPinned } from '../enter.ts';
+import { helpersPin, isPinned } from '../enter.ts';
 import type { ManifestMount } from '../manifest.ts';
 import { applyActions } from '../mount-actions.ts';
 import { sourceOf } from '../mount-points.ts';
@@ -21,7 +22,7 @@ import {
   views,
 } from './pins.ts';
 import { planPins } from './plan.ts';
-import { mountsOfView } from './views.ts';
+import { fuseDevice, mountsOfView, usualDevices } from './views.ts';
 
 /**
  * Gives a version its mount namespaces, unless it has them and all is in place. They are never mended: what runs in
@@ -80,7 +81,42 @@ async function areInPlace(
   const { host } = context;
   if (pins === undefined || !views.every((view) => isPinned(host, `${pins}/${view}`))) return false;
   if (descriptionOf(pins, host) !== description) return false;
-  return isInPlace(root, mountsOfView('services', mounts), context);
+  return (
+    (await isInPlace(root, mountsOfView('services', mounts), context)) &&
+    (await isHelpersViewInPlace(root, mounts, context))
+  );
+}
+
+/**
+ * Whether mounts can be made: the namespace is pinned that each gets a copy of, and has what it was given. Without a
+ * /proc in there nobody sees how; it is there or not.
+ */
+export async function isHelpersViewInPlace(
+  root: string,
+  mounts: readonly ManifestMount[],
+  { host }: PrepareContext,
+): Promise<boolean> {
+  const pin = helpersPin(root, host);
+  if (pin === undefined || !isPinned(host, pin)) return false;
+  // Only root can look into it.
+  if (host.effectiveUserId() !== 0) return true;
+  const files = mountsOfView('helpers', mounts).flatMap((mount) => {
+    const source = sourceOf(mount);
+    return source === undefined ? [] : [{ path: mount.rootfs, status: host.stat(source) }];
+  });
+  const expected = [{ path: '/', status: host.stat(root) }, ...files];
+  const { withinNamespace } = await import('../../host/mount-namespace.ts');
+  try {
+    return withinNamespace(
+      pin,
+      () =>
+        expected.every(({ path, status }) => isSameFile(status, host.stat(path))) &&
+        [...usualDevices, fuseDevice].every(([name]) => host.stat(`/dev/${name}`)?.kind === 'device'),
+    );
+  } catch (error) {
+    if (isErrnoException(error)) return false; // Unpinned meanwhile.
+    throw error;
+  }
 }
 
 /** All that the namespaces are made of: another directory under the same name is another text. */
@@ -89,7 +125,11 @@ function describeViews(root: string, mounts: readonly ManifestMount[], { host }:
     const status = path === undefined ? undefined : host.stat(path);
     return status === undefined ? null : [status.device, status.inode];
   };
-  const described = mounts.map((mount) => ({ ...mount, source: identity(sourceOf(mount)) }));
+  const described = mounts.map((mount) => ({
+    ...mount,
+    // What is shared is mounted in no view.
+    source: mount.propagation === 'shared' ? null : identity(sourceOf(mount)),
+  }));
   return `${JSON.stringify({ format, root: identity(root), mounts: described })}\n`;
 }
 
