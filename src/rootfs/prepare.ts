@@ -123,8 +123,9 @@ function emptyFailures(): void {
 /** Where it has mount namespaces of its own, nothing is mounted on the host. */
 async function layInNamespaces(root: string, context: PrepareContext): Promise<readonly string[]> {
   const { layout, manifest } = context;
+  // A directory of targets is needed when a mount comes, and kubelet may be the one who makes it.
   const mounts = wantedMounts(layout, manifest).filter(
-    (mount) => mount.propagation === 'shared' || makeHostPath(mount, root),
+    (mount) => (mount.propagation === 'shared' && mount.create === undefined) || makeHostPath(mount, root),
   );
   return prepareNamespaces(root, mounts, context);
 }

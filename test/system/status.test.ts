@@ -1,4 +1,4 @@
-import { closeSync, mkdirSync, openSync, readlinkSync, rmSync, writeFileSync } from 'node:fs';
+import { closeSync, openSync, readlinkSync, rmSync, writeFileSync } from 'node:fs';
 import test from 'ava';
 import {
   installedMounter,
@@ -161,11 +161,22 @@ test.serial('a home whose directories nobody may enter is no bug of ours', async
   t.not(status, 4, stderr);
 });
 
-test.serial('the kubelet directory is missing: prepare makes it', async (t) => {
-  await using node = await ScratchNode.installed();
-  rmSync(node.path(kubeletDirectory), { recursive: true });
-  await node.mustRun('prepare');
-  mkdirSync(node.path(`${kubeletDirectory}/pods`));
-  t.is(await node.mustRun('exec', '--', 'ls', kubeletDirectory), 'pods\n');
-  closeSync(openSync(node.path(kubeletDirectory), 'r'));
+for (const enter of enterModes) {
+  test.serial(`${enter}: the kubelet directory is missing: prepare makes it`, async (t) => {
+    await using node = await ScratchNode.installed({ enter });
+    rmSync(node.path(kubeletDirectory), { recursive: true });
+    await node.mustRun('prepare');
+    t.is(await node.shell(`stat -c '%a %U' ${kubeletDirectory}`), '750 root\n');
+    const volume = await node.mountVolume('one');
+    t.is(node.entriesOf(volume).length, node.entriesPerVolume);
+    closeSync(openSync(node.path(kubeletDirectory), 'r'));
+  });
+}
+
+test.serial('attach: a kubelet directory that is made anew needs no new prepare', async (t) => {
+  await using node = await ScratchNode.prepared({ enter: 'attach' });
+  await node.shell(`rmdir ${kubeletDirectory}; mkdir -m 755 ${kubeletDirectory}`);
+  t.is((await node.mounter('status')).status, 0);
+  t.is(await node.mustRun('prepare'), 'prepared already; nothing to do\n');
+  t.is(node.entriesOf(await node.mountVolume('one')).length, 1);
 });
