@@ -1,6 +1,7 @@
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { setTimeout } from 'node:timers/promises';
 import test, { type ExecutionContext } from 'ava';
+import { enterModes } from '../../scripts/enter-mode.ts';
 import { startGlusterServer } from '../../scripts/gluster-server.ts';
 import { kubeletDirectory, mounter, mounterHome, rootfsTar, ScratchNode } from '../fixtures/namespace.ts';
 import {
@@ -70,7 +71,7 @@ const gluster = (node: ScratchNode, source: string, target: string) =>
     `mkdir -p ${target}; ${mounterHome}/mounter mount -t glusterfs -o log-level=ERROR ${source} ${target}`,
   );
 
-for (const enter of ['namespace', 'chroot'] as const) {
+for (const enter of enterModes) {
   test.serial(
     `${enter}: a GlusterFS volume outlives the version it was mounted with, which then can go`,
     async (t) => {
@@ -218,8 +219,8 @@ test.serial('a library that is missing is found before the switch, and named', a
   );
 });
 
-test.serial('namespace: a damaged version that nothing runs from is mended, and volumes stay', async (t) => {
-  await using node = await ScratchNode.prepared({ enter: 'namespace' });
+test.serial('attach: a damaged version that nothing runs from is mended, and volumes stay', async (t) => {
+  await using node = await ScratchNode.prepared({ enter: 'attach' });
   const volume = await node.mountVolume('volume');
   await node.shell(`touch ${volume}/kept; rm ${directoryOf(first)}/usr/sbin/rpcbind`);
   await node.mustRun('install', rootfsTar);
@@ -333,12 +334,12 @@ test.serial(
       for (let round = 0; round < 3; round += 1) {
         await node.mustRun('install', offer(node, chrooted, 'chrooted.tar', { enter: 'chroot' }));
         t.regex(await node.mustRun('prepare'), /^(prepared already|detached|umount)/);
-        await node.mustRun('install', offer(node, namespaced, 'namespaced.tar', { enter: 'namespace' }));
+        await node.mustRun('install', offer(node, namespaced, 'namespaced.tar', { enter: 'attach' }));
         await node.mustRun('rollback');
-        await node.setEnter('namespace');
+        await node.setEnter('attach');
         await node.mustRun('prepare');
         await node.mustRun('install', offer(node, chrooted, 'chrooted.tar', { enter: 'chroot' }));
-        await node.mustRun('install', offer(node, chrooted, 'chrooted.tar', { enter: 'namespace' }));
+        await node.mustRun('install', offer(node, chrooted, 'chrooted.tar', { enter: 'attach' }));
       }
     };
     await Promise.race([switching(), ended]);
