@@ -1,7 +1,6 @@
 import { MounterError } from '../errors.ts';
 import { exitCode } from '../exit-codes.ts';
 import type { Host, RootfsEntry } from '../host/host.ts';
-import { isErrnoException } from '../host/system-error.ts';
 import type { Layout } from './layout.ts';
 import type { Manifest } from './manifest.ts';
 
@@ -106,12 +105,6 @@ export function isEnterable(host: Host, entry: RootfsEntry): boolean {
 }
 
 export function isPinned(host: Host, file: string): boolean {
-  try {
-    const pinned = host.stat(file);
-    return pinned !== undefined && pinned.device === host.stat('/proc/self/ns/mnt')?.device;
-  } catch (error) {
-    // Only root may look: what others can tell is that `prepare` has run since the last reboot.
-    if (isErrnoException(error) && error.code === 'EACCES') return true;
-    throw error;
-  }
+  const pinned = host.stat(file);
+  return pinned !== undefined && pinned.device === host.stat('/proc/self/ns/mnt')?.device;
 }

@@ -1,5 +1,6 @@
 import { closeSync, openSync, readlinkSync, rmSync, writeFileSync } from 'node:fs';
 import test from 'ava';
+import { enterModes } from '../../scripts/enter-mode.ts';
 import {
   installedMounter,
   kubeletDirectory,

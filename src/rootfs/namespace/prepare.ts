@@ -98,8 +98,6 @@ export async function isHelpersViewInPlace(
 ): Promise<boolean> {
   const pin = helpersPin(root, host);
   if (pin === undefined || !isPinned(host, pin)) return false;
-  // Only root can look into it.
-  if (host.effectiveUserId() !== 0) return true;
   const files = mountsOfView('helpers', mounts).flatMap((mount) => {
     const source = sourceOf(mount);
     return source === undefined ? [] : [{ path: mount.rootfs, status: host.stat(source) }];
