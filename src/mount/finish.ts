@@ -5,6 +5,7 @@ import { type MountEntry, parseMountinfo, readMountinfo } from '../host/mountinf
 import { isMountedSince } from './chroot/undo.ts';
 import type { MountContext } from './context.ts';
 import type { HelperSuccess } from './helper.ts';
+import { refuseHidden, whereItIsSeen } from './in-sight.ts';
 import { canonicalNfsSource, nfsKernelTypes } from './nfs.ts';
 import type { MountPlan } from './plan.ts';
 import type { MountSite } from './site.ts';
@@ -75,20 +76,27 @@ export async function attach(
   { guardian }: HelperSuccess,
   context: MountContext,
 ): Promise<readonly number[]> {
-  const { failure, daemons } = await finish(site, guardian, context);
+  const { failure, daemons } = await finish(plan, target, site, guardian, context);
   // Whoever ended the guardian, out of memory say, may have done so a moment after it was done.
-  if (failure === undefined || (failure === 'ECONNRESET' && isMountedSince(plan, target, context)))
-    return daemons;
-  throw notAttached(plan, failure, context, target.file);
+  if (failure !== undefined && !(failure === 'ECONNRESET' && isMountedSince(plan, target, context)))
+    throw notAttached(plan, failure, context, target.file);
+  if (site.kind === 'apart') refuseHidden(plan, target, context);
+  return daemons;
 }
 
 async function finish(
+  plan: MountPlan,
+  target: OpenTarget,
   site: MountSite,
   guardian: HelperSuccess['guardian'],
   { host }: MountContext,
 ): Promise<Left> {
   if (guardian !== undefined) return site.kind === 'apart' ? guardian.attach() : guardian.release();
-  return { failure: site.kind === 'apart' ? await host.attach(site) : undefined, daemons: [] };
+  if (site.kind === 'chroot') return { failure: undefined, daemons: [] };
+  const failure = await whereItIsSeen(plan, target, host, (targetFile) =>
+    host.attach({ ...site, targetFile }),
+  );
+  return { failure, daemons: [] };
 }
 
 function notAttached(plan: MountPlan, code: string, { host }: MountContext, file: number): MounterError {

@@ -349,6 +349,52 @@ test.serial(
   },
 );
 
+/** Mounts when the test lets it. */
+const waitingHelper = '#!/bin/sh\nsleep 1000\nexec mount -t tmpfs "$1" "$2"\n';
+
+test.serial('what is mounted over the way meanwhile hides no mount that was reported', async (t) => {
+  await using node = await ScratchNode.prepared(attach);
+  placeHelper(node, waitingHelper);
+  const target = targetOf(node, 'one');
+  const meanwhile = async (script: string) => {
+    const call = mountNfs(node, '10.0.0.5:/one', target);
+    await node.shell(`until pidof sleep >/dev/null; do :; done; ${script}; kill $(pidof sleep)`);
+    return call;
+  };
+  // As prepare does where it makes the other way of this one.
+  const bound = await meanwhile(
+    `mount --bind ${kubeletDirectory} ${kubeletDirectory}; mount --make-private ${kubeletDirectory}`,
+  );
+  t.is(bound.status, 0, bound.stderr);
+  await node.shell(`mountpoint -q ${target}`);
+  t.is(node.entriesOf(target).length, 1);
+  await node.shell(`umount ${target}; umount ${kubeletDirectory}`);
+  const disk = `${kubeletDirectory}/pods`;
+  const covered = await meanwhile(`mount -t tmpfs -o mode=755 disk ${disk}; mkdir -p ${target}`);
+  t.is(covered.status, 32);
+  t.regex(covered.stderr, /something was mounted over the directories on the way/);
+  await node.shell(`umount ${disk}`);
+  t.deepEqual(node.entriesOf(target), []);
+});
+
+test.serial('what is mounted over the way meanwhile: a daemon is ended, too', async (t) => {
+  await using s = await setting('attach');
+  const { node } = s;
+  const target = await newTarget(node);
+  await s.server.signalGlusterd('STOP');
+  const call = mount(node, s.source, target, 'log-level=ERROR');
+  await node.shell('until pidof glusterfs >/dev/null; do sleep 0.01; done');
+  await node.shell(`mount -t tmpfs -o mode=755 disk ${kubeletDirectory}/pods; mkdir -p ${target}`);
+  await s.server.signalGlusterd('CONT');
+  const { status, stderr } = await call;
+  t.is(status, 32, stderr);
+  t.regex(stderr, /something was mounted over the directories on the way/);
+  await node.shell(`umount ${kubeletDirectory}/pods`);
+  t.deepEqual(node.entriesOf(target), []);
+  while (daemonsOf(target).length > 0) await sleep(20);
+  t.is((await mount(node, s.source, target)).status, 0);
+});
+
 test.serial('a kernel without move_mount(2) is entered by chroot, until it has one', async (t) => {
   await using node = await ScratchNode.installed(attach);
   placeHelper(node);
