@@ -13,7 +13,8 @@ import { basename, dirname } from 'node:path';
 import { isGuardPlaced, placeGuard } from '../guard/place.ts';
 import { writeAtomically } from '../host/files.ts';
 import type { Host } from '../host/host.ts';
-import { type MountEntry, readMountinfo } from '../host/mountinfo.ts';
+import { type MountEntry, mountAt, mountsBelow, readMountinfo } from '../host/mountinfo.ts';
+import { runProgram } from '../host/run-program.ts';
 import { closeVersions } from './close-versions.ts';
 import { wantedWay } from './enter.ts';
 import { planExecutableHome, planHome } from './home-mount.ts';
@@ -99,7 +100,7 @@ async function layOnHost(
   for (const mount of wantedMounts(layout, manifest)) {
     await apply(uncoverActions(mount, root, readMountinfo(host)));
     if (!makeHostPath(mount, root)) continue;
-    if (mount.propagation === 'shared') await apply(shareActions(mount, readMountinfo(host)));
+    if (mount.propagation === 'shared') done.push(...(await share(mount, host)));
     const observed = observe(mount, root, host);
     makeMountPoint(observed, root);
     await apply(planRootfsMount(observed, readMountinfo(host)));
@@ -148,12 +149,27 @@ function uncoverActions(
   return entries.filter(({ mountPoint }) => mountPoint === target).flatMap(() => detachActions(target));
 }
 
-function shareActions(mount: ManifestMount, entries: readonly MountEntry[]): readonly MountAction[] {
+/** @returns what was done, a line each. */
+async function share(mount: ManifestMount, host: Host): Promise<readonly string[]> {
   if (mount.host === undefined) return [];
   const directory = { host: realpathSync(mount.host), rootfs: mount.rootfs };
-  const actions = planShared(directory, entries);
-  if (actions.some(({ kind }) => kind === 'bind')) recordSelfBind(directory.host);
-  return actions;
+  const done: string[] = [];
+  for (;;) {
+    const actions = planShared(directory, readMountinfo(host));
+    const isBound = actions.some(({ kind }) => kind === 'bind');
+    if (isBound) recordSelfBind(directory.host);
+    done.push(...(await applyActions(actions)));
+    if (!isBound || !hidesMounts(directory.host, readMountinfo(host))) return done;
+    // On a live node a volume came between the look and the bind: it is to be seen, and the next look sees it.
+    await runProgram('umount', ['--no-canonicalize', directory.host]);
+    done.push(`umount ${directory.host}`);
+  }
+}
+
+/** Whether what is mounted on the directory covers mounts below it. */
+function hidesMounts(directory: string, entries: readonly MountEntry[]): boolean {
+  const own = mountAt(entries, directory);
+  return mountsBelow(entries, directory).some(({ parentId }) => parentId === own?.parentId);
 }
 
 /** @returns what was done, a line each. */

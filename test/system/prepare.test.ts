@@ -234,6 +234,31 @@ test.serial('attach: prepare, mounts and teardown leave the kubelet directory as
   t.deepEqual(around(), before);
 });
 
+test.serial(
+  'chroot: a volume that comes while prepare binds the kubelet directory stays in sight',
+  async (t) => {
+    await using node = await ScratchNode.installed({ enter: 'chroot' });
+    const volume = `${kubeletDirectory}/pods/now`;
+    const script = `#!/bin/sh
+case "$*" in
+*--bind*${kubeletDirectory}\\ ${kubeletDirectory})
+  [ -e /tmp/once ] || { mkdir -p ${volume}; /tmp/mount -t tmpfs now ${volume}; touch /tmp/once; } ;;
+esac
+exec /tmp/mount "$@"
+`;
+    await node.run(['tee', '/tmp/wrapper'], { input: script });
+    await node.shell(
+      `cp /usr/bin/mount /tmp/mount; chmod 755 /tmp/wrapper; mount --bind /tmp/wrapper /usr/bin/mount`,
+    );
+    await node.mustRun('prepare');
+    await node.shell(`test -e /tmp/once; mountpoint -q ${volume}`);
+    t.is(await node.mustRun('prepare'), already);
+    t.is((await node.mounter('status')).status, 0);
+    await node.shell(`umount ${volume}`);
+    t.deepEqual(node.entriesOf(volume), []);
+  },
+);
+
 test.serial('eight prepares at once do it once', async (t) => {
   await using node = await ScratchNode.installed();
   const said = await Promise.all(Array.from({ length: 8 }, () => node.mustRun('prepare')));
