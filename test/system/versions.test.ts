@@ -86,7 +86,7 @@ for (const enter of enterModes) {
         await node.mustRun('install', offer(node, secondTar, 'rootfs.tar', { enter })),
         enter === 'chroot'
           ? /\ndetached .*\/var\/lib\/kubelet, which is no longer used\n/
-          : /\numount -l .*\/namespaces\/[0-9a-f]{12}\.1\n/,
+          : /\numount -l .*\/namespaces\/[0-9a-f]{12}\.1\/helpers\n/,
       );
       isCurrent(t, node, second);
       t.is(
