@@ -1,53 +1,64 @@
 import { mkdirSync } from 'node:fs';
 import test, { type ExecutionContext } from 'ava';
+import { enterModes } from '../../scripts/enter-mode.ts';
 import { startGlusterServer } from '../../scripts/gluster-server.ts';
 import { kubeletDirectory, mounterHome, type Ran, ScratchNode } from '../fixtures/namespace.ts';
 
 /** What a Pod's author can write, on the compiled executable, with the image's own helpers. */
 
-const helpers = `${mounterHome}/rootfs/usr/sbin`;
-
-/** A node whose helpers write down their argv, then go on as themselves. */
-async function recordingNode(enterNetwork?: readonly string[]): Promise<ScratchNode> {
-  const node = await ScratchNode.prepared(enterNetwork === undefined ? {} : { enterNetwork });
-  for (const name of ['mount.nfs', 'mount.glusterfs']) {
-    const script = `#!/bin/sh\nprintf '%s\\0' "$@" >/run/argv\nexec /usr/sbin/real.${name} "$@"\n`;
-    await node.run(
-      [
-        'sh',
-        '-euc',
-        `mv ${helpers}/${name} ${helpers}/real.${name}; cat >${helpers}/${name}; chmod 755 ${helpers}/${name}`,
-      ],
-      { input: script },
-    );
-  }
-  return node;
-}
-
-async function argvOf(node: ScratchNode): Promise<readonly string[] | undefined> {
-  const { status, stdout } = await node.run(['cat', '/run/argv']);
-  await node.run(['rm', '-f', '/run/argv']);
-  return status === 0 ? stdout.split('\0').slice(0, -1) : undefined;
-}
-
 const installedMounter = `${mounterHome}/mounter`;
-const call = (
+
+interface Called extends Ran {
+  /** What the helper was started with; undefined where none was. */
+  readonly argv: readonly string[] | undefined;
+}
+
+/** Makes the call, and has the kernel tell what it starts: the helper itself goes on unseen. */
+async function call(
   node: ScratchNode,
   type: string,
   source: string,
   target: string,
   options: string,
-): Promise<Ran> =>
-  node.run([
-    installedMounter,
-    'mount',
-    '-t',
-    type,
-    ...(options === '' ? [] : ['-o', options]),
-    '--',
-    source,
-    target,
-  ]);
+): Promise<Called> {
+  const trace = '/tmp/trace';
+  const watch = [
+    '-f',
+    '-qq',
+    '-b',
+    'execve',
+    '-e',
+    'trace=execve',
+    '-e',
+    'signal=none',
+    '-xx',
+    '-s',
+    '1000000',
+  ];
+  const words = ['mount', '-t', type, ...(options === '' ? [] : ['-o', options]), '--', source, target];
+  const ran = await node.run(['strace', ...watch, '-o', trace, installedMounter, ...words]);
+  return { ...ran, argv: helperArgvOf(node.read(trace)) };
+}
+
+/**
+ * The argv of a mount helper in what strace -xx prints:
+ *
+ * ```
+ * 14783 execve("\x2f\x73...", ["\x2f\x73...", "\x31..."], 0x55ffd4001b08 /* 3 vars *\/) <detached ...>
+ * ```
+ */
+function helperArgvOf(trace: string): readonly string[] | undefined {
+  const calls = [...trace.matchAll(/ execve\("([^"]*)", \[([^\]]*)\]/g)];
+  const found = calls.find(([, program = '']) => /^(\/usr)?\/sbin\/mount\./.test(unescaped(program)));
+  return found?.[2]
+    ?.split(', ')
+    .slice(1)
+    .map((word) => unescaped(word.slice(1, -1)));
+}
+
+function unescaped(text: string): string {
+  return Buffer.from(text.replaceAll('\\x', ''), 'hex').toString();
+}
 
 function refusedInWords(t: ExecutionContext, { status, stderr }: Ran): void {
   t.is(status, 1, stderr);
@@ -75,18 +86,21 @@ const arrives: readonly (readonly [source: string, name: string, options: string
   [`127.0.0.1:/${'x'.repeat(100_000)}`, 'longer', quick],
 ];
 
-test('NFS: what is asked for reaches mount.nfs byte for byte', async (t) => {
-  await using node = await recordingNode();
-  for (const [source, name, options] of arrives) {
-    const target = `${volumes}/${name}`;
-    mkdirSync(node.path(target), { recursive: true });
-    const { status, stderr } = await call(node, 'nfs', source, target, options);
-    t.deepEqual(await argvOf(node), [source, target, '-o', options], `${status} ${stderr.slice(0, 300)}`);
-    t.not(status, 0);
-    t.deepEqual(node.entriesOf(target), []);
-  }
-  t.is((await node.run(['ls', '/run/evil'])).status, 2);
-});
+for (const enter of enterModes) {
+  test(`${enter}, NFS: what is asked for reaches mount.nfs byte for byte`, async (t) => {
+    await using node = await ScratchNode.prepared({ enter });
+    for (const [source, name, options] of arrives) {
+      const target = `${volumes}/${name}`;
+      mkdirSync(node.path(target), { recursive: true });
+      const { status, stderr, argv } = await call(node, 'nfs', source, target, options);
+      t.deepEqual(argv, [source, target, '-o', options], `${status} ${stderr.slice(0, 300)}`);
+      t.not(status, 0);
+      t.deepEqual(node.entriesOf(target), []);
+    }
+    // A helper that is entered by chroot has the host's own /run.
+    t.is((await node.run(['ls', '/run/evil'])).status, 2);
+  });
+}
 
 const refused: readonly (readonly [type: string, source: string, target: string, options: string])[] = [
   ['nfs', '127.0.0.1:/a\nb', plain, ''],
@@ -113,18 +127,18 @@ const refused: readonly (readonly [type: string, source: string, target: string,
 ];
 
 test('what a helper would take for something else is refused in one line, and no helper runs', async (t) => {
-  await using node = await recordingNode();
+  await using node = await ScratchNode.prepared();
   await node.shell(`mkdir -p ${plain} '${volumes}/a b'`);
   for (const [type, source, target, options] of refused) {
     const ran = await call(node, type, source, target, options);
     refusedInWords(t, ran);
-    t.is(await argvOf(node), undefined, JSON.stringify([source, options]));
+    t.is(ran.argv, undefined, JSON.stringify([source, options]));
     t.notRegex(ran.stderr, /hunter2/);
   }
   for (const bytes of ['\\377', '\\303', '\\355\\240\\200', '\\300\\256\\300\\256']) {
-    const script = `exec ${installedMounter} mount -t nfs "127.0.0.1:/$(printf '${bytes}')" ${plain}`;
+    const script = `exec strace -f -o /tmp/trace -e trace=execve ${installedMounter} mount -t nfs "127.0.0.1:/$(printf '${bytes}')" ${plain}`;
     refusedInWords(t, await node.run(['sh', '-c', script]));
-    t.is(await argvOf(node), undefined, bytes);
+    t.notRegex(node.read('/tmp/trace'), /execve\(.*mount\.nfs/, bytes);
   }
   t.is((await node.run(['ls', '/run/evil'])).status, 2);
   t.notRegex(node.read('/var/log/containerized-mounter/mounter.log'), /hunter2/);
@@ -132,7 +146,7 @@ test('what a helper would take for something else is refused in one line, and no
 
 test('GlusterFS: names that its shell takes literally reach helper and daemon as they are', async (t) => {
   await using server = await startGlusterServer({ volumes: ['v1'] });
-  await using node = await recordingNode(server.enter);
+  await using node = await ScratchNode.prepared({ enterNetwork: server.enter });
   const first = `${kubeletDirectory}/pods/u/volumes/kubernetes.io~glusterfs/first`;
   await node.shell(`mkdir -p ${first}`);
   t.is((await call(node, 'glusterfs', `${server.address}:v1`, first, '')).status, 0);
@@ -140,8 +154,8 @@ test('GlusterFS: names that its shell takes literally reach helper and daemon as
     const [source, target] = [`${server.address}:v1/${name}`, `${first}-${name}`];
     mkdirSync(node.path(target));
     await node.run(['mkdir', '--', `${first}/${name}`]);
-    const { status, stderr } = await call(node, 'glusterfs', source, target, 'log-level=ERROR');
-    t.deepEqual(await argvOf(node), [source, target, '-o', 'log-level=ERROR'], stderr);
+    const { status, stderr, argv } = await call(node, 'glusterfs', source, target, 'log-level=ERROR');
+    t.deepEqual(argv, [source, target, '-o', 'log-level=ERROR'], stderr);
     const daemon = node.processesOf('glusterfs').find(({ commandLine }) => commandLine.at(-1) === target);
     t.is(daemon !== undefined, status === 0, `${name}: ${stderr}`);
     if (daemon !== undefined) t.true(daemon.commandLine.includes(`--subdir-mount=/${name}`), name);

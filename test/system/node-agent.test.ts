@@ -113,7 +113,7 @@ test.serial('the agent keeps its node so, follows the settings, and ends at SIGT
   const isUsable = async () => (await node.mounter('exec', '--', 'test', '-e', '/sys/kernel')).status === 0;
   await node.shell(
     node.entriesPerVolume === 1
-      ? 'umount /run/containerized-mounter/namespaces/*'
+      ? 'umount /run/containerized-mounter/namespaces/*/*s'
       : `umount ${mounterHome}/rootfs/sys`,
   );
   await until('prepared again', isUsable);

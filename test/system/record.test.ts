@@ -47,6 +47,7 @@ test.serial('each call that changes the node is one line, and no other', async (
     'checkServer',
     'runHelper',
     'verifyMounted',
+    'attach',
   ]);
   t.like(failed, { level: 50, errorClass: failed.errorClass, helperOutput: 'mount.nfs: no\n' });
   t.is(Object.keys(failed.steps as object).at(-1), 'runHelper');
