@@ -1,33 +1,48 @@
+import { readdirSync, readlinkSync } from 'node:fs';
 import test from 'ava';
+import { enterModes } from '../../scripts/enter-mode.ts';
 import { kubeletDirectory, mounterHome, ScratchNode } from '../fixtures/namespace.ts';
 
-const helper = `#!/bin/sh
-exec >/run/seen
-grep -E '^(Umask|Sig(Blk|Ign|Cgt)):' /proc/self/status
-echo "files $(ulimit -Sn) core $(ulimit -c) at $(pwd)"
-exit 32
-`;
+/** It waits: what it has of its caller is seen from outside, for it has no /proc that would show it. */
+const helper = '#!/bin/sh\nexec sleep 1000\n';
 
-test('a helper runs with a umask, limits and signals of its own, whatever kubelet has', async (t) => {
-  await using node = await ScratchNode.prepared();
-  const target = `${kubeletDirectory}/pods/u/volumes/v`;
-  await node.shell(`mkdir -p ${target}`);
-  await node.run(
-    [
-      'sh',
-      '-c',
-      `rm ${mounterHome}/rootfs/usr/sbin/mount.nfs; cat >${mounterHome}/rootfs/usr/sbin/mount.nfs; chmod 755 ${mounterHome}/rootfs/usr/sbin/mount.nfs`,
-    ],
-    { input: helper },
-  );
-  const script = `umask 077; ulimit -c unlimited; ulimit -Sn 512; trap '' PIPE HUP; cd /tmp; exec 7</etc/hostname
-    ${mounterHome}/mounter mount -t nfs s:/x ${target}`;
-  const { status, stderr } = await node.run(['bash', '-c', script]);
-  t.is(status, 32, stderr);
-  t.regex(node.read('/run/seen'), /^Umask:\t0022$/m);
-  t.regex(node.read('/run/seen'), /^SigBlk:\t0+\nSigIgn:\t0+$/m);
-  t.regex(node.read('/run/seen'), /^files 1024 core 0 at \/$/m);
-});
+/** What kubelet, or who started it, may have made of itself. */
+const caller = `umask 077; ulimit -c unlimited; ulimit -Sn 512; trap '' PIPE HUP INT QUIT; cd /tmp; exec 7</etc/hostname`;
+
+for (const enter of enterModes) {
+  for (const type of ['nfs', 'glusterfs']) {
+    test(`${enter}: mount.${type} has a umask, limits and signals of its own, whatever kubelet has`, async (t) => {
+      await using node = await ScratchNode.prepared({ enter });
+      const target = `${kubeletDirectory}/pods/u/volumes/v`;
+      const path = `${mounterHome}/rootfs/usr/sbin/mount.${type}`;
+      await node.run(['sh', '-euc', `mkdir -p ${target}; rm -f ${path}; cat >${path}; chmod 755 ${path}`], {
+        input: helper,
+      });
+      const source = type === 'nfs' ? 's:/x' : 's:x';
+      const call = node.run([
+        'bash',
+        '-c',
+        `${caller}; ${mounterHome}/mounter mount -t ${type} ${source} ${target}`,
+      ]);
+      await node.shell('until pidof sleep >/dev/null; do :; done');
+      const [{ pid = 0 } = {}] = node.processesOf('sleep');
+      const status = node.read(`/proc/${pid}/status`);
+      t.regex(status, /^Umask:\t0022$/m);
+      t.regex(status, /^SigBlk:\t0+\nSigIgn:\t0+$/m);
+      const limits = node.read(`/proc/${pid}/limits`);
+      t.regex(limits, /^Max open files +1024 /m);
+      t.regex(limits, /^Max core file size +0 +0 /m);
+      t.is(readlinkSync(node.path(`/proc/${pid}/cwd`)), readlinkSync(node.path(`/proc/${pid}/root`)));
+      t.deepEqual(
+        readdirSync(node.path(`/proc/${pid}/fd`)).filter((name) => Number(name) > 3),
+        [],
+      );
+      await node.shell(`kill ${pid}`);
+      t.not((await call).status, 0);
+      t.deepEqual(node.processes(), []);
+    });
+  }
+}
 
 test("variables of the runtime in kubelet's environment change nothing", async (t) => {
   await using node = await ScratchNode.start();
