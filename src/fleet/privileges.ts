@@ -10,6 +10,7 @@ export const capabilities: readonly string[] = [
   'CHOWN',
   'DAC_OVERRIDE',
   'FOWNER',
+  'MKNOD',
 ];
 
 export const comments = {
@@ -25,7 +26,8 @@ restarted; volumes that are mounted stay.`,
 const capabilityReasons = `SYS_ADMIN: to enter the host's mount and network namespace, and for the mounts that prepare makes there.
 SYS_CHROOT: to enter a mount namespace, and to try the helpers of a new rootfs in a chroot.
 SYS_PTRACE: to open the namespaces of process 1, which has more capabilities than this container.
-CHOWN, DAC_OVERRIDE, FOWNER: to unpack the rootfs with its owners and modes.`;
+CHOWN, DAC_OVERRIDE, FOWNER: to unpack the rootfs with its owners and modes.
+MKNOD: for the few devices that a helper sees, /dev/null and /dev/fuse among them.`;
 
 /** By path, for the DaemonSet. */
 export function containerComments(request: DaemonSetRequest): Readonly<Record<string, string>> {

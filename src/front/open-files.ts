@@ -40,7 +40,7 @@ export function close(file: Descriptor): void {
 export const openPlainFile: MountHost['openPlainFile'] = (directory, name, user) => {
   const flags = O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY;
   const file = plain(orUndefined('openat', name, system.openAt(directory, name, flags)));
-  if (file !== undefined && user !== 0) checked('fchown', name, system.changeOwner(file, user));
+  if (file !== undefined) checked('fchown', name, system.changeOwner(file, user));
   return file;
 };
 

@@ -27,10 +27,12 @@ export function siteFor(
 ): MountSite {
   const { host, layout } = context;
   const pin = helpersPin(layout.rootfs, host);
-  if (pin === undefined) return chrootSite(plan, target, context);
-  if (!isPinned(host, pin)) throw notPrepared(plan.target);
-  const file = openWritten(written, plan, context) ?? openLog(plan, context);
+  if (pin !== undefined && !isPinned(host, pin)) throw notPrepared(plan.target);
+  // A helper that lacks root's capabilities writes to its own files alone: one that another way left belongs to it now.
+  const user = pin === undefined ? 0 : plan.privileges.user;
+  const file = openWritten(written, user, context) ?? openLog(plan, user, context);
   try {
+    if (pin === undefined) return chrootSite(plan, target, context);
     return host.makeApart({
       pin,
       target: plan.target,
@@ -38,7 +40,7 @@ export function siteFor(
       directory: target.identityMount,
       // A daemon has sockets and dumps of its own there, what its server has sent, and its log.
       scratch: plan.leavesDaemon ? ['/run', '/tmp', '/var/log/glusterfs'] : [],
-      user: plan.privileges.user,
+      user,
       file,
     });
   } finally {
@@ -62,7 +64,7 @@ function chrootSite(plan: MountPlan, { status }: OpenTarget, { host, layout }: M
 /** The host's file, for a helper that sees nothing else of the host: kubelet reads the last lines of such a log. */
 function openWritten(
   written: readonly WrittenFile[],
-  { privileges }: MountPlan,
+  user: number,
   { host }: MountContext,
 ): { readonly path: string; readonly descriptor: Descriptor } | undefined {
   const [first, second] = written;
@@ -73,7 +75,7 @@ function openWritten(
   const { file: parent } = walk(identityMount, partsBelow(identityMount, path).slice(0, -1), host);
   if (parent === undefined) throw refused(first.option, 'the directory that it names does not exist');
   try {
-    const descriptor = host.openPlainFile(parent, nameOf(path), privileges.user);
+    const descriptor = host.openPlainFile(parent, nameOf(path), user);
     if (descriptor !== undefined) return { path, descriptor };
   } finally {
     host.close(parent);
@@ -84,6 +86,7 @@ function openWritten(
 /** Its own log on the host, and nobody else's; without one it writes to what is gone with it. */
 function openLog(
   plan: MountPlan,
+  user: number,
   { host, manifest }: MountContext,
 ): { readonly path: string; readonly descriptor: Descriptor } | undefined {
   if (plan.kind !== 'glusterfs') return undefined;
@@ -92,7 +95,7 @@ function openLog(
   const directory = onHost === path ? undefined : host.openDirectory(parentOf(onHost));
   if (directory === undefined) return undefined;
   try {
-    const descriptor = host.openPlainFile(directory, nameOf(onHost), plan.privileges.user);
+    const descriptor = host.openPlainFile(directory, nameOf(onHost), user);
     return descriptor === undefined ? undefined : { path, descriptor };
   } finally {
     host.close(directory);

@@ -270,7 +270,7 @@ test.serial(
       t.is(node.entriesOf(target).length, node.entriesPerVolume);
       await writes(t, node, target, brick);
       t.deepEqual(daemonsOf(target), daemons, 'the same daemons');
-      t.is((await mount(node, s.source, later)).status, 0);
+      t.like(await mount(node, s.source, later), { status: 0, stderr: '' });
       t.is(node.entriesOf(later).length, node.entriesPerVolume);
       await writes(t, node, later, brick);
       await node.shell(`umount ${later}`);

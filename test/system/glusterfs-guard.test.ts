@@ -170,16 +170,16 @@ test('a real volume: the daemon has two capabilities, no way to other programs, 
     t.regex(status, /^Name:\tglusterfs$/m);
     t.regex(status, /^NoNewPrivs:\t1$/m);
     t.regex(status, /^Seccomp:\t2$/m);
-    // Its fsgid, by which the kernel judges what of other processes it may open.
-    t.regex(status, /^Gid:\t0\t0\t0\t4294967293$/m);
+    // The last one is its fsgid, by which the kernel judges what of other processes it may open.
+    t.regex(status, /^Gid:(\t2147400107){4}$/m);
     const environment = readFileSync(`/proc/${daemon}/environ`, 'utf8');
     t.true(environment.startsWith('LD_PRELOAD='), 'as it was started');
     await s.node.shell(`umount ${target}`);
   }
 });
 
-test('a real volume works: owners, groups of the caller, attributes, locks, big files, unmounting by itself', async (t) => {
-  await using s = await setting();
+test('a real volume works: owners, groups of the caller, attributes, locks, big files, the end of its daemon', async (t) => {
+  await using s = await setting('attach');
   const target = await newTarget(s.node);
   t.deepEqual(await mount(s.node, s.source, target, options), { status: 0, stdout: '', stderr: '' });
   await s.node.shell(`cd ${target}
@@ -191,10 +191,14 @@ test('a real volume works: owners, groups of the caller, attributes, locks, big 
     mkdir -m 0770 shared; chown 0:3000 shared
     setpriv --reuid 1000 --regid 1000 --groups 3000 sh -c 'echo x >shared/x'
     if setpriv --reuid 1000 --regid 1000 --clear-groups sh -c 'echo x >shared/y' 2>/dev/null; then exit 1; fi`);
-  // The first one waits for the second one's end, and unmounts.
   const [, daemon = 0] = daemonsOf(target);
   process.kill(daemon, 'SIGKILL');
   while (daemonsOf(target).length > 0) await setTimeout(20);
+  // A Pod sees that its volume is dead, where it would write to the node's disk if somebody unmounted it.
+  const { stderr } = await s.node.run(['stat', `${target}/a`]);
+  t.regex(stderr, /Transport endpoint is not connected/);
+  t.deepEqual(await mount(s.node, s.source, target, options), { status: 0, stdout: '', stderr: '' });
+  await s.node.shell(`stat ${target}/a; umount ${target}`);
   t.deepEqual(s.node.entriesOf(target), []);
 });
 

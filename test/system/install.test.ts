@@ -275,7 +275,7 @@ test.serial('a second version on a prepared node is prepared before the switch',
   );
   const kept = await node.mountVolume('kept');
   const said = (await node.mustRun('install', offer(node, secondTar))).split('\n');
-  const lastMount = said.findLastIndex((line) => /^(mount|made a mount namespace) /.test(line));
+  const lastMount = said.findLastIndex((line) => /^(mount|made mount namespaces) /.test(line));
   t.true(lastMount > 0 && lastMount < said.findIndex((line) => line.startsWith('switched ')));
   t.is(currentVersion(node), `versions/${secondDigest.slice(7)}`);
   t.is((await node.mounter('status')).status, 0);
@@ -288,7 +288,6 @@ test.serial('a second version on a prepared node is prepared before the switch',
   );
   t.is(await node.mustRun('exec', '--', 'cat', '/second-version'), 'here');
   t.is((await node.run(['mountpoint', '-q', kept])).status, 0);
-  t.is((await node.mounter('exec', '--', 'mountpoint', '-q', kept)).status, 0);
   await node.shell(`umount ${kept}; rmdir ${kept}`);
   t.is(node.entriesOf(kept).length, 0);
   await node.mustRun('teardown');
