@@ -204,7 +204,7 @@ static JSValue file_read(JSContext *context, JSValueConst this, int argc, JSValu
 
 /*
  * Writes until all is written, waiting for a reader who is slow; the number of bytes. A reader who is gone is an
- * errno and no signal: a mount that succeeded must not end as one that failed.
+ * errno and no signal, and so is a limit on the size of files: a mount that succeeded must not end as one that failed.
  */
 static JSValue file_write(JSContext *context, JSValueConst this, int argc, JSValueConst *argv) {
   (void)this, (void)argc;
@@ -214,6 +214,7 @@ static JSValue file_write(JSContext *context, JSValueConst this, int argc, JSVal
   if (bytes == NULL) return JS_EXCEPTION;
   int failed = 0;
   (void)signal(SIGPIPE, SIG_IGN);
+  (void)signal(SIGXFSZ, SIG_IGN);
   while (written < length && !failed) {
     ssize_t count = write(fd, bytes + written, length - written);
     if (count >= 0) {

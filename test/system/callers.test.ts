@@ -58,7 +58,7 @@ const oddCallers: readonly OddCaller[] = [
     title: '60 descriptors left open',
     script: 'for n in {10..70}; do eval "exec $n</dev/null"; done; exec "$@"',
   },
-  { title: 'a limit of 0 on the size of files', script: 'ulimit -f 0; exec "$@"' },
+  { title: 'a limit of 0 on the size of files', script: 'ulimit -S -f 0; exec "$@"' },
   { title: 'cores of any size', script: 'ulimit -c unlimited; exec "$@"' },
   ...fewDescriptors,
   { title: 'argv[0] empty', script: `shift; exec -a '' ${installedMounter} "$@"` },

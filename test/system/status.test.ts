@@ -101,12 +101,23 @@ test.serial('only root looks at the node', async (t) => {
     t.regex(stderr, /^mounter: looking at the \w+ needs root\nhint: run it as root, or with sudo\n$/);
   }
   t.regex(
-    (await node.run([...asNobody, installedMounter, 'mount', 's:/x', '/mnt'])).stderr,
+    (await node.run([...asNobody, installedMounter, 'mount', '-t', 'nfs', 's:/x', '/var/lib/kubelet/x']))
+      .stderr,
     /needs root\nhint: /,
   );
   t.is(
-    (await node.run([...asNobody, installedMounter, 'mount', '--dry-run', '-t', 'nfs', 's:/x', '/mnt']))
-      .status,
+    (
+      await node.run([
+        ...asNobody,
+        installedMounter,
+        'mount',
+        '--dry-run',
+        '-t',
+        'nfs',
+        's:/x',
+        '/var/lib/kubelet/x',
+      ])
+    ).status,
     0,
   );
 });
