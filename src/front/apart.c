@@ -143,6 +143,10 @@ static int open_own_mountinfo(void *argument) {
 
 int open_mountinfo(int mount_namespace, int proc) { return in_namespace(mount_namespace, open_own_mountinfo, &proc); }
 
+static int copy(void *place) { return clone_mount(AT_FDCWD, place); }
+
+int copy_mount(int mount_namespace, const char *place) { return in_namespace(mount_namespace, copy, (void *)place); }
+
 static int take(void *argument) {
   const char *place = argument;
   int tree = clone_mount(AT_FDCWD, place);

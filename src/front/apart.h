@@ -35,7 +35,10 @@ int make_apart(const struct apart *apart, enum apart_step *step);
 /* /proc/self/mountinfo of an open mount namespace, open; or -errno. */
 int open_mountinfo(int mount_namespace, int proc);
 
-/* What is mounted on `place` of the namespace as a tree of mounts of its own, and on `place` no more; or -errno. */
+/* What is mounted on `place` of the namespace as a tree of mounts of its own; or -errno. */
+int copy_mount(int mount_namespace, const char *place);
+
+/* The same, and on `place` no more: where the namespace lives on with a daemon in it. */
 int take_mount(int mount_namespace, const char *place);
 
 /* A copy of what is at `path` below the open `directory` ("" for that itself) as a tree of mounts; or -errno. */

@@ -613,11 +613,11 @@ static JSValue mounts_open_table(JSContext *context, JSValueConst this, int argc
   return JS_NewInt32(context, open_mountinfo(integer(context, argv[0]), integer(context, argv[1])));
 }
 
-static JSValue mounts_take(JSContext *context, JSValueConst this, int argc, JSValueConst *argv) {
+static JSValue mounts_copy(JSContext *context, JSValueConst this, int argc, JSValueConst *argv) {
   (void)this, (void)argc;
   const char *place = text(context, argv[1]);
   if (place == NULL) return no_text(context);
-  JSValue result = JS_NewInt32(context, take_mount(integer(context, argv[0]), place));
+  JSValue result = JS_NewInt32(context, copy_mount(integer(context, argv[0]), place));
   JS_FreeCString(context, place);
   return result;
 }
@@ -858,7 +858,7 @@ static const JSCFunctionListEntry exports[] = {
     JS_CFUNC_DEF("changeRoot", 1, process_change_root),
     JS_CFUNC_DEF("makeApart", 5, mounts_make_apart),
     JS_CFUNC_DEF("openMountTable", 2, mounts_open_table),
-    JS_CFUNC_DEF("takeMount", 2, mounts_take),
+    JS_CFUNC_DEF("copyMount", 2, mounts_copy),
     JS_CFUNC_DEF("cloneMount", 1, mounts_clone),
     JS_CFUNC_DEF("attachMount", 2, mounts_attach),
     JS_CFUNC_DEF("detachMount", 1, mounts_detach),

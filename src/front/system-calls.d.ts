@@ -119,8 +119,8 @@ declare module 'system-calls' {
   ): readonly number[];
   /** mountinfo of an open mount namespace, open. @param proc the host's /proc, open. */
   function openMountTable(mountNamespace: number, proc: number): number;
-  /** What is mounted on `place` of an open mount namespace, and no more there: a mount for attachMount, open. */
-  function takeMount(mountNamespace: number, place: string): number;
+  /** What is mounted on `place` of an open mount namespace: a mount for attachMount, open. */
+  function copyMount(mountNamespace: number, place: string): number;
   /** A copy of the mount that shows an open file, open. */
   function cloneMount(fd: number): number;
   /** move_mount(2) */

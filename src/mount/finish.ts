@@ -1,11 +1,11 @@
 import { MounterError } from '../errors.ts';
 import { exitCode } from '../exit-codes.ts';
-import type { ApartSite, Left } from '../host/mount-host.ts';
+import type { ApartSite, Descriptor, Left } from '../host/mount-host.ts';
 import { type MountEntry, parseMountinfo, readMountinfo } from '../host/mountinfo.ts';
 import { isMountedSince } from './chroot/undo.ts';
 import type { MountContext } from './context.ts';
 import type { HelperSuccess } from './helper.ts';
-import { refuseHidden, whereItIsSeen } from './in-sight.ts';
+import { attachInSight } from './in-sight.ts';
 import { canonicalNfsSource, nfsKernelTypes } from './nfs.ts';
 import type { MountPlan } from './plan.ts';
 import type { MountSite } from './site.ts';
@@ -80,9 +80,11 @@ export async function attach(
   // Whoever ended the guardian, out of memory say, may have done so a moment after it was done.
   if (failure !== undefined && !(failure === 'ECONNRESET' && isMountedSince(plan, target, context)))
     throw notAttached(plan, failure, context, target.file);
-  if (site.kind === 'apart') refuseHidden(plan, target, context);
   return daemons;
 }
+
+/** More often than a directory on the way is mounted over by chance. */
+const manyTries = 20;
 
 async function finish(
   plan: MountPlan,
@@ -91,12 +93,15 @@ async function finish(
   guardian: HelperSuccess['guardian'],
   { host }: MountContext,
 ): Promise<Left> {
-  if (guardian !== undefined) return site.kind === 'apart' ? guardian.attach() : guardian.release();
-  if (site.kind === 'chroot') return { failure: undefined, daemons: [] };
-  const failure = await whereItIsSeen(plan, target, host, (targetFile) =>
-    host.attach({ ...site, targetFile }),
-  );
-  return { failure, daemons: [] };
+  if (site.kind === 'chroot')
+    return guardian === undefined ? { failure: undefined, daemons: [] } : guardian.release();
+  if (guardian === undefined) {
+    const attach = (targetFile: Descriptor) => host.attach({ ...site, targetFile });
+    return { failure: await attachInSight(plan, target, attach, manyTries, host), daemons: [] };
+  }
+  // It attaches once, to the target as it was opened, and leaves the daemons alone from then on.
+  const left = await guardian.attach();
+  return { ...left, failure: await attachInSight(plan, target, async () => left.failure, 1, host) };
 }
 
 function notAttached(plan: MountPlan, code: string, { host }: MountContext, file: number): MounterError {

@@ -2,49 +2,36 @@ import { MounterError } from '../errors.ts';
 import { exitCode } from '../exit-codes.ts';
 import { isSameFile } from '../host/host.ts';
 import type { Descriptor, MountHost } from '../host/mount-host.ts';
-import type { MountContext } from './context.ts';
 import { partsBelow, walk } from './path-walk.ts';
 import type { MountPlan } from './plan.ts';
 import type { OpenTarget } from './target.ts';
 
 /**
- * A target that is open stays the same directory, also where a mount on one above it has taken it out of sight
- * meanwhile: `prepare` binds the kubelet directory on itself where it makes `enter: chroot` of `attach`, and an
- * operator mounts a disk. Then a Pod would write beneath what it was to mount.
+ * Attaches where the target is seen. A target that is open stays the same directory, also where a mount on one above
+ * it has taken it out of sight meanwhile: `prepare` binds the kubelet directory on itself where it makes
+ * `enter: chroot` of `attach`, and an operator mounts a disk. A Pod would write beneath what it was to mount, so what
+ * nobody sees is taken away again, and attached where the path leads now, if that is the same directory.
+ * @param attach at first to the target as it was opened, later to the same directory by the mount that its path leads to.
+ * @returns what the last `attach` did.
+ * @throws MounterError (mount failure) where it is not seen; nothing is mounted.
  */
-
-/**
- * The target as it is seen now.
- * @param use the same directory by the mount that its path leads to, or as it was opened where that is another one.
- */
-export async function whereItIsSeen<T>(
-  { target }: MountPlan,
-  { identityMount, file, status }: OpenTarget,
-  host: MountHost,
-  use: (target: Descriptor) => Promise<T>,
-): Promise<T> {
-  const { steps, file: seen } = walk(identityMount, partsBelow(identityMount, target), host);
-  try {
-    return await use(seen !== undefined && isSameFile(steps.at(-1), status) ? seen : file);
-  } finally {
-    if (seen !== undefined) host.close(seen);
-  }
-}
-
-/**
- * Takes away what was attached a moment ago, where nobody sees it.
- * @throws MounterError (mount failure) then; nothing is mounted.
- */
-export function refuseHidden(
+export async function attachInSight(
   plan: MountPlan,
-  { identityMount, file }: OpenTarget,
-  { host }: MountContext,
-): void {
-  const { steps, file: seen } = walk(identityMount, partsBelow(identityMount, plan.target), host);
-  if (seen !== undefined) host.close(seen);
-  const [parent, own] = steps.slice(-2);
-  if (seen !== undefined && own?.mountId !== parent?.mountId) return;
-  if (!detachFrom(file, host)) return;
+  target: OpenTarget,
+  attach: (file: Descriptor) => Promise<string | undefined>,
+  maximumTries: number,
+  host: MountHost,
+): Promise<string | undefined> {
+  for (let tries = 0; tries < maximumTries; tries += 1) {
+    const seen = tries === 0 ? target.file : openSeen(plan, target, host);
+    if (seen === undefined) break;
+    try {
+      const failure = await attach(seen);
+      if (failure !== undefined || isMountSeen(plan, target, host) || !detachFrom(seen, host)) return failure;
+    } finally {
+      if (seen !== target.file) host.close(seen);
+    }
+  }
   throw new MounterError(
     `something was mounted over the directories on the way while ${plan.source} was mounted; it is unmounted again`,
     {
@@ -54,6 +41,26 @@ export function refuseHidden(
       hint: 'mount again; kubelet does so by itself',
     },
   );
+}
+
+/** @returns undefined where the path leads to another directory now. */
+function openSeen(
+  { target }: MountPlan,
+  { identityMount, status }: OpenTarget,
+  host: MountHost,
+): Descriptor | undefined {
+  const { steps, file } = walk(identityMount, partsBelow(identityMount, target), host);
+  if (file === undefined || isSameFile(steps.at(-1), status)) return file;
+  host.close(file);
+  return undefined;
+}
+
+function isMountSeen({ target }: MountPlan, { identityMount }: OpenTarget, host: MountHost): boolean {
+  const { steps, file } = walk(identityMount, partsBelow(identityMount, target), host);
+  if (file === undefined) return false;
+  host.close(file);
+  const [parent, own] = steps.slice(-2);
+  return own?.mountId !== parent?.mountId;
 }
 
 /** @returns false where nothing is mounted on it: somebody has unmounted it already. */

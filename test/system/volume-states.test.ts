@@ -3,7 +3,7 @@ import { fileURLToPath } from 'node:url';
 import test, { type ExecutionContext } from 'ava';
 import { parseExposition } from '../fixtures/exposition-grammar.ts';
 import { mount, newTarget, setting } from '../fixtures/gluster-node.ts';
-import { kubeletDirectory, mounter, ScratchNode, shared } from '../fixtures/namespace.ts';
+import { kubeletDirectory, ScratchNode, shared } from '../fixtures/namespace.ts';
 
 /** The STATE of volumes in `mounter status`: what it says of those that no longer work, and that it ends. */
 
@@ -95,16 +95,4 @@ test('a thousand dead volumes are told as such, each of them', async (t) => {
   t.regex(seen.people, /\nvolumes +1000 dead: run mounter doctor\n/);
   endsSoon(t, seen);
   t.is(await countOf(node, 'dead'), 1000);
-});
-
-test('only root can ask: asked by another, the state is unknown', async (t) => {
-  await using node = await ScratchNode.prepared();
-  const target = await node.mountGlusterfs('vol');
-  const asNobody = ['setpriv', '--reuid=65534', '--regid=65534', '--clear-groups', mounter];
-  const { stdout } = await node.run([...asNobody, 'status', '--json']);
-  t.like(JSON.parse(stdout).volumes[0], { target, state: 'unknown' });
-  t.regex(
-    (await node.run([...asNobody, 'status'])).stdout,
-    /\nvolumes +1 unknown\n[\s\S]*\nunknown +server:vol /,
-  );
 });
