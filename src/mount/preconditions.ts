@@ -61,7 +61,9 @@ export function checkDevice(path: string, { host, layout }: MountContext): void 
   const isThere = entry.kind !== 'chroot' || host.stat(`${entry.directory}${path}`)?.kind === 'device';
   if (isOnHost && isThere) return;
   throw new MounterError(
-    isOnHost ? 'the device is not in the rootfs' : 'the device is missing on this node',
+    isOnHost
+      ? 'the device is not in the rootfs: the node is not prepared'
+      : 'the device is missing on this node',
     {
       subject: path,
       status: exitCode.system,

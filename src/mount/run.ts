@@ -11,7 +11,7 @@ import type { MountPlan, MountStep } from './plan.ts';
 import type { WrittenFile } from './policy.ts';
 import { checkDevice, checkHelper } from './preconditions.ts';
 import { forget, isRemembering } from './reach/memory-file.ts';
-import { type MountSite, siteFor } from './site.ts';
+import { type MountSite, requirePrepared, siteFor } from './site.ts';
 import { type OpenTarget, openTarget } from './target.ts';
 import { checkFile } from './written-file.ts';
 
@@ -98,6 +98,7 @@ class MountRun {
           await (await import('./failure/remembered.ts')).failAsRemembered(plan, context);
         break;
       case 'provideLockServices':
+        requirePrepared(plan, this.#opened().target, context);
         await provideLockServices(plan.target, context, this.#asking.besideLockServices());
         break;
       case 'runHelper':

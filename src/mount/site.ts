@@ -25,9 +25,8 @@ export function siteFor(
   written: readonly WrittenFile[],
   context: MountContext,
 ): MountSite {
-  const { host, layout } = context;
-  const pin = helpersPin(layout.rootfs, host);
-  if (pin !== undefined && !isPinned(host, pin)) throw notPrepared(plan.target);
+  const { host } = context;
+  const pin = pinFor(plan, context);
   // A helper that lacks root's capabilities writes to its own files alone: one that another way left belongs to it now.
   const user = pin === undefined ? 0 : plan.privileges.user;
   const file = openWritten(written, user, context) ?? openLog(plan, user, context);
@@ -46,6 +45,18 @@ export function siteFor(
   } finally {
     if (file !== undefined) host.close(file.descriptor);
   }
+}
+
+/** @throws MounterError (system) as `siteFor` does: before anything is asked or started in a rootfs that is bare. */
+export function requirePrepared(plan: MountPlan, target: OpenTarget, context: MountContext): void {
+  if (pinFor(plan, context) === undefined) chrootSite(plan, target, context);
+}
+
+/** Undefined where the rootfs is entered by chroot(2). */
+function pinFor(plan: MountPlan, { host, layout }: MountContext): string | undefined {
+  const pin = helpersPin(layout.rootfs, host);
+  if (pin !== undefined && !isPinned(host, pin)) throw notPrepared(plan.target);
+  return pin;
 }
 
 /** The very same directory in the rootfs: that proves the identity mount, however many mounts there are. */

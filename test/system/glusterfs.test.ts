@@ -212,5 +212,8 @@ test('chroot: without /dev/fuse nothing is run', async (t) => {
   await s.node.shell(`umount ${mounterHome}/rootfs/dev`);
   const { status, stderr } = await mount(s.node, s.source, target);
   t.is(status, 2);
-  t.regex(stderr, /^mounter: \/dev\/fuse: the device is not in the rootfs\nhint: run mounter prepare\n$/);
+  t.regex(
+    stderr,
+    /^mounter: \/dev\/fuse: the device is not in the rootfs: the node is not prepared\nhint: run mounter prepare\n$/,
+  );
 });

@@ -258,6 +258,16 @@ for (const [way, node] of nodes) {
     t.false(host.commands.some(isHelper));
   });
 
+  test(`${way}: v3 on a node that is not prepared: that is said, and no lock service started`, async (t) => {
+    const host = node();
+    for (const seen of [`${pins}/helpers`, rootfsTarget]) host.files.delete(seen);
+    const error = await failure(t, host, v3);
+    t.is(error.status, 2);
+    t.regex(error.message, /the node is not prepared/);
+    t.is(error.hint, 'run mounter prepare');
+    t.deepEqual(host.commands, []);
+  });
+
   test(`${way}: negotiated down to v3 with lock services that never answer: undone and refused`, async (t) => {
     const host = negotiated(node(), '3');
     const error = await failure(t, host, ['-t', 'nfs', 'srv:/x', target]);
