@@ -68,7 +68,7 @@ const hints: Readonly<Record<ErrorClass, Hint>> = {
     `see how the server ${word(server)} fares: nothing refused the mount, but it did not end; limits.mountSeconds of the manifest is ${mountSeconds}`,
   'mount-max': () =>
     'run mounter status to find mounts that nobody needs, or raise the limit: sysctl -w fs.mount-max=NUMBER',
-  node: () => 'run mounter status to see what the node lacks',
+  node: () => 'run mounter doctor to see what the node lacks',
   usage: ({ kind }) => (kind === 'glusterfs' ? 'write SERVER:VOLUME' : 'write SERVER:/PATH'),
   interrupted: () => undefined,
   internal: () => undefined,
