@@ -17,15 +17,20 @@ export interface MountRequest {
   readonly isFake: boolean;
 }
 
+const targetHint = 'name the directory to mount on, after the source';
+
 /** @throws MounterError (usage) that names what is missing or refused, and why. */
 export function toMountRequest(args: MountArguments): MountRequest {
   const fstype = required(args.fstype, 'no filesystem type', 'add -t nfs, -t nfs4 or -t glusterfs');
+  // One word alone is the target; one that can be none is the source.
+  if (args.source === undefined && args.target !== undefined && /^[^/]+:/.test(args.target))
+    throw usage(printable(maskSecrets(args.target)), 'no target to mount it on', targetHint);
   const source = required(
     args.source,
     'no source',
     'name what to mount, such as SERVER:/EXPORT, before the target',
   );
-  const target = required(args.target, 'no target', 'name the directory to mount on, after the source');
+  const target = required(args.target, 'no target', targetHint);
   refuseUnprintable('source', source);
   refuseUnprintable('target', target);
   refuseUnprintable('options', args.options);
