@@ -135,11 +135,11 @@ function identityMountOf(target: string, manifest: NodeSettings): string {
     .map((mount) => mount.rootfs);
   const found = directories.find((directory) => target.startsWith(`${directory}/`));
   if (found !== undefined) return found;
-  throw new MounterError('the target is not below a directory that the rootfs shares with the host', {
+  throw new MounterError('the target is not below a directory that volumes may be mounted in', {
     subject: target,
     status: exitCode.usage,
     errorClass: 'mount-point',
-    hint: `mount below ${directories.join(' or ')}, or add the directory to mounts.mounter of the manifest and run mounter prepare`,
+    hint: `mount below ${directories.join(' or ')}, or add the directory to mounts.mounter of the manifest, "shared" as ${directories[0]} is, and run mounter prepare`,
   });
 }
 

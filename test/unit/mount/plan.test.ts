@@ -140,7 +140,9 @@ const refusals: readonly (readonly [
   message: RegExp,
 ])[] = [
   ['no type', ['srv:/x', target], undefined, /no filesystem type/],
-  ['no target', ['-t', 'nfs'], undefined, /no source/],
+  ['nothing', ['-t', 'nfs'], undefined, /no source/],
+  ['no target', ['-t', 'nfs', 'srv:/x'], 'srv:/x', /no target/],
+  ['no target of a volume', ['-t', 'glusterfs', '[fd00::5]:vol'], '[fd00::5]:vol', /no target/],
   ['no source', ['-t', 'nfs', target], undefined, /no source/],
   ['a relative target', ['-t', 'nfs', 'srv:/x', 'pods/v'], 'pods/v', /relative/],
   ['.. in the target', ['-t', 'nfs', 'srv:/x', '/var/lib/kubelet/../x'], '/var/lib/kubelet/../x', /"\.\."/],
@@ -148,7 +150,7 @@ const refusals: readonly (readonly [
     'a target outside',
     ['-t', 'nfs', 'srv:/x', '/mnt'],
     '/mnt',
-    /not below a directory that the rootfs shares/,
+    /not below a directory that volumes may be mounted in/,
   ],
   [
     'the kubelet directory itself',
