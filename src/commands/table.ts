@@ -28,6 +28,12 @@ const commands: Readonly<Record<string, () => Promise<Command>>> = {
 /** The first words that are commands, `mount` and `version` aside. */
 export const commandNames: readonly string[] = Object.keys(commands);
 
+/** What is no command, and nearest in spelling to the opposite of what was meant. */
+const otherWays: ReadonlyMap<string, string> = new Map([
+  ...['umount', 'unmount'].map((word) => [word, "use the host's own umount TARGET"] as const),
+  ['uninstall', 'mounter teardown undoes prepare; when it has, remove the directory that mounter is in'],
+]);
+
 /** Those whose every call is for the record; `exec` runs a program that may change anything. */
 const changing: readonly string[] = ['install', 'prepare', 'teardown', 'rollback', 'prune', 'exec'];
 
@@ -49,11 +55,13 @@ export async function runCommand(argv: readonly string[], context: CommandContex
   const load = Object.hasOwn(commands, word) ? commands[word] : undefined;
   if (load !== undefined && asksForHelp(rest)) return (await help())([word], context);
   if (load !== undefined) return await runLoaded(await load(), rest, context);
-  const near = nearest(word, [...commandNames, 'mount', 'version']);
+  const near = nearest(word, ['mount', ...commandNames, 'version']);
   throw new MounterError('unknown command', {
     subject: word,
     status: exitCode.usage,
-    hint: near === undefined ? 'see mounter --help' : `did you mean mounter ${near}? See mounter --help`,
+    hint:
+      otherWays.get(word) ??
+      (near === undefined ? 'see mounter --help' : `did you mean mounter ${near}? See mounter --help`),
   });
 }
 
