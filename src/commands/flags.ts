@@ -84,7 +84,7 @@ function checkOperands(
   operands: readonly string[],
   [minimum, maximum]: readonly [number, number],
 ): void {
-  if (operands.length < minimum) throw usage(command, 'something to work on is missing', command);
+  if (operands.length < minimum) throw usage(command, 'SOURCE is missing', command);
   if (operands.length > maximum)
     throw usage(operands[maximum] ?? '', `is one operand too many for mounter ${command}`, command);
 }

@@ -26,7 +26,7 @@ const overview = `mounter: NFS and GlusterFS mounts for nodes without storage to
 
   mounter mount -t TYPE [-o OPTIONS] SOURCE TARGET   mount as kubelet does, or by hand
   mounter install SOURCE    fetch a rootfs of storage tools, verified, and switch to it
-  mounter prepare           share the kubelet directory with the rootfs; any number of times
+  mounter prepare           make the node ready for mounts, after each boot; any number of times
   mounter status            what is installed, prepared, running and mounted
   mounter doctor            what is wrong with this node, and what to do about it
   mounter log               the last calls, and why they failed
@@ -139,9 +139,11 @@ one included (2 if left out). --dry-run only says what it would remove.
 `,
   prepare: `mounter prepare
 
-Makes the node ready, after each boot and before kubelet: MOUNTER_HOME as a private mount, the kubelet
-directory as a shared mount with a peer group of its own, and inside the rootfs what its helpers need
-(mounts.mounter of the manifest). Says what it did; a second run does nothing. Where the manifest says
+Makes the node ready, after each boot and before kubelet. With "enter": "attach" it makes two mount namespaces
+of the rootfs and pins them: one for mount helpers, one for lock services and mounter exec. With
+"enter": "chroot" it mounts on the host: MOUNTER_HOME privately, the kubelet directory as a shared mount with a
+peer group of its own, and inside the rootfs what its helpers need (mounts.mounter of the manifest). Makes the
+kubelet directory where it is missing. Says what it did; a second run does nothing. Where the manifest says
 "enabled": false it does nothing, with status 0.
 
   mounter prepare

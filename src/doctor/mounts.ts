@@ -44,7 +44,7 @@ async function judgeNamespaces(context: DoctorContext): Promise<readonly Finding
   const wanted = wantedEntry(root, manifest, host);
   const entry = rootfsEntry(root, host);
   if (entry.kind !== wanted.kind)
-    return [warning('mounts', root, `is not yet entered as "enter": "${manifest.enter}" has it`, prepare)];
+    return [warning('mounts', root, `is not prepared for "enter": "${manifest.enter}"`, prepare)];
   if (entry.kind === 'chroot') return [];
   if (!isEnterable(host, entry))
     return [failing('mounts', root, 'has no mount namespace: a mount can not enter the rootfs', prepare)];
