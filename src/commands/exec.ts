@@ -3,13 +3,17 @@ import { execa } from 'execa';
 import { MounterError } from '../errors.ts';
 import { exitCode } from '../exit-codes.ts';
 import { enteringArgv } from '../host/enter.ts';
+import type { Host, RootfsEntry } from '../host/host.ts';
 import { isEnterable, notPrepared, requireRootfs, rootfsEntry } from '../rootfs/enter.ts';
 import { requireRoot } from '../rootfs/node.ts';
 import type { CommandContext } from './context.ts';
 import { parseFlags } from './flags.ts';
 
 /** `mounter exec -- COMMAND…` @returns the command's own status. */
-export async function exec(argv: readonly string[], { layout, host }: CommandContext): Promise<number> {
+export async function exec(
+  argv: readonly string[],
+  { layout, host, output }: CommandContext,
+): Promise<number> {
   const separator = argv.indexOf('--');
   const own = separator < 0 ? argv : argv.slice(0, separator);
   if (separator < 0 && own[0] !== undefined && !own[0].startsWith('-')) throw noSeparator(own[0]);
@@ -26,6 +30,7 @@ export async function exec(argv: readonly string[], { layout, host }: CommandCon
   requireRootfs(host, layout);
   const entry = rootfsEntry(layout.rootfs, host);
   if (!isEnterable(host, entry)) throw notPrepared(layout.rootfs);
+  if (isBare(entry, host)) output.err(bare);
   const [program = '', ...args] = enteringArgv(entry, command);
   const { TERM } = process.env;
   const result = await execa(program, args, {
@@ -37,6 +42,14 @@ export async function exec(argv: readonly string[], { layout, host }: CommandCon
   });
   return result.exitCode ?? 128 + (result.signal === undefined ? 0 : constants.signals[result.signal]);
 }
+
+/** Before `prepare`: whatever asks the network or a daemon fails there, and says something else of it. */
+function isBare(entry: RootfsEntry, host: Host): boolean {
+  return entry.kind === 'chroot' && host.stat(`${entry.directory}/dev/null`)?.kind !== 'device';
+}
+
+const bare =
+  'mounter: the node is not prepared: the rootfs has neither devices nor /proc yet\nhint: run mounter prepare\n';
 
 function noSeparator(word: string): MounterError {
   return new MounterError('the command has no -- before it', {

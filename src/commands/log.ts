@@ -68,7 +68,7 @@ function forPeople(calls: readonly RecordedCall[]): string {
     ...calls.map((call) => [
       new Date(call.timeMs).toISOString().replace(/\.\d+Z$/, 'Z'),
       call.command,
-      call.errorClass ?? (call.wasMounted ? 'ok (was mounted)' : 'ok'),
+      resultOf(call),
       (call.totalMs / 1000).toFixed(3),
       call.fstype ?? '-',
       call.source ?? call.arguments?.join(' ') ?? '-',
@@ -76,6 +76,13 @@ function forPeople(calls: readonly RecordedCall[]): string {
     ]),
   ]).split(/(?<=\n)/);
   return [heading, ...rows.flatMap((row, index) => [row, ...explanation(calls[index])])].join('');
+}
+
+/** Of `exec` the command's own status; of `doctor --repair`, 1 where something is left to mend. */
+function resultOf({ errorClass, status, wasMounted }: RecordedCall): string {
+  if (errorClass !== undefined) return errorClass;
+  if (status !== 0) return `status ${status}`;
+  return wasMounted ? 'ok (was mounted)' : 'ok';
 }
 
 function explanation(call: RecordedCall | undefined): readonly string[] {
