@@ -39,7 +39,7 @@ export function describeStep(step: MountStep): string {
     case 'provideLockServicesIfVersion3':
       return 'where mount.nfs settled for v3: ask rpcbind and rpc.statd, and start what does not answer';
     case 'attach':
-      return 'attach it to the target';
+      return 'attach it to the target, unless it was made there';
     default:
       return step satisfies never;
   }
