@@ -85,7 +85,7 @@ function planBind(directory: SharedDirectory, entries: readonly MountEntry[]): r
   }
   if (holder.peerGroup !== undefined) return [];
   throw new MounterError(
-    `${below} mounts are below it, and ${holder.mountPoint}, on which it lies, is not shared`,
+    `${below === 1 ? '1 mount is' : `${below} mounts are`} below it, and ${holder.mountPoint}, on which it lies, is not shared`,
     {
       subject: host,
       status: exitCode.system,

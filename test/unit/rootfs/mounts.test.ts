@@ -146,7 +146,7 @@ for (const [title, entries, expected] of directories) {
 
 test('kubelet directory: no mount point, with a volume, / private', (t) => {
   t.throws(() => planShared({ host: kubelet, rootfs: kubelet }, mounts('private', volume(1))), {
-    message: /1 mounts are below it, and \/, on which it lies, is not shared/,
+    message: /1 mount is below it, and \/, on which it lies, is not shared/,
   });
 });
 
