@@ -101,7 +101,7 @@ async function change(
   if (flags.has('install') && flags.has('remove'))
     throw usage('--remove', 'the opposite of --install', 'choose one');
   requireRoot(host, 'changing units');
-  if (root === '' && !isSystemdRunning(host)) throw noSystemd(names, unitContext);
+  if (root === '' && !isSystemdRunning(host)) throw noSystemd(names, unitContext, flags.has('remove'));
   if (root !== '' && !existsSync(root))
     throw usage(root, 'no such directory', "--root is a node's root directory");
   const units = names.flatMap((name) => unitsOf(name, unitContext));
@@ -111,11 +111,14 @@ async function change(
   return exitCode.success;
 }
 
-function noSystemd(names: readonly UnitName[], context: UnitContext): MounterError {
+function noSystemd(names: readonly UnitName[], context: UnitContext, isRemoval: boolean): MounterError {
+  const commands = lines(names, context).join('; ');
   return new MounterError('systemd does not run on this node', {
     subject: 'unit',
     status: exitCode.system,
-    hint: `have its init run, after each boot and before kubelet: ${lines(names, context).join('; ')}`,
+    hint: isRemoval
+      ? `no unit runs here; take out of its init what was put there of: ${commands}`
+      : `have its init run, after each boot and before kubelet: ${commands}`,
   });
 }
 
