@@ -69,7 +69,7 @@ export class Asking {
 
   async #examine(): Promise<Refusal | undefined> {
     const { examine } = await import('./reach/examine.ts');
-    this.#refusal = await examine(this.#plan, this.#plan.options, this.#context, this.#over.signal);
+    this.#refusal = await examine(this.#plan, this.#context, this.#over.signal);
     return this.#refusal;
   }
 }

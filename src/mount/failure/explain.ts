@@ -200,7 +200,7 @@ async function whatWasSaid(
   if (plan.kind !== 'glusterfs') return { errorClass: 'unknown', message, status };
   // A question that fails must not hide what it is about.
   const limitMs = limitFor(startedMs, context);
-  const refusal = found ?? (await askTogether(plan, plan.options, limitMs, context).catch(() => undefined));
+  const refusal = found ?? (await askTogether(plan, limitMs, context).catch(() => undefined));
   if (refusal === undefined) return { errorClass: 'unknown', message, status };
   const described = describeRefusal(refusal);
   return {

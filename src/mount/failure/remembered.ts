@@ -8,8 +8,7 @@ import { explainRefusal } from './explain.ts';
  * @throws MounterError with that call's explanation, and when that was.
  */
 export async function failAsRemembered(plan: MountPlan, context: MountContext): Promise<void> {
-  const { options } = plan;
-  const memory = memoryOf(plan, options, context);
+  const memory = memoryOf(plan, context);
   const answer = memory && recall(memory, memory.nowMs())?.answer;
   if (answer !== undefined) throw explainRefusal(plan, answer, context);
 }

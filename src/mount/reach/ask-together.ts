@@ -20,13 +20,12 @@ const graceMs = leastMs + 2 * lookMs;
  */
 export async function askTogether(
   plan: MountPlan,
-  options: string,
   limitMs: number,
   context: MountContext,
   over?: AbortSignal,
 ): Promise<Answer> {
-  const ask = () => askNetwork(plan, options, limitMs, context, over);
-  const memory = memoryOf(plan, options, context);
+  const ask = () => askNetwork(plan, limitMs, context, over);
+  const memory = memoryOf(plan, context);
   if (memory === undefined) return ask();
   const { host } = context;
   const sinceMs = memory.nowMs();

@@ -8,7 +8,6 @@ import type { Answer } from './refusal.ts';
 /** The questions to the network, which change nothing on this node. @param limitMs for all of them. */
 export function askNetwork(
   plan: MountPlan,
-  options: string,
   limitMs: number,
   context: MountContext,
   over?: AbortSignal,
@@ -16,9 +15,9 @@ export function askNetwork(
   const inquiry = newInquiry(context, limitMs, over);
   switch (plan.kind) {
     case 'nfs':
-      return askNfs(plan, options, inquiry);
+      return askNfs(plan, inquiry);
     case 'glusterfs':
-      return askGlusterfs(plan, options, inquiry);
+      return askGlusterfs(plan, inquiry);
     case 'generic':
       return Promise.resolve(undefined);
     default:

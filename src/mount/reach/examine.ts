@@ -10,19 +10,13 @@ import type { Answer } from './refusal.ts';
  * Finds out what a helper waits for that has not come back: does the server's name resolve, do its ports
  * answer, all within `limits.connectSeconds`. Where that is not it, the lock services of this node are asked,
  * and mended, which lets the helper go on.
- * @param options as the helper got them.
  * @returns why the mount can come to nothing, or undefined when it still may.
  */
-export async function examine(
-  plan: MountPlan,
-  options: string,
-  context: MountContext,
-  over: AbortSignal,
-): Promise<Answer> {
+export async function examine(plan: MountPlan, context: MountContext, over: AbortSignal): Promise<Answer> {
   const limitMs = context.manifest.limits.connectSeconds * 1000;
-  const refusal = await askTogether(plan, options, limitMs, context, over);
+  const refusal = await askTogether(plan, limitMs, context, over);
   if (refusal === undefined && plan.kind === 'nfs' && !over.aborted)
-    await mendLockServices(plan, options, { ...context, signal: over });
+    await mendLockServices(plan, { ...context, signal: over });
   return refusal;
 }
 
@@ -31,8 +25,8 @@ export async function examine(
  * deaf. Where none ever listened, mount.nfs has start-statd start it by itself; a node that mounts v4 alone
  * is to stay without. Where v3 was asked for, they have answered a moment ago.
  */
-async function mendLockServices(plan: MountPlan, options: string, context: MountContext): Promise<void> {
-  if (lockServicesNeed(plan.fstype, options) !== 'ifNegotiated') return;
+async function mendLockServices(plan: MountPlan, context: MountContext): Promise<void> {
+  if (lockServicesNeed(plan.fstype, plan.options) !== 'ifNegotiated') return;
   const { host, layout, manifest } = context;
   if (host.stat(hostPathOf('/run/rpcbind.sock', layout, manifest, host)) === undefined) return;
   // What can't be mended is no reason yet: the server may still offer v4.

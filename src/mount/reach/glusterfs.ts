@@ -10,11 +10,7 @@ import { askServer } from './server.ts';
 const glusterdPort = '24007';
 
 /** Whether one of the servers that hand out the volume can be reached: the first, or any of its backups. */
-export async function askGlusterfs(
-  { source }: MountPlan,
-  options: string,
-  inquiry: Inquiry,
-): Promise<Answer> {
+export async function askGlusterfs({ source, options }: MountPlan, inquiry: Inquiry): Promise<Answer> {
   const question = glusterfsQuestion(source, options);
   if (question === undefined) return undefined;
   const { servers, port } = question;

@@ -23,12 +23,8 @@ export interface Memory {
 }
 
 /** @returns undefined where nothing is remembered. */
-export function memoryOf(
-  plan: MountPlan,
-  options: string,
-  { host, layout, manifest }: MountContext,
-): Memory | undefined {
-  const question = questionOf(plan, options);
+export function memoryOf(plan: MountPlan, { host, layout, manifest }: MountContext): Memory | undefined {
+  const question = questionOf(plan);
   if (plan.memory === undefined || question === undefined || question.length > maximumQuestion)
     return undefined;
   if (uptimeMs(host) === undefined) return undefined;

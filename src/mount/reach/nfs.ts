@@ -23,7 +23,7 @@ interface NfsPorts {
  * Whether the server can be reached in the way that these options take; without a version in every way that
  * mount.nfs would try. Undefined also where TCP says nothing about it: RDMA, UDP, `port=0`.
  */
-export function askNfs({ fstype, source }: MountPlan, options: string, inquiry: Inquiry): Promise<Answer> {
+export function askNfs({ fstype, source, options }: MountPlan, inquiry: Inquiry): Promise<Answer> {
   const question = nfsQuestion(fstype, source, options);
   if (question === undefined) return Promise.resolve(undefined);
   const { server, version, ports } = question;

@@ -6,7 +6,7 @@ import { nfsQuestion } from './nfs.ts';
  * All that the answer about a server depends on, as one text: two mounts with the same question get the same
  * answer. Undefined where nobody is asked.
  */
-export function questionOf({ kind, fstype, source }: MountPlan, options: string): string | undefined {
+export function questionOf({ kind, fstype, source, options }: MountPlan): string | undefined {
   switch (kind) {
     case 'nfs':
       return asText(kind, nfsQuestion(fstype, source, options));

@@ -65,7 +65,7 @@ async function ask(host: MountHost, servers: readonly string[]) {
   const options = `backup-volfile-servers=${backups.join(':')}`;
   const plan = planFor('-t', 'glusterfs', '-o', options, `${first}:vol`, target);
   const context = { ...contextOf(preparedNode()), host };
-  return examine(plan, options, context, new AbortController().signal);
+  return examine(plan, context, new AbortController().signal);
 }
 
 for (const count of [80, 300, 3000]) {

@@ -46,7 +46,7 @@ function world({ names = {}, dns, ports = {}, rpcbind }: World): HostModel {
 async function ask(host: HostModel, fstype: string, options: string, source: string) {
   const list = options === '' ? [] : ['-o', options];
   const plan = planFor('-t', fstype, ...list, source, target);
-  return examine(plan, options, contextOf(host), host.over.signal);
+  return examine(plan, contextOf(host), host.over.signal);
 }
 
 const nfs = (host: HostModel, options: string, source = '10.0.0.5:/x') => ask(host, 'nfs', options, source);
