@@ -3,6 +3,7 @@ import { MounterError } from '../errors.ts';
 import { exitCode } from '../exit-codes.ts';
 import type { ApartSite, ChrootSite, Guardian, Left } from '../host/mount-host.ts';
 import type { StartedChild } from '../host/run-command.ts';
+import { soon } from '../host/soon.ts';
 import { hintOf } from '../host/system-error.ts';
 import { neverRan, type Spawn } from './child.ts';
 import { loop } from './globals.ts';
@@ -100,12 +101,7 @@ class GuardianProcess implements Guardian, StartedChild {
 
   async end(): Promise<void> {
     if (!this.#hasEnded) system.order(this.#connection, 'E');
-    let limit: NodeJS.Timeout | undefined;
-    const passed = new Promise<void>((resolve) => {
-      limit = setTimeout(resolve, endMs);
-    });
-    await Promise.race([this.#gone, passed]);
-    clearTimeout(limit);
+    await soon(this.#gone, endMs);
   }
 
   async #leave(order: 'A' | 'R'): Promise<Left> {

@@ -1,5 +1,6 @@
 import * as system from 'system-calls';
 import type { Descriptor, Liveness } from '../host/mount-host.ts';
+import { soon } from '../host/soon.ts';
 import { kill } from './kill.ts';
 import { endOf, holdInterruptions } from './signals.ts';
 import { checked } from './system-error.ts';
@@ -11,13 +12,7 @@ import { checked } from './system-error.ts';
 export async function isAlive(file: Descriptor, limitMs: number): Promise<Liveness> {
   holdInterruptions();
   const pid = checked('fork', undefined, system.ask(file));
-  const limit = { passed: () => {} };
-  const silent = new Promise<undefined>((resolve) => {
-    limit.passed = () => resolve(undefined);
-  });
-  const timer = setTimeout(limit.passed, limitMs);
-  const errno = await Promise.race([endOf(pid), silent]);
-  clearTimeout(timer);
+  const errno = await soon(endOf(pid), limitMs);
   if (errno === undefined) {
     kill(pid, 'SIGKILL');
     return 'silent';

@@ -1,6 +1,7 @@
 import { closeSync, constants, openSync, writeSync } from 'node:fs';
 import { runDirectory } from '../rootfs/layout.ts';
 import type { Command, Doubt, Outcome } from './host.ts';
+import { soon } from './soon.ts';
 
 /** `Host.run` of every engine: node:child_process, bun's own spawn, and the front's. */
 
@@ -83,19 +84,9 @@ export async function runCommand<C extends Limits>(command: C, engine: ChildEngi
 /** SIGTERM, then SIGKILL to all of the group: whoever ignored SIGTERM must not live on to mount something later. */
 async function endGroup(child: StartedChild, terminateMs: number): Promise<number> {
   child.kill('SIGTERM');
-  await within(terminateMs, child.ended);
+  await soon(child.ended, terminateMs);
   child.kill('SIGKILL');
-  return (await within(unkillableMs, child.ended)) ?? 128 + 9;
-}
-
-/** @returns undefined when it takes longer. */
-async function within<T>(milliseconds: number, promise: Promise<T>): Promise<T | undefined> {
-  const limit = timer(milliseconds);
-  try {
-    return await Promise.race([promise, limit.passed.then(() => undefined)]);
-  } finally {
-    limit.clear();
-  }
+  return (await soon(child.ended, unkillableMs)) ?? 128 + 9;
 }
 
 function timer(milliseconds: number): { readonly passed: Promise<void>; clear(): void } {
@@ -127,10 +118,10 @@ function raise({ afterMs, isHopeless }: Doubt): {
   const settle = () => {
     patience.clear();
     over?.abort();
-    return answer === undefined ? undefined : within(unkillableMs, answer).then(() => {});
+    return answer === undefined ? undefined : soon(answer, unkillableMs).then(() => {});
   };
   const hear = async () => {
-    if (answer !== undefined) await within(hearMs, answer);
+    if (answer !== undefined) await soon(answer, hearMs);
   };
   return { confirmed, hear, settle };
 }
