@@ -88,7 +88,7 @@ export function readMountTable({ namespace }: ApartSite): string {
   }
 }
 
-export async function attach({ namespace, place, targetFile }: ApartSite): Promise<string | undefined> {
+export function attach({ namespace, place, targetFile }: ApartSite): string | undefined {
   const mount = system.copyMount(namespace, place);
   if (mount < 0) return system.errorNames(-mount)[0];
   const result = system.attachMount(mount, targetFile);

@@ -44,7 +44,7 @@ export interface MountHost extends Host {
    * Attaches what is mounted on the place of a site to its target, in one call that can't half succeed.
    * @returns undefined, or why not: the name of an errno.
    */
-  attach(site: ApartSite): Promise<string | undefined>;
+  attach(site: ApartSite): string | undefined;
   /**
    * Tries to open a TCP connection, and closes it at once.
    * @param address IPv4 or IPv6, no name.

@@ -97,11 +97,11 @@ async function finish(
     return guardian === undefined ? { failure: undefined, daemons: [] } : guardian.release();
   if (guardian === undefined) {
     const attach = (targetFile: Descriptor) => host.attach({ ...site, targetFile });
-    return { failure: await attachInSight(plan, target, attach, manyTries, host), daemons: [] };
+    return { failure: attachInSight(plan, target, attach, manyTries, host), daemons: [] };
   }
   // It attaches once, to the target as it was opened, and leaves the daemons alone from then on.
   const left = await guardian.attach();
-  return { ...left, failure: await attachInSight(plan, target, async () => left.failure, 1, host) };
+  return { ...left, failure: attachInSight(plan, target, () => left.failure, 1, host) };
 }
 
 function notAttached(plan: MountPlan, code: string, { host }: MountContext, file: number): MounterError {

@@ -15,18 +15,18 @@ import type { OpenTarget } from './target.ts';
  * @returns what the last `attach` did.
  * @throws MounterError (mount failure) where it is not seen; nothing is mounted.
  */
-export async function attachInSight(
+export function attachInSight(
   plan: MountPlan,
   target: OpenTarget,
-  attach: (file: Descriptor) => Promise<string | undefined>,
+  attach: (file: Descriptor) => string | undefined,
   maximumTries: number,
   host: MountHost,
-): Promise<string | undefined> {
+): string | undefined {
   for (let tries = 0; tries < maximumTries; tries += 1) {
     const seen = tries === 0 ? target.file : openSeen(plan, target, host);
     if (seen === undefined) break;
     try {
-      const failure = await attach(seen);
+      const failure = attach(seen);
       if (failure !== undefined || isMountSeen(plan, target, host) || !detachFrom(seen, host)) return failure;
     } finally {
       if (seen !== target.file) host.close(seen);
