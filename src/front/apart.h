@@ -27,7 +27,8 @@ struct apart {
   const char *file_path;
 };
 
-enum apart_step { APART_CLONE, APART_ENTER, APART_COPY, APART_LAY, APART_FILE, APART_OPEN };
+/* APART_ENTER: the child that goes there, or its way there. */
+enum apart_step { APART_ENTER, APART_COPY, APART_LAY, APART_FILE, APART_OPEN };
 
 /* An open mount namespace, gone when it is closed and nothing runs in it; or -errno, and in *step what failed. */
 int make_apart(const struct apart *apart, enum apart_step *step);

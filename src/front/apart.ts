@@ -63,7 +63,7 @@ function inShell(word: string): string {
 }
 
 /** `enum apart_step` of apart.h */
-const steps = ['clone', 'setns', 'unshare', 'mount of a tmpfs', 'mount of the log file', 'open'];
+const steps = ['clone or setns', 'unshare', 'mount of a tmpfs', 'mount of the log file', 'open'];
 
 function notMade(target: string, step: number, errno: number): MounterError {
   const [code, description] = system.errorNames(errno);

@@ -587,7 +587,7 @@ static JSValue process_change_root(JSContext *context, JSValueConst this, int ar
 static JSValue mounts_make_apart(JSContext *context, JSValueConst this, int argc, JSValueConst *argv) {
   (void)this, (void)argc;
   const char *paths[3] = {NULL};
-  double made[2] = {-EINVAL, APART_CLONE};
+  double made[2] = {-EINVAL, APART_ENTER};
   int count = 0;
   while (count < COUNT(paths) && (paths[count] = text(context, argv[count + 1])) != NULL) count++;
   char **scratch = count == COUNT(paths) ? strings(context, argv[4]) : NULL;
