@@ -94,7 +94,10 @@ function openWritten(
   throw refused(first.option, 'what it names is no plain file');
 }
 
-/** Its own log on the host, and nobody else's; without one it writes to what is gone with it. */
+/**
+ * Its own log on the host, and nobody else's. Without one, where a disk is full or read-only say, it writes to what is
+ * gone with it.
+ */
 function openLog(
   plan: MountPlan,
   user: number,
@@ -108,6 +111,8 @@ function openLog(
   try {
     const descriptor = host.openPlainFile(directory, nameOf(onHost), user);
     return descriptor === undefined ? undefined : { path, descriptor };
+  } catch {
+    return undefined;
   } finally {
     host.close(directory);
   }

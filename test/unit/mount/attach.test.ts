@@ -346,12 +346,16 @@ test('without log-file= it is the daemon’s own log on the host, under the name
   t.deepEqual(host.openPaths, [target]);
 });
 
-test('a node without that directory, or with something else of that name, mounts without a log', async (t) => {
+test('a node without that directory, with something else of that name, or a full disk mounts without a log', async (t) => {
   const onHost = '/var/log/containerized-mounter/glusterfs';
   const without = nodeWhere(glusterMount);
+  const full = nodeWhere(glusterMount).directory(onHost);
+  full.openPlainFile = () => {
+    throw Object.assign(new Error('ENOSPC: no space left on device, openat'), { code: 'ENOSPC' });
+  };
   const withOther = nodeWhere(glusterMount).directory(onHost);
   withOther.file(`${onHost}/${target.slice(1).replaceAll('/', '-')}.log`, { kind: 'symlink' });
-  for (const host of [without, withOther]) {
+  for (const host of [without, withOther, full]) {
     await runPlan(planFor(...gluster), contextOf(host));
     t.is(host.apartRequests[0]?.file, undefined);
     t.deepEqual(host.openPaths, [target]);
