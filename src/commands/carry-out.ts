@@ -11,7 +11,7 @@ import type { Layout } from '../rootfs/layout.ts';
 import type { NodeSettings } from '../rootfs/manifest.ts';
 import type { Output } from './output.ts';
 
-/** What a mount is carried out with, by the full executable and by the front. */
+/** What a mount is carried out with. */
 export interface CarryOutContext {
   readonly host: MountHost;
   readonly layout: Layout;

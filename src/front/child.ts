@@ -14,6 +14,7 @@ export function run(command: Command): Promise<Outcome> {
   return runCommand(command, engine);
 }
 
+/** How `runCommand` runs a program: by one vfork(2) and execve(2). */
 export const engine: ChildEngine = {
   start: async (command, output) => startCommand(command, output),
   listenForInterruption,
@@ -26,10 +27,12 @@ export const engine: ChildEngine = {
   },
 };
 
+/** As execve(2) takes them: `NAME=value`. */
 export function variablesOf(environment: Readonly<Record<string, string>>): readonly string[] {
   return Object.entries(environment).map(([name, value]) => `${name}=${value}`);
 }
 
+/** What a program gets, unless it is given more: nothing of our own. */
 export const variables = variablesOf(usual);
 
 /** The arguments of `system.spawn`. */

@@ -22,6 +22,7 @@ function orUndefined(call: string, path: string, result: number): Descriptor | u
   return checked(call, path, result);
 }
 
+/** `MountHost.statusOf` */
 export function statusOf(file: Descriptor): OpenStatus {
   const [device = 0, inode = 0, mode = 0, uid = 0, gid = 0, mountId = 0] = checked(
     'statx',
@@ -33,6 +34,7 @@ export function statusOf(file: Descriptor): OpenStatus {
   return { kind, device, inode, isRootOnly, mountId };
 }
 
+/** `MountHost.close` */
 export function close(file: Descriptor): void {
   system.close(file);
 }

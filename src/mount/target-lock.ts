@@ -2,6 +2,7 @@ import { MounterError } from '../errors.ts';
 import { exitCode } from '../exit-codes.ts';
 import type { Descriptor, OpenStatus } from '../host/mount-host.ts';
 import type { MountContext } from './context.ts';
+import { nameOf } from './path-walk.ts';
 
 /** A helper takes 40 ms and more; the first look is soon, for the one that has the lock may be about to end. */
 const firstPollMs = 2;
@@ -19,8 +20,7 @@ export async function lockTarget(
   deadline: number,
   { host, isInterrupted }: MountContext,
 ): Promise<void> {
-  const name = target.slice(target.lastIndexOf('/') + 1);
-  const number = hash52(`${parent.device} ${parent.inode} ${name}`);
+  const number = hash52(`${parent.device} ${parent.inode} ${nameOf(target)}`);
   for (
     let pollMs = firstPollMs;
     !host.lockTarget(number, parent.file);

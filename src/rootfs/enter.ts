@@ -64,6 +64,7 @@ export function wantedWay({ enter }: Pick<Manifest, 'enter'>, host: Host): 'atta
   return enter === 'chroot' || !hasMoveMount(host) ? 'chroot' : 'attach';
 }
 
+/** Whether a mount can be made apart and attached: by the version of the kernel, not by what it allows us. */
 export function hasMoveMount(host: Host): boolean {
   const release = host.readText('/proc/sys/kernel/osrelease') ?? '';
   const [major = 0, minor = 0] = release.split('.').map((part) => Number.parseInt(part, 10));
@@ -77,6 +78,7 @@ export function wantedEntry(directory: string, manifest: Pick<Manifest, 'enter'>
     : { kind: 'namespace', file: `${directory}/${namespacesLink}/services` };
 }
 
+/** The error for a mount on a node whose namespaces are not pinned: since a reboot, say. */
 export function notPrepared(subject: string): MounterError {
   return new MounterError('the rootfs has no mount namespace to enter: the node is not prepared', {
     subject,
@@ -104,6 +106,7 @@ export function isEnterable(host: Host, entry: RootfsEntry): boolean {
   return isPinned(host, entry.file);
 }
 
+/** Whether a mount namespace is pinned on `file`. @throws as `Host.stat`. */
 export function isPinned(host: Host, file: string): boolean {
   const pinned = host.stat(file);
   return pinned !== undefined && pinned.device === host.stat('/proc/self/ns/mnt')?.device;

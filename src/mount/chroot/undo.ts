@@ -1,7 +1,7 @@
 import { isSameFile } from '../../host/host.ts';
 import { type MountEntry, readMountinfo } from '../../host/mountinfo.ts';
 import type { MountContext } from '../context.ts';
-import { parentOf, partsBelow, walk } from '../path-walk.ts';
+import { nameOf, parentOf, partsBelow, walk } from '../path-walk.ts';
 import type { MountPlan } from '../plan.ts';
 import { isSourceOf, type OpenTarget } from '../target.ts';
 
@@ -14,6 +14,10 @@ import { isSourceOf, type OpenTarget } from '../target.ts';
 /** More than any stack of mounts that a helper could leave. */
 const maximumLayers = 8;
 
+/**
+ * Unmounts what came to the target since it was opened, on the host and in the rootfs.
+ * @throws like node:fs where the kernel refuses.
+ */
 export function undoMount(plan: MountPlan, before: OpenTarget, context: MountContext): void {
   const { host } = context;
   for (let layer = 0; layer < maximumLayers && isMountedSince(plan, before, context); layer++)
@@ -35,8 +39,9 @@ export function isMountedSince(
   return isSameWay && file !== undefined && steps.at(-1)?.mountId !== status.mountId;
 }
 
+/** Whether something is mounted on `path`, whose parent may be a symlink; false where nothing is there. */
 export function isMountPoint(path: string, { host }: MountContext): boolean {
-  const { steps, file } = walk(parentOf(path), [path.slice(path.lastIndexOf('/') + 1)], host);
+  const { steps, file } = walk(parentOf(path), [nameOf(path)], host);
   if (file !== undefined) host.close(file);
   const [parent, own] = steps;
   return own !== undefined && parent !== undefined && own.mountId !== parent.mountId;

@@ -10,21 +10,21 @@ import { isMountedSince, isMountPoint, undoMisplaced } from './undo.ts';
  * mount on the target tells, whatever the number of mounts: it was not a mount point before, so a new id is a new
  * mount. (mount.nfs also exits 0 when it has not mounted, and mount.glusterfs when the directory of the volume is
  * missing.)
- * @returns undefined when nothing is mounted anywhere; true when all is in order.
- * @throws MounterError when it is mounted elsewhere, after undoing that.
+ * @returns false when nothing is mounted anywhere; true when all is in order.
+ * @throws MounterError when it is mounted elsewhere, after undoing that, or in the rootfs alone, which the caller undoes.
  */
 export function verifyMounted(
   plan: MountPlan,
   before: OpenTarget,
   helperOutput: string,
   context: MountContext,
-): true | undefined {
+): boolean {
   if (isMountedAsAsked(plan, before, context)) return true;
   const misplaced = undoMisplaced(plan, context);
   if (misplaced.length > 0) throw wentElsewhere(plan, misplaced, helperOutput);
   if (isMountPoint(`${context.layout.rootfs}${plan.target}`, context))
     throw notPropagated(plan, helperOutput);
-  return undefined;
+  return false;
 }
 
 /**

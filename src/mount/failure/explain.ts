@@ -65,7 +65,7 @@ function unreachable({ source }: MountPlan, refusal: Refusal): Finding {
   return { errorClass, message, status: exitCode.mountFailure, refusal };
 }
 
-/** The error for a helper that reported success, where nothing is mounted. To be called when everything is undone. */
+/** The error for a helper that reported success, where nothing is mounted. */
 export function explainNothingMounted(failure: Failure, context: MountContext): MounterError {
   const { plan } = failure;
   const helperOutput = wordsOf(failure, context);
@@ -119,7 +119,7 @@ function whatWasSeen(
 ): Finding | undefined {
   const message = `${plan.helper} failed to mount ${plan.source}`;
   const { status } = outcome;
-  // chroot(1) itself answers 125 to 127.
+  // What chroot(1) ends with when it fails itself, and so the front where a helper can't be started: 125 to 127.
   if (status === 125) {
     const hint =
       'the rootfs could not be entered: run mounter mount as root, in a container with all capabilities';

@@ -24,7 +24,7 @@ export const pinsDirectory = `${runDirectory}/namespaces`;
 
 export const views: readonly View[] = ['services', 'helpers'];
 
-/** What `enter` was called before; of a version that an earlier mounter has prepared. */
+/** The same of an earlier mounter, which pinned one namespace: a version that it has prepared may still have it. */
 const formerLink = '.mounter-namespace';
 
 /** The directory of pins that a version's link leads to, be they pinned or not: after a reboot they are not. */
@@ -54,6 +54,7 @@ export function descriptionOf(pins: string, host: Host): string | undefined {
   return host.readText(`${pins}/description`);
 }
 
+/** Writes what `descriptionOf` reads. @throws like node:fs, also where there is one. */
 export function describe(pins: string, description: string): void {
   writeFileSync(`${pins}/description`, description, { flag: 'wx', mode: 0o600 });
 }
@@ -97,7 +98,7 @@ export async function unpinOthers(kept: string | undefined, host: Host): Promise
   return done;
 }
 
-/** Somebody else's copy of the mount on one of them keeps the file, until a later run. */
+/** Removes a directory of pins. Somebody else's copy of the mount on one of them keeps the file, until a later run. */
 export function removePins(pins: string): void {
   try {
     rmSync(pins, { recursive: true, force: true });
