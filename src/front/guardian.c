@@ -164,6 +164,7 @@ static void guard(const struct child *child, const struct guarded_mount *mount, 
   (void)setsid();
   (void)sigemptyset(&set);
   (void)sigaddset(&set, SIGCHLD);
+  (void)sigprocmask(SIG_BLOCK, &set, NULL);
   int children = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
   if (children < 0) {
     report(connection, GUARD_STARTED, -1, STEP_FORK, errno);
