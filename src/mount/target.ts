@@ -5,7 +5,7 @@ import { type MountEntry, readMountinfo } from '../host/mountinfo.ts';
 import type { MountContext } from './context.ts';
 import { canonicalGlusterfsSource, glusterfsKernelTypes } from './glusterfs.ts';
 import { canonicalNfsSource, nfsKernelTypes } from './nfs.ts';
-import { nameOf, parentOf, partsBelow, walk } from './path-walk.ts';
+import { nameOf, partsBelow, walk } from './path-walk.ts';
 import type { MountPlan } from './plan.ts';
 import { lockTarget } from './target-lock.ts';
 
@@ -33,10 +33,10 @@ export async function openTarget(
 ): Promise<OpenTarget | 'mounted'> {
   const { host } = context;
   const { target } = plan;
-  const names = partsBelow(identityMount, target);
-  const { steps, file: parent } = walk(identityMount, names.slice(0, -1), host);
+  const names = partsBelow(identityMount, target).slice(0, -1);
+  const { steps, file: parent } = walk(identityMount, names, host);
   try {
-    checkWay(target, identityMount, steps);
+    checkWay(target, [identityMount, ...names], steps);
     const parentStatus = steps.at(-1);
     if (parent === undefined || parentStatus === undefined) throw missing(target);
     await lockTarget(target, { ...parentStatus, file: parent }, deadline, context);
@@ -105,12 +105,11 @@ async function isDeadMount(
 /**
  * No symlink below the identity mount, and no directory that others than root can write in: whoever can
  * could lead the mount elsewhere (CVE-2017-1002101, CVE-2021-25741). The target itself is looked at later.
+ * @param names the identity mount, and each directory below it down to the target's parent.
  */
-function checkWay(target: string, identityMount: string, way: readonly OpenStatus[]): void {
-  let path = identityMount;
-  for (const [index, part] of ['', ...partsBelow(identityMount, parentOf(target))].entries()) {
-    if (part !== '') path = `${path}/${part}`;
-    else if (index > 0) continue;
+function checkWay(target: string, names: readonly string[], way: readonly OpenStatus[]): void {
+  for (const index of names.keys()) {
+    const path = names.slice(0, index + 1).join('/');
     const step = way[index];
     if (step === undefined) throw targetError(target, `${path} does not exist`, 'make the directory first');
     if (step.kind === 'symlink')
@@ -138,7 +137,7 @@ function checkDirectory(target: string, { kind }: OpenStatus): void {
  * symlink at any moment, and a server can name them.
  */
 function refuseWithinVolume(target: string, identityMount: string): void {
-  if (!isWithinVolume(partsBelow(identityMount, target).join('/'))) return;
+  if (!isWithinVolume(target.slice(identityMount.length + 1))) return;
   throw targetError(
     target,
     'the target lies within a volume, where a container could lead the mount elsewhere',
