@@ -55,7 +55,7 @@ static const int refused_calls[] = {
     __NR_mount_setattr,
     __NR_fsopen,
     __NR_fspick,
-    /* The ids that take_own_group has set. */
+    /* The ids that it was started with, or that take_own_group has set. */
     __NR_setuid,
     __NR_setgid,
     __NR_setreuid,
@@ -106,7 +106,10 @@ static void take_name(const char *path) {
   (void)prctl(PR_SET_NAME, slash == NULL ? path : slash + 1, 0, 0, 0);
 }
 
-/* In a user namespace the group may not exist, and without CAP_SETGID it can't be taken: the other rules hold. */
+/*
+ * For a glusterfs that somebody starts by hand. A mount's has another such group already (src/mount/plan.ts), and no
+ * CAP_SETGID to change it; in a user namespace the group may not exist. Then the other rules hold.
+ */
 static void take_own_group(void) { (void)syscall(__NR_setfsgid, OWN_GROUP); }
 
 /* To mount, and to call from a port that a server trusts. */

@@ -23,7 +23,7 @@ export function wantedMounts(layout: Layout, manifest: Manifest): readonly Manif
   return [...manifest.mounts.mounter, startStatdMount(layout, manifest)];
 }
 
-/** The device nodes of the helpers' view, beside those that a filesystem of the manifest names: as in a container. */
+/** The device nodes of the helpers' view, as in a container; and fuseDevice. */
 export const usualDevices: readonly (readonly [name: string, major: number, minor: number])[] = [
   ['null', 1, 3],
   ['zero', 1, 5],
