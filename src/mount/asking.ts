@@ -18,10 +18,10 @@ export class Asking {
   #answer: Promise<Refusal | undefined> | undefined;
   #refusal: Refusal | undefined;
 
-  /** @param calledMs when the mount began, by the host's clock. */
-  constructor(plan: MountPlan, calledMs: number, context: MountContext) {
+  /** To be made when the mount begins. */
+  constructor(plan: MountPlan, context: MountContext) {
     this.#plan = plan;
-    this.#calledMs = calledMs;
+    this.#calledMs = context.host.now();
     this.#context = context;
   }
 

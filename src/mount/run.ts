@@ -28,7 +28,7 @@ export interface MountResult {
  * @throws MounterError with mount(8)'s status, or the helper's own.
  */
 export async function runPlan(plan: MountPlan, context: MountContext): Promise<MountResult> {
-  const asking = new Asking(plan, context.host.now(), context);
+  const asking = new Asking(plan, context);
   const run = new MountRun(plan, asking, context);
   try {
     for (const step of plan.steps) {
@@ -120,7 +120,7 @@ class MountRun {
   }
 
   async #runHelper(step: Extract<MountStep, { kind: 'runHelper' }>): Promise<void> {
-    const { target } = this.#opened();
+    const target = this.#opened();
     this.#site = siteFor(this.#plan, target, this.#written, this.#context);
     this.#success = await runHelper(
       step,
@@ -173,14 +173,14 @@ class MountRun {
       undoMount(this.#plan, this.#target, this.#context);
   }
 
-  #opened(): { readonly target: OpenTarget } {
+  #opened(): OpenTarget {
     if (this.#target === undefined) throw new Error('the plan runs a helper before it opens the target');
-    return { target: this.#target };
+    return this.#target;
   }
 
   #mounted(): { readonly target: OpenTarget; readonly site: MountSite; readonly success: HelperSuccess } {
     if (this.#site === undefined || this.#success === undefined)
       throw new Error('the plan looks for a mount before it runs a helper');
-    return { ...this.#opened(), site: this.#site, success: this.#success };
+    return { target: this.#opened(), site: this.#site, success: this.#success };
   }
 }
