@@ -83,18 +83,13 @@ static void end_descendants(void) {
   }
 }
 
-/* Asks no server, and nobody's daemon. */
-static int is_mounted_since(const char *path, uint64_t before) {
-  struct statx status;
-  int failed = statx(AT_FDCWD, path, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT | AT_STATX_DONT_SYNC, STATX_MNT_ID, &status);
-  return failed == 0 && (status.stx_mask & STATX_MNT_ID) != 0 && status.stx_mnt_id != before;
-}
-
 static void end_all(const struct guarded_mount *mount) {
   end_descendants();
   if (mount->mount_namespace >= 0) return; /* It goes with the last process in it, and our descriptor. */
-  for (int layer = 0; layer < 8 && is_mounted_since(mount->place, mount->mount_before); layer++)
-    if (umount2(mount->place, MNT_DETACH | UMOUNT_NOFOLLOW) != 0) break;
+  /* On the very directory that was opened: its path may lead to another mount by now. */
+  if (fchdir(mount->target) != 0) return;
+  for (int layer = 0; layer < 8; layer++)
+    if (umount2(".", MNT_DETACH | UMOUNT_NOFOLLOW) != 0) break;
 }
 
 static int attach(const struct guarded_mount *mount) {

@@ -41,12 +41,13 @@ struct guarded {
 
 /* The mount that is to be. */
 struct guarded_mount {
-  /* Attaching: from `place` of the open namespace, to the open target; a namespace of -1 for a mount that the helper makes on the host. */
+  /*
+   * Attaching: from `place` of the open namespace, to the open target. With a namespace of -1 the helper mounts on the
+   * target itself, on the host: nothing was on it before, and what is on it when all have ended is taken away.
+   */
   int mount_namespace;
   const char *place;
   int target;
-  /* On the host: what is on `place` when the daemon has been ended is taken away, unless it is the mount of this id. */
-  uint64_t mount_before;
 };
 
 struct guarded spawn_guarded(const struct child *child, const struct guarded_mount *mount);

@@ -24,10 +24,7 @@ export async function startGuarded(
   spawn: Spawn,
   site: ApartSite | ChrootSite,
 ): Promise<Guardian & StartedChild> {
-  const mount =
-    site.kind === 'apart'
-      ? ([site.namespace, site.targetFile, 0] as const)
-      : ([-1, -1, site.mountIdBefore] as const);
+  const namespace = site.kind === 'apart' ? site.namespace : -1;
   const [pid = -1, connection = -1] = system.spawnGuarded(
     spawn.argv,
     spawn.environment,
@@ -35,7 +32,7 @@ export async function startGuarded(
     spawn.descriptors,
     spawn.privileges,
     site.place,
-    mount,
+    [namespace, site.targetFile],
   );
   if (pid < 0) throw notStarted(spawn.argv[0] ?? '', connection);
   return new GuardianProcess(pid, connection).start(spawn, site);

@@ -67,3 +67,12 @@ function plain(file: Descriptor | undefined): Descriptor | undefined {
 export const detach: MountHost['detach'] = (path) => {
   checked('umount2', path, system.detachMount(path));
 };
+
+export const detachFrom: MountHost['detachFrom'] = (directory) => {
+  // By the last part umount2(2) comes from the directory to what is mounted on it.
+  const path = `/proc/self/fd/${directory}/.`;
+  const result = system.detachMount(path);
+  if (result < 0 && system.errorNames(-result)[0] === 'EINVAL') return false;
+  checked('umount2', path, result);
+  return true;
+};

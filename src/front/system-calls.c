@@ -493,7 +493,7 @@ static JSValue process_spawn(JSContext *context, JSValueConst this, int argc, JS
   return JS_HasException(context) ? JS_EXCEPTION : numbers(context, started, COUNT(started));
 }
 
-/* (as spawn, then place, [mount namespace, target, id of the mount before]): [pid, connection], or [-1, errno]. */
+/* (as spawn, then place, [mount namespace, target]): [pid, connection], or [-1, errno]. */
 static JSValue process_spawn_guarded(JSContext *context, JSValueConst this, int argc, JSValueConst *argv) {
   (void)this, (void)argc;
   struct spawn_arguments read;
@@ -502,8 +502,7 @@ static JSValue process_spawn_guarded(JSContext *context, JSValueConst this, int 
   if (read_spawn_arguments(context, argv, &read) == 0 && (place = text(context, argv[5])) != NULL) {
     const struct guarded_mount mount = {.mount_namespace = (int)number_at(context, argv[6], 0),
                                         .place = place,
-                                        .target = (int)number_at(context, argv[6], 1),
-                                        .mount_before = (uint64_t)number_at(context, argv[6], 2)};
+                                        .target = (int)number_at(context, argv[6], 1)};
     const struct guarded guarded = spawn_guarded(&read.child, &mount);
     started[0] = guarded.pid, started[1] = guarded.pid < 0 ? guarded.error : guarded.connection;
   } else {

@@ -82,7 +82,7 @@ declare module 'system-calls' {
     descriptors: readonly [mountNamespace: number, input: number, output: number, notice: number],
     privileges: readonly [capabilities: number, user: number, group: number],
     place: string,
-    mount: readonly [mountNamespace: number, target: number, mountIdBefore: number],
+    mount: readonly [mountNamespace: number, target: number],
   ): readonly number[];
   /** @returns [to read from, to write to], neither of which waits. */
   function pipe(): readonly number[] | number;

@@ -31,6 +31,11 @@ export interface MountHost extends Host {
   lockTarget(number: number, directory: Descriptor): boolean;
   /** Lazily, following no symlink at the end of the path. @throws like node:fs. */
   detach(path: string): void;
+  /**
+   * Likewise the topmost mount on an open directory, or what it is the root of, wherever its path leads by now.
+   * @returns false where nothing is mounted there.
+   */
+  detachFrom(directory: Descriptor): boolean;
   /** @throws MounterError (system) where the kernel does not make it. */
   makeApart(request: ApartRequest): ApartSite;
   /** mountinfo as a process in that namespace sees it. */
@@ -96,8 +101,8 @@ export interface ChrootSite {
   readonly kind: 'chroot';
   readonly directory: string;
   readonly place: string;
-  /** The mount that the target lay on before. */
-  readonly mountIdBefore: number;
+  /** Opened when nothing was mounted on it. */
+  readonly targetFile: Descriptor;
 }
 
 export interface Privileges {

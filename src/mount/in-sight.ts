@@ -27,7 +27,8 @@ export function attachInSight(
     if (seen === undefined) break;
     try {
       const failure = attach(seen);
-      if (failure !== undefined || isMountSeen(plan, target, host) || !detachFrom(seen, host)) return failure;
+      // Nothing is on it where somebody has unmounted it already.
+      if (failure !== undefined || isMountSeen(plan, target, host) || !host.detachFrom(seen)) return failure;
     } finally {
       if (seen !== target.file) host.close(seen);
     }
@@ -61,16 +62,4 @@ function isMountSeen({ target }: MountPlan, { identityMount }: OpenTarget, host:
   host.close(file);
   const [parent, own] = steps.slice(-2);
   return own?.mountId !== parent?.mountId;
-}
-
-/** @returns false where nothing is mounted on it: somebody has unmounted it already. */
-function detachFrom(file: Descriptor, host: MountHost): boolean {
-  try {
-    // By the last part it comes from the directory to what is mounted on it, wherever their path leads.
-    host.detach(`/proc/self/fd/${file}/.`);
-    return true;
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'EINVAL') return false;
-    throw error;
-  }
 }

@@ -98,7 +98,7 @@ class MountRun {
           await (await import('./failure/remembered.ts')).failAsRemembered(plan, context);
         break;
       case 'provideLockServices':
-        requirePrepared(plan, this.#opened().target, context);
+        requirePrepared(plan, this.#opened(), context);
         await provideLockServices(plan.target, context, this.#asking.besideLockServices());
         break;
       case 'runHelper':

@@ -60,11 +60,15 @@ function pinFor(plan: MountPlan, { host, layout }: MountContext): string | undef
 }
 
 /** The very same directory in the rootfs: that proves the identity mount, however many mounts there are. */
-function chrootSite(plan: MountPlan, { status }: OpenTarget, { host, layout }: MountContext): ChrootSite {
+function chrootSite(
+  plan: MountPlan,
+  { file, status }: OpenTarget,
+  { host, layout }: MountContext,
+): ChrootSite {
   const entry = rootfsEntry(layout.rootfs, host);
   const directory = entry.kind === 'chroot' ? entry.directory : layout.rootfs;
   if (isSameFile(status, host.lstat(directory + plan.target)))
-    return { kind: 'chroot', directory, place: plan.target, mountIdBefore: status.mountId };
+    return { kind: 'chroot', directory, place: plan.target, targetFile: file };
   throw new MounterError('the rootfs does not see this directory: the node is not prepared', {
     subject: plan.target,
     status: exitCode.system,

@@ -1,7 +1,8 @@
 import { isSameFile } from '../../host/host.ts';
+import type { Descriptor } from '../../host/mount-host.ts';
 import { type MountEntry, readMountinfo } from '../../host/mountinfo.ts';
 import type { MountContext } from '../context.ts';
-import { nameOf, parentOf, partsBelow, walk } from '../path-walk.ts';
+import { partsBelow, walk } from '../path-walk.ts';
 import type { MountPlan } from '../plan.ts';
 import { isSourceOf, type OpenTarget } from '../target.ts';
 
@@ -20,11 +21,20 @@ const maximumLayers = 8;
  */
 export function undoMount(plan: MountPlan, before: OpenTarget, context: MountContext): void {
   const { host } = context;
-  for (let layer = 0; layer < maximumLayers && isMountedSince(plan, before, context); layer++)
-    host.detach(plan.target);
-  const inRootfs = `${context.layout.rootfs}${plan.target}`;
-  for (let layer = 0; layer < maximumLayers && isMountPoint(inRootfs, context); layer++)
-    host.detach(inRootfs);
+  // By what was opened, and never by a path: that may lead to somebody else's mount by now.
+  for (let layer = 0; layer < maximumLayers && host.detachFrom(before.file); layer++);
+  for (let layer = 0; layer < maximumLayers && detachInRootfs(plan, before, context); layer++);
+}
+
+/** @returns whether there was anything to take away. */
+function detachInRootfs(plan: MountPlan, before: OpenTarget, context: MountContext): boolean {
+  const file = openMountInRootfs(plan, before, context);
+  if (file === undefined) return false;
+  try {
+    return context.host.detachFrom(file);
+  } finally {
+    context.host.close(file);
+  }
 }
 
 /** Whether the target has become a mount point, at the end of the very way that was checked. */
@@ -39,12 +49,26 @@ export function isMountedSince(
   return isSameWay && file !== undefined && steps.at(-1)?.mountId !== status.mountId;
 }
 
-/** Whether something is mounted on `path`, whose parent may be a symlink; false where nothing is there. */
-export function isMountPoint(path: string, { host }: MountContext): boolean {
-  const { steps, file } = walk(parentOf(path), [nameOf(path)], host);
-  if (file !== undefined) host.close(file);
-  const [parent, own] = steps;
-  return own !== undefined && parent !== undefined && own.mountId !== parent.mountId;
+/** Whether something is mounted on the target as the rootfs sees it. */
+export function isMountedInRootfs(plan: MountPlan, before: OpenTarget, context: MountContext): boolean {
+  const file = openMountInRootfs(plan, before, context);
+  if (file !== undefined) context.host.close(file);
+  return file !== undefined;
+}
+
+/** The root of what is mounted there, at the end of the very way that was checked. */
+function openMountInRootfs(
+  { target }: MountPlan,
+  { identityMount, way }: OpenTarget,
+  { host, layout }: MountContext,
+): Descriptor | undefined {
+  const names = partsBelow(identityMount, target);
+  const { steps, file } = walk(`${layout.rootfs}${identityMount}`, names, host);
+  if (file === undefined) return undefined;
+  const isSameWay = way.every((step, index) => isSameFile(step, steps[index]));
+  if (isSameWay && steps.at(-1)?.mountId !== steps.at(-2)?.mountId) return file;
+  host.close(file);
+  return undefined;
 }
 
 /**

@@ -3,7 +3,7 @@ import { exitCode } from '../../exit-codes.ts';
 import type { MountContext } from '../context.ts';
 import type { MountPlan } from '../plan.ts';
 import { isSourceOf, mountEntryOf, type OpenTarget } from '../target.ts';
-import { isMountedSince, isMountPoint, undoMisplaced } from './undo.ts';
+import { isMountedInRootfs, isMountedSince, undoMisplaced } from './undo.ts';
 
 /**
  * What a helper has mounted on the target itself, with `enter: chroot`: is it on the host? One look at the id of the
@@ -22,8 +22,7 @@ export function verifyMounted(
   if (isMountedAsAsked(plan, before, context)) return true;
   const misplaced = undoMisplaced(plan, context);
   if (misplaced.length > 0) throw wentElsewhere(plan, misplaced, helperOutput);
-  if (isMountPoint(`${context.layout.rootfs}${plan.target}`, context))
-    throw notPropagated(plan, helperOutput);
+  if (isMountedInRootfs(plan, before, context)) throw notPropagated(plan, helperOutput);
   return false;
 }
 
