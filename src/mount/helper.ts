@@ -16,6 +16,9 @@ export interface HelperSuccess {
   readonly guardian: Guardian | undefined;
 }
 
+/** mount.nfs would take root's group before it runs start-statd, and goes on where it may not. @see Privileges */
+const ofOurGroup = /^mount\.nfs4?: setgid\(0\) failed: .*\n/gm;
+
 /**
  * Runs the helper to its end, to the deadline of the whole mount, or until the server is found to refuse it.
  * @param deadline of the whole mount, by the host's clock.
@@ -46,8 +49,10 @@ export async function runHelper(
     signal: services.failed,
     onNotice: plan.kind === 'nfs' ? () => services.provide() : undefined,
   });
-  const { output } = ran;
-  const outcome: HelperRun = { ...ran, output: hideSecrets(plan.options, output) };
+  const outcome: HelperRun = {
+    ...ran,
+    output: hideSecrets(plan.options, ran.output).replace(ofOurGroup, ''),
+  };
   const failure = await services.end();
   if (failure === undefined && outcome.status === 0 && outcome.endedBy === 'itself')
     return { output: outcome.output, guardian: outcome.guardian };
