@@ -80,7 +80,8 @@ daemon() { env -i --default-signal "PATH=$PATH" LC_ALL=C "$@" 9>&- </dev/null; }
 # boot, and before rpc.statd reads the state number that sm-notify raises. A second time it would make servers
 # drop locks that are held now. /var/lib/nfs/. is the same directory and keeps sm-notify from
 # /run/sm-notify.pid, which is the host's own: with that there, a host's run for its own servers counts as ours.
-holds_locks() { grep ' - nfs .*vers=3' /proc/self/mountinfo | grep -qv ',nolock'; }
+# Volumes are seen by process 1, and not from a mount namespace of services.
+holds_locks() { grep -hs ' - nfs .*vers=3' /proc/self/mountinfo /proc/1/mountinfo | grep -qv ',nolock'; }
 notify_servers() {
   notified=${runDirectory}/sm-notify
   [ -e $notified ] && return
