@@ -96,11 +96,13 @@ export function neverRan(
   errno: number,
 ): StartedChild {
   const [code, description] = system.errorNames(errno);
-  if (inside === undefined || failed < step.enter)
+  // What the node has run out of is no fault of the rootfs.
+  const hint = hintOf(code);
+  if (inside === undefined || failed < step.enter || hint !== undefined)
     throw new MounterError(`could not be started: ${code}: ${description}`, {
       subject: program,
       status: exitCode.system,
-      hint: hintOf(code) ?? 'see whether the node is out of memory or processes',
+      hint: hint ?? 'see whether the node is out of memory or processes',
     });
   const isEntered = failed === step.execute;
   system.write(

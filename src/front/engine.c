@@ -48,6 +48,8 @@ static void put_right_what_is_inherited(void) {
   raise_limit(RLIMIT_DATA, RLIM_INFINITY);
   raise_limit(RLIMIT_CPU, RLIM_INFINITY);
   raise_limit(RLIMIT_NOFILE, 1024);
+  /* Root has none, but a daemon that is a user of its own: all of them together, and whoever else is that user. */
+  raise_limit(RLIMIT_NPROC, RLIM_INFINITY);
 }
 
 static int fail(JSContext *context) {

@@ -50,7 +50,7 @@ const hints: Readonly<Record<string, string>> = {
   ENFILE: 'the node has no more open files to give: see what holds them, or raise fs.file-max',
   ENOMEM: 'the node, or the cgroup of the caller, is out of memory',
   EAGAIN:
-    'the node, or the cgroup of the caller, has no more processes to give: see what runs, or raise TasksMax=',
+    'the node, or the cgroup of the caller, has no more processes to give: see what runs, or raise TasksMax= and LimitNPROC=',
   EIO: 'a disk, or the server of a filesystem, fails: see dmesg of this node',
   EROFS: 'the filesystem is read-only: mount it rw, or choose another place with MOUNTER_HOME',
 };

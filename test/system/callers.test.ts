@@ -59,6 +59,7 @@ const oddCallers: readonly OddCaller[] = [
     script: 'for n in {10..70}; do eval "exec $n</dev/null"; done; exec "$@"',
   },
   { title: 'a limit of 0 on the size of files', script: 'ulimit -S -f 0; exec "$@"' },
+  { title: 'a limit of 1 process', script: 'ulimit -Su 1; exec "$@"' },
   { title: 'cores of any size', script: 'ulimit -c unlimited; exec "$@"' },
   ...fewDescriptors,
   { title: 'argv[0] empty', script: `shift; exec -a '' ${installedMounter} "$@"` },
