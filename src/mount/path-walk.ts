@@ -10,9 +10,16 @@ export interface PathWalk {
 
 /**
  * Goes from `directory`, which may be a symlink, down `names`.
+ * @param mounts `one`: into nothing that is mounted on the way, whose server may never answer. What is mounted there is
+ *   the last of the steps then.
  * @returns what the caller closes, by `host.close` of its `file`.
  */
-export function walk(directory: string, names: readonly string[], host: MountHost): PathWalk {
+export function walk(
+  directory: string,
+  names: readonly string[],
+  host: MountHost,
+  mounts: 'any' | 'one' = 'any',
+): PathWalk {
   const steps: OpenStatus[] = [];
   let file = host.openDirectory(directory);
   for (const [index, name] of ['', ...names].entries()) {
@@ -20,7 +27,8 @@ export function walk(directory: string, names: readonly string[], host: MountHos
     if (file === undefined) return { steps, file };
     const status = host.statusOf(file);
     steps.push(status);
-    if (index === names.length || status.kind === 'directory') continue;
+    const isEntered = mounts === 'any' || status.mountId === steps[0]?.mountId;
+    if (isEntered && (index === names.length || status.kind === 'directory')) continue;
     host.close(file);
     return { steps, file: undefined };
   }

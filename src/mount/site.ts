@@ -87,7 +87,7 @@ function openWritten(
   if (second !== undefined)
     throw refused(second.option, 'a helper may write one file of the host, and no more');
   const { path, identityMount } = first;
-  const { file: parent } = walk(identityMount, partsBelow(identityMount, path).slice(0, -1), host);
+  const { file: parent } = walk(identityMount, partsBelow(identityMount, path).slice(0, -1), host, 'one');
   if (parent === undefined) throw refused(first.option, 'the directory that it names does not exist');
   try {
     const descriptor = host.openPlainFile(parent, nameOf(path), user);

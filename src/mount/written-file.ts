@@ -11,7 +11,7 @@ import type { WrittenFile } from './policy.ts';
  */
 export function checkFile({ option, path, identityMount }: WrittenFile, { host }: MountContext): void {
   const names = partsBelow(identityMount, path);
-  const { steps, file: opened } = walk(identityMount, names, host);
+  const { steps, file: opened } = walk(identityMount, names, host, 'one');
   if (opened !== undefined) host.close(opened);
   const [first] = steps;
   const isOnVolume = steps.some(({ mountId }) => mountId !== first?.mountId);

@@ -44,6 +44,19 @@ test('a mount on the way is told by another id', (t) => {
   t.is(ids[1], ids[2]);
 });
 
+test('where one mount is walked, nothing is looked up in another: its server may never answer', (t) => {
+  const model = host();
+  model.mount('/k/a');
+  for (const names of [['a'], ['a', 'b'], ['a', 'none']]) {
+    const { steps, file } = walk('/k', names, model, 'one');
+    t.is(steps.length, 2);
+    t.not(steps[1]?.mountId, steps[0]?.mountId);
+    t.is(file, undefined);
+    t.deepEqual(model.openPaths, []);
+  }
+  t.is(walk('/k', [], model, 'one').steps.length, 1);
+});
+
 test('paths in parts', (t) => {
   t.deepEqual(partsBelow('/k', '/k/a/b'), ['a', 'b']);
   t.is(parentOf('/k/a/b'), '/k/a');
