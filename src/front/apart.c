@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mount.h>
@@ -44,12 +45,19 @@ struct visit {
   int mount_namespace;
   int (*act)(void *argument);
   void *argument;
+  sigset_t alarm;
   /* Of `act`, or -errno of what came before. */
   int result;
 };
 
+/* What is done there asks no server, unless one has said that its directory is no more: that one may never answer. */
+#define VISIT_SECONDS 10
+
 static int go(void *argument) {
   struct visit *visit = argument;
+  (void)signal(SIGALRM, SIG_DFL);
+  (void)sigprocmask(SIG_UNBLOCK, &visit->alarm, NULL);
+  (void)alarm(VISIT_SECONDS);
   if (setns(visit->mount_namespace, CLONE_NEWNS) == 0) visit->result = visit->act(visit->argument);
   else visit->result = -errno;
   _exit(0);
@@ -61,12 +69,15 @@ static int go(void *argument) {
  */
 static int in_namespace(int mount_namespace, int (*act)(void *), void *argument) {
   static char stack[64 * 1024] __attribute__((aligned(64)));
-  struct visit visit = {mount_namespace, act, argument, -EINTR};
+  struct visit visit = {.mount_namespace = mount_namespace, .act = act, .argument = argument, .result = -EINTR};
+  (void)sigemptyset(&visit.alarm);
+  (void)sigaddset(&visit.alarm, SIGALRM);
   /* No signal tells of its end: nobody else is to take it for a helper. */
   pid_t pid = clone(go, stack + sizeof stack, CLONE_VM | CLONE_VFORK | CLONE_FILES, &visit);
   if (pid < 0) return -errno;
-  while (waitpid(pid, NULL, __WALL) < 0 && errno == EINTR) continue;
-  return visit.result;
+  int status = 0;
+  while (waitpid(pid, &status, __WALL) < 0 && errno == EINTR) continue;
+  return WIFSIGNALED(status) && WTERMSIG(status) == SIGALRM ? -ETIMEDOUT : visit.result;
 }
 
 /* mkdir -p; what is there is no error. */

@@ -118,6 +118,12 @@ function notAttached(plan: MountPlan, code: string, { host }: MountContext, file
       errorClass: 'mount-max',
       hint: 'run mounter status to find mounts that nobody needs, or raise the limit: sysctl -w fs.mount-max=NUMBER',
     });
+  if (code === 'ETIMEDOUT')
+    return new MounterError(`the server does not answer any more, and ${plan.source} could not be attached`, {
+      ...options,
+      errorClass: 'server-silent',
+      hint: 'see how the server fares, and mount again',
+    });
   return new MounterError(`${plan.source} could not be attached to the target: ${code}`, {
     ...options,
     errorClass: 'node',

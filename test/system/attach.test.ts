@@ -71,6 +71,33 @@ test.serial('1, 100 and 5000 volumes are as many entries on the host, and none i
   }
 });
 
+/** In the place of a server that is silent when the mount is to be attached: an automounter that never mounts. */
+const silentHelper = `#!/bin/sh
+mount -i -t autofs -o fd=1,pgrp=1,minproto=5,maxproto=5,direct "$1" "$2" | sleep 60 &
+sleep 0.3
+`;
+const withAutofs = readFileSync('/proc/filesystems', 'utf8').includes('\tautofs\n')
+  ? test.serial
+  : test.serial.skip;
+
+withAutofs(
+  'a mount that waits for its server when it is to be attached fails, with nothing left',
+  async (t) => {
+    await using node = await ScratchNode.prepared(attach);
+    placeHelper(node, silentHelper);
+    const target = targetOf(node, 'silent');
+    const before = node.mountinfo();
+    const { status, stderr } = await mountNfs(node, '10.0.0.5:/silent', target);
+    t.is(status, 32);
+    t.regex(
+      stderr,
+      /: the server does not answer any more, and 10\.0\.0\.5:\/silent could not be attached\nhint: /,
+    );
+    t.deepEqual(node.mountinfo(), before);
+    t.deepEqual(node.processesOf('mounter'), []);
+  },
+);
+
 interface Container {
   readonly holder: ChildProcess;
   /** As the node numbers it. */
