@@ -2,6 +2,7 @@ import { MounterError } from '../errors.ts';
 import { exitCode } from '../exit-codes.ts';
 import { isSameFile } from '../host/host.ts';
 import type { ApartSite, ChrootSite, Descriptor } from '../host/mount-host.ts';
+import { isErrnoException } from '../host/system-error.ts';
 import { helpersPin, isPinned, notPrepared, rootfsEntry } from '../rootfs/enter.ts';
 import type { MountContext } from './context.ts';
 import { logFileOf, logFileOnHost } from './glusterfs-log.ts';
@@ -98,10 +99,7 @@ function openWritten(
   throw refused(first.option, 'what it names is no plain file');
 }
 
-/**
- * Its own log on the host, and nobody else's. Without one, where a disk is full or read-only say, it writes to what is
- * gone with it.
- */
+/** Its own log on the host, and nobody else's; without one, on a full disk say, it writes to what is gone with it. */
 function openLog(
   plan: MountPlan,
   user: number,
@@ -115,12 +113,16 @@ function openLog(
   try {
     const descriptor = host.openPlainFile(directory, nameOf(onHost), user);
     return descriptor === undefined ? undefined : { path, descriptor };
-  } catch {
-    return undefined;
+  } catch (error) {
+    if (isErrnoException(error) && withoutLog.includes(error.code ?? '')) return undefined;
+    throw error;
   } finally {
     host.close(directory);
   }
 }
+
+/** A disk's matter, which says nothing of the volume. */
+const withoutLog = ['ENOSPC', 'EDQUOT', 'EROFS', 'EIO'];
 
 function refused(option: string, message: string): MounterError {
   return new MounterError(message, {

@@ -83,6 +83,22 @@ test('a volume whose bricks are away for a while stays as it is, and goes on whe
   t.deepEqual(daemonsOf(target), daemons);
 });
 
+test('where no log can be written, on a full disk or one that is read-only, a volume is mounted without one', async (t) => {
+  await using s = await setting();
+  const logs = '/var/log/containerized-mounter/glusterfs';
+  for (const script of [
+    `mount --bind ${logs} ${logs}; mount -o remount,bind,ro ${logs}`,
+    `mount -t tmpfs -o nr_inodes=1 full ${logs}`,
+  ]) {
+    await s.node.shell(script);
+    const target = await newTarget(s.node);
+    const { status, stderr } = await mount(s.node, s.source, target, 'log-level=ERROR');
+    t.is(status, 0, stderr);
+    t.is(s.node.entriesOf(target).length, s.node.entriesPerVolume);
+    await s.node.shell(`umount ${target} ${logs}`);
+  }
+});
+
 test('another volume on a mounted target is an error that names what is there', async (t) => {
   await using s = await setting();
   const target = await newTarget(s.node);
