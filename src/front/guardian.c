@@ -71,7 +71,7 @@ static long now_ms(void) {
  * Ends what came of the helper: what a killed process leaves becomes a child of ours, until there is none. To look for
  * them takes the longer the more processes there are.
  */
-static void end_descendants(void) {
+void end_descendants(void) {
   long end_ms = now_ms() + PATIENCE_MS;
   for (long pause_ms = 2; now_ms() < end_ms; pause_ms = pause_ms < 32 ? pause_ms * 2 : pause_ms) {
     kill_children();
@@ -190,6 +190,8 @@ static void guard(const struct child *child, const struct guarded_mount *mount, 
 struct guarded spawn_guarded(const struct child *child, const struct guarded_mount *mount) {
   int ends[2];
   if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0) return (struct guarded){-1, -1, errno};
+  /* Whoever ends the guardian, its children are ours then. */
+  (void)prctl(PR_SET_CHILD_SUBREAPER, 1);
   pid_t pid = fork();
   if (pid == 0) {
     (void)close(ends[0]);

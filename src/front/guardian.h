@@ -50,6 +50,9 @@ struct guarded_mount {
   int target;
 };
 
+/* Ends our children, and theirs: what a guardian leaves that has been killed, the helper's daemon with it. */
+void end_descendants(void);
+
 struct guarded spawn_guarded(const struct child *child, const struct guarded_mount *mount);
 
 #endif

@@ -58,7 +58,7 @@ type Report = readonly number[];
 class GuardianProcess implements Guardian, StartedChild {
   readonly ended: Promise<number>;
   readonly #connection: number;
-  readonly #gone: Promise<unknown>;
+  readonly #gone: Promise<number>;
   readonly #reported = new Map<number, (report: Report) => void>();
   readonly #started: Promise<Report>;
   readonly #unwatch: () => void;
@@ -76,8 +76,9 @@ class GuardianProcess implements Guardian, StartedChild {
   }
 
   async start(spawn: Spawn, site: ApartSite | ChrootSite): Promise<Guardian & StartedChild> {
-    const [, pid = -1, step = 0, errno = 0] = await this.#started;
-    if (pid > 0) return this;
+    const [told, pid = -1, step = 0, errno = 0] = await this.#started;
+    // One that has been ended before it could tell is as one that is ended later on.
+    if (pid > 0 || told === undefined) return this;
     await this.end();
     const never = neverRan(spawn, site, step, errno);
     return Object.assign(this, { ended: never.ended });
@@ -98,7 +99,9 @@ class GuardianProcess implements Guardian, StartedChild {
 
   async end(): Promise<void> {
     if (!this.#hasEnded) system.order(this.#connection, 'E');
-    await soon(this.#gone, endMs);
+    const status = await soon(this.#gone, endMs);
+    // Somebody has ended it before it could do its work.
+    if (status !== undefined && status !== 0) system.endDescendants();
   }
 
   async #leave(order: 'A' | 'R'): Promise<Left> {

@@ -539,6 +539,12 @@ static JSValue guard_order(JSContext *context, JSValueConst this, int argc, JSVa
   return result;
 }
 
+static JSValue guard_end_descendants(JSContext *context, JSValueConst this, int argc, JSValueConst *argv) {
+  (void)context, (void)this, (void)argc, (void)argv;
+  end_descendants();
+  return JS_UNDEFINED;
+}
+
 /* [kind, value, value, value], or the negative errno; [] at the end of the connection. */
 static JSValue guard_report(JSContext *context, JSValueConst this, int argc, JSValueConst *argv) {
   (void)this, (void)argc;
@@ -864,6 +870,7 @@ static const JSCFunctionListEntry exports[] = {
     JS_CFUNC_DEF("drain", 1, process_drain),
     JS_CFUNC_DEF("order", 2, guard_order),
     JS_CFUNC_DEF("report", 1, guard_report),
+    JS_CFUNC_DEF("endDescendants", 0, guard_end_descendants),
     JS_CFUNC_DEF("statusOf", 1, process_status),
     JS_CFUNC_DEF("ask", 1, process_ask),
     JS_CFUNC_DEF("changeRoot", 1, process_change_root),

@@ -92,6 +92,8 @@ declare module 'system-calls' {
   function order(connection: number, order: 'T' | 'E' | 'A' | 'R'): number;
   /** `struct guard_report` as [kind, value, value, value]; [] when the guardian has ended. */
   function report(connection: number): readonly number[] | number;
+  /** Ends all children, and theirs, within 5 s. */
+  function endDescendants(): void;
   /** @returns what waitpid(2) says of a child that has ended; -1 while it runs, less than that when it is none of ours. */
   function reap(pid: number): number;
   /** The exit status in it, 128 + N where signal N ended the child. */

@@ -99,6 +99,31 @@ test('where no log can be written, on a full disk or one that is read-only, a vo
   }
 });
 
+/** Kills the guardian of a call, at once or as soon as there is a daemon. */
+const withoutGuardian = (isThere: string) => `"$@" & call=$!
+  until guardian=$(pgrep -x mounter-guard -P $call) && ${isThere} || ! kill -0 $call; do sleep 0.005; done 2>/dev/null
+  kill -KILL $guardian; wait $call`;
+
+for (const [moment, isThere] of [
+  ['at once', 'true'],
+  ['when there is a daemon', 'pgrep -x glusterfs >/dev/null'],
+] as const) {
+  test(`a guardian that is killed ${moment}: the call fails, and leaves no daemon, or is done`, async (t) => {
+    await using s = await setting();
+    for (let round = 0; round < 3; round += 1) {
+      const target = await newTarget(s.node);
+      const call = [`${mounterHome}/mounter`, 'mount', '-t', 'glusterfs', s.source, target];
+      const script = withoutGuardian(isThere);
+      const { status, stderr } = await s.node.run(['bash', '-c', script, 'bash', ...call]);
+      if (status !== 0) t.regex(stderr, /was ended by signal 9|could not be attached/);
+      t.is(s.node.entriesOf(target).length, status === 0 ? 1 : 0);
+      t.is(daemonsOf(target).length, status === 0 ? 1 : 0);
+      if (status === 0) await s.node.shell(`umount ${target}`);
+      while (s.node.processesOf('glusterfs').length > 0) await setTimeout(20);
+    }
+  });
+}
+
 test('another volume on a mounted target is an error that names what is there', async (t) => {
   await using s = await setting();
   const target = await newTarget(s.node);
