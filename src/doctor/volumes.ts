@@ -49,8 +49,8 @@ function faultOf(
       ];
     case 'dead':
       return [
-        `the FUSE daemon of ${source} is gone (Transport endpoint is not connected)`,
-        `umount ${target}, and have its Pods started anew: kubelet mounts it again`,
+        `the FUSE daemon of ${source} is gone, or has lost its servers (Transport endpoint is not connected)`,
+        `see whether ${server} serves it: the volume goes on by itself then; else umount ${target}, and have its Pods started anew`,
       ];
     case 'stale':
       return [
