@@ -563,12 +563,16 @@ static JSValue process_status(JSContext *context, JSValueConst this, int argc, J
 }
 
 /*
- * A FUSE daemon says ENOTCONN, too, while it has lost its servers. GlusterFS's asks none of them for ACLs, unless it was
- * told to keep some, and the kernel asks nobody whether that may be asked. It says ENOTCONN where no daemon is left.
+ * A FUSE daemon says ENOTCONN, too, while it has lost its servers. GlusterFS's asks none of them for ACLs and labels,
+ * unless it was told to keep them, and the kernel asks nobody whether that may be asked. It says ENOTCONN where no daemon
+ * is left. What it has a label for tells nothing: it may be its own.
  */
 static int has_daemon(void) {
-  if (getxattr("/proc/self/fd/3", "system.posix_acl_access", NULL, 0) >= 0) return 1;
-  return errno != ENOTCONN && errno != ECONNABORTED && errno != ENOENT;
+  const char *names[] = {"system.posix_acl_access", "security.selinux"};
+  for (int i = 0; i < COUNT(names); i++)
+    if (getxattr("/proc/self/fd/3", names[i], NULL, 0) < 0 && errno != ENOTCONN && errno != ECONNABORTED && errno != ENOENT)
+      return 1;
+  return 0;
 }
 
 /* Asks the file system of an open file; the pid of a child whose status is 0 or the errno. It may never end. */

@@ -67,21 +67,22 @@ test('four calls for one target at once: all succeed, one mount, one daemon', as
   t.is(daemonsOf(target).length, 1);
 });
 
-test('a volume whose bricks are away for a while stays as it is, and goes on when they are back', async (t) => {
-  await using s = await setting();
-  const target = await newTarget(s.node);
-  t.is((await mount(s.node, s.source, target)).status, 0);
-  const [before, daemons] = [s.node.entriesOf(target), daemonsOf(target)];
-  await s.server.killBrick();
-  while (!/not connected/.test((await s.node.run(['stat', target])).stderr)) await setTimeout(20);
-  const { status, stderr } = await mount(s.node, s.source, target);
-  t.is(status, 0, stderr);
-  t.deepEqual(s.node.entriesOf(target), before);
-  t.deepEqual(daemonsOf(target), daemons);
-  await s.server.run(['gluster', '--mode=script', 'volume', 'start', 'v1', 'force']);
-  while ((await s.node.run(['stat', target])).status !== 0) await setTimeout(100);
-  t.deepEqual(daemonsOf(target), daemons);
-});
+for (const list of ['log-level=ERROR', 'acl', 'selinux'])
+  test(`${list}: a volume whose bricks are away for a while stays as it is, and goes on when they are back`, async (t) => {
+    await using s = await setting();
+    const target = await newTarget(s.node);
+    t.is((await mount(s.node, s.source, target, list)).status, 0);
+    const [before, daemons] = [s.node.entriesOf(target), daemonsOf(target)];
+    await s.server.killBrick();
+    while (!/not connected/.test((await s.node.run(['stat', target])).stderr)) await setTimeout(20);
+    const { status, stderr } = await mount(s.node, s.source, target, list);
+    t.is(status, 0, stderr);
+    t.deepEqual(s.node.entriesOf(target), before);
+    t.deepEqual(daemonsOf(target), daemons);
+    await s.server.run(['gluster', '--mode=script', 'volume', 'start', 'v1', 'force']);
+    while ((await s.node.run(['stat', target])).status !== 0) await setTimeout(100);
+    t.deepEqual(daemonsOf(target), daemons);
+  });
 
 test('where no log can be written, on a full disk or one that is read-only, a volume is mounted without one', async (t) => {
   await using s = await setting();
