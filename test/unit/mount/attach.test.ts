@@ -351,7 +351,11 @@ test('a node without that directory, with something else of that name, or a full
   const without = nodeWhere(glusterMount);
   const full = nodeWhere(glusterMount).directory(onHost);
   full.openPlainFile = () => {
-    throw Object.assign(new Error('ENOSPC: no space left on device, openat'), { code: 'ENOSPC' });
+    throw Object.assign(new Error('ENOSPC: no space left on device, openat'), {
+      code: 'ENOSPC',
+      errno: -28,
+      syscall: 'openat',
+    });
   };
   const withOther = nodeWhere(glusterMount).directory(onHost);
   withOther.file(`${onHost}/${target.slice(1).replaceAll('/', '-')}.log`, { kind: 'symlink' });
