@@ -224,7 +224,7 @@ const breakages: readonly (readonly [what: string, how: string, says: RegExp | u
     `umount ${pins}/*/*s; rm -r ${pins}/*`,
     /has no mount namespace to enter/,
   ],
-  ['the link is gone', `rm ${link}`, /not in the rootfs\nhint: run mounter prepare/],
+  ['the link is gone', `rm ${link}`, /not in the rootfs: the node is not prepared\nhint: run mounter prepare/],
   [
     'the helpers’ view has lost its devices',
     `nsenter --mount=${link}/helpers umount /dev`,
@@ -256,7 +256,7 @@ test.serial('whatever is broken is seen by a mount and by status, and made again
     } else {
       t.not(status, 0, what);
       t.regex(stderr, says, what);
-      t.regex(stderr, /^hint: .*run mounter (prepare|status)/m, what);
+      t.regex(stderr, /^hint: .*run mounter (prepare|doctor)/m, what);
     }
     t.deepEqual(node.entriesOf(target), [], what);
     t.deepEqual(daemonsOf(target), [], what);

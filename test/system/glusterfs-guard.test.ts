@@ -271,7 +271,7 @@ test('a glusterfs that the guard is not loaded into does not start', async (t) =
   const ran = await mount(s.node, s.source, target);
   t.not(ran.status, 0);
   t.regex(ran.stderr, /cannot be preloaded.*\n.*unrecognized option '--guarded=/);
-  t.regex(ran.stderr, /\nhint: run mounter status/);
+  t.regex(ran.stderr, /\nhint: run mounter doctor/);
   nothingLeft(t, s.node, target);
   t.regex(await s.node.mustRun('prepare'), /guarded .*\/usr\/sbin\/glusterfs/);
   t.is(await s.node.mustRun('prepare'), 'prepared already; nothing to do\n');
