@@ -224,7 +224,11 @@ const breakages: readonly (readonly [what: string, how: string, says: RegExp | u
     `umount ${pins}/*/*s; rm -r ${pins}/*`,
     /has no mount namespace to enter/,
   ],
-  ['the link is gone', `rm ${link}`, /not in the rootfs: the node is not prepared\nhint: run mounter prepare/],
+  [
+    'the link is gone',
+    `rm ${link}`,
+    /not in the rootfs: the node is not prepared\nhint: run mounter prepare/,
+  ],
   [
     'the helpers’ view has lost its devices',
     `nsenter --mount=${link}/helpers umount /dev`,

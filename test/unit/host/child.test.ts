@@ -93,12 +93,16 @@ async function ends(pid: string): Promise<boolean> {
   return !isAlive(pid);
 }
 
-const asked = (script: string, isHopeless: (over: AbortSignal) => Promise<boolean>, deadlineMs = 30_000) =>
+const asked = (
+  script: string,
+  isHopeless: (over: AbortSignal) => Promise<boolean>,
+  { deadlineMs = 30_000, afterMs = 100 } = {},
+) =>
   run({
     argv: ['/bin/sh', '-c', script],
     deadlineMs,
     terminateMs: 200,
-    doubt: { afterMs: 100, isHopeless },
+    doubt: { afterMs, isHopeless },
   });
 
 test.serial('who ends in time is not asked after', async (t) => {
@@ -107,8 +111,8 @@ test.serial('who ends in time is not asked after', async (t) => {
     questions += 1;
     return true;
   };
-  t.like(await asked('exit 3', isHopeless), { status: 3, endedBy: 'itself' });
-  await setTimeout(150);
+  t.like(await asked('exit 3', isHopeless, { afterMs: 2000 }), { status: 3, endedBy: 'itself' });
+  await setTimeout(2200);
   t.is(questions, 0);
 });
 
@@ -149,7 +153,7 @@ test.serial('whoever ends first, the questions end with it, children and all', a
       question = run({ argv, deadlineMs: 30_000, terminateMs: 200, signal });
       return (await question).status !== 0;
     };
-    t.is((await asked(script, isHopeless, deadlineMs)).endedBy, endedBy);
+    t.is((await asked(script, isHopeless, { deadlineMs })).endedBy, endedBy);
     const outcome = await question;
     t.is(outcome?.endedBy, 'interrupt');
     t.true(await ends(outcome?.output.trim() ?? ''));
