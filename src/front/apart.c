@@ -154,7 +154,14 @@ static int open_own_mountinfo(void *argument) {
 
 int open_mountinfo(int mount_namespace, int proc) { return in_namespace(mount_namespace, open_own_mountinfo, &proc); }
 
-static int copy(void *place) { return clone_mount(AT_FDCWD, place); }
+/* Since Linux 5.8 the kernel says whether something is mounted there; before, whoever calls has looked. */
+static int copy(void *argument) {
+  const char *place = argument;
+  struct statx status;
+  if (statx(AT_FDCWD, place, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT | AT_STATX_DONT_SYNC, 0, &status) != 0) return -errno;
+  if ((status.stx_attributes_mask & ~status.stx_attributes & STATX_ATTR_MOUNT_ROOT) != 0) return -EINVAL;
+  return clone_mount(AT_FDCWD, place);
+}
 
 int copy_mount(int mount_namespace, const char *place) { return in_namespace(mount_namespace, copy, (void *)place); }
 
