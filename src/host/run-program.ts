@@ -21,15 +21,25 @@ export async function runProgram(name: string, args: readonly string[], timeoutM
     });
     return stdout;
   } catch (error) {
-    if (!(error instanceof ExecaError)) throw error;
-    throw new MounterError(
-      error.timedOut ? `no end after ${timeoutMs / 1000} s` : `failed with status ${error.exitCode}`,
-      {
-        subject: [name, ...args].join(' '),
+    if (error instanceof MounterError) throw error;
+    // Bun's spawn throws what execa can't add to where fork(2) fails: the reason is lost.
+    if (!(error instanceof ExecaError))
+      throw new MounterError('could not be started', {
+        subject: name,
         status: exitCode.system,
-        helperOutput: String(error.stderr ?? ''),
+        hint: 'see whether the node is out of memory or processes',
         cause: error,
-      },
-    );
+      });
+    throw new MounterError(error.timedOut ? `no end after ${timeoutMs / 1000} s` : howItEnded(error), {
+      subject: [name, ...args].join(' '),
+      status: exitCode.system,
+      helperOutput: String(error.stderr ?? ''),
+      cause: error,
+    });
   }
+}
+
+function howItEnded({ exitCode: status, signal, code }: ExecaError): string {
+  if (status !== undefined) return `failed with status ${status}`;
+  return signal === undefined ? `could not be started: ${code}` : `ended by ${signal}`;
 }

@@ -56,10 +56,15 @@ function openSeen(
   return undefined;
 }
 
+/** Where it can't be looked, it is taken for seen, as it was a moment before: a good mount is no failure. */
 function isMountSeen({ target }: MountPlan, { identityMount }: OpenTarget, host: MountHost): boolean {
-  const { steps, file } = walk(identityMount, partsBelow(identityMount, target), host);
-  if (file === undefined) return false;
-  host.close(file);
-  const [parent, own] = steps.slice(-2);
-  return own?.mountId !== parent?.mountId;
+  try {
+    const { steps, file } = walk(identityMount, partsBelow(identityMount, target), host);
+    if (file === undefined) return false;
+    host.close(file);
+    const [parent, own] = steps.slice(-2);
+    return own?.mountId !== parent?.mountId;
+  } catch {
+    return true;
+  }
 }
