@@ -104,6 +104,10 @@ async function finish(
   return { ...left, failure: attachInSight(plan, target, () => left.failure, 1, host) };
 }
 
+function mountMax(host: MountContext['host']): string {
+  return host.readText('/proc/sys/fs/mount-max')?.trim() ?? 'unknown';
+}
+
 function notAttached(plan: MountPlan, code: string, { host }: MountContext, file: number): MounterError {
   const options = { subject: plan.target, status: exitCode.mountFailure };
   if (code === 'ENOENT' || host.statusOf(file).kind !== 'directory')
@@ -113,7 +117,7 @@ function notAttached(plan: MountPlan, code: string, { host }: MountContext, file
       hint: 'make the directory, and mount again',
     });
   if (code === 'ENOSPC')
-    return new MounterError('this node has as many mounts as fs.mount-max allows', {
+    return new MounterError(`this node has as many mounts as fs.mount-max allows (${mountMax(host)})`, {
       ...options,
       errorClass: 'mount-max',
       hint: 'run mounter status to find mounts that nobody needs, or raise the limit: sysctl -w fs.mount-max=NUMBER',
