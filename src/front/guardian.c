@@ -100,7 +100,7 @@ static int attach(const struct guarded_mount *mount) {
   return failed;
 }
 
-/* Of send(2) and recv(2), one after the other: what fails once need not fail again. */
+/* Of send(2), recv(2) or waitpid(2), one after the other: what fails once need not fail again. */
 #define MAXIMUM_FAILURES 100
 
 /* What can't be told is as if we were not there: the end of the connection then says so. */
@@ -113,10 +113,11 @@ static void report(int connection, int kind, int first, int second, int third) {
 
 /* Whatever has ended; the helper's own end is told. */
 static void reap(int connection, pid_t *helper) {
-  int status;
+  int status, failures = 0;
   pid_t ended;
-  while ((ended = waitpid(-1, &status, WNOHANG)) > 0) {
-    if (ended != *helper) continue;
+  while ((ended = waitpid(-1, &status, WNOHANG)) != 0) {
+    if (ended < 0 && (*helper < 0 || failures++ == MAXIMUM_FAILURES)) break;
+    if (ended < 0 || ended != *helper) continue;
     *helper = -1;
     report(connection, GUARD_ENDED, status, 0, 0);
   }
