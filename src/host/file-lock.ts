@@ -2,6 +2,7 @@ import { execa } from 'execa';
 import { MounterError } from '../errors.ts';
 import { exitCode } from '../exit-codes.ts';
 import { findProgram } from './programs.ts';
+import { notStarted } from './run-program.ts';
 
 /** The status of flock(1) when it waited in vain; another when the file can't be opened or locked. */
 const timedOut = 1;
@@ -18,16 +19,7 @@ export async function withFileLock<T>(
   waitSeconds: number,
   action: () => Promise<T>,
 ): Promise<T> {
-  const holder = execa(findProgram('flock'), ['-w', String(waitSeconds), path, findProgram('cat')], {
-    cwd: '/',
-    stdin: 'pipe',
-    stdout: 'pipe',
-    // Not ours: it would keep our caller's pipe open for as long as it waits.
-    stderr: 'pipe',
-    reject: false,
-    // A Ctrl-C is for us: were the holder ended by it, the lock would go before we do.
-    detached: true,
-  });
+  const holder = startHolder(path, waitSeconds);
   // EPIPE when flock gives up; what it said then follows.
   holder.stdin.on('error', () => {});
   holder.stdin.write('locked\n');
@@ -44,6 +36,23 @@ export async function withFileLock<T>(
   } finally {
     holder.stdin.end();
     await holder;
+  }
+}
+
+function startHolder(path: string, waitSeconds: number) {
+  try {
+    return execa(findProgram('flock'), ['-w', String(waitSeconds), path, findProgram('cat')], {
+      cwd: '/',
+      stdin: 'pipe',
+      stdout: 'pipe',
+      // Not ours: it would keep our caller's pipe open for as long as it waits.
+      stderr: 'pipe',
+      reject: false,
+      // A Ctrl-C is for us: were the holder ended by it, the lock would go before we do.
+      detached: true,
+    });
+  } catch (error) {
+    throw error instanceof MounterError ? error : notStarted('flock', error);
   }
 }
 

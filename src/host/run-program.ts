@@ -22,14 +22,7 @@ export async function runProgram(name: string, args: readonly string[], timeoutM
     return stdout;
   } catch (error) {
     if (error instanceof MounterError) throw error;
-    // Bun's spawn throws what execa can't add to where fork(2) fails: the reason is lost.
-    if (!(error instanceof ExecaError))
-      throw new MounterError('could not be started', {
-        subject: name,
-        status: exitCode.system,
-        hint: 'see whether the node is out of memory or processes',
-        cause: error,
-      });
+    if (!(error instanceof ExecaError)) throw notStarted(name, error);
     throw new MounterError(error.timedOut ? `no end after ${timeoutMs / 1000} s` : howItEnded(error), {
       subject: [name, ...args].join(' '),
       status: exitCode.system,
@@ -37,6 +30,16 @@ export async function runProgram(name: string, args: readonly string[], timeoutM
       cause: error,
     });
   }
+}
+
+/** Where fork(2) or execve(2) fails, Bun's spawn throws what execa can't add to: the reason is lost. */
+export function notStarted(name: string, cause: unknown): MounterError {
+  return new MounterError('could not be started', {
+    subject: name,
+    status: exitCode.system,
+    hint: 'see whether the node is out of memory or processes',
+    cause,
+  });
 }
 
 function howItEnded({ exitCode: status, signal, code }: ExecaError): string {

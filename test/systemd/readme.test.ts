@@ -50,7 +50,7 @@ test.serial('on one node: installed, prepared, mounted, unmounted', async (t) =>
   t.timeout(900_000);
   const outputs = await runAll(t, oneNode);
   const status = outputs.get('mounter status') ?? '';
-  t.regex(status, /^10\.9\.0\.1:\/srv\/vol1 +nfs4 +\d +- +\/var\/lib\/kubelet\/test$/m);
+  t.regex(status, /^alive +10\.9\.0\.1:\/srv\/vol1 +nfs4 +\d +- +\/var\/lib\/kubelet\/test$/m);
   t.deepEqual(
     (await readMountsFrom('/var/lib/kubelet')).map(({ mountPoint }) => mountPoint),
     ['/var/lib/kubelet'],
