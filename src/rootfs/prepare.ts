@@ -161,8 +161,27 @@ async function share(mount: ManifestMount, host: Host): Promise<readonly string[
     done.push(...(await applyActions(actions)));
     if (!isBound || !hidesMounts(directory.host, readMountinfo(host))) return done;
     // On a live node a volume came between the look and the bind: it is to be seen, and the next look sees it.
-    await runProgram('umount', ['--no-canonicalize', directory.host]);
+    if (!(await takeAway(directory.host, host))) return done;
     done.push(`umount ${directory.host}`);
+  }
+}
+
+const [busyTries, busyMs] = [100, 50];
+
+/**
+ * Takes the bind away again, which is busy while a volume is mounted on it: that may have come meanwhile, too.
+ * @returns false where nothing is hidden any more.
+ */
+async function takeAway(directory: string, host: Host): Promise<boolean> {
+  for (let tries = 1; ; tries += 1) {
+    try {
+      await runProgram('umount', ['--no-canonicalize', directory]);
+      return true;
+    } catch (error) {
+      if (!hidesMounts(directory, readMountinfo(host))) return false;
+      if (tries === busyTries) throw error;
+      await host.sleep(busyMs);
+    }
   }
 }
 

