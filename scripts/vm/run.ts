@@ -1,6 +1,7 @@
 import { mkdir } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { execa } from 'execa';
+import { shellQuoted } from '../../src/shell-word.ts';
 import { buildVm } from './build.ts';
 import { withGuestCpu } from './cpu.ts';
 
@@ -84,11 +85,9 @@ const namespaces = [
 
 /** The bash script that the guest's init.sh runs. */
 function commandFile({ command, environment = {} }: VmRun): string {
-  const assignments = Object.entries(environment).map(([name, value]) => `export ${name}=${quote(value)}`);
-  const program = 'script' in command ? command.script : `exec ${command.map(quote).join(' ')}`;
+  const assignments = Object.entries(environment).map(
+    ([name, value]) => `export ${name}=${shellQuoted(value)}`,
+  );
+  const program = 'script' in command ? command.script : `exec ${command.map(shellQuoted).join(' ')}`;
   return [...assignments, 'export PATH="$PATH:/host/node_modules/.bin"', 'cd /host', program, ''].join('\n');
-}
-
-function quote(word: string): string {
-  return `'${word.replaceAll("'", "'\\''")}'`;
 }

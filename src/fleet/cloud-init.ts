@@ -1,3 +1,4 @@
+import { shellQuoted } from '../shell-word.ts';
 import type { CommentedDocument } from './yaml.ts';
 
 export interface CloudInitRequest {
@@ -84,10 +85,10 @@ function bootScript(request: CloudInitRequest): string {
 # Written by mounter manifest cloud-init. Any number of times, same result.
 set -eu
 PATH=/usr/sbin:/usr/bin:/sbin:/bin; export PATH
-home=${quoted(home)}
-url=${quoted(executableUrl)}
+home=${shellQuoted(home)}
+url=${shellQuoted(executableUrl)}
 sha256=${executableSha256}
-source=${quoted(source)}
+source=${shellQuoted(source)}
 digest=${digest}
 
 is_right() { echo "$sha256  $1" | sha256sum -c - >/dev/null 2>&1; }
@@ -122,8 +123,4 @@ if [ ! -x "$home/mounter" ] || [ "$in_place" != "versions/\${digest#sha256:} $sh
 fi
 "$home/mounter" prepare 9>&-
 ${helpers ? '"$home/mounter" install --helpers 9>&-\n' : ''}`;
-}
-
-function quoted(word: string): string {
-  return `'${word.replaceAll("'", "'\\''")}'`;
 }

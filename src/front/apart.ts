@@ -3,6 +3,7 @@ import { MounterError } from '../errors.ts';
 import { exitCode } from '../exit-codes.ts';
 import type { ApartRequest, ApartSite } from '../host/mount-host.ts';
 import { hintOf } from '../host/system-error.ts';
+import { shellQuoted } from '../shell-word.ts';
 import { checked } from './system-error.ts';
 
 /** A mount made apart: parts of `MountHost`. */
@@ -50,16 +51,12 @@ function cloneFile({ path, descriptor }: NonNullable<ApartRequest['file']>): num
     subject: path,
     status: exitCode.system,
     errorClass: 'node',
+    // A volume's author chose the path, and somebody may paste the hint.
     hint:
       code === 'EINVAL'
-        ? `the file lies on an unbindable mount: mount --make-private "$(findmnt -no TARGET --target ${inShell(path)})"`
+        ? `the file lies on an unbindable mount: mount --make-private "$(findmnt -no TARGET --target ${shellQuoted(path)})"`
         : (hintOf(code) ?? 'see dmesg of this node'),
   });
-}
-
-/** A volume's author chose the path, and somebody may paste the hint. */
-function inShell(word: string): string {
-  return `'${word.replaceAll("'", "'\\''")}'`;
 }
 
 /** `enum apart_step` of apart.h */

@@ -97,13 +97,8 @@ export function neverRan(
 ): StartedChild {
   const [code, description] = system.errorNames(errno);
   // What the node has run out of is no fault of the rootfs.
-  const hint = hintOf(code);
-  if (inside === undefined || failed < step.enter || hint !== undefined)
-    throw new MounterError(`could not be started: ${code}: ${description}`, {
-      subject: program,
-      status: exitCode.system,
-      hint: hint ?? 'see whether the node is out of memory or processes',
-    });
+  const isNodes = hintOf(code) !== undefined;
+  if (inside === undefined || failed < step.enter || isNodes) throw notStarted(program, errno);
   const isEntered = failed === step.execute;
   system.write(
     output < 0 ? 2 : output,
@@ -115,6 +110,15 @@ export function neverRan(
       : exitCode.helperNotExecutable
     : cannotEnter[inside.kind];
   return { ended: Promise.resolve(status), kill: () => {} };
+}
+
+export function notStarted(program: string, errno: number): MounterError {
+  const [code, description] = system.errorNames(errno);
+  return new MounterError(`could not be started: ${code}: ${description}`, {
+    subject: program,
+    status: exitCode.system,
+    hint: hintOf(code) ?? 'see whether the node is out of memory or processes',
+  });
 }
 
 function cannotRun({ kind }: Inside, program: string): string {

@@ -1,11 +1,8 @@
 import * as system from 'system-calls';
-import { MounterError } from '../errors.ts';
-import { exitCode } from '../exit-codes.ts';
 import type { ApartSite, ChrootSite, Guardian, Left } from '../host/mount-host.ts';
 import type { StartedChild } from '../host/run-command.ts';
 import { soon } from '../host/soon.ts';
-import { hintOf } from '../host/system-error.ts';
-import { neverRan, type Spawn } from './child.ts';
+import { neverRan, notStarted, type Spawn } from './child.ts';
 import { loop } from './globals.ts';
 import { pollEvents } from './loop.ts';
 import { endOf } from './signals.ts';
@@ -36,15 +33,6 @@ export async function startGuarded(
   );
   if (pid < 0) throw notStarted(spawn.argv[0] ?? '', connection);
   return new GuardianProcess(pid, connection).start(spawn, site);
-}
-
-function notStarted(program: string, errno: number): MounterError {
-  const [code, description] = system.errorNames(errno);
-  return new MounterError(`could not be started: ${code}: ${description}`, {
-    subject: program,
-    status: exitCode.system,
-    hint: hintOf(code) ?? 'see whether the node is out of memory or processes',
-  });
 }
 
 /** It waits for 5 s for what SIGKILL does not end at once. */

@@ -79,7 +79,7 @@ export async function attach(
   const { failure, daemons } = await finish(plan, target, site, guardian, context);
   // Whoever ended the guardian, out of memory say, may have done so a moment after it was done.
   if (failure !== undefined && !(failure === 'ECONNRESET' && isMountedSince(plan, target, context)))
-    throw notAttached(plan, failure, context, target.file);
+    throw (await import('./failure/not-attached.ts')).notAttached(plan, failure, target.file, context);
   return daemons;
 }
 
@@ -102,35 +102,4 @@ async function finish(
   // It attaches once, to the target as it was opened, and leaves the daemons alone from then on.
   const left = await guardian.attach();
   return { ...left, failure: attachInSight(plan, target, () => left.failure, 1, host) };
-}
-
-function mountMax(host: MountContext['host']): string {
-  return host.readText('/proc/sys/fs/mount-max')?.trim() ?? 'unknown';
-}
-
-function notAttached(plan: MountPlan, code: string, { host }: MountContext, file: number): MounterError {
-  const options = { subject: plan.target, status: exitCode.mountFailure };
-  if (code === 'ENOENT' || host.statusOf(file).kind !== 'directory')
-    return new MounterError(`the target was removed while ${plan.source} was mounted`, {
-      ...options,
-      errorClass: 'mount-point',
-      hint: 'make the directory, and mount again',
-    });
-  if (code === 'ENOSPC')
-    return new MounterError(`this node has as many mounts as fs.mount-max allows (${mountMax(host)})`, {
-      ...options,
-      errorClass: 'mount-max',
-      hint: 'run mounter status to find mounts that nobody needs, or raise the limit: sysctl -w fs.mount-max=NUMBER',
-    });
-  if (code === 'ETIMEDOUT')
-    return new MounterError(`the server does not answer any more, and ${plan.source} could not be attached`, {
-      ...options,
-      errorClass: 'server-silent',
-      hint: 'see how the server fares, and mount again',
-    });
-  return new MounterError(`${plan.source} could not be attached to the target: ${code}`, {
-    ...options,
-    errorClass: 'node',
-    hint: 'see dmesg of this node; "enter": "chroot" in the manifest is another way',
-  });
 }

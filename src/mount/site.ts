@@ -4,6 +4,7 @@ import { isSameFile } from '../host/host.ts';
 import type { ApartSite, ChrootSite, Descriptor } from '../host/mount-host.ts';
 import { isErrnoException } from '../host/system-error.ts';
 import { helpersPin, isPinned, notPrepared, rootfsEntry } from '../rootfs/enter.ts';
+import { daemonDirectories } from '../rootfs/layout.ts';
 import type { MountContext } from './context.ts';
 import { logFileOf, logFileOnHost } from './glusterfs-log.ts';
 import { nameOf, parentOf, partsBelow, walk } from './path-walk.ts';
@@ -39,7 +40,7 @@ export function siteFor(
       targetFile: target.file,
       directory: target.identityMount,
       // A daemon has sockets and dumps of its own there, what its server has sent, and its log.
-      scratch: plan.leavesDaemon ? ['/run', '/tmp', '/var/log/glusterfs'] : [],
+      scratch: plan.leavesDaemon ? daemonDirectories : [],
       user,
       file,
     });

@@ -2,6 +2,7 @@ import { MounterError } from '../errors.ts';
 import { exitCode } from '../exit-codes.ts';
 import type { Descriptor, OpenStatus } from '../host/mount-host.ts';
 import type { MountContext } from './context.ts';
+import { fnv } from './fnv.ts';
 import { nameOf } from './path-walk.ts';
 
 /** A helper takes 40 ms and more; the first look is soon, for the one that has the lock may be about to end. */
@@ -45,14 +46,7 @@ function heldTooLong(target: string): MounterError {
   });
 }
 
-/** Two runs of FNV-1a, 26 bits of each: among thousands of targets no two have one number. @see RFC 9923 */
+/** Two runs of FNV-1a, 26 bits of each: among thousands of targets no two have one number. */
 function hash52(text: string): number {
-  return (fnv(0x811c9dc5, text) % 2 ** 26) * 2 ** 26 + (fnv(0x9e3779b9, text) % 2 ** 26);
-}
-
-function fnv(basis: number, text: string): number {
-  let value = basis;
-  for (let index = 0; index < text.length; index += 1)
-    value = Math.imul(value ^ text.charCodeAt(index), 0x01000193);
-  return value >>> 0;
+  return (fnv(text) % 2 ** 26) * 2 ** 26 + (fnv(text, 0x9e3779b9) % 2 ** 26);
 }

@@ -28,6 +28,9 @@ export const targetLocksFile = `${locksDirectory}/targets`;
 /** What mounts found out about servers a moment ago; root's alone. `prepare` makes it, and empties it. */
 export const failuresDirectory = `${runDirectory}/failures`;
 
+/** Where a volume's daemon writes: a filesystem of its own each, in what its helper sees. */
+export const daemonDirectories = ['/run', '/tmp', '/var/log/glusterfs'] as const;
+
 /**
  * @param home MOUNTER_HOME.
  * @param manifest MOUNTER_MANIFEST, when set.

@@ -1,3 +1,4 @@
+import { shellQuoted } from '../shell-word.ts';
 import { locksDirectory, runDirectory } from './layout.ts';
 import type { Manifest } from './manifest.ts';
 
@@ -146,8 +147,4 @@ function name({ path }: Daemon): string {
 
 function command(daemon: Daemon): string {
   return [daemon.path, ...daemon.arguments].map(shellQuoted).join(' ');
-}
-
-function shellQuoted(word: string): string {
-  return `'${word.replaceAll("'", "'\\''")}'`;
 }

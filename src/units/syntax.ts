@@ -1,5 +1,6 @@
 import { MounterError } from '../errors.ts';
 import { exitCode } from '../exit-codes.ts';
+import { shellQuoted } from '../shell-word.ts';
 
 /** How words are written so that systemd reads back the very same ones. */
 
@@ -33,7 +34,5 @@ export function commandLine([program = '', ...args]: readonly string[]): string 
 
 /** The same for sh(1), each word in quotes where it needs them. */
 export function shellLine(argv: readonly string[]): string {
-  return argv
-    .map((word) => (/^[\w./:=@%+,-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`))
-    .join(' ');
+  return argv.map((word) => (/^[\w./:=@%+,-]+$/.test(word) ? word : shellQuoted(word))).join(' ');
 }

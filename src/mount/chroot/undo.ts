@@ -2,7 +2,7 @@ import { isSameFile } from '../../host/host.ts';
 import type { Descriptor } from '../../host/mount-host.ts';
 import { type MountEntry, readMountinfo } from '../../host/mountinfo.ts';
 import type { MountContext } from '../context.ts';
-import { partsBelow, walk } from '../path-walk.ts';
+import { type PathWalk, partsBelow, walk } from '../path-walk.ts';
 import type { MountPlan } from '../plan.ts';
 import { isSourceOf, type OpenTarget } from '../target.ts';
 
@@ -45,8 +45,11 @@ export function isMountedSince(
 ): boolean {
   const { steps, file } = walk(identityMount, partsBelow(identityMount, target), host);
   if (file !== undefined) host.close(file);
-  const isSameWay = way.every((step, index) => isSameFile(step, steps[index]));
-  return isSameWay && file !== undefined && steps.at(-1)?.mountId !== status.mountId;
+  return isSameWay(way, steps) && file !== undefined && steps.at(-1)?.mountId !== status.mountId;
+}
+
+function isSameWay(way: OpenTarget['way'], steps: PathWalk['steps']): boolean {
+  return way.every((step, index) => isSameFile(step, steps[index]));
 }
 
 /** Whether something is mounted on the target as the rootfs sees it. */
@@ -65,8 +68,7 @@ function openMountInRootfs(
   const names = partsBelow(identityMount, target);
   const { steps, file } = walk(`${layout.rootfs}${identityMount}`, names, host);
   if (file === undefined) return undefined;
-  const isSameWay = way.every((step, index) => isSameFile(step, steps[index]));
-  if (isSameWay && steps.at(-1)?.mountId !== steps.at(-2)?.mountId) return file;
+  if (isSameWay(way, steps) && steps.at(-1)?.mountId !== steps.at(-2)?.mountId) return file;
   host.close(file);
   return undefined;
 }

@@ -1,5 +1,7 @@
 import type { ErrorClass } from '../../error-class.ts';
+import { shellQuoted } from '../../shell-word.ts';
 import type { Refusal } from '../reach/refusal.ts';
+import { raiseMountMax } from './mount-limits.ts';
 
 /** What the next action may have to name. */
 export interface HintFacts {
@@ -66,8 +68,7 @@ const hints: Readonly<Record<ErrorClass, Hint>> = {
   propagation: () => 'run mounter prepare',
   deadline: ({ server, mountSeconds }) =>
     `see how the server ${word(server)} fares: nothing refused the mount, but it did not end; limits.mountSeconds of the manifest is ${mountSeconds}`,
-  'mount-max': () =>
-    'run mounter status to find mounts that nobody needs, or raise the limit: sysctl -w fs.mount-max=NUMBER',
+  'mount-max': () => raiseMountMax,
   node: () => 'run mounter doctor to see what the node lacks',
   usage: ({ kind }) => (kind === 'glusterfs' ? 'write SERVER:VOLUME' : 'write SERVER:/PATH'),
   interrupted: () => undefined,
@@ -89,7 +90,7 @@ function inRootfs(command: string, server: string | undefined): string {
 /** It will be pasted into a shell, and whoever wrote the source chose it. */
 function word(text: string | undefined): string {
   if (text === undefined) return 'SERVER';
-  return /^[\w.:/%~+@-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
+  return /^[\w.:/%~+@-]+$/.test(text) ? text : shellQuoted(text);
 }
 
 function addressOf(refusal: Refusal | undefined): string | undefined {

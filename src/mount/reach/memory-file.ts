@@ -1,5 +1,6 @@
 import type { Host } from '../../host/host.ts';
 import { failuresDirectory } from '../../rootfs/layout.ts';
+import { fnv } from '../fnv.ts';
 
 /**
  * The files in which failures are remembered: there are 256, and a server has one of them, which it may have
@@ -13,7 +14,7 @@ export const maximumBytes = 16 * 1024;
 const files = 256;
 
 export function memoryFile(kind: string, servers: readonly string[]): string {
-  return fileOf(hash([kind, ...servers].join('\n')) % files);
+  return fileOf(fnv([kind, ...servers].join('\n')) % files);
 }
 
 export function memoryFiles(): readonly string[] {
@@ -22,14 +23,6 @@ export function memoryFiles(): readonly string[] {
 
 function fileOf(index: number): string {
   return `${failuresDirectory}/${index.toString(16).padStart(2, '0')}`;
-}
-
-/** FNV-1a, over UTF-16 units. @see RFC 9923 */
-function hash(text: string): number {
-  let value = 0x811c9dc5;
-  for (let index = 0; index < text.length; index += 1)
-    value = Math.imul(value ^ text.charCodeAt(index), 0x01000193);
-  return value >>> 0;
 }
 
 /** Whether there is something to read; never throws. */

@@ -3,6 +3,7 @@ import type { Host } from '../../host/host.ts';
 import { changeDirectory, detach, makeDevice, mount, mountFlags } from '../../host/mount-calls.ts';
 import { type MountEntry, readMountinfo } from '../../host/mountinfo.ts';
 import type { View } from '../enter.ts';
+import { daemonDirectories } from '../layout.ts';
 import type { ManifestMount } from '../manifest.ts';
 import { makeMountPoint, observe } from '../mount-points.ts';
 import { mountActions } from '../mounts.ts';
@@ -36,9 +37,7 @@ export interface ViewRequest {
 export function layView(request: ViewRequest, entries: readonly MountEntry[], host: Host): void {
   const { view, root, mounts, directories } = request;
   applyHere([{ kind: 'propagation', to: '/', propagation: 'rprivate' }, ...planNamespaceRoot(root, entries)]);
-  for (const path of view === 'helpers'
-    ? ['/dev', '/proc', '/run', '/tmp', '/var/log/glusterfs', ...directories]
-    : [])
+  for (const path of view === 'helpers' ? ['/dev', '/proc', ...daemonDirectories, ...directories] : [])
     makeMountPoint(observedDirectory(path, root), root);
   for (const wanted of mounts) {
     const observed = observe(wanted, root, host);

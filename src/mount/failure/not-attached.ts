@@ -1,0 +1,46 @@
+import { MounterError } from '../../errors.ts';
+import { exitCode } from '../../exit-codes.ts';
+import type { Descriptor } from '../../host/mount-host.ts';
+import type { MountContext } from '../context.ts';
+import type { MountPlan } from '../plan.ts';
+import { mountMax, raiseMountMax } from './mount-limits.ts';
+
+/**
+ * Of a mount that is made, and could not be put on its target.
+ * @param code of the kernel's answer, or of the guardian's.
+ * @param target as it was opened.
+ */
+export function notAttached(
+  plan: MountPlan,
+  code: string,
+  target: Descriptor,
+  { host }: MountContext,
+): MounterError {
+  const options = { subject: plan.target, status: exitCode.mountFailure };
+  if (code === 'ENOENT' || host.statusOf(target).kind !== 'directory')
+    return new MounterError(`the target was removed while ${plan.source} was mounted`, {
+      ...options,
+      errorClass: 'mount-point',
+      hint: 'make the directory, and mount again',
+    });
+  if (code === 'ENOSPC')
+    return new MounterError(
+      `this node has as many mounts as fs.mount-max allows (${mountMax(host) ?? 'unknown'})`,
+      {
+        ...options,
+        errorClass: 'mount-max',
+        hint: raiseMountMax,
+      },
+    );
+  if (code === 'ETIMEDOUT')
+    return new MounterError(`the server does not answer any more, and ${plan.source} could not be attached`, {
+      ...options,
+      errorClass: 'server-silent',
+      hint: 'see how the server fares, and mount again',
+    });
+  return new MounterError(`${plan.source} could not be attached to the target: ${code}`, {
+    ...options,
+    errorClass: 'node',
+    hint: 'see dmesg of this node; "enter": "chroot" in the manifest is another way',
+  });
+}
