@@ -250,15 +250,20 @@ for (const [engine, pullWith] of Object.entries(engines)) {
       });
       registry.tokens = what === 'a token';
       const word = what === 'a URL' ? `http://${registry.address}/rootfs.tar` : registry.add(image);
-      const patience = { ...quick, idleMs: 1500, leastBytes: 1000, leastMs: 1000, retries: 1 };
+      // What is too slow is not to be silent as well on a busy machine.
+      const idleMs = says === tooSlow ? 8000 : 1500;
+      const patience = { ...quick, idleMs, leastBytes: 1000, leastMs: 1000, retries: 1 };
       const options = optionsFor(t.title, { patience });
       const begun = performance.now();
       const { error, events } = await pullWith(word, options);
       t.regex(error?.message ?? '', says);
       t.true(error?.message.includes(`${registry.address}: `), error?.message);
       // On a busy machine the second one may be given up before it arrives.
-      t.true(asked === 1 || asked === 2);
-      t.true(events.some((event) => event.kind === 'retry' && says.test(event.message)));
+      t.true(asked === 1 || asked === 2, `${asked} times`);
+      t.true(
+        events.some((event) => event.kind === 'retry' && says.test(event.message)),
+        JSON.stringify(events),
+      );
       t.regex(error?.hint ?? '', /run the same command again/);
       t.true(performance.now() - begun < 30_000);
       t.deepEqual(readdirSync(options.downloadDirectory), []);
