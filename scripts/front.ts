@@ -17,7 +17,7 @@ const quickjs = {
 const quickjsSources = ['quickjs', 'libregexp', 'libunicode', 'cutils', 'dtoa'] as const;
 
 const quickjsFlags = [
-  '-O2',
+  '-O3',
   '-fwrapv',
   '-ffunction-sections',
   '-fdata-sections',

@@ -67,6 +67,7 @@ int main(int argc, char **argv) {
   JSRuntime *runtime = JS_NewRuntime();
   JSContext *context = runtime == NULL ? NULL : JS_NewContext(runtime);
   if (context == NULL) fail("QuickJS", "out of memory");
+  /* Not JS_STRIP_DEBUG: import() looks its module up beside the file that debug information names. */
   JS_SetStripInfo(runtime, JS_STRIP_SOURCE);
   JS_SetModuleLoaderFunc(runtime, NULL, stand_in, NULL);
   (void)printf("#include <stddef.h>\n#include <stdint.h>\n");
