@@ -732,6 +732,11 @@ test('disposed of in the middle: nothing goes on, nothing is left', async (t) =>
 test('plain http: only on loopback, or when asked', async (t) => {
   const { error } = await pull('http://registry.example/rootfs.tar', optionsFor(t.title));
   t.regex(error?.message ?? '', /is without TLS/);
+  const mirrors = { 'registry.example': ['http://mirror.example/cache'] };
+  const mirrored = await pull('registry.example/tools:v1', optionsFor(t.title, { mirrors }));
+  t.is(mirrored.error?.subject, '--mirror http://mirror.example');
+  t.regex(mirrored.error?.hint ?? '', /--plain-http/);
+  t.deepEqual(mirrored.events, [], 'nobody was asked');
 });
 
 test('a URL: resumed, and any tar', async (t) => {

@@ -60,12 +60,14 @@ export class Endpoint {
   #base: URL | undefined;
   #authorization: string | undefined;
 
+  /** @throws MounterError (usage) for a place that is to be asked without TLS, where that was not allowed. */
   constructor(
     place: Place,
     http: HttpClient,
     credentials: () => Promise<Credentials | undefined>,
     signal: AbortSignal,
   ) {
+    if (place.protocol === 'http:' && !http.mayBePlain(place.host)) throw withoutTls(place.host);
     this.host = place.host;
     this.#place = place;
     this.#http = http;
@@ -134,21 +136,11 @@ export class Endpoint {
   async #findBase(doing: Doing): Promise<URL> {
     if (this.#base !== undefined) return this.#base;
     const { host, protocol } = this.#place;
-    const secure = new URL(`https://${host}`);
-    if (protocol === 'http:') this.#base = this.#plainBase(doing);
+    const [secure, plain] = [new URL(`https://${host}`), new URL(`http://${host}`)];
+    if (protocol === 'http:') this.#base = plain;
     else if (protocol === 'https:' || !this.#http.mayBePlain(host)) this.#base = secure;
-    else this.#base = (await this.#speaksTls(secure, doing)) ? secure : this.#plainBase(doing);
+    else this.#base = (await this.#speaksTls(secure, doing)) ? secure : plain;
     return this.#base;
-  }
-
-  #plainBase({ reference }: Doing): URL {
-    const { host } = this.#place;
-    if (this.#http.mayBePlain(host)) return new URL(`http://${host}`);
-    throw new MounterError(`the mirror ${host} is to be spoken to without TLS`, {
-      subject: reference,
-      status: exitCode.usage,
-      hint: 'write https:// in front of it, or allow it with --plain-http',
-    });
   }
 
   async #speaksTls(base: URL, doing: Doing): Promise<boolean> {
@@ -162,4 +154,12 @@ export class Endpoint {
       throw networkFailure(error, doing);
     }
   }
+}
+
+function withoutTls(host: string): MounterError {
+  return new MounterError('is to be asked without TLS, which has to be allowed', {
+    subject: `--mirror http://${host}`,
+    status: exitCode.usage,
+    hint: 'add --plain-http, or write https://',
+  });
 }
