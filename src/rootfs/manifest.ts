@@ -1,7 +1,7 @@
 import * as v from 'valibot';
 import { MounterError } from '../errors.ts';
 import { exitCode } from '../exit-codes.ts';
-import { absolutePath, digest, seconds, secondsOrNone, sha256 } from './manifest/fields.ts';
+import { absolutePath, digest, seconds, secondsOrNone, section, sha256 } from './manifest/fields.ts';
 import { log } from './manifest/log.ts';
 import { policy } from './manifest/policy.ts';
 import { resolver } from './manifest/resolver.ts';
@@ -12,14 +12,14 @@ import { resolver } from './manifest/resolver.ts';
  * `npm run build` writes the same as a JSON schema.
  */
 
-const debianPackage = v.strictObject({
+const debianPackage = section({
   name: v.pipe(v.string(), v.regex(/^[a-z0-9][a-z0-9+.-]+$/, 'must be a Debian package name')),
   version: v.pipe(v.string(), v.minLength(1, 'must not be empty')),
   sha256,
 });
 
 /** What `npm run rootfs` puts into the tar, and what came out of it. */
-const rootfs = v.strictObject({
+const rootfs = section({
   name: v.string(),
   suite: v.string(),
   architecture: v.picklist(['amd64', 'arm64']),
@@ -38,10 +38,10 @@ const rootfs = v.strictObject({
   /** Of the uncompressed tar: the same on every machine, whatever its zstd. */
   digest: v.optional(digest),
   /** Of the published image's manifest, by architecture: what `npm run image` printed, pinned. */
-  image: v.optional(v.strictObject({ amd64: v.optional(digest), arm64: v.optional(digest) })),
+  image: v.optional(section({ amd64: v.optional(digest), arm64: v.optional(digest) })),
 });
 
-const filesystem = v.strictObject({
+const filesystem = section({
   /** The program inside the rootfs that mounts it. */
   helper: absolutePath,
   /** Which of our parsers knows its sources and options. */
@@ -53,13 +53,13 @@ const filesystem = v.strictObject({
   devices: v.array(absolutePath),
 });
 
-const daemon = v.strictObject({
+const daemon = section({
   path: absolutePath,
   /** As execve(2) takes them: its words end at a NUL. */
   arguments: v.array(v.pipe(v.string(), v.regex(/^[^\x00]*$/, 'must have no NUL in it'))),
 });
 
-const mount = v.strictObject({
+const mount = section({
   /** A path on the host; for `tmpfs` there is none. */
   host: v.optional(absolutePath),
   rootfs: absolutePath,
@@ -72,7 +72,7 @@ const mount = v.strictObject({
   create: v.optional(v.pipe(v.string(), v.regex(/^0[0-7]{3,4}$/, 'must be an octal mode such as "0755"'))),
 });
 
-export const manifestSchema = v.strictObject({
+export const manifestSchema = section({
   $schema: v.optional(v.string()),
   formatVersion: v.literal(1),
   rootfs,
@@ -81,13 +81,13 @@ export const manifestSchema = v.strictObject({
     v.pipe(v.string(), v.regex(/^[A-Za-z0-9._-]+$/, 'must be a filesystem type')),
     filesystem,
   ),
-  daemons: v.strictObject({
+  daemons: section({
     rpcbind: daemon,
     statd: daemon,
     /** The program mount.nfs runs when it finds no rpc.statd; `mounter prepare` puts its own there. */
     startStatd: absolutePath,
   }),
-  mounts: v.strictObject({
+  mounts: section({
     /** `shared` ones are identity mounts: targets are accepted below them alone. */
     mounter: v.pipe(
       v.array(mount),
@@ -99,7 +99,7 @@ export const manifestSchema = v.strictObject({
     /** What `mounter kubelet` lays into the rootfs of the kubelet, beside the kubelet directory itself. */
     kubelet: v.optional(v.array(mount), []),
   }),
-  limits: v.strictObject({
+  limits: section({
     /** A helper that has not ended by then is asked after: does its server's name resolve, does its port answer? */
     doubtSeconds: v.optional(seconds, 1),
     /** For those questions, all together. */

@@ -1,6 +1,24 @@
 import * as v from 'valibot';
+import { nearest } from '../../nearest.ts';
 
 /** What fields of several sections of the manifest have in common. */
+
+/** An object with these fields and no others. Of one that is mistyped the message names what was meant. */
+export function section<const Entries extends v.ObjectEntries>(entries: Entries) {
+  return v.strictObject(entries, ({ expected, path, message }: v.StrictObjectIssue) => {
+    const [at] = path ?? [];
+    if (at?.type !== 'object') return message;
+    if (expected === 'never') {
+      const near = nearest(at.key, Object.keys(entries));
+      return `there is no such setting${near === undefined ? '' : `; did you mean ${near}?`}`;
+    }
+    const near = nearest(
+      at.key,
+      Object.keys(at.input).filter((name) => !Object.hasOwn(entries, name)),
+    );
+    return `is missing${near === undefined ? '' : `; ${near} is there instead`}`;
+  });
+}
 
 export const absolutePath = v.pipe(
   v.string(),

@@ -1,12 +1,12 @@
 import * as v from 'valibot';
 import { defaultPlace } from '../../record/destination.ts';
-import { absolutePath } from './fields.ts';
+import { absolutePath, section } from './fields.ts';
 
 /** One line takes up to 16 KiB, and what is rotated away has to stay until the slowest writer is done. */
 const minimumBytes = 64 * 1024;
 
 /** `log`: where the record of each call goes. */
-export const log = v.strictObject({
+export const log = section({
   to: v.optional(v.picklist(['file', 'journal', 'none']), defaultPlace.to),
   file: v.optional(absolutePath, defaultPlace.file),
   /** At about this size the file becomes FILE.1, and a new one is begun. */

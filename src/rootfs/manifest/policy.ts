@@ -1,6 +1,6 @@
 import * as v from 'valibot';
 import { isServerPattern } from '../../mount/policy/server.ts';
-import { ipAddress } from './fields.ts';
+import { ipAddress, section } from './fields.ts';
 
 /**
  * `NAME` (whatever its value), `NAME=VALUE`, or `PREFIX*` for all names that begin so. Matched without regard
@@ -29,11 +29,11 @@ const optionRules = {
 };
 
 /** Rules for every mount; those under a kind of filesystem apply to its mounts as well. */
-const options = v.strictObject({
+const options = section({
   ...optionRules,
-  nfs: v.optional(v.strictObject(optionRules)),
-  glusterfs: v.optional(v.strictObject(optionRules)),
-  generic: v.optional(v.strictObject(optionRules)),
+  nfs: v.optional(section(optionRules)),
+  glusterfs: v.optional(section(optionRules)),
+  generic: v.optional(section(optionRules)),
 });
 
 /** Parts between single slashes, none of them `.` or `..`. */
@@ -48,7 +48,7 @@ const directory = v.pipe(
 
 /** What may be mounted; all that is given has to fit. */
 const allowedSource = v.pipe(
-  v.strictObject({
+  section({
     /**
      * A host name, `*.DOMAIN` for all names that end so, an IP address, or a range of them (`10.1.0.0/16`). As it
      * is written in the source: a name is not looked up, and so is in no range.
@@ -79,7 +79,7 @@ const allowedSource = v.pipe(
 );
 
 /** `policy`: what a mount may ask for on this node. */
-export const policy = v.strictObject({
+export const policy = section({
   /**
    * A mount that may come out as NFSv3 needs locks that work, for which this node runs rpcbind and rpc.statd.
    * v4 has locks of its own: nothing here touches a mount that asks for it.

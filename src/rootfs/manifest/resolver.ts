@@ -1,5 +1,5 @@
 import * as v from 'valibot';
-import { ipAddress } from './fields.ts';
+import { ipAddress, section } from './fields.ts';
 
 const domain = v.pipe(
   v.string(),
@@ -10,7 +10,7 @@ const domain = v.pipe(
 );
 
 /** `resolver`: what stands in the rootfs's etc/resolv.conf. */
-export const resolver = v.strictObject({
+export const resolver = section({
   /**
    * - `kubelet`: what kubelet writes at its start stays; until then it is a copy of the host's.
    * - `merge`: `nameservers` and `searches` below come first, then what kubelet wrote, then the host's own, whose

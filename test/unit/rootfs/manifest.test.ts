@@ -108,6 +108,27 @@ test('policy.sources takes names, domains, addresses and ranges', (t) => {
   t.is(parseManifest(text, 'm').policy.sources, undefined);
 });
 
+for (const [title, change, message] of [
+  ['a mistyped setting', { enterr: 'chroot' }, /^enterr: there is no such setting; did you mean enter\?$/],
+  ['one like no other', { zzz: 1 }, /^zzz: there is no such setting$/],
+  [
+    'a mistyped setting of a section',
+    { log: { too: 'none' } },
+    /^log\.too: there is no such setting; did you mean to\?$/,
+  ],
+  [
+    'a setting that has to be there',
+    { limits: { mountSecond: 1, daemonSeconds: 1, terminateSeconds: 1 } },
+    /^limits\.mountSeconds: is missing; mountSecond is there instead$/,
+  ],
+  ['none like it', { limits: {} }, /^limits\.mountSeconds: is missing$/],
+] as const) {
+  test(`names the setting that was meant: ${title}`, (t) => {
+    const whole = JSON.stringify({ ...JSON.parse(text), ...change });
+    t.throws(() => parseManifest(whole, '/m.json'), { instanceOf: MounterError, message });
+  });
+}
+
 for (const [path, value, message] of wrong) {
   test(`names the field: ${path.join('.')} = ${JSON.stringify(value)}`, (t) => {
     const error = t.throws(() => parseManifest(changed(path, value), '/m.json'), {
