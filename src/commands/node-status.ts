@@ -1,6 +1,7 @@
 import { existsSync, realpathSync } from 'node:fs';
 import type { Host } from '../host/host.ts';
 import { type MountEntry, readMountinfo } from '../host/mountinfo.ts';
+import { readRecord } from '../image/versions/version-record.ts';
 import { currentDigest, installedDigests } from '../image/versions/versions.ts';
 import { glusterfsDaemons } from '../mount/glusterfs.ts';
 import { wantedWay } from '../rootfs/enter.ts';
@@ -20,6 +21,8 @@ export interface NodeStatus {
   readonly executable: string | null;
   /** Of the rootfs in use; null when there is none. */
   readonly digest: string | null;
+  /** What it was installed from; null where that is not known. */
+  readonly reference: string | null;
   readonly versions: readonly string[];
   /** False where the manifest turns the mounter off. */
   readonly isEnabled: boolean;
@@ -52,6 +55,7 @@ export async function observeNode(
     home: layout.home,
     executable: existsSync(layout.executable) ? layout.executable : null,
     digest: digest ?? null,
+    reference: (digest === undefined ? undefined : readRecord(layout, digest)?.reference) ?? null,
     versions: installedDigests(layout),
     isEnabled: manifest?.enabled ?? true,
     isPrepared: isReady,

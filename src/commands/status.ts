@@ -41,6 +41,7 @@ function forPeople(node: NodeStatus): string {
     ['home', node.home],
     ['executable', node.executable ?? 'missing: run mounter install SOURCE'],
     ['rootfs', node.digest ?? 'none: run mounter install SOURCE'],
+    ...(node.reference === null ? [] : [['', `from ${node.reference}`]]),
     ['versions', node.versions.join(' ') || 'none'],
     ...(node.isEnabled ? [] : [['enabled', turnedOff]]),
     ['prepared', node.isPrepared ? 'yes' : 'no: run mounter prepare'],

@@ -6,6 +6,8 @@ export interface ImageContent {
   readonly digest: string;
   /** What the operator called it; for messages. */
   readonly reference: string;
+  /** What the image calls itself, such as `storage-tools:v1`; undefined where it says nothing. */
+  readonly name?: string | undefined;
   /** In the order in which they are unpacked, the lowest first. */
   readonly layers: readonly Layer[];
   /** The image's own configuration; undefined for a plain rootfs tar. */

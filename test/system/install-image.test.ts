@@ -27,7 +27,8 @@ async function layeredImage(name: string, isWithManifest = true): Promise<TestIm
     marker: name,
   });
   const third = await tarOf({ [isWithManifest ? manifestInside : 'other']: ownManifest(name) });
-  return imageOf({ tars: [rootfsBytes, second, third], compression: 'zstd' });
+  const config = { Labels: { 'org.opencontainers.image.title': `tools-${name}` } };
+  return imageOf({ tars: [rootfsBytes, second, third], compression: 'zstd', config });
 }
 
 const images = { one: await layeredImage('one'), two: await layeredImage('two') };
@@ -69,6 +70,27 @@ test.serial('layers are laid one over the other; the manifest inside is the one 
   t.is(node.read(`${mounterHome}/rootfs-manifest.json`), ownManifest('one'));
   t.regex(await node.mustRun('install', source), /^installed already: one /);
   t.deepEqual(unfinished(node), []);
+});
+
+test.serial('what is read by way of another process has its own name, for that process ends', async (t) => {
+  await using node = await ScratchNode.start();
+  const source = offerImage(node, images.one, 'one');
+  const called = async () => JSON.parse(await node.mustRun('versions', '--json'))[0].reference;
+  await node.shell(`${mounter} install /proc/$$/root${source}`);
+  t.is(await called(), 'tools-one:latest');
+  t.regex(
+    (await node.mounter('status')).stdout,
+    new RegExp(`^rootfs +${images.one.digest}\n +from tools-one:latest\n`, 'm'),
+  );
+  t.regex(await node.mustRun('versions'), / MB +tools-one:latest\n/);
+  // As an earlier mounter wrote it.
+  const record = node.path(`${directoryOf(images.one)}.json`);
+  const former = JSON.parse(readFileSync(record, 'utf8'));
+  writeFileSync(record, JSON.stringify({ ...former, reference: '/proc/983/root/usr/share/image' }));
+  await node.shell(`${mounter} install oci:/proc/$$/root${source}`);
+  t.is(await called(), 'tools-one:latest');
+  await node.mustRun('install', offerImage(node, images.two, 'two'));
+  t.is(await called(), `${shared}/two`, 'a path of the host is what the operator called it');
 });
 
 test.serial('which manifest it is: named, beside, inside, the one of the node', async (t) => {

@@ -16,6 +16,7 @@ export function isOciLayout(find: FindPart): boolean {
 
 const largestDocument = 4 * 1024 * 1024;
 const nameAnnotation = 'org.opencontainers.image.ref.name';
+const titleLabel = 'org.opencontainers.image.title';
 
 /**
  * @param find files of the layout by name: of a directory, or of a tar.
@@ -36,11 +37,19 @@ export async function ociLayoutContent(
     throw differs({ reference, ...wanted }, `has the digest ${digest}`);
   };
   const store = { manifest: document, config: document };
-  const first = await document(chooseImage(index.manifests, tag, reference, options));
+  const chosen = chooseImage(index.manifests, tag, reference, options);
+  const first = await document(chosen);
   const { digest, config, layers } = await resolveImage(first, store, reference, options);
   const open = ({ descriptor, diffId }: (typeof layers)[number]) =>
     layerOf(find, descriptor, diffId, reference);
-  return { digest, reference, layers: layers.map(open), config };
+  const name = nameOf(chosen.annotations?.[nameAnnotation], config.labels[titleLabel]);
+  return { digest, reference, name, layers: layers.map(open), config };
+}
+
+/** @param ref a tag, or a whole reference. */
+function nameOf(ref: string | undefined, title: string | undefined): string | undefined {
+  if (ref === undefined || title === undefined) return ref ?? title;
+  return ref.includes(':') ? ref : `${title}:${ref}`;
 }
 
 function layerOf(find: FindPart, descriptor: Descriptor, diffId: string, reference: string): Layer {

@@ -128,17 +128,24 @@ async function unpack(
 function addVersion(
   tree: string,
   manifest: ManifestFile,
-  { content: { digest, reference }, context: { layout, host }, done }: Installing,
+  { content, context: { layout, host }, done }: Installing,
 ): ManifestFile {
+  const { digest } = content;
   const bytes = diskUsage(tree);
   const installedAt = new Date().toISOString();
   const aside = setAside(layout, digest);
   // Before the directory has its name: a version without a record would know no manifest of its own.
+  const reference = lastingName(content.reference, content);
   writeRecord(layout, { digest, reference, installedAt, bytes, manifest: manifest.text, previous: null });
   finish(tree, versionPath(layout, digest));
   if (aside !== undefined) removeTree(realpathSync(aside), host);
   done.push(`unpacked ${versionPath(layout, digest)}`);
   return manifest;
+}
+
+/** What is called by its place in another process's root, as the node agent does, has its own name: that process ends. */
+function lastingName(reference: string | null, { name }: ImageContent): string | null {
+  return reference !== null && /^(oci:)?\/proc\/\d+\//.test(reference) ? (name ?? null) : reference;
 }
 
 /** @throws MounterError (system) when the glusterfs of this rootfs does not run with its guard. */
@@ -159,10 +166,11 @@ async function guardGlusterfs(root: string, manifest: Manifest, host: Host, subj
  * @returns undefined where there is none, or it is damaged and can be exchanged.
  */
 async function keepInstalled({
-  content: { digest, reference },
+  content,
   request,
   context: { layout, host },
 }: Installing): Promise<ManifestFile | undefined> {
+  const { digest, reference } = content;
   if (!installedDigests(layout).includes(digest)) return undefined;
   const path = versionPath(layout, digest);
   const manifest = chooseManifest(request.manifest, path, layout, reference);
@@ -180,7 +188,8 @@ async function keepInstalled({
     bytes: null,
     previous: null,
   };
-  writeRecord(layout, { ...record, manifest: manifest.text });
+  const lasting = lastingName(record.reference, content);
+  writeRecord(layout, { ...record, reference: lasting, manifest: manifest.text });
   return manifest;
 }
 
