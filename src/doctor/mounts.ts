@@ -7,7 +7,7 @@ import { type ObservedMount, stateOf } from '../rootfs/mounts.ts';
 import { isHelpersViewInPlace } from '../rootfs/namespace/prepare.ts';
 import { wantedMounts } from '../rootfs/namespace/views.ts';
 import { isWanted, mountsSeen, planHomeOf } from '../rootfs/prepare.ts';
-import { isCounterpart, type SharedDirectory } from '../rootfs/shared-mount.ts';
+import { type SharedDirectory, strangerIn } from '../rootfs/shared-mount.ts';
 import type { DoctorContext } from './context.ts';
 import { type Finding, failing, ok, warning } from './finding.ts';
 import { isNetworkMount } from './network-mount.ts';
@@ -127,12 +127,7 @@ export function judgePropagation(directory: SharedDirectory, entries: readonly M
   const entry = own ?? containingMount(entries, host);
   if (entry.peerGroup === undefined)
     return failing('propagation', host, 'is not shared: a volume would not appear on the host', prepare);
-  const stranger =
-    own === undefined
-      ? entry
-      : entries.find(
-          (other) => other.peerGroup === own.peerGroup && other !== own && !isCounterpart(other, directory),
-        );
+  const stranger = own === undefined ? entry : strangerIn(own, directory, entries);
   if (stranger === undefined)
     return ok('propagation', host, `is shared, with peer group ${entry.peerGroup} of its own`);
   const volumes = mountsBelow(entries, host).length;

@@ -2,6 +2,7 @@ import { MounterError } from '../errors.ts';
 import { exitCode } from '../exit-codes.ts';
 import type { Descriptor, OpenStatus } from '../host/mount-host.ts';
 import { type MountEntry, readMountinfo } from '../host/mountinfo.ts';
+import { isWithinVolume } from '../rootfs/within-volume.ts';
 import type { MountContext } from './context.ts';
 import { canonicalGlusterfsSource, glusterfsKernelTypes } from './glusterfs.ts';
 import { canonicalNfsSource, nfsKernelTypes } from './nfs.ts';
@@ -142,15 +143,6 @@ function refuseWithinVolume(target: string, identityMount: string): void {
     target,
     'the target lies within a volume, where a container could lead the mount elsewhere',
     'mount it beside the volume, as a volume of its own',
-  );
-}
-
-/** @param path below the kubelet directory. CSI's own volumes are mounted one level below the others. */
-export function isWithinVolume(path: string): boolean {
-  if (/^pods\/[^/]+\/volume-subpaths\//.test(path)) return true;
-  return (
-    /^pods\/[^/]+\/volumes\/[^/]+\/[^/]+\/./.test(path) &&
-    !/^pods\/[^/]+\/volumes\/kubernetes\.io~csi\/[^/]+\/mount$/.test(path)
   );
 }
 

@@ -3,6 +3,7 @@ import { exitCode } from '../exit-codes.ts';
 import { type MountEntry, mountAt, mountsBelow } from '../host/mountinfo.ts';
 import { detachActions, type MountAction } from './mount-actions.ts';
 import { containingMount } from './mount-tree.ts';
+import { isWithinVolume } from './within-volume.ts';
 
 /** A host directory that a rootfs has under `rootfs`. */
 export interface SharedDirectory {
@@ -62,10 +63,8 @@ function planGroup(
 ): readonly MountAction[] {
   const share: MountAction = { kind: 'propagation', to: directory.host, propagation: 'shared' };
   if (entry.peerGroup === undefined) return [share];
-  const isOwn = entries.every(
-    (other) => other.peerGroup !== entry.peerGroup || other === entry || isCounterpart(other, directory),
-  );
-  if (isOwn || mountsBelow(entries, directory.host).length > 0) return [];
+  if (strangerIn(entry, directory, entries) === undefined || mountsBelow(entries, directory.host).length > 0)
+    return [];
   return [{ kind: 'propagation', to: directory.host, propagation: 'private' }, share];
 }
 
@@ -91,6 +90,27 @@ function planBind(directory: SharedDirectory, entries: readonly MountEntry[]): r
       status: exitCode.system,
       hint: `run mount --make-shared ${holder.mountPoint}, or prepare before kubelet starts`,
     },
+  );
+}
+
+/**
+ * Whoever else is in the peer group of the directory's mount, and so gets a copy of each volume. A bind of what lies
+ * within a volume gets none: a container's subPath of an emptyDir, one file of a ConfigMap.
+ */
+export function strangerIn(
+  own: MountEntry,
+  directory: SharedDirectory,
+  entries: readonly MountEntry[],
+): MountEntry | undefined {
+  const above = own.root === '/' ? '/' : `${own.root}/`;
+  const showsVolumes = ({ root }: MountEntry) =>
+    !root.startsWith(above) || !isWithinVolume(`${root.slice(above.length)}/.`);
+  return entries.find(
+    (other) =>
+      other.peerGroup === own.peerGroup &&
+      other !== own &&
+      !isCounterpart(other, directory) &&
+      showsVolumes(other),
   );
 }
 

@@ -310,6 +310,46 @@ for (const enter of enterModes) {
   );
 }
 
+/** What kubelet, CSI drivers and container runtimes mount for Pods that live. */
+const ofLivePods = `
+  pod=${kubeletDirectory}/pods/7a5c0f4e-1111-2222-3333-444455556666
+  csi=${kubeletDirectory}/plugins/kubernetes.io/csi
+  volume() { mkdir -p $pod/volumes/kubernetes.io~$1 && echo $pod/volumes/kubernetes.io~$1; }
+  subpath() { place=$pod/volume-subpaths/$1; mkdir -p $(dirname $place)
+    if [ -d "$2" ]; then mkdir $place; else touch $place; fi; mount --bind "$2" $place; }
+  mkdir -p $pod/plugins $(volume empty-dir/e)/sub /var/lib/data/sub
+  echo of >$(volume empty-dir/e)/file
+  subpath e/c/0 $(volume empty-dir/e)/sub
+  subpath e/c/1 $(volume empty-dir/e)/file
+  subpath e/c/2 $(volume empty-dir/e)
+  mount -t tmpfs memory $(volume empty-dir/m); mkdir $(volume empty-dir/m)/sub
+  subpath m/c/0 $(volume empty-dir/m)/sub
+  mkdir $(volume configmap/m)/..1; echo of >$(volume configmap/m)/..1/file
+  subpath c/c/0 $(volume configmap/m)/..1/file
+  mount -t tmpfs token $(volume projected/t); echo of >$(volume projected/t)/token
+  subpath t/c/0 $(volume projected/t)/token
+  subpath h/c/0 /var/lib/data/sub
+  mkdir -p $(volume local-volume/l); mount --bind /var/lib/data $(volume local-volume/l)
+  mkdir -p $csi/volumeDevices/pv/dev $csi/driver/pv/globalmount $(volume csi/pv)/mount
+  touch $csi/volumeDevices/pv/dev/uid; mount --bind /dev/null $csi/volumeDevices/pv/dev/uid
+  mount -t tmpfs global $csi/driver/pv/globalmount
+  mount --bind $csi/driver/pv/globalmount $(volume csi/pv)/mount
+  mkdir -p /run/runtime/shm; mount --bind /run/runtime /run/runtime; mount --make-private /run/runtime
+  mount -t tmpfs shm /run/runtime/shm
+`;
+
+for (const enter of enterModes) {
+  test.serial(`${enter}: what is mounted for live Pods is no fault of propagation`, async (t) => {
+    await using node = await glusterfsNode({ enter });
+    const volume = await node.mountGlusterfs('vol');
+    await node.shell(`${ofLivePods}
+      mkdir -p ${kubeletDirectory}/pods/other; mount --bind ${volume} ${kubeletDirectory}/pods/other`);
+    t.deepEqual(await faults(node), [`warning volumes ${volume}`]);
+    await node.mustRun('prepare');
+    t.deepEqual(await faults(node), [`warning volumes ${volume}`]);
+  });
+}
+
 test.serial('a kubelet whose unit gives it a mount namespace of its own', async (t) => {
   await using node = await glusterfsNode();
   for (const [propagation, level] of [

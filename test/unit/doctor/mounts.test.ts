@@ -19,6 +19,40 @@ const groups: readonly (readonly [title: string, lines: readonly string[], level
     ['its own', [root, bound, view], 'ok', /peer group 2 of its own/],
     ['that of /', [root, bound.replace('shared:2', 'shared:1')], 'warning', /peer group of \/:/],
     ['none, and private', [root, bound.replace(' shared:2', '')], 'failing', /not shared/],
+    ...[
+      'pods/u/volumes/kubernetes.io~empty-dir/e',
+      'pods/u/volumes/kubernetes.io~empty-dir/e/sub',
+      'pods/u/volumes/kubernetes.io~configmap/c/..2026/file',
+      'pods/u/volume-subpaths/e/c/0',
+    ].map((path): [string, readonly string[], Level, RegExp] => [
+      `a container's view of ${path}`,
+      [
+        root,
+        bound,
+        view,
+        `6 2 8:1 ${kubelet}/${path} ${kubelet}/pods/u/volume-subpaths/e/c/1 rw shared:2 - ext4 /dev/sda rw`,
+      ],
+      'ok',
+      /peer group 2 of its own/,
+    ]),
+    ...[kubelet, `${kubelet}/pods`, `${kubelet}/pods/u/volumes`, '/var'].map(
+      (path): [string, readonly string[], Level, RegExp] => [
+        `a bind of ${path} elsewhere`,
+        [root, bound, view, `6 1 8:1 ${path} /mnt/x rw shared:2 - ext4 /dev/sda rw`],
+        'warning',
+        /peer group of \/mnt\/x:/,
+      ],
+    ),
+    [
+      'a subPath on a disk of its own',
+      [
+        root,
+        '2 1 8:2 / /var/lib/kubelet rw shared:2 - ext4 /dev/sdb rw',
+        `6 2 8:2 /pods/u/volumes/kubernetes.io~empty-dir/e/s ${kubelet}/pods/u/volume-subpaths/e/c/1 rw shared:2 - ext4 /dev/sdb rw`,
+      ],
+      'ok',
+      /peer group 2 of its own/,
+    ],
     ['no mount of its own', [root], 'warning', /peer group of \/:/],
     ['no mount of its own on a private /', [root.replace(' shared:1', '')], 'failing', /not shared/],
   ];

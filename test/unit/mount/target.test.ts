@@ -1,7 +1,7 @@
 import test, { type ExecutionContext } from 'ava';
 import { MounterError } from '../../../src/errors.ts';
 import { runPlan } from '../../../src/mount/run.ts';
-import { isWithinVolume } from '../../../src/mount/target.ts';
+import { isWithinVolume } from '../../../src/rootfs/within-volume.ts';
 import type { HostModel, ModelMount } from '../../fixtures/host-model.ts';
 import { contextOf, isHelper, nodes, planFor, target } from '../../fixtures/node-model.ts';
 
