@@ -25,7 +25,8 @@ export async function doctor(
 }
 
 function asJson(findings: readonly Finding[], isFailing: boolean): string {
-  return `${JSON.stringify({ wouldMount: !isFailing, findings }, undefined, 2)}\n`;
+  const isEnabled = !findings.some(({ check }) => check === 'off');
+  return `${JSON.stringify({ isEnabled, wouldMount: isEnabled && !isFailing, findings }, undefined, 2)}\n`;
 }
 
 function forPeople(findings: readonly Finding[]): string {
@@ -39,6 +40,7 @@ function forPeople(findings: readonly Finding[]): string {
 
 function summary(findings: readonly Finding[]): string {
   const count = (wanted: Finding['level']) => findings.filter(({ level }) => level === wanted).length;
-  const verdict = count('failing') > 0 ? 'a mount would fail' : 'a mount can work';
+  const isOff = findings.some(({ check }) => check === 'off');
+  const verdict = isOff ? 'turned off' : count('failing') > 0 ? 'a mount would fail' : 'a mount can work';
   return `${verdict}: ${count('failing')} failing, ${count('warning')} to be seen to, ${count('ok')} ok`;
 }

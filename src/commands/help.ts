@@ -223,7 +223,8 @@ Examines the node and says one line for each finding: ok, warning or failing, an
 the rootfs and its helpers, the kernel, devices, mounts and their propagation, duplicate mounts, fs.mount-max,
 free space, lock services, name servers, each mounted volume, volumes of Pods that are gone, and the failures
 of the last hour. Nothing that hangs holds it up: it ends within 5 s. It changes nothing.
-Exit status 1 when a mount would fail, 0 when not.
+Exit status 1 when a mount would fail, 0 when not. Where the manifest turns the mounter off it says so first, and
+looks at the volumes alone.
 
       --repair          first do what prepare does, and unmount what is mounted twice on one target
 

@@ -9,9 +9,10 @@ import type { Layout } from '../rootfs/layout.ts';
 import { type LockServicesState, observeLockServices } from '../rootfs/lock-services-state.ts';
 import type { Manifest, ManifestMount } from '../rootfs/manifest.ts';
 import { observeRootfs, type SeenState, statesOf } from '../rootfs/mount-states.ts';
-import { isPrepared, isWanted } from '../rootfs/prepare.ts';
+import { isPrepared, isWanted, type PrepareContext } from '../rootfs/prepare.ts';
 import { versionDirectories } from '../rootfs/version-directories.ts';
 import { type Volume, volumesOf } from '../rootfs/volumes.ts';
+import { wayInUse } from '../rootfs/way-in-use.ts';
 import { askStates, statfsArgv, type VolumeAnswer, volumeStates } from '../volumes/states.ts';
 
 /** What `mounter status --json` prints. */
@@ -27,6 +28,9 @@ export interface NodeStatus {
   /** False where the manifest turns the mounter off. */
   readonly isEnabled: boolean;
   readonly isPrepared: boolean;
+  /** How mounts are made now, and from the next `prepare` on; null where that is not known. */
+  readonly enter: { readonly inUse: 'attach' | 'chroot' | null; readonly wanted: 'attach' | 'chroot' } | null;
+  /** Of the way in use; none where the node is not prepared. */
   readonly mounts: readonly (ManifestMount & { readonly state: SeenState | 'skipped' })[];
   /** Null when nothing is prepared that could ask. */
   readonly lockServices: LockServicesState | null;
@@ -49,8 +53,14 @@ export async function observeNode(
 ): Promise<NodeStatus> {
   const digest = currentDigest(layout);
   const root = digest !== undefined && existsSync(layout.rootfs) ? realpathSync(layout.rootfs) : undefined;
+  const entries = readMountinfo(host);
   const isInstalled = root !== undefined && manifest !== undefined;
-  const isReady = isInstalled && (await isPrepared(root, { host, layout, manifest }));
+  const way = isInstalled ? wayInUse(root, manifest, entries, host) : undefined;
+  const asUsed =
+    way === undefined || !isInstalled
+      ? undefined
+      : { root, context: { host, layout, manifest: { ...manifest, enter: way } } };
+  const isReady = asUsed !== undefined && (await isPrepared(asUsed.root, asUsed.context));
   return {
     home: layout.home,
     executable: existsSync(layout.executable) ? layout.executable : null,
@@ -59,17 +69,18 @@ export async function observeNode(
     versions: installedDigests(layout),
     isEnabled: manifest?.enabled ?? true,
     isPrepared: isReady,
-    mounts: isInstalled ? await observeMounts(host, manifest, root) : [],
-    lockServices: isReady ? await observeLockServices({ host, layout, manifest }) : null,
-    volumes: manifest === undefined ? [] : await observeVolumes(host, layout, manifest, root),
+    enter: manifest === undefined ? null : { inUse: way ?? null, wanted: wantedWay(manifest, host) },
+    mounts: asUsed === undefined ? [] : await observeMounts(asUsed.root, asUsed.context),
+    lockServices: isReady ? await observeLockServices(asUsed.context) : null,
+    volumes: manifest === undefined ? [] : await observeVolumes(host, layout, manifest, root, entries),
   };
 }
 
-async function observeMounts(host: Host, manifest: Manifest, root: string): Promise<NodeStatus['mounts']> {
-  const isAttached = wantedWay(manifest, host) === 'attach';
+async function observeMounts(root: string, context: PrepareContext): Promise<NodeStatus['mounts']> {
+  const { enter, mounts } = context.manifest;
   // What is shared is nothing that a rootfs sees where mounts are attached.
-  const mounter = manifest.mounts.mounter.filter((mount) => !isAttached || mount.propagation !== 'shared');
-  const states = statesOf(await observeRootfs(root, mounter, { host, manifest }));
+  const mounter = mounts.mounter.filter((mount) => enter === 'chroot' || mount.propagation !== 'shared');
+  const states = statesOf(await observeRootfs(root, mounter, context));
   return mounter.map((mount, index) => ({
     ...mount,
     state: isWanted(mount) ? (states[index] ?? 'missing') : 'skipped',
@@ -81,8 +92,8 @@ async function observeVolumes(
   layout: Layout,
   manifest: Manifest,
   root: string | undefined,
+  entries: readonly MountEntry[],
 ): Promise<NodeStatus['volumes']> {
-  const entries = readMountinfo(host);
   const volumes = volumesOf(manifest, entries);
   if (volumes.length === 0) return [];
   const answers = await askVolumes(volumes, entries, root, host);

@@ -1,7 +1,7 @@
 import { realpathSync } from 'node:fs';
 import { exitCode } from '../exit-codes.ts';
 import { requireRootfs } from '../rootfs/enter.ts';
-import { readManifest, requireRoot } from '../rootfs/node.ts';
+import { nothingDone, readManifest, requireRoot } from '../rootfs/node.ts';
 import { withNodeLock } from '../rootfs/node-lock.ts';
 import { prepareVersionInUse } from '../rootfs/version-in-use.ts';
 import type { CommandContext } from './context.ts';
@@ -17,7 +17,7 @@ export async function prepare(
   const manifest = await readManifest(host, layout);
   if (!manifest.enabled) {
     // No failure: units and DaemonSets that prepare every node leave this one alone.
-    output.out(`turned off by "enabled": false in ${layout.manifest}; nothing done\n`);
+    output.out(`${nothingDone(layout)}\n`);
     return exitCode.success;
   }
   requireRootfs(host, layout);

@@ -38,14 +38,13 @@ function onlyMetrics(file: string): MounterError {
 
 function forPeople(node: NodeStatus): string {
   const facts = table([
+    ...(node.isEnabled ? [] : [['enabled', turnedOff]]),
     ['home', node.home],
     ['executable', node.executable ?? 'missing: run mounter install SOURCE'],
     ['rootfs', node.digest ?? 'none: run mounter install SOURCE'],
     ...(node.reference === null ? [] : [['', `from ${node.reference}`]]),
     ['versions', node.versions.join(' ') || 'none'],
-    ...(node.isEnabled ? [] : [['enabled', turnedOff]]),
-    ['prepared', node.isPrepared ? 'yes' : 'no: run mounter prepare'],
-    ...describeLocks(node.lockServices),
+    ...(node.isEnabled ? [...describePreparation(node), ...describeLocks(node.lockServices)] : []),
     ...(node.volumes.length === 0 ? [] : [['volumes', countStates(node.volumes)]]),
   ]);
   const mounts = table([
@@ -63,7 +62,16 @@ function forPeople(node: NodeStatus): string {
       v.target,
     ]),
   ]);
-  return `${facts}\n${node.mounts.length === 0 ? '' : `${mounts}\n`}${node.volumes.length === 0 ? 'no volumes mounted\n' : volumes}`;
+  return `${facts}\n${node.mounts.length === 0 || !node.isEnabled ? '' : `${mounts}\n`}${node.volumes.length === 0 ? 'no volumes mounted\n' : volumes}`;
+}
+
+function describePreparation({ isPrepared, enter }: NodeStatus): readonly (readonly string[])[] {
+  const verdict = isPrepared ? 'yes' : 'no: run mounter prepare';
+  if (!enter?.inUse || enter.inUse === enter.wanted) return [['prepared', verdict]];
+  return [
+    ['prepared', verdict],
+    ['', `by "enter": "${enter.inUse}"; mounter prepare changes it to "${enter.wanted}"`],
+  ];
 }
 
 /** `9 alive, 1 dead`: the one among thousands is seen at once. */

@@ -9,6 +9,7 @@ export interface DoctorContext {
   /** Its `processes` are the daemons that a mount uses, and no others. */
   readonly host: Host;
   readonly layout: Layout;
+  /** Its `enter` is the way that mounts go now. */
   readonly manifest: Manifest;
   /** `versions/<digest>` in use, without symlinks. */
   readonly root: string;

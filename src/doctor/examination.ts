@@ -1,19 +1,20 @@
 import { hostArgv } from '../host/enter.ts';
 import type { Host } from '../host/host.ts';
-import { readMountinfo } from '../host/mountinfo.ts';
+import { type MountEntry, readMountinfo } from '../host/mountinfo.ts';
 import { processesNamed } from '../host/processes.ts';
 import type { Ask } from '../host/question.ts';
 import type { Layout } from '../rootfs/layout.ts';
 import type { Manifest } from '../rootfs/manifest.ts';
+import { wayInUse } from '../rootfs/way-in-use.ts';
 import type { DoctorContext } from './context.ts';
 import { checkDuplicates } from './duplicates.ts';
 import { checkFailures } from './failures.ts';
 import { type Finding, warning } from './finding.ts';
-import { examineInstallation } from './installation.ts';
+import { examineInstallation, type Found } from './installation.ts';
 import { checkDevices, checkKernel } from './kernel.ts';
 import { checkKubelet } from './kubelet.ts';
 import { checkLockServices } from './lock-services.ts';
-import { checkMountMax, checkMounts, checkPropagation } from './mounts.ts';
+import { checkMountMax, checkMounts, checkPropagation, judgePreparation } from './mounts.ts';
 import { checkNfsClient } from './nfs-client.ts';
 import { checkOrphans } from './orphans.ts';
 import { checkResolver } from './resolver.ts';
@@ -23,6 +24,11 @@ import { checkVolumes } from './volumes.ts';
 
 /** One group of questions about the node. It asks what can hang by `context.ask` alone, and changes nothing. */
 type Check = (context: DoctorContext) => readonly Finding[] | Promise<readonly Finding[]>;
+
+/** What is to be said where the mounter is turned off: of what is mounted, and not of mounts to come. */
+const whereOff = ['volumes', 'orphans'];
+/** What a node has by `prepare` alone. */
+const ofPreparation = ['devices', 'mounts', 'propagation', 'resolver'];
 
 /** In the order in which they are shown: what a mount needs first comes first. */
 const checks: Readonly<Record<string, Check>> = {
@@ -55,16 +61,25 @@ const lockAnswerMs = 2500;
 export async function examine(host: Host, layout: Layout, ask: Ask): Promise<readonly Finding[]> {
   const { findings, found } = await examineInstallation(host, layout);
   if (found === undefined) return findings;
-  const context = contextOf(host, layout, ask, found);
-  const groups = Object.entries(checks).map(([name, check]) => withinLimit(name, check, context));
-  return [...findings, ...(await Promise.all(groups)).flat()];
+  const entries = readMountinfo(host);
+  const way = wayInUse(found.root, found.manifest, entries, host);
+  const context = contextOf(host, layout, ask, found, entries, way);
+  const groups = Object.entries(checks).flatMap(([name, check]) => {
+    if (!found.manifest.enabled && !whereOff.includes(name)) return [];
+    if (way === undefined && ofPreparation.includes(name)) return [];
+    return [withinLimit(name, check, context)];
+  });
+  const preparation = found.manifest.enabled ? judgePreparation(found, way, host) : [];
+  return [...findings, ...preparation, ...(await Promise.all(groups)).flat()];
 }
 
 function contextOf(
   host: Host,
   layout: Layout,
   ask: Ask,
-  { manifest, root }: { readonly manifest: Manifest; readonly root: string },
+  { manifest, root }: Found,
+  entries: readonly MountEntry[],
+  enter: Manifest['enter'] = manifest.enter,
 ): DoctorContext {
   const { rpcbind, statd } = manifest.daemons;
   const names = [rpcbind.path, statd.path].map((path) => path.slice(path.lastIndexOf('/') + 1));
@@ -75,8 +90,8 @@ function contextOf(
       ? { status: 128 + 9, output: '', endedBy: 'deadline' }
       : { ...answer, endedBy: 'itself' };
   };
-  const entries = readMountinfo(host);
-  return { host: { ...host, processes: () => processes, run }, layout, manifest, root, entries, ask };
+  const asked = { ...host, processes: () => processes, run };
+  return { host: asked, layout, manifest: { ...manifest, enter }, root, entries, ask };
 }
 
 /** A check that fails or does not end is a finding, and keeps no other from being shown. */

@@ -1,6 +1,8 @@
 import { existsSync, realpathSync, statSync } from 'node:fs';
 import { MounterError } from '../errors.ts';
+import { helperDirectories, helperState } from '../helper-links.ts';
 import type { Host } from '../host/host.ts';
+import { helperNames } from '../mount/argv.ts';
 import { isClosed } from '../rootfs/close-versions.ts';
 import type { Layout } from '../rootfs/layout.ts';
 import type { Manifest } from '../rootfs/manifest.ts';
@@ -13,7 +15,12 @@ const install = 'run mounter install SOURCE';
 export interface Installation {
   readonly findings: readonly Finding[];
   /** undefined when there is nothing to examine further. */
-  readonly found: { readonly manifest: Manifest; readonly root: string } | undefined;
+  readonly found: Found | undefined;
+}
+
+export interface Found {
+  readonly manifest: Manifest;
+  readonly root: string;
 }
 
 /** Who asks, and whether something is installed to ask about. */
@@ -30,24 +37,33 @@ export async function examineInstallation(host: Host, layout: Layout): Promise<I
     const { subject = layout.manifest, message, hint = install } = error;
     return only(failing('manifest', subject, message, hint));
   }
-  if (host.stat(layout.rootfs)?.kind !== 'directory')
-    return only(failing('rootfs', layout.rootfs, 'no rootfs is installed', install));
-  const findings = [judgeEnabled(layout, manifest), ...judgeExecutables(layout), ...judgeVersions(layout)];
-  return { findings, found: { manifest, root: realpathSync(layout.rootfs) } };
+  const isInstalled = host.stat(layout.rootfs)?.kind === 'directory';
+  const found = isInstalled ? { manifest, root: realpathSync(layout.rootfs) } : undefined;
+  if (!manifest.enabled) return { findings: judgeOff(layout), found };
+  if (found === undefined) return only(failing('rootfs', layout.rootfs, 'no rootfs is installed', install));
+  const valid = ok('manifest', layout.manifest, 'is valid');
+  return { findings: [valid, ...judgeExecutables(layout), ...judgeVersions(layout)], found };
 }
 
 function only(finding: Finding): Installation {
   return { findings: [finding], found: undefined };
 }
 
-export function judgeEnabled({ manifest: path }: Layout, { enabled }: Pick<Manifest, 'enabled'>): Finding {
-  if (enabled) return ok('manifest', path, 'is valid');
-  return warning(
-    'manifest',
-    path,
-    "the mounter is turned off (enabled: false): a mount is the host's own mount(8), and nothing below helps it",
-    'set enabled to true, or remove the line',
+/** A helper that is ours fails where we are off, and mount(8) finds it first. */
+function judgeOff(layout: Layout): readonly Finding[] {
+  const off = warning(
+    'off',
+    layout.manifest,
+    `the mounter is turned off ("enabled": false): a mount is the host's own mount(8)`,
+    'where that is not meant, set enabled to true, then run mounter prepare',
   );
+  const helpers = helperNames.flatMap((name) => {
+    const state = helperState(name, layout, helperDirectories);
+    if (state.kind !== 'ours') return [];
+    const message = 'is a link to the mounter, which is turned off: a mount by this helper fails';
+    return [failing('helpers', state.path, message, 'run mounter install --remove-helpers')];
+  });
+  return [off, ...helpers];
 }
 
 /** kubelet finds it under this name alone; and what it hands over to, beside it. */

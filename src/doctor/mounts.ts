@@ -1,6 +1,7 @@
 import { existsSync, realpathSync } from 'node:fs';
+import type { Host } from '../host/host.ts';
 import { type MountEntry, mountAt, mountsBelow } from '../host/mountinfo.ts';
-import { isEnterable, rootfsEntry, wantedEntry, wantedWay } from '../rootfs/enter.ts';
+import { wantedWay } from '../rootfs/enter.ts';
 import { observeRootfs } from '../rootfs/mount-states.ts';
 import { containingMount } from '../rootfs/mount-tree.ts';
 import { type ObservedMount, stateOf } from '../rootfs/mounts.ts';
@@ -10,9 +11,23 @@ import { isWanted, mountsSeen, planHomeOf } from '../rootfs/prepare.ts';
 import { type SharedDirectory, strangerIn } from '../rootfs/shared-mount.ts';
 import type { DoctorContext } from './context.ts';
 import { type Finding, failing, ok, warning } from './finding.ts';
+import type { Found } from './installation.ts';
 import { isNetworkMount } from './network-mount.ts';
 
 const prepare = 'run mounter prepare';
+
+/** @param way in use. */
+export function judgePreparation(
+  { root, manifest }: Found,
+  way: 'attach' | 'chroot' | undefined,
+  host: Host,
+): readonly Finding[] {
+  const wanted = wantedWay(manifest, host);
+  if (way === undefined) return [failing('mounts', root, 'is not prepared', prepare)];
+  if (way === wanted) return [];
+  const message = `mounts are made by "enter": "${way}" still; the manifest has "${wanted}"`;
+  return [warning('mounts', root, message, `${prepare}, which changes it; volumes stay mounted`)];
+}
 
 /** What `mounter prepare` mounts, one by one. */
 export async function checkMounts(context: DoctorContext): Promise<readonly Finding[]> {
@@ -40,14 +55,8 @@ function judgeHome(context: DoctorContext): readonly Finding[] {
 }
 
 async function judgeNamespaces(context: DoctorContext): Promise<readonly Finding[]> {
-  const { host, layout, root, manifest, entries } = context;
-  const wanted = wantedEntry(root, manifest, host);
-  const entry = rootfsEntry(root, host);
-  if (entry.kind !== wanted.kind)
-    return [warning('mounts', root, `is not prepared for "enter": "${manifest.enter}"`, prepare)];
-  if (entry.kind === 'chroot') return [];
-  if (!isEnterable(host, entry))
-    return [failing('mounts', root, 'has no mount namespace: a mount can not enter the rootfs', prepare)];
+  const { layout, root, manifest, entries } = context;
+  if (manifest.enter === 'chroot') return [];
   const mounts = wantedMounts(layout, manifest).filter(
     (mount) => isWanted(mount) && (mount.host === undefined || !isNetworkMount(mount.host, entries)),
   );

@@ -4,7 +4,7 @@ import { readMountinfo } from '../host/mountinfo.ts';
 import type { Ask } from '../host/question.ts';
 import { requireRootfs } from '../rootfs/enter.ts';
 import type { Layout } from '../rootfs/layout.ts';
-import { readManifest } from '../rootfs/node.ts';
+import { nothingDone, readManifest } from '../rootfs/node.ts';
 import { withNodeLock } from '../rootfs/node-lock.ts';
 import { prepareVersionInUse } from '../rootfs/version-in-use.ts';
 import { stackedVolumes } from './duplicates.ts';
@@ -19,6 +19,7 @@ const umountMs = 5000;
  */
 export async function repair(host: Host, layout: Layout, ask: Ask): Promise<readonly string[]> {
   const manifest = await readManifest(host, layout);
+  if (!manifest.enabled) return [nothingDone(layout)];
   requireRootfs(host, layout);
   return withNodeLock(async () => {
     const root = realpathSync(layout.rootfs);

@@ -46,3 +46,8 @@ export function requireRoot(host: Host, what: string): void {
     hint: 'run it as root, or with sudo',
   });
 }
+
+/** What a command says that leaves a node alone because its manifest turns the mounter off: no failure. */
+export function nothingDone({ manifest }: Layout): string {
+  return `turned off by "enabled": false in ${manifest}; nothing done`;
+}

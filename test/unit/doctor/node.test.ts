@@ -1,11 +1,9 @@
 import test from 'ava';
 import { judgeFailures, recordedFailures } from '../../../src/doctor/failures.ts';
-import { judgeEnabled } from '../../../src/doctor/installation.ts';
 import { judgeClientId } from '../../../src/doctor/nfs-client.ts';
 import { judgeNameServer, nameServers } from '../../../src/doctor/resolver.ts';
 import { judgeTrial } from '../../../src/doctor/rootfs.ts';
 import { judgeSpace, type ObservedSpace } from '../../../src/doctor/space.ts';
-import { layout } from '../../fixtures/node-model.ts';
 
 test('name servers are the first three that resolv.conf names', (t) => {
   const text =
@@ -91,9 +89,4 @@ test('a program of the rootfs that does not run, or does not end', (t) => {
   });
   const output = 'first\n/sbin/x: error while loading shared libraries: liby.so: cannot open\n';
   t.regex(judgeTrial('/sbin/x', { status: 127, output })?.message ?? '', /liby\.so: cannot open$/);
-});
-
-test('turned off is said plainly', (t) => {
-  t.is(judgeEnabled(layout, { enabled: true }).level, 'ok');
-  t.regex(judgeEnabled(layout, { enabled: false }).message, /turned off/);
 });
