@@ -4,6 +4,7 @@ import type { StartedChild } from '../host/run-command.ts';
 import { soon } from '../host/soon.ts';
 import { neverRan, notStarted, type Spawn } from './child.ts';
 import { loop } from './globals.ts';
+import { kill } from './kill.ts';
 import { pollEvents } from './loop.ts';
 import { endOf } from './signals.ts';
 
@@ -38,6 +39,12 @@ export async function startGuarded(
 /** It waits for 5 s for what SIGKILL does not end at once. */
 const endMs = 7000;
 
+/** To start a program takes it milliseconds; it may be without a processor for a while. */
+const startMs = 10_000;
+
+/** After SIGKILL: who has not ended then waits in the kernel. */
+const killedMs = 1000;
+
 /** Of recv(2), one after the other. */
 const maximumFailures = 100;
 
@@ -45,15 +52,19 @@ type Report = readonly number[];
 
 class GuardianProcess implements Guardian, StartedChild {
   readonly ended: Promise<number>;
+  readonly #pid: number;
   readonly #connection: number;
   readonly #gone: Promise<number>;
   readonly #reported = new Map<number, (report: Report) => void>();
   readonly #started: Promise<Report>;
   readonly #unwatch: () => void;
   #hasEnded = false;
+  /** It has been told to end, or to leave the daemons to themselves. */
+  #isTold = false;
   #failures = 0;
 
   constructor(pid: number, connection: number) {
+    this.#pid = pid;
     this.#connection = connection;
     this.#gone = endOf(pid);
     this.#started = this.#report(reports.started);
@@ -64,8 +75,8 @@ class GuardianProcess implements Guardian, StartedChild {
   }
 
   async start(spawn: Spawn, site: ApartSite | ChrootSite): Promise<Guardian & StartedChild> {
-    const [told, pid = -1, step = 0, errno = 0] = await this.#started;
-    // One that has been ended before it could tell is as one that is ended later on.
+    const [told, pid = -1, step = 0, errno = 0] = (await soon(this.#started, startMs)) ?? [];
+    // One that is stopped, or was ended, before it could tell is as one that is later on.
     if (pid > 0 || told === undefined) return this;
     await this.end();
     const never = neverRan(spawn, site, step, errno);
@@ -74,33 +85,47 @@ class GuardianProcess implements Guardian, StartedChild {
 
   /** SIGKILL ends the daemons, too, and the guardian. */
   kill(signal: 'SIGTERM' | 'SIGKILL'): void {
-    system.order(this.#connection, signal === 'SIGTERM' ? 'T' : 'E');
+    if (signal === 'SIGTERM') system.order(this.#connection, 'T');
+    else this.#tell('E');
   }
 
-  attach(): Promise<Left> {
-    return this.#leave('A');
+  attach(limitMs: number): Promise<Left> {
+    return this.#leave('A', limitMs);
   }
 
-  release(): Promise<Left> {
-    return this.#leave('R');
+  release(limitMs: number): Promise<Left> {
+    return this.#leave('R', limitMs);
   }
 
   async end(): Promise<void> {
-    if (!this.#hasEnded) system.order(this.#connection, 'E');
-    const status = await soon(this.#gone, endMs);
+    if (!this.#hasEnded) this.#tell('E');
+    const status = (await soon(this.#gone, endMs)) ?? (await this.#endByForce());
     // Somebody has ended it before it could do its work.
-    if (status !== undefined && status !== 0) system.endDescendants();
+    if (status !== 0) system.endDescendants();
   }
 
-  async #leave(order: 'A' | 'R'): Promise<Left> {
+  async #leave(order: 'A' | 'R', limitMs: number): Promise<Left> {
     const answer = this.#report(reports.left);
-    const sent = system.order(this.#connection, order);
+    const sent = this.#tell(order);
     if (sent < 0) return { failure: system.errorNames(-sent)[0], daemons: [] };
-    const [, result, ...daemons] = await answer;
-    // Somebody has ended the guardian, and nobody knows whether before or after.
-    if (result === undefined) return { failure: 'ECONNRESET', daemons: [] };
+    const report = await soon(answer, limitMs);
+    if (report === undefined) await this.#endByForce();
+    const [, result, ...daemons] = report ?? [];
+    if (result === undefined)
+      return { failure: report === undefined ? 'ETIMEDOUT' : 'ECONNRESET', daemons: [] };
     const failure = result < 0 ? system.errorNames(-result)[0] : undefined;
     return { failure, daemons: daemons.filter((pid) => pid > 0) };
+  }
+
+  #tell(order: 'E' | 'A' | 'R'): number {
+    this.#isTold = true;
+    return system.order(this.#connection, order);
+  }
+
+  /** One that is stopped, or waits for somebody: what it has held is ours then. @returns its status as `endOf` does. */
+  #endByForce(): Promise<number | undefined> {
+    kill(this.#pid, 'SIGKILL');
+    return soon(this.#gone, killedMs);
   }
 
   #report(kind: number): Promise<Report> {
@@ -121,6 +146,8 @@ class GuardianProcess implements Guardian, StartedChild {
     if (typeof report === 'number' && this.#failures < maximumFailures) return;
     this.#hasEnded = true;
     this.#unwatch();
+    // Ended by somebody. At once: nobody would end its daemons if we were ended as well.
+    if (!this.#isTold) system.endDescendants();
     for (const resolve of this.#reported.values()) resolve([]);
   }
 }

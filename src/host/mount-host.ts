@@ -132,15 +132,18 @@ export interface HelperRun extends Outcome {
 /** It ends what a helper has left when we end, however we do. */
 export interface Guardian {
   /** Attaches as `MountHost.attach`, and leaves the daemons to themselves where that succeeds. */
-  attach(): Promise<Left>;
+  attach(limitMs: number): Promise<Left>;
   /** Leaves the daemons to themselves: the mount is in its place. */
-  release(): Promise<Left>;
+  release(limitMs: number): Promise<Left>;
   /** Ends helper and daemons, and returns when they have ended. */
   end(): Promise<void>;
 }
 
 export interface Left {
-  /** The name of an errno; undefined: attached. */
+  /**
+   * The name of an errno; undefined: attached. With ECONNRESET, somebody has ended the guardian, and ETIMEDOUT, we have
+   * done so at the limit, nobody knows whether before or after that.
+   */
   readonly failure: string | undefined;
   /** The pids of daemons that go on. */
   readonly daemons: readonly number[];

@@ -64,8 +64,12 @@ function pathOf(source: string): string {
   return canonical.slice(canonical.indexOf(':', canonical.startsWith('[') ? canonical.indexOf(']') : 0) + 1);
 }
 
+/** Also at the deadline of the whole mount: what is done is worth more than what is in time. */
+const leastAttachMs = 5000;
+
 /**
  * Puts the mount on its target; from then on nothing is taken away.
+ * @param deadline of the whole mount, by the host's clock.
  * @returns the daemons that serve it.
  * @throws MounterError when it could not be put there; nothing is mounted then.
  */
@@ -74,11 +78,14 @@ export async function attach(
   site: MountSite,
   target: OpenTarget,
   { guardian }: HelperSuccess,
+  deadline: number,
   context: MountContext,
 ): Promise<readonly number[]> {
-  const { failure, daemons } = await finish(plan, target, site, guardian, context);
+  const limitMs = Math.max(leastAttachMs, deadline - context.host.now());
+  const { failure, daemons } = await finish(plan, target, site, guardian, limitMs, context);
   // Whoever ended the guardian, out of memory say, may have done so a moment after it was done.
-  if (failure !== undefined && !(failure === 'ECONNRESET' && isMountedSince(plan, target, context)))
+  const isUnknown = failure === 'ECONNRESET' || failure === 'ETIMEDOUT';
+  if (failure !== undefined && !(isUnknown && isMountedSince(plan, target, context)))
     throw (await import('./failure/not-attached.ts')).notAttached(plan, failure, target.file, context);
   return daemons;
 }
@@ -91,15 +98,16 @@ async function finish(
   target: OpenTarget,
   site: MountSite,
   guardian: HelperSuccess['guardian'],
+  limitMs: number,
   { host }: MountContext,
 ): Promise<Left> {
   if (site.kind === 'chroot')
-    return guardian === undefined ? { failure: undefined, daemons: [] } : guardian.release();
+    return guardian === undefined ? { failure: undefined, daemons: [] } : guardian.release(limitMs);
   if (guardian === undefined) {
     const attach = (targetFile: Descriptor) => host.attach({ ...site, targetFile });
     return { failure: attachInSight(plan, target, attach, manyTries, host), daemons: [] };
   }
   // It attaches once, to the target as it was opened, and leaves the daemons alone from then on.
-  const left = await guardian.attach();
+  const left = await guardian.attach(limitMs);
   return { ...left, failure: attachInSight(plan, target, () => left.failure, 1, host) };
 }

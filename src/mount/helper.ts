@@ -1,6 +1,6 @@
 import { MounterError } from '../errors.ts';
 import { environment } from '../host/child-environment.ts';
-import type { Guardian, HelperRun, Privileges } from '../host/mount-host.ts';
+import type { Guardian, HelperRun } from '../host/mount-host.ts';
 import { provideLockServices } from '../rootfs/lock-services.ts';
 import type { Asking } from './asking.ts';
 import type { MountContext } from './context.ts';
@@ -31,7 +31,7 @@ export async function runHelper(
   site: MountSite,
   deadline: number,
   asking: Asking,
-  undo: () => Promise<void>,
+  undo: () => Promise<unknown>,
   context: MountContext,
 ): Promise<HelperSuccess> {
   const { host, manifest } = context;
@@ -41,7 +41,7 @@ export async function runHelper(
     argv,
     site,
     leavesDaemon: plan.leavesDaemon,
-    privileges: privilegesAt(site, plan),
+    privileges: site.privileges,
     environment,
     deadlineMs: Math.max(0, deadline - startedMs),
     terminateMs: manifest.limits.terminateSeconds * 1000,
@@ -62,11 +62,6 @@ export async function runHelper(
   const { explainFailure } = await import('./failure/explain.ts');
   const { refusal } = asking;
   throw await explainFailure({ plan, outcome, refusal, startedMs }, context);
-}
-
-/** On the target's own path it has to be root who goes there: the kubelet directory is closed to others. */
-function privilegesAt(site: MountSite, { privileges }: MountPlan): Privileges {
-  return site.kind === 'apart' ? privileges : { ...privileges, user: 0 };
 }
 
 /**

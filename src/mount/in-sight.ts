@@ -4,6 +4,7 @@ import { isSameFile } from '../host/host.ts';
 import type { Descriptor, MountHost } from '../host/mount-host.ts';
 import { partsBelow, walk } from './path-walk.ts';
 import type { MountPlan } from './plan.ts';
+import { refusalOf } from './taken-away.ts';
 import type { OpenTarget } from './target.ts';
 
 /**
@@ -13,7 +14,8 @@ import type { OpenTarget } from './target.ts';
  * nobody sees is taken away again, and attached where the path leads now, if that is the same directory.
  * @param attach at first to the target as it was opened, later to the same directory by the mount that its path leads to.
  * @returns what the last `attach` did.
- * @throws MounterError (mount failure) where it is not seen; nothing is mounted.
+ * @throws MounterError (mount failure) where it is not seen; nothing is mounted, unless the kernel refuses to take it
+ *   away: then the error says what is left and where.
  */
 export function attachInSight(
   plan: MountPlan,
@@ -27,21 +29,46 @@ export function attachInSight(
     if (seen === undefined) break;
     try {
       const failure = attach(seen);
-      // Nothing is on it where somebody has unmounted it already.
-      if (failure !== undefined || isMountSeen(plan, target, host) || !host.detachFrom(seen)) return failure;
+      if (failure !== undefined || isMountSeen(plan, target, host)) return failure;
+      let wasThere = false;
+      const refusal = refusalOf(() => {
+        wasThere = host.detachFrom(seen);
+      });
+      if (refusal !== undefined) throw outOfSight(plan, isHidden(plan, target, refusal, host));
+      // Somebody has unmounted it already.
+      if (!wasThere) return failure;
     } finally {
       if (seen !== target.file) host.close(seen);
     }
   }
-  throw new MounterError(
-    `something was mounted over the directories on the way while ${plan.source} was mounted; it is unmounted again`,
+  throw outOfSight(plan, 'it is unmounted again');
+}
+
+function outOfSight({ source, target }: MountPlan, what: string): MounterError {
+  return new MounterError(
+    `something was mounted over the directories on the way while ${source} was mounted; ${what}`,
     {
-      subject: plan.target,
+      subject: target,
       status: exitCode.mountFailure,
       errorClass: 'mount-point',
       hint: 'mount again; kubelet does so by itself',
     },
   );
+}
+
+/** What is left of it: beneath the first directory on the way that leads to another one now. */
+function isHidden(
+  { target }: MountPlan,
+  { identityMount, way }: OpenTarget,
+  refusal: string,
+  host: MountHost,
+): string {
+  const names = partsBelow(identityMount, target);
+  const { steps, file } = walk(identityMount, names, host);
+  if (file !== undefined) host.close(file);
+  const at = way.findIndex((step, index) => step.mountId !== steps[index]?.mountId);
+  const covered = at < 0 ? 'what covers it' : [identityMount, ...names.slice(0, at)].join('/');
+  return `it is still mounted, hidden beneath ${covered}, for umount2 fails with ${refusal}: umount ${covered}, then umount ${target}`;
 }
 
 /** @returns undefined where the path leads to another directory now. */

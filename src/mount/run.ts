@@ -1,3 +1,5 @@
+import { MounterError } from '../errors.ts';
+import { asMounterError } from '../host/system-error.ts';
 import { moveLockServicesToScopes, provideLockServices } from '../rootfs/lock-services.ts';
 import { moveToScopes } from '../rootfs/scope.ts';
 import { Asking } from './asking.ts';
@@ -37,11 +39,16 @@ export async function runPlan(plan: MountPlan, context: MountContext): Promise<M
     }
     return { wasMounted: false, helperOutput: run.helperOutput };
   } catch (error) {
-    await run.undo();
-    throw error;
+    const remains = await run.undo();
+    throw remains === undefined ? error : withRemains(asMounterError(error), remains);
   } finally {
     await asking.end();
   }
+}
+
+/** Why the mount failed comes first. */
+function withRemains(error: MounterError, remains: string): MounterError {
+  return new MounterError(`${error.message}; ${remains}`, error);
 }
 
 /** What the steps of one mount hand on to each other. */
@@ -57,6 +64,7 @@ class MountRun {
   #success: HelperSuccess | undefined;
   #isVersion3 = false;
   #isAttached = false;
+  #undone: Promise<string | undefined> | undefined;
 
   constructor(plan: MountPlan, asking: Asking, context: MountContext) {
     this.#plan = plan;
@@ -159,18 +167,27 @@ class MountRun {
   async #attach(): Promise<void> {
     const { target, site, success } = this.#mounted();
     const { host } = this.#context;
-    const daemons = await attach(this.#plan, site, target, success, this.#context);
+    const daemons = await attach(this.#plan, site, target, success, this.#deadline, this.#context);
     this.#isAttached = true;
     forget(this.#plan.memory, host);
     await moveToScopes(host, () => daemons.map((pid) => ({ role: 'glusterfs', pid })));
   }
 
-  /** Ends what the call has made. In a namespace of its own that goes with the process, but for daemons. */
-  async undo(): Promise<void> {
-    if (this.#isAttached) return;
+  /**
+   * Ends what the call has made, once. In a namespace of its own that goes with the process, but for daemons.
+   * @returns what could not be taken away, and where it is.
+   */
+  undo(): Promise<string | undefined> {
+    this.#undone ??= this.#undo();
+    return this.#undone;
+  }
+
+  async #undo(): Promise<string | undefined> {
+    if (this.#isAttached) return undefined;
     await this.#success?.guardian?.end();
-    if (this.#site?.kind === 'chroot' && this.#target !== undefined)
-      undoMount(this.#plan, this.#target, this.#context);
+    return this.#site?.kind === 'chroot' && this.#target !== undefined
+      ? undoMount(this.#plan, this.#target, this.#context)
+      : undefined;
   }
 
   #opened(): OpenTarget {

@@ -1,7 +1,7 @@
 import { MounterError } from '../errors.ts';
 import { exitCode } from '../exit-codes.ts';
 import { isSameFile } from '../host/host.ts';
-import type { ApartSite, ChrootSite, Descriptor } from '../host/mount-host.ts';
+import type { ApartSite, ChrootSite, Descriptor, Privileges } from '../host/mount-host.ts';
 import { isErrnoException } from '../host/system-error.ts';
 import { helpersPin, isPinned, notPrepared, rootfsEntry } from '../rootfs/enter.ts';
 import { daemonDirectories } from '../rootfs/layout.ts';
@@ -12,8 +12,8 @@ import type { MountPlan } from './plan.ts';
 import type { WrittenFile } from './policy.ts';
 import type { OpenTarget } from './target.ts';
 
-/** Where the helper of a call mounts. */
-export type MountSite = ApartSite | ChrootSite;
+/** Where the helper of a call mounts, and what it keeps of root's there. */
+export type MountSite = (ApartSite | ChrootSite) & { readonly privileges: Privileges };
 
 /**
  * A place to mount apart from the host, in a mount namespace of this call's own; or, in a rootfs that is entered by
@@ -29,12 +29,14 @@ export function siteFor(
 ): MountSite {
   const { host } = context;
   const pin = pinFor(plan, context);
+  // On the target's own path it has to be root who goes there: the kubelet directory is closed to others.
+  const privileges = pin === undefined ? { ...plan.privileges, user: 0 } : plan.privileges;
   // A helper that lacks root's capabilities writes to its own files alone: one that another way left belongs to it now.
-  const user = pin === undefined ? 0 : plan.privileges.user;
+  const { user } = privileges;
   const file = openWritten(written, user, context) ?? openLog(plan, user, context);
   try {
-    if (pin === undefined) return chrootSite(plan, target, context);
-    return host.makeApart({
+    if (pin === undefined) return { ...chrootSite(plan, target, context), privileges };
+    const site = host.makeApart({
       pin,
       target: plan.target,
       targetFile: target.file,
@@ -44,6 +46,7 @@ export function siteFor(
       user,
       file,
     });
+    return { ...site, privileges };
   } finally {
     if (file !== undefined) host.close(file.descriptor);
   }

@@ -61,6 +61,12 @@ const cases: readonly (readonly [title: string, step: string, expected: unknown]
   ['a daemon that is not to stay ends, with all that it has started', 'daemonEnded', [2, 0, true, false]],
   ['with its mount, where that is on the host', 'daemonEndedOnHost', [true, 0, false]],
   ['one whose mount can not be attached can be ended', 'daemonNotAttached', ['EINVAL', [], 0, false]],
+  [
+    'a guardian that does not answer is ended at the limit, with what it has held',
+    'guardianStopped',
+    [2, 'ETIMEDOUT', [], 0, false, 0],
+  ],
+  ['one that is killed leaves no daemon, whatever the call does meanwhile', 'guardianKilled', [2, 0, true]],
   ['a helper that ignores SIGTERM ends with its daemon', 'deadline', [137, 'deadline', 0, false]],
   [
     'a program that is not there',

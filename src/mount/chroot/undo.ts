@@ -4,6 +4,7 @@ import { type MountEntry, readMountinfo } from '../../host/mountinfo.ts';
 import type { MountContext } from '../context.ts';
 import { type PathWalk, partsBelow, walk } from '../path-walk.ts';
 import type { MountPlan } from '../plan.ts';
+import { refusalOf } from '../taken-away.ts';
 import { isSourceOf, type OpenTarget } from '../target.ts';
 
 /**
@@ -17,13 +18,26 @@ const maximumLayers = 8;
 
 /**
  * Unmounts what came to the target since it was opened, on the host and in the rootfs.
- * @throws like node:fs where the kernel refuses.
+ * @returns what is left and where, when the kernel refuses.
  */
-export function undoMount(plan: MountPlan, before: OpenTarget, context: MountContext): void {
+export function undoMount(plan: MountPlan, before: OpenTarget, context: MountContext): string | undefined {
   const { host } = context;
+  const takeAll = (takeOne: () => boolean) =>
+    refusalOf(() => {
+      for (let layer = 0; layer < maximumLayers && takeOne(); layer++);
+    });
   // By what was opened, and never by a path: that may lead to somebody else's mount by now.
-  for (let layer = 0; layer < maximumLayers && host.detachFrom(before.file); layer++);
-  for (let layer = 0; layer < maximumLayers && detachInRootfs(plan, before, context); layer++);
+  const refusals = [
+    takeAll(() => host.detachFrom(before.file)),
+    takeAll(() => detachInRootfs(plan, before, context)),
+  ];
+  const refusal = refusals.find((code) => code !== undefined);
+  if (refusal === undefined) return undefined;
+  // Where one of the two goes, the other goes with it.
+  const left = isMountedSince(plan, before, context) || isMountedInRootfs(plan, before, context);
+  return left
+    ? `what the helper has mounted is still on it, for umount2 fails with ${refusal}: umount -l ${plan.target}`
+    : undefined;
 }
 
 /** @returns whether there was anything to take away. */
@@ -88,12 +102,19 @@ function openMountInRootfs(
  * What remains is for root on the host: a symlink swapped in between the check and the helper's mount(2) can lead the
  * mount to another directory below the kubelet directory; the call then fails, and that mount stays, for it can't be
  * told from another call's. With `enter: attach` nothing of all this can happen.
- * @returns where the source was mounted instead, and is no more.
+ * @returns where the source was mounted instead; it is no more, unless the kernel refuses that.
  */
-export function undoMisplaced(plan: MountPlan, context: MountContext): readonly string[] {
+export function undoMisplaced(plan: MountPlan, context: MountContext): readonly Misplaced[] {
   const misplaced = readMountinfo(context.host).filter((entry) => isMisplaced(entry, plan, context));
-  for (const { mountPoint } of misplaced.toReversed()) context.host.detach(mountPoint);
-  return misplaced.map(({ mountPoint }) => mountPoint);
+  return misplaced.toReversed().map(({ mountPoint }) => ({
+    mountPoint,
+    refusal: refusalOf(() => context.host.detach(mountPoint)),
+  }));
+}
+
+export interface Misplaced {
+  readonly mountPoint: string;
+  readonly refusal: string | undefined;
 }
 
 function isMisplaced(entry: MountEntry, plan: MountPlan, { layout, manifest }: MountContext): boolean {

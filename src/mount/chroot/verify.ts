@@ -3,7 +3,7 @@ import { exitCode } from '../../exit-codes.ts';
 import type { MountContext } from '../context.ts';
 import type { MountPlan } from '../plan.ts';
 import { isSourceOf, mountEntryOf, type OpenTarget } from '../target.ts';
-import { isMountedInRootfs, isMountedSince, undoMisplaced } from './undo.ts';
+import { isMountedInRootfs, isMountedSince, type Misplaced, undoMisplaced } from './undo.ts';
 
 /**
  * What a helper has mounted on the target itself, with `enter: chroot`: is it on the host? One look at the id of the
@@ -43,11 +43,17 @@ function isMountedAsAsked(plan: MountPlan, before: OpenTarget, context: MountCon
 
 function wentElsewhere(
   { source, target }: MountPlan,
-  places: readonly string[],
+  misplaced: readonly Misplaced[],
   helperOutput: string,
 ): MounterError {
+  const places = misplaced.map(({ mountPoint }) => mountPoint).join(', ');
+  const left = misplaced.filter(({ refusal }) => refusal !== undefined);
+  const end =
+    left.length === 0
+      ? 'is unmounted again'
+      : `is still there, for umount2 fails with ${left[0]?.refusal}: umount -l ${left.map(({ mountPoint }) => mountPoint).join(' ')}`;
   return new MounterError(
-    `the directories on the way were changed while ${source} was mounted: it came to ${places.join(', ')}, and is unmounted again`,
+    `the directories on the way were changed while ${source} was mounted: it came to ${places}, and ${end}`,
     {
       subject: target,
       status: exitCode.mountFailure,

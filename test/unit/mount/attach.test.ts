@@ -14,6 +14,7 @@ import {
   planFor,
   preparedNode,
   programOf,
+  refusing,
   target,
 } from '../../fixtures/node-model.ts';
 
@@ -161,7 +162,7 @@ for (const isAttached of [true, false]) {
       const { guardian, ...run } = await runHelper(command);
       if (guardian === undefined) throw new Error('a daemon is watched over');
       const attach = async () => {
-        if (isAttached) await guardian.attach();
+        if (isAttached) await guardian.attach(5000);
         return { failure: 'ECONNRESET', daemons: [] };
       };
       return { ...run, guardian: { ...guardian, attach } };
@@ -171,6 +172,65 @@ for (const isAttached of [true, false]) {
     t.is(host.mounts.has(target), isAttached);
   });
 }
+
+test('a guardian is waited for until the deadline of the whole mount, and a moment at least', async (t) => {
+  for (const [tookMs, expectedMs] of [
+    [10_000, 100_000],
+    [109_000, 5000],
+  ] as const) {
+    const host = nodeWhere(glusterMount);
+    const { runHelper } = host;
+    const limits: number[] = [];
+    host.durationOf = ({ argv }) => (isHelper(argv) ? tookMs : 0);
+    host.runHelper = async (command) => {
+      const { guardian, ...run } = await runHelper(command);
+      if (guardian === undefined) throw new Error('a daemon is watched over');
+      const attach = (limitMs: number) => {
+        limits.push(limitMs);
+        return guardian.attach(limitMs);
+      };
+      return { ...run, guardian: { ...guardian, attach } };
+    };
+    await runPlan(planFor(...gluster), contextOf(host));
+    t.deepEqual(limits, [expectedMs]);
+  }
+});
+
+const disk = '/var/lib/kubelet/pods';
+
+/** A node where a disk comes over the way while the helper runs, and umount2(2) is refused so often. */
+function coveredNode(refusals: number): HostModel {
+  const host = nodeWhere(nfsMount);
+  const { onRun } = host;
+  host.onRun = (command) => {
+    host.mount(disk);
+    // The model finds what is mounted by its path, which leads nowhere now.
+    host.files.delete(`${disk}/uid`);
+    return onRun(command);
+  };
+  return refusing(host, refusals);
+}
+
+test('what is hidden by a mount on the way is taken away, also by an umount2(2) that is refused twice', async (t) => {
+  for (const refusals of [0, 2]) {
+    const error = await failure(t, coveredNode(refusals), v4);
+    t.like(error, { status: 32, errorClass: 'mount-point', subject: target });
+    t.regex(
+      error.message,
+      /^something was mounted over .* while srv:\/x was mounted; it is unmounted again$/,
+    );
+  }
+});
+
+test('where it can not be taken away, the failure says what is left, and beneath what', async (t) => {
+  const host = coveredNode(1000);
+  const error = await t.throwsAsync(runPlan(planFor(...v4), contextOf(host)), { instanceOf: MounterError });
+  t.like(error, { status: 32, errorClass: 'mount-point', subject: target });
+  t.is(
+    error.message,
+    `something was mounted over the directories on the way while srv:/x was mounted; it is still mounted, hidden beneath ${disk}, for umount2 fails with EBUSY: umount ${disk}, then umount ${target}`,
+  );
+});
 
 for (const [title, asked, mount, hint] of [
   [
