@@ -151,7 +151,8 @@ kubelet directory where it is missing. Says what it did; a second run does nothi
   teardown: `mounter teardown [--unmount-volumes]
 
 Undoes prepare: ends rpcbind, rpc.statd and glusterfs where they run inside the rootfs, and takes its
-mounts away. Refuses while volumes are mounted, unless it may unmount them. Files stay.
+mounts away. Refuses while volumes are mounted, unless it may unmount them. Files stay. Where MOUNTER_HOME was
+removed first, it takes away the mount namespaces that are left.
 
   mounter teardown
   mounter teardown --unmount-volumes

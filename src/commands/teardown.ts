@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs';
 import { exitCode } from '../exit-codes.ts';
+import { removeAbandonedPins } from '../rootfs/namespace/pins.ts';
 import { readManifest, requireRoot } from '../rootfs/node.ts';
 import { withNodeLock } from '../rootfs/node-lock.ts';
 import { teardown } from '../rootfs/teardown.ts';
@@ -14,7 +15,8 @@ export async function teardownCommand(
   const flags = parseFlags('teardown', argv, { boolean: ['unmount-volumes'], string: [], operands: [0, 0] });
   requireRoot(host, 'undoing the preparation');
   if (!existsSync(layout.home)) {
-    output.out('nothing is installed; nothing to do\n');
+    const done = await withNodeLock(() => removeAbandonedPins(host));
+    output.out(done.length === 0 ? 'nothing is installed; nothing to do\n' : `${done.join('\n')}\n`);
     return exitCode.success;
   }
   const manifest = await readManifest(host, layout);

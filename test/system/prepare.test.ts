@@ -1,10 +1,11 @@
-import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import test, { type ExecutionContext } from 'ava';
 import { enterModes } from '../../scripts/enter-mode.ts';
 import { describeMounts } from '../fixtures/describe-mounts.ts';
 import { kubeletDirectory, mounter, mounterHome, ScratchNode } from '../fixtures/namespace.ts';
 
 const rootfs = `${mounterHome}/rootfs`;
+const pins = '/run/containerized-mounter/namespaces';
 const already = 'prepared already; nothing to do\n';
 
 /** One new volume costs the host's entry, and one more where the rootfs has its mounts on the host. */
@@ -371,6 +372,24 @@ test.serial(
     t.regex(await node.mustRun('teardown'), /unmounted \/var\/lib\/kubelet\n/);
     t.is(node.entriesOf(kubeletDirectory).length, 0);
     t.is(await node.mustRun('teardown'), 'not prepared; nothing to do\n');
+  },
+);
+
+test.serial(
+  'a MOUNTER_HOME that was removed before teardown leaves no pins; another one keeps its own',
+  async (t) => {
+    await using node = await ScratchNode.prepared({ enter: 'attach' });
+    const elsewhere = await node.run([mounter, 'teardown'], { environment: { MOUNTER_HOME: '/home/other' } });
+    t.is(elsewhere.stdout, `left ${pins} as it is, which another MOUNTER_HOME has prepared\n`);
+    await costsNoMore(t, node);
+    await node.shell(`rm -r ${mounterHome}`);
+    t.true(node.mountinfo().some(({ mountPoint }) => mountPoint.startsWith(pins)));
+    const { status, stdout, stderr } = await node.run([mounter, 'teardown']);
+    t.is(status, 0, stderr);
+    t.regex(stdout, /^umount -l .*\/services$/m);
+    await leavesNothing(t, node);
+    t.false(existsSync(node.path(pins)));
+    t.is((await node.run([mounter, 'teardown'])).stdout, 'nothing is installed; nothing to do\n');
   },
 );
 

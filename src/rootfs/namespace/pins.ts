@@ -6,6 +6,7 @@ import {
   renameSync,
   rmdirSync,
   rmSync,
+  statSync,
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
@@ -114,4 +115,22 @@ export async function removeAllPins(host: Host): Promise<readonly string[]> {
   done.push(...(await applyActions(layers.map(() => ({ kind: 'detach', to: pinsDirectory })))));
   if (existsSync(pinsDirectory) && readdirSync(pinsDirectory).length === 0) rmdirSync(pinsDirectory);
   return done;
+}
+
+/**
+ * For a `teardown` that finds nothing installed: takes away what MOUNTER_HOME has left that was removed before it.
+ * @returns what was done, a line each; another installation's pins stay.
+ */
+export async function removeAbandonedPins(host: Host): Promise<readonly string[]> {
+  const { withinNamespace } = await import('../../host/mount-namespace.ts');
+  const pinned = mountsBelow(readMountinfo(host), pinsDirectory).filter(({ mountPoint }) =>
+    mountPoint.endsWith('/services'),
+  );
+  // A directory that was removed, and is held by whoever has it for its root, has no name left.
+  const isAbandoned = pinned.every(
+    ({ mountPoint }) => withinNamespace(mountPoint, () => statSync('/').nlink) === 0,
+  );
+  return isAbandoned
+    ? removeAllPins(host)
+    : [`left ${pinsDirectory} as it is, which another MOUNTER_HOME has prepared`];
 }
