@@ -5,8 +5,11 @@ import type { MountPlan } from '../plan.ts';
 const maximumBytes = 32 * 1024;
 const maximumLines = 2;
 
-/** Of glusterfs's GF_ASSERT, which says nothing about a mount and much to whoever has a debugger. */
-const isNoise = /Assertion failed: To attach gdb/;
+/**
+ * Of glusterfs's GF_ASSERT, which says nothing about a mount and much to whoever has a debugger; and of its own unmount,
+ * which tells its user id where that is not root's, after all has failed.
+ */
+const isNoise = /Assertion failed: To attach gdb|^[^\]]*\] . (\[MSGID[^\]]*\] )?\[[^\]]*:gf_fuse_unmount\] /;
 
 /** Of src/guard/interpose.c. The domain is the guard's own: no server can write it into a line of glusterfs's. */
 const isRefusal = /^[^\]]*\] C \[[^\]]*\] 0-mounter: refused by mounter: /;

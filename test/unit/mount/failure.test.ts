@@ -300,6 +300,19 @@ test('of a log only glusterfs’s own lines of this call', (t) => {
   t.is(errorLines('', since), '');
 });
 
+test('of a log no line that is about glusterfs’s own end', (t) => {
+  const line = (where: string, words: string) => `[2023-05-04 08:15:43.000000 +0000] E ${where} ${words}`;
+  const reason = line('[MSGID: 101075] [a.c:1:f]', '0-mgmt: failed to fetch volume file');
+  const noise = [
+    line('[mount.c:46:gf_fuse_unmount]', '0-glusterfs-fuse: fuse: Effective-uid: 2147400107'),
+    line('[MSGID: 1] [mount.c:46:gf_fuse_unmount]', '0-glusterfs-fuse: fuse: failed to unmount /m: EPERM'),
+    line('[fuse.c:1:g]', '0-fuse: Assertion failed: To attach gdb and coredump, Run the script'),
+  ];
+  t.is(errorLines([reason, ...noise].join('\n'), 0), `${reason}\n`);
+  const quoting = line('[a.c:1:f]', '0-mgmt: [mount.c:46:gf_fuse_unmount] is what the server says');
+  t.is(errorLines(quoting, 0), `${quoting}\n`);
+});
+
 test('what the guard refused a server is told before what glusterfs says of it', (t) => {
   const line = (level: string, words: string) =>
     `[2023-05-04 08:15:43.000000 +0000] ${level} [a.c:1:f] ${words}`;
