@@ -1,4 +1,5 @@
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
+import type { ErrorClass } from '../error-class.ts';
 import type { DoctorContext } from './context.ts';
 import { type Finding, ok, warning } from './finding.ts';
 import { isNetworkMount } from './network-mount.ts';
@@ -25,6 +26,14 @@ export function checkFailures({ manifest, entries }: DoctorContext): readonly Fi
   const { to, file } = manifest.log;
   if (to !== 'file' || isNetworkMount(file, entries)) return [];
   return [judgeFailures(file, recordedFailures(lastOf(file)), Date.now())];
+}
+
+/** Whether the last failure was of this class, and lately. */
+export function hasFailedLately({ manifest, entries }: DoctorContext, errorClass: ErrorClass): boolean {
+  const { to, file } = manifest.log;
+  if (to !== 'file' || isNetworkMount(file, entries)) return false;
+  const last = recordedFailures(lastOf(file)).at(-1);
+  return last?.errorClass === errorClass && last.at > Date.now() - hourMs;
 }
 
 function lastOf(file: string): string {

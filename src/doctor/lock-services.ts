@@ -1,6 +1,7 @@
 import type { MountEntry } from '../host/mountinfo.ts';
 import { type LockServicesState, observeLockServices } from '../rootfs/lock-services-state.ts';
 import type { DoctorContext } from './context.ts';
+import { hasFailedLately } from './failures.ts';
 import { type Finding, failing, ok, warning } from './finding.ts';
 
 /** rpcbind and rpc.statd of this node, which NFSv3 mounts with locks need. */
@@ -10,7 +11,7 @@ export async function checkLockServices(context: DoctorContext): Promise<readonl
   const state = await observeLockServices(context);
   const lockingVolumes = entries.filter(needsLocks).length;
   return [
-    judgeLockServices(state, lockingVolumes),
+    judgeLockServices(state, lockingVolumes, hasFailedLately(context, 'lock-service')),
     ...state.surplusRpcbinds.map(({ pid, owner }) =>
       failing(
         'locks',
@@ -29,8 +30,15 @@ function needsLocks({ fstype, superOptions }: MountEntry): boolean {
   return !superOptions.includes('nolock') && !superOptions.includes('local_lock=all');
 }
 
-/** @param lockingVolumes how many mounts need them now. */
-export function judgeLockServices(state: LockServicesState, lockingVolumes: number): Finding {
+/**
+ * @param lockingVolumes how many mounts need them now.
+ * @param hasFailed the last mount that needed them could not start them.
+ */
+export function judgeLockServices(
+  state: LockServicesState,
+  lockingVolumes: number,
+  hasFailed: boolean,
+): Finding {
   const { rpcbind, statd, portmapperAnswers, statdAnswers } = state;
   const who = describe(state);
   if (statdAnswers) return ok('locks', 'rpc.statd', `registered, and answers: ${who}`);
@@ -41,7 +49,8 @@ export function judgeLockServices(state: LockServicesState, lockingVolumes: numb
       `runs (process ${rpcbind.pid}, the host's own) and does not answer: an NFSv3 mount with locks fails`,
       'restart it: systemctl restart rpcbind',
     );
-  if (rpcbind === null && statd === null && lockingVolumes === 0 && !portmapperAnswers)
+  const isIdle = rpcbind === null && statd === null && lockingVolumes === 0 && !portmapperAnswers;
+  if (isIdle && !hasFailed)
     return ok(
       'locks',
       'rpcbind',
@@ -51,8 +60,8 @@ export function judgeLockServices(state: LockServicesState, lockingVolumes: numb
   return warning(
     'locks',
     portmapperAnswers ? 'rpc.statd' : 'rpcbind',
-    `${faultOf(state)} (${who})${volumes}`,
-    'the next NFSv3 mount mends it, and so does mounter exec -- /usr/sbin/start-statd',
+    isIdle ? 'could not be started by the last mount that needed it' : `${faultOf(state)} (${who})${volumes}`,
+    'run mounter exec -- /usr/sbin/start-statd, which mends it, as the next NFSv3 mount does, or says why not',
   );
 }
 

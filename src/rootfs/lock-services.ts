@@ -23,6 +23,10 @@ export interface LockServicesContext {
   readonly signal?: AbortSignal | undefined;
 }
 
+/** Of the two commands the first tells them apart, and the second says why a daemon does not start. */
+export const lockServicesHint =
+  'run mounter doctor, which says whether rpcbind or rpc.statd does not answer, then mounter exec -- /usr/sbin/start-statd, which mends them or says why not; vers=4 needs neither, nolock keeps locks on this node';
+
 /**
  * Makes rpcbind and rpc.statd answer: asks, and where they do not, has start-statd begin or mend them.
  * Any number of calls at once end with one rpcbind and one rpc.statd: start-statd holds a lock.
@@ -50,7 +54,7 @@ export async function provideLockServices(
     status: exitCode.mountFailure,
     errorClass: 'lock-service',
     helperOutput: outcome.output,
-    hint: 'run mounter exec -- rpcinfo -p 127.0.0.1 to see what is registered; nolock keeps locks on this node, vers=4 needs no lock services',
+    hint: lockServicesHint,
   });
 }
 

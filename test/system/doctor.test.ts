@@ -327,6 +327,33 @@ test.serial(
   },
 );
 
+test.serial(
+  'lock services that do not start: what the hint of the failure says tells why, and mends it',
+  async (t) => {
+    await using node = await ScratchNode.prepared();
+    await node.shell(`${setUp}; mkdir -p ${kubeletDirectory}/pods/v
+    program=$(realpath ${rootfs})/usr/sbin/rpcbind; mv $program $program.real
+    printf '#!/bin/sh\\necho out of luck >&2; exit 1\\n' >$program; chmod 755 $program`);
+    const words = ['mount', '-t', 'nfs', '-o', 'vers=3', '192.0.2.1:/x', `${kubeletDirectory}/pods/v`];
+    const { status, stderr } = await node.mounter(...words);
+    t.is(status, 32);
+    const commands = [...stderr.matchAll(/(?:run|then) mounter ([a-z]+(?: -- \S+)?),/g)].map(
+      ([, words = '']) => words,
+    );
+    t.deepEqual(commands, ['doctor', 'exec -- /usr/sbin/start-statd']);
+    const fault = (await examine(node)).findings.find(
+      ({ check, level }) => check === 'locks' && level !== 'ok',
+    );
+    t.like(fault, { level: 'warning', subject: 'rpcbind' });
+    t.regex(fault?.hint ?? '', /^run mounter exec -- \/usr\/sbin\/start-statd,/);
+    const start = () => node.mounter('exec', '--', '/usr/sbin/start-statd');
+    t.like(await start(), { status: 1, stderr: 'out of luck\nstart-statd: rpcbind does not start\n' });
+    await node.shell(`program=$(realpath ${rootfs})/usr/sbin/rpcbind; mv $program.real $program`);
+    t.is((await start()).status, 0);
+    t.deepEqual((await examine(node)).findings.find(({ check }) => check === 'locks')?.level, 'ok');
+  },
+);
+
 for (const enter of enterModes) {
   test.serial(
     `${enter}, duplicates: what the original mounter left, a volume mounted twice; --repair`,

@@ -1,4 +1,5 @@
 import type { ErrorClass } from '../../error-class.ts';
+import { lockServicesHint } from '../../rootfs/lock-services.ts';
 import { shellQuoted } from '../../shell-word.ts';
 import type { Refusal } from '../reach/refusal.ts';
 import { raiseMountMax } from './mount-limits.ts';
@@ -47,8 +48,7 @@ const hints: Readonly<Record<ErrorClass, Hint>> = {
       : `run ${inRootfs('showmount -e', server)} and compare the path; it may also be exported to others only`,
   'version-not-offered': ({ server }) =>
     `run ${inRootfs('rpcinfo -p', server)} to see the versions and transports that the server offers, and ask for one of them with -o vers= or proto=`,
-  'lock-service': () =>
-    'run mounter exec -- rpcinfo -p 127.0.0.1 to see what is registered; nolock keeps locks on this node, vers=4 needs no lock services',
+  'lock-service': () => lockServicesHint,
   'bad-option': ({ kind, hasKerberos }) =>
     hasKerberos
       ? 'sec=krb5 takes rpc.gssd, rpcsec_gss_krb5 in the kernel and a keytab, which this rootfs does not bring: use sec=sys, or a rootfs that has them'

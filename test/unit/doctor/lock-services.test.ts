@@ -52,11 +52,17 @@ const cases: readonly (readonly [
 ];
 for (const [title, state, volumes, level, message] of cases) {
   test(`locks: ${title}`, (t) => {
-    const finding = judgeLockServices({ ...nothing, ...state }, volumes);
+    const finding = judgeLockServices({ ...nothing, ...state }, volumes, false);
     t.is(finding.level, level);
     t.regex(finding.message, message);
   });
 }
+
+test('locks: that nothing runs is no good sign where the last mount could not start it', (t) => {
+  const finding = judgeLockServices(nothing, 0, true);
+  t.like(finding, { level: 'warning', subject: 'rpcbind' });
+  t.regex(finding.hint ?? '', /mounter exec -- \/usr\/sbin\/start-statd/);
+});
 
 test('port 111 open to the world is said plainly', (t) => {
   t.deepEqual(judgePort({ listening: 'nowhere' }), []);
