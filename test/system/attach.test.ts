@@ -419,6 +419,45 @@ test.serial('what is mounted over the way meanwhile hides no mount that was repo
   t.deepEqual(node.entriesOf(target), []);
 });
 
+test.serial(
+  'what is mounted over the way meanwhile: umount2(2) that is refused is tried again, or told of',
+  async (t) => {
+    await using node = await ScratchNode.prepared(attach);
+    placeHelper(node, waitingHelper);
+    const target = targetOf(node, 'one');
+    const disk = `${kubeletDirectory}/pods`;
+    for (const [when, end, left] of [
+      ['1', 'it is unmounted again', 0],
+      [
+        '1+',
+        `it is still mounted, hidden beneath ${disk}, for umount2 fails with EBUSY: umount ${disk}, then umount ${target}`,
+        1,
+      ],
+    ] as const) {
+      const call = node.run([
+        ...[
+          'strace',
+          '-o',
+          '/tmp/trace',
+          '-e',
+          'trace=umount2',
+          '-e',
+          `inject=umount2:error=EBUSY:when=${when}`,
+        ],
+        ...[`${mounterHome}/mounter`, 'mount', '-t', 'nfs', '-o', 'vers=4', '10.0.0.5:/one', target],
+      ]);
+      await node.shell(`until pidof sleep >/dev/null; do :; done
+      mount -t tmpfs -o mode=755 disk ${disk}; mkdir -p ${target}; kill $(pidof sleep)`);
+      const { status, stderr } = await call;
+      t.is(status, 32, stderr);
+      t.regex(node.read('/tmp/trace'), /EBUSY.*\(INJECTED\)/);
+      t.true(stderr.includes(`while 10.0.0.5:/one was mounted; ${end}\nhint: `), stderr);
+      await node.shell(`umount ${disk}`);
+      t.is(node.entriesOf(target).length, left);
+    }
+  },
+);
+
 test.serial('what is mounted over the way meanwhile: a daemon is ended, too', async (t) => {
   await using s = await setting('attach');
   const { node } = s;
