@@ -13,18 +13,19 @@ export type MountAction =
   | {
       readonly kind: 'propagation';
       readonly to: string;
-      readonly propagation: 'private' | 'rprivate' | 'rslave' | 'shared' | 'unbindable';
+      readonly propagation: 'private' | 'rprivate' | 'rslave' | 'shared' | 'rshared' | 'unbindable';
     }
   | { readonly kind: 'remount'; readonly to: string; readonly options: string }
   | { readonly kind: 'detach'; readonly to: string };
 
 /**
- * Takes the topmost mount at `target` away with all below it. Private first: else the volumes below a
- * shared one would be unmounted on the host as well.
+ * Takes the topmost mount at `target` away with all below it. Slaves first: else the volumes below a shared one would
+ * be unmounted on the host as well. Not private: a volume that kubelet unmounts between the two would stay here, and
+ * keep kubelet from removing its directory.
  */
 export function detachActions(target: string): readonly MountAction[] {
   return [
-    { kind: 'propagation', to: target, propagation: 'rprivate' },
+    { kind: 'propagation', to: target, propagation: 'rslave' },
     { kind: 'detach', to: target },
   ];
 }

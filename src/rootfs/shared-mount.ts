@@ -61,8 +61,9 @@ function planGroup(
   entry: MountEntry,
   entries: readonly MountEntry[],
 ): readonly MountAction[] {
-  const share: MountAction = { kind: 'propagation', to: directory.host, propagation: 'shared' };
-  if (entry.peerGroup === undefined) return [share];
+  // With all below it, as kubelet does it: see `privateHolder`.
+  const share: MountAction = { kind: 'propagation', to: directory.host, propagation: 'rshared' };
+  if (entry.peerGroup === undefined || privateHolder(directory, entries) !== undefined) return [share];
   if (strangerIn(entry, directory, entries) === undefined || mountsBelow(entries, directory.host).length > 0)
     return [];
   return [{ kind: 'propagation', to: directory.host, propagation: 'private' }, share];
@@ -82,13 +83,14 @@ function planBind(directory: SharedDirectory, entries: readonly MountEntry[]): r
       { kind: 'propagation', to: host, propagation: 'shared' },
     ];
   }
-  if (holder.peerGroup !== undefined) return [];
+  const unshared = holder.peerGroup === undefined ? holder : privateHolder(directory, entries);
+  if (unshared === undefined) return [];
   throw new MounterError(
-    `${below === 1 ? '1 mount is' : `${below} mounts are`} below it, and ${holder.mountPoint}, on which it lies, is not shared`,
+    `${below === 1 ? '1 mount is' : `${below} mounts are`} below it, and ${unshared.mountPoint}, on which some lie, is not shared`,
     {
       subject: host,
       status: exitCode.system,
-      hint: `run mount --make-shared ${holder.mountPoint}, or prepare before kubelet starts`,
+      hint: `run mount --make-rshared ${unshared.mountPoint}, or prepare before kubelet starts`,
     },
   );
 }
@@ -112,6 +114,16 @@ export function strangerIn(
       !isCounterpart(other, directory) &&
       showsVolumes(other),
   );
+}
+
+/**
+ * A mount below the directory that is not shared, and has others on it: the rootfs has copies of them, which would
+ * stay when kubelet unmounts its own, and keep the volume.
+ */
+function privateHolder({ host }: SharedDirectory, entries: readonly MountEntry[]): MountEntry | undefined {
+  const below = mountsBelow(entries, host);
+  const parents = new Set(below.map(({ parentId }) => parentId));
+  return below.find(({ mountId, peerGroup }) => peerGroup === undefined && parents.has(mountId));
 }
 
 /** Whether it is the same directory in a rootfs. */

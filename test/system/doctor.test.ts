@@ -1,5 +1,4 @@
-import { copyFileSync, existsSync, writeFileSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
+import { existsSync, writeFileSync } from 'node:fs';
 import test from 'ava';
 import { enterModes } from '../../scripts/enter-mode.ts';
 import { type GlusterServer, startGlusterServer } from '../../scripts/gluster-server.ts';
@@ -10,8 +9,8 @@ import {
   mounterHome,
   type NodeRequest,
   ScratchNode,
-  shared,
 } from '../fixtures/namespace.ts';
+import { programIn } from '../fixtures/test-program.ts';
 import { makeSbinWritable } from '../fixtures/writable-sbin.ts';
 
 const rootfs = `${mounterHome}/rootfs`;
@@ -541,16 +540,10 @@ test.serial('three GlusterFS volumes: answering, stopped, killed, mounted again'
 
 test.serial('three volumes whose askers even SIGKILL does not end: they are abandoned', async (t) => {
   await using node = await glusterfsNode();
-  const script = fileURLToPath(new URL('../fixtures/silent-fuse.ts', import.meta.url));
-  copyFileSync(script, `${node.sharedDirectory}/silent-fuse.ts`);
-  // The node does not see where this one lies.
-  copyFileSync(process.execPath, `${node.sharedDirectory}/node`);
+  const silentFuse = await programIn(node, 'silent-fuse');
   const targets = ['a', 'b', 'c'].map((name) => `${kubeletDirectory}/pods/${name}`);
   for (const target of targets) {
-    await node.shell(`mkdir -p ${target}
-      ${shared}/node ${shared}/silent-fuse.ts server:v ${target} </dev/null >/dev/null 2>&1 &
-      tries=0
-      until grep -q ' ${target} ' /proc/self/mountinfo; do tries=$((tries + 1)); [ $tries -lt 400 ]; sleep 0.05; done`);
+    await node.shell(`mkdir -p ${target}; ${silentFuse} glusterfs server:v ${target}`);
   }
   const { status, milliseconds, findings } = await examine(node);
   t.is(status, 0);

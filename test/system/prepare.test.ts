@@ -187,7 +187,7 @@ test.serial('chroot: live node, / private: refused with what to do, and the volu
   t.is(status, 2);
   t.regex(
     stderr,
-    /^mounter: \/var\/lib\/kubelet: 1 mounts? .* not shared\nhint: run mount --make-shared \/var\/lib/,
+    /^mounter: \/var\/lib\/kubelet: 1 mounts? .* not shared\nhint: run mount --make-rshared \/var\/lib/,
   );
   t.is(node.entriesOf(old).length, 1);
   await node.shell('mount --make-shared /var/lib');

@@ -1,9 +1,8 @@
-import { copyFileSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
 import test, { type ExecutionContext } from 'ava';
 import { parseExposition } from '../fixtures/exposition-grammar.ts';
 import { mount, newTarget, setting } from '../fixtures/gluster-node.ts';
-import { kubeletDirectory, ScratchNode, shared } from '../fixtures/namespace.ts';
+import { kubeletDirectory, ScratchNode } from '../fixtures/namespace.ts';
+import { programIn } from '../fixtures/test-program.ts';
 
 /** The STATE of volumes in `mounter status`: what it says of those that no longer work, and that it ends. */
 
@@ -65,15 +64,9 @@ test('GlusterFS: alive, silent while its daemon is stopped, dead when it is gone
 
 test('a FUSE daemon that takes requests and answers none: silent, and nothing hangs', async (t) => {
   await using node = await ScratchNode.prepared();
-  const script = fileURLToPath(new URL('../fixtures/silent-fuse.ts', import.meta.url));
-  copyFileSync(script, `${node.sharedDirectory}/silent-fuse.ts`);
-  // The node does not see where this one lies.
-  copyFileSync(process.execPath, `${node.sharedDirectory}/node`);
+  const silentFuse = await programIn(node, 'silent-fuse');
   const silent = `${kubeletDirectory}/pods/silent`;
-  await node.shell(`mkdir -p ${silent}
-    ${shared}/node ${shared}/silent-fuse.ts server:v ${silent} </dev/null >/dev/null 2>&1 &
-    tries=0
-    until grep -q ' ${silent} ' /proc/self/mountinfo; do tries=$((tries + 1)); [ $tries -lt 400 ]; sleep 0.05; done`);
+  await node.shell(`mkdir -p ${silent}; ${silentFuse} glusterfs server:v ${silent}`);
   const dead = await node.mountGlusterfs('dead');
   const seen = await look(node);
   t.deepEqual(seen.states, { [silent]: 'silent', [dead]: 'dead' });

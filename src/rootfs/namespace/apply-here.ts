@@ -42,6 +42,7 @@ const propagationFlags: Readonly<Record<Propagation, number>> = {
   rprivate: mountFlags.private | mountFlags.recursive,
   rslave: mountFlags.slave | mountFlags.recursive,
   shared: mountFlags.shared,
+  rshared: mountFlags.shared | mountFlags.recursive,
   unbindable: mountFlags.unbindable,
 };
 

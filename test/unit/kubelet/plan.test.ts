@@ -55,7 +55,7 @@ function commands(plan: RootState, lines: readonly string[]): readonly string[] 
 const layRoot = [`mount --bind --make-private ${root} ${root}`, `mount --make-unbindable ${root}`];
 const layKubelet = [`mount --rbind ${kubelet} ${root}${kubelet}`];
 const layRun = [`mount --rbind /run ${root}/run`, `mount --make-rslave ${root}/run`];
-const detach = (path: string) => [`mount --make-rprivate ${path}`, `umount -l ${path}`];
+const detach = (path: string) => [`mount --make-rslave ${path}`, `umount -l ${path}`];
 
 test('a fresh node: the image as a mount of its own, then what is in it', (t) => {
   t.deepEqual(commands(state(false), node), [...layRoot, ...layKubelet, ...layRun]);

@@ -25,8 +25,8 @@ const boundHome = '2 1 8:1 /home/m /home/m rw,relatime - ext4 /dev/sda rw';
 const boundKubelet = '3 1 8:1 /var/lib/kubelet /var/lib/kubelet rw,relatime shared:3 - ext4 /dev/sda rw';
 
 const bindHome = ['mount --bind --make-private /home/m /home/m'];
-const detachHome = ['mount --make-rprivate /home/m', 'umount -l /home/m'];
-const detachProc = [`mount --make-rprivate ${root}/proc`, `umount -l ${root}/proc`];
+const detachHome = ['mount --make-rslave /home/m', 'umount -l /home/m'];
+const detachProc = [`mount --make-rslave ${root}/proc`, `umount -l ${root}/proc`];
 
 /** `mount --bind /home /home`, made noexec. A bind on it is copied to `/`, where it covers the copy. */
 const noexecPeer = '2 1 8:1 /home /home rw,nosuid,noexec,relatime shared:1 - ext4 /dev/sda rw';
@@ -114,11 +114,21 @@ const directories: readonly (readonly [
   ['no mount point, / private', mounts('private'), bindKubelet],
   ['shared, in a group of its own', mounts('shared', boundKubelet), []],
   ['the same, with its rootfs', mounts('shared', boundKubelet, boundHome, inRootfs(3)), []],
-  ['private', mounts('shared', boundKubelet.replace(' shared:3', '')), [`mount --make-shared ${kubelet}`]],
+  ['private', mounts('shared', boundKubelet.replace(' shared:3', '')), [`mount --make-rshared ${kubelet}`]],
+  [
+    'shared, with a private volume that has another on it',
+    mounts(
+      'shared',
+      boundKubelet,
+      volume(3).replace(' shared:7', ''),
+      `10 9 0:8 / ${kubelet}/v/w rw - nfs4 s:/y rw`,
+    ),
+    [`mount --make-rshared ${kubelet}`],
+  ],
   [
     'in the group of /',
     mounts('shared', boundKubelet.replace('shared:3', 'shared:1')),
-    [`mount --make-private ${kubelet}`, `mount --make-shared ${kubelet}`],
+    [`mount --make-private ${kubelet}`, `mount --make-rshared ${kubelet}`],
   ],
   [
     'in the group of /, with a volume',
@@ -130,7 +140,7 @@ const directories: readonly (readonly [
   [
     'doubled, with all volumes on both',
     mounts('shared', boundKubelet, volume(3), boundKubelet.replace('3 1', '6 3'), volume(6, 10)),
-    [`mount --make-rprivate ${kubelet}`, `umount -l ${kubelet}`],
+    [`mount --make-rslave ${kubelet}`, `umount -l ${kubelet}`],
   ],
   [
     'doubled, with a volume on the upper one alone',
@@ -146,7 +156,7 @@ for (const [title, entries, expected] of directories) {
 
 test('kubelet directory: no mount point, with a volume, / private', (t) => {
   t.throws(() => planShared({ host: kubelet, rootfs: kubelet }, mounts('private', volume(1))), {
-    message: /1 mount is below it, and \/, on which it lies, is not shared/,
+    message: /1 mount is below it, and \/, on which some lie, is not shared/,
   });
 });
 
