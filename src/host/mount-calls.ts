@@ -1,4 +1,5 @@
 import { dlopen, read } from 'bun:ffi';
+import { closeSync, constants as files, openSync } from 'node:fs';
 import { constants } from 'node:os';
 
 /** The system calls behind mount(8) and umount(8), and mknod(2), by libc; in the compiled executable only. */
@@ -6,6 +7,8 @@ import { constants } from 'node:os';
 const libc = dlopen('libc.so.6', {
   mount: { args: ['ptr', 'ptr', 'ptr', 'u64', 'ptr'], returns: 'i32' },
   umount2: { args: ['ptr', 'i32'], returns: 'i32' },
+  name_to_handle_at: { args: ['i32', 'ptr', 'ptr', 'ptr', 'i32'], returns: 'i32' },
+  open_by_handle_at: { args: ['i32', 'ptr', 'i32'], returns: 'i32' },
   fchdir: { args: ['i32'], returns: 'i32' },
   syscall: { args: ['i64', 'i32', 'ptr', 'u32', 'u64'], returns: 'i64' },
   __errno_location: { args: [], returns: 'ptr' },
@@ -52,6 +55,31 @@ export function detach(target: string): void {
 /** fchdir(2), of the calling thread. @throws like node:fs. */
 export function changeDirectory(directory: number): void {
   check('fchdir', '/', libc.fchdir(directory));
+}
+
+/** MAX_HANDLE_SZ of <fcntl.h>. */
+const handleBytes = 128;
+
+/**
+ * Opens what a directory is where something is mounted on it, and every path leads there: a handle names a file of a
+ * filesystem, whatever covers it.
+ * @param holder the mount point of the mount that the directory lies on, beneath.
+ * @returns a descriptor.
+ * @throws like node:fs: EPERM without CAP_DAC_READ_SEARCH, EOPNOTSUPP where a filesystem has no handles.
+ */
+export function openBeneath(directory: string, holder: string): number {
+  const handle = Buffer.alloc(8 + handleBytes);
+  handle.writeUInt32LE(handleBytes, 0);
+  const path = terminated(directory);
+  check('name_to_handle_at', directory, libc.name_to_handle_at(AT_FDCWD, path, handle, Buffer.alloc(8), 0));
+  const mounted = openSync(holder, files.O_RDONLY | files.O_DIRECTORY);
+  try {
+    const fd = libc.open_by_handle_at(mounted, handle, files.O_RDONLY | files.O_DIRECTORY);
+    check('open_by_handle_at', directory, Math.min(fd, 0));
+    return fd;
+  } finally {
+    closeSync(mounted);
+  }
 }
 
 /** mknodat(2) by its number: until 2.33 glibc had no function of that name to find. */

@@ -17,6 +17,14 @@ export function containingMount(entries: readonly MountEntry[], directory: strin
   });
 }
 
+/** The mounts that hang on this one: not what is mounted on them, nor what it covers. */
+export function mountsOn(
+  mount: MountEntry | undefined,
+  entries: readonly MountEntry[],
+): readonly MountEntry[] {
+  return entries.filter((entry) => entry.parentId === mount?.mountId && entry !== mount);
+}
+
 export function isPrivate(entry: MountEntry): boolean {
   return entry.peerGroup === undefined && entry.master === undefined;
 }

@@ -13,10 +13,10 @@ import { basename, dirname } from 'node:path';
 import { isGuardPlaced, placeGuard } from '../guard/place.ts';
 import { writeAtomically } from '../host/files.ts';
 import type { Host } from '../host/host.ts';
-import { type MountEntry, mountAt, mountsBelow, readMountinfo } from '../host/mountinfo.ts';
-import { runProgram } from '../host/run-program.ts';
+import { type MountEntry, readMountinfo } from '../host/mountinfo.ts';
 import { closeVersions } from './close-versions.ts';
 import { wantedWay } from './enter.ts';
+import { bringIntoSight } from './hidden-mounts.ts';
 import { planExecutableHome, planHome } from './home-mount.ts';
 import { failuresDirectory, type Layout, targetLocksFile } from './layout.ts';
 import { isOnLocalFilesystem } from './local-filesystem.ts';
@@ -156,39 +156,12 @@ async function share(mount: ManifestMount, host: Host): Promise<readonly string[
   const done: string[] = [];
   for (;;) {
     const actions = planShared(directory, readMountinfo(host));
-    const isBound = actions.some(({ kind }) => kind === 'bind');
-    if (isBound) recordSelfBind(directory.host);
+    if (actions.some(({ kind }) => kind === 'bind')) recordSelfBind(directory.host);
     done.push(...(await applyActions(actions)));
-    if (!isBound || !hidesMounts(directory.host, readMountinfo(host))) return done;
-    // On a live node a volume came between the look and the bind: it is to be seen, and the next look sees it.
-    if (!(await takeAway(directory.host, host))) return done;
-    done.push(`umount ${directory.host}`);
+    const seen = await bringIntoSight(directory.host, host);
+    if (seen.length === 0) return done;
+    done.push(...seen);
   }
-}
-
-const [busyTries, busyMs] = [100, 50];
-
-/**
- * Takes the bind away again, which is busy while a volume is mounted on it: that may have come meanwhile, too.
- * @returns false where nothing is hidden any more.
- */
-async function takeAway(directory: string, host: Host): Promise<boolean> {
-  for (let tries = 1; ; tries += 1) {
-    try {
-      await runProgram('umount', ['--no-canonicalize', directory]);
-      return true;
-    } catch (error) {
-      if (!hidesMounts(directory, readMountinfo(host))) return false;
-      if (tries === busyTries) throw error;
-      await host.sleep(busyMs);
-    }
-  }
-}
-
-/** Whether what is mounted on the directory covers mounts below it. */
-function hidesMounts(directory: string, entries: readonly MountEntry[]): boolean {
-  const own = mountAt(entries, directory);
-  return mountsBelow(entries, directory).some(({ parentId }) => parentId === own?.parentId);
 }
 
 /** @returns what was done, a line each. */

@@ -1,15 +1,21 @@
 import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import type { Host } from '../host/host.ts';
-import { mountAt, mountsBelow, readMountinfo } from '../host/mountinfo.ts';
+import { type MountEntry, mountAt, readMountinfo } from '../host/mountinfo.ts';
 import { runProgram } from '../host/run-program.ts';
 import { runDirectory } from './layout.ts';
-import { isSelfBind } from './mount-tree.ts';
+import { isSelfBind, mountsOn } from './mount-tree.ts';
 
 /** Which directories `prepare` bound on themselves, for `teardown`: gone after a reboot, like the binds. */
 const selfBindsFile = `${runDirectory}/self-binds`;
 
 export function recordSelfBind(directory: string): void {
   writeFileSync(selfBindsFile, `${directory}\n`, { flag: 'a', mode: 0o644 });
+}
+
+/** Whether `prepare` did, and the bind is there. */
+export function isOurSelfBind(directory: string, entries: readonly MountEntry[]): boolean {
+  const entry = mountAt(entries, directory);
+  return entry !== undefined && isSelfBind(entry, entries) && recordedSelfBinds().has(directory);
 }
 
 /** Takes the binds back, except where others have mounted below them. @returns what was done, a line each. */
@@ -20,16 +26,26 @@ export async function undoSelfBinds(host: Host): Promise<readonly string[]> {
     const entries = readMountinfo(host);
     const entry = mountAt(entries, directory);
     if (entry === undefined || !isSelfBind(entry, entries)) continue;
-    if (mountsBelow(entries, directory).length > 0) {
+    if (await unmountIfFree(entry, host)) done.push(`unmounted ${directory}`);
+    else {
       done.push(`left ${directory} as it is: other mounts are below it`);
       isAllUndone = false;
-      continue;
     }
-    await runProgram('umount', ['--no-canonicalize', directory]);
-    done.push(`unmounted ${directory}`);
   }
   if (isAllUndone) rmSync(selfBindsFile, { force: true });
   return done;
+}
+
+/** Something may be mounted on it at this very moment. */
+async function unmountIfFree(bind: MountEntry, host: Host): Promise<boolean> {
+  if (mountsOn(bind, readMountinfo(host)).length > 0) return false;
+  try {
+    await runProgram('umount', ['--no-canonicalize', bind.mountPoint]);
+    return true;
+  } catch (error) {
+    if (mountsOn(bind, readMountinfo(host)).length > 0) return false;
+    throw error;
+  }
 }
 
 function recordedSelfBinds(): ReadonlySet<string> {

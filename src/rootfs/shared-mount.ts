@@ -2,7 +2,7 @@ import { MounterError } from '../errors.ts';
 import { exitCode } from '../exit-codes.ts';
 import { type MountEntry, mountAt, mountsBelow } from '../host/mountinfo.ts';
 import { detachActions, type MountAction } from './mount-actions.ts';
-import { containingMount } from './mount-tree.ts';
+import { containingMount, mountsOn } from './mount-tree.ts';
 import { isWithinVolume } from './within-volume.ts';
 
 /** A host directory that a rootfs has under `rootfs`. */
@@ -64,8 +64,7 @@ function planGroup(
   // With all below it, as kubelet does it: see `privateHolder`.
   const share: MountAction = { kind: 'propagation', to: directory.host, propagation: 'rshared' };
   if (entry.peerGroup === undefined || privateHolder(directory, entries) !== undefined) return [share];
-  if (strangerIn(entry, directory, entries) === undefined || mountsBelow(entries, directory.host).length > 0)
-    return [];
+  if (strangerIn(entry, directory, entries) === undefined || mountsOn(entry, entries).length > 0) return [];
   return [{ kind: 'propagation', to: directory.host, propagation: 'private' }, share];
 }
 

@@ -235,30 +235,71 @@ test.serial('attach: prepare, mounts and teardown leave the kubelet directory as
   t.deepEqual(around(), before);
 });
 
-test.serial(
-  'chroot: a volume that comes while prepare binds the kubelet directory stays in sight',
-  async (t) => {
-    await using node = await ScratchNode.installed({ enter: 'chroot' });
-    const volume = `${kubeletDirectory}/pods/now`;
-    const script = `#!/bin/sh
+/** A mount(8) that mounts a volume just before the kubelet directory is bound on itself, and does `then` after that. */
+async function placeEarlierVolume(node: ScratchNode, volume: string, then: string): Promise<void> {
+  const script = `#!/bin/sh
 case "$*" in
 *--bind*${kubeletDirectory}\\ ${kubeletDirectory})
-  [ -e /tmp/once ] || { mkdir -p ${volume}; /tmp/mount -t tmpfs now ${volume}; touch /tmp/once; } ;;
+  [ -e /tmp/once ] || {
+    mkdir -p ${volume}; /tmp/mount -t tmpfs now ${volume}; mkdir ${volume}/inner
+    /tmp/mount -t tmpfs inner ${volume}/inner; touch /tmp/once ${volume}/inner/file; ${then}
+  } ;;
 esac
 exec /tmp/mount "$@"
 `;
-    await node.run(['tee', '/tmp/wrapper'], { input: script });
-    await node.shell(
-      `cp /usr/bin/mount /tmp/mount; chmod 755 /tmp/wrapper; mount --bind /tmp/wrapper /usr/bin/mount`,
-    );
-    await node.mustRun('prepare');
-    await node.shell(`test -e /tmp/once; mountpoint -q ${volume}`);
+  await node.run(['tee', '/tmp/wrapper'], { input: script });
+  await node.shell(
+    `cp /usr/bin/mount /tmp/mount; chmod 755 /tmp/wrapper; mount --bind /tmp/wrapper /usr/bin/mount`,
+  );
+}
+
+for (const propagation of ['shared', 'private'] as const) {
+  const volume = `${kubeletDirectory}/pods/now`;
+
+  /** It is in sight, with what is mounted on it, and is gone when it is unmounted. */
+  const staysInSight = async (t: ExecutionContext, node: ScratchNode) => {
+    await node.shell(`test -e /tmp/once; test -e ${volume}/inner/file`);
     t.is(await node.mustRun('prepare'), already);
     t.is((await node.mounter('status')).status, 0);
-    await node.shell(`umount ${volume}`);
+    t.is(node.entriesOf(volume).length, 2);
+    await node.shell(`umount ${volume}/inner ${volume}; rm -r ${volume}`);
     t.deepEqual(node.entriesOf(volume), []);
-  },
-);
+  };
+
+  test.serial(
+    `chroot, / ${propagation}: a volume that comes while prepare binds the kubelet directory stays in sight`,
+    async (t) => {
+      await using node = await ScratchNode.installed({ enter: 'chroot', propagation });
+      await placeEarlierVolume(node, volume, '');
+      await node.mustRun('prepare');
+      await staysInSight(t, node);
+    },
+  );
+
+  for (const [after, step] of [
+    ['that bind', '/tmp/mount --no-canonicalize "$@"; kill -KILL $PPID; exit'],
+    [
+      'the bind without a group of its own',
+      `/tmp/mount --bind ${kubeletDirectory} ${kubeletDirectory}; kill -KILL $PPID; exit`,
+    ],
+  ] as const)
+    test.serial(
+      `chroot, / ${propagation}: killed after ${after}, the next prepare brings the volume into sight`,
+      async (t) => {
+        await using node = await ScratchNode.installed({ enter: 'chroot', propagation });
+        await placeEarlierVolume(node, volume, step);
+        t.not((await node.run([mounter, 'prepare'])).status, 0);
+        t.not((await node.run(['test', '-e', `${volume}/inner`])).status, 0, 'it is hidden');
+        const later = `${kubeletDirectory}/pods/later`;
+        if (after === 'that bind') await node.shell(`mkdir ${later}; mount -t tmpfs later ${later}`);
+        t.regex(await node.mustRun('prepare'), /^brought \/var\/lib\/kubelet\/pods\/now into sight$/m);
+        if (after === 'that bind') await node.shell(`mountpoint -q ${later}; umount ${later}`);
+        await staysInSight(t, node);
+        await node.mustRun('teardown');
+        t.deepEqual(node.entriesOf(kubeletDirectory), []);
+      },
+    );
+}
 
 test.serial('eight prepares at once do it once', async (t) => {
   await using node = await ScratchNode.installed();
