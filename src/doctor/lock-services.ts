@@ -30,6 +30,8 @@ function needsLocks({ fstype, superOptions }: MountEntry): boolean {
   return !superOptions.includes('nolock') && !superOptions.includes('local_lock=all');
 }
 
+const startStatd = 'mounter exec -- /usr/sbin/start-statd';
+
 /**
  * @param lockingVolumes how many mounts need them now.
  * @param hasFailed the last mount that needed them could not start them.
@@ -49,19 +51,18 @@ export function judgeLockServices(
       `runs (process ${rpcbind.pid}, the host's own) and does not answer: an NFSv3 mount with locks fails`,
       'restart it: systemctl restart rpcbind',
     );
-  const isIdle = rpcbind === null && statd === null && lockingVolumes === 0 && !portmapperAnswers;
-  if (isIdle && !hasFailed)
+  if (rpcbind === null && statd === null && lockingVolumes === 0 && !portmapperAnswers)
     return ok(
       'locks',
       'rpcbind',
-      'does not run, and neither does rpc.statd: the first NFSv3 mount starts them',
+      `does not run, and neither does rpc.statd: the first NFSv3 mount starts them${hasFailed ? `; one could not of late: ${startStatd} does, or says why not` : ''}`,
     );
   const volumes = lockingVolumes === 0 ? '' : `; locks on mounted NFSv3 volumes hang or fail until then`;
   return warning(
     'locks',
     portmapperAnswers ? 'rpc.statd' : 'rpcbind',
-    isIdle ? 'could not be started by the last mount that needed it' : `${faultOf(state)} (${who})${volumes}`,
-    'run mounter exec -- /usr/sbin/start-statd, which mends it, as the next NFSv3 mount does, or says why not',
+    `${faultOf(state)} (${who})${volumes}`,
+    `run ${startStatd}, which mends it, as the next NFSv3 mount does, or says why not`,
   );
 }
 
