@@ -56,11 +56,8 @@ export async function observeNode(
   const entries = readMountinfo(host);
   const isInstalled = root !== undefined && manifest !== undefined;
   const way = isInstalled ? wayInUse(root, manifest, entries, host) : undefined;
-  const asUsed =
-    way === undefined || !isInstalled
-      ? undefined
-      : { root, context: { host, layout, manifest: { ...manifest, enter: way } } };
-  const isReady = asUsed !== undefined && (await isPrepared(asUsed.root, asUsed.context));
+  const asUsed = way && manifest && { host, layout, manifest: { ...manifest, enter: way } };
+  const isReady = asUsed !== undefined && root !== undefined && (await isPrepared(root, asUsed));
   return {
     home: layout.home,
     executable: existsSync(layout.executable) ? layout.executable : null,
@@ -70,8 +67,8 @@ export async function observeNode(
     isEnabled: manifest?.enabled ?? true,
     isPrepared: isReady,
     enter: manifest === undefined ? null : { inUse: way ?? null, wanted: wantedWay(manifest, host) },
-    mounts: asUsed === undefined ? [] : await observeMounts(asUsed.root, asUsed.context),
-    lockServices: isReady ? await observeLockServices(asUsed.context) : null,
+    mounts: asUsed === undefined || root === undefined ? [] : await observeMounts(root, asUsed),
+    lockServices: isReady ? await observeLockServices(asUsed) : null,
     volumes: manifest === undefined ? [] : await observeVolumes(host, layout, manifest, root, entries),
   };
 }
