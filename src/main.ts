@@ -22,10 +22,11 @@ async function main(argv0: string, argv: readonly string[], output: Output): Pro
   const call = new Call(command, helperName, { now: nodeHost.now, pid: process.pid, open: openRecord });
   let layout: Layout | undefined;
   try {
-    // Of /proc/self/exe: without symlinks already. Outside of a kubelet's root it has another name.
+    // Of /proc/self/exe: without symlinks already.
     const executable = process.execPath;
     const wayOut = wayOutOfKubeletRoot(nodeHost);
-    if (wayOut !== undefined) (await import('./host/libc.ts')).changeRoot(wayOut, '/');
+    if (wayOut !== undefined)
+      await (await import('./commands/leave-kubelet-root.ts')).leaveKubeletRoot(wayOut);
     layout = findLayout(nodeHost, executable, process.env);
     if (command === 'mount') {
       await mount(rest, helperName, layout, nodeHost, output, call);

@@ -31,7 +31,7 @@ const overview = `mounter: NFS and GlusterFS mounts for nodes without storage to
   mounter doctor            what is wrong with this node, and what to do about it
   mounter log               the last calls, and why they failed
   mounter exec -- COMMAND   run a tool of the rootfs, such as showmount or rpcinfo
-  mounter kubelet -- FLAGS  run a kubelet in an image, with what it needs of the host
+  mounter kubelet -- FLAGS  run a kubelet in an image, with the host around it
   mounter versions          the rootfs versions that are installed, and what runs from them
   mounter rollback [DIGEST] switch to the version before, or to another one
   mounter prune             remove versions that nothing needs
@@ -196,22 +196,21 @@ explained. The record is where log of the manifest says: a file, the journal, or
 `,
   kubelet: `mounter kubelet [OPTION…] -- [COMMAND] FLAGS…
 
-Runs a kubelet in an image that mounter install IMAGE --into DIR has extracted. Shares the kubelet directory
-with it, so that all it mounts appears on the host, lays in DIR what else it needs of the host (mounts.kubelet
-of the manifest; what this host lacks is left out), and becomes COMMAND inside: same process, environment,
-descriptors, signals. Without COMMAND, FLAGS are for the command that the image names. What the image sets
-(PATH and others) counts where the caller's environment has no such variable; COMMAND is looked up in the
-image's PATH first. A restart mounts nothing again.
+Runs a kubelet in an image that mounter install IMAGE --into DIR has extracted: in a mount namespace of its own it
+sees the host's root directory, with the image's programs and libraries laid over the host's. The kubelet directory
+is shared, so that all it mounts there appears on the host. Becomes COMMAND: same process, environment, descriptors,
+signals. Without COMMAND, FLAGS are for the command that the image names. What the image sets (PATH and others)
+counts where the caller's environment has no such variable; COMMAND is looked up in the image's PATH first.
 
       --rootfs DIR        the image; /var/lib/containerized-mounter/kubelet if left out
       --root-dir DIR      the kubelet directory, when it is another than the manifest's; a --root-dir among
                           FLAGS is enough
-      --host-root PATH[:slave|shared]   offers the host's / at PATH inside. With shared, what the kubelet
-                          mounts there appears on the host; slave if left out
+      --host-root PATH[:slave|shared]   the host's / once more, at PATH, a directory of the host's, with all its own
+                          programs. With shared, what the kubelet mounts there appears on the host; slave if left out
       --dry-run           print what would be mounted and run; with --json for programs
   -v, --verbose           say on stderr what is mounted, and what is left out
 
-mounter teardown takes the mounts away again; not while the kubelet runs.
+mounter teardown undoes what was done on the host; not while the kubelet runs.
 Exit status: the kubelet's own; 126 or 127 when it can not be run.
 
   mounter install registry.example/kubelet:v1.36.0 --into /opt/kubelet

@@ -1,8 +1,10 @@
 import { posix } from 'node:path';
 import { MounterError } from '../errors.ts';
 import { exitCode } from '../exit-codes.ts';
+import { readMountinfo } from '../host/mountinfo.ts';
 import { ownArguments } from '../host/replace-process.ts';
 import { readImageRecord } from '../image/versions/image-record.ts';
+import { becomeKubelet } from '../kubelet/become.ts';
 import { callerSettings } from '../kubelet/caller.ts';
 import {
   argvBytes,
@@ -10,18 +12,18 @@ import {
   kubeletCommand,
   rootDirectoryFlag,
 } from '../kubelet/command-line.ts';
-import { becomeKubelet, enterKubeletRoot } from '../kubelet/enter.ts';
 import { parseHostRoot } from '../kubelet/host-root.ts';
 import { requireImage } from '../kubelet/image-directory.ts';
-import { layKubeletRoot, planLaying } from '../kubelet/lay.ts';
-import { kubeletMount, type Offer } from '../kubelet/offer.ts';
-import { findKubelet } from '../kubelet/program.ts';
-import { wantedMounts } from '../kubelet/wanted-mounts.ts';
+import { layOnHost, makeDirectories, planSharing } from '../kubelet/lay.ts';
+import { kubeletDirectory, kubeletMount, type Offer } from '../kubelet/offer.ts';
+import { findKubelet, pathInView } from '../kubelet/program.ts';
+import { type KubeletView, planView } from '../kubelet/view.ts';
 import { maskSecrets } from '../mount/options.ts';
 import { maskedArguments } from '../record/masked-words.ts';
 import { commandOf } from '../rootfs/mount-actions.ts';
 import { readManifest, requireRoot } from '../rootfs/node.ts';
 import { withNodeLock } from '../rootfs/node-lock.ts';
+import { isAtOrBelow } from '../rootfs/root-processes.ts';
 import type { CommandContext } from './context.ts';
 import { type Flags, parseFlags } from './flags.ts';
 
@@ -56,7 +58,7 @@ async function offerOf(flags: Flags, words: readonly string[], context: CommandC
   const shared = [layout.home, kubeletMount({ manifest, rootDirectory }).host];
   const root = requireImage(flags.value('rootfs') ?? defaultKubeletRoot, shared);
   const mount = hostRoot === undefined ? undefined : parseHostRoot(hostRoot);
-  return { root, layout, manifest, rootDirectory, hostRoot: mount };
+  return { root, manifest, rootDirectory, hostRoot: mount };
 }
 
 function dryRun(
@@ -65,9 +67,9 @@ function dryRun(
   command: KubeletCommand,
   { host, output }: CommandContext,
 ): number {
-  const wanted = wantedMounts(offer);
+  const view = planView(offer, command.imagePath, host);
   const path = findKubelet(offer.root, command.argv[0] ?? '', command.path);
-  const actions = planLaying(offer, wanted, host).map(commandOf);
+  const actions = planSharing(kubeletDirectory(offer), host).map(commandOf);
   if (flags.has('json')) {
     const { workingDirectory } = command;
     const argv = maskedArguments(command.argv);
@@ -75,7 +77,9 @@ function dryRun(
     const plan = {
       rootfs: offer.root,
       actions,
-      skipped: wanted.skipped,
+      programs: view.programs.map((directory) => ({ path: directory.path, ...countLinks(directory, view) })),
+      mounts: view.mounts,
+      skipped: view.skipped,
       path,
       argv,
       workingDirectory,
@@ -88,12 +92,38 @@ function dryRun(
   output.out(
     [
       ...lines,
-      ...wanted.skipped,
-      `chroot ${offer.root} ${[path, ...maskedArguments(command.argv).slice(1)].join(' ')}`,
+      'unshare --mount --propagation slave',
+      ...view.programs.map((directory) => describeLinks(directory, view)),
+      ...view.mounts.map(describeMount),
+      ...view.skipped,
+      [path, ...maskedArguments(command.argv).slice(1)].join(' '),
       '',
     ].join('\n'),
   );
   return exitCode.success;
+}
+
+type Directory = KubeletView['programs'][number];
+
+function countLinks({ links }: Directory, { image }: KubeletView): { image: number; host: number } {
+  const ofImage = [...links.values()].filter((to) => isAtOrBelow(to, image)).length;
+  return { image: ofImage, host: links.size - ofImage };
+}
+
+function describeLinks(directory: Directory, view: KubeletView): string {
+  const { image, host } = countLinks(directory, view);
+  return `lays on ${directory.path}: ${image} of the image, ${host} that only the host has`;
+}
+
+function describeMount({
+  from,
+  to,
+  type,
+  propagation,
+  readOnlyOptions,
+}: KubeletView['mounts'][number]): string {
+  const access = readOnlyOptions === undefined ? [] : [`-o ${readOnlyOptions}`];
+  return ['mount', `--${type}`, ...access, `--make-r${propagation}`, from, to].join(' ');
 }
 
 function maskedVariable([name, value]: readonly [string, string]): readonly [string, string] {
@@ -115,15 +145,17 @@ async function run(
   const path = findKubelet(offer.root, command.argv[0] ?? '', command.path);
   const caller = await callerSettings(host, process.ppid);
   const argv = argvBytes(command, ownArguments());
-  await withNodeLock(async () => {
-    const done = await layKubeletRoot(offer, host);
-    say([...wantedMounts(offer).skipped, ...done]);
-    const directory = await enterKubeletRoot(offer.root, command.workingDirectory);
-    say([
-      `runs ${[path, ...maskedArguments(command.argv).slice(1)].join(' ')} in ${offer.root}, working directory ${directory}`,
-    ]);
-  });
-  return await becomeKubelet(path, argv, command.environment, caller);
+  makeDirectories(offer);
+  const view = planView(offer, command.imagePath, host);
+  await withNodeLock(async () => say(await layOnHost(offer, host)));
+  say(view.skipped);
+  const { enterDirectory, enterView } = await import('../kubelet/enter.ts');
+  enterView(view, readMountinfo(host));
+  const directory = enterDirectory(offer.root, command.workingDirectory);
+  say([
+    `runs ${[path, ...maskedArguments(command.argv).slice(1)].join(' ')} of ${offer.root}, working directory ${directory}`,
+  ]);
+  return await becomeKubelet(pathInView(offer.root, path), argv, command.environment, caller);
 }
 
 /** @throws MounterError (usage) when the kubelet would work in a directory that nobody shares with it. */

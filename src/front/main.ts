@@ -65,21 +65,21 @@ interface Node {
 function findNode(): Node {
   const executable = ownExecutable();
   const wayOut = wayOutOfKubeletRoot(frontHost);
-  if (wayOut !== undefined) leaveRoot(wayOut);
+  if (wayOut !== undefined) leaveKubeletRoot(wayOut);
   const layout = findLayout(frontHost, executable, process.env);
   if (wayOut !== undefined) findFullAt(layout.fullExecutable);
   const given = system.variable('MOUNTER_SETTINGS');
   return { layout, settings: given === undefined ? storedSettings(frontHost, layout) : JSON.parse(given) };
 }
 
-function leaveRoot(root: string): void {
-  const result = system.changeRoot(root);
+function leaveKubeletRoot(namespace: string): void {
+  const result = system.enterNamespace(namespace);
   if (result >= 0) return;
   const [code, description] = system.errorNames(-result);
-  throw new MounterError(`the host's root directory can not be entered: ${code}: ${description}`, {
-    subject: root,
+  throw new MounterError(`the host's mount namespace cannot be entered: ${code}: ${description}`, {
+    subject: namespace,
     status: 2,
-    hint: 'a mounter that a kubelet in an image calls needs CAP_SYS_CHROOT, as that kubelet does',
+    hint: 'a mounter that a kubelet in an image calls needs CAP_SYS_ADMIN and CAP_SYS_CHROOT, as that kubelet does',
   });
 }
 

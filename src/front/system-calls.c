@@ -593,12 +593,14 @@ static JSValue process_ask(JSContext *context, JSValueConst this, int argc, JSVa
   _exit(cause == ENOTCONN && has_daemon() ? 0 : cause);
 }
 
-static JSValue process_change_root(JSContext *context, JSValueConst this, int argc, JSValueConst *argv) {
+static JSValue process_enter_namespace(JSContext *context, JSValueConst this, int argc, JSValueConst *argv) {
   (void)this, (void)argc;
-  const char *root = text(context, argv[0]);
-  if (root == NULL) return no_text(context);
-  JSValue result = outcome(context, chroot(root) != 0 ? -1 : chdir("/"));
-  JS_FreeCString(context, root);
+  const char *file = text(context, argv[0]);
+  if (file == NULL) return no_text(context);
+  int namespace = open(file, O_RDONLY | O_CLOEXEC);
+  JSValue result = outcome(context, namespace < 0 ? -1 : setns(namespace, CLONE_NEWNS));
+  if (namespace >= 0) close(namespace);
+  JS_FreeCString(context, file);
   return result;
 }
 
@@ -877,7 +879,7 @@ static const JSCFunctionListEntry exports[] = {
     JS_CFUNC_DEF("endDescendants", 0, guard_end_descendants),
     JS_CFUNC_DEF("statusOf", 1, process_status),
     JS_CFUNC_DEF("ask", 1, process_ask),
-    JS_CFUNC_DEF("changeRoot", 1, process_change_root),
+    JS_CFUNC_DEF("enterNamespace", 1, process_enter_namespace),
     JS_CFUNC_DEF("makeApart", 5, mounts_make_apart),
     JS_CFUNC_DEF("openMountTable", 2, mounts_open_table),
     JS_CFUNC_DEF("copyMount", 2, mounts_copy),

@@ -100,8 +100,8 @@ declare module 'system-calls' {
   function statusOf(waited: number): number;
   /** Asks the filesystem of an open file for its status. @returns a child whose exit status is 0 or the errno; it may never end. */
   function ask(fd: number): number;
-  /** chroot(2), and chdir(2) to its root. */
-  function changeRoot(root: string): number;
+  /** setns(2) to the mount namespace of that file, and thereby to its root directory. */
+  function enterNamespace(file: string): number;
 
   /**
    * A mount namespace of this call's own, a copy of a pinned one. @see apart.h

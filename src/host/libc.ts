@@ -1,4 +1,5 @@
 import { dlopen, ptr, read } from 'bun:ffi';
+import { constants as files } from 'node:fs';
 import { constants } from 'node:os';
 
 /**
@@ -7,8 +8,6 @@ import { constants } from 'node:os';
  */
 
 const libc = dlopen('libc.so.6', {
-  chroot: { args: ['ptr'], returns: 'i32' },
-  chdir: { args: ['ptr'], returns: 'i32' },
   execv: { args: ['ptr', 'ptr'], returns: 'i32' },
   setenv: { args: ['ptr', 'ptr', 'i32'], returns: 'i32' },
   setrlimit: { args: ['i32', 'ptr'], returns: 'i32' },
@@ -16,12 +15,6 @@ const libc = dlopen('libc.so.6', {
   signal: { args: ['i32', 'u64'], returns: 'i64' },
   __errno_location: { args: [], returns: 'ptr' },
 }).symbols;
-
-/** chroot(2), and the working directory in it. @throws like node:fs. */
-export function changeRoot(root: string, directory: string): void {
-  check('chroot', root, libc.chroot(terminated(root)));
-  check('chdir', directory, libc.chdir(terminated(directory)));
-}
 
 /**
  * execv(3): the program takes this process's place, with its environment as libc has it, byte for byte.
@@ -53,6 +46,14 @@ const F_SETFD = 2;
 /** Hands descriptors over to the program that takes this process's place. */
 export function keepDescriptors(first: number, count: number): void {
   for (let fd = first; fd < first + count; fd += 1) libc.fcntl(fd, F_SETFD, 0);
+}
+
+const [F_GETFL, F_SETFL] = [3, 4];
+
+/** Takes O_NONBLOCK away, which every process has that shares the open file with us. */
+export function makeWaiting(fd: number): void {
+  const flags = libc.fcntl(fd, F_GETFL, 0);
+  if (flags >= 0 && (flags & files.O_NONBLOCK) !== 0) libc.fcntl(fd, F_SETFL, flags & ~files.O_NONBLOCK);
 }
 
 /** signal(2) with SIG_DFL. */

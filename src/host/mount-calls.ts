@@ -1,4 +1,4 @@
-import { dlopen, read } from 'bun:ffi';
+import { dlopen, ptr, read } from 'bun:ffi';
 import { closeSync, constants as files, openSync } from 'node:fs';
 import { constants } from 'node:os';
 
@@ -10,7 +10,7 @@ const libc = dlopen('libc.so.6', {
   name_to_handle_at: { args: ['i32', 'ptr', 'ptr', 'ptr', 'i32'], returns: 'i32' },
   open_by_handle_at: { args: ['i32', 'ptr', 'i32'], returns: 'i32' },
   fchdir: { args: ['i32'], returns: 'i32' },
-  syscall: { args: ['i64', 'i32', 'ptr', 'u32', 'u64'], returns: 'i64' },
+  syscall: { args: ['i64', 'i32', 'ptr', 'u64', 'u64', 'u64'], returns: 'i64' },
   __errno_location: { args: [], returns: 'ptr' },
 }).symbols;
 
@@ -92,10 +92,34 @@ export function makeDevice(path: string, major: number, minor: number): void {
   const number = mknodatNumber[process.arch];
   if (number === undefined) throw new Error(`mknodat(2) has no number on ${process.arch}`);
   const device = (minor & 0xff) + major * 0x100;
+  check('mknod', path, Number(libc.syscall(number, AT_FDCWD, terminated(path), S_IFCHR | 0o666, device, 0)));
+}
+
+/** By their numbers, the same on every architecture: glibc has them from 2.36 on. */
+const [openTreeNumber, moveMountNumber] = [428, 429];
+const OPEN_TREE_CLONE = 1;
+const AT_RECURSIVE = 0x8000;
+const MOVE_MOUNT_F_EMPTY_PATH = 4;
+
+/**
+ * open_tree(2): a copy of the mount that `path` lies on, as mount --bind makes it, which is nowhere yet.
+ * @returns a descriptor. @throws like node:fs; ENOSYS before Linux 5.2.
+ */
+export function copyMount(path: string, isRecursive: boolean): number {
+  const flags = OPEN_TREE_CLONE | (isRecursive ? AT_RECURSIVE : 0);
+  const fd = Number(libc.syscall(openTreeNumber, AT_FDCWD, terminated(path), flags, 0, 0));
+  if (fd < 0) check('open_tree', path, fd);
+  return fd;
+}
+
+/** move_mount(2): attaches what copyMount has made. @throws like node:fs. */
+export function attachMount(fd: number, target: string): void {
+  const to = Buffer.from(`${target}\0`);
+  const here = BigInt.asUintN(64, BigInt(AT_FDCWD));
   check(
-    'mknod',
-    path,
-    Number(libc.syscall(number, AT_FDCWD, terminated(path) ?? Buffer.alloc(1), S_IFCHR | 0o666, device)),
+    'move_mount',
+    target,
+    Number(libc.syscall(moveMountNumber, fd, Buffer.alloc(1), here, ptr(to), MOVE_MOUNT_F_EMPTY_PATH)),
   );
 }
 

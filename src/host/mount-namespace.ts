@@ -66,6 +66,19 @@ export function newNamespace(make: () => void): number {
   );
 }
 
+/** This thread's own copy of its mount namespace, for good: what takes the place of this process is in it. */
+export function leaveNamespace(): void {
+  check('unshare', 'the mount namespace', libc.unshare(CLONE_NEWNS));
+}
+
+/** This thread is in the namespace of `file` from now on, and in its root directory. @throws like node:fs. */
+export function enterNamespace(file: string): void {
+  const namespace = openSync(file, 'r');
+  check('unshare', file, libc.unshare(CLONE_FS));
+  check('setns', file, libc.setns(namespace, CLONE_NEWNS));
+  closeSync(namespace);
+}
+
 function elsewhere<T>(go: () => void, act: () => T): T {
   const namespace = openSync('/proc/thread-self/ns/mnt', 'r');
   const root = openSync('/', O_PATH | files.O_DIRECTORY);

@@ -12,7 +12,9 @@ export interface KubeletCommand {
   readonly environment: ReadonlyMap<string, string>;
   /** Where argv's first word is looked up: the image's PATH, then the caller's, which is about the host. */
   readonly path: string;
-  /** As the image names it; `/` where it names none. */
+  /** The image's alone. */
+  readonly imagePath: string;
+  /** As the image names it, in the image; `/` where it names none. */
   readonly workingDirectory: string;
 }
 
@@ -39,6 +41,7 @@ export function kubeletCommand(
     given: words.length,
     environment: new Map([...own].filter(([name]) => environment[name] === undefined)),
     path: [own.get('PATH'), environment.PATH].filter((path) => path !== undefined).join(':'),
+    imagePath: own.get('PATH') ?? '',
     workingDirectory: image?.workingDirectory || '/',
   };
 }

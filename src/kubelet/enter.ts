@@ -1,46 +1,114 @@
-import { statSync } from 'node:fs';
-import type { CallerSettings } from './caller.ts';
-import type { KubeletCommand } from './command-line.ts';
+import { closeSync, mkdirSync, readdirSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import { MounterError } from '../errors.ts';
+import { exitCode } from '../exit-codes.ts';
+import { attachMount, copyMount, detach, mount, mountFlags } from '../host/mount-calls.ts';
+import { leaveNamespace } from '../host/mount-namespace.ts';
+import type { MountEntry } from '../host/mountinfo.ts';
+import { isErrnoException } from '../host/system-error.ts';
+import { applyHere } from '../rootfs/namespace/apply-here.ts';
+import { kubeletImageFile, kubeletViewDirectory } from '../rootfs/way-out.ts';
+import type { ProgramDirectory } from './program-directories.ts';
+import { hostView, type KubeletView, loaderCacheFile, type ViewMount } from './view.ts';
 
 /**
- * Makes the root this process's own root directory. From here on a teardown sees that something runs in it.
- * @returns the working directory: the one that the command names, or `/` where the image has none of that name.
+ * Makes the view in a mount namespace that this process has for itself from here on:
+ * 1. a copy of the host's mounts, all of them peers of the host's;
+ * 2. of what stays shared, the kubelet directory first, a copy is set aside;
+ * 3. all else receives what is mounted on the host, and gives nothing back;
+ * 4. the image's programs are laid over the host's;
+ * 5. what was set aside is attached in its place.
+ * @param entries of the host's mountinfo.
+ * @throws like node:fs. Nothing of it is seen on the host, and it ends with this process.
  */
-export async function enterKubeletRoot(root: string, workingDirectory: string): Promise<string> {
-  const { changeRoot } = await import('../host/libc.ts');
-  changeRoot(root, '/');
-  const isThere = statSync(workingDirectory, { throwIfNoEntry: false })?.isDirectory() === true;
-  const directory = isThere ? workingDirectory : '/';
+export function enterView(view: KubeletView, entries: readonly MountEntry[]): void {
+  leaveNamespace();
+  const copies = view.mounts.map((wanted) => ({
+    wanted,
+    fd: copyOf(wanted),
+  }));
+  applyHere([{ kind: 'propagation', to: '/', propagation: 'rslave' }]);
+  layPrograms(view);
+  for (const { wanted, fd } of copies) {
+    for (const { mountPoint } of entries) if (mountPoint === wanted.to) detach(wanted.to);
+    attachMount(fd, wanted.to);
+    closeSync(fd);
+    settle(wanted);
+  }
+}
+
+function copyOf({ from, type }: ViewMount): number {
+  try {
+    return copyMount(from, type === 'rbind');
+  } catch (error) {
+    if (!isErrnoException(error) || error.code !== 'ENOSYS') throw error;
+    throw new MounterError('this kernel cannot copy a mount: open_tree(2) came with Linux 5.2', {
+      subject: from,
+      status: exitCode.system,
+      hint: 'run the kubelet outside of an image, or a newer kernel',
+      cause: error,
+    });
+  }
+}
+
+function settle({ to, propagation, readOnlyOptions }: ViewMount): void {
+  if (propagation !== 'shared')
+    applyHere([{ kind: 'propagation', to, propagation: propagation === 'slave' ? 'rslave' : 'rprivate' }]);
+  if (readOnlyOptions !== undefined) applyHere([{ kind: 'remount', to, options: readOnlyOptions }]);
+}
+
+function layPrograms({
+  image,
+  executableOptions,
+  programs,
+  hostDirectories,
+  loaderCache,
+}: KubeletView): void {
+  if (executableOptions !== undefined)
+    applyHere([bind(image, image, true), { kind: 'remount', to: image, options: executableOptions }]);
+  mount(image, kubeletViewDirectory, mountFlags.nosuid | mountFlags.nodev, {
+    type: 'tmpfs',
+    data: 'mode=0755',
+  });
+  writeFileSync(kubeletImageFile, `${image}\n`);
+  showHost(hostDirectories);
+  for (const [index, directory] of programs.entries())
+    layLinks(directory, `${kubeletViewDirectory}/${index}`);
+  if (loaderCache === undefined) return;
+  const empty = `${kubeletViewDirectory}/no-cache`;
+  writeFileSync(empty, '');
+  applyHere([bind(loaderCache || empty, loaderCacheFile)]);
+}
+
+/** The directories themselves, and all others by a link: a symlink of the host that leads out by `..` is right too. */
+function showHost(directories: readonly string[]): void {
+  mkdirSync(hostView);
+  for (const name of readdirSync('/')) {
+    if (!directories.includes(`/${name}`)) {
+      symlinkSync(`/${name}`, `${hostView}/${name}`);
+      continue;
+    }
+    mkdirSync(`${hostView}/${name}`);
+    applyHere([bind(`/${name}`, `${hostView}/${name}`, true)]);
+  }
+}
+
+/** Read-only: what a kubelet makes there would be nowhere on the host. */
+function layLinks({ path, links }: ProgramDirectory, made: string): void {
+  mkdirSync(made);
+  for (const [name, to] of links) symlinkSync(to, `${made}/${name}`);
+  applyHere([bind(made, path), { kind: 'remount', to: path, options: 'ro,nosuid,nodev' }]);
+}
+
+function bind(from: string, to: string, isRecursive = false) {
+  return { kind: 'bind', from, to, isRecursive, propagation: 'unchanged' } as const;
+}
+
+/** @returns the working directory: the image's of that name, or `/` where it has none. */
+export function enterDirectory(image: string, workingDirectory: string): string {
+  const own = `${image}${workingDirectory}`;
+  const isThere =
+    workingDirectory !== '/' && statSync(own, { throwIfNoEntry: false })?.isDirectory() === true;
+  const directory = isThere ? own : '/';
   process.chdir(directory);
   return directory;
-}
-
-/**
- * The command takes this process's place: its pid, its parent, its environment, its descriptors, and what of
- * signals and limits the caller had set.
- * @throws like node:fs when the kernel does not start it.
- */
-export async function becomeKubelet(
-  path: string,
-  argv: readonly Buffer[],
-  environment: KubeletCommand['environment'],
-  caller: CallerSettings,
-): Promise<never> {
-  const libc = await import('../host/libc.ts');
-  for (const [name, value] of environment) libc.addEnvironment(name, value);
-  if (!caller.isSigpipeIgnored) libc.restoreSignal('SIGPIPE');
-  libc.restoreSignal('SIGXFSZ');
-  for (const signal of caller.ignoredSignals) libc.ignoreSignal(signal);
-  if (caller.openFiles !== undefined) libc.limitOpenFiles(caller.openFiles, caller.maximumOpenFiles);
-  libc.keepDescriptors(3, passedDescriptors(process.env));
-  return libc.replaceProcess(path, argv);
-}
-
-/**
- * Sockets and files that systemd has opened for us. The runtime marks what is open at its start close-on-exec;
- * of all others nobody knows whose they are.
- * @see sd_listen_fds(3)
- */
-function passedDescriptors({ LISTEN_PID, LISTEN_FDS }: NodeJS.ProcessEnv): number {
-  return LISTEN_PID === String(process.pid) && /^\d{1,4}$/.test(LISTEN_FDS ?? '') ? Number(LISTEN_FDS) : 0;
 }

@@ -1,4 +1,4 @@
-import { closeSync, lstatSync, openSync, readSync } from 'node:fs';
+import { closeSync, existsSync, lstatSync, openSync, readSync, realpathSync } from 'node:fs';
 import { MounterError } from '../errors.ts';
 import { exitCode } from '../exit-codes.ts';
 import { interpreterOf } from '../image/versions/elf.ts';
@@ -11,6 +11,15 @@ const machines: Readonly<Record<string, Readonly<Record<number, string>>>> = {
   x64: { 62: 'x86-64', 3: 'i386' },
   arm64: { 183: 'aarch64', 40: 'arm' },
 };
+
+/**
+ * How it is executed once the view is made: by its own path where that leads to it, as everywhere but in directories
+ * that the host has alone.
+ */
+export function pathInView(root: string, path: string): string {
+  const own = root + (resolveInRoot(root, path) ?? path);
+  return existsSync(path) && realpathSync(path) === own ? path : own;
+}
 
 /**
  * @param name a path, or a name that is looked up in `path`.

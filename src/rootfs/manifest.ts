@@ -96,7 +96,7 @@ export const manifestSchema = section({
         'needs a shared mount whose host path and rootfs path are the same: the kubelet directory',
       ),
     ),
-    /** What `mounter kubelet` lays into the rootfs of the kubelet, beside the kubelet directory itself. */
+    /** What of the host a kubelet in an image has even where the image has it too; all that is nowhere else, it has anyhow. */
     kubelet: v.optional(v.array(mount), []),
   }),
   limits: section({

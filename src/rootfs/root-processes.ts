@@ -1,6 +1,7 @@
 import type { Host, ProcessInformation } from '../host/host.ts';
 import { type MountEntry, mountAt, parseMountinfo, readMountinfo } from '../host/mountinfo.ts';
 import { containingMount } from './mount-tree.ts';
+import { kubeletViewDirectory } from './way-out.ts';
 
 /**
  * Which processes run in a rootfs. stat(2) of /proc/PID/root would say so at once, and may never return: a container
@@ -48,6 +49,20 @@ export function processesInAny(
   });
 }
 
+/** Kubelets in images, and what they have started: those see mounts that nobody else does. */
+export function processesOfViews(
+  host: Host,
+  processes: readonly ProcessInformation[],
+): readonly ProcessInformation[] {
+  const own = host.readLink('/proc/self/ns/mnt');
+  const hasView = remembered(
+    ({ pid }) => mountAt(parseMountinfo(mountsOf(host, pid)), kubeletViewDirectory) !== undefined,
+  );
+  return processes.filter(
+    (process) => process.mountNamespace !== undefined && process.mountNamespace !== own && hasView(process),
+  );
+}
+
 /** A directory, whatever it is called. */
 interface Place {
   /** `major:minor` of its filesystem. */
@@ -87,7 +102,7 @@ function isNamedIn(root: string | undefined, directories: readonly string[]): bo
   return root !== undefined && directories.some((directory) => isAtOrBelow(root, directory));
 }
 
-function isAtOrBelow(path: string, directory: string): boolean {
+export function isAtOrBelow(path: string, directory: string): boolean {
   return path === directory || path.startsWith(directory === '/' ? '/' : `${directory}/`);
 }
 

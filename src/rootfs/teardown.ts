@@ -13,11 +13,11 @@ import type { Manifest } from './manifest.ts';
 import { applyActions, detachActions } from './mount-actions.ts';
 import { isSelfBind } from './mount-tree.ts';
 import { removeAllPins, unlink } from './namespace/pins.ts';
-import { processesIn } from './root-processes.ts';
+import { processesIn, processesOfViews } from './root-processes.ts';
 import { undoSelfBinds } from './self-binds.ts';
 import { versionDirectories } from './version-directories.ts';
 import { type Volume, volumesBelow, volumesOf } from './volumes.ts';
-import { readKubeletRoots } from './way-out.ts';
+import { kubeletViewDirectory, readKubeletRoots } from './way-out.ts';
 
 export interface TeardownContext {
   readonly host: Host;
@@ -86,9 +86,12 @@ function refuseOthers(context: TeardownContext): void {
 /** A kubelet that `mounter kubelet` runs is one of them, and so are the daemons that it has started. */
 function running({ host, layout, manifest }: TeardownContext): readonly RootfsProcess[] {
   const processes = host.processes();
-  const inKubeletRoots = readKubeletRoots(host).flatMap(({ root }) =>
-    existsSync(root) ? processesIn(host, root, processes) : [],
-  );
+  const inKubeletRoots = [
+    ...processesOfViews(host, processes),
+    ...readKubeletRoots(host).flatMap(({ root }) =>
+      existsSync(root) ? processesIn(host, root, processes) : [],
+    ),
+  ];
   const inVersions = rootfsProcesses(host, versionDirectories(layout), manifest);
   return [
     ...inVersions,
@@ -109,7 +112,7 @@ function volumesOfKubelets(
     .filter(({ target }) => !known.includes(target));
 }
 
-/** The image itself stays. */
+/** The image itself stays. What an earlier version has mounted in it is taken away; this one mounts nothing there. */
 async function removeKubeletRoots(host: Host): Promise<readonly string[]> {
   const done: string[] = [];
   for (const { root } of readKubeletRoots(host)) {
@@ -118,6 +121,7 @@ async function removeKubeletRoots(host: Host): Promise<readonly string[]> {
     done.push(...(await applyActions(binds.flatMap(() => detachActions(root)))));
   }
   forgetKubeletRoots();
+  rmSync(kubeletViewDirectory, { recursive: true, force: true });
   return done;
 }
 

@@ -3,7 +3,7 @@ import { runDirectory } from './layout.ts';
 
 /** Asked at every start, a mount's too: by the Host alone. */
 
-/** The roots that `mounter kubelet` has laid mounts in, for `teardown`: gone after a reboot, like the mounts. */
+/** The images that kubelets were started in, for `teardown`: gone after a reboot, like what was mounted for them. */
 export const kubeletRootsFile = `${runDirectory}/kubelet-roots`;
 
 export interface KubeletRoot {
@@ -11,8 +11,6 @@ export interface KubeletRoot {
   readonly root: string;
   /** The kubelet directory of the host that it shares, without symlinks. */
   readonly kubeletDirectory: string;
-  /** Where something was mounted, as the host names it. */
-  readonly targets: readonly string[];
 }
 
 /** What cannot be read is as good as none: only we write it, and whole. */
@@ -21,24 +19,31 @@ export function readKubeletRoots(host: Host): readonly KubeletRoot[] {
   return text === undefined ? [] : JSON.parse(text);
 }
 
-/** Process 1's root directory: ours from before whichever chroot(2). */
-const hostRoot = '/proc/1/root';
+/** A kubelet in an image has a filesystem here, in its own mount namespace alone: links, and whose they are. */
+export const kubeletViewDirectory = `${runDirectory}/kubelet`;
+
+/** The path of the image; nobody on the host has this file. */
+export const kubeletImageFile = `${kubeletViewDirectory}/image`;
+
+const hostNamespace = '/proc/1/ns/mnt';
 
 /**
- * The way back to the host's root directory for a process that was started by a kubelet in a root of ours. The
- * mounter has to run where `prepare` has laid its mounts: those it sees in the kubelet's root would be copies,
- * and old ones after the next upgrade.
+ * The way back to the host for a process that was started by a kubelet in an image: the mount namespace of process 1.
+ * The mounter has to run where `prepare` has laid its mounts: those it sees in the kubelet's are copies, and old ones
+ * after the next upgrade. A kubelet of an earlier version is still in a chroot, which setns(2) leaves as well.
  *
  * A chroot of anybody else's, such as one in which an image is built, is left alone; so is a container.
  * @returns undefined everywhere else.
  */
 export function wayOutOfKubeletRoot(host: Host): string | undefined {
   try {
-    const [own, first] = [host.stat('/'), host.stat(`${hostRoot}/.`)];
-    if (first === undefined || isSameFile(own, first)) return undefined;
-    if (!isSameFile(host.stat('/proc/1/ns/mnt'), host.stat('/proc/self/ns/mnt'))) return undefined;
-    const isOurs = readKubeletRoots(host).some(({ root }) => isSameFile(host.stat(hostRoot + root), own));
-    return isOurs ? hostRoot : undefined;
+    const [own, first] = [host.stat('/'), host.stat('/proc/1/root/.')];
+    if (first === undefined) return undefined;
+    const isOurs = isSameFile(own, first)
+      ? host.stat(kubeletImageFile) !== undefined
+      : isSameFile(host.stat(hostNamespace), host.stat('/proc/self/ns/mnt')) &&
+        readKubeletRoots(host).some(({ root }) => isSameFile(host.stat(`/proc/1/root${root}`), own));
+    return isOurs ? hostNamespace : undefined;
   } catch {
     return undefined; // Only root may look; nobody else can mount either.
   }

@@ -1,18 +1,25 @@
 import test from 'ava';
-import { kubeletRootsFile, wayOutOfKubeletRoot } from '../../../src/rootfs/way-out.ts';
+import { kubeletImageFile, kubeletRootsFile, wayOutOfKubeletRoot } from '../../../src/rootfs/way-out.ts';
 import { HostModel } from '../../fixtures/host-model.ts';
 
 const root = '/opt/kubelet';
 
-/** As a process sees it whose root directory is `root`, laid by us. */
+const namespace = '/proc/1/ns/mnt';
+
+/** As a process sees it whose root directory is `root`, laid by an earlier version. */
 function inKubeletRoot(): HostModel {
   const host = new HostModel().directory('/', '/proc/1/root/.').file('/proc/1/ns/mnt');
   host.sameFile('/', `/proc/1/root${root}`).sameFile('/proc/1/ns/mnt', '/proc/self/ns/mnt');
-  host.texts.set(kubeletRootsFile, JSON.stringify([{ root, kubeletDirectory: '/k', targets: [] }]));
+  host.texts.set(kubeletRootsFile, JSON.stringify([{ root, kubeletDirectory: '/k' }]));
   return host;
 }
 
-test('out of a root of ours', (t) => t.is(wayOutOfKubeletRoot(inKubeletRoot()), '/proc/1/root'));
+test("out of a kubelet's mount namespace, which has the host's root directory", (t) => {
+  const host = new HostModel().directory('/').file(kubeletImageFile).sameFile('/', '/proc/1/root/.');
+  t.is(wayOutOfKubeletRoot(host), namespace);
+});
+
+test('out of a root of ours', (t) => t.is(wayOutOfKubeletRoot(inKubeletRoot()), namespace));
 
 test('not on the host, and without a look at the record', (t) => {
   const host = inKubeletRoot().sameFile('/', '/proc/1/root/.');
