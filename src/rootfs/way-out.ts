@@ -25,6 +25,8 @@ export const kubeletViewDirectory = `${runDirectory}/kubelet`;
 /** The path of the image; nobody on the host has this file. */
 export const kubeletImageFile = `${kubeletViewDirectory}/image`;
 
+/** Process 1's root directory. */
+const hostRoot = '/proc/1/root';
 const hostNamespace = '/proc/1/ns/mnt';
 
 /**
@@ -37,12 +39,12 @@ const hostNamespace = '/proc/1/ns/mnt';
  */
 export function wayOutOfKubeletRoot(host: Host): string | undefined {
   try {
-    const [own, first] = [host.stat('/'), host.stat('/proc/1/root/.')];
+    const [own, first] = [host.stat('/'), host.stat(`${hostRoot}/.`)];
     if (first === undefined) return undefined;
     const isOurs = isSameFile(own, first)
       ? host.stat(kubeletImageFile) !== undefined
       : isSameFile(host.stat(hostNamespace), host.stat('/proc/self/ns/mnt')) &&
-        readKubeletRoots(host).some(({ root }) => isSameFile(host.stat(`/proc/1/root${root}`), own));
+        readKubeletRoots(host).some(({ root }) => isSameFile(host.stat(hostRoot + root), own));
     return isOurs ? hostNamespace : undefined;
   } catch {
     return undefined; // Only root may look; nobody else can mount either.

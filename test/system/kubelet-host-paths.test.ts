@@ -20,6 +20,9 @@ async function kubeletNode(propagation: 'shared' | 'private' = 'shared'): Promis
   return node;
 }
 
+/** All files but those of /proc and the like, those that the test has kubelets make, and the mounter's state. */
+const listing = `find / -xdev /etc /home /var/lib /tmp -xdev ! -path '/run/*' ! -name '*-absent-*' | sort -u`;
+
 const types = [
   '',
   'Directory',
@@ -77,7 +80,7 @@ for (const propagation of ['shared', 'private'] as const) {
   test.serial(`/ ${propagation}: hostPath of every type, as a kubelet on the host has it`, async (t) => {
     await using node = await kubeletNode(propagation);
     const stands = `${kubeletRoot}/usr/local/bin/kubelet`;
-    const image = await node.shell(`find ${kubeletRoot} | sort`);
+    const everything = () => node.shell(listing);
     const mounts = describeMounts(node);
     await node.shell(
       places
@@ -93,6 +96,7 @@ for (const propagation of ['shared', 'private'] as const) {
         ])
         .join('\n'),
     );
+    const before = await everything();
     const flagsFor = (who: string) => cases.map((one) => `--hostpath=${one.type}:${pathOf(who, one)}`);
     const made = (who: string) =>
       node.shell(
@@ -110,8 +114,8 @@ for (const propagation of ['shared', 'private'] as const) {
     for (let restart = 1; restart <= 20; restart += 1)
       t.like(await node.mounter('kubelet', '-v', '--', '--exit=6'), { status: 6 });
     t.deepEqual(node.mountinfo(), now, 'nothing was mounted anew');
-    t.is(await node.shell(`find ${kubeletRoot} | sort`), image, 'nothing was made in the image');
     await node.mustRun('teardown');
+    t.is(await everything(), before, 'nothing was made in the image, or left on the host');
     t.is((await node.run(['ls', '/run/containerized-mounter/kubelet'])).status, 2);
     await node.mustRun('prepare');
     t.deepEqual(describeMounts(node), mounts);
@@ -177,26 +181,32 @@ for (const rootDirectory of [kubeletDirectory, '/data/kubelet'] as const) {
   );
 }
 
-test.serial('local volumes: a disk that is mounted while the kubelet runs', async (t) => {
-  await using node = await kubeletNode();
-  await node.shell('mkdir -p /mnt-local/disk; echo beneath >/mnt-local/disk/file');
-  const target = `${pod}/volumes/kubernetes.io~local-volume/pv`;
-  const running = node.mounter(
-    'kubelet',
-    '--',
-    '--run=touch /run/kubelet-runs; until test -e /run/disk-is-there; do sleep 0.05; done',
-    `--local=/mnt-local/disk:${target}`,
-    '--hostpath=File:/mnt-local/disk/file',
-  );
-  while ((await node.run(['test', '-e', '/run/kubelet-runs'])).status !== 0) await setTimeout(20);
-  await node.shell(
-    'mount -t tmpfs disk /mnt-local/disk; echo disk >/mnt-local/disk/file; touch /run/disk-is-there',
-  );
-  t.like(await running, { status: 0, stdout: 'File /mnt-local/disk/file: ok\n' });
-  t.is(node.read(`${target}/file`), 'disk\n');
-  t.is(node.entriesOf(target).length, 1);
-  await node.shell(`umount ${target} /mnt-local/disk`);
-});
+for (const propagation of ['shared', 'private'] as const) {
+  test.serial(`/ ${propagation}: local volumes, and what others mount while the kubelet runs`, async (t) => {
+    await using node = await kubeletNode(propagation);
+    await node.shell(`mkdir -p /local/disk ${pod}/csi; echo beneath >/local/disk/file`);
+    const mountDisk = 'mount -t tmpfs disk /local/disk; echo disk >/local/disk/file';
+    // A mount of a private / is seen by nobody who was there before.
+    if (propagation === 'private') await node.shell(mountDisk);
+    const target = `${pod}/volumes/kubernetes.io~local-volume/pv`;
+    const running = node.mounter(
+      'kubelet',
+      '--',
+      '--run=touch /run/kubelet-runs; until test -e /run/others-have-mounted; do sleep 0.05; done',
+      `--local=/local/disk:${target}`,
+      `--hostpath=File:${pod}/csi/file`,
+      `--run=umount ${pod}/csi`,
+    );
+    while ((await node.run(['test', '-e', '/run/kubelet-runs'])).status !== 0) await setTimeout(20);
+    if (propagation === 'shared') await node.shell(mountDisk);
+    await node.shell(`mount -t tmpfs csi ${pod}/csi; echo >${pod}/csi/file; touch /run/others-have-mounted`);
+    t.like(await running, { status: 0, stdout: `File ${pod}/csi/file: ok\n` });
+    t.is(node.read(`${target}/file`), 'disk\n');
+    t.is(node.entriesOf(target).length, 1);
+    t.is(node.entriesOf(`${pod}/csi`).length, 0, 'unmounted on the host as well');
+    await node.shell(`umount ${target} /local/disk`);
+  });
+}
 
 test.serial('static Pods, and a device plugin', async (t) => {
   await using node = await kubeletNode();

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { setTimeout } from 'node:timers/promises';
 import test from 'ava';
+import { enterModes } from '../../scripts/enter-mode.ts';
 import { startGlusterServer } from '../../scripts/gluster-server.ts';
 import { describeMounts } from '../fixtures/describe-mounts.ts';
 import { extractKubelet, kubeletImage, kubeletRoot } from '../fixtures/kubelet-image.ts';
@@ -25,19 +26,22 @@ async function mustRunInKubelet(node: ScratchNode, script: string, ...own: reado
   return stdout;
 }
 
-test.serial('a kubelet sees what it needs of the host, and all that it mounts appears there', async (t) => {
-  const server = await startGlusterServer({ volumes: ['v1'] });
-  try {
-    await using node = await readyNode({ enterNetwork: server.enter });
-    await node.shell(`
+for (const enter of enterModes) {
+  test.serial(
+    `${enter}: a kubelet sees what it needs of the host, and all that it mounts appears there`,
+    async (t) => {
+      const server = await startGlusterServer({ volumes: ['v1'] });
+      try {
+        await using node = await readyNode({ enter, enterNetwork: server.enter });
+        await node.shell(`
       mkdir -p /etc/kubernetes/pki /tmp/upper /tmp/work; echo certificate >/etc/kubernetes/pki/ca.crt
       mount -t overlay -o lowerdir=/usr/lib,upperdir=/tmp/upper,workdir=/tmp/work overlay /usr/lib
       mkdir -p /usr/lib/modules/6.1; echo 192.0.2.7 api.cluster.example >>/etc/hosts
       echo 0123456789abcdef0123456789abcdef >/tmp/id; mount --bind /tmp/id /etc/machine-id`);
-    const pod = `${kubeletDirectory}/pods/uid/volumes`;
-    const out = await mustRunInKubelet(
-      node,
-      `cat /etc/kubernetes/pki/ca.crt /etc/machine-id /etc/resolv.conf; getent hosts api.cluster.example
+        const pod = `${kubeletDirectory}/pods/uid/volumes`;
+        const out = await mustRunInKubelet(
+          node,
+          `cat /etc/kubernetes/pki/ca.crt /etc/machine-id /etc/resolv.conf; getent hosts api.cluster.example
       ls /lib/modules; test -e /dev/fuse; test -e /sys/fs/cgroup/unified -o -e /sys/fs/cgroup/cgroup.controllers
       grep -m1 ^ID= /etc/os-release; echo logged >/var/log/kubelet.log; echo 1 >/etc/kubernetes/written
       mkdir -p ${pod}/bind ${pod}/tmpfs ${pod}/gluster ${kubeletDirectory}/source; echo bound >${kubeletDirectory}/source/file
@@ -45,32 +49,36 @@ test.serial('a kubelet sees what it needs of the host, and all that it mounts ap
       mount -t tmpfs secret ${pod}/tmpfs; echo hidden >${pod}/tmpfs/token
       ${mounterHome}/mounter mount -t glusterfs -o auto_unmount,log-level=ERROR ${server.address}:v1 ${pod}/gluster
       echo hello >${pod}/gluster/file`,
-    );
-    t.is(
-      out,
-      `certificate
+        );
+        t.is(
+          out,
+          `certificate
 0123456789abcdef0123456789abcdef
 nameserver 192.0.2.53
 192.0.2.7       api.cluster.example
 6.1
 ID=debian
 `,
-    );
-    t.is(node.read('/var/log/kubelet.log'), 'logged\n');
-    t.is(node.read('/etc/kubernetes/written'), '1\n');
-    t.is(node.read(`${pod}/bind/file`), 'bound\n');
-    t.is(node.read(`${pod}/tmpfs/token`), 'hidden\n');
-    t.is(readFileSync(`${server.brickPath('v1')}/file`, 'utf8'), 'hello\n');
-    t.is(await node.shell(`cat ${pod}/gluster/file`), 'hello\n', 'the volume outlives the kubelet');
-    for (const name of ['bind', 'tmpfs', 'gluster']) t.is(node.entriesOf(`${pod}/${name}`).length, 1, name);
-    await mustRunInKubelet(node, `echo nameserver 10.96.0.10 >${mounterHome}/rootfs/etc/resolv.conf`);
-    t.is(await node.mustRun('exec', '--', 'cat', '/etc/resolv.conf'), 'nameserver 10.96.0.10\n');
-    await node.shell(`umount ${pod}/bind ${pod}/tmpfs ${pod}/gluster`);
-    for (const name of ['bind', 'tmpfs', 'gluster']) t.is(node.entriesOf(`${pod}/${name}`).length, 0, name);
-  } finally {
-    await server.stop();
-  }
-});
+        );
+        t.is(node.read('/var/log/kubelet.log'), 'logged\n');
+        t.is(node.read('/etc/kubernetes/written'), '1\n');
+        t.is(node.read(`${pod}/bind/file`), 'bound\n');
+        t.is(node.read(`${pod}/tmpfs/token`), 'hidden\n');
+        t.is(readFileSync(`${server.brickPath('v1')}/file`, 'utf8'), 'hello\n');
+        t.is(await node.shell(`cat ${pod}/gluster/file`), 'hello\n', 'the volume outlives the kubelet');
+        for (const name of ['bind', 'tmpfs', 'gluster'])
+          t.is(node.entriesOf(`${pod}/${name}`).length, node.entriesPerVolume, name);
+        await mustRunInKubelet(node, `echo nameserver 10.96.0.10 >${mounterHome}/rootfs/etc/resolv.conf`);
+        t.is(await node.mustRun('exec', '--', 'cat', '/etc/resolv.conf'), 'nameserver 10.96.0.10\n');
+        await node.shell(`umount ${pod}/bind ${pod}/tmpfs ${pod}/gluster`);
+        for (const name of ['bind', 'tmpfs', 'gluster'])
+          t.is(node.entriesOf(`${pod}/${name}`).length, 0, name);
+      } finally {
+        await server.stop();
+      }
+    },
+  );
+}
 
 for (const propagation of ['shared', 'private'] as const) {
   test.serial(`/ ${propagation}: 20 restarts, with volumes mounted, leave mountinfo as it is`, async (t) => {
