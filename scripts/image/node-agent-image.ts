@@ -1,7 +1,10 @@
 import { copyFile, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { probeScript } from '../../src/node-agent/outcome.ts';
 import {
   agentExecutable,
+  gateDirectory,
+  probeCommand,
   scratchDirectory,
   settingsDirectory,
   toolsDigest,
@@ -20,13 +23,13 @@ import { type Image, type ImageRequest, indexOf, type LayerBlob, timeOf } from '
 import type { RootfsFiles } from './rootfs-image.ts';
 
 /**
- * The image that the DaemonSet runs: the executable, nsenter(1) to reach the host, their libraries, and the
- * tools image as an OCI layout, so that a node needs no registry but the one that this came from.
+ * The image that the DaemonSet runs: the executable, nsenter(1) to reach the host, a shell for the readiness probe,
+ * their libraries, and the tools image as an OCI layout, so that a node needs no registry but the one that this came from.
  */
 export const nodeAgentName = 'mounter-node-agent';
 
 /** Of the pinned packages those that the programs and libraries below are from. */
-const packageNames = ['libc6', 'libpcre2-8-0', 'libselinux1', 'util-linux'];
+const packageNames = ['dash', 'libc6', 'libpcre2-8-0', 'libselinux1', 'util-linux'];
 
 /** zstd's levels: the executable hardly gets smaller above 3, and takes ten times as long. */
 const executableLevel = 3;
@@ -59,7 +62,7 @@ export async function nodeAgentImage(
     environment: ['PATH=/usr/sbin:/usr/bin:/sbin:/bin'],
     entrypoint: [agentExecutable, 'node-agent'],
     layers: [
-      await layer(programs, 'nsenter and libraries'),
+      await layer(programs, 'nsenter, sh and libraries'),
       await layer([executable], 'mounter', executableLevel),
       await layer(toolsEntries(files, tools, toolsTag), 'the tools image'),
     ],
@@ -76,7 +79,8 @@ async function programEntries(files: RootfsFiles, allowNewer: boolean) {
     await unpackInto(debs, root);
     await copyFile(mounterExecutable, `${root}${agentExecutable}`);
     const tree = new UnpackedTree(root);
-    for (const path of ['usr/bin/nsenter', agentExecutable.slice(1)]) await tree.take(path, 'a program');
+    for (const path of ['usr/bin/dash', 'usr/bin/nsenter', agentExecutable.slice(1)])
+      await tree.take(path, 'a program');
     await takeLibraries(tree, architecture);
     for (const name of packageNames) await tree.take(`usr/share/doc/${name}/copyright`, 'the licence');
     const taken = [...tree.taken.values()];
@@ -97,7 +101,9 @@ async function programEntries(files: RootfsFiles, allowNewer: boolean) {
 const places: readonly Entry[] = [
   ...['bin', 'lib', 'lib64', 'sbin'].map((name) => link(name, `usr/${name}`)),
   ...['dev', 'etc', 'proc', 'sys', 'usr/sbin', 'usr/lib64'].map((path) => directory(path)),
-  ...[settingsDirectory, scratchDirectory].map((path) => directory(path.slice(1))),
+  ...[settingsDirectory, gateDirectory, scratchDirectory].map((path) => directory(path.slice(1))),
+  link('usr/bin/sh', 'dash'),
+  textFile(probeCommand[1].slice(1), probeScript),
 ];
 
 function toolsEntries(files: RootfsFiles, tools: Image, tag: string): readonly Entry[] {

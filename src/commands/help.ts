@@ -36,6 +36,7 @@ const overview = `mounter: NFS and GlusterFS mounts for nodes without storage to
   mounter rollback [DIGEST] switch to the version before, or to another one
   mounter prune             remove versions that nothing needs
   mounter unit --install    have systemd prepare the node at each boot
+  mounter disable           turn the mounter off on this node; mounter enable turns it on
   mounter teardown          undo prepare
   mounter manifest daemonset|cloud-init   print what sets up a whole fleet
   mounter node-agent        what the DaemonSet's container runs
@@ -62,8 +63,7 @@ path of a directory below the kubelet directory. Success means that it is visibl
       --json            the plan, or a failure: one object with class, status, subject, message, hint
 
 NFSv3 with locks needs rpcbind and rpc.statd; they are started when needed, once per node.
-Where the manifest says "enabled": false the mounter is off: the host's own mount(8) runs instead, with the
-same arguments.
+Where the mounter is turned off (mounter disable) the host's own mount(8) runs instead, with the same arguments.
 Exit status as in mount(8): 0 success, 1 usage or not root, 2 system, 8 interrupted, 32 mount failure,
 or the helper's own.
 
@@ -143,16 +143,33 @@ Makes the node ready, after each boot and before kubelet. With "enter": "attach"
 of the rootfs and pins them: one for mount helpers, one for lock services and mounter exec. With
 "enter": "chroot" it mounts on the host: MOUNTER_HOME privately, the kubelet directory as a shared mount with a
 peer group of its own, and inside the rootfs what its helpers need (mounts.mounter of the manifest). Makes the
-kubelet directory where it is missing. Says what it did; a second run does nothing. Where the manifest says
-"enabled": false it does nothing, with status 0.
+kubelet directory where it is missing. Says what it did; a second run does nothing. Where the mounter is turned
+off it does nothing, with status 0.
 
   mounter prepare
+`,
+  disable: `mounter disable
+
+Turns the mounter off on this node: a call is then the host's own mount(8), with the same arguments, and mount(8)
+has no helper of ours any more. Volumes that are mounted stay. It works where the manifest or the rootfs is broken or
+gone, and waits for nothing. An install or a roll back leaves it off; so does the DaemonSet.
+
+  mounter disable
+  mounter enable
+`,
+  enable: `mounter enable
+
+Takes back what mounter disable did: prepares the node, and turns the mounter on when mounts can work. The helpers of
+mount(8) come back by mounter install --helpers.
+
+  mounter enable
 `,
   teardown: `mounter teardown [--unmount-volumes]
 
 Undoes prepare: ends rpcbind, rpc.statd and glusterfs where they run inside the rootfs, and takes its
-mounts away. Refuses while volumes are mounted, unless it may unmount them. Files stay. Where MOUNTER_HOME was
-removed first, it takes away the mount namespaces that are left.
+mounts away. Refuses while volumes are mounted, unless it may unmount them. Files stay. Where the manifest is
+broken, it goes by the one that this mounter was built with. Where MOUNTER_HOME was removed first, it takes away
+the mount namespaces that are left.
 
   mounter teardown
   mounter teardown --unmount-volumes
@@ -161,7 +178,7 @@ removed first, it takes away the mount namespaces that are left.
 mounter status --metrics [FILE]
 
 What is installed, prepared, running and mounted, and how the mounts of late went. Exit status 0 when a mount
-can work, or where the manifest turns the mounter off on purpose; 1 when not. Each volume is asked, all together
+can work, or where the mounter is turned off on purpose; 1 when not. Each volume is asked, all together
 for less than 3 s:
   alive      it answers
   dead       its FUSE daemon is gone
@@ -253,22 +270,26 @@ that does the same. Without a name: prepare and statd.
   mounter unit kubelet --install --rootfs /opt/kubelet -- kubelet --config /etc/kubernetes/kubelet.yaml
 `,
   manifest: `mounter manifest daemonset --image REFERENCE@sha256:HEX [OPTION…]
+mounter manifest daemonset --enabled false | --enabled true | --remove | --settings FILE
 mounter manifest cloud-init --executable URL (--image REFERENCE@sha256:HEX | --url URL --digest sha256:HEX) [OPTION…]
 
 daemonset prints what kubectl apply takes: a DaemonSet that installs the tools on each node, prepares it and
-keeps it so, from the image that npm run image makes. A node is ready when mounts on it would work.
+keeps it so, from the image that npm run image makes. A node is ready when mounts on it would work. The gate and
+the settings are ConfigMaps of their own, printed where they are named; without --image nothing else is, so that
+nothing else changes.
       --namespace NAME     kube-system if left out; another one is printed too
       --name NAME          of all its objects: containerized-mounter if left out
       --node-selector KEY=VALUE    may be repeated; nodes of Linux and of the architecture in any case
       --toleration KEY[=VALUE][:EFFECT]   may be repeated; every taint if left out
       --max-unavailable N|N%   how many nodes a new image goes to at a time: 10% if left out
-      --enabled false      the gate: the mounter is off on all nodes, the host's own tools are left
+      --enabled false      the gate: the mounter is off on all nodes, the host's own tools are left; true: on again
+      --remove             the gate: off, and what the DaemonSet did on each node is undone; then delete it
       --settings FILE      JSON to lay over the image's rootfs-manifest.json: enabled, enter, limits, policy,
-                           resolver, log. All else is refused: it would make root of who edits a ConfigMap
+                           resolver, log, and of filesystems which there are not: {"filesystems": {"nfs": null}}.
+                           All else is refused: it would make root of who edits a ConfigMap
       --helpers            place mount.nfs and the like too, for kubelets without the flag
-      --remove             undo on each node what the DaemonSet did; then delete it
       --home DIR           MOUNTER_HOME on the nodes
-      --interval SECONDS   between two rounds: 60 if left out
+      --interval SECONDS   between two rounds where nothing changes: 600 if left out
       --architecture ARCH  amd64 or arm64
       --kubernetes 1.N     the cluster's version, if it is below 1.30
       --selinux-type TYPE  where SELinux is enforced: a type that may do this, such as spc_t
@@ -282,21 +303,23 @@ the image, checks their digests, and prepares the node at each boot before kubel
       --helpers, --home DIR      as above
 
   mounter manifest daemonset --image registry.example/mounter-node-agent@sha256:HEX | kubectl apply -f -
+  mounter manifest daemonset --enabled false | kubectl apply -f -
   mounter manifest cloud-init --kubelet-flag --executable https://files.example/mounter \\
     --image registry.example/storage-tools@sha256:HEX
 `,
-  'node-agent': `mounter node-agent [--interval SECONDS] [--helpers] [--remove] [--once | --check]
+  'node-agent': `mounter node-agent [--interval SECONDS] [--helpers] [--once]
 
-What the container of mounter manifest daemonset runs: on its node, in the host's mount namespace, it
-installs the tools that its image holds, prepares the node, and looks again every 60 s; what is in order
-stays as it is. Settings are read from /etc/containerized-mounter/settings.json, whenever they change:
-enabled, enter, limits, policy, resolver and log, as rootfs-manifest.json has them, such as {"enabled": false}
-or {"limits": {"mountSeconds": 60}}. With any other the node stays as it is, and is not ready.
+What the container of mounter manifest daemonset runs: on its node, in the host's namespaces, it installs the tools
+that its image holds, prepares the node, and asks mounter doctor. It looks every 5 s whether the node is still so,
+which starts no program, and does all of it again where it is not, and every 600 s. What it says last is what the
+readiness probe says; it begins with what fails.
+The gate is /etc/containerized-mounter-gate/state: on, off, or removed; it comes before all else. Settings are read
+from /etc/containerized-mounter/settings.json: enabled, enter, limits, policy, resolver and log, as
+rootfs-manifest.json has them, such as {"limits": {"mountSeconds": 60}}, and {"filesystems": {"nfs": null}} for a type
+that no node offers. Where either is not valid, the node stays as it is, and is not ready.
 
       --helpers            place mount.nfs and the like too
-      --remove             take the helpers away and undo prepare; waits for mounted volumes
       --once               one round; its status
-      --check              the readiness probe: 0 when the last round went well and mounts would work
 
   mounter node-agent --once
 `,

@@ -1,9 +1,11 @@
 import { MounterError } from '../errors.ts';
 import { exitCode } from '../exit-codes.ts';
 import { helperDirectories, placeHelperLinks, removeHelperLinks } from '../helper-links.ts';
+import type { Host } from '../host/host.ts';
 import { helperNames } from '../mount/argv.ts';
 import type { Layout } from '../rootfs/layout.ts';
 import { withNodeLock } from '../rootfs/node-lock.ts';
+import { offFile } from '../rootfs/off.ts';
 import type { Flags } from './flags.ts';
 
 /** The flags of `mounter install` that are about mount(8)'s helpers. */
@@ -15,18 +17,29 @@ export function isAboutHelpers(argv: readonly string[]): boolean {
 }
 
 /** `mounter install --helpers`, `--remove-helpers` @returns what to say, a line each. */
-export async function installHelpers(flags: Flags, layout: Layout): Promise<string> {
+export async function installHelpers(flags: Flags, layout: Layout, host: Host): Promise<string> {
   const directory = flags.value('directory');
   if (flags.has('remove-helpers')) {
     const removed = await withNodeLock(async () => removeHelperLinks(helperNames, layout, directory));
     return removed.length === 0 ? 'no helper of ours is there; nothing to do\n' : `${removed.join('\n')}\n`;
   }
   if (!flags.has('helpers')) return '';
-  const { lines, placed } = await withNodeLock(async () => placeHelperLinks(helperNames, layout, directory));
+  const placing = await withNodeLock(async () => placeUnlessOff(layout, directory, host));
+  if (placing === undefined) return 'the mounter is turned off: no helper is placed before mounter enable\n';
+  const { lines, placed } = placing;
   const elsewhere =
     directory === undefined || helperDirectories.includes(directory) ? [] : [notLookedIn(directory)];
   const said = [...lines, ...(placed === 0 ? ['helpers in place already; nothing to do'] : elsewhere)];
   return `${said.join('\n')}\n`;
+}
+
+/** A helper of a mounter that is off makes mount(8) worse than it is without: `disable` waits for no lock. */
+function placeUnlessOff(layout: Layout, directory: string | undefined, host: Host) {
+  const isOff = () => offFile(host, layout) !== undefined;
+  const placing = isOff() ? undefined : placeHelperLinks(helperNames, layout, directory);
+  if (!isOff()) return placing;
+  removeHelperLinks(helperNames, layout, directory);
+  return undefined;
 }
 
 /** Before anything is done. @throws MounterError (usage) */

@@ -7,6 +7,7 @@ import { extractInto } from '../image/versions/into.ts';
 import { explicitManifest } from '../image/versions/manifest-choice.ts';
 import { type Layout, layoutOf } from '../rootfs/layout.ts';
 import { requireRoot } from '../rootfs/node.ts';
+import { offFile } from '../rootfs/off.ts';
 import type { CommandContext } from './context.ts';
 import { fetchProgress } from './fetch-progress.ts';
 import { type Flags, parseFlags } from './flags.ts';
@@ -23,7 +24,7 @@ export async function install(argv: readonly string[], context: CommandContext):
   requireRoot(context.host, 'installing');
   if (flags.value('into') === undefined) checkHelperFlags(flags);
   if (flags.operands.length > 0) await installSource(flags, context);
-  context.output.out(await installHelpers(flags, layoutFor(flags, context)));
+  context.output.out(await installHelpers(flags, layoutFor(flags, context), context.host));
   return exitCode.success;
 }
 
@@ -55,7 +56,12 @@ async function installRootfs(flags: Flags, fetch: FetchOptions, context: Command
     installed.done.length === 0
       ? `installed already: ${summary}`
       : `${installed.done.join('\n')}\ninstalled ${summary}`;
-  context.output.out(`${text}${next}\n`);
+  const file = offFile(context.host, layout);
+  const off =
+    file === undefined
+      ? ''
+      : `\nthe mounter is turned off on this node, by ${file}: mounter enable turns it on`;
+  context.output.out(`${text}${next}${off}\n`);
 }
 
 async function extract(flags: Flags, fetch: FetchOptions, { output, host }: CommandContext): Promise<void> {

@@ -1,36 +1,93 @@
 import { closeSync, openSync, readSync } from 'node:fs';
 import { exitCode } from '../exit-codes.ts';
-import { type DaemonSetRequest, daemonSetDocuments, type Toleration } from '../fleet/daemonset.ts';
-import { yamlText } from '../fleet/yaml.ts';
-import { parseSettings } from '../node-agent/settings.ts';
+import {
+  type DaemonSetRequest,
+  daemonSetDocuments,
+  gateDocument,
+  type ObjectNames,
+  settingsDocument,
+  type Toleration,
+} from '../fleet/daemonset.ts';
+import { type CommentedDocument, yamlText } from '../fleet/yaml.ts';
+import type { GateState } from '../node-agent/gate.ts';
+import { applySettings, parseSettings } from '../node-agent/settings.ts';
 import { longestText } from '../node-agent/strict-json.ts';
 import { defaultHome } from '../rootfs/layout.ts';
+import { shippedText } from '../rootfs/shipped-manifest.ts';
 import { type Flags, parseFlags } from './flags.ts';
 import { badFlag, fitting, pinnedReference, plainPath, requiredFlag } from './manifest-flags.ts';
 
-/** `mounter manifest daemonset` @returns YAML for kubectl apply. */
+/**
+ * `mounter manifest daemonset`: the DaemonSet, and of the ConfigMaps beside it those that are asked for: to apply one
+ * takes back whatever is not in it. Without an image only those.
+ * @returns YAML for kubectl apply.
+ */
 export async function daemonSetText(argv: readonly string[]): Promise<string> {
   const flags = parseFlags('manifest', argv, {
-    boolean: ['helpers', 'remove'],
-    string: [
-      'image',
-      'name',
-      'namespace',
-      'node-selector',
-      'toleration',
-      'max-unavailable',
-      'architecture',
-      'enabled',
-      'settings',
-      'home',
-      'interval',
-      'kubernetes',
-      'selinux-type',
-    ],
+    boolean: ['remove', ...ofDaemonSetAlone.boolean],
+    string: ['image', 'name', 'namespace', 'enabled', 'settings', ...ofDaemonSetAlone.string],
     operands: [0, 0],
   });
-  return yamlText(daemonSetDocuments(requestOf(flags)));
+  const configMaps = configMapsOf(flags);
+  if (flags.value('image') !== undefined || configMaps.length === 0)
+    return yamlText(daemonSetDocuments(requestOf(flags), configMaps));
+  refuseWithoutImage(flags);
+  return yamlText(configMaps);
 }
+
+function configMapsOf(flags: Flags): readonly CommentedDocument[] {
+  const names = namesOf(flags);
+  const file = flags.value('settings');
+  const state = gateStateOf(flags);
+  return [
+    ...(state === undefined ? [] : [gateDocument(names, state)]),
+    ...(file === undefined ? [] : [settingsDocument(names, settingsOf(file))]),
+  ];
+}
+
+function gateStateOf(flags: Flags): GateState | undefined {
+  const enabled = flags.value('enabled');
+  if (flags.has('remove')) {
+    if (enabled === undefined) return 'removed';
+    throw badFlag('remove', 'contradicts --enabled: removed is off, too', 'give one of the two');
+  }
+  if (enabled === undefined) return undefined;
+  return fitting('enabled', enabled, /^(true|false)$/, 'false') === 'true' ? 'on' : 'off';
+}
+
+/** What would be left out in silence. */
+function refuseWithoutImage(flags: Flags): void {
+  const { boolean, string } = ofDaemonSetAlone;
+  const given = boolean.find(flags.has) ?? string.find((name) => flags.values(name).length > 0);
+  if (given === undefined) return;
+  throw badFlag(
+    given,
+    'is of the DaemonSet, which is not printed without --image',
+    'add --image, or leave it out',
+  );
+}
+
+function namesOf(flags: Flags): ObjectNames {
+  return {
+    name: fitting('name', flags.value('name') ?? 'containerized-mounter', label, 'containerized-mounter'),
+    namespace: fitting('namespace', flags.value('namespace') ?? 'kube-system', label, 'kube-system'),
+  };
+}
+
+/** The flags that say nothing about a ConfigMap. */
+const ofDaemonSetAlone = {
+  boolean: ['helpers'],
+  string: [
+    'node-selector',
+    'toleration',
+    'max-unavailable',
+    'architecture',
+    'home',
+    'interval',
+    'kubernetes',
+    'selinux-type',
+  ],
+} as const;
 
 const label = /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/;
 
@@ -40,15 +97,12 @@ function requestOf(flags: Flags): DaemonSetRequest {
   const image = requiredFlag(flags, 'image', 'registry.example/mounter-node-agent@sha256:…');
   return {
     image: pinnedReference('image', image),
-    name: fitting('name', flags.value('name') ?? 'containerized-mounter', label, 'containerized-mounter'),
-    namespace: fitting('namespace', flags.value('namespace') ?? 'kube-system', label, 'kube-system'),
+    ...namesOf(flags),
     nodeSelector: Object.fromEntries(flags.values('node-selector').map(selectorOf)),
     tolerations: tolerationsOf(flags.values('toleration')),
     maxUnavailable: maxUnavailableOf(flags.value('max-unavailable') ?? '10%'),
     architecture: architectureOf(flags.value('architecture') ?? 'amd64'),
-    settings: settingsOf(flags),
     helpers: flags.has('helpers'),
-    remove: flags.has('remove'),
     home: plainPath('home', flags.value('home') ?? defaultHome),
     intervalSeconds:
       interval === undefined ? undefined : Number(fitting('interval', interval, /^[1-9]\d{0,4}$/, '60')),
@@ -99,18 +153,11 @@ function minorOf(word: string): number {
   return Number(fitting('kubernetes', word, /^1\.\d{1,2}$/, '1.29').slice(2));
 }
 
-/**
- * `--enabled false` is the gate; `--settings FILE` is all of them.
- * @throws MounterError (usage) for what a node would refuse, in the same words.
- */
-function settingsOf(flags: Flags): string {
-  const file = flags.value('settings');
-  const settings =
-    file === undefined ? {} : parseSettings(readSettingsFile(file), `--settings ${file}`, exitCode.usage);
-  const enabled = flags.value('enabled');
-  if (enabled === undefined) return JSON.stringify(settings, undefined, 2);
-  fitting('enabled', enabled, /^(true|false)$/, 'false');
-  return JSON.stringify({ ...settings, enabled: enabled === 'true' }, undefined, 2);
+/** @throws MounterError (usage) for what a node would refuse, in the same words: laid over the manifest that we ship. */
+function settingsOf(file: string): string {
+  const text = readSettingsFile(file);
+  applySettings(shippedText, text, `--settings ${file}`, exitCode.usage);
+  return JSON.stringify(parseSettings(text, `--settings ${file}`, exitCode.usage), undefined, 2);
 }
 
 /** No more of it than settings may have, and one byte: it may be /dev/zero. */
@@ -126,7 +173,7 @@ function readSettingsFile(file: string): string {
     throw badFlag(
       'settings',
       `${file}: ${(error as Error).message}`,
-      'name a file such as {"enabled": false}',
+      'name a file such as {"limits": {"mountSeconds": 60}}',
     );
   }
 }

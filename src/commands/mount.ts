@@ -8,6 +8,7 @@ import { toMountRequest } from '../mount/request.ts';
 import type { Call } from '../record/call.ts';
 import type { Layout } from '../rootfs/layout.ts';
 import type { NodeSettings } from '../rootfs/manifest.ts';
+import { whyOff } from '../rootfs/off.ts';
 import { currentSettings } from '../rootfs/settings.ts';
 import { calledByItself } from './called-by-itself.ts';
 import type { Output } from './output.ts';
@@ -29,8 +30,10 @@ export async function mount(
   if (process.env[callerMark] !== undefined) throw calledByItself(helperName ?? 'mount');
   // Before the arguments are read: where the mounter is off, they are the host's mount(8)'s to judge.
   const reading = currentSettings(host, layout);
-  if (await isTurnedOff(reading)) {
-    await (await import('./turned-off.ts')).mountByHost(helperName, layout, host);
+  const why = whyOff(host, layout, await orUndefined(reading));
+  if (why !== undefined) {
+    const replace = (program: string) => replaceProcess(program, ownArguments().slice(1));
+    await (await import('./turned-off.ts')).mountByHost(helperName, layout, host, why, replace);
   }
   const args = helperName === undefined ? parseMountArguments(argv) : parseHelperArguments(helperName, argv);
   call.about(args);
@@ -45,12 +48,8 @@ export async function mount(
 }
 
 /** On a node that nothing is installed on, a call that is not in order is told that first. */
-async function isTurnedOff(reading: Promise<NodeSettings>): Promise<boolean> {
-  try {
-    return !(await reading).enabled;
-  } catch {
-    return false;
-  }
+function orUndefined(reading: Promise<NodeSettings>): Promise<NodeSettings | undefined> {
+  return reading.catch(() => undefined);
 }
 
 /** The front takes this process's place, and gets what it would have come for. @throws MounterError (system) */

@@ -1,20 +1,22 @@
+import { readFileSync } from 'node:fs';
 import { setTimeout } from 'node:timers/promises';
 import { formatError, MounterError } from '../errors.ts';
 import { exitCode } from '../exit-codes.ts';
-import { type CallOnHost, onHost } from '../node-agent/on-host.ts';
-import { type Duties, lastOutcome, type Report, readSettings, runRound } from '../node-agent/round.ts';
+import { lookAtHost } from '../node-agent/look.ts';
+import { onHost } from '../node-agent/on-host.ts';
+import { forgetOutcome, type Outcome, writeOutcome } from '../node-agent/outcome.ts';
+import { toolsManifest } from '../node-agent/places.ts';
+import { type Report, type RoundContext, readWish, runRound, type Wish } from '../node-agent/round.ts';
+import { parseManifest } from '../rootfs/manifest.ts';
 import { requireRoot } from '../rootfs/node.ts';
 import type { CommandContext } from './context.ts';
 import { type Flags, parseFlags } from './flags.ts';
 import type { Output } from './output.ts';
 
-/** After a round that failed. */
-const retrySeconds = 10;
-/** A ConfigMap that changes is seen within this. */
-const settingsSeconds = 2;
-
-/** The command that says on the host whether mounts would work. */
-const readiness = ['doctor'];
+/** From a round that failed to the next: doubled each time. */
+const [firstRetrySeconds, lastRetrySeconds] = [5, 60];
+/** The gate and the settings are read, and the node is looked at. */
+const [wishMs, lookMs] = [2000, 5000];
 
 /** `mounter node-agent`: what the DaemonSet's container runs. Ends at SIGTERM at once. */
 export async function nodeAgent(
@@ -22,62 +24,109 @@ export async function nodeAgent(
   { layout, host, output }: CommandContext,
 ): Promise<number> {
   const flags = parseFlags('node-agent', argv, {
-    boolean: ['once', 'check', 'helpers', 'remove'],
+    boolean: ['once', 'helpers'],
     string: ['interval'],
     operands: [0, 0],
   });
   requireRoot(host, 'setting a node up');
-  const seconds = intervalSeconds(flags);
-  const duties = { helpers: flags.has('helpers'), remove: flags.has('remove') };
-  const call = onHost(layout.home);
-  if (flags.has('check')) return await check(call, output);
-  const report = reporter(output);
-  if (flags.has('once'))
-    return (await runRound(duties, call, report)) === undefined ? exitCode.system : exitCode.success;
-  await keep(duties, seconds, call, report, output);
+  const intervalMs = intervalSeconds(flags) * 1000;
+  const context: RoundContext = {
+    layout,
+    helpers: flags.has('helpers'),
+    call: onHost(layout.home),
+    report: reporter(output),
+  };
+  const end = new AbortController();
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => end.abort());
+  if (flags.has('once')) {
+    const { isReady, text } = await runRound(readWish(), context, end.signal);
+    if (!isReady) output.err(`not ready: ${text}\n`);
+    return isReady ? exitCode.success : exitCode.system;
+  }
+  await keep(context, intervalMs, output, end.signal);
   return exitCode.success;
 }
 
+/**
+ * Rounds for ever: one when it starts, when another thing is wished, when the node is not as the last round left it,
+ * after a round that failed, and every `intervalMs`. A round that has changed something is followed by another, which
+ * finds nothing to do: what somebody else changes meanwhile is not taken for its work.
+ */
 async function keep(
-  duties: Duties,
-  seconds: number,
-  call: CallOnHost,
-  report: Report,
+  context: RoundContext,
+  intervalMs: number,
   output: Output,
+  end: AbortSignal,
 ): Promise<void> {
-  const end = new AbortController();
-  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => end.abort());
-  let said = '';
-  while (!end.signal.aborted) {
-    const settings = readSettings();
-    let isDone = false;
-    try {
-      isDone = (await runRound(duties, call, report, end.signal)) !== undefined;
-      said = '';
-    } catch (error) {
-      if (!(error instanceof MounterError)) throw error;
-      if (said !== error.message) output.err(formatError(error));
-      said = error.message;
+  forgetOutcome();
+  const say = sayer(output);
+  const manifest = parseManifest(readFileSync(toolsManifest, 'utf8'), toolsManifest);
+  const look = () => lookAtHost(context.layout, manifest);
+  let retryMs = firstRetrySeconds * 1000;
+  let last: Wish | undefined;
+  for (let wish = readWish(); !end.aborted; wish = readWish()) {
+    if (last !== undefined && !isSame(last, wish)) {
+      writeOutcome({
+        isReady: false,
+        text: 'the gate or the settings are others now, which is not done yet',
+      });
+      retryMs = firstRetrySeconds * 1000;
     }
-    await pause(isDone ? seconds : Math.min(seconds, retrySeconds), settings, end.signal);
+    last = wish;
+    const before = look();
+    const outcome = await runWatched(wish, context, end);
+    if (end.aborted) return;
+    // What was wished before is no matter any more, whatever came of it.
+    if (!isSame(wish, readWish())) continue;
+    say(outcome);
+    writeOutcome(outcome);
+    const until = performance.now() + (outcome.isReady ? intervalMs : Math.min(intervalMs, retryMs));
+    retryMs = outcome.isReady ? firstRetrySeconds * 1000 : Math.min(2 * retryMs, lastRetrySeconds * 1000);
+    await pause(until, wish, end, () => {
+      writeOutcome(outcome);
+      return !outcome.isReady || look() === before;
+    });
   }
 }
 
-/** Until `seconds` have passed, the settings are others, or it is time to end. */
-async function pause(seconds: number, settings: string, end: AbortSignal): Promise<void> {
-  const until = performance.now() + seconds * 1000;
-  while (!end.aborted && performance.now() < until && readSettings() === settings) {
+/** Ended when another thing is wished, whatever it waits for. */
+async function runWatched(wish: Wish, context: RoundContext, end: AbortSignal): Promise<Outcome> {
+  const other = new AbortController();
+  const watch = setInterval(() => {
+    if (!isSame(wish, readWish())) other.abort();
+  }, wishMs);
+  try {
+    return await runRound(wish, context, AbortSignal.any([end, other.signal]));
+  } catch (error) {
+    if (!(error instanceof MounterError)) throw error;
+    return { isReady: false, text: formatError(error).slice('mounter: '.length) };
+  } finally {
+    clearInterval(watch);
+  }
+}
+
+function isSame(one: Wish, other: Wish): boolean {
+  return one.gate === other.gate && one.settings === other.settings;
+}
+
+/** Until it is time, something else is wished, it is to end, or `isAsLeft` finds the node changed. */
+async function pause(until: number, wish: Wish, end: AbortSignal, isAsLeft: () => boolean): Promise<void> {
+  let nextLook = performance.now() + lookMs;
+  for (;;) {
     const left = until - performance.now();
-    await setTimeout(Math.max(0, Math.min(left, settingsSeconds * 1000)), undefined, { signal: end }).catch(
-      () => {},
-    );
+    if (left <= 0 || end.aborted || !isSame(wish, readWish())) return;
+    if (performance.now() >= nextLook) {
+      if (!isAsLeft()) return;
+      nextLook = performance.now() + lookMs;
+    }
+    await setTimeout(Math.min(left, wishMs), undefined, { signal: end }).catch(() => {});
   }
 }
 
 /** The same words of the same step are said once, not in every round. */
 function reporter(output: Output): Report {
   const before = new Map<string, string>();
-  return ({ name }, { status, stdout, stderr }) => {
+  return (name, { status, stdout, stderr }) => {
     const text = `${status} ${stdout}${stderr}`;
     if (before.get(name) !== text) {
       if (status === 0) output.out(stdout.replace(/^(?=.)/gm, `${name}: `));
@@ -87,25 +136,22 @@ function reporter(output: Output): Report {
   };
 }
 
-/** The readiness probe. @returns 0 when the node is what it is meant to be. */
-async function check(call: CallOnHost, output: Output): Promise<number> {
-  const outcome = lastOutcome();
-  if (outcome === undefined) {
-    output.err('not ready: the last round failed, or none has ended yet; see the log of this container\n');
-    return exitCode.usage;
-  }
-  if (outcome !== 'prepared') return exitCode.success;
-  const { status, stdout, stderr } = await call(readiness);
-  if (status !== 0) output.err(`not ready: mounter ${readiness.join(' ')} on the host:\n${stdout}${stderr}`);
-  return status === 0 ? exitCode.success : exitCode.usage;
+/** For whoever waits for all nodes: what each has come to, once. */
+function sayer(output: Output): (outcome: Outcome) => void {
+  let said = '';
+  return ({ isReady, text }) => {
+    const words = isReady ? `ready: ${text}\n` : `not ready: ${text.trimEnd()}\n`;
+    if (words !== said) output[isReady ? 'out' : 'err'](words);
+    said = words;
+  };
 }
 
 function intervalSeconds(flags: Flags): number {
-  const word = flags.value('interval') ?? '60';
+  const word = flags.value('interval') ?? '600';
   if (/^[1-9]\d{0,4}$/.test(word)) return Number(word);
   throw new MounterError(`${word} is no number of seconds from 1 to 99999`, {
     subject: '--interval',
     status: exitCode.usage,
-    hint: 'such as --interval 60',
+    hint: 'such as --interval 600',
   });
 }

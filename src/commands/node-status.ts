@@ -9,6 +9,7 @@ import type { Layout } from '../rootfs/layout.ts';
 import { type LockServicesState, observeLockServices } from '../rootfs/lock-services-state.ts';
 import type { Manifest, ManifestMount } from '../rootfs/manifest.ts';
 import { observeRootfs, type SeenState, statesOf } from '../rootfs/mount-states.ts';
+import { whyOff } from '../rootfs/off.ts';
 import { isPrepared, isWanted, type PrepareContext } from '../rootfs/prepare.ts';
 import { versionDirectories } from '../rootfs/version-directories.ts';
 import { type Volume, volumesOf } from '../rootfs/volumes.ts';
@@ -25,8 +26,9 @@ export interface NodeStatus {
   /** What it was installed from; null where that is not known. */
   readonly reference: string | null;
   readonly versions: readonly string[];
-  /** False where the manifest turns the mounter off. */
   readonly isEnabled: boolean;
+  /** What turns the mounter off on this node, in words; null where it is on. */
+  readonly offBy: string | null;
   readonly isPrepared: boolean;
   /** How mounts are made now, and from the next `prepare` on; null where that is not known. */
   readonly enter: { readonly inUse: 'attach' | 'chroot' | null; readonly wanted: 'attach' | 'chroot' } | null;
@@ -52,6 +54,7 @@ export async function observeNode(
   manifest: Manifest | undefined,
 ): Promise<NodeStatus> {
   const digest = currentDigest(layout);
+  const offBy = whyOff(host, layout, manifest);
   const root = digest !== undefined && existsSync(layout.rootfs) ? realpathSync(layout.rootfs) : undefined;
   const entries = readMountinfo(host);
   const isInstalled = root !== undefined && manifest !== undefined;
@@ -64,7 +67,8 @@ export async function observeNode(
     digest: digest ?? null,
     reference: (digest === undefined ? undefined : readRecord(layout, digest)?.reference) ?? null,
     versions: installedDigests(layout),
-    isEnabled: manifest?.enabled ?? true,
+    isEnabled: offBy === undefined,
+    offBy: offBy ?? null,
     isPrepared: isReady,
     enter: manifest === undefined ? null : { inUse: way ?? null, wanted: wantedWay(manifest, host) },
     mounts: asUsed === undefined || root === undefined ? [] : await observeMounts(root, asUsed),

@@ -3,23 +3,27 @@ import { exitCode } from '../exit-codes.ts';
 import { requireRootfs } from '../rootfs/enter.ts';
 import { nothingDone, readManifest, requireRoot } from '../rootfs/node.ts';
 import { withNodeLock } from '../rootfs/node-lock.ts';
+import { offFile, whyOff } from '../rootfs/off.ts';
 import { prepareVersionInUse } from '../rootfs/version-in-use.ts';
 import type { CommandContext } from './context.ts';
 import { parseFlags } from './flags.ts';
 
 /** `mounter prepare` */
-export async function prepare(
-  argv: readonly string[],
-  { layout, host, output }: CommandContext,
-): Promise<number> {
+export async function prepare(argv: readonly string[], context: CommandContext): Promise<number> {
+  const { layout, host, output } = context;
   parseFlags('prepare', argv, { boolean: [], string: [], operands: [0, 0] });
   requireRoot(host, 'preparing the node');
+  // A switched-off node may have no manifest that can be read.
+  const why = offFile(host, layout) ?? whyOff(host, layout, await readManifest(host, layout));
+  if (why === undefined) return await prepareNode(context);
+  // No failure: units and DaemonSets that prepare every node leave this one alone.
+  output.out(`${nothingDone(why)}\n`);
+  return exitCode.success;
+}
+
+/** @throws MounterError that names what cannot be made ready. */
+export async function prepareNode({ layout, host, output }: CommandContext): Promise<number> {
   const manifest = await readManifest(host, layout);
-  if (!manifest.enabled) {
-    // No failure: units and DaemonSets that prepare every node leave this one alone.
-    output.out(`${nothingDone(layout)}\n`);
-    return exitCode.success;
-  }
   requireRootfs(host, layout);
   const done = await withNodeLock(async () => {
     const root = realpathSync(layout.rootfs);

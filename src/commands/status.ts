@@ -9,8 +9,6 @@ import { describeHistory, readHistory } from './mount-history.ts';
 import { type NodeStatus, observeNode, type SeenVolume, seenStates } from './node-status.ts';
 import { table } from './tables.ts';
 
-const turnedOff = 'no: "enabled": false in the manifest; mounter mount is the host\'s own mount(8)';
-
 /** `mounter status` @returns 1 when a mount could not work: nothing installed, or not prepared; not where it is turned off. */
 export async function status(argv: readonly string[], context: CommandContext): Promise<number> {
   const { layout, host, output } = context;
@@ -25,7 +23,7 @@ export async function status(argv: readonly string[], context: CommandContext): 
   const history = await readHistory(manifest?.log ?? defaultPlace);
   if (flags.has('json')) output.out(`${JSON.stringify({ ...node, history }, undefined, 2)}\n`);
   else output.out(`${forPeople(node)}\n${describeHistory(history)}`);
-  return node.isPrepared || !node.isEnabled ? exitCode.success : exitCode.usage;
+  return node.isPrepared || node.offBy !== null ? exitCode.success : exitCode.usage;
 }
 
 function onlyMetrics(file: string): MounterError {
@@ -38,7 +36,9 @@ function onlyMetrics(file: string): MounterError {
 
 function forPeople(node: NodeStatus): string {
   const facts = table([
-    ...(node.isEnabled ? [] : [['enabled', turnedOff]]),
+    ...(node.offBy === null
+      ? []
+      : [['enabled', `no: ${node.offBy}; mounter mount is the host's own mount(8)`]]),
     ['home', node.home],
     ['executable', node.executable ?? 'missing: run mounter install SOURCE'],
     ['rootfs', node.digest ?? 'none: run mounter install SOURCE'],

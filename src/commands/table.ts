@@ -10,6 +10,8 @@ type Command = (argv: readonly string[], context: CommandContext) => Promise<num
 const commands: Readonly<Record<string, () => Promise<Command>>> = {
   install: async () => (await import('./install.ts')).install,
   prepare: async () => (await import('./prepare.ts')).prepare,
+  enable: async () => (await import('./disable.ts')).enable,
+  disable: async () => (await import('./disable.ts')).disable,
   teardown: async () => (await import('./teardown.ts')).teardownCommand,
   status: async () => (await import('./status.ts')).status,
   doctor: async () => (await import('./doctor.ts')).doctor,
@@ -35,7 +37,16 @@ const otherWays: ReadonlyMap<string, string> = new Map([
 ]);
 
 /** Those whose every call is for the record; `exec` runs a program that may change anything. */
-const changing: readonly string[] = ['install', 'prepare', 'teardown', 'rollback', 'prune', 'exec'];
+const changing: readonly string[] = [
+  'install',
+  'prepare',
+  'enable',
+  'disable',
+  'teardown',
+  'rollback',
+  'prune',
+  'exec',
+];
 
 /** Whether a call of this command is for the record even when nothing failed. */
 export function changesNode([word, ...rest]: readonly string[]): boolean {

@@ -1,11 +1,27 @@
 import { existsSync } from 'node:fs';
+import { formatError, MounterError } from '../errors.ts';
 import { exitCode } from '../exit-codes.ts';
+import type { Host } from '../host/host.ts';
+import type { Layout } from '../rootfs/layout.ts';
+import type { Manifest } from '../rootfs/manifest.ts';
 import { removeAbandonedPins } from '../rootfs/namespace/pins.ts';
 import { readManifest, requireRoot } from '../rootfs/node.ts';
 import { withNodeLock } from '../rootfs/node-lock.ts';
 import { teardown } from '../rootfs/teardown.ts';
 import type { CommandContext } from './context.ts';
 import { parseFlags } from './flags.ts';
+import type { Output } from './output.ts';
+
+/** What was prepared is to be undone on a node whose manifest is broken or gone, too. */
+async function manifestOrOurs(host: Host, layout: Layout, output: Output): Promise<Manifest> {
+  try {
+    return await readManifest(host, layout);
+  } catch (error) {
+    if (!(error instanceof MounterError)) throw error;
+    output.err(formatError(error));
+    return (await import('../rootfs/shipped-manifest.ts')).shippedManifest();
+  }
+}
 
 /** `mounter teardown` */
 export async function teardownCommand(
@@ -19,7 +35,7 @@ export async function teardownCommand(
     output.out(done.length === 0 ? 'nothing is installed; nothing to do\n' : `${done.join('\n')}\n`);
     return exitCode.success;
   }
-  const manifest = await readManifest(host, layout);
+  const manifest = await manifestOrOurs(host, layout, output);
   const unmountVolumes = flags.has('unmount-volumes');
   const done = await withNodeLock(() => teardown({ host, layout, manifest, unmountVolumes }));
   output.out(done.length === 0 ? 'not prepared; nothing to do\n' : `${done.join('\n')}\n`);

@@ -65,11 +65,11 @@ export async function examine(host: Host, layout: Layout, ask: Ask): Promise<rea
   const way = wayInUse(found.root, found.manifest, entries, host);
   const context = contextOf(host, layout, ask, found, entries, way);
   const groups = Object.entries(checks).flatMap(([name, check]) => {
-    if (!found.manifest.enabled && !whereOff.includes(name)) return [];
+    if (found.offBy !== undefined && !whereOff.includes(name)) return [];
     if (way === undefined && ofPreparation.includes(name)) return [];
     return [withinLimit(name, check, context)];
   });
-  const preparation = found.manifest.enabled ? judgePreparation(found, way, host) : [];
+  const preparation = found.offBy === undefined ? judgePreparation(found, way, host) : [];
   return [...findings, ...preparation, ...(await Promise.all(groups)).flat()];
 }
 

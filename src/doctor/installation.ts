@@ -7,6 +7,7 @@ import { isClosed } from '../rootfs/close-versions.ts';
 import type { Layout } from '../rootfs/layout.ts';
 import type { Manifest } from '../rootfs/manifest.ts';
 import { readManifest } from '../rootfs/node.ts';
+import { offFile, whyOff } from '../rootfs/off.ts';
 import { type Finding, failing, ok, warning } from './finding.ts';
 
 const install = 'run mounter install SOURCE';
@@ -21,6 +22,8 @@ export interface Installation {
 export interface Found {
   readonly manifest: Manifest;
   readonly root: string;
+  /** What turns the mounter off on this node, in words; undefined where it is on. */
+  readonly offBy: string | undefined;
 }
 
 /** Who asks, and whether something is installed to ask about. */
@@ -29,17 +32,20 @@ export async function examineInstallation(host: Host, layout: Layout): Promise<I
     return only(
       failing('root', 'mounter doctor', 'only root can look at all of it, and mount', 'run it as root'),
     );
+  const file = offFile(host, layout);
   let manifest: Manifest;
   try {
     manifest = await readManifest(host, layout);
   } catch (error) {
     if (!(error instanceof MounterError)) throw error;
     const { subject = layout.manifest, message, hint = install } = error;
+    if (file !== undefined) return { findings: judgeOff(layout, file), found: undefined };
     return only(failing('manifest', subject, message, hint));
   }
   const isInstalled = host.stat(layout.rootfs)?.kind === 'directory';
-  const found = isInstalled ? { manifest, root: realpathSync(layout.rootfs) } : undefined;
-  if (!manifest.enabled) return { findings: judgeOff(layout), found };
+  const offBy = whyOff(host, layout, manifest);
+  const found = isInstalled ? { manifest, root: realpathSync(layout.rootfs), offBy } : undefined;
+  if (offBy !== undefined) return { findings: judgeOff(layout, offBy), found };
   if (found === undefined) return only(failing('rootfs', layout.rootfs, 'no rootfs is installed', install));
   const valid = ok('manifest', layout.manifest, 'is valid');
   return { findings: [valid, ...judgeExecutables(layout), ...judgeVersions(layout)], found };
@@ -50,12 +56,12 @@ function only(finding: Finding): Installation {
 }
 
 /** A helper that is ours fails where we are off, and mount(8) finds it first. */
-function judgeOff(layout: Layout): readonly Finding[] {
+function judgeOff(layout: Layout, offBy: string): readonly Finding[] {
   const off = warning(
     'off',
-    layout.manifest,
-    `the mounter is turned off ("enabled": false): a mount is the host's own mount(8)`,
-    'where that is not meant, set enabled to true, then run mounter prepare',
+    'mounter',
+    `turned off by ${offBy}: a mount is the host's own mount(8)`,
+    'where that is not meant, run mounter enable',
   );
   const helpers = helperNames.flatMap((name) => {
     const state = helperState(name, layout, helperDirectories);

@@ -1,23 +1,31 @@
-import { agentExecutable, scratchDirectory, settingsDirectory } from '../node-agent/places.ts';
+import type { GateState } from '../node-agent/gate.ts';
+import {
+  agentExecutable,
+  gateDirectory,
+  probeCommand,
+  scratchDirectory,
+  settingsDirectory,
+} from '../node-agent/places.ts';
 import { defaultHome } from '../rootfs/layout.ts';
 import { capabilities, comments, containerComments } from './privileges.ts';
 import type { CommentedDocument } from './yaml.ts';
 
-export interface DaemonSetRequest {
-  /** `REFERENCE@sha256:…` of the node agent's image. */
-  readonly image: string;
+/** Which of a cluster's objects they are. */
+export interface ObjectNames {
   readonly name: string;
   readonly namespace: string;
+}
+
+export interface DaemonSetRequest extends ObjectNames {
+  /** `REFERENCE@sha256:…` of the node agent's image. */
+  readonly image: string;
   readonly nodeSelector: Readonly<Record<string, string>>;
   /** Undefined for all taints. */
   readonly tolerations: readonly Toleration[] | undefined;
   /** A number, or a percentage as `10%`. */
   readonly maxUnavailable: number | string;
   readonly architecture: 'amd64' | 'arm64';
-  /** The sections laid over the image's rootfs-manifest.json, as JSON. */
-  readonly settings: string;
   readonly helpers: boolean;
-  readonly remove: boolean;
   readonly home: string;
   readonly intervalSeconds: number | undefined;
   /** Minor version of Kubernetes 1.x. */
@@ -33,16 +41,44 @@ export interface Toleration {
   readonly effect?: string;
 }
 
-/** What kubectl apply takes: namespace (unless it is kube-system), service account, settings, DaemonSet. */
-export function daemonSetDocuments(request: DaemonSetRequest): readonly CommentedDocument[] {
+/**
+ * The settings of all nodes. `kubectl apply` replaces a ConfigMap: whatever is not in it is set no more.
+ * @param settings sections to lay over the image's rootfs-manifest.json, as JSON.
+ */
+export function settingsDocument({ name, namespace }: ObjectNames, settings: string): CommentedDocument {
+  const data = { 'settings.json': `${settings.trim()}\n` };
+  return configMap({ name, namespace }, name, data, comments.settings);
+}
+
+/** The gate: apart from all else, so that to turn it changes nothing else. */
+export function gateDocument({ name, namespace }: ObjectNames, state: GateState): CommentedDocument {
+  return configMap({ name: gateName(name), namespace }, name, { state }, comments.gate);
+}
+
+function gateName(name: string): string {
+  return `${name}-gate`;
+}
+
+function configMap(
+  names: ObjectNames,
+  app: string,
+  data: Readonly<Record<string, string>>,
+  comment: string,
+): CommentedDocument {
+  const metadata = { ...names, labels: labelsOf(app) };
+  return { content: { apiVersion: 'v1', kind: 'ConfigMap', metadata, data }, comments: { data: comment } };
+}
+
+/**
+ * What kubectl apply takes: namespace (unless it is kube-system), service account, DaemonSet.
+ * @param configMaps come before it: a node that is to be off is never on.
+ */
+export function daemonSetDocuments(
+  request: DaemonSetRequest,
+  configMaps: readonly CommentedDocument[],
+): readonly CommentedDocument[] {
   const { name, namespace } = request;
-  const metadata = { name, namespace, labels: labelsOf(request) };
-  const configMap = {
-    apiVersion: 'v1',
-    kind: 'ConfigMap',
-    metadata,
-    data: { 'settings.json': `${request.settings.trim()}\n` },
-  };
+  const metadata = { name, namespace, labels: labelsOf(name) };
   const serviceAccount = {
     apiVersion: 'v1',
     kind: 'ServiceAccount',
@@ -53,7 +89,7 @@ export function daemonSetDocuments(request: DaemonSetRequest): readonly Commente
   return [
     ...(namespace === 'kube-system' ? [] : [namespaceDocument(namespace)]),
     { content: serviceAccount, comments: { automountServiceAccountToken: comments.noToken } },
-    { content: configMap, comments: { data: comments.settings } },
+    ...configMaps,
     {
       content: { apiVersion: 'apps/v1', kind: 'DaemonSet', metadata, spec },
       comments: containerComments(request),
@@ -61,7 +97,7 @@ export function daemonSetDocuments(request: DaemonSetRequest): readonly Commente
   ];
 }
 
-function labelsOf({ name }: DaemonSetRequest): Readonly<Record<string, string>> {
+function labelsOf(name: string): Readonly<Record<string, string>> {
   return { 'app.kubernetes.io/name': name, 'app.kubernetes.io/component': 'node-agent' };
 }
 
@@ -84,7 +120,7 @@ function daemonSetSpec(request: DaemonSetRequest) {
       rollingUpdate: { maxUnavailable: request.maxUnavailable },
     },
     template: {
-      metadata: { labels: labelsOf(request), ...appArmorAnnotation(request) },
+      metadata: { labels: labelsOf(request.name), ...appArmorAnnotation(request) },
       spec: podSpec(request),
     },
   };
@@ -103,7 +139,8 @@ function podSpec(request: DaemonSetRequest) {
     hostPID: true,
     containers: [container(request)],
     volumes: [
-      { name: 'settings', configMap: { name } },
+      { name: 'gate', configMap: { name: gateName(name), optional: true } },
+      { name: 'settings', configMap: { name, optional: true } },
       { name: 'scratch', emptyDir: { medium: 'Memory', sizeLimit: '1Mi' } },
     ],
   };
@@ -117,10 +154,10 @@ function container(request: DaemonSetRequest) {
     command: [agentExecutable, 'node-agent', ...agentFlags(request)],
     ...(request.home === defaultHome ? {} : { env: [{ name: 'MOUNTER_HOME', value: request.home }] }),
     readinessProbe: {
-      exec: { command: [agentExecutable, 'node-agent', '--check'] },
+      exec: { command: probeCommand },
       initialDelaySeconds: 3,
-      periodSeconds: 20,
-      timeoutSeconds: 30,
+      periodSeconds: 10,
+      timeoutSeconds: 5,
       failureThreshold: 2,
     },
     resources: {
@@ -129,16 +166,16 @@ function container(request: DaemonSetRequest) {
     },
     securityContext: securityContext(request),
     volumeMounts: [
+      { name: 'gate', mountPath: gateDirectory, readOnly: true },
       { name: 'settings', mountPath: settingsDirectory, readOnly: true },
       { name: 'scratch', mountPath: scratchDirectory },
     ],
   };
 }
 
-function agentFlags({ helpers, remove, intervalSeconds }: DaemonSetRequest): readonly string[] {
+function agentFlags({ helpers, intervalSeconds }: DaemonSetRequest): readonly string[] {
   return [
     ...(helpers ? ['--helpers'] : []),
-    ...(remove ? ['--remove'] : []),
     ...(intervalSeconds === undefined ? [] : ['--interval', String(intervalSeconds)]),
   ];
 }

@@ -17,10 +17,10 @@ export const comments = {
   noToken: 'The agent never talks to the API server.',
   namespace: "Of the Pod Security levels only this one lets a Pod use the host's process ids.",
   settings: `The settings of every node, laid over the image's own: enabled, enter, limits, policy, resolver, log.
-Nothing that chooses a program, a mount or a path is taken from here. The gate:
-  {"enabled": false}
-turns the mounter off on all nodes, within about a minute, and leaves the host's own tools. Nothing is
-restarted; volumes that are mounted stay.`,
+Nothing that chooses a program, a mount or a path is taken from here.`,
+  gate: `The gate of all nodes; it is obeyed within about a minute, before all else, and whatever fails on a node.
+on: mounts work. off: the host's own tools are left; volumes that are mounted stay. removed: off, and what was
+prepared is undone, once no volume is mounted. Without this object it is on.`,
 } as const;
 
 const capabilityReasons = `SYS_ADMIN: to enter the host's mount and network namespace, and for the mounts that prepare makes there.

@@ -12,7 +12,7 @@ export function yamlText(documents: readonly CommentedDocument[]): string {
 }
 
 function documentText({ content, comments }: CommentedDocument): string {
-  const document = new Document(content, { aliasDuplicateObjects: false });
+  const document = new Document(content, { aliasDuplicateObjects: false, compat: 'yaml-1.1' });
   for (const [path, comment] of Object.entries(comments)) {
     const keys = path.split('.');
     const key = keys.pop() ?? '';

@@ -5,6 +5,7 @@ import { calledByItself } from '../commands/called-by-itself.ts';
 import { carryOut } from '../commands/carry-out.ts';
 import type { Output } from '../commands/output.ts';
 import { formatError, MounterError } from '../errors.ts';
+import { exitCode } from '../exit-codes.ts';
 import { callerMark } from '../host/child-environment.ts';
 import { asMounterError } from '../host/system-error.ts';
 import {
@@ -21,6 +22,7 @@ import { levelOf, recordLine } from '../record/line.ts';
 import type { Layout } from '../rootfs/layout.ts';
 import type { NodeSettings } from '../rootfs/manifest.ts';
 import { findLayout, requireRoot } from '../rootfs/node.ts';
+import { whyOff } from '../rootfs/off.ts';
 import { storedSettings } from '../rootfs/settings.ts';
 import { wayOutOfKubeletRoot } from '../rootfs/way-out.ts';
 import { findFullAt, fullExecutable, ownExecutable } from './full.ts';
@@ -44,7 +46,13 @@ async function main(): Promise<number> {
   try {
     if (system.variable(callerMark) !== undefined) throw calledByItself(helperName ?? command);
     const { layout, settings } = findNode();
-    if (settings === undefined || !settings.enabled) return await handOver(command, argv, helperName);
+    const why = whyOff(frontHost, layout, settings);
+    if (why !== undefined) {
+      // Not by the full executable: it may be broken, which is no matter for the host's mount(8).
+      const { mountByHost } = await import('../commands/turned-off.ts');
+      return await mountByHost(helperName, layout, frontHost, why, replaceByHost);
+    }
+    if (settings === undefined) return await handOver(command, argv, helperName);
     call.place = settings.log;
     const args =
       helperName === undefined ? parseMountArguments(argv) : parseHelperArguments(helperName, argv);
@@ -118,6 +126,15 @@ async function fail(error: MounterError, argv: readonly string[], call: Call): P
   return error.status;
 }
 
+async function replaceByHost(program: string): Promise<never> {
+  const [code] = system.errorNames(-system.replace(program, 1));
+  throw new MounterError(`could not be started: ${code}`, {
+    subject: program,
+    status: exitCode.helperNotExecutable,
+    hint: `see whether ${program} runs by itself`,
+  });
+}
+
 /** @returns only where it can't be started: the exit status. */
 async function handOver(
   command: string,
@@ -125,7 +142,7 @@ async function handOver(
   helperName: HelperName | undefined,
 ): Promise<number> {
   const full = fullExecutable();
-  const [, reason] = system.errorNames(-system.replace(full));
+  const [, reason] = system.errorNames(-system.replace(full, 0));
   const { withoutFull } = await import('./alone.ts');
   const error = withoutFull(command, argv, helperName, full, reason);
   standardOutput.err(formatError(error));

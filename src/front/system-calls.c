@@ -421,12 +421,12 @@ static JSValue process_exit(JSContext *context, JSValueConst this, int argc, JSV
   _exit(integer(context, argv[0]));
 }
 
-/* The program takes this process's place, with its argv and environment byte for byte. */
+/* The program takes this process's place, with its argv, but for the first so many, and environment byte for byte. */
 static JSValue process_replace(JSContext *context, JSValueConst this, int argc, JSValueConst *argv) {
   (void)this, (void)argc;
   const char *path = text(context, argv[0]);
   if (path == NULL) return no_text(context);
-  JSValue result = outcome(context, execv(path, own_argv));
+  JSValue result = outcome(context, execv(path, own_argv + integer(context, argv[1])));
   JS_FreeCString(context, path);
   return result;
 }
@@ -868,7 +868,7 @@ static const JSCFunctionListEntry exports[] = {
     JS_CFUNC_DEF("getpid", 0, process_id),
     JS_CFUNC_DEF("geteuid", 0, process_user),
     JS_CFUNC_DEF("exit", 1, process_exit),
-    JS_CFUNC_DEF("replace", 1, process_replace),
+    JS_CFUNC_DEF("replace", 2, process_replace),
     JS_CFUNC_DEF("kill", 2, process_kill),
     JS_CFUNC_DEF("spawn", 5, process_spawn),
     JS_CFUNC_DEF("spawnGuarded", 7, process_spawn_guarded),

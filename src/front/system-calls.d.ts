@@ -52,8 +52,8 @@ declare module 'system-calls' {
   function geteuid(): number;
   /** _exit(2) */
   function exit(status: number): never;
-  /** execv(3) with this process's own argv and environment, byte for byte. @returns only when it fails. */
-  function replace(path: string): number;
+  /** execv(3) with this process's own argv, without the first `skipped` of it, and environment, byte for byte. @returns only when it fails. */
+  function replace(path: string, skipped: number): number;
   function kill(pid: number, signal: number): number;
   /**
    * @param root for chroot(2), '' for none.

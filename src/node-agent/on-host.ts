@@ -1,3 +1,4 @@
+import { setTimeout } from 'node:timers/promises';
 import { execa } from 'execa';
 import { programDirectories } from '../host/child-environment.ts';
 import { findProgram } from '../host/programs.ts';
@@ -10,39 +11,60 @@ export interface Called {
   readonly stderr: string;
 }
 
-/** Runs this container's own executable on the host. */
-export type CallOnHost = (argv: readonly string[], signal?: AbortSignal) => Promise<Called>;
+/** Runs this container's own executable on the host. @returns soon after `signal` has come. */
+export type CallOnHost = (argv: readonly string[], signal: AbortSignal) => Promise<Called>;
 
 /** What the host sees of this container's file: the Pod has the host's process ids (`hostPID`). */
 export function seenFromHost(path: string): string {
   return `/proc/${process.pid}/root${path}`;
 }
 
+/** What this container sees of the host's file. */
+export const hostRoot = '/proc/1/root';
+
+/** From SIGTERM to SIGKILL; and from there on, for one that waits in the kernel and cannot be ended. */
+const [terminateMs, unkillableMs] = [5000, 1000];
+
 /**
- * nsenter(1) into the host's mount and network namespace runs our own executable there, from this container's
- * files: nothing is copied first, an older one on the node is not asked, and a host directory that is
- * mounted noexec does not matter. Needs CAP_SYS_ADMIN and CAP_SYS_CHROOT for setns(2), and CAP_SYS_PTRACE to
- * open the namespaces of process 1.
+ * nsenter(1) into the host's namespaces runs our own executable there, from this container's files: nothing is
+ * copied first, an older one on the node is not asked, and a host directory that is mounted noexec does not matter.
+ * That of host names is one of them: an NFSv4 client's id is made from the node's, not the Pod's. Needs CAP_SYS_ADMIN
+ * and CAP_SYS_CHROOT for setns(2), and CAP_SYS_PTRACE to open the namespaces of process 1.
  * @param home MOUNTER_HOME on the host.
  */
 export function onHost(home: string): CallOnHost {
   return async (argv, signal) => {
-    const enter = ['--target', '1', '--mount', '--net', '--', seenFromHost(agentExecutable)];
-    const result = await execa(findProgram('nsenter'), [...enter, ...argv], {
+    const namespaces = ['--mount', '--net', '--uts', '--ipc'];
+    const enter = ['--target', '1', ...namespaces, '--', seenFromHost(agentExecutable)];
+    const running = execa(findProgram('nsenter'), [...enter, ...argv], {
       cwd: '/',
       extendEnv: false,
       env: { PATH: programDirectories.join(':'), LC_ALL: 'C', MOUNTER_HOME: home },
       stdin: 'ignore',
       reject: false,
       stripFinalNewline: false,
-      forceKillAfterDelay: 5000,
-      ...(signal === undefined ? {} : { cancelSignal: signal }),
+      forceKillAfterDelay: terminateMs,
+      cancelSignal: signal,
     });
-    const failedToStart = result.exitCode === undefined && !result.isTerminated ? result.shortMessage : '';
-    return {
-      status: result.exitCode ?? 1,
-      stdout: result.stdout,
-      stderr: `${result.stderr}${failedToStart}`,
-    };
+    const ended = running.then((result) => {
+      const failedToStart = result.exitCode === undefined && !result.isTerminated ? result.shortMessage : '';
+      return {
+        status: result.exitCode ?? 1,
+        stdout: result.stdout,
+        stderr: `${result.stderr}${failedToStart}`,
+      };
+    });
+    return await Promise.race([ended, givenUp(signal, running)]);
   };
+}
+
+/** What waits for a dead server ends by no signal: the agent goes on without it. */
+async function givenUp(signal: AbortSignal, running: Promise<unknown>): Promise<Called> {
+  await new Promise((resolve) => {
+    if (signal.aborted) resolve(undefined);
+    signal.addEventListener('abort', resolve, { once: true });
+    running.finally(() => signal.removeEventListener('abort', resolve));
+  });
+  await setTimeout(terminateMs + unkillableMs, undefined, { ref: false });
+  return { status: 1, stdout: '', stderr: 'does not end, not even when it is killed\n' };
 }

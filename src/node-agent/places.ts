@@ -7,14 +7,19 @@ export const toolsDigest = '/usr/share/containerized-mounter/image.digest';
 /** The manifest it is installed with, before the settings. */
 export const toolsManifest = '/usr/share/containerized-mounter/rootfs-manifest.json';
 export const agentExecutable = '/usr/bin/mounter';
+/** The readiness probe, for this shell; see outcome.ts. */
+export const probeCommand = ['/bin/sh', '/usr/share/containerized-mounter/ready'] as const;
 
-/** The DaemonSet mounts its ConfigMap here; see settings.ts. */
+/** The DaemonSet mounts its ConfigMap here, where there is one; see settings.ts. */
 export const settingsDirectory = '/etc/containerized-mounter';
 export const settingsPath = `${settingsDirectory}/settings.json`;
+/** And the gate's here; see gate.ts. */
+export const gateDirectory = '/etc/containerized-mounter-gate';
+export const gatePath = `${gateDirectory}/state`;
 
-/** The one directory that the agent writes to: in memory, and gone with the container. */
+/** The one directory that the agent writes to: in memory. It outlives the container, and is gone with the Pod. */
 export const scratchDirectory = '/run/node-agent';
 /** The manifest with the settings in it. */
 export const manifestPath = `${scratchDirectory}/rootfs-manifest.json`;
-/** What the last round came to, for the readiness probe; missing after one that failed. */
+/** What the readiness probe goes by. */
 export const outcomePath = `${scratchDirectory}/outcome`;

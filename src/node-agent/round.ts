@@ -1,9 +1,13 @@
-import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, lstatSync, mkdirSync, readFileSync } from 'node:fs';
+import type { Finding } from '../doctor/finding.ts';
 import { writeAtomically } from '../host/files.ts';
-import { type Called, type CallOnHost, seenFromHost } from './on-host.ts';
+import type { Layout } from '../rootfs/layout.ts';
+import { offFiles } from '../rootfs/off.ts';
+import { gateState, readGate } from './gate.ts';
+import { type Called, type CallOnHost, hostRoot, seenFromHost } from './on-host.ts';
+import type { Outcome } from './outcome.ts';
 import {
   manifestPath,
-  outcomePath,
   scratchDirectory,
   settingsPath,
   toolsDigest,
@@ -12,91 +16,122 @@ import {
 } from './places.ts';
 import { applySettings } from './settings.ts';
 
-/** What a round makes of the node: the tools installed and the node prepared; turned off; or all undone. */
-export type Outcome = 'prepared' | 'off' | 'removed';
+/** What whoever runs the cluster wants of all nodes, as it is written there. */
+export interface Wish {
+  readonly gate: string | undefined;
+  /** '' where there are none. */
+  readonly settings: string;
+}
 
-export interface Duties {
-  /** mount(8)'s helpers too. */
-  readonly helpers: boolean;
-  /** Undo instead of do. */
-  readonly remove: boolean;
+export function readWish(): Wish {
+  const settings = existsSync(settingsPath) ? readFileSync(settingsPath, 'utf8') : '';
+  return { gate: readGate(), settings };
 }
 
 /** One call on the host: a step of a round. */
-export interface Step {
+interface Step {
   readonly name: string;
   readonly argv: readonly string[];
 }
 
 /** Told of each step that ended. */
-export type Report = (step: Step, called: Called) => void;
+export type Report = (name: string, called: Called) => void;
+
+export interface RoundContext {
+  readonly layout: Layout;
+  /** mount(8)'s helpers too. */
+  readonly helpers: boolean;
+  readonly call: CallOnHost;
+  readonly report: Report;
+}
+
+/** No step takes so long on a node that works. */
+const longestStepMs = 10 * 60_000;
 
 /**
- * One round: what is in order already stays as it is, so that a second round changes nothing.
- * @returns undefined when a step failed, or `signal` came; the next round begins from the first step.
- * @throws MounterError for settings that are not valid; nothing is done then, and the node is not ready.
+ * One round: makes of the node what is wished. What is in order already stays as it is, so that a second round changes
+ * nothing. Off and removed come first and need nothing of what the other steps need: not one of those is begun.
+ * @param signal ends the step at work, and the round.
+ * @throws MounterError for a wish that is not valid; nothing is done then.
  */
-export async function runRound(
-  duties: Duties,
-  call: CallOnHost,
-  report: Report,
-  signal?: AbortSignal,
-): Promise<Outcome | undefined> {
-  const { steps, outcome } = planOrForget(duties);
-  for (const step of steps) {
-    const called = await call(step.argv, signal);
-    if (signal?.aborted === true) return undefined;
-    report(step, called);
-    if (called.status !== 0) return forget();
-  }
-  mkdirSync(scratchDirectory, { recursive: true });
-  writeAtomically(outcomePath, outcome, 0o644);
-  return outcome;
+export async function runRound(wish: Wish, context: RoundContext, signal: AbortSignal): Promise<Outcome> {
+  const state = gateState(wish.gate);
+  const off = { name: 'disable', argv: ['disable', '--fleet'] };
+  if (state === 'removed')
+    return await runSteps([off, { name: 'teardown', argv: ['teardown'] }], 'removed', context, signal);
+  const isEnabled = state === 'on' && writeManifest(wish).enabled;
+  return isEnabled ? await turnOn(context, signal) : await runSteps([off], 'turned off', context, signal);
 }
 
-function planOrForget(duties: Duties): ReturnType<typeof planRound> {
-  try {
-    return planRound(duties);
-  } catch (error) {
-    forget();
-    throw error;
-  }
-}
-
-function forget(): undefined {
-  rmSync(outcomePath, { force: true });
-}
-
-/** What the last round came to. @returns undefined when it failed, or none has ended yet. */
-export function lastOutcome(): Outcome | undefined {
-  const text = existsSync(outcomePath) ? readFileSync(outcomePath, 'utf8') : '';
-  return (['prepared', 'off', 'removed'] as const).find((outcome) => outcome === text);
-}
-
-/** The settings as they are now; '' where there are none. */
-export function readSettings(): string {
-  return existsSync(settingsPath) ? readFileSync(settingsPath, 'utf8') : '';
-}
-
-function planRound({ helpers, remove }: Duties): {
-  readonly steps: readonly Step[];
-  readonly outcome: Outcome;
-} {
-  const removeHelpers = { name: 'helpers', argv: ['install', '--remove-helpers'] };
-  if (remove) return { steps: [removeHelpers, { name: 'teardown', argv: ['teardown'] }], outcome: 'removed' };
-  const { enabled } = writeManifest();
-  const installHelpers = { name: 'helpers', argv: ['install', '--helpers'] };
-  // Where the mounter is off, mount(8) is to say what it would say without us.
-  const helperSteps = helpers ? [enabled ? installHelpers : removeHelpers] : [];
-  return {
-    steps: [
+async function turnOn(context: RoundContext, signal: AbortSignal): Promise<Outcome> {
+  const first = await runSteps(
+    [
       { name: 'install', argv: installArgv() },
-      { name: 'prepare', argv: ['prepare'] },
-      ...helperSteps,
-      { name: 'prune', argv: ['prune'] },
+      { name: 'prepare', argv: ['enable', '--fleet'] },
     ],
-    outcome: enabled ? 'prepared' : 'off',
-  };
+    'prepared',
+    context,
+    signal,
+  );
+  if (!first.isReady) return first;
+  const file = offFiles(context.layout).find(
+    (path) => lstatSync(`${hostRoot}${path}`, { throwIfNoEntry: false }) !== undefined,
+  );
+  if (file !== undefined) return { isReady: true, text: `turned off by hand on this node: ${file}` };
+  const rest = [
+    ...(context.helpers ? [{ name: 'helpers', argv: ['install', '--helpers'] }] : []),
+    { name: 'prune', argv: ['prune'] },
+  ];
+  const second = await runSteps(rest, 'prepared', context, signal);
+  return second.isReady ? await examine(context, signal) : second;
+}
+
+async function runSteps(
+  steps: readonly Step[],
+  outcome: string,
+  { call, report }: RoundContext,
+  signal: AbortSignal,
+): Promise<Outcome> {
+  for (const { name, argv } of steps) {
+    const called = await call(argv, AbortSignal.any([signal, AbortSignal.timeout(longestStepMs)]));
+    if (signal.aborted) return { isReady: false, text: `${name}: ended, for something else is wished now` };
+    report(name, called);
+    if (called.status !== 0) return { isReady: false, text: reasonFirst(name, called) };
+  }
+  return { isReady: true, text: outcome };
+}
+
+/** `SUBJECT: what happened; what to do`, then which step it was. */
+function reasonFirst(name: string, { status, stderr }: Called): string {
+  const lines = stderr.trimEnd().split('\n');
+  // Before it there may be notices.
+  const error = lines.findLastIndex((line) => line.startsWith('mounter: '));
+  const words = error < 0 ? lines : [lines[error]?.slice('mounter: '.length), ...lines.toSpliced(error, 1)];
+  return `${words.join('\n')}\n(mounter ${name}: status ${status})`;
+}
+
+/** Whether mounts would work, as `mounter doctor` on the host says. */
+async function examine({ call }: RoundContext, signal: AbortSignal): Promise<Outcome> {
+  const called = await call(['doctor', '--json'], AbortSignal.any([signal, AbortSignal.timeout(60_000)]));
+  const failing = failingFindings(called.stdout);
+  if (failing === undefined) {
+    return { isReady: false, text: reasonFirst('doctor', called) };
+  }
+  const text = failing.map(
+    ({ subject, message, hint }) => `${subject}: ${message}${hint === null ? '' : `; ${hint}`}\n`,
+  );
+  if (failing.length === 0) return { isReady: true, text: 'mounts would work' };
+  return { isReady: false, text: text.join('') };
+}
+
+/** @returns undefined for what is no report of doctor's. */
+function failingFindings(json: string): readonly Finding[] | undefined {
+  try {
+    const { findings } = JSON.parse(json) as { readonly findings: readonly Finding[] };
+    return findings.filter(({ level }) => level === 'failing');
+  } catch {
+    return undefined;
+  }
 }
 
 function installArgv(): readonly string[] {
@@ -105,8 +140,8 @@ function installArgv(): readonly string[] {
   return ['install', seenFromHost(toolsImage), '--digest', digest, ...manifest];
 }
 
-function writeManifest(): { readonly enabled: boolean } {
-  const { text, manifest } = applySettings(readFileSync(toolsManifest, 'utf8'), readSettings(), settingsPath);
+function writeManifest({ settings }: Wish): { readonly enabled: boolean } {
+  const { text, manifest } = applySettings(readFileSync(toolsManifest, 'utf8'), settings, settingsPath);
   mkdirSync(scratchDirectory, { recursive: true });
   writeAtomically(manifestPath, text, 0o644);
   return manifest;

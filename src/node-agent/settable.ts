@@ -12,9 +12,17 @@ import { manifestSchema } from '../rootfs/manifest.ts';
 
 const { enabled, enter, limits, policy, resolver, log } = manifestSchema.entries;
 
-/** The list: these, and what is below them. */
+/** The list: these, and what is below them; of `filesystems` only that a type is none of theirs. */
 const settableSchema = v.partial(
-  v.strictObject({ enabled, enter, limits: v.partial(limits), policy, resolver, log }),
+  v.strictObject({
+    enabled,
+    enter,
+    limits: v.partial(limits),
+    policy,
+    resolver,
+    log,
+    filesystems: v.unknown(),
+  }),
 );
 const settable = Object.keys(settableSchema.entries);
 
@@ -22,7 +30,6 @@ const program = 'it chooses a program that runs as root on every node';
 const ofTheImage = "it is the image's own";
 /** The sections of the manifest that a ConfigMap may not set, and why. */
 const reasons: Readonly<Record<Exclude<keyof typeof manifestSchema.entries, Settable>, string>> = {
-  filesystems: program,
   daemons: program,
   mounts: "it chooses what of the host's files is in the rootfs",
   rootfs: ofTheImage,
@@ -46,6 +53,7 @@ const intoTheImage =
 export function objectionTo(settings: Json): Objection | undefined {
   return (
     objectionToNames(settings) ??
+    objectionToFilesystems(settings) ??
     objectionToValues(settings) ??
     objectionToLogFile(settings) ??
     objectionToForbidden(settings)
@@ -58,11 +66,32 @@ function objectionToNames(settings: Json): Objection | undefined {
   for (const [section, value] of Object.entries(settings)) {
     if (settable.includes(section)) continue;
     if (!Object.hasOwn(reasons, section)) return noSuchSetting(section, nearest(section, settable));
-    const reason = reasons[section as keyof typeof reasons];
-    const [first = section] = leavesOf(section, value);
-    return { message: `${first}: a ConfigMap may not set this: ${reason}`, hint: intoTheImage };
+    return notSettable(section, value, reasons[section as keyof typeof reasons]);
   }
   return undefined;
+}
+
+function notSettable(path: string, value: unknown, reason: string): Objection {
+  const [first = path] = leavesOf(path, value);
+  return { message: `${first}: a ConfigMap may not set this: ${reason}`, hint: intoTheImage };
+}
+
+function objectionToFilesystems({ filesystems }: Json): Objection | undefined {
+  if (filesystems === undefined) return undefined;
+  if (!isObject(filesystems)) return notSettable('filesystems', filesystems, program);
+  const [other] = Object.entries(filesystems).filter(([, value]) => value !== null);
+  return other === undefined ? undefined : notSettable(`filesystems.${other[0]}`, other[1], program);
+}
+
+/** A type that nobody offers is one that somebody still gets, by the name that was meant. */
+export function objectionToTypes(
+  { filesystems = {} }: Json,
+  offered: readonly string[],
+): Objection | undefined {
+  const strange = Object.keys(filesystems as Json).find((type) => !offered.includes(type));
+  return strange === undefined
+    ? undefined
+    : noSuchSetting(`filesystems.${strange}`, nearest(strange, offered));
 }
 
 function noSuchSetting(path: string, meant: string | undefined): Objection {

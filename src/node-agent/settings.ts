@@ -1,12 +1,12 @@
 import { MounterError } from '../errors.ts';
 import { exitCode } from '../exit-codes.ts';
 import { type Manifest, parseManifest } from '../rootfs/manifest.ts';
-import { isObject, objectionTo } from './settable.ts';
+import { isObject, objectionTo, objectionToTypes } from './settable.ts';
 import { parseStrictly } from './strict-json.ts';
 
 /**
  * An operator's settings for all nodes: sections of rootfs-manifest.json that are laid over the image's own,
- * such as `{"enabled": false}` or `{"limits": {"mountSeconds": 60}}`. Objects are merged, all else replaced.
+ * such as `{"filesystems": {"glusterfs": null}}` or `{"limits": {"mountSeconds": 60}}`. Objects are merged, all else replaced.
  */
 
 type Json = Readonly<Record<string, unknown>>;
@@ -28,19 +28,27 @@ export function parseSettings(text: string, subject: string, status: number): Js
 /**
  * The manifest with `settings` in it; the very same text where there are none.
  * @param subject where the settings are from, for messages.
- * @throws MounterError (system) that names the field.
+ * @throws MounterError with `status` that names the field.
  */
 export function applySettings(
   manifestText: string,
   settings: string,
   subject: string,
+  status: number = exitCode.system,
 ): { readonly text: string; readonly manifest: Manifest } {
-  const wanted = parseSettings(settings, subject, exitCode.system);
+  const wanted = parseSettings(settings, subject, status);
+  const below = JSON.parse(manifestText);
+  const objection = objectionToTypes(wanted, Object.keys(below.filesystems ?? {}));
+  if (objection !== undefined) throw settingsError(objection.message, subject, status, objection.hint);
   const text =
     Object.keys(wanted).length === 0
       ? manifestText
-      : `${JSON.stringify(merge(JSON.parse(manifestText), wanted), undefined, 2)}\n`;
-  return { text, manifest: parseManifest(text, subject) };
+      : `${JSON.stringify(merge(below, wanted), undefined, 2)}\n`;
+  try {
+    return { text, manifest: parseManifest(text, subject) };
+  } catch (error) {
+    throw settingsError((error as Error).message, subject, status, 'mend this setting, or take it out');
+  }
 }
 
 function readJson(text: string, subject: string, status: number): unknown {

@@ -53,6 +53,12 @@ const filesystem = section({
   devices: v.array(absolutePath),
 });
 
+function withoutNulls<T>(record: Readonly<Record<string, T | null>>): Record<string, T> {
+  return Object.fromEntries(
+    Object.entries(record).filter((entry): entry is [string, T] => entry[1] !== null),
+  );
+}
+
 const daemon = section({
   path: absolutePath,
   /** As execve(2) takes them: its words end at a NUL. */
@@ -76,10 +82,13 @@ export const manifestSchema = section({
   $schema: v.optional(v.string()),
   formatVersion: v.literal(1),
   rootfs,
-  /** fstype as kubelet and mount(8) name it → how to mount it. */
-  filesystems: v.record(
-    v.pipe(v.string(), v.regex(/^[A-Za-z0-9._-]+$/, 'must be a filesystem type')),
-    filesystem,
+  /** fstype as kubelet and mount(8) name it → how to mount it; null: this node does not. */
+  filesystems: v.pipe(
+    v.record(
+      v.pipe(v.string(), v.regex(/^[A-Za-z0-9._-]+$/, 'must be a filesystem type')),
+      v.nullable(filesystem),
+    ),
+    v.transform(withoutNulls),
   ),
   daemons: section({
     rpcbind: daemon,

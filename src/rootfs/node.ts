@@ -47,7 +47,7 @@ export function requireRoot(host: Host, what: string): void {
   });
 }
 
-/** What a command says that leaves a node alone because its manifest turns the mounter off: no failure. */
-export function nothingDone({ manifest }: Layout): string {
-  return `turned off by "enabled": false in ${manifest}; nothing done`;
+/** What a command says that leaves a node alone because the mounter is off there, which is no failure. @see whyOff */
+export function nothingDone(offBy: string): string {
+  return `turned off by ${offBy}; nothing done`;
 }

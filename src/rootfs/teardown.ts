@@ -41,11 +41,20 @@ export async function teardown(context: TeardownContext): Promise<readonly strin
   await endDaemons(context, done);
   done.push(...(await applyActions(planHomeRemoval(realpathSync(layout.home), readMountinfo(host)))));
   done.push(...(await removeAllPins(host)));
-  for (const version of versionDirectories(layout)) unlink(version);
+  for (const version of versionDirectories(layout)) unlinkIfWritable(version);
   done.push(...(await removeKubeletRoots(host)));
   done.push(...(await undoSelfBinds(host)));
   rmSync(failuresDirectory, { recursive: true, force: true, maxRetries: 3 });
   return done;
+}
+
+/** A link that stays on a read-only disk leads nowhere, as it does after each boot. */
+function unlinkIfWritable(version: string): void {
+  try {
+    unlink(version);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EROFS') throw error;
+  }
 }
 
 async function endVolumes(

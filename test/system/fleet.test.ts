@@ -40,6 +40,7 @@ const variants: readonly (readonly string[])[] = [
   ],
   ['--kubernetes', '1.27', '--architecture', 'arm64', '--home', '/opt/mounter', '--enabled', 'false'],
   ['--selinux-type', 'spc_t', '--remove'],
+  ['--enabled', 'true', '--namespace', 'storage'],
 ];
 const typos: readonly (readonly [from: string, to: string])[] = [
   ['hostPID:', 'hostPid:'],
@@ -72,10 +73,9 @@ for (const [i, [, to]] of typos.entries())
 test('the flags come out where they belong', async (t) => {
   const print = async (...flags: readonly string[]) =>
     (await printedDocuments('daemonset', '--image', anImage, ...flags)) as Tree[];
-  const [account, settings, daemonSet] = await print();
-  t.deepEqual([account.kind, settings.kind, daemonSet.kind], ['ServiceAccount', 'ConfigMap', 'DaemonSet']);
+  const [account, daemonSet] = await print();
+  t.deepEqual([account.kind, daemonSet.kind], ['ServiceAccount', 'DaemonSet']);
   t.false(account.automountServiceAccountToken);
-  t.deepEqual(JSON.parse(settings.data['settings.json']), {});
   const pod = daemonSet.spec.template.spec;
   t.deepEqual(pod.tolerations, [{ operator: 'Exists' }]);
   t.is(daemonSet.spec.updateStrategy.rollingUpdate.maxUnavailable, '10%');
@@ -92,7 +92,11 @@ test('the flags come out where they belong', async (t) => {
 
   const [namespace, , off, other] = await print(...(variants[1] ?? []), '--enabled=false');
   t.is(namespace.metadata.labels['pod-security.kubernetes.io/enforce'], 'privileged');
-  t.deepEqual(JSON.parse(off.data['settings.json']), { enabled: false });
+  t.deepEqual([off.metadata.name, off.data], ['mounts-gate', { state: 'off' }]);
+  t.deepEqual(
+    other.spec.template.spec.volumes.map((volume: Tree) => volume.configMap),
+    [{ name: 'mounts-gate', optional: true }, { name: 'mounts', optional: true }, undefined],
+  );
   t.deepEqual(other.spec.template.spec.containers[0].command.slice(1), [
     'node-agent',
     '--helpers',
@@ -123,6 +127,10 @@ test('a file is refused as a node would refuse it: the same line, and the same h
         /daemons\.rpcbind\.path: a ConfigMap may not set this: /,
       ],
       ['{"mounts": {"mounter": []}}', /mounts\.mounter: a ConfigMap may not set this: /],
+      [
+        '{"filesystems": {"nsf": null}}',
+        /filesystems\.nsf: there is no such setting\nhint: did you mean nfs\?/,
+      ],
       ['{"enabled": true, "enabled": false}', /enabled: stands there twice\n/],
       ['{"__proto__": {}}', /__proto__: there is no such setting\n/],
       [`[${'['.repeat(30_000)}`, /is nested in more than 16 levels\n/],
@@ -150,8 +158,13 @@ test('settings of a file, and every privilege explained', async (t) => {
     writeFileSync(join(directory, 'settings.json'), '{"limits": {"mountSeconds": 60}}');
     const flags = ['--settings', join(directory, 'settings.json'), '--enabled', 'false'];
     const { stdout } = await run('daemonset', '--image', anImage, ...flags);
-    const settings = parseAllDocuments(stdout).map((document) => document.toJS() as Tree)[1];
-    t.deepEqual(JSON.parse(settings.data['settings.json']), { limits: { mountSeconds: 60 }, enabled: false });
+    const documents = parseAllDocuments(stdout).map((document) => document.toJS() as Tree);
+    const configMaps = documents.filter(({ kind }) => kind === 'ConfigMap');
+    t.deepEqual(configMaps[0].data, { state: 'off' });
+    t.deepEqual(JSON.parse(configMaps[1].data['settings.json']), { limits: { mountSeconds: 60 } });
+    t.deepEqual(documents.indexOf(configMaps[1]), documents.length - 2, 'before the DaemonSet');
+    const alone = await run('daemonset', '--settings', join(directory, 'settings.json'));
+    t.deepEqual(parse(alone.stdout), configMaps[1]);
     for (const field of [
       'hostPID',
       'privileged',
@@ -165,6 +178,23 @@ test('settings of a file, and every privilege explained', async (t) => {
   }
 });
 
+for (const [flags, state] of [
+  [['--enabled', 'false'], 'off'],
+  [['--enabled', 'true'], 'on'],
+  [['--remove'], 'removed'],
+] as const) {
+  test(`the gate alone: ${flags.join(' ')}`, async (t) => {
+    const { stdout } = await run('daemonset', ...flags, '--name', 'mounts', '--namespace', 'storage');
+    t.like(parse(stdout), {
+      kind: 'ConfigMap',
+      metadata: { name: 'mounts-gate', namespace: 'storage' },
+      data: { state },
+    });
+    // kubectl reads YAML 1.1, in which a bare `on` is no string.
+    t.is(parse(stdout, { version: '1.1' }).data.state, state);
+  });
+}
+
 const mistakes: readonly (readonly [argv: readonly string[], stderr: RegExp])[] = [
   [[], /^mounter: manifest: which manifest is missing\nhint: /],
   [['deamonset'], /^mounter: deamonset: there is no such manifest\nhint: /],
@@ -177,6 +207,9 @@ const mistakes: readonly (readonly [argv: readonly string[], stderr: RegExp])[] 
   [['daemonset', '--image', anImage, '--toleration', 'a=b:Never'], /--toleration: /],
   [['daemonset', '--image', anImage, '--node-selector', 'a'], /--node-selector: /],
   [['daemonset', '--image', anImage, '--home', 'relative'], /--home: relative is not what/],
+  [['daemonset', '--enabled', 'true', '--remove'], /--remove: contradicts --enabled/],
+  [['daemonset', '--enabled', 'true', '--helpers'], /--helpers: is of the DaemonSet, .*\nhint: add --image/],
+  [['daemonset', '--remove', '--home', '/x'], /--home: is of the DaemonSet, .*\nhint: add --image/],
   [['daemonset', '--image', anImage, '--enabled', 'no'], /--enabled: no is not what/],
   [['daemonset', '--image', anImage, '--settings', '/none'], /--settings: \/none: ENOENT/],
   [['daemonset', '--imgae', anImage], /--imgae: unknown option\nhint: did you mean --image\?/],

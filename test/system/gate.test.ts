@@ -1,9 +1,9 @@
-import { readFileSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import test from 'ava';
 import { kubeletDirectory, mounterHome, ScratchNode } from '../fixtures/namespace.ts';
 import { makeSbinWritable } from '../fixtures/writable-sbin.ts';
 
-/** `"enabled": false` in a node's manifest: the mounter is off, and the host's own tools are what they were. */
+/** The mounter is off on a node, and the host's own tools are what they were. */
 
 const executable = `${mounterHome}/mounter`;
 
@@ -106,10 +106,10 @@ test('as a helper of mount(8) it fails, names the setting, and calls nothing', a
     t.is(status, 2, call.join(' '));
     t.regex(
       stderr,
-      /^mounter: .*\/rootfs-manifest\.json: the mounter is turned off on this node \("enabled": false\)\nhint: .*--remove-helpers\n$/,
+      /^mounter: mount\.(nfs|glusterfs): the mounter is turned off on this node, by "enabled": false in .*\/rootfs-manifest\.json\nhint: .*mounter disable takes mount\.\w+ away.*\n$/,
     );
   }
-  await node.mustRun('install', '--remove-helpers');
+  await node.mustRun('disable');
   t.regex(
     (await node.run(['mount', '-t', 'nfs', '127.0.0.1:/x', target])).stderr,
     /helper program|unknown filesystem type/,
@@ -129,7 +129,7 @@ test('prepare does nothing, with status 0; status says it plainly', async (t) =>
   t.is(status, 0);
   t.regex(
     stdout,
-    /^enabled +no: "enabled": false in the manifest; mounter mount is the host's own mount\(8\)\n/,
+    /^enabled +no: "enabled": false in \S+\/rootfs-manifest\.json; mounter mount is the host's own mount\(8\)\n/,
   );
   t.notRegex(stdout, /^(prepared|STATE|locks|rpcbind) /m, 'nothing of how mounts would go');
   t.false(JSON.parse(await node.mustRun('status', '--json')).isEnabled);
@@ -152,4 +152,71 @@ test('a mount of the host that is mounter itself is no mount(8)', async (t) => {
   const { status, stderr } = await node.run([executable, 'mount', '-t', 'nfs', 'a:/b', '/c']);
   t.is(status, 2);
   t.regex(stderr, /^mounter: \/usr\/bin\/mount: is mounter itself, not a mount\(8\) of the host\nhint: /);
+});
+
+/** What breaks a node; each of them is to be off by the front alone. */
+const broken: readonly (readonly [title: string, script: string])[] = [
+  ['nothing', ':'],
+  ['a manifest that is not valid', `echo '{"formatVersion"' >${mounterHome}/rootfs-manifest.json`],
+  ['no manifest', `rm ${mounterHome}/rootfs-manifest.json`],
+  ['no rootfs', `rm -r ${mounterHome}/rootfs ${mounterHome}/versions`],
+  ['no full executable', `rm ${mounterHome}/mounter-full`],
+  ['an empty full executable', `: >${mounterHome}/mounter-full`],
+  ['a home that is read-only', 'mount -o remount,ro /home'],
+  ['a home that is full', 'dd if=/dev/zero of=/home/full bs=64k 2>/dev/null || true'],
+  ['a node lock that is held', 'flock /run/containerized-mounter/locks/node sleep 1000 >/dev/null 2>&1 &'],
+  ['no /run of ours', 'mount -o remount,ro /run'],
+];
+for (const [title, script] of broken) {
+  test(`mounter disable: ${title}`, async (t) => {
+    await using node = await ScratchNode.prepared({ home: 'mode=0755,size=300m' });
+    await makeSbinWritable(node);
+    await node.mustRun('install', '--helpers');
+    await node.shell(`${script}\nmkdir -p ${kubeletDirectory}/plain`);
+    const call = [executable, 'mount', '-t', 'tmpfs', 'tmpfs', `${kubeletDirectory}/plain`];
+    t.not((await node.run(call)).status, 0);
+    const environment = { MOUNTER_HOME: mounterHome };
+    const off = await node.run(['timeout', '20', '/mnt/dist/mounter', 'disable'], { environment });
+    t.is(off.status, 0, off.stderr);
+    t.deepEqual(await node.run(call), { status: 0, stdout: '', stderr: '' });
+    await node.shell(`umount ${kubeletDirectory}/plain`);
+    t.deepEqual(
+      readdirSync(node.path('/usr/sbin')).filter((name) => /^mount\.(nfs4?|glusterfs)$/.test(name)),
+      [],
+    );
+    const again = await node.run(['/mnt/dist/mounter', 'disable'], { environment });
+    t.is(again.stdout, 'turned off already; nothing to do\n');
+    for (const { pid } of node.processesOf('sleep')) await node.shell(`kill ${pid}`);
+  });
+}
+
+test('an install, a roll back and a boot leave it off; enable needs a node that can be prepared', async (t) => {
+  await using node = await ScratchNode.installed();
+  await makeSbinWritable(node);
+  const file = `${mounterHome}/disabled`;
+  t.is(await node.mustRun('disable'), `turned off by ${file}\n`);
+  t.regex(
+    await node.mustRun('install', '/mnt/dist/rootfs.tar.zst', '--helpers'),
+    /turned off on this node, by .*: mounter enable turns it on\n.*no helper is placed before mounter enable\n$/,
+  );
+  t.false(readdirSync(node.path('/usr/sbin')).includes('mount.nfs'));
+  t.is(await node.mustRun('prepare'), `turned off by ${file}; nothing done\n`);
+  t.is((await node.mounter('status')).status, 0);
+  t.regex((await node.mounter('doctor')).stdout, /turned off, by .*; mounter enable turns it on$/m);
+  await node.shell('echo >/var/lib/containerized-mounter');
+  t.is((await node.mounter('enable')).status, 2);
+  t.is((await node.mounter('status')).status, 0, 'still off');
+  await node.shell('rm /var/lib/containerized-mounter');
+  setEnabled(node, false);
+  t.regex(
+    (await node.mounter('enable')).stderr,
+    /"enabled": false turns the mounter off, whatever else is set\nhint: /,
+  );
+  setEnabled(node, true);
+  t.regex(await node.mustRun('enable'), /\nprepared\nturned on\n$/);
+  t.is(await node.mustRun('enable'), 'prepared already; nothing to do\n');
+  t.regex(
+    (await node.run([executable, 'mount', '-t', 'tmpfs', 'tmpfs', '/x'])).stderr,
+    /^mounter: tmpfs: filesystem type not/,
+  );
 });

@@ -2,16 +2,18 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { setTimeout } from 'node:timers/promises';
 import test from 'ava';
 import { startGlusterServer } from '../../scripts/gluster-server.ts';
-import { kubeletDirectory, mounterHome, ScratchNode } from '../fixtures/namespace.ts';
+import { kubeletDirectory, mounterHome, type ScratchNode } from '../fixtures/namespace.ts';
 import {
   buildNodeAgentImage,
   containerSpec,
-  inContainer,
+  nodeWithImage,
   probe,
   pullImage,
+  RunningAgent,
   runOnce,
   setSettings,
   upgradeImage,
+  withoutNfs,
 } from '../fixtures/node-agent.ts';
 import { currentVersion } from '../fixtures/rootfs-versions.ts';
 import { makeSbinWritable } from '../fixtures/writable-sbin.ts';
@@ -19,18 +21,6 @@ import { makeSbinWritable } from '../fixtures/writable-sbin.ts';
 /** The image and the DaemonSet's container of it, with the privileges of the manifest and no others. */
 
 test.before('build the image', buildNodeAgentImage);
-
-async function nodeWithImage(enterNetwork?: readonly string[]): Promise<ScratchNode> {
-  const node = await ScratchNode.start(enterNetwork === undefined ? {} : { enterNetwork });
-  try {
-    setSettings(node, {});
-    await pullImage(node);
-    return node;
-  } catch (error) {
-    await node.dispose();
-    throw error;
-  }
-}
 
 /**
  * All that a second round could change: every file with its inode, mode, size and times, and the mounts. Not a
@@ -45,14 +35,15 @@ async function stateOf(node: ScratchNode): Promise<readonly string[]> {
 
 test.serial('one round makes a bare node ready for mounts; a second one changes nothing', async (t) => {
   await using server = await startGlusterServer({ volumes: ['v1'] });
-  await using node = await nodeWithImage(server.enter);
+  await using node = await nodeWithImage({ enterNetwork: server.enter });
   const spec = await containerSpec();
-  t.is((await probe(node, spec)).status, 1, 'not ready before the first round');
+  const unasked = await probe(node, spec);
+  t.is(unasked.status, 1);
+  t.regex(unasked.stdout, /^the node agent has not ended its first round: /);
   const first = await runOnce(node, spec);
   t.is(first.status, 0, first.stderr);
   t.regex(first.stdout, /^install: installed storage-tools sha256:/m);
   t.regex(first.stdout, /^prepare: prepared$/m);
-  t.deepEqual((await probe(node, spec)).status, 0);
   const before = await stateOf(node);
   const second = await runOnce(node, spec);
   t.is(second.status, 0);
@@ -94,8 +85,9 @@ test.serial('every capability of the manifest is needed', async (t) => {
 test.serial('the agent keeps its node so, follows the settings, and ends at SIGTERM', async (t) => {
   await using node = await nodeWithImage();
   await makeSbinWritable(node);
-  const spec = await containerSpec('--helpers', '--interval', '1');
-  const running = node.run(inContainer(spec, spec.command));
+  const agent = new RunningAgent(node, await containerSpec('--helpers'));
+  const manifest = () => JSON.parse(node.read(`${mounterHome}/rootfs-manifest.json`));
+  const isThere = () => readdirSync(node.path('/usr/sbin')).includes('mount.nfs4');
   const until = async (what: string, isSo: () => boolean | Promise<boolean>) => {
     const end = Date.now() + 30_000;
     while (!(await isSo())) {
@@ -104,48 +96,84 @@ test.serial('the agent keeps its node so, follows the settings, and ends at SIGT
     }
     t.pass(what);
   };
-  const helper = node.path('/usr/sbin/mount.nfs4');
-  const isThere = () => readdirSync(node.path('/usr/sbin')).includes('mount.nfs4');
-  const isReady = async () => (await probe(node, spec)).status === 0;
-  const isEnabled = () => JSON.parse(node.read(`${mounterHome}/rootfs-manifest.json`)).enabled !== false;
-  await until('ready', isReady);
-  t.true(isThere(), helper);
-  const isUsable = async () => (await node.mounter('exec', '--', 'test', '-e', '/sys/kernel')).status === 0;
-  await node.shell(
-    node.entriesPerVolume === 1
-      ? 'umount /run/containerized-mounter/namespaces/*/*s'
-      : `umount ${mounterHome}/rootfs/sys`,
-  );
-  await until('prepared again', isUsable);
-  setSettings(node, { enabled: false });
-  await until('turned off', () => !isEnabled() && !isThere());
-  await until('still ready: it is meant to be off', isReady);
-  setSettings(node, { limits: { mountSeconds: 7 } });
-  await until('turned on, with the setting', () => isEnabled() && isThere());
-  t.is(JSON.parse(node.read(`${mounterHome}/rootfs-manifest.json`)).limits.mountSeconds, 7);
-  setSettings(node, { limits: { mountSeconds: 'long' } });
-  await until('not valid: the node stays as it is, and is no longer ready', async () => !(await isReady()));
-  t.is(JSON.parse(node.read(`${mounterHome}/rootfs-manifest.json`)).limits.mountSeconds, 7);
+  await agent.until(0, /^mounts would work$/m);
+  t.true(isThere());
+  for (const [what, breaks, isWhole] of [
+    [
+      'pins',
+      node.entriesPerVolume === 1
+        ? 'umount /run/containerized-mounter/namespaces/*/*s'
+        : `umount ${mounterHome}/rootfs/sys`,
+      async () => (await node.mounter('exec', '--', 'test', '-e', '/sys/kernel')).status === 0,
+    ],
+    ['a helper of mount(8)', 'rm /usr/sbin/mount.nfs4', isThere],
+    [
+      'a program of the rootfs',
+      `rm ${mounterHome}/rootfs/usr/sbin/mount.glusterfs`,
+      () => existsSync(node.path(`${mounterHome}/versions/${currentVersion(node)}/usr/sbin/mount.glusterfs`)),
+    ],
+    [
+      'the manifest',
+      `echo x >${mounterHome}/rootfs-manifest.json`,
+      () => node.read(`${mounterHome}/rootfs-manifest.json`).startsWith('{'),
+    ],
+  ] as const) {
+    await node.shell(breaks);
+    await until(`${what}: mended`, isWhole);
+  }
+  setSettings(node, { ...withoutNfs, enabled: false });
+  await agent.until(0, /^turned off$/m);
+  t.false(isThere());
+  setSettings(node, { ...withoutNfs, limits: { mountSeconds: 7 } });
+  await until('turned on, with the setting', () => manifest().limits.mountSeconds === 7 && isThere());
+  await agent.until(0, /^mounts would work$/m);
+  setSettings(node, { ...withoutNfs, limits: { mountSeconds: 'long' } });
+  await agent.until(1, /^\/etc\/containerized-mounter\/settings\.json: limits\.mountSeconds: .*\nhint: /);
+  t.is(manifest().limits.mountSeconds, 7, 'the node stays as it is');
   const asBefore = node.read(`${mounterHome}/rootfs-manifest.json`);
   setSettings(node, { limits: { mountSeconds: 8 }, daemons: { rpcbind: { path: '/bin/sh' } } });
-  await setTimeout(6000);
+  await agent.until(
+    1,
+    /^\/etc\/containerized-mounter\/settings\.json: daemons\.rpcbind\.path: a ConfigMap may not/,
+  );
   t.is(node.read(`${mounterHome}/rootfs-manifest.json`), asBefore, 'not even what is allowed in it');
-  t.false(await isReady());
-  const [agent] = node.processesOf('mounter').filter(({ commandLine }) => !commandLine.includes('--check'));
-  await node.shell(`kill -TERM ${agent?.pid}`);
-  const { status, stdout, stderr } = await running;
+  const { status, stdout, stderr } = await agent.end();
   t.is(status, 0);
-  t.regex(stderr, /settings\.json: limits\.mountSeconds: /);
-  t.regex(stderr, /settings\.json: daemons\.rpcbind\.path: a ConfigMap may not set this: .*\nhint: /);
+  t.regex(
+    stderr,
+    /^not ready: .*settings\.json: daemons\.rpcbind\.path: a ConfigMap may not set this: .*\nhint: /m,
+  );
   const lines = stdout.split('\n');
   const repeated = lines.filter((line, i) => line !== '' && line === lines[i - 1]);
   t.deepEqual(repeated, [], 'the same words are said once');
   t.deepEqual(node.processesOf('nsenter'), []);
 });
 
+test.serial('at rest it starts no program, and is not ready without it, or when it hangs', async (t) => {
+  await using node = await nodeWithImage();
+  const spec = await containerSpec();
+  const agent = new RunningAgent(node, spec);
+  await agent.until(0, /./);
+  await setTimeout(8000);
+  const isIdle = `strace -f -qq -p ${agent.pid} -e trace=execve -o /tmp/trace & tracer=$!; sleep 12; kill $tracer; wait $tracer || true; cat /tmp/trace`;
+  t.is(await node.shell(isIdle), '', 'nothing is executed');
+  const outcome = '/run/pod-scratch/outcome';
+  const said = node.read(outcome);
+  const late = said.replace(/^(\d+ \d+) \d+ 0\n/, '$1 0 0\n');
+  t.not(late, said);
+  await node.shell(`kill -STOP ${agent.pid}; printf %s '${late}' >${outcome}`);
+  t.regex((await agent.probe()).stdout, /^the node agent hangs: it has not looked at this node for \d+ s\n$/);
+  await node.shell(`kill -CONT ${agent.pid}`);
+  await agent.until(0, /./);
+  await agent.end('KILL');
+  const { status, stdout } = await agent.probe();
+  t.is(status, 1, 'what an earlier life of the container has left counts for nothing');
+  t.regex(stdout, /^the node agent has ended or was started anew/);
+});
+
 test.serial('an upgrade and a roll back keep the volume that is mounted, and its daemon', async (t) => {
   await using server = await startGlusterServer({ volumes: ['v1'] });
-  await using node = await nodeWithImage(server.enter);
+  await using node = await nodeWithImage({ enterNetwork: server.enter });
   const spec = await containerSpec();
   t.is((await runOnce(node, spec)).status, 0);
   const first = currentVersion(node);
@@ -160,7 +188,6 @@ test.serial('an upgrade and a roll back keep the volume that is mounted, and its
   t.is(upgrade.status, 0, upgrade.stderr);
   const second = currentVersion(node);
   t.not(second, first);
-  t.is((await probe(node, spec)).status, 0);
   await mount(`${target}-new`);
   t.is(await node.shell(`cat ${target}/file ${target}-new/file`), 'x\nx\n');
   t.true(node.processesOf('glusterfs').some(({ pid }) => pid === daemon?.pid));
@@ -170,29 +197,8 @@ test.serial('an upgrade and a roll back keep the volume that is mounted, and its
   const back = await runOnce(node, spec);
   t.is(back.status, 0, back.stderr);
   t.is(currentVersion(node), first);
-  t.is((await probe(node, spec)).status, 0);
   t.is(await node.shell(`cat ${target}/file ${target}-new/file`), 'x\nx\n');
   await node.shell(`umount ${target} ${target}-new`);
-});
-
-test.serial('--remove undoes it, and waits for volumes', async (t) => {
-  await using node = await nodeWithImage();
-  await makeSbinWritable(node);
-  const before = node.mountinfo().length;
-  t.is((await runOnce(node, await containerSpec('--helpers'))).status, 0);
-  const target = await node.mountVolume('in-use');
-  await node.mountGlusterfs('volume');
-  const remove = await containerSpec('--remove');
-  const refused = await runOnce(node, remove);
-  t.not(refused.status, 0);
-  t.regex(refused.stderr, /^teardown: status \d/m);
-  t.is((await probe(node, remove)).status, 1);
-  await node.shell(`umount ${kubeletDirectory}/pods/volume; umount ${target}`);
-  const done = await runOnce(node, remove);
-  t.is(done.status, 0, done.stderr);
-  t.is((await probe(node, remove)).status, 0);
-  t.is(node.mountinfo().length, before);
-  t.false(readdirSync(node.path('/usr/sbin')).includes('mount.nfs'));
 });
 
 test.serial('the image says what is in it, and building it again gives the same digest', async (t) => {

@@ -81,7 +81,7 @@ const mistakes: readonly (readonly [argv: readonly string[], stderr: RegExp])[] 
   [['status', '--jsn=1'], /^mounter: --jsn: unknown option\n/],
   [['status', '-'], /^mounter: -: .*\n/],
   [['node-agent', '--interval', '0'], /^mounter: --interval: 0 is no number of seconds/],
-  [['node-agent', '--check', 'x'], /^mounter: x: is one operand too many for mounter node-agent\n/],
+  [['node-agent', '--once', 'x'], /^mounter: x: is one operand too many for mounter node-agent\n/],
   [['exec'], /^mounter: exec: no command\nhint: mounter exec -- /],
   [['exec', '--'], /^mounter: exec: no command\nhint: /],
   [['exec', 'ls'], /^mounter: ls: the command has no -- before it\nhint: mounter exec -- ls/],

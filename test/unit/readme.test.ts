@@ -53,6 +53,7 @@ interface Schema {
   readonly properties?: Readonly<Record<string, Schema>>;
   readonly additionalProperties?: Schema | boolean;
   readonly items?: Schema;
+  readonly anyOf?: readonly Schema[];
 }
 
 interface Setting {
@@ -74,7 +75,7 @@ function settings(): readonly Setting[] {
 }
 
 function settingsOf(path: string, schema: Schema, shipped: unknown): readonly Setting[] {
-  const { properties, additionalProperties, items } = schema;
+  const { properties, additionalProperties, items, anyOf } = schema;
   const own = (name: string): unknown => (shipped as Readonly<Record<string, unknown>> | undefined)?.[name];
   if (properties !== undefined && !/^policy\.options\.[a-z]+$/.test(path))
     return Object.entries(properties).flatMap(([name, one]) => settingsOf(`${path}.${name}`, one, own(name)));
@@ -84,6 +85,9 @@ function settingsOf(path: string, schema: Schema, shipped: unknown): readonly Se
     name: path.replace(/^mounts\.\w+\[\]/, 'mounts.*[]'),
     default: schema.default ?? shipped,
   };
+  // One that may be null is a setting itself.
+  const [object] = anyOf?.filter((one) => one.properties !== undefined) ?? [];
+  if (object !== undefined) return [setting, ...settingsOf(path, object, undefined)];
   if (items?.properties === undefined) return [setting];
   return [setting, ...settingsOf(`${path}[]`, items, undefined)];
 }

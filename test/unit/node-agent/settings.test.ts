@@ -31,6 +31,13 @@ test('objects are merged, all else is replaced', (t) => {
   t.deepEqual(manifest.daemons, before.daemons);
 });
 
+test('a type that is null is offered no more', (t) => {
+  const { text: merged, manifest } = apply({ filesystems: { nfs: null } });
+  t.deepEqual(Object.keys(manifest.filesystems), ['nfs4', 'glusterfs']);
+  t.deepEqual(parseManifest(merged, 'x'), manifest);
+  t.throws(() => apply({ filesystems: { nsf: null } }), { message: both('filesystems.nsf', none) });
+});
+
 test('applied to its own result it changes nothing; what is printed is what is parsed', (t) => {
   const section = fc.record(
     {
@@ -104,6 +111,9 @@ const refused: readonly (readonly [settings: string, message: RegExp])[] = [
     both('filesystems.nfs.helper', program),
   ],
   ['{"filesystems": {"x": {}}}', both('filesystems.x', program)],
+  ['{"filesystems": {"nfs4": null, "nfs": {"kind": "nfs"}}}', both('filesystems.nfs.kind', program)],
+  ['{"filesystems": null}', both('filesystems', program)],
+  ['{"filesystems": []}', both('filesystems', program)],
   ['{"mounts": {"mounter": [{"host": "/", "rootfs": "/mnt"}]}}', both('mounts.mounter', hostFiles)],
   ['{"mounts": {"kubelet": []}}', both('mounts.kubelet', hostFiles)],
   ...['/etc/cron.d/x', '/var/log/auth.log', '/var/log/containerized-mounter/a/b'].map(
@@ -148,6 +158,7 @@ const taken: readonly unknown[] = [
   { policy: { options: { forbidden: ['nolock', '@default'], nfs: { forbidden: ['@default'] } } } },
   { policy: { options: { glusterfs: { required: ['log-level'] } } } },
   { resolver: { mode: 'merge', nameservers: ['10.96.0.10'], searches: ['svc.cluster.local'] } },
+  { filesystems: { nfs: null, nfs4: null } },
   { log: { to: 'journal', file: '/var/log/containerized-mounter/other.log', maximumBytes: 65536 } },
 ];
 for (const settings of taken)

@@ -1,0 +1,69 @@
+import { lstatSync, readFileSync } from 'node:fs';
+import { helperDirectories } from '../helper-links.ts';
+import { resolveInRoot } from '../image/versions/resolve-in-root.ts';
+import { helperNames } from '../mount/argv.ts';
+import { type Layout, runDirectory } from '../rootfs/layout.ts';
+import type { Manifest } from '../rootfs/manifest.ts';
+import { offFiles } from '../rootfs/off.ts';
+import { settingsFile } from '../rootfs/settings.ts';
+import { hostRoot } from './on-host.ts';
+
+/**
+ * What a round leaves on the host, as text that differs when anybody changes it: a node that is in order is looked at
+ * so, every few seconds, and no program is started for it. The rounds, which are seldom then, see the rest.
+ */
+export function lookAtHost(layout: Layout, manifest: Manifest): string {
+  const { filesystems, daemons, mounts } = manifest;
+  const shared = mounts.mounter
+    .filter(({ propagation }) => propagation === 'shared')
+    .map(({ rootfs }) => rootfs);
+  const inRootfs = [
+    '/etc/resolv.conf',
+    ...Object.values(filesystems).map(({ helper }) => helper),
+    daemons.rpcbind.path,
+    daemons.statd.path,
+    daemons.startStatd,
+  ];
+  const files = [
+    layout.executable,
+    layout.fullExecutable,
+    layout.manifest,
+    layout.startStatd,
+    layout.rootfs,
+    ...offFiles(layout),
+    settingsFile,
+    '/etc/resolv.conf',
+    ...helperDirectories.flatMap((directory) => helperNames.map((name) => `${directory}/${name}`)),
+    ...inRootfs.map((path) => `${layout.rootfs}${path}`),
+  ];
+  return [...files.map(stateOf), ...mountsBelow([layout.home, runDirectory], shared)].join('\n');
+}
+
+/** Of the file, or of the symlink: whatever changes it changes its ctime. */
+function stateOf(path: string): string {
+  try {
+    const parent = resolveInRoot(hostRoot, path.slice(0, path.lastIndexOf('/')));
+    if (parent === undefined) return `${path} -`;
+    const at = `${hostRoot}${parent}${path.slice(path.lastIndexOf('/'))}`;
+    const { dev, ino, mode, size, ctimeNs } = lstatSync(at, { bigint: true });
+    return [path, dev, ino, mode, size, ctimeNs].join(' ');
+  } catch (error) {
+    return `${path} ${(error as NodeJS.ErrnoException).code}`;
+  }
+}
+
+/** Of the host's, those in `directories`; but for volumes, which come and go, and whose directories are `shared`. */
+function mountsBelow(directories: readonly string[], shared: readonly string[]): readonly string[] {
+  const below = (point: string, directory: string) =>
+    point === directory || point.startsWith(`${directory}/`);
+  return readFileSync('/proc/1/mountinfo', 'utf8')
+    .split('\n')
+    .filter((line) => {
+      const point = line.split(' ')[4] ?? '';
+      if (shared.includes(point)) return true;
+      return (
+        directories.some((directory) => below(point, directory)) &&
+        !shared.some((path) => point.includes(`${path}/`))
+      );
+    });
+}

@@ -1,0 +1,46 @@
+import type { Host } from '../host/host.ts';
+import { type Layout, runDirectory } from './layout.ts';
+import type { NodeSettings } from './manifest.ts';
+
+/**
+ * The off switch of this node: a file, so that it works where no manifest can be read and none can be written, and
+ * stays as it is through every install and roll back. `mounter disable` makes it, `mounter enable` takes it away.
+ */
+
+/** Where the file is; the second one lasts until the next boot, for a home that cannot be written to. */
+export function offFiles({ home }: Layout): readonly [lasting: string, untilBoot: string] {
+  return [`${home}/disabled`, `${runDirectory}/disabled`];
+}
+
+/** Whose switch it is: the text of the file. The fleet's gate takes back what the fleet has turned off, and nothing else. */
+export const switchedBy = { hand: 'mounter disable\n', fleet: "the DaemonSet's gate\n" } as const;
+
+/** The file that turns the mounter off on this node. @returns undefined where it is on. */
+export function offFile(host: Pick<Host, 'lstat'>, layout: Layout): string | undefined {
+  return offFiles(layout).find((path) => isThere(host, path));
+}
+
+/** The directory of the second one is root's alone: nobody else is asked about it. */
+function isThere(host: Pick<Host, 'lstat'>, path: string): boolean {
+  try {
+    return host.lstat(path) !== undefined;
+  } catch {
+    return false;
+  }
+}
+
+/**
+ * What turns the mounter off on this node, in words.
+ * @param settings undefined where none can be read.
+ * @returns undefined where it is on.
+ */
+export function whyOff(
+  host: Pick<Host, 'lstat'>,
+  layout: Layout,
+  settings: Pick<NodeSettings, 'enabled'> | undefined,
+): string | undefined {
+  return (
+    offFile(host, layout) ??
+    (settings?.enabled === false ? `"enabled": false in ${layout.manifest}` : undefined)
+  );
+}
