@@ -27,7 +27,8 @@ async function layeredImage(name: string, isWithManifest = true): Promise<TestIm
     marker: name,
   });
   const third = await tarOf({ [isWithManifest ? manifestInside : 'other']: ownManifest(name) });
-  const config = { Labels: { 'org.opencontainers.image.title': `tools-${name}` } };
+  const labels = { 'org.opencontainers.image.title': `tools-${name}` };
+  const config = { Entrypoint: ['/bin/sh'], Labels: labels };
   return imageOf({ tars: [rootfsBytes, second, third], compression: 'zstd', config });
 }
 
