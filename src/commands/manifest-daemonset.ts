@@ -10,7 +10,7 @@ import {
 } from '../fleet/daemonset.ts';
 import { type CommentedDocument, yamlText } from '../fleet/yaml.ts';
 import type { GateState } from '../node-agent/gate.ts';
-import { applySettings, parseSettings } from '../node-agent/settings.ts';
+import { checkSettings } from '../node-agent/settings.ts';
 import { longestText } from '../node-agent/strict-json.ts';
 import { defaultHome } from '../rootfs/layout.ts';
 import { shippedText } from '../rootfs/shipped-manifest.ts';
@@ -155,9 +155,9 @@ function minorOf(word: string): number {
 
 /** @throws MounterError (usage) for what a node would refuse, in the same words: laid over the manifest that we ship. */
 function settingsOf(file: string): string {
-  const text = readSettingsFile(file);
-  applySettings(shippedText, text, `--settings ${file}`, exitCode.usage);
-  return JSON.stringify(parseSettings(text, `--settings ${file}`, exitCode.usage), undefined, 2);
+  const subject = `--settings ${file}`;
+  const settings = checkSettings(shippedText, readSettingsFile(file), subject, exitCode.usage);
+  return JSON.stringify(settings, undefined, 2);
 }
 
 /** No more of it than settings may have, and one byte: it may be /dev/zero. */

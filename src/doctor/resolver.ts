@@ -1,5 +1,8 @@
 import { lstatSync, readFileSync, statSync } from 'node:fs';
 import type { MountEntry } from '../host/mountinfo.ts';
+import { processesNamed } from '../host/processes.ts';
+import type { Manifest } from '../rootfs/manifest.ts';
+import { lacksKubelet } from '../rootfs/resolver/rootfs-resolv-conf.ts';
 import type { DoctorContext } from './context.ts';
 import { type Finding, failing, ok, warning } from './finding.ts';
 import { askNameServer, type NameServerAnswer } from './name-server.ts';
@@ -8,11 +11,51 @@ import { askNameServer, type NameServerAnswer } from './name-server.ts';
 const maximumNameServers = 3;
 
 /** Whether the rootfs has a resolv.conf of its own, and its name servers answer. */
-export async function checkResolver({ root, entries }: DoctorContext): Promise<readonly Finding[]> {
-  const path = `${root}/etc/resolv.conf`;
-  const view = viewOfHost(path, entries);
+export async function checkResolver(context: DoctorContext): Promise<readonly Finding[]> {
+  const path = `${context.root}/etc/resolv.conf`;
+  const view = viewOfHost(path, context.entries);
   if (view !== undefined) return [view];
-  const servers = nameServers(readFileSync(path, 'utf8'));
+  const text = readFileSync(path, 'utf8');
+  const late = judgeKubelets(path, text, context.manifest, kubeletsWithUs(context));
+  return [...late, ...(await checkServers(path, nameServers(text)))];
+}
+
+/** Those that were told to write the file, and to mount by us. */
+function kubeletsWithUs({ host, layout }: DoctorContext): readonly number[] {
+  const kubelets = processesNamed(['kubelet', 'hyperkube']).filter(({ root }) => root !== undefined);
+  const flag = `--experimental-mounter-path=${layout.executable}`;
+  return kubelets
+    .map(({ pid }) => pid)
+    .filter((pid) =>
+      host
+        .readText(`/proc/${pid}/cmdline`)
+        ?.replace(/(path)\0/, '$1=')
+        .split('\0')
+        .includes(flag),
+    );
+}
+
+/** It writes the file at its start alone: one that began before there was a rootfs had nowhere to write to. */
+export function judgeKubelets(
+  path: string,
+  text: string,
+  { resolver }: Pick<Manifest, 'resolver'>,
+  kubelets: readonly number[],
+): readonly Finding[] {
+  const [pid] = kubelets;
+  const isToWrite = resolver.mode === 'kubelet' && resolver.nameservers.length === 0;
+  if (pid === undefined || !isToWrite || !lacksKubelet(text)) return [];
+  return [
+    warning(
+      'resolver',
+      path,
+      `has the host's name servers, and none of the cluster's: kubelet (process ${pid}) began before there was a rootfs to write them to`,
+      'restart kubelet; or name them as resolver.nameservers in the manifest, then run mounter prepare',
+    ),
+  ];
+}
+
+async function checkServers(path: string, servers: readonly string[]): Promise<readonly Finding[]> {
   if (servers.length === 0)
     return [
       warning(

@@ -3,6 +3,7 @@ import type { Finding } from '../doctor/finding.ts';
 import { writeAtomically } from '../host/files.ts';
 import type { Layout } from '../rootfs/layout.ts';
 import { offFiles } from '../rootfs/off.ts';
+import { clusterDns } from './cluster-dns.ts';
 import { gateState, readGate } from './gate.ts';
 import { type Called, type CallOnHost, hostRoot, seenFromHost } from './on-host.ts';
 import type { Outcome } from './outcome.ts';
@@ -24,8 +25,11 @@ export interface Wish {
 }
 
 export function readWish(): Wish {
-  const settings = existsSync(settingsPath) ? readFileSync(settingsPath, 'utf8') : '';
-  return { gate: readGate(), settings };
+  return { gate: readGate(), settings: readIfThere(settingsPath) };
+}
+
+function readIfThere(path: string): string {
+  return existsSync(path) ? readFileSync(path, 'utf8') : '';
 }
 
 /** One call on the host: a step of a round. */
@@ -141,7 +145,12 @@ function installArgv(): readonly string[] {
 }
 
 function writeManifest({ settings }: Wish): { readonly enabled: boolean } {
-  const { text, manifest } = applySettings(readFileSync(toolsManifest, 'utf8'), settings, settingsPath);
+  const { text, manifest } = applySettings(
+    readFileSync(toolsManifest, 'utf8'),
+    settings,
+    settingsPath,
+    clusterDns(readIfThere('/etc/resolv.conf')),
+  );
   mkdirSync(scratchDirectory, { recursive: true });
   writeAtomically(manifestPath, text, 0o644);
   return manifest;

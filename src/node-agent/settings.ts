@@ -28,27 +28,50 @@ export function parseSettings(text: string, subject: string, status: number): Js
 /**
  * The manifest with `settings` in it; the very same text where there are none.
  * @param subject where the settings are from, for messages.
- * @throws MounterError with `status` that names the field.
+ * @param dns the cluster's, for as long as kubelet writes none; where the settings name no other.
+ * @throws MounterError (system) that names the field.
  */
 export function applySettings(
   manifestText: string,
   settings: string,
   subject: string,
-  status: number = exitCode.system,
+  dns?: ClusterDns,
 ): { readonly text: string; readonly manifest: Manifest } {
-  const wanted = parseSettings(settings, subject, status);
-  const below = JSON.parse(manifestText);
-  const objection = objectionToTypes(wanted, Object.keys(below.filesystems ?? {}));
+  const wanted = checkSettings(manifestText, settings, subject, exitCode.system);
+  const { manifest } = layOver(manifestText, wanted);
+  const { mode, nameservers } = manifest.resolver;
+  const isToKnow = dns !== undefined && mode === 'kubelet' && nameservers.length === 0;
+  return layOver(manifestText, isToKnow ? merge(wanted, { resolver: dns }) : wanted);
+}
+
+type ClusterDns = Pick<Manifest['resolver'], 'nameservers' | 'searches'>;
+
+/**
+ * The settings in `text`, checked as each node checks them: every field, and laid over `manifestText`.
+ * @throws MounterError with `status` that names the setting.
+ */
+export function checkSettings(manifestText: string, text: string, subject: string, status: number): Json {
+  const wanted = parseSettings(text, subject, status);
+  const objection = objectionToTypes(wanted, Object.keys(JSON.parse(manifestText).filesystems));
   if (objection !== undefined) throw settingsError(objection.message, subject, status, objection.hint);
-  const text =
-    Object.keys(wanted).length === 0
-      ? manifestText
-      : `${JSON.stringify(merge(below, wanted), undefined, 2)}\n`;
   try {
-    return { text, manifest: parseManifest(text, subject) };
+    layOver(manifestText, wanted);
   } catch (error) {
     throw settingsError((error as Error).message, subject, status, 'mend this setting, or take it out');
   }
+  return wanted;
+}
+
+function layOver(
+  manifestText: string,
+  wanted: unknown,
+): { readonly text: string; readonly manifest: Manifest } {
+  const isNone = isObject(wanted) && Object.keys(wanted).length === 0;
+  const merged = isNone
+    ? manifestText
+    : JSON.stringify(merge(JSON.parse(manifestText), wanted), undefined, 2);
+  const text = `${merged.trimEnd()}\n`;
+  return { text, manifest: parseManifest(text, 'the manifest') };
 }
 
 function readJson(text: string, subject: string, status: number): unknown {

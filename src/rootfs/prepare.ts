@@ -173,7 +173,8 @@ function makeResolvConf(root: string, context: PrepareContext): readonly string[
   // kubelet makes it 0600, which rpc.statd and sm-notify, who are not root, cannot read.
   if (status?.isFile() && (status.mode & 0o444) !== 0o444) chmodSync(path, status.mode | 0o444);
   if (made === undefined) return [];
-  const from = context.manifest.resolver.mode === 'merge' ? "the manifest's and the host's" : "the host's";
+  const { mode, nameservers } = context.manifest.resolver;
+  const from = mode === 'merge' || nameservers.length > 0 ? "the manifest's and the host's" : "the host's";
   return [`wrote ${path} from ${from}`, ...made.dropped.map((what) => `left out of ${path}: ${what}`)];
 }
 

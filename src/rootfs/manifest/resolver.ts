@@ -12,7 +12,8 @@ const domain = v.pipe(
 /** `resolver`: what stands in the rootfs's etc/resolv.conf. */
 export const resolver = section({
   /**
-   * - `kubelet`: what kubelet writes at its start stays; until then it is a copy of the host's.
+   * - `kubelet`: what kubelet writes at its start stays. Until then `nameservers` and `searches` below come first,
+   *   then the host's own.
    * - `merge`: `nameservers` and `searches` below come first, then what kubelet wrote, then the host's own, whose
    *   options are kept. Three name servers at most: glibc reads no more. It is made again when the host's changes.
    */

@@ -28,6 +28,11 @@ const title =
 const kubeletPrefix = '# kubelet: ';
 const droppedPrefix = '# left out: ';
 
+/** Whether kubelet has never written the file: what stands in it is what we know without it. */
+export function lacksKubelet(text: string): boolean {
+  return text.startsWith(`${title}\n`) && rememberedOf(text) === '';
+}
+
 /** Ours, and nothing that it was made from has changed. */
 export function isUpToDate({ current, resolver, hostStatus }: Omit<ResolverSources, 'hostText'>): boolean {
   return current?.startsWith(`${title}\n${stampOf(resolver, hostStatus)}\n`) ?? false;
@@ -44,7 +49,8 @@ export function wantedResolvConf(sources: ResolverSources): WantedResolvConf | u
     if (current !== undefined && !isOurs) return undefined;
     // Of the mode of before; kubelet's own words again.
     if (kubelet !== '') return { text: kubelet, dropped: [] };
-    return { text: `${title}\n${stampOf(resolver, hostStatus)}\n${hostText}`, dropped: [] };
+    if (resolver.nameservers.length === 0)
+      return { text: `${title}\n${stampOf(resolver, hostStatus)}\n${hostText}`, dropped: [] };
   }
   const { merged, dropped } = mergeResolvConf(
     ofManifest(resolver),

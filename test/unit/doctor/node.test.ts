@@ -1,9 +1,11 @@
 import test from 'ava';
 import { judgeFailures, recordedFailures } from '../../../src/doctor/failures.ts';
 import { judgeClientId } from '../../../src/doctor/nfs-client.ts';
-import { judgeNameServer, nameServers } from '../../../src/doctor/resolver.ts';
+import { judgeKubelets, judgeNameServer, nameServers } from '../../../src/doctor/resolver.ts';
 import { judgeTrial } from '../../../src/doctor/rootfs.ts';
 import { judgeSpace, type ObservedSpace } from '../../../src/doctor/space.ts';
+import type { Manifest } from '../../../src/rootfs/manifest.ts';
+import { wantedResolvConf } from '../../../src/rootfs/resolver/rootfs-resolv-conf.ts';
 
 test('name servers are the first three that resolv.conf names', (t) => {
   const text =
@@ -89,4 +91,26 @@ test('a program of the rootfs that does not run, or does not end', (t) => {
   });
   const output = 'first\n/sbin/x: error while loading shared libraries: liby.so: cannot open\n';
   t.regex(judgeTrial('/sbin/x', { status: 127, output })?.message ?? '', /liby\.so: cannot open$/);
+});
+
+test('a kubelet that began before the rootfs is found; one that has written, or need not, is not', (t) => {
+  const ours = wantedResolvConf({
+    resolver: { mode: 'kubelet', nameservers: [], searches: [] },
+    current: undefined,
+    hostText: 'nameserver 1.1.1.1\n',
+    hostStatus: undefined,
+  });
+  const judge = (text: string, resolver: Partial<Manifest['resolver']>, kubelets: readonly number[]) =>
+    judgeKubelets(
+      '/x',
+      text,
+      { resolver: { mode: 'kubelet', nameservers: [], searches: [], ...resolver } },
+      kubelets,
+    );
+  const text = ours?.text ?? '';
+  t.regex(judge(text, {}, [7])[0]?.message ?? '', /kubelet \(process 7\) began before there was a rootfs/);
+  t.deepEqual(judge(text, {}, []), []);
+  t.deepEqual(judge('nameserver 10.96.0.10\n', {}, [7]), []);
+  t.deepEqual(judge(text, { nameservers: ['10.96.0.10'] }, [7]), []);
+  t.deepEqual(judge(text, { mode: 'merge' }, [7]), []);
 });

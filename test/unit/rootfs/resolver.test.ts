@@ -1,7 +1,9 @@
 import test from 'ava';
+import type { NodeSettings } from '../../../src/rootfs/manifest.ts';
 import { mergeResolvConf } from '../../../src/rootfs/resolver/merge.ts';
 import { refreshResolvConf, refreshResolvConfIfPossible } from '../../../src/rootfs/resolver/refresh.ts';
 import { formatResolvConf, parseResolvConf } from '../../../src/rootfs/resolver/resolv-conf.ts';
+import { lacksKubelet } from '../../../src/rootfs/resolver/rootfs-resolv-conf.ts';
 import { HostModel } from '../../fixtures/host-model.ts';
 import { layout, manifest } from '../../fixtures/node-model.ts';
 
@@ -24,7 +26,7 @@ function write(host: HostModel, file: string, text: string): void {
   host.file(file, { size: text.length });
 }
 
-const refresh = (host: HostModel, resolver: typeof merge | typeof keep) =>
+const refresh = (host: HostModel, resolver: NodeSettings['resolver']) =>
   refreshResolvConf(root, { host, manifest: { ...manifest, resolver } });
 
 /** What a resolver reads in it. */
@@ -113,6 +115,20 @@ test("mode kubelet: the host's until kubelet writes, then kubelet's", (t) => {
   write(host, path, 'nameserver 10.96.0.10\n');
   t.is(refresh(host, keep), undefined);
   t.is(host.texts.get(path), 'nameserver 10.96.0.10\n');
+});
+
+test("mode kubelet: the cluster's name servers come first until kubelet writes, and are gone then", (t) => {
+  const host = nodeWith('nameserver 1.1.1.1\n', undefined);
+  const known = { ...keep, nameservers: ['10.96.0.10'], searches: ['svc.cluster.local'] };
+  refresh(host, known);
+  t.deepEqual(readBack(host).nameservers, ['10.96.0.10', '1.1.1.1']);
+  t.deepEqual(readBack(host).searches, ['svc.cluster.local']);
+  t.is(refresh(host, known), undefined, 'a second time, nothing');
+  t.true(lacksKubelet(host.texts.get(path) ?? ''));
+  write(host, path, 'nameserver 10.96.0.99\n');
+  t.is(refresh(host, known), undefined);
+  t.is(host.texts.get(path), 'nameserver 10.96.0.99\n');
+  t.false(lacksKubelet(host.texts.get(path) ?? ''));
 });
 
 test("mode merge: what kubelet writes is merged in and not lost when the host's changes", (t) => {
