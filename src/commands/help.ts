@@ -36,8 +36,8 @@ const overview = `mounter: NFS and GlusterFS mounts for nodes without storage to
   mounter rollback [DIGEST] switch to the version before, or to another one
   mounter prune             remove versions that nothing needs
   mounter unit --install    have systemd prepare the node at each boot
-  mounter disable           turn the mounter off on this node
-  mounter enable            turn it on again
+  mounter disable           turn the mounter off on this node: a call is the host's own mount(8) then
+  mounter enable            turn it on again, when mounts can work
   mounter teardown          undo prepare
   mounter manifest daemonset|cloud-init   print what sets up a whole fleet
   mounter node-agent        what the DaemonSet's container runs

@@ -1,6 +1,6 @@
 import { lstatSync, readFileSync, statSync } from 'node:fs';
 import type { MountEntry } from '../host/mountinfo.ts';
-import { processesNamed } from '../host/processes.ts';
+import { isRoots, processesNamed } from '../host/processes.ts';
 import type { Manifest } from '../rootfs/manifest.ts';
 import { lacksKubelet } from '../rootfs/resolver/rootfs-resolv-conf.ts';
 import type { DoctorContext } from './context.ts';
@@ -10,29 +10,37 @@ import { askNameServer, type NameServerAnswer } from './name-server.ts';
 /** glibc looks at the first three alone: resolv.conf(5). */
 const maximumNameServers = 3;
 
+const commandLineMs = 1000;
+
 /** Whether the rootfs has a resolv.conf of its own, and its name servers answer. */
 export async function checkResolver(context: DoctorContext): Promise<readonly Finding[]> {
   const path = `${context.root}/etc/resolv.conf`;
   const view = viewOfHost(path, context.entries);
   if (view !== undefined) return [view];
   const text = readFileSync(path, 'utf8');
-  const late = judgeKubelets(path, text, context.manifest, kubeletsWithUs(context));
+  const late = judgeKubelets(path, text, context.manifest, await kubeletsWithUs(context));
   return [...late, ...(await checkServers(path, nameServers(text)))];
 }
 
 /** Those that were told to write the file, and to mount by us. */
-function kubeletsWithUs({ host, layout }: DoctorContext): readonly number[] {
-  const kubelets = processesNamed(['kubelet', 'hyperkube']).filter(({ root }) => root !== undefined);
-  const flag = `--experimental-mounter-path=${layout.executable}`;
-  return kubelets
+async function kubeletsWithUs({ host, layout, ask }: DoctorContext): Promise<readonly number[]> {
+  const pids = processesNamed(['kubelet', 'hyperkube'])
     .map(({ pid }) => pid)
-    .filter((pid) =>
-      host
-        .readText(`/proc/${pid}/cmdline`)
-        ?.replace(/(path)\0/, '$1=')
-        .split('\0')
-        .includes(flag),
-    );
+    .filter(isRoots);
+  const flag = `--experimental-mounter-path=${layout.executable}`;
+  const areWithUs = await Promise.all(
+    pids.map(async (pid) => {
+      // A process that has this name may be anybody's, who can keep a reader of this file waiting.
+      const answer = await ask([host.findProgram('cat'), `/proc/${pid}/cmdline`], commandLineMs);
+      return (
+        answer?.output
+          .replace(/(?<=-mounter-path)\0/, '=')
+          .split('\0')
+          .includes(flag) ?? false
+      );
+    }),
+  );
+  return pids.filter((_, index) => areWithUs[index]);
 }
 
 /** It writes the file at its start alone: one that began before there was a rootfs had nowhere to write to. */

@@ -23,7 +23,7 @@ on: mounts work. off: the host's own tools are left; volumes that are mounted st
 prepared is undone, once no volume is mounted. Without this object it is on.`,
 } as const;
 
-const capabilityReasons = `SYS_ADMIN: to enter the host's mount and network namespace, and for the mounts that prepare makes there.
+const capabilityReasons = `SYS_ADMIN: to enter the host's namespaces (of mounts, network, names and IPC), and for the mounts of prepare there.
 SYS_CHROOT: to enter a mount namespace, and to try the helpers of a new rootfs in a chroot.
 SYS_PTRACE: to open the namespaces of process 1, which has more capabilities than this container.
 CHOWN, DAC_OVERRIDE, FOWNER: to unpack the rootfs with its owners and modes.
@@ -43,12 +43,12 @@ back: kubectl rollout undo, or the manifest of the image before.`,
     [`${pod}.hostPID`]: `For /proc/1/ns: the tools have to be mounted in the host's mount namespace, or neither kubelet nor any
 other container would see them. No hostPath is needed, no hostNetwork, and nothing listens.`,
     [`${pod}.containers.readinessProbe`]:
-      'Ready: on the host, mounts would work; or the node is turned off on purpose.',
+      'Ready: on the host, mounts would work; or the node is turned off on purpose. It reads what the agent has\nfound out last, and asks nobody: what it says begins with what fails.',
     [`${context}.privileged`]:
       'Not privileged: no devices, and no capability but these. With SYS_ADMIN and hostPID it can still\ndo on the host what root can: guard who may change this object.',
     [`${context}.allowPrivilegeEscalation`]: 'Kubernetes allows no other value beside SYS_ADMIN.',
     [`${context}.readOnlyRootFilesystem`]:
-      'All that it writes on its own is the merged manifest, to a directory in memory.',
+      'All that it writes on its own is the merged manifest and what the probe reads, to a directory in memory.',
     [`${context}.capabilities`]: capabilityReasons,
     [`${context}.seccompProfile`]:
       "The runtime's default allows mount(2) and setns(2) to those who have SYS_ADMIN.",

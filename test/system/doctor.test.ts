@@ -118,11 +118,11 @@ test.serial('nothing installed, not prepared, turned off, not root', async (t) =
     ['warning off', 'ok volumes', 'ok orphans'],
   );
   const { stdout } = await node.mounter('doctor');
-  t.regex(stdout, /^warning +off +\S+rootfs-manifest\.json: the mounter is turned off \("enabled": false\)/);
+  t.regex(stdout, /^warning +off +mounter: turned off by "enabled": false in \S+\/rootfs-manifest\.json: /);
   t.regex(stdout, /\nturned off: 0 failing, 1 to be seen to, 2 ok\n$/);
   await node.mustRun('teardown');
   t.regex((await node.mounter('doctor', '--repair')).stderr, /; nothing done\n$/);
-  t.deepEqual(complaints(await examine(node)), [`warning off ${mounterHome}/rootfs-manifest.json`]);
+  t.deepEqual(complaints(await examine(node)), ['warning off mounter']);
   const asNobody = ['setpriv', '--reuid=65534', '--regid=65534', '--clear-groups'];
   const other = await node.run([...asNobody, mounter, 'doctor']);
   t.is(other.status, 1);
@@ -432,6 +432,34 @@ for (const enter of enterModes) {
     t.deepEqual(await faults(node), [`warning volumes ${volume}`]);
   });
 }
+
+test.serial(
+  "a kubelet that began before there was a rootfs has not written the cluster's name servers",
+  async (t) => {
+    await using node = await ScratchNode.prepared();
+    const path = `${mounterHome}/rootfs/etc/resolv.conf`;
+    const found = async () =>
+      (await examine(node)).findings.filter(({ message }) =>
+        message.includes('began before there was a rootfs'),
+      );
+    const start = async (flag: string) =>
+      (
+        await node.shell(
+          `[ -e /tmp/kubelet ] || cp $(command -v sh) /tmp/kubelet; /tmp/kubelet -c 'sleep 1000; :' ${flag} >/dev/null 2>&1 & echo $!`,
+        )
+      ).trim();
+    await start('--experimental-mounter-path=/elsewhere/mounter');
+    t.deepEqual(await found(), []);
+    const pid = await start(`--experimental-mounter-path ${mounterHome}/mounter`);
+    const [finding] = await found();
+    t.is(finding?.level, 'warning');
+    t.true(finding?.message.includes(`kubelet (process ${pid})`), finding?.message);
+    const text = node.read(path);
+    await node.shell(`echo 'nameserver 127.0.0.1' >${path}`);
+    t.deepEqual(await found(), [], 'it has written');
+    t.not(node.read(path), text);
+  },
+);
 
 test.serial('a kubelet whose unit gives it a mount namespace of its own', async (t) => {
   await using node = await glusterfsNode();

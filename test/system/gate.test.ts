@@ -202,7 +202,10 @@ test('an install, a roll back and a boot leave it off; enable needs a node that 
   t.false(readdirSync(node.path('/usr/sbin')).includes('mount.nfs'));
   t.is(await node.mustRun('prepare'), `turned off by ${file}; nothing done\n`);
   t.is((await node.mounter('status')).status, 0);
-  t.regex((await node.mounter('doctor')).stdout, /turned off, by .*; mounter enable turns it on$/m);
+  t.regex(
+    (await node.mounter('doctor')).stdout,
+    /^warning +off +mounter: turned off by \S+\/disabled: .* run mounter enable$/m,
+  );
   await node.shell('echo >/var/lib/containerized-mounter');
   t.is((await node.mounter('enable')).status, 2);
   t.is((await node.mounter('status')).status, 0, 'still off');

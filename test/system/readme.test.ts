@@ -128,7 +128,10 @@ for (const heading of places.checkout) {
     const applied = readFileSync(join(scratch, 'applied.yaml'), 'utf8');
     const objects = parseAllDocuments(applied).flatMap((document) => document.toJS() ?? []);
     t.is(await schemaErrors(objects), '');
-    t.is(objects.filter(({ kind }) => kind === 'DaemonSet').length, 2);
+    t.deepEqual(
+      objects.map(({ kind, data }) => data?.state ?? kind),
+      ['ServiceAccount', 'DaemonSet', 'off', 'on'],
+    );
     t.true(readFileSync(join(checkout, 'user-data'), 'utf8').includes(digestIn('image.json')));
   });
 }

@@ -11,11 +11,6 @@ test("a Pod's name servers and domains, but for those of its own namespace", (t)
 });
 
 test('what a manifest cannot have is left to the host', (t) => {
-  for (const text of [
-    '',
-    'search a.b\n',
-    'nameserver ten\n',
-    'nameserver 10.0.0.1\nsearch a b!\n',
-  ])
+  for (const text of ['', 'search a.b\n', 'nameserver ten\n', 'nameserver 10.0.0.1\nsearch a b!\n'])
     t.is(clusterDns(text), undefined, text);
 });

@@ -27,6 +27,15 @@ function pathsOf(value: unknown): readonly Path[] {
   ]);
 }
 
+test('a type that is null is one that the node does not have', (t) => {
+  const { filesystems, ...others } = JSON.parse(text);
+  const manifest = parseManifest(
+    JSON.stringify({ ...others, filesystems: { ...filesystems, nfs: null } }),
+    'x',
+  );
+  t.deepEqual(Object.keys(manifest.filesystems), ['nfs4', 'glusterfs']);
+});
+
 test('the one that ships is valid', (t) => {
   const manifest = parseManifest(text, 'm');
   t.is(manifest.filesystems.nfs?.helper, '/sbin/mount.nfs');
