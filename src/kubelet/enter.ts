@@ -22,12 +22,12 @@ import { hostView, type KubeletView, loaderCacheFile, type ViewMount } from './v
  */
 export function enterView(view: KubeletView, entries: readonly MountEntry[]): void {
   leaveNamespace();
-  const copies = view.mounts.map((wanted) => ({
-    wanted,
-    fd: copyOf(wanted),
-  }));
+  const copies = view.mounts.map((wanted) => ({ wanted, fd: copyOf(wanted) }));
   applyHere([{ kind: 'propagation', to: '/', propagation: 'rslave' }]);
+  // The kubelet's is the caller's; its programs are for everybody.
+  const umask = process.umask(0o022);
   layPrograms(view);
+  process.umask(umask);
   for (const { wanted, fd } of copies) {
     for (const { mountPoint } of entries) if (mountPoint === wanted.to) detach(wanted.to);
     attachMount(fd, wanted.to);

@@ -8,7 +8,7 @@ import { applyActions, type MountAction } from '../rootfs/mount-actions.ts';
 import { makeRunDirectory } from '../rootfs/run-directory.ts';
 import { recordSelfBind } from '../rootfs/self-binds.ts';
 import { planShared } from '../rootfs/shared-mount.ts';
-import { kubeletViewDirectory } from '../rootfs/way-out.ts';
+import { kubeletViewDirectory, readKubeletRoots } from '../rootfs/way-out.ts';
 import { type HostMount, kubeletDirectory, type Offer, offeredMounts } from './offer.ts';
 
 /** One is enough, after which nothing is left to do; more for somebody who meddles. */
@@ -21,7 +21,8 @@ const maximumRounds = 4;
  */
 export async function layOnHost(offer: Offer, host: Host): Promise<readonly string[]> {
   const directory = kubeletDirectory(offer);
-  recordKubeletRoot(host, { root: offer.root, kubeletDirectory: directory });
+  const earlier = readKubeletRoots(host).find(({ root }) => root === offer.root);
+  recordKubeletRoot(host, { root: offer.root, kubeletDirectory: directory, targets: earlier?.targets });
   return await share(directory, host);
 }
 

@@ -104,7 +104,7 @@ function viewMount(
   );
   if (hidden !== undefined) throw refusal(mount, `would hide ${hidden} from the kubelet`, hidingHint);
   const { mountOptions, peerGroup } = containingMount(entries, from);
-  if (mount.propagation === 'shared' && mount.host === '/' && peerGroup === undefined)
+  if (mount.propagation === 'shared' && from !== kubelet && peerGroup === undefined)
     throw refusal(mount, 'is not shared on this host, and cannot be offered so', shareHint);
   const { type, propagation, access } = mount;
   const readOnlyOptions = access === 'ro' ? remountOptions(mountOptions, 'ro') : undefined;
@@ -112,7 +112,8 @@ function viewMount(
 }
 
 const hidingHint = 'choose another directory, or change mounts.kubelet of the manifest';
-const shareHint = 'run mount --make-rshared /, as systemd does at boot, or leave :shared out of --host-root';
+const shareHint =
+  'run mount --make-rshared /, as systemd does at boot, or ask for slave: leave :shared out of --host-root, or change mounts.kubelet of the manifest';
 
 function refusal({ host }: HostMount, message: string, hint?: string): MounterError {
   return new MounterError(message, {

@@ -124,7 +124,8 @@ function volumesOfKubelets(
 /** The image itself stays. What an earlier version has mounted in it is taken away; this one mounts nothing there. */
 async function removeKubeletRoots(host: Host): Promise<readonly string[]> {
   const done: string[] = [];
-  for (const { root } of readKubeletRoots(host)) {
+  for (const { root, targets } of readKubeletRoots(host)) {
+    if (targets === undefined) continue;
     const entries = readMountinfo(host);
     const binds = entries.filter((entry) => entry.mountPoint === root && isSelfBind(entry, entries));
     done.push(...(await applyActions(binds.flatMap(() => detachActions(root)))));

@@ -11,6 +11,8 @@ export interface KubeletRoot {
   readonly root: string;
   /** The kubelet directory of the host that it shares, without symlinks. */
   readonly kubeletDirectory: string;
+  /** Where an earlier version has mounted something in it, as the host names it; this one mounts nothing there. */
+  readonly targets?: readonly string[] | undefined;
 }
 
 /** What cannot be read is as good as none: only we write it, and whole. */
@@ -41,10 +43,10 @@ export function wayOutOfKubeletRoot(host: Host): string | undefined {
   try {
     const [own, first] = [host.stat('/'), host.stat(`${hostRoot}/.`)];
     if (first === undefined) return undefined;
+    const isInHosts = () => isSameFile(host.stat(hostNamespace), host.stat('/proc/self/ns/mnt'));
     const isOurs = isSameFile(own, first)
-      ? host.stat(kubeletImageFile) !== undefined
-      : isSameFile(host.stat(hostNamespace), host.stat('/proc/self/ns/mnt')) &&
-        readKubeletRoots(host).some(({ root }) => isSameFile(host.stat(hostRoot + root), own));
+      ? host.stat(kubeletImageFile) !== undefined && !isInHosts()
+      : isInHosts() && readKubeletRoots(host).some(({ root }) => isSameFile(host.stat(hostRoot + root), own));
     return isOurs ? hostNamespace : undefined;
   } catch {
     return undefined; // Only root may look; nobody else can mount either.

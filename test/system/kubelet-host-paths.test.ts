@@ -3,7 +3,7 @@ import { setTimeout } from 'node:timers/promises';
 import test from 'ava';
 import { describeMounts } from '../fixtures/describe-mounts.ts';
 import { extractKubelet, type ImageEntry, kubeletImage, kubeletRoot } from '../fixtures/kubelet-image.ts';
-import { kubeletDirectory, ScratchNode } from '../fixtures/namespace.ts';
+import { kubeletDirectory, mounter, ScratchNode } from '../fixtures/namespace.ts';
 
 /** What a kubelet looks up, makes and binds on the host, done in an image by a stand-in that does it as a kubelet does. */
 
@@ -261,6 +261,12 @@ test.serial(
       test ! -e /usr/lib/libforeign.so.1; grep -m1 ^ID= /usr/lib/os-release; grep -m1 ^ID= /etc/os-release
       test ! -e /top; mkdir /usr/libexec/kubernetes/made /opt/tools/made; ! mkdir /usr/sbin/made 2>/dev/null`),
       "the image's both\nthe host has only-host\nthe image's iptables\nhost\nhost\nID=debian\nID=debian\n",
+    );
+    const strict = 'umask 077; exec "$@" stat -c %a /usr/bin /usr/lib';
+    t.is(
+      await node.shell(`set -- ${mounter} kubelet --; ${strict}`),
+      '755\n755\n',
+      "whatever the caller's umask",
     );
     await node.shell('rmdir /usr/libexec/kubernetes/made /opt/tools/made; test ! -e /usr/sbin/made');
     t.is(

@@ -461,7 +461,27 @@ test.serial('an image on a read-only filesystem: nothing is written in it', asyn
   await using node = await ScratchNode.prepared();
   await extractKubelet(node, { directory: '/var/lib/image' });
   await node.shell('mount --bind /var/lib/image /var/lib/image; mount -o remount,bind,ro /var/lib/image');
+  const before = node.mountinfo();
   t.is((await node.mounter('kubelet', '--rootfs', '/var/lib/image', '--', '--exit=5')).status, 5);
+  await node.mustRun('teardown');
+  t.true(
+    node.mountinfo().some(({ mountPoint }) => mountPoint === '/var/lib/image'),
+    'nor is its mount ours',
+  );
+  t.true(node.mountinfo().length < before.length);
+});
+
+test.serial('what an earlier version has mounted in the image is taken away with the rest', async (t) => {
+  await using node = await readyNode();
+  const before = describeMounts(node);
+  const earlier = [{ root: kubeletRoot, kubeletDirectory, targets: [`${kubeletRoot}/run`] }];
+  await node.shell(`mount --bind --make-private ${kubeletRoot} ${kubeletRoot}
+    mkdir -p ${kubeletRoot}/run; mount --rbind /run ${kubeletRoot}/run; mount --make-rslave ${kubeletRoot}/run
+    echo '${JSON.stringify(earlier)}' >/run/containerized-mounter/kubelet-roots`);
+  t.is((await node.mounter('kubelet', '--', '--exit=5')).status, 5);
+  await node.mustRun('teardown');
+  await node.mustRun('prepare');
+  t.deepEqual(describeMounts(node), before);
 });
 
 test.serial('--dry-run prints the plan and changes nothing', async (t) => {

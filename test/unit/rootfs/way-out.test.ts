@@ -16,7 +16,9 @@ function inKubeletRoot(): HostModel {
 
 test("out of a kubelet's mount namespace, which has the host's root directory", (t) => {
   const host = new HostModel().directory('/').file(kubeletImageFile).sameFile('/', '/proc/1/root/.');
+  host.file(namespace).file('/proc/self/ns/mnt');
   t.is(wayOutOfKubeletRoot(host), namespace);
+  t.is(wayOutOfKubeletRoot(host.sameFile(namespace, '/proc/self/ns/mnt')), undefined, 'for ever, otherwise');
 });
 
 test('out of a root of ours', (t) => t.is(wayOutOfKubeletRoot(inKubeletRoot()), namespace));
