@@ -278,3 +278,13 @@ test.serial(
     t.is(await inKubelet('cat /etc/os-release'), 'ID=changed\n');
   },
 );
+
+test.serial("a library of the host's, by its ld.so.cache, is not taken for the image's own", async (t) => {
+  await using node = await kubeletNode();
+  const version = ['kubelet', '--', 'mount', '--version'] as const;
+  const before = await node.mustRun(...version);
+  await node.shell(`mkdir -p /usr/local/lib
+    : | gcc -shared -x c -Wl,-soname,libmount.so.1 -o /usr/local/lib/libmount.so.1 -
+    ldconfig; ! mount --version 2>/dev/null`);
+  t.is(await node.mustRun(...version), before);
+});
