@@ -161,7 +161,7 @@ function container(request: DaemonSetRequest) {
       failureThreshold: 2,
     },
     resources: {
-      requests: { cpu: '10m', memory: '64Mi' },
+      requests: { cpu: '5m', memory: '64Mi' },
       limits: { memory: '512Mi' },
     },
     securityContext: securityContext(request),
