@@ -15,6 +15,7 @@ export interface Suite {
     | 'vm'
     | 'glusterServer'
     | 'dockerRegistry'
+    | 'containerRuntime'
     | 'testPrograms'
   )[];
 }
@@ -41,6 +42,14 @@ export const suites: readonly Suite[] = [
     place: 'machine',
     isSerial: true,
     needs: ['build', 'rootfs', 'glusterServer'],
+  },
+  {
+    // By itself: kubelet's probes and restarts have their times.
+    name: 'fleet',
+    files: ['test/fleet/**/*.test.ts'],
+    place: 'machine',
+    isSerial: true,
+    needs: ['build', 'rootfs', 'glusterServer', 'dockerRegistry', 'containerRuntime'],
   },
   {
     name: 'vm',

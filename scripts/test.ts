@@ -1,6 +1,7 @@
 import { execa } from 'execa';
 import minimist from 'minimist';
 import { testProgram } from '../test/fixtures/test-program.ts';
+import { ensureContainerRuntime } from './container-runtime.ts';
 import { ensureInstalled } from './debian.ts';
 import { ensureDockerRegistry } from './docker-registry.ts';
 import { ensureServerRootfs } from './gluster-server.ts';
@@ -44,6 +45,7 @@ const preparations: Readonly<Record<Suite['needs'][number], () => Promise<unknow
   vm: buildVm,
   glusterServer: ensureServerRootfs,
   dockerRegistry: ensureDockerRegistry,
+  containerRuntime: ensureContainerRuntime,
   // The test VM has no compiler.
   testPrograms: () => Promise.all(['callers', 'slow-helper'].map(testProgram)),
 };

@@ -2,7 +2,7 @@ import type { DaemonSetRequest } from './daemonset.ts';
 
 /** What the DaemonSet may do, and the comments of the printed YAML that say why. */
 
-/** Each is needed: test/system/fleet.test.ts runs the agent with these and no others. */
+/** Each is needed: test/fleet/ready.test.ts runs the agent with these and no others. */
 export const capabilities: readonly string[] = [
   'SYS_ADMIN',
   'SYS_CHROOT',

@@ -1,0 +1,64 @@
+import { readFileSync } from 'node:fs';
+import test from 'ava';
+import { buildNodeAgentImage } from '../fixtures/node-agent.ts';
+import { Pod } from './kubelet.ts';
+import { runtimes } from './runtime-node.ts';
+import { fleetSetting, makeBare, mountVolume, otherMounts } from './setting.ts';
+
+/** The DaemonSet as it ships, in a real runtime with its own default profile. */
+
+test.before('build the image', buildNodeAgentImage);
+
+for (const runtime of runtimes) {
+  test.serial(
+    `${runtime}: ready in seconds under its default seccomp profile, on a node in use`,
+    async (t) => {
+      await using setting = await fleetSetting();
+      const { machine, node, cluster } = setting;
+      const before = otherMounts(node);
+      const pod = await Pod.start(machine, cluster, runtime);
+      const seconds = await pod.until(0, /^mounts would work$/m, 20);
+      t.log(`ready after ${seconds.toFixed(1)} s`);
+      t.deepEqual(otherMounts(node), before);
+
+      const status = readFileSync(node.path(`/proc/${await pod.pid()}/status`), 'utf8');
+      t.regex(status, /^Seccomp:\t2$/m);
+      const { securityContext } = cluster.template.spec.containers[0];
+      const bits = parseInt(/^CapBnd:\t(\w+)$/m.exec(status)?.[1] ?? '', 16)
+        .toString(2)
+        .match(/1/g);
+      t.is(bits?.length, securityContext.capabilities.add.length);
+      t.not((await pod.exec(['/bin/sh', '-c', 'echo >/file'])).status, 0, 'its root is read-only');
+      t.not(
+        (await pod.exec(['/bin/sh', '-c', '[ -e /dev/fuse ]'])).status,
+        0,
+        'it has no device of the host',
+      );
+
+      const target = await mountVolume(setting, 'a');
+      await node.shell(`echo x >${target}/file; umount ${target}`);
+      await pod.stop();
+      t.deepEqual(otherMounts(node), before);
+    },
+  );
+}
+
+test.serial('every printed capability is needed', async (t) => {
+  await using setting = await fleetSetting();
+  const { machine, node, cluster } = setting;
+  const { capabilities } = cluster.template.spec.containers[0].securityContext;
+  const all: readonly string[] = capabilities.add;
+  const needed: string[] = [];
+  for (const one of all) {
+    capabilities.add = all.filter((name) => name !== one);
+    const pod = await Pod.start(machine, cluster);
+    const fails = await pod.until(1, /\(mounter \w+: status \d+\)$/m, 20).then(
+      () => true,
+      () => false,
+    );
+    if (fails) needed.push(one);
+    await pod.stop();
+    await makeBare(node);
+  }
+  t.deepEqual(needed, all);
+});
