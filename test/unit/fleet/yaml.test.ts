@@ -8,10 +8,14 @@ test('comments stand above what they explain, and nothing else changes', (t) => 
   const text = yamlText([{ content, comments: { 'a.b': 'first\nsecond', 'a.list.d': 'in the list' } }]);
   t.regex(text, /^a:\n {2}# first\n {2}# second\n {2}b: 1\n/);
   t.regex(text, /# in the list\n +(- )?d: "y"/);
-  t.deepEqual(
-    parseAllDocuments(text).map((document) => document.toJS()),
-    [content],
-  );
+  // kubectl reads YAML 1.1, in which a bare `y` or `no` is no string.
+  for (const version of ['1.1', '1.2'] as const) {
+    const documents = parseAllDocuments(text, { version });
+    t.deepEqual(
+      documents.map((document) => document.toJS()),
+      [content],
+    );
+  }
 });
 
 test('several documents are one text', (t) => {

@@ -24,6 +24,8 @@ const allowed: Readonly<Record<string, RegExp>> = {
   'rootfs/enter.ts': /^\/proc\/1\/root\$\{pin\}$/,
   // The container's own files, seen from the host.
   'node-agent/on-host.ts': /^\/proc\/\$\{process\.pid\}\/root\$\{path\}$/,
+  // By a program of its own, which is given up after a second.
+  'doctor/resolver.ts': /^\/proc\/\$\{pid\}\/cmdline$/,
   // A daemon of a rootfs of ours, found to be one before.
   'mount/glusterfs.ts': /^\/proc\/\$\{pid\}\/cmdline$/,
   // Of root's processes, and by another program that is ended when it does not answer.
