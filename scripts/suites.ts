@@ -12,10 +12,12 @@ export interface Suite {
   readonly needs: readonly (
     | 'build'
     | 'rootfs'
+    | 'nodeAgentImage'
     | 'vm'
     | 'glusterServer'
     | 'dockerRegistry'
     | 'containerRuntime'
+    | 'containerRuntimeInVm'
     | 'testPrograms'
   )[];
 }
@@ -46,10 +48,10 @@ export const suites: readonly Suite[] = [
   {
     // By itself: kubelet's probes and restarts have their times.
     name: 'fleet',
-    files: ['test/fleet/**/*.test.ts'],
+    files: ['test/fleet/*.test.ts'],
     place: 'machine',
     isSerial: true,
-    needs: ['build', 'rootfs', 'glusterServer', 'dockerRegistry', 'containerRuntime'],
+    needs: ['build', 'rootfs', 'nodeAgentImage', 'glusterServer', 'dockerRegistry', 'containerRuntime'],
   },
   {
     name: 'vm',
@@ -65,5 +67,12 @@ export const suites: readonly Suite[] = [
     place: 'vm',
     init: 'systemd',
     needs: ['build', 'rootfs', 'vm', 'glusterServer'],
+  },
+  {
+    name: 'fleet-systemd',
+    files: ['test/fleet/systemd/update.test.ts'],
+    place: 'vm',
+    init: 'systemd',
+    needs: ['build', 'rootfs', 'nodeAgentImage', 'vm', 'glusterServer', 'containerRuntimeInVm'],
   },
 ];

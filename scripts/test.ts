@@ -1,7 +1,7 @@
 import { execa } from 'execa';
 import minimist from 'minimist';
 import { testProgram } from '../test/fixtures/test-program.ts';
-import { ensureContainerRuntime } from './container-runtime.ts';
+import { ensureContainerRuntime, ensureRuntimeForVm } from './container-runtime.ts';
 import { ensureInstalled } from './debian.ts';
 import { ensureDockerRegistry } from './docker-registry.ts';
 import { ensureServerRootfs } from './gluster-server.ts';
@@ -42,10 +42,16 @@ const preparations: Readonly<Record<Suite['needs'][number], () => Promise<unknow
   build: () => runScript('build.ts'),
   // An old checkout's pins may be gone from the archive; its tests are to run all the same.
   rootfs: () => runScript('rootfs.ts', '--allow-newer'),
+  nodeAgentImage: () => runScript('image.ts', '--allow-newer', '--only=mounter-node-agent'),
   vm: buildVm,
   glusterServer: ensureServerRootfs,
   dockerRegistry: ensureDockerRegistry,
   containerRuntime: ensureContainerRuntime,
+  containerRuntimeInVm: async () => {
+    await ensureRuntimeForVm();
+    // Reads what has been built.
+    await (await import('../test/fleet/systemd/archives.ts')).writeArchives();
+  },
   // The test VM has no compiler.
   testPrograms: () => Promise.all(['callers', 'slow-helper'].map(testProgram)),
 };

@@ -1,13 +1,10 @@
 import test from 'ava';
 import { installedMounter, kubeletDirectory, mounterHome, type ScratchNode } from '../fixtures/namespace.ts';
-import { buildNodeAgentImage } from '../fixtures/node-agent.ts';
 import { brokenImage } from './images.ts';
 import { Pod } from './kubelet.ts';
 import { type FleetSetting, fleetSetting, otherMounts } from './setting.ts';
 
 /** Turned off, and removed, by what `mounter manifest daemonset` prints, on nodes where all else fails. */
-
-test.before('build the image', buildNodeAgentImage);
 
 const conditions: readonly {
   readonly title: string;

@@ -1,11 +1,8 @@
 import { setTimeout } from 'node:timers/promises';
 import test from 'ava';
-import { buildNodeAgentImage } from '../fixtures/node-agent.ts';
 import { randomNumbers } from '../fixtures/random.ts';
 import { Pod } from './kubelet.ts';
 import { fleetSetting, makeBare, mountVolume, otherMounts, oursOn } from './setting.ts';
-
-test.before('build the image', buildNodeAgentImage);
 
 const rounds = Number(process.env.KILL_ROUNDS ?? 6);
 /** On a bare node the agent is at work for about as long. */

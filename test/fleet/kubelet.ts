@@ -12,8 +12,9 @@ import { basename } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { kubeletDirectory } from '../fixtures/namespace.ts';
 import { printedDocuments } from '../fixtures/node-agent.ts';
+import type { Runtime } from './containerd.ts';
 import type { Answer } from './cri.ts';
-import type { Runtime, RuntimeNode } from './runtime-node.ts';
+import type { Machine } from './machine.ts';
 
 /**
  * Kubelet's part, and the DaemonSet controller's: a Pod is made from the YAML that `mounter manifest daemonset` prints,
@@ -62,7 +63,7 @@ export interface Probed {
 
 export class Pod {
   readonly uid = randomUUID();
-  readonly #machine: RuntimeNode;
+  readonly #machine: Machine;
   readonly #cluster: Cluster;
   readonly #spec: Tree;
   readonly #container: Tree;
@@ -71,7 +72,7 @@ export class Pod {
   containerId = '';
   #attempt = 0;
 
-  private constructor(machine: RuntimeNode, cluster: Cluster) {
+  private constructor(machine: Machine, cluster: Cluster) {
     this.#machine = machine;
     this.#cluster = cluster;
     this.#spec = cluster.template.spec;
@@ -81,7 +82,7 @@ export class Pod {
       hostname: 'node-agent',
       log_directory: `/var/log/pods/${this.uid}`,
       linux: {
-        cgroup_parent: `${machine.cgroup}/pod${this.uid}`,
+        cgroup_parent: machine.cgroupOf(this.uid),
         security_context: {
           namespace_options: this.#namespaces,
           seccomp: { profile_type: 'RuntimeDefault' },
@@ -91,7 +92,7 @@ export class Pod {
   }
 
   /** Its sandbox, image, volumes and container, in kubelet's order. */
-  static async start(machine: RuntimeNode, cluster: Cluster, runtime: Runtime = 'runc'): Promise<Pod> {
+  static async start(machine: Machine, cluster: Cluster, runtime: Runtime = 'runc'): Promise<Pod> {
     const pod = new Pod(machine, cluster);
     await pod.#mountVolumes();
     const { pod_sandbox_id } = await machine.cri.call('RunPodSandbox', {
@@ -133,20 +134,20 @@ export class Pod {
   async #mountVolumes(): Promise<void> {
     for (const volume of this.#spec.volumes) {
       const path = this.#volumePath(volume);
-      await this.#machine.node.shell(`mkdir -p ${path} /var/log/pods/${this.uid}`);
+      await this.#machine.shell(`mkdir -p ${path} /var/log/pods/${this.uid}`);
       if (volume.emptyDir?.medium === 'Memory') {
         const size = quantity(volume.emptyDir.sizeLimit);
-        await this.#machine.node.shell(`mount -t tmpfs -o rw,size=${size} tmpfs ${path}`);
+        await this.#machine.shell(`mount -t tmpfs -o rw,size=${size} tmpfs ${path}`);
       }
     }
-    await this.#machine.node.shell(`echo 127.0.0.1 localhost >${this.#directory}/etc-hosts`);
+    await this.#machine.shell(`echo 127.0.0.1 localhost >${this.#directory}/etc-hosts`);
     this.syncConfigMaps();
   }
 
   /** As kubelet's atomic writer does it: another directory, then one rename. */
   syncConfigMaps(): void {
     for (const volume of this.#spec.volumes.filter(({ configMap }: Tree) => configMap !== undefined)) {
-      const path = this.#machine.node.path(this.#volumePath(volume));
+      const path = this.#machine.path(this.#volumePath(volume));
       const data = this.#cluster.configMaps.get(volume.configMap.name);
       if (data === undefined && volume.configMap.optional !== true)
         throw new Error(`there is no ConfigMap ${volume.configMap.name}`);
@@ -272,7 +273,7 @@ export class Pod {
 
   /** SIGKILL, as the kernel does it when memory is short. Returns when the container has ended. */
   async kill(): Promise<void> {
-    await this.#machine.node.shell(`kill -KILL ${await this.pid()}`);
+    await this.#machine.shell(`kill -KILL ${await this.pid()}`);
     while ((await this.#state()) !== 'CONTAINER_EXITED') await setTimeout(20);
   }
 
@@ -287,7 +288,7 @@ export class Pod {
 
   /** What the container has said in this life. */
   log(): string {
-    const path = this.#machine.node.path(
+    const path = this.#machine.path(
       `/var/log/pods/${this.uid}/${this.#container.name}.${this.#attempt - 1}.log`,
     );
     return existsSync(path) ? readFileSync(path, 'utf8') : '';
@@ -295,7 +296,7 @@ export class Pod {
 
   /** As kubelet ends a Pod: the container within its time, the sandbox, the volumes. */
   async stop(): Promise<void> {
-    const { cri, node } = this.#machine;
+    const { cri } = this.#machine;
     const container_id = this.containerId;
     const timeout = this.#spec.terminationGracePeriodSeconds;
     await cri.call('StopContainer', { container_id, timeout });
@@ -303,8 +304,9 @@ export class Pod {
     await cri.call('RemoveContainer', { container_id });
     await cri.call('RemovePodSandbox', { pod_sandbox_id: this.#sandbox });
     for (const volume of this.#spec.volumes)
-      if (volume.emptyDir?.medium === 'Memory') await node.shell(`umount ${this.#volumePath(volume)}`);
-    rmSync(node.path(this.#directory), { recursive: true });
+      if (volume.emptyDir?.medium === 'Memory')
+        await this.#machine.shell(`umount ${this.#volumePath(volume)}`);
+    rmSync(this.#machine.path(this.#directory), { recursive: true });
   }
 }
 

@@ -1,13 +1,10 @@
 import { readFileSync } from 'node:fs';
 import test from 'ava';
-import { buildNodeAgentImage } from '../fixtures/node-agent.ts';
+import { runtimes } from './containerd.ts';
 import { Pod } from './kubelet.ts';
-import { runtimes } from './runtime-node.ts';
 import { fleetSetting, makeBare, mountVolume, otherMounts } from './setting.ts';
 
 /** The DaemonSet as it ships, in a real runtime with its own default profile. */
-
-test.before('build the image', buildNodeAgentImage);
 
 for (const runtime of runtimes) {
   test.serial(

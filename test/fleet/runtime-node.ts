@@ -1,70 +1,23 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import {
-  copyFileSync,
-  existsSync,
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  rmdirSync,
-  writeFileSync,
-} from 'node:fs';
-import { setTimeout } from 'node:timers/promises';
+import { copyFileSync, existsSync, readdirSync, rmdirSync, writeFileSync } from 'node:fs';
 import { ensureContainerRuntime } from '../../scripts/container-runtime.ts';
 import { DockerRegistry } from '../fixtures/docker-registry.ts';
 import { ScratchNode, shared } from '../fixtures/namespace.ts';
-import { type Cri, connectCri } from './cri.ts';
+import { answeringCri, configuration, socket, writeNetwork } from './containerd.ts';
+import type { Cri } from './cri.ts';
 import { pauseImage, type TestImage } from './images.ts';
+import type { Machine } from './machine.ts';
 
 /**
  * A machine-like node with a real container runtime: containerd, which kubelet's part (kubelet.ts) speaks to, and a
  * registry on the node's loopback.
  */
 
-/** What the sandbox of a Pod is run by. */
-export type Runtime = 'runc' | 'crun';
-export const runtimes: readonly Runtime[] = ['runc', 'crun'];
-
-const socket = '/run/containerd/containerd.sock';
 const programs = ['containerd', 'containerd-shim-runc-v2', 'ctr'] as const;
 
-const configuration = (pause: string) => `version = 2
-root = "/var/lib/containerd"
-state = "/run/containerd"
-[grpc]
-address = "${socket}"
-[plugins."io.containerd.grpc.v1.cri"]
-sandbox_image = "${pause}"
-# A machine that is a container itself may not have CAP_SYS_RESOURCE.
-restrict_oom_score_adj = true
-[plugins."io.containerd.grpc.v1.cri".cni]
-bin_dir = "/usr/lib/cni"
-conf_dir = "/etc/cni/net.d"
-${runtimes
-  .map(
-    (name) => `[plugins."io.containerd.grpc.v1.cri".containerd.runtimes.${name}]
-runtime_type = "io.containerd.runc.v2"
-[plugins."io.containerd.grpc.v1.cri".containerd.runtimes.${name}.options]
-BinaryName = "${name}"
-`,
-  )
-  .join('')}`;
-
-/** Without addresses on the way out: nothing of the node is reached from a Pod, and nothing there needs it. */
-const network = {
-  cniVersion: '0.4.0',
-  name: 'pods',
-  plugins: [
-    {
-      type: 'bridge',
-      bridge: 'pods',
-      ipam: { type: 'host-local', ranges: [[{ subnet: '10.88.0.0/16' }]] },
-    },
-  ],
-};
-
-export class RuntimeNode implements AsyncDisposable {
+export class RuntimeNode implements Machine, AsyncDisposable {
   readonly node: ScratchNode;
   readonly registry: DockerRegistry;
   /** Below which all cgroups of the node's containers are, in each hierarchy. */
@@ -87,10 +40,17 @@ export class RuntimeNode implements AsyncDisposable {
       for (const name of programs) copyFileSync(`${directory}/${name}`, `${node.sharedDirectory}/${name}`);
       // crun refuses a machine with both versions of cgroups.
       await node.shell('both=/sys/fs/cgroup/unified; if mountpoint -q $both; then umount $both; fi');
-      mkdirSync(node.path('/etc/cni/net.d'), { recursive: true });
-      writeFileSync(node.path('/etc/cni/net.d/10-pods.conflist'), JSON.stringify(network));
+      writeNetwork(node.path('/etc'));
       const pause = await runtimeNode.publish(await pauseImage(), 'pause');
-      writeFileSync(`${node.sharedDirectory}/containerd.toml`, configuration(pause));
+      writeFileSync(
+        `${node.sharedDirectory}/containerd.toml`,
+        configuration({
+          pause,
+          programs: { runc: 'runc', crun: 'crun' },
+          plugins: '/usr/lib/cni',
+          systemdCgroup: false,
+        }),
+      );
       await runtimeNode.startRuntime();
       return runtimeNode;
     } catch (error) {
@@ -117,27 +77,19 @@ export class RuntimeNode implements AsyncDisposable {
       stdio: 'ignore',
       env: { PATH: '/usr/sbin:/usr/bin:/sbin:/bin' },
     });
-    const until = performance.now() + 30_000;
-    for (;;) {
-      const cri = connectCri(node.path(socket));
-      try {
-        if (existsSync(node.path(socket))) {
-          await cri.call('Version');
-          this.#cri = cri;
-          return;
-        }
-      } catch (error) {
-        if (performance.now() > until) throw error;
-      }
-      cri.close();
-      if (performance.now() > until) throw new Error(`containerd does not start:\n${this.log()}`);
-      await setTimeout(50);
-    }
+    this.#cri = await answeringCri(node.path(socket));
   }
 
-  /** What containerd has said. */
-  log(): string {
-    return readFileSync(`${this.node.sharedDirectory}/containerd.log`, 'utf8');
+  path(path: string): string {
+    return this.node.path(path);
+  }
+
+  shell(script: string): Promise<string> {
+    return this.node.shell(script);
+  }
+
+  cgroupOf(uid: string): string {
+    return `${this.cgroup}/pod${uid}`;
   }
 
   /** Power off and on: whatever runs is killed, and what was in memory is gone; the disk is as it was. */

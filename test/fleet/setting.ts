@@ -79,9 +79,13 @@ export async function oursOn(node: ScratchNode): Promise<readonly string[]> {
     .mountinfo()
     .map(({ mountPoint, fstype }) => `${fstype} on ${mountPoint}`)
     .filter((line) => /containerized/.test(line));
+  const directories = `${mounterHome} /var/lib/containerized-mounter /run/containerized-mounter`;
   const files = await node.shell(
-    `find ${mounterHome} /var/lib/containerized-mounter -xdev -path '*/versions/*/*' -prune -o -print
-    find /run/containerized-mounter -path '*/failures/*' -prune -o -print`,
+    `for directory in ${directories}; do
+      if [ -d $directory ]; then
+        find $directory -path '*/versions/*/*' -prune -o -path '*/failures/*' -prune -o -print
+      fi
+    done`,
   );
   const processes = node
     .processes()

@@ -1,12 +1,10 @@
 import test from 'ava';
-import { buildNodeAgentImage } from '../fixtures/node-agent.ts';
+import { shared } from '../fixtures/namespace.ts';
 import { currentVersion } from '../fixtures/rootfs-versions.ts';
 import { updatedImage } from './images.ts';
 import { Pod } from './kubelet.ts';
 import { fleetSetting, mountVolume, otherMounts, oursOn } from './setting.ts';
 import { Writer } from './writer.ts';
-
-test.before('build the image', buildNodeAgentImage);
 
 test.serial('an update and a roll back while a volume is written to: no write fails', async (t) => {
   await using setting = await fleetSetting();
@@ -16,7 +14,7 @@ test.serial('an update and a roll back while a volume is written to: no write fa
   await pod.until(0);
   const before = otherMounts(node);
   const target = await mountVolume(setting, 'written');
-  const writer = await Writer.start(node, target);
+  const writer = Writer.start(['nsenter', ...node.enter], target, node.sharedDirectory, shared);
   const versions = new Set([currentVersion(node)]);
   for (const next of [second, image]) {
     await setting.update(next);

@@ -1,7 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync, writeFileSync } from 'node:fs';
-import type { ScratchNode } from '../fixtures/namespace.ts';
 
 /** A Pod's program that writes to its volume all the time, each write as far as the server. */
 export class Writer {
@@ -15,16 +14,17 @@ export class Writer {
     this.#end = `${directory}/end`;
   }
 
-  static async start(node: ScratchNode, target: string): Promise<Writer> {
+  /**
+   * @param enter a command prefix that enters the node.
+   * @param directory for its own files, and `seenAs` as the node sees it.
+   */
+  static start(enter: readonly string[], target: string, directory: string, seenAs = directory): Writer {
     const script = `while ! [ -e "$1/end" ]; do
   if echo x | dd of="$2/file" oflag=append conv=notrunc,fsync status=none; then echo written; else echo failed; fi
   sleep 0.02
 done >"$1/written"`;
-    // It is a Pod's: nobody but the node has its working directory.
-    const child = spawn('nsenter', [...node.enter, 'sh', '-c', script, 'sh', '/mnt/shared', target], {
-      stdio: 'ignore',
-    });
-    return new Writer(child, node.sharedDirectory);
+    const [program = '', ...args] = [...enter, 'sh', '-c', script, 'sh', seenAs, target];
+    return new Writer(spawn(program, args, { stdio: 'ignore' }), directory);
   }
 
   async end(): Promise<{ readonly written: number; readonly failed: number }> {

@@ -1,0 +1,66 @@
+import { mkdirSync, mkdtempSync, readFileSync } from 'node:fs';
+import test from 'ava';
+import { run, startServers } from '../../systemd/node.ts';
+import { home } from '../../vm/node.ts';
+import { Cluster, Pod } from '../kubelet.ts';
+import { Writer } from '../writer.ts';
+import { GuestMachine } from './guest-machine.ts';
+
+/** On a node with systemd and cgroups of version 2, and volumes of real NFS. */
+
+test.before(startServers);
+
+const volumes = [
+  ['nfs', '-o', 'nfsvers=4.1', '10.9.0.1:/srv/vol1'],
+  ['nfs', '-o', 'nfsvers=3', '10.9.0.1:/srv/vol2'],
+  ['glusterfs', '10.77.0.1:v1'],
+] as const;
+
+test.serial(
+  'ready under the default profile; an update while volumes are written to fails no write',
+  async (t) => {
+    const machine = await GuestMachine.start();
+    const cluster = new Cluster();
+    const apply = (name: string) => cluster.apply('--image', machine.images.get(name) ?? '');
+    await apply('first');
+    let pod = await Pod.start(machine, cluster);
+    t.log(`ready after ${(await pod.until(0, /^mounts would work$/m)).toFixed(1)} s`);
+    t.regex(readFileSync(`/proc/${await pod.pid()}/status`, 'utf8'), /^Seccomp:\t2$/m);
+    t.regex(
+      readFileSync(`/proc/${await pod.pid()}/cgroup`, 'utf8'),
+      /^0::\/kubepods.*\.slice\/cri-containerd-/,
+    );
+
+    const writers = new Map<string, Writer>();
+    for (const [index, [type, ...words]] of volumes.entries()) {
+      const target = `/var/lib/kubelet/pods/written/volumes/${index}`;
+      mkdirSync(target, { recursive: true });
+      await run(`${home}/mounter`, 'mount', '-t', type, ...words, target);
+      writers.set(target, Writer.start([], target, mkdtempSync('/tmp/writer-')));
+    }
+    for (const name of ['second', 'first']) {
+      await apply(name);
+      await pod.stop();
+      pod = await Pod.start(machine, cluster);
+      t.log(`${name}: ready after ${(await pod.until(0, /^mounts would work$/m)).toFixed(1)} s`);
+    }
+    for (const [target, writer] of writers) {
+      const { written, failed } = await writer.end();
+      t.log(`${target}: ${written} writes, ${failed} failed`);
+      t.true(written > 10);
+      t.is(failed, 0);
+      await run('umount', target);
+    }
+
+    for (const [flags, words] of [
+      [['--enabled', 'false'], /^turned off$/m],
+      [['--remove'], /^removed$/m],
+    ] as const) {
+      await cluster.apply(...flags);
+      pod.syncConfigMaps();
+      await pod.until(0, words);
+    }
+    await pod.stop();
+    machine.cri.close();
+  },
+);
