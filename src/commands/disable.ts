@@ -1,12 +1,13 @@
 import { existsSync, readFileSync, rmSync } from 'node:fs';
 import { MounterError } from '../errors.ts';
 import { exitCode } from '../exit-codes.ts';
-import { removeHelperLinks } from '../helper-links.ts';
+import { placeHelperLinks, removeHelperLinks } from '../helper-links.ts';
 import { writeAtomically } from '../host/files.ts';
 import { helperNames } from '../mount/argv.ts';
 import type { Layout } from '../rootfs/layout.ts';
 import { readManifest, requireRoot } from '../rootfs/node.ts';
-import { offFile, offFiles, switchedBy } from '../rootfs/off.ts';
+import { withNodeLock } from '../rootfs/node-lock.ts';
+import { type Off, offFile, offFiles, offText, parseOff } from '../rootfs/off.ts';
 import { makeRunDirectory } from '../rootfs/run-directory.ts';
 import type { CommandContext } from './context.ts';
 import { parseFlags } from './flags.ts';
@@ -28,26 +29,30 @@ export async function disable(
     output.out('nothing is installed here; nothing to do\n');
     return exitCode.success;
   }
-  const isFleets = flags.has('fleet');
-  const before = offFile(host, layout);
-  const isToWrite = before === undefined || (!isFleets && readFileSync(before, 'utf8') !== switchedBy.hand);
-  const by = isFleets ? switchedBy.fleet : switchedBy.hand;
-  const done = isToWrite ? [`turned off by ${turnOff(layout, by)}`] : [];
-  done.push(...removeHelperLinks(helperNames, layout, undefined));
+  const file = offFile(host, layout);
+  const before = file === undefined ? undefined : parseOff(readFileSync(file, 'utf8'));
+  const isFleets = flags.has('fleet') && before?.isFleets !== false;
+  const hadHelpers = before?.hadHelpers ?? false;
+  const done =
+    before?.isFleets === isFleets ? [] : [`turned off by ${turnOff(layout, { isFleets, hadHelpers })}`];
+  const removed = removeHelperLinks(helperNames, layout, undefined);
+  if (removed.length > 0 && !hadHelpers) turnOff(layout, { isFleets, hadHelpers: true });
+  done.push(...removed);
   output.out(done.length === 0 ? 'turned off already; nothing to do\n' : `${done.join('\n')}\n`);
   return exitCode.success;
 }
 
 /** @returns the file that does it. @throws MounterError (system) where there is no place for one. */
-function turnOff(layout: Layout, by: string): string {
+function turnOff(layout: Layout, off: Off): string {
+  const text = offText(off);
   const [lasting, untilBoot] = offFiles(layout);
   try {
-    writeAtomically(lasting, by, 0o644);
+    writeAtomically(lasting, text, 0o644);
     return lasting;
   } catch (error) {
     try {
       makeRunDirectory();
-      writeAtomically(untilBoot, by, 0o644);
+      writeAtomically(untilBoot, text, 0o644);
       return `${untilBoot}, until the next boot: ${(error as Error).message}`;
     } catch {
       throw new MounterError(`cannot be written, and nothing in /run either: ${(error as Error).message}`, {
@@ -74,7 +79,8 @@ export async function enable(argv: readonly string[], context: CommandContext): 
   const flags = parseFlags('enable', argv, specification);
   requireRoot(host, 'turning the mounter on');
   const file = offFile(host, layout);
-  if (file !== undefined && flags.has('fleet') && readFileSync(file, 'utf8') === switchedBy.hand) {
+  const off = file === undefined ? undefined : parseOff(readFileSync(file, 'utf8'));
+  if (flags.has('fleet') && off?.isFleets === false) {
     output.out(`turned off by hand, in ${file}; left so: mounter enable turns it on\n`);
     return exitCode.success;
   }
@@ -85,5 +91,9 @@ export async function enable(argv: readonly string[], context: CommandContext): 
   }
   for (const path of offFiles(layout)) rmSync(path, { force: true });
   if (file !== undefined) output.out('turned on\n');
+  if (off?.hadHelpers === true) {
+    const { lines } = await withNodeLock(async () => placeHelperLinks(helperNames, layout, undefined));
+    output.out(lines.map((line) => `${line}\n`).join(''));
+  }
   return exitCode.success;
 }

@@ -37,7 +37,7 @@ const overview = `mounter: NFS and GlusterFS mounts for nodes without storage to
   mounter prune             remove versions that nothing needs
   mounter unit --install    have systemd prepare the node at each boot
   mounter disable           turn the mounter off on this node: a call is the host's own mount(8) then
-  mounter enable            turn it on again, when mounts can work
+  mounter enable            turn it on again, when the node is prepared
   mounter teardown          undo prepare
   mounter manifest daemonset|cloud-init   print what sets up a whole fleet
   mounter node-agent        what the DaemonSet's container runs
@@ -160,8 +160,8 @@ gone, and waits for nothing. An install or a roll back leaves it off; so does th
 `,
   enable: `mounter enable
 
-Takes back what mounter disable did: prepares the node, and turns the mounter on when mounts can work. The helpers of
-mount(8) come back by mounter install --helpers.
+Takes back what mounter disable did: prepares the node, and turns the mounter on when that is done. The helpers of
+mount(8) that it took away come back.
 
   mounter enable
 `,

@@ -25,7 +25,8 @@ export async function installHelpers(flags: Flags, layout: Layout, host: Host): 
   }
   if (!flags.has('helpers')) return '';
   const placing = await withNodeLock(async () => placeUnlessOff(layout, directory, host));
-  if (placing === undefined) return 'the mounter is turned off: no helper is placed before mounter enable\n';
+  if (placing === undefined)
+    return 'the mounter is turned off, and no helper is placed: run mounter enable, then this again\n';
   const { lines, placed } = placing;
   const elsewhere =
     directory === undefined || helperDirectories.includes(directory) ? [] : [notLookedIn(directory)];

@@ -12,8 +12,25 @@ export function offFiles({ home }: Layout): readonly [lasting: string, untilBoot
   return [`${home}/disabled`, `${runDirectory}/disabled`];
 }
 
-/** Whose switch it is: the text of the file. The fleet's gate takes back what the fleet has turned off, and nothing else. */
-export const switchedBy = { hand: 'mounter disable\n', fleet: "the DaemonSet's gate\n" } as const;
+/** What the file says, a line each. */
+export interface Off {
+  /** The fleet's gate takes back what the fleet has turned off, and nothing else. */
+  readonly isFleets: boolean;
+  /** Whether mount(8)'s helpers of ours were taken away: they come back when it is turned on. */
+  readonly hadHelpers: boolean;
+}
+
+const [byHand, byFleet, withHelpers] = ['mounter disable', "the DaemonSet's gate", 'took helpers away'];
+
+export function offText({ isFleets, hadHelpers }: Off): string {
+  return `${[isFleets ? byFleet : byHand, ...(hadHelpers ? [withHelpers] : [])].join('\n')}\n`;
+}
+
+/** @param text of the file. What is no text of ours is somebody's own switch, made by hand. */
+export function parseOff(text: string): Off {
+  const lines = text.split('\n');
+  return { isFleets: lines[0] === byFleet, hadHelpers: lines.includes(withHelpers) };
+}
 
 /** The file that turns the mounter off on this node. @returns undefined where it is on. */
 export function offFile(host: Pick<Host, 'lstat'>, layout: Layout): string | undefined {

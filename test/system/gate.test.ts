@@ -197,7 +197,7 @@ test('an install, a roll back and a boot leave it off; enable needs a node that 
   t.is(await node.mustRun('disable'), `turned off by ${file}\n`);
   t.regex(
     await node.mustRun('install', '/mnt/dist/rootfs.tar.zst', '--helpers'),
-    /turned off on this node, by .*: mounter enable turns it on\n.*no helper is placed before mounter enable\n$/,
+    /turned off on this node, by .*: mounter enable turns it on\n.*no helper is placed: run mounter enable, then this again\n$/,
   );
   t.false(readdirSync(node.path('/usr/sbin')).includes('mount.nfs'));
   t.is(await node.mustRun('prepare'), `turned off by ${file}; nothing done\n`);
@@ -218,6 +218,17 @@ test('an install, a roll back and a boot leave it off; enable needs a node that 
   setEnabled(node, true);
   t.regex(await node.mustRun('enable'), /\nprepared\nturned on\n$/);
   t.is(await node.mustRun('enable'), 'prepared already; nothing to do\n');
+  const helpers = ['mount.nfs', 'mount.nfs4', 'mount.glusterfs'];
+  const placed = () => readdirSync(node.path('/usr/sbin')).filter((name) => helpers.includes(name)).length;
+  await node.mustRun('install', '--helpers');
+  t.is(placed(), 3);
+  await node.mustRun('disable', '--fleet');
+  await node.mustRun('disable');
+  t.is(placed(), 0, 'mount(8) is as it would be without us');
+  t.regex(await node.mustRun('enable', '--fleet'), /^turned off by hand/);
+  t.regex(await node.mustRun('enable'), /\nturned on\n(placed \S+\/mount\.\S+, a link to \S+\n){3}$/);
+  t.is(placed(), 3, 'and as it was with us');
+  await node.mustRun('install', '--remove-helpers');
   t.regex(
     (await node.run([executable, 'mount', '-t', 'tmpfs', 'tmpfs', '/x'])).stderr,
     /^mounter: tmpfs: filesystem type not/,

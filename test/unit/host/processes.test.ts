@@ -28,8 +28,6 @@ const allowed: Readonly<Record<string, RegExp>> = {
   'doctor/resolver.ts': /^\/proc\/\$\{pid\}\/cmdline$/,
   // A daemon of a rootfs of ours, found to be one before.
   'mount/glusterfs.ts': /^\/proc\/\$\{pid\}\/cmdline$/,
-  // Of root's processes, and by another program that is ended when it does not answer.
-  'doctor/resolver.ts': /^\/proc\/\$\{pid\}\/cmdline$/,
   // A process of the same mount and user namespace as the script: where nobody else changes his root directory.
   'rootfs/start-statd.ts': /^\$process\/root\/\.$/,
 };
