@@ -2,12 +2,14 @@ import { MounterError } from '../errors.ts';
 import { exitCode } from '../exit-codes.ts';
 import type { MountEntry } from '../host/mountinfo.ts';
 
-/** The mount that `directory` lies on. */
+/** The mount that `directory` lies on, as its path leads there now. */
 export function containingMount(entries: readonly MountEntry[], directory: string): MountEntry {
-  const holders = entries.filter(
+  const way = entries.filter(
     ({ mountPoint }) =>
       mountPoint === '/' || mountPoint === directory || directory.startsWith(`${mountPoint}/`),
   );
+  const covered = way.filter((entry) => isCovered(entry, way));
+  const holders = way.filter((entry) => !covered.includes(entry) && !isInside(covered, way)(entry));
   const longest = Math.max(...holders.map(({ mountPoint }) => mountPoint.length));
   const holder = holders.findLast(({ mountPoint }) => mountPoint.length === longest);
   if (holder !== undefined) return holder;

@@ -24,7 +24,7 @@ import { processesIn } from './root-processes.ts';
 export async function retireOthers(root: string, context: PrepareContext): Promise<readonly string[]> {
   const { host, manifest } = context;
   const isChroot = wantedWay(manifest, host) === 'chroot';
-  const kept = isChroot ? undefined : pinsOf(root);
+  const kept = [isChroot ? undefined : pinsOf(root)].filter((pins) => pins !== undefined);
   const done: string[] = [];
   if (hasOtherWays(root, kept, context)) {
     await letCallsEnter(host);
@@ -34,7 +34,7 @@ export async function retireOthers(root: string, context: PrepareContext): Promi
 }
 
 /** Whether something is left that a call may have found for its way in. */
-function hasOtherWays(root: string, kept: string | undefined, context: PrepareContext): boolean {
+function hasOtherWays(root: string, kept: readonly string[], context: PrepareContext): boolean {
   const { host, layout, manifest } = context;
   const entries = readMountinfo(host);
   if (otherPins(kept, entries).length > 0) return true;

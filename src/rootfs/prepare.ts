@@ -35,6 +35,7 @@ import { makeRunDirectory, removeOldLocks } from './run-directory.ts';
 import { recordSelfBind } from './self-binds.ts';
 import { settingsFile, settingsText } from './settings.ts';
 import { planShared } from './shared-mount.ts';
+import { layOrUndo } from './undo.ts';
 
 /** Making a node ready for mounts. Every step looks first: a second run finds nothing to do. */
 
@@ -49,9 +50,13 @@ export interface PrepareContext {
  * whole; `takeOver` takes it away.
  * @param root `versions/<digest>`, without symlinks.
  * @returns what was done, a line each; nothing where all was in place.
- * @throws MounterError that names the directory. What was done until then stays and is found by the next run.
+ * @throws MounterError that names the directory. Nothing is mounted then that was not mounted before.
  */
-export async function prepareRootfs(
+export function prepareRootfs(root: string, context: PrepareContext): Promise<readonly string[]> {
+  return layOrUndo(context, () => layRootfs(root, context));
+}
+
+async function layRootfs(
   root: string,
   { host, layout, manifest }: PrepareContext,
 ): Promise<readonly string[]> {
@@ -66,9 +71,10 @@ export async function prepareRootfs(
   done.push(...(await applyActions(planHomeOf(context, readMountinfo(host)))));
   done.push(...writeStartStatd(context));
   if (hasGlusterfs(manifest)) done.push(...(await guardGlusterfs(root, host)));
+  done.push(...makeResolvConf(root, context));
+  // Calls enter by them from the moment that they are whole: nothing fails after that.
   const layMounts = wantedWay(manifest, host) === 'chroot' ? layOnHost : layInNamespaces;
   done.push(...(await layMounts(root, context)));
-  done.push(...makeResolvConf(root, context));
   return done;
 }
 

@@ -18,11 +18,16 @@ export function isOurSelfBind(directory: string, entries: readonly MountEntry[])
   return entry !== undefined && isSelfBind(entry, entries) && recordedSelfBinds().has(directory);
 }
 
-/** Takes the binds back, except where others have mounted below them. @returns what was done, a line each. */
-export async function undoSelfBinds(host: Host): Promise<readonly string[]> {
+/**
+ * Takes the binds back, except where others have mounted below them.
+ * @param kept directories whose bind stays.
+ * @returns what was done, a line each.
+ */
+export async function undoSelfBinds(host: Host, kept: readonly string[] = []): Promise<readonly string[]> {
   const done: string[] = [];
-  let isAllUndone = true;
-  for (const directory of recordedSelfBinds()) {
+  const recorded = [...recordedSelfBinds()];
+  let isAllUndone = !recorded.some((directory) => kept.includes(directory));
+  for (const directory of recorded.filter((one) => !kept.includes(one))) {
     const entries = readMountinfo(host);
     const entry = mountAt(entries, directory);
     if (entry === undefined || !isSelfBind(entry, entries)) continue;

@@ -8,7 +8,9 @@ import { type PrepareContext, prepareRootfs, rememberSettings } from './prepare.
  * @throws MounterError as `prepareRootfs` does; calls then enter as before, where they could.
  */
 export async function prepareVersionInUse(root: string, context: PrepareContext): Promise<readonly string[]> {
-  return [...(await prepareRootfs(root, context)), ...(await takeOver(root, context))];
+  // First: what fails later takes nothing away that calls have entered already.
+  rememberSettings(context);
+  return [...(await prepareRootfs(root, context)), ...(await retireOthers(root, context))];
 }
 
 /**

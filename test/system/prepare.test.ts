@@ -301,6 +301,18 @@ for (const propagation of ['shared', 'private'] as const) {
     );
 }
 
+for (const enter of enterModes)
+  test.serial(`${enter}: a host path on a mount that another mount covers`, async (t) => {
+    await using node = await ScratchNode.installed({ enter });
+    const directory = '/var/lib/containerized-mounter';
+    await node.shell(`mkdir -p ${directory}/nfs; mount --bind ${directory}/nfs ${directory}/nfs
+      mount -o remount,bind,ro ${directory}/nfs; mount -t tmpfs over ${directory}`);
+    await node.mustRun('prepare');
+    t.is(await node.mustRun('prepare'), already);
+    t.is((await node.mounter('status')).status, 0);
+    await costsNoMore(t, node);
+  });
+
 test.serial('eight prepares at once do it once', async (t) => {
   await using node = await ScratchNode.installed();
   const said = await Promise.all(Array.from({ length: 8 }, () => node.mustRun('prepare')));

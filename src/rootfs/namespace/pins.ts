@@ -30,22 +30,30 @@ const formerLink = '.mounter-namespace';
 
 /** The directory of pins that a version's link leads to, be they pinned or not: after a reboot they are not. */
 export function pinsOf(root: string): string | undefined {
+  return pinsAt(`${root}/${namespacesLink}`);
+}
+
+/** What a version's links lead to, an earlier mounter's too: that pinned one namespace on a file. */
+export function linkedPins(root: string): readonly string[] {
+  return [namespacesLink, formerLink].flatMap((name) => pinsAt(`${root}/${name}`) ?? []);
+}
+
+function pinsAt(link: string): string | undefined {
   try {
-    const pins = readlinkSync(`${root}/${namespacesLink}`);
+    const pins = readlinkSync(link);
     return pins.startsWith(`${pinsDirectory}/`) ? pins : undefined;
   } catch {
     return undefined;
   }
 }
 
-/** A directory with an empty file for each view of this version. */
+/** An empty directory, for pins of this version. @throws like node:fs. */
 export function newPins(root: string): string {
   const digest = root.slice(root.lastIndexOf('/') + 1).slice(0, 12);
   for (let number = 1; ; number += 1) {
     const pins = `${pinsDirectory}/${digest}.${number}`;
     if (existsSync(pins)) continue;
     mkdirSync(pins, { mode: 0o700 });
-    for (const view of views) writeFileSync(`${pins}/${view}`, '', { flag: 'wx', mode: 0o600 });
     return pins;
   }
 }
@@ -75,19 +83,19 @@ export function unlink(root: string): void {
     rmSync(`${root}/${name}`, { recursive: true, force: true });
 }
 
-/** The namespaces that are pinned, but for those of one directory. @param kept undefined for none. */
-export function otherPins(kept: string | undefined, entries: readonly MountEntry[]): readonly MountEntry[] {
+/** The namespaces that are pinned, but for those of some directories. */
+export function otherPins(kept: readonly string[], entries: readonly MountEntry[]): readonly MountEntry[] {
   return mountsBelow(entries, pinsDirectory).filter(
-    ({ mountPoint }) => kept === undefined || !mountPoint.startsWith(`${kept}/`),
+    ({ mountPoint }) => !kept.some((pins) => mountPoint === pins || mountPoint.startsWith(`${pins}/`)),
   );
 }
 
 /**
- * Lets go of every namespace but those of one directory: what runs in them keeps them, and nothing else does.
- * @param kept a directory of pins, or undefined for none.
+ * Lets go of every namespace but those of some directories: what runs in them keeps them, and nothing else does.
+ * @param kept directories of pins.
  * @returns what was done, a line each.
  */
-export async function unpinOthers(kept: string | undefined, host: Host): Promise<readonly string[]> {
+export async function unpinOthers(kept: readonly string[], host: Host): Promise<readonly string[]> {
   if (!existsSync(pinsDirectory)) return [];
   const done = await applyActions(
     otherPins(kept, readMountinfo(host))
@@ -95,7 +103,7 @@ export async function unpinOthers(kept: string | undefined, host: Host): Promise
       .map(({ mountPoint }): MountAction => ({ kind: 'detach', to: mountPoint })),
   );
   for (const name of readdirSync(pinsDirectory))
-    if (`${pinsDirectory}/${name}` !== kept) removePins(`${pinsDirectory}/${name}`);
+    if (!kept.includes(`${pinsDirectory}/${name}`)) removePins(`${pinsDirectory}/${name}`);
   return done;
 }
 
@@ -110,7 +118,7 @@ export function removePins(pins: string): void {
 
 /** For `teardown`: takes the directory of the pins away as well. @returns what was done, a line each. */
 export async function removeAllPins(host: Host): Promise<readonly string[]> {
-  const done = [...(await unpinOthers(undefined, host))];
+  const done = [...(await unpinOthers([], host))];
   const layers = readMountinfo(host).filter(({ mountPoint }) => mountPoint === pinsDirectory);
   done.push(...(await applyActions(layers.map(() => ({ kind: 'detach', to: pinsDirectory })))));
   if (existsSync(pinsDirectory) && readdirSync(pinsDirectory).length === 0) rmdirSync(pinsDirectory);

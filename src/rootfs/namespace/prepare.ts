@@ -1,24 +1,29 @@
-import { closeSync, mkdirSync } from 'node:fs';
+import { closeSync, mkdirSync, writeFileSync } from 'node:fs';
 import { MounterError } from '../../errors.ts';
 import { exitCode } from '../../exit-codes.ts';
 import { isSameFile } from '../../host/host.ts';
-import { readMountinfo } from '../../host/mountinfo.ts';
+import { mountsBelow, readMountinfo } from '../../host/mountinfo.ts';
 import { isErrnoException } from '../../host/system-error.ts';
+import { letCallsEnter } from '../calls.ts';
 import { helpersPin, isPinned } from '../enter.ts';
 import type { ManifestMount } from '../manifest.ts';
 import { applyActions } from '../mount-actions.ts';
 import { sourceOf } from '../mount-points.ts';
 import { isInPlace } from '../mount-states.ts';
 import type { PrepareContext } from '../prepare.ts';
+import { versionDirectories } from '../version-directories.ts';
 import type { ViewRequest } from './lay.ts';
 import {
   describe,
   descriptionOf,
+  linkedPins,
   linkPins,
   newPins,
+  otherPins,
   pinsDirectory,
   pinsOf,
   removePins,
+  unpinOthers,
   views,
 } from './pins.ts';
 import { planPins } from './plan.ts';
@@ -41,12 +46,14 @@ export async function prepareNamespaces(
 ): Promise<readonly string[]> {
   const { host } = context;
   mkdirSync(pinsDirectory, { recursive: true, mode: 0o700 });
-  const done = [...(await applyActions(planPins(pinsDirectory, readMountinfo(host))))];
+  const done = [...(await removeAbandonedPins(context))];
+  done.push(...(await applyActions(planPins(pinsDirectory, readMountinfo(host)))));
   const description = describeViews(root, mounts, context);
   if (await areInPlace(root, mounts, description, context)) return done;
   const pins = newPins(root);
   try {
     for (const view of views) {
+      writeFileSync(`${pins}/${view}`, '', { flag: 'wx', mode: 0o600 });
       const request = {
         view,
         root,
@@ -64,6 +71,14 @@ export async function prepareNamespaces(
     throw error;
   }
   return [...done, `made mount namespaces for ${root}`];
+}
+
+/** Those that no version's link leads to: of a run that was killed. @returns what was done, a line each. */
+async function removeAbandonedPins({ host, layout }: PrepareContext): Promise<readonly string[]> {
+  const linked = versionDirectories(layout).flatMap(linkedPins);
+  // Killed after the link was set anew, it has not waited for those calls that have read the old one.
+  if (otherPins(linked, readMountinfo(host)).length > 0) await letCallsEnter(host);
+  return unpinOthers(linked, host);
 }
 
 /** Below which targets are: there a mount of the helpers' gets a filesystem of its own. */
@@ -162,8 +177,8 @@ async function makeNamespace(
 
 /** A failure must not leave a namespace that nobody enters. */
 async function forget(pins: string, { host }: PrepareContext): Promise<void> {
-  const pinned = readMountinfo(host).filter(({ mountPoint }) => mountPoint.startsWith(`${pins}/`));
-  await applyActions(pinned.map(({ mountPoint }) => ({ kind: 'detach', to: mountPoint })));
+  const { detach } = await import('../../host/mount-calls.ts');
+  for (const { mountPoint } of mountsBelow(readMountinfo(host), pins)) detach(mountPoint);
   removePins(pins);
 }
 

@@ -257,6 +257,13 @@ test('the mount a directory lies on is the longest that holds it, the topmost th
   t.is(containingMount(entries, '/var/lib').source, 'b');
   t.is(containingMount(entries, '/vari').source, '/dev/sda');
   t.throws(() => containingMount([], '/x'));
+  const covered = mounts(
+    'shared',
+    '2 1 0:2 / /var/lib rw - a a rw',
+    '3 2 0:3 / /var/lib/k rw - b b rw',
+    '4 1 0:4 / /var rw - c c rw',
+  );
+  t.is(containingMount(covered, '/var/lib/k').source, 'c', 'what is mounted on a directory above covers it');
 });
 
 test('a bind on itself, and what only looks like one', (t) => {
