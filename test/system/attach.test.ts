@@ -514,3 +514,28 @@ test.serial('a host without nsenter(1): mounts need none, and who needs it is to
     t.regex(stderr, /^mounter: nsenter: the host has no nsenter\nhint: mounter needs nsenter in one of /);
   }
 });
+
+test.serial('a helper has the devices that the manifest names, once the node has them', async (t) => {
+  await using node = await ScratchNode.installed(attach);
+  const { filesystems, ...rest } = JSON.parse(node.read(`${mounterHome}/rootfs-manifest.json`));
+  filesystems.nfs.devices = ['/dev/full', '/dev/one', '/dev/mapper/two'];
+  const changed = JSON.stringify({ ...rest, filesystems });
+  await node.run(['tee', `${mounterHome}/rootfs-manifest.json`], { input: changed });
+  await node.shell(`mount -t tmpfs -o mode=755 dev /dev; mkdir /dev/mapper; mknod /dev/mapper/two b 7 9
+    for i in null:3 zero:5 full:7 urandom:9; do mknod -m 666 /dev/\${i%:*} c 1 \${i#*:}; done; mknod -m 666 /dev/fuse c 10 229`);
+  await node.mustRun('prepare');
+  t.is(await node.mustRun('prepare'), already);
+  placeHelper(
+    node,
+    '#!/bin/sh\nexec >&2; head -c 2 /dev/one | wc -c; stat -c "%F %t:%T" /dev/mapper/two; ls /dev; exit 1\n',
+  );
+  const target = targetOf(node, 'one');
+  const missing = await mountNfs(node, 'server:/x', target);
+  t.regex(missing.stderr, /^mounter: \/dev\/one: the device is missing on this node\n/);
+  await node.shell('mknod -m 666 /dev/one c 1 5');
+  t.is((await node.mounter('doctor')).status, 1, 'it is not in sight of helpers yet');
+  await node.mustRun('prepare');
+  t.is(await node.mustRun('prepare'), already);
+  const { stderr } = await mountNfs(node, 'server:/x', target);
+  t.regex(stderr, /^2\nblock special file 7:9\nfull\nfuse\nmapper\nnull\none\nrandom\nurandom\nzero$/m);
+});

@@ -1,4 +1,5 @@
-import { chmodSync, closeSync, constants, openSync } from 'node:fs';
+import { chmodSync, closeSync, constants, mkdirSync, openSync, writeFileSync } from 'node:fs';
+import { dirname } from 'node:path';
 import type { Host } from '../../host/host.ts';
 import { changeDirectory, detach, makeDevice, mount, mountFlags } from '../../host/mount-calls.ts';
 import { type MountEntry, readMountinfo } from '../../host/mountinfo.ts';
@@ -23,6 +24,8 @@ export interface ViewRequest {
   readonly mounts: readonly ManifestMount[];
   /** Where a mount gets a filesystem of its own: a directory has to be there to mount it on. */
   readonly directories: readonly string[];
+  /** The host's devices that helpers have beside the usual ones. */
+  readonly devices: readonly string[];
 }
 
 /**
@@ -35,7 +38,7 @@ export interface ViewRequest {
  * @throws MounterError, or like node:fs, when a step fails; the namespace is then of no use.
  */
 export function layView(request: ViewRequest, entries: readonly MountEntry[], host: Host): void {
-  const { view, root, mounts, directories } = request;
+  const { view, root, mounts, directories, devices } = request;
   applyHere([{ kind: 'propagation', to: '/', propagation: 'rprivate' }, ...planNamespaceRoot(root, entries)]);
   for (const path of view === 'helpers' ? ['/dev', '/proc', ...daemonDirectories, ...directories] : [])
     makeMountPoint(observedDirectory(path, root), root);
@@ -45,7 +48,7 @@ export function layView(request: ViewRequest, entries: readonly MountEntry[], ho
     applyHere(mountActions(observed, entries));
     if (view === 'helpers') harden(observed.target, observed.mount, isExecuted(wanted));
   }
-  if (view === 'helpers') layHelpersOwn(root);
+  if (view === 'helpers') layHelpersOwn(root, devices);
   leaveHost(root, host);
 }
 
@@ -76,12 +79,18 @@ function harden(target: string, { access }: ManifestMount, isProgram: boolean): 
 }
 
 /** Some devices, no processes and nothing of /run; the image itself can't be written. */
-function layHelpersOwn(root: string): void {
+function layHelpersOwn(root: string, devices: readonly string[]): void {
   const { remount, bind, nosuid, nodev, noexec, ro } = mountFlags;
   mount('tmpfs', `${root}/dev`, nosuid | noexec, { type: 'tmpfs', data: 'mode=0755,size=64k,nr_inodes=64' });
   for (const [name, major, minor] of [...usualDevices, fuseDevice]) {
     makeDevice(`${root}/dev/${name}`, major, minor);
     chmodSync(`${root}/dev/${name}`, 0o666);
+  }
+  for (const path of devices) {
+    mkdirSync(dirname(root + path), { recursive: true, mode: 0o755 });
+    writeFileSync(root + path, '', { flag: 'wx' });
+    mount(path, root + path, bind);
+    mount(undefined, root + path, remount | bind | nosuid | noexec);
   }
   mount(undefined, `${root}/dev`, remount | bind | ro | nosuid | noexec);
   for (const path of ['/proc', '/run'])

@@ -27,7 +27,7 @@ import {
   views,
 } from './pins.ts';
 import { planPins } from './plan.ts';
-import { fuseDevice, mountsOfView, usualDevices } from './views.ts';
+import { boundDevices, fuseDevice, mountsOfView, usualDevices } from './views.ts';
 
 /**
  * Gives a version its mount namespaces, unless it has them and all is in place. They are never mended: what runs in
@@ -59,6 +59,7 @@ export async function prepareNamespaces(
         root,
         mounts: mountsOfView(view, mounts),
         directories: targetDirectories(mounts),
+        devices: boundDevices(context.manifest, host),
       };
       await makeNamespace(request, `${pins}/${view}`, context);
     }
@@ -109,7 +110,7 @@ async function areInPlace(
 export async function isHelpersViewInPlace(
   root: string,
   mounts: readonly ManifestMount[],
-  { host }: PrepareContext,
+  { host, manifest }: PrepareContext,
 ): Promise<boolean> {
   const pin = helpersPin(root, host);
   if (pin === undefined || !isPinned(host, pin)) return false;
@@ -117,7 +118,8 @@ export async function isHelpersViewInPlace(
     const source = sourceOf(mount);
     return source === undefined ? [] : [{ path: mount.rootfs, status: host.stat(source) }];
   });
-  const expected = [{ path: '/', status: host.stat(root) }, ...files];
+  const devices = boundDevices(manifest, host).map((path) => ({ path, status: host.stat(path) }));
+  const expected = [{ path: '/', status: host.stat(root) }, ...files, ...devices];
   const { withinNamespace } = await import('../../host/mount-namespace.ts');
   try {
     return withinNamespace(
@@ -133,7 +135,11 @@ export async function isHelpersViewInPlace(
 }
 
 /** All that the namespaces are made of: another directory under the same name is another text. */
-function describeViews(root: string, mounts: readonly ManifestMount[], { host }: PrepareContext): string {
+function describeViews(
+  root: string,
+  mounts: readonly ManifestMount[],
+  { host, manifest }: PrepareContext,
+): string {
   const identity = (path: string | undefined) => {
     const status = path === undefined ? undefined : host.stat(path);
     return status === undefined ? null : [status.device, status.inode];
@@ -143,7 +149,8 @@ function describeViews(root: string, mounts: readonly ManifestMount[], { host }:
     // What is shared is mounted in no view.
     source: mount.propagation === 'shared' ? null : identity(sourceOf(mount)),
   }));
-  return `${JSON.stringify({ format, root: identity(root), mounts: described })}\n`;
+  const devices = boundDevices(manifest, host);
+  return `${JSON.stringify({ format, root: identity(root), mounts: described, devices })}\n`;
 }
 
 /** Changes with what this version of mounter lays beside the mounts of the manifest. */

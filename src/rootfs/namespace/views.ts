@@ -1,3 +1,4 @@
+import type { Host } from '../../host/host.ts';
 import type { View } from '../enter.ts';
 import type { Layout } from '../layout.ts';
 import type { Manifest, ManifestMount } from '../manifest.ts';
@@ -34,3 +35,12 @@ export const usualDevices: readonly (readonly [name: string, major: number, mino
 
 /** Misc device 229, whether its module is loaded yet or not. @see Documentation/admin-guide/devices.txt */
 export const fuseDevice = ['fuse', 10, 229] as const;
+
+/** What else the manifest has helpers open, and the host has: `prepare` binds these. */
+export function boundDevices({ filesystems }: Pick<Manifest, 'filesystems'>, host: Host): readonly string[] {
+  const made = [...usualDevices, fuseDevice].map(([name]) => `/dev/${name}`);
+  const named = new Set(Object.values(filesystems).flatMap(({ devices }) => devices));
+  return [...named].filter(
+    (path) => isIn(path)('/dev') && !made.includes(path) && host.stat(path)?.kind === 'device',
+  );
+}
