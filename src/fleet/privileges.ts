@@ -11,6 +11,7 @@ export const capabilities: readonly string[] = [
   'DAC_OVERRIDE',
   'FOWNER',
   'MKNOD',
+  'KILL',
 ];
 
 export const comments = {
@@ -27,7 +28,8 @@ const capabilityReasons = `SYS_ADMIN: to enter the host's namespaces (of mounts,
 SYS_CHROOT: to enter a mount namespace, and to try the helpers of a new rootfs in a chroot.
 SYS_PTRACE: to open the namespaces of process 1, which has more capabilities than this container.
 CHOWN, DAC_OVERRIDE, FOWNER: to unpack the rootfs with its owners and modes.
-MKNOD: for the few devices that a helper sees, /dev/null and /dev/fuse among them.`;
+MKNOD: for the few devices that a helper sees, /dev/null and /dev/fuse among them.
+KILL: to end rpc.statd, which is a user of its own, when the mounter is removed.`;
 
 /** By path, for the DaemonSet. */
 export function containerComments(request: DaemonSetRequest): Readonly<Record<string, string>> {

@@ -239,21 +239,26 @@ export class Pod {
 
   /**
    * Until a probe ends with `status` and words that fit; what ends meanwhile is started anew, as kubelet does it.
-   * @param every in milliseconds; the Pod's own period if left out.
    * @returns after how many seconds. @throws with the last probe's words and the log.
    */
-  async until(status: number, words = /^/, limitSeconds = 60, everyMs = 250): Promise<number> {
+  async until(status: number, words = /^/, limitSeconds = 60): Promise<number> {
     const start = performance.now();
+    await this.saying((probed) => probed.status === status && words.test(probed.output), limitSeconds);
+    return (performance.now() - start) / 1000;
+  }
+
+  /** @returns the first probe that `isMeant`. @throws like `until`. */
+  async saying(isMeant: (probed: Probed) => boolean, limitSeconds = 60): Promise<Probed> {
+    const end = performance.now() + limitSeconds * 1000;
     for (;;) {
       await this.restartIfEnded();
       const probed = await this.probe();
-      const seconds = (performance.now() - start) / 1000;
-      if (probed.status === status && words.test(probed.output)) return seconds;
-      if (seconds > limitSeconds)
-        throw new Error(
-          `after ${limitSeconds} s the probe says ${probed.status}: ${probed.output}\n${this.log()}`,
-        );
-      await setTimeout(everyMs);
+      if (isMeant(probed)) return probed;
+      if (performance.now() > end) {
+        const { status, output } = probed;
+        throw new Error(`after ${limitSeconds} s the probe says ${status}: ${output}\n${this.log()}`);
+      }
+      await setTimeout(250);
     }
   }
 

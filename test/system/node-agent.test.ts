@@ -110,18 +110,6 @@ test.serial(
   },
 );
 
-test.serial('every capability of the manifest is needed', async (t) => {
-  const spec = await containerSpec();
-  const needed: string[] = [];
-  for (const one of spec.securityContext.capabilities.add) {
-    await using node = await nodeWithImage();
-    const add = spec.securityContext.capabilities.add.filter((name) => name !== one);
-    const { status } = await runOnce(node, { ...spec, securityContext: { capabilities: { add } } });
-    if (status !== 0) needed.push(one);
-  }
-  t.deepEqual(needed, [...spec.securityContext.capabilities.add]);
-});
-
 test.serial('the agent keeps its node so, follows the settings, and ends at SIGTERM', async (t) => {
   await using node = await nodeWithImage();
   await makeSbinWritable(node);
