@@ -6,7 +6,7 @@ import { isNetworkMount } from './network-mount.ts';
 
 /** What the record says of the mounts of late. */
 
-/** A failed call, as it stands in the record. */
+/** A mount that failed, as it stands in the record. */
 export interface RecordedFailure {
   /** Milliseconds since 1970. */
   readonly at: number;
@@ -56,13 +56,15 @@ function lastOf(file: string): string {
 /** pino's number for an error. */
 const errorLevel = 50;
 
-/** The failures in the record, one JSON object a line; what is no such line is left out. */
+/** The mounts in the record that failed, one JSON object a line; what is no such line is left out. */
 export function recordedFailures(text: string): readonly RecordedFailure[] {
   return text.split('\n').flatMap((line) => {
     const entry = parseLine(line);
     const at = new Date(typeof entry?.time === 'number' ? entry.time : String(entry?.time)).getTime();
     if (entry === undefined || Number.isNaN(at)) return [];
     if (typeof entry.level === 'number' && entry.level < errorLevel) return [];
+    // Whoever ran another command has read why it failed.
+    if (entry.command !== undefined && entry.command !== 'mount') return [];
     const { msg, subject, errorClass = entry.class, hint } = entry;
     return [
       {

@@ -65,6 +65,7 @@ test('failures: those of the last hour are counted, and the last is told', (t) =
     line(now - 1000, { errorClass: 'stale', hint: 'do it' }),
     JSON.stringify({ level: 30, time: now, msg: 'mounted' }),
     line('no time'),
+    line(now - 500, { command: 'unit' }),
   ].join('\n');
   const failures = recordedFailures(text);
   t.is(failures.length, 2);
