@@ -1,9 +1,13 @@
 import {
   chmodSync,
+  closeSync,
   constants,
   copyFileSync,
   existsSync,
+  fdatasyncSync,
+  openSync,
   readFileSync,
+  readSync,
   renameSync,
   rmSync,
   statSync,
@@ -34,6 +38,7 @@ export async function placeExecutables(executable: string, layout: Layout): Prom
     place(fullExecutable, (unfinished) => copyFileSync(ownFile, unfinished, constants.COPYFILE_FICLONE));
     placed.push(fullExecutable);
   }
+  await forgetPages(fullExecutable);
   if (!existsSync(frontExecutable) || !readFileSync(frontExecutable).equals(front)) {
     place(frontExecutable, (unfinished) => writeFileSync(unfinished, front));
     placed.push(frontExecutable);
@@ -44,8 +49,37 @@ export async function placeExecutables(executable: string, layout: Layout): Prom
 function isSameFile(a: string, b: string): boolean {
   const [first, second] = [statSync(a), statSync(b, { throwIfNoEntry: false })];
   if (second === undefined || first.size !== second.size) return false;
-  if (first.dev === second.dev && first.ino === second.ino) return true;
-  return readFileSync(a).equals(readFileSync(b));
+  return (first.dev === second.dev && first.ino === second.ino) || haveSameBytes(a, b);
+}
+
+/** A piece at a time: an executable of more than 100 MB is not held in memory twice. */
+function haveSameBytes(a: string, b: string): boolean {
+  const files = [openSync(a, 'r'), openSync(b, 'r')];
+  const pieces = files.map(() => Buffer.alloc(1 << 20));
+  try {
+    for (;;) {
+      const [first, second] = files.map((file, index) => {
+        const piece = pieces[index] ?? Buffer.of();
+        return piece.subarray(0, readSync(file, piece));
+      });
+      if (first === undefined || second === undefined || !first.equals(second)) return false;
+      if (first.length === 0) return true;
+    }
+  } finally {
+    for (const file of files) closeSync(file);
+  }
+}
+
+/** The kernel counts what stays in its page cache as memory of the container that wrote or read it: the node agent's. */
+async function forgetPages(path: string): Promise<void> {
+  const { dropFromCache } = await import('../../host/libc.ts');
+  const file = openSync(path, 'r');
+  try {
+    fdatasyncSync(file);
+    dropFromCache(file);
+  } finally {
+    closeSync(file);
+  }
 }
 
 function place(path: string, write: (unfinished: string) => void): void {
