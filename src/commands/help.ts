@@ -165,12 +165,15 @@ mount(8) that it took away come back.
 
   mounter enable
 `,
-  teardown: `mounter teardown [--unmount-volumes]
+  teardown: `mounter teardown [--unmount-volumes] [--keep-kubelet]
 
 Undoes prepare: ends rpcbind, rpc.statd and glusterfs where they run inside the rootfs, and takes its
 mounts away. Refuses while volumes are mounted, unless it may unmount them. Files stay. Where the manifest is
 broken, it goes by the one that this mounter was built with. Where MOUNTER_HOME was removed first, it takes away
 the mount namespaces that are left.
+
+      --unmount-volumes   unmount the volumes first
+      --keep-kubelet      where a kubelet runs in an image, leave it at work, as it is. Without, that is refused
 
   mounter teardown
   mounter teardown --unmount-volumes

@@ -28,7 +28,11 @@ export async function teardownCommand(
   argv: readonly string[],
   { layout, host, output }: CommandContext,
 ): Promise<number> {
-  const flags = parseFlags('teardown', argv, { boolean: ['unmount-volumes'], string: [], operands: [0, 0] });
+  const flags = parseFlags('teardown', argv, {
+    boolean: ['unmount-volumes', 'keep-kubelet'],
+    string: [],
+    operands: [0, 0],
+  });
   requireRoot(host, 'undoing the preparation');
   if (!existsSync(layout.home)) {
     const done = await withNodeLock(() => removeAbandonedPins(host));
@@ -36,8 +40,8 @@ export async function teardownCommand(
     return exitCode.success;
   }
   const manifest = await manifestOrOurs(host, layout, output);
-  const unmountVolumes = flags.has('unmount-volumes');
-  const done = await withNodeLock(() => teardown({ host, layout, manifest, unmountVolumes }));
+  const [unmountVolumes, keepKubelets] = [flags.has('unmount-volumes'), flags.has('keep-kubelet')];
+  const done = await withNodeLock(() => teardown({ host, layout, manifest, unmountVolumes, keepKubelets }));
   output.out(done.length === 0 ? 'not prepared; nothing to do\n' : `${done.join('\n')}\n`);
   return exitCode.success;
 }

@@ -62,7 +62,12 @@ export async function runRound(wish: Wish, context: RoundContext, signal: AbortS
   const state = gateState(wish.gate);
   const off = { name: 'disable', argv: ['disable', '--fleet'] };
   if (state === 'removed')
-    return await runSteps([off, { name: 'teardown', argv: ['teardown'] }], 'removed', context, signal);
+    return await runSteps(
+      [off, { name: 'teardown', argv: ['teardown', '--keep-kubelet'] }],
+      'removed',
+      context,
+      signal,
+    );
   const isEnabled = state === 'on' && writeManifest(wish).enabled;
   return isEnabled ? await turnOn(context, signal) : await runSteps([off], 'turned off', context, signal);
 }

@@ -2,7 +2,7 @@ import { existsSync, realpathSync, rmSync } from 'node:fs';
 import pRetry from 'p-retry';
 import { MounterError } from '../errors.ts';
 import { exitCode } from '../exit-codes.ts';
-import type { Host } from '../host/host.ts';
+import type { Host, ProcessInformation } from '../host/host.ts';
 import { type MountEntry, readMountinfo } from '../host/mountinfo.ts';
 import { runProgram } from '../host/run-program.ts';
 import { type RootfsProcess, roleOf, rootfsProcesses } from './daemons.ts';
@@ -25,6 +25,8 @@ export interface TeardownContext {
   readonly manifest: Manifest;
   /** Unmount the volumes too, instead of refusing while there are any. */
   readonly unmountVolumes: boolean;
+  /** Leave kubelets in images at work, and what they were given, instead of refusing while there are any. */
+  readonly keepKubelets: boolean;
 }
 
 /**
@@ -36,14 +38,14 @@ export interface TeardownContext {
 export async function teardown(context: TeardownContext): Promise<readonly string[]> {
   const { host, layout } = context;
   const done: string[] = [];
+  const keepsKubelet = context.keepKubelets && inKubeletRoots(context).length > 0;
   refuseOthers(context);
   await endVolumes(context, done);
   await endDaemons(context, done);
   done.push(...(await applyActions(planHomeRemoval(realpathSync(layout.home), readMountinfo(host)))));
   done.push(...(await removeAllPins(host)));
   for (const version of versionDirectories(layout)) unlinkIfWritable(version);
-  done.push(...(await removeKubeletRoots(host)));
-  done.push(...(await undoSelfBinds(host)));
+  if (!keepsKubelet) done.push(...(await removeKubeletRoots(host)), ...(await undoSelfBinds(host)));
   rmSync(failuresDirectory, { recursive: true, force: true, maxRetries: 3 });
   return done;
 }
@@ -92,19 +94,23 @@ function refuseOthers(context: TeardownContext): void {
   });
 }
 
-/** A kubelet that `mounter kubelet` runs is one of them, and so are the daemons that it has started. */
-function running({ host, layout, manifest }: TeardownContext): readonly RootfsProcess[] {
+/** What is in the way of a teardown. */
+function running(context: TeardownContext): readonly RootfsProcess[] {
+  const { host, layout, manifest, keepKubelets } = context;
+  const inVersions = rootfsProcesses(host, versionDirectories(layout), manifest);
+  if (keepKubelets) return inVersions;
+  const ofKubelets = inKubeletRoots(context);
+  return [...inVersions, ...ofKubelets.map((process) => ({ ...process, role: roleOf(process, manifest) }))];
+}
+
+/** Kubelets that `mounter kubelet` runs, and what they have started. */
+function inKubeletRoots({ host }: TeardownContext): readonly ProcessInformation[] {
   const processes = host.processes();
-  const inKubeletRoots = [
+  return [
     ...processesOfViews(host, processes),
     ...readKubeletRoots(host).flatMap(({ root }) =>
       existsSync(root) ? processesIn(host, root, processes) : [],
     ),
-  ];
-  const inVersions = rootfsProcesses(host, versionDirectories(layout), manifest);
-  return [
-    ...inVersions,
-    ...inKubeletRoots.map((process) => ({ ...process, role: roleOf(process, manifest) })),
   ];
 }
 

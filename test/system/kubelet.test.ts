@@ -273,6 +273,15 @@ test.serial('teardown refuses while a kubelet runs, then undoes all; two roots',
   t.is(refused.status, 2);
   t.regex(refused.stderr, /^mounter: teardown: process \d+ \(kubelet\) runs inside the rootfs\nhint: /);
   t.deepEqual(describeMounts(node), running);
+  const seenByKubelet = () =>
+    node
+      .read(`/proc/${kubelet.pid}/mountinfo`)
+      .split('\n')
+      .filter((line) => !line.includes(' /run/containerized-mounter/namespaces'));
+  const seen = seenByKubelet();
+  t.regex(await node.mustRun('teardown', '--keep-kubelet'), /namespaces/);
+  t.deepEqual(seenByKubelet(), seen, 'the kubelet sees what it saw');
+  t.is(await node.mustRun('teardown', '--keep-kubelet'), 'not prepared; nothing to do\n');
   await node.shell(`kill ${kubelet.pid}`);
   await kubelet.ended;
   await node.mustRun('teardown');
