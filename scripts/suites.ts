@@ -28,7 +28,7 @@ export const suites: readonly Suite[] = [
     name: 'system',
     files: ['test/system/**/*.test.ts'],
     place: 'machine',
-    needs: ['build', 'rootfs', 'glusterServer', 'dockerRegistry', 'vm'],
+    needs: ['build', 'rootfs', 'nodeAgentImage', 'glusterServer', 'dockerRegistry', 'vm'],
   },
   {
     // By itself: it takes all of the machine, and others have limits to keep.

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { type GlusterServer, startGlusterServer } from '../../scripts/gluster-server.ts';
 import type { MountEntry } from '../../src/host/mountinfo.ts';
 import { kubeletDirectory, mounterHome, type ScratchNode } from '../fixtures/namespace.ts';
+import { withoutNfs } from '../fixtures/node-agent.ts';
 import { builtImage } from './images.ts';
 import { Cluster } from './kubelet.ts';
 import { RuntimeNode } from './runtime-node.ts';
@@ -19,9 +20,6 @@ export interface FleetSetting extends AsyncDisposable {
   /** Applies the DaemonSet with another image. */
   update(image: string): Promise<void>;
 }
-
-/** Of the settings only what a machine without NFS in its kernel, as those of the tests are, needs to be in order. */
-const settings = { filesystems: { nfs: null, nfs4: null } };
 
 export async function fleetSetting(): Promise<FleetSetting> {
   await using stack = new AsyncDisposableStack();
@@ -47,7 +45,7 @@ async function update(cluster: Cluster, image: string): Promise<void> {
   const directory = mkdtempSync(join(tmpdir(), 'fleet-'));
   try {
     const file = join(directory, 'settings.json');
-    writeFileSync(file, JSON.stringify(settings));
+    writeFileSync(file, JSON.stringify(withoutNfs));
     await cluster.apply('--image', image, '--settings', file);
   } finally {
     rmSync(directory, { recursive: true });
@@ -96,7 +94,7 @@ export async function oursOn(node: ScratchNode): Promise<readonly string[]> {
     .sort();
 }
 
-/** The node as it was before the agent came. @param settle ended before. */
+/** The node as it was before the agent came. */
 export async function makeBare(node: ScratchNode): Promise<void> {
   await node.shell(`if [ -e ${mounterHome}/mounter ]; then
       ${mounterHome}/mounter-full teardown >/dev/null || true

@@ -2,18 +2,10 @@ import { readdirSync } from 'node:fs';
 import { setTimeout } from 'node:timers/promises';
 import test from 'ava';
 import { installedMounter, kubeletDirectory, mounterHome, type ScratchNode } from '../fixtures/namespace.ts';
-import {
-  buildNodeAgentImage,
-  containerSpec,
-  nodeWithImage,
-  RunningAgent,
-  setGate,
-} from '../fixtures/node-agent.ts';
+import { containerSpec, nodeWithImage, RunningAgent, setGate } from '../fixtures/node-agent.ts';
 import { makeSbinWritable } from '../fixtures/writable-sbin.ts';
 
 /** The gate of a fleet, on nodes where nothing else works. */
-
-test.before('build the image', buildNodeAgentImage);
 
 /** What breaks a node that was in order; and what its agent says first when it is to be on. */
 const conditions: readonly {
