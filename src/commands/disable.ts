@@ -1,16 +1,16 @@
-import { existsSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, lstatSync, readFileSync, rmSync, utimesSync } from 'node:fs';
 import { MounterError } from '../errors.ts';
 import { exitCode } from '../exit-codes.ts';
-import { placeHelperLinks, removeHelperLinks } from '../helper-links.ts';
+import { removeHelperLinks } from '../helper-links.ts';
 import { writeAtomically } from '../host/files.ts';
 import { helperNames } from '../mount/argv.ts';
 import type { Layout } from '../rootfs/layout.ts';
 import { readManifest, requireRoot } from '../rootfs/node.ts';
-import { withNodeLock } from '../rootfs/node-lock.ts';
-import { type Off, offFile, offFiles, offText, parseOff } from '../rootfs/off.ts';
+import { type Off, offFiles, offText, parseOff } from '../rootfs/off.ts';
 import { makeRunDirectory } from '../rootfs/run-directory.ts';
 import type { CommandContext } from './context.ts';
 import { parseFlags } from './flags.ts';
+import { placeUnlessOff } from './install-helpers.ts';
 import { prepareNode } from './prepare.ts';
 
 const specification = { boolean: ['fleet'], string: [], operands: [0, 0] } as const;
@@ -29,17 +29,46 @@ export async function disable(
     output.out('nothing is installed here; nothing to do\n');
     return exitCode.success;
   }
-  const file = offFile(host, layout);
-  const before = file === undefined ? undefined : parseOff(readFileSync(file, 'utf8'));
-  const isFleets = flags.has('fleet') && before?.isFleets !== false;
-  const hadHelpers = before?.hadHelpers ?? false;
-  const done =
-    before?.isFleets === isFleets ? [] : [`turned off by ${turnOff(layout, { isFleets, hadHelpers })}`];
+  const isFleets = flags.has('fleet');
+  const before = switches(layout);
+  const own = before.find(({ off }) => off.isFleets === isFleets);
+  if (own !== undefined && !isFleets) renew(own);
+  const isToWrite = own === undefined && (!isFleets || before.length === 0);
+  const hadHelpers = before.some(({ off }) => off.hadHelpers);
+  const done = isToWrite ? [`turned off by ${turnOff(layout, { isFleets, hadHelpers })}`] : [];
   const removed = removeHelperLinks(helperNames, layout, undefined);
-  if (removed.length > 0 && !hadHelpers) turnOff(layout, { isFleets, hadHelpers: true });
+  if (removed.length > 0 && !hadHelpers) {
+    const isByHand = !isFleets || before.some(({ off }) => !off.isFleets);
+    turnOff(layout, { isFleets: !isByHand, hadHelpers: true });
+  }
   done.push(...removed);
   output.out(done.length === 0 ? 'turned off already; nothing to do\n' : `${done.join('\n')}\n`);
   return exitCode.success;
+}
+
+interface Switch {
+  readonly path: string;
+  readonly off: Off;
+  /** What no two states of the file share. */
+  readonly state: string;
+}
+
+function switches(layout: Layout): readonly Switch[] {
+  return offFiles(layout).flatMap((path) => {
+    const status = lstatSync(path, { bigint: true, throwIfNoEntry: false });
+    if (status === undefined) return [];
+    return [{ path, off: parseOff(readFileSync(path, 'utf8')), state: `${status.ino} ${status.ctimeNs}` }];
+  });
+}
+
+/** An `enable` at work takes away what was there when it began, and nothing that has been said since. */
+function renew({ path }: Switch): void {
+  const now = new Date();
+  try {
+    utimesSync(path, now, now);
+  } catch {
+    // Where this cannot be written, it cannot be taken away either.
+  }
 }
 
 /** @returns the file that does it. @throws MounterError (system) where there is no place for one. */
@@ -78,10 +107,10 @@ export async function enable(argv: readonly string[], context: CommandContext): 
   const { layout, host, output } = context;
   const flags = parseFlags('enable', argv, specification);
   requireRoot(host, 'turning the mounter on');
-  const file = offFile(host, layout);
-  const off = file === undefined ? undefined : parseOff(readFileSync(file, 'utf8'));
-  if (flags.has('fleet') && off?.isFleets === false) {
-    output.out(`turned off by hand, in ${file}; left so: mounter enable turns it on\n`);
+  const before = switches(layout);
+  const byHand = before.find(({ off }) => !off.isFleets);
+  if (byHand !== undefined && flags.has('fleet')) {
+    output.out(`turned off by hand, in ${byHand.path}; left so: mounter enable turns it on\n`);
     return exitCode.success;
   }
   // Where nothing is installed, there is nothing to prepare.
@@ -89,11 +118,15 @@ export async function enable(argv: readonly string[], context: CommandContext): 
     if (!(await readManifest(host, layout)).enabled) throw offByManifest(layout);
     await prepareNode(context);
   }
-  for (const path of offFiles(layout)) rmSync(path, { force: true });
-  if (file !== undefined) output.out('turned on\n');
-  if (off?.hadHelpers === true) {
-    const { lines } = await withNodeLock(async () => placeHelperLinks(helperNames, layout, undefined));
-    output.out(lines.map((line) => `${line}\n`).join(''));
+  const isAsBefore = ({ path, state }: Switch) =>
+    before.some((one) => one.path === path && one.state === state);
+  for (const one of switches(layout)) if (isAsBefore(one)) rmSync(one.path, { force: true });
+  const [later] = switches(layout);
+  if (later !== undefined) output.out(`turned off meanwhile, by ${later.path}; left so\n`);
+  else if (before.length > 0) output.out('turned on\n');
+  if (later === undefined && before.some(({ off }) => off.hadHelpers)) {
+    const placing = await placeUnlessOff(layout, undefined, host);
+    output.out((placing?.lines ?? []).map((line) => `${line}\n`).join(''));
   }
   return exitCode.success;
 }

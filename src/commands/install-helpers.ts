@@ -24,7 +24,7 @@ export async function installHelpers(flags: Flags, layout: Layout, host: Host): 
     return removed.length === 0 ? 'no helper of ours is there; nothing to do\n' : `${removed.join('\n')}\n`;
   }
   if (!flags.has('helpers')) return '';
-  const placing = await withNodeLock(async () => placeUnlessOff(layout, directory, host));
+  const placing = await placeUnlessOff(layout, directory, host);
   if (placing === undefined)
     return 'the mounter is turned off, and no helper is placed: run mounter enable, then this again\n';
   const { lines, placed } = placing;
@@ -34,13 +34,18 @@ export async function installHelpers(flags: Flags, layout: Layout, host: Host): 
   return `${said.join('\n')}\n`;
 }
 
-/** A helper of a mounter that is off makes mount(8) worse than it is without: `disable` waits for no lock. */
-function placeUnlessOff(layout: Layout, directory: string | undefined, host: Host) {
+/**
+ * A helper of a mounter that is off makes mount(8) worse than it is without: `disable` waits for no lock.
+ * @returns undefined where it is off, and none is placed. @throws as `placeHelperLinks`
+ */
+export function placeUnlessOff(layout: Layout, directory: string | undefined, host: Host) {
   const isOff = () => offFile(host, layout) !== undefined;
-  const placing = isOff() ? undefined : placeHelperLinks(helperNames, layout, directory);
-  if (!isOff()) return placing;
-  removeHelperLinks(helperNames, layout, directory);
-  return undefined;
+  return withNodeLock(async () => {
+    const placing = isOff() ? undefined : placeHelperLinks(helperNames, layout, directory);
+    if (!isOff()) return placing;
+    removeHelperLinks(helperNames, layout, directory);
+    return undefined;
+  });
 }
 
 /** Before anything is done. @throws MounterError (usage) */

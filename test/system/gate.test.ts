@@ -234,3 +234,36 @@ test('an install, a roll back and a boot leave it off; enable needs a node that 
     /^mounter: tmpfs: filesystem type not/,
   );
 });
+
+test('who turns it off while it is being turned on has the last word; the fleet never takes back a hand', async (t) => {
+  await using node = await ScratchNode.prepared();
+  const lasting = `${mounterHome}/disabled`;
+  /** `mounter enable` waits for the lock, after it has looked and before it is done. */
+  const meanwhile = (enable: string, script: string) =>
+    node.shell(`flock /run/containerized-mounter/locks/node sleep 1000 >/dev/null 2>&1 & holder=$!
+      sleep 0.5; ${executable} ${enable} >/tmp/enabled & enabling=$!
+      sleep 1.5; ${script} >/dev/null; kill $(pgrep -P $holder) $holder
+      wait $enabling; cat /tmp/enabled`);
+  for (const [before, enable] of [
+    [':', 'enable --fleet'],
+    [`${executable} disable --fleet`, 'enable --fleet'],
+    [`${executable} disable --fleet`, 'enable'],
+    [`${executable} disable`, 'enable'],
+  ] as const) {
+    await node.shell(`rm -f ${lasting}; ${before}`);
+    t.regex(
+      await meanwhile(enable, `${executable} disable`),
+      /\nturned off meanwhile, by \S+\/disabled; left so\n$/,
+      `${before}; ${enable}`,
+    );
+    t.is(node.read(lasting), 'mounter disable\n');
+  }
+  t.regex(await node.mustRun('enable'), /\nturned on\n$/);
+  // The fleet's lasts, and then nothing could be written beside it.
+  await node.mustRun('disable', '--fleet');
+  await node.shell('mount -o remount,ro /home');
+  t.regex(await node.mustRun('disable'), /^turned off by \/run\/\S+, until the next boot: /);
+  await node.shell('mount -o remount,rw /home');
+  t.regex(await node.mustRun('enable', '--fleet'), /^turned off by hand, in \/run\/.*; left so: /);
+  t.regex(await node.mustRun('enable'), /\nturned on\n$/);
+});
