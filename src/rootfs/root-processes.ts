@@ -37,7 +37,7 @@ export function processesInAny(
   const wanted = once(() => paths.map((path) => placeIn(ourMounts(), path)));
   const isWanted = (place: Place) => wanted().some((one) => isWithin(place, one));
   const isInForeign = remembered((process) => {
-    const place = rootPlace(host, process.pid);
+    const place = rootPlace(parseMountinfo(mountsOf(host, process.pid)));
     return place === undefined ? isNamedIn(process.root, paths) : isWanted(place);
   });
   return processes.filter((process) => {
@@ -49,15 +49,22 @@ export function processesInAny(
   });
 }
 
-/** Kubelets in images, and what they have started: those see mounts that nobody else does. */
+/**
+ * Kubelets in images, and what they have started: those see mounts that nobody else does, and the host's root directory.
+ * A container has another one, whatever a Pod has mounted where the view is.
+ */
 export function processesOfViews(
   host: Host,
   processes: readonly ProcessInformation[],
 ): readonly ProcessInformation[] {
   const own = host.readLink('/proc/self/ns/mnt');
-  const hasView = remembered(
-    ({ pid }) => mountAt(parseMountinfo(mountsOf(host, pid)), kubeletViewDirectory) !== undefined,
-  );
+  const ourRoot = once(() => placeIn(readMountinfo(host), '/'));
+  const hasView = remembered(({ pid }) => {
+    const entries = parseMountinfo(mountsOf(host, pid));
+    if (mountAt(entries, kubeletViewDirectory) === undefined) return false;
+    const root = rootPlace(entries);
+    return root?.device === ourRoot().device && root.path === ourRoot().path;
+  });
   return processes.filter(
     (process) => process.mountNamespace !== undefined && process.mountNamespace !== own && hasView(process),
   );
@@ -81,8 +88,8 @@ function placeIn(entries: readonly MountEntry[], directory: string): Place {
  * Where the root directory of a process is, as its own mountinfo says, which shows what lies below that directory.
  * @returns undefined where no mount begins there: it has changed its root directory within its namespace.
  */
-function rootPlace(host: Host, pid: number): Place | undefined {
-  const entry = mountAt(parseMountinfo(mountsOf(host, pid)), '/');
+function rootPlace(entries: readonly MountEntry[]): Place | undefined {
+  const entry = mountAt(entries, '/');
   return entry === undefined ? undefined : { device: entry.device, path: entry.root };
 }
 

@@ -414,6 +414,22 @@ test.serial('teardown refuses while volumes are mounted, and unmounts them when 
   await leavesNothing(t, node);
 });
 
+test.serial("a Pod's volume on a path of ours, in the Pod, makes nothing of it ours", async (t) => {
+  await using node = await ScratchNode.prepared();
+  // Its own file, so that it has the name of a daemon that teardown ends.
+  await node.shell(`mkdir -p /tmp/pod/run/containerized-mounter/kubelet /tmp/pod/usr /tmp/pod/old /tmp/pod/dev; touch /tmp/pod/dev/null
+    for name in bin lib lib64; do ln -s usr/$name /tmp/pod/$name; done
+    cp /usr/bin/sleep /tmp/pod/rpcbind; mount --bind /tmp/pod /tmp/pod; mount --bind /usr /tmp/pod/usr
+    unshare --mount sh -c '
+      mount -t tmpfs /opt/kubelet /tmp/pod/run/containerized-mounter/kubelet
+      cd /tmp/pod; pivot_root . old; umount --no-canonicalize -l /old
+      sleep 1000 & exec /rpcbind 1000' >/dev/null 2>&1 &
+    until pidof rpcbind && pidof sleep; do :; done; umount /tmp/pod/usr /tmp/pod`);
+  await node.mustRun('teardown');
+  t.is(node.processesOf('rpcbind').length + node.processesOf('sleep').length, 2);
+  await node.shell('kill $(pidof rpcbind sleep)');
+});
+
 test.serial(
   'chroot: teardown leaves a kubelet directory with other mounts as it is, and takes it back later',
   async (t) => {
