@@ -4,6 +4,8 @@ import type { MountPlan } from '../plan.ts';
 
 const maximumBytes = 32 * 1024;
 const maximumLines = 2;
+/** Of `sinceMs`, by two clocks. Not more: a call that failed just before may have had another reason. */
+const inexactMs = 10;
 
 /**
  * Of glusterfs's GF_ASSERT, which says nothing about a mount and much to whoever has a debugger; and of its own unmount,
@@ -39,12 +41,13 @@ export function glusterfsLogErrors(
  * [2023-05-04 08:15:42.123456 +0000] E [MSGID: 101075] [common-utils.c:520:gf_resolve_ip6] 0-resolver: …
  * [2017-05-04 08:15:42.123456] E [glusterfsd-mgmt.c:1925:mgmt_getspec_cbk] 0-mgmt: failed to fetch volume file
  * ```
- * The time is UTC.
+ * The time is UTC, in microseconds.
  */
 export function errorLines(log: string, sinceMs: number): string {
   const found = log.split('\n').filter((line) => {
-    const [, date, time] = /^\[(\d{4}-\d\d-\d\d) (\d\d:\d\d:\d\d)[^\]]*\] [AECM] \[/.exec(line) ?? [];
-    return date !== undefined && Date.parse(`${date}T${time}Z`) >= sinceMs - 1000 && !isNoise.test(line);
+    const [, date, time] =
+      /^\[(\d{4}-\d\d-\d\d) (\d\d:\d\d:\d\d\.\d{3})[^\]]*\] [AECM] \[/.exec(line) ?? [];
+    return date !== undefined && Date.parse(`${date}T${time}Z`) >= sinceMs - inexactMs && !isNoise.test(line);
   });
   return telling(found)
     .map((line) => `${line}\n`)

@@ -287,6 +287,7 @@ test('of a log only glusterfs’s own lines of this call', (t) => {
   const since = Date.parse('2023-05-04T08:15:42Z');
   const log = [
     '[2023-05-04 08:15:39.000000 +0000] E [a.c:1:f] 0-mgmt: before',
+    '[2023-05-04 08:15:41.900000 +0000] E [a.c:1:f] 0-mgmt: of the call just before',
     '[2023-05-04 08:15:43.000000 +0000] I [a.c:1:f] 0-mgmt: no error',
     'root:x:0:0:root:/root:/bin/bash',
     '[2023-05-04 08:15:43.000000 +0000] E [MSGID: 101075] [a.c:1:f] 0-mgmt: after',
