@@ -21,7 +21,7 @@ export function makePrivateDirectory(path: string): Before {
   const before = make(path);
   if (before !== undefined) return before;
   const fd = openDirectory(path);
-  if (fd !== undefined) return close(fd);
+  if (fd !== undefined) return close(fd, path);
   rmSync(path, { force: true });
   mkdirSync(path, { mode: 0o700 });
   return 'open';
@@ -50,7 +50,7 @@ function openDirectory(path: string): number | undefined {
 }
 
 /** The owner first: whoever owns it could change its mode. */
-function close(fd: number): Before {
+function close(fd: number, path: string): Before {
   try {
     const { uid, mode } = fstatSync(fd);
     const own = process.geteuid?.() ?? uid;
@@ -58,6 +58,9 @@ function close(fd: number): Before {
     if (uid !== own) fchownSync(fd, own, process.getegid?.() ?? -1);
     fchmodSync(fd, 0o700);
     return uid === own && (mode & 0o077) === 0 ? 'private' : 'open';
+  } catch (error) {
+    // A call by descriptor is refused without a word on which directory it was.
+    throw Object.assign(error as Error, { path });
   } finally {
     closeSync(fd);
   }

@@ -52,5 +52,5 @@ const hints: Readonly<Record<string, string>> = {
   EAGAIN:
     'the node, or the cgroup of the caller, has no more processes to give: see what runs, or raise TasksMax= and LimitNPROC=',
   EIO: 'a disk, or the server of a filesystem, fails: see dmesg of this node',
-  EROFS: 'the filesystem is read-only: mount it rw, or choose another place with MOUNTER_HOME',
+  EROFS: 'the filesystem is read-only: mount it rw; for what is in MOUNTER_HOME, another one can be named',
 };
