@@ -224,8 +224,8 @@ signals. Without COMMAND, FLAGS are for the command that the image names. What t
 counts where the caller's environment has no such variable; COMMAND is looked up in the image's PATH first.
 
       --rootfs DIR        the image; /var/lib/containerized-mounter/kubelet if left out
-      --root-dir DIR      the kubelet directory, when it is another than the manifest's; a --root-dir among
-                          FLAGS is enough
+      --root-dir DIR      the kubelet directory, when it is another than the manifest's. A --root-dir among FLAGS
+                          says the same; the image's own command is given it, a COMMAND is not
       --host-root PATH[:slave|shared]   the host's / once more, at PATH, a directory of the host's, with all its own
                           programs. With shared, what the kubelet mounts there appears on the host; slave if left out
       --dry-run           print what would be mounted and run; with --json for programs

@@ -44,7 +44,9 @@ export async function kubelet(argv: readonly string[], context: CommandContext):
   if (flags.has('json') && !flags.has('dry-run')) throw jsonAlone();
   if (!flags.has('dry-run')) requireRoot(context.host, 'running a kubelet in a rootfs');
   const offer = await offerOf(flags, words, context);
-  const command = kubeletCommand(words, readImageRecord(offer.root), process.env, offer.root);
+  const isToTell = flags.value('root-dir') !== undefined && rootDirectoryFlag(words) === undefined;
+  const passed = isToTell ? [`--root-dir=${offer.rootDirectory}`] : [];
+  const command = kubeletCommand(words, readImageRecord(offer.root), process.env, offer.root, passed);
   return flags.has('dry-run')
     ? dryRun(flags, offer, command, context)
     : await run(flags, offer, command, context);

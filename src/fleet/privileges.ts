@@ -17,9 +17,9 @@ export const capabilities: readonly string[] = [
 export const comments = {
   noToken: 'The agent never talks to the API server.',
   namespace: "Of the Pod Security levels only this one lets a Pod use the host's process ids.",
-  settings: `The settings of every node, laid over the image's own: enabled, enter, limits, policy, resolver, log.
-Nothing that chooses a program, a mount or a path is taken from here.`,
-  gate: `The gate of all nodes; it is obeyed within about a minute, before all else, and whatever fails on a node.
+  settings: `The settings of every node, laid over the image's own: enabled, enter, limits, policy, resolver, log, and
+which filesystems a node does without. Nothing that chooses a program, a mount or a path is taken from here.`,
+  gate: `The gate of all nodes; obeyed as soon as kubelet brings it, in a minute or two, before all else, whatever fails.
 on: mounts work. off: the host's own tools are left; volumes that are mounted stay. removed: off, and what was
 prepared is undone, once no volume is mounted. Without this object it is on.`,
 } as const;

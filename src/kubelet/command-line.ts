@@ -23,6 +23,7 @@ const defaultPath = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bi
 
 /**
  * @param words what stands after `--`: a command with its flags, or flags alone for the image's own command.
+ * @param passed flags of ours that the image's own command is to have as well.
  * @throws MounterError (usage) when nobody names a command.
  */
 export function kubeletCommand(
@@ -30,10 +31,11 @@ export function kubeletCommand(
   image: ImageRecord | undefined,
   environment: Readonly<Record<string, string | undefined>>,
   root: string,
+  passed: readonly string[] = [],
 ): KubeletCommand {
   const [first] = words;
   const isCommand = first !== undefined && !first.startsWith('-');
-  const argv = isCommand ? words : [...commandOfImage(image, words), ...words];
+  const argv = isCommand ? words : [...commandOfImage(image, words), ...passed, ...words];
   if (argv[0] === undefined || argv[0].startsWith('-')) throw noCommand(root);
   const own = variablesOf(image?.env ?? []);
   return {

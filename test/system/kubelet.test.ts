@@ -228,6 +228,8 @@ test.serial("--root-dir, and the kubelet's own, name the directory to share", as
   );
   t.is(node.entriesOf('/var/lib/data/v').length, 1);
   t.is(node.entriesOf('/v').length, 1);
+  const dryRun = await node.mustRun('kubelet', '--dry-run', '--root-dir=/var/lib/other', '--', '--v=2');
+  t.regex(dryRun, /kubelet --root-dir=\/var\/lib\/other --v=2\n$/);
   const { status, stderr } = await node.mounter(
     'kubelet',
     '--root-dir=/var/lib/other',

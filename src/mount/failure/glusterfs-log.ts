@@ -45,8 +45,7 @@ export function glusterfsLogErrors(
  */
 export function errorLines(log: string, sinceMs: number): string {
   const found = log.split('\n').filter((line) => {
-    const [, date, time] =
-      /^\[(\d{4}-\d\d-\d\d) (\d\d:\d\d:\d\d\.\d{3})[^\]]*\] [AECM] \[/.exec(line) ?? [];
+    const [, date, time] = /^\[(\d{4}-\d\d-\d\d) (\d\d:\d\d:\d\d\.\d{3})[^\]]*\] [AECM] \[/.exec(line) ?? [];
     return date !== undefined && Date.parse(`${date}T${time}Z`) >= sinceMs - inexactMs && !isNoise.test(line);
   });
   return telling(found)

@@ -59,6 +59,13 @@ test("the caller's variables win; the image's PATH is looked into first", (t) =>
   t.is(command.workingDirectory, '/work');
 });
 
+test("a flag of ours is passed on to the image's own command, before the flags that are given, and to no other", (t) => {
+  const passed = ['--root-dir=/data'];
+  const argv = (words: readonly string[]) => kubeletCommand(words, record, {}, '/opt/k', passed).argv;
+  t.deepEqual(argv(['--v=2']), ['kubelet', '--root-dir=/data', '--v=2']);
+  t.deepEqual(argv(['/bin/sh', '-c', ':']), ['/bin/sh', '-c', ':']);
+});
+
 test('an image that says nothing gets the usual PATH', (t) => {
   const command = kubeletCommand(['x'], undefined, {}, '/opt/k');
   t.is(command.environment.get('PATH'), '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin');
