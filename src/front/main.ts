@@ -77,7 +77,16 @@ function findNode(): Node {
   const layout = findLayout(frontHost, executable, process.env);
   if (wayOut !== undefined) findFullAt(layout.fullExecutable);
   const given = system.variable('MOUNTER_SETTINGS');
-  return { layout, settings: given === undefined ? storedSettings(frontHost, layout) : JSON.parse(given) };
+  return { layout, settings: given === undefined ? checkedSettings(layout) : JSON.parse(given) };
+}
+
+/** Why they cannot be read is the full executable's to say, and no matter where the mounter is off. */
+function checkedSettings(layout: Layout): NodeSettings | undefined {
+  try {
+    return storedSettings(frontHost, layout);
+  } catch {
+    return undefined;
+  }
 }
 
 function leaveKubeletRoot(namespace: string): void {

@@ -159,6 +159,10 @@ const broken: readonly (readonly [title: string, script: string])[] = [
   ['nothing', ':'],
   ['a manifest that is not valid', `echo '{"formatVersion"' >${mounterHome}/rootfs-manifest.json`],
   ['no manifest', `rm ${mounterHome}/rootfs-manifest.json`],
+  [
+    'a directory in the place of each file',
+    `cd /run/containerized-mounter; rm settings; mkdir settings; cd ${mounterHome}; rm rootfs-manifest.json; mkdir rootfs-manifest.json`,
+  ],
   ['no rootfs', `rm -r ${mounterHome}/rootfs ${mounterHome}/versions`],
   ['no full executable', `rm ${mounterHome}/mounter-full`],
   ['an empty full executable', `: >${mounterHome}/mounter-full`],
