@@ -11,6 +11,8 @@ import { askNameServer, type NameServerAnswer } from './name-server.ts';
 const maximumNameServers = 3;
 
 const commandLineMs = 1000;
+/** A program for each: a container may have thousands of processes of that name, which began after kubelet. */
+const mostKubelets = 8;
 
 /** Whether the rootfs has a resolv.conf of its own, and its name servers answer. */
 export async function checkResolver(context: DoctorContext): Promise<readonly Finding[]> {
@@ -26,7 +28,8 @@ export async function checkResolver(context: DoctorContext): Promise<readonly Fi
 async function kubeletsWithUs({ host, layout, ask }: DoctorContext): Promise<readonly number[]> {
   const pids = processesNamed(['kubelet', 'hyperkube'])
     .map(({ pid }) => pid)
-    .filter(isRoots);
+    .filter(isRoots)
+    .slice(0, mostKubelets);
   const flag = `--experimental-mounter-path=${layout.executable}`;
   const areWithUs = await Promise.all(
     pids.map(async (pid) => {

@@ -461,6 +461,18 @@ test.serial(
   },
 );
 
+test.serial(
+  'two hundred processes that are called kubelet: no program is run for each of them',
+  async (t) => {
+    await using node = await ScratchNode.prepared();
+    await node.shell(`cp $(command -v sleep) /tmp/kubelet
+    for i in $(seq 200); do /tmp/kubelet 1000 >/dev/null 2>&1 & done
+    strace -f -qq -e trace=execve -e signal=none -o /tmp/trace ${mounterHome}/mounter doctor >/dev/null || true`);
+    const asked = node.read('/tmp/trace').match(/execve\("[^"]*\/cat", /g) ?? [];
+    t.true(asked.length > 0 && asked.length <= 8, `${asked.length} programs`);
+  },
+);
+
 test.serial('a kubelet whose unit gives it a mount namespace of its own', async (t) => {
   await using node = await glusterfsNode();
   for (const [propagation, level] of [
