@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { setTimeout } from 'node:timers/promises';
 import { formatError, MounterError } from '../errors.ts';
 import { exitCode } from '../exit-codes.ts';
+import { asMounterError } from '../host/system-error.ts';
 import { lookAtHost } from '../node-agent/look.ts';
 import { onHost } from '../node-agent/on-host.ts';
 import { forgetOutcome, type Outcome, writeOutcome } from '../node-agent/outcome.ts';
@@ -89,7 +90,10 @@ async function keep(
   }
 }
 
-/** Ended when another thing is wished, whatever it waits for. */
+/**
+ * Ended when another thing is wished, whatever it waits for. What fails is tried again, and keeps no later wish from
+ * being obeyed: a container that crashes waits for minutes.
+ */
 async function runWatched(wish: Wish, context: RoundContext, end: AbortSignal): Promise<Outcome> {
   const other = new AbortController();
   const watch = setInterval(() => {
@@ -98,8 +102,7 @@ async function runWatched(wish: Wish, context: RoundContext, end: AbortSignal): 
   try {
     return await runRound(wish, context, AbortSignal.any([end, other.signal]));
   } catch (error) {
-    if (!(error instanceof MounterError)) throw error;
-    return { isReady: false, text: formatError(error).slice('mounter: '.length) };
+    return { isReady: false, text: formatError(asMounterError(error)).slice('mounter: '.length) };
   } finally {
     clearInterval(watch);
   }

@@ -1,6 +1,6 @@
-import { existsSync, readFileSync } from 'node:fs';
 import { MounterError } from '../errors.ts';
 import { exitCode } from '../exit-codes.ts';
+import { fileHost } from '../host/file-host.ts';
 import { gatePath } from './places.ts';
 
 /**
@@ -14,7 +14,7 @@ export type GateState = (typeof gateStates)[number];
 
 /** The state as it is now, as it was written; undefined where the cluster has no gate. */
 export function readGate(): string | undefined {
-  return existsSync(gatePath) ? readFileSync(gatePath, 'utf8') : undefined;
+  return fileHost.readText(gatePath);
 }
 
 /**

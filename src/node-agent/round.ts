@@ -1,5 +1,6 @@
-import { existsSync, lstatSync, mkdirSync, readFileSync } from 'node:fs';
+import { lstatSync, mkdirSync, readFileSync } from 'node:fs';
 import type { Finding } from '../doctor/finding.ts';
+import { fileHost } from '../host/file-host.ts';
 import { writeAtomically } from '../host/files.ts';
 import type { Layout } from '../rootfs/layout.ts';
 import { offFiles } from '../rootfs/off.ts';
@@ -28,8 +29,9 @@ export function readWish(): Wish {
   return { gate: readGate(), settings: readIfThere(settingsPath) };
 }
 
+/** One that is taken away at this very moment is not there. */
 function readIfThere(path: string): string {
-  return existsSync(path) ? readFileSync(path, 'utf8') : '';
+  return fileHost.readText(path) ?? '';
 }
 
 /** One call on the host: a step of a round. */
