@@ -281,16 +281,18 @@ daemonset prints what kubectl apply takes: a DaemonSet that installs the tools o
 keeps it so, from the image that npm run image makes. A node is ready when mounts on it would work. The gate and
 the settings are ConfigMaps of their own, printed where they are named; without --image nothing else is, so that
 nothing else changes.
-      --namespace NAME     kube-system if left out; another one is printed too
-      --name NAME          of all its objects: containerized-mounter if left out
+      --namespace NAME     kube-system if left out; another one is printed with --image
+      --name NAME          of all its objects: containerized-mounter if left out. Give both in every call alike:
+                           a gate of another name or namespace turns nothing
       --node-selector KEY=VALUE    may be repeated; nodes of Linux and of the architecture in any case
       --toleration KEY[=VALUE][:EFFECT]   may be repeated; every taint if left out
       --max-unavailable N|N%   how many nodes a new image goes to at a time: 10% if left out
       --enabled false      the gate: the mounter is off on all nodes, the host's own tools are left; true: on again
       --remove             the gate: off, and what the DaemonSet did on each node is undone; then delete it
-      --settings FILE      JSON to lay over the image's rootfs-manifest.json: enabled, enter, limits, policy,
-                           resolver, log, and of filesystems which there are not: {"filesystems": {"nfs": null}}.
-                           All else is refused: it would make root of who edits a ConfigMap
+      --settings FILE      JSON to lay over the image's rootfs-manifest.json, in place of all earlier settings: enabled,
+                           enter, limits, policy, resolver, log, and filesystems that no node mounts:
+                           {"filesystems": {"nfs": null}}. All else is refused: it would make root of who edits a
+                           ConfigMap. {} takes all settings back
       --helpers            place mount.nfs and the like too, for kubelets without the flag
       --home DIR           MOUNTER_HOME on the nodes
       --interval SECONDS   between two rounds where nothing changes: 600 if left out

@@ -52,7 +52,7 @@ function gateStateOf(flags: Flags): GateState | undefined {
     throw badFlag('remove', 'contradicts --enabled: removed is off, too', 'give one of the two');
   }
   if (enabled === undefined) return undefined;
-  return fitting('enabled', enabled, /^(true|false)$/, 'false') === 'true' ? 'on' : 'off';
+  return fitting('enabled', enabled, /^(true|false)$/, 'false, or true') === 'true' ? 'on' : 'off';
 }
 
 /** What would be left out in silence. */
@@ -153,10 +153,15 @@ function minorOf(word: string): number {
   return Number(fitting('kubernetes', word, /^1\.\d{1,2}$/, '1.29').slice(2));
 }
 
-/** @throws MounterError (usage) for what a node would refuse, in the same words: laid over the manifest that we ship. */
+/**
+ * @throws MounterError (usage) for what a node would refuse, in the same words: laid over the manifest that we ship.
+ * And for an empty file: what was to write it may have failed, and it would take all settings back.
+ */
 function settingsOf(file: string): string {
   const subject = `--settings ${file}`;
-  const settings = checkSettings(shippedText, readSettingsFile(file), subject, exitCode.usage);
+  const text = readSettingsFile(file);
+  if (text.trim() === '') throw badFlag('settings', `${file} is empty`, 'write {} to take all settings back');
+  const settings = checkSettings(shippedText, text, subject, exitCode.usage);
   return JSON.stringify(settings, undefined, 2);
 }
 
@@ -172,8 +177,8 @@ function readSettingsFile(file: string): string {
   } catch (error) {
     throw badFlag(
       'settings',
-      `${file}: ${(error as Error).message}`,
-      'name a file such as {"limits": {"mountSeconds": 60}}',
+      `cannot be read: ${(error as Error).message}`,
+      'name a file with JSON in it, such as {"limits": {"mountSeconds": 60}}',
     );
   }
 }

@@ -17,14 +17,14 @@ export const capabilities: readonly string[] = [
 export const comments = {
   noToken: 'The agent never talks to the API server.',
   namespace: "Of the Pod Security levels only this one lets a Pod use the host's process ids.",
-  settings: `The settings of every node, laid over the image's own: enabled, enter, limits, policy, resolver, log, and
-which filesystems a node does without. Nothing that chooses a program, a mount or a path is taken from here.`,
+  settings: `The settings of every node, laid over the image's own: enabled, enter, limits, policy, resolver, log; and of
+filesystems those that no node mounts, as null. Nothing that chooses a program, a mount or a path is taken from here.`,
   gate: `The gate of all nodes; obeyed as soon as kubelet brings it, in a minute or two, before all else, whatever fails.
 on: mounts work. off: the host's own tools are left; volumes that are mounted stay. removed: off, and what was
 prepared is undone, once no volume is mounted. Without this object it is on.`,
 } as const;
 
-const capabilityReasons = `SYS_ADMIN: to enter the host's namespaces (of mounts, network, names and IPC), and for the mounts of prepare there.
+const capabilityReasons = `SYS_ADMIN: to enter the host's namespaces (mount, network, UTS and IPC), and for the mounts of prepare there.
 SYS_CHROOT: to enter a mount namespace, and to try the helpers of a new rootfs in a chroot.
 SYS_PTRACE: to open the namespaces of process 1, which has more capabilities than this container.
 CHOWN, DAC_OVERRIDE, FOWNER: to unpack the rootfs with its owners and modes.
@@ -42,6 +42,8 @@ back: kubectl rollout undo, or the manifest of the image before.`,
     ...(request.tolerations === undefined
       ? { [`${pod}.tolerations`]: 'Every node that may run a Pod with volumes, whatever its taints.' }
       : {}),
+    [`${pod}.priorityClassName`]:
+      'A node without it mounts no NFS or GlusterFS volume: it is neither evicted nor left out where a node is full.',
     [`${pod}.hostPID`]: `For /proc/1/ns: the tools have to be mounted in the host's mount namespace, or neither kubelet nor any
 other container would see them. No hostPath is needed, no hostNetwork, and nothing listens.`,
     [`${pod}.containers.readinessProbe`]:
@@ -55,6 +57,12 @@ other container would see them. No hostPath is needed, no hostNetwork, and nothi
     [`${context}.capabilities`]: capabilityReasons,
     [`${context}.seccompProfile`]:
       "The runtime's default allows mount(2) and setns(2) to those who have SYS_ADMIN.",
+    ...(request.selinuxType === undefined
+      ? {}
+      : {
+          [`${context}.seLinuxOptions`]:
+            'The type of other containers may neither mount nor enter namespaces.',
+        }),
     ...(request.kubernetesMinor >= 30
       ? { [`${context}.appArmorProfile`]: "The runtime's AppArmor profile forbids mount(2) altogether." }
       : {

@@ -78,9 +78,11 @@ function notSettable(path: string, value: unknown, reason: string): Objection {
 
 function objectionToFilesystems({ filesystems }: Json): Objection | undefined {
   if (filesystems === undefined) return undefined;
-  if (!isObject(filesystems)) return notSettable('filesystems', filesystems, program);
+  const takeAway = `write null for a type that is to be taken away, as {"nfs": null}; all else: ${intoTheImage}`;
+  if (!isObject(filesystems)) return { ...notSettable('filesystems', filesystems, program), hint: takeAway };
   const [other] = Object.entries(filesystems).filter(([, value]) => value !== null);
-  return other === undefined ? undefined : notSettable(`filesystems.${other[0]}`, other[1], program);
+  if (other === undefined) return undefined;
+  return { ...notSettable(`filesystems.${other[0]}`, other[1], program), hint: takeAway };
 }
 
 /** A type that nobody offers is one that somebody still gets, by the name that was meant. */

@@ -211,7 +211,14 @@ const mistakes: readonly (readonly [argv: readonly string[], stderr: RegExp])[] 
   [['daemonset', '--enabled', 'true', '--helpers'], /--helpers: is of the DaemonSet, .*\nhint: add --image/],
   [['daemonset', '--remove', '--home', '/x'], /--home: is of the DaemonSet, .*\nhint: add --image/],
   [['daemonset', '--image', anImage, '--enabled', 'no'], /--enabled: no is not what/],
-  [['daemonset', '--image', anImage, '--settings', '/none'], /--settings: \/none: ENOENT/],
+  [
+    ['daemonset', '--image', anImage, '--settings', '/dev/null'],
+    /--settings: \/dev\/null is empty\nhint: write \{\}/,
+  ],
+  [
+    ['daemonset', '--image', anImage, '--settings', '/none'],
+    /--settings: cannot be read: ENOENT.*'\/none'\n/,
+  ],
   [['daemonset', '--imgae', anImage], /--imgae: unknown option\nhint: did you mean --image\?/],
   [['cloud-init'], /--executable: is missing/],
   [['cloud-init', '--executable', 'http://x/y'], /--executable: http:\/\/x\/y is no https URL/],
