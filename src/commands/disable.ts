@@ -113,8 +113,9 @@ export async function enable(argv: readonly string[], context: CommandContext): 
     output.out(`turned off by hand, in ${byHand.path}; left so: mounter enable turns it on\n`);
     return exitCode.success;
   }
-  // Where nothing is installed, there is nothing to prepare.
-  if ([layout.rootfs, layout.manifest].some((path) => host.lstat(path) !== undefined)) {
+  const isInstalled = [layout.rootfs, layout.manifest].some((path) => host.lstat(path) !== undefined);
+  if (!isInstalled && file === undefined) output.out('nothing is installed here; nothing to do\n');
+  if (isInstalled) {
     if (!(await readManifest(host, layout)).enabled) throw offByManifest(layout);
     await prepareNode(context);
   }

@@ -76,7 +76,11 @@ function refusePrototypeNames(command: string, argv: readonly string[], known: r
 function stringValue(command: string, name: string, value: unknown): string | undefined {
   if (value === undefined) return undefined;
   if (typeof value === 'string' && value !== '') return value;
-  throw usage(`--${name}`, Array.isArray(value) ? 'given more than once' : 'needs a value', command);
+  throw usage(
+    `${name.length === 1 ? '-' : '--'}${name}`,
+    Array.isArray(value) ? 'given more than once' : 'needs a value',
+    command,
+  );
 }
 
 function checkOperands(

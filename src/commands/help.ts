@@ -42,6 +42,7 @@ const overview = `mounter: NFS and GlusterFS mounts for nodes without storage to
   mounter manifest daemonset|cloud-init   print what sets up a whole fleet
   mounter node-agent        what the DaemonSet's container runs
   mounter help COMMAND      the manual of one command
+  mounter version           the version of this executable
 
 Called as mount.nfs, mount.nfs4 or mount.glusterfs it is that mount helper.
 Environment: MOUNTER_HOME, the directory it is installed in; MOUNTER_MANIFEST, its rootfs-manifest.json.
@@ -324,6 +325,7 @@ from /etc/containerized-mounter/settings.json: enabled, enter, limits, policy, r
 rootfs-manifest.json has them, such as {"limits": {"mountSeconds": 60}}, and {"filesystems": {"nfs": null}} for a type
 that no node offers. Where either is not valid, the node stays as it is, and is not ready.
 
+      --interval SECONDS   instead of these 600
       --helpers            place mount.nfs and the like too
       --once               one round; its status
 
@@ -335,5 +337,11 @@ Runs a program of the rootfs inside the rootfs, with this terminal and this exit
 
   mounter exec -- showmount -e server
   mounter exec -- rpcinfo -p 127.0.0.1
+`,
+  version: `mounter version
+
+The version of this executable. Those of the rootfs are in mounter versions.
+
+  mounter version
 `,
 } as const;

@@ -42,16 +42,15 @@ function wantedVersion(layout: Layout, word: string | undefined): string {
   if (word !== undefined) return findVersion(layout, word);
   const previous = previousDigest(layout);
   if (previous !== undefined) return previous;
-  throw new MounterError(
+  const [message, hint] =
     currentDigest(layout) === undefined
-      ? 'nothing is installed'
-      : 'no version was in use before this one, or it was removed',
-    {
-      subject: existsSync(layout.versions) ? layout.versions : layout.home,
-      status: exitCode.usage,
-      hint: 'mounter versions shows those that are there: mounter rollback DIGEST',
-    },
-  );
+      ? ['nothing is installed', 'run mounter install SOURCE']
+      : [
+          'no version was in use before this one, or it was removed',
+          'mounter versions shows those that are there, for mounter rollback DIGEST; mounter install SOURCE brings another',
+        ];
+  const subject = existsSync(layout.versions) ? layout.versions : layout.home;
+  throw new MounterError(message, { subject, status: exitCode.usage, hint });
 }
 
 /** The version's own; one of before there were records goes by the node's. */

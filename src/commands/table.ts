@@ -25,9 +25,10 @@ const commands: Readonly<Record<string, () => Promise<Command>>> = {
   manifest: async () => (await import('./manifest.ts')).manifest,
   'node-agent': async () => (await import('./node-agent.ts')).nodeAgent,
   help: async () => (await import('./help.ts')).help,
+  version: async () => (await import('./version.ts')).version,
 };
 
-/** The first words that are commands, `mount` and `version` aside. */
+/** The first words that are commands, `mount` aside. */
 export const commandNames: readonly string[] = Object.keys(commands);
 
 /** What is no command, and nearest in spelling to the opposite of what was meant. */
@@ -58,15 +59,14 @@ export function changesNode([word, ...rest]: readonly string[]): boolean {
 export async function runCommand(argv: readonly string[], context: CommandContext): Promise<number> {
   const [word, ...rest] = argv;
   if (word === '--help' || word === '-h') return (await help())([], context);
-  if (word === '--version' || word === 'version')
-    return (await import('./version.ts')).version(rest, context);
+  if (word === '--version') return runCommand(['version', ...rest], context);
   if (word === undefined) {
     throw new MounterError('no command', { status: exitCode.usage, hint: 'see mounter --help' });
   }
   const load = Object.hasOwn(commands, word) ? commands[word] : undefined;
   if (load !== undefined && asksForHelp(rest)) return (await help())([word], context);
   if (load !== undefined) return await runLoaded(await load(), rest, context);
-  const near = nearest(word, ['mount', ...commandNames, 'version']);
+  const near = nearest(word, ['mount', ...commandNames]);
   throw new MounterError('unknown command', {
     subject: word,
     status: exitCode.usage,

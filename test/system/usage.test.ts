@@ -10,7 +10,7 @@ function mounter(...argv: readonly string[]) {
 }
 
 const documented = ['mount', ...commandNames.filter((name) => name !== 'help')];
-const commands = [...documented, 'help', 'version'];
+const commands = [...documented, 'help'];
 
 for (const command of commands) {
   test(`mounter ${command} --help shows how it is called`, async (t) => {
@@ -82,6 +82,7 @@ const mistakes: readonly (readonly [argv: readonly string[], stderr: RegExp])[] 
   [['status', '-'], /^mounter: -: .*\n/],
   [['node-agent', '--interval', '0'], /^mounter: --interval: 0 is no number of seconds/],
   [['node-agent', '--once', 'x'], /^mounter: x: is one operand too many for mounter node-agent\n/],
+  [['log', '-n'], /^mounter: -n: needs a value\n/],
   [['exec'], /^mounter: exec: no command\nhint: mounter exec -- /],
   [['exec', '--'], /^mounter: exec: no command\nhint: /],
   [['exec', 'ls'], /^mounter: ls: the command has no -- before it\nhint: mounter exec -- ls/],

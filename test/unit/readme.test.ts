@@ -22,13 +22,13 @@ test('the newcomer comes first: two commands', (t) => {
 test('every command of the executable is in the table, and nothing else', (t) => {
   const shown = section('Commands').rows.flatMap(([cell = '']) => namesIn(cell));
   const words = shown.filter((name) => name.startsWith('mounter ')).map((name) => name.split(' ')[1]);
-  t.deepEqual([...new Set(words)].sort(), [...commandNames, 'mount', 'version'].sort());
+  t.deepEqual([...new Set(words)].sort(), [...commandNames, 'mount'].sort());
 });
 
 test('commands named in the text are commands, and scripts are scripts', (t) => {
   const { scripts } = JSON.parse(readFileSync('package.json', 'utf8'));
   for (const [, word = ''] of readme.matchAll(/`mounter ([a-z-]+)/g))
-    t.true([...commandNames, 'mount', 'version'].includes(word), `mounter ${word}`);
+    t.true([...commandNames, 'mount'].includes(word), `mounter ${word}`);
   for (const [, word = ''] of readme.matchAll(/npm run ([a-z:]+)/g)) t.true(word in scripts, word);
 });
 
