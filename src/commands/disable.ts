@@ -114,7 +114,7 @@ export async function enable(argv: readonly string[], context: CommandContext): 
     return exitCode.success;
   }
   const isInstalled = [layout.rootfs, layout.manifest].some((path) => host.lstat(path) !== undefined);
-  if (!isInstalled && file === undefined) output.out('nothing is installed here; nothing to do\n');
+  if (!isInstalled && before.length === 0) output.out('nothing is installed here; nothing to do\n');
   if (isInstalled) {
     if (!(await readManifest(host, layout)).enabled) throw offByManifest(layout);
     await prepareNode(context);

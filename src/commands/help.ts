@@ -191,7 +191,7 @@ for less than 3 s:
   silent     no answer: its server is gone or out of reach, or its FUSE daemon hangs
   error      it answers with another error
   not asked  there was no time left, because others are silent
-  unknown    only root can ask
+  unknown    only root can ask, and where a rootfs is installed
 mounter doctor says what to do about those that are not alive.
 
       --json            all of it; the state of a volume is one of these words (not-asked)

@@ -18,8 +18,8 @@ export function describeHistory(history: MountSummary | null): string {
   const { lastHour, lastDay, lastFailure } = history;
   const counts = table([
     ['MOUNTS', 'SUCCEEDED', 'FAILED'],
-    ['last hour', String(lastHour.succeeded), describeFailures(lastHour)],
-    ['last day', String(lastDay.succeeded), describeFailures(lastDay)],
+    ...countRows('last hour', lastHour),
+    ...countRows('last day', lastDay),
   ]);
   if (lastFailure === null) return counts;
   const { time, errorClass, target, message, hint } = lastFailure;
@@ -32,10 +32,31 @@ export function describeHistory(history: MountSummary | null): string {
   return `${counts}${table(rows)}`;
 }
 
-function describeFailures({ failed, remembered }: Counts): string {
+/** So wide that a terminal of 80 columns has it in a line, behind the other columns. */
+const failuresWidth = 56;
+
+function countRows(name: string, { succeeded, failed, remembered }: Counts): readonly (readonly string[])[] {
   const classes = Object.entries(failed);
   const total = classes.reduce((sum, [, count]) => sum + count, 0);
-  if (total === 0) return '0';
-  const rest = remembered === 0 ? '' : `; ${remembered} of them at once, as remembered from an earlier call`;
-  return `${total}: ${classes.map(([name, count]) => `${name} ${count}`).join(', ')}${rest}`;
+  const words = classes.map(([errorClass, count]) => `${errorClass} ${count}`);
+  const [first = '', ...others] = linesOf(words);
+  return [
+    [name, String(succeeded), total === 0 ? '0' : `${total}: ${first}`],
+    ...others.map((line) => ['', '', line]),
+    ...(remembered === 0
+      ? []
+      : [['', '', `${remembered} of them at once, as remembered from an earlier call`]]),
+  ];
+}
+
+/** The words, as many in a line as fit, with commas between them. */
+function linesOf(words: readonly string[]): readonly string[] {
+  return words.reduce<readonly string[]>((lines, word) => {
+    const last = lines.at(-1);
+    if (last === undefined) return [word];
+    const longer = `${last}, ${word}`;
+    return longer.length <= failuresWidth
+      ? [...lines.slice(0, -1), longer]
+      : [...lines.slice(0, -1), `${last},`, word];
+  }, []);
 }

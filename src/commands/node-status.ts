@@ -11,6 +11,7 @@ import type { Manifest, ManifestMount } from '../rootfs/manifest.ts';
 import { observeRootfs, type SeenState, statesOf } from '../rootfs/mount-states.ts';
 import { whyOff } from '../rootfs/off.ts';
 import { isPrepared, isWanted, type PrepareContext } from '../rootfs/prepare.ts';
+import { shippedManifest } from '../rootfs/shipped-manifest.ts';
 import { versionDirectories } from '../rootfs/version-directories.ts';
 import { type Volume, volumesOf } from '../rootfs/volumes.ts';
 import { wayInUse } from '../rootfs/way-in-use.ts';
@@ -44,10 +45,13 @@ export interface SeenVolume extends Volume {
   readonly state: (typeof seenStates)[number];
 }
 
-/** `unknown`: only root can ask. */
+/** `unknown`: only root can ask, and by a program of the rootfs. */
 export const seenStates = [...volumeStates, 'unknown'] as const;
 
-/** Looks and changes nothing. @returns within seconds, whatever hangs. */
+/**
+ * Looks and changes nothing. @returns within seconds, whatever hangs.
+ * @param manifest undefined where none can be read: volumes are looked for where the shipped one has them.
+ */
 export async function observeNode(
   host: Host,
   layout: Layout,
@@ -73,7 +77,7 @@ export async function observeNode(
     enter: manifest === undefined ? null : { inUse: way ?? null, wanted: wantedWay(manifest, host) },
     mounts: asUsed === undefined || root === undefined ? [] : await observeMounts(root, asUsed),
     lockServices: isReady ? await observeLockServices(asUsed) : null,
-    volumes: manifest === undefined ? [] : await observeVolumes(host, layout, manifest, root, entries),
+    volumes: await observeVolumes(host, layout, manifest ?? shippedManifest(), root, entries),
   };
 }
 

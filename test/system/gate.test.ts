@@ -190,6 +190,9 @@ for (const [title, script] of broken) {
     );
     const again = await node.run(['/mnt/dist/mounter', 'disable'], { environment });
     t.is(again.stdout, 'turned off already; nothing to do\n');
+    const seen = await node.run(['/mnt/dist/mounter', 'status'], { environment });
+    t.is(seen.status, 0, seen.stderr);
+    t.regex(seen.stdout, /^enabled +no: \S+\/disabled; /);
     for (const { pid } of node.processesOf('sleep')) await node.shell(`kill ${pid}`);
   });
 }

@@ -93,6 +93,14 @@ test.serial('status --json is the truth about mounts, daemons and volumes', asyn
   t.deepEqual(broken.volumes, []);
 });
 
+test.serial('a volume that is mounted is shown where nothing is installed any more', async (t) => {
+  await using node = await ScratchNode.start();
+  const target = await node.mountGlusterfs('vol');
+  const { status, stdout } = await node.mounter('status');
+  t.is(status, 1);
+  t.regex(stdout, new RegExp(`^unknown +server:vol +fuse.glusterfs +1 +- +${target}$`, 'm'));
+});
+
 test.serial('only root looks at the node', async (t) => {
   await using node = await ScratchNode.prepared();
   for (const command of ['status', 'versions']) {
