@@ -57,8 +57,17 @@ function switches(layout: Layout): readonly Switch[] {
   return offFiles(layout).flatMap((path) => {
     const status = lstatSync(path, { bigint: true, throwIfNoEntry: false });
     if (status === undefined) return [];
-    return [{ path, off: parseOff(readFileSync(path, 'utf8')), state: `${status.ino} ${status.ctimeNs}` }];
+    return [{ path, off: parseOff(textOf(path)), state: `${status.ino} ${status.ctimeNs}` }];
   });
+}
+
+/** Whatever has the name turns the mounter off, also what nobody can read. */
+function textOf(path: string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch {
+    return '';
+  }
 }
 
 /** An `enable` at work takes away what was there when it began, and nothing that has been said since. */
