@@ -5,7 +5,7 @@ import { exposition } from '../record/exposition.ts';
 import { mountMetrics } from '../record/mount-metrics.ts';
 import { readRecord } from '../record/read.ts';
 import { addCalls } from '../record/totals.ts';
-import { readManifest, requireRoot } from '../rootfs/node.ts';
+import { readManifestIfThere, requireRoot } from '../rootfs/node.ts';
 import type { CommandContext } from './context.ts';
 import { nodeMetrics } from './node-metrics.ts';
 import { observeNode } from './node-status.ts';
@@ -19,7 +19,7 @@ export async function metrics(file: string | undefined, context: CommandContext)
   const { layout, host, output } = context;
   requireRoot(host, 'reading the record');
   const record = await readRecord(await recordPlace(host, layout));
-  const manifest = host.stat(layout.manifest) === undefined ? undefined : await readManifest(host, layout);
+  const manifest = await readManifestIfThere(host, layout);
   const node = await observeNode(host, layout, manifest);
   const totals = addCalls(record.totals, record.calls);
   const text = exposition([...nodeMetrics(node, host), ...mountMetrics(totals)]);

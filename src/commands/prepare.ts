@@ -1,9 +1,8 @@
 import { realpathSync } from 'node:fs';
 import { exitCode } from '../exit-codes.ts';
 import { requireRootfs } from '../rootfs/enter.ts';
-import { nothingDone, readManifest, requireRoot } from '../rootfs/node.ts';
+import { nothingDoneWhereOff, readManifest, requireRoot } from '../rootfs/node.ts';
 import { withNodeLock } from '../rootfs/node-lock.ts';
-import { offFile, whyOff } from '../rootfs/off.ts';
 import { prepareVersionInUse } from '../rootfs/version-in-use.ts';
 import type { CommandContext } from './context.ts';
 import { parseFlags } from './flags.ts';
@@ -13,11 +12,10 @@ export async function prepare(argv: readonly string[], context: CommandContext):
   const { layout, host, output } = context;
   parseFlags('prepare', argv, { boolean: [], string: [], operands: [0, 0] });
   requireRoot(host, 'preparing the node');
-  // A switched-off node may have no manifest that can be read.
-  const why = offFile(host, layout) ?? whyOff(host, layout, await readManifest(host, layout));
-  if (why === undefined) return await prepareNode(context);
+  const nothingDone = await nothingDoneWhereOff(host, layout);
+  if (nothingDone === undefined) return await prepareNode(context);
   // No failure: units and DaemonSets that prepare every node leave this one alone.
-  output.out(`${nothingDone(why)}\n`);
+  output.out(`${nothingDone}\n`);
   return exitCode.success;
 }
 

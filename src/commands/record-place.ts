@@ -1,9 +1,9 @@
 import type { Host } from '../host/host.ts';
 import { defaultPlace, type RecordPlace } from '../record/destination.ts';
 import type { Layout } from '../rootfs/layout.ts';
-import { readManifest } from '../rootfs/node.ts';
+import { readManifestIfThere } from '../rootfs/node.ts';
 
 /** Where this node's record is; the same place as when it is written. @throws MounterError for a bad manifest. */
 export async function recordPlace(host: Host, layout: Layout): Promise<RecordPlace> {
-  return host.stat(layout.manifest) === undefined ? defaultPlace : (await readManifest(host, layout)).log;
+  return (await readManifestIfThere(host, layout))?.log ?? defaultPlace;
 }

@@ -2,9 +2,7 @@ import { MounterError } from '../errors.ts';
 import { exitCode } from '../exit-codes.ts';
 import { defaultPlace } from '../record/destination.ts';
 import type { LockDaemon, LockServicesState } from '../rootfs/lock-services-state.ts';
-import type { Manifest } from '../rootfs/manifest.ts';
-import { readManifest, requireRoot } from '../rootfs/node.ts';
-import { offFile } from '../rootfs/off.ts';
+import { readManifestIfThere, requireRoot } from '../rootfs/node.ts';
 import type { CommandContext } from './context.ts';
 import { parseFlags } from './flags.ts';
 import { describeHistory, readHistory } from './mount-history.ts';
@@ -20,23 +18,12 @@ export async function status(argv: readonly string[], context: CommandContext): 
   requireRoot(host, 'looking at the node');
   if (flags.has('metrics')) return await (await import('./metrics.ts')).metrics(file, context);
   if (file !== undefined) throw onlyMetrics(file);
-  const manifest = await manifestIfAny(context);
+  const manifest = await readManifestIfThere(host, layout);
   const node = await observeNode(host, layout, manifest);
   const history = await readHistory(manifest?.log ?? defaultPlace);
   if (flags.has('json')) output.out(`${JSON.stringify({ ...node, history }, undefined, 2)}\n`);
   else output.out(`${forPeople(node)}\n${describeHistory(history)}`);
   return node.isPrepared || node.offBy !== null ? exitCode.success : exitCode.usage;
-}
-
-/** @throws MounterError for one that is not valid, but where the mounter is turned off: that is to be said then. */
-async function manifestIfAny({ layout, host }: CommandContext): Promise<Manifest | undefined> {
-  if (host.stat(layout.manifest) === undefined) return undefined;
-  try {
-    return await readManifest(host, layout);
-  } catch (error) {
-    if (offFile(host, layout) === undefined) throw error;
-    return undefined;
-  }
 }
 
 function onlyMetrics(file: string): MounterError {

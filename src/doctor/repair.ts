@@ -4,9 +4,8 @@ import { readMountinfo } from '../host/mountinfo.ts';
 import type { Ask } from '../host/question.ts';
 import { requireRootfs } from '../rootfs/enter.ts';
 import type { Layout } from '../rootfs/layout.ts';
-import { nothingDone, readManifest } from '../rootfs/node.ts';
+import { nothingDoneWhereOff, readManifest } from '../rootfs/node.ts';
 import { withNodeLock } from '../rootfs/node-lock.ts';
-import { offFile, whyOff } from '../rootfs/off.ts';
 import { prepareVersionInUse } from '../rootfs/version-in-use.ts';
 import { stackedVolumes } from './duplicates.ts';
 
@@ -19,11 +18,9 @@ const umountMs = 5000;
  * @throws MounterError where nothing is installed, or the directory can't be shared.
  */
 export async function repair(host: Host, layout: Layout, ask: Ask): Promise<readonly string[]> {
-  const file = offFile(host, layout);
-  if (file !== undefined) return [nothingDone(file)];
+  const nothingDone = await nothingDoneWhereOff(host, layout);
+  if (nothingDone !== undefined) return [nothingDone];
   const manifest = await readManifest(host, layout);
-  const offBy = whyOff(host, layout, manifest);
-  if (offBy !== undefined) return [nothingDone(offBy)];
   requireRootfs(host, layout);
   return withNodeLock(async () => {
     const root = realpathSync(layout.rootfs);

@@ -3,6 +3,7 @@ import { exitCode } from '../exit-codes.ts';
 import type { Host } from '../host/host.ts';
 import { defaultHome, type Layout, layoutOf } from './layout.ts';
 import type { Manifest } from './manifest.ts';
+import { offFile, whyOff } from './off.ts';
 
 /**
  * The layout that the environment and the place of the executable give. MOUNTER_HOME and MOUNTER_MANIFEST
@@ -38,6 +39,20 @@ export async function readManifest(host: Host, layout: Layout): Promise<Manifest
   });
 }
 
+/**
+ * @returns undefined where there is none, or where it is broken on a node that is turned off all the same.
+ * @throws MounterError (system) for one that is broken elsewhere.
+ */
+export async function readManifestIfThere(host: Host, layout: Layout): Promise<Manifest | undefined> {
+  if (host.stat(layout.manifest) === undefined) return undefined;
+  try {
+    return await readManifest(host, layout);
+  } catch (error) {
+    if (!(error instanceof MounterError) || offFile(host, layout) === undefined) throw error;
+    return undefined;
+  }
+}
+
 /** @throws MounterError (usage, as mount(8) has it) for anyone but root. */
 export function requireRoot(host: Host, what: string): void {
   if (host.effectiveUserId() === 0) return;
@@ -47,7 +62,12 @@ export function requireRoot(host: Host, what: string): void {
   });
 }
 
-/** What a command says that leaves a node alone because the mounter is off there, which is no failure. @see whyOff */
-export function nothingDone(offBy: string): string {
-  return `turned off by ${offBy}; nothing done`;
+/**
+ * What a command says that leaves a node alone because the mounter is off there, which is no failure.
+ * @returns undefined where it is on.
+ * @throws MounterError (system) where no file turns it off, and there is no manifest to ask.
+ */
+export async function nothingDoneWhereOff(host: Host, layout: Layout): Promise<string | undefined> {
+  const offBy = offFile(host, layout) ?? whyOff(host, layout, await readManifest(host, layout));
+  return offBy === undefined ? undefined : `turned off by ${offBy}; nothing done`;
 }
