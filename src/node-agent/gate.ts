@@ -9,7 +9,7 @@ import { gatePath } from './places.ts';
  */
 
 /** `removed`: off, and what the agent prepared is undone. */
-export const gateStates = ['on', 'off', 'removed'] as const;
+const gateStates = ['on', 'off', 'removed'] as const;
 export type GateState = (typeof gateStates)[number];
 
 /** The state as it is now, as it was written; undefined where the cluster has no gate. */
@@ -28,6 +28,6 @@ export function gateState(text: string | undefined): GateState {
   throw new MounterError(`${JSON.stringify(text.slice(0, 40))} is no state of the gate`, {
     subject: gatePath,
     status: exitCode.system,
-    hint: `the gate's ConfigMap takes ${gateStates.join(', ')}: mounter manifest daemonset --enabled false | kubectl apply -f -`,
+    hint: `make it one of ${gateStates.join(', ')}: mounter manifest daemonset with --enabled true, --enabled false or --remove prints the ConfigMap for kubectl apply`,
   });
 }

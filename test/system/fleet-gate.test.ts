@@ -133,7 +133,7 @@ test.serial('what is no state of the gate leaves the node as it is', async (t) =
   setGate(node, 'true');
   await agent.until(
     1,
-    /^\/etc\/containerized-mounter-gate\/state: "true" is no state of the gate\nhint: .* on, off, removed: /,
+    /^\/etc\/containerized-mounter-gate\/state: "true" is no state of the gate\nhint: .* on, off, removed: .*--enabled true/,
   );
   t.false(await mountsByHost(node));
   await agent.end();
