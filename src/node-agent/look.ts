@@ -1,12 +1,11 @@
 import { lstatSync, readFileSync } from 'node:fs';
 import { helperDirectories } from '../helper-links.ts';
-import { resolveInRoot } from '../image/versions/resolve-in-root.ts';
 import { helperNames } from '../mount/argv.ts';
 import { type Layout, runDirectory } from '../rootfs/layout.ts';
 import type { Manifest } from '../rootfs/manifest.ts';
 import { offFiles } from '../rootfs/off.ts';
 import { settingsFile } from '../rootfs/settings.ts';
-import { hostRoot } from './on-host.ts';
+import { pathOnHost } from './on-host.ts';
 
 /**
  * What a round leaves on the host, as text that differs when anybody changes it: a node that is in order is looked at
@@ -42,9 +41,8 @@ export function lookAtHost(layout: Layout, manifest: Manifest): string {
 /** Of the file, or of the symlink: whatever changes it changes its ctime. */
 function stateOf(path: string): string {
   try {
-    const parent = resolveInRoot(hostRoot, path.slice(0, path.lastIndexOf('/')));
-    if (parent === undefined) return `${path} -`;
-    const at = `${hostRoot}${parent}${path.slice(path.lastIndexOf('/'))}`;
+    const at = pathOnHost(path);
+    if (at === undefined) return `${path} -`;
     const { dev, ino, mode, size, ctimeNs } = lstatSync(at, { bigint: true });
     return [path, dev, ino, mode, size, ctimeNs].join(' ');
   } catch (error) {

@@ -1,7 +1,9 @@
+import { basename, dirname } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { execa } from 'execa';
 import { programDirectories } from '../host/child-environment.ts';
 import { findProgram } from '../host/programs.ts';
+import { resolveInRoot } from '../image/versions/resolve-in-root.ts';
 import { agentExecutable } from './places.ts';
 
 /** How a call on the host ended. */
@@ -19,8 +21,16 @@ export function seenFromHost(path: string): string {
   return `/proc/${process.pid}/root${path}`;
 }
 
-/** What this container sees of the host's file. */
-export const hostRoot = '/proc/1/root';
+const hostRoot = '/proc/1/root';
+
+/**
+ * The host's file, or symlink, as this container reaches it: an absolute symlink on the way is the host's.
+ * @returns undefined where its directory is not there.
+ */
+export function pathOnHost(path: string): string | undefined {
+  const directory = resolveInRoot(hostRoot, dirname(path));
+  return directory === undefined ? undefined : `${hostRoot}${directory}/${basename(path)}`;
+}
 
 /** From SIGTERM to SIGKILL; and from there on, for one that waits in the kernel and cannot be ended. */
 const [terminateMs, unkillableMs] = [5000, 1000];

@@ -6,7 +6,7 @@ import type { Layout } from '../rootfs/layout.ts';
 import { offFiles } from '../rootfs/off.ts';
 import { clusterDns } from './cluster-dns.ts';
 import { gateState, readGate } from './gate.ts';
-import { type Called, type CallOnHost, hostRoot, seenFromHost } from './on-host.ts';
+import { type Called, type CallOnHost, pathOnHost, seenFromHost } from './on-host.ts';
 import type { Outcome } from './outcome.ts';
 import {
   manifestPath,
@@ -86,7 +86,7 @@ async function turnOn(context: RoundContext, signal: AbortSignal): Promise<Outco
   );
   if (!first.isReady) return first;
   const file = offFiles(context.layout).find(
-    (path) => lstatSync(`${hostRoot}${path}`, { throwIfNoEntry: false }) !== undefined,
+    (path) => lstatSync(pathOnHost(path) ?? '', { throwIfNoEntry: false }) !== undefined,
   );
   if (file !== undefined) return { isReady: true, text: `turned off by hand on this node: ${file}` };
   const rest = [
