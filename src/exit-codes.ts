@@ -21,5 +21,3 @@ export const exitCode = {
   /** The helper, or its interpreter, is not there. */
   helperNotFound: 127,
 } as const;
-
-export type ExitCode = (typeof exitCode)[keyof typeof exitCode];

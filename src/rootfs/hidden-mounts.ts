@@ -13,7 +13,7 @@ import { isOurSelfBind } from './self-binds.ts';
  */
 
 /** What lies beneath a bind of ours; nothing of a bind that is a peer of what it covers, which has the same on it. */
-export function hiddenBelow(directory: string, entries: readonly MountEntry[]): readonly MountEntry[] {
+function hiddenBelow(directory: string, entries: readonly MountEntry[]): readonly MountEntry[] {
   if (!isOurSelfBind(directory, entries)) return [];
   const bind = mountAt(entries, directory);
   const holder = entries.find(({ mountId }) => mountId === bind?.parentId);
