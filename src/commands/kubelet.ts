@@ -14,9 +14,9 @@ import {
 } from '../kubelet/command-line.ts';
 import { parseHostRoot } from '../kubelet/host-root.ts';
 import { requireImage } from '../kubelet/image-directory.ts';
-import { layOnHost, makeDirectories, planSharing } from '../kubelet/lay.ts';
 import { kubeletDirectory, kubeletMount, type Offer } from '../kubelet/offer.ts';
 import { findKubelet, pathInView } from '../kubelet/program.ts';
+import { makeDirectories, planSharing, shareKubeletDirectory } from '../kubelet/share.ts';
 import { type KubeletView, planView } from '../kubelet/view.ts';
 import { maskSecrets } from '../mount/options.ts';
 import { maskedArguments } from '../record/masked-words.ts';
@@ -149,7 +149,7 @@ async function run(
   const argv = argvBytes(command, ownArguments());
   makeDirectories(offer);
   const view = planView(offer, command.imagePath, host);
-  await withNodeLock(async () => say(await layOnHost(offer, host)));
+  await withNodeLock(async () => say(await shareKubeletDirectory(offer, host)));
   say(view.skipped);
   const { enterDirectory, enterView } = await import('../kubelet/enter.ts');
   enterView(view, readMountinfo(host));

@@ -19,7 +19,7 @@ const maximumRounds = 4;
  * @returns what was done, a line each; nothing where all is in place.
  * @throws MounterError that names the path. What was done until then stays and is found by the next run.
  */
-export async function layOnHost(offer: Offer, host: Host): Promise<readonly string[]> {
+export async function shareKubeletDirectory(offer: Offer, host: Host): Promise<readonly string[]> {
   const directory = kubeletDirectory(offer);
   const earlier = readKubeletRoots(host).find(({ root }) => root === offer.root);
   recordKubeletRoot(host, { root: offer.root, kubeletDirectory: directory, targets: earlier?.targets });
@@ -41,14 +41,14 @@ async function share(directory: string, host: Host): Promise<readonly string[]> 
   });
 }
 
-/** What would be done on the host now. */
+/** What `shareKubeletDirectory` would do on the host now. */
 export function planSharing(directory: string, host: Host): readonly MountAction[] {
   return planShared({ host: directory, rootfs: directory }, readMountinfo(host));
 }
 
 /**
- * Those of the host that a kubelet makes itself where it is in no image, and the one that its view is mounted on; one
- * that somebody has named has to be there.
+ * Makes the directories of the host that a kubelet outside of an image makes for itself (those with "create" in the
+ * manifest), and the one that its view is mounted on. A kubelet directory of another name has to be there already.
  */
 export function makeDirectories(offer: Offer): void {
   // The kubelet's is the caller's.
