@@ -78,7 +78,7 @@ async function turnOn(context: RoundContext, signal: AbortSignal): Promise<Outco
   const first = await runSteps(
     [
       { name: 'install', argv: installArgv() },
-      { name: 'prepare', argv: ['enable', '--fleet'] },
+      { name: 'enable', argv: ['enable', '--fleet'] },
     ],
     'prepared',
     context,

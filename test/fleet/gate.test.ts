@@ -19,7 +19,7 @@ const conditions: readonly {
     breaks: ({ node }) =>
       node.shell(`${installedMounter} teardown
         rm -r /var/lib/containerized-mounter; echo >/var/lib/containerized-mounter`),
-    says: /\(mounter prepare: status 2\)/,
+    says: /\(mounter enable: status 2\)/,
   },
   {
     title: 'install fails',

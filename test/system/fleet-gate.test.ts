@@ -18,7 +18,7 @@ const conditions: readonly {
     title: 'prepare fails',
     breaks: `${installedMounter} teardown
       rm -r /var/lib/containerized-mounter; echo >/var/lib/containerized-mounter`,
-    saysFirst: /^\/var\/lib\/containerized-mounter.*: [\s\S]*\(mounter (prepare|install): status 2\)/,
+    saysFirst: /^\/var\/lib\/containerized-mounter.*: [\s\S]*\(mounter (enable|install): status 2\)/,
   },
   {
     title: 'install fails',

@@ -43,14 +43,11 @@ test.serial('one round makes a bare node ready for mounts; a second one changes 
   const first = await runOnce(node, spec);
   t.is(first.status, 0, first.stderr);
   t.regex(first.stdout, /^install: installed storage-tools sha256:/m);
-  t.regex(first.stdout, /^prepare: prepared$/m);
+  t.regex(first.stdout, /^enable: prepared$/m);
   const before = await stateOf(node);
   const second = await runOnce(node, spec);
   t.is(second.status, 0);
-  t.regex(
-    second.stdout,
-    /^install: installed already: .*\nprepare: prepared already; nothing to do\nprune: /,
-  );
+  t.regex(second.stdout, /^install: installed already: .*\nenable: prepared already; nothing to do\nprune: /);
   const after = await stateOf(node);
   t.deepEqual(
     after.filter((line) => !before.includes(line)),
