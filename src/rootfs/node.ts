@@ -1,6 +1,7 @@
 import { MounterError } from '../errors.ts';
 import { exitCode } from '../exit-codes.ts';
 import type { Host } from '../host/host.ts';
+import { isErrnoException } from '../host/system-error.ts';
 import { defaultHome, type Layout, layoutOf } from './layout.ts';
 import type { Manifest } from './manifest.ts';
 import { offFile, whyOff } from './off.ts';
@@ -29,7 +30,7 @@ export function findLayout(host: Host, executable: string, environment: NodeJS.P
 
 /** @throws MounterError (system) when the manifest is missing or not valid. */
 export async function readManifest(host: Host, layout: Layout): Promise<Manifest> {
-  const text = host.readText(layout.manifest);
+  const text = readText(host, layout.manifest);
   // Its schema is heavy to load; a mount goes by settings.ts and has no need of it.
   if (text !== undefined) return (await import('./manifest.ts')).parseManifest(text, layout.manifest);
   throw new MounterError('there is no manifest: nothing is installed here', {
@@ -37,6 +38,20 @@ export async function readManifest(host: Host, layout: Layout): Promise<Manifest
     status: exitCode.system,
     hint: 'run mounter install SOURCE, or set MOUNTER_HOME to where it is installed',
   });
+}
+
+function readText(host: Host, manifest: string): string | undefined {
+  try {
+    return host.readText(manifest);
+  } catch (error) {
+    if (!isErrnoException(error) || error.code !== 'EISDIR') throw error;
+    throw new MounterError('is a directory, and no manifest', {
+      subject: manifest,
+      status: exitCode.system,
+      hint: 'remove it, then run mounter install SOURCE',
+      cause: error,
+    });
+  }
 }
 
 /**
