@@ -110,7 +110,7 @@ ended and tried again, some times. SOURCE is one of
   mounter install dist/rootfs.tar.zst
   mounter install /media/rootfs.tar --manifest /media/rootfs-manifest.json
   mounter install --helpers
-  mounter install registry.example/hyperkube:v1.9.0 --into /opt/kubelet
+  mounter install registry.example/kubelet:v1.36.0 --into /opt/kubelet/v1.36.0
 `,
   versions: `mounter versions [--json]
 
@@ -235,9 +235,9 @@ counts where the caller's environment has no such variable; COMMAND is looked up
 mounter teardown undoes what was done on the host; not while the kubelet runs.
 Exit status: the kubelet's own; 126 or 127 when it can not be run.
 
-  mounter install registry.example/kubelet:v1.36.0 --into /opt/kubelet
-  mounter kubelet --rootfs /opt/kubelet -- --config=/etc/kubernetes/kubelet.yaml
-  mounter kubelet --rootfs /opt/kubelet --dry-run -- /usr/bin/kubelet --config=/etc/kubernetes/kubelet.yaml
+  mounter install registry.example/kubelet:v1.36.0 --into /opt/kubelet/v1.36.0
+  mounter kubelet --rootfs /opt/kubelet/v1.36.0 -- --config=/etc/kubernetes/kubelet.yaml
+  mounter kubelet --rootfs /opt/kubelet/v1.36.0 --dry-run -- /usr/bin/kubelet --config=/etc/kubernetes/kubelet.yaml
 `,
   doctor: `mounter doctor [--json] [--repair]
 
@@ -272,7 +272,7 @@ that does the same. Without a name: prepare and statd.
 
   mounter unit --install
   mounter unit prepare
-  mounter unit kubelet --install --rootfs /opt/kubelet -- kubelet --config /etc/kubernetes/kubelet.yaml
+  mounter unit kubelet --install --rootfs /opt/kubelet/v1.36.0 -- kubelet --config /etc/kubernetes/kubelet.yaml
 `,
   manifest: `mounter manifest daemonset --image REFERENCE@sha256:HEX [OPTION…]
 mounter manifest daemonset --enabled false | --enabled true | --remove | --settings FILE
