@@ -39,13 +39,14 @@ export async function examineInstallation(host: Host, layout: Layout): Promise<I
   } catch (error) {
     if (!(error instanceof MounterError)) throw error;
     const { subject = layout.manifest, message, hint = install } = error;
-    if (file !== undefined) return { findings: judgeOff(layout, file), found: undefined };
+    if (file !== undefined) return { findings: judgeOff(layout, file, true), found: undefined };
     return only(failing('manifest', subject, message, hint));
   }
   const isInstalled = host.stat(layout.rootfs)?.kind === 'directory';
   const offBy = whyOff(host, layout, manifest);
   const found = isInstalled ? { manifest, root: realpathSync(layout.rootfs), offBy } : undefined;
-  if (offBy !== undefined) return { findings: judgeOff(layout, offBy), found };
+  if (offBy !== undefined)
+    return { findings: judgeOff(layout, offBy, offFile(host, layout) !== undefined), found };
   if (found === undefined) return only(failing('rootfs', layout.rootfs, 'no rootfs is installed', install));
   const valid = ok('manifest', layout.manifest, 'is valid');
   return { findings: [valid, ...judgeExecutables(layout), ...judgeVersions(layout)], found };
@@ -56,12 +57,14 @@ function only(finding: Finding): Installation {
 }
 
 /** A helper that is ours fails where we are off, and mount(8) finds it first. */
-function judgeOff(layout: Layout, offBy: string): readonly Finding[] {
+function judgeOff(layout: Layout, offBy: string, isByFile: boolean): readonly Finding[] {
   const off = warning(
     'off',
     'mounter',
     `turned off by ${offBy}: a mount is the host's own mount(8)`,
-    'where that is not meant, run mounter enable',
+    isByFile
+      ? 'where that is not meant, run mounter enable'
+      : 'where that is not meant, take that line out, then run mounter prepare',
   );
   const helpers = helperNames.flatMap((name) => {
     const state = helperState(name, layout, helperDirectories);

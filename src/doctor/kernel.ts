@@ -52,7 +52,11 @@ export function judgeKernel(filesystem: Filesystem, files: KernelFiles): Finding
   if (isBuiltIn) return ok('kernel', name, `${module} is built into the kernel`);
   if (!hasModule(module, files.modules)) {
     const lack = `the kernel does not have it, and /lib/modules/${files.release} has no module ${module}`;
-    return lacking(filesystem, lack, `install the kernel's modules, or boot a kernel with ${module}`);
+    return lacking(
+      filesystem,
+      lack,
+      `install the kernel's modules, or boot a kernel with ${module}; or set the types of filesystems that need it to null, where no volume is of them`,
+    );
   }
   if (files.isClosed)
     return lacking(

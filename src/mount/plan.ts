@@ -3,6 +3,7 @@ import { exitCode } from '../exit-codes.ts';
 import type { Privileges } from '../host/mount-host.ts';
 import { nearest } from '../nearest.ts';
 import type { Filesystem, NodeSettings } from '../rootfs/manifest.ts';
+import { helperNames } from './argv.ts';
 import { glusterfsHelperArgv } from './glusterfs.ts';
 import { applyLockPolicy } from './lock-policy.ts';
 import { lockServicesNeed } from './nfs.ts';
@@ -111,8 +112,9 @@ function filesystemOf(fstype: string, manifest: NodeSettings): Filesystem {
   throw new MounterError(`filesystem type not offered by the manifest`, {
     subject: fstype,
     status: exitCode.usage,
-    hint:
-      near === undefined
+    hint: helperNames.some((name) => name === `mount.${fstype}`)
+      ? `this node is to mount none: filesystems.${fstype} of the manifest is null or missing; offered are ${offered.join(', ')}`
+      : near === undefined
         ? `offered are ${offered.join(', ')}`
         : `did you mean ${near}? Offered are ${offered.join(', ')}`,
   });

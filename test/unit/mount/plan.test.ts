@@ -1,7 +1,10 @@
 import test from 'ava';
 import { MounterError } from '../../../src/errors.ts';
+import { parseMountArguments } from '../../../src/mount/argv.ts';
+import { planMount } from '../../../src/mount/plan.ts';
+import { toMountRequest } from '../../../src/mount/request.ts';
 import { describePlan, planAsJson } from '../../../src/mount/show.ts';
-import { planFor, target } from '../../fixtures/node-model.ts';
+import { manifest, planFor, target } from '../../fixtures/node-model.ts';
 
 const kindsOf = (...argv: readonly string[]) => planFor(...argv).steps.map((step) => step.kind);
 const nfs = (options: string) => kindsOf('-t', 'nfs', '-o', options, 'srv:/x', target);
@@ -197,6 +200,21 @@ for (const [title, argv, subject, message] of refusals) {
     t.truthy(error?.hint);
   });
 }
+
+test('a type that the manifest takes away is no spelling mistake', (t) => {
+  const { nfs, ...filesystems } = manifest.filesystems;
+  t.truthy(nfs);
+  const call = () =>
+    planMount(toMountRequest(parseMountArguments(['-t', 'nfs', 'srv:/x', target])), {
+      ...manifest,
+      filesystems,
+    });
+  const error = t.throws(call, { instanceOf: MounterError });
+  t.regex(
+    error?.hint ?? '',
+    /^this node is to mount none: filesystems\.nfs .*; offered are nfs4, glusterfs$/,
+  );
+});
 
 test('a type that is nearly right is suggested', (t) => {
   const error = t.throws(() => planFor('-t', 'nsf', 'srv:/x', target), { instanceOf: MounterError });
