@@ -69,7 +69,7 @@ async function endVolumes(
   if (first === undefined) return;
   if (!unmountVolumes) {
     throw new MounterError(
-      `${volumes.length} volume(s) are mounted, such as ${first.source} on ${first.target}`,
+      `volumes are mounted: ${volumes.length}, such as ${first.source} on ${first.target}`,
       {
         subject: 'teardown',
         status: exitCode.system,
@@ -145,7 +145,7 @@ async function endDaemons(context: TeardownContext, done: string[]): Promise<voi
   const { host } = context;
   for (const { pid, role } of running(context)) {
     host.kill(pid, 'SIGTERM');
-    done.push(`ended ${role} (process ${pid})`);
+    done.push(`ended ${role === 'statd' ? 'rpc.statd' : role} (process ${pid})`);
   }
   await pRetry(() => refuseRunning(running(context).length), untilDaemonsEnd).catch(() => {
     for (const { pid } of running(context)) host.kill(pid, 'SIGKILL');

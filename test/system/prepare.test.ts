@@ -398,7 +398,7 @@ test.serial('teardown refuses while volumes are mounted, and unmounts them when 
   t.is(refused.status, 2);
   t.regex(
     refused.stderr,
-    /^mounter: teardown: 2 volume\(s\) are mounted, such as server:a on .*\nhint: .*--unmount-volumes\n$/,
+    /^mounter: teardown: volumes are mounted: 2, such as server:a on .*\nhint: .*--unmount-volumes\n$/,
   );
   t.deepEqual(describeMounts(node), before);
   const inside = node.mounter('exec', '--', 'sleep', '1000');

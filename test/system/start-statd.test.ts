@@ -29,7 +29,7 @@ test.serial('starts one rpcbind and one rpc.statd; again, nothing; teardown ends
   await node.mustRun(...start);
   t.deepEqual(await isUp(t, node), first);
   t.deepEqual(node.processes().length, 2, 'nothing else is left');
-  t.regex(await node.mustRun('teardown'), /ended rpcbind .*\nended statd /);
+  t.regex(await node.mustRun('teardown'), /ended rpcbind .*\nended rpc\.statd /);
   t.deepEqual(node.processes(), []);
 });
 

@@ -44,7 +44,7 @@ export async function retrying<T>(
         if (!(error instanceof Transient) || retriesLeft === 0) return;
         // A server that asks for more than we have is not asked again.
         if (error.waitMs > patience.overallMs) throw error.failure;
-        onRetry(error.message);
+        onRetry(`${error.message}; trying again`);
         if (error.waitMs > 0) await setTimeout(error.waitMs, undefined, { signal });
       },
     });

@@ -1,5 +1,5 @@
 import { existsSync, lstatSync, mkdirSync, readdirSync, realpathSync, renameSync, rmSync } from 'node:fs';
-import { basename, dirname } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { MounterError } from '../../errors.ts';
 import { exitCode } from '../../exit-codes.ts';
 import type { Host } from '../../host/host.ts';
@@ -34,7 +34,7 @@ export async function extractInto(
 ): Promise<Extracted> {
   process.umask(0o022);
   mkdirSync(dirname(directory), { recursive: true, mode: 0o700 });
-  const target = `${realpathSync(dirname(directory))}/${basename(directory)}`;
+  const target = join(realpathSync(dirname(directory)), basename(directory));
   removeAbandoned(target, host);
   refuseFilled(target);
   const downloadDirectory = unfinishedBeside(target, 'download');

@@ -24,7 +24,7 @@ function describeFinding(refusal: Refusal): Description {
         errorClass: 'name-resolution',
         sentence: refusal.isSilent
           ? `the name ${refusal.server} does not resolve: no name server answered within ${seconds(refusal.waitedMs)} s`
-          : `the name ${refusal.server} does not resolve: no name server has an address for it`,
+          : `the name ${refusal.server} does not resolve: no name server gave an address for it`,
       };
     case 'unreachable':
       return unreachable(refusal);
