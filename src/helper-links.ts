@@ -106,8 +106,8 @@ function writableDirectory(wanted: string | undefined): string {
   const isThere = directories.some(exists);
   throw new MounterError(
     isThere
-      ? 'is read-only, so the helpers of mount(8) can not be placed here'
-      : 'there is no such directory, so the helpers of mount(8) can not be placed here',
+      ? 'is read-only, so the helpers of mount(8) cannot be placed here'
+      : 'there is no such directory, so the helpers of mount(8) cannot be placed here',
     { subject: directories.filter(exists)[0] ?? directories[0], status: exitCode.system, hint: alternatives },
   );
 }

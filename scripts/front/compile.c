@@ -22,11 +22,11 @@ static const char *base_name(const char *path) {
 
 static char *read_file(const char *path, size_t *length) {
   FILE *file = fopen(path, "rb");
-  if (file == NULL || fseek(file, 0, SEEK_END) != 0) fail(path, "can not be read");
+  if (file == NULL || fseek(file, 0, SEEK_END) != 0) fail(path, "cannot be read");
   long size = ftell(file);
   rewind(file);
   char *text = size < 0 ? NULL : malloc((size_t)size + 1);
-  if (text == NULL || fread(text, 1, (size_t)size, file) != (size_t)size) fail(path, "can not be read");
+  if (text == NULL || fread(text, 1, (size_t)size, file) != (size_t)size) fail(path, "cannot be read");
   (void)fclose(file);
   text[size] = '\0';
   *length = (size_t)size;
@@ -53,7 +53,7 @@ static void compile(JSContext *context, const char *path, int number) {
       JS_IsException(module) ? NULL : JS_WriteObject(context, &length, module, JS_WRITE_OBJ_BYTECODE);
   if (bytes == NULL) {
     const char *message = JS_ToCString(context, JS_GetException(context));
-    fail(path, message == NULL ? "can not be compiled" : message);
+    fail(path, message == NULL ? "cannot be compiled" : message);
   }
   (void)printf("static const uint8_t chunk_%d[] = {", number);
   for (size_t i = 0; i < length; i++) (void)printf(i % 32 == 0 ? "\n%d," : "%d,", bytes[i]);

@@ -233,7 +233,7 @@ counts where the caller's environment has no such variable; COMMAND is looked up
   -v, --verbose           say on stderr what is mounted, and what is left out
 
 mounter teardown undoes what was done on the host; not while the kubelet runs.
-Exit status: the kubelet's own; 126 or 127 when it can not be run.
+Exit status: the kubelet's own; 126 or 127 when it cannot be run.
 
   mounter install registry.example/kubelet:v1.36.0 --into /opt/kubelet/v1.36.0
   mounter kubelet --rootfs /opt/kubelet/v1.36.0 -- --config=/etc/kubernetes/kubelet.yaml

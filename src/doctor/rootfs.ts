@@ -64,5 +64,5 @@ export function judgeTrial(path: string, answer: Answer | undefined): Finding | 
       'see whether the disk of the rootfs answers, and the load of the node',
     );
   const line = answer.output.trim().split('\n').at(-1) || `status ${answer.status}`;
-  return failing('helpers', path, `can not run in the rootfs: ${line}`, installAgain);
+  return failing('helpers', path, `cannot run in the rootfs: ${line}`, installAgain);
 }

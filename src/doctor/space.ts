@@ -86,7 +86,7 @@ export function judgeSpace(space: ObservedSpace): Finding {
       'see dmesg for the reason, mount -o remount,rw the filesystem, then run mounter prepare',
     );
   if (refusal !== undefined)
-    return say(space.readOnly, `can not be written to (${refusal})`, 'see its permissions');
+    return say(space.readOnly, `cannot be written to (${refusal})`, 'see its permissions');
   if (freeInodes === 0) return say(space.full, 'has no inode left', 'remove files there');
   if (freeBytes < leastBytes) return say(space.full, 'is full', 'make room there');
   const free = `${Math.floor(freeBytes / kibibyte / kibibyte)} MiB`;

@@ -29,7 +29,7 @@ export function withoutFull(
       if (error instanceof MounterError) return error;
     }
   }
-  return new MounterError(`can not be started: ${reason}`, {
+  return new MounterError(`cannot be started: ${reason}`, {
     subject: full,
     status: exitCode.system,
     hint: 'run the mounter that was downloaded: mounter install SOURCE places it again',

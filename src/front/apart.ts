@@ -47,7 +47,7 @@ function cloneFile({ path, descriptor }: NonNullable<ApartRequest['file']>): num
   const tree = system.cloneMount(descriptor);
   if (tree >= 0) return tree;
   const [code, description] = system.errorNames(-tree);
-  throw new MounterError(`the helper can not be given its log file: open_tree: ${code}: ${description}`, {
+  throw new MounterError(`the helper cannot be given its log file: open_tree: ${code}: ${description}`, {
     subject: path,
     status: exitCode.system,
     errorClass: 'node',

@@ -92,7 +92,7 @@ static const int allowed_families[] = {AF_INET, AF_INET6, AF_NETLINK};
 
 static __attribute__((noreturn)) void fail(const char *what) {
   const char *reason = strerror(errno);
-  (void)!write(2, "glusterfs: it can not be guarded: ", 34);
+  (void)!write(2, "glusterfs: it cannot be guarded: ", 33);
   (void)!write(2, what, strlen(what));
   (void)!write(2, ": ", 2);
   (void)!write(2, reason, strlen(reason));

@@ -119,7 +119,7 @@ function replace(path: string, make: (unfinished: string) => void): void {
 }
 
 function notLaid(subject: string, error: NodeJS.ErrnoException): MounterError {
-  return new MounterError(`its guard can not be put in its place: ${error.message}`, {
+  return new MounterError(`its guard cannot be put in its place: ${error.message}`, {
     subject,
     status: exitCode.system,
     hint: 'see that the filesystem of MOUNTER_HOME is writable and has space, then run mounter prepare',

@@ -119,5 +119,5 @@ __attribute__((used, noreturn, visibility("hidden"))) void guard_start(long *sta
   for (size_t index = 0; index <= count; index++) words[index] = index == 1 ? first : argv[index];
   set_environment(settings, environment, preload);
   (void)system_call(__NR_execve, (long)GUARDED_PROGRAM, (long)words, (long)settings);
-  fail("glusterfs: the program that is guarded, " GUARDED_PROGRAM ", can not be executed\n", NOT_STARTED);
+  fail("glusterfs: the program that is guarded, " GUARDED_PROGRAM ", cannot be executed\n", NOT_STARTED);
 }

@@ -65,5 +65,5 @@ function heldByOther(path: string, waitSeconds: number): MounterError {
 }
 
 function notLockable(path: string, helperOutput: string): MounterError {
-  return new MounterError('can not be locked', { subject: path, status: exitCode.system, helperOutput });
+  return new MounterError('cannot be locked', { subject: path, status: exitCode.system, helperOutput });
 }

@@ -82,7 +82,7 @@ async function layRootfs(
 async function guardGlusterfs(root: string, host: Host): Promise<readonly string[]> {
   const { done, failure } = await placeGuard(root, host);
   if (failure === undefined) return done;
-  return [...done, `which does not run with its guard, so that GlusterFS can not be mounted: ${failure}`];
+  return [...done, `which does not run with its guard, so that GlusterFS cannot be mounted: ${failure}`];
 }
 
 /** What home itself has to be. */

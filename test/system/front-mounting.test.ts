@@ -60,7 +60,7 @@ const cases: readonly (readonly [title: string, step: string, expected: unknown]
   ['a target that has been removed is one, too', 'targetRemoved', ['ENOENT', false]],
   ['a daemon that is not to stay ends, with all that it has started', 'daemonEnded', [2, 0, true, false]],
   ['with its mount, where that is on the host', 'daemonEndedOnHost', [true, 0, false]],
-  ['one whose mount can not be attached can be ended', 'daemonNotAttached', ['EINVAL', [], 0, false]],
+  ['one whose mount cannot be attached can be ended', 'daemonNotAttached', ['EINVAL', [], 0, false]],
   [
     'a guardian that does not answer is ended at the limit, with what it has held',
     'guardianStopped',
@@ -222,7 +222,7 @@ test('a target is locked by one process, until that ends', async (t) => {
   );
 });
 
-test('where the file of locks can not be made, the directory of the target is locked', async (t) => {
+test('where the file of locks cannot be made, the directory of the target is locked', async (t) => {
   await using node = await pinnedNode();
   await node.shell('echo >/run/containerized-mounter');
   const call = program.join(' ');

@@ -63,7 +63,7 @@ test('in an empty root directory it comes as far as its usage error', async (t) 
   t.regex((await call('mount', '-t', 'nfs')).stderr, /^mounter: no source\nhint: /);
   const inOrder = await call('mount', '-t', 'nfs', 's:/x', '/mnt');
   t.is(inOrder.status, 2);
-  t.regex(inOrder.stderr, /^mounter: \/mounter-full: can not be started: No such file or directory\nhint: /);
+  t.regex(inOrder.stderr, /^mounter: \/mounter-full: cannot be started: No such file or directory\nhint: /);
 });
 
 test('an installation from before the front is replaced, and re-installing changes nothing', async (t) => {
@@ -216,7 +216,7 @@ test('what is no UTF-8 is refused, all else reaches the helper byte for byte', a
   t.is(stderr.split('\n')[1], `[s:/argv][${target}][-o][vers=4,x=€😀é]`);
 });
 
-test('a helper that the kernel can not execute is no shell script, as for mount(8)', async (t) => {
+test('a helper that the kernel cannot execute is no shell script, as for mount(8)', async (t) => {
   await using node = await nodeWithHelper();
   await node.shell(`echo 'echo as a script' >${helperPath}`);
   const { status, stdout, stderr } = await node.mounter(...nfs('s:/x', '-o', 'vers=4'));

@@ -90,7 +90,7 @@ test('where /usr is read-only it says so, and what to do instead; a writable fs.
   t.is(status, 2);
   t.regex(
     stderr,
-    /^mounter: \/sbin: is read-only, so the helpers of mount\(8\) can not be placed here\nhint: /,
+    /^mounter: \/sbin: is read-only, so the helpers of mount\(8\) cannot be placed here\nhint: /,
   );
   for (const way of ['--experimental-mounter-path', 'systemd-sysext', '/sbin/fs.d', '--directory'])
     t.true(stderr.includes(way), way);

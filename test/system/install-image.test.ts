@@ -169,7 +169,7 @@ test.serial('a helper that does not run is refused', async (t) => {
   const image = imageOf({ tars: [rootfsBytes, broken, own] });
   const { status, stderr } = await node.mounter('install', offerImage(node, image, 'broken'));
   t.is(status, 2);
-  t.regex(stderr, /broken: the rootfs can not run .*\/sbin\/rpcbind \(.*libtirpc\.so\.3/);
+  t.regex(stderr, /broken: the rootfs cannot run .*\/sbin\/rpcbind \(.*libtirpc\.so\.3/);
   t.deepEqual(unfinished(node), []);
   t.deepEqual(node.processes(), []);
 });

@@ -98,7 +98,7 @@ const spoiled: readonly (readonly [title: string, script: string])[] = [
   ['/run is full', 'dd if=/dev/zero of=/run/full bs=1M 2>/dev/null || true'],
 ];
 for (const [title, script] of spoiled) {
-  test(`a directory that can not be used fails no mount: ${title}`, async (t) => {
+  test(`a directory that cannot be used fails no mount: ${title}`, async (t) => {
     await using s = await setting();
     await s.node.shell(`mount -o remount,size=8m /run; ${script}`);
     for (let call = 0; call < 2; call += 1) t.is((await fails(s)).class, 'connection-refused');

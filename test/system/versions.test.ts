@@ -215,7 +215,7 @@ test.serial('a library that is missing is found before the switch, and named', a
   t.is(status, 2);
   t.regex(
     stderr,
-    /the rootfs lacks \/etc\/netconfig, which the manifest promises; it can not run .*\/sbin\/mount\.nfs \(.*libmount\.so\.1.*\/sbin\/rpcbind \(.*libwrap\.so\.0/,
+    /the rootfs lacks \/etc\/netconfig, which the manifest promises; it cannot run .*\/sbin\/mount\.nfs \(.*libmount\.so\.1.*\/sbin\/rpcbind \(.*libwrap\.so\.0/,
   );
 });
 

@@ -38,7 +38,7 @@ export async function checkRootfs(
   const failed = await failedTrials(root, present, manifest, host);
   if (missing.length + failed.length === 0) return;
   const lacks = missing.length === 0 ? [] : [`lacks ${missing.join(', ')}, which the manifest promises`];
-  const broken = failed.length === 0 ? [] : [`can not run ${failed.join(', ')}`];
+  const broken = failed.length === 0 ? [] : [`cannot run ${failed.join(', ')}`];
   throw new MounterError(`the rootfs ${[...lacks, ...broken].join('; it ')}`, {
     subject,
     status: exitCode.system,

@@ -154,7 +154,7 @@ async function guardGlusterfs(root: string, manifest: Manifest, host: Host, subj
   if (!hasGlusterfs(manifest)) return;
   const { failure } = await placeGuard(realpathSync(root), host);
   if (failure === undefined) return;
-  throw new MounterError(`the glusterfs of this rootfs can not be guarded from its servers: ${failure}`, {
+  throw new MounterError(`the glusterfs of this rootfs cannot be guarded from its servers: ${failure}`, {
     subject,
     status: exitCode.system,
     hint: "install a rootfs of this machine's architecture with glibc 2.28 or newer, or take glusterfs out of filesystems of the manifest",
@@ -207,7 +207,7 @@ function refuseInUse(layout: Layout, digest: string, host: Host, damage: Mounter
   const [process] = processes;
   if (process === undefined && mounts.length === 0) return;
   const user = process === undefined ? 'the node is prepared with it' : describeProcess(process);
-  throw new MounterError(`is damaged and in use (${user}), so it can not be exchanged: ${damage.message}`, {
+  throw new MounterError(`is damaged and in use (${user}), so it cannot be exchanged: ${damage.message}`, {
     subject: versionPath(layout, digest),
     status: exitCode.system,
     hint: 'install another version, or run mounter teardown and then this install again',

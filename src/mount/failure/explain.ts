@@ -61,7 +61,7 @@ export function explainRefusal(plan: MountPlan, refusal: Refusal, context: Mount
 
 function unreachable({ source }: MountPlan, refusal: Refusal): Finding {
   const { errorClass, sentence } = describeRefusal(refusal);
-  const message = `${source} can not be mounted: ${sentence}`;
+  const message = `${source} cannot be mounted: ${sentence}`;
   return { errorClass, message, status: exitCode.mountFailure, refusal };
 }
 

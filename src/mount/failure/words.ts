@@ -100,7 +100,8 @@ const glusterfsWordings: readonly Wording[] = [
     source: 'src/guard/interpose.c (log_refusal)',
   },
   {
-    pattern: /unrecognized option '--guarded=|glusterfs: (it can not be guarded|the program that is guarded)/,
+    pattern:
+      /unrecognized option '--guarded=|glusterfs: (it can ?not be guarded|the program that is guarded)/,
     errorClass: 'node',
     source: 'argp(3), of a glusterfs without its guard; src/guard/start.c, confine.c',
   },

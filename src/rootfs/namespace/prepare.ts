@@ -193,7 +193,7 @@ async function forget(pins: string, { host }: PrepareContext): Promise<void> {
 const namespaceLimit = 'user.max_mnt_namespaces allows no more (sysctl -w user.max_mnt_namespaces=NUMBER)';
 
 function impossible(root: string, reason: string, manifest: string, cause: unknown): MounterError {
-  return new MounterError(`a mount namespace for the rootfs can not be made: ${reason}`, {
+  return new MounterError(`a mount namespace for the rootfs cannot be made: ${reason}`, {
     subject: root,
     status: exitCode.system,
     hint: `set "enter": "chroot" in ${manifest}, then run mounter prepare`,

@@ -76,7 +76,7 @@ const failures: readonly (readonly [title: string, change: (host: HostModel) => 
     },
   ],
   [
-    'a helper that can not be started',
+    'a helper that cannot be started',
     (host) => {
       host.runHelper = () => Promise.reject(new MounterError('could not be started', { status: 2 }));
     },
@@ -101,7 +101,7 @@ const failures: readonly (readonly [title: string, change: (host: HostModel) => 
     },
   ],
   [
-    'a table of mounts that can not be read',
+    'a table of mounts that cannot be read',
     (host) => {
       host.readMountTable = () => {
         throw Object.assign(new Error('EMFILE: too many open files'), { code: 'EMFILE', syscall: 'open' });
@@ -109,7 +109,7 @@ const failures: readonly (readonly [title: string, change: (host: HostModel) => 
     },
   ],
   [
-    'a mount that can not be attached',
+    'a mount that cannot be attached',
     (host) => {
       host.attachFailure = 'EPERM';
     },
@@ -222,7 +222,7 @@ test('what is hidden by a mount on the way is taken away, also by an umount2(2) 
   }
 });
 
-test('where it can not be taken away, the failure says what is left, and beneath what', async (t) => {
+test('where it cannot be taken away, the failure says what is left, and beneath what', async (t) => {
   const host = coveredNode(1000);
   const error = await t.throwsAsync(runPlan(planFor(...v4), contextOf(host)), { instanceOf: MounterError });
   t.like(error, { status: 32, errorClass: 'mount-point', subject: target });
@@ -496,7 +496,7 @@ test('a helper that finds no rpc.statd has it started, once, however often it as
   t.true(host.mounts.has(target));
 });
 
-test('lock services that can not be had end the helper, and are the reason', async (t) => {
+test('lock services that cannot be had end the helper, and are the reason', async (t) => {
   const host = attachNode();
   host.noticeCount = 1;
   host.onRun = ({ argv }) => (argv[0] === 'rpcinfo' ? { status: 1 } : { output: 'no rpcbind\n' });
@@ -530,7 +530,7 @@ test('the version that was settled for is read from the mount itself', async (t)
   }
 });
 
-test('what of the rootfs the host can not see is not needed for a mount', async (t) => {
+test('what of the rootfs the host cannot see is not needed for a mount', async (t) => {
   for (const [way, node] of nodes)
     t.is(node().files.has(`${layout.rootfs}${target}`), way === 'chroot', 'the model is as prepare makes it');
 });

@@ -239,7 +239,7 @@ test('glusterfs: of the log that log-file= names', async (t) => {
   t.is(error.errorClass, 'no-such-export');
 });
 
-test('glusterfs: a log that can not be read hides no failure', async (t) => {
+test('glusterfs: a log that cannot be read hides no failure', async (t) => {
   const host = preparedNode();
   host.readEnd = () => {
     throw Object.assign(new Error('EIO'), { code: 'EIO', syscall: 'read' });

@@ -30,7 +30,7 @@ test('flags that would make the helper mount nothing and say success are kept fr
   t.deepEqual(helperArgv('s:v', '', target, '-f'), [], 'nor has it a fake mount');
 });
 
-test('an IPv6 server goes to the helper without the brackets that it can not read', (t) => {
+test('an IPv6 server goes to the helper without the brackets that it cannot read', (t) => {
   t.is(helperArgv('[fd00::5]:vol', '')[1], 'fd00::5:vol');
 });
 

@@ -111,7 +111,7 @@ test('300 names of a DNS that is silent: the limit is kept', async (t) => {
   t.true(host.now() <= 5000, `${host.now()} ms`);
 });
 
-test('a question that can not be asked says nothing, and leaves none of the others behind', async (t) => {
+test('a question that cannot be asked says nothing, and leaves none of the others behind', async (t) => {
   const failing = (name: string) => (name === 'server3.example' ? new Error('EAGAIN: fork') : { status: 2 });
   const { host, programs } = world({ getent: failing });
   t.is(await ask(host, names(80)), undefined);

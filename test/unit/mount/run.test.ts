@@ -318,7 +318,7 @@ for (const [way, node] of nodes) {
     host.onConnect = () => ['refused', 1];
     const error = await failure(t, host, ['-t', 'nfs', '-o', 'vers=4', '10.0.0.5:/x', target]);
     t.is(error.errorClass, 'connection-refused');
-    t.regex(error.message, /^10\.0\.0\.5:\/x can not be mounted: .* refuses connections to TCP port 2049$/);
+    t.regex(error.message, /^10\.0\.0\.5:\/x cannot be mounted: .* refuses connections to TCP port 2049$/);
     t.true(host.now() < 2000, `${host.now()} ms`);
   });
 

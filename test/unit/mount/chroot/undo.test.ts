@@ -123,7 +123,7 @@ test('an umount2(2) that is refused hides no reason: it is tried again, and else
   }
 });
 
-test('what went elsewhere and can not be unmounted is named', async (t) => {
+test('what went elsewhere and cannot be unmounted is named', async (t) => {
   const host = preparedNode();
   const stray = `${layout.rootfs}/etc`;
   host.onRun = ({ argv }) => {
