@@ -79,8 +79,8 @@ mounter install --helpers | --remove-helpers [--directory DIR]
 
 Fetches a rootfs, unpacks it to versions/DIGEST below MOUNTER_HOME, checks that what its manifest promises
 is there and runs, places this executable and the manifest, and switches the rootfs to it by one rename.
-Installing what is installed changes nothing, or mends what is missing in it; a failure leaves the rootfs
-that was there. No other command waits for its network: a connection that brings less than 64 KiB in 30 s is
+Installing what is installed changes nothing, or mends what is missing in it; a manifest that was edited on the
+node is kept beside the new one, as rootfs-manifest.json.previous. A failure leaves the rootfs that was there. No other command waits for its network: a connection that brings less than 64 KiB in 30 s is
 ended and tried again, some times. SOURCE is one of
   an image in a registry   registry.example/storage-tools:v3, or …@sha256:…
   a file                   a tar of a rootfs, plain or compressed with zstd or gzip; an image as an OCI tar

@@ -25,7 +25,7 @@ type Hint = (facts: HintFacts) => string | undefined;
 /** The next action for each class of failure, one sentence; undefined where the message says it already. */
 const hints: Readonly<Record<ErrorClass, Hint>> = {
   'name-resolution': ({ server, rootfs }) =>
-    `run ${inRootfs('getent ahosts', server)}; the name servers asked are those in ${rootfs}/etc/resolv.conf`,
+    `run mounter doctor, which asks each name server of ${rootfs}/etc/resolv.conf; ${inRootfs('getent ahosts', server)} prints nothing until the name resolves`,
   'no-route': ({ server, refusal }) =>
     `run ip route get ${word(addressOf(refusal) ?? server)} on this node, and see whether the server is up`,
   'connection-refused': ({ kind, server, refusal }) =>
