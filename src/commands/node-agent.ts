@@ -65,21 +65,23 @@ async function keep(
   const look = () => lookAtHost(context.layout, manifest);
   let retryMs = firstRetrySeconds * 1000;
   let last: Wish | undefined;
+  let said: Outcome | undefined;
   for (let wish = readWish(); !end.aborted; wish = readWish()) {
     if (last !== undefined && !isSame(last, wish)) {
-      writeOutcome({
-        isReady: false,
-        text: 'the gate or the settings are others now, which is not done yet',
-      });
+      said = { isReady: false, text: 'the gate or the settings are others now, which is not done yet' };
+      writeOutcome(said);
       retryMs = firstRetrySeconds * 1000;
     }
     last = wish;
     const before = look();
-    const outcome = await runWatched(wish, context, end);
+    const outcome = await runWatched(wish, context, end, () => {
+      if (said !== undefined) writeOutcome(said);
+    });
     if (end.aborted) return;
     // What was wished before is no matter any more, whatever came of it.
     if (!isSame(wish, readWish())) continue;
     say(outcome);
+    said = outcome;
     writeOutcome(outcome);
     const until = performance.now() + (outcome.isReady ? intervalMs : Math.min(intervalMs, retryMs));
     retryMs = outcome.isReady ? firstRetrySeconds * 1000 : Math.min(2 * retryMs, lastRetrySeconds * 1000);
@@ -93,11 +95,18 @@ async function keep(
 /**
  * Ended when another thing is wished, whatever it waits for. What fails is tried again, and keeps no later wish from
  * being obeyed: a container that crashes waits for minutes.
+ * @param isAtWork called now and then: a step may take longer than what was said before is good for.
  */
-async function runWatched(wish: Wish, context: RoundContext, end: AbortSignal): Promise<Outcome> {
+async function runWatched(
+  wish: Wish,
+  context: RoundContext,
+  end: AbortSignal,
+  isAtWork: () => void,
+): Promise<Outcome> {
   const other = new AbortController();
   const watch = setInterval(() => {
     if (!isSame(wish, readWish())) other.abort();
+    isAtWork();
   }, wishMs);
   try {
     return await runRound(wish, context, AbortSignal.any([end, other.signal]));

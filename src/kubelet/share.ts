@@ -1,18 +1,13 @@
 import { mkdirSync } from 'node:fs';
-import { MounterError } from '../errors.ts';
-import { exitCode } from '../exit-codes.ts';
 import type { Host } from '../host/host.ts';
 import { readMountinfo } from '../host/mountinfo.ts';
 import { recordKubeletRoot } from '../rootfs/kubelet-roots.ts';
-import { applyActions, type MountAction } from '../rootfs/mount-actions.ts';
+import type { MountAction } from '../rootfs/mount-actions.ts';
 import { makeRunDirectory } from '../rootfs/run-directory.ts';
-import { recordSelfBind } from '../rootfs/self-binds.ts';
+import { shareDirectory } from '../rootfs/share-directory.ts';
 import { planShared } from '../rootfs/shared-mount.ts';
 import { kubeletViewDirectory, readKubeletRoots } from '../rootfs/way-out.ts';
 import { type HostMount, kubeletDirectory, type Offer, offeredMounts } from './offer.ts';
-
-/** One is enough, after which nothing is left to do; more for somebody who meddles. */
-const maximumRounds = 4;
 
 /**
  * Shares the kubelet directory on the host, where a kubelet in an image needs nothing else.
@@ -23,22 +18,7 @@ export async function shareKubeletDirectory(offer: Offer, host: Host): Promise<r
   const directory = kubeletDirectory(offer);
   const earlier = readKubeletRoots(host).find(({ root }) => root === offer.root);
   recordKubeletRoot(host, { root: offer.root, kubeletDirectory: directory, targets: earlier?.targets });
-  return await share(directory, host);
-}
-
-async function share(directory: string, host: Host): Promise<readonly string[]> {
-  const done: string[] = [];
-  for (let round = 1; round <= maximumRounds; round += 1) {
-    const actions = planSharing(directory, host);
-    if (actions.length === 0) return done;
-    if (actions.some(({ kind }) => kind === 'bind')) recordSelfBind(directory);
-    done.push(...(await applyActions(actions)));
-  }
-  throw new MounterError('its mounts do not become as they should be', {
-    subject: directory,
-    status: exitCode.system,
-    hint: 'see whether something else mounts there at the same time, and whether / is shared (mount --make-rshared /)',
-  });
+  return await shareDirectory({ host: directory, rootfs: directory }, host);
 }
 
 /** What `shareKubeletDirectory` would do on the host now. */

@@ -1,5 +1,6 @@
 import { mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { writeAtomically } from '../host/files.ts';
+import { isErrnoException } from '../host/system-error.ts';
 import { outcomePath, scratchDirectory } from './places.ts';
 
 /**
@@ -21,12 +22,19 @@ export function forgetOutcome(): void {
   rmSync(outcomePath, { force: true });
 }
 
-/** The first line says who wrote it, until when it counts, and the probe's status; the others are for people. */
+/**
+ * The first line says who wrote it, until when it counts, and the probe's status; the others are for people. What cannot
+ * be written ends nothing: the one before counts no more after a while.
+ */
 export function writeOutcome({ isReady, text }: Outcome): void {
   const until = Math.floor(uptimeSeconds()) + validSeconds;
   const head = `${process.pid} ${startTime()} ${until} ${isReady ? 0 : 1}`;
-  mkdirSync(scratchDirectory, { recursive: true });
-  writeAtomically(outcomePath, `${head}\n${text.trimEnd()}\n`, 0o644);
+  try {
+    mkdirSync(scratchDirectory, { recursive: true });
+    writeAtomically(outcomePath, `${head}\n${text.trimEnd()}\n`, 0o644);
+  } catch (error) {
+    if (!isErrnoException(error)) throw error;
+  }
 }
 
 function uptimeSeconds(): number {

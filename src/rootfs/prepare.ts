@@ -16,7 +16,6 @@ import type { Host } from '../host/host.ts';
 import { type MountEntry, readMountinfo } from '../host/mountinfo.ts';
 import { closeVersions } from './close-versions.ts';
 import { wantedWay } from './enter.ts';
-import { bringIntoSight } from './hidden-mounts.ts';
 import { planExecutableHome, planHome } from './home-mount.ts';
 import { failuresDirectory, type Layout, targetLocksFile } from './layout.ts';
 import { isOnLocalFilesystem } from './local-filesystem.ts';
@@ -32,9 +31,8 @@ import { forbidSymlinks } from './no-symlinks.ts';
 import { writeStartStatd } from './place-start-statd.ts';
 import { refreshResolvConf } from './resolver/refresh.ts';
 import { makeRunDirectory, removeOldLocks } from './run-directory.ts';
-import { recordSelfBind } from './self-binds.ts';
 import { settingsFile, settingsText } from './settings.ts';
-import { planShared } from './shared-mount.ts';
+import { shareDirectory } from './share-directory.ts';
 import { layOrUndo } from './undo.ts';
 
 /** Making a node ready for mounts. Every step looks first: a second run finds nothing to do. */
@@ -106,7 +104,10 @@ async function layOnHost(
   for (const mount of wantedMounts(layout, manifest)) {
     await apply(uncoverActions(mount, root, readMountinfo(host)));
     if (!makeHostPath(mount, root)) continue;
-    if (mount.propagation === 'shared') done.push(...(await share(mount, host)));
+    if (mount.propagation === 'shared' && mount.host !== undefined) {
+      const directory = { host: realpathSync(mount.host), rootfs: mount.rootfs };
+      done.push(...(await shareDirectory(directory, host)));
+    }
     const observed = observe(mount, root, host);
     makeMountPoint(observed, root);
     await apply(planRootfsMount(observed, readMountinfo(host)));
@@ -153,21 +154,6 @@ function uncoverActions(
   if (mount.create === undefined || mount.host === undefined || existsSync(mount.host)) return [];
   const target = `${root}${mount.rootfs}`;
   return entries.filter(({ mountPoint }) => mountPoint === target).flatMap(() => detachActions(target));
-}
-
-/** @returns what was done, a line each. */
-async function share(mount: ManifestMount, host: Host): Promise<readonly string[]> {
-  if (mount.host === undefined) return [];
-  const directory = { host: realpathSync(mount.host), rootfs: mount.rootfs };
-  const done: string[] = [];
-  for (;;) {
-    const actions = planShared(directory, readMountinfo(host));
-    if (actions.some(({ kind }) => kind === 'bind')) recordSelfBind(directory.host);
-    done.push(...(await applyActions(actions)));
-    const seen = await bringIntoSight(directory.host, host);
-    if (seen.length === 0) return done;
-    done.push(...seen);
-  }
 }
 
 /** @returns what was done, a line each. */
