@@ -103,7 +103,7 @@ for (const enter of [undefined, 'chroot'] as const) {
       t.is((await within(node, startStatd)).status, 0);
       const { stdout, status, stderr } = await within(node, ['teardown']);
       t.is(status, 0, stderr);
-      t.regex(stdout, /^ended (rpcbind|statd) .*\nended (rpcbind|statd) /m);
+      t.regex(stdout, /^ended (rpcbind|rpc\.statd) .*\nended (rpcbind|rpc\.statd) /m);
       await node.shell(`[ $(grep -l '^State:.D' /proc/[0-9]*/status | wc -l) -ge ${2 * names.length} ]`);
     },
   );
