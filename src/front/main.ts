@@ -22,7 +22,7 @@ import { levelOf, recordLine } from '../record/line.ts';
 import type { Layout } from '../rootfs/layout.ts';
 import type { NodeSettings } from '../rootfs/manifest.ts';
 import { findLayout, requireRoot } from '../rootfs/node.ts';
-import { whyOff } from '../rootfs/off.ts';
+import { offFile, whyOff } from '../rootfs/off.ts';
 import { storedSettings } from '../rootfs/settings.ts';
 import { wayOutOfKubeletRoot } from '../rootfs/way-out.ts';
 import { findFullAt, fullExecutable, ownExecutable } from './full.ts';
@@ -80,11 +80,12 @@ function findNode(): Node {
   return { layout, settings: given === undefined ? checkedSettings(layout) : JSON.parse(given) };
 }
 
-/** Why they cannot be read is the full executable's to say, and no matter where the mounter is off. */
+/** Where the mounter is off by a file, it is no matter that they cannot be read. */
 function checkedSettings(layout: Layout): NodeSettings | undefined {
   try {
     return storedSettings(frontHost, layout);
-  } catch {
+  } catch (error) {
+    if (offFile(frontHost, layout) === undefined) throw error;
     return undefined;
   }
 }
