@@ -161,7 +161,7 @@ function settingsOf(file: string): string {
   const subject = `--settings ${file}`;
   const text = readSettingsFile(file);
   if (text.trim() === '') throw badFlag('settings', `${file} is empty`, 'write {} to take all settings back');
-  const settings = checkSettings(shippedText, text, subject, exitCode.usage);
+  const { wanted: settings } = checkSettings(shippedText, text, subject, exitCode.usage);
   return JSON.stringify(settings, undefined, 2);
 }
 

@@ -45,8 +45,7 @@ export async function examineInstallation(host: Host, layout: Layout): Promise<I
   const isInstalled = host.stat(layout.rootfs)?.kind === 'directory';
   const offBy = whyOff(host, layout, manifest);
   const found = isInstalled ? { manifest, root: realpathSync(layout.rootfs), offBy } : undefined;
-  if (offBy !== undefined)
-    return { findings: judgeOff(layout, offBy, offFile(host, layout) !== undefined), found };
+  if (offBy !== undefined) return { findings: judgeOff(layout, offBy, file !== undefined), found };
   if (found === undefined) return only(failing('rootfs', layout.rootfs, 'no rootfs is installed', install));
   const valid = ok('manifest', layout.manifest, 'is valid');
   return { findings: [valid, ...judgeExecutables(layout), ...judgeVersions(layout)], found };

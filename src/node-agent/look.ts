@@ -4,6 +4,7 @@ import { helperNames } from '../mount/argv.ts';
 import { type Layout, runDirectory } from '../rootfs/layout.ts';
 import type { Manifest } from '../rootfs/manifest.ts';
 import { offFiles } from '../rootfs/off.ts';
+import { isAtOrBelow } from '../rootfs/root-processes.ts';
 import { settingsFile } from '../rootfs/settings.ts';
 import { pathOnHost } from './on-host.ts';
 
@@ -52,15 +53,13 @@ function stateOf(path: string): string {
 
 /** Of the host's, those in `directories`; but for volumes, which come and go, and whose directories are `shared`. */
 function mountsBelow(directories: readonly string[], shared: readonly string[]): readonly string[] {
-  const below = (point: string, directory: string) =>
-    point === directory || point.startsWith(`${directory}/`);
   return readFileSync('/proc/1/mountinfo', 'utf8')
     .split('\n')
     .filter((line) => {
       const point = line.split(' ')[4] ?? '';
       if (shared.includes(point)) return true;
       return (
-        directories.some((directory) => below(point, directory)) &&
+        directories.some((directory) => isAtOrBelow(point, directory)) &&
         !shared.some((path) => point.includes(`${path}/`))
       );
     });

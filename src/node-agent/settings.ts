@@ -36,36 +36,41 @@ export function applySettings(
   settings: string,
   subject: string,
   dns?: ClusterDns,
-): { readonly text: string; readonly manifest: Manifest } {
-  const wanted = checkSettings(manifestText, settings, subject, exitCode.system);
-  const { manifest } = layOver(manifestText, wanted);
-  const { mode, nameservers } = manifest.resolver;
+): LaidOver {
+  const { wanted, laid } = checkSettings(manifestText, settings, subject, exitCode.system);
+  const { mode, nameservers } = laid.manifest.resolver;
   const isToKnow = dns !== undefined && mode === 'kubelet' && nameservers.length === 0;
-  return layOver(manifestText, isToKnow ? merge(wanted, { resolver: dns }) : wanted);
+  return isToKnow ? layOver(manifestText, merge(wanted, { resolver: dns })) : laid;
 }
 
 type ClusterDns = Pick<Manifest['resolver'], 'nameservers' | 'searches'>;
+
+interface LaidOver {
+  readonly text: string;
+  readonly manifest: Manifest;
+}
 
 /**
  * The settings in `text`, checked as each node checks them: every field, and laid over `manifestText`.
  * @throws MounterError with `status` that names the setting.
  */
-export function checkSettings(manifestText: string, text: string, subject: string, status: number): Json {
+export function checkSettings(
+  manifestText: string,
+  text: string,
+  subject: string,
+  status: number,
+): { readonly wanted: Json; readonly laid: LaidOver } {
   const wanted = parseSettings(text, subject, status);
   const objection = objectionToTypes(wanted, Object.keys(JSON.parse(manifestText).filesystems));
   if (objection !== undefined) throw settingsError(objection.message, subject, status, objection.hint);
   try {
-    layOver(manifestText, wanted);
+    return { wanted, laid: layOver(manifestText, wanted) };
   } catch (error) {
     throw settingsError((error as Error).message, subject, status, 'mend this setting, or take it out');
   }
-  return wanted;
 }
 
-function layOver(
-  manifestText: string,
-  wanted: unknown,
-): { readonly text: string; readonly manifest: Manifest } {
+function layOver(manifestText: string, wanted: unknown): LaidOver {
   const isNone = isObject(wanted) && Object.keys(wanted).length === 0;
   const merged = isNone
     ? manifestText

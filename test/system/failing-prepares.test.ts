@@ -10,20 +10,14 @@ const goneMs = 1000;
 const version = `$(realpath ${mounterHome}/rootfs)`;
 const manifest = `${mounterHome}/rootfs-manifest.json`;
 
-/** strace(1) lets the system calls of this name fail, from the `when`th on in each process. */
-const failing = (call: string, error: string, when: string) => [
-  ...[
-    'strace',
-    '-f',
-    '-qq',
-    '-o',
-    '/dev/null',
-    '-e',
-    `trace=${call}`,
-    '-e',
-    `inject=${call}:error=${error}:when=${when}`,
-  ],
+/** strace(1) does so to the system calls of this name. */
+const injecting = (call: string, what: string) => [
+  ...['strace', '-f', '-qq', '-o', '/dev/null'],
+  ...['-e', `trace=${call}`, '-e', `inject=${call}:${what}`],
 ];
+
+/** From the `when`th on in each process. */
+const failing = (call: string, error: string, when: string) => injecting(call, `error=${error}:when=${when}`);
 
 interface Failure {
   readonly title: string;
@@ -120,17 +114,7 @@ test.serial(
     await using node = await ScratchNode.prepared({ enter: 'attach' });
     const pins = () => node.mountinfo().filter(({ fstype }) => fstype === 'nsfs').length;
     // Another description: they are made anew. The link to them is the first symlink that is made.
-    const kill = [
-      'strace',
-      '-f',
-      '-qq',
-      '-o',
-      '/dev/null',
-      '-e',
-      'trace=symlink',
-      '-e',
-      'inject=symlink:signal=KILL',
-    ];
+    const kill = injecting('symlink', 'signal=KILL');
     await node.shell(`sed -i 's|"host": *"/sys"|"host":"/proc"|' ${manifest}`);
     for (let count = 1; count <= prepares; count += 1) {
       t.not((await node.run([...kill, `${mounterHome}/mounter`, 'prepare'])).status, 0);
