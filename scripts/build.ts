@@ -1,7 +1,7 @@
 import { closeSync, mkdirSync, openSync, readFileSync, renameSync, writeFileSync, writeSync } from 'node:fs';
 import { toJsonSchema } from '@valibot/to-json-schema';
 import { execa } from 'execa';
-import { manifestSchema } from '../src/rootfs/manifest.ts';
+import { manifestSchema } from '../src/manifest/manifest.ts';
 import { buildFront } from './front.ts';
 import { buildGuard } from './guard.ts';
 import { distDirectory, frontExecutable, guardFile, mounterExecutable, repository } from './paths.ts';

@@ -4,7 +4,7 @@ import { execa } from 'execa';
 import minimist from 'minimist';
 import { formatError, MounterError } from '../src/errors.ts';
 import { exitCode } from '../src/exit-codes.ts';
-import { parseManifest } from '../src/rootfs/manifest.ts';
+import { parseManifest } from '../src/manifest/manifest.ts';
 import { usageError } from './command-line.ts';
 import { writeLayout } from './image/layout.ts';
 import { nodeAgentImage, nodeAgentName } from './image/node-agent-image.ts';

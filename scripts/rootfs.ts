@@ -3,7 +3,7 @@ import { join, relative, resolve } from 'node:path';
 import minimist from 'minimist';
 import { formatError, MounterError } from '../src/errors.ts';
 import { exitCode } from '../src/exit-codes.ts';
-import { type Manifest, parseManifest } from '../src/rootfs/manifest.ts';
+import { type Manifest, parseManifest } from '../src/manifest/manifest.ts';
 import { requireRoot, usageError } from './command-line.ts';
 import { buildRootfs, resolvePins } from './rootfs/build.ts';
 import { replaceRootfs } from './rootfs/manifest-text.ts';

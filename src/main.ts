@@ -5,12 +5,12 @@ import { formatError } from './errors.ts';
 import { exitCode } from './exit-codes.ts';
 import { nodeHost } from './host/node-host.ts';
 import { asMounterError } from './host/system-error.ts';
-import { helperNameOf } from './mount/argv.ts';
+import { helperNameOf } from './mount/arguments/argv.ts';
+import type { Layout } from './node/layout.ts';
+import { findLayout } from './node/node.ts';
 import { Call } from './record/call.ts';
 import { openRecord } from './record/open.ts';
-import type { Layout } from './rootfs/layout.ts';
-import { findLayout } from './rootfs/node.ts';
-import { wayOutOfKubeletRoot } from './rootfs/way-out.ts';
+import { namespaceOutsideKubeletChroot } from './rootfs/kubelet-chroot.ts';
 
 /**
  * argv[0] and the first word choose the command; the exit status is set in this file and nowhere else. Only
@@ -24,9 +24,9 @@ async function main(argv0: string, argv: readonly string[], output: Output): Pro
   try {
     // Of /proc/self/exe: without symlinks already.
     const executable = process.execPath;
-    const wayOut = wayOutOfKubeletRoot(nodeHost);
+    const wayOut = namespaceOutsideKubeletChroot(nodeHost);
     if (wayOut !== undefined)
-      await (await import('./commands/leave-kubelet-root.ts')).leaveKubeletRoot(wayOut);
+      await (await import('./commands/leave-kubelet-chroot.ts')).leaveKubeletChroot(wayOut);
     layout = findLayout(nodeHost, executable, process.env);
     if (command === 'mount') {
       await mount(rest, helperName, layout, nodeHost, output, call);
@@ -35,7 +35,7 @@ async function main(argv0: string, argv: readonly string[], output: Output): Pro
     const { changesNode, runCommand } = await import('./commands/table.ts');
     const status = await runCommand(argv, { layout, host: nodeHost, output, executable });
     const context = { call, argv: rest, host: nodeHost, layout };
-    if (changesNode(argv)) await (await import('./log.ts')).recordDone(status, context);
+    if (changesNode(argv)) await (await import('./record/log.ts')).recordDone(status, context);
     return status;
   } catch (error) {
     const shown = asMounterError(error);
@@ -44,7 +44,12 @@ async function main(argv0: string, argv: readonly string[], output: Output): Pro
       output.out((await import('./commands/failure-json.ts')).failureAsJson(shown));
     // A mistyped command is nothing to remember; a mount that was asked for wrongly is.
     if (shown.status !== exitCode.usage || command === 'mount')
-      await (await import('./log.ts')).recordFailure(shown, { call, argv: rest, host: nodeHost, layout });
+      await (await import('./record/log.ts')).recordFailure(shown, {
+        call,
+        argv: rest,
+        host: nodeHost,
+        layout,
+      });
     return shown.status;
   }
 }

@@ -1,7 +1,7 @@
 import { mkdir } from 'node:fs/promises';
 import { MounterError } from '../../src/errors.ts';
 import { exitCode } from '../../src/exit-codes.ts';
-import type { DebianPackage } from '../../src/rootfs/manifest.ts';
+import type { DebianPackage } from '../../src/manifest/manifest.ts';
 import { openPrivateApt } from './apt.ts';
 import { type ArchivePackage, type DebFile, parsePackageRecords } from './deb-file.ts';
 import { absentFiles, debFile, download } from './download.ts';

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { zstdDecompressSync } from 'node:zlib';
 import { MounterError } from '../../src/errors.ts';
 import { exitCode } from '../../src/exit-codes.ts';
-import { type Manifest, parseManifest } from '../../src/rootfs/manifest.ts';
+import { type Manifest, parseManifest } from '../../src/manifest/manifest.ts';
 import { digestOf, tarOf } from '../rootfs/archive.ts';
 import { completeTree, textFile } from '../rootfs/entry.ts';
 import { replaceRootfs } from '../rootfs/manifest-text.ts';

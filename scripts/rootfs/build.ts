@@ -2,7 +2,7 @@ import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { MounterError } from '../../src/errors.ts';
 import { exitCode } from '../../src/exit-codes.ts';
-import type { DebianPackage, Manifest } from '../../src/rootfs/manifest.ts';
+import type { DebianPackage, Manifest } from '../../src/manifest/manifest.ts';
 import { type DebFile, fetchPackages, fetchPinned, unpackInto } from '../debian.ts';
 import { digestOf, tarOf } from './archive.ts';
 import { type Contents, describeContents, withContents } from './contents.ts';

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { posix } from 'node:path';
 import { MounterError } from '../../src/errors.ts';
 import { exitCode } from '../../src/exit-codes.ts';
-import type { Manifest } from '../../src/rootfs/manifest.ts';
+import type { Manifest } from '../../src/manifest/manifest.ts';
 import type { DebFile } from '../debian.ts';
 import { completeTree, type Entry, textFile } from './entry.ts';
 

@@ -1,7 +1,7 @@
 import { type ExecaError, execa } from 'execa';
 import { MounterError } from '../../src/errors.ts';
 import { exitCode } from '../../src/exit-codes.ts';
-import type { Manifest } from '../../src/rootfs/manifest.ts';
+import type { Manifest } from '../../src/manifest/manifest.ts';
 import type { Entry, FileEntry } from './entry.ts';
 import type { UnpackedTree } from './unpacked.ts';
 

@@ -1,4 +1,4 @@
-import type { Manifest } from '../../src/rootfs/manifest.ts';
+import type { Manifest } from '../../src/manifest/manifest.ts';
 
 /**
  * The manifest's `text` with another `rootfs` section. All else stays as it was written, byte for byte: the

@@ -1,5 +1,5 @@
 import { execa } from 'execa';
-import type { DebianPackage } from '../../src/rootfs/manifest.ts';
+import type { DebianPackage } from '../../src/manifest/manifest.ts';
 import type { DebFile } from '../debian.ts';
 import type { Entry } from './entry.ts';
 

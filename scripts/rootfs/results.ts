@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { globSync } from 'node:fs';
 import { mkdir, readFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
-import type { DebianPackage, Manifest } from '../../src/rootfs/manifest.ts';
+import type { DebianPackage, Manifest } from '../../src/manifest/manifest.ts';
 import { compress, digestOf } from './archive.ts';
 import type { BuiltRootfs } from './build.ts';
 import { formatContents } from './contents.ts';

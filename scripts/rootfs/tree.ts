@@ -1,7 +1,7 @@
 import { mkdir, readFile, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { execa } from 'execa';
-import type { Manifest } from '../../src/rootfs/manifest.ts';
+import type { Manifest } from '../../src/manifest/manifest.ts';
 import { completeTree, type Entry } from './entry.ts';
 import { takeLibraries } from './libraries.ts';
 import { skeleton } from './skeleton.ts';

@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { parseMountinfo } from '../../src/host/mountinfo.ts';
-import { failuresDirectory, runDirectory } from '../../src/rootfs/layout.ts';
+import { failuresDirectory, runDirectory } from '../../src/node/layout.ts';
 
 /** What a node has, to be compared with what it had before a storm. */
 export interface Remains {

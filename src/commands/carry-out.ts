@@ -1,14 +1,14 @@
 import { MounterError, printable, printableLines } from '../errors.ts';
 import { exitCode } from '../exit-codes.ts';
 import type { MountHost } from '../host/mount-host.ts';
-import type { MountArguments } from '../mount/argv.ts';
+import type { NodeSettings } from '../manifest/manifest.ts';
+import type { MountArguments } from '../mount/arguments/argv.ts';
 import type { MountContext } from '../mount/context.ts';
 import type { MountPlan } from '../mount/plan.ts';
 import { runPlan } from '../mount/run.ts';
 import { describeStep } from '../mount/show.ts';
+import type { Layout } from '../node/layout.ts';
 import type { Call } from '../record/call.ts';
-import type { Layout } from '../rootfs/layout.ts';
-import type { NodeSettings } from '../rootfs/manifest.ts';
 import type { Output } from './output.ts';
 
 /** What a mount is carried out with. */

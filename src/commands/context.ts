@@ -1,5 +1,5 @@
 import type { Host } from '../host/host.ts';
-import type { Layout } from '../rootfs/layout.ts';
+import type { Layout } from '../node/layout.ts';
 import type { Output } from './output.ts';
 
 /** What every command but `mount` works with. */

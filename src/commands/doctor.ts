@@ -2,8 +2,8 @@ import { examine } from '../doctor/examination.ts';
 import type { Finding } from '../doctor/finding.ts';
 import { repair } from '../doctor/repair.ts';
 import { exitCode } from '../exit-codes.ts';
-import { ask } from '../host/question.ts';
-import { requireRoot } from '../rootfs/node.ts';
+import { runBounded } from '../host/run-bounded.ts';
+import { requireRoot } from '../node/node.ts';
 import type { CommandContext } from './context.ts';
 import { parseFlags } from './flags.ts';
 import { table } from './tables.ts';
@@ -16,9 +16,9 @@ export async function doctor(
   const flags = parseFlags('doctor', argv, { boolean: ['json', 'repair'], string: [], operands: [0, 0] });
   if (flags.has('repair')) {
     requireRoot(host, 'repairing the node');
-    for (const line of await repair(host, layout, ask)) output.err(`${line}\n`);
+    for (const line of await repair(host, layout, runBounded)) output.err(`${line}\n`);
   }
-  const findings = await examine(host, layout, ask);
+  const findings = await examine(host, layout, runBounded);
   const isFailing = findings.some(({ level }) => level === 'failing');
   output.out(flags.has('json') ? asJson(findings, isFailing) : forPeople(findings));
   return isFailing ? exitCode.usage : exitCode.success;

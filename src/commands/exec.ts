@@ -3,9 +3,9 @@ import { execa } from 'execa';
 import { MounterError } from '../errors.ts';
 import { exitCode } from '../exit-codes.ts';
 import { enteringArgv } from '../host/enter.ts';
-import type { Host, RootfsEntry } from '../host/host.ts';
-import { isEnterable, notPrepared, requireRootfs, rootfsEntry } from '../rootfs/enter.ts';
-import { requireRoot } from '../rootfs/node.ts';
+import type { Host, RootfsEntrance } from '../host/host.ts';
+import { requireRoot } from '../node/node.ts';
+import { isEnterable, notPrepared, requireRootfs, rootfsEntrance } from '../rootfs/entrance.ts';
 import type { CommandContext } from './context.ts';
 import { parseFlags } from './flags.ts';
 
@@ -28,7 +28,7 @@ export async function exec(
   }
   requireRoot(host, 'entering the rootfs');
   requireRootfs(host, layout);
-  const entry = rootfsEntry(layout.rootfs, host);
+  const entry = rootfsEntrance(layout.rootfs, host);
   if (!isEnterable(host, entry)) throw notPrepared(layout.rootfs);
   if (isBare(entry, host)) output.err(bare);
   const [program = '', ...args] = enteringArgv(entry, command);
@@ -44,7 +44,7 @@ export async function exec(
 }
 
 /** Before `prepare`: whatever asks the network or a daemon fails there, and says something else of it. */
-function isBare(entry: RootfsEntry, host: Host): boolean {
+function isBare(entry: RootfsEntrance, host: Host): boolean {
   return entry.kind === 'chroot' && host.stat(`${entry.directory}/dev/null`)?.kind !== 'device';
 }
 

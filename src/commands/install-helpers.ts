@@ -1,11 +1,11 @@
 import { MounterError } from '../errors.ts';
 import { exitCode } from '../exit-codes.ts';
-import { helperDirectories, placeHelperLinks, removeHelperLinks } from '../helper-links.ts';
 import type { Host } from '../host/host.ts';
-import { helperNames } from '../mount/argv.ts';
-import type { Layout } from '../rootfs/layout.ts';
-import { withNodeLock } from '../rootfs/node-lock.ts';
-import { offFile } from '../rootfs/off.ts';
+import { helperNames } from '../mount/arguments/argv.ts';
+import type { Layout } from '../node/layout.ts';
+import { withNodeLock } from '../node/node-lock.ts';
+import { offFile } from '../node/off.ts';
+import { helperDirectories, placeHelperLinks, removeHelperLinks } from '../prepare/helper-links.ts';
 import type { Flags } from './flags.ts';
 
 /** The flags of `mounter install` that are about mount(8)'s helpers. */

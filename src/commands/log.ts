@@ -1,9 +1,9 @@
 import { readFileSync } from 'node:fs';
 import { MounterError } from '../errors.ts';
 import { exitCode } from '../exit-codes.ts';
+import { requireRoot } from '../node/node.ts';
 import type { RecordedCall } from '../record/parse.ts';
 import { readRecord } from '../record/read.ts';
-import { requireRoot } from '../rootfs/node.ts';
 import type { CommandContext } from './context.ts';
 import { parseFlags } from './flags.ts';
 import { recordPlace } from './record-place.ts';

@@ -3,7 +3,7 @@ import { createReadStream } from 'node:fs';
 import { pipeline } from 'node:stream/promises';
 import { cloudInitText } from '../fleet/cloud-init.ts';
 import { yamlText } from '../fleet/yaml.ts';
-import { defaultHome } from '../rootfs/layout.ts';
+import { defaultHome } from '../node/layout.ts';
 import { type Flags, parseFlags } from './flags.ts';
 import { badFlag, fitting, pinnedReference, plainPath, requiredFlag } from './manifest-flags.ts';
 

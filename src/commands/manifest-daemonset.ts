@@ -9,11 +9,11 @@ import {
   type Toleration,
 } from '../fleet/daemonset.ts';
 import { type CommentedDocument, yamlText } from '../fleet/yaml.ts';
+import { shippedText } from '../manifest/shipped.ts';
+import { defaultHome } from '../node/layout.ts';
 import type { GateState } from '../node-agent/gate.ts';
 import { checkSettings } from '../node-agent/settings.ts';
 import { longestText } from '../node-agent/strict-json.ts';
-import { defaultHome } from '../rootfs/layout.ts';
-import { shippedText } from '../rootfs/shipped-manifest.ts';
 import { type Flags, parseFlags } from './flags.ts';
 import { badFlag, fitting, pinnedReference, plainPath, requiredFlag } from './manifest-flags.ts';
 

@@ -1,11 +1,11 @@
 import { resolve } from 'node:path';
 import { exitCode } from '../exit-codes.ts';
 import { writeAtomically } from '../host/files.ts';
+import { readManifestIfThere, requireRoot } from '../node/node.ts';
 import { exposition } from '../record/exposition.ts';
 import { mountMetrics } from '../record/mount-metrics.ts';
 import { readRecord } from '../record/read.ts';
 import { addCalls } from '../record/totals.ts';
-import { readManifestIfThere, requireRoot } from '../rootfs/node.ts';
 import type { CommandContext } from './context.ts';
 import { nodeMetrics } from './node-metrics.ts';
 import { observeNode } from './node-status.ts';

@@ -1,4 +1,4 @@
-import type { RecordPlace } from '../record/destination.ts';
+import type { RecordPlace } from '../manifest/record-place.ts';
 import { readRecord } from '../record/read.ts';
 import { type Counts, type MountSummary, summarizeMounts } from '../record/summary.ts';
 import { table } from './tables.ts';

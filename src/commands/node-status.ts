@@ -3,19 +3,19 @@ import type { Host } from '../host/host.ts';
 import { type MountEntry, readMountinfo } from '../host/mountinfo.ts';
 import { readRecord } from '../image/versions/version-record.ts';
 import { currentDigest, installedDigests } from '../image/versions/versions.ts';
-import { glusterfsDaemons } from '../mount/glusterfs.ts';
-import { wantedWay } from '../rootfs/enter.ts';
-import type { Layout } from '../rootfs/layout.ts';
-import { type LockServicesState, observeLockServices } from '../rootfs/lock-services-state.ts';
-import type { Manifest, ManifestMount } from '../rootfs/manifest.ts';
-import { observeRootfs, type SeenState, statesOf } from '../rootfs/mount-states.ts';
-import { whyOff } from '../rootfs/off.ts';
-import { isPrepared, isWanted, type PrepareContext } from '../rootfs/prepare.ts';
-import { shippedManifest } from '../rootfs/shipped-manifest.ts';
-import { versionDirectories } from '../rootfs/version-directories.ts';
-import { type Volume, volumesOf } from '../rootfs/volumes.ts';
-import { wayInUse } from '../rootfs/way-in-use.ts';
+import { type LockServicesState, observeLockServices } from '../lock-services/state.ts';
+import type { Manifest, ManifestMount } from '../manifest/manifest.ts';
+import { shippedManifest } from '../manifest/shipped.ts';
+import { glusterfsDaemons } from '../mount/filesystems/glusterfs/glusterfs.ts';
+import type { Layout } from '../node/layout.ts';
+import { whyOff } from '../node/off.ts';
+import { versionDirectories } from '../node/version-directories.ts';
+import { observeRootfs, type SeenState, statesOf } from '../prepare/mount-states.ts';
+import { isPrepared, isWanted, type PrepareContext } from '../prepare/prepare.ts';
+import { wantedEnter } from '../rootfs/entrance.ts';
+import { entranceInUse } from '../rootfs/entrance-in-use.ts';
 import { askStates, statfsArgv, type VolumeAnswer, volumeStates } from '../volumes/states.ts';
+import { type Volume, volumesOf } from '../volumes/volumes.ts';
 
 /** What `mounter status --json` prints. */
 export interface NodeStatus {
@@ -62,7 +62,7 @@ export async function observeNode(
   const root = digest !== undefined && existsSync(layout.rootfs) ? realpathSync(layout.rootfs) : undefined;
   const entries = readMountinfo(host);
   const isInstalled = root !== undefined && manifest !== undefined;
-  const way = isInstalled ? wayInUse(root, manifest, entries, host) : undefined;
+  const way = isInstalled ? entranceInUse(root, manifest, entries, host) : undefined;
   const asUsed = way && manifest && { host, layout, manifest: { ...manifest, enter: way } };
   const isReady = asUsed !== undefined && root !== undefined && (await isPrepared(root, asUsed));
   return {
@@ -74,7 +74,7 @@ export async function observeNode(
     isEnabled: offBy === undefined,
     offBy: offBy ?? null,
     isPrepared: isReady,
-    enter: manifest === undefined ? null : { inUse: way ?? null, wanted: wantedWay(manifest, host) },
+    enter: manifest === undefined ? null : { inUse: way ?? null, wanted: wantedEnter(manifest, host) },
     mounts: asUsed === undefined || root === undefined ? [] : await observeMounts(root, asUsed),
     lockServices: isReady ? await observeLockServices(asUsed) : null,
     volumes: await observeVolumes(host, layout, manifest ?? shippedManifest(), root, entries),
@@ -119,7 +119,7 @@ async function askVolumes(
   host: Host,
 ): Promise<ReadonlyMap<string, VolumeAnswer>> {
   if (root === undefined || host.effectiveUserId() !== 0) return new Map();
-  const { ask } = await import('../host/question.ts');
+  const { runBounded } = await import('../host/run-bounded.ts');
   const statfs = statfsArgv(root, host);
-  return statfs === undefined ? new Map() : await askStates(volumes, entries, statfs, ask);
+  return statfs === undefined ? new Map() : await askStates(volumes, entries, statfs, runBounded);
 }

@@ -1,9 +1,9 @@
 import { realpathSync } from 'node:fs';
 import { exitCode } from '../exit-codes.ts';
-import { requireRootfs } from '../rootfs/enter.ts';
-import { nothingDoneWhereOff, readManifest, requireRoot } from '../rootfs/node.ts';
-import { withNodeLock } from '../rootfs/node-lock.ts';
-import { prepareVersionInUse } from '../rootfs/version-in-use.ts';
+import { nothingDoneWhereOff, readManifest, requireRoot } from '../node/node.ts';
+import { withNodeLock } from '../node/node-lock.ts';
+import { prepareVersionInUse } from '../prepare/version-in-use.ts';
+import { requireRootfs } from '../rootfs/entrance.ts';
 import type { CommandContext } from './context.ts';
 import { parseFlags } from './flags.ts';
 

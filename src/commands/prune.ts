@@ -4,8 +4,8 @@ import { exitCode } from '../exit-codes.ts';
 import { prune } from '../image/versions/prune.ts';
 import { removeUnfinished } from '../image/versions/unfinished.ts';
 import { withVersionsLock } from '../image/versions/versions-lock.ts';
-import { requireRoot } from '../rootfs/node.ts';
-import { withNodeLock } from '../rootfs/node-lock.ts';
+import { requireRoot } from '../node/node.ts';
+import { withNodeLock } from '../node/node-lock.ts';
 import type { CommandContext } from './context.ts';
 import { parseFlags } from './flags.ts';
 

@@ -8,10 +8,10 @@ import { previousDigest } from '../image/versions/version-list.ts';
 import { readRecord } from '../image/versions/version-record.ts';
 import { currentDigest, findVersion, versionPath } from '../image/versions/versions.ts';
 import { withVersionsLock } from '../image/versions/versions-lock.ts';
-import type { Layout } from '../rootfs/layout.ts';
-import { parseManifest } from '../rootfs/manifest.ts';
-import { requireRoot } from '../rootfs/node.ts';
-import { withNodeLock } from '../rootfs/node-lock.ts';
+import { parseManifest } from '../manifest/manifest.ts';
+import type { Layout } from '../node/layout.ts';
+import { requireRoot } from '../node/node.ts';
+import { withNodeLock } from '../node/node-lock.ts';
 import type { CommandContext } from './context.ts';
 import { parseFlags } from './flags.ts';
 

@@ -1,8 +1,8 @@
 import { MounterError } from '../errors.ts';
 import { exitCode } from '../exit-codes.ts';
-import { defaultPlace } from '../record/destination.ts';
-import type { LockDaemon, LockServicesState } from '../rootfs/lock-services-state.ts';
-import { readManifestIfThere, requireRoot } from '../rootfs/node.ts';
+import type { LockDaemon, LockServicesState } from '../lock-services/state.ts';
+import { defaultPlace } from '../manifest/record-place.ts';
+import { readManifestIfThere, requireRoot } from '../node/node.ts';
 import type { CommandContext } from './context.ts';
 import { parseFlags } from './flags.ts';
 import { describeHistory, readHistory } from './mount-history.ts';

@@ -2,12 +2,12 @@ import { existsSync } from 'node:fs';
 import { formatError, MounterError } from '../errors.ts';
 import { exitCode } from '../exit-codes.ts';
 import type { Host } from '../host/host.ts';
-import type { Layout } from '../rootfs/layout.ts';
-import type { Manifest } from '../rootfs/manifest.ts';
-import { removeAbandonedPins } from '../rootfs/namespace/pins.ts';
-import { readManifest, requireRoot } from '../rootfs/node.ts';
-import { withNodeLock } from '../rootfs/node-lock.ts';
-import { teardown } from '../rootfs/teardown.ts';
+import type { Manifest } from '../manifest/manifest.ts';
+import type { Layout } from '../node/layout.ts';
+import { readManifest, requireRoot } from '../node/node.ts';
+import { withNodeLock } from '../node/node-lock.ts';
+import { removeAbandonedPins } from '../prepare/namespace/pins.ts';
+import { teardown } from '../prepare/teardown.ts';
 import type { CommandContext } from './context.ts';
 import { parseFlags } from './flags.ts';
 import type { Output } from './output.ts';
@@ -19,7 +19,7 @@ async function manifestOrOurs(host: Host, layout: Layout, output: Output): Promi
   } catch (error) {
     if (!(error instanceof MounterError)) throw error;
     output.err(formatError(error));
-    return (await import('../rootfs/shipped-manifest.ts')).shippedManifest();
+    return (await import('../manifest/shipped.ts')).shippedManifest();
   }
 }
 

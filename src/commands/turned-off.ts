@@ -1,8 +1,8 @@
 import { MounterError } from '../errors.ts';
 import { exitCode } from '../exit-codes.ts';
 import { type Host, isSameFile } from '../host/host.ts';
-import type { HelperName } from '../mount/argv.ts';
-import type { Layout } from '../rootfs/layout.ts';
+import type { HelperName } from '../mount/arguments/argv.ts';
+import type { Layout } from '../node/layout.ts';
 
 /**
  * A mount on a node that the mounter is off on: the host's own mount(8) takes this process's place, with the same

@@ -2,10 +2,10 @@ import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { MounterError } from '../errors.ts';
 import { exitCode } from '../exit-codes.ts';
+import { unitDirectory } from '../lock-services/lock-services.ts';
+import { isSystemdRunning } from '../lock-services/scope.ts';
 import { nearest } from '../nearest.ts';
-import { unitDirectory } from '../rootfs/lock-services.ts';
-import { readManifest, requireRoot } from '../rootfs/node.ts';
-import { isSystemdRunning } from '../rootfs/scope.ts';
+import { readManifest, requireRoot } from '../node/node.ts';
 import { installUnits, removeUnits } from '../units/install.ts';
 import { shellLine } from '../units/syntax.ts';
 import {

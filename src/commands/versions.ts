@@ -1,7 +1,7 @@
 import { exitCode } from '../exit-codes.ts';
 import { type InstalledVersion, listVersions } from '../image/versions/version-list.ts';
 import { describeProcess } from '../image/versions/version-use.ts';
-import { requireRoot } from '../rootfs/node.ts';
+import { requireRoot } from '../node/node.ts';
 import type { CommandContext } from './context.ts';
 import { parseFlags } from './flags.ts';
 import { table } from './tables.ts';

@@ -1,8 +1,8 @@
 import type { Host } from '../host/host.ts';
 import type { MountEntry } from '../host/mountinfo.ts';
-import type { Ask } from '../host/question.ts';
-import type { Layout } from '../rootfs/layout.ts';
-import type { Manifest } from '../rootfs/manifest.ts';
+import type { RunBounded } from '../host/run-bounded.ts';
+import type { Manifest } from '../manifest/manifest.ts';
+import type { Layout } from '../node/layout.ts';
 
 /** What the checks work with: a node with a rootfs and a manifest, looked at once. */
 export interface DoctorContext {
@@ -16,5 +16,5 @@ export interface DoctorContext {
   /** The mounts when the examination began. */
   readonly entries: readonly MountEntry[];
   /** For every question to what can hang. */
-  readonly ask: Ask;
+  readonly runBounded: RunBounded;
 }

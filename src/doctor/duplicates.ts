@@ -1,8 +1,8 @@
 import { existsSync, realpathSync } from 'node:fs';
 import { type MountEntry, mountsBelow } from '../host/mountinfo.ts';
-import { oldViews } from '../rootfs/old-views.ts';
-import { isCopy, isCounterpart, type SharedDirectory } from '../rootfs/shared-mount.ts';
-import { volumesBelow } from '../rootfs/volumes.ts';
+import { oldViews } from '../prepare/retire.ts';
+import { isCopy, isCounterpart, type SharedDirectory } from '../prepare/shared-mount.ts';
+import { volumesBelow } from '../volumes/volumes.ts';
 import type { DoctorContext } from './context.ts';
 import { type Finding, ok, warning } from './finding.ts';
 import { isNetworkMount } from './network-mount.ts';

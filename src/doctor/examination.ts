@@ -2,10 +2,10 @@ import { hostArgv } from '../host/enter.ts';
 import type { Host } from '../host/host.ts';
 import { type MountEntry, readMountinfo } from '../host/mountinfo.ts';
 import { processesNamed } from '../host/processes.ts';
-import type { Ask } from '../host/question.ts';
-import type { Layout } from '../rootfs/layout.ts';
-import type { Manifest } from '../rootfs/manifest.ts';
-import { wayInUse } from '../rootfs/way-in-use.ts';
+import type { RunBounded } from '../host/run-bounded.ts';
+import type { Manifest } from '../manifest/manifest.ts';
+import type { Layout } from '../node/layout.ts';
+import { entranceInUse } from '../rootfs/entrance-in-use.ts';
 import type { DoctorContext } from './context.ts';
 import { checkDuplicates } from './duplicates.ts';
 import { checkFailures } from './failures.ts';
@@ -58,12 +58,16 @@ const allMs = 4000;
 const lockAnswerMs = 2500;
 
 /** Asks everything at once. @returns in less than 5 s, whatever hangs. */
-export async function examine(host: Host, layout: Layout, ask: Ask): Promise<readonly Finding[]> {
+export async function examine(
+  host: Host,
+  layout: Layout,
+  runBounded: RunBounded,
+): Promise<readonly Finding[]> {
   const { findings, found } = await examineInstallation(host, layout);
   if (found === undefined) return findings;
   const entries = readMountinfo(host);
-  const way = wayInUse(found.root, found.manifest, entries, host);
-  const context = contextOf(host, layout, ask, found, entries, way);
+  const way = entranceInUse(found.root, found.manifest, entries, host);
+  const context = contextOf(host, layout, runBounded, found, entries, way);
   const groups = Object.entries(checks).flatMap(([name, check]) => {
     if (found.offBy !== undefined && !whereOff.includes(name)) return [];
     if (way === undefined && ofPreparation.includes(name)) return [];
@@ -76,7 +80,7 @@ export async function examine(host: Host, layout: Layout, ask: Ask): Promise<rea
 function contextOf(
   host: Host,
   layout: Layout,
-  ask: Ask,
+  runBounded: RunBounded,
   { manifest, root }: Found,
   entries: readonly MountEntry[],
   enter: Manifest['enter'] = manifest.enter,
@@ -85,13 +89,13 @@ function contextOf(
   const names = [rpcbind.path, statd.path].map((path) => path.slice(path.lastIndexOf('/') + 1));
   const processes = processesNamed(names);
   const run: Host['run'] = async (command) => {
-    const answer = await ask(hostArgv(command), Math.min(command.deadlineMs, lockAnswerMs));
+    const answer = await runBounded(hostArgv(command), Math.min(command.deadlineMs, lockAnswerMs));
     return answer === undefined
       ? { status: 128 + 9, output: '', endedBy: 'deadline' }
       : { ...answer, endedBy: 'itself' };
   };
   const asked = { ...host, processes: () => processes, run };
-  return { host: asked, layout, manifest: { ...manifest, enter }, root, entries, ask };
+  return { host: asked, layout, manifest: { ...manifest, enter }, root, entries, runBounded };
 }
 
 /** A check that fails or does not end is a finding, and keeps no other from being shown. */

@@ -1,13 +1,13 @@
 import { existsSync, realpathSync, statSync } from 'node:fs';
 import { MounterError } from '../errors.ts';
-import { helperDirectories, helperState } from '../helper-links.ts';
 import type { Host } from '../host/host.ts';
-import { helperNames } from '../mount/argv.ts';
-import { isClosed } from '../rootfs/close-versions.ts';
-import type { Layout } from '../rootfs/layout.ts';
-import type { Manifest } from '../rootfs/manifest.ts';
-import { readManifest } from '../rootfs/node.ts';
-import { offFile, whyOff } from '../rootfs/off.ts';
+import type { Manifest } from '../manifest/manifest.ts';
+import { helperNames } from '../mount/arguments/argv.ts';
+import { isClosed } from '../node/close-versions.ts';
+import type { Layout } from '../node/layout.ts';
+import { readManifest } from '../node/node.ts';
+import { offFile, whyOff } from '../node/off.ts';
+import { helperDirectories, helperState } from '../prepare/helper-links.ts';
 import { type Finding, failing, ok, warning } from './finding.ts';
 
 const install = 'run mounter install SOURCE';

@@ -1,7 +1,7 @@
 import { isSameFile } from '../host/host.ts';
+import { containingMount } from '../host/mount-tree.ts';
 import { type MountEntry, parseMountinfo } from '../host/mountinfo.ts';
 import { processesNamed } from '../host/processes.ts';
-import { containingMount } from '../rootfs/mount-tree.ts';
 import type { DoctorContext } from './context.ts';
 import { type Finding, ok, warning } from './finding.ts';
 import { sharedDirectories } from './shared-directories.ts';

@@ -1,5 +1,5 @@
 import type { MountEntry } from '../host/mountinfo.ts';
-import { type LockServicesState, observeLockServices } from '../rootfs/lock-services-state.ts';
+import { type LockServicesState, observeLockServices } from '../lock-services/state.ts';
 import type { DoctorContext } from './context.ts';
 import { hasFailedLately } from './failures.ts';
 import { type Finding, failing, ok, warning } from './finding.ts';

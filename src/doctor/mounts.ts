@@ -1,14 +1,14 @@
 import { existsSync, realpathSync } from 'node:fs';
 import type { Host } from '../host/host.ts';
+import { containingMount } from '../host/mount-tree.ts';
 import { type MountEntry, mountAt, mountsBelow } from '../host/mountinfo.ts';
-import { wantedWay } from '../rootfs/enter.ts';
-import { observeRootfs } from '../rootfs/mount-states.ts';
-import { containingMount } from '../rootfs/mount-tree.ts';
-import { type ObservedMount, stateOf } from '../rootfs/mounts.ts';
-import { isHelpersViewInPlace } from '../rootfs/namespace/prepare.ts';
-import { wantedMounts } from '../rootfs/namespace/views.ts';
-import { isWanted, mountsSeen, planHomeOf } from '../rootfs/prepare.ts';
-import { type SharedDirectory, strangerIn } from '../rootfs/shared-mount.ts';
+import { observeRootfs } from '../prepare/mount-states.ts';
+import { type ObservedMount, stateOf } from '../prepare/mounts.ts';
+import { isHelpersViewInPlace } from '../prepare/namespace/prepare.ts';
+import { wantedMounts } from '../prepare/namespace/views.ts';
+import { isWanted, mountsSeen, planHomeOf } from '../prepare/prepare.ts';
+import { type SharedDirectory, strangerIn } from '../prepare/shared-mount.ts';
+import { wantedEnter } from '../rootfs/entrance.ts';
 import type { DoctorContext } from './context.ts';
 import { type Finding, failing, ok, warning } from './finding.ts';
 import type { Found } from './installation.ts';
@@ -22,7 +22,7 @@ export function judgePreparation(
   way: 'attach' | 'chroot' | undefined,
   host: Host,
 ): readonly Finding[] {
-  const wanted = wantedWay(manifest, host);
+  const wanted = wantedEnter(manifest, host);
   if (way === undefined) return [failing('mounts', root, 'is not prepared', prepare)];
   if (way === wanted) return [];
   const message = `mounts are made by "enter": "${way}" still; the manifest has "${wanted}"`;
@@ -51,7 +51,7 @@ function judgeHome(context: DoctorContext): readonly Finding[] {
     return [failing('mounts', layout.home, 'lies on a filesystem that is mounted noexec', prepare)];
   if (actions.length > 0)
     return [warning('mounts', layout.home, 'is no private mount: what is mounted in it is copied', prepare)];
-  return wantedWay(manifest, host) === 'chroot' ? [ok('mounts', layout.home, 'is a private mount')] : [];
+  return wantedEnter(manifest, host) === 'chroot' ? [ok('mounts', layout.home, 'is a private mount')] : [];
 }
 
 async function judgeNamespaces(context: DoctorContext): Promise<readonly Finding[]> {
@@ -122,7 +122,7 @@ function faultOf({ mount, target, isSame }: ObservedMount, entries: readonly Mou
 
 /** With chroot(2): whether what is mounted in the rootfs reaches the host, and nothing else. */
 export function checkPropagation({ host: node, manifest, entries }: DoctorContext): readonly Finding[] {
-  if (wantedWay(manifest, node) !== 'chroot') return [];
+  if (wantedEnter(manifest, node) !== 'chroot') return [];
   return manifest.mounts.mounter.flatMap(({ propagation, host, rootfs }) => {
     if (propagation !== 'shared' || host === undefined || isNetworkMount(host, entries)) return [];
     if (!existsSync(host)) return [failing('propagation', host, 'does not exist', prepare)];

@@ -1,6 +1,6 @@
 import { existsSync, readdirSync } from 'node:fs';
-import type { Volume } from '../rootfs/volumes.ts';
-import { volumesOf } from '../rootfs/volumes.ts';
+import type { Volume } from '../volumes/volumes.ts';
+import { volumesOf } from '../volumes/volumes.ts';
 import type { DoctorContext } from './context.ts';
 import { type Finding, ok, warning } from './finding.ts';
 import { type KnownPods, knownPods } from './pods.ts';

@@ -1,12 +1,12 @@
 import { existsSync, realpathSync } from 'node:fs';
 import type { Host } from '../host/host.ts';
 import { readMountinfo } from '../host/mountinfo.ts';
-import type { Ask } from '../host/question.ts';
-import { requireRootfs } from '../rootfs/enter.ts';
-import type { Layout } from '../rootfs/layout.ts';
-import { nothingDoneWhereOff, readManifest } from '../rootfs/node.ts';
-import { withNodeLock } from '../rootfs/node-lock.ts';
-import { prepareVersionInUse } from '../rootfs/version-in-use.ts';
+import type { RunBounded } from '../host/run-bounded.ts';
+import type { Layout } from '../node/layout.ts';
+import { nothingDoneWhereOff, readManifest } from '../node/node.ts';
+import { withNodeLock } from '../node/node-lock.ts';
+import { prepareVersionInUse } from '../prepare/version-in-use.ts';
+import { requireRootfs } from '../rootfs/entrance.ts';
 import { stackedVolumes } from './duplicates.ts';
 
 const umountMs = 5000;
@@ -17,7 +17,7 @@ const umountMs = 5000;
  * @returns what was done, a line each.
  * @throws MounterError where nothing is installed, or the directory can't be shared.
  */
-export async function repair(host: Host, layout: Layout, ask: Ask): Promise<readonly string[]> {
+export async function repair(host: Host, layout: Layout, runBounded: RunBounded): Promise<readonly string[]> {
   const nothingDone = await nothingDoneWhereOff(host, layout);
   if (nothingDone !== undefined) return [nothingDone];
   const manifest = await readManifest(host, layout);
@@ -28,18 +28,22 @@ export async function repair(host: Host, layout: Layout, ask: Ask): Promise<read
     const done = [...(await prepareVersionInUse(root, context))];
     for (const mount of manifest.mounts.mounter) {
       if (mount.propagation !== 'shared' || mount.host === undefined || !existsSync(mount.host)) continue;
-      done.push(...(await unmountCopies(realpathSync(mount.host), host, ask)));
+      done.push(...(await unmountCopies(realpathSync(mount.host), host, runBounded)));
     }
     return done;
   });
 }
 
 /** Lazily: a volume whose server is silent lets go as well. */
-async function unmountCopies(directory: string, host: Host, ask: Ask): Promise<readonly string[]> {
+async function unmountCopies(
+  directory: string,
+  host: Host,
+  runBounded: RunBounded,
+): Promise<readonly string[]> {
   const done: string[] = [];
   for (const { mountPoint, source } of stackedVolumes(directory, readMountinfo(host))) {
     const argv = [host.findProgram('umount'), '--no-canonicalize', '-l', mountPoint];
-    const answer = await ask(argv, umountMs);
+    const answer = await runBounded(argv, umountMs);
     if (answer?.status === 0) done.push(`unmounted the second ${source} on ${mountPoint}`);
   }
   return done;

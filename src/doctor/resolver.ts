@@ -1,8 +1,8 @@
 import { lstatSync, readFileSync, statSync } from 'node:fs';
 import type { MountEntry } from '../host/mountinfo.ts';
 import { isRoots, processesNamed } from '../host/processes.ts';
-import type { Manifest } from '../rootfs/manifest.ts';
-import { lacksKubelet } from '../rootfs/resolver/rootfs-resolv-conf.ts';
+import type { Manifest } from '../manifest/manifest.ts';
+import { lacksKubelet } from '../resolver/rootfs-resolv-conf.ts';
 import type { DoctorContext } from './context.ts';
 import { type Finding, failing, ok, warning } from './finding.ts';
 import { askNameServer, type NameServerAnswer } from './name-server.ts';
@@ -25,7 +25,7 @@ export async function checkResolver(context: DoctorContext): Promise<readonly Fi
 }
 
 /** Those that were told to write the file, and to mount by us. */
-async function kubeletsWithUs({ host, layout, ask }: DoctorContext): Promise<readonly number[]> {
+async function kubeletsWithUs({ host, layout, runBounded }: DoctorContext): Promise<readonly number[]> {
   const pids = processesNamed(['kubelet', 'hyperkube'])
     .map(({ pid }) => pid)
     .filter(isRoots)
@@ -34,7 +34,7 @@ async function kubeletsWithUs({ host, layout, ask }: DoctorContext): Promise<rea
   const areWithUs = await Promise.all(
     pids.map(async (pid) => {
       // A process that has this name may be anybody's, who can keep a reader of this file waiting.
-      const answer = await ask([host.findProgram('cat'), `/proc/${pid}/cmdline`], commandLineMs);
+      const answer = await runBounded([host.findProgram('cat'), `/proc/${pid}/cmdline`], commandLineMs);
       return (
         answer?.output
           .replace(/(?<=-mounter-path)\0/, '=')

@@ -1,8 +1,8 @@
 import { enteringArgv } from '../host/enter.ts';
-import type { Answer } from '../host/question.ts';
+import type { BoundedResult } from '../host/run-bounded.ts';
 import { calledPaths, missingFrom, promisedPrograms } from '../image/versions/check.ts';
 import { isExecutable, trialOf } from '../image/versions/trial.ts';
-import { isEnterable, rootfsEntry } from '../rootfs/enter.ts';
+import { isEnterable, rootfsEntrance } from '../rootfs/entrance.ts';
 import { hostPathOf } from '../rootfs/host-path.ts';
 import type { DoctorContext } from './context.ts';
 import { type Finding, failing, ok, warning } from './finding.ts';
@@ -31,7 +31,7 @@ export function checkContents({ root, manifest }: DoctorContext): readonly Findi
  */
 export async function checkPrograms(context: DoctorContext): Promise<readonly Finding[]> {
   const { host, root, manifest } = context;
-  if (!isEnterable(host, rootfsEntry(root, host))) return [];
+  if (!isEnterable(host, rootfsEntrance(root, host))) return [];
   if (host.stat(hostPathOf('/dev/null', { rootfs: root }, manifest, host))?.kind !== 'device') return [];
   const promised = promisedPrograms(manifest).filter((path) => isExecutable(root, path));
   const called = calledPaths(root, manifest).filter(
@@ -45,15 +45,15 @@ export async function checkPrograms(context: DoctorContext): Promise<readonly Fi
 
 async function tryProgram(
   path: string,
-  { host, root, manifest, ask }: DoctorContext,
+  { host, root, manifest, runBounded }: DoctorContext,
 ): Promise<Finding | undefined> {
   const trial = trialOf(root, path, manifest);
   if (trial === undefined) return undefined;
-  return judgeTrial(path, await ask(enteringArgv(rootfsEntry(root, host), trial), answerMs));
+  return judgeTrial(path, await runBounded(enteringArgv(rootfsEntrance(root, host), trial), answerMs));
 }
 
 /** @param answer to its trial. @returns undefined when it runs. */
-export function judgeTrial(path: string, answer: Answer | undefined): Finding | undefined {
+export function judgeTrial(path: string, answer: BoundedResult | undefined): Finding | undefined {
   if (answer?.status === 0) return undefined;
   // Slow, which a mount may be as well: no proof that one would fail.
   if (answer === undefined)

@@ -1,12 +1,12 @@
-import { type Volume, volumesOf } from '../rootfs/volumes.ts';
 import { askStates, firstOfEach, serverOf, statfsArgv, type VolumeAnswer } from '../volumes/states.ts';
+import { type Volume, volumesOf } from '../volumes/volumes.ts';
 import type { DoctorContext } from './context.ts';
 import { type Finding, ok, warning } from './finding.ts';
 
 /** Whether each network volume answers. */
 
 export async function checkVolumes(context: DoctorContext): Promise<readonly Finding[]> {
-  const { manifest, entries, ask, root, host } = context;
+  const { manifest, entries, runBounded, root, host } = context;
   const volumes = firstOfEach(volumesOf(manifest, entries), entries);
   if (volumes.length === 0) return [ok('volumes', 'volumes', 'none is mounted')];
   const statfs = statfsArgv(root, host);
@@ -19,7 +19,7 @@ export async function checkVolumes(context: DoctorContext): Promise<readonly Fin
         'see each with findmnt and ls',
       ),
     ];
-  const answers = await askStates(volumes, entries, statfs, ask);
+  const answers = await askStates(volumes, entries, statfs, runBounded);
   const found = volumes.flatMap((volume) => judgeVolume(volume, answers.get(volume.target)));
   const unasked = volumes.filter(({ target }) => answers.get(target)?.state === 'not-asked').length;
   if (unasked > 0) return [...found, notAsked(unasked)];

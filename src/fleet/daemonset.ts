@@ -1,3 +1,4 @@
+import { defaultHome } from '../node/layout.ts';
 import type { GateState } from '../node-agent/gate.ts';
 import {
   agentExecutable,
@@ -6,7 +7,6 @@ import {
   scratchDirectory,
   settingsDirectory,
 } from '../node-agent/places.ts';
-import { defaultHome } from '../rootfs/layout.ts';
 import { capabilities, comments, containerComments } from './privileges.ts';
 import type { CommentedDocument } from './yaml.ts';
 

@@ -2,7 +2,7 @@ import * as system from 'system-calls';
 import { MounterError } from '../errors.ts';
 import { exitCode } from '../exit-codes.ts';
 import { environment as usual } from '../host/child-environment.ts';
-import type { Command, Outcome, RootfsEntry } from '../host/host.ts';
+import type { Command, Outcome, RootfsEntrance } from '../host/host.ts';
 import type { ApartSite, ChrootSite } from '../host/mount-host.ts';
 import { type ChildEngine, runCommand, type StartedChild } from '../host/run-command.ts';
 import { hintOf } from '../host/system-error.ts';
@@ -69,7 +69,7 @@ export function startCommand(
 }
 
 /** Where a child runs, if not on the host. */
-type Inside = RootfsEntry | ApartSite | ChrootSite;
+type Inside = RootfsEntrance | ApartSite | ChrootSite;
 
 /** @throws MounterError (system) when it can't be started. */
 export function startChild(spawn: Spawn, inside: Inside | undefined): StartedChild {

@@ -1,7 +1,7 @@
 import * as system from 'system-calls';
 import type { ApartSite, ChrootSite, Guardian, Left } from '../host/mount-host.ts';
 import type { StartedChild } from '../host/run-command.ts';
-import { soon } from '../host/soon.ts';
+import { withTimeout } from '../host/with-timeout.ts';
 import { neverRan, notStarted, type Spawn } from './child.ts';
 import { loop } from './globals.ts';
 import { kill } from './kill.ts';
@@ -75,7 +75,7 @@ class GuardianProcess implements Guardian, StartedChild {
   }
 
   async start(spawn: Spawn, site: ApartSite | ChrootSite): Promise<Guardian & StartedChild> {
-    const [told, pid = -1, step = 0, errno = 0] = (await soon(this.#started, startMs)) ?? [];
+    const [told, pid = -1, step = 0, errno = 0] = (await withTimeout(this.#started, startMs)) ?? [];
     // One that is stopped, or was ended, before it could tell is as one that is later on.
     if (pid > 0 || told === undefined) return this;
     await this.end();
@@ -99,7 +99,7 @@ class GuardianProcess implements Guardian, StartedChild {
 
   async end(): Promise<void> {
     if (!this.#hasEnded) this.#tell('E');
-    const status = (await soon(this.#gone, endMs)) ?? (await this.#endByForce());
+    const status = (await withTimeout(this.#gone, endMs)) ?? (await this.#endByForce());
     // Somebody has ended it before it could do its work.
     if (status !== 0) system.endDescendants();
   }
@@ -108,7 +108,7 @@ class GuardianProcess implements Guardian, StartedChild {
     const answer = this.#report(reports.left);
     const sent = this.#tell(order);
     if (sent < 0) return { failure: system.errorNames(-sent)[0], daemons: [] };
-    const report = await soon(answer, limitMs);
+    const report = await withTimeout(answer, limitMs);
     if (report === undefined) await this.#endByForce();
     const [, result, ...daemons] = report ?? [];
     if (result === undefined)
@@ -125,7 +125,7 @@ class GuardianProcess implements Guardian, StartedChild {
   /** One that is stopped, or waits for somebody: what it has held is ours then. @returns its status as `endOf` does. */
   #endByForce(): Promise<number | undefined> {
     kill(this.#pid, 'SIGKILL');
-    return soon(this.#gone, killedMs);
+    return withTimeout(this.#gone, killedMs);
   }
 
   #report(kind: number): Promise<Report> {

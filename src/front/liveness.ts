@@ -1,6 +1,6 @@
 import * as system from 'system-calls';
 import type { Descriptor, Liveness } from '../host/mount-host.ts';
-import { soon } from '../host/soon.ts';
+import { withTimeout } from '../host/with-timeout.ts';
 import { kill } from './kill.ts';
 import { endOf, holdInterruptions } from './signals.ts';
 import { checked } from './system-error.ts';
@@ -12,7 +12,7 @@ import { checked } from './system-error.ts';
 export async function isAlive(file: Descriptor, limitMs: number): Promise<Liveness> {
   holdInterruptions();
   const pid = checked('fork', undefined, system.ask(file));
-  const errno = await soon(endOf(pid), limitMs);
+  const errno = await withTimeout(endOf(pid), limitMs);
   if (errno === undefined) {
     kill(pid, 'SIGKILL');
     return 'silent';

@@ -8,23 +8,23 @@ import { formatError, MounterError } from '../errors.ts';
 import { exitCode } from '../exit-codes.ts';
 import { callerMark } from '../host/child-environment.ts';
 import { asMounterError } from '../host/system-error.ts';
+import type { NodeSettings } from '../manifest/manifest.ts';
 import {
   type HelperName,
   helperNameOf,
   type MountArguments,
   parseHelperArguments,
   parseMountArguments,
-} from '../mount/argv.ts';
+} from '../mount/arguments/argv.ts';
+import { toMountRequest } from '../mount/arguments/request.ts';
 import { planMount } from '../mount/plan.ts';
-import { toMountRequest } from '../mount/request.ts';
+import type { Layout } from '../node/layout.ts';
+import { findLayout, requireRoot } from '../node/node.ts';
+import { offFile, whyOff } from '../node/off.ts';
+import { storedSettings } from '../node/settings.ts';
 import { Call } from '../record/call.ts';
 import { levelOf, recordLine } from '../record/line.ts';
-import type { Layout } from '../rootfs/layout.ts';
-import type { NodeSettings } from '../rootfs/manifest.ts';
-import { findLayout, requireRoot } from '../rootfs/node.ts';
-import { offFile, whyOff } from '../rootfs/off.ts';
-import { storedSettings } from '../rootfs/settings.ts';
-import { wayOutOfKubeletRoot } from '../rootfs/way-out.ts';
+import { namespaceOutsideKubeletChroot } from '../rootfs/kubelet-chroot.ts';
 import { findFullAt, fullExecutable, ownExecutable } from './full.ts';
 import { ownArguments } from './globals.ts';
 import { frontHost } from './host.ts';
@@ -72,8 +72,8 @@ interface Node {
 
 function findNode(): Node {
   const executable = ownExecutable();
-  const wayOut = wayOutOfKubeletRoot(frontHost);
-  if (wayOut !== undefined) leaveKubeletRoot(wayOut);
+  const wayOut = namespaceOutsideKubeletChroot(frontHost);
+  if (wayOut !== undefined) leaveKubeletChroot(wayOut);
   const layout = findLayout(frontHost, executable, process.env);
   if (wayOut !== undefined) findFullAt(layout.fullExecutable);
   const given = system.variable('MOUNTER_SETTINGS');
@@ -90,7 +90,7 @@ function checkedSettings(layout: Layout): NodeSettings | undefined {
   }
 }
 
-function leaveKubeletRoot(namespace: string): void {
+function leaveKubeletChroot(namespace: string): void {
   const result = system.enterNamespace(namespace);
   if (result >= 0) return;
   const [code, description] = system.errorNames(-result);
@@ -130,7 +130,7 @@ async function fail(error: MounterError, argv: readonly string[], call: Call): P
   standardOutput.err(formatError(error));
   if (argv.includes('--json'))
     standardOutput.out((await import('../commands/failure-json.ts')).failureAsJson(error));
-  call.place ??= (await import('../record/destination.ts')).defaultPlace;
+  call.place ??= (await import('../manifest/record-place.ts')).defaultPlace;
   const record = call.failure(error);
   await call.append(recordLine(record, new Date(), call.pid), levelOf(record));
   return error.status;
@@ -153,7 +153,7 @@ async function handOver(
 ): Promise<number> {
   const full = fullExecutable();
   const [, reason] = system.errorNames(-system.replace(full, 0));
-  const { withoutFull } = await import('./alone.ts');
+  const { withoutFull } = await import('./without-full.ts');
   const error = withoutFull(command, argv, helperName, full, reason);
   standardOutput.err(formatError(error));
   return error.status;

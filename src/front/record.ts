@@ -1,6 +1,6 @@
 import { chmodSync, mkdirSync, openSync } from 'node:fs';
-import { openRecordFile, recordFlags, recordMode } from '../host/record-file.ts';
-import type { OpenRecord } from '../record/destination.ts';
+import type { OpenRecord } from '../manifest/record-place.ts';
+import { openRecordFile, recordFlags, recordMode } from '../record/record-file.ts';
 
 /** The way to the record: what waits for no server is written here, all else by another program. */
 export const openRecord: OpenRecord = (place) => {

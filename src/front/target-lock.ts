@@ -1,6 +1,6 @@
 import * as system from 'system-calls';
 import type { Descriptor } from '../host/mount-host.ts';
-import { locksDirectory, runDirectory, targetLocksFile } from '../rootfs/layout.ts';
+import { locksDirectory, runDirectory, targetLocksFile } from '../node/layout.ts';
 import { checked } from './system-error.ts';
 
 /** What we lock; it stays open to the end, and with it the lock ends. */

@@ -1,4 +1,4 @@
-import type { Command, RootfsEntry } from './host.ts';
+import type { Command, RootfsEntrance } from './host.ts';
 import { findProgram } from './programs.ts';
 
 /** What a command needs done before its program runs, by programs of the host that execute the next in their place. */
@@ -7,7 +7,7 @@ import { findProgram } from './programs.ts';
  * The argv that runs `argv` inside the rootfs: the child's pid is the program's own, one process to signal.
  * @throws MounterError (system) when the host lacks the program that enters it.
  */
-export function enteringArgv(inside: RootfsEntry, argv: readonly string[]): readonly string[] {
+export function enteringArgv(inside: RootfsEntrance, argv: readonly string[]): readonly string[] {
   switch (inside.kind) {
     case 'chroot':
       return [findProgram('chroot'), inside.directory, ...argv];

@@ -85,24 +85,24 @@ export interface Command {
   /** The program's absolute path, then its arguments; inside a rootfs its name is enough. */
   readonly argv: readonly string[];
   /** The rootfs that is to be its root directory; left out, it runs on the host. */
-  readonly inside?: RootfsEntry | undefined;
+  readonly inside?: RootfsEntrance | undefined;
   /** After this SIGTERM goes to the whole process group, after `terminateMs` more SIGKILL. */
   readonly deadlineMs: number;
   readonly terminateMs: number;
   /** Ends it like an interrupt, as soon as it is aborted. */
   readonly signal?: AbortSignal | undefined;
-  readonly doubt?: Doubt | undefined;
+  readonly watchdog?: Watchdog | undefined;
 }
 
 /** How a process gets a rootfs for its root directory. */
-export type RootfsEntry =
+export type RootfsEntrance =
   /** chroot(2) */
   | { readonly kind: 'chroot'; readonly directory: string }
   /** setns(2) with a mount namespace, whose root directory is the rootfs: the file that pins it, or a symlink to it. */
   | { readonly kind: 'namespace'; readonly file: string };
 
 /** What to do about a command that takes longer than one that goes well. */
-export interface Doubt {
+export interface Watchdog {
   /** The command still runs after this: from now on it is asked after, once, while it runs on. */
   readonly afterMs: number;
   /**
@@ -111,15 +111,15 @@ export interface Doubt {
    * @param over aborted when the command has ended, and the answer matters no more; a moment later where it has
    *   failed, for the answer may say why.
    */
-  isHopeless(over: AbortSignal): Promise<boolean>;
+  shouldAbort(over: AbortSignal): Promise<boolean>;
 }
 
 /** How a command ended. */
 export interface Outcome {
   /** The exit status; 128 + N when signal N ended it. */
   readonly status: number;
-  /** What ended it before its own end: its deadline, a signal to us (or an abort), or `Command.doubt`. */
-  readonly endedBy: 'itself' | 'deadline' | 'interrupt' | 'doubt';
+  /** What ended it before its own end: its deadline, a signal to us (or an abort), or `Command.watchdog`. */
+  readonly endedBy: 'itself' | 'deadline' | 'interrupt' | 'watchdog';
   /** Its stdout and stderr as they came, at most the last 64 KiB. */
   readonly output: string;
 }

@@ -1,7 +1,7 @@
 import { closeSync, constants, openSync, writeSync } from 'node:fs';
-import { runDirectory } from '../rootfs/layout.ts';
-import type { Command, Doubt, Outcome } from './host.ts';
-import { soon } from './soon.ts';
+import { runDirectory } from '../node/layout.ts';
+import type { Command, Outcome, Watchdog } from './host.ts';
+import { withTimeout } from './with-timeout.ts';
 
 /** `Host.run` of every engine: node:child_process, bun's own spawn, and the front's. */
 
@@ -55,7 +55,7 @@ export async function runCommand<C extends Limits>(command: C, engine: ChildEngi
   // Before the child starts: a signal that came in between would end us and leave the child.
   const interruption = engine.listenForInterruption();
   const deadline = timer(command.deadlineMs);
-  const doubt = command.doubt === undefined ? undefined : raise(command.doubt);
+  const watchdog = command.watchdog === undefined ? undefined : raise(command.watchdog);
   try {
     const child = await engine.start(command, capture);
     const first = await Promise.race([
@@ -63,10 +63,10 @@ export async function runCommand<C extends Limits>(command: C, engine: ChildEngi
       interruption.received.then(() => 'interrupt' as const),
       deadline.passed.then(() => 'deadline' as const),
       ...(command.signal === undefined ? [] : [aborted(command.signal)]),
-      ...(doubt === undefined ? [] : [doubt.confirmed]),
+      ...(watchdog === undefined ? [] : [watchdog.confirmed]),
     ]);
-    if (typeof first === 'number' && first !== 0) await doubt?.hear();
-    const settled = doubt?.settle();
+    if (typeof first === 'number' && first !== 0) await watchdog?.hear();
+    const settled = watchdog?.settle();
     if (typeof first === 'number') {
       if (settled !== undefined) await settled;
       return { status: first, endedBy: 'itself', output: readCapture() };
@@ -76,7 +76,7 @@ export async function runCommand<C extends Limits>(command: C, engine: ChildEngi
   } finally {
     deadline.clear();
     interruption.ignore();
-    void doubt?.settle();
+    void watchdog?.settle();
     if (capture !== undefined) closeSync(capture);
   }
 }
@@ -84,9 +84,9 @@ export async function runCommand<C extends Limits>(command: C, engine: ChildEngi
 /** SIGTERM, then SIGKILL to all of the group: whoever ignored SIGTERM must not live on to mount something later. */
 async function endGroup(child: StartedChild, terminateMs: number): Promise<number> {
   child.kill('SIGTERM');
-  await soon(child.ended, terminateMs);
+  await withTimeout(child.ended, terminateMs);
   child.kill('SIGKILL');
-  return (await soon(child.ended, unkillableMs)) ?? 128 + 9;
+  return (await withTimeout(child.ended, unkillableMs)) ?? 128 + 9;
 }
 
 function timer(milliseconds: number): { readonly passed: Promise<void>; clear(): void } {
@@ -97,9 +97,9 @@ function timer(milliseconds: number): { readonly passed: Promise<void>; clear():
   return { passed, clear: () => clearTimeout(timeout) };
 }
 
-/** The doubt's one question: asked when its time has come, and taken back by `settle`. */
-function raise({ afterMs, isHopeless }: Doubt): {
-  readonly confirmed: Promise<'doubt'>;
+/** The watchdog's one question: asked when its time has come, and taken back by `settle`. */
+function raise({ afterMs, shouldAbort }: Watchdog): {
+  readonly confirmed: Promise<'watchdog'>;
   /** Waits for a moment for an answer that may be about to come. */
   hear(): Promise<void>;
   /** What is still being asked would outlive us: main.ts ends the process at once. */
@@ -108,20 +108,20 @@ function raise({ afterMs, isHopeless }: Doubt): {
   const patience = timer(afterMs);
   let over: AbortController | undefined;
   let answer: Promise<boolean> | undefined;
-  const confirmed = new Promise<'doubt'>((resolve) => {
+  const confirmed = new Promise<'watchdog'>((resolve) => {
     void patience.passed.then(async () => {
       over = new AbortController();
-      answer = isHopeless(over.signal).catch(() => false);
-      if (await answer) resolve('doubt');
+      answer = shouldAbort(over.signal).catch(() => false);
+      if (await answer) resolve('watchdog');
     });
   });
   const settle = () => {
     patience.clear();
     over?.abort();
-    return answer === undefined ? undefined : soon(answer, unkillableMs).then(() => {});
+    return answer === undefined ? undefined : withTimeout(answer, unkillableMs).then(() => {});
   };
   const hear = async () => {
-    if (answer !== undefined) await soon(answer, hearMs);
+    if (answer !== undefined) await withTimeout(answer, hearMs);
   };
   return { confirmed, hear, settle };
 }

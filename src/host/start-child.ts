@@ -1,6 +1,6 @@
 import { MounterError } from '../errors.ts';
 import { exitCode } from '../exit-codes.ts';
-import { limitSurroundings } from './surroundings.ts';
+import { limitChild } from './child-limits.ts';
 
 /** A process that leads a session and a process group of its own. */
 export interface StartedChild {
@@ -25,7 +25,7 @@ export async function startChild(
 ): Promise<StartedChild> {
   const [program = ''] = argv;
   try {
-    limitSurroundings();
+    limitChild();
     const bun = (globalThis as { readonly Bun?: BunRuntime }).Bun;
     return bun === undefined
       ? await startOnNode(argv, environment, output)

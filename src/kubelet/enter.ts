@@ -5,8 +5,8 @@ import { attachMount, copyMount, detach, mount, mountFlags } from '../host/mount
 import { leaveNamespace } from '../host/mount-namespace.ts';
 import type { MountEntry } from '../host/mountinfo.ts';
 import { isErrnoException } from '../host/system-error.ts';
-import { applyHere } from '../rootfs/namespace/apply-here.ts';
-import { kubeletImageFile, kubeletViewDirectory } from '../rootfs/way-out.ts';
+import { applyHere } from '../prepare/namespace/apply-here.ts';
+import { kubeletImageFile, kubeletViewDirectory } from '../rootfs/kubelet-chroot.ts';
 import type { ProgramDirectory } from './program-directories.ts';
 import { hostView, type KubeletView, loaderCacheFile, type ViewMount } from './view.ts';
 

@@ -1,7 +1,7 @@
 import { existsSync, lstatSync, realpathSync } from 'node:fs';
 import { MounterError } from '../errors.ts';
 import { exitCode } from '../exit-codes.ts';
-import type { Manifest, ManifestMount } from '../rootfs/manifest.ts';
+import type { Manifest, ManifestMount } from '../manifest/manifest.ts';
 
 /** What a kubelet is to run in, and what of the host it is offered there. */
 export interface Offer {

@@ -1,12 +1,12 @@
 import { mkdirSync } from 'node:fs';
 import type { Host } from '../host/host.ts';
 import { readMountinfo } from '../host/mountinfo.ts';
+import { makeRunDirectory } from '../node/run-directory.ts';
+import type { MountAction } from '../prepare/mount-actions.ts';
+import { shareDirectory } from '../prepare/share-directory.ts';
+import { planShared } from '../prepare/shared-mount.ts';
+import { kubeletViewDirectory, readKubeletRoots } from '../rootfs/kubelet-chroot.ts';
 import { recordKubeletRoot } from '../rootfs/kubelet-roots.ts';
-import type { MountAction } from '../rootfs/mount-actions.ts';
-import { makeRunDirectory } from '../rootfs/run-directory.ts';
-import { shareDirectory } from '../rootfs/share-directory.ts';
-import { planShared } from '../rootfs/shared-mount.ts';
-import { kubeletViewDirectory, readKubeletRoots } from '../rootfs/way-out.ts';
 import { type HostMount, kubeletDirectory, type Offer, offeredMounts } from './offer.ts';
 
 /**

@@ -2,12 +2,12 @@ import { existsSync, realpathSync, statSync } from 'node:fs';
 import { MounterError } from '../errors.ts';
 import { exitCode } from '../exit-codes.ts';
 import type { Host } from '../host/host.ts';
+import { containingMount } from '../host/mount-tree.ts';
 import { type MountEntry, readMountinfo } from '../host/mountinfo.ts';
 import { resolveInRoot } from '../image/versions/resolve-in-root.ts';
-import { remountOptions } from '../rootfs/mount-actions.ts';
-import { containingMount } from '../rootfs/mount-tree.ts';
+import { remountOptions } from '../prepare/mount-actions.ts';
+import { kubeletViewDirectory } from '../rootfs/kubelet-chroot.ts';
 import { isAtOrBelow } from '../rootfs/root-processes.ts';
-import { kubeletViewDirectory } from '../rootfs/way-out.ts';
 import { type HostMount, kubeletDirectory, missingPath, type Offer, offeredMounts } from './offer.ts';
 import { type ProgramDirectory, programDirectories } from './program-directories.ts';
 

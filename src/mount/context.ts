@@ -1,5 +1,5 @@
 import type { MountHost } from '../host/mount-host.ts';
-import type { LockServicesContext } from '../rootfs/lock-services.ts';
+import type { LockServicesContext } from '../lock-services/lock-services.ts';
 import type { MountStep } from './plan.ts';
 
 /** What the mount path works with. */

@@ -1,17 +1,17 @@
 import { MounterError } from '../errors.ts';
 import { exitCode } from '../exit-codes.ts';
 import type { Privileges } from '../host/mount-host.ts';
+import type { Filesystem, NodeSettings } from '../manifest/manifest.ts';
 import { nearest } from '../nearest.ts';
-import type { Filesystem, NodeSettings } from '../rootfs/manifest.ts';
-import { helperNames } from './argv.ts';
-import { glusterfsHelperArgv } from './glusterfs.ts';
-import { applyLockPolicy } from './lock-policy.ts';
-import { lockServicesNeed } from './nfs.ts';
+import { helperNames } from './arguments/argv.ts';
+import type { MountRequest } from './arguments/request.ts';
+import { glusterfsHelperArgv } from './filesystems/glusterfs/glusterfs.ts';
+import { lockServicesNeed } from './filesystems/nfs/nfs.ts';
+import { serversOf } from './filesystems/servers.ts';
+import { applyLockPolicy } from './policy/locks.ts';
+import { checkPolicy, type WrittenFile } from './policy/options.ts';
 import { checkSource } from './policy/sources.ts';
-import { checkPolicy, type WrittenFile } from './policy.ts';
-import { memoryFile } from './reach/memory-file.ts';
-import type { MountRequest } from './request.ts';
-import { serversOf } from './servers.ts';
+import { failureCacheFile } from './probe/failure-cache/file.ts';
 
 /** All that a mount does, decided before anything is done; `--dry-run` prints it. */
 export interface MountPlan {
@@ -28,7 +28,7 @@ export interface MountPlan {
   /** What the helper keeps of root's where it mounts apart. */
   readonly privileges: Privileges;
   /** Where a failure of its servers is remembered for a while; undefined when none is. */
-  readonly memory: string | undefined;
+  readonly failureCache: string | undefined;
   /** What the manifest's policy has added to the request, a sentence each: said on stderr. */
   readonly notices: readonly string[];
   readonly steps: readonly MountStep[];
@@ -80,8 +80,8 @@ export function planMount(asked: MountRequest, manifest: NodeSettings): MountPla
     ),
   ];
   if (manifest.resolver.mode === 'merge' && !request.isFake) steps.push({ kind: 'refreshResolver' });
-  const memory = request.isFake ? undefined : memoryOf(filesystem.kind, request, manifest);
-  if (memory !== undefined) steps.push({ kind: 'checkServer' });
+  const failureCache = request.isFake ? undefined : failureCacheOf(filesystem.kind, request, manifest);
+  if (failureCache !== undefined) steps.push({ kind: 'checkServer' });
   if (locks === 'always' && !request.isFake) steps.push({ kind: 'provideLockServices' });
   const argv = helperArgv(filesystem, request);
   // mount.glusterfs has no -f: there the fake mount ends with the checks.
@@ -98,7 +98,7 @@ export function planMount(asked: MountRequest, manifest: NodeSettings): MountPla
     options: request.options,
     leavesDaemon: filesystem.kind === 'glusterfs',
     privileges: privileges[filesystem.kind],
-    memory,
+    failureCache,
     notices,
     steps,
   };
@@ -120,14 +120,14 @@ function filesystemOf(fstype: string, manifest: NodeSettings): Filesystem {
   });
 }
 
-function memoryOf(
+function failureCacheOf(
   kind: Filesystem['kind'],
   { source, options }: MountRequest,
   { limits }: NodeSettings,
 ): string | undefined {
-  if (limits.rememberSeconds === 0) return undefined;
+  if (limits.failureCacheSeconds === 0) return undefined;
   const servers = serversOf(kind, source, options);
-  return servers === undefined ? undefined : memoryFile(kind, servers);
+  return servers === undefined ? undefined : failureCacheFile(kind, servers);
 }
 
 /** The shared directory that holds `target`: only what is below one can appear on the host. */

@@ -1,21 +1,21 @@
 import { MounterError } from '../errors.ts';
 import { asMounterError } from '../host/system-error.ts';
-import { moveLockServicesToScopes, provideLockServices } from '../rootfs/lock-services.ts';
-import { moveToScopes } from '../rootfs/scope.ts';
-import { Asking } from './asking.ts';
-import { undoMount } from './chroot/undo.ts';
-import { verifyMounted } from './chroot/verify.ts';
+import { moveLockServicesToScopes, provideLockServices } from '../lock-services/lock-services.ts';
+import { moveToScopes } from '../lock-services/scope.ts';
 import type { MountContext } from './context.ts';
-import { attach, mountedApart } from './finish.ts';
-import { type HelperSuccess, runHelper } from './helper.ts';
-import { negotiatedVersion3 } from './negotiated.ts';
+import { negotiatedVersion3 } from './filesystems/nfs/negotiated.ts';
 import type { MountPlan, MountStep } from './plan.ts';
-import type { WrittenFile } from './policy.ts';
-import { checkDevice, checkHelper } from './preconditions.ts';
-import { forget, isRemembering } from './reach/memory-file.ts';
-import { type MountSite, requirePrepared, siteFor } from './site.ts';
-import { type OpenTarget, openTarget } from './target.ts';
-import { checkFile } from './written-file.ts';
+import type { WrittenFile } from './policy/options.ts';
+import { forget, isRemembering } from './probe/failure-cache/file.ts';
+import { SlowStepProbe } from './probe/slow-step-probe.ts';
+import { undoMount } from './steps/chroot/undo.ts';
+import { verifyMounted } from './steps/chroot/verify.ts';
+import { attach, mountedApart } from './steps/finish.ts';
+import { type HelperSuccess, runHelper } from './steps/helper.ts';
+import { checkDevice, checkHelper } from './steps/preconditions.ts';
+import { type MountSite, requirePrepared, siteFor } from './steps/site.ts';
+import { type OpenTarget, openTarget } from './steps/target.ts';
+import { checkFile } from './steps/written-file.ts';
 
 export interface MountResult {
   /** The target had this source mounted before the call; nothing was run. */
@@ -30,8 +30,8 @@ export interface MountResult {
  * @throws MounterError with mount(8)'s status, or the helper's own.
  */
 export async function runPlan(plan: MountPlan, context: MountContext): Promise<MountResult> {
-  const asking = new Asking(plan, context);
-  const run = new MountRun(plan, asking, context);
+  const probe = new SlowStepProbe(plan, context);
+  const run = new MountRun(plan, probe, context);
   try {
     for (const step of plan.steps) {
       context.report(step);
@@ -42,7 +42,7 @@ export async function runPlan(plan: MountPlan, context: MountContext): Promise<M
     const remains = await run.undo();
     throw remains === undefined ? error : withRemains(asMounterError(error), remains);
   } finally {
-    await asking.end();
+    await probe.end();
   }
 }
 
@@ -54,7 +54,7 @@ function withRemains(error: MounterError, remains: string): MounterError {
 /** What the steps of one mount hand on to each other. */
 class MountRun {
   readonly #plan: MountPlan;
-  readonly #asking: Asking;
+  readonly #probe: SlowStepProbe;
   readonly #context: MountContext;
   readonly #startedMs: number;
   readonly #deadline: number;
@@ -66,9 +66,9 @@ class MountRun {
   #isAttached = false;
   #undone: Promise<string | undefined> | undefined;
 
-  constructor(plan: MountPlan, asking: Asking, context: MountContext) {
+  constructor(plan: MountPlan, probe: SlowStepProbe, context: MountContext) {
     this.#plan = plan;
-    this.#asking = asking;
+    this.#probe = probe;
     this.#context = context;
     this.#startedMs = context.host.now();
     this.#deadline = this.#startedMs + context.manifest.limits.mountSeconds * 1000;
@@ -95,19 +95,19 @@ class MountRun {
         break;
       }
       case 'refreshResolver':
-        (await import('../rootfs/resolver/refresh.ts')).refreshResolvConfIfPossible(context);
+        (await import('../resolver/refresh.ts')).refreshResolvConfIfPossible(context);
         break;
       case 'checkFile':
         checkFile(step, context);
         this.#written.push(step);
         break;
       case 'checkServer':
-        if (isRemembering(plan.memory, context.host))
-          await (await import('./failure/remembered.ts')).failAsRemembered(plan, context);
+        if (isRemembering(plan.failureCache, context.host))
+          await (await import('./failure/cached.ts')).failAsRemembered(plan, context);
         break;
       case 'provideLockServices':
         requirePrepared(plan, this.#opened(), context);
-        await provideLockServices(plan.target, context, this.#asking.besideLockServices());
+        await provideLockServices(plan.target, context, this.#probe.whileServicesStart());
         break;
       case 'runHelper':
         await this.#runHelper(step);
@@ -135,7 +135,7 @@ class MountRun {
       this.#plan,
       this.#site,
       this.#deadline,
-      this.#asking,
+      this.#probe,
       () => this.undo(),
       this.#context,
     );
@@ -154,7 +154,10 @@ class MountRun {
     }
     const { explainNothingMounted } = await import('./failure/explain.ts');
     const outcome = { status: 0, endedBy: 'itself', output: success.output } as const;
-    throw explainNothingMounted({ plan, outcome, refusal: undefined, startedMs: this.#startedMs }, context);
+    throw explainNothingMounted(
+      { plan, outcome, probeFailure: undefined, startedMs: this.#startedMs },
+      context,
+    );
   }
 
   /** A v3 mount whose locks would hang is no success. */
@@ -169,7 +172,7 @@ class MountRun {
     const { host } = this.#context;
     const daemons = await attach(this.#plan, site, target, success, this.#deadline, this.#context);
     this.#isAttached = true;
-    forget(this.#plan.memory, host);
+    forget(this.#plan.failureCache, host);
     await moveToScopes(host, () => daemons.map((pid) => ({ role: 'glusterfs', pid })));
   }
 

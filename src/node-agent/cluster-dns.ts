@@ -1,7 +1,7 @@
 import { isIP } from 'node:net';
 import * as v from 'valibot';
-import { resolver } from '../rootfs/manifest/resolver.ts';
-import { parseResolvConf } from '../rootfs/resolver/resolv-conf.ts';
+import { resolver } from '../manifest/resolver.ts';
+import { parseResolvConf } from '../resolver/resolv-conf.ts';
 
 /** Of a Pod's own namespace: `default.svc.cluster.local`. */
 const ofNamespace = /^[^.]+\.svc\./;

@@ -1,11 +1,11 @@
 import { lstatSync, readFileSync } from 'node:fs';
-import { helperDirectories } from '../helper-links.ts';
-import { helperNames } from '../mount/argv.ts';
-import { type Layout, runDirectory } from '../rootfs/layout.ts';
-import type { Manifest } from '../rootfs/manifest.ts';
-import { offFiles } from '../rootfs/off.ts';
+import type { Manifest } from '../manifest/manifest.ts';
+import { helperNames } from '../mount/arguments/argv.ts';
+import { type Layout, runDirectory } from '../node/layout.ts';
+import { offFiles } from '../node/off.ts';
+import { settingsFile } from '../node/settings.ts';
+import { helperDirectories } from '../prepare/helper-links.ts';
 import { isAtOrBelow } from '../rootfs/root-processes.ts';
-import { settingsFile } from '../rootfs/settings.ts';
 import { pathOnHost } from './on-host.ts';
 
 /**

@@ -1,8 +1,8 @@
 import { dirname } from 'node:path';
 import * as v from 'valibot';
+import { manifestSchema } from '../manifest/manifest.ts';
+import { defaultPlace } from '../manifest/record-place.ts';
 import { nearest } from '../nearest.ts';
-import { defaultPlace } from '../record/destination.ts';
-import { manifestSchema } from '../rootfs/manifest.ts';
 
 /**
  * Which settings a ConfigMap may have. Whoever may edit a ConfigMap of one namespace is not root on the nodes, and

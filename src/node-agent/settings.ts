@@ -1,6 +1,7 @@
 import { MounterError } from '../errors.ts';
 import { exitCode } from '../exit-codes.ts';
-import { type Manifest, parseManifest } from '../rootfs/manifest.ts';
+import { type Manifest, parseManifest } from '../manifest/manifest.ts';
+import { withTodaysNames } from '../manifest/renamed.ts';
 import { isObject, objectionTo, objectionToTypes } from './settable.ts';
 import { parseStrictly } from './strict-json.ts';
 
@@ -18,7 +19,7 @@ type Json = Readonly<Record<string, unknown>>;
  * @throws MounterError with `status` that names the setting, and why a ConfigMap may not have it.
  */
 export function parseSettings(text: string, subject: string, status: number): Json {
-  const json = text.trim() === '' ? {} : readJson(text, subject, status);
+  const json = withTodaysNames(text.trim() === '' ? {} : readJson(text, subject, status));
   if (!isObject(json)) throw settingsError('is no JSON object', subject, status);
   const objection = objectionTo(json);
   if (objection !== undefined) throw settingsError(objection.message, subject, status, objection.hint);
@@ -74,7 +75,7 @@ function layOver(manifestText: string, wanted: unknown): LaidOver {
   const isNone = isObject(wanted) && Object.keys(wanted).length === 0;
   const merged = isNone
     ? manifestText
-    : JSON.stringify(merge(JSON.parse(manifestText), wanted), undefined, 2);
+    : JSON.stringify(merge(withTodaysNames(JSON.parse(manifestText)), wanted), undefined, 2);
   const text = `${merged.trimEnd()}\n`;
   return { text, manifest: parseManifest(text, 'the manifest') };
 }

@@ -1,8 +1,8 @@
 import type { MounterError } from '../errors.ts';
 import { exitCode } from '../exit-codes.ts';
-import { maskSecrets } from '../mount/options.ts';
+import type { OpenRecord, RecordDestination, RecordPlace } from '../manifest/record-place.ts';
+import { maskSecrets } from '../mount/arguments/options.ts';
 import type { CallRecord } from './call-record.ts';
-import type { OpenRecord, RecordDestination, RecordPlace } from './destination.ts';
 import { levelOf, recordLine } from './line.ts';
 
 /** What a mount is about, as far as its arguments could be read; nothing in it has been checked. */

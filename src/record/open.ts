@@ -1,14 +1,14 @@
-import { openJournal } from '../host/journal.ts';
-import { openRecordFile } from '../host/record-file.ts';
-import type { OpenRecord } from './destination.ts';
+import type { OpenRecord } from '../manifest/record-place.ts';
+import { openJournal } from './journal.ts';
 import { maskedWords } from './masked-words.ts';
+import { openRecordFile } from './record-file.ts';
 
 /** The way to the record on a real node. */
 export const openRecord: OpenRecord = (place) => {
   switch (place.to) {
     case 'file':
       return openRecordFile(place, {
-        openSoon: async (path) => (await import('../host/record-thread.ts')).openByThread(path),
+        openSoon: async (path) => (await import('./record-thread.ts')).openByThread(path),
         rotate: async () => (await import('./rotate.ts')).rotate(place),
       });
     case 'journal':

@@ -1,7 +1,7 @@
 import { appendFileSync, closeSync, fstatSync, readSync, renameSync, statSync } from 'node:fs';
 import { writeAtomically } from '../host/files.ts';
-import { withLock } from '../rootfs/lock.ts';
-import type { RecordPlace } from './destination.ts';
+import type { RecordPlace } from '../manifest/record-place.ts';
+import { withLock } from '../node/lock.ts';
 import { openRegularFile, readAll, textOf } from './files.ts';
 import { parseRecord } from './parse.ts';
 import { addCalls } from './totals.ts';

@@ -1,7 +1,7 @@
 import type { Host } from '../host/host.ts';
-import { rootfsEntry } from './enter.ts';
-import type { Layout } from './layout.ts';
-import type { ManifestMount, NodeSettings } from './manifest.ts';
+import type { ManifestMount, NodeSettings } from '../manifest/manifest.ts';
+import type { Layout } from '../node/layout.ts';
+import { rootfsEntrance } from './entrance.ts';
 
 /**
  * Where the host has what the rootfs has under `path`. With a mount namespace of its own the rootfs's mounts are
@@ -13,7 +13,7 @@ export function hostPathOf(
   { mounts }: Pick<NodeSettings, 'mounts'>,
   host: Host,
 ): string {
-  const isNamespace = rootfsEntry(rootfs, host).kind === 'namespace';
+  const isNamespace = rootfsEntrance(rootfs, host).kind === 'namespace';
   const holder = isNamespace ? holderOf(path, mounts.mounter) : undefined;
   if (holder?.host === undefined) return rootfs + path;
   return holder.host + path.slice(holder.rootfs.length);

@@ -1,7 +1,7 @@
 import { rmSync } from 'node:fs';
 import { writeAtomically } from '../host/files.ts';
 import type { Host } from '../host/host.ts';
-import { type KubeletRoot, kubeletRootsFile, readKubeletRoots } from './way-out.ts';
+import { type KubeletRoot, kubeletRootsFile, readKubeletRoots } from './kubelet-chroot.ts';
 
 /** Remembers `root`; what was known of it before is replaced. */
 export function recordKubeletRoot(host: Host, root: KubeletRoot): void {

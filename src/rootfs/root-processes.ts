@@ -1,7 +1,7 @@
 import type { Host, ProcessInformation } from '../host/host.ts';
+import { containingMount } from '../host/mount-tree.ts';
 import { type MountEntry, mountAt, parseMountinfo, readMountinfo } from '../host/mountinfo.ts';
-import { containingMount } from './mount-tree.ts';
-import { kubeletViewDirectory } from './way-out.ts';
+import { kubeletViewDirectory } from './kubelet-chroot.ts';
 
 /**
  * Which processes run in a rootfs. stat(2) of /proc/PID/root would say so at once, and may never return: a container
@@ -35,7 +35,7 @@ export function processesInAny(
   const own = host.readLink('/proc/self/ns/mnt');
   const ourMounts = once(() => readMountinfo(host));
   const wanted = once(() => paths.map((path) => placeIn(ourMounts(), path)));
-  const isWanted = (place: Place) => wanted().some((one) => isWithin(place, one));
+  const isWanted = (place: RootPlace) => wanted().some((one) => isWithin(place, one));
   const isInForeign = remembered((process) => {
     const place = rootPlace(parseMountinfo(mountsOf(host, process.pid)));
     return place === undefined ? isNamedIn(process.root, paths) : isWanted(place);
@@ -71,14 +71,14 @@ export function processesOfViews(
 }
 
 /** A directory, whatever it is called. */
-interface Place {
+interface RootPlace {
   /** `major:minor` of its filesystem. */
   readonly device: string;
   /** Its path in that. */
   readonly path: string;
 }
 
-function placeIn(entries: readonly MountEntry[], directory: string): Place {
+function placeIn(entries: readonly MountEntry[], directory: string): RootPlace {
   const { device, root, mountPoint } = containingMount(entries, directory);
   const rest = mountPoint === '/' ? directory : directory.slice(mountPoint.length);
   return { device, path: (root === '/' ? rest : root + rest) || '/' };
@@ -88,7 +88,7 @@ function placeIn(entries: readonly MountEntry[], directory: string): Place {
  * Where the root directory of a process is, as its own mountinfo says, which shows what lies below that directory.
  * @returns undefined where no mount begins there: it has changed its root directory within its namespace.
  */
-function rootPlace(entries: readonly MountEntry[]): Place | undefined {
+function rootPlace(entries: readonly MountEntry[]): RootPlace | undefined {
   const entry = mountAt(entries, '/');
   return entry === undefined ? undefined : { device: entry.device, path: entry.root };
 }
@@ -101,7 +101,7 @@ function mountsOf(host: Host, pid: number): string {
   }
 }
 
-function isWithin({ device, path }: Place, directory: Place): boolean {
+function isWithin({ device, path }: RootPlace, directory: RootPlace): boolean {
   return device === directory.device && isAtOrBelow(path, directory.path);
 }
 

@@ -3,7 +3,7 @@ import { MounterError } from '../errors.ts';
 import { exitCode } from '../exit-codes.ts';
 import { writeAtomically } from '../host/files.ts';
 import { runProgram } from '../host/run-program.ts';
-import { unitDirectory } from '../rootfs/lock-services.ts';
+import { unitDirectory } from '../lock-services/lock-services.ts';
 import { mark, type Unit } from './units.ts';
 
 /** Putting units where systemd finds them, and taking them away. Every step looks first. */

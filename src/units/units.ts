@@ -1,6 +1,6 @@
-import { type Layout, layoutOf } from '../rootfs/layout.ts';
-import { statdUnit } from '../rootfs/lock-services.ts';
-import type { Manifest } from '../rootfs/manifest.ts';
+import { statdUnit } from '../lock-services/lock-services.ts';
+import type { Manifest } from '../manifest/manifest.ts';
+import { type Layout, layoutOf } from '../node/layout.ts';
 import { lockServiceHardening, prepareHardening } from './hardening.ts';
 import { commandLine, plain, quoted } from './syntax.ts';
 

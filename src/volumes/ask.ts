@@ -1,4 +1,4 @@
-import type { Answer } from '../host/question.ts';
+import type { BoundedResult } from '../host/run-bounded.ts';
 
 /** How long the questions to volumes may take. */
 export interface VolumeLimits {
@@ -26,7 +26,7 @@ export type AskTargets = (
   | undefined /** Within the limit there was no answer: at least one of them hangs. */
   | ReadonlyMap<
       string,
-      Answer
+      BoundedResult
     > /** Of several targets those are left out that have to be asked for themselves. */
 >;
 
@@ -37,16 +37,16 @@ export type AskTargets = (
  */
 export async function askVolumes(
   targets: readonly string[],
-  ask: AskTargets,
+  runBounded: AskTargets,
   limits: VolumeLimits = volumeLimits,
-): Promise<ReadonlyMap<string, Answer | undefined>> {
+): Promise<ReadonlyMap<string, BoundedResult | undefined>> {
   const began = performance.now();
-  const answers = new Map<string, Answer | undefined>();
+  const answers = new Map<string, BoundedResult | undefined>();
   const pending = inGroups(targets, targets.length > limits.atOnce ? groupSize : 1);
   const askInTurn = async (): Promise<void> => {
     for (let group = pending.shift(); group !== undefined; group = pending.shift()) {
       if (performance.now() - began > limits.lastMs) return;
-      const found = await ask(group, group.length > 1 ? limits.groupMs : limits.answerMs);
+      const found = await runBounded(group, group.length > 1 ? limits.groupMs : limits.answerMs);
       for (const [target, answer] of found ?? []) answers.set(target, answer);
       const [first, ...others] = group.filter((target) => !answers.has(target));
       if (first === undefined) continue;

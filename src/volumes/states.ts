@@ -2,10 +2,10 @@ import { enteringArgv } from '../host/enter.ts';
 import type { Host } from '../host/host.ts';
 import type { MountEntry } from '../host/mountinfo.ts';
 import { findProgram } from '../host/programs.ts';
-import type { Answer, Ask } from '../host/question.ts';
-import { rootfsEntry } from '../rootfs/enter.ts';
-import type { Volume } from '../rootfs/volumes.ts';
+import type { BoundedResult, RunBounded } from '../host/run-bounded.ts';
+import { rootfsEntrance } from '../rootfs/entrance.ts';
 import { type AskTargets, askVolumes } from './ask.ts';
+import type { Volume } from './volumes.ts';
 
 /**
  * - `alive`: it answers.
@@ -37,10 +37,10 @@ export async function askStates(
   volumes: readonly Volume[],
   entries: readonly MountEntry[],
   statfs: readonly string[],
-  ask: Ask,
+  runBounded: RunBounded,
 ): Promise<ReadonlyMap<string, VolumeAnswer>> {
   const askTargets: AskTargets = async (targets, limitMs) => {
-    const answer = await ask([...statfs, ...targets], limitMs);
+    const answer = await runBounded([...statfs, ...targets], limitMs);
     return answer === undefined ? undefined : answersOf(targets, answer);
   };
   const alike = groupAlike(volumes, entries);
@@ -91,7 +91,7 @@ export function statfsArgv(root: string, host: Host): readonly string[] | undefi
   try {
     return [findProgram('stat'), ...words];
   } catch {
-    const entry = rootfsEntry(root, host);
+    const entry = rootfsEntrance(root, host);
     return entry.kind === 'chroot' ? enteringArgv(entry, ['stat', ...words]) : undefined;
   }
 }
@@ -107,11 +107,14 @@ const plainTarget = /^[\w./:~@%+=,-]+$/;
  * ```
  * @returns those of which that can be told.
  */
-export function answersOf(targets: readonly string[], answer: Answer): ReadonlyMap<string, Answer> {
+export function answersOf(
+  targets: readonly string[],
+  answer: BoundedResult,
+): ReadonlyMap<string, BoundedResult> {
   const [only, ...more] = targets;
   if (only !== undefined && more.length === 0) return new Map([[only, answer]]);
   if (answer.status === 0) return new Map(targets.map((target) => [target, answer]));
-  const errors = new Map<string, Answer>();
+  const errors = new Map<string, BoundedResult>();
   for (const target of targets.filter((each) => plainTarget.test(each))) {
     const output = lineAfter(`'${target}': `, answer.output);
     if (output !== undefined) errors.set(target, { status: answer.status, output });
@@ -130,7 +133,7 @@ function lineAfter(mark: string, output: string): string | undefined {
 const notAsked: VolumeAnswer = { state: 'not-asked', words: '' };
 
 /** @param answer undefined when there was none within the limit. */
-export function judge(answer: Answer | undefined): VolumeAnswer {
+export function judge(answer: BoundedResult | undefined): VolumeAnswer {
   if (answer === undefined) return { state: 'silent', words: '' };
   const words = answer.output.trim().split('\n').at(-1) ?? '';
   if (answer.status === 0) return { state: 'alive', words: '' };

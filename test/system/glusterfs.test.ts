@@ -151,7 +151,7 @@ for (const [title, source, status, stderr] of failures) {
     await using s = await setting();
     const target = await newTarget(s.node);
     // The words are the helper's own, also where the machine is so busy that it takes longer to say them.
-    await withLimits(s.node, { doubtSeconds: 60 });
+    await withLimits(s.node, { probeAfterSeconds: 60 });
     const ran = await mount(s.node, source(s.server.address), target);
     t.is(ran.status, status);
     t.regex(ran.stderr, stderr);

@@ -87,14 +87,14 @@ test('the front has no package but minimist, and loads what explains a failure w
   t.deepEqual([...new Set(packages)], ['minimist']);
   for (const module of [
     'src/mount/run.ts',
-    'src/mount/target.ts',
-    'src/mount/finish.ts',
+    'src/mount/steps/target.ts',
+    'src/mount/steps/finish.ts',
     'src/front/apart.ts',
   ])
     t.true(atStart.includes(module), module);
   for (const module of [
     'src/mount/failure/explain.ts',
-    'src/mount/failure/remembered.ts',
+    'src/mount/failure/cached.ts',
     'src/front/connect.ts',
   ])
     t.true(onDemand.includes(module), module);
@@ -179,7 +179,7 @@ async function importsOfMountPath(): Promise<readonly string[]> {
 }
 
 test('src/mount and what it leads to import of node: what the front has, and of packages minimist', async (t) => {
-  t.deepEqual(await importsOfMountPath(), ['src/mount/argv.ts: minimist']);
+  t.deepEqual(await importsOfMountPath(), ['src/mount/arguments/argv.ts: minimist']);
 });
 
 test('the imports of a file are found in every form, and types are none', (t) => {

@@ -9,7 +9,7 @@ import { manifestPath, readRootfs } from '../../scripts/image/rootfs-image.ts';
 import { distDirectory, repository } from '../../scripts/paths.ts';
 import { digestOf } from '../../scripts/rootfs/archive.ts';
 import { replaceRootfs } from '../../scripts/rootfs/manifest-text.ts';
-import { parseManifest } from '../../src/rootfs/manifest.ts';
+import { parseManifest } from '../../src/manifest/manifest.ts';
 
 let scratch = '';
 

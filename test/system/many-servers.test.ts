@@ -17,11 +17,11 @@ ip link set v0 up; ip link set v1 up
 ip neighbour replace 192.0.2.99 lladdr 02:00:00:00:00:99 dev v0 nud permanent
 echo nameserver 192.0.2.99 >${mounterHome}/rootfs/etc/resolv.conf`;
 
-/** @param rememberSeconds 0: each call asks for itself. */
-async function unreachableSetting(rememberSeconds = 0): Promise<Setting> {
+/** @param failureCacheSeconds 0: each call asks for itself. */
+async function unreachableSetting(failureCacheSeconds = 0): Promise<Setting> {
   const s = await setting();
   await s.node.shell(`${network}
-    sed -i 's/"mountSeconds": [0-9]*/"rememberSeconds": ${rememberSeconds}, "mountSeconds": ${mountSeconds}/' ${mounterHome}/rootfs-manifest.json`);
+    sed -i 's/"mountSeconds": [0-9]*/"failureCacheSeconds": ${failureCacheSeconds}, "mountSeconds": ${mountSeconds}/' ${mounterHome}/rootfs-manifest.json`);
   await s.node.mustRun('prepare');
   return s;
 }

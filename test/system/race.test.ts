@@ -18,7 +18,7 @@ const victim = `${kubeletDirectory}/pods/victim/volumes/kubernetes.io~nfs`;
 const cases = enterModes.flatMap((enter) =>
   places.flatMap((place, index) => {
     const { target, attacks: all } = attacks(place, pods);
-    // With chroot root can lead a mount into another Pod's directory: what remains, see src/mount/chroot/undo.ts.
+    // With chroot root can lead a mount into another Pod's directory: what remains, see src/mount/steps/chroot/undo.ts.
     const hasRemains = enter === 'chroot' && index === 1;
     const chosen = hasRemains ? all.filter(({ title }) => !title.includes('another Pod')) : all;
     return chosen.map((attack) => ({ ...attack, enter, who: index === 0 ? 'container' : 'root', target }));

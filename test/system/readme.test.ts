@@ -10,7 +10,7 @@ import { composeImage } from '../../scripts/image/oci.ts';
 import { rootfsImage } from '../../scripts/image/rootfs-image.ts';
 import { cacheDirectory, repository } from '../../scripts/paths.ts';
 import { compress } from '../../scripts/rootfs/archive.ts';
-import { parseManifest } from '../../src/rootfs/manifest.ts';
+import { parseManifest } from '../../src/manifest/manifest.ts';
 import { DockerRegistry } from '../fixtures/docker-registry.ts';
 import { kubeletImage } from '../fixtures/kubelet-image.ts';
 import { schemaErrors } from '../fixtures/kubernetes-schema.ts';

@@ -35,7 +35,7 @@ async function fails({ node, source }: Setting, port = 9): Promise<Failed & { re
 async function patientSetting(): Promise<Setting> {
   const s = await setting();
   await s.node.shell(
-    `sed -i 's/"limits": {/"limits": { "rememberSeconds": 60,/' ${mounterHome}/rootfs-manifest.json`,
+    `sed -i 's/"limits": {/"limits": { "failureCacheSeconds": 60,/' ${mounterHome}/rootfs-manifest.json`,
   );
   await s.node.mustRun('prepare');
   return s;

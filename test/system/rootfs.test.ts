@@ -6,7 +6,7 @@ import test from 'ava';
 import { execa } from 'execa';
 import { ensureInstalled } from '../../scripts/debian.ts';
 import { digestOf } from '../../scripts/rootfs/archive.ts';
-import { parseManifest } from '../../src/rootfs/manifest.ts';
+import { parseManifest } from '../../src/manifest/manifest.ts';
 
 const repository = resolve(import.meta.dirname, '../..');
 const dist = join(repository, 'dist');

@@ -4,7 +4,7 @@ import test from 'ava';
 import { commandNames } from '../../src/commands/table.ts';
 import { errorClasses } from '../../src/error-class.ts';
 import { exitCode } from '../../src/exit-codes.ts';
-import { manifestSchema } from '../../src/rootfs/manifest.ts';
+import { manifestSchema } from '../../src/manifest/manifest.ts';
 import { namesIn, places, readme, section, sections } from '../fixtures/readme.ts';
 
 /** README.md is complete; its commands are run by test/system/readme.test.ts and test/systemd/readme.test.ts. */

@@ -1,6 +1,6 @@
 import test from 'ava';
 import { execa } from 'execa';
-import { requestedVersion, unclearVersion } from '../../src/mount/nfs-options.ts';
+import { requestedVersion, unclearVersion } from '../../src/mount/filesystems/nfs/options.ts';
 import { home, installAndPrepare, mountNfs, newTarget, unmountAll } from './node.ts';
 import { type NfsServer, startNfsServer } from './server.ts';
 

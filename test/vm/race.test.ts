@@ -26,7 +26,7 @@ const places = [`${pods}/attacker/volumes/kubernetes.io~empty-dir/cache`, `${pod
 
 const cases = places.flatMap((place, index) => {
   const { target, attacks: all } = attacks(place, pods);
-  // Root can lead a mount into another Pod's directory: what remains, see src/mount/chroot/undo.ts.
+  // Root can lead a mount into another Pod's directory: what remains, see src/mount/steps/chroot/undo.ts.
   const chosen = index === 0 ? all : all.filter(({ title }) => !title.includes('another Pod'));
   return chosen.map((attack) => ({ ...attack, who: index === 0 ? 'container' : 'root', target }));
 });

@@ -8,7 +8,7 @@ import type { HttpResponse } from './http.ts';
 import type { HttpClient } from './http-client.ts';
 
 /** Where to ask for a repository: the registry itself, or a mirror of it. */
-export interface Place {
+export interface RegistryPlace {
   /** With the port where one is given. */
   readonly host: string;
   /** Undefined where it is to be found out. */
@@ -20,7 +20,7 @@ export interface Place {
 /** Docker Hub's registry has another name than its images. */
 const dockerHubRegistry = 'registry-1.docker.io';
 
-export function placeOf({ registry, repository }: ImageReference): Place {
+export function placeOf({ registry, repository }: ImageReference): RegistryPlace {
   const host = registry === 'docker.io' ? dockerHubRegistry : registry;
   return { host, protocol: undefined, repository };
 }
@@ -29,7 +29,7 @@ export function placeOf({ registry, repository }: ImageReference): Place {
  * @param mirror `host[:port][/prefix]`, perhaps with `https://` or `http://` in front.
  * @throws MounterError (usage)
  */
-export function mirrorPlace(mirror: string, repository: string): Place {
+export function mirrorPlace(mirror: string, repository: string): RegistryPlace {
   const match = /^(https?:)?(?:\/\/)?([^/@\s]+)((?:\/[a-z0-9._-]+)*)\/?$/.exec(mirror);
   const [, protocol, host = '', prefix = ''] = match ?? [];
   if (match === null || !URL.canParse(`https://${host}`)) {
@@ -53,7 +53,7 @@ const mostLogins = 2;
 /** One place to pull from, and our standing there. */
 export class Endpoint {
   readonly host: string;
-  readonly #place: Place;
+  readonly #place: RegistryPlace;
   readonly #http: HttpClient;
   readonly #credentials: () => Promise<Credentials | undefined>;
   readonly #signal: AbortSignal;
@@ -62,7 +62,7 @@ export class Endpoint {
 
   /** @throws MounterError (usage) for a place that is to be asked without TLS, where that was not allowed. */
   constructor(
-    place: Place,
+    place: RegistryPlace,
     http: HttpClient,
     credentials: () => Promise<Credentials | undefined>,
     signal: AbortSignal,

@@ -5,7 +5,7 @@ import { exitCode } from '../../exit-codes.ts';
 import type { SourceOptions } from '../source/options.ts';
 import { exchange, type HttpResponse } from './http.ts';
 import { isLoopback } from './loopback.ts';
-import { networkPatience, type Patience } from './patience.ts';
+import { networkPatience, type RetryPolicy } from './retry-policy.ts';
 
 /** A redirect that leads where we do not go. */
 export class RedirectError extends Error {}
@@ -17,7 +17,7 @@ const mostRedirects = 5;
 export class HttpClient {
   readonly #ca: readonly string[] | undefined;
   readonly #plainHttp: boolean;
-  readonly #patience: Patience;
+  readonly #patience: RetryPolicy;
 
   /** @throws MounterError (usage) when there is no certificate in `caFile`. */
   constructor({ caFile, plainHttp, patience = networkPatience }: SourceOptions) {

@@ -1,7 +1,7 @@
 import { type IncomingHttpHeaders, type IncomingMessage, request as requestPlain } from 'node:http';
 import { request as requestTls } from 'node:https';
 import { Pace } from './pace.ts';
-import type { Patience } from './patience.ts';
+import type { RetryPolicy } from './retry-policy.ts';
 
 /**
  * One HTTP exchange. By node:http and not fetch, as only they take a private CA under bun and Node alike, and
@@ -14,7 +14,7 @@ export interface HttpRequest {
   readonly form?: URLSearchParams;
   /** Certificates to trust, PEM; the runtime's own when undefined. */
   readonly ca: readonly string[] | undefined;
-  readonly patience: Patience;
+  readonly patience: RetryPolicy;
   readonly signal: AbortSignal;
 }
 
@@ -32,11 +32,11 @@ export class HttpResponse {
   readonly status: number;
   readonly headers: IncomingHttpHeaders;
   /** What it was asked with. */
-  readonly patience: Patience;
+  readonly patience: RetryPolicy;
   readonly #message: IncomingMessage;
   readonly #watch: Watch;
 
-  constructor(url: URL, message: IncomingMessage, watch: Watch, patience: Patience) {
+  constructor(url: URL, message: IncomingMessage, watch: Watch, patience: RetryPolicy) {
     this.url = url;
     this.status = message.statusCode ?? 0;
     this.headers = message.headers;

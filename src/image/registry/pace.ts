@@ -1,17 +1,17 @@
-import type { Patience } from './patience.ts';
+import type { RetryPolicy } from './retry-policy.ts';
 
 /** A body comes more slowly than the least speed, or takes longer than any may. */
 export class SlownessError extends Error {}
 
 /** The clock of one body: each byte may come in time, and all of it never. */
 export class Pace {
-  readonly #patience: Patience;
+  readonly #patience: RetryPolicy;
   /** Since the body began, and since what is counted now began; no moment in which its reader was at work. */
   #waitedMs = 0;
   #countedMs = 0;
   #countedBytes = 0;
 
-  constructor(patience: Patience) {
+  constructor(patience: RetryPolicy) {
     this.#patience = patience;
   }
 

@@ -1,16 +1,16 @@
 import type { ImageReference } from '../reference.ts';
 import type { SourceOptions } from '../source/options.ts';
 import { credentialsFor, readDockerConfig } from './credentials.ts';
-import { Endpoint, mirrorPlace, type Place, placeOf } from './endpoint.ts';
+import { Endpoint, mirrorPlace, placeOf, type RegistryPlace } from './endpoint.ts';
 import { HttpClient } from './http-client.ts';
-import { forMirror, networkPatience, type Patience } from './patience.ts';
+import { forMirror, networkPatience, type RetryPolicy } from './retry-policy.ts';
 import { retrying } from './transient.ts';
 
 /** The mirrors of a registry and the registry itself, in the order in which they are asked. */
 export class Places {
   readonly #mirrors: readonly Endpoint[];
   readonly #registry: Endpoint;
-  readonly #patience: Patience;
+  readonly #patience: RetryPolicy;
   readonly #signal: AbortSignal;
   readonly #onRetry: (message: string) => void;
 
@@ -21,7 +21,7 @@ export class Places {
     const mirrors = Object.hasOwn(options.mirrors, reference.registry)
       ? options.mirrors[reference.registry]
       : [];
-    const endpoint = (place: Place, host: string) =>
+    const endpoint = (place: RegistryPlace, host: string) =>
       new Endpoint(
         place,
         http,
@@ -56,7 +56,7 @@ export class Places {
 
   #retrying<T>(
     endpoint: Endpoint,
-    patience: Patience,
+    patience: RetryPolicy,
     action: (endpoint: Endpoint) => Promise<T>,
   ): Promise<T> {
     return retrying(() => action(endpoint), patience, this.#signal, this.#onRetry);

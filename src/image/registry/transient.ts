@@ -1,7 +1,7 @@
 import { setTimeout } from 'node:timers/promises';
 import pRetry from 'p-retry';
 import type { MounterError } from '../../errors.ts';
-import type { Patience } from './patience.ts';
+import type { RetryPolicy } from './retry-policy.ts';
 
 /** A failure that may be gone at the next try. All others end the download at once. */
 export class Transient extends Error {
@@ -27,7 +27,7 @@ export class Transient extends Error {
  */
 export async function retrying<T>(
   action: () => Promise<T>,
-  patience: Patience,
+  patience: RetryPolicy,
   signal: AbortSignal,
   onRetry: (message: string) => void,
 ): Promise<T> {

@@ -1,5 +1,5 @@
 import type { ImageContent } from '../content.ts';
-import type { Patience } from '../registry/patience.ts';
+import type { RetryPolicy } from '../registry/retry-policy.ts';
 
 export interface Platform {
   readonly os: 'linux';
@@ -32,7 +32,7 @@ export interface SourceOptions {
   /** docker's config.json; `$DOCKER_CONFIG/config.json` or `~/.docker/config.json`, if there, when left out. */
   readonly credentials?: string;
   readonly progress: (event: ProgressEvent) => void;
-  readonly patience?: Patience;
+  readonly patience?: RetryPolicy;
 }
 
 /** What is told on the way. `blob` is a digest, or the URL of a tar. Bytes are absolute: they may fall back. */

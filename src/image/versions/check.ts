@@ -3,7 +3,7 @@ import { MounterError } from '../../errors.ts';
 import { exitCode } from '../../exit-codes.ts';
 import { programDirectories } from '../../host/child-environment.ts';
 import type { Host } from '../../host/host.ts';
-import type { Manifest } from '../../rootfs/manifest.ts';
+import type { Manifest } from '../../manifest/manifest.ts';
 import { resolveInRoot } from './resolve-in-root.ts';
 import { failedTrials, isExecutable } from './trial.ts';
 

@@ -15,7 +15,7 @@ import {
 } from 'node:fs';
 import { basename } from 'node:path';
 import { embeddedFile } from '../../host/embedded-file.ts';
-import type { Layout } from '../../rootfs/layout.ts';
+import type { Layout } from '../../node/layout.ts';
 
 /**
  * This program's own file, whatever leads to it: its path may be one of another mount namespace's, or have

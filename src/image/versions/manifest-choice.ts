@@ -2,8 +2,8 @@ import { existsSync, lstatSync, readFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { MounterError } from '../../errors.ts';
 import { exitCode } from '../../exit-codes.ts';
-import type { Layout } from '../../rootfs/layout.ts';
-import { type Manifest, parseManifest } from '../../rootfs/manifest.ts';
+import { type Manifest, parseManifest } from '../../manifest/manifest.ts';
+import type { Layout } from '../../node/layout.ts';
 import { resolveInRoot } from './resolve-in-root.ts';
 
 /** A manifest as it stands in its file, checked. */

@@ -1,9 +1,9 @@
 import { realpathSync, renameSync } from 'node:fs';
 import type { Host } from '../../host/host.ts';
 import { mountsBelow, readMountinfo } from '../../host/mountinfo.ts';
-import type { Layout } from '../../rootfs/layout.ts';
-import { parseManifest } from '../../rootfs/manifest.ts';
-import { applyActions, detachActions } from '../../rootfs/mount-actions.ts';
+import { parseManifest } from '../../manifest/manifest.ts';
+import type { Layout } from '../../node/layout.ts';
+import { applyActions, detachActions } from '../../prepare/mount-actions.ts';
 import { removeTree, unfinishedPath } from './unfinished.ts';
 import { type InstalledVersion, listVersions } from './version-list.ts';
 import { removeRecord } from './version-record.ts';

@@ -1,5 +1,5 @@
 import { copyFileSync, lstatSync, renameSync, rmSync } from 'node:fs';
-import type { Layout } from '../../rootfs/layout.ts';
+import type { Layout } from '../../node/layout.ts';
 
 /**
  * Hands etc/resolv.conf of the rootfs in use on to another one: kubelet writes it at its start, and not again

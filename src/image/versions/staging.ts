@@ -2,7 +2,7 @@ import { mkdirSync, mkdtempSync, readdirSync, renameSync, rmdirSync, rmSync } fr
 import { dirname } from 'node:path';
 import { withFileLock } from '../../host/file-lock.ts';
 import type { Host } from '../../host/host.ts';
-import type { Layout } from '../../rootfs/layout.ts';
+import type { Layout } from '../../node/layout.ts';
 import { blobPrefix } from '../registry/fetch-blob.ts';
 import { removeAtExit } from './stage.ts';
 import { lockOf, removeUnfinished, stagingPrefix } from './unfinished.ts';

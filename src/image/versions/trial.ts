@@ -2,7 +2,7 @@ import { lstatSync } from 'node:fs';
 import { guardedProgram } from '../../guard/guarded-program.ts';
 import type { Host } from '../../host/host.ts';
 import { interruption } from '../../host/interruption.ts';
-import type { Manifest } from '../../rootfs/manifest.ts';
+import type { Manifest } from '../../manifest/manifest.ts';
 import { interpreterOf } from './elf.ts';
 import { resolveInRoot } from './resolve-in-root.ts';
 

@@ -2,7 +2,7 @@ import { existsSync, readdirSync, realpathSync, rmSync } from 'node:fs';
 import { withFileLock } from '../../host/file-lock.ts';
 import type { Host } from '../../host/host.ts';
 import { mountsBelow, readMountinfo } from '../../host/mountinfo.ts';
-import type { Layout } from '../../rootfs/layout.ts';
+import type { Layout } from '../../node/layout.ts';
 import { installedDigests } from './versions.ts';
 
 /** What is being made or removed has such a name in `versions`, so that half of a version never is one. */

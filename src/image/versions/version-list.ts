@@ -1,6 +1,6 @@
 import type { Host, ProcessInformation } from '../../host/host.ts';
 import type { MountEntry } from '../../host/mountinfo.ts';
-import type { Layout } from '../../rootfs/layout.ts';
+import type { Layout } from '../../node/layout.ts';
 import { readRecord } from './version-record.ts';
 import { useOf } from './version-use.ts';
 import { currentDigest, installedDigests } from './versions.ts';

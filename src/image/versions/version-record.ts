@@ -1,7 +1,7 @@
 import { readFileSync, rmSync } from 'node:fs';
 import * as v from 'valibot';
 import { writeAtomically } from '../../host/files.ts';
-import type { Layout } from '../../rootfs/layout.ts';
+import type { Layout } from '../../node/layout.ts';
 import { versionPath } from './versions.ts';
 
 /** What is remembered of a version, in `versions/<digest>.json` beside its directory. */

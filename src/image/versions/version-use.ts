@@ -2,8 +2,8 @@ import { existsSync, realpathSync } from 'node:fs';
 import { printable } from '../../errors.ts';
 import type { Host, ProcessInformation } from '../../host/host.ts';
 import { type MountEntry, mountsBelow, readMountinfo } from '../../host/mountinfo.ts';
-import type { Layout } from '../../rootfs/layout.ts';
-import type { Manifest } from '../../rootfs/manifest.ts';
+import type { Manifest } from '../../manifest/manifest.ts';
+import type { Layout } from '../../node/layout.ts';
 import { processesIn } from '../../rootfs/root-processes.ts';
 import { versionPath } from './versions.ts';
 

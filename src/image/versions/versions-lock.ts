@@ -1,4 +1,4 @@
-import { withLock } from '../../rootfs/lock.ts';
+import { withLock } from '../../node/lock.ts';
 
 /**
  * Nobody waits for a network while holding it; but for the node's lock, for the trial of a version's programs, and

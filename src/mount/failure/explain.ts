@@ -4,13 +4,13 @@ import { exitCode } from '../../exit-codes.ts';
 import type { Host, Outcome } from '../../host/host.ts';
 import type { MountContext } from '../context.ts';
 import type { MountPlan } from '../plan.ts';
-import { askTogether } from '../reach/ask-together.ts';
-import type { Refusal } from '../reach/refusal.ts';
+import type { ProbeFailure } from '../probe/probe-failure.ts';
+import { singleFlight } from '../probe/single-flight.ts';
+import { describeProbeFailure } from './describe.ts';
 import { factsOf } from './facts.ts';
 import { glusterfsLogErrors } from './glusterfs-log.ts';
 import { hintFor } from './hints.ts';
 import { areNamespacesForbidden, reachedMountMax } from './mount-limits.ts';
-import { describeRefusal } from './refused.ts';
 import { classOfWords, unresolvedServer } from './words.ts';
 
 /** A helper's run that came to nothing. */
@@ -18,7 +18,7 @@ export interface Failure {
   readonly plan: MountPlan;
   readonly outcome: Outcome;
   /** Why it can't have come to anything, where that was asked meanwhile. */
-  readonly refusal: Refusal | undefined;
+  readonly probeFailure: ProbeFailure | undefined;
   /** By the host's clock, in milliseconds. */
   readonly startedMs: number;
 }
@@ -28,7 +28,7 @@ interface Finding {
   readonly errorClass: ErrorClass;
   readonly message: string;
   readonly status: number;
-  readonly refusal?: Refusal | undefined;
+  readonly probeFailure?: ProbeFailure | undefined;
   readonly hint?: string;
   /** The server that it is about, where that need not be the one of the source. */
   readonly server?: string | undefined;
@@ -46,23 +46,27 @@ export async function explainFailure(failure: Failure, context: MountContext): P
     (await whatWasSaid(failure, context, helperOutput));
   const { errorClass, message, status } = finding;
   const hint = finding.hint ?? hintFor(errorClass, factsOf(failure.plan, finding, context));
-  const isRemembered = finding.refusal?.foundMsAgo !== undefined;
+  const isRemembered = finding.probeFailure?.foundMsAgo !== undefined;
   const subject = failure.plan.target;
   return new MounterError(message, { subject, status, errorClass, hint, helperOutput, isRemembered });
 }
 
 /** The error for a mount whose server was found unreachable by an earlier call: nothing was run. */
-export function explainRefusal(plan: MountPlan, refusal: Refusal, context: MountContext): MounterError {
-  const finding = unreachable(plan, refusal);
+export function explainProbeFailure(
+  plan: MountPlan,
+  probeFailure: ProbeFailure,
+  context: MountContext,
+): MounterError {
+  const finding = unreachable(plan, probeFailure);
   const { errorClass, message, status } = finding;
   const hint = hintFor(errorClass, factsOf(plan, finding, context));
   return new MounterError(message, { subject: plan.target, status, errorClass, hint, isRemembered: true });
 }
 
-function unreachable({ source }: MountPlan, refusal: Refusal): Finding {
-  const { errorClass, sentence } = describeRefusal(refusal);
+function unreachable({ source }: MountPlan, probeFailure: ProbeFailure): Finding {
+  const { errorClass, sentence } = describeProbeFailure(probeFailure);
   const message = `${source} cannot be mounted: ${sentence}`;
-  return { errorClass, message, status: exitCode.mountFailure, refusal };
+  return { errorClass, message, status: exitCode.mountFailure, probeFailure };
 }
 
 /** The error for a helper that reported success, where nothing is mounted. */
@@ -74,7 +78,7 @@ export function explainNothingMounted(failure: Failure, context: MountContext): 
     subject: plan.target,
     status: exitCode.mountFailure,
     errorClass,
-    hint: hintFor(errorClass, factsOf(plan, { refusal: undefined }, context)),
+    hint: hintFor(errorClass, factsOf(plan, { probeFailure: undefined }, context)),
     helperOutput,
   });
 }
@@ -88,7 +92,10 @@ function wordsOf({ plan, outcome, startedMs }: Failure, context: MountContext): 
   return `${output}${log !== '' && output !== '' && !output.endsWith('\n') ? '\n' : ''}${log}`;
 }
 
-function whatWasDone({ plan, outcome, refusal }: Failure, { manifest }: MountContext): Finding | undefined {
+function whatWasDone(
+  { plan, outcome, probeFailure }: Failure,
+  { manifest }: MountContext,
+): Finding | undefined {
   const status = exitCode.mountFailure;
   switch (outcome.endedBy) {
     case 'interrupt':
@@ -97,8 +104,8 @@ function whatWasDone({ plan, outcome, refusal }: Failure, { manifest }: MountCon
         message: `interrupted while mounting ${plan.source}; nothing is mounted`,
         status: exitCode.interrupted,
       };
-    case 'doubt':
-      return refusal === undefined ? undefined : unreachable(plan, refusal);
+    case 'watchdog':
+      return probeFailure === undefined ? undefined : unreachable(plan, probeFailure);
     case 'deadline':
       return {
         errorClass: 'deadline',
@@ -189,7 +196,7 @@ function missingNetworkFile(
 
 /** glusterfs often ends without a word about its server: then the server is asked. */
 async function whatWasSaid(
-  { plan, outcome, refusal: found, startedMs }: Failure,
+  { plan, outcome, probeFailure: found, startedMs }: Failure,
   context: MountContext,
   words: string,
 ): Promise<Finding> {
@@ -200,20 +207,20 @@ async function whatWasSaid(
   if (plan.kind !== 'glusterfs') return { errorClass: 'unknown', message, status };
   // A question that fails must not hide what it is about.
   const limitMs = limitFor(startedMs, context);
-  const refusal = found ?? (await askTogether(plan, limitMs, context).catch(() => undefined));
-  if (refusal === undefined) return { errorClass: 'unknown', message, status };
-  const described = describeRefusal(refusal);
+  const probeFailure = found ?? (await singleFlight(plan, limitMs, context).catch(() => undefined));
+  if (probeFailure === undefined) return { errorClass: 'unknown', message, status };
+  const described = describeProbeFailure(probeFailure);
   return {
     errorClass: described.errorClass,
     message: `${message}: ${described.sentence}`,
     status,
-    refusal,
+    probeFailure,
   };
 }
 
 /** What the call has left of the time in which a server that can't be reached is found; a long run is long anyway. */
 function limitFor(startedMs: number, { host, manifest }: MountContext): number {
-  const { doubtSeconds, connectSeconds } = manifest.limits;
-  const left = (doubtSeconds + connectSeconds) * 1000 - (host.now() - startedMs);
+  const { probeAfterSeconds, connectSeconds } = manifest.limits;
+  const left = (probeAfterSeconds + connectSeconds) * 1000 - (host.now() - startedMs);
   return left > 0 ? left : connectSeconds * 1000;
 }

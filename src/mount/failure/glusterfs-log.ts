@@ -1,5 +1,5 @@
 import type { MountContext } from '../context.ts';
-import { logFileOnHost } from '../glusterfs-log.ts';
+import { logFileOnHost } from '../filesystems/glusterfs/log.ts';
 import type { MountPlan } from '../plan.ts';
 
 const maximumBytes = 32 * 1024;

@@ -1,7 +1,7 @@
 import type { ErrorClass } from '../../error-class.ts';
-import { lockServicesHint } from '../../rootfs/lock-services.ts';
+import { lockServicesHint } from '../../lock-services/lock-services.ts';
 import { shellQuoted } from '../../shell-word.ts';
-import type { Refusal } from '../reach/refusal.ts';
+import type { ProbeFailure } from '../probe/probe-failure.ts';
 import { raiseMountMax } from './mount-limits.ts';
 
 /** What the next action may have to name. */
@@ -15,7 +15,7 @@ export interface HintFacts {
   readonly mountSeconds: number;
   /** Where a glusterfs daemon of this mount says why, on the host. */
   readonly logFile: string | undefined;
-  readonly refusal: Refusal | undefined;
+  readonly probeFailure: ProbeFailure | undefined;
   /** A security flavour of Kerberos was asked for. */
   readonly hasKerberos: boolean;
 }
@@ -26,18 +26,18 @@ type Hint = (facts: HintFacts) => string | undefined;
 const hints: Readonly<Record<ErrorClass, Hint>> = {
   'name-resolution': ({ server, rootfs }) =>
     `run mounter doctor, which asks each name server of ${rootfs}/etc/resolv.conf; ${inRootfs('getent ahosts', server)} prints nothing until the name resolves`,
-  'no-route': ({ server, refusal }) =>
-    `run ip route get ${word(addressOf(refusal) ?? server)} on this node, and see whether the server is up`,
-  'connection-refused': ({ kind, server, refusal }) =>
+  'no-route': ({ server, probeFailure }) =>
+    `run ip route get ${word(addressOf(probeFailure) ?? server)} on this node, and see whether the server is up`,
+  'connection-refused': ({ kind, server, probeFailure }) =>
     kind === 'glusterfs'
       ? `start glusterd on ${word(server)}, or name the port it listens on with -o server-port=PORT`
       : `start the NFS server on ${word(server)}, or name its port with -o port=PORT; ${
-          portOf(refusal) === 111
+          portOf(probeFailure) === 111
             ? 'vers=4 needs no rpcbind there'
             : `${inRootfs('rpcinfo -p', server)} lists what runs`
         }`,
-  'server-silent': ({ server, refusal }) =>
-    `see whether ${word(server)} is up, and whether a firewall or network policy drops TCP port ${portOf(refusal) ?? 'of its service'} from this node`,
+  'server-silent': ({ server, probeFailure }) =>
+    `see whether ${word(server)} is up, and whether a firewall or network policy drops TCP port ${portOf(probeFailure) ?? 'of its service'} from this node`,
   'access-denied': ({ kind, server }) =>
     kind === 'glusterfs'
       ? `allow this node's address: gluster volume set VOLUME auth.allow, on ${word(server)}`
@@ -93,10 +93,10 @@ function word(text: string | undefined): string {
   return /^[\w.:/%~+@-]+$/.test(text) ? text : shellQuoted(text);
 }
 
-function addressOf(refusal: Refusal | undefined): string | undefined {
-  return refusal?.kind === 'unreachable' ? refusal.address : undefined;
+function addressOf(probeFailure: ProbeFailure | undefined): string | undefined {
+  return probeFailure?.kind === 'unreachable' ? probeFailure.address : undefined;
 }
 
-function portOf(refusal: Refusal | undefined): number | undefined {
-  return refusal?.kind === 'unreachable' ? refusal.port : undefined;
+function portOf(probeFailure: ProbeFailure | undefined): number | undefined {
+  return probeFailure?.kind === 'unreachable' ? probeFailure.port : undefined;
 }

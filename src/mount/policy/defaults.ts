@@ -1,4 +1,4 @@
-import type { Filesystem } from '../../rootfs/manifest.ts';
+import type { Filesystem } from '../../manifest/manifest.ts';
 
 /**
  * What no mount may ask for where the manifest says nothing: everything that would make a helper run another

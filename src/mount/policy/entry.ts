@@ -1,5 +1,5 @@
-import type { Filesystem } from '../../rootfs/manifest.ts';
-import { flavors, type NfsAnswer, nfsAnswers } from '../nfs-options.ts';
+import type { Filesystem } from '../../manifest/manifest.ts';
+import { flavors, type NfsAnswer, nfsAnswers } from '../filesystems/nfs/options.ts';
 import type { OptionReading } from './readings.ts';
 
 type Kind = Filesystem['kind'];

@@ -1,9 +1,9 @@
-import type { Filesystem } from '../../rootfs/manifest.ts';
-import type { MountRequest } from '../request.ts';
+import type { Filesystem } from '../../manifest/manifest.ts';
+import type { MountRequest } from '../arguments/request.ts';
 import { type OptionReading, optionReadings } from './readings.ts';
 
 /** A directory of a server that a mount would ask for. */
-export interface Place {
+export interface SourcePlace {
   readonly kind: 'nfs' | 'glusterfs';
   /** Without brackets. */
   readonly server: string;
@@ -16,7 +16,7 @@ export interface Place {
 type Asked = Pick<MountRequest, 'source' | 'options'>;
 
 /** All that a helper may ask for, in every reading; undefined where that can't be told. */
-export function placesOf(kind: Filesystem['kind'], request: Asked): readonly Place[] | undefined {
+export function placesOf(kind: Filesystem['kind'], request: Asked): readonly SourcePlace[] | undefined {
   switch (kind) {
     case 'nfs':
       return nfsPlaces(request);
@@ -34,7 +34,7 @@ export function placesOf(kind: Filesystem['kind'], request: Asked): readonly Pla
  * the directory (mountaddr, mounthost); addr is replaced by mount.nfs, and not by every helper.
  * @see nfs_parse_devname() in utils/mount/parse_dev.c of nfs-utils, nfs_parse_source() in fs/nfs/fs_context.c
  */
-function nfsPlaces({ source, options }: Asked): readonly Place[] | undefined {
+function nfsPlaces({ source, options }: Asked): readonly SourcePlace[] | undefined {
   // An URL: newer helpers take it, and decode what is in it.
   if (/^nfs:\/\//i.test(source)) return undefined;
   const [, bracketed, plain, directory = ''] = /^(?:\[([^\]]*)\]|([^:[]*)):(.*)$/.exec(source) ?? [];
@@ -55,7 +55,7 @@ function nfsPlaces({ source, options }: Asked): readonly Place[] | undefined {
  * Every host before the last colon, and the backup servers, each with every directory that is asked for.
  * @see main(), parse_volfile_servers() and parse_backup_volfile_servers() of mount.glusterfs 10.3
  */
-function glusterfsPlaces({ source, options }: Asked): readonly Place[] | undefined {
+function glusterfsPlaces({ source, options }: Asked): readonly SourcePlace[] | undefined {
   const colon = source.lastIndexOf(':');
   const servers = source.slice(0, Math.max(0, colon)).split(',').map(withoutBrackets);
   const [volume = '', ...parts] = source

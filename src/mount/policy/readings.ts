@@ -1,6 +1,6 @@
-import type { Filesystem } from '../../rootfs/manifest.ts';
-import { type NfsAnswer, nfsAnswers, nfsConsequences } from '../nfs-options.ts';
-import { type MountOption, parseOptions } from '../options.ts';
+import type { Filesystem } from '../../manifest/manifest.ts';
+import { type MountOption, parseOptions } from '../arguments/options.ts';
+import { type NfsAnswer, nfsAnswers, nfsConsequences } from '../filesystems/nfs/options.ts';
 
 type Kind = Filesystem['kind'];
 

@@ -1,11 +1,11 @@
 import { MounterError } from '../../errors.ts';
 import { exitCode } from '../../exit-codes.ts';
 import { isOddAddress } from '../../ip-address.ts';
-import type { AllowedSource } from '../../rootfs/manifest/policy.ts';
-import type { Filesystem } from '../../rootfs/manifest.ts';
-import type { MountRequest } from '../request.ts';
-import { type Place, placesOf } from './places.ts';
-import { isServer } from './server.ts';
+import type { Filesystem } from '../../manifest/manifest.ts';
+import type { AllowedSource } from '../../manifest/policy.ts';
+import { isServer } from '../../manifest/server-pattern.ts';
+import type { MountRequest } from '../arguments/request.ts';
+import { placesOf, type SourcePlace } from './places.ts';
 
 /**
  * Holds what a mount asks for against `policy.sources` of the manifest. Pure: no name is resolved, so that a name
@@ -36,7 +36,7 @@ function untold(kind: Filesystem['kind']): string {
     : 'which server and directory the source and its options lead to cannot be told';
 }
 
-function isAllowed({ server, path, volume }: AllowedSource, place: Place): boolean {
+function isAllowed({ server, path, volume }: AllowedSource, place: SourcePlace): boolean {
   if (server !== undefined && !isServer(server, place.server)) return false;
   if (path !== undefined && !(place.kind === 'nfs' && isWithin(path, place.directory))) return false;
   return volume === undefined || (place.kind === 'glusterfs' && isWithin(volume, place.directory));
@@ -53,7 +53,7 @@ function refused(
   source: string,
   message: string,
   entries: readonly AllowedSource[],
-  place: Place | undefined,
+  place: SourcePlace | undefined,
 ): MounterError {
   return new MounterError(`${message} (policy.sources of the manifest)`, {
     subject: source,
@@ -63,7 +63,7 @@ function refused(
   });
 }
 
-function hint(entries: readonly AllowedSource[], place: Place | undefined): string {
+function hint(entries: readonly AllowedSource[], place: SourcePlace | undefined): string {
   if (place !== undefined && isOddAddress(place.server))
     return 'write the address as four decimal numbers without leading zeros, such as 10.0.0.5';
   const shown = entries.slice(0, shownEntries).map(entryText);

@@ -1,7 +1,7 @@
 import test from 'ava';
 import type { Level } from '../../../src/doctor/finding.ts';
 import { judgeKernel, type KernelFiles } from '../../../src/doctor/kernel.ts';
-import type { Filesystem } from '../../../src/rootfs/manifest.ts';
+import type { Filesystem } from '../../../src/manifest/manifest.ts';
 
 const nfs: Filesystem = {
   helper: '/sbin/mount.nfs',

@@ -4,8 +4,8 @@ import { judgeClientId } from '../../../src/doctor/nfs-client.ts';
 import { judgeKubelets, judgeNameServer, nameServers } from '../../../src/doctor/resolver.ts';
 import { judgeTrial } from '../../../src/doctor/rootfs.ts';
 import { judgeSpace, type ObservedSpace } from '../../../src/doctor/space.ts';
-import type { Manifest } from '../../../src/rootfs/manifest.ts';
-import { wantedResolvConf } from '../../../src/rootfs/resolver/rootfs-resolv-conf.ts';
+import type { Manifest } from '../../../src/manifest/manifest.ts';
+import { wantedResolvConf } from '../../../src/resolver/rootfs-resolv-conf.ts';
 
 test('name servers are the first three that resolv.conf names', (t) => {
   const text =

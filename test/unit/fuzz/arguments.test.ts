@@ -1,10 +1,10 @@
 import test from 'ava';
 import fc from 'fast-check';
 import { formatError, MounterError } from '../../../src/errors.ts';
-import { parseHelperArguments, parseMountArguments } from '../../../src/mount/argv.ts';
-import { helperRules, mountRules } from '../../../src/mount/grammar.ts';
+import { parseHelperArguments, parseMountArguments } from '../../../src/mount/arguments/argv.ts';
+import { helperRules, mountRules } from '../../../src/mount/arguments/grammar.ts';
+import { toMountRequest } from '../../../src/mount/arguments/request.ts';
 import { planMount } from '../../../src/mount/plan.ts';
-import { toMountRequest } from '../../../src/mount/request.ts';
 import { fuzz, orMounterError } from '../../fixtures/fuzz.ts';
 import { manifest, target } from '../../fixtures/node-model.ts';
 

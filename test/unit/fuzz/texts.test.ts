@@ -5,10 +5,10 @@ import fc from 'fast-check';
 import { MounterError } from '../../../src/errors.ts';
 import { type MountEntry, parseMountinfo } from '../../../src/host/mountinfo.ts';
 import { parseReference } from '../../../src/image/reference.ts';
-import { parseMountArguments } from '../../../src/mount/argv.ts';
+import { parseManifest } from '../../../src/manifest/manifest.ts';
+import { parseMountArguments } from '../../../src/mount/arguments/argv.ts';
+import { toMountRequest } from '../../../src/mount/arguments/request.ts';
 import { planMount } from '../../../src/mount/plan.ts';
-import { toMountRequest } from '../../../src/mount/request.ts';
-import { parseManifest } from '../../../src/rootfs/manifest.ts';
 import { fuzz, orMounterError } from '../../fixtures/fuzz.ts';
 import { target } from '../../fixtures/node-model.ts';
 

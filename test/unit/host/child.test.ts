@@ -95,49 +95,49 @@ async function ends(pid: string): Promise<boolean> {
 
 const asked = (
   script: string,
-  isHopeless: (over: AbortSignal) => Promise<boolean>,
+  shouldAbort: (over: AbortSignal) => Promise<boolean>,
   { deadlineMs = 30_000, afterMs = 100 } = {},
 ) =>
   run({
     argv: ['/bin/sh', '-c', script],
     deadlineMs,
     terminateMs: 200,
-    doubt: { afterMs, isHopeless },
+    watchdog: { afterMs, shouldAbort },
   });
 
 test.serial('who ends in time is not asked after', async (t) => {
   let questions = 0;
-  const isHopeless = async () => {
+  const shouldAbort = async () => {
     questions += 1;
     return true;
   };
-  t.like(await asked('exit 3', isHopeless, { afterMs: 2000 }), { status: 3, endedBy: 'itself' });
+  t.like(await asked('exit 3', shouldAbort, { afterMs: 2000 }), { status: 3, endedBy: 'itself' });
   await setTimeout(2200);
   t.is(questions, 0);
 });
 
-test.serial('a doubt that is confirmed ends the whole group', async (t) => {
+test.serial('a watchdog that is confirmed ends the whole group', async (t) => {
   const outcome = await asked('sleep 60 & echo $!; wait', async () => true);
-  t.is(outcome.endedBy, 'doubt');
+  t.is(outcome.endedBy, 'watchdog');
   t.true(await ends(outcome.output.trim()));
 });
 
 test.serial('one that is not, or that fails, leaves it alone', async (t) => {
-  for (const isHopeless of [async () => false, () => Promise.reject(new Error('no answer'))])
-    t.like(await asked('sleep 0.4; exit 5', isHopeless), { status: 5, endedBy: 'itself' });
+  for (const shouldAbort of [async () => false, () => Promise.reject(new Error('no answer'))])
+    t.like(await asked('sleep 0.4; exit 5', shouldAbort), { status: 5, endedBy: 'itself' });
 });
 
 test.serial('who fails meanwhile ends by itself; an answer that is about to come is heard', async (t) => {
   const directory = await mkdtemp(join(tmpdir(), 'child-'));
   const end = join(directory, 'end');
   let heard = false;
-  const isHopeless = async (over: AbortSignal) => {
+  const shouldAbort = async (over: AbortSignal) => {
     while (!existsSync(end)) await setTimeout(5);
     await setTimeout(100);
     heard = !over.aborted;
     return true;
   };
-  t.like(await asked(`sleep 0.3; : >${end}; exit 5`, isHopeless), { status: 5, endedBy: 'itself' });
+  t.like(await asked(`sleep 0.3; : >${end}; exit 5`, shouldAbort), { status: 5, endedBy: 'itself' });
   await rm(directory, { recursive: true });
   t.true(heard);
 });
@@ -148,12 +148,12 @@ test.serial('whoever ends first, the questions end with it, children and all', a
     ['sleep 60', 400, 'deadline'],
   ] as const) {
     let question: Promise<Outcome> | undefined;
-    const isHopeless = async (signal: AbortSignal) => {
+    const shouldAbort = async (signal: AbortSignal) => {
       const argv = ['/bin/sh', '-c', 'sleep 60 & echo $!; wait'];
       question = run({ argv, deadlineMs: 30_000, terminateMs: 200, signal });
       return (await question).status !== 0;
     };
-    t.is((await asked(script, isHopeless, { deadlineMs })).endedBy, endedBy);
+    t.is((await asked(script, shouldAbort, { deadlineMs })).endedBy, endedBy);
     const outcome = await question;
     t.is(outcome?.endedBy, 'interrupt');
     t.true(await ends(outcome?.output.trim() ?? ''));

@@ -21,15 +21,15 @@ const allowed: Readonly<Record<string, RegExp>> = {
   'host/replace-process.ts': /^\/proc\/self\/cmdline$/,
   // Process 1 is nobody's without privileges.
 
-  'rootfs/enter.ts': /^\/proc\/1\/root\$\{pin\}$/,
+  'rootfs/entrance.ts': /^\/proc\/1\/root\$\{pin\}$/,
   // The container's own files, seen from the host.
   'node-agent/on-host.ts': /^\/proc\/\$\{process\.pid\}\/root\$\{path\}$/,
   // By a program of its own, which is given up after a second.
   'doctor/resolver.ts': /^\/proc\/\$\{pid\}\/cmdline$/,
   // A daemon of a rootfs of ours, found to be one before.
-  'mount/glusterfs.ts': /^\/proc\/\$\{pid\}\/cmdline$/,
+  'mount/filesystems/glusterfs/glusterfs.ts': /^\/proc\/\$\{pid\}\/cmdline$/,
   // A process of the same mount and user namespace as the script: where nobody else changes his root directory.
-  'rootfs/start-statd.ts': /^\$process\/root\/\.$/,
+  'lock-services/start-statd.ts': /^\$process\/root\/\.$/,
 };
 
 test('nothing is asked of other processes that they can keep from being answered', (t) => {

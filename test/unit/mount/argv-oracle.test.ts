@@ -2,14 +2,14 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import test from 'ava';
 import fc from 'fast-check';
 import { MounterError } from '../../../src/errors.ts';
-import { parseMountArguments } from '../../../src/mount/argv.ts';
-import { getopt, type OptionRule } from '../../../src/mount/getopt.ts';
-import { helperRules, mountRules } from '../../../src/mount/grammar.ts';
+import { parseMountArguments } from '../../../src/mount/arguments/argv.ts';
+import { getopt, type OptionRule } from '../../../src/mount/arguments/getopt.ts';
+import { helperRules, mountRules } from '../../../src/mount/arguments/grammar.ts';
 
 // getopt(1) of util-linux calls the same getopt_long(3) as mount(8): whatever it says of an argv is right.
 
 /** The words of getopt(1)'s answer: `-t`, `--types`, values, `--`, operands. Undefined when it refused. */
-type Answer = readonly string[] | undefined;
+type ProbeAnswer = readonly string[] | undefined;
 
 /** One shell for all questions: each line is a call, each answer a status, a count and that many words, NUL-ended. */
 class Oracle {
@@ -29,7 +29,7 @@ class Oracle {
     }\n`);
   }
 
-  async ask(argv: readonly string[]): Promise<Answer> {
+  async ask(argv: readonly string[]): Promise<ProbeAnswer> {
     this.#input.write(`ask ${argv.map((word) => `'${word.replaceAll("'", "'\\''")}'`).join(' ')}\n`);
     const status = await this.#next();
     const words: string[] = [];
@@ -71,7 +71,7 @@ const shortNames = (rules: readonly OptionRule[]) => namesOf(rules, false).join(
 const longNames = (rules: readonly OptionRule[]) => namesOf(rules, true).join(',');
 
 /** Our reading in getopt(1)'s words; an optional value that is absent is shown as '' there. */
-function ourAnswer(argv: readonly string[], rules: readonly OptionRule[]): Answer {
+function ourAnswer(argv: readonly string[], rules: readonly OptionRule[]): ProbeAnswer {
   try {
     const { options, positionals } = getopt(argv, rules);
     const words = options.flatMap(({ rule, name, value }) =>

@@ -7,7 +7,7 @@ import { explainFailure } from '../../../src/mount/failure/explain.ts';
 import { errorLines } from '../../../src/mount/failure/glusterfs-log.ts';
 import { hintFor } from '../../../src/mount/failure/hints.ts';
 import { classOfWords } from '../../../src/mount/failure/words.ts';
-import type { Refusal } from '../../../src/mount/reach/refusal.ts';
+import type { ProbeFailure } from '../../../src/mount/probe/probe-failure.ts';
 import type { HostModel } from '../../fixtures/host-model.ts';
 import { contextOf, layout, planFor, preparedNode, target } from '../../fixtures/node-model.ts';
 
@@ -121,7 +121,7 @@ test('words that a source or a target brings along decide nothing', (t) => {
 
 interface Given {
   readonly outcome: Partial<Outcome>;
-  readonly refusal?: Refusal;
+  readonly probeFailure?: ProbeFailure;
   readonly host?: HostModel;
   readonly fstype?: 'nfs' | 'glusterfs';
   readonly options?: string;
@@ -129,7 +129,7 @@ interface Given {
 
 function explain({
   outcome,
-  refusal,
+  probeFailure,
   host = preparedNode(),
   fstype = 'nfs',
   options = '',
@@ -139,7 +139,7 @@ function explain({
   const failure = {
     plan,
     outcome: { status: 32, endedBy: 'itself', output: '', ...outcome } as const,
-    refusal,
+    probeFailure,
     startedMs: 0,
   };
   return explainFailure(failure, contextOf(host));
@@ -147,7 +147,7 @@ function explain({
 
 test('what was done decides, whatever the helper says', async (t) => {
   const output = 'mount.nfs: access denied by server while mounting 10.0.0.5:/x\n';
-  const refusal: Refusal = {
+  const probeFailure: ProbeFailure = {
     kind: 'unreachable',
     server: '10.0.0.5',
     address: '10.0.0.5',
@@ -158,7 +158,7 @@ test('what was done decides, whatever the helper says', async (t) => {
   const cases = [
     [{ endedBy: 'interrupt', status: 143, output }, 'interrupted', 8, /interrupted while mounting/],
     [{ endedBy: 'deadline', status: 143, output }, 'deadline', 32, /within 110 s and was ended/],
-    [{ endedBy: 'doubt', status: 143, output }, 'server-silent', 32, /TCP port 2049 within 5 s$/],
+    [{ endedBy: 'watchdog', status: 143, output }, 'server-silent', 32, /TCP port 2049 within 5 s$/],
     [{ status: 127, output: 'chroot: failed to run command\n' }, 'helper-missing', 127, /failed to mount/],
     [{ status: 126 }, 'helper-missing', 126, /failed to mount/],
     [{ status: 125 }, 'node', 2, /failed to mount/],
@@ -166,7 +166,7 @@ test('what was done decides, whatever the helper says', async (t) => {
     [{ status: 137 }, 'unknown', 32, /was ended by signal 9 while it mounted/],
   ] as const;
   for (const [outcome, errorClass, status, message] of cases) {
-    const error = await explain({ outcome, refusal });
+    const error = await explain({ outcome, probeFailure });
     t.is(error.errorClass, errorClass);
     t.is(error.status, status);
     t.regex(error.message, message);
@@ -258,7 +258,7 @@ test('Kerberos without its daemon is an incorrect option to mount.nfs, and named
 test('glusterfs: what was found while it still ran is not asked again', async (t) => {
   const host = preparedNode();
   host.onConnect = () => ['silent', 10_000];
-  const refusal: Refusal = {
+  const probeFailure: ProbeFailure = {
     kind: 'unreachable',
     server: '10.0.0.5',
     address: '10.0.0.5',
@@ -267,7 +267,7 @@ test('glusterfs: what was found while it still ran is not asked again', async (t
     waitedMs: 3100,
   };
   const output = 'Mounting glusterfs on /m failed.\n';
-  const error = await explain({ host, fstype: 'glusterfs', outcome: { status: 1, output }, refusal });
+  const error = await explain({ host, fstype: 'glusterfs', outcome: { status: 1, output }, probeFailure });
   t.is(error.errorClass, 'no-route');
   t.deepEqual(host.connections, []);
 });
@@ -340,7 +340,7 @@ test('every class has a hint of one line that can be pasted, or none', (t) => {
         rootfs: layout.rootfs,
         mountSeconds: 110,
         logFile: kind === 'glusterfs' ? '/var/log/v.log' : undefined,
-        refusal: undefined,
+        probeFailure: undefined,
         hasKerberos: false,
       });
       if (silentOnes.includes(errorClass)) t.is(hint, undefined);

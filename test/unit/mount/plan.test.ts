@@ -1,8 +1,8 @@
 import test from 'ava';
 import { MounterError } from '../../../src/errors.ts';
-import { parseMountArguments } from '../../../src/mount/argv.ts';
+import { parseMountArguments } from '../../../src/mount/arguments/argv.ts';
+import { toMountRequest } from '../../../src/mount/arguments/request.ts';
 import { planMount } from '../../../src/mount/plan.ts';
-import { toMountRequest } from '../../../src/mount/request.ts';
 import { describePlan, planAsJson } from '../../../src/mount/show.ts';
 import { manifest, planFor, target } from '../../fixtures/node-model.ts';
 

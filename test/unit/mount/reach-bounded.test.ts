@@ -2,8 +2,8 @@ import { setImmediate } from 'node:timers/promises';
 import test from 'ava';
 import type { Command, Outcome } from '../../../src/host/host.ts';
 import type { Connection, MountHost } from '../../../src/host/mount-host.ts';
-import { AtOnce } from '../../../src/mount/reach/at-once.ts';
-import { examine } from '../../../src/mount/reach/examine.ts';
+import { AtOnce } from '../../../src/mount/probe/at-once.ts';
+import { examine } from '../../../src/mount/probe/examine.ts';
 import { contextOf, planFor, preparedNode, target } from '../../fixtures/node-model.ts';
 
 /** However many servers and addresses there are: so many questions at once, within the limit, and none left over. */

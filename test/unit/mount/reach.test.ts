@@ -1,7 +1,7 @@
 import test from 'ava';
 import type { Connection } from '../../../src/host/mount-host.ts';
-import { examine } from '../../../src/mount/reach/examine.ts';
-import { parseRegistrations } from '../../../src/mount/reach/registrations.ts';
+import { parseRegistrations } from '../../../src/mount/filesystems/nfs/registrations.ts';
+import { examine } from '../../../src/mount/probe/examine.ts';
 import type { HostModel } from '../../fixtures/host-model.ts';
 import { contextOf, layout, planFor, preparedNode, target } from '../../fixtures/node-model.ts';
 

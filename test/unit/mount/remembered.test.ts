@@ -2,13 +2,13 @@ import test, { type ExecutionContext } from 'ava';
 import fc from 'fast-check';
 import { MounterError } from '../../../src/errors.ts';
 import type { Connection } from '../../../src/host/mount-host.ts';
-import { parseMountArguments } from '../../../src/mount/argv.ts';
+import { parseMountArguments } from '../../../src/mount/arguments/argv.ts';
+import { toMountRequest } from '../../../src/mount/arguments/request.ts';
 import { planMount } from '../../../src/mount/plan.ts';
-import { examine } from '../../../src/mount/reach/examine.ts';
-import { entriesOf, textOf } from '../../../src/mount/reach/memory-text.ts';
-import { toMountRequest } from '../../../src/mount/request.ts';
+import { examine } from '../../../src/mount/probe/examine.ts';
+import { entriesOf, textOf } from '../../../src/mount/probe/failure-cache/text.ts';
 import { runPlan } from '../../../src/mount/run.ts';
-import { failuresDirectory } from '../../../src/rootfs/layout.ts';
+import { failuresDirectory } from '../../../src/node/layout.ts';
 import type { HostModel } from '../../fixtures/host-model.ts';
 import {
   contextOf,
@@ -86,7 +86,7 @@ for (const [connection, errorClass, message] of [
   });
 }
 
-test('after limits.rememberSeconds the server is asked again, and nothing is left of it', async (t) => {
+test('after limits.failureCacheSeconds the server is asked again, and nothing is left of it', async (t) => {
   const host = node('refused');
   await fails(t, host);
   await host.sleep(5100);
@@ -99,9 +99,9 @@ test('after limits.rememberSeconds the server is asked again, and nothing is lef
   t.is(memories(host).length, 1, 'what has expired is removed by whoever remembers something');
 });
 
-test('limits.rememberSeconds of 0 turns it off', async (t) => {
+test('limits.failureCacheSeconds of 0 turns it off', async (t) => {
   const host = node('refused');
-  const limits = { ...manifest.limits, rememberSeconds: 0 };
+  const limits = { ...manifest.limits, failureCacheSeconds: 0 };
   const context = { ...contextOf(host), manifest: { ...manifest, limits } };
   const plan = planMount(toMountRequest(parseMountArguments(v4())), context.manifest);
   t.false(plan.steps.some(({ kind }) => kind === 'checkServer'));
@@ -235,18 +235,18 @@ test('a node without the directory, or with a full /run, mounts and fails as eve
 
 test('a file that is not ours to read, whatever it holds, changes nothing', async (t) => {
   const host = node('open');
-  const memory = planFor(...v4()).memory ?? '';
-  const entry = { question: 'q', place: 'p', atMs: 0, refusal: null };
+  const failureCache = planFor(...v4()).failureCache ?? '';
+  const entry = { question: 'q', place: 'p', atMs: 0, probeFailure: null };
   for (const text of ['', '{', 'null', '[null]', '[1]', JSON.stringify([entry]), `[${'['.repeat(5000)}`]) {
-    host.replaceText(memory, text);
+    host.replaceText(failureCache, text);
     await mounts(host);
   }
   for (const kind of ['directory', 'symlink', 'other'] as const) {
-    host.file(memory, { kind });
-    host.texts.set(memory, 'never read');
+    host.file(failureCache, { kind });
+    host.texts.set(failureCache, 'never read');
     await mounts(host);
   }
-  host.file(memory, { size: 1e9 });
+  host.file(failureCache, { size: 1e9 });
   await t.notThrowsAsync(mounts(host));
 });
 
@@ -257,31 +257,36 @@ test('any text is read as entries or none, and what is written is read back', (t
         t.true(typeof question === 'string' && typeof place === 'string' && atMs >= 0);
     }),
   );
-  const refusal = { kind: 'unresolved', server: 's', isSilent: true, waitedMs: 1 } as const;
-  const entry = { question: 'q', place: 'p', atMs: 5, refusal };
+  const probeFailure = { kind: 'unresolved', server: 's', isSilent: true, waitedMs: 1 } as const;
+  const entry = { question: 'q', place: 'p', atMs: 5, probeFailure };
   t.deepEqual(entriesOf(textOf([entry])), [entry]);
   const long = Array.from({ length: 100 }, (_, atMs) => ({ ...entry, atMs, question: 'é'.repeat(1000) }));
   t.true(Buffer.byteLength(textOf(long)) <= 16 * 1024);
   t.is(entriesOf(textOf(long)).at(-1)?.atMs, 99, 'the newest are kept');
-  for (const broken of [{ kind: 'unreachable' }, { ...refusal, kind: 'x' }, { ...refusal, server: 1 }, 7])
-    t.deepEqual(entriesOf(JSON.stringify([{ ...entry, refusal: broken }])), []);
+  for (const broken of [
+    { kind: 'unreachable' },
+    { ...probeFailure, kind: 'x' },
+    { ...probeFailure, server: 1 },
+    7,
+  ])
+    t.deepEqual(entriesOf(JSON.stringify([{ ...entry, probeFailure: broken }])), []);
 });
 
 /** While another call asks; it takes its turn back when it has the answer, or leaves it behind. */
 function otherAsks(host: HostModel, holder: string, sinceMs = 0): string {
-  const memory = planFor(...v4()).memory ?? '';
+  const failureCache = planFor(...v4()).failureCache ?? '';
   const question = JSON.stringify([
     'nfs',
     { server: '10.0.0.5', version: '4', ports: { isMountdElsewhere: false } },
   ]);
-  host.replaceText(`${memory}.turn`, `${holder}\n${question}\n${sinceMs}\n`);
-  return memory;
+  host.replaceText(`${failureCache}.turn`, `${holder}\n${question}\n${sinceMs}\n`);
+  return failureCache;
 }
 
 test('a call whose question another one is asking waits for that answer, and asks nobody', async (t) => {
   const host = node('refused');
   host.texts.set('/proc/9/stat', '9 (mounter) S 1 9 9 0 -1 0 0 0 0 0 0 0 0 0 20 0 1 0 200 0');
-  const memory = otherAsks(host, '9 200');
+  const failureCache = otherAsks(host, '9 200');
   const { sleep } = host;
   let waits = 0;
   host.sleep = async (milliseconds) => {
@@ -290,10 +295,18 @@ test('a call whose question another one is asking waits for that answer, and ask
     if (waits !== 3) return;
     const place = ['/proc/self/ns/net', `${layout.rootfs}/etc/resolv.conf`, `${layout.rootfs}/etc/hosts`];
     t.true(place.every((path) => !host.files.has(path)));
-    const refusal = { kind: 'unreachable', server: '10.0.0.5', address: '10.0.0.5', port: 2049 } as const;
-    const found = { ...refusal, connection: 'refused', waitedMs: 1 } as const;
-    const question = host.texts.get(`${memory}.turn`)?.split('\n')[1] ?? '';
-    host.replaceText(memory, textOf([{ question, place: '-, -, -', atMs: host.now(), refusal: found }]));
+    const probeFailure = {
+      kind: 'unreachable',
+      server: '10.0.0.5',
+      address: '10.0.0.5',
+      port: 2049,
+    } as const;
+    const found = { ...probeFailure, connection: 'refused', waitedMs: 1 } as const;
+    const question = host.texts.get(`${failureCache}.turn`)?.split('\n')[1] ?? '';
+    host.replaceText(
+      failureCache,
+      textOf([{ question, place: '-, -, -', atMs: host.now(), probeFailure: found }]),
+    );
   };
   const { error } = await fails(t, host);
   t.is(error.errorClass, 'connection-refused');
@@ -305,11 +318,11 @@ test('a call whose question another one is asking waits for that answer, and ask
 
 test('a call that was killed while it asked holds up nobody', async (t) => {
   const host = node('refused');
-  const memory = otherAsks(host, '9 200');
+  const failureCache = otherAsks(host, '9 200');
   const { error } = await fails(t, host);
   t.is(error.errorClass, 'connection-refused');
   t.deepEqual(host.connections, ['10.0.0.5:2049']);
-  t.false(host.texts.has(`${memory}.turn`));
+  t.false(host.texts.has(`${failureCache}.turn`));
 });
 
 const asking = (state: string) => `9 (mounter) ${state} 1 9 9 0 -1 0 0 0 0 0 0 0 0 0 20 0 1 0 200 0`;
@@ -321,12 +334,12 @@ for (const [state, title] of [
   test(`a call that is ${title} while it asks holds up nobody`, async (t) => {
     const host = node('refused');
     host.texts.set('/proc/9/stat', asking(state));
-    const memory = otherAsks(host, '9 200');
+    const failureCache = otherAsks(host, '9 200');
     const { error, ms } = await fails(t, host);
     t.is(error.errorClass, 'connection-refused');
     t.false(error.isRemembered);
     t.true(ms < 1500, `${ms} ms`);
-    t.false(host.texts.has(`${memory}.turn`));
+    t.false(host.texts.has(`${failureCache}.turn`));
   });
 }
 
@@ -360,10 +373,10 @@ test('to wait for another call’s answer takes no longer than to ask', async (t
 test('of two servers that share a file each is asked by its own call', async (t) => {
   const host = node('refused');
   host.texts.set('/proc/9/stat', '9 (mounter) S 1 9 9 0 -1 0 0 0 0 0 0 0 0 0 20 0 1 0 200 0');
-  const memory = planFor(...v4()).memory ?? '';
-  host.replaceText(`${memory}.turn`, '9 200\n["another question"]\n');
+  const failureCache = planFor(...v4()).failureCache ?? '';
+  host.replaceText(`${failureCache}.turn`, '9 200\n["another question"]\n');
   const { error } = await fails(t, host);
   t.is(error.errorClass, 'connection-refused');
   t.is(host.connections.length, 1);
-  t.true(host.texts.has(`${memory}.turn`), 'the other’s turn is the other’s to take back');
+  t.true(host.texts.has(`${failureCache}.turn`), 'the other’s turn is the other’s to take back');
 });

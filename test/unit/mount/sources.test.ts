@@ -1,10 +1,10 @@
 import test from 'ava';
 import { MounterError } from '../../../src/errors.ts';
-import { parseMountArguments } from '../../../src/mount/argv.ts';
+import type { AllowedSource } from '../../../src/manifest/policy.ts';
+import { parseMountArguments } from '../../../src/mount/arguments/argv.ts';
+import { toMountRequest } from '../../../src/mount/arguments/request.ts';
 import { planMount } from '../../../src/mount/plan.ts';
 import { checkSource } from '../../../src/mount/policy/sources.ts';
-import { toMountRequest } from '../../../src/mount/request.ts';
-import type { AllowedSource } from '../../../src/rootfs/manifest/policy.ts';
 import { manifest, target } from '../../fixtures/node-model.ts';
 
 function refusal(

@@ -3,8 +3,8 @@ import test from 'ava';
 import fc from 'fast-check';
 import { formatError, MounterError } from '../../../src/errors.ts';
 import { exitCode } from '../../../src/exit-codes.ts';
+import { manifestSchema, parseManifest } from '../../../src/manifest/manifest.ts';
 import { applySettings, parseSettings } from '../../../src/node-agent/settings.ts';
-import { manifestSchema, parseManifest } from '../../../src/rootfs/manifest.ts';
 
 const text = readFileSync(new URL('../../../rootfs-manifest.json', import.meta.url), 'utf8');
 const apply = (settings: unknown) => applySettings(text, JSON.stringify(settings), 'settings.json');

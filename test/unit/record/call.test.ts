@@ -1,7 +1,7 @@
 import test from 'ava';
 import { MounterError } from '../../../src/errors.ts';
+import { defaultPlace } from '../../../src/manifest/record-place.ts';
 import { Call } from '../../../src/record/call.ts';
-import { defaultPlace } from '../../../src/record/destination.ts';
 import { maskedWords } from '../../../src/record/masked-words.ts';
 
 const facts = {

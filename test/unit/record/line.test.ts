@@ -1,10 +1,10 @@
 import test from 'ava';
 import fc from 'fast-check';
 import { errorClasses } from '../../../src/error-class.ts';
-import { pinoLine } from '../../../src/log.ts';
 import { beginningOf, endOf, maximumLineBytes } from '../../../src/record/bounded.ts';
 import type { CallRecord } from '../../../src/record/call-record.ts';
 import { recordLine } from '../../../src/record/line.ts';
+import { pinoLine } from '../../../src/record/log.ts';
 import { parseRecord } from '../../../src/record/parse.ts';
 
 const time = new Date('2026-01-31T12:00:00.000Z');

@@ -1,9 +1,9 @@
 import test from 'ava';
-import type { NodeSettings } from '../../../src/rootfs/manifest.ts';
-import { mergeResolvConf } from '../../../src/rootfs/resolver/merge.ts';
-import { refreshResolvConf, refreshResolvConfIfPossible } from '../../../src/rootfs/resolver/refresh.ts';
-import { formatResolvConf, parseResolvConf } from '../../../src/rootfs/resolver/resolv-conf.ts';
-import { lacksKubelet } from '../../../src/rootfs/resolver/rootfs-resolv-conf.ts';
+import type { NodeSettings } from '../../../src/manifest/manifest.ts';
+import { mergeResolvConf } from '../../../src/resolver/merge.ts';
+import { refreshResolvConf, refreshResolvConfIfPossible } from '../../../src/resolver/refresh.ts';
+import { formatResolvConf, parseResolvConf } from '../../../src/resolver/resolv-conf.ts';
+import { lacksKubelet } from '../../../src/resolver/rootfs-resolv-conf.ts';
 import { HostModel } from '../../fixtures/host-model.ts';
 import { layout, manifest } from '../../fixtures/node-model.ts';
 

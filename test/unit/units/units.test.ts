@@ -1,5 +1,5 @@
 import test from 'ava';
-import { layoutOf } from '../../../src/rootfs/layout.ts';
+import { layoutOf } from '../../../src/node/layout.ts';
 import { commandsOf, mark, type UnitContext, unitNames, unitsOf } from '../../../src/units/units.ts';
 import { manifest } from '../../fixtures/node-model.ts';
 

@@ -14,7 +14,7 @@ const node = (hangs: readonly string[], gones: readonly string[] = []) => {
   let questions = 0;
   return {
     questions: () => questions,
-    ask: async (targets: readonly string[], limitMs: number) => {
+    runBounded: async (targets: readonly string[], limitMs: number) => {
       questions += 1;
       if (targets.some((target) => hung.has(target))) return setTimeout(limitMs, undefined);
       return new Map(targets.map((target) => [target, dead.has(target) ? gone : fine]));
@@ -23,8 +23,8 @@ const node = (hangs: readonly string[], gones: readonly string[] = []) => {
 };
 
 test('few volumes are asked one by one', async (t) => {
-  const { ask, questions } = node(['/v1'], ['/v2']);
-  t.deepEqual([...(await askVolumes(names(4), ask, limits))].sort(), [
+  const { runBounded, questions } = node(['/v1'], ['/v2']);
+  t.deepEqual([...(await askVolumes(names(4), runBounded, limits))].sort(), [
     ['/v0', fine],
     ['/v1', undefined],
     ['/v2', gone],
@@ -34,14 +34,14 @@ test('few volumes are asked one by one', async (t) => {
 });
 
 test('many that are well take few questions', async (t) => {
-  const { ask, questions } = node([]);
-  t.is((await askVolumes(names(1000), ask, limits)).size, 1000);
+  const { runBounded, questions } = node([]);
+  t.is((await askVolumes(names(1000), runBounded, limits)).size, 1000);
   t.is(questions(), 32);
 });
 
 test('of many, the ones that hang or are gone are found', async (t) => {
-  const { ask } = node(['/v7'], ['/v8', '/v999']);
-  const answers = await askVolumes(names(1000), ask, limits);
+  const { runBounded } = node(['/v7'], ['/v8', '/v999']);
+  const answers = await askVolumes(names(1000), runBounded, limits);
   t.is(answers.size, 1000);
   const faults = [...answers].filter(([, answer]) => answer !== fine).sort();
   t.deepEqual(faults, [
@@ -53,16 +53,16 @@ test('of many, the ones that hang or are gone are found', async (t) => {
 
 test('ten thousand of which each is gone take no more questions than if they were well', async (t) => {
   const all = names(10_000);
-  const { ask, questions } = node([], all);
-  const answers = await askVolumes(all, ask, limits);
+  const { runBounded, questions } = node([], all);
+  const answers = await askVolumes(all, runBounded, limits);
   t.true(answers.size === 10_000 && [...answers.values()].every((answer) => answer === gone));
   t.is(questions(), 313);
 });
 
 test('what one question leaves open of a group is asked for itself', async (t) => {
-  const { ask } = node([], ['/v40']);
+  const { runBounded } = node([], ['/v40']);
   const half = async (targets: readonly string[], limitMs: number) => {
-    const found = await ask(targets, limitMs);
+    const found = await runBounded(targets, limitMs);
     return found === undefined || targets.length === 1 ? found : new Map([...found].slice(0, 16));
   };
   const answers = await askVolumes(names(1000), half, limits);
@@ -74,7 +74,7 @@ for (const count of [1000, 10_000]) {
   test(`${count} that hang: some are found, the others are left, and it ends`, async (t) => {
     const all = names(count);
     const began = performance.now();
-    const answers = await askVolumes(all, node(all).ask, { ...limits, lastMs: 300 });
+    const answers = await askVolumes(all, node(all).runBounded, { ...limits, lastMs: 300 });
     t.true(performance.now() - began < 2000);
     t.true(answers.size > 0 && answers.size < count, `${answers.size}`);
     t.true([...answers.values()].every((answer) => answer === undefined));

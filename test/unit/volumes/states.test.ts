@@ -1,6 +1,6 @@
 import test from 'ava';
 import { parseMountinfo } from '../../../src/host/mountinfo.ts';
-import type { Answer, Ask } from '../../../src/host/question.ts';
+import type { BoundedResult, RunBounded } from '../../../src/host/run-bounded.ts';
 import { answersOf, askStates, judge, serverOf } from '../../../src/volumes/states.ts';
 
 const statfs = ['/usr/bin/stat', '-f', '--'];
@@ -8,7 +8,7 @@ const gone = 'Transport endpoint is not connected';
 const stale = 'Stale file handle';
 
 /** What stat(1) says of several targets of which some fail: coreutils 9.1. */
-function statSays(targets: readonly string[], faults: Readonly<Record<string, string>>): Answer {
+function statSays(targets: readonly string[], faults: Readonly<Record<string, string>>): BoundedResult {
   const lines = targets.map((target) =>
     faults[target] === undefined
       ? `  File: "${target}"\n    ID: 2d56b5c1 Namelen: 255     Type: nfs\n`
@@ -29,7 +29,7 @@ test('what a volume answers to statfs', (t) => {
   t.is(judge({ status: 127, output: 'spawn ENOENT' }).words, 'spawn ENOENT');
 });
 
-const states = (answers: ReadonlyMap<string, Answer>) =>
+const states = (answers: ReadonlyMap<string, BoundedResult>) =>
   Object.fromEntries([...answers].map(([target, answer]) => [target, judge(answer).state]));
 
 test('one answer about several targets tells each of them apart', (t) => {
@@ -77,7 +77,7 @@ test('what is mounted in several places is asked once, and what one server has i
       .join(''),
   );
   const asked: (readonly string[])[] = [];
-  const ask: Ask = async (argv) => {
+  const runBounded: RunBounded = async (argv) => {
     asked.push(argv.slice(3));
     return statSays(argv.slice(3), { '/k/a': stale });
   };
@@ -85,7 +85,7 @@ test('what is mounted in several places is asked once, and what one server has i
     ['/k/a', '/k/b', '/k/c'].map((target) => volume('s:/x', target)),
     table,
     statfs,
-    ask,
+    runBounded,
   );
   t.deepEqual(asked, [['/k/a'], ['/k/c']]);
   t.deepEqual(
@@ -103,14 +103,14 @@ test('of ten servers with a thousand volumes each one is silent: the others are 
     volume(`s${index % 10}:/x${index}`, `/k/${index}`),
   );
   const isSilent = (target: string) => target.endsWith('3');
-  const ask: Ask = async (argv, limitMs) => {
+  const runBounded: RunBounded = async (argv, limitMs) => {
     const targets = argv.slice(3);
     if (!targets.some(isSilent)) return statSays(targets, {});
     await new Promise((resolve) => setTimeout(resolve, limitMs));
     return undefined;
   };
   const began = performance.now();
-  const answers = await askStates(volumes, [], statfs, ask);
+  const answers = await askStates(volumes, [], statfs, runBounded);
   t.true(performance.now() - began < 3500);
   const wrong = [...answers].filter(([target, { state }]) =>
     isSilent(target) ? !['silent', 'not-asked'].includes(state) : state !== 'alive' && state !== 'not-asked',

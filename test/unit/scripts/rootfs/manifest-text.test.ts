@@ -1,6 +1,6 @@
 import test from 'ava';
 import { replaceRootfs } from '../../../../scripts/rootfs/manifest-text.ts';
-import type { Manifest } from '../../../../src/rootfs/manifest.ts';
+import type { Manifest } from '../../../../src/manifest/manifest.ts';
 
 const rootfs: Manifest['rootfs'] = {
   name: 'tools',

@@ -1,0 +1,150 @@
+import type { Manifest } from '../manifest/manifest.ts';
+import { locksDirectory, runDirectory } from '../node/layout.ts';
+import { shellQuoted } from '../shell-word.ts';
+
+type Daemon = Manifest['daemons']['rpcbind'];
+
+/**
+ * The start-statd that `mounter prepare` lays over the image's own: a program for the rootfs's sh.
+ *
+ * mount.nfs(8) runs start-statd exactly when a v3 mount with locks finds no rpc.statd, also when it settled
+ * for v3 by itself. So this is the place where rpcbind is started for every mount that needs it and for
+ * no other, whatever the server offers. Debian's own assumes that rpcbind is there already.
+ *
+ * It starts what does not answer and leaves alone what does. /run is the host's, so a host's rpcbind
+ * answers here as well, and a second one refuses to start.
+ */
+export function startStatdScript(manifest: Manifest): string {
+  const { statd } = manifest.daemons;
+  const rpcbind = rpcbindOf(manifest);
+  const seconds = Math.ceil(manifest.limits.daemonSeconds);
+  return `#!/bin/sh
+# Written by mounter prepare. mount.nfs(8) runs this when an NFSv3 mount with locks finds no rpc.statd.
+PATH=/usr/sbin:/usr/bin:/sbin:/bin; export PATH
+umask 022
+cd /
+# A mounter that runs mount.nfs has a pipe here, is told, and has this script started as root, where there is a /run
+# and a /proc: mount.nfs has neither, and may do little. After a failure it asks for rpc.statd again, for 10 s.
+if [ ! -e /proc/self/fd ] || [ -p /proc/self/fd/3 ]; then
+  echo >&3
+  exit 1
+fi 2>/dev/null
+# What a daemon does with each descriptor it might have would take minutes at a limit of a thousand million.
+ulimit -S -n 1024 2>/dev/null
+
+# rpcinfo blocks every signal while it waits for an answer, for a minute perhaps: KILL alone ends it.
+call() { timeout --foreground -s KILL 3 rpcinfo "$@" >/dev/null 2>&1; }
+portmapper_answers() { call -n 111 -u 127.0.0.1 100000 2; }
+statd_answers() { call -u 127.0.0.1 status 1; }
+wait_until() { # COMMAND: every 0.1 s, until ${seconds} s have passed
+  end=$(($(date +%s) + ${seconds}))
+  until "$1"; do
+    [ "$(date +%s)" -lt "$end" ] || return 1
+    sleep 0.1
+  done
+}
+# The pids of the processes of that name which are ours: of this rootfs, and on this network. A host's own
+# daemon is none of our business.
+ours() {
+  for process in /proc/[0-9]*; do
+    read -r name <"$process/comm" && [ "$name" = "$1" ] && is_same net && is_ours || continue
+    echo "\${process#/proc/}"
+  done 2>/dev/null
+}
+is_same() { [ "$process/ns/$1" -ef "/proc/self/ns/$1" ]; }
+# To look at a process's root directory asks the filesystem there, which anybody may have made, and which may not
+# answer. So not in a user namespace of its own, where anybody can change root directories; and not in another mount
+# namespace, such as a container's, where the mount at its root tells the same, and asks nobody.
+is_ours() {
+  [ ! -e /proc/self/ns/user ] || is_same user || return
+  if is_same mnt; then [ "$process/root/." -ef /. ]; return; fi
+  mount=$(root_mount "$process") && [ "$mount" = "$(root_mount /proc/self)" ]
+}
+root_mount() { # DIRECTORY of a process: the filesystem there, and what of it; fails where no mount begins there
+  grep -E '^[0-9]+ [0-9]+ [0-9:]+ [^ ]+ / ' "$1/mountinfo" | {
+    found=
+    while read -r id parent device root rest; do found="$device $root"; done
+    [ -n "$found" ] && echo "$found"
+  }
+}
+end_ours() {
+  kill $(ours "$1") 2>/dev/null || return 0
+  for try in 1 2 3 4 5 6 7 8 9 10; do [ -n "$(ours "$1")" ] || return 0; sleep 0.1; done
+  kill -KILL $(ours "$1") 2>/dev/null
+  sleep 0.1 # Its files are closed, and their locks gone, a moment after.
+}
+
+# A daemon gets nothing of the caller's: no variables, no ignored signals, no descriptor but the messages'.
+daemon() { env -i --default-signal "PATH=$PATH" LC_ALL=C "$@" 9>&- </dev/null; }
+
+# A server keeps the locks that this node held before its reboot until sm-notify tells it. It does so once per
+# boot, and before rpc.statd reads the state number that sm-notify raises. A second time it would make servers
+# drop locks that are held now. /var/lib/nfs/. is the same directory and keeps sm-notify from
+# /run/sm-notify.pid, which is the host's own: with that there, a host's run for its own servers counts as ours.
+# Volumes are seen by process 1, and not from a mount namespace of services.
+holds_locks() { grep -hs ' - nfs .*vers=3' /proc/self/mountinfo /proc/1/mountinfo | grep -qv ',nolock'; }
+notify_servers() {
+  notified=${runDirectory}/sm-notify
+  [ -e $notified ] && return
+  if ! holds_locks && [ -x /usr/sbin/sm-notify ]; then
+    daemon timeout --foreground -s KILL ${seconds} sm-notify -P /var/lib/nfs/. >/dev/null 2>&1 ||
+      echo 'start-statd: sm-notify failed; servers may keep locks from before the reboot' >&2
+  fi
+  : >$notified || exit 1
+}
+# glibc reads it for rpc.statd and sm-notify, which are not root: without it no lock on a server with a name.
+chmod a+r /etc/resolv.conf 2>/dev/null
+
+# One at a time: the others wait, and then find everything running. Descriptor 9 stays out of the daemons.
+# Whoever can open the file can hold the lock: root alone, as prepare has made the directory.
+locks=${locksDirectory}
+[ -d $locks ] || mkdir -m 0700 \${locks%/*} 2>/dev/null
+[ -d $locks ] || mkdir -m 0700 $locks 2>/dev/null
+exec 9>$locks/start-statd || exit 1
+flock -w ${seconds} 9 || { echo "start-statd: another start-statd holds $locks/start-statd" >&2; exit 1; }
+
+# mount.nfs gives no argument. The units start one daemon each: start-statd rpcbind, start-statd statd.
+# Twice, before a daemon that is merely slow is taken for a deaf one; where none listens, both fail at once.
+if [ "\${1-}" != statd ] && ! portmapper_answers && ! portmapper_answers; then
+  end_ours ${name(rpcbind)}
+  # Where -w keeps the registrations for a restart; rpcbind gives up root, hence the owner.
+  [ -d /run/rpcbind ] || { mkdir -m 0755 /run/rpcbind && chown _rpc /run/rpcbind; }
+  daemon ${command(rpcbind)} || { echo 'start-statd: rpcbind does not start${rpcbindHint(manifest)}' >&2; exit 1; }
+  wait_until portmapper_answers || { echo 'start-statd: rpcbind does not answer' >&2; exit 1; }
+fi
+[ "\${1-}" = rpcbind ] && exit 0
+statd_answers && exit 0
+# It may run and not be registered: rpcbind lost its list, and flock(2) would hang. Only a new one registers.
+end_ours ${name(statd)}
+notify_servers
+daemon ${command(statd)} || exit 1
+wait_until statd_answers || { echo 'start-statd: rpc.statd does not answer' >&2; exit 1; }
+`;
+}
+
+/**
+ * With the addresses of the manifest's policy. rpcbind adds 127.0.0.1 and ::1 to any others by itself, and aborts
+ * when they are named as well (1.2.6: `double free`), or one that the node does not have.
+ * @see rpcbind(8) -h
+ */
+function rpcbindOf({ daemons: { rpcbind }, policy: { portmapper } }: Manifest): Daemon {
+  if (portmapper === 'any') return rpcbind;
+  const asked = portmapper === 'loopback' ? [] : portmapper;
+  const others = asked.filter((address) => address !== '127.0.0.1' && address !== '::1');
+  // Another of loopback's addresses, so that there is one to name.
+  const addresses = others.length === 0 ? ['127.0.0.2'] : others;
+  return { ...rpcbind, arguments: [...rpcbind.arguments, ...addresses.flatMap((one) => ['-h', one])] };
+}
+
+function rpcbindHint({ policy: { portmapper } }: Manifest): string {
+  return typeof portmapper === 'string' ? '' : ': is every address of policy.portmapper on this node?';
+}
+
+/** As /proc/PID/comm has it: at most 15 bytes. */
+function name({ path }: Daemon): string {
+  return shellQuoted(path.slice(path.lastIndexOf('/') + 1).slice(0, 15));
+}
+
+function command(daemon: Daemon): string {
+  return [daemon.path, ...daemon.arguments].map(shellQuoted).join(' ');
+}

@@ -1,0 +1,183 @@
+import * as v from 'valibot';
+import { MounterError } from '../errors.ts';
+import { exitCode } from '../exit-codes.ts';
+import { absolutePath, digest, seconds, secondsOrNone, section, sha256 } from './fields.ts';
+import { log } from './log.ts';
+import { policy } from './policy.ts';
+import { withTodaysNames } from './renamed.ts';
+import { resolver } from './resolver.ts';
+
+/**
+ * rootfs-manifest.json: what the rootfs contains, what it must offer, and how the node uses it. One file
+ * drives the build (`scripts/rootfs.ts`), the check at install, and the mount; this is its only definition.
+ * `npm run build` writes the same as a JSON schema.
+ */
+
+const debianPackage = section({
+  name: v.pipe(v.string(), v.regex(/^[a-z0-9][a-z0-9+.-]+$/, 'must be a Debian package name')),
+  version: v.pipe(v.string(), v.minLength(1, 'must not be empty')),
+  sha256,
+});
+
+/** What `npm run rootfs` puts into the tar, and what came out of it. */
+const rootfs = section({
+  name: v.string(),
+  suite: v.string(),
+  architecture: v.picklist(['amd64', 'arm64']),
+  /** What is asked for; `packages` are those of their closure that something is taken from. */
+  include: v.array(v.string()),
+  packages: v.array(debianPackage),
+  /** The time of every entry of the tar, in seconds since 1970. */
+  epoch: v.optional(v.pipe(v.number(), v.integer(), v.minValue(0))),
+  /**
+   * Paths kept, relative to `/`; a directory is kept whole, `*` is anything within a name. Their libraries
+   * come along by themselves.
+   */
+  files: v.array(v.string()),
+  /** Paths dropped from directories that are kept. */
+  exclude: v.array(v.string()),
+  /** Of the uncompressed tar: the same on every machine, whatever its zstd. */
+  digest: v.optional(digest),
+  /** Of the published image's manifest, by architecture: what `npm run image` printed, pinned. */
+  image: v.optional(section({ amd64: v.optional(digest), arm64: v.optional(digest) })),
+});
+
+const filesystem = section({
+  /** The program inside the rootfs that mounts it. */
+  helper: absolutePath,
+  /** Which of our parsers knows its sources and options. */
+  kind: v.picklist(['nfs', 'glusterfs', 'generic']),
+  /** As it is named in /proc/filesystems. */
+  kernelFilesystem: v.string(),
+  kernelModule: v.optional(v.string()),
+  /** Device nodes the helper opens. */
+  devices: v.array(absolutePath),
+});
+
+function withoutNulls<T>(record: Readonly<Record<string, T | null>>): Record<string, T> {
+  return Object.fromEntries(
+    Object.entries(record).filter((entry): entry is [string, T] => entry[1] !== null),
+  );
+}
+
+const daemon = section({
+  path: absolutePath,
+  /** As execve(2) takes them: its words end at a NUL. */
+  arguments: v.array(v.pipe(v.string(), v.regex(/^[^\x00]*$/, 'must have no NUL in it'))),
+});
+
+const mount = section({
+  /** A path on the host; for `tmpfs` there is none. */
+  host: v.optional(absolutePath),
+  rootfs: absolutePath,
+  type: v.picklist(['bind', 'rbind', 'tmpfs']),
+  access: v.picklist(['ro', 'rw']),
+  propagation: v.picklist(['private', 'slave', 'shared']),
+  /** A missing host path is skipped, not an error. */
+  optional: v.optional(v.boolean(), false),
+  /** A missing host path is made, a directory of this mode (octal). */
+  create: v.optional(v.pipe(v.string(), v.regex(/^0[0-7]{3,4}$/, 'must be an octal mode such as "0755"'))),
+});
+
+export const manifestSchema = section({
+  $schema: v.optional(v.string()),
+  formatVersion: v.literal(1),
+  rootfs,
+  /** fstype as kubelet and mount(8) name it → how to mount it; null: this node does not. */
+  filesystems: v.pipe(
+    v.record(
+      v.pipe(v.string(), v.regex(/^[A-Za-z0-9._-]+$/, 'must be a filesystem type')),
+      v.nullable(filesystem),
+    ),
+    v.transform(withoutNulls),
+  ),
+  daemons: section({
+    rpcbind: daemon,
+    statd: daemon,
+    /** The program mount.nfs runs when it finds no rpc.statd; `mounter prepare` puts its own there. */
+    startStatd: absolutePath,
+  }),
+  mounts: section({
+    /** `shared` ones are identity mounts: targets are accepted below them alone. */
+    mounter: v.pipe(
+      v.array(mount),
+      v.check(
+        (mounts) => mounts.some((m) => m.propagation === 'shared' && m.host === m.rootfs),
+        'needs a shared mount whose host path and rootfs path are the same: the kubelet directory',
+      ),
+    ),
+    /** What of the host a kubelet in an image has even where the image has it too; all that is nowhere else, it has anyhow. */
+    kubelet: v.optional(v.array(mount), []),
+  }),
+  limits: section({
+    /** A helper that has not ended by then is asked after: does its server's name resolve, does its port answer? */
+    probeAfterSeconds: v.optional(seconds, 1),
+    /** For those questions, all together. */
+    connectSeconds: v.optional(seconds, 5),
+    /**
+     * A server that was found not to be reachable fails the next calls to it at once, for so long; 0 turns that
+     * off.
+     */
+    failureCacheSeconds: v.optional(secondsOrNone, 5),
+    /** The whole of one mount; below kubelet's 2 min 3 s. */
+    mountSeconds: seconds,
+    /** A daemon from its start to its first answer. */
+    daemonSeconds: seconds,
+    /** From SIGTERM to SIGKILL. */
+    terminateSeconds: seconds,
+  }),
+  /**
+   * - `attach`: a mount is made apart, in a mount namespace that sees nothing of the host, and attached to its target
+   *   in one call. `namespace` is an older name for it. Before Linux 5.2 it is `chroot`.
+   * - `chroot`: the kubelet directory is shared into the rootfs, and a helper mounts on the target itself.
+   */
+  enter: v.optional(v.picklist(['attach', 'chroot', 'namespace']), 'attach'),
+  /** False turns the mounter off on this node: a call is then the host's own mount(8), and nothing else. */
+  enabled: v.optional(v.boolean(), true),
+  policy: v.optional(policy, {}),
+  resolver: v.optional(resolver, {}),
+  log: v.optional(log, {}),
+});
+
+export type Manifest = v.InferOutput<typeof manifestSchema>;
+/** What the node goes by; the rest of the manifest is for the build and the install. */
+export type NodeSettings = Pick<
+  Manifest,
+  'filesystems' | 'daemons' | 'limits' | 'enabled' | 'policy' | 'resolver' | 'log'
+> & { readonly mounts: Pick<Manifest['mounts'], 'mounter'> };
+export type Filesystem = v.InferOutput<typeof filesystem>;
+export type ManifestMount = v.InferOutput<typeof mount>;
+export type DebianPackage = v.InferOutput<typeof debianPackage>;
+
+/** Whether a node with these settings mounts GlusterFS. */
+export function hasGlusterfs({ filesystems }: Pick<Manifest, 'filesystems'>): boolean {
+  return Object.values(filesystems).some(({ kind }) => kind === 'glusterfs');
+}
+
+/**
+ * The manifest in `text`.
+ * @param path where the text came from, for messages only.
+ * @throws MounterError (system) that names the field by its path, e.g. `filesystems.nfs.helper`.
+ */
+export function parseManifest(text: string, path: string): Manifest {
+  let json: unknown;
+  try {
+    json = JSON.parse(text);
+  } catch (error) {
+    throw new MounterError(`not valid JSON: ${(error as Error).message}`, {
+      subject: path,
+      status: exitCode.system,
+      hint: 'mend the file, or run mounter install again',
+      cause: error,
+    });
+  }
+  const result = v.safeParse(manifestSchema, withTodaysNames(json), { abortEarly: true });
+  if (result.success) return result.output;
+  const [issue] = result.issues;
+  const field = v.getDotPath(issue) ?? 'the whole file';
+  throw new MounterError(`${field}: ${issue.message}`, {
+    subject: path,
+    status: exitCode.system,
+    hint: 'mend this field, or run mounter install again',
+  });
+}

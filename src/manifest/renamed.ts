@@ -1,0 +1,23 @@
+/** Settings of `limits` that have another name by now, by the name they had: manifests on nodes still say it. */
+const renamedLimits: Readonly<Record<string, string>> = {
+  doubtSeconds: 'probeAfterSeconds',
+  rememberSeconds: 'failureCacheSeconds',
+};
+
+/**
+ * A manifest, or settings for one, with today's names for all that was renamed; any other value comes back as it is.
+ * Where both names are given, the old one stays, and the schema refuses it.
+ */
+export function withTodaysNames<T>(json: T): T {
+  if (!isObject(json) || !isObject(json.limits)) return json;
+  const { limits } = json;
+  const named = Object.entries(limits).map(([name, value]) => {
+    const today = Object.hasOwn(renamedLimits, name) ? renamedLimits[name] : undefined;
+    return [today === undefined || Object.hasOwn(limits, today) ? name : today, value];
+  });
+  return { ...json, limits: Object.fromEntries(named) };
+}
+
+function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}

@@ -1,0 +1,171 @@
+import { lastOption, type MountOption, parseOptions } from '../../arguments/options.ts';
+
+/**
+ * The one reading of NFS options: which question an option answers, and what it says to it. Policies, lock
+ * services and the questions to a server all go by it. It is the reading of nfs-utils 2.6.2 (utils/mount) and of
+ * the kernel (fs/nfs/fs_context.c of Linux 6.1 to 7.0), and each row names where it stands there.
+ */
+
+/** An answer under the name that asks for it: `nfsvers=4.1`, `v4.1` are both `vers`, `4.1`. */
+export interface NfsAnswer {
+  readonly name: string;
+  readonly value: string | undefined;
+}
+
+interface Row {
+  /** The option says this, as if it were written so. */
+  readonly says?: (value: string | undefined, name: string) => readonly NfsAnswer[];
+  /** This may come of it, where no other option says otherwise: a reason to refuse it, and none to allow it. */
+  readonly mayMean?: (value: string | undefined) => readonly NfsAnswer[];
+}
+
+const version: Row = { says: (value) => [{ name: 'vers', value }] };
+const versionInName: Row = { says: (_, name) => [{ name: 'vers', value: name.slice(1) }] };
+const transport: Row = { says: (value) => transports('proto', value) };
+const transportInName: Row = { says: (_, name) => transports('proto', name) };
+const version3Alone: Row = { mayMean: () => [version3] };
+const version3: NfsAnswer = { name: 'vers', value: '3' };
+
+const rows: Readonly<Record<string, Row>> = {
+  // network.c nfs_nfs_version(), over nfs_version_opttbl; fs_context.c Opt_vers, nfs_vers_tokens
+  vers: version,
+  nfsvers: version,
+  // the same, which takes everything that begins so; fs_context.c Opt_v: nfs_parse_version_string(key + 1)
+  v2: versionInName,
+  v3: versionInName,
+  v4: versionInName,
+  // network.c nfs_nfs_version(): of vers=4, v4 and the type nfs4 alone; fs_context.c Opt_minorversion
+  minorversion: { says: (value) => (value === undefined ? [] : [{ name: 'vers', value: `4.${value}` }]) },
+  // stropts.c nfs_set_version() and nfs_do_mount_v4(): options of the MOUNT protocol, which v4 has not, ask for v3
+  mounthost: version3Alone,
+  mountaddr: version3Alone,
+  mountport: version3Alone,
+  mountproto: { ...version3Alone, says: (value) => transports('mountproto', value) },
+  // the same; and network.c mntvers_to_nfs(): version 1 and 2 of MOUNT hand out files of NFSv2
+  mountvers: {
+    mayMean: (value) => (value === '3' ? [version3] : [version3, { name: 'vers', value: '2' }]),
+  },
+  // network.c nfs_nfs_protocol(), the last of nfs_transport_opttbl; fs_context.c Opt_proto, nfs_xprt_protocol_tokens
+  proto: transport,
+  tcp: transportInName,
+  udp: transportInName,
+  rdma: transportInName,
+  // fs_context.c nfs_parse_security_flavors(): a list, and a second sec= adds to it; null is none
+  sec: {
+    says: (value) => [{ name: 'sec', value: value === undefined ? undefined : flavors(value).join(':') }],
+  },
+};
+
+/** As network.c po_contains_prefix() finds a version, in its order: `versx=3`, `v3=x` and `v4.01` are versions too. */
+const versionPrefixes = ['v2', 'v3', 'v4', 'vers', 'nfsvers'];
+
+/** tcp6 is tcp, by IPv6. @see network.c nfs_nfs_proto_family() */
+function transports(name: string, value: string | undefined): readonly NfsAnswer[] {
+  const answer = { name, value };
+  return value?.endsWith('6') ? [answer, { name, value: value.slice(0, -1) }] : [answer];
+}
+
+/** Any of which may be used. */
+export function flavors(value: string): readonly string[] {
+  return value
+    .split(':')
+    .filter((flavor) => flavor !== '')
+    .map((flavor) => (flavor === 'null' ? 'none' : flavor));
+}
+
+/** What the option says, the words of the manifest for it first; empty where it has no other words than its own. */
+export function nfsAnswers({ name, value }: NfsAnswer): readonly NfsAnswer[] {
+  return rowOf(name)?.says?.(value, name) ?? [];
+}
+
+/** What may come of it besides. */
+export function nfsConsequences({ name, value }: NfsAnswer): readonly NfsAnswer[] {
+  return rowOf(name)?.mayMean?.(value) ?? [];
+}
+
+/** Whether it is in the table by this very name. */
+export function isKnownName(name: string): boolean {
+  return Object.hasOwn(rows, name);
+}
+
+function rowOf(name: string): Row | undefined {
+  if (isKnownName(name)) return rows[name];
+  const prefix = versionPrefixes.find((begin) => name.startsWith(begin));
+  return prefix === undefined ? undefined : rows[prefix];
+}
+
+/** The version as all readers take it; in the name only those that the kernel has a name for. */
+const plainVersion = /^(?:(?:nfs)?vers=(?:[234]|4\.(?:0|[1-9]\d*))|v(?:[23]|4(?:\.[012])?))$/;
+const plainMinorVersion = /^minorversion=(?:0|[1-9]\d*)$/;
+
+/**
+ * The option that does not say plainly which version of NFS is asked for: mount.nfs and the kernel read it
+ * differently, or it is one too many. With `sloppy` the kernel then ignores what mount.nfs has gone by: `v4.01`
+ * is v4.1 for the one and, by default, v3 for the other.
+ * @returns its name, of letters as mount.nfs knows them; undefined when all is plain.
+ */
+export function unclearVersion(options: string): string | undefined {
+  const pieces = options.split(',');
+  const versions = pieces.flatMap((text) => {
+    const prefix = versionPrefixes.find((begin) => nameOf(text).startsWith(begin));
+    return prefix === undefined ? [] : [{ text, prefix }];
+  });
+  const minors = pieces.filter((text) => nameOf(text).startsWith('minorversion'));
+  const unclear = versions.find(({ text }) => !plainVersion.test(text)) ?? versions[1];
+  if (unclear !== undefined) return unclear.prefix;
+  const isUnclear = minors.length > 1 || minors.some((text) => !plainMinorVersion.test(text));
+  return isUnclear ? 'minorversion' : undefined;
+}
+
+function nameOf(text: string): string {
+  return text.replace(/["'\\\s]/g, '').toLowerCase();
+}
+
+/**
+ * The version that mount.nfs asks for: '3', '4.1', or '4' for what it finds to be the newest of v4. Undefined when
+ * it tries 4.2, 4.1, 4.0, then 3; and where `unclearVersion` names an option.
+ * @param fstype `nfs4` is v4 only as long as no option says otherwise.
+ */
+export function requestedVersion(fstype: string, options: string): string | undefined {
+  const parsed = parseOptions(options);
+  const told = parsed.findLast(({ text }) => plainVersion.test(text));
+  const value = told === undefined ? undefined : (nfsAnswers(told)[0]?.value ?? '');
+  if (value === undefined && fstype !== 'nfs4') return asksForVersion3(parsed) ? '3' : undefined;
+  const minor = lastOption(parsed, 'minorversion')?.value;
+  return value === undefined || value === '4' ? `4${minor === undefined ? '' : `.${minor}`}` : value;
+}
+
+function asksForVersion3(options: readonly MountOption[]): boolean {
+  return options.some((option) => nfsConsequences(option).includes(version3));
+}
+
+/** `tcp`, `udp`, `rdma` or whatever was asked for; undefined where it is left to mount.nfs, which begins with TCP. */
+export function requestedTransport(options: readonly MountOption[]): string | undefined {
+  return lastAnswer(lastOption(options, 'proto', 'tcp', 'udp', 'rdma'));
+}
+
+/** The same for the MOUNT protocol of v3. */
+export function requestedMountTransport(options: readonly MountOption[]): string | undefined {
+  return lastAnswer(lastOption(options, 'mountproto'));
+}
+
+function lastAnswer(option: MountOption | undefined): string | undefined {
+  return option === undefined ? undefined : nfsAnswers(option).at(-1)?.value;
+}
+
+/**
+ * The option by which locks stay on this node: the last that says anything about it, in the kernel's reading.
+ * What is not spelled exactly so takes nothing back: with `sloppy` the kernel ignores it.
+ * @see fs_context.c Opt_lock, Opt_local_lock: nolock sets what local_lock=all sets, and lock clears both
+ */
+export function localLockOption(options: string): 'nolock' | 'local_lock' | undefined {
+  let found: 'nolock' | 'local_lock' | undefined;
+  for (const text of options.split(',')) {
+    const name = nameOf(text);
+    if (text === 'lock') found = undefined;
+    else if (text === 'local_lock=none') found = found === 'nolock' ? found : undefined;
+    else if (name === 'nolock' || name.startsWith('nolock=')) found = 'nolock';
+    else if (name === 'local_lock' || name.startsWith('local_lock=')) found ??= 'local_lock';
+  }
+  return found;
+}

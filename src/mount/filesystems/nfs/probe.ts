@@ -1,0 +1,132 @@
+import { lastOption, type MountOption, parseOptions } from '../../arguments/options.ts';
+import type { MountPlan } from '../../plan.ts';
+import { askServer } from '../../probe/ask-server.ts';
+import { askPort, type Inquiry, portNumber } from '../../probe/inquiry.ts';
+import { type ProbeAnswer, whenAllRefuse, whenAnyRefuses } from '../../probe/probe-failure.ts';
+import { nfsServer, requestedMajorVersion } from './nfs.ts';
+import { requestedMountTransport, requestedTransport } from './options.ts';
+import { registrationsAt, rpcProgram } from './registrations.ts';
+
+const nfsPort = 2049;
+const rpcbindPort = 111;
+
+/** Where an NFS server is looked for. @see nfs(5) */
+interface NfsPorts {
+  /** Undefined: 2049 for v4, and for v3 what the server's rpcbind says. */
+  readonly nfs: number | undefined;
+  readonly mountd: number | undefined;
+  /** mountd is asked by UDP, or on another host: only the helper finds out. */
+  readonly isMountdElsewhere: boolean;
+}
+
+/**
+ * Whether the server can be reached in the way that these options take; without a version in every way that
+ * mount.nfs would try. Undefined also where TCP says nothing about it: RDMA, UDP, `port=0`.
+ */
+export function askNfs({ fstype, source, options }: MountPlan, inquiry: Inquiry): Promise<ProbeAnswer> {
+  const question = nfsQuestion(fstype, source, options);
+  if (question === undefined) return Promise.resolve(undefined);
+  const { server, version, ports } = question;
+  const ask = (address: string, part: Inquiry) => askAddress(server, address, version, ports, part);
+  return askServer(server, ask, inquiry);
+}
+
+/** What a mount asks an NFS server, and nothing that another mount might do otherwise. */
+export interface NfsQuestion {
+  readonly server: string;
+  /** Undefined when every version would be tried. */
+  readonly version: string | undefined;
+  readonly ports: NfsPorts | undefined;
+}
+
+export function nfsQuestion(fstype: string, source: string, options: string): NfsQuestion | undefined {
+  const server = nfsServer(source);
+  if (server === undefined) return undefined;
+  const version = requestedMajorVersion(fstype, options);
+  return { server, version, ports: portsOf(parseOptions(options)) };
+}
+
+async function askAddress(
+  server: string,
+  address: string,
+  version: string | undefined,
+  ports: NfsPorts | undefined,
+  inquiry: Inquiry,
+): Promise<ProbeAnswer> {
+  if (ports === undefined) return undefined;
+  const version4 = () => askPort(server, address, ports.nfs ?? nfsPort, inquiry);
+  const version3 = () => askVersion3(server, address, ports, inquiry);
+  switch (version) {
+    case '4':
+      return version4();
+    case '3':
+      return version3();
+    case undefined: {
+      const [first, second] = await Promise.all([version4(), version3()]);
+      // What v4 met is what the user has to mend.
+      return whenAllRefuse([first, second]) === undefined ? undefined : first;
+    }
+    default:
+      return undefined;
+  }
+}
+
+/** Everything that a v3 mount needs: NFS and mountd, and rpcbind where a port is not given. */
+async function askVersion3(
+  server: string,
+  address: string,
+  ports: NfsPorts,
+  inquiry: Inquiry,
+): Promise<ProbeAnswer> {
+  const { nfs, mountd, isMountdElsewhere } = ports;
+  const needsRpcbind = nfs === undefined || (mountd === undefined && !isMountdElsewhere);
+  const given = [nfs, isMountdElsewhere ? undefined : mountd].filter((port) => port !== undefined);
+  return whenAnyRefuses(
+    await Promise.all([
+      ...given.map((port) => askPort(server, address, port, inquiry)),
+      ...(needsRpcbind ? [askRpcbind(server, address, ports, inquiry)] : []),
+    ]),
+  );
+}
+
+async function askRpcbind(
+  server: string,
+  address: string,
+  ports: NfsPorts,
+  inquiry: Inquiry,
+): Promise<ProbeAnswer> {
+  const refused = await askPort(server, address, rpcbindPort, inquiry);
+  if (refused !== undefined) return refused;
+  const registrations = await registrationsAt(address, inquiry);
+  if (registrations === undefined) return undefined;
+  const wanted = [
+    ...(ports.nfs === undefined ? (['nfs'] as const) : []),
+    ...(ports.mountd === undefined && !ports.isMountdElsewhere ? (['mountd'] as const) : []),
+  ];
+  const answers = wanted.map(async (service): Promise<ProbeAnswer> => {
+    const found = registrations.filter(
+      ({ program, version }) => program === rpcProgram[service] && version === 3,
+    );
+    if (found.length === 0) return { kind: 'notRegistered', server, service };
+    const port = found.find(({ transport }) => transport === 'tcp')?.port;
+    return port === undefined ? undefined : askPort(server, address, port, inquiry);
+  });
+  return whenAnyRefuses(await Promise.all(answers));
+}
+
+/** Undefined when a look at TCP ports would prove nothing. */
+function portsOf(options: readonly MountOption[]): NfsPorts | undefined {
+  const transport = requestedTransport(options);
+  if (transport !== undefined && transport !== 'tcp') return undefined;
+  const port = lastOption(options, 'port');
+  const mountport = lastOption(options, 'mountport');
+  const nfs = port === undefined ? undefined : portNumber(port.value ?? '');
+  const mountd = mountport === undefined ? undefined : portNumber(mountport.value ?? '');
+  if ((port !== undefined && nfs === undefined) || (mountport !== undefined && mountd === undefined))
+    return undefined;
+  const mountTransport = requestedMountTransport(options);
+  const isMountdElsewhere =
+    (mountTransport !== undefined && mountTransport !== 'tcp') ||
+    lastOption(options, 'mountaddr', 'mounthost') !== undefined;
+  return { nfs, mountd, isMountdElsewhere };
+}

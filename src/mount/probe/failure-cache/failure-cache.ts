@@ -1,0 +1,131 @@
+import type { Host } from '../../../host/host.ts';
+import type { MountContext } from '../../context.ts';
+import type { MountPlan } from '../../plan.ts';
+import type { ProbeAnswer } from '../probe-failure.ts';
+import { questionOf } from '../question.ts';
+import { isRemembering, memoryFiles } from './file.ts';
+import { type Entry, entriesOf, textOf } from './text.ts';
+import { removeLeftTurn } from './turn.ts';
+
+/**
+ * What was found out about a server, for the calls that follow within `limits.failureCacheSeconds`. A memory that
+ * can't be read or written is none: it fails no mount.
+ */
+export interface FailureCache {
+  readonly host: Host;
+  readonly file: string;
+  readonly question: string;
+  /** Where it was asked from: another network, resolv.conf or hosts file may lead to another answer. */
+  readonly place: string;
+  readonly keptMs: number;
+  /** Since the boot, for all processes alike, whatever is done to the clock. */
+  nowMs(): number;
+}
+
+/** @returns undefined where nothing is remembered. */
+export function failureCacheOf(
+  plan: MountPlan,
+  { host, layout, manifest }: MountContext,
+): FailureCache | undefined {
+  const question = questionOf(plan);
+  if (plan.failureCache === undefined || question === undefined || question.length > maximumQuestion)
+    return undefined;
+  if (uptimeMs(host) === undefined) return undefined;
+  return {
+    host,
+    file: plan.failureCache,
+    question,
+    place: placeOf(host, layout.rootfs),
+    keptMs: manifest.limits.failureCacheSeconds * 1000,
+    nowMs: () => uptimeMs(host) ?? 0,
+  };
+}
+
+/** In UTF-16 units: hundreds of backup servers. An answer to a longer one would not fit in its file. */
+const maximumQuestion = 4096;
+
+/**
+ * The answer that was found at most `keptMs` ago. That a server was reachable is known from `sinceMs` on
+ * alone: for it may not be any more.
+ */
+export function recall(
+  failureCache: FailureCache,
+  sinceMs: number,
+): { readonly answer: ProbeAnswer } | undefined {
+  const { host, file, question, place } = failureCache;
+  if (!isRemembering(file, host)) return undefined;
+  const nowMs = failureCache.nowMs();
+  const entries = readEntries(failureCache);
+  const found = entries.findLast((entry) => entry.question === question && entry.place === place);
+  if (found === undefined || !isFresh(found, nowMs, failureCache)) return undefined;
+  if (found.probeFailure !== null)
+    return { answer: { ...found.probeFailure, foundMsAgo: nowMs - found.atMs } };
+  return found.atMs >= sinceMs ? { answer: undefined } : undefined;
+}
+
+/** Beside what is still of use of the others in this file. Of two writers at once the last one wins. */
+export function remember(failureCache: FailureCache, answer: ProbeAnswer): void {
+  try {
+    writeAnswer(failureCache, answer);
+  } catch {
+    // A full /run, no descriptor left, or a node that is not prepared for it.
+  }
+}
+
+function writeAnswer(failureCache: FailureCache, answer: ProbeAnswer): void {
+  const { host, file, question, place } = failureCache;
+  const atMs = failureCache.nowMs();
+  const others = readEntries(failureCache).filter(
+    (entry) => isFresh(entry, atMs, failureCache) && !(entry.question === question && entry.place === place),
+  );
+  const probeFailure = answer === undefined ? null : withoutAge(answer);
+  host.replaceText(file, textOf([...others, { question, place, atMs, probeFailure }]), 0o600);
+  for (const each of memoryFiles()) removeExpired({ ...failureCache, file: each }, atMs);
+}
+
+/** What nobody asks for again would stay otherwise. */
+function removeExpired(failureCache: FailureCache, nowMs: number): void {
+  const { host, file } = failureCache;
+  removeLeftTurn(file, host);
+  if (!isRemembering(file, host)) return;
+  if (!readEntries(failureCache).some((entry) => isFresh(entry, nowMs, failureCache))) host.remove(file);
+}
+
+function withoutAge({
+  foundMsAgo: _,
+  ...probeFailure
+}: Exclude<ProbeAnswer, undefined>): Entry['probeFailure'] {
+  return probeFailure;
+}
+
+/** What was written before a reboot, or by another clock, lies in the future perhaps. */
+function isFresh({ atMs }: Entry, nowMs: number, { keptMs }: FailureCache): boolean {
+  return atMs <= nowMs && nowMs - atMs < keptMs;
+}
+
+function readEntries({ host, file }: FailureCache): readonly Entry[] {
+  if (!isRemembering(file, host)) return [];
+  try {
+    return entriesOf(host.readText(file) ?? '');
+  } catch {
+    return [];
+  }
+}
+
+/** CLOCK_BOOTTIME to a hundredth of a second. @see proc_uptime(5) */
+function uptimeMs(host: Host): number | undefined {
+  const seconds = Number(host.readText('/proc/uptime')?.split(' ')[0]);
+  return seconds >= 0 ? Math.round(seconds * 1000) : undefined;
+}
+
+function placeOf(host: Host, rootfs: string): string {
+  // Of a namespace the number alone: its times are those of the kernel's memory of it, and change.
+  const network = host.stat('/proc/self/ns/net')?.inode ?? '-';
+  const files = [`${rootfs}/etc/resolv.conf`, `${rootfs}/etc/hosts`].map((file) => {
+    const status = host.stat(file);
+    return status === undefined
+      ? '-'
+      : [status.device, status.inode, status.size, status.changedMs].join(' ');
+  });
+  return [network, ...files].join(', ');
+}

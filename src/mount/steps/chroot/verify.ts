@@ -1,0 +1,78 @@
+import { MounterError } from '../../../errors.ts';
+import { exitCode } from '../../../exit-codes.ts';
+import type { MountContext } from '../../context.ts';
+import type { MountPlan } from '../../plan.ts';
+import { isSourceOf, mountEntryOf, type OpenTarget } from '../target.ts';
+import { isMountedInRootfs, isMountedSince, type Misplaced, undoMisplaced } from './undo.ts';
+
+/**
+ * What a helper has mounted on the target itself, with `enter: chroot`: is it on the host? One look at the id of the
+ * mount on the target tells, whatever the number of mounts: it was not a mount point before, so a new id is a new
+ * mount. (mount.nfs also exits 0 when it has not mounted, and mount.glusterfs when the directory of the volume is
+ * missing.)
+ * @returns false when nothing is mounted anywhere; true when all is in order.
+ * @throws MounterError when it is mounted elsewhere, after undoing that, or in the rootfs alone, which the caller undoes.
+ */
+export function verifyMounted(
+  plan: MountPlan,
+  before: OpenTarget,
+  helperOutput: string,
+  context: MountContext,
+): boolean {
+  if (isMountedAsAsked(plan, before, context)) return true;
+  const misplaced = undoMisplaced(plan, context);
+  if (misplaced.length > 0) throw wentElsewhere(plan, misplaced, helperOutput);
+  if (isMountedInRootfs(plan, before, context)) throw notPropagated(plan, helperOutput);
+  return false;
+}
+
+/**
+ * The source stands in mountinfo alone, which takes longer to read the more mounts there are; for NFS the new mount is
+ * proof enough: the kernel refuses to mount one filesystem twice on one directory.
+ */
+function isMountedAsAsked(plan: MountPlan, before: OpenTarget, context: MountContext): boolean {
+  if (!isMountedSince(plan, before, context)) return false;
+  if (plan.kind !== 'glusterfs') return true;
+  const { host } = context;
+  const file = host.openDirectory(plan.target);
+  if (file === undefined) return false;
+  const entry = mountEntryOf(host.statusOf(file).mountId, context);
+  host.close(file);
+  return entry !== undefined && isSourceOf(plan, entry);
+}
+
+function wentElsewhere(
+  { source, target }: MountPlan,
+  misplaced: readonly Misplaced[],
+  helperOutput: string,
+): MounterError {
+  const places = misplaced.map(({ mountPoint }) => mountPoint).join(', ');
+  const left = misplaced.filter(({ refusal }) => refusal !== undefined);
+  const end =
+    left.length === 0
+      ? 'is unmounted again'
+      : `is still there, for umount2 fails with ${left[0]?.refusal}: umount -l ${left.map(({ mountPoint }) => mountPoint).join(' ')}`;
+  return new MounterError(
+    `the directories on the way were changed while ${source} was mounted: it came to ${places}, and ${end}`,
+    {
+      subject: target,
+      status: exitCode.mountFailure,
+      errorClass: 'mount-point',
+      helperOutput,
+      hint: 'see who writes in these directories: a container must not be able to',
+    },
+  );
+}
+
+function notPropagated({ source, target }: MountPlan, helperOutput: string): MounterError {
+  return new MounterError(
+    `${source} was mounted inside the rootfs but did not appear on the host; it is unmounted again`,
+    {
+      subject: target,
+      status: exitCode.system,
+      errorClass: 'propagation',
+      helperOutput,
+      hint: 'the directory is not shared between host and rootfs: run mounter prepare',
+    },
+  );
+}

@@ -1,0 +1,58 @@
+import type { Descriptor, MountHost, OpenStatus } from '../../host/mount-host.ts';
+
+/** What was found on the way down to a file: each part opened in the one before, no symlink followed. */
+export interface PathWalk {
+  /** Of the directory that it begins with and of each part below it, down to the first that is missing or no directory. */
+  readonly steps: readonly OpenStatus[];
+  /** The last part, open; undefined where the way ends before. */
+  readonly file: Descriptor | undefined;
+}
+
+/**
+ * Goes from `directory`, which may be a symlink, down `names`.
+ * @param mounts `one`: into nothing that is mounted on the way, whose server may never answer. What is mounted there is
+ *   the last of the steps then.
+ * @returns what the caller closes, by `host.close` of its `file`.
+ */
+export function walk(
+  directory: string,
+  names: readonly string[],
+  host: MountHost,
+  mounts: 'any' | 'one' = 'any',
+): PathWalk {
+  const steps: OpenStatus[] = [];
+  let file = host.openDirectory(directory);
+  for (const [index, name] of ['', ...names].entries()) {
+    if (index > 0) file = openNext(file, name, host);
+    if (file === undefined) return { steps, file };
+    const status = host.statusOf(file);
+    steps.push(status);
+    const isEntered = mounts === 'any' || status.mountId === steps[0]?.mountId;
+    if (isEntered && (index === names.length || status.kind === 'directory')) continue;
+    host.close(file);
+    return { steps, file: undefined };
+  }
+  return { steps, file };
+}
+
+function openNext(directory: Descriptor | undefined, name: string, host: MountHost): Descriptor | undefined {
+  if (directory === undefined) return undefined;
+  try {
+    return host.openIn(directory, name);
+  } finally {
+    host.close(directory);
+  }
+}
+
+/** The parts of `path` below `directory`. */
+export function partsBelow(directory: string, path: string): readonly string[] {
+  return path.slice(directory.length + 1).split('/');
+}
+
+export function parentOf(path: string): string {
+  return path.slice(0, path.lastIndexOf('/')) || '/';
+}
+
+export function nameOf(path: string): string {
+  return path.slice(path.lastIndexOf('/') + 1);
+}

@@ -1,0 +1,198 @@
+import { MounterError } from '../../errors.ts';
+import { exitCode } from '../../exit-codes.ts';
+import type { Descriptor, OpenStatus } from '../../host/mount-host.ts';
+import { type MountEntry, readMountinfo } from '../../host/mountinfo.ts';
+import { isWithinVolume } from '../../node/within-volume.ts';
+import type { MountContext } from '../context.ts';
+import { canonicalGlusterfsSource, glusterfsKernelTypes } from '../filesystems/glusterfs/glusterfs.ts';
+import { canonicalNfsSource, nfsKernelTypes } from '../filesystems/nfs/nfs.ts';
+import type { MountPlan } from '../plan.ts';
+import { nameOf, partsBelow, walk } from './path-walk.ts';
+import { lockTarget } from './target-lock.ts';
+
+/** The directory to mount on: opened once, and from then on this very directory. */
+export interface OpenTarget {
+  readonly file: Descriptor;
+  readonly status: OpenStatus;
+  readonly identityMount: string;
+  /** The directories from the identity mount down to the target's parent. */
+  readonly way: readonly OpenStatus[];
+}
+
+/**
+ * Opens the target when no other call is at work on it, and looks at it before anything is run.
+ * @param deadline of the whole mount, by the host's clock.
+ * @returns 'mounted' when the source is mounted there already: alive, or its server silent for now.
+ * @throws MounterError (usage) for a target that can't be mounted on, (mount failure) when something else is
+ *   mounted there, or what is stale, or another call holds the target until the deadline; (interrupted) meanwhile.
+ */
+export async function openTarget(
+  plan: MountPlan,
+  identityMount: string,
+  deadline: number,
+  context: MountContext,
+): Promise<OpenTarget | 'mounted'> {
+  const { host } = context;
+  const { target } = plan;
+  const names = partsBelow(identityMount, target).slice(0, -1);
+  const { steps, file: parent } = walk(identityMount, names, host);
+  try {
+    checkWay(target, [identityMount, ...names], steps);
+    const parentStatus = steps.at(-1);
+    if (parent === undefined || parentStatus === undefined) throw missing(target);
+    await lockTarget(target, { ...parentStatus, file: parent }, deadline, context);
+    return await openIn(parent, parentStatus, plan, { identityMount, way: steps }, context);
+  } finally {
+    if (parent !== undefined) host.close(parent);
+  }
+}
+
+/** Whatever is not mounted on is closed again: it would keep whoever unmounts it waiting. */
+async function openIn(
+  parent: Descriptor,
+  parentStatus: OpenStatus,
+  plan: MountPlan,
+  place: Pick<OpenTarget, 'identityMount' | 'way'>,
+  context: MountContext,
+): Promise<OpenTarget | 'mounted'> {
+  const { host } = context;
+  const file = host.openIn(parent, nameOf(plan.target));
+  if (file === undefined) throw missing(plan.target);
+  let isKept = false;
+  try {
+    const status = host.statusOf(file);
+    if (status.mountId === parentStatus.mountId) {
+      checkDirectory(plan.target, status);
+      refuseWithinVolume(plan.target, place.identityMount);
+      isKept = true;
+      return { file, status, ...place };
+    }
+    const entry = mountEntryOf(status.mountId, context);
+    if (entry === undefined || !isSourceOf(plan, entry)) throw otherMount(plan, entry);
+    if (!(await isDeadMount(file, plan, context))) return 'mounted';
+  } finally {
+    if (!isKept) host.close(file);
+  }
+  // Nothing can be done with it any more but to take it away: its daemon is gone.
+  host.detach(plan.target);
+  return openIn(parent, parentStatus, plan, place, context);
+}
+
+/** A question to a filesystem that is alive takes milliseconds; to one whose server is far away, some more. */
+const answerMs = 2000;
+
+/**
+ * Whether what is mounted there is of no use, and can be replaced. One whose server is silent goes on when that does.
+ * @throws MounterError (mount failure) for what is stale: Pods may still have it.
+ */
+async function isDeadMount(
+  file: Descriptor,
+  { source, target }: MountPlan,
+  { host }: MountContext,
+): Promise<boolean> {
+  const liveness = await host.isAlive(file, answerMs);
+  if (liveness !== 'stale') return liveness === 'dead';
+  throw new MounterError(
+    `${source} is mounted there already, and stale: its server does not know it any more`,
+    {
+      subject: target,
+      status: exitCode.mountFailure,
+      errorClass: 'stale',
+      hint: `umount -l ${target}, and mount again; exportfs -r on the server where the export was made anew`,
+    },
+  );
+}
+
+/**
+ * No symlink below the identity mount, and no directory that others than root can write in: whoever can
+ * could lead the mount elsewhere (CVE-2017-1002101, CVE-2021-25741). The target itself is looked at later.
+ * @param names the identity mount, and each directory below it down to the target's parent.
+ */
+function checkWay(target: string, names: readonly string[], way: readonly OpenStatus[]): void {
+  for (const index of names.keys()) {
+    const path = names.slice(0, index + 1).join('/');
+    const step = way[index];
+    if (step === undefined) throw targetError(target, `${path} does not exist`, 'make the directory first');
+    if (step.kind === 'symlink')
+      throw targetError(target, `${path} is a symlink`, 'mount on a path without symlinks');
+    if (step.kind !== 'directory')
+      throw targetError(target, `${path} is not a directory`, 'mount on a directory');
+    if (!step.isRootOnly)
+      throw targetError(
+        target,
+        `others than root can write in ${path}, and could lead the mount elsewhere`,
+        'mount on a path of directories that root alone can write in',
+      );
+  }
+}
+
+function checkDirectory(target: string, { kind }: OpenStatus): void {
+  if (kind === 'symlink')
+    throw targetError(target, 'the target is a symlink', 'mount on the directory itself');
+  if (kind !== 'directory')
+    throw targetError(target, 'the target is not a directory', 'mount on a directory');
+}
+
+/**
+ * kubelet asks for no mount within a volume: there a container that runs as root can swap any directory for a
+ * symlink at any moment, and a server can name them.
+ */
+function refuseWithinVolume(target: string, identityMount: string): void {
+  if (!isWithinVolume(target.slice(identityMount.length + 1))) return;
+  throw targetError(
+    target,
+    'the target lies within a volume, where a container could lead the mount elsewhere',
+    'mount it beside the volume, as a volume of its own',
+  );
+}
+
+function missing(target: string): MounterError {
+  return targetError(target, 'the target does not exist', 'make the directory first');
+}
+
+function targetError(target: string, message: string, hint: string): MounterError {
+  return new MounterError(message, {
+    subject: target,
+    status: exitCode.usage,
+    errorClass: 'mount-point',
+    hint,
+  });
+}
+
+function otherMount(plan: MountPlan, entry: MountEntry | undefined): MounterError {
+  const what = entry === undefined ? 'something else' : `${entry.source} (${entry.fstype})`;
+  return new MounterError(`${what} is mounted there already, not ${plan.source}`, {
+    subject: plan.target,
+    status: exitCode.mountFailure,
+    errorClass: 'busy',
+    hint: `umount ${plan.target} first, or choose another target`,
+  });
+}
+
+/**
+ * The line of mountinfo for a mount; reads them all, so only where something is mounted already. By its id alone: the
+ * target may have another path there, where a directory above it is a symlink.
+ */
+export function mountEntryOf(mountId: number, { host }: MountContext): MountEntry | undefined {
+  return readMountinfo(host).find((entry) => entry.mountId === mountId);
+}
+
+/** Whether `entry` is what the plan asks for: a filesystem of its kind, of its source. */
+export function isSourceOf(plan: Pick<MountPlan, 'kind' | 'source'>, entry: MountEntry): boolean {
+  switch (plan.kind) {
+    case 'nfs':
+      return (
+        nfsKernelTypes.includes(entry.fstype) &&
+        canonicalNfsSource(entry.source) === canonicalNfsSource(plan.source)
+      );
+    case 'glusterfs':
+      return (
+        glusterfsKernelTypes.includes(entry.fstype) &&
+        canonicalGlusterfsSource(entry.source) === canonicalGlusterfsSource(plan.source)
+      );
+    case 'generic':
+      return entry.source === plan.source;
+    default:
+      return plan.kind satisfies never;
+  }
+}

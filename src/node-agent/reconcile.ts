@@ -1,0 +1,164 @@
+import { lstatSync, mkdirSync, readFileSync } from 'node:fs';
+import type { Finding } from '../doctor/finding.ts';
+import { fileHost } from '../host/file-host.ts';
+import { writeAtomically } from '../host/files.ts';
+import type { Layout } from '../node/layout.ts';
+import { offFiles } from '../node/off.ts';
+import { clusterDns } from './cluster-dns.ts';
+import { gateState, readGate } from './gate.ts';
+import { type Called, type CallOnHost, pathOnHost, seenFromHost } from './on-host.ts';
+import type { Outcome } from './outcome.ts';
+import {
+  manifestPath,
+  scratchDirectory,
+  settingsPath,
+  toolsDigest,
+  toolsImage,
+  toolsManifest,
+} from './places.ts';
+import { applySettings } from './settings.ts';
+
+/** What whoever runs the cluster wants of all nodes, as it is written there. */
+export interface Wish {
+  readonly gate: string | undefined;
+  /** '' where there are none. */
+  readonly settings: string;
+}
+
+export function readWish(): Wish {
+  return { gate: readGate(), settings: readIfThere(settingsPath) };
+}
+
+/** One that is taken away at this very moment is not there. */
+function readIfThere(path: string): string {
+  return fileHost.readText(path) ?? '';
+}
+
+/** One call on the host: a step of a round. */
+interface Step {
+  readonly name: string;
+  readonly argv: readonly string[];
+}
+
+/** Told of each step that ended. */
+export type Report = (name: string, called: Called) => void;
+
+export interface RoundContext {
+  readonly layout: Layout;
+  /** mount(8)'s helpers too. */
+  readonly helpers: boolean;
+  readonly call: CallOnHost;
+  readonly report: Report;
+}
+
+/** No step takes so long on a node that works. */
+const longestStepMs = 10 * 60_000;
+
+/**
+ * One round: makes of the node what is wished. What is in order already stays as it is, so that a second round changes
+ * nothing. Off and removed come first and need nothing of what the other steps need: not one of those is begun.
+ * @param signal ends the step at work, and the round.
+ * @throws MounterError for a wish that is not valid; nothing is done then.
+ */
+export async function runRound(wish: Wish, context: RoundContext, signal: AbortSignal): Promise<Outcome> {
+  const state = gateState(wish.gate);
+  const off = { name: 'disable', argv: ['disable', '--fleet'] };
+  if (state === 'removed')
+    return await runSteps(
+      [off, { name: 'teardown', argv: ['teardown', '--keep-kubelet'] }],
+      'removed',
+      context,
+      signal,
+    );
+  const isEnabled = state === 'on' && writeManifest(wish).enabled;
+  return isEnabled ? await turnOn(context, signal) : await runSteps([off], 'turned off', context, signal);
+}
+
+async function turnOn(context: RoundContext, signal: AbortSignal): Promise<Outcome> {
+  const first = await runSteps(
+    [
+      { name: 'install', argv: installArgv() },
+      { name: 'enable', argv: ['enable', '--fleet'] },
+    ],
+    'prepared',
+    context,
+    signal,
+  );
+  if (!first.isReady) return first;
+  const file = offFiles(context.layout).find(
+    (path) => lstatSync(pathOnHost(path) ?? '', { throwIfNoEntry: false }) !== undefined,
+  );
+  if (file !== undefined) return { isReady: true, text: `turned off by hand on this node: ${file}` };
+  const rest = [
+    ...(context.helpers ? [{ name: 'helpers', argv: ['install', '--helpers'] }] : []),
+    { name: 'prune', argv: ['prune'] },
+  ];
+  const second = await runSteps(rest, 'prepared', context, signal);
+  return second.isReady ? await examine(context, signal) : second;
+}
+
+async function runSteps(
+  steps: readonly Step[],
+  outcome: string,
+  { call, report }: RoundContext,
+  signal: AbortSignal,
+): Promise<Outcome> {
+  for (const { name, argv } of steps) {
+    const called = await call(argv, AbortSignal.any([signal, AbortSignal.timeout(longestStepMs)]));
+    if (signal.aborted) return { isReady: false, text: `${name}: ended, for something else is wished now` };
+    report(name, called);
+    if (called.status !== 0) return { isReady: false, text: reasonFirst(name, called) };
+  }
+  return { isReady: true, text: outcome };
+}
+
+/** `SUBJECT: what happened; what to do`, then which step it was. */
+function reasonFirst(name: string, { status, stderr }: Called): string {
+  const lines = stderr.trimEnd().split('\n');
+  // Before it there may be notices.
+  const error = lines.findLastIndex((line) => line.startsWith('mounter: '));
+  const words = error < 0 ? lines : [lines[error]?.slice('mounter: '.length), ...lines.toSpliced(error, 1)];
+  return `${words.join('\n')}\n(mounter ${name}: status ${status})`;
+}
+
+/** Whether mounts would work, as `mounter doctor` on the host says. */
+async function examine({ call }: RoundContext, signal: AbortSignal): Promise<Outcome> {
+  const called = await call(['doctor', '--json'], AbortSignal.any([signal, AbortSignal.timeout(60_000)]));
+  const failing = failingFindings(called.stdout);
+  if (failing === undefined) {
+    return { isReady: false, text: reasonFirst('doctor', called) };
+  }
+  const text = failing.map(
+    ({ subject, message, hint }) => `${subject}: ${message}${hint === null ? '' : `; ${hint}`}\n`,
+  );
+  if (failing.length === 0) return { isReady: true, text: 'mounts would work' };
+  return { isReady: false, text: text.join('') };
+}
+
+/** @returns undefined for what is no report of doctor's. */
+function failingFindings(json: string): readonly Finding[] | undefined {
+  try {
+    const { findings } = JSON.parse(json) as { readonly findings: readonly Finding[] };
+    return findings.filter(({ level }) => level === 'failing');
+  } catch {
+    return undefined;
+  }
+}
+
+function installArgv(): readonly string[] {
+  const digest = readFileSync(toolsDigest, 'utf8').trim();
+  const manifest = ['--manifest', seenFromHost(manifestPath)];
+  return ['install', seenFromHost(toolsImage), '--digest', digest, ...manifest];
+}
+
+function writeManifest({ settings }: Wish): { readonly enabled: boolean } {
+  const { text, manifest } = applySettings(
+    readFileSync(toolsManifest, 'utf8'),
+    settings,
+    settingsPath,
+    clusterDns(readIfThere('/etc/resolv.conf')),
+  );
+  mkdirSync(scratchDirectory, { recursive: true });
+  writeAtomically(manifestPath, text, 0o644);
+  return manifest;
+}

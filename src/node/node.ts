@@ -1,0 +1,89 @@
+import { MounterError } from '../errors.ts';
+import { exitCode } from '../exit-codes.ts';
+import type { Host } from '../host/host.ts';
+import { isErrnoException } from '../host/system-error.ts';
+import type { Manifest } from '../manifest/manifest.ts';
+import { defaultHome, type Layout, layoutOf } from './layout.ts';
+import { offFile, whyOff } from './off.ts';
+
+/**
+ * The layout that the environment and the place of the executable give. MOUNTER_HOME and MOUNTER_MANIFEST
+ * override; else it is the directory of the executable, once something is installed there; else the place
+ * kubelet's set-up uses.
+ * @param executable this program's own path, resolved.
+ */
+export function findLayout(host: Host, executable: string, environment: NodeJS.ProcessEnv): Layout {
+  const manifest = environment.MOUNTER_MANIFEST || undefined;
+  const home = environment.MOUNTER_HOME?.replace(/(?<=.)\/+$/, '');
+  if (home) {
+    if (home.startsWith('/') && !home.split('/').includes('..')) return layoutOf(home, manifest);
+    throw new MounterError('MOUNTER_HOME is not an absolute path without ".."', {
+      subject: home,
+      status: exitCode.usage,
+      hint: `unset it, or set it to a directory such as ${defaultHome}`,
+    });
+  }
+  const directory = executable.slice(0, executable.lastIndexOf('/'));
+  const isInstalled = host.lstat(`${directory}/versions`)?.kind === 'directory';
+  return layoutOf(isInstalled ? directory : defaultHome, manifest);
+}
+
+/** @throws MounterError (system) when the manifest is missing or not valid. */
+export async function readManifest(host: Host, layout: Layout): Promise<Manifest> {
+  const text = readText(host, layout.manifest);
+  // Its schema is heavy to load; a mount goes by settings.ts and has no need of it.
+  if (text !== undefined)
+    return (await import('../manifest/manifest.ts')).parseManifest(text, layout.manifest);
+  throw new MounterError('there is no manifest: nothing is installed here', {
+    subject: layout.manifest,
+    status: exitCode.system,
+    hint: 'run mounter install SOURCE, or set MOUNTER_HOME to where it is installed',
+  });
+}
+
+function readText(host: Host, manifest: string): string | undefined {
+  try {
+    return host.readText(manifest);
+  } catch (error) {
+    if (!isErrnoException(error) || error.code !== 'EISDIR') throw error;
+    throw new MounterError('is a directory, and no manifest', {
+      subject: manifest,
+      status: exitCode.system,
+      hint: 'remove it, then run mounter install SOURCE',
+      cause: error,
+    });
+  }
+}
+
+/**
+ * @returns undefined where there is none, or where it is broken on a node that is turned off all the same.
+ * @throws MounterError (system) for one that is broken elsewhere.
+ */
+export async function readManifestIfThere(host: Host, layout: Layout): Promise<Manifest | undefined> {
+  if (host.stat(layout.manifest) === undefined) return undefined;
+  try {
+    return await readManifest(host, layout);
+  } catch (error) {
+    if (!(error instanceof MounterError) || offFile(host, layout) === undefined) throw error;
+    return undefined;
+  }
+}
+
+/** @throws MounterError (usage, as mount(8) has it) for anyone but root. */
+export function requireRoot(host: Host, what: string): void {
+  if (host.effectiveUserId() === 0) return;
+  throw new MounterError(`${what} needs root`, {
+    status: exitCode.usage,
+    hint: 'run it as root, or with sudo',
+  });
+}
+
+/**
+ * What a command says that leaves a node alone because the mounter is off there, which is no failure.
+ * @returns undefined where it is on.
+ * @throws MounterError (system) where no file turns it off, and there is no manifest to ask.
+ */
+export async function nothingDoneWhereOff(host: Host, layout: Layout): Promise<string | undefined> {
+  const offBy = offFile(host, layout) ?? whyOff(host, layout, await readManifest(host, layout));
+  return offBy === undefined ? undefined : `turned off by ${offBy}; nothing done`;
+}

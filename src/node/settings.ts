@@ -1,0 +1,84 @@
+import type { FileStatus, Host } from '../host/host.ts';
+import type { Manifest, NodeSettings } from '../manifest/manifest.ts';
+import type { RecordPlace } from '../manifest/record-place.ts';
+import { type Layout, runDirectory } from './layout.ts';
+import { readManifest } from './node.ts';
+
+/**
+ * The part of the manifest that a mount needs, checked before: to check the whole manifest again costs a
+ * mount more than all else that it does itself. `prepare` and `install` leave it in /run, under a stamp of the
+ * very file that was checked; a manifest that has changed since is read and checked in full.
+ */
+
+/** Changes with what stands in the file below: an older executable's file is then no match. */
+const format = 7;
+
+export const settingsFile = `${runDirectory}/settings`;
+
+/** @throws MounterError (system) when the manifest is missing or not valid. */
+export async function readSettings(host: Host, layout: Layout): Promise<NodeSettings> {
+  return storedSettings(host, layout) ?? readManifest(host, layout);
+}
+
+/**
+ * Those of now, for a mount: what was checked, or the manifest, which is left as checked for the calls to come.
+ * @throws MounterError (system) when the manifest is missing or not valid.
+ */
+export async function currentSettings(host: Host, layout: Layout): Promise<NodeSettings> {
+  const stored = storedSettings(host, layout);
+  if (stored !== undefined) return stored;
+  const manifest = await readManifest(host, layout);
+  const { isOnLocalFilesystem } = await import('./local-filesystem.ts');
+  const { readMountinfo } = await import('../host/mountinfo.ts');
+  const isLogLocal = isOnLocalFilesystem(host, manifest.log.file, readMountinfo(host));
+  const text = settingsText(host, layout, manifest, isLogLocal);
+  try {
+    if (text !== undefined && host.effectiveUserId() === 0) host.replaceText(settingsFile, text, 0o644);
+  } catch {
+    // A full or read-only /run: each call reads the manifest, then.
+  }
+  return nodeSettings(manifest, isLogLocal);
+}
+
+/** @returns undefined where there are none, the manifest has changed since, or it is not root who asks. */
+export function storedSettings(host: Host, layout: Layout): NodeSettings | undefined {
+  if (host.effectiveUserId() !== 0) return undefined;
+  const stamp = stampOf(layout, host.stat(layout.manifest));
+  const text = host.readText(settingsFile);
+  if (stamp === undefined || text?.startsWith(stamp) !== true) return undefined;
+  try {
+    return JSON.parse(text.slice(stamp.length));
+  } catch {
+    return undefined; // Cut off by a full /run.
+  }
+}
+
+/**
+ * What `settingsFile` is to hold.
+ * @param isLogLocal what `isOnLocalFilesystem` says of the log's file.
+ * @returns undefined when there is no manifest.
+ */
+export function settingsText(
+  host: Host,
+  layout: Layout,
+  manifest: Manifest,
+  isLogLocal: boolean,
+): string | undefined {
+  const stamp = stampOf(layout, host.stat(layout.manifest));
+  if (stamp === undefined) return undefined;
+  return stamp + JSON.stringify(nodeSettings(manifest, isLogLocal));
+}
+
+function nodeSettings(manifest: Manifest, isLocal: boolean): NodeSettings {
+  const { filesystems, daemons, mounts, limits, enabled, policy, resolver } = manifest;
+  const log: RecordPlace = { ...manifest.log, isLocal };
+  const { mounter } = mounts;
+  return { filesystems, daemons, mounts: { mounter }, limits, enabled, policy, resolver, log };
+}
+
+/** A line that no two states of the file share: whatever writes it, or puts another in its place, changes ctime. */
+function stampOf(layout: Layout, status: FileStatus | undefined): string | undefined {
+  if (status === undefined) return undefined;
+  const { device, inode, size, changedMs } = status;
+  return `${format} ${layout.manifest} ${device} ${inode} ${size} ${changedMs}\n`;
+}

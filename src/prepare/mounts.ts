@@ -1,0 +1,108 @@
+import { containingMount, isPrivate } from '../host/mount-tree.ts';
+import type { MountEntry } from '../host/mountinfo.ts';
+import type { ManifestMount } from '../manifest/manifest.ts';
+import { detachActions, type MountAction, remountOptions } from './mount-actions.ts';
+
+/**
+ * What `mounter prepare` mounts in a rootfs, decided from what is mounted: pure, so that a second run finds
+ * nothing to do.
+ */
+
+/** A manifest mount in the state it was found in. */
+export interface ObservedMount {
+  readonly mount: ManifestMount;
+  /** The host path without symlinks, as mountinfo has it; undefined for a tmpfs. */
+  readonly source: string | undefined;
+  /** Where it is to be, as the host names it: below `versions/<digest>`. */
+  readonly target: string;
+  /** The host directory and `target` are the same directory. */
+  readonly isSame: boolean;
+}
+
+/** What stands at a mount point, from good to bad. */
+export type MountState = 'ok' | 'missing' | 'wrong';
+
+/** What one manifest mount needs, to be there once and as the manifest says. */
+export function planRootfsMount(
+  observed: ObservedMount,
+  entries: readonly MountEntry[],
+): readonly MountAction[] {
+  switch (stateOf(observed, entries)) {
+    case 'ok':
+      return [];
+    case 'missing':
+      return mountActions(observed, entries);
+    case 'wrong': {
+      const layers = entries.filter(({ mountPoint }) => mountPoint === observed.target);
+      return [...layers.flatMap(() => detachActions(observed.target)), ...mountActions(observed, entries)];
+    }
+  }
+}
+
+/**
+ * @param entries with `target`.
+ * @param hostEntries with `source`: another table where the rootfs has a mount namespace of its own.
+ */
+export function stateOf(
+  observed: ObservedMount,
+  entries: readonly MountEntry[],
+  hostEntries: readonly MountEntry[] = entries,
+): MountState {
+  const { mount, target, isSame } = observed;
+  const stack = entries.filter((entry) => entry.mountPoint === target);
+  const entry = stack.at(-1);
+  if (entry === undefined) return 'missing';
+  if (stack.length > 1) return 'wrong';
+  if (mount.type === 'tmpfs') return entry.fstype === 'tmpfs' ? 'ok' : 'wrong';
+  if (!isSame || !hasPropagation(observed, entry, hostEntries)) return 'wrong';
+  return isReadOnly(entry) === needsReadOnly(observed, hostEntries) ? 'ok' : 'wrong';
+}
+
+function isReadOnly(entry: MountEntry): boolean {
+  return entry.mountOptions.includes('ro');
+}
+
+/** A bind has the flags of the mount it is taken from. */
+function needsReadOnly({ mount, source }: ObservedMount, entries: readonly MountEntry[]): boolean {
+  return mount.access === 'ro' || (source !== undefined && isReadOnly(containingMount(entries, source)));
+}
+
+function hasPropagation(
+  { mount, source = '' }: ObservedMount,
+  entry: MountEntry,
+  entries: readonly MountEntry[],
+): boolean {
+  switch (mount.propagation) {
+    case 'private':
+      return isPrivate(entry);
+    case 'slave': {
+      // A slave of what receives nothing itself is a private mount: there is nobody to receive from.
+      const { peerGroup, master } = containingMount(entries, source);
+      return entry.master === (peerGroup ?? master);
+    }
+    case 'shared':
+      return entry.peerGroup !== undefined && entry.peerGroup === containingMount(entries, source).peerGroup;
+    default:
+      return mount.propagation satisfies never;
+  }
+}
+
+/** @param entries of the host. */
+export function mountActions(
+  { mount, source, target }: ObservedMount,
+  entries: readonly MountEntry[],
+): readonly MountAction[] {
+  if (source === undefined) return [{ kind: 'tmpfs', to: target }];
+  const isRecursive = mount.type === 'rbind';
+  const isPrivateBind = mount.propagation === 'private' && !isRecursive;
+  const propagation = isPrivateBind ? 'private' : 'unchanged';
+  const actions: MountAction[] = [{ kind: 'bind', from: source, to: target, isRecursive, propagation }];
+  if (mount.propagation === 'slave') actions.push({ kind: 'propagation', to: target, propagation: 'rslave' });
+  if (mount.propagation === 'private' && isRecursive)
+    actions.push({ kind: 'propagation', to: target, propagation: 'rprivate' });
+  if (mount.access === 'ro') {
+    const { mountOptions } = containingMount(entries, source);
+    actions.push({ kind: 'remount', to: target, options: remountOptions(mountOptions, 'ro') });
+  }
+  return actions;
+}

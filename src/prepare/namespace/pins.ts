@@ -1,0 +1,144 @@
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readlinkSync,
+  renameSync,
+  rmdirSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import type { Host } from '../../host/host.ts';
+import { type MountEntry, mountsBelow, readMountinfo } from '../../host/mountinfo.ts';
+import { isErrnoException } from '../../host/system-error.ts';
+import { runDirectory } from '../../node/layout.ts';
+import { namespacesLink, type View } from '../../rootfs/entrance.ts';
+import { applyActions, type MountAction } from '../mount-actions.ts';
+
+/**
+ * The files on which mount namespaces are pinned, `<digest>.<number>/<view>`: another directory for each pair that
+ * is made, so that the link of a version leads to the old ones or to the new ones, whole, and never to nothing.
+ */
+export const pinsDirectory = `${runDirectory}/namespaces`;
+
+export const views: readonly View[] = ['services', 'helpers'];
+
+/** The same of an earlier mounter, which pinned one namespace: a version that it has prepared may still have it. */
+const formerLink = '.mounter-namespace';
+
+/** The directory of pins that a version's link leads to, be they pinned or not: after a reboot they are not. */
+export function pinsOf(root: string): string | undefined {
+  return pinsAt(`${root}/${namespacesLink}`);
+}
+
+/** What a version's links lead to, an earlier mounter's too: that pinned one namespace on a file. */
+export function linkedPins(root: string): readonly string[] {
+  return [namespacesLink, formerLink].flatMap((name) => pinsAt(`${root}/${name}`) ?? []);
+}
+
+function pinsAt(link: string): string | undefined {
+  try {
+    const pins = readlinkSync(link);
+    return pins.startsWith(`${pinsDirectory}/`) ? pins : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** An empty directory, for pins of this version. @throws like node:fs. */
+export function newPins(root: string): string {
+  const digest = root.slice(root.lastIndexOf('/') + 1).slice(0, 12);
+  for (let number = 1; ; number += 1) {
+    const pins = `${pinsDirectory}/${digest}.${number}`;
+    if (existsSync(pins)) continue;
+    mkdirSync(pins, { mode: 0o700 });
+    return pins;
+  }
+}
+
+/** What the namespaces of `pins` were made of, as `prepare` has written it. */
+export function descriptionOf(pins: string, host: Host): string | undefined {
+  return host.readText(`${pins}/description`);
+}
+
+/** Writes what `descriptionOf` reads. @throws like node:fs, also where there is one. */
+export function describe(pins: string, description: string): void {
+  writeFileSync(`${pins}/description`, description, { flag: 'wx', mode: 0o600 });
+}
+
+/** From now on calls enter these. One rename: another name is never there. */
+export function linkPins(root: string, pins: string): void {
+  const unfinished = `${root}/${namespacesLink}.new`;
+  rmSync(unfinished, { force: true });
+  symlinkSync(pins, unfinished);
+  renameSync(unfinished, `${root}/${namespacesLink}`);
+  rmSync(`${root}/${formerLink}`, { force: true });
+}
+
+/** From now on calls enter by chroot(2). Whatever has that name: an image may have brought it. */
+export function unlink(root: string): void {
+  for (const name of [namespacesLink, `${namespacesLink}.new`, formerLink])
+    rmSync(`${root}/${name}`, { recursive: true, force: true });
+}
+
+/** The namespaces that are pinned, but for those of some directories. */
+export function otherPins(kept: readonly string[], entries: readonly MountEntry[]): readonly MountEntry[] {
+  return mountsBelow(entries, pinsDirectory).filter(
+    ({ mountPoint }) => !kept.some((pins) => mountPoint === pins || mountPoint.startsWith(`${pins}/`)),
+  );
+}
+
+/**
+ * Lets go of every namespace but those of some directories: what runs in them keeps them, and nothing else does.
+ * @param kept directories of pins.
+ * @returns what was done, a line each.
+ */
+export async function unpinOthers(kept: readonly string[], host: Host): Promise<readonly string[]> {
+  if (!existsSync(pinsDirectory)) return [];
+  const done = await applyActions(
+    otherPins(kept, readMountinfo(host))
+      .toReversed()
+      .map(({ mountPoint }): MountAction => ({ kind: 'detach', to: mountPoint })),
+  );
+  for (const name of readdirSync(pinsDirectory))
+    if (!kept.includes(`${pinsDirectory}/${name}`)) removePins(`${pinsDirectory}/${name}`);
+  return done;
+}
+
+/** Removes a directory of pins. Somebody else's copy of the mount on one of them keeps the file, until a later run. */
+export function removePins(pins: string): void {
+  try {
+    rmSync(pins, { recursive: true, force: true });
+  } catch (error) {
+    if (!isErrnoException(error) || error.code !== 'EBUSY') throw error;
+  }
+}
+
+/** For `teardown`: takes the directory of the pins away as well. @returns what was done, a line each. */
+export async function removeAllPins(host: Host): Promise<readonly string[]> {
+  const done = [...(await unpinOthers([], host))];
+  const layers = readMountinfo(host).filter(({ mountPoint }) => mountPoint === pinsDirectory);
+  done.push(...(await applyActions(layers.map(() => ({ kind: 'detach', to: pinsDirectory })))));
+  if (existsSync(pinsDirectory) && readdirSync(pinsDirectory).length === 0) rmdirSync(pinsDirectory);
+  return done;
+}
+
+/**
+ * For a `teardown` that finds nothing installed: takes away what MOUNTER_HOME has left that was removed before it.
+ * @returns what was done, a line each; another installation's pins stay.
+ */
+export async function removeAbandonedPins(host: Host): Promise<readonly string[]> {
+  const { withinNamespace } = await import('../../host/mount-namespace.ts');
+  const pinned = mountsBelow(readMountinfo(host), pinsDirectory).filter(({ mountPoint }) =>
+    mountPoint.endsWith('/services'),
+  );
+  // A directory that was removed, and is held by whoever has it for its root, has no name left.
+  const isAbandoned = pinned.every(
+    ({ mountPoint }) => withinNamespace(mountPoint, () => statSync('/').nlink) === 0,
+  );
+  return isAbandoned
+    ? removeAllPins(host)
+    : [`left ${pinsDirectory} as it is, which another MOUNTER_HOME has prepared`];
+}

@@ -1,0 +1,205 @@
+import {
+  chmodSync,
+  closeSync,
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  realpathSync,
+  rmSync,
+} from 'node:fs';
+import { basename, dirname } from 'node:path';
+import { isGuardPlaced, placeGuard } from '../guard/place.ts';
+import { writeAtomically } from '../host/files.ts';
+import type { Host } from '../host/host.ts';
+import { type MountEntry, readMountinfo } from '../host/mountinfo.ts';
+import { hasGlusterfs, type Manifest, type ManifestMount } from '../manifest/manifest.ts';
+import { closeVersions } from '../node/close-versions.ts';
+import { failuresDirectory, type Layout, targetLocksFile } from '../node/layout.ts';
+import { isOnLocalFilesystem } from '../node/local-filesystem.ts';
+import { makeRunDirectory, removeOldLocks } from '../node/run-directory.ts';
+import { settingsFile, settingsText } from '../node/settings.ts';
+import { refreshResolvConf } from '../resolver/refresh.ts';
+import { wantedEnter } from '../rootfs/entrance.ts';
+import { planExecutableHome, planHome } from './home-mount.ts';
+import { applyActions, detachActions, type MountAction } from './mount-actions.ts';
+import { makeHostPath, makeMountPoint, observe } from './mount-points.ts';
+import { isInPlace } from './mount-states.ts';
+import { planRootfsMount } from './mounts.ts';
+import { unlink } from './namespace/pins.ts';
+import { isHelpersViewInPlace, prepareNamespaces } from './namespace/prepare.ts';
+import { mountsOfView, wantedMounts } from './namespace/views.ts';
+import { forbidSymlinks } from './no-symlinks.ts';
+import { writeStartStatd } from './place-start-statd.ts';
+import { shareDirectory } from './share-directory.ts';
+import { layOrUndo } from './undo.ts';
+
+/** Making a node ready for mounts. Every step looks first: a second run finds nothing to do. */
+
+export interface PrepareContext {
+  readonly host: Host;
+  readonly layout: Layout;
+  readonly manifest: Manifest;
+}
+
+/**
+ * Gives the rootfs in `root` all that its helpers need. Another way to enter it stays usable until the new one is
+ * whole; `takeOver` takes it away.
+ * @param root `versions/<digest>`, without symlinks.
+ * @returns what was done, a line each; nothing where all was in place.
+ * @throws MounterError that names the directory. Nothing is mounted then that was not mounted before.
+ */
+export function prepareRootfs(root: string, context: PrepareContext): Promise<readonly string[]> {
+  return layOrUndo(context, () => layRootfs(root, context));
+}
+
+async function layRootfs(
+  root: string,
+  { host, layout, manifest }: PrepareContext,
+): Promise<readonly string[]> {
+  const context = { host, layout, manifest };
+  // What is made here is for daemons that are not root.
+  process.umask(0o022);
+  makeRunDirectory();
+  removeOldLocks();
+  makeTargetLocks();
+  emptyFailures();
+  const done = [...closeVersions(layout)];
+  done.push(...(await applyActions(planHomeOf(context, readMountinfo(host)))));
+  done.push(...writeStartStatd(context));
+  if (hasGlusterfs(manifest)) done.push(...(await guardGlusterfs(root, host)));
+  done.push(...makeResolvConf(root, context));
+  // Calls enter by them from the moment that they are whole: nothing fails after that.
+  const layMounts = wantedEnter(manifest, host) === 'chroot' ? layOnHost : layInNamespaces;
+  done.push(...(await layMounts(root, context)));
+  return done;
+}
+
+/** A glusterfs that does not run with it does not run: NFS does. */
+async function guardGlusterfs(root: string, host: Host): Promise<readonly string[]> {
+  const { done, failure } = await placeGuard(root, host);
+  if (failure === undefined) return done;
+  return [...done, `which does not run with its guard, so that GlusterFS cannot be mounted: ${failure}`];
+}
+
+/** What home itself has to be. */
+export function planHomeOf(
+  { manifest, layout, host }: PrepareContext,
+  entries: readonly MountEntry[],
+): readonly MountAction[] {
+  const home = realpathSync(layout.home);
+  return wantedEnter(manifest, host) === 'chroot'
+    ? planHome(home, entries)
+    : planExecutableHome(home, entries);
+}
+
+/** Where the rootfs is entered by chroot(2), it has its mounts on the host. Calls enter so when all are there. */
+async function layOnHost(
+  root: string,
+  { host, layout, manifest }: PrepareContext,
+): Promise<readonly string[]> {
+  const done: string[] = [];
+  const apply = async (actions: readonly MountAction[]) => {
+    done.push(...(await applyActions(actions)));
+  };
+  for (const mount of wantedMounts(layout, manifest)) {
+    await apply(uncoverActions(mount, root, readMountinfo(host)));
+    if (!makeHostPath(mount, root)) continue;
+    if (mount.propagation === 'shared' && mount.host !== undefined) {
+      const directory = { host: realpathSync(mount.host), rootfs: mount.rootfs };
+      done.push(...(await shareDirectory(directory, host)));
+    }
+    const observed = observe(mount, root, host);
+    makeMountPoint(observed, root);
+    await apply(planRootfsMount(observed, readMountinfo(host)));
+    if (mount.propagation === 'shared') done.push(...(await forbidSymlinks(observed.target, host)));
+  }
+  unlink(root);
+  return done;
+}
+
+/** A full /run has no room for a file when a mount needs it. */
+function makeTargetLocks(): void {
+  closeSync(openSync(targetLocksFile, 'a', 0o600));
+}
+
+/** Whoever prepares a node has changed something, perhaps what a server was not reachable for. Mounts go on meanwhile. */
+function emptyFailures(): void {
+  mkdirSync(failuresDirectory, { recursive: true, mode: 0o700 });
+  for (const name of readdirSync(failuresDirectory)) rmSync(`${failuresDirectory}/${name}`, { force: true });
+}
+
+/** Where it has mount namespaces of its own, nothing is mounted on the host. */
+async function layInNamespaces(root: string, context: PrepareContext): Promise<readonly string[]> {
+  const { layout, manifest } = context;
+  // A directory of targets is needed when a mount comes, and kubelet may be the one who makes it.
+  const mounts = wantedMounts(layout, manifest).filter(
+    (mount) => (mount.propagation === 'shared' && mount.create === undefined) || makeHostPath(mount, root),
+  );
+  return prepareNamespaces(root, mounts, context);
+}
+
+/** For the mounts to come; not worth a line. */
+export function rememberSettings({ host, layout, manifest }: PrepareContext): void {
+  const isLogLocal = isOnLocalFilesystem(host, manifest.log.file, readMountinfo(host));
+  const text = settingsText(host, layout, manifest, isLogLocal);
+  if (text !== undefined && host.readText(settingsFile) !== text) writeAtomically(settingsFile, text, 0o644);
+}
+
+/** A host directory that was removed is mounted still, and hides what the image has for a new one. */
+function uncoverActions(
+  mount: ManifestMount,
+  root: string,
+  entries: readonly MountEntry[],
+): readonly MountAction[] {
+  if (mount.create === undefined || mount.host === undefined || existsSync(mount.host)) return [];
+  const target = `${root}${mount.rootfs}`;
+  return entries.filter(({ mountPoint }) => mountPoint === target).flatMap(() => detachActions(target));
+}
+
+/** @returns what was done, a line each. */
+function makeResolvConf(root: string, context: PrepareContext): readonly string[] {
+  const path = `${root}/etc/resolv.conf`;
+  removeUnfinished(path);
+  const made = refreshResolvConf(root, context);
+  const status = lstatSync(path, { throwIfNoEntry: false });
+  // kubelet makes it 0600, which rpc.statd and sm-notify, who are not root, cannot read.
+  if (status?.isFile() && (status.mode & 0o444) !== 0o444) chmodSync(path, status.mode | 0o444);
+  if (made === undefined) return [];
+  const { mode, nameservers } = context.manifest.resolver;
+  const from = mode === 'merge' || nameservers.length > 0 ? "the manifest's and the host's" : "the host's";
+  return [`wrote ${path} from ${from}`, ...made.dropped.map((what) => `left out of ${path}: ${what}`)];
+}
+
+/** What a killed process left of it. */
+function removeUnfinished(path: string): void {
+  for (const name of readdirSync(dirname(path)).filter((one) => one.startsWith(`${basename(path)}.new`)))
+    rmSync(`${dirname(path)}/${name}`, { force: true });
+}
+
+/** Whether every mount of the manifest is in place for `root`, and its start-statd. */
+export async function isPrepared(root: string, context: PrepareContext): Promise<boolean> {
+  const { host, manifest } = context;
+  if (planHomeOf(context, readMountinfo(host)).length > 0) return false;
+  if (hasGlusterfs(manifest) && !(await isGuardPlaced(root))) return false;
+  return (await isInPlace(root, mountsSeen(context), context)) && (await canMount(root, context));
+}
+
+/** What mounts are made in is another view than the one that services have. */
+async function canMount(root: string, context: PrepareContext): Promise<boolean> {
+  const { host, layout, manifest } = context;
+  if (wantedEnter(manifest, host) === 'chroot') return true;
+  return isHelpersViewInPlace(root, wantedMounts(layout, manifest).filter(isWanted), context);
+}
+
+/** The mounts that a rootfs is seen to have, as it is entered for services; what the host lacks is left out, where it may. */
+export function mountsSeen({ host, layout, manifest }: PrepareContext): readonly ManifestMount[] {
+  const mounts = wantedMounts(layout, manifest).filter(isWanted);
+  return wantedEnter(manifest, host) === 'chroot' ? mounts : mountsOfView('services', mounts);
+}
+
+/** What the host lacks is left out, where it may. */
+export function isWanted({ optional, host }: ManifestMount): boolean {
+  return !optional || host === undefined || existsSync(host);
+}

@@ -1,0 +1,43 @@
+import { existsSync, realpathSync, rmSync } from 'node:fs';
+import { isSelfBind } from '../host/mount-tree.ts';
+import { type MountEntry, readMountinfo } from '../host/mountinfo.ts';
+import { failuresDirectory } from '../node/layout.ts';
+import { applyActions, detachActions } from './mount-actions.ts';
+import { pinsDirectory } from './namespace/pins.ts';
+import type { PrepareContext } from './prepare.ts';
+import { undoSelfBinds } from './self-binds.ts';
+
+/**
+ * Runs `lay`, and takes away what it has mounted when it fails: where nothing was mounted before, nothing is then.
+ * What it has mended stays. What can't be taken away is found by the next run.
+ * @throws what `lay` throws.
+ */
+export async function layOrUndo<T>(context: PrepareContext, lay: () => Promise<T>): Promise<T> {
+  const before = new Set(readMountinfo(context.host).map(({ mountPoint }) => mountPoint));
+  const missing = [pinsDirectory, failuresDirectory].filter((directory) => !existsSync(directory));
+  try {
+    return await lay();
+  } catch (error) {
+    await undo(before, missing, context).catch(() => {});
+    throw error;
+  }
+}
+
+async function undo(
+  before: ReadonlySet<string>,
+  missing: readonly string[],
+  { host, layout }: PrepareContext,
+): Promise<void> {
+  const home = realpathSync(layout.home);
+  const entries = readMountinfo(host);
+  const isOurs = (entry: MountEntry) =>
+    (entry.mountPoint === home && isSelfBind(entry, entries)) ||
+    entry.mountPoint === pinsDirectory ||
+    [`${home}/versions/`, `${pinsDirectory}/`].some((directory) => entry.mountPoint.startsWith(directory));
+  const made = entries.filter((entry) => isOurs(entry) && !before.has(entry.mountPoint));
+  const ids = new Set(made.map(({ mountId }) => mountId));
+  const tops = made.filter(({ parentId }) => !ids.has(parentId));
+  await applyActions(tops.reverse().flatMap(({ mountPoint }) => detachActions(mountPoint)));
+  await undoSelfBinds(host, [...before]);
+  for (const directory of missing) rmSync(directory, { recursive: true, force: true });
+}

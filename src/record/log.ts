@@ -1,0 +1,64 @@
+import { pino } from 'pino';
+import type { MounterError } from '../errors.ts';
+import type { Host } from '../host/host.ts';
+import { defaultPlace, type RecordPlace } from '../manifest/record-place.ts';
+import type { Layout } from '../node/layout.ts';
+import { readSettings } from '../node/settings.ts';
+import type { Call } from './call.ts';
+import type { CallRecord } from './call-record.ts';
+import { boundedRecord, levelOf, oneLine } from './line.ts';
+import { maskedWords } from './masked-words.ts';
+
+/** The record of what is no plain mount: failures, and the other commands. Failing to log fails nothing else. */
+
+export interface RecordContext {
+  readonly call: Call;
+  /** The command's words, its name left out. */
+  readonly argv: readonly string[];
+  readonly host: Host;
+  /** Undefined when not even that was found. */
+  readonly layout: Layout | undefined;
+}
+
+export async function recordDone(status: number, context: RecordContext): Promise<void> {
+  const { call } = context;
+  await prepare(context);
+  await record(call, call.done(status));
+}
+
+export async function recordFailure(error: MounterError, context: RecordContext): Promise<void> {
+  const { call } = context;
+  await prepare(context);
+  await record(call, call.failure(error));
+}
+
+async function prepare({ call, argv, host, layout }: RecordContext): Promise<void> {
+  if (call.command !== 'mount') call.hasArguments(maskedWords(call.command, argv));
+  call.place ??= layout === undefined ? defaultPlace : await placeOf(host, layout);
+}
+
+async function placeOf(host: Host, layout: Layout): Promise<RecordPlace> {
+  try {
+    return (await readSettings(host, layout)).log;
+  } catch {
+    // Nothing installed, or a manifest that is not valid: that is a failure to record, too.
+    return defaultPlace;
+  }
+}
+
+async function record(call: Call, record: CallRecord): Promise<void> {
+  await call.append(pinoLine(record, call.pid), levelOf(record));
+}
+
+/** One line, as `recordLine` makes it. */
+export function pinoLine(record: CallRecord, pid: number): string {
+  const written: string[] = [];
+  const logger = pino(
+    { base: { pid }, timestamp: pino.stdTimeFunctions.isoTime },
+    { write: (line: string) => written.push(oneLine(line)) },
+  );
+  const { msg, ...fields } = boundedRecord(record);
+  if (record.errorClass === undefined) logger.info(fields, msg);
+  else logger.error(fields, msg);
+  return written.join('');
+}

@@ -1,0 +1,52 @@
+import type { FileStatus, Host } from '../host/host.ts';
+import type { NodeSettings } from '../manifest/manifest.ts';
+import type { Layout } from '../node/layout.ts';
+import { isUpToDate, type WantedResolvConf, wantedResolvConf } from './rootfs-resolv-conf.ts';
+
+const hostResolvConf = '/etc/resolv.conf';
+
+/**
+ * Brings etc/resolv.conf of the rootfs up to date. It becomes a file of its own, never a view of the host's: a
+ * symlink in its place is replaced, not followed, since kubelet would write through it.
+ * @param root `versions/<digest>`, or the symlink to it.
+ * @returns what was written; undefined where the file was right, or is kubelet's to keep.
+ * @throws what writing it throws.
+ */
+export function refreshResolvConf(
+  root: string,
+  { host, manifest }: { readonly host: Host; readonly manifest: NodeSettings },
+): WantedResolvConf | undefined {
+  const path = `${root}/etc/resolv.conf`;
+  const { resolver } = manifest;
+  const status = host.lstat(path);
+  if (isBeingWritten(status)) return undefined;
+  const current = status?.kind === 'file' ? host.readText(path) : undefined;
+  const hostStatus = host.stat(hostResolvConf);
+  if (isUpToDate({ current, resolver, hostStatus })) return undefined;
+  const hostText = host.readText(hostResolvConf) ?? '';
+  const wanted = wantedResolvConf({ resolver, current, hostText, hostStatus });
+  if (wanted === undefined || wanted.text === current) return undefined;
+  host.replaceText(path, wanted.text, 0o644);
+  return wanted;
+}
+
+/**
+ * kubelet empties the file, then writes into it: one of ours put in its place in between would lose what it
+ * writes. One that is empty for longer is no work in progress.
+ */
+function isBeingWritten(status: FileStatus | undefined): boolean {
+  return status?.kind === 'file' && status.size === 0 && Date.now() - status.changedMs < 2000;
+}
+
+/** On the way of a mount: the old file serves as well as it can, where it can't be replaced. */
+export function refreshResolvConfIfPossible(context: {
+  readonly host: Host;
+  readonly layout: Layout;
+  readonly manifest: NodeSettings;
+}): void {
+  try {
+    refreshResolvConf(context.layout.rootfs, context);
+  } catch {
+    // A read-only or full disk: what is wrong there shows where it matters.
+  }
+}

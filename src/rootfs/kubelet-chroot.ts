@@ -1,0 +1,54 @@
+import { type Host, isSameFile } from '../host/host.ts';
+import { runDirectory } from '../node/layout.ts';
+
+/** Asked at every start, a mount's too: by the Host alone. */
+
+/** The images that kubelets were started in, for `teardown`: gone after a reboot, like what was mounted for them. */
+export const kubeletRootsFile = `${runDirectory}/kubelet-roots`;
+
+export interface KubeletRoot {
+  /** The extracted image, without symlinks. */
+  readonly root: string;
+  /** The kubelet directory of the host that it shares, without symlinks. */
+  readonly kubeletDirectory: string;
+  /** Where an earlier version has mounted something in it, as the host names it; this one mounts nothing there. */
+  readonly targets?: readonly string[] | undefined;
+}
+
+/** What cannot be read is as good as none: only we write it, and whole. */
+export function readKubeletRoots(host: Host): readonly KubeletRoot[] {
+  const text = host.readText(kubeletRootsFile);
+  return text === undefined ? [] : JSON.parse(text);
+}
+
+/** A kubelet in an image has a filesystem here, in its own mount namespace alone: links, and whose they are. */
+export const kubeletViewDirectory = `${runDirectory}/kubelet`;
+
+/** The path of the image; nobody on the host has this file. */
+export const kubeletImageFile = `${kubeletViewDirectory}/image`;
+
+/** Process 1's root directory. */
+const hostRoot = '/proc/1/root';
+const hostNamespace = '/proc/1/ns/mnt';
+
+/**
+ * The way back to the host for a process that was started by a kubelet in an image: the mount namespace of process 1.
+ * The mounter has to run where `prepare` has laid its mounts: those it sees in the kubelet's are copies, and old ones
+ * after the next upgrade. A kubelet of an earlier version is still in a chroot, which setns(2) leaves as well.
+ *
+ * A chroot of anybody else's, such as one in which an image is built, is left alone; so is a container.
+ * @returns undefined everywhere else.
+ */
+export function namespaceOutsideKubeletChroot(host: Host): string | undefined {
+  try {
+    const [own, first] = [host.stat('/'), host.stat(`${hostRoot}/.`)];
+    if (first === undefined) return undefined;
+    const isInHosts = () => isSameFile(host.stat(hostNamespace), host.stat('/proc/self/ns/mnt'));
+    const isOurs = isSameFile(own, first)
+      ? host.stat(kubeletImageFile) !== undefined && !isInHosts()
+      : isInHosts() && readKubeletRoots(host).some(({ root }) => isSameFile(host.stat(hostRoot + root), own));
+    return isOurs ? hostNamespace : undefined;
+  } catch {
+    return undefined; // Only root may look; nobody else can mount either.
+  }
+}

@@ -1,0 +1,43 @@
+import { existsSync, readFileSync, rmSync } from 'node:fs';
+import { setTimeout } from 'node:timers/promises';
+import test from 'ava';
+import { runBounded } from '../../../src/host/run-bounded.ts';
+
+test('the answer of a program: its status and all that it said', async (t) => {
+  t.deepEqual(await runBounded(['/bin/sh', '-c', 'echo out; echo err >&2; exit 3'], 5000), {
+    status: 3,
+    output: 'out\nerr\n',
+  });
+});
+
+test('a program that is not there answers as a shell would', async (t) => {
+  t.is((await runBounded(['/no/such/program'], 5000))?.status, 127);
+});
+
+test('a program that a signal ends', async (t) => {
+  t.is((await runBounded(['/bin/sh', '-c', 'kill -9 $$'], 5000))?.status, 137);
+});
+
+test('at the limit there is no answer, and nothing of it is left', async (t) => {
+  const began = performance.now();
+  const script = 'trap "" TERM INT HUP; (trap "" TERM; sleep 1000) & echo $!; wait';
+  t.is(await runBounded(['/bin/sh', '-c', `${script} # limit-of-${process.pid}`], 200), undefined);
+  t.true(performance.now() - began < 2000);
+});
+
+test('what it started is ended with it', async (t) => {
+  const pidFile = `/tmp/question-test-${process.pid}`;
+  const script = `sleep 1000 & echo $! >${pidFile}; wait`;
+  t.is(await runBounded(['/bin/sh', '-c', script], 500), undefined);
+  const pid = readFileSync(pidFile, 'utf8').trim();
+  rmSync(pidFile);
+  const isRunning = () =>
+    existsSync(`/proc/${pid}/cmdline`) && readFileSync(`/proc/${pid}/cmdline`, 'utf8') !== '';
+  for (let tries = 0; tries < 100 && isRunning(); tries += 1) await setTimeout(20);
+  t.false(isRunning());
+});
+
+test('stdin is empty, the environment is ours', async (t) => {
+  const answer = await runBounded(['/bin/sh', '-c', 'cat; echo "$LC_ALL <$HOME>"'], 5000);
+  t.is(answer?.output, 'C <>\n');
+});

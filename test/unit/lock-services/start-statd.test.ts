@@ -1,0 +1,62 @@
+import test from 'ava';
+import { execa } from 'execa';
+import { startStatdScript } from '../../../src/lock-services/start-statd.ts';
+import { manifest } from '../../fixtures/node-model.ts';
+
+/** sh's opinion of the script. */
+async function syntaxErrors(script: string): Promise<string> {
+  return (await execa('sh', ['-n'], { input: script, reject: false, all: true })).all;
+}
+
+test('the script of the manifest that ships is shell', async (t) => {
+  const script = startStatdScript(manifest);
+  t.is(await syntaxErrors(script), '');
+  t.regex(script, /^daemon '\/sbin\/rpc\.statd' '--no-notify' \|\|/m);
+});
+
+test('paths and arguments are words, whatever is in them', async (t) => {
+  const path = `/sbin/it's "$HOME" \`id\` \\ x`;
+  const hostile = { path, arguments: [`'; exit 9; '`, '', '*'] };
+  const script = startStatdScript({
+    ...manifest,
+    daemons: { ...manifest.daemons, rpcbind: hostile, statd: hostile },
+  });
+  t.is(await syntaxErrors(script), '');
+  const call = script.split('\n').find((line) => line.startsWith("daemon '")) ?? '';
+  const words = call.replace(/^daemon /, '').replace(/ \|\| .*/, '');
+  const { stdout } = await execa('sh', ['-c', `printf '[%s]' ${words}`]);
+  t.is(stdout, [path, ...hostile.arguments].map((word) => `[${word}]`).join(''));
+});
+
+test('the limit is whole seconds', async (t) => {
+  const script = startStatdScript({ ...manifest, limits: { ...manifest.limits, daemonSeconds: 0.3 } });
+  t.is(await syntaxErrors(script), '');
+  t.regex(script, /flock -w 1 9/);
+});
+
+for (const [portmapper, expected] of [
+  ['any', "'/sbin/rpcbind' '-w' ||"],
+  ['loopback', "'/sbin/rpcbind' '-w' '-h' '127.0.0.2' ||"],
+  [['127.0.0.1', '::1', '10.0.0.7'], "'/sbin/rpcbind' '-w' '-h' '10.0.0.7' ||"],
+  [['10.0.0.7', 'fd00::7'], "'/sbin/rpcbind' '-w' '-h' '10.0.0.7' '-h' 'fd00::7' ||"],
+] as const) {
+  test(`rpcbind listens where policy.portmapper says: ${portmapper}`, (t) => {
+    const policy = {
+      ...manifest.policy,
+      portmapper: typeof portmapper === 'string' ? portmapper : [...portmapper],
+    };
+    t.true(startStatdScript({ ...manifest, policy }).includes(expected));
+  });
+}
+
+test('run by a mount.nfs of mounter’s start-statd tells that by a pipe, and fails: mount.nfs is to ask again', async (t) => {
+  const script = startStatdScript(manifest);
+  // Nothing of what follows: a node would be looked at.
+  const begin = script.slice(0, script.indexOf('# What a daemon does'));
+  t.not(begin, script);
+  const run = async (argv: string) =>
+    (await execa('sh', ['-c', argv], { input: `${begin}echo goes on`, reject: false })).stdout;
+  t.is(await run('{ { sh -s 3>&1 1>&4 || echo failed >&4; } | od -An -c | tr -d " "; } 4>&1'), 'failed\n\\n');
+  t.is(await run('sh -s 3>&- || echo failed'), 'goes on');
+  t.is(await run('sh -s 3</dev/null || echo failed'), 'goes on');
+});

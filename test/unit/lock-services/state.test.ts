@@ -1,0 +1,100 @@
+import test from 'ava';
+import type { ProcessInformation } from '../../../src/host/host.ts';
+import { observeLockServices } from '../../../src/lock-services/state.ts';
+import { type HostModel, ownMounts } from '../../fixtures/host-model.ts';
+import { contextOf, layout, preparedNode } from '../../fixtures/node-model.ts';
+
+/** A line of /proc/net/tcp or udp. */
+const line = (address: string, port: string, state: string, inode = 1) =>
+  `   0: ${address}:${port} 00000000:0000 ${state} 00000000:00000000 00:00000000 00000000     0        0 ${inode} 1\n`;
+
+/** @param socket the inode of one that it has open. */
+function running(
+  host: HostModel,
+  pid: number,
+  name: string,
+  root: string,
+  socket?: number,
+): ProcessInformation {
+  if (socket !== undefined) host.links.set(`/proc/${pid}/fd/5`, `socket:[${socket}]`);
+  host.links.set(`/proc/${pid}/fd/0`, '/dev/null');
+  return { pid, name, executable: undefined, root, mountNamespace: ownMounts, isInOurNetwork: true };
+}
+
+const ownRoot = layout.rootfs;
+
+test('nothing runs: every question gets a no', async (t) => {
+  const host = preparedNode();
+  host.onRun = () => ({ status: 1, output: 'rpcinfo: RPC: Unable to receive' });
+  t.deepEqual(await observeLockServices(contextOf(host)), {
+    rpcbind: null,
+    statd: null,
+    surplusRpcbinds: [],
+    portmapperAnswers: false,
+    statdRegistered: false,
+    statdAnswers: false,
+    listening: 'nowhere',
+    listeningByUdp: 'nowhere',
+  });
+});
+
+test('registered, and yet deaf', async (t) => {
+  const host = preparedNode();
+  host.onRun = ({ argv }) =>
+    argv.includes('-p')
+      ? { output: '   program vers proto   port  service\n    100024    1   udp  52336  status\n' }
+      : { status: argv.includes('status') ? 1 : 0 };
+  const state = await observeLockServices(contextOf(host));
+  t.like(state, { portmapperAnswers: true, statdRegistered: true, statdAnswers: false });
+});
+
+test('an answer that came too late is none', async (t) => {
+  const host = preparedNode();
+  host.onRun = () => ({ status: 0, endedBy: 'deadline', output: '    100024    1   udp  52336  status\n' });
+  const state = await observeLockServices(contextOf(host));
+  t.like(state, { portmapperAnswers: false, statdRegistered: false, statdAnswers: false });
+});
+
+test("a host's rpcbind comes first, ours beside it is surplus; others' networks do not count", async (t) => {
+  const host = preparedNode();
+  host.texts.set('/proc/net/udp', `  sl\n${line('00000000', '006F', '07', 77)}`);
+  host.texts.set('/proc/net/tcp', `  sl\n${line('00000000', '0801', '0A', 78)}`);
+  host.processList = [
+    running(host, 7, 'rpcbind', ownRoot),
+    running(host, 8, 'rpcbind', '/', 77),
+    { ...running(host, 9, 'rpcbind', '/container'), isInOurNetwork: false },
+    running(host, 10, 'rpc.statd', '/'),
+    running(host, 11, 'rpc.statd', ownRoot),
+  ];
+  const { rpcbind, statd, surplusRpcbinds } = await observeLockServices(contextOf(host));
+  t.deepEqual(rpcbind, { pid: 8, owner: 'host' });
+  t.deepEqual(surplusRpcbinds, [{ pid: 7, owner: 'rootfs' }]);
+  t.deepEqual(statd, { pid: 11, owner: 'rootfs' });
+});
+
+test('whoever only calls itself rpcbind is none', async (t) => {
+  const host = preparedNode();
+  host.texts.set('/proc/net/tcp', `  sl\n${line('00000000', '0801', '0A', 78)}`);
+  host.processList = [running(host, 8, 'rpcbind', '/'), running(host, 9, 'rpcbind', '/', 78)];
+  t.is((await observeLockServices(contextOf(host))).rpcbind, null);
+  host.texts.set('/proc/net/udp', `  sl\n${line('00000000', '006F', '07', 77)}`);
+  const { rpcbind, surplusRpcbinds } = await observeLockServices(contextOf(host));
+  t.deepEqual([rpcbind, surplusRpcbinds], [null, []]);
+});
+
+for (const [title, tables, expected] of [
+  ['IPv4 loopback', { tcp: line('0100007F', '006F', '0A') }, 'loopback'],
+  ['IPv6 loopback', { udp6: line('00000000000000000000000001000000', '006F', '07') }, 'loopback'],
+  ['every address', { tcp: line('0100007F', '006F', '0A'), udp: line('00000000', '006F', '07') }, 'any'],
+  ['every IPv6 address', { tcp6: line('00000000000000000000000000000000', '006F', '0A') }, 'any'],
+  ['one outer address', { udp: line('0100A8C0', '006F', '07') }, 'any'],
+  ['another port', { tcp: line('00000000', '0801', '0A') }, 'nowhere'],
+  ['a connection, no listener', { tcp: line('0100A8C0', '006F', '01') }, 'nowhere'],
+] as const) {
+  test(`port 111: ${title}`, async (t) => {
+    const host = preparedNode();
+    for (const [name, text] of Object.entries(tables))
+      host.texts.set(`/proc/net/${name}`, `  sl  local_address rem_address   st\n${text}`);
+    t.is((await observeLockServices(contextOf(host))).listening, expected);
+  });
+}
