@@ -41,12 +41,12 @@ static int own_argc;
 static char **own_argv;
 static JSValue idle;
 
-static JSValue outcome(JSContext *context, long result) {
+static JSValue to_js_result(JSContext *context, long result) {
   return JS_NewInt64(context, result < 0 ? -errno : result);
 }
 
 /* A C string of `value`, to be freed with JS_FreeCString; NULL with errno, or with an exception pending. */
-static const char *text(JSContext *context, JSValueConst value) {
+static const char *to_c_string(JSContext *context, JSValueConst value) {
   size_t length;
   const char *string = JS_ToCStringLen(context, &length, value);
   if (string == NULL || strlen(string) == length) return string;
@@ -55,9 +55,9 @@ static const char *text(JSContext *context, JSValueConst value) {
   return NULL;
 }
 
-/* What a function returns that got NULL from text(): the exception, or the errno. */
-static JSValue no_text(JSContext *context) {
-  return JS_HasException(context) ? JS_EXCEPTION : outcome(context, -1);
+/* The result of a call whose argument to_c_string() has refused: the exception, or the errno. */
+static JSValue c_string_failure(JSContext *context) {
+  return JS_HasException(context) ? JS_EXCEPTION : to_js_result(context, -1);
 }
 
 static int integer(JSContext *context, JSValueConst value) {
@@ -65,7 +65,7 @@ static int integer(JSContext *context, JSValueConst value) {
   return JS_ToInt32(context, &number, value) == 0 ? number : -1;
 }
 
-static JSValue numbers(JSContext *context, const double *values, int count) {
+static JSValue to_js_numbers(JSContext *context, const double *values, int count) {
   JSValue array = JS_NewArray(context);
   for (int i = 0; i < count && !JS_IsException(array); i++) {
     if (JS_SetPropertyUint32(context, array, i, JS_NewFloat64(context, values[i])) >= 0) continue;
@@ -101,7 +101,7 @@ static size_t character(const unsigned char *bytes, size_t length, int *valid) {
 }
 
 /* What the kernel gave us as a string. QuickJS takes more for UTF-8 than there is: U+FFFD for it, as in Node and bun. */
-static JSValue string_of(JSContext *context, const char *bytes, size_t length) {
+static JSValue to_js_string(JSContext *context, const char *bytes, size_t length) {
   static const char replacement[] = "\xef\xbf\xbd";
   const unsigned char *at = (const unsigned char *)bytes;
   size_t invalid = 0;
@@ -122,14 +122,14 @@ static JSValue string_of(JSContext *context, const char *bytes, size_t length) {
   return string;
 }
 
-/* Of an array: its strings as for execve(2), to be freed with free_strings; NULL as text(). */
-static char **strings(JSContext *context, JSValueConst array) {
+/* The strings of an array, as for execve(2), to be freed with free_strings; NULL as to_c_string() has it. */
+static char **to_c_strings(JSContext *context, JSValueConst array) {
   int64_t length = length_of(context, array);
   if (length < 0) return NULL;
   char **list = calloc((size_t)length + 1, sizeof *list);
   for (int64_t i = 0; list != NULL && i < length; i++) {
     JSValue value = JS_GetPropertyUint32(context, array, (uint32_t)i);
-    const char *string = JS_IsException(value) ? NULL : text(context, value);
+    const char *string = JS_IsException(value) ? NULL : to_c_string(context, value);
     list[i] = string == NULL ? NULL : strdup(string);
     JS_FreeValue(context, value);
     if (string != NULL) JS_FreeCString(context, string);
@@ -152,17 +152,17 @@ static void free_strings(char **list) {
 
 static JSValue file_open(JSContext *context, JSValueConst this, int argc, JSValueConst *argv) {
   (void)this, (void)argc;
-  const char *path = text(context, argv[0]);
-  if (path == NULL) return no_text(context);
+  const char *path = to_c_string(context, argv[0]);
+  if (path == NULL) return c_string_failure(context);
   JSValue result =
-      outcome(context, open(path, integer(context, argv[1]) | O_CLOEXEC, integer(context, argv[2])));
+      to_js_result(context, open(path, integer(context, argv[1]) | O_CLOEXEC, integer(context, argv[2])));
   JS_FreeCString(context, path);
   return result;
 }
 
 static JSValue file_close(JSContext *context, JSValueConst this, int argc, JSValueConst *argv) {
   (void)this, (void)argc;
-  return outcome(context, close(integer(context, argv[0])));
+  return to_js_result(context, close(integer(context, argv[0])));
 }
 
 /* From `offset` on, at most `maximum` bytes; NULL with errno. */
@@ -197,8 +197,8 @@ static JSValue file_read(JSContext *context, JSValueConst this, int argc, JSValu
     return JS_EXCEPTION;
   size_t length;
   char *bytes = read_from(fd, offset, (size_t)maximum, &length);
-  if (bytes == NULL) return outcome(context, -1);
-  JSValue result = string_of(context, bytes, length);
+  if (bytes == NULL) return to_js_result(context, -1);
+  JSValue result = to_js_string(context, bytes, length);
   free(bytes);
   return result;
 }
@@ -227,25 +227,25 @@ static JSValue file_write(JSContext *context, JSValueConst this, int argc, JSVal
       failed = errno != EINTR;
     }
   }
-  JSValue result = outcome(context, failed ? -1 : (long)written);
+  JSValue result = to_js_result(context, failed ? -1 : (long)written);
   JS_FreeCString(context, bytes);
   return result;
 }
 
 static JSValue status_of(JSContext *context, int result, const struct stat *status) {
-  if (result != 0) return outcome(context, -1);
+  if (result != 0) return to_js_result(context, -1);
   const double values[] = {
       (double)status->st_dev,  (double)status->st_ino, status->st_mode, status->st_uid, status->st_gid,
       (double)status->st_size, status->st_ctim.tv_sec * 1e3 + status->st_ctim.tv_nsec / 1e6,
       (double)status->st_nlink};
-  return numbers(context, values, COUNT(values));
+  return to_js_numbers(context, values, COUNT(values));
 }
 
 /* (path, whether a symlink at its end is followed) */
 static JSValue file_status(JSContext *context, JSValueConst this, int argc, JSValueConst *argv) {
   (void)this, (void)argc;
-  const char *path = text(context, argv[0]);
-  if (path == NULL) return no_text(context);
+  const char *path = to_c_string(context, argv[0]);
+  if (path == NULL) return c_string_failure(context);
   struct stat status;
   int flags = JS_ToBool(context, argv[1]) ? 0 : AT_SYMLINK_NOFOLLOW;
   JSValue result = status_of(context, fstatat(AT_FDCWD, path, &status, flags), &status);
@@ -261,21 +261,21 @@ static JSValue file_status_open(JSContext *context, JSValueConst this, int argc,
 
 static JSValue file_link(JSContext *context, JSValueConst this, int argc, JSValueConst *argv) {
   (void)this, (void)argc;
-  const char *path = text(context, argv[0]);
-  if (path == NULL) return no_text(context);
+  const char *path = to_c_string(context, argv[0]);
+  if (path == NULL) return c_string_failure(context);
   char target[4096];
   ssize_t length = readlink(path, target, sizeof target);
   JS_FreeCString(context, path);
-  return length < 0 ? outcome(context, -1) : string_of(context, target, (size_t)length);
+  return length < 0 ? to_js_result(context, -1) : to_js_string(context, target, (size_t)length);
 }
 
 static JSValue file_names(JSContext *context, JSValueConst this, int argc, JSValueConst *argv) {
   (void)this, (void)argc;
-  const char *path = text(context, argv[0]);
-  if (path == NULL) return no_text(context);
+  const char *path = to_c_string(context, argv[0]);
+  if (path == NULL) return c_string_failure(context);
   DIR *directory = opendir(path);
   JS_FreeCString(context, path);
-  if (directory == NULL) return outcome(context, -1);
+  if (directory == NULL) return to_js_result(context, -1);
   JSValue array = JS_NewArray(context);
   uint32_t count = 0;
   int failed = JS_IsException(array);
@@ -284,22 +284,22 @@ static JSValue file_names(JSContext *context, JSValueConst this, int argc, JSVal
     const struct dirent *entry = readdir(directory);
     if (entry == NULL) break;
     if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0) continue;
-    failed = JS_SetPropertyUint32(context, array, count++, string_of(context, entry->d_name, strlen(entry->d_name))) < 0;
+    failed = JS_SetPropertyUint32(context, array, count++, to_js_string(context, entry->d_name, strlen(entry->d_name))) < 0;
   }
   int cause = errno;
   (void)closedir(directory);
   if (!failed && cause == 0) return array;
   JS_FreeValue(context, array);
   errno = cause;
-  return failed ? JS_EXCEPTION : outcome(context, -1);
+  return failed ? JS_EXCEPTION : to_js_result(context, -1);
 }
 
 static JSValue file_rename(JSContext *context, JSValueConst this, int argc, JSValueConst *argv) {
   (void)this, (void)argc;
-  const char *from = text(context, argv[0]);
-  if (from == NULL) return no_text(context);
-  const char *to = text(context, argv[1]);
-  JSValue result = to == NULL ? no_text(context) : outcome(context, rename(from, to));
+  const char *from = to_c_string(context, argv[0]);
+  if (from == NULL) return c_string_failure(context);
+  const char *to = to_c_string(context, argv[1]);
+  JSValue result = to == NULL ? c_string_failure(context) : to_js_result(context, rename(from, to));
   if (to != NULL) JS_FreeCString(context, to);
   JS_FreeCString(context, from);
   return result;
@@ -309,8 +309,8 @@ enum path_call { CALL_UNLINK, CALL_MKDIR, CALL_CHMOD, CALL_ACCESS };
 
 static JSValue file_change(JSContext *context, JSValueConst this, int argc, JSValueConst *argv, int call) {
   (void)this;
-  const char *path = text(context, argv[0]);
-  if (path == NULL) return no_text(context);
+  const char *path = to_c_string(context, argv[0]);
+  if (path == NULL) return c_string_failure(context);
   int mode = argc > 1 ? integer(context, argv[1]) : 0, result = -1;
   switch ((enum path_call)call) {
     case CALL_UNLINK: result = unlink(path); break;
@@ -318,7 +318,7 @@ static JSValue file_change(JSContext *context, JSValueConst this, int argc, JSVa
     case CALL_CHMOD: result = chmod(path, (mode_t)mode); break;
     case CALL_ACCESS: result = access(path, mode); break;
   }
-  JSValue returned = outcome(context, result);
+  JSValue returned = to_js_result(context, result);
   JS_FreeCString(context, path);
   return returned;
 }
@@ -332,13 +332,13 @@ static JSValue file_lock(JSContext *context, JSValueConst this, int argc, JSValu
   int64_t offset = 0;
   if (JS_ToInt64(context, &offset, argv[1]) != 0) return JS_EXCEPTION;
   struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = offset, .l_len = 1};
-  return outcome(context, fcntl(integer(context, argv[0]), F_OFD_SETLK, &lock));
+  return to_js_result(context, fcntl(integer(context, argv[0]), F_OFD_SETLK, &lock));
 }
 
 /* flock(2), at once or not at all: of what can only be read. */
 static JSValue file_lock_whole(JSContext *context, JSValueConst this, int argc, JSValueConst *argv) {
   (void)this, (void)argc;
-  return outcome(context, flock(integer(context, argv[0]), LOCK_EX | LOCK_NB));
+  return to_js_result(context, flock(integer(context, argv[0]), LOCK_EX | LOCK_NB));
 }
 
 /* (an open file, a user): it and its group are that one's. */
@@ -346,20 +346,21 @@ static JSValue file_change_owner(JSContext *context, JSValueConst this, int argc
   (void)this, (void)argc;
   double user = 0;
   if (JS_ToFloat64(context, &user, argv[1]) != 0) return JS_EXCEPTION;
-  return outcome(context, fchown(integer(context, argv[0]), (uid_t)user, (gid_t)user));
+  return to_js_result(context, fchown(integer(context, argv[0]), (uid_t)user, (gid_t)user));
 }
 
 /* (an open directory, a name in it, flags) */
 static JSValue file_open_at(JSContext *context, JSValueConst this, int argc, JSValueConst *argv) {
   (void)this, (void)argc;
-  const char *name = text(context, argv[1]);
-  if (name == NULL) return no_text(context);
-  JSValue result = outcome(context, openat(integer(context, argv[0]), name, integer(context, argv[2]) | O_CLOEXEC, 0600));
+  const char *name = to_c_string(context, argv[1]);
+  if (name == NULL) return c_string_failure(context);
+  int fd = openat(integer(context, argv[0]), name, integer(context, argv[2]) | O_CLOEXEC, 0600);
+  JSValue result = to_js_result(context, fd);
   JS_FreeCString(context, name);
   return result;
 }
 
-/* Of the mount that an open file lies on, where statx(2) does not say it: before Linux 5.8. */
+/* The id of the mount that an open file lies on, where statx(2) does not say it: before Linux 5.8. */
 static double mount_id_of(int fd) {
   char path[64], line[128];
   unsigned long id = 0;
@@ -377,7 +378,7 @@ static JSValue file_known_status(JSContext *context, JSValueConst this, int argc
   struct statx status;
   int fd = integer(context, argv[0]);
   unsigned flags = AT_EMPTY_PATH | AT_STATX_DONT_SYNC | AT_NO_AUTOMOUNT;
-  if (statx(fd, "", flags, STATX_BASIC_STATS | STATX_MNT_ID, &status) != 0) return outcome(context, -1);
+  if (statx(fd, "", flags, STATX_BASIC_STATS | STATX_MNT_ID, &status) != 0) return to_js_result(context, -1);
   int is_told = (status.stx_mask & STATX_MNT_ID) != 0;
   const double values[] = {(double)makedev(status.stx_dev_major, status.stx_dev_minor),
                            (double)status.stx_ino,
@@ -385,7 +386,7 @@ static JSValue file_known_status(JSContext *context, JSValueConst this, int argc
                            status.stx_uid,
                            status.stx_gid,
                            is_told ? (double)status.stx_mnt_id : mount_id_of(fd)};
-  return numbers(context, values, COUNT(values));
+  return to_js_numbers(context, values, COUNT(values));
 }
 
 /* ---- this process, and others ---- */
@@ -394,16 +395,16 @@ static JSValue process_argument(JSContext *context, JSValueConst this, int argc,
   (void)this, (void)argc;
   int index = integer(context, argv[0]);
   if (index < 0 || index >= own_argc) return JS_UNDEFINED;
-  return string_of(context, own_argv[index], strlen(own_argv[index]));
+  return to_js_string(context, own_argv[index], strlen(own_argv[index]));
 }
 
 static JSValue process_variable(JSContext *context, JSValueConst this, int argc, JSValueConst *argv) {
   (void)this, (void)argc;
-  const char *name = text(context, argv[0]);
-  if (name == NULL) return no_text(context);
+  const char *name = to_c_string(context, argv[0]);
+  if (name == NULL) return c_string_failure(context);
   const char *value = getenv(name);
   JS_FreeCString(context, name);
-  return value == NULL ? JS_UNDEFINED : string_of(context, value, strlen(value));
+  return value == NULL ? JS_UNDEFINED : to_js_string(context, value, strlen(value));
 }
 
 static JSValue process_id(JSContext *context, JSValueConst this, int argc, JSValueConst *argv) {
@@ -424,16 +425,16 @@ static JSValue process_exit(JSContext *context, JSValueConst this, int argc, JSV
 /* The program takes this process's place, with its argv, but for the first so many, and environment byte for byte. */
 static JSValue process_replace(JSContext *context, JSValueConst this, int argc, JSValueConst *argv) {
   (void)this, (void)argc;
-  const char *path = text(context, argv[0]);
-  if (path == NULL) return no_text(context);
-  JSValue result = outcome(context, execv(path, own_argv + integer(context, argv[1])));
+  const char *path = to_c_string(context, argv[0]);
+  if (path == NULL) return c_string_failure(context);
+  JSValue result = to_js_result(context, execv(path, own_argv + integer(context, argv[1])));
   JS_FreeCString(context, path);
   return result;
 }
 
 static JSValue process_kill(JSContext *context, JSValueConst this, int argc, JSValueConst *argv) {
   (void)this, (void)argc;
-  return outcome(context, kill(integer(context, argv[0]), integer(context, argv[1])));
+  return to_js_result(context, kill(integer(context, argv[0]), integer(context, argv[1])));
 }
 
 /* A property of an array that is a number; -1 where it is none. */
@@ -453,9 +454,9 @@ struct spawn_arguments {
 
 /* (argv, environment, root or '', [mount namespace, input, output, notice], [capabilities or -1, user, group]) */
 static int read_spawn_arguments(JSContext *context, JSValueConst *argv, struct spawn_arguments *read) {
-  *read = (struct spawn_arguments){.words = strings(context, argv[0])};
-  if (read->words != NULL) read->environment = strings(context, argv[1]);
-  if (read->environment != NULL) read->root = text(context, argv[2]);
+  *read = (struct spawn_arguments){.words = to_c_strings(context, argv[0])};
+  if (read->words != NULL) read->environment = to_c_strings(context, argv[1]);
+  if (read->environment != NULL) read->root = to_c_string(context, argv[2]);
   if (read->root == NULL) return -1;
   double capabilities = number_at(context, argv[4], 0);
   if (read->words[0] == NULL) return errno = EINVAL, -1;
@@ -491,7 +492,7 @@ static JSValue process_spawn(JSContext *context, JSValueConst this, int argc, JS
     started[2] = errno;
   }
   free_spawn_arguments(context, &read);
-  return JS_HasException(context) ? JS_EXCEPTION : numbers(context, started, COUNT(started));
+  return JS_HasException(context) ? JS_EXCEPTION : to_js_numbers(context, started, COUNT(started));
 }
 
 /* (as spawn, then place, [mount namespace, target]): [pid, connection], or [-1, errno]. */
@@ -500,7 +501,7 @@ static JSValue process_spawn_guarded(JSContext *context, JSValueConst this, int 
   struct spawn_arguments read;
   double started[2] = {-1, 0};
   const char *place = NULL;
-  if (read_spawn_arguments(context, argv, &read) == 0 && (place = text(context, argv[5])) != NULL) {
+  if (read_spawn_arguments(context, argv, &read) == 0 && (place = to_c_string(context, argv[5])) != NULL) {
     const struct guarded_mount mount = {.mount_namespace = (int)number_at(context, argv[6], 0),
                                         .place = place,
                                         .target = (int)number_at(context, argv[6], 1)};
@@ -511,30 +512,30 @@ static JSValue process_spawn_guarded(JSContext *context, JSValueConst this, int 
   }
   if (place != NULL) JS_FreeCString(context, place);
   free_spawn_arguments(context, &read);
-  return JS_HasException(context) ? JS_EXCEPTION : numbers(context, started, COUNT(started));
+  return JS_HasException(context) ? JS_EXCEPTION : to_js_numbers(context, started, COUNT(started));
 }
 
 /* [to read from, to write to], or the negative errno. */
 static JSValue process_pipe(JSContext *context, JSValueConst this, int argc, JSValueConst *argv) {
   (void)this, (void)argc, (void)argv;
   int ends[2];
-  if (pipe2(ends, O_CLOEXEC | O_NONBLOCK) != 0) return outcome(context, -1);
+  if (pipe2(ends, O_CLOEXEC | O_NONBLOCK) != 0) return to_js_result(context, -1);
   const double values[] = {ends[0], ends[1]};
-  return numbers(context, values, COUNT(values));
+  return to_js_numbers(context, values, COUNT(values));
 }
 
 /* How many bytes were there, at most 64; they are gone then. */
 static JSValue process_drain(JSContext *context, JSValueConst this, int argc, JSValueConst *argv) {
   (void)this, (void)argc;
   char bytes[64];
-  return outcome(context, read(integer(context, argv[0]), bytes, sizeof bytes));
+  return to_js_result(context, read(integer(context, argv[0]), bytes, sizeof bytes));
 }
 
 static JSValue guard_order(JSContext *context, JSValueConst this, int argc, JSValueConst *argv) {
   (void)this, (void)argc;
-  const char *order = text(context, argv[1]);
-  if (order == NULL) return no_text(context);
-  JSValue result = outcome(context, send(integer(context, argv[0]), order, 1, MSG_NOSIGNAL));
+  const char *order = to_c_string(context, argv[1]);
+  if (order == NULL) return c_string_failure(context);
+  JSValue result = to_js_result(context, send(integer(context, argv[0]), order, 1, MSG_NOSIGNAL));
   JS_FreeCString(context, order);
   return result;
 }
@@ -550,9 +551,9 @@ static JSValue guard_report(JSContext *context, JSValueConst this, int argc, JSV
   (void)this, (void)argc;
   struct guard_report report;
   ssize_t length = recv(integer(context, argv[0]), &report, sizeof report, MSG_DONTWAIT);
-  if (length < 0) return outcome(context, -1);
+  if (length < 0) return to_js_result(context, -1);
   const double values[] = {report.kind, report.values[0], report.values[1], report.values[2]};
-  return numbers(context, values, length == sizeof report ? COUNT(values) : 0);
+  return to_js_numbers(context, values, length == sizeof report ? COUNT(values) : 0);
 }
 
 /* What waitpid(2) says of an end, as a status: 128 + N where signal N ended it. */
@@ -580,7 +581,7 @@ static JSValue process_ask(JSContext *context, JSValueConst this, int argc, JSVa
   (void)this, (void)argc;
   int fd = integer(context, argv[0]);
   pid_t parent = getpid(), pid = fork();
-  if (pid != 0) return outcome(context, pid);
+  if (pid != 0) return to_js_result(context, pid);
   struct statx status;
   /* Nobody is to wait for it: what it can't be ended by, it must not hold. */
   int empty = open("/dev/null", O_RDWR | O_CLOEXEC);
@@ -595,10 +596,10 @@ static JSValue process_ask(JSContext *context, JSValueConst this, int argc, JSVa
 
 static JSValue process_enter_namespace(JSContext *context, JSValueConst this, int argc, JSValueConst *argv) {
   (void)this, (void)argc;
-  const char *file = text(context, argv[0]);
-  if (file == NULL) return no_text(context);
+  const char *file = to_c_string(context, argv[0]);
+  if (file == NULL) return c_string_failure(context);
   int namespace = open(file, O_RDONLY | O_CLOEXEC);
-  JSValue result = outcome(context, namespace < 0 ? -1 : setns(namespace, CLONE_NEWNS));
+  JSValue result = to_js_result(context, namespace < 0 ? -1 : setns(namespace, CLONE_NEWNS));
   if (namespace >= 0) close(namespace);
   JS_FreeCString(context, file);
   return result;
@@ -612,8 +613,8 @@ static JSValue mounts_make_apart(JSContext *context, JSValueConst this, int argc
   const char *paths[3] = {NULL};
   double made[2] = {-EINVAL, APART_ENTER};
   int count = 0;
-  while (count < COUNT(paths) && (paths[count] = text(context, argv[count + 1])) != NULL) count++;
-  char **scratch = count == COUNT(paths) ? strings(context, argv[4]) : NULL;
+  while (count < COUNT(paths) && (paths[count] = to_c_string(context, argv[count + 1])) != NULL) count++;
+  char **scratch = count == COUNT(paths) ? to_c_strings(context, argv[4]) : NULL;
   if (scratch != NULL) {
     const struct apart apart = {.pinned = (int)number_at(context, argv[0], 0),
                                 .proc = (int)number_at(context, argv[0], 1),
@@ -628,7 +629,7 @@ static JSValue mounts_make_apart(JSContext *context, JSValueConst this, int argc
     free_strings(scratch);
   }
   while (count > 0) JS_FreeCString(context, paths[--count]);
-  return JS_HasException(context) ? JS_EXCEPTION : numbers(context, made, COUNT(made));
+  return JS_HasException(context) ? JS_EXCEPTION : to_js_numbers(context, made, COUNT(made));
 }
 
 static JSValue mounts_open_table(JSContext *context, JSValueConst this, int argc, JSValueConst *argv) {
@@ -638,8 +639,8 @@ static JSValue mounts_open_table(JSContext *context, JSValueConst this, int argc
 
 static JSValue mounts_copy(JSContext *context, JSValueConst this, int argc, JSValueConst *argv) {
   (void)this, (void)argc;
-  const char *place = text(context, argv[1]);
-  if (place == NULL) return no_text(context);
+  const char *place = to_c_string(context, argv[1]);
+  if (place == NULL) return c_string_failure(context);
   JSValue result = JS_NewInt32(context, copy_mount(integer(context, argv[0]), place));
   JS_FreeCString(context, place);
   return result;
@@ -658,9 +659,9 @@ static JSValue mounts_attach(JSContext *context, JSValueConst this, int argc, JS
 /* Lazily: a dead server is not asked. */
 static JSValue mounts_detach(JSContext *context, JSValueConst this, int argc, JSValueConst *argv) {
   (void)this, (void)argc;
-  const char *path = text(context, argv[0]);
-  if (path == NULL) return no_text(context);
-  JSValue result = outcome(context, umount2(path, MNT_DETACH | UMOUNT_NOFOLLOW));
+  const char *path = to_c_string(context, argv[0]);
+  if (path == NULL) return c_string_failure(context);
+  JSValue result = to_js_result(context, umount2(path, MNT_DETACH | UMOUNT_NOFOLLOW));
   JS_FreeCString(context, path);
   return result;
 }
@@ -689,11 +690,11 @@ static JSValue signals_open(JSContext *context, JSValueConst this, int argc, JSV
   sigset_t set;
   awaited_signals(&set);
   int fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
-  if (fd < 0 || sigprocmask(SIG_BLOCK, &set, NULL) == 0) return outcome(context, fd);
+  if (fd < 0 || sigprocmask(SIG_BLOCK, &set, NULL) == 0) return to_js_result(context, fd);
   int cause = errno;
   (void)close(fd);
   errno = cause;
-  return outcome(context, -1);
+  return to_js_result(context, -1);
 }
 
 /* The number of the next signal. */
@@ -701,7 +702,7 @@ static JSValue signals_read(JSContext *context, JSValueConst this, int argc, JSV
   (void)this, (void)argc;
   struct signalfd_siginfo information;
   ssize_t length = read(integer(context, argv[0]), &information, sizeof information);
-  return outcome(context, length < 0 ? -1 : (long)information.ssi_signo);
+  return to_js_result(context, length < 0 ? -1 : (long)information.ssi_signo);
 }
 
 static JSValue events_of(JSContext *context, const struct pollfd *polled, int64_t count) {
@@ -721,7 +722,7 @@ static JSValue wait_poll(JSContext *context, JSValueConst this, int argc, JSValu
   if (count < 0) return JS_EXCEPTION;
   /* One more, or none would be no memory either. Freed below. */
   struct pollfd *polled = calloc((size_t)count + 1, sizeof *polled);
-  if (polled == NULL) return outcome(context, -1);
+  if (polled == NULL) return to_js_result(context, -1);
   for (int64_t i = 0; i < count; i++) {
     JSValue fd = JS_GetPropertyUint32(context, argv[0], (uint32_t)i);
     JSValue events = JS_GetPropertyUint32(context, argv[1], (uint32_t)i);
@@ -730,7 +731,7 @@ static JSValue wait_poll(JSContext *context, JSValueConst this, int argc, JSValu
     JS_FreeValue(context, events);
   }
   int ready = poll(polled, (nfds_t)count, integer(context, argv[2]));
-  JSValue result = ready < 0 && errno != EINTR ? outcome(context, -1) : events_of(context, polled, count);
+  JSValue result = ready < 0 && errno != EINTR ? to_js_result(context, -1) : events_of(context, polled, count);
   free(polled);
   return result;
 }
@@ -746,19 +747,19 @@ static JSValue wait_idle(JSContext *context, JSValueConst this, int argc, JSValu
 static JSValue wait_now(JSContext *context, JSValueConst this, int argc, JSValueConst *argv) {
   (void)this, (void)argc, (void)argv;
   struct timespec now;
-  if (clock_gettime(CLOCK_MONOTONIC, &now) != 0) return outcome(context, -1);
+  if (clock_gettime(CLOCK_MONOTONIC, &now) != 0) return to_js_result(context, -1);
   return JS_NewFloat64(context, now.tv_sec * 1e3 + now.tv_nsec / 1e6);
 }
 
 /* ---- sockets ---- */
 
-static JSValue connected(JSContext *context, const void *address, socklen_t length, int family) {
+static JSValue start_connect(JSContext *context, const void *address, socklen_t length, int family) {
   int fd = socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-  if (fd < 0 || connect(fd, address, length) == 0 || errno == EINPROGRESS) return outcome(context, fd);
+  if (fd < 0 || connect(fd, address, length) == 0 || errno == EINPROGRESS) return to_js_result(context, fd);
   int cause = errno;
   (void)close(fd);
   errno = cause;
-  return outcome(context, -1);
+  return to_js_result(context, -1);
 }
 
 /* (address, scope of an IPv6 one or '', port): a socket whose connection is under way. */
@@ -766,22 +767,22 @@ static JSValue socket_connect(JSContext *context, JSValueConst this, int argc, J
   (void)this, (void)argc;
   struct sockaddr_in v4 = {.sin_family = AF_INET};
   struct sockaddr_in6 v6 = {.sin6_family = AF_INET6};
-  const char *address = text(context, argv[0]);
-  if (address == NULL) return no_text(context);
-  const char *scope = text(context, argv[1]);
+  const char *address = to_c_string(context, argv[0]);
+  if (address == NULL) return c_string_failure(context);
+  const char *scope = to_c_string(context, argv[1]);
   v4.sin_port = v6.sin6_port = htons((uint16_t)integer(context, argv[2]));
   JSValue result;
   if (scope == NULL) {
-    result = no_text(context);
+    result = c_string_failure(context);
   } else if (inet_pton(AF_INET, address, &v4.sin_addr) == 1) {
-    result = connected(context, &v4, sizeof v4, AF_INET);
+    result = start_connect(context, &v4, sizeof v4, AF_INET);
   } else if (inet_pton(AF_INET6, address, &v6.sin6_addr) == 1) {
     unsigned long number = strtoul(scope, NULL, 10);
     v6.sin6_scope_id = number > 0 ? (uint32_t)number : if_nametoindex(scope);
-    result = connected(context, &v6, sizeof v6, AF_INET6);
+    result = start_connect(context, &v6, sizeof v6, AF_INET6);
   } else {
     errno = EINVAL;
-    result = outcome(context, -1);
+    result = to_js_result(context, -1);
   }
   if (scope != NULL) JS_FreeCString(context, scope);
   JS_FreeCString(context, address);
@@ -791,14 +792,14 @@ static JSValue socket_connect(JSContext *context, JSValueConst this, int argc, J
 static JSValue socket_connect_local(JSContext *context, JSValueConst this, int argc, JSValueConst *argv) {
   (void)this, (void)argc;
   struct sockaddr_un address = {.sun_family = AF_UNIX};
-  const char *path = text(context, argv[0]);
-  if (path == NULL) return no_text(context);
+  const char *path = to_c_string(context, argv[0]);
+  if (path == NULL) return c_string_failure(context);
   size_t length = strlen(path);
   if (length < sizeof address.sun_path) memcpy(address.sun_path, path, length + 1);
   JS_FreeCString(context, path);
   errno = ENAMETOOLONG;
-  if (length >= sizeof address.sun_path) return outcome(context, -1);
-  return connected(context, &address, sizeof address, AF_UNIX);
+  if (length >= sizeof address.sun_path) return to_js_result(context, -1);
+  return start_connect(context, &address, sizeof address, AF_UNIX);
 }
 
 /* What came of it: 0, or the errno. */
@@ -807,7 +808,7 @@ static JSValue socket_error(JSContext *context, JSValueConst this, int argc, JSV
   int error = 0;
   socklen_t length = sizeof error;
   if (getsockopt(integer(context, argv[0]), SOL_SOCKET, SO_ERROR, &error, &length) != 0)
-    return outcome(context, -1);
+    return to_js_result(context, -1);
   return JS_NewInt32(context, -error);
 }
 
