@@ -18,12 +18,12 @@ import { kubeletDirectory, kubeletMount, type Offer } from '../kubelet/offer.ts'
 import { findKubelet, pathInView } from '../kubelet/program.ts';
 import { makeDirectories, planSharing, shareKubeletDirectory } from '../kubelet/share.ts';
 import { type KubeletView, planView } from '../kubelet/view.ts';
-import { maskSecrets } from '../mount/arguments/options.ts';
 import { readManifest, requireRoot } from '../node/node.ts';
 import { withNodeLock } from '../node/node-lock.ts';
 import { commandOf } from '../prepare/mount-actions.ts';
 import { maskedArguments } from '../record/masked-words.ts';
 import { isAtOrBelow } from '../rootfs/root-processes.ts';
+import { maskSecrets } from '../secrets.ts';
 import type { CommandContext } from './context.ts';
 import { type Flags, parseFlags } from './flags.ts';
 

@@ -1,5 +1,5 @@
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
-import type { ErrorClass } from '../error-class.ts';
+import type { ErrorClass } from '../errors.ts';
 import type { DoctorContext } from './context.ts';
 import { type Finding, ok, warning } from './finding.ts';
 import { isNetworkMount } from './network-mount.ts';

@@ -1,4 +1,4 @@
-import { maskSecrets } from './arguments/options.ts';
+import { maskSecrets } from '../secrets.ts';
 import type { MountPlan, MountStep } from './plan.ts';
 
 /** The plan for people: what `--dry-run` prints, a line for each step. */

@@ -1,4 +1,4 @@
-import type { ErrorClass } from '../error-class.ts';
+import type { ErrorClass } from '../errors.ts';
 
 /** One call of `mounter`, as its line in the record has it; the log level, time and pid are the line's own. */
 export interface CallRecord {

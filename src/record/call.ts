@@ -1,7 +1,7 @@
 import type { MounterError } from '../errors.ts';
 import { exitCode } from '../exit-codes.ts';
 import type { OpenRecord, RecordDestination, RecordPlace } from '../manifest/record-place.ts';
-import { maskSecrets } from '../mount/arguments/options.ts';
+import { maskSecrets } from '../secrets.ts';
 import type { CallRecord } from './call-record.ts';
 import { levelOf, recordLine } from './line.ts';
 

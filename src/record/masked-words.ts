@@ -1,4 +1,4 @@
-import { maskSecrets } from '../mount/arguments/options.ts';
+import { maskSecrets } from '../secrets.ts';
 
 /**
  * The words of a command other than mount, as they may be shown: of a URL neither the password nor the query,

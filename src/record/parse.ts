@@ -1,4 +1,4 @@
-import { type ErrorClass, errorClasses } from '../error-class.ts';
+import { type ErrorClass, errorClasses } from '../errors.ts';
 import type { CallRecord } from './call-record.ts';
 
 /** A call as it was read back from the record. */

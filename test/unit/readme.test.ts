@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { toJsonSchema } from '@valibot/to-json-schema';
 import test from 'ava';
 import { commandNames } from '../../src/commands/table.ts';
-import { errorClasses } from '../../src/error-class.ts';
+import { errorClasses } from '../../src/errors.ts';
 import { exitCode } from '../../src/exit-codes.ts';
 import { manifestSchema } from '../../src/manifest/manifest.ts';
 import { namesIn, places, readme, section, sections } from '../fixtures/readme.ts';

@@ -1,7 +1,7 @@
 import { MounterError, printable } from '../../errors.ts';
 import { exitCode } from '../../exit-codes.ts';
+import { maskSecrets } from '../../secrets.ts';
 import type { MountArguments } from './argv.ts';
-import { maskSecrets } from './options.ts';
 
 /** A mount that can be asked for: complete, and with nothing in it that a helper could take for something else. */
 export interface MountRequest {

@@ -1,4 +1,4 @@
-import type { ErrorClass } from '../../error-class.ts';
+import type { ErrorClass } from '../../errors.ts';
 import type { ProbeFailure } from '../probe/probe-failure.ts';
 
 /** A refusal in the terms of an error: its class, and a sentence without its full stop. */

@@ -1,4 +1,4 @@
-import type { ErrorClass } from '../../error-class.ts';
+import type { ErrorClass } from '../../errors.ts';
 import { MounterError } from '../../errors.ts';
 import { exitCode } from '../../exit-codes.ts';
 import type { Host, Outcome } from '../../host/host.ts';

@@ -1,4 +1,4 @@
-import type { ErrorClass } from '../../error-class.ts';
+import type { ErrorClass } from '../../errors.ts';
 import { lockServicesHint } from '../../lock-services/lock-services.ts';
 import { shellQuoted } from '../../shell-word.ts';
 import type { ProbeFailure } from '../probe/probe-failure.ts';

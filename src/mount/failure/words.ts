@@ -1,4 +1,4 @@
-import type { ErrorClass } from '../../error-class.ts';
+import type { ErrorClass } from '../../errors.ts';
 import type { MountPlan } from '../plan.ts';
 
 /** What a helper says, where nothing better tells what it met. */

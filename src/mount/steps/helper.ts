@@ -2,7 +2,7 @@ import { MounterError } from '../../errors.ts';
 import { environment } from '../../host/child-environment.ts';
 import type { Guardian, HelperRun } from '../../host/mount-host.ts';
 import { provideLockServices } from '../../lock-services/lock-services.ts';
-import { hideSecrets } from '../arguments/options.ts';
+import { hideSecrets } from '../../secrets.ts';
 import type { MountContext } from '../context.ts';
 import type { MountPlan, MountStep } from '../plan.ts';
 import type { SlowStepProbe } from '../probe/slow-step-probe.ts';

@@ -1,9 +1,10 @@
 import test from 'ava';
 import fc from 'fast-check';
 import { MounterError } from '../../../src/errors.ts';
-import { maskSecrets, parseOptions } from '../../../src/mount/arguments/options.ts';
+import { parseOptions } from '../../../src/mount/arguments/options.ts';
 import { defaultForbidden } from '../../../src/mount/policy/defaults.ts';
 import { checkPolicy } from '../../../src/mount/policy/options.ts';
+import { maskSecrets } from '../../../src/secrets.ts';
 import { fuzz, orMounterError } from '../../fixtures/fuzz.ts';
 import { manifest } from '../../fixtures/node-model.ts';
 

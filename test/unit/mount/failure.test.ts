@@ -1,7 +1,7 @@
 import test from 'ava';
 import { failureAsJson } from '../../../src/commands/failure-json.ts';
-import { type ErrorClass, errorClasses } from '../../../src/error-class.ts';
 import type { MounterError } from '../../../src/errors.ts';
+import { type ErrorClass, errorClasses } from '../../../src/errors.ts';
 import type { Outcome } from '../../../src/host/host.ts';
 import { explainFailure } from '../../../src/mount/failure/explain.ts';
 import { errorLines } from '../../../src/mount/failure/glusterfs-log.ts';

@@ -1,6 +1,6 @@
 import test from 'ava';
 import fc from 'fast-check';
-import { errorClasses } from '../../../src/error-class.ts';
+import { errorClasses } from '../../../src/errors.ts';
 import { beginningOf, endOf, maximumLineBytes } from '../../../src/record/bounded.ts';
 import type { CallRecord } from '../../../src/record/call-record.ts';
 import { recordLine } from '../../../src/record/line.ts';

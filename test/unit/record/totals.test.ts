@@ -1,6 +1,6 @@
 import test from 'ava';
 import fc from 'fast-check';
-import type { ErrorClass } from '../../../src/error-class.ts';
+import type { ErrorClass } from '../../../src/errors.ts';
 import { recordLine } from '../../../src/record/line.ts';
 import { parseRecord, type RecordedCall } from '../../../src/record/parse.ts';
 import { summarizeMounts } from '../../../src/record/summary.ts';

@@ -1,12 +1,8 @@
 import test from 'ava';
 import fc from 'fast-check';
 import { MounterError } from '../../../../src/errors.ts';
-import {
-  hideSecrets,
-  lastOption,
-  maskSecrets,
-  parseOptions,
-} from '../../../../src/mount/arguments/options.ts';
+import { lastOption, parseOptions } from '../../../../src/mount/arguments/options.ts';
+import { hideSecrets, maskSecrets } from '../../../../src/secrets.ts';
 
 for (const [options, texts] of [
   ['', []],
