@@ -1,9 +1,9 @@
 import { readFileSync } from 'node:fs';
 import { execa } from 'execa';
+import { startGlusterServer } from '../test/support/gluster/gluster-server.ts';
+import { runInVm } from '../test/support/vm.ts';
 import { ensureInstalled } from './debian.ts';
-import { startGlusterServer } from './gluster-server.ts';
 import { distDirectory, mounterExecutable, repository } from './paths.ts';
-import { runInVm } from './vm.ts';
 
 /**
  * `npm run demo`: from an empty machine to volumes mounted by `mounter`, exactly as kubelet asks for them.

@@ -1,11 +1,11 @@
 import minimist from 'minimist';
 import { exitCode } from '../src/exit-codes.ts';
-import { describeFinding, type Finding } from '../test/faults/finding.ts';
-import { injectFaults, type Subject, subjects } from '../test/faults/subjects.ts';
-import { randomNumbers } from '../test/fixtures/random.ts';
+import { describeFinding, type Finding } from '../test/support/faults/finding.ts';
+import { injectFaults, type Subject, subjects } from '../test/support/faults/subjects.ts';
+import { type EnterMode, enterModes } from '../test/support/node/enter-mode.ts';
+import { randomNumbers } from '../test/support/random.ts';
 import { runMain, wholeNumber } from './command-line.ts';
 import { ensureInstalled } from './debian.ts';
-import { type EnterMode, enterModes } from './enter-mode.ts';
 
 const usage = `usage: npm run faults -- [OPTION]...
 

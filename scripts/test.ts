@@ -1,14 +1,14 @@
 import { execa } from 'execa';
 import minimist from 'minimist';
-import { testProgram } from '../test/fixtures/test-program.ts';
-import { ensureContainerRuntime, ensureRuntimeForVm } from './container-runtime.ts';
+import { ensureServerRootfs } from '../test/support/gluster/gluster-server.ts';
+import { ensureContainerRuntime, ensureRuntimeForVm } from '../test/support/packages/container-runtime.ts';
+import { ensureDockerRegistry } from '../test/support/packages/docker-registry.ts';
+import { testProgram } from '../test/support/programs/test-program.ts';
+import { buildVm, runInVm, type VmRun } from '../test/support/vm.ts';
 import { ensureInstalled } from './debian.ts';
-import { ensureDockerRegistry } from './docker-registry.ts';
-import { ensureServerRootfs } from './gluster-server.ts';
 import { repository } from './paths.ts';
 import { type Suite, suites } from './suites.ts';
 import { TapCount } from './tap.ts';
-import { buildVm, runInVm, type VmRun } from './vm.ts';
 
 /**
  * `npm test [SUITE…] [-- FILE…]`: everything the tests need, then the suites, then a line
@@ -50,7 +50,7 @@ const preparations: Readonly<Record<Suite['needs'][number], () => Promise<unknow
   containerRuntimeInVm: async () => {
     await ensureRuntimeForVm();
     // Reads what has been built.
-    await (await import('../test/fleet/systemd/archives.ts')).writeArchives();
+    await (await import('../test/support/fleet/systemd/archives.ts')).writeArchives();
   },
   // The test VM has no compiler.
   testPrograms: () => Promise.all(['callers', 'slow-helper'].map(testProgram)),

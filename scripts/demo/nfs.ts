@@ -1,5 +1,5 @@
 import { execa } from 'execa';
-import { startNfsServer } from '../../test/vm/server.ts';
+import { startNfsServer } from '../../test/support/guest/server.ts';
 
 /**
  * The demo's NFS part, inside the test VM: a node with no NFS tools and no rpcbind, and a server that is

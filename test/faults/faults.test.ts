@@ -1,8 +1,8 @@
 import test from 'ava';
-import { enterModes } from '../../scripts/enter-mode.ts';
-import { randomNumbers } from '../fixtures/random.ts';
-import { describeFinding } from './finding.ts';
-import { injectFaults, subjects } from './subjects.ts';
+import { describeFinding } from '../support/faults/finding.ts';
+import { injectFaults, subjects } from '../support/faults/subjects.ts';
+import { enterModes } from '../support/node/enter-mode.ts';
+import { randomNumbers } from '../support/random.ts';
 
 /**
  * System calls fail, one in each run: a part of what `npm run faults` does, in the same order each time. A success

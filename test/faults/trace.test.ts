@@ -1,6 +1,6 @@
 import test from 'ava';
-import { injectionsOf, straceArguments } from './injection.ts';
-import { parseTrace } from './trace.ts';
+import { injectionsOf, straceArguments } from '../support/faults/injection.ts';
+import { parseTrace } from '../support/faults/trace.ts';
 
 const trace = `94    execve("/m", ["/m"], 0x7ffc /* 1 var */) = 0
 94    mprotect(0x5b2000, 36864, PROT_READ) = 0

@@ -1,8 +1,13 @@
 import test from 'ava';
-import { installedMounter, kubeletDirectory, mounterHome, type ScratchNode } from '../fixtures/namespace.ts';
-import { brokenImage } from './images.ts';
-import { Pod } from './kubelet.ts';
-import { type FleetSetting, fleetSetting, otherMounts } from './setting.ts';
+import { brokenImage } from '../support/fleet/images.ts';
+import { Pod } from '../support/fleet/kubelet.ts';
+import { type FleetSetting, fleetSetting, otherMounts } from '../support/fleet/setting.ts';
+import {
+  installedMounter,
+  kubeletDirectory,
+  mounterHome,
+  type ScratchNode,
+} from '../support/node/namespace.ts';
 
 /** Turned off, and removed, by what `mounter manifest daemonset` prints, on nodes where all else fails. */
 

@@ -1,8 +1,8 @@
 import { setTimeout } from 'node:timers/promises';
 import test from 'ava';
-import { randomNumbers } from '../fixtures/random.ts';
-import { Pod } from './kubelet.ts';
-import { fleetSetting, makeBare, mountVolume, otherMounts, oursOn } from './setting.ts';
+import { Pod } from '../support/fleet/kubelet.ts';
+import { fleetSetting, makeBare, mountVolume, otherMounts, oursOn } from '../support/fleet/setting.ts';
+import { randomNumbers } from '../support/random.ts';
 
 const rounds = Number(process.env.KILL_ROUNDS ?? 6);
 /** On a bare node the agent is at work for about as long. */

@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs';
 import test from 'ava';
-import { runtimes } from './containerd.ts';
-import { Pod, type Probed } from './kubelet.ts';
-import { fleetSetting, makeBare, mountVolume, otherMounts } from './setting.ts';
+import { runtimes } from '../support/fleet/containerd.ts';
+import { Pod, type Probed } from '../support/fleet/kubelet.ts';
+import { fleetSetting, makeBare, mountVolume, otherMounts } from '../support/fleet/setting.ts';
 
 /** The DaemonSet as it ships, in a real runtime with its own default profile. */
 

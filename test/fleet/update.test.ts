@@ -1,10 +1,10 @@
 import test from 'ava';
-import { shared } from '../fixtures/namespace.ts';
-import { currentVersion } from '../fixtures/rootfs-versions.ts';
-import { updatedImage } from './images.ts';
-import { Pod } from './kubelet.ts';
-import { fleetSetting, mountVolume, otherMounts, oursOn } from './setting.ts';
-import { Writer } from './writer.ts';
+import { updatedImage } from '../support/fleet/images.ts';
+import { Pod } from '../support/fleet/kubelet.ts';
+import { fleetSetting, mountVolume, otherMounts, oursOn } from '../support/fleet/setting.ts';
+import { Writer } from '../support/fleet/writer.ts';
+import { shared } from '../support/node/namespace.ts';
+import { currentVersion } from '../support/node/rootfs-versions.ts';
 
 test.serial('an update and a roll back while a volume is written to: no write fails', async (t) => {
   await using setting = await fleetSetting();

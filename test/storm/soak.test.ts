@@ -1,8 +1,8 @@
 import test from 'ava';
-import { enterModes } from '../../scripts/enter-mode.ts';
+import { describeSoak, soakFaults } from '../../scripts/bench/soak/report.ts';
+import { runSoak } from '../../scripts/bench/soak/run.ts';
 import { mounterExecutable } from '../../scripts/paths.ts';
-import { describeSoak, soakFaults } from '../../scripts/soak/report.ts';
-import { runSoak } from '../../scripts/soak/run.ts';
+import { enterModes } from '../support/node/enter-mode.ts';
 
 /** A part of what `npm run soak` does, for each way into the rootfs. */
 

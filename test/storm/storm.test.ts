@@ -1,7 +1,7 @@
 import test from 'ava';
+import { runStorms } from '../../scripts/bench/storm/run.ts';
+import { describeStorm, faultsOf } from '../../scripts/bench/storm/show.ts';
 import { mounterExecutable } from '../../scripts/paths.ts';
-import { runStorms } from '../../scripts/storm/run.ts';
-import { describeStorm, faultsOf } from '../../scripts/storm/show.ts';
 
 /** Hundreds of calls at once: all to a healthy server succeed, those to a dead one end, and nothing is left. */
 

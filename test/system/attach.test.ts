@@ -3,11 +3,11 @@ import { once } from 'node:events';
 import { existsSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import test, { type ExecutionContext } from 'ava';
-import { startGlusterServer } from '../../scripts/gluster-server.ts';
 import { parseMountinfo } from '../../src/host/mountinfo.ts';
-import { daemonsOf, mount, newTarget, options, setting } from '../fixtures/gluster-node.ts';
-import { kubeletDirectory, mounter, mounterHome, ScratchNode } from '../fixtures/namespace.ts';
-import { mountNfs, placeHelper, targetOf } from '../fixtures/tmpfs-helper.ts';
+import { daemonsOf, mount, newTarget, options, setting } from '../support/gluster/gluster-node.ts';
+import { startGlusterServer } from '../support/gluster/gluster-server.ts';
+import { kubeletDirectory, mounter, mounterHome, ScratchNode } from '../support/node/namespace.ts';
+import { mountNfs, placeHelper, targetOf } from '../support/node/tmpfs-helper.ts';
 
 /** A mount is made apart and attached to its target: one entry of the host's, and nothing of it in the rootfs. */
 

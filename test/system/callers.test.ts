@@ -1,5 +1,4 @@
 import test, { type ExecutionContext } from 'ava';
-import { enterModes } from '../../scripts/enter-mode.ts';
 import {
   isAlive,
   kindsHere,
@@ -11,11 +10,12 @@ import {
   standInNfs,
   targetFor,
   usedBefore,
-} from '../fixtures/mounting-place.ts';
-import { installedMounter } from '../fixtures/namespace.ts';
-import type { NodeRemains } from '../fixtures/remains.ts';
-import { programIn } from '../fixtures/test-program.ts';
-import { Turns } from '../fixtures/turns.ts';
+} from '../support/callers/mounting-place.ts';
+import { Turns } from '../support/callers/turns.ts';
+import { enterModes } from '../support/node/enter-mode.ts';
+import { installedMounter } from '../support/node/namespace.ts';
+import type { NodeRemains } from '../support/node/remains.ts';
+import { programIn } from '../support/programs/test-program.ts';
 
 /** Callers as they are: what a call inherits from them keeps no mount from being made, nor a failure from being told. */
 

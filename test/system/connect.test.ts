@@ -1,6 +1,6 @@
 import test from 'ava';
 import { execa } from 'execa';
-import { frontProgram } from '../fixtures/front-program.ts';
+import { frontProgram } from '../support/front/front-program.ts';
 
 /** What comes of a connection, by the front's own system calls, in a network namespace made for it. */
 const setUp = `set -eu

@@ -1,17 +1,17 @@
 import { existsSync, writeFileSync } from 'node:fs';
 import test from 'ava';
-import { enterModes } from '../../scripts/enter-mode.ts';
-import { type GlusterServer, startGlusterServer } from '../../scripts/gluster-server.ts';
-import { complaints, type Examination } from '../fixtures/examination.ts';
+import { type GlusterServer, startGlusterServer } from '../support/gluster/gluster-server.ts';
+import { enterModes } from '../support/node/enter-mode.ts';
+import { complaints, type Examination } from '../support/node/examination.ts';
 import {
   kubeletDirectory,
   mounter,
   mounterHome,
   type NodeRequest,
   ScratchNode,
-} from '../fixtures/namespace.ts';
-import { programIn } from '../fixtures/test-program.ts';
-import { makeSbinWritable } from '../fixtures/writable-sbin.ts';
+} from '../support/node/namespace.ts';
+import { makeSbinWritable } from '../support/node/writable-sbin.ts';
+import { programIn } from '../support/programs/test-program.ts';
 
 const rootfs = `${mounterHome}/rootfs`;
 

@@ -7,7 +7,7 @@ import {
   mounterHome,
   ScratchNode,
   shared,
-} from '../fixtures/namespace.ts';
+} from '../support/node/namespace.ts';
 
 const target = `${kubeletDirectory}/pods/u/volumes/v`;
 
@@ -17,7 +17,7 @@ rm $helper; printf '#!/bin/sh\\nexec sleep 100\\n' >$helper; chmod 755 $helper`;
 
 test('an rpcbind whose list has no end: asked with bounded memory, for no longer than the limit', async (t) => {
   await using node = await ScratchNode.prepared();
-  const script = fileURLToPath(new URL('../fixtures/endless-rpcbind.ts', import.meta.url));
+  const script = fileURLToPath(new URL('../support/node/endless-rpcbind.ts', import.meta.url));
   copyFileSync(script, `${node.sharedDirectory}/endless-rpcbind.ts`);
   // The node does not see where this one lies.
   copyFileSync(process.execPath, `${node.sharedDirectory}/node`);

@@ -1,7 +1,7 @@
 import test from 'ava';
-import { type EnterMode, enterModes } from '../../scripts/enter-mode.ts';
-import { kubeletDirectory, mounterHome, ScratchNode } from '../fixtures/namespace.ts';
-import { leftSince, remainsOf } from '../fixtures/remains.ts';
+import { type EnterMode, enterModes } from '../support/node/enter-mode.ts';
+import { kubeletDirectory, mounterHome, ScratchNode } from '../support/node/namespace.ts';
+import { leftSince, remainsOf } from '../support/node/remains.ts';
 
 /** However often prepare fails, and why: not one namespace, file or mount is left, and the next one that can, does. */
 

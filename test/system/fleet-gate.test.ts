@@ -1,9 +1,14 @@
 import { readdirSync } from 'node:fs';
 import { setTimeout } from 'node:timers/promises';
 import test from 'ava';
-import { installedMounter, kubeletDirectory, mounterHome, type ScratchNode } from '../fixtures/namespace.ts';
-import { containerSpec, nodeWithImage, RunningAgent, setGate } from '../fixtures/node-agent.ts';
-import { makeSbinWritable } from '../fixtures/writable-sbin.ts';
+import {
+  installedMounter,
+  kubeletDirectory,
+  mounterHome,
+  type ScratchNode,
+} from '../support/node/namespace.ts';
+import { containerSpec, nodeWithImage, RunningAgent, setGate } from '../support/node/node-agent.ts';
+import { makeSbinWritable } from '../support/node/writable-sbin.ts';
 
 /** The gate of a fleet, on nodes where nothing else works. */
 

@@ -11,11 +11,11 @@ import { formatError, MounterError } from '../../src/errors.ts';
 import { cloudInitText } from '../../src/fleet/cloud-init.ts';
 import { yamlText } from '../../src/fleet/yaml.ts';
 import { applySettings } from '../../src/node-agent/settings.ts';
-import { schemaErrorsOfAll } from '../fixtures/kubernetes-schema.ts';
-import { dist, mounterHome, ScratchNode, shared } from '../fixtures/namespace.ts';
-import { anImage, printedDocuments } from '../fixtures/node-agent.ts';
-import { manifestText } from '../fixtures/rootfs-versions.ts';
-import { makeSbinWritable } from '../fixtures/writable-sbin.ts';
+import { dist, mounterHome, ScratchNode, shared } from '../support/node/namespace.ts';
+import { anImage, printedDocuments } from '../support/node/node-agent.ts';
+import { manifestText } from '../support/node/rootfs-versions.ts';
+import { makeSbinWritable } from '../support/node/writable-sbin.ts';
+import { schemaErrorsOfAll } from '../support/texts/kubernetes-schema.ts';
 
 /** What `mounter manifest` prints: by the published schemas, and run. */
 

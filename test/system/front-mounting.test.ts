@@ -1,8 +1,8 @@
 import { copyFileSync } from 'node:fs';
 import { setTimeout } from 'node:timers/promises';
 import test, { type ExecutionContext } from 'ava';
-import { frontProgram } from '../fixtures/front-program.ts';
-import { kubeletDirectory, ScratchNode, shared } from '../fixtures/namespace.ts';
+import { frontProgram } from '../support/front/front-program.ts';
+import { kubeletDirectory, ScratchNode, shared } from '../support/node/namespace.ts';
 
 /**
  * What the front's C does for a mount, step by step and watched by the compiler's sanitizers: places apart,

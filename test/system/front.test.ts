@@ -1,8 +1,8 @@
 import { statSync } from 'node:fs';
 import test, { type ExecutionContext } from 'ava';
 import { execa } from 'execa';
-import { enterModes } from '../../scripts/enter-mode.ts';
 import { frontExecutable } from '../../scripts/paths.ts';
+import { enterModes } from '../support/node/enter-mode.ts';
 import {
   dist,
   installedMounter,
@@ -10,7 +10,7 @@ import {
   mounterHome,
   type NodeRequest,
   ScratchNode,
-} from '../fixtures/namespace.ts';
+} from '../support/node/namespace.ts';
 
 /** The front: what it is, what it hands over, and that one can't tell it from the full executable. */
 

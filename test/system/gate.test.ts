@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import test from 'ava';
-import { kubeletDirectory, mounterHome, ScratchNode } from '../fixtures/namespace.ts';
-import { makeSbinWritable } from '../fixtures/writable-sbin.ts';
+import { kubeletDirectory, mounterHome, ScratchNode } from '../support/node/namespace.ts';
+import { makeSbinWritable } from '../support/node/writable-sbin.ts';
 
 /** The mounter is off on a node, and the host's own tools are what they were. */
 

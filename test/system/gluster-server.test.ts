@@ -5,9 +5,9 @@ import { createInterface } from 'node:readline';
 import test from 'ava';
 import { execa } from 'execa';
 import pRetry from 'p-retry';
-import { type GlusterServer, startGlusterServer } from '../../scripts/gluster-server.ts';
+import { type GlusterServer, startGlusterServer } from '../support/gluster/gluster-server.ts';
 
-const commandLine = resolve(import.meta.dirname, '../../scripts/gluster-server.ts');
+const commandLine = resolve(import.meta.dirname, '../support/gluster/gluster-server.ts');
 
 /** Mounts SERVER:VOLUME from ROOTFS as the client, writes a file, shows the mount's entry, unmounts. */
 const clientScript = `set -eu

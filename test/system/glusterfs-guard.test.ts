@@ -3,8 +3,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { setTimeout } from 'node:timers/promises';
 import test, { type ExecutionContext } from 'ava';
-import type { EnterMode } from '../../scripts/enter-mode.ts';
-import { compileEvil, VolfileServer } from '../fixtures/evil-volume.ts';
+import { compileEvil, VolfileServer } from '../support/gluster/evil-volume.ts';
 import {
   daemonsOf,
   mount,
@@ -13,8 +12,9 @@ import {
   options,
   type Setting,
   setting,
-} from '../fixtures/gluster-node.ts';
-import { installedMounter, mounterHome, type ScratchNode } from '../fixtures/namespace.ts';
+} from '../support/gluster/gluster-node.ts';
+import type { EnterMode } from '../support/node/enter-mode.ts';
+import { installedMounter, mounterHome, type ScratchNode } from '../support/node/namespace.ts';
 
 /** A GlusterFS server chooses neither code nor commands, files or sockets of the node: src/guard. */
 

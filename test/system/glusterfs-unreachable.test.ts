@@ -1,6 +1,13 @@
 import test from 'ava';
-import { mount, newTarget, nothingLeft, options, type Setting, setting } from '../fixtures/gluster-node.ts';
-import { mounterHome } from '../fixtures/namespace.ts';
+import {
+  mount,
+  newTarget,
+  nothingLeft,
+  options,
+  type Setting,
+  setting,
+} from '../support/gluster/gluster-node.ts';
+import { mounterHome } from '../support/node/namespace.ts';
 
 /** GlusterFS servers that can't be reached: within 8 s, with the class, and neither daemon nor mount left. */
 

@@ -1,10 +1,10 @@
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { setTimeout } from 'node:timers/promises';
 import test from 'ava';
-import { enterModes } from '../../scripts/enter-mode.ts';
-import type { GlusterServer } from '../../scripts/gluster-server.ts';
-import { daemonsOf, mount, newTarget, nothingLeft, setting } from '../fixtures/gluster-node.ts';
-import { kubeletDirectory, mounterHome, type ScratchNode } from '../fixtures/namespace.ts';
+import { daemonsOf, mount, newTarget, nothingLeft, setting } from '../support/gluster/gluster-node.ts';
+import type { GlusterServer } from '../support/gluster/gluster-server.ts';
+import { enterModes } from '../support/node/enter-mode.ts';
+import { kubeletDirectory, mounterHome, type ScratchNode } from '../support/node/namespace.ts';
 
 /** Real GlusterFS, from a server in a network namespace that the node shares. */
 

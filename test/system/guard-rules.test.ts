@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url';
 import test from 'ava';
 import { execa } from 'execa';
 import { guardFile } from '../../scripts/paths.ts';
-import { directoryOfThisProcess } from '../fixtures/process-directory.ts';
+import { directoryOfThisProcess } from '../support/node/process-directory.ts';
 
 /** What the guard of glusterfs leaves to a process, kind by kind: the same program with it and without. */
 
@@ -81,14 +81,14 @@ const calls: readonly (readonly [name: string, guarded: string, unguarded: strin
 ];
 
 /**
- * fixtures/guarded.c in a rootfs of nothing but this machine's libraries, where the guard is /usr/sbin/glusterfs.
+ * programs/guarded.c in a rootfs of nothing but this machine's libraries, where the guard is /usr/sbin/glusterfs.
  * @returns its lines.
  */
 async function outcome(isGuarded: boolean): Promise<readonly string[]> {
   const root = directoryOfThisProcess('guard-rules-');
   for (const directory of ['usr/sbin', 'usr/lib', 'usr/lib64', 'usr/bin', 'proc', 'tmp', 'mnt'])
     mkdirSync(join(root, directory), { recursive: true });
-  const source = fileURLToPath(new URL('../fixtures/guarded.c', import.meta.url));
+  const source = fileURLToPath(new URL('../support/programs/guarded.c', import.meta.url));
   await execa('gcc', ['-o', join(root, 'usr/sbin/tries'), source, '-ldl', '-lpthread']);
   copyFileSync(guardFile, join(root, 'usr/sbin/glusterfs'));
   // A container's root without capabilities: the kernel asks who wants to see its files for no more than the same ids.

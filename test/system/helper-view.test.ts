@@ -1,10 +1,10 @@
 import { readdirSync, readlinkSync } from 'node:fs';
 import test from 'ava';
-import { type EnterMode, enterModes } from '../../scripts/enter-mode.ts';
-import { startGlusterServer } from '../../scripts/gluster-server.ts';
-import { daemonsOf, mount, newTarget } from '../fixtures/gluster-node.ts';
-import { installedMounter, type ScratchNode } from '../fixtures/namespace.ts';
-import { canaries, capabilityNames, nodeWithCanaries, View } from '../fixtures/view.ts';
+import { daemonsOf, mount, newTarget } from '../support/gluster/gluster-node.ts';
+import { startGlusterServer } from '../support/gluster/gluster-server.ts';
+import { type EnterMode, enterModes } from '../support/node/enter-mode.ts';
+import { installedMounter, type ScratchNode } from '../support/node/namespace.ts';
+import { canaries, capabilityNames, nodeWithCanaries, View } from '../support/node/view.ts';
 
 /**
  * What a helper sees of the host and can do to it, and what the daemon of a GlusterFS volume can, which runs what its

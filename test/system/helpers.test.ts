@@ -1,7 +1,7 @@
 import { readdirSync, readlinkSync } from 'node:fs';
 import test from 'ava';
-import { type EnterMode, enterModes } from '../../scripts/enter-mode.ts';
-import { startGlusterServer } from '../../scripts/gluster-server.ts';
+import { startGlusterServer } from '../support/gluster/gluster-server.ts';
+import { type EnterMode, enterModes } from '../support/node/enter-mode.ts';
 import {
   dist,
   kubeletDirectory,
@@ -10,8 +10,8 @@ import {
   rootfsTar,
   ScratchNode,
   shared,
-} from '../fixtures/namespace.ts';
-import { makeSbinWritable } from '../fixtures/writable-sbin.ts';
+} from '../support/node/namespace.ts';
+import { makeSbinWritable } from '../support/node/writable-sbin.ts';
 
 /** `mounter install --helpers`, and what the host's own mount(8), the real one, makes of it. */
 

@@ -5,9 +5,9 @@ import { tmpdir } from 'node:os';
 import { dirname, join, relative, resolve } from 'node:path';
 import test from 'ava';
 import { execa } from 'execa';
-import { compilePrograms } from '../../scripts/bench/programs.ts';
+import { compilePrograms } from '../../scripts/bench/calls/programs.ts';
 import { repository } from '../../scripts/paths.ts';
-import { installedMounter, kubeletDirectory, mounterHome, ScratchNode } from '../fixtures/namespace.ts';
+import { installedMounter, kubeletDirectory, mounterHome, ScratchNode } from '../support/node/namespace.ts';
 
 /** Every mount pays for what the plain success path loads, every command for what it starts with. */
 const heavyPackages = ['execa', 'p-retry', 'pino', 'valibot'];

@@ -3,19 +3,15 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test from 'ava';
 import { execa } from 'execa';
+import { differencesOf } from '../../scripts/bench/image/differences.ts';
+import { makeTestLayers, type TestLayers, writeTestImage } from '../../scripts/bench/image/test-image.ts';
+import { readTree, type Tree } from '../../scripts/bench/image/tree.ts';
+import { mounterInstall, skopeoAndUmoci, type Unpacker } from '../../scripts/bench/image/unpackers.ts';
 import type { Compression } from '../../scripts/image/oci.ts';
-import { type Registry, startRegistry } from '../../scripts/image/registry.ts';
-import { differencesOf } from '../../scripts/image-comparison/differences.ts';
-import {
-  makeTestLayers,
-  type TestLayers,
-  writeTestImage,
-} from '../../scripts/image-comparison/test-image.ts';
-import { readTree, type Tree } from '../../scripts/image-comparison/tree.ts';
-import { mounterInstall, skopeoAndUmoci, type Unpacker } from '../../scripts/image-comparison/unpackers.ts';
 import { mounterExecutable } from '../../scripts/paths.ts';
+import { type Registry, startRegistry } from '../support/image/image-registry.ts';
 
-/** The image of scripts/image-comparison/layers.sh by skopeo and umoci, and by us. */
+/** The image of scripts/bench/image/layers.sh by skopeo and umoci, and by us. */
 
 let scratch = '';
 let registry: Registry;

@@ -4,12 +4,12 @@ import { join } from 'node:path';
 import test from 'ava';
 import { execa } from 'execa';
 import { ensureInstalled } from '../../scripts/debian.ts';
-import { startRegistry } from '../../scripts/image/registry.ts';
 import { manifestPath, readRootfs } from '../../scripts/image/rootfs-image.ts';
 import { distDirectory, repository } from '../../scripts/paths.ts';
 import { digestOf } from '../../scripts/rootfs/archive.ts';
 import { replaceRootfs } from '../../scripts/rootfs/manifest-text.ts';
 import { parseManifest } from '../../src/manifest/manifest.ts';
+import { startRegistry } from '../support/image/image-registry.ts';
 
 let scratch = '';
 

@@ -1,16 +1,16 @@
 import { existsSync, lstatSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
-import { mounter, mounterHome, ScratchNode, shared } from '../fixtures/namespace.ts';
-import { writeOciLayout } from '../fixtures/oci-layout.ts';
+import { writeOciLayout } from '../support/image/oci-layout.ts';
+import { imageOf, type TestImage, tarOf } from '../support/image/test-image.ts';
+import { mounter, mounterHome, ScratchNode, shared } from '../support/node/namespace.ts';
 import {
   currentVersion,
   installedVersions,
   manifestText,
   rootfsBytes,
   unfinished,
-} from '../fixtures/rootfs-versions.ts';
-import { imageOf, type TestImage, tarOf } from '../fixtures/test-image.ts';
+} from '../support/node/rootfs-versions.ts';
 
 /** Images of several layers, as a rootfs and to a directory of the operator's. */
 

@@ -4,8 +4,8 @@ import { join } from 'node:path';
 import test from 'ava';
 import { execa } from 'execa';
 import { repository } from '../../scripts/paths.ts';
-import { DockerRegistry } from '../fixtures/docker-registry.ts';
-import { mounterHome, ScratchNode } from '../fixtures/namespace.ts';
+import { DockerRegistry } from '../support/image/docker-registry.ts';
+import { mounterHome, ScratchNode } from '../support/node/namespace.ts';
 
 /** The published image, from a real registry into a node: what an operator does. */
 

@@ -2,7 +2,7 @@ import { existsSync, lstatSync, readdirSync, readlinkSync, statSync, writeFileSy
 import { join } from 'node:path';
 import { zstdCompressSync } from 'node:zlib';
 import test, { type ExecutionContext } from 'ava';
-import { mounter, mounterHome, rootfsTar, ScratchNode, shared } from '../fixtures/namespace.ts';
+import { mounter, mounterHome, rootfsTar, ScratchNode, shared } from '../support/node/namespace.ts';
 import {
   changedTar,
   currentVersion,
@@ -12,7 +12,7 @@ import {
   rootfsBytes,
   rootfsWith,
   unfinished,
-} from '../fixtures/rootfs-versions.ts';
+} from '../support/node/rootfs-versions.ts';
 
 const tar = rootfsBytes;
 const firstDigest = digestOf(tar);

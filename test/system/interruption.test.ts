@@ -1,5 +1,5 @@
 import test from 'ava';
-import { kubeletDirectory, mounterHome, ScratchNode } from '../fixtures/namespace.ts';
+import { kubeletDirectory, mounterHome, ScratchNode } from '../support/node/namespace.ts';
 
 /** A helper that mounts, and a signal to mounter a moment after it has ended: before mounter is done itself. */
 const helper = (signal: string) => `#!/bin/sh

@@ -1,9 +1,9 @@
 import test from 'ava';
-import { enterModes } from '../../scripts/enter-mode.ts';
-import { playKill } from '../fixtures/kills.ts';
-import { kindsHere, ScratchPlace, usedBefore } from '../fixtures/mounting-place.ts';
-import { Outcomes } from '../fixtures/outcomes.ts';
-import { randomNumbers } from '../fixtures/random.ts';
+import { playKill } from '../support/callers/kills.ts';
+import { kindsHere, ScratchPlace, usedBefore } from '../support/callers/mounting-place.ts';
+import { Outcomes } from '../support/callers/outcomes.ts';
+import { enterModes } from '../support/node/enter-mode.ts';
+import { randomNumbers } from '../support/random.ts';
 
 /** The front is killed at moments by chance: a part of what `npm run soak:kills` does, at the same ones each time. */
 const seed = 3;

@@ -1,9 +1,14 @@
 import { connect, createServer } from 'node:net';
 import { setTimeout } from 'node:timers/promises';
 import test from 'ava';
-import { describeMounts } from '../fixtures/describe-mounts.ts';
-import { extractKubelet, type ImageEntry, kubeletImage, kubeletRoot } from '../fixtures/kubelet-image.ts';
-import { kubeletDirectory, mounter, ScratchNode } from '../fixtures/namespace.ts';
+import {
+  extractKubelet,
+  type ImageEntry,
+  kubeletImage,
+  kubeletRoot,
+} from '../support/kubelet/kubelet-image.ts';
+import { describeMounts } from '../support/node/describe-mounts.ts';
+import { kubeletDirectory, mounter, ScratchNode } from '../support/node/namespace.ts';
 
 /** What a kubelet looks up, makes and binds on the host, done in an image by a stand-in that does it as a kubelet does. */
 

@@ -1,12 +1,12 @@
 import { readFileSync } from 'node:fs';
 import { setTimeout } from 'node:timers/promises';
 import test from 'ava';
-import { enterModes } from '../../scripts/enter-mode.ts';
-import { startGlusterServer } from '../../scripts/gluster-server.ts';
-import { describeMounts } from '../fixtures/describe-mounts.ts';
-import { extractKubelet, kubeletImage, kubeletRoot } from '../fixtures/kubelet-image.ts';
-import { kubeletsOf, startKubelet } from '../fixtures/kubelet-node.ts';
-import { kubeletDirectory, mounter, mounterHome, ScratchNode } from '../fixtures/namespace.ts';
+import { startGlusterServer } from '../support/gluster/gluster-server.ts';
+import { extractKubelet, kubeletImage, kubeletRoot } from '../support/kubelet/kubelet-image.ts';
+import { kubeletsOf, startKubelet } from '../support/kubelet/kubelet-node.ts';
+import { describeMounts } from '../support/node/describe-mounts.ts';
+import { enterModes } from '../support/node/enter-mode.ts';
+import { kubeletDirectory, mounter, mounterHome, ScratchNode } from '../support/node/namespace.ts';
 
 /** A stand-in kubelet in an extracted image, with all that it does to a node. */
 

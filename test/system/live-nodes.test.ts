@@ -1,9 +1,9 @@
 import test, { type ExecutionContext } from 'ava';
-import { type EnterMode, enterModes } from '../../scripts/enter-mode.ts';
 import type { MountEntry } from '../../src/host/mountinfo.ts';
-import { everyVolume, LiveNode, type LiveShape } from '../fixtures/live-node.ts';
-import { mounter, rootfsTar, type ScratchNode } from '../fixtures/namespace.ts';
-import { mountNfs, placeHelper, targetOf } from '../fixtures/tmpfs-helper.ts';
+import { type EnterMode, enterModes } from '../support/node/enter-mode.ts';
+import { everyVolume, LiveNode, type LiveShape } from '../support/node/live-node.ts';
+import { mounter, rootfsTar, type ScratchNode } from '../support/node/namespace.ts';
+import { mountNfs, placeHelper, targetOf } from '../support/node/tmpfs-helper.ts';
 
 /**
  * The whole life of the mounter on nodes that are in use: not one Pod notices, a volume is one entry of the host's

@@ -1,6 +1,6 @@
 import test, { type ExecutionContext } from 'ava';
-import { newTarget, nothingLeft, type Setting, setting } from '../fixtures/gluster-node.ts';
-import { installedMounter, mounterHome, type Ran } from '../fixtures/namespace.ts';
+import { newTarget, nothingLeft, type Setting, setting } from '../support/gluster/gluster-node.ts';
+import { installedMounter, mounterHome, type Ran } from '../support/node/namespace.ts';
 
 /**
  * Mounts that name hundreds of servers, by callers that may open few files: the front asks after so many as it can,

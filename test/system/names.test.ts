@@ -1,8 +1,8 @@
 import { mkdirSync } from 'node:fs';
 import test, { type ExecutionContext } from 'ava';
-import { enterModes } from '../../scripts/enter-mode.ts';
-import { startGlusterServer } from '../../scripts/gluster-server.ts';
-import { kubeletDirectory, mounterHome, type Ran, ScratchNode } from '../fixtures/namespace.ts';
+import { startGlusterServer } from '../support/gluster/gluster-server.ts';
+import { enterModes } from '../support/node/enter-mode.ts';
+import { kubeletDirectory, mounterHome, type Ran, ScratchNode } from '../support/node/namespace.ts';
 
 /** What a Pod's author can write, on the compiled executable, with the image's own helpers. */
 

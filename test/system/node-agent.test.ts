@@ -3,8 +3,8 @@ import { hostname } from 'node:os';
 import { setTimeout } from 'node:timers/promises';
 import test from 'ava';
 import { execa } from 'execa';
-import { startGlusterServer } from '../../scripts/gluster-server.ts';
-import { kubeletDirectory, mounterHome, type ScratchNode } from '../fixtures/namespace.ts';
+import { startGlusterServer } from '../support/gluster/gluster-server.ts';
+import { kubeletDirectory, mounterHome, type ScratchNode } from '../support/node/namespace.ts';
 import {
   containerSpec,
   nodeWithImage,
@@ -15,10 +15,10 @@ import {
   setSettings,
   upgradeImage,
   withoutNfs,
-} from '../fixtures/node-agent.ts';
-import { directoryOfThisProcess } from '../fixtures/process-directory.ts';
-import { currentVersion } from '../fixtures/rootfs-versions.ts';
-import { makeSbinWritable } from '../fixtures/writable-sbin.ts';
+} from '../support/node/node-agent.ts';
+import { directoryOfThisProcess } from '../support/node/process-directory.ts';
+import { currentVersion } from '../support/node/rootfs-versions.ts';
+import { makeSbinWritable } from '../support/node/writable-sbin.ts';
 
 /** The agent on a node, in a container that stands in for a real one; test/fleet has those. */
 

@@ -1,8 +1,8 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import test, { type ExecutionContext } from 'ava';
-import { enterModes } from '../../scripts/enter-mode.ts';
-import { describeMounts } from '../fixtures/describe-mounts.ts';
-import { kubeletDirectory, mounter, mounterHome, ScratchNode } from '../fixtures/namespace.ts';
+import { describeMounts } from '../support/node/describe-mounts.ts';
+import { enterModes } from '../support/node/enter-mode.ts';
+import { kubeletDirectory, mounter, mounterHome, ScratchNode } from '../support/node/namespace.ts';
 
 const rootfs = `${mounterHome}/rootfs`;
 const pins = '/run/containerized-mounter/namespaces';

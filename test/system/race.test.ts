@@ -3,11 +3,11 @@ import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import test, { type ExecutionContext } from 'ava';
-import { enterModes } from '../../scripts/enter-mode.ts';
-import { type GlusterServer, startGlusterServer } from '../../scripts/gluster-server.ts';
 import { repository } from '../../scripts/paths.ts';
-import { kubeletDirectory, mounterHome, ScratchNode, shared } from '../fixtures/namespace.ts';
-import { attacks } from '../fixtures/race.ts';
+import { attacks } from '../support/callers/race.ts';
+import { type GlusterServer, startGlusterServer } from '../support/gluster/gluster-server.ts';
+import { enterModes } from '../support/node/enter-mode.ts';
+import { kubeletDirectory, mounterHome, ScratchNode, shared } from '../support/node/namespace.ts';
 
 const rounds = Number(process.env.RACE_ROUNDS ?? 30);
 const pods = `${kubeletDirectory}/pods`;
@@ -32,7 +32,7 @@ for (const { enter, who, target, title, pairs, setUp } of cases) {
       await using server = await startServer();
       await using node = await ScratchNode.prepared({ enterNetwork: server.enter, enter });
       const exchange = join(node.sharedDirectory, 'exchange');
-      execFileSync('gcc', ['-O2', '-o', exchange, `${repository}/test/fixtures/exchange.c`]);
+      execFileSync('gcc', ['-O2', '-o', exchange, `${repository}/test/support/programs/exchange.c`]);
       await node.shell(`${setUp}; echo canary | tee /etc/canary ${mounterHome}/rootfs/etc/canary`);
       const others = otherMounts(node);
       const outcomes: Record<string, number> = {};

@@ -11,13 +11,13 @@ import { rootfsImage } from '../../scripts/image/rootfs-image.ts';
 import { cacheDirectory, repository } from '../../scripts/paths.ts';
 import { compress } from '../../scripts/rootfs/archive.ts';
 import { parseManifest } from '../../src/manifest/manifest.ts';
-import { DockerRegistry } from '../fixtures/docker-registry.ts';
-import { kubeletImage } from '../fixtures/kubelet-image.ts';
-import { schemaErrors } from '../fixtures/kubernetes-schema.ts';
-import { mounterHome, type Ran, ScratchNode } from '../fixtures/namespace.ts';
-import { writeOciLayout } from '../fixtures/oci-layout.ts';
-import { isAssignment, places, type Substitutions, section, substitute } from '../fixtures/readme.ts';
-import { digestOf, manifestText, rootfsBytes, rootfsWith } from '../fixtures/rootfs-versions.ts';
+import { DockerRegistry } from '../support/image/docker-registry.ts';
+import { writeOciLayout } from '../support/image/oci-layout.ts';
+import { kubeletImage } from '../support/kubelet/kubelet-image.ts';
+import { mounterHome, type Ran, ScratchNode } from '../support/node/namespace.ts';
+import { digestOf, manifestText, rootfsBytes, rootfsWith } from '../support/node/rootfs-versions.ts';
+import { schemaErrors } from '../support/texts/kubernetes-schema.ts';
+import { isAssignment, places, type Substitutions, section, substitute } from '../support/texts/readme.ts';
 
 /** README.md's commands, word for word but for the places they name; those of a node with systemd: test/systemd. */
 

@@ -1,8 +1,8 @@
 import { existsSync } from 'node:fs';
 import test from 'ava';
 import { ensureInstalled } from '../../scripts/debian.ts';
-import type { ScratchNode } from '../fixtures/namespace.ts';
-import { mountWords, recordFile, recordNode, volume } from '../fixtures/record-node.ts';
+import type { ScratchNode } from '../support/node/namespace.ts';
+import { mountWords, recordFile, recordNode, volume } from '../support/node/record-node.ts';
 
 const log = { to: 'journal' };
 

@@ -1,8 +1,8 @@
 import { existsSync, readdirSync, statSync } from 'node:fs';
 import test from 'ava';
-import { parseExposition } from '../fixtures/exposition-grammar.ts';
-import { installedMounter, kubeletDirectory, type ScratchNode } from '../fixtures/namespace.ts';
-import { linesOf, recordFile, recordNode } from '../fixtures/record-node.ts';
+import { installedMounter, kubeletDirectory, type ScratchNode } from '../support/node/namespace.ts';
+import { linesOf, recordFile, recordNode } from '../support/node/record-node.ts';
+import { parseExposition } from '../support/texts/exposition-grammar.ts';
 
 const maximumBytes = 64 * 1024;
 const log = { maximumBytes };

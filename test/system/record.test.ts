@@ -1,8 +1,8 @@
 import { existsSync, statSync } from 'node:fs';
 import test from 'ava';
-import { parseExposition } from '../fixtures/exposition-grammar.ts';
-import { kubeletDirectory, mounter } from '../fixtures/namespace.ts';
-import { linesOf, mountWords, recordFile, recordNode, volume } from '../fixtures/record-node.ts';
+import { kubeletDirectory, mounter } from '../support/node/namespace.ts';
+import { linesOf, mountWords, recordFile, recordNode, volume } from '../support/node/record-node.ts';
+import { parseExposition } from '../support/texts/exposition-grammar.ts';
 
 test.serial('each call that changes the node is one line, and no other', async (t) => {
   await using node = await recordNode();

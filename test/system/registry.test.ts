@@ -6,8 +6,8 @@ import test from 'ava';
 import { execa } from 'execa';
 import { repository } from '../../scripts/paths.ts';
 import { openSource, type SourceOptions } from '../../src/image/source.ts';
-import { DockerRegistry } from '../fixtures/docker-registry.ts';
-import { type Pulled, pull } from '../fixtures/pull.ts';
+import { DockerRegistry } from '../support/image/docker-registry.ts';
+import { type Pulled, pull } from '../support/image/pull.ts';
 import {
   type Behaviour,
   breakAfter,
@@ -16,8 +16,8 @@ import {
   json,
   RegistryStandIn,
   send,
-} from '../fixtures/registry-stand-in.ts';
-import { digestOf, imageOf, indexOf, layoutOf, type TestImage, tarOf } from '../fixtures/test-image.ts';
+} from '../support/image/registry-stand-in.ts';
+import { digestOf, imageOf, indexOf, layoutOf, type TestImage, tarOf } from '../support/image/test-image.ts';
 
 type Options = Omit<SourceOptions, 'progress'>;
 
@@ -31,7 +31,7 @@ async function pullUnderBun(
   requests: readonly { readonly word: string; readonly options: Options }[],
 ): Promise<readonly Pulled[]> {
   const bun = join(repository, 'node_modules/.bin/bun');
-  const script = join(repository, 'test/fixtures/pull.ts');
+  const script = join(repository, 'test/support/image/pull.ts');
   const { stdout } = await execa(bun, [script], { input: JSON.stringify(requests) });
   return JSON.parse(stdout);
 }
@@ -644,7 +644,7 @@ test('a full disk: said so, and not tried again', async (t) => {
   const word = registry.add(imageOf({ tars: [await tarOf({ large: noise(300_000, 1) })] }));
   const options = optionsFor(t.title);
   const script = 'mount -t tmpfs -o size=64k tmpfs "$1" && exec "$2" "$3"';
-  const program = [process.execPath, join(repository, 'test/fixtures/pull.ts')];
+  const program = [process.execPath, join(repository, 'test/support/image/pull.ts')];
   const args = [
     '-m',
     '--propagation=private',

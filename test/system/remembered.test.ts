@@ -1,7 +1,14 @@
 import { readdirSync, statSync } from 'node:fs';
 import test from 'ava';
-import { mount, newTarget, nothingLeft, options, type Setting, setting } from '../fixtures/gluster-node.ts';
-import { mounterHome, type ScratchNode } from '../fixtures/namespace.ts';
+import {
+  mount,
+  newTarget,
+  nothingLeft,
+  options,
+  type Setting,
+  setting,
+} from '../support/gluster/gluster-node.ts';
+import { mounterHome, type ScratchNode } from '../support/node/namespace.ts';
 
 /** A server that was found unreachable, with a closed port of a real one, and what makes the node forget it. */
 

@@ -2,17 +2,17 @@ import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import test, { type ExecutionContext } from 'ava';
-import { mounter, mounterHome, type Ran, ScratchNode, shared } from '../fixtures/namespace.ts';
-import { writeOciLayout } from '../fixtures/oci-layout.ts';
-import { type Behaviour, drip, RegistryStandIn, send } from '../fixtures/registry-stand-in.ts';
+import { writeOciLayout } from '../support/image/oci-layout.ts';
+import { type Behaviour, drip, RegistryStandIn, send } from '../support/image/registry-stand-in.ts';
+import { digestOf, imageOf, type TestImage, tarOf } from '../support/image/test-image.ts';
+import { mounter, mounterHome, type Ran, ScratchNode, shared } from '../support/node/namespace.ts';
 import {
   currentVersion,
   installedVersions,
   manifestText,
   rootfsBytes,
   unfinished,
-} from '../fixtures/rootfs-versions.ts';
-import { digestOf, imageOf, type TestImage, tarOf } from '../fixtures/test-image.ts';
+} from '../support/node/rootfs-versions.ts';
 
 /** An install from a registry that sends a byte now and then: it waits, and nobody else does. */
 

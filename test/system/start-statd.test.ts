@@ -1,6 +1,6 @@
 import { readdirSync, readlinkSync } from 'node:fs';
 import test, { type ExecutionContext } from 'ava';
-import { type NodeProcess, ScratchNode } from '../fixtures/namespace.ts';
+import { type NodeProcess, ScratchNode } from '../support/node/namespace.ts';
 
 const start = ['exec', '--', '/usr/sbin/start-statd'] as const;
 

@@ -1,6 +1,6 @@
 import { closeSync, openSync, readlinkSync, rmSync, writeFileSync } from 'node:fs';
 import test from 'ava';
-import { enterModes } from '../../scripts/enter-mode.ts';
+import { enterModes } from '../support/node/enter-mode.ts';
 import {
   installedMounter,
   kubeletDirectory,
@@ -8,7 +8,7 @@ import {
   mounterHome,
   type Ran,
   ScratchNode,
-} from '../fixtures/namespace.ts';
+} from '../support/node/namespace.ts';
 
 const asNobody = ['setpriv', '--reuid=65534', '--regid=65534', '--clear-groups'];
 

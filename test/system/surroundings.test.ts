@@ -1,7 +1,7 @@
 import { readdirSync, readlinkSync } from 'node:fs';
 import test from 'ava';
-import { enterModes } from '../../scripts/enter-mode.ts';
-import { kubeletDirectory, mounterHome, ScratchNode } from '../fixtures/namespace.ts';
+import { enterModes } from '../support/node/enter-mode.ts';
+import { kubeletDirectory, mounterHome, ScratchNode } from '../support/node/namespace.ts';
 
 /** It waits: what it has of its caller is seen from outside, for it has no /proc that would show it. */
 const helper = '#!/bin/sh\nexec sleep 1000\n';

@@ -1,10 +1,10 @@
 import test from 'ava';
-import { enterModes } from '../../scripts/enter-mode.ts';
-import { kindsHere, ScratchPlace, usedBefore } from '../fixtures/mounting-place.ts';
-import { Outcomes } from '../fixtures/outcomes.ts';
-import { randomNumbers } from '../fixtures/random.ts';
-import { Turns } from '../fixtures/turns.ts';
-import { describePair, pairs, playRound } from '../fixtures/two-callers.ts';
+import { kindsHere, ScratchPlace, usedBefore } from '../support/callers/mounting-place.ts';
+import { Outcomes } from '../support/callers/outcomes.ts';
+import { Turns } from '../support/callers/turns.ts';
+import { describePair, pairs, playRound } from '../support/callers/two-callers.ts';
+import { enterModes } from '../support/node/enter-mode.ts';
+import { randomNumbers } from '../support/random.ts';
 
 /**
  * Two calls for one target: a part of what `npm run soak:callers` does, in the same way each time. NFS is that of a

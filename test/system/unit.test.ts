@@ -1,5 +1,5 @@
 import test from 'ava';
-import { mounterHome, ScratchNode } from '../fixtures/namespace.ts';
+import { mounterHome, ScratchNode } from '../support/node/namespace.ts';
 
 /** Where no systemd runs; with one: test/systemd. */
 

@@ -6,8 +6,8 @@ import test from 'ava';
 import { execa } from 'execa';
 import { ensureInstalled } from '../../scripts/debian.ts';
 import { repository } from '../../scripts/paths.ts';
-import { entryBytes, file } from '../fixtures/tar-bytes.ts';
-import { inventory } from '../fixtures/tree-inventory.ts';
+import { entryBytes, file } from '../support/image/tar-bytes.ts';
+import { inventory } from '../support/image/tree-inventory.ts';
 
 /** Unpacking as the executable does it, under bun, beside GNU tar and umoci. */
 
@@ -24,7 +24,7 @@ class Bench implements Disposable {
 
   async unpack(...layers: readonly string[]): Promise<string> {
     const root = this.directory('ours');
-    const script = `${repository}/test/fixtures/unpack-under-bun.ts`;
+    const script = `${repository}/test/support/image/unpack-under-bun.ts`;
     await execa(`${repository}/node_modules/.bin/bun`, [script, root, ...layers]);
     return root;
   }

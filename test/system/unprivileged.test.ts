@@ -1,8 +1,8 @@
 import { rmSync, statSync } from 'node:fs';
 import test from 'ava';
-import { mount, newTarget, setting } from '../fixtures/gluster-node.ts';
-import { installedMounter, mounterHome, type Ran, ScratchNode } from '../fixtures/namespace.ts';
-import { asNobody, blockingProcess, compileBlockingProcess } from '../fixtures/stranger.ts';
+import { mount, newTarget, setting } from '../support/gluster/gluster-node.ts';
+import { installedMounter, mounterHome, type Ran, ScratchNode } from '../support/node/namespace.ts';
+import { asNobody, blockingProcess, compileBlockingProcess } from '../support/node/stranger.ts';
 
 /** Whoever has no privileges on the node does what he can, and the mounter goes on as if he were not there. */
 

@@ -1,9 +1,9 @@
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { setTimeout } from 'node:timers/promises';
 import test, { type ExecutionContext } from 'ava';
-import { enterModes } from '../../scripts/enter-mode.ts';
-import { startGlusterServer } from '../../scripts/gluster-server.ts';
-import { kubeletDirectory, mounter, mounterHome, rootfsTar, ScratchNode } from '../fixtures/namespace.ts';
+import { startGlusterServer } from '../support/gluster/gluster-server.ts';
+import { enterModes } from '../support/node/enter-mode.ts';
+import { kubeletDirectory, mounter, mounterHome, rootfsTar, ScratchNode } from '../support/node/namespace.ts';
 import {
   changedTar,
   currentVersion,
@@ -14,7 +14,7 @@ import {
   rootfsBytes,
   rootfsWith,
   unfinished,
-} from '../fixtures/rootfs-versions.ts';
+} from '../support/node/rootfs-versions.ts';
 
 /** Several versions on one node: switched forward and back, and removed when nothing needs them. */
 

@@ -3,11 +3,11 @@ import { resolve } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import test from 'ava';
 import { execa } from 'execa';
-import { runInVm } from '../../scripts/vm.ts';
+import { runInVm } from '../support/vm.ts';
 
 /** The test VM itself; what runs in it is test/vm. */
 
-const commandLine = resolve(import.meta.dirname, '../../scripts/vm.ts');
+const commandLine = resolve(import.meta.dirname, '../support/vm.ts');
 
 /** The kernels of guests that run on this machine: pids, but not of other test files' guests. */
 async function guestsWith(environment: string): Promise<readonly string[]> {

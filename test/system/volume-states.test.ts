@@ -1,8 +1,8 @@
 import test, { type ExecutionContext } from 'ava';
-import { parseExposition } from '../fixtures/exposition-grammar.ts';
-import { mount, newTarget, setting } from '../fixtures/gluster-node.ts';
-import { kubeletDirectory, ScratchNode } from '../fixtures/namespace.ts';
-import { programIn } from '../fixtures/test-program.ts';
+import { mount, newTarget, setting } from '../support/gluster/gluster-node.ts';
+import { kubeletDirectory, ScratchNode } from '../support/node/namespace.ts';
+import { programIn } from '../support/programs/test-program.ts';
+import { parseExposition } from '../support/texts/exposition-grammar.ts';
 
 /** The STATE of volumes in `mounter status`: what it says of those that no longer work, and that it ends. */
 

@@ -2,8 +2,8 @@ import { mkdirSync, readdirSync, readFileSync, readlinkSync, statSync } from 'no
 import { setTimeout } from 'node:timers/promises';
 import test from 'ava';
 import { execa } from 'execa';
-import { readMountsFrom } from '../vm/mountinfo.ts';
-import { entriesPerVolume, home } from '../vm/node.ts';
+import { readMountsFrom } from '../support/guest/mountinfo.ts';
+import { entriesPerVolume, home } from '../support/guest/node.ts';
 import {
   daemons,
   installKubelet,
@@ -17,7 +17,7 @@ import {
   systemctl,
   theDaemon,
   volumesWork,
-} from './node.ts';
+} from '../support/systemd/node.ts';
 
 /** A node is set up: two commands, then kubelet. Debian's systemd is process 1. */
 

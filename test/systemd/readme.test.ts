@@ -1,10 +1,10 @@
 import { mkdirSync } from 'node:fs';
 import test, { type ExecutionContext } from 'ava';
 import { execa } from 'execa';
-import { isAssignment, places, section, substitute } from '../fixtures/readme.ts';
-import { readMountsFrom } from '../vm/mountinfo.ts';
-import { home } from '../vm/node.ts';
-import { run, startServers, systemctl } from './node.ts';
+import { readMountsFrom } from '../support/guest/mountinfo.ts';
+import { home } from '../support/guest/node.ts';
+import { run, startServers, systemctl } from '../support/systemd/node.ts';
+import { isAssignment, places, section, substitute } from '../support/texts/readme.ts';
 
 /** README.md's commands for a node with systemd, word for word but for the servers that they name. */
 

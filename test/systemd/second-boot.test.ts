@@ -1,8 +1,8 @@
 import { mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { setTimeout } from 'node:timers/promises';
 import test from 'ava';
-import { digestOf, manifestText, rootfsWith } from '../fixtures/rootfs-versions.ts';
-import { readMountsFrom } from '../vm/mountinfo.ts';
+import { readMountsFrom } from '../support/guest/mountinfo.ts';
+import { digestOf, manifestText, rootfsWith } from '../support/node/rootfs-versions.ts';
 import {
   daemons,
   kubeletIsReady,
@@ -16,7 +16,7 @@ import {
   theDaemon,
   volumes,
   volumesWork,
-} from './node.ts';
+} from '../support/systemd/node.ts';
 
 /** After a reboot, with nobody's help. */
 

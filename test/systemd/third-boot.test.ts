@@ -1,8 +1,8 @@
 import { existsSync, readdirSync, readFileSync, readlinkSync, realpathSync, rmSync } from 'node:fs';
 import test from 'ava';
 import { execa } from 'execa';
-import { readMountsFrom } from '../vm/mountinfo.ts';
-import { entriesPerVolume, home } from '../vm/node.ts';
+import { readMountsFrom } from '../support/guest/mountinfo.ts';
+import { entriesPerVolume, home } from '../support/guest/node.ts';
 import {
   daemons,
   kubeletIsReady,
@@ -16,7 +16,7 @@ import {
   theDaemon,
   volumes,
   volumesWork,
-} from './node.ts';
+} from '../support/systemd/node.ts';
 
 /** After a power loss, with the rootfs that was installed before. */
 

@@ -5,7 +5,7 @@ import { commandNames } from '../../src/commands/table.ts';
 import { errorClasses } from '../../src/errors.ts';
 import { exitCode } from '../../src/exit-codes.ts';
 import { manifestSchema } from '../../src/manifest/manifest.ts';
-import { namesIn, places, readme, section, sections } from '../fixtures/readme.ts';
+import { namesIn, places, readme, section, sections } from '../support/texts/readme.ts';
 
 /** README.md is complete; its commands are run by test/system/readme.test.ts and test/systemd/readme.test.ts. */
 

@@ -2,10 +2,10 @@ import { realpath } from 'node:fs/promises';
 import { setTimeout } from 'node:timers/promises';
 import test, { type ExecutionContext } from 'ava';
 import { execa } from 'execa';
-import { complaints, type Examination } from '../fixtures/examination.ts';
-import { home, installAndPrepare, mounter, mountNfs, newTarget, unmountAll } from './node.ts';
-import { killRpcProcesses, rpcProcesses, startHostRpcbind } from './rpc.ts';
-import { type NfsServer, startNfsServer } from './server.ts';
+import { home, installAndPrepare, mounter, mountNfs, newTarget, unmountAll } from '../support/guest/node.ts';
+import { killRpcProcesses, rpcProcesses, startHostRpcbind } from '../support/guest/rpc.ts';
+import { type NfsServer, startNfsServer } from '../support/guest/server.ts';
+import { complaints, type Examination } from '../support/node/examination.ts';
 
 /** The examination on real NFS: what breaks is named, and the next mount heals it or fails. */
 

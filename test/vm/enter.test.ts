@@ -1,11 +1,19 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import test, { type ExecutionContext } from 'ava';
 import { execa } from 'execa';
-import { enterModes, setEnter } from '../../scripts/enter-mode.ts';
-import { takeLock } from './lock.ts';
-import { entriesOf, home, installAndPrepare, mounter, mountNfs, newTarget, unmountAll } from './node.ts';
-import { rpcProcesses } from './rpc.ts';
-import { type NfsServer, startNfsServer } from './server.ts';
+import { takeLock } from '../support/guest/lock.ts';
+import {
+  entriesOf,
+  home,
+  installAndPrepare,
+  mounter,
+  mountNfs,
+  newTarget,
+  unmountAll,
+} from '../support/guest/node.ts';
+import { rpcProcesses } from '../support/guest/rpc.ts';
+import { type NfsServer, startNfsServer } from '../support/guest/server.ts';
+import { enterModes, setEnter } from '../support/node/enter-mode.ts';
 
 /** Both ways into the rootfs: the other test files use the one that the manifest has. */
 

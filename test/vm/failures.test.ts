@@ -2,7 +2,7 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { setTimeout } from 'node:timers/promises';
 import test, { type ExecutionContext } from 'ava';
 import { execa } from 'execa';
-import { startDnsServer } from './dns.ts';
+import { startDnsServer } from '../support/guest/dns.ts';
 import {
   type Call,
   entriesOf,
@@ -15,10 +15,10 @@ import {
   mountWithLimits,
   newTarget,
   unmountAll,
-} from './node.ts';
-import { nothingLeft } from './nothing-left.ts';
-import { dropPackets } from './packets.ts';
-import { type NfsServer, startNfsServer } from './server.ts';
+} from '../support/guest/node.ts';
+import { nothingLeft } from '../support/guest/nothing-left.ts';
+import { dropPackets } from '../support/guest/packets.ts';
+import { type NfsServer, startNfsServer } from '../support/guest/server.ts';
 
 /** What goes wrong on real nodes: an explanation, the right status, and nothing left behind. */
 

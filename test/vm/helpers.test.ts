@@ -1,7 +1,7 @@
 import { readFile, rm, writeFile } from 'node:fs/promises';
 import test from 'ava';
 import { execa } from 'execa';
-import { takeLock } from './lock.ts';
+import { takeLock } from '../support/guest/lock.ts';
 import {
   entriesOf,
   entriesPerVolume,
@@ -10,9 +10,9 @@ import {
   mounter,
   newTarget,
   unmountAll,
-} from './node.ts';
-import { rpcProcesses } from './rpc.ts';
-import { type NfsServer, startNfsServer } from './server.ts';
+} from '../support/guest/node.ts';
+import { rpcProcesses } from '../support/guest/rpc.ts';
+import { type NfsServer, startNfsServer } from '../support/guest/server.ts';
 
 /** The host's own mount(8) and umount(8) on real NFS, by the links of `mounter install --helpers`. */
 

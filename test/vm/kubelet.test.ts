@@ -1,7 +1,7 @@
 import { cp, mkdir, readFile } from 'node:fs/promises';
 import test from 'ava';
 import { execa } from 'execa';
-import { takeLock } from './lock.ts';
+import { takeLock } from '../support/guest/lock.ts';
 import {
   type Call,
   entriesOf,
@@ -12,9 +12,9 @@ import {
   mounter,
   newTarget,
   unmountAll,
-} from './node.ts';
-import { rpcProcesses } from './rpc.ts';
-import { type NfsServer, startNfsServer } from './server.ts';
+} from '../support/guest/node.ts';
+import { rpcProcesses } from '../support/guest/rpc.ts';
+import { type NfsServer, startNfsServer } from '../support/guest/server.ts';
 
 /** Real NFS from inside a kubelet's root: by the mounter, and by the image's own tools. */
 

@@ -1,9 +1,22 @@
 import test, { type ExecutionContext } from 'ava';
 import { execa } from 'execa';
-import { takeLock } from './lock.ts';
-import { entriesOf, installAndPrepare, mounter, mountNfs, newTarget, unmountAll } from './node.ts';
-import { isStatdAnswering, killRpcProcesses, rpcProcesses, startHostRpcbind, startHostStatd } from './rpc.ts';
-import { type NfsServer, startNfsServer } from './server.ts';
+import { takeLock } from '../support/guest/lock.ts';
+import {
+  entriesOf,
+  installAndPrepare,
+  mounter,
+  mountNfs,
+  newTarget,
+  unmountAll,
+} from '../support/guest/node.ts';
+import {
+  isStatdAnswering,
+  killRpcProcesses,
+  rpcProcesses,
+  startHostRpcbind,
+  startHostStatd,
+} from '../support/guest/rpc.ts';
+import { type NfsServer, startNfsServer } from '../support/guest/server.ts';
 
 /**
  * Every state of rpcbind and rpc.statd that a node can be in. In many of them mount.nfs succeeds and flock(2)

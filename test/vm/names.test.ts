@@ -7,8 +7,8 @@ import {
   kubeletDirectory,
   mountNfs,
   unmountAll,
-} from './node.ts';
-import { type NfsServer, startNfsServer } from './server.ts';
+} from '../support/guest/node.ts';
+import { type NfsServer, startNfsServer } from '../support/guest/server.ts';
 
 let server: NfsServer;
 

@@ -1,8 +1,8 @@
 import test from 'ava';
 import { execa } from 'execa';
 import { requestedVersion, unclearVersion } from '../../src/mount/filesystems/nfs/options.ts';
-import { home, installAndPrepare, mountNfs, newTarget, unmountAll } from './node.ts';
-import { type NfsServer, startNfsServer } from './server.ts';
+import { home, installAndPrepare, mountNfs, newTarget, unmountAll } from '../support/guest/node.ts';
+import { type NfsServer, startNfsServer } from '../support/guest/server.ts';
 
 /** The mount.nfs of the rootfs and the kernel, asked without us: do we read options as they do? */
 

@@ -1,7 +1,7 @@
 import { mkdir, readFile, symlink, writeFile } from 'node:fs/promises';
 import test from 'ava';
 import { execa } from 'execa';
-import { takeLock } from './lock.ts';
+import { takeLock } from '../support/guest/lock.ts';
 import {
   entriesOf,
   entriesPerVolume,
@@ -12,9 +12,9 @@ import {
   mountNfs,
   newTarget,
   unmountAll,
-} from './node.ts';
-import { isStatdAnswering, rpcProcesses } from './rpc.ts';
-import { type NfsServer, startNfsServer } from './server.ts';
+} from '../support/guest/node.ts';
+import { isStatdAnswering, rpcProcesses } from '../support/guest/rpc.ts';
+import { type NfsServer, startNfsServer } from '../support/guest/server.ts';
 
 let server: NfsServer;
 let v3Server: NfsServer;

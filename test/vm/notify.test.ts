@@ -3,11 +3,11 @@ import { setTimeout } from 'node:timers/promises';
 import test from 'ava';
 import { execa } from 'execa';
 import pRetry from 'p-retry';
-import { beginEarlierLife } from './earlier-life.ts';
-import { takeLock } from './lock.ts';
-import { installAndPrepare, mounter, mountNfs, newTarget, unmountAll } from './node.ts';
-import { isStatdAnswering, killRpcProcesses, rpcProcesses } from './rpc.ts';
-import { type NfsServer, startNfsServer } from './server.ts';
+import { beginEarlierLife } from '../support/guest/earlier-life.ts';
+import { takeLock } from '../support/guest/lock.ts';
+import { installAndPrepare, mounter, mountNfs, newTarget, unmountAll } from '../support/guest/node.ts';
+import { isStatdAnswering, killRpcProcesses, rpcProcesses } from '../support/guest/rpc.ts';
+import { type NfsServer, startNfsServer } from '../support/guest/server.ts';
 
 /** After a reboot the server hears of it once, and drops the locks of before. */
 

@@ -1,9 +1,17 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import test from 'ava';
-import { takeLock } from './lock.ts';
-import { entriesOf, home, installAndPrepare, mounter, mountNfs, newTarget, unmountAll } from './node.ts';
-import { rpcProcesses } from './rpc.ts';
-import { type NfsServer, startNfsServer } from './server.ts';
+import { takeLock } from '../support/guest/lock.ts';
+import {
+  entriesOf,
+  home,
+  installAndPrepare,
+  mounter,
+  mountNfs,
+  newTarget,
+  unmountAll,
+} from '../support/guest/node.ts';
+import { rpcProcesses } from '../support/guest/rpc.ts';
+import { type NfsServer, startNfsServer } from '../support/guest/server.ts';
 
 /** `policy.locks` and `policy.portmapper` of the manifest. */
 

@@ -4,10 +4,17 @@ import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { setTimeout } from 'node:timers/promises';
 import test from 'ava';
 import { execa } from 'execa';
-import { attacks } from '../fixtures/race.ts';
-import { readMountsFrom } from './mountinfo.ts';
-import { entriesPerVolume, home, installAndPrepare, kubeletDirectory, mountNfs, unmountAll } from './node.ts';
-import { type NfsServer, startNfsServer } from './server.ts';
+import { attacks } from '../support/callers/race.ts';
+import { readMountsFrom } from '../support/guest/mountinfo.ts';
+import {
+  entriesPerVolume,
+  home,
+  installAndPrepare,
+  kubeletDirectory,
+  mountNfs,
+  unmountAll,
+} from '../support/guest/node.ts';
+import { type NfsServer, startNfsServer } from '../support/guest/server.ts';
 
 let server: NfsServer;
 
@@ -38,7 +45,7 @@ for (const { who, target, title, pairs, setUp } of cases) {
     const source = `${server.address}:/srv/vol1`;
     const others = await otherMounts();
     const outcomes: Record<string, number> = {};
-    const attacker = spawn(process.execPath, ['/host/test/fixtures/exchange.ts', ...pairs], {
+    const attacker = spawn(process.execPath, ['/host/test/support/programs/exchange.ts', ...pairs], {
       stdio: 'ignore',
     });
     // Whatever happens: a process that is stopped keeps the test's own from ending.

@@ -1,9 +1,9 @@
 import { chmod, mkdir, readFile, readlink, rename, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import test from 'ava';
-import { type DnsServer, startDnsServer } from './dns.ts';
-import { takeLock } from './lock.ts';
-import { home, installAndPrepare, mounter, mountNfs, newTarget, unmountAll } from './node.ts';
-import { type NfsServer, startNfsServer } from './server.ts';
+import { type DnsServer, startDnsServer } from '../support/guest/dns.ts';
+import { takeLock } from '../support/guest/lock.ts';
+import { home, installAndPrepare, mounter, mountNfs, newTarget, unmountAll } from '../support/guest/node.ts';
+import { type NfsServer, startNfsServer } from '../support/guest/server.ts';
 
 /** A Service's name, which the cluster's DNS knows and the host's does not. */
 

@@ -2,10 +2,10 @@ import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
 import { execa } from 'execa';
-import { startDnsServer } from './dns.ts';
-import { takeLock } from './lock.ts';
-import { readMountsFrom } from './mountinfo.ts';
-import { dropPackets } from './packets.ts';
+import { startDnsServer } from '../support/guest/dns.ts';
+import { takeLock } from '../support/guest/lock.ts';
+import { readMountsFrom } from '../support/guest/mountinfo.ts';
+import { dropPackets } from '../support/guest/packets.ts';
 import {
   isStatdAnswering,
   killRpcProcesses,
@@ -13,8 +13,8 @@ import {
   rpcProcesses,
   startHostRpcbind,
   startHostStatd,
-} from './rpc.ts';
-import { type NfsServer, startNfsServer } from './server.ts';
+} from '../support/guest/rpc.ts';
+import { type NfsServer, startNfsServer } from '../support/guest/server.ts';
 
 /**
  * The harness itself: what the other tests of this directory stand on. The client is the server's own root as

@@ -1,11 +1,11 @@
 import test from 'ava';
-import { enterModes } from '../../scripts/enter-mode.ts';
-import { usedBefore } from '../fixtures/mounting-place.ts';
-import { randomNumbers } from '../fixtures/random.ts';
-import { describePair, pairs, playRound } from '../fixtures/two-callers.ts';
-import { guestPlace, realNfs, takeSlowHelperAway } from './mounting-place.ts';
-import { unmountAll } from './node.ts';
-import { type NfsServer, startNfsServer } from './server.ts';
+import { usedBefore } from '../support/callers/mounting-place.ts';
+import { describePair, pairs, playRound } from '../support/callers/two-callers.ts';
+import { guestPlace, realNfs, takeSlowHelperAway } from '../support/guest/mounting-place.ts';
+import { unmountAll } from '../support/guest/node.ts';
+import { type NfsServer, startNfsServer } from '../support/guest/server.ts';
+import { enterModes } from '../support/node/enter-mode.ts';
+import { randomNumbers } from '../support/random.ts';
 
 /** Two calls for one target, of real NFS: as test/system/two-callers.test.ts. */
 

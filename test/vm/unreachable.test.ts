@@ -2,11 +2,11 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { setTimeout } from 'node:timers/promises';
 import test, { type ExecutionContext } from 'ava';
 import { execa } from 'execa';
-import { type DnsServer, startDnsServer } from './dns.ts';
-import { home, installAndPrepare, mounter, mountNfs, newTarget, unmountAll } from './node.ts';
-import { nothingLeft } from './nothing-left.ts';
-import { dropPackets } from './packets.ts';
-import { type NfsServer, startNfsServer } from './server.ts';
+import { type DnsServer, startDnsServer } from '../support/guest/dns.ts';
+import { home, installAndPrepare, mounter, mountNfs, newTarget, unmountAll } from '../support/guest/node.ts';
+import { nothingLeft } from '../support/guest/nothing-left.ts';
+import { dropPackets } from '../support/guest/packets.ts';
+import { type NfsServer, startNfsServer } from '../support/guest/server.ts';
 
 /** A server that can't be reached: found out within seconds, where mount.nfs alone takes 125 to 188. */
 

@@ -1,10 +1,10 @@
 import { mkdirSync, mkdtempSync, readFileSync } from 'node:fs';
 import test from 'ava';
-import { run, startServers } from '../../systemd/node.ts';
-import { home } from '../../vm/node.ts';
-import { Cluster, Pod } from '../kubelet.ts';
-import { Writer } from '../writer.ts';
-import { GuestMachine } from './guest-machine.ts';
+import { Cluster, Pod } from '../../support/fleet/kubelet.ts';
+import { GuestMachine } from '../../support/fleet/systemd/guest-machine.ts';
+import { Writer } from '../../support/fleet/writer.ts';
+import { home } from '../../support/guest/node.ts';
+import { run, startServers } from '../../support/systemd/node.ts';
 
 /** On a node with systemd and cgroups of version 2, and volumes of real NFS. */
 

@@ -5,8 +5,8 @@ import { parseHelperArguments, parseMountArguments } from '../../../src/mount/ar
 import { helperRules, mountRules } from '../../../src/mount/arguments/grammar.ts';
 import { toMountRequest } from '../../../src/mount/arguments/request.ts';
 import { planMount } from '../../../src/mount/plan.ts';
-import { fuzz, orMounterError } from '../../fixtures/fuzz.ts';
-import { manifest, target } from '../../fixtures/node-model.ts';
+import { fuzz, orMounterError } from '../../support/fuzz.ts';
+import { manifest, target } from '../../support/model/node-model.ts';
 
 const names = [...new Set([...mountRules, ...helperRules].flatMap((rule) => rule.names))];
 const hostile = fc.string({ unit: 'binary', maxLength: 12 });

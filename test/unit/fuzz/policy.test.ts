@@ -5,8 +5,8 @@ import { parseOptions } from '../../../src/mount/arguments/options.ts';
 import { defaultForbidden } from '../../../src/mount/policy/defaults.ts';
 import { checkPolicy } from '../../../src/mount/policy/options.ts';
 import { maskSecrets } from '../../../src/secrets.ts';
-import { fuzz, orMounterError } from '../../fixtures/fuzz.ts';
-import { manifest } from '../../fixtures/node-model.ts';
+import { fuzz, orMounterError } from '../../support/fuzz.ts';
+import { manifest } from '../../support/model/node-model.ts';
 
 const log = '/var/lib/kubelet/plugins/kubernetes.io/glusterfs/v/p.log';
 const names = [

@@ -2,7 +2,7 @@ import { gzipSync, zstdCompressSync } from 'node:zlib';
 import test from 'ava';
 import fc from 'fast-check';
 import { MounterError } from '../../../src/errors.ts';
-import { fuzz, orMounterError } from '../../fixtures/fuzz.ts';
+import { fuzz, orMounterError } from '../../support/fuzz.ts';
 import {
   directory,
   entryBytes,
@@ -12,8 +12,8 @@ import {
   paxBytes,
   symlink,
   tarBytes,
-} from '../../fixtures/tar-bytes.ts';
-import { layerOf, UnpackPlace } from '../../fixtures/unpack-place.ts';
+} from '../../support/image/tar-bytes.ts';
+import { layerOf, UnpackPlace } from '../../support/image/unpack-place.ts';
 
 const oci = 'application/vnd.oci.image.layer.v1.tar';
 

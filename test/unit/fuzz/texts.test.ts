@@ -9,8 +9,8 @@ import { parseManifest } from '../../../src/manifest/manifest.ts';
 import { parseMountArguments } from '../../../src/mount/arguments/argv.ts';
 import { toMountRequest } from '../../../src/mount/arguments/request.ts';
 import { planMount } from '../../../src/mount/plan.ts';
-import { fuzz, orMounterError } from '../../fixtures/fuzz.ts';
-import { target } from '../../fixtures/node-model.ts';
+import { fuzz, orMounterError } from '../../support/fuzz.ts';
+import { target } from '../../support/model/node-model.ts';
 
 /** What others write and we read: mountinfo, the manifest, an image's reference. */
 

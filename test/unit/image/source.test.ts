@@ -6,7 +6,7 @@ import { gzipSync, zstdCompressSync } from 'node:zlib';
 import test from 'ava';
 import { pack } from 'tar-stream';
 import type { SourceOptions } from '../../../src/image/source.ts';
-import { pull } from '../../fixtures/pull.ts';
+import { pull } from '../../support/image/pull.ts';
 import {
   digestOf,
   imageOf,
@@ -15,7 +15,7 @@ import {
   layoutOf,
   type TestImage,
   tarOf,
-} from '../../fixtures/test-image.ts';
+} from '../../support/image/test-image.ts';
 
 const scratch = mkdtempSync(join(tmpdir(), 'source-'));
 const downloadDirectory = join(scratch, 'downloads');

@@ -1,6 +1,6 @@
 import test from 'ava';
 import { callerSettings, ignoredSignals, openFiles, serviceOf } from '../../../src/kubelet/caller.ts';
-import { HostModel } from '../../fixtures/host-model.ts';
+import { HostModel } from '../../support/model/host-model.ts';
 
 const limits = (soft: string, hard: string) =>
   `Limit                     Soft Limit           Hard Limit           Units     \nMax open files            ${soft.padEnd(20)} ${hard.padEnd(20)} files     \n`;

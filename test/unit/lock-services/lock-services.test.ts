@@ -1,7 +1,7 @@
 import test from 'ava';
 import { provideLockServices, statdUnit, unitDirectory } from '../../../src/lock-services/lock-services.ts';
-import type { HostModel } from '../../fixtures/host-model.ts';
-import { contextOf, preparedNode, target } from '../../fixtures/node-model.ts';
+import type { HostModel } from '../../support/model/host-model.ts';
+import { contextOf, preparedNode, target } from '../../support/model/node-model.ts';
 
 /** A node on which rpcbind and rpc.statd answer once `program` has run. */
 function nodeWhere(program: string): HostModel {

@@ -1,6 +1,6 @@
 import test from 'ava';
 import { moveToScopes } from '../../../src/lock-services/scope.ts';
-import { HostModel } from '../../fixtures/host-model.ts';
+import { HostModel } from '../../support/model/host-model.ts';
 
 const daemons = () => [
   { role: 'rpcbind', pid: 7 },

@@ -1,7 +1,7 @@
 import test from 'ava';
 import { execa } from 'execa';
 import { startStatdScript } from '../../../src/lock-services/start-statd.ts';
-import { manifest } from '../../fixtures/node-model.ts';
+import { manifest } from '../../support/model/node-model.ts';
 
 /** sh's opinion of the script. */
 async function syntaxErrors(script: string): Promise<string> {

@@ -1,8 +1,8 @@
 import test from 'ava';
 import type { ProcessInformation } from '../../../src/host/host.ts';
 import { observeLockServices } from '../../../src/lock-services/state.ts';
-import { type HostModel, ownMounts } from '../../fixtures/host-model.ts';
-import { contextOf, layout, preparedNode } from '../../fixtures/node-model.ts';
+import { type HostModel, ownMounts } from '../../support/model/host-model.ts';
+import { contextOf, layout, preparedNode } from '../../support/model/node-model.ts';
 
 /** A line of /proc/net/tcp or udp. */
 const line = (address: string, port: string, state: string, inode = 1) =>

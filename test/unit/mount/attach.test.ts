@@ -3,7 +3,7 @@ import { MounterError } from '../../../src/errors.ts';
 import { environment } from '../../../src/host/child-environment.ts';
 import type { MountStep } from '../../../src/mount/plan.ts';
 import { runPlan } from '../../../src/mount/run.ts';
-import type { HostModel, ModelMount } from '../../fixtures/host-model.ts';
+import type { HostModel, ModelMount } from '../../support/model/host-model.ts';
 import {
   attachNode,
   contextOf,
@@ -16,7 +16,7 @@ import {
   programOf,
   refusing,
   target,
-} from '../../fixtures/node-model.ts';
+} from '../../support/model/node-model.ts';
 
 /** A mount that is made apart, and attached to its target in one call. */
 

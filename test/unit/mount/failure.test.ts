@@ -8,8 +8,8 @@ import { errorLines } from '../../../src/mount/failure/glusterfs-log.ts';
 import { hintFor } from '../../../src/mount/failure/hints.ts';
 import { classOfWords } from '../../../src/mount/failure/words.ts';
 import type { ProbeFailure } from '../../../src/mount/probe/probe-failure.ts';
-import type { HostModel } from '../../fixtures/host-model.ts';
-import { contextOf, layout, planFor, preparedNode, target } from '../../fixtures/node-model.ts';
+import type { HostModel } from '../../support/model/host-model.ts';
+import { contextOf, layout, planFor, preparedNode, target } from '../../support/model/node-model.ts';
 
 /** As helpers of several versions said them; `T` is the target. */
 const said: readonly (readonly ['nfs' | 'glusterfs', ErrorClass | undefined, string])[] = [

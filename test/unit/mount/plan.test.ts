@@ -4,7 +4,7 @@ import { parseMountArguments } from '../../../src/mount/arguments/argv.ts';
 import { toMountRequest } from '../../../src/mount/arguments/request.ts';
 import { planMount } from '../../../src/mount/plan.ts';
 import { describePlan, planAsJson } from '../../../src/mount/show.ts';
-import { manifest, planFor, target } from '../../fixtures/node-model.ts';
+import { manifest, planFor, target } from '../../support/model/node-model.ts';
 
 const kindsOf = (...argv: readonly string[]) => planFor(...argv).steps.map((step) => step.kind);
 const nfs = (options: string) => kindsOf('-t', 'nfs', '-o', options, 'srv:/x', target);

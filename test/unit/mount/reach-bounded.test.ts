@@ -4,7 +4,7 @@ import type { Command, Outcome } from '../../../src/host/host.ts';
 import type { Connection, MountHost } from '../../../src/host/mount-host.ts';
 import { AtOnce } from '../../../src/mount/probe/at-once.ts';
 import { examine } from '../../../src/mount/probe/examine.ts';
-import { contextOf, planFor, preparedNode, target } from '../../fixtures/node-model.ts';
+import { contextOf, planFor, preparedNode, target } from '../../support/model/node-model.ts';
 
 /** However many servers and addresses there are: so many questions at once, within the limit, and none left over. */
 

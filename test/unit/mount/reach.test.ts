@@ -2,8 +2,8 @@ import test from 'ava';
 import type { Connection } from '../../../src/host/mount-host.ts';
 import { parseRegistrations } from '../../../src/mount/filesystems/nfs/registrations.ts';
 import { examine } from '../../../src/mount/probe/examine.ts';
-import type { HostModel } from '../../fixtures/host-model.ts';
-import { contextOf, layout, planFor, preparedNode, target } from '../../fixtures/node-model.ts';
+import type { HostModel } from '../../support/model/host-model.ts';
+import { contextOf, layout, planFor, preparedNode, target } from '../../support/model/node-model.ts';
 
 const registered = `   program vers proto   port  service
     100000    4   tcp    111  portmapper

@@ -9,7 +9,7 @@ import { examine } from '../../../src/mount/probe/examine.ts';
 import { entriesOf, textOf } from '../../../src/mount/probe/failure-cache/text.ts';
 import { runPlan } from '../../../src/mount/run.ts';
 import { failuresDirectory } from '../../../src/node/layout.ts';
-import type { HostModel } from '../../fixtures/host-model.ts';
+import type { HostModel } from '../../support/model/host-model.ts';
 import {
   contextOf,
   isHelper,
@@ -18,7 +18,7 @@ import {
   planFor,
   preparedNode,
   target,
-} from '../../fixtures/node-model.ts';
+} from '../../support/model/node-model.ts';
 
 /** A server that was found unreachable: the calls of the next five seconds know it. */
 

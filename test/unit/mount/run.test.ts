@@ -1,7 +1,7 @@
 import test, { type ExecutionContext } from 'ava';
 import { MounterError } from '../../../src/errors.ts';
 import { runPlan } from '../../../src/mount/run.ts';
-import type { HostModel, ModelMount } from '../../fixtures/host-model.ts';
+import type { HostModel, ModelMount } from '../../support/model/host-model.ts';
 import {
   attachNode,
   contextOf,
@@ -13,7 +13,7 @@ import {
   preparedNode,
   programOf,
   target,
-} from '../../fixtures/node-model.ts';
+} from '../../support/model/node-model.ts';
 
 /** The way of a mount, from its plan to what is left of it, whichever way the rootfs is entered. */
 

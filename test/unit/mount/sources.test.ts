@@ -5,7 +5,7 @@ import { parseMountArguments } from '../../../src/mount/arguments/argv.ts';
 import { toMountRequest } from '../../../src/mount/arguments/request.ts';
 import { planMount } from '../../../src/mount/plan.ts';
 import { checkSource } from '../../../src/mount/policy/sources.ts';
-import { manifest, target } from '../../fixtures/node-model.ts';
+import { manifest, target } from '../../support/model/node-model.ts';
 
 function refusal(
   fstype: string,

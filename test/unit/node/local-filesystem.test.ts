@@ -1,7 +1,7 @@
 import test from 'ava';
 import { parseMountinfo } from '../../../src/host/mountinfo.ts';
 import { isOnLocalFilesystem } from '../../../src/node/local-filesystem.ts';
-import { HostModel } from '../../fixtures/host-model.ts';
+import { HostModel } from '../../support/model/host-model.ts';
 
 const entries = parseMountinfo(`22 1 8:1 / / rw - ext4 /dev/sda1 rw
 23 22 0:30 / /var/log rw - tmpfs tmpfs rw

@@ -2,7 +2,7 @@ import test from 'ava';
 import { MounterError } from '../../../src/errors.ts';
 import { layoutOf } from '../../../src/node/layout.ts';
 import { findLayout, readManifest, requireRoot } from '../../../src/node/node.ts';
-import { HostModel } from '../../fixtures/host-model.ts';
+import { HostModel } from '../../support/model/host-model.ts';
 
 const standard = '/home/kubernetes/containerized_mounter';
 

@@ -1,8 +1,8 @@
 import test from 'ava';
 import { MounterError } from '../../../src/errors.ts';
 import { readSettings, settingsFile, settingsText } from '../../../src/node/settings.ts';
-import { HostModel } from '../../fixtures/host-model.ts';
-import { layout, manifest } from '../../fixtures/node-model.ts';
+import { HostModel } from '../../support/model/host-model.ts';
+import { layout, manifest } from '../../support/model/node-model.ts';
 
 /** A node whose settings were remembered, with a manifest that can't be parsed again. */
 function rememberedNode(): HostModel {

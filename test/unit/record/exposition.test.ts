@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { exposition } from '../../../src/record/exposition.ts';
 import { mountMetrics } from '../../../src/record/mount-metrics.ts';
 import { addCalls, noTotals } from '../../../src/record/totals.ts';
-import { parseExposition } from '../../fixtures/exposition-grammar.ts';
+import { parseExposition } from '../../support/texts/exposition-grammar.ts';
 
 test('whatever a label holds comes back as it was', (t) => {
   const text = fc.string({ unit: fc.constantFrom('\n', '"', '\\', 'n', 'a', ' ', '{', '}', ',', '=', '…') });

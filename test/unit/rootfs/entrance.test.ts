@@ -9,8 +9,8 @@ import {
   wantedEnter,
   wantedEntrance,
 } from '../../../src/rootfs/entrance.ts';
-import { HostModel } from '../../fixtures/host-model.ts';
-import { attachNode, layout, manifest, pins, preparedNode } from '../../fixtures/node-model.ts';
+import { HostModel } from '../../support/model/host-model.ts';
+import { attachNode, layout, manifest, pins, preparedNode } from '../../support/model/node-model.ts';
 
 const kernel = (release: string | undefined) => {
   const host = new HostModel();

@@ -4,7 +4,7 @@ import {
   kubeletRootsFile,
   namespaceOutsideKubeletChroot,
 } from '../../../src/rootfs/kubelet-chroot.ts';
-import { HostModel } from '../../fixtures/host-model.ts';
+import { HostModel } from '../../support/model/host-model.ts';
 
 const root = '/opt/kubelet';
 

@@ -4,8 +4,8 @@ import { mergeResolvConf } from '../../../src/resolver/merge.ts';
 import { refreshResolvConf, refreshResolvConfIfPossible } from '../../../src/resolver/refresh.ts';
 import { formatResolvConf, parseResolvConf } from '../../../src/resolver/resolv-conf.ts';
 import { lacksKubelet } from '../../../src/resolver/rootfs-resolv-conf.ts';
-import { HostModel } from '../../fixtures/host-model.ts';
-import { layout, manifest } from '../../fixtures/node-model.ts';
+import { HostModel } from '../../support/model/host-model.ts';
+import { layout, manifest } from '../../support/model/node-model.ts';
 
 const none = parseResolvConf('');
 const root = layout.rootfs;

@@ -1,7 +1,7 @@
 import test from 'ava';
 import type { ProcessInformation } from '../../../src/host/host.ts';
 import { processesIn } from '../../../src/rootfs/root-processes.ts';
-import { HostModel, ownMounts } from '../../fixtures/host-model.ts';
+import { HostModel, ownMounts } from '../../support/model/host-model.ts';
 
 const versions = '/home/m/versions';
 

@@ -1,7 +1,7 @@
 import test from 'ava';
 import { layoutOf } from '../../../src/node/layout.ts';
 import { commandsOf, mark, type UnitContext, unitNames, unitsOf } from '../../../src/units/units.ts';
-import { manifest } from '../../fixtures/node-model.ts';
+import { manifest } from '../../support/model/node-model.ts';
 
 const contextOf = (home: string, manifestPath?: string): UnitContext => ({
   layout: layoutOf(home, manifestPath),

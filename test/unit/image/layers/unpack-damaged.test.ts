@@ -3,8 +3,8 @@ import { gzipSync, zstdCompressSync } from 'node:zlib';
 import test from 'ava';
 import { MounterError } from '../../../../src/errors.ts';
 import { layerLimits } from '../../../../src/image/layers/layer-limits.ts';
-import { entryBytes, file, paxBytes, tarBytes } from '../../../fixtures/tar-bytes.ts';
-import { digestOf, layerOf, reference, UnpackPlace } from '../../../fixtures/unpack-place.ts';
+import { entryBytes, file, paxBytes, tarBytes } from '../../../support/image/tar-bytes.ts';
+import { digestOf, layerOf, reference, UnpackPlace } from '../../../support/image/unpack-place.ts';
 
 const oci = 'application/vnd.oci.image.layer.v1.tar';
 const docker = 'application/vnd.docker.image.rootfs.diff.tar';

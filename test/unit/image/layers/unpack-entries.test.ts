@@ -11,8 +11,8 @@ import {
   paxBytes,
   symlink,
   tarBytes,
-} from '../../../fixtures/tar-bytes.ts';
-import { layerOf, UnpackPlace } from '../../../fixtures/unpack-place.ts';
+} from '../../../support/image/tar-bytes.ts';
+import { layerOf, UnpackPlace } from '../../../support/image/unpack-place.ts';
 
 const isRoot = owner.uid === 0;
 const end = Buffer.alloc(1024);

@@ -2,8 +2,8 @@ import { existsSync, lstatSync, readFileSync, readlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import test from 'ava';
 import { MounterError } from '../../../../src/errors.ts';
-import { directory, type EntryBytes, file, link, symlink } from '../../../fixtures/tar-bytes.ts';
-import { reference, UnpackPlace } from '../../../fixtures/unpack-place.ts';
+import { directory, type EntryBytes, file, link, symlink } from '../../../support/image/tar-bytes.ts';
+import { reference, UnpackPlace } from '../../../support/image/unpack-place.ts';
 
 /** `OUTSIDE` in a name or target is the directory beside the root, which must stay as it is. */
 function inPlace(place: UnpackPlace, entries: readonly EntryBytes[]): readonly EntryBytes[] {

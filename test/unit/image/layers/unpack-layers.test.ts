@@ -1,7 +1,7 @@
 import { lstatSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import test from 'ava';
-import { directory, type EntryBytes, file, link, owner, symlink } from '../../../fixtures/tar-bytes.ts';
-import { UnpackPlace } from '../../../fixtures/unpack-place.ts';
+import { directory, type EntryBytes, file, link, owner, symlink } from '../../../support/image/tar-bytes.ts';
+import { UnpackPlace } from '../../../support/image/unpack-place.ts';
 
 type Layers = readonly (readonly EntryBytes[])[];
 const opaque = (name: string) => file(`${name}.wh..wh..opq`, '');

@@ -4,8 +4,8 @@ import { dirname, join } from 'node:path';
 import test from 'ava';
 import { checkRootfs, missingFrom } from '../../../../src/image/versions/check.ts';
 import { resolveInRoot } from '../../../../src/image/versions/resolve-in-root.ts';
-import { HostModel } from '../../../fixtures/host-model.ts';
-import { manifest } from '../../../fixtures/node-model.ts';
+import { HostModel } from '../../../support/model/host-model.ts';
+import { manifest } from '../../../support/model/node-model.ts';
 
 const promised = [
   '/sbin/mount.nfs',

@@ -3,7 +3,7 @@ import { parseMountinfo } from '../../../../src/host/mountinfo.ts';
 import { inOrderOfWorth } from '../../../../src/image/versions/prune.ts';
 import type { InstalledVersion } from '../../../../src/image/versions/version-list.ts';
 import { describeProcess, foreignMounts } from '../../../../src/image/versions/version-use.ts';
-import { manifest } from '../../../fixtures/node-model.ts';
+import { manifest } from '../../../support/model/node-model.ts';
 
 function version(
   digest: string,

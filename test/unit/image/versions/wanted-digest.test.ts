@@ -2,7 +2,7 @@ import test from 'ava';
 import { MounterError } from '../../../../src/errors.ts';
 import type { ImageContent } from '../../../../src/image/content.ts';
 import { requireDigest } from '../../../../src/image/versions/wanted-digest.ts';
-import { manifest } from '../../../fixtures/node-model.ts';
+import { manifest } from '../../../support/model/node-model.ts';
 
 const digestOf = (digit: string) => `sha256:${digit.repeat(64)}`;
 const config = {

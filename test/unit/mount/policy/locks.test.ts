@@ -4,7 +4,7 @@ import { parseMountArguments } from '../../../../src/mount/arguments/argv.ts';
 import { toMountRequest } from '../../../../src/mount/arguments/request.ts';
 import { planMount } from '../../../../src/mount/plan.ts';
 import { describePlan } from '../../../../src/mount/show.ts';
-import { manifest, target } from '../../../fixtures/node-model.ts';
+import { manifest, target } from '../../../support/model/node-model.ts';
 
 type Policy = (typeof manifest)['policy']['locks'];
 

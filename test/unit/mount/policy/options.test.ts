@@ -3,7 +3,7 @@ import { MounterError } from '../../../../src/errors.ts';
 import type { Filesystem, NodeSettings } from '../../../../src/manifest/manifest.ts';
 import { parseManifest } from '../../../../src/manifest/manifest.ts';
 import { checkPolicy } from '../../../../src/mount/policy/options.ts';
-import { manifest } from '../../../fixtures/node-model.ts';
+import { manifest } from '../../../support/model/node-model.ts';
 
 type Rules = NodeSettings['policy']['options'];
 type Kind = Filesystem['kind'];

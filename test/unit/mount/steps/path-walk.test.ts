@@ -1,6 +1,6 @@
 import test from 'ava';
 import { nameOf, parentOf, partsBelow, walk } from '../../../../src/mount/steps/path-walk.ts';
-import { HostModel } from '../../../fixtures/host-model.ts';
+import { HostModel } from '../../../support/model/host-model.ts';
 
 function host(): HostModel {
   const model = new HostModel().directory('/k', '/k/a', '/k/a/b');

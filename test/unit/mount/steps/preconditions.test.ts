@@ -1,7 +1,7 @@
 import test from 'ava';
 import { MounterError } from '../../../../src/errors.ts';
 import { checkHelper } from '../../../../src/mount/steps/preconditions.ts';
-import { contextOf, layout, preparedNode } from '../../../fixtures/node-model.ts';
+import { contextOf, layout, preparedNode } from '../../../support/model/node-model.ts';
 
 test('a glusterfs without its guard is not run; NFS needs none', (t) => {
   const host = preparedNode();

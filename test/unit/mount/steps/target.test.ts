@@ -2,8 +2,8 @@ import test, { type ExecutionContext } from 'ava';
 import { MounterError } from '../../../../src/errors.ts';
 import { runPlan } from '../../../../src/mount/run.ts';
 import { isWithinVolume } from '../../../../src/node/within-volume.ts';
-import type { HostModel, ModelMount } from '../../../fixtures/host-model.ts';
-import { contextOf, isHelper, nodes, planFor, target } from '../../../fixtures/node-model.ts';
+import type { HostModel, ModelMount } from '../../../support/model/host-model.ts';
+import { contextOf, isHelper, nodes, planFor, target } from '../../../support/model/node-model.ts';
 
 /** The directory to mount on: one call at a time, by a way that root alone can change, and not on another mount. */
 

@@ -1,7 +1,7 @@
 import test from 'ava';
 import type { ManifestMount } from '../../../../src/manifest/manifest.ts';
 import { mountsOfView, wantedMounts } from '../../../../src/prepare/namespace/views.ts';
-import { layout, manifest } from '../../../fixtures/node-model.ts';
+import { layout, manifest } from '../../../support/model/node-model.ts';
 
 /** What of the host is seen where daemons live, and where mounts are made. */
 

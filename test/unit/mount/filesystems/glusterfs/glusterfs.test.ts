@@ -1,7 +1,7 @@
 import test from 'ava';
 import { MounterError } from '../../../../../src/errors.ts';
 import { canonicalGlusterfsSource } from '../../../../../src/mount/filesystems/glusterfs/glusterfs.ts';
-import { planFor, target } from '../../../../fixtures/node-model.ts';
+import { planFor, target } from '../../../../support/model/node-model.ts';
 
 function helperArgv(
   source: string,

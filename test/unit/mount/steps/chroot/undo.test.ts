@@ -1,7 +1,7 @@
 import test from 'ava';
 import { MounterError } from '../../../../../src/errors.ts';
 import { runPlan } from '../../../../../src/mount/run.ts';
-import type { HostModel } from '../../../../fixtures/host-model.ts';
+import type { HostModel } from '../../../../support/model/host-model.ts';
 import {
   contextOf,
   isHelper,
@@ -10,7 +10,7 @@ import {
   preparedNode,
   refusing,
   target,
-} from '../../../../fixtures/node-model.ts';
+} from '../../../../support/model/node-model.ts';
 
 /** Where a helper mounts on the target itself: what came elsewhere, or is not to stay. */
 

@@ -1,0 +1,134 @@
+import { mkdir, rename, stat, writeFile } from 'node:fs/promises';
+import { resolve } from 'node:path';
+import { execa } from 'execa';
+import minimist from 'minimist';
+import { MounterError } from '../../src/errors.ts';
+import { exitCode } from '../../src/exit-codes.ts';
+import { requireRoot, runMain, usageError, wholeNumber } from '../command-line.ts';
+import { distDirectory, mounterExecutable, repository } from '../paths.ts';
+import type { BenchRequest } from './calls/inside.ts';
+import { inPrivateNamespace } from './calls/namespace.ts';
+import { compilePrograms } from './calls/programs.ts';
+import { svgOf } from './report/chart.ts';
+import { chartsOf } from './report/charts.ts';
+import { type Series, type Setup, setups } from './report/samples.ts';
+import { describeSummary } from './report/show.ts';
+import { type Summary, summarize } from './report/summary.ts';
+
+const usage = `usage: npm run bench -- [OPTION]...
+
+Measures what one mount costs: the bare helper in the rootfs, chroot ROOTFS mount, and mounter mount, warm and
+read from disk, each a whole process with a helper that does one mount(2), on nodes made for it in mount namespaces
+of their own: one for each way into the rootfs, one without any, and one that makes its binds again and again.
+Builds dist/mounter and dist/rootfs.tar.zst first. Needs root. Writes dist/bench/bench.json and dist/bench/*.svg.
+
+  --rounds N          how often each is run (default: 30)
+  --volumes N,N,...   with so many volumes mounted (default: 10,100,1000,10000)
+  --setups NAME,...   of chroot, attach, bare and naive (default: all)
+  --mounter FILE      measure this executable, and don't build
+  --json              print the summary as JSON
+  --check             exit with status 2 when a target is not reached
+`;
+
+interface Flags {
+  readonly rounds: number;
+  readonly volumes: readonly number[];
+  readonly setups: readonly Setup[];
+  readonly mounter: string | undefined;
+  readonly json: boolean;
+  readonly check: boolean;
+}
+
+async function main(argv: readonly string[]): Promise<number> {
+  const flags = parseFlags(argv);
+  if (flags === undefined) {
+    process.stdout.write(usage);
+    return exitCode.success;
+  }
+  requireRoot('npm run bench');
+  const executable = await findExecutable(flags.mounter);
+  const programs = await compilePrograms();
+  const { rounds, volumes } = flags;
+  const series: Series[] = [];
+  for (const setup of flags.setups)
+    series.push(...(await measureInside({ setup, executable, programs, rounds, volumes })));
+  const summary = summarize(rounds, series);
+  await writeSummary(summary);
+  process.stdout.write(flags.json ? jsonOf(summary) : describeSummary(summary));
+  return flags.check && summary.targets.some(({ isReached }) => !isReached)
+    ? exitCode.system
+    : exitCode.success;
+}
+
+/** @returns undefined for --help. @throws MounterError (usage) that names the word. */
+function parseFlags(argv: readonly string[]): Flags | undefined {
+  const unknown: string[] = [];
+  const flags = minimist([...argv], {
+    boolean: ['json', 'check', 'help'],
+    string: ['rounds', 'volumes', 'setups', 'mounter'],
+    default: { rounds: '30', volumes: '10,100,1000,10000', setups: setups.join() },
+    unknown: (word) => unknown.push(word) === 0,
+  });
+  if (flags.help === true) return undefined;
+  if (unknown.length > 0) throw usageError(unknown.join(' '), 'unknown argument');
+  const volumes = String(flags.volumes)
+    .split(',')
+    .map((text) => wholeNumber('--volumes', text, 99_999));
+  const mounter = flags.mounter === undefined ? undefined : resolve(String(flags.mounter));
+  return {
+    rounds: wholeNumber('--rounds', flags.rounds, 99_999),
+    volumes: [...new Set(volumes)].sort((a, b) => a - b),
+    setups: setups.filter((setup) => String(flags.setups).split(',').includes(setup)),
+    mounter,
+    json: flags.json === true,
+    check: flags.check === true,
+  };
+}
+
+/** What is measured is what the sources say now; the rootfs is built only where its inputs changed. */
+async function findExecutable(given: string | undefined): Promise<string> {
+  if (given === undefined) await runScript('build.ts');
+  else if (!(await stat(given).catch(() => undefined))?.isFile())
+    throw usageError(given, 'there is no such file', 'name a built mounter, such as dist/mounter');
+  await runScript('rootfs.ts', '--allow-newer');
+  return given ?? mounterExecutable;
+}
+
+/** Its words go to stderr: stdout is for the figures. */
+async function runScript(name: string, ...args: readonly string[]): Promise<void> {
+  await execa(process.execPath, [`${repository}/scripts/${name}`, ...args], {
+    stdio: ['ignore', process.stderr, 'inherit'],
+  });
+}
+
+async function measureInside(request: BenchRequest): Promise<readonly Series[]> {
+  const inside = [process.execPath, `${import.meta.dirname}/calls/inside.ts`, JSON.stringify(request)];
+  const [program, ...args] = inPrivateNamespace(inside);
+  const { stdout, failed, stderr } = await execa(program, args, { stdin: 'ignore', reject: false });
+  if (failed) {
+    throw new MounterError('the measurement broke off', {
+      status: exitCode.system,
+      helperOutput: stderr,
+      hint: 'where mount namespaces are not allowed (some containers), run it on a machine or in a VM',
+    });
+  }
+  return stdout
+    .split('\n')
+    .filter((line) => line !== '')
+    .map((line) => JSON.parse(line) as Series);
+}
+
+async function writeSummary(summary: Summary): Promise<void> {
+  const directory = `${distDirectory}/bench`;
+  await mkdir(directory, { recursive: true });
+  await writeFile(`${directory}/bench.json.new`, jsonOf(summary));
+  await rename(`${directory}/bench.json.new`, `${directory}/bench.json`);
+  for (const [name, chart] of Object.entries(chartsOf(summary)))
+    await writeFile(`${directory}/${name}.svg`, svgOf(chart));
+}
+
+function jsonOf(summary: Summary): string {
+  return `${JSON.stringify(summary, undefined, 2)}\n`;
+}
+
+await runMain('bench', main);

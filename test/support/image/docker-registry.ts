@@ -1,0 +1,115 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
+import { execa } from 'execa';
+import pRetry from 'p-retry';
+import { ensureInstalled } from '../../../scripts/debian.ts';
+import { repository } from '../../../scripts/paths.ts';
+import { ensureDockerRegistry } from '../packages/docker-registry.ts';
+import { freePort } from './free-port.ts';
+
+export interface RegistryRequest {
+  /** By user name: basic auth by htpasswd. */
+  readonly passwords?: Readonly<Record<string, string>>;
+  readonly tls?: boolean;
+  /** A command prefix that enters the network namespace whose loopback it is on; ours if left out. */
+  readonly enterNetwork?: readonly string[];
+}
+
+/** One that runs on loopback until it is disposed of. */
+export class DockerRegistry {
+  readonly address: string;
+  /** Scratch files; `ca.pem` among them where it speaks TLS. */
+  readonly directory: string;
+  readonly #process: ChildProcess;
+  readonly #enterNetwork: readonly string[];
+
+  private constructor(
+    address: string,
+    directory: string,
+    child: ChildProcess,
+    enterNetwork: readonly string[],
+  ) {
+    this.address = address;
+    this.directory = directory;
+    this.#process = child;
+    this.#enterNetwork = enterNetwork;
+  }
+
+  static async start(request: RegistryRequest = {}): Promise<DockerRegistry> {
+    const { passwords, tls = false, enterNetwork = [] } = request;
+    await ensureInstalled(['skopeo', 'openssl']);
+    const program = await ensureDockerRegistry();
+    const directory = mkdtempSync(join(tmpdir(), 'docker-registry-'));
+    const address = `127.0.0.1:${await freePort()}`;
+    const config = {
+      version: 0.1,
+      log: { accesslog: { disabled: true }, level: 'error' },
+      storage: { filesystem: { rootdirectory: `${directory}/storage` } },
+      http: { addr: address, ...(tls && { tls: await makeCertificate(directory) }) },
+      ...(passwords && { auth: { htpasswd: { realm: 'test', path: await htpasswd(directory, passwords) } } }),
+    };
+    // YAML takes JSON.
+    writeFileSync(join(directory, 'config.yml'), JSON.stringify(config));
+    const [file = '', ...args] = [...enterNetwork, program, 'serve', join(directory, 'config.yml')];
+    const child = spawn(file, args, { stdio: 'ignore' });
+    const registry = new DockerRegistry(address, directory, child, enterNetwork);
+    const ended = once(child, 'exit');
+    await pRetry(() => registry.#run('bash', ['-c', `: </dev/tcp/${address.replace(':', '/')}`]), {
+      retries: 100,
+      minTimeout: 50,
+      factor: 1,
+    });
+    // Another may have taken the port since it was found free, and answered in its place.
+    const isOurs = await Promise.race([ended.then(() => false), setTimeout(100, true)]);
+    if (isOurs) return registry;
+    rmSync(directory, { recursive: true, force: true });
+    return DockerRegistry.start(request);
+  }
+
+  async #run(program: string, args: readonly string[]): Promise<void> {
+    const [file = '', ...rest] = [...this.#enterNetwork, program, ...args];
+    await execa(file, rest);
+  }
+
+  /** Copies with skopeo from `source`, such as `oci:DIR:TAG`. @returns the reference. */
+  async push(source: string, name: string, login?: string): Promise<string> {
+    const reference = `${this.address}/${name}`;
+    const creds = login === undefined ? [] : ['--dest-creds', login];
+    const copy = ['copy', '--all', '--preserve-digests', '--dest-tls-verify=false', ...creds];
+    await this.#run('skopeo', ['--insecure-policy', ...copy, source, `docker://${reference}`]);
+    return reference;
+  }
+
+  /** Any number of times. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (this.#process.signalCode !== null) return;
+    const ended = once(this.#process, 'exit');
+    this.#process.kill('SIGKILL');
+    await ended;
+    rmSync(this.directory, { recursive: true, force: true });
+  }
+}
+
+async function htpasswd(directory: string, passwords: Readonly<Record<string, string>>): Promise<string> {
+  const script = `for (const [user, password] of Object.entries(JSON.parse(process.argv.at(-1))))
+    console.log(user + ':' + await Bun.password.hash(password, { algorithm: 'bcrypt', cost: 4 }))`;
+  const bun = join(repository, 'node_modules/.bin/bun');
+  const { stdout } = await execa(bun, ['-e', script, JSON.stringify(passwords)]);
+  writeFileSync(join(directory, 'htpasswd'), `${stdout}\n`);
+  return join(directory, 'htpasswd');
+}
+
+/** A CA, and a certificate of its for 127.0.0.1. */
+async function makeCertificate(cwd: string): Promise<{ readonly certificate: string; readonly key: string }> {
+  const key = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-days', '2'];
+  const ca = ['-keyout', 'ca.key', '-out', 'ca.pem', '-subj', '/CN=test CA'];
+  await execa('openssl', ['req', '-x509', ...key, ...ca], { cwd });
+  const server = ['-keyout', 'key.pem', '-out', 'cert.pem', '-subj', '/CN=test'];
+  const signed = ['-CA', 'ca.pem', '-CAkey', 'ca.key', '-addext', 'subjectAltName=IP:127.0.0.1'];
+  await execa('openssl', ['req', '-x509', ...key, ...signed, ...server], { cwd });
+  return { certificate: join(cwd, 'cert.pem'), key: join(cwd, 'key.pem') };
+}

@@ -1,0 +1,397 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import {
+  closeSync,
+  existsSync,
+  mkdtempSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  rmSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { basename, dirname, join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { execa } from 'execa';
+import { ensureInstalled } from '../../../scripts/debian.ts';
+import { distDirectory } from '../../../scripts/paths.ts';
+import { type MountEntry, parseMountinfo } from '../../../src/host/mountinfo.ts';
+import type { EnterMode } from './enter-mode.ts';
+import { directoryOfThisProcess } from './process-directory.ts';
+
+/**
+ * A scratch node: a mount, pid and network namespace of its own, in which `/home`, `/var/lib`, `/var/log`,
+ * `/run`, `/tmp` and `/etc` are private copies and all else is read-only, if it is not asked for otherwise. What runs there can hurt nothing
+ * outside, sees only its own processes, and is gone with the namespace.
+ */
+
+export interface NodeRequest {
+  /** What the node's mounts are: shared, as systemd makes them; private, as the kernel does; or slaves of others. */
+  readonly propagation?: 'shared' | 'private' | 'slave';
+  /** Mount options of the tmpfs at /home, such as `size=20m` or `noexec`. */
+  readonly home?: string;
+  /** Whether all of its root directory can be written, as on a machine: a copy in memory. */
+  readonly isWritable?: boolean;
+  /** The way into the rootfs; the manifest's own if left out. */
+  readonly enter?: EnterMode;
+  /** A command prefix that enters the network namespace to share; one of its own if left out. */
+  readonly enterNetwork?: readonly string[];
+}
+
+export interface RunOptions {
+  readonly input?: string;
+  readonly environment?: Readonly<Record<string, string>>;
+}
+
+export interface Ran {
+  readonly status: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+export interface NodeProcess {
+  /** As the node numbers it. */
+  readonly pid: number;
+  readonly commandLine: readonly string[];
+}
+
+export const mounterHome = '/home/kubernetes/containerized_mounter';
+export const kubeletDirectory = '/var/lib/kubelet';
+/** Where the node sees the repository's dist directory, and a scratch directory that the test sees too. */
+export const dist = '/mnt/dist';
+export const shared = '/mnt/shared';
+/** The full executable; the installed one is the front, which kubelet calls. */
+export const mounter = `${dist}/mounter`;
+export const installedMounter = `${mounterHome}/mounter`;
+export const rootfsTar = `${dist}/rootfs.tar.zst`;
+
+const programPath = '/usr/sbin:/usr/bin:/sbin:/bin';
+
+/**
+ * Process 1 of the node reaps nobody, like process 1 of many containers: what ends is a zombie for ever,
+ * and code that takes one for running hangs here. It ends with this process, whose pipe it reads.
+ */
+const setUp = `set -eu
+read -r pid rest </proc/self/stat
+mount -t proc proc /proc
+mount -t tmpfs tmpfs /mnt
+mkdir /mnt/dist /mnt/shared /mnt/etc
+mount --bind -o ro "$DIST" /mnt/dist
+mount --bind "$SHARED" /mnt/shared
+if [ "$WRITABLE" = true ]; then
+  mkdir /mnt/upper /mnt/work /mnt/root
+  mount -t overlay -o lowerdir=/,upperdir=/mnt/upper,workdir=/mnt/work overlay /mnt/root
+  for directory in dev proc sys mnt; do mount --rbind /$directory /mnt/root/$directory; done
+  cd /mnt/root
+  pivot_root . media
+  umount -l /media /mnt/root
+  cd /
+fi
+cp -a /etc/. /mnt/etc
+rm -f /mnt/etc/resolv.conf
+echo 'nameserver 192.0.2.53' >/mnt/etc/resolv.conf
+mount --bind /mnt/etc /etc
+for directory in /var/lib /var/log /run /tmp; do mount -t tmpfs tmpfs $directory; done
+mount -t tmpfs -o "$HOME_OPTIONS" tmpfs /home
+mkdir -m 0750 /var/lib/kubelet
+mkdir /run/lock
+ip link set lo up
+[ "$WRITABLE" = true ] || mount -o remount,bind,ro /
+[ "$PROPAGATION" = private ] || mount --make-rshared /
+if [ "$PROPAGATION" = slave ]; then
+  mkdir /mnt/masters
+  mount --make-private /mnt
+  for directory in / /home /run /var/lib; do
+    mkdir -p /mnt/masters$directory/of
+    mount --bind $directory /mnt/masters$directory/of
+    mount --make-slave $directory
+  done
+fi
+echo "$pid"
+exec cat`;
+
+/** What `mounter install` writes to, beside its locks. */
+const madeByInstall = ['/home/kubernetes', '/var/log/containerized-mounter'] as const;
+
+/**
+ * The first node of this process that was installed, as a copy: to install is most of a test's time, and all
+ * of them would come to the same. The tests of the install itself begin with a bare node.
+ */
+let firstInstalled: Promise<string> | undefined;
+
+export class ScratchNode {
+  /** Process 1 of the node, as this machine numbers it. */
+  readonly #pid: number;
+  readonly #holder: ChildProcess;
+  /** On this machine; `shared` in the node. */
+  readonly sharedDirectory: string;
+  /** The mounts that it began with. */
+  readonly #firstMounts: ReadonlySet<number>;
+
+  private constructor(pid: number, holder: ChildProcess, sharedDirectory: string) {
+    this.#pid = pid;
+    this.#holder = holder;
+    this.sharedDirectory = sharedDirectory;
+    this.#firstMounts = new Set(this.mountinfo().map(({ mountId }) => mountId));
+  }
+
+  /** @throws when the namespaces can't be made: these tests need root. */
+  static async start({
+    propagation = 'shared',
+    home = 'mode=0755',
+    isWritable = false,
+    enterNetwork,
+  }: NodeRequest = {}): Promise<ScratchNode> {
+    await ensureInstalled(['iproute2']);
+    const sharedDirectory = mkdtempSync(join(tmpdir(), 'scratch-node-'));
+    const namespaces = [
+      '--mount',
+      '--propagation=private',
+      '--uts',
+      '--ipc',
+      '--pid',
+      '--fork',
+      '--kill-child',
+    ];
+    const network = enterNetwork === undefined ? ['--net'] : [];
+    const [program, ...args] = [
+      ...(enterNetwork ?? []),
+      'unshare',
+      ...network,
+      ...namespaces,
+      'sh',
+      '-c',
+      setUp,
+    ];
+    const holder = spawn(program ?? '', args, {
+      // Its last words, when its process 1 is killed, are no news.
+      stdio: ['pipe', 'pipe', 'ignore'],
+      env: {
+        PATH: programPath,
+        DIST: distDirectory,
+        SHARED: sharedDirectory,
+        HOME_OPTIONS: home,
+        PROPAGATION: propagation,
+        WRITABLE: String(isWritable),
+      },
+    });
+    const lines = createInterface({ input: holder.stdout });
+    const [pid] = await Promise.race([once(lines, 'line'), once(holder, 'exit').then(() => [])]);
+    if (!/^\d+$/.test(String(pid))) throw new Error('no scratch node: are we root?');
+    return new ScratchNode(Number(pid), holder, sharedDirectory);
+  }
+
+  /** For nsenter(1): what enters the node. */
+  get enter(): readonly string[] {
+    return ['--target', String(this.#pid), '--mount', '--net', '--uts', '--ipc', '--pid', '--wdns=/', '--'];
+  }
+
+  /** The same for its network namespace alone. */
+  get enterNetwork(): readonly string[] {
+    return ['--target', String(this.#pid), '--net', '--'];
+  }
+
+  /** Runs `argv` in the node to its end; also one that fails. */
+  async run(argv: readonly string[], { input, environment }: RunOptions = {}): Promise<Ran> {
+    const result = await execa('nsenter', [...this.enter, ...argv], {
+      ...(input === undefined ? { stdin: 'ignore' } : { input }),
+      extendEnv: false,
+      env: { PATH: programPath, ...environment },
+      reject: false,
+      stripFinalNewline: false,
+      timeout: 120_000,
+    });
+    return { status: result.exitCode ?? -1, stdout: result.stdout, stderr: result.stderr };
+  }
+
+  /** A node with the rootfs installed. */
+  static async installed(request?: NodeRequest): Promise<ScratchNode> {
+    const node = await ScratchNode.start(request);
+    await node.#after(node.#install(request));
+    if (request?.enter !== undefined) await node.#after(node.setEnter(request.enter));
+    return node;
+  }
+
+  /** A node whose /home is like no other's tells of its own what does not fit. */
+  async #install(request: NodeRequest | undefined): Promise<void> {
+    if (request?.home !== undefined) await this.mustRun('install', rootfsTar);
+    else if (firstInstalled !== undefined) await this.#becomeCopy(await firstInstalled);
+    else {
+      firstInstalled = this.mustRun('install', rootfsTar).then(() => this.#copy());
+      await firstInstalled;
+    }
+  }
+
+  /** A node that is ready for mounts. */
+  static async prepared(request?: NodeRequest): Promise<ScratchNode> {
+    const node = await ScratchNode.installed(request);
+    return node.#after(node.mustRun('prepare'));
+  }
+
+  /** Nobody else could end the node that a failed set-up leaves. */
+  async #after(setUp: Promise<unknown>): Promise<this> {
+    try {
+      await setUp;
+    } catch (error) {
+      await this.dispose();
+      throw error;
+    }
+    return this;
+  }
+
+  /** @returns the directory of this machine that has what an install has made. */
+  async #copy(): Promise<string> {
+    const directory = directoryOfThisProcess('installed-node-');
+    for (const path of madeByInstall) await copyInto(directory, this.path(path));
+    return directory;
+  }
+
+  async #becomeCopy(directory: string): Promise<void> {
+    for (const path of madeByInstall)
+      await copyInto(this.path(dirname(path)), join(directory, basename(path)));
+  }
+
+  /** `mounter ARGV`, which must succeed. @returns its stdout. */
+  async mustRun(...argv: readonly string[]): Promise<string> {
+    const { status, stdout, stderr } = await this.mounter(...argv);
+    if (status !== 0) throw new Error(`status ${status} of mounter ${argv.join(' ')}\n${stderr}`);
+    return stdout;
+  }
+
+  /** In the manifest, as an operator changes it. */
+  async setEnter(enter: EnterMode): Promise<void> {
+    await this.shell(
+      `sed -i 's/"enter": *"[a-z]*"/"enter": "${enter}"/' ${mounterHome}/rootfs-manifest.json`,
+    );
+  }
+
+  /**
+   * Mounts a tmpfs, a stand-in for a volume, by the installed mounter: meanwhile its mount.nfs needs no server.
+   * @returns its path.
+   */
+  async mountVolume(name: string): Promise<string> {
+    const target = `${kubeletDirectory}/pods/${name}`;
+    await this.shell(`mkdir -p ${target}
+      helper=$(realpath ${mounterHome}/rootfs)/usr/sbin/mount.nfs
+      mv $helper $helper.real
+      printf '#!/bin/sh\\nexec mount -t tmpfs "$1" "$2"\\n' >$helper; chmod 755 $helper
+      status=0; ${installedMounter} mount -t nfs -o vers=4 server:/${name} ${target} || status=$?
+      mv $helper.real $helper; exit $status`);
+    return target;
+  }
+
+  /** Mounts what mountinfo shows as a GlusterFS volume, on the host; its daemon is gone at once. */
+  async mountGlusterfs(name: string): Promise<string> {
+    const target = `${kubeletDirectory}/pods/${name}`;
+    const options = 'fd=3,rootmode=40000,user_id=0,group_id=0';
+    await this.shell(
+      `mkdir -p ${target}; mount -i -t fuse.glusterfs -o ${options} server:${name} ${target} 3<>/dev/fuse`,
+    );
+    return target;
+  }
+
+  /** Runs the installed executable; before there is one, that which is to be installed. */
+  mounter(...argv: readonly string[]): Promise<Ran> {
+    return this.run([
+      existsSync(this.path(`${installedMounter}-full`)) ? installedMounter : mounter,
+      ...argv,
+    ]);
+  }
+
+  /** Runs a shell script that must succeed. @returns its stdout. */
+  async shell(script: string): Promise<string> {
+    const { status, stdout, stderr } = await this.run(['sh', '-euc', script]);
+    if (status !== 0) throw new Error(`status ${status} of: ${script}\n${stderr}`);
+    return stdout;
+  }
+
+  /** The node's file `path`, as this machine can open it. Absolute symlinks would lead out of the node. */
+  path(path: string): string {
+    return `/proc/${this.#pid}/root${path}`;
+  }
+
+  read(path: string): string {
+    return readFileSync(this.path(path), 'utf8');
+  }
+
+  mountinfo(): readonly MountEntry[] {
+    return parseMountinfo(readFileSync(`/proc/${this.#pid}/mountinfo`, 'utf8'));
+  }
+
+  /** How many entries of mountinfo one volume costs the node, by the way into the rootfs that it has now. */
+  get entriesPerVolume(): number {
+    return JSON.parse(this.read(`${mounterHome}/rootfs-manifest.json`)).enter === 'chroot' ? 2 : 1;
+  }
+
+  /** As after a power cut: all that runs is killed, what has been mounted since the start is gone, and so is /run. */
+  async powerCycle(): Promise<void> {
+    // -1 is everybody in the node but its process 1 and this shell.
+    await this.shell('kill -KILL -1 || true');
+    const added = this.mountinfo().filter(({ mountId }) => !this.#firstMounts.has(mountId));
+    const unmounts = added.reverse().map(({ mountPoint }) => `umount -l '${mountPoint}' || true`);
+    await this.shell(
+      [...unmounts, 'umount -l /run', 'mount -t tmpfs tmpfs /run', 'mkdir /run/lock'].join('\n'),
+    );
+  }
+
+  /** The entries at `target` and at its counterpart in any rootfs: what one volume costs. */
+  entriesOf(target: string): readonly MountEntry[] {
+    return this.mountinfo().filter(({ mountPoint }) => mountPoint.endsWith(target));
+  }
+
+  /** What runs in the node; no zombies, and not its process 1. */
+  processes(): readonly NodeProcess[] {
+    const proc = this.path('/proc');
+    const pids = readdirSync(proc).filter((name) => /^\d+$/.test(name) && name !== '1');
+    return pids.flatMap((name) => {
+      try {
+        const commandLine = readFileSync(`${proc}/${name}/cmdline`, 'utf8').split('\0').slice(0, -1);
+        return commandLine.length === 0 ? [] : [{ pid: Number(name), commandLine }];
+      } catch {
+        return []; // It ended while we looked.
+      }
+    });
+  }
+
+  /** The processes whose program has this name. */
+  processesOf(name: string): readonly NodeProcess[] {
+    return this.processes().filter(({ commandLine }) => commandLine[0]?.split('/').at(-1) === name);
+  }
+
+  /** Ends the node and all that runs in it. @throws when something of it is left on this machine. */
+  async dispose(): Promise<void> {
+    const namespace = readlinkSync(`/proc/${this.#pid}/ns/pid`);
+    // Held open, or its number would go to the next namespace.
+    const held = openSync(`/proc/${this.#pid}/ns/pid`, 'r');
+    try {
+      const ended = once(this.#holder, 'exit');
+      process.kill(this.#pid, 'SIGKILL');
+      await ended;
+      const left = readdirSync('/proc').filter((pid) => isIn(namespace, pid));
+      if (left.length > 0) throw new Error(`left running: ${left.join(', ')}`);
+    } finally {
+      closeSync(held);
+    }
+    rmSync(this.sharedDirectory, { recursive: true, force: true });
+    const mounts = parseMountinfo(readFileSync('/proc/self/mountinfo', 'utf8'));
+    const leaked = mounts.filter(({ mountPoint }) => mountPoint.startsWith(this.sharedDirectory));
+    if (leaked.length > 0) throw new Error(`left mounted: ${leaked[0]?.mountPoint}`);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.dispose();
+  }
+}
+
+async function copyInto(directory: string, path: string): Promise<void> {
+  await execa('cp', ['-a', path, directory]);
+}
+
+function isIn(namespace: string, pid: string): boolean {
+  try {
+    return /^\d+$/.test(pid) && readlinkSync(`/proc/${pid}/ns/pid`) === namespace;
+  } catch {
+    return false; // It ended while we looked.
+  }
+}

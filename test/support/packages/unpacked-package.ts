@@ -1,0 +1,28 @@
+import { existsSync } from 'node:fs';
+import { mkdir, rename, rm } from 'node:fs/promises';
+import { fetchPackages, unpackInto } from '../../../scripts/debian.ts';
+import { cacheDirectory } from '../../../scripts/paths.ts';
+
+/**
+ * The files of one of Debian's packages, unpacked and not installed, for one that would start a service on this
+ * machine. What it depends on is not with it.
+ * @returns an absolute path; kept under `.cache/` after the first call.
+ */
+export async function unpackedPackage(name: string): Promise<string> {
+  const directory = `${cacheDirectory}/${name}`;
+  const files = `${directory}/files`;
+  if (existsSync(files)) return files;
+  await mkdir(directory, { recursive: true });
+  const unfinished = `${files}.${process.pid}`;
+  try {
+    const request = { names: [name], directory: `${directory}/debs`, withoutDependencies: true };
+    await unpackInto(await fetchPackages(request), unfinished);
+    await rename(unfinished, files);
+  } catch (error) {
+    // Somebody else's may have been there first; it is the same.
+    if (!existsSync(files)) throw error;
+  } finally {
+    await rm(unfinished, { recursive: true, force: true });
+  }
+  return files;
+}

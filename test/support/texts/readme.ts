@@ -1,0 +1,83 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { repository } from '../../../scripts/paths.ts';
+
+/** README.md as the tests read it. */
+
+export const readme = readFileSync(join(repository, 'README.md'), 'utf8');
+
+export interface Section {
+  readonly heading: string;
+  /** One line each: continued lines are joined, comments gone. */
+  readonly commands: readonly string[];
+  /** Its tables' rows, cell by cell, without the headings. */
+  readonly rows: readonly (readonly string[])[];
+}
+
+/** In the README's order. @throws Error for a fenced block of a language that nobody here knows. */
+export const sections: readonly Section[] = readme
+  .split(/^(?=#{1,3} )/m)
+  .map((text) => ({ heading: headingOf(text), commands: commandsOf(text), rows: rowsOf(text) }));
+
+export function section(heading: string): Section {
+  const found = sections.find((one) => one.heading === heading);
+  if (found === undefined) throw new Error(`README.md has no section ${heading}`);
+  return found;
+}
+
+/**
+ * Where the commands of a section are run by a test, all of them, in their order: in a fresh copy of the
+ * repository, on a scratch node, or in the test VM with systemd.
+ */
+export const places: Readonly<Record<'checkout' | 'scratchNode' | 'guest', readonly string[]>> = {
+  checkout: ['See it work', 'Build it', 'On a fleet', 'Work on it'],
+  scratchNode: ['A kubelet in an image', 'Upgrade, roll back'],
+  guest: ['On one node', 'When it does not mount', 'Remove it'],
+};
+
+/** The names that the commands use for places of the reader's, and what a test has in their stead. */
+export type Substitutions = Readonly<Record<string, string>>;
+
+export function substitute(command: string, substitutions: Substitutions): string {
+  return Object.entries(substitutions).reduce((text, [from, to]) => text.replaceAll(from, to), command);
+}
+
+/** Commands that set a variable of the shell, which those after it see. */
+export function isAssignment(command: string): boolean {
+  return /^[A-Z]+=\S*$/.test(command);
+}
+
+/** All names in code quotes; `.name` is beside the one before it. */
+export function namesIn(cell: string): readonly string[] {
+  const names = [...cell.matchAll(/`([^`]+)`/g)].map(([, name = '']) => name);
+  const [first = ''] = names;
+  const beside = first.slice(0, first.lastIndexOf('.'));
+  return names.map((name) => (name.startsWith('.') ? beside + name : name));
+}
+
+function headingOf(text: string): string {
+  return /^#+ (.*)/.exec(text)?.[1] ?? '';
+}
+
+function commandsOf(text: string): readonly string[] {
+  return [...text.matchAll(/^```(.*)\n([\s\S]*?)^```$/gm)].flatMap(([, language, block = '']) => {
+    if (language === '') return [];
+    if (language !== 'sh') throw new Error(`README.md has a block of ${language}, which no test runs`);
+    const lines = block.replace(/\\\n\s*/g, '').split('\n');
+    return lines.map((line) => line.replace(/(^|\s+)#.*/, '')).filter((line) => line !== '');
+  });
+}
+
+function rowsOf(text: string): readonly (readonly string[])[] {
+  return [...text.matchAll(/^\|.*\|\n\|[-|]+\|\n((?:\|.*\|\n)*)/gm)].flatMap(([, rows = '']) =>
+    rows.trimEnd().split('\n').map(cellsOf),
+  );
+}
+
+/** `\|` is a bar in a cell. */
+function cellsOf(row: string): readonly string[] {
+  return row
+    .slice(1, -1)
+    .split(/(?<!\\)\|/)
+    .map((cell) => cell.trim().replaceAll('\\|', '|'));
+}
