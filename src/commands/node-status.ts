@@ -8,10 +8,11 @@ import type { Manifest, ManifestMount } from '../manifest/manifest.ts';
 import { shippedManifest } from '../manifest/shipped.ts';
 import { glusterfsDaemons } from '../mount/filesystems/glusterfs/glusterfs.ts';
 import type { Layout } from '../node/layout.ts';
+import type { NodeContext } from '../node/node.ts';
 import { whyOff } from '../node/off.ts';
 import { versionDirectories } from '../node/version-directories.ts';
 import { observeRootfs, type SeenState, statesOf } from '../prepare/mount-states.ts';
-import { isPrepared, isWanted, type PrepareContext } from '../prepare/prepare.ts';
+import { isPrepared, isWanted } from '../prepare/prepare.ts';
 import { wantedEnter } from '../rootfs/entrance.ts';
 import { entranceInUse } from '../rootfs/entrance-in-use.ts';
 import { askStates, statfsArgv, type VolumeAnswer, volumeStates } from '../volumes/states.ts';
@@ -81,7 +82,7 @@ export async function observeNode(
   };
 }
 
-async function observeMounts(root: string, context: PrepareContext): Promise<NodeStatus['mounts']> {
+async function observeMounts(root: string, context: NodeContext): Promise<NodeStatus['mounts']> {
   const { enter, mounts } = context.manifest;
   // What is shared is nothing that a rootfs sees where mounts are attached.
   const mounter = mounts.mounter.filter((mount) => enter === 'chroot' || mount.propagation !== 'shared');

@@ -2,13 +2,12 @@ import type { Host } from '../host/host.ts';
 import type { MountEntry } from '../host/mountinfo.ts';
 import type { RunBounded } from '../host/run-bounded.ts';
 import type { Manifest } from '../manifest/manifest.ts';
-import type { Layout } from '../node/layout.ts';
+import type { NodeContext } from '../node/node.ts';
 
 /** What the checks work with: a node with a rootfs and a manifest, looked at once. */
-export interface DoctorContext {
+export interface DoctorContext extends NodeContext {
   /** Its `processes` are the daemons that a mount uses, and no others. */
   readonly host: Host;
-  readonly layout: Layout;
   /** Its `enter` is the way that mounts go now. */
   readonly manifest: Manifest;
   /** `versions/<digest>` in use, without symlinks. */

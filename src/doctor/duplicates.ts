@@ -1,7 +1,8 @@
 import { existsSync, realpathSync } from 'node:fs';
 import { type MountEntry, mountsBelow } from '../host/mountinfo.ts';
+import type { SharedDirectory } from '../manifest/shared-mounts.ts';
 import { oldViews } from '../prepare/retire.ts';
-import { isCopy, isCounterpart, type SharedDirectory } from '../prepare/shared-mount.ts';
+import { isCopy, isCounterpart } from '../prepare/shared-mount.ts';
 import { volumesBelow } from '../volumes/volumes.ts';
 import type { DoctorContext } from './context.ts';
 import { type Finding, ok, warning } from './finding.ts';

@@ -1,5 +1,3 @@
-import type { DaemonSetRequest } from './daemonset.ts';
-
 /** What the DaemonSet may do, and the comments of the printed YAML that say why. */
 
 /** Each is needed: test/fleet/ready.test.ts runs the agent with these and no others. */
@@ -31,8 +29,15 @@ CHOWN, DAC_OVERRIDE, FOWNER: to unpack the rootfs with its owners and modes.
 MKNOD: for the few devices that a helper sees, /dev/null and /dev/fuse among them.
 KILL: to end rpc.statd, which is a user of its own, when the mounter is removed.`;
 
-/** By path, for the DaemonSet. */
-export function containerComments(request: DaemonSetRequest): Readonly<Record<string, string>> {
+/**
+ * By path, for the DaemonSet.
+ * @param request the fields of a DaemonSetRequest that a comment depends on.
+ */
+export function containerComments(request: {
+  readonly tolerations: unknown;
+  readonly kubernetesMinor: number;
+  readonly selinuxType: string | undefined;
+}): Readonly<Record<string, string>> {
   const pod = 'spec.template.spec';
   const context = `${pod}.containers.securityContext`;
   return {

@@ -6,6 +6,13 @@ import type { Manifest } from '../manifest/manifest.ts';
 import { defaultHome, type Layout, layoutOf } from './layout.ts';
 import { offFile, whyOff } from './off.ts';
 
+/** A node that a manifest was installed on: what commands that change it, or look at it, work with. */
+export interface NodeContext {
+  readonly host: Host;
+  readonly layout: Layout;
+  readonly manifest: Manifest;
+}
+
 /**
  * The layout that the environment and the place of the executable give. MOUNTER_HOME and MOUNTER_MANIFEST
  * override; else it is the directory of the executable, once something is installed there; else the place

@@ -2,10 +2,10 @@ import { type FileStatus, type Host, isSameFile } from '../host/host.ts';
 import { type MountEntry, readMountinfo } from '../host/mountinfo.ts';
 import { isErrnoException } from '../host/system-error.ts';
 import type { ManifestMount } from '../manifest/manifest.ts';
+import type { NodeContext } from '../node/node.ts';
 import { isPinned, wantedEntrance } from '../rootfs/entrance.ts';
 import { observe, sourceOf } from './mount-points.ts';
 import { type MountState, type ObservedMount, stateOf } from './mounts.ts';
-import type { PrepareContext } from './prepare.ts';
 
 /** What a version has of the mounts of the manifest, wherever it has them. */
 export interface RootfsMounts {
@@ -25,7 +25,7 @@ export interface RootfsMounts {
 export async function observeRootfs(
   root: string,
   mounts: readonly ManifestMount[],
-  { host, manifest }: Pick<PrepareContext, 'host' | 'manifest'>,
+  { host, manifest }: Pick<NodeContext, 'host' | 'manifest'>,
   pin?: string,
 ): Promise<RootfsMounts> {
   const hostEntries = readMountinfo(host);
@@ -88,7 +88,7 @@ export type SeenState = MountState | 'unknown';
 export async function isInPlace(
   root: string,
   mounts: readonly ManifestMount[],
-  context: Pick<PrepareContext, 'host' | 'manifest'>,
+  context: Pick<NodeContext, 'host' | 'manifest'>,
   pin?: string,
 ): Promise<boolean> {
   return statesOf(await observeRootfs(root, mounts, context, pin)).every(

@@ -2,10 +2,10 @@ import { writeAtomically } from '../host/files.ts';
 import { startStatdScript } from '../lock-services/start-statd.ts';
 import type { Manifest, ManifestMount } from '../manifest/manifest.ts';
 import type { Layout } from '../node/layout.ts';
-import type { PrepareContext } from './prepare.ts';
+import type { NodeContext } from '../node/node.ts';
 
 /** A changed script gets a file of its own: sh reads the old one while it runs. @returns what was done, a line each. */
-export function writeStartStatd({ host, layout, manifest }: PrepareContext): readonly string[] {
+export function writeStartStatd({ host, layout, manifest }: NodeContext): readonly string[] {
   const script = startStatdScript(manifest);
   if (host.readText(layout.startStatd) === script) return [];
   writeAtomically(layout.startStatd, script, 0o755);

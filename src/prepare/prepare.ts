@@ -14,10 +14,11 @@ import { isGuardPlaced, placeGuard } from '../guard/place.ts';
 import { writeAtomically } from '../host/files.ts';
 import type { Host } from '../host/host.ts';
 import { type MountEntry, readMountinfo } from '../host/mountinfo.ts';
-import { hasGlusterfs, type Manifest, type ManifestMount } from '../manifest/manifest.ts';
+import { hasGlusterfs, type ManifestMount } from '../manifest/manifest.ts';
 import { closeVersions } from '../node/close-versions.ts';
-import { failuresDirectory, type Layout, targetLocksFile } from '../node/layout.ts';
+import { failuresDirectory, targetLocksFile } from '../node/layout.ts';
 import { isOnLocalFilesystem } from '../node/local-filesystem.ts';
+import type { NodeContext } from '../node/node.ts';
 import { makeRunDirectory, removeOldLocks } from '../node/run-directory.ts';
 import { settingsFile, settingsText } from '../node/settings.ts';
 import { refreshResolvConf } from '../resolver/refresh.ts';
@@ -37,12 +38,6 @@ import { layOrUndo } from './undo.ts';
 
 /** Making a node ready for mounts. Every step looks first: a second run finds nothing to do. */
 
-export interface PrepareContext {
-  readonly host: Host;
-  readonly layout: Layout;
-  readonly manifest: Manifest;
-}
-
 /**
  * Gives the rootfs in `root` all that its helpers need. Another way to enter it stays usable until the new one is
  * whole; `takeOver` takes it away.
@@ -50,14 +45,11 @@ export interface PrepareContext {
  * @returns what was done, a line each; nothing where all was in place.
  * @throws MounterError that names the directory. Nothing is mounted then that was not mounted before.
  */
-export function prepareRootfs(root: string, context: PrepareContext): Promise<readonly string[]> {
+export function prepareRootfs(root: string, context: NodeContext): Promise<readonly string[]> {
   return layOrUndo(context, () => layRootfs(root, context));
 }
 
-async function layRootfs(
-  root: string,
-  { host, layout, manifest }: PrepareContext,
-): Promise<readonly string[]> {
+async function layRootfs(root: string, { host, layout, manifest }: NodeContext): Promise<readonly string[]> {
   const context = { host, layout, manifest };
   // What is made here is for daemons that are not root.
   process.umask(0o022);
@@ -85,7 +77,7 @@ async function guardGlusterfs(root: string, host: Host): Promise<readonly string
 
 /** What home itself has to be. */
 export function planHomeOf(
-  { manifest, layout, host }: PrepareContext,
+  { manifest, layout, host }: NodeContext,
   entries: readonly MountEntry[],
 ): readonly MountAction[] {
   const home = realpathSync(layout.home);
@@ -95,10 +87,7 @@ export function planHomeOf(
 }
 
 /** Where the rootfs is entered by chroot(2), it has its mounts on the host. Calls enter so when all are there. */
-async function layOnHost(
-  root: string,
-  { host, layout, manifest }: PrepareContext,
-): Promise<readonly string[]> {
+async function layOnHost(root: string, { host, layout, manifest }: NodeContext): Promise<readonly string[]> {
   const done: string[] = [];
   const apply = async (actions: readonly MountAction[]) => {
     done.push(...(await applyActions(actions)));
@@ -131,7 +120,7 @@ function emptyFailures(): void {
 }
 
 /** Where it has mount namespaces of its own, nothing is mounted on the host. */
-async function layInNamespaces(root: string, context: PrepareContext): Promise<readonly string[]> {
+async function layInNamespaces(root: string, context: NodeContext): Promise<readonly string[]> {
   const { layout, manifest } = context;
   // A directory of targets is needed when a mount comes, and kubelet may be the one who makes it.
   const mounts = wantedMounts(layout, manifest).filter(
@@ -141,7 +130,7 @@ async function layInNamespaces(root: string, context: PrepareContext): Promise<r
 }
 
 /** For the mounts to come; not worth a line. */
-export function rememberSettings({ host, layout, manifest }: PrepareContext): void {
+export function rememberSettings({ host, layout, manifest }: NodeContext): void {
   const isLogLocal = isOnLocalFilesystem(host, manifest.log.file, readMountinfo(host));
   const text = settingsText(host, layout, manifest, isLogLocal);
   if (text !== undefined && host.readText(settingsFile) !== text) writeAtomically(settingsFile, text, 0o644);
@@ -159,7 +148,7 @@ function uncoverActions(
 }
 
 /** @returns what was done, a line each. */
-function makeResolvConf(root: string, context: PrepareContext): readonly string[] {
+function makeResolvConf(root: string, context: NodeContext): readonly string[] {
   const path = `${root}/etc/resolv.conf`;
   removeUnfinished(path);
   const made = refreshResolvConf(root, context);
@@ -179,7 +168,7 @@ function removeUnfinished(path: string): void {
 }
 
 /** Whether every mount of the manifest is in place for `root`, and its start-statd. */
-export async function isPrepared(root: string, context: PrepareContext): Promise<boolean> {
+export async function isPrepared(root: string, context: NodeContext): Promise<boolean> {
   const { host, manifest } = context;
   if (planHomeOf(context, readMountinfo(host)).length > 0) return false;
   if (hasGlusterfs(manifest) && !(await isGuardPlaced(root))) return false;
@@ -187,14 +176,14 @@ export async function isPrepared(root: string, context: PrepareContext): Promise
 }
 
 /** What mounts are made in is another view than the one that services have. */
-async function canMount(root: string, context: PrepareContext): Promise<boolean> {
+async function canMount(root: string, context: NodeContext): Promise<boolean> {
   const { host, layout, manifest } = context;
   if (wantedEnter(manifest, host) === 'chroot') return true;
   return isHelpersViewInPlace(root, wantedMounts(layout, manifest).filter(isWanted), context);
 }
 
 /** The mounts that a rootfs is seen to have, as it is entered for services; what the host lacks is left out, where it may. */
-export function mountsSeen({ host, layout, manifest }: PrepareContext): readonly ManifestMount[] {
+export function mountsSeen({ host, layout, manifest }: NodeContext): readonly ManifestMount[] {
   const mounts = wantedMounts(layout, manifest).filter(isWanted);
   return wantedEnter(manifest, host) === 'chroot' ? mounts : mountsOfView('services', mounts);
 }

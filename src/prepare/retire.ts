@@ -1,12 +1,12 @@
 import { existsSync, realpathSync } from 'node:fs';
 import { type MountEntry, mountsBelow, readMountinfo } from '../host/mountinfo.ts';
 import { roleOf } from '../lock-services/daemons.ts';
+import type { NodeContext } from '../node/node.ts';
 import { wantedEnter } from '../rootfs/entrance.ts';
 import { processesIn } from '../rootfs/root-processes.ts';
 import { planChrootRemoval } from './home-mount.ts';
 import { applyActions, detachActions } from './mount-actions.ts';
 import { otherPins, pinsOf, unpinOthers } from './namespace/pins.ts';
-import type { PrepareContext } from './prepare.ts';
 import { waitForRunningCalls } from './running-calls.ts';
 
 /**
@@ -21,7 +21,7 @@ import { waitForRunningCalls } from './running-calls.ts';
  * @param root the version in use, without symlinks.
  * @returns what was done, a line each.
  */
-export async function retireOldVersions(root: string, context: PrepareContext): Promise<readonly string[]> {
+export async function retireOldVersions(root: string, context: NodeContext): Promise<readonly string[]> {
   const { host, manifest } = context;
   const isChroot = wantedEnter(manifest, host) === 'chroot';
   const kept = [isChroot ? undefined : pinsOf(root)].filter((pins) => pins !== undefined);
@@ -34,7 +34,7 @@ export async function retireOldVersions(root: string, context: PrepareContext): 
 }
 
 /** Whether something is left that a call may have found for its way in. */
-function hasOtherWays(root: string, kept: readonly string[], context: PrepareContext): boolean {
+function hasOtherWays(root: string, kept: readonly string[], context: NodeContext): boolean {
   const { host, layout, manifest } = context;
   const entries = readMountinfo(host);
   if (otherPins(kept, entries).length > 0) return true;
@@ -46,7 +46,7 @@ function hasOtherWays(root: string, kept: readonly string[], context: PrepareCon
 }
 
 /** All of them, unless a helper is at work between them: what it mounts would not reach the host. */
-async function removeChrootMounts(root: string, context: PrepareContext): Promise<readonly string[]> {
+async function removeChrootMounts(root: string, context: NodeContext): Promise<readonly string[]> {
   const { host, layout, manifest } = context;
   const actions = planChrootRemoval(realpathSync(layout.home), readMountinfo(host));
   if (actions.length === 0) return [];
@@ -62,7 +62,7 @@ async function removeChrootMounts(root: string, context: PrepareContext): Promis
  * @param root the version in use, without symlinks.
  * @returns what was done, a line each.
  */
-async function detachOldViews(root: string, context: PrepareContext): Promise<readonly string[]> {
+async function detachOldViews(root: string, context: NodeContext): Promise<readonly string[]> {
   const { host, manifest } = context;
   const views = viewsBeside(root, context, readMountinfo(host));
   if (views.length === 0) return [];
@@ -81,7 +81,7 @@ async function detachOldViews(root: string, context: PrepareContext): Promise<re
 
 function viewsBeside(
   root: string,
-  { layout, manifest }: PrepareContext,
+  { layout, manifest }: NodeContext,
   entries: readonly MountEntry[],
 ): readonly View[] {
   if (!existsSync(layout.versions)) return [];

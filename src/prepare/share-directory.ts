@@ -2,10 +2,11 @@ import { MounterError } from '../errors.ts';
 import { exitCode } from '../exit-codes.ts';
 import type { Host } from '../host/host.ts';
 import { readMountinfo } from '../host/mountinfo.ts';
+import type { SharedDirectory } from '../manifest/shared-mounts.ts';
 import { bringIntoSight } from './hidden-mounts.ts';
 import { applyActions } from './mount-actions.ts';
 import { recordSelfBind } from './self-binds.ts';
-import { planShared, type SharedDirectory } from './shared-mount.ts';
+import { planShared } from './shared-mount.ts';
 
 /** One or two do it, and one more finds nothing left to do; others are for who mounts there all the time. */
 const maximumRounds = 20;

@@ -2,15 +2,9 @@ import { MounterError } from '../errors.ts';
 import { exitCode } from '../exit-codes.ts';
 import { containingMount, mountsOn } from '../host/mount-tree.ts';
 import { type MountEntry, mountAt, mountsBelow } from '../host/mountinfo.ts';
+import type { SharedDirectory } from '../manifest/shared-mounts.ts';
 import { isWithinVolume } from '../node/within-volume.ts';
 import { detachActions, type MountAction } from './mount-actions.ts';
-
-/** A host directory that a rootfs has under `rootfs`. */
-export interface SharedDirectory {
-  /** Without symlinks, as mountinfo has it. */
-  readonly host: string;
-  readonly rootfs: string;
-}
 
 /**
  * The kubelet directory as a shared mount with a peer group of its own, so that a volume propagates to the

@@ -8,7 +8,8 @@ import { type MountEntry, readMountinfo } from '../host/mountinfo.ts';
 import { runProgram } from '../host/run-program.ts';
 import { type RootfsProcess, roleOf, rootfsProcesses } from '../lock-services/daemons.ts';
 import type { Manifest } from '../manifest/manifest.ts';
-import { failuresDirectory, type Layout } from '../node/layout.ts';
+import { failuresDirectory } from '../node/layout.ts';
+import type { NodeContext } from '../node/node.ts';
 import { versionDirectories } from '../node/version-directories.ts';
 import { kubeletViewDirectory, readKubeletRoots } from '../rootfs/kubelet-chroot.ts';
 import { forgetKubeletRoots } from '../rootfs/kubelet-roots.ts';
@@ -19,10 +20,7 @@ import { applyActions, detachActions } from './mount-actions.ts';
 import { removeAllPins, unlink } from './namespace/pins.ts';
 import { undoSelfBinds } from './self-binds.ts';
 
-export interface TeardownContext {
-  readonly host: Host;
-  readonly layout: Layout;
-  readonly manifest: Manifest;
+export interface TeardownContext extends NodeContext {
   /** Unmount the volumes too, instead of refusing while there are any. */
   readonly unmountVolumes: boolean;
   /** Leave kubelets in images at work, and what they were given, instead of refusing while there are any. */

@@ -2,9 +2,9 @@ import { existsSync, realpathSync, rmSync } from 'node:fs';
 import { isSelfBind } from '../host/mount-tree.ts';
 import { type MountEntry, readMountinfo } from '../host/mountinfo.ts';
 import { failuresDirectory } from '../node/layout.ts';
+import type { NodeContext } from '../node/node.ts';
 import { applyActions, detachActions } from './mount-actions.ts';
 import { pinsDirectory } from './namespace/pins.ts';
-import type { PrepareContext } from './prepare.ts';
 import { undoSelfBinds } from './self-binds.ts';
 
 /**
@@ -12,7 +12,7 @@ import { undoSelfBinds } from './self-binds.ts';
  * What it has mended stays. What can't be taken away is found by the next run.
  * @throws what `lay` throws.
  */
-export async function layOrUndo<T>(context: PrepareContext, lay: () => Promise<T>): Promise<T> {
+export async function layOrUndo<T>(context: NodeContext, lay: () => Promise<T>): Promise<T> {
   const before = new Set(readMountinfo(context.host).map(({ mountPoint }) => mountPoint));
   const missing = [pinsDirectory, failuresDirectory].filter((directory) => !existsSync(directory));
   try {
@@ -26,7 +26,7 @@ export async function layOrUndo<T>(context: PrepareContext, lay: () => Promise<T
 async function undo(
   before: ReadonlySet<string>,
   missing: readonly string[],
-  { host, layout }: PrepareContext,
+  { host, layout }: NodeContext,
 ): Promise<void> {
   const home = realpathSync(layout.home);
   const entries = readMountinfo(host);

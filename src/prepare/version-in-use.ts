@@ -1,4 +1,5 @@
-import { type PrepareContext, prepareRootfs, rememberSettings } from './prepare.ts';
+import type { NodeContext } from '../node/node.ts';
+import { prepareRootfs, rememberSettings } from './prepare.ts';
 import { retireOldVersions } from './retire.ts';
 
 /**
@@ -7,7 +8,7 @@ import { retireOldVersions } from './retire.ts';
  * @returns what was done, a line each; nothing where all was in place.
  * @throws MounterError as `prepareRootfs` does; calls then enter as before, where they could.
  */
-export async function prepareVersionInUse(root: string, context: PrepareContext): Promise<readonly string[]> {
+export async function prepareVersionInUse(root: string, context: NodeContext): Promise<readonly string[]> {
   // First: what fails later takes nothing away that calls have entered already.
   rememberSettings(context);
   return [...(await prepareRootfs(root, context)), ...(await retireOldVersions(root, context))];
@@ -18,7 +19,7 @@ export async function prepareVersionInUse(root: string, context: PrepareContext)
  * other versions, and of other ways to enter, that they need no more.
  * @returns what was done, a line each.
  */
-export function takeOver(root: string, context: PrepareContext): Promise<readonly string[]> {
+export function takeOver(root: string, context: NodeContext): Promise<readonly string[]> {
   rememberSettings(context);
   return retireOldVersions(root, context);
 }

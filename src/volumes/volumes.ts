@@ -1,7 +1,7 @@
 import { existsSync, realpathSync } from 'node:fs';
 import { type MountEntry, mountsBelow } from '../host/mountinfo.ts';
 import type { Manifest } from '../manifest/manifest.ts';
-import type { SharedDirectory } from '../prepare/shared-mount.ts';
+import type { SharedDirectory } from '../manifest/shared-mounts.ts';
 
 /** A volume on the host, whoever mounted it. */
 export interface Volume {

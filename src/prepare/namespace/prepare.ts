@@ -5,12 +5,12 @@ import { isSameFile } from '../../host/host.ts';
 import { mountsBelow, readMountinfo } from '../../host/mountinfo.ts';
 import { isErrnoException } from '../../host/system-error.ts';
 import type { ManifestMount } from '../../manifest/manifest.ts';
+import type { NodeContext } from '../../node/node.ts';
 import { versionDirectories } from '../../node/version-directories.ts';
 import { helpersPin, isPinned } from '../../rootfs/entrance.ts';
 import { applyActions } from '../mount-actions.ts';
 import { sourceOf } from '../mount-points.ts';
 import { isInPlace } from '../mount-states.ts';
-import type { PrepareContext } from '../prepare.ts';
 import { waitForRunningCalls } from '../running-calls.ts';
 import type { ViewRequest } from './lay.ts';
 import {
@@ -42,7 +42,7 @@ import { boundDevices, fuseDevice, mountsOfView, usualDevices } from './views.ts
 export async function prepareNamespaces(
   root: string,
   mounts: readonly ManifestMount[],
-  context: PrepareContext,
+  context: NodeContext,
 ): Promise<readonly string[]> {
   const { host } = context;
   mkdirSync(pinsDirectory, { recursive: true, mode: 0o700 });
@@ -75,7 +75,7 @@ export async function prepareNamespaces(
 }
 
 /** Those that no version's link leads to: of a run that was killed. @returns what was done, a line each. */
-async function removeAbandonedPins({ host, layout }: PrepareContext): Promise<readonly string[]> {
+async function removeAbandonedPins({ host, layout }: NodeContext): Promise<readonly string[]> {
   const linked = versionDirectories(layout).flatMap(linkedPins);
   // Killed after the link was set anew, it has not waited for those calls that have read the old one.
   if (otherPins(linked, readMountinfo(host)).length > 0) await waitForRunningCalls(host);
@@ -91,7 +91,7 @@ async function areInPlace(
   root: string,
   mounts: readonly ManifestMount[],
   description: string,
-  context: PrepareContext,
+  context: NodeContext,
 ): Promise<boolean> {
   const pins = pinsOf(root);
   const { host } = context;
@@ -110,7 +110,7 @@ async function areInPlace(
 export async function isHelpersViewInPlace(
   root: string,
   mounts: readonly ManifestMount[],
-  { host, manifest }: PrepareContext,
+  { host, manifest }: NodeContext,
 ): Promise<boolean> {
   const pin = helpersPin(root, host);
   if (pin === undefined || !isPinned(host, pin)) return false;
@@ -138,7 +138,7 @@ export async function isHelpersViewInPlace(
 function describeViews(
   root: string,
   mounts: readonly ManifestMount[],
-  { host, manifest }: PrepareContext,
+  { host, manifest }: NodeContext,
 ): string {
   const identity = (path: string | undefined) => {
     const status = path === undefined ? undefined : host.stat(path);
@@ -159,7 +159,7 @@ const format = 4;
 async function makeNamespace(
   request: ViewRequest,
   pin: string,
-  { host, layout }: PrepareContext,
+  { host, layout }: NodeContext,
 ): Promise<void> {
   const { newNamespace, onAnyProcessor, pinNamespace } = await import('../../host/mount-namespace.ts');
   const { layView } = await import('./lay.ts');
@@ -183,7 +183,7 @@ async function makeNamespace(
 }
 
 /** A failure must not leave a namespace that nobody enters. */
-async function forget(pins: string, { host }: PrepareContext): Promise<void> {
+async function forget(pins: string, { host }: NodeContext): Promise<void> {
   const { detach } = await import('../../host/mount-calls.ts');
   for (const { mountPoint } of mountsBelow(readMountinfo(host), pins)) detach(mountPoint);
   removePins(pins);
