@@ -1,88 +1,72 @@
-import { dlopen, ptr, read } from 'bun:ffi';
-import { constants as files } from 'node:fs';
+import { dlopen, read } from 'bun:ffi';
 import { constants } from 'node:os';
+import { callError } from './system-error.ts';
 
 /**
- * The system calls that node:process lacks, by libc; in the compiled executable only. They act on this very
- * process, for good.
+ * The system calls that `node:` lacks, by libc: this is the one place that opens it. In the compiled executable only;
+ * the files beside it say what the calls do.
  */
 
-const libc = dlopen('libc.so.6', {
-  execv: { args: ['ptr', 'ptr'], returns: 'i32' },
-  setenv: { args: ['ptr', 'ptr', 'i32'], returns: 'i32' },
-  setrlimit: { args: ['i32', 'ptr'], returns: 'i32' },
-  fcntl: { args: ['i32', 'i32', 'i32'], returns: 'i32' },
-  signal: { args: ['i32', 'u64'], returns: 'i64' },
-  posix_fadvise: { args: ['i32', 'i64', 'i64', 'i32'], returns: 'i32' },
+export const libc = dlopen('libc.so.6', {
   __errno_location: { args: [], returns: 'ptr' },
+  chroot: { args: ['ptr'], returns: 'i32' },
+  execv: { args: ['ptr', 'ptr'], returns: 'i32' },
+  fchdir: { args: ['i32'], returns: 'i32' },
+  fcntl: { args: ['i32', 'i32', 'i32'], returns: 'i32' },
+  lremovexattr: { args: ['ptr', 'ptr'], returns: 'i32' },
+  lsetxattr: { args: ['ptr', 'ptr', 'ptr', 'u64', 'i32'], returns: 'i32' },
+  mount: { args: ['ptr', 'ptr', 'ptr', 'u64', 'ptr'], returns: 'i32' },
+  name_to_handle_at: { args: ['i32', 'ptr', 'ptr', 'ptr', 'i32'], returns: 'i32' },
+  open_by_handle_at: { args: ['i32', 'ptr', 'i32'], returns: 'i32' },
+  posix_fadvise: { args: ['i32', 'i64', 'i64', 'i32'], returns: 'i32' },
+  sched_getaffinity: { args: ['i32', 'u64', 'ptr'], returns: 'i32' },
+  sched_setaffinity: { args: ['i32', 'u64', 'ptr'], returns: 'i32' },
+  setenv: { args: ['ptr', 'ptr', 'i32'], returns: 'i32' },
+  setns: { args: ['i32', 'i32'], returns: 'i32' },
+  setrlimit: { args: ['i32', 'ptr'], returns: 'i32' },
+  signal: { args: ['i32', 'u64'], returns: 'i64' },
+  syscall: { args: ['i64', 'i32', 'ptr', 'u64', 'u64', 'u64'], returns: 'i64' },
+  umount2: { args: ['ptr', 'i32'], returns: 'i32' },
+  unshare: { args: ['i32'], returns: 'i32' },
+  utimensat: { args: ['i32', 'ptr', 'ptr', 'i32'], returns: 'i32' },
 }).symbols;
 
+/** "Relative to the working directory", of the calls whose names end in `at`. */
+export const AT_FDCWD = -100;
+
 /**
- * execv(3): the program takes this process's place, with its environment as libc has it, byte for byte.
- * @returns never. @throws like node:fs when the kernel does not start it.
+ * To be called at once after the call, before anything else sets errno.
+ * @param result of the call; 0 says that it worked.
+ * @throws like node:fs, with `code`, `syscall` and `path`.
  */
-export function replaceProcess(path: string, argv: readonly Buffer[]): never {
-  const strings = argv.map((word) => Buffer.concat([word, Buffer.alloc(1)]));
-  const pointers = new BigUint64Array([...strings.map((bytes) => BigInt(ptr(bytes))), 0n]);
-  check('execv', path, libc.execv(terminated(path), pointers));
-  throw new Error(`execv of ${path} returned`, { cause: strings });
-}
-
-/** setenv(3), where there is no such variable yet. */
-export function addEnvironment(name: string, value: string): void {
-  check('setenv', name, libc.setenv(terminated(name), terminated(value), 0));
-}
-
-const RLIMIT_NOFILE = 7;
-
-/** @param hard undefined for no limit. @see setrlimit(2) */
-export function limitOpenFiles(soft: number, hard: number | undefined): void {
-  const unlimited = 0xffff_ffff_ffff_ffffn;
-  const limits = new BigUint64Array([BigInt(soft), hard === undefined ? unlimited : BigInt(hard)]);
-  check('setrlimit', 'RLIMIT_NOFILE', libc.setrlimit(RLIMIT_NOFILE, limits));
-}
-
-const F_SETFD = 2;
-
-/** Hands descriptors over to the program that takes this process's place. */
-export function keepDescriptors(first: number, count: number): void {
-  for (let fd = first; fd < first + count; fd += 1) libc.fcntl(fd, F_SETFD, 0);
-}
-
-const POSIX_FADV_DONTNEED = 4;
-
-/** posix_fadvise(2): what of the file is on disk leaves the page cache, where nobody has it mapped. Advice alone. */
-export function dropFromCache(fd: number): void {
-  libc.posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED);
-}
-
-const [F_GETFL, F_SETFL] = [3, 4];
-
-/** Takes O_NONBLOCK away, which every process has that shares the open file with us. */
-export function makeWaiting(fd: number): void {
-  const flags = libc.fcntl(fd, F_GETFL, 0);
-  if (flags >= 0 && (flags & files.O_NONBLOCK) !== 0) libc.fcntl(fd, F_SETFL, flags & ~files.O_NONBLOCK);
-}
-
-/** signal(2) with SIG_DFL. */
-export function restoreSignal(name: 'SIGPIPE' | 'SIGXFSZ'): void {
-  libc.signal(constants.signals[name], 0);
-}
-
-const SIG_IGN = 1;
-
-/** @param signal its number. */
-export function ignoreSignal(signal: number): void {
-  libc.signal(signal, SIG_IGN);
-}
-
-function check(call: string, path: string, result: number): void {
+export function check(call: string, path: string | Buffer, result: number): void {
   if (Number(result) === 0) return;
-  const errno = read.i32(libc.__errno_location());
-  const code = Object.entries(constants.errno).find(([, value]) => value === errno)?.[0] ?? `errno ${errno}`;
-  throw Object.assign(new Error(`${code}: ${call} '${path}'`), { code, syscall: call, path });
+  throw callError(errnoName(read.i32(libc.__errno_location())), call, path);
 }
 
-function terminated(text: string): Buffer {
-  return Buffer.from(`${text}\0`);
+function errnoName(errno: number): string {
+  // EOPNOTSUPP is the same number.
+  if (errno === constants.errno.ENOTSUP) return 'ENOTSUP';
+  return Object.entries(constants.errno).find(([, value]) => value === errno)?.[0] ?? `errno ${errno}`;
+}
+
+/** As C has strings. */
+export function terminated(text: string | Buffer): Buffer {
+  return Buffer.concat([Buffer.from(text), Buffer.alloc(1)]);
+}
+
+/** mknodat(2) by its number: until 2.33 glibc had no function of that name to find. */
+const mknodatNumber: Readonly<Record<string, number>> = { x64: 259, arm64: 33 };
+
+/**
+ * mknod(2).
+ * @param mode the type, S_IFCHR, S_IFBLK or S_IFIFO, and the permissions, from which the umask is taken.
+ * @throws like node:fs; EINVAL for a number that the kernel has no room for.
+ */
+export function makeNode(path: string | Buffer, mode: number, major: number, minor: number): void {
+  const number = mknodatNumber[process.arch];
+  if (number === undefined || major > 0xfff || minor > 0xfffff) throw callError('EINVAL', 'mknod', path);
+  // The kernel's own form of a device's number (include/linux/kdev_t.h).
+  const device = (minor & 0xff) + major * 0x100 + Math.floor(minor / 0x100) * 0x100000;
+  check('mknod', path, libc.syscall(number, AT_FDCWD, terminated(path), mode, device, 0));
 }

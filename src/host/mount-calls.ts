@@ -1,18 +1,8 @@
-import { dlopen, ptr, read } from 'bun:ffi';
+import { ptr } from 'bun:ffi';
 import { closeSync, constants as files, openSync } from 'node:fs';
-import { constants } from 'node:os';
+import { AT_FDCWD, check, libc, makeNode, terminated } from './libc.ts';
 
-/** The system calls behind mount(8) and umount(8), and mknod(2), by libc; in the compiled executable only. */
-
-const libc = dlopen('libc.so.6', {
-  mount: { args: ['ptr', 'ptr', 'ptr', 'u64', 'ptr'], returns: 'i32' },
-  umount2: { args: ['ptr', 'i32'], returns: 'i32' },
-  name_to_handle_at: { args: ['i32', 'ptr', 'ptr', 'ptr', 'i32'], returns: 'i32' },
-  open_by_handle_at: { args: ['i32', 'ptr', 'i32'], returns: 'i32' },
-  fchdir: { args: ['i32'], returns: 'i32' },
-  syscall: { args: ['i64', 'i32', 'ptr', 'u64', 'u64', 'u64'], returns: 'i64' },
-  __errno_location: { args: [], returns: 'ptr' },
-}).symbols;
+/** The system calls behind mount(8) and umount(8), and mknod(2); in the compiled executable only. */
 
 /** @see mount(2); the same on every Linux architecture we build for. */
 export const mountFlags = {
@@ -41,7 +31,10 @@ export function mount(
   flags: number,
   filesystem?: { readonly type: string; readonly data: string },
 ): void {
-  const [from, to, type, data] = [source, target, filesystem?.type, filesystem?.data].map(terminated);
+  // null is no string at all.
+  const [from, to, type, data] = [source, target, filesystem?.type, filesystem?.data].map((text) =>
+    text === undefined ? null : terminated(text),
+  );
   check('mount', target, libc.mount(from, to, type, flags, data));
 }
 
@@ -65,7 +58,7 @@ const handleBytes = 128;
  * filesystem, whatever covers it.
  * @param holder the mount point of the mount that the directory lies on, beneath.
  * @returns a descriptor.
- * @throws like node:fs: EPERM without CAP_DAC_READ_SEARCH, EOPNOTSUPP where a filesystem has no handles.
+ * @throws like node:fs: EPERM without CAP_DAC_READ_SEARCH, ENOTSUP where a filesystem has no handles.
  */
 export function openBeneath(directory: string, holder: string): number {
   const handle = Buffer.alloc(8 + handleBytes);
@@ -82,17 +75,11 @@ export function openBeneath(directory: string, holder: string): number {
   }
 }
 
-/** mknodat(2) by its number: until 2.33 glibc had no function of that name to find. */
-const mknodatNumber: Readonly<Record<string, number>> = { x64: 259, arm64: 33 };
-const AT_FDCWD = -100;
 const S_IFCHR = 0o020000;
 
 /** A character device that everybody may use, as in every /dev. @throws like node:fs. */
 export function makeDevice(path: string, major: number, minor: number): void {
-  const number = mknodatNumber[process.arch];
-  if (number === undefined) throw new Error(`mknodat(2) has no number on ${process.arch}`);
-  const device = (minor & 0xff) + major * 0x100;
-  check('mknod', path, Number(libc.syscall(number, AT_FDCWD, terminated(path), S_IFCHR | 0o666, device, 0)));
+  makeNode(path, S_IFCHR | 0o666, major, minor);
 }
 
 /** By their numbers, the same on every architecture: glibc has them from 2.36 on. */
@@ -114,23 +101,8 @@ export function copyMount(path: string, isRecursive: boolean): number {
 
 /** move_mount(2): attaches what copyMount has made. @throws like node:fs. */
 export function attachMount(fd: number, target: string): void {
-  const to = Buffer.from(`${target}\0`);
+  const to = terminated(target);
   const here = BigInt.asUintN(64, BigInt(AT_FDCWD));
-  check(
-    'move_mount',
-    target,
-    Number(libc.syscall(moveMountNumber, fd, Buffer.alloc(1), here, ptr(to), MOVE_MOUNT_F_EMPTY_PATH)),
-  );
-}
-
-function check(call: string, path: string, result: number): void {
-  if (result === 0) return;
-  const errno = read.i32(libc.__errno_location());
-  const code = Object.entries(constants.errno).find(([, value]) => value === errno)?.[0] ?? `errno ${errno}`;
-  throw Object.assign(new Error(`${code}: ${call} '${path}'`), { code, syscall: call, path });
-}
-
-/** null is no string at all. */
-function terminated(text: string | undefined): Buffer | null {
-  return text === undefined ? null : Buffer.from(`${text}\0`);
+  const result = libc.syscall(moveMountNumber, fd, Buffer.alloc(1), here, ptr(to), MOVE_MOUNT_F_EMPTY_PATH);
+  check('move_mount', target, result);
 }

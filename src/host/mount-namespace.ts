@@ -1,6 +1,5 @@
-import { dlopen, read } from 'bun:ffi';
 import { closeSync, constants as files, openSync, readFileSync } from 'node:fs';
-import { constants } from 'node:os';
+import { check, libc, terminated } from './libc.ts';
 import { mount, mountFlags } from './mount-calls.ts';
 
 /**
@@ -9,16 +8,6 @@ import { mount, mountFlags } from './mount-calls.ts';
  * thread, and unshare(2) gives one thread its own. What node:fs does synchronously is done by this thread; a
  * program that is started meanwhile would stay in there.
  */
-
-const libc = dlopen('libc.so.6', {
-  unshare: { args: ['i32'], returns: 'i32' },
-  setns: { args: ['i32', 'i32'], returns: 'i32' },
-  fchdir: { args: ['i32'], returns: 'i32' },
-  chroot: { args: ['ptr'], returns: 'i32' },
-  sched_getaffinity: { args: ['i32', 'u64', 'ptr'], returns: 'i32' },
-  sched_setaffinity: { args: ['i32', 'u64', 'ptr'], returns: 'i32' },
-  __errno_location: { args: [], returns: 'ptr' },
-}).symbols;
 
 /** @see unshare(2) */
 const CLONE_FS = 0x200;
@@ -92,7 +81,7 @@ function elsewhere<T>(go: () => void, act: () => T): T {
       check('unshare', 'the root directory', libc.unshare(CLONE_FS));
       check('setns', 'our own mount namespace', libc.setns(namespace, CLONE_NEWNS));
       check('fchdir', '/', libc.fchdir(root));
-      check('chroot', '/', libc.chroot(Buffer.from('.\0')));
+      check('chroot', '/', libc.chroot(terminated('.')));
       check('fchdir', '.', libc.fchdir(directory));
     }
   } finally {
@@ -150,11 +139,4 @@ function processors(): readonly number[] {
     const [first = 0, last = first] = range.split('-').map(Number);
     return Array.from({ length: last - first + 1 }, (_, index) => first + index);
   });
-}
-
-function check(call: string, path: string, result: number): void {
-  if (result === 0) return;
-  const errno = read.i32(libc.__errno_location());
-  const code = Object.entries(constants.errno).find(([, value]) => value === errno)?.[0] ?? `errno ${errno}`;
-  throw Object.assign(new Error(`${code}: ${call} '${path}'`), { code, syscall: call, path });
 }

@@ -36,6 +36,12 @@ export function isErrnoException(error: unknown): error is NodeJS.ErrnoException
   return error instanceof Error && 'code' in error && 'syscall' in error;
 }
 
+/** An error in the form of node:fs's. */
+export function callError(code: string, syscall: string, path: string | Buffer): NodeJS.ErrnoException {
+  const text = path.toString();
+  return Object.assign(new Error(`${code}: ${syscall} '${text}'`), { code, syscall, path: text });
+}
+
 const unforeseen = 'see dmesg of this node; if it comes again, report it, with the command and this line';
 
 /** What to do about an errno of that name. */

@@ -12,16 +12,16 @@ export async function becomeKubelet(
   environment: KubeletCommand['environment'],
   caller: CallerSettings,
 ): Promise<never> {
-  const libc = await import('../host/libc.ts');
-  for (const [name, value] of environment) libc.addEnvironment(name, value);
-  if (!caller.isSigpipeIgnored) libc.restoreSignal('SIGPIPE');
-  libc.restoreSignal('SIGXFSZ');
-  for (const signal of caller.ignoredSignals) libc.ignoreSignal(signal);
-  if (caller.openFiles !== undefined) libc.limitOpenFiles(caller.openFiles, caller.maximumOpenFiles);
+  const calls = await import('../host/process-calls.ts');
+  for (const [name, value] of environment) calls.setEnvironment(name, value, false);
+  if (!caller.isSigpipeIgnored) calls.restoreSignal('SIGPIPE');
+  calls.restoreSignal('SIGXFSZ');
+  for (const signal of caller.ignoredSignals) calls.ignoreSignal(signal);
+  if (caller.openFiles !== undefined) calls.limitOpenFiles(caller.openFiles, caller.maximumOpenFiles);
   // The runtime has sockets and pipes among them not wait. Nobody's program is made for that, and lines would be lost.
-  for (const fd of [0, 1, 2]) libc.makeWaiting(fd);
-  libc.keepDescriptors(3, passedDescriptors(process.env));
-  return libc.replaceProcess(path, argv);
+  for (const fd of [0, 1, 2]) calls.makeWaiting(fd);
+  calls.keepDescriptors(3, passedDescriptors(process.env));
+  return calls.execute(path, argv);
 }
 
 /**

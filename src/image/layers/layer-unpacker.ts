@@ -136,7 +136,16 @@ export class LayerUnpacker implements EntryHandler {
   /** A directory that comes again has the later entry's xattrs, and no others. */
   #clearXattrs(path: string, { xattrs }: TarEntry): void {
     for (const [name] of this.#directories.get(path)?.xattrs ?? [])
-      if (!xattrs.some(([kept]) => kept === name)) this.#calls.removeXattr(Buffer.from(path, 'latin1'), name);
+      if (!xattrs.some(([kept]) => kept === name)) this.#removeXattr(path, name);
+  }
+
+  /** One that the filesystem had no place for is not there. */
+  #removeXattr(path: string, name: string): void {
+    try {
+      this.#calls.removeXattr(Buffer.from(path, 'latin1'), name);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'ENODATA') throw error;
+    }
   }
 
   #makeHardLink(path: string, entry: TarEntry): void {

@@ -72,7 +72,7 @@ function haveSameBytes(a: string, b: string): boolean {
 
 /** The kernel counts what stays in its page cache as memory of the container that wrote or read it: the node agent's. */
 async function forgetPages(path: string): Promise<void> {
-  const { dropFromCache } = await import('../../host/libc.ts');
+  const { dropFromCache } = await import('../../host/process-calls.ts');
   const file = openSync(path, 'r');
   try {
     fdatasyncSync(file);
