@@ -1,7 +1,8 @@
 import { enteringArgv } from '../host/enter.ts';
+import { isExecutable } from '../host/path-in-root.ts';
 import type { BoundedResult } from '../host/run-bounded.ts';
 import { calledPaths, missingFrom, promisedPrograms } from '../image/versions/check.ts';
-import { isExecutable, trialOf } from '../image/versions/trial.ts';
+import { trialOf } from '../image/versions/trial.ts';
 import { isEnterable, rootfsEntrance } from '../rootfs/entrance.ts';
 import { hostPathOf } from '../rootfs/host-path.ts';
 import type { DoctorContext } from './context.ts';

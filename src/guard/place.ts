@@ -16,9 +16,9 @@ import { exitCode } from '../exit-codes.ts';
 import { programDirectories } from '../host/child-environment.ts';
 import { embeddedFile } from '../host/embedded-file.ts';
 import type { Host } from '../host/host.ts';
+import { resolveInRoot } from '../host/path-in-root.ts';
 import { isErrnoException } from '../host/system-error.ts';
-import { resolveInRoot } from '../image/versions/resolve-in-root.ts';
-import { failedTrial } from '../image/versions/trial.ts';
+import { failedTrial } from '../rootfs/trial.ts';
 import { guardedProgram } from './guarded-program.ts';
 
 /**

@@ -1,5 +1,4 @@
 import { closeSync, constants, openSync, writeSync } from 'node:fs';
-import { runDirectory } from '../node/layout.ts';
 import type { Command, Outcome, Watchdog } from './host.ts';
 import { withTimeout } from './with-timeout.ts';
 
@@ -145,7 +144,7 @@ function withoutReserve(output: string): string {
 
 /** @returns undefined where no such file can be made (full or missing directories): the child then writes to our own stderr. */
 function openCapture(): number | undefined {
-  for (const directory of [runDirectory, '/run', '/tmp']) {
+  for (const directory of ['/run', '/tmp']) {
     const fd = tryOpenCapture(directory);
     if (fd !== undefined) return fd;
   }

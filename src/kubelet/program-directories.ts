@@ -2,7 +2,7 @@ import { existsSync, lstatSync, readdirSync, readlinkSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { MounterError } from '../errors.ts';
 import { exitCode } from '../exit-codes.ts';
-import { resolveInRoot } from '../image/versions/resolve-in-root.ts';
+import { resolveInRoot } from '../host/path-in-root.ts';
 import { isAtOrBelow } from '../rootfs/root-processes.ts';
 
 /**

@@ -1,8 +1,8 @@
 import { closeSync, existsSync, lstatSync, openSync, readSync, realpathSync } from 'node:fs';
 import { MounterError } from '../errors.ts';
 import { exitCode } from '../exit-codes.ts';
-import { interpreterOf } from '../image/versions/elf.ts';
-import { resolveInRoot } from '../image/versions/resolve-in-root.ts';
+import { interpreterOf } from '../host/elf.ts';
+import { resolveInRoot } from '../host/path-in-root.ts';
 
 /** The program to run, seen before it is run: once it has our place nobody is left to explain. */
 

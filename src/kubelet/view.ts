@@ -4,7 +4,7 @@ import { exitCode } from '../exit-codes.ts';
 import type { Host } from '../host/host.ts';
 import { containingMount } from '../host/mount-tree.ts';
 import { type MountEntry, readMountinfo } from '../host/mountinfo.ts';
-import { resolveInRoot } from '../image/versions/resolve-in-root.ts';
+import { resolveInRoot } from '../host/path-in-root.ts';
 import { remountOptions } from '../prepare/mount-actions.ts';
 import { kubeletViewDirectory } from '../rootfs/kubelet-chroot.ts';
 import { isAtOrBelow } from '../rootfs/root-processes.ts';

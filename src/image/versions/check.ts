@@ -3,9 +3,9 @@ import { MounterError } from '../../errors.ts';
 import { exitCode } from '../../exit-codes.ts';
 import { programDirectories } from '../../host/child-environment.ts';
 import type { Host } from '../../host/host.ts';
+import { isExecutable, resolveInRoot } from '../../host/path-in-root.ts';
 import type { Manifest } from '../../manifest/manifest.ts';
-import { resolveInRoot } from './resolve-in-root.ts';
-import { failedTrials, isExecutable } from './trial.ts';
+import { failedTrials } from './trial.ts';
 
 /** What NFSv3 looks up: without them a mount says "Protocol not supported", or resolves no name. */
 const nfsFiles = ['/etc/netconfig', '/etc/protocols', '/etc/services', '/etc/rpc', '/etc/nsswitch.conf'];

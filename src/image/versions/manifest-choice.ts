@@ -2,9 +2,9 @@ import { existsSync, lstatSync, readFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { MounterError } from '../../errors.ts';
 import { exitCode } from '../../exit-codes.ts';
+import { resolveInRoot } from '../../host/path-in-root.ts';
 import { type Manifest, parseManifest } from '../../manifest/manifest.ts';
 import type { Layout } from '../../node/layout.ts';
-import { resolveInRoot } from './resolve-in-root.ts';
 
 /** A manifest as it stands in its file, checked. */
 export interface ManifestFile {

@@ -2,8 +2,8 @@ import { chmodSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync }
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import test from 'ava';
+import { resolveInRoot } from '../../../../src/host/path-in-root.ts';
 import { checkRootfs, missingFrom } from '../../../../src/image/versions/check.ts';
-import { resolveInRoot } from '../../../../src/image/versions/resolve-in-root.ts';
 import { HostModel } from '../../../support/model/host-model.ts';
 import { manifest } from '../../../support/model/node-model.ts';
 

@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test from 'ava';
-import { interpreterOf } from '../../../../src/image/versions/elf.ts';
+import { interpreterOf } from '../../../src/host/elf.ts';
 
 function interpreterIn(content: Buffer | string): ReturnType<typeof interpreterOf> {
   const directory = mkdtempSync(join(tmpdir(), 'elf-test-'));

@@ -31,3 +31,11 @@ export function resolveInRoot(root: string, path: string): string | undefined {
   }
   return `/${resolved.join('/')}`;
 }
+
+/** Whether `path` is an executable file of the rootfs, its own symlinks followed. */
+export function isExecutable(root: string, path: string): boolean {
+  const resolved = resolveInRoot(root, path);
+  if (resolved === undefined) return false;
+  const status = lstatSync(`${root}${resolved}`, { throwIfNoEntry: false });
+  return status?.isFile() === true && (status.mode & 0o111) !== 0;
+}
