@@ -1,5 +1,6 @@
 import type { MountEntry } from '../host/mountinfo.ts';
-import { type LockServicesState, observeLockServices } from '../lock-services/state.ts';
+import { lockServices } from '../lock-services/services.ts';
+import { type LockDaemon, type LockServicesState, observeLockServices } from '../lock-services/state.ts';
 import type { DoctorContext } from './context.ts';
 import { hasFailedLately } from './failures.ts';
 import { type Finding, failing, ok, warning } from './finding.ts';
@@ -12,12 +13,12 @@ export async function checkLockServices(context: DoctorContext): Promise<readonl
   const lockingVolumes = entries.filter(needsLocks).length;
   return [
     judgeLockServices(state, lockingVolumes, hasFailedLately(context, 'lock-service')),
-    ...state.surplusRpcbinds.map(({ pid, owner }) =>
+    ...state.surplusRpcbinds.map((daemon) =>
       failing(
         'locks',
         'rpcbind',
-        `a second one runs (process ${pid}, ${owner === 'host' ? "the host's" : 'of the rootfs'}): locks and umount hang`,
-        `end process ${pid}, or the other one`,
+        `a second one runs (process ${daemon.pid}, ${ownerOf(daemon)}): locks and umount hang`,
+        `end process ${daemon.pid}, or the other one`,
       ),
     ),
     ...judgePort(state),
@@ -55,7 +56,7 @@ export function judgeLockServices(
     return ok(
       'locks',
       'rpcbind',
-      `does not run, and neither does rpc.statd: the first NFSv3 mount starts them${hasFailed ? `; one could not of late: ${startStatd} does, or says why not` : ''}`,
+      `does not run, and neither does rpc.statd: the first NFSv3 mount starts them${hasFailed ? `; the last one could not: ${startStatd} does, or says why not` : ''}`,
     );
   const volumes = lockingVolumes === 0 ? '' : `; locks on mounted NFSv3 volumes hang or fail until then`;
   return warning(
@@ -72,12 +73,16 @@ function faultOf({ rpcbind, statd, portmapperAnswers, statdRegistered }: LockSer
   return statdRegistered ? 'does not answer' : 'is not registered with rpcbind';
 }
 
-function describe({ rpcbind, statd }: LockServicesState): string {
-  const one = (name: string, daemon: LockServicesState['rpcbind']) =>
-    daemon === null
-      ? `no ${name}`
-      : `${name} is process ${daemon.pid}, ${daemon.owner === 'host' ? "the host's" : 'of the rootfs'}`;
-  return `${one('rpcbind', rpcbind)}; ${one('rpc.statd', statd)}`;
+function describe(state: LockServicesState): string {
+  const daemons = lockServices.map(({ role, title }) => {
+    const daemon = state[role];
+    return daemon === null ? `no ${title}` : `${title} is process ${daemon.pid}, ${ownerOf(daemon)}`;
+  });
+  return daemons.join('; ');
+}
+
+function ownerOf({ owner }: LockDaemon): string {
+  return owner === 'host' ? "the host's" : 'of the rootfs';
 }
 
 /** rpcbind on every interface answers strangers with more than they send: an amplifier of denial-of-service attacks. */

@@ -4,16 +4,16 @@ import type { Command, Host, Outcome, Watchdog } from '../host/host.ts';
 import type { NodeSettings } from '../manifest/manifest.ts';
 import type { Layout } from '../node/layout.ts';
 import { rootfsEntrance } from '../rootfs/entrance.ts';
-import { rootfsProcesses } from './daemons.ts';
 import { isSystemdRunning, moveToScopes } from './scope.ts';
+import { lockService, lockServices, rootfsProcesses } from './services.ts';
 
-/** rpcbind and rpc.statd, which an NFSv3 mount with locks needs on this node. */
+/** Makes rpcbind and rpc.statd answer, which an NFSv3 mount with locks needs on this node. */
 
 /** Where `mounter unit --install` puts its units. */
 export const unitDirectory = '/etc/systemd/system';
 
-/** The unit of rpc.statd, which brings rpcbind along. */
-export const statdUnit = 'containerized-mounter-statd.service';
+/** The unit of rpc.statd brings rpcbind along. */
+const { unit: statdUnit, question: doLocksWork } = lockService('statd');
 
 export interface LockServicesContext {
   readonly host: Host;
@@ -23,15 +23,15 @@ export interface LockServicesContext {
   readonly signal?: AbortSignal | undefined;
 }
 
-/** Of the two commands the first tells them apart, and the second says why a daemon does not start. */
+/** The first command tells the two apart; the second says why a daemon does not start. */
 export const lockServicesHint =
   'run mounter doctor, which says whether rpcbind or rpc.statd does not answer, then mounter exec -- /usr/sbin/start-statd, which mends them or says why not; vers=4 needs neither, nolock keeps locks on this node';
 
 /**
- * Makes rpcbind and rpc.statd answer: asks, and where they do not, has start-statd begin or mend them.
+ * Asks whether locks work, and where they do not, has start-statd start or mend what is missing.
  * Any number of calls at once end with one rpcbind and one rpc.statd: start-statd holds a lock.
  * @param target the mount they are for; errors are about it.
- * @param watchdog about a start that takes its time.
+ * @param watchdog asked during a start that takes its time.
  * @returns whether something had to be started.
  * @throws MounterError (mount failure) when they still do not answer.
  */
@@ -59,8 +59,9 @@ export async function provideLockServices(
 }
 
 /**
- * Where `mounter unit` has installed them, systemd starts them as services of their own, and again should
- * they die. A unit that fails leaves the rest to start-statd itself.
+ * Where `mounter unit` has installed the units, systemd starts the daemons as services of their own, and starts them
+ * again when they die. When the unit fails, start-statd is called without it.
+ * @returns whether locks work now.
  */
 async function startedByUnit(context: LockServicesContext, watchdog?: Watchdog): Promise<boolean> {
   const { host } = context;
@@ -75,8 +76,8 @@ async function start(
 ): Promise<Outcome> {
   const outcome = await host.run({
     ...command,
-    // Its turn, rpcbind, rpc.statd: each within the limit of a daemon.
-    deadlineMs: 3 * manifest.limits.daemonSeconds * 1000,
+    // Each daemon has this limit, and so has the wait for another start-statd.
+    deadlineMs: (1 + lockServices.length) * manifest.limits.daemonSeconds * 1000,
     terminateMs: manifest.limits.terminateSeconds * 1000,
     signal,
   });
@@ -84,7 +85,7 @@ async function start(
   return outcome;
 }
 
-/** Also those that mount.nfs has started by itself: nobody else moves them. */
+/** Also the daemons that mount.nfs has started by itself, for nobody else moves those. */
 export async function moveLockServicesToScopes({
   host,
   manifest,
@@ -92,27 +93,26 @@ export async function moveLockServicesToScopes({
 }: LockServicesContext): Promise<void> {
   await moveToScopes(host, () =>
     rootfsProcesses(host, [layout.rootfs], manifest).filter(
-      ({ role }) => role === 'rpcbind' || role === 'statd' || role === 'sm-notify',
+      ({ role }) => role !== 'glusterfs' && role !== 'other',
     ),
   );
 }
 
-/**
- * Whether a lock can work: rpcbind on the loopback address knows rpc.statd, and rpc.statd answers a null
- * call. That one question finds every state in which a mount would succeed and flock(2) hang: rpcbind dead,
- * registrations lost, statd dead (each was tried). A list of processes finds none of them.
- */
-export async function lockServicesAnswer(context: LockServicesContext): Promise<boolean> {
-  return (await rpcinfo(context, '-u', '127.0.0.1', 'status', '1')).answers;
+/** Whether a lock can work: rpcbind on the loopback address knows rpc.statd, and rpc.statd answers a null call. */
+async function lockServicesAnswer(context: LockServicesContext): Promise<boolean> {
+  return (await askInRootfs(doLocksWork, context)).answers;
 }
 
-/** The rootfs's rpcinfo(8), within a limit. */
-export async function rpcinfo(
+/**
+ * Runs a question in the rootfs, within a limit.
+ * @returns whether it ended in time with status 0, and what it printed.
+ */
+export async function askInRootfs(
+  argv: readonly string[],
   { host, layout, signal }: LockServicesContext,
-  ...args: readonly string[]
 ): Promise<{ readonly answers: boolean; readonly output: string }> {
   const { status, endedBy, output } = await host.run({
-    argv: ['rpcinfo', ...args],
+    argv,
     inside: rootfsEntrance(layout.rootfs, host),
     deadlineMs: answerMs,
     // libtirpc blocks SIGTERM while it waits for an answer, for up to a minute.

@@ -1,8 +1,7 @@
-import type { Manifest } from '../manifest/manifest.ts';
+import type { NodeSettings } from '../manifest/manifest.ts';
 import { locksDirectory, runDirectory } from '../node/layout.ts';
 import { shellQuoted } from '../shell-word.ts';
-
-type Daemon = Manifest['daemons']['rpcbind'];
+import { type LockService, type LockServiceRole, lockServices, programName } from './services.ts';
 
 /**
  * The start-statd that `mounter prepare` lays over the image's own: a program for the rootfs's sh.
@@ -14,9 +13,7 @@ type Daemon = Manifest['daemons']['rpcbind'];
  * It starts what does not answer and leaves alone what does. /run is the host's, so a host's rpcbind
  * answers here as well, and a second one refuses to start.
  */
-export function startStatdScript(manifest: Manifest): string {
-  const { statd } = manifest.daemons;
-  const rpcbind = rpcbindOf(manifest);
+export function startStatdScript(manifest: NodeSettings): string {
   const seconds = Math.ceil(manifest.limits.daemonSeconds);
   return `#!/bin/sh
 # Written by mounter prepare. mount.nfs(8) runs this when an NFSv3 mount with locks finds no rpc.statd.
@@ -33,9 +30,8 @@ fi 2>/dev/null
 ulimit -S -n 1024 2>/dev/null
 
 # rpcinfo blocks every signal while it waits for an answer, for a minute perhaps: KILL alone ends it.
-call() { timeout --foreground -s KILL 3 rpcinfo "$@" >/dev/null 2>&1; }
-portmapper_answers() { call -n 111 -u 127.0.0.1 100000 2; }
-statd_answers() { call -u 127.0.0.1 status 1; }
+asked() { timeout --foreground -s KILL 3 "$@" >/dev/null 2>&1; }
+${lockServices.map(({ role, question }) => `${role}_answers() { asked ${inShell(question)}; }`).join('\n')}
 wait_until() { # COMMAND: every 0.1 s, until ${seconds} s have passed
   end=$(($(date +%s) + ${seconds}))
   until "$1"; do
@@ -74,14 +70,14 @@ end_ours() {
   sleep 0.1 # Its files are closed, and their locks gone, a moment after.
 }
 
-# A daemon gets nothing of the caller's: no variables, no ignored signals, no descriptor but the messages'.
+# A daemon inherits nothing from the caller: no variables, no ignored signals, no descriptor but the messages'.
 daemon() { env -i --default-signal "PATH=$PATH" LC_ALL=C "$@" 9>&- </dev/null; }
 
 # A server keeps the locks that this node held before its reboot until sm-notify tells it. It does so once per
 # boot, and before rpc.statd reads the state number that sm-notify raises. A second time it would make servers
 # drop locks that are held now. /var/lib/nfs/. is the same directory and keeps sm-notify from
 # /run/sm-notify.pid, which is the host's own: with that there, a host's run for its own servers counts as ours.
-# Volumes are seen by process 1, and not from a mount namespace of services.
+# Process 1 sees the volumes; a mount namespace of services does not.
 holds_locks() { grep -hs ' - nfs .*vers=3' /proc/self/mountinfo /proc/1/mountinfo | grep -qv ',nolock'; }
 notify_servers() {
   notified=${runDirectory}/sm-notify
@@ -103,48 +99,56 @@ locks=${locksDirectory}
 exec 9>$locks/start-statd || exit 1
 flock -w ${seconds} 9 || { echo "start-statd: another start-statd holds $locks/start-statd" >&2; exit 1; }
 
-# mount.nfs gives no argument. The units start one daemon each: start-statd rpcbind, start-statd statd.
-# Twice, before a daemon that is merely slow is taken for a deaf one; where none listens, both fail at once.
-if [ "\${1-}" != statd ] && ! portmapper_answers && ! portmapper_answers; then
-  end_ours ${name(rpcbind)}
-  # Where -w keeps the registrations for a restart; rpcbind gives up root, hence the owner.
-  [ -d /run/rpcbind ] || { mkdir -m 0755 /run/rpcbind && chown _rpc /run/rpcbind; }
-  daemon ${command(rpcbind)} || { echo 'start-statd: rpcbind does not start${rpcbindHint(manifest)}' >&2; exit 1; }
-  wait_until portmapper_answers || { echo 'start-statd: rpcbind does not answer' >&2; exit 1; }
-fi
-[ "\${1-}" = rpcbind ] && exit 0
-statd_answers && exit 0
-# It may run and not be registered: rpcbind lost its list, and flock(2) would hang. Only a new one registers.
-end_ours ${name(statd)}
-notify_servers
-daemon ${command(statd)} || exit 1
-wait_until statd_answers || { echo 'start-statd: rpc.statd does not answer' >&2; exit 1; }
+# mount.nfs gives no argument. The units start one daemon each: ${lockServices.map(({ role }) => `start-statd ${role}`).join(', ')}.
+wants() { [ -z "$1" ] || [ "$1" = "$2" ]; }
+fail() { echo "start-statd: $1" >&2; exit 1; }
+${lockServices.map((service) => startBlock(service, manifest)).join('')}exit 0
 `;
 }
 
 /**
- * With the addresses of the manifest's policy. rpcbind adds 127.0.0.1 and ::1 to any others by itself, and aborts
- * when they are named as well (1.2.6: `double free`), or one that the node does not have.
+ * Asks twice, before a daemon that is merely slow is taken for a deaf one; where none listens, both fail at once. One
+ * that does not answer may run all the same: rpc.statd registers with rpcbind at its start alone, so that only a new
+ * one is known to an rpcbind that has lost its list.
+ */
+function startBlock({ role, title, beforeStart }: LockService, manifest: NodeSettings): string {
+  const { path } = manifest.daemons[role];
+  return `
+if wants "\${1-}" ${role} && ! ${role}_answers && ! ${role}_answers; then
+end_ours ${shellQuoted(programName(path).slice(0, longestName))}
+${beforeStart}
+daemon ${inShell(commandOf(role, manifest))} || fail '${title} does not start${hintOf(role, manifest)}'
+wait_until ${role}_answers || fail '${title} does not answer'
+fi
+`;
+}
+
+/** /proc/PID/comm has at most 15 bytes of a program's name. */
+const longestName = 15;
+
+/**
+ * rpcbind gets the addresses of the manifest's policy as well. It adds 127.0.0.1 and ::1 to any others by itself, and
+ * aborts when they are named too (1.2.6: `double free`), or one that the node does not have.
  * @see rpcbind(8) -h
  */
-function rpcbindOf({ daemons: { rpcbind }, policy: { portmapper } }: Manifest): Daemon {
-  if (portmapper === 'any') return rpcbind;
+function commandOf(
+  role: LockServiceRole,
+  { daemons, policy: { portmapper } }: NodeSettings,
+): readonly string[] {
+  const { path, arguments: words } = daemons[role];
+  if (role !== 'rpcbind' || portmapper === 'any') return [path, ...words];
   const asked = portmapper === 'loopback' ? [] : portmapper;
   const others = asked.filter((address) => address !== '127.0.0.1' && address !== '::1');
   // Another of loopback's addresses, so that there is one to name.
   const addresses = others.length === 0 ? ['127.0.0.2'] : others;
-  return { ...rpcbind, arguments: [...rpcbind.arguments, ...addresses.flatMap((one) => ['-h', one])] };
+  return [path, ...words, ...addresses.flatMap((one) => ['-h', one])];
 }
 
-function rpcbindHint({ policy: { portmapper } }: Manifest): string {
-  return typeof portmapper === 'string' ? '' : ': is every address of policy.portmapper on this node?';
+function hintOf(role: LockServiceRole, { policy: { portmapper } }: NodeSettings): string {
+  if (role !== 'rpcbind' || typeof portmapper === 'string') return '';
+  return ': is every address of policy.portmapper on this node?';
 }
 
-/** As /proc/PID/comm has it: at most 15 bytes. */
-function name({ path }: Daemon): string {
-  return shellQuoted(path.slice(path.lastIndexOf('/') + 1).slice(0, 15));
-}
-
-function command(daemon: Daemon): string {
-  return [daemon.path, ...daemon.arguments].map(shellQuoted).join(' ');
+function inShell(argv: readonly string[]): string {
+  return argv.map(shellQuoted).join(' ');
 }

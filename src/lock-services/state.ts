@@ -1,20 +1,25 @@
 import type { Host, ProcessInformation } from '../host/host.ts';
 import type { Layout } from '../node/layout.ts';
 import { versionDirectories } from '../node/version-directories.ts';
-import { roleOf, rootfsProcesses } from './daemons.ts';
 import { type ListeningAddresses, listeningSockets, readListeningAddresses } from './listening-addresses.ts';
-import { type LockServicesContext, lockServicesAnswer, rpcinfo } from './lock-services.ts';
+import { askInRootfs, type LockServicesContext } from './lock-services.ts';
+import {
+  type LockService,
+  type LockServiceRole,
+  lockServices,
+  portmapperPort,
+  roleOf,
+  rootfsProcesses,
+} from './services.ts';
+
+type Daemons = Readonly<Record<LockServiceRole, LockDaemon | null>>;
+/** rpcbind answers a call to the portmapper at 127.0.0.1; it knows rpc.statd, which answers as well: locks work. */
+type Answers = Readonly<Record<LockService['answers'], boolean>>;
 
 /** What rpcbind and rpc.statd of this node are doing; only root can see all of it. */
-export interface LockServicesState {
-  readonly rpcbind: LockDaemon | null;
-  readonly statd: LockDaemon | null;
-  /** rpcbind answers a call to the portmapper at 127.0.0.1. */
-  readonly portmapperAnswers: boolean;
+export interface LockServicesState extends Daemons, Answers {
   /** rpcbind has rpc.statd on its list; whether that runs is another matter. */
   readonly statdRegistered: boolean;
-  /** rpcbind knows rpc.statd, and rpc.statd answers: locks work. */
-  readonly statdAnswers: boolean;
   /** Any further rpcbind on this network: with two, some calls reach the one that knows nothing. */
   readonly surplusRpcbinds: readonly LockDaemon[];
   /** On which addresses port 111 is open, by TCP or UDP. */
@@ -34,23 +39,22 @@ export interface LockDaemon {
  * @throws MounterError (interrupted) when a signal ends us.
  */
 export async function observeLockServices(context: LockServicesContext): Promise<LockServicesState> {
-  const [portmapper, list, statdAnswers] = await Promise.all([
-    rpcinfo(context, '-n', '111', '-u', '127.0.0.1', '100000', '2'),
-    rpcinfo(context, '-p', '127.0.0.1'),
-    lockServicesAnswer(context),
+  const [list, ...answers] = await Promise.all([
+    askInRootfs(['rpcinfo', '-p', '127.0.0.1'], context),
+    ...lockServices.map(async ({ question, answers }) => [
+      answers,
+      (await askInRootfs(question, context)).answers,
+    ]),
   ]);
   return {
     ...findLockDaemons(context),
-    portmapperAnswers: portmapper.answers,
+    ...(Object.fromEntries(answers) as Answers),
     statdRegistered: list.answers && isStatdRegistered(list.output),
-    statdAnswers,
     listening: readListeningAddresses(context.host, portmapperPort, protocols),
     listeningByUdp: readListeningAddresses(context.host, portmapperPort, ['udp', 'udp6']),
   };
 }
 
-/** Port 111 of rpc(5): sunrpc. */
-const portmapperPort = 111;
 const protocols = ['tcp', 'tcp6', 'udp', 'udp6'];
 
 /**
@@ -63,29 +67,36 @@ function isStatdRegistered(list: string): boolean {
   return /^ *100024 /m.test(list);
 }
 
-/** A host's rpcbind comes first: ours has no place beside it. Of two rpc.statds ours is the one that answers. */
 function findLockDaemons({
   host,
   layout,
   manifest,
-}: LockServicesContext): Pick<LockServicesState, 'rpcbind' | 'statd' | 'surplusRpcbinds'> {
+}: LockServicesContext): Daemons & Pick<LockServicesState, 'surplusRpcbinds'> {
   const processes = host.processes().filter(({ isInOurNetwork }) => isInOurNetwork);
   const own = new Set(ownPids(host, layout, manifest, processes));
-  const sockets = new Set(listeningSockets(host, portmapperPort, protocols).map(({ inode }) => inode));
-  const daemons = (wanted: 'rpcbind' | 'statd', first: LockDaemon['owner']): readonly LockDaemon[] =>
-    processes
-      .filter((process) => roleOf(process, manifest) === wanted)
-      .filter(({ pid }) => wanted === 'statd' || own.has(pid) || holdsSocket(host, pid, sockets))
+  const found = lockServices.map(({ role, owner: first, port }) => {
+    const inodes = port === undefined ? undefined : socketsOf(host, port);
+    const daemons = processes
+      .filter((process) => roleOf(process, manifest) === role)
+      .filter(({ pid }) => inodes === undefined || own.has(pid) || holdsSocket(host, pid, inodes))
       .map(({ pid }): LockDaemon => ({ pid, owner: own.has(pid) ? 'rootfs' : 'host' }))
       .sort((a, b) => Number(b.owner === first) - Number(a.owner === first));
-  const [rpcbind = null, ...surplusRpcbinds] = daemons('rpcbind', 'host');
-  return { rpcbind, statd: daemons('statd', 'rootfs')[0] ?? null, surplusRpcbinds };
+    return [role, daemons] as const;
+  });
+  return {
+    ...(Object.fromEntries(found.map(([role, [first = null]]) => [role, first])) as Daemons),
+    surplusRpcbinds: found.find(([role]) => role === 'rpcbind')?.[1].slice(1) ?? [],
+  };
+}
+
+function socketsOf(host: Host, port: number): ReadonlySet<string> {
+  return new Set(listeningSockets(host, port, protocols).map(({ inode }) => inode));
 }
 
 /** More than an rpcbind opens before its sockets; a stranger may have a million. */
 const looked = 256;
 
-/** Anybody may call a process rpcbind; only root's has a socket of this port. */
+/** Anybody may call a process rpcbind; only root's has a socket of a port such as 111. */
 function holdsSocket(host: Host, pid: number, inodes: ReadonlySet<string>): boolean {
   const name = /^socket:\[(\d+)\]$/;
   for (let fd = 0; inodes.size > 0 && fd < looked; fd += 1) {
@@ -104,7 +115,7 @@ function linkOf(host: Host, path: string): string | undefined {
   }
 }
 
-/** Found before, and looked at once: reading /proc is the most of what `status` costs. */
+/** @param processes read before: reading /proc is most of what `status` costs. */
 function ownPids(
   host: Host,
   layout: Layout,

@@ -1,4 +1,5 @@
 import { lstatSync, readFileSync } from 'node:fs';
+import { lockServices } from '../lock-services/services.ts';
 import type { Manifest } from '../manifest/manifest.ts';
 import { helperNames } from '../mount/arguments/argv.ts';
 import { type Layout, runDirectory } from '../node/layout.ts';
@@ -20,8 +21,7 @@ export function lookAtHost(layout: Layout, manifest: Manifest): string {
   const inRootfs = [
     '/etc/resolv.conf',
     ...Object.values(filesystems).map(({ helper }) => helper),
-    daemons.rpcbind.path,
-    daemons.statd.path,
+    ...lockServices.map(({ role }) => daemons[role].path),
     daemons.startStatd,
   ];
   const files = [

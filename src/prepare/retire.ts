@@ -1,6 +1,6 @@
 import { existsSync, realpathSync } from 'node:fs';
 import { type MountEntry, mountsBelow, readMountinfo } from '../host/mountinfo.ts';
-import { roleOf } from '../lock-services/daemons.ts';
+import { roleOf } from '../lock-services/services.ts';
 import type { NodeContext } from '../node/node.ts';
 import { wantedEnter } from '../rootfs/entrance.ts';
 import { processesIn } from '../rootfs/root-processes.ts';

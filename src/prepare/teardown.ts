@@ -6,7 +6,7 @@ import type { Host, ProcessInformation } from '../host/host.ts';
 import { isSelfBind } from '../host/mount-tree.ts';
 import { type MountEntry, readMountinfo } from '../host/mountinfo.ts';
 import { runProgram } from '../host/run-program.ts';
-import { type RootfsProcess, roleOf, rootfsProcesses } from '../lock-services/daemons.ts';
+import { lockServices, type RootfsProcess, roleOf, rootfsProcesses } from '../lock-services/services.ts';
 import type { Manifest } from '../manifest/manifest.ts';
 import { failuresDirectory } from '../node/layout.ts';
 import type { NodeContext } from '../node/node.ts';
@@ -143,7 +143,8 @@ async function endDaemons(context: TeardownContext, done: string[]): Promise<voi
   const { host } = context;
   for (const { pid, role } of running(context)) {
     host.kill(pid, 'SIGTERM');
-    done.push(`ended ${role === 'statd' ? 'rpc.statd' : role} (process ${pid})`);
+    const title = lockServices.find((service) => service.role === role)?.title ?? role;
+    done.push(`ended ${title} (process ${pid})`);
   }
   await pRetry(() => refuseRunning(running(context).length), untilDaemonsEnd).catch(() => {
     for (const { pid } of running(context)) host.kill(pid, 'SIGKILL');

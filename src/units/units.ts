@@ -1,4 +1,4 @@
-import { statdUnit } from '../lock-services/lock-services.ts';
+import { type LockService, lockService, lockServices } from '../lock-services/services.ts';
 import type { Manifest } from '../manifest/manifest.ts';
 import { type Layout, layoutOf } from '../node/layout.ts';
 import { lockServiceHardening, prepareHardening } from './hardening.ts';
@@ -30,7 +30,6 @@ export interface UnitContext {
 export const mark = '# Written by mounter unit.';
 
 export const prepareUnit = 'containerized-mounter-prepare.service';
-export const rpcbindUnit = 'containerized-mounter-rpcbind.service';
 export const notifyUnit = 'containerized-mounter-notify.service';
 export const kubeletUnit = 'containerized-mounter-kubelet.service';
 
@@ -40,7 +39,7 @@ export function unitsOf(name: UnitName, context: UnitContext): readonly Unit[] {
     case 'prepare':
       return [prepare(context)];
     case 'statd':
-      return [rpcbind(context), statd(context), notify(context)];
+      return [...lockServices.map((service) => ofLockService(service, context)), notify(context)];
     case 'kubelet':
       return [kubelet(context)];
     default:
@@ -97,29 +96,33 @@ function executableHome({ home, executable }: Layout): readonly string[] {
 /**
  * start-statd starts a daemon only where none answers, under the lock that a mount's own start-statd takes:
  * there is never a second one, be the first the host's, in a scope, or this unit's from before.
+ *
+ * An rpcbind that was killed has forgotten rpc.statd, which registers at its start alone: both start again.
  */
-function rpcbind({ layout, manifest }: UnitContext): Unit {
+function ofLockService(
+  { role, title, unit, needs, hostUnits }: LockService,
+  { layout, manifest }: UnitContext,
+): Unit {
+  const needed = needs === undefined ? undefined : lockService(needs).unit;
+  const start = [layout.executable, 'exec', '--', manifest.daemons.startStatd, role];
   const text = file([
-    ['Unit', 'Description=rpcbind of the containerized mounter', ...installed(layout)],
-    ['', `After=${prepareUnit} rpcbind.service rpcbind.socket network.target`, `Wants=${prepareUnit}`],
-    ['', `Before=remote-fs-pre.target`],
+    ['Unit', `Description=${title} of the containerized mounter`, ...installed(layout)],
+    needed === undefined
+      ? ['', `After=${[prepareUnit, ...hostUnits].join(' ')} network.target`, `Wants=${prepareUnit}`]
+      : ['', `Requires=${needed}`, `After=${[needed, ...hostUnits].join(' ')}`],
+    ['', 'Before=remote-fs-pre.target'],
     ['Service', 'Type=forking', ...environment(layout)],
-    ['', `ExecStart=${commandLine(startStatd(layout, manifest, 'rpcbind'))}`],
-    ['', ...supervised, ...lockServiceHardening],
+    ['', `ExecStart=${commandLine(start)}`],
+    [
+      '',
+      'Restart=on-failure',
+      'RestartSec=1',
+      'TimeoutStartSec=60',
+      'TimeoutStopSec=10',
+      ...lockServiceHardening,
+    ],
   ]);
-  return { fileName: rpcbindUnit, text, isEnabled: false, isStarted: false };
-}
-
-/** An rpcbind that was killed has forgotten rpc.statd, which registers at its start alone: both start again. */
-function statd({ layout, manifest }: UnitContext): Unit {
-  const text = file([
-    ['Unit', 'Description=rpc.statd of the containerized mounter', ...installed(layout)],
-    ['', `Requires=${rpcbindUnit}`, `After=${rpcbindUnit} rpc-statd.service`, 'Before=remote-fs-pre.target'],
-    ['Service', 'Type=forking', ...environment(layout)],
-    ['', `ExecStart=${commandLine(startStatd(layout, manifest, 'statd'))}`],
-    ['', ...supervised, ...lockServiceHardening],
-  ]);
-  return { fileName: statdUnit, text, isEnabled: false, isStarted: false };
+  return { fileName: unit, text, isEnabled: false, isStarted: false };
 }
 
 /**
@@ -133,7 +136,7 @@ function notify({ layout, manifest }: UnitContext): Unit {
     ['Unit', 'Description=Tell NFS servers that this node has restarted', ...installed(layout)],
     ['', `ConditionDirectoryNotEmpty=|${state}/sm`, `ConditionDirectoryNotEmpty=|${state}/sm.bak`],
     ['', 'Wants=network-online.target', `After=${prepareUnit} network-online.target`],
-    ['', `Before=${statdUnit} kubelet.service ${kubeletUnit}`],
+    ['', `Before=${lockService('statd').unit} kubelet.service ${kubeletUnit}`],
     ['Service', 'Type=forking', ...environment(layout)],
     ['', `ExecStart=${commandLine([layout.executable, 'exec', '--', 'sm-notify'])}`],
     ['', 'TimeoutStartSec=60', ...lockServiceHardening],
@@ -160,12 +163,6 @@ function kubelet({ layout, kubeletArguments }: UnitContext): Unit {
     ['Install', 'WantedBy=multi-user.target'],
   ]);
   return { fileName: kubeletUnit, text, isEnabled: true, isStarted: false };
-}
-
-const supervised = ['Restart=on-failure', 'RestartSec=1', 'TimeoutStartSec=60', 'TimeoutStopSec=10'];
-
-function startStatd({ executable }: Layout, { daemons }: Manifest, which: 'rpcbind' | 'statd') {
-  return [executable, 'exec', '--', daemons.startStatd, which];
 }
 
 /** Without the executable the unit is skipped: nothing fails on a node that the mounter was removed from. */

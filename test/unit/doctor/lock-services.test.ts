@@ -63,7 +63,7 @@ test('locks: where nothing runs, and the last mount could not start it, the way 
   t.is(level, 'ok');
   t.regex(
     message,
-    /; one could not of late: mounter exec -- \/usr\/sbin\/start-statd does, or says why not$/,
+    /; the last one could not: mounter exec -- \/usr\/sbin\/start-statd does, or says why not$/,
   );
 });
 

@@ -1,7 +1,9 @@
 import test from 'ava';
 import { execa } from 'execa';
+import { lockServices } from '../../../src/lock-services/services.ts';
 import { startStatdScript } from '../../../src/lock-services/start-statd.ts';
-import { manifest } from '../../support/model/node-model.ts';
+import { unitsOf } from '../../../src/units/units.ts';
+import { layout, manifest } from '../../support/model/node-model.ts';
 
 /** sh's opinion of the script. */
 async function syntaxErrors(script: string): Promise<string> {
@@ -60,3 +62,14 @@ test('run by a mount.nfs of mounter’s start-statd tells that by a pipe, and fa
   t.is(await run('sh -s 3>&- || echo failed'), 'goes on');
   t.is(await run('sh -s 3</dev/null || echo failed'), 'goes on');
 });
+
+for (const { role, title, unit, question } of lockServices) {
+  test(`${title} is started where it does not answer, by its own unit too`, (t) => {
+    const script = startStatdScript(manifest);
+    t.true(script.includes(`${role}_answers() { asked ${question.map((word) => `'${word}'`).join(' ')}; }`));
+    t.regex(script, new RegExp(`^if wants "\\$\\{1-\\}" ${role} && ! ${role}_answers`, 'm'));
+    const units = unitsOf('statd', { layout, manifest, kubeletArguments: [] });
+    const text = units.find(({ fileName }) => fileName === unit)?.text ?? '';
+    t.true(text.includes(`"${manifest.daemons.startStatd}" "${role}"\n`));
+  });
+}
