@@ -2,23 +2,15 @@ import { realpath } from 'node:fs/promises';
 import { setTimeout } from 'node:timers/promises';
 import test, { type ExecutionContext } from 'ava';
 import { execa } from 'execa';
-import { home, installAndPrepare, mounter, mountNfs, newTarget, unmountAll } from '../support/guest/node.ts';
+import { home, mounter, mountNfs, newTarget, unmountAll } from '../support/guest/node.ts';
 import { killRpcProcesses, rpcProcesses, startHostRpcbind } from '../support/guest/rpc.ts';
 import { type NfsServer, startNfsServer } from '../support/guest/server.ts';
+import { vmNode } from '../support/guest/vm-node.ts';
 import { complaints, type Examination } from '../support/node/examination.ts';
 
 /** The examination on real NFS: what breaks is named, and the next mount heals it or fails. */
 
-let server: NfsServer;
-
-test.before(async () => {
-  server = await startNfsServer({ name: 'files', address: '10.9.0.1' });
-  await installAndPrepare();
-});
-
-test.afterEach.always(unmountAll);
-
-test.after.always(() => server.close());
+const { server } = vmNode(test);
 
 interface Examined extends Examination {
   readonly milliseconds: number;

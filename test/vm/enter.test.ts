@@ -2,31 +2,14 @@ import { readFile, writeFile } from 'node:fs/promises';
 import test, { type ExecutionContext } from 'ava';
 import { execa } from 'execa';
 import { takeLock } from '../support/guest/lock.ts';
-import {
-  entriesOf,
-  home,
-  installAndPrepare,
-  mounter,
-  mountNfs,
-  newTarget,
-  unmountAll,
-} from '../support/guest/node.ts';
+import { entriesOf, home, installAndPrepare, mounter, mountNfs, newTarget } from '../support/guest/node.ts';
 import { rpcProcesses } from '../support/guest/rpc.ts';
-import { type NfsServer, startNfsServer } from '../support/guest/server.ts';
+import { vmNode } from '../support/guest/vm-node.ts';
 import { enterModes, setEnter } from '../support/node/enter-mode.ts';
 
 /** Both ways into the rootfs: the other test files use the one that the manifest has. */
 
-let server: NfsServer;
-
-test.before(async () => {
-  server = await startNfsServer({ name: 'files', address: '10.9.0.1' });
-  await installAndPrepare();
-});
-
-test.afterEach.always(unmountAll);
-
-test.after.always(() => server.close());
+const { server } = vmNode(test);
 
 const entries = { chroot: 2, attach: 1 } as const;
 
@@ -42,7 +25,7 @@ for (const enter of enterModes) {
       await setEnter(home, enter);
       t.is((await mounter('prepare')).status, 0);
       const target = await newTarget();
-      t.like(await mountNfs('10.9.0.1:/srv/vol1', target, options), { status: 0, output: '' });
+      t.like(await mountNfs(`${server.address}:/srv/vol1`, target, options), { status: 0, output: '' });
       t.is((await entriesOf(target)).length, entries[enter]);
       await works(t, target);
       await execa('umount', [target]);
@@ -63,10 +46,10 @@ test.serial('a node that allows no mount namespaces is told so, and goes on with
     t.is(status, 2);
     t.regex(output, /cannot be made: user\.max_mnt_namespaces .*\nhint: set "enter": "chroot" in /);
     const target = await newTarget();
-    const version4 = await mountNfs('10.9.0.1:/srv/vol1', target, 'vers=4.2');
+    const version4 = await mountNfs(`${server.address}:/srv/vol1`, target, 'vers=4.2');
     t.is(version4.status, 32, 'the kernel itself makes a namespace for it');
     t.regex(version4.output, /user\.max_mnt_namespaces is 0 on this node\n/);
-    t.like(await mountNfs('10.9.0.1:/srv/vol1', target, 'vers=3'), { status: 0, output: '' });
+    t.like(await mountNfs(`${server.address}:/srv/vol1`, target, 'vers=3'), { status: 0, output: '' });
     t.is((await entriesOf(target)).length, entries.chroot);
     await works(t, target);
   } finally {
@@ -78,14 +61,14 @@ test.serial('a node that allows no mount namespaces is told so, and goes on with
 
 test.serial('there and back with NFSv3 mounted: its locks and its daemons go on', async (t) => {
   const target = await newTarget();
-  t.is((await mountNfs('10.9.0.1:/srv/vol1', target, 'vers=3')).status, 0);
+  t.is((await mountNfs(`${server.address}:/srv/vol1`, target, 'vers=3')).status, 0);
   const before = await rpcProcesses();
   for (const enter of enterModes) {
     await setEnter(home, enter);
     t.is((await mounter('prepare')).status, 0);
     await works(t, target);
     const later = await newTarget();
-    t.like(await mountNfs('10.9.0.1:/srv/vol2', later, 'vers=3'), { status: 0, output: '' });
+    t.like(await mountNfs(`${server.address}:/srv/vol2`, later, 'vers=3'), { status: 0, output: '' });
     t.is((await entriesOf(later)).length, entries[enter]);
     await works(t, later);
     await execa('umount', [later]);

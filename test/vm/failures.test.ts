@@ -14,25 +14,17 @@ import {
   mountNfs,
   mountWithLimits,
   newTarget,
-  unmountAll,
 } from '../support/guest/node.ts';
 import { nothingLeft } from '../support/guest/nothing-left.ts';
 import { dropPackets } from '../support/guest/packets.ts';
-import { type NfsServer, startNfsServer } from '../support/guest/server.ts';
+import { startNfsServer } from '../support/guest/server.ts';
+import { vmNode } from '../support/guest/vm-node.ts';
 
 /** What goes wrong on real nodes: an explanation, the right status, and nothing left behind. */
 
-let server: NfsServer;
+const { server } = vmNode(test);
 
-test.before(async () => {
-  server = await startNfsServer({ name: 'files', address: '10.9.0.1' });
-  await dropPackets(server.device, '10.9.0.99');
-  await installAndPrepare();
-});
-
-test.afterEach.always(unmountAll);
-
-test.after.always(() => server.close());
+test.serial.before(() => dropPackets(server.device, '10.9.0.99'));
 
 async function fails(
   t: ExecutionContext,

@@ -2,35 +2,20 @@ import { readFile, rm, writeFile } from 'node:fs/promises';
 import test from 'ava';
 import { execa } from 'execa';
 import { takeLock } from '../support/guest/lock.ts';
-import {
-  entriesOf,
-  entriesPerVolume,
-  home,
-  installAndPrepare,
-  mounter,
-  newTarget,
-  unmountAll,
-} from '../support/guest/node.ts';
+import { entriesOf, entriesPerVolume, home, mounter, newTarget } from '../support/guest/node.ts';
 import { rpcProcesses } from '../support/guest/rpc.ts';
-import { type NfsServer, startNfsServer } from '../support/guest/server.ts';
+import { vmNode } from '../support/guest/vm-node.ts';
 
 /** The host's own mount(8) and umount(8) on real NFS, by the links of `mounter install --helpers`. */
 
-let server: NfsServer;
+const { server } = vmNode(test);
 
-test.before(async () => {
-  server = await startNfsServer({ name: 'files', address: '10.9.0.1' });
-  await installAndPrepare();
+test.serial.before(async () => {
   const { status, output } = await mounter('install', '--helpers');
   if (status !== 0) throw new Error(output);
 });
 
-test.afterEach.always(unmountAll);
-
-test.after.always(async () => {
-  await mounter('install', '--remove-helpers');
-  await server.close();
-});
+test.after.always(() => mounter('install', '--remove-helpers'));
 
 const mount = (...argv: readonly string[]) => execa('mount', argv, { reject: false, timeout: 60_000 });
 

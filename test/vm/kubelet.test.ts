@@ -7,25 +7,21 @@ import {
   entriesOf,
   entriesPerVolume,
   home,
-  installAndPrepare,
   kubeletDirectory,
   mounter,
   newTarget,
-  unmountAll,
 } from '../support/guest/node.ts';
 import { rpcProcesses } from '../support/guest/rpc.ts';
-import { type NfsServer, startNfsServer } from '../support/guest/server.ts';
+import { vmNode } from '../support/guest/vm-node.ts';
 
 /** Real NFS from inside a kubelet's root: by the mounter, and by the image's own tools. */
+
+const { server } = vmNode(test);
 
 const root = '/var/lib/containerized-mounter/kubelet';
 const libraries = '/usr/lib/x86_64-linux-gnu';
 
-let server: NfsServer;
-
-test.before(async () => {
-  server = await startNfsServer({ name: 'files', address: '10.9.0.1' });
-  await installAndPrepare();
+test.serial.before(async () => {
   const { status, output } = await mounter('install', '/host/dist/rootfs.tar.zst', '--into', root);
   if (status !== 0) throw new Error(output);
   // What an image with a whole glibc has; the mounter is linked with it.
@@ -34,12 +30,7 @@ test.before(async () => {
     await cp(`${libraries}/${name}`, `${root}${libraries}/${name}`, { dereference: true });
 });
 
-test.afterEach.always(unmountAll);
-
-test.after.always(async () => {
-  await mounter('teardown', '--unmount-volumes');
-  await server.close();
-});
+test.after.always(() => mounter('teardown', '--unmount-volumes'));
 
 const inKubelet = (script: string): Promise<Call> => mounter('kubelet', '--', '/bin/sh', '-euc', script);
 

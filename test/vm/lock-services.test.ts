@@ -16,30 +16,14 @@ import {
   startHostRpcbind,
   startHostStatd,
 } from '../support/guest/rpc.ts';
-import { type NfsServer, startNfsServer } from '../support/guest/server.ts';
+import { vmNode } from '../support/guest/vm-node.ts';
 
 /**
  * Every state of rpcbind and rpc.statd that a node can be in. In many of them mount.nfs succeeds and flock(2)
  * hangs for a minute. After our mount a lock is granted within 2 s, or there is no mount and a sentence.
  */
 
-let server: NfsServer;
-let v3Server: NfsServer;
-
-test.before(async () => {
-  server = await startNfsServer({ name: 'files', address: '10.9.0.1' });
-  v3Server = await startNfsServer({ name: 'old', address: '10.9.1.1', versions: { v3: true, v4: false } });
-  await installAndPrepare();
-});
-
-test.afterEach.always(async () => {
-  await unmountAll();
-});
-
-test.after.always(async () => {
-  await server.close();
-  await v3Server.close();
-});
+const { server, v3Server } = vmNode(test);
 
 /** A volume mounted by us before, with which our own rpcbind and rpc.statd run. */
 async function ownServicesRun(): Promise<void> {

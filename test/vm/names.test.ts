@@ -3,22 +3,13 @@ import test from 'ava';
 import {
   entriesOf,
   entriesPerVolume,
-  installAndPrepare,
   kubeletDirectory,
   mountNfs,
   unmountAll,
 } from '../support/guest/node.ts';
-import { type NfsServer, startNfsServer } from '../support/guest/server.ts';
+import { vmNode } from '../support/guest/vm-node.ts';
 
-let server: NfsServer;
-
-test.before(async () => {
-  server = await startNfsServer({ name: 'files', address: '10.9.0.1' });
-  await installAndPrepare();
-});
-
-test.afterEach.always(unmountAll);
-test.after.always(() => server.close());
+const { server } = vmNode(test);
 
 const names = [
   'a,b',

@@ -1,20 +1,12 @@
 import test from 'ava';
 import { execa } from 'execa';
 import { requestedVersion, unclearVersion } from '../../src/mount/filesystems/nfs/options.ts';
-import { home, installAndPrepare, mountNfs, newTarget, unmountAll } from '../support/guest/node.ts';
-import { type NfsServer, startNfsServer } from '../support/guest/server.ts';
+import { home, mountNfs, newTarget } from '../support/guest/node.ts';
+import { vmNode } from '../support/guest/vm-node.ts';
 
 /** The mount.nfs of the rootfs and the kernel, asked without us: do we read options as they do? */
 
-let server: NfsServer;
-
-test.before(async () => {
-  server = await startNfsServer({ name: 'files', address: '10.9.0.1' });
-  await installAndPrepare();
-});
-
-test.afterEach.always(unmountAll);
-test.after.always(() => server.close());
+const { server } = vmNode(test);
 
 /**
  * Runs the helper in a mount namespace that ends with it.

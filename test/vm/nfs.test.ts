@@ -11,26 +11,11 @@ import {
   mounter,
   mountNfs,
   newTarget,
-  unmountAll,
 } from '../support/guest/node.ts';
 import { isStatdAnswering, rpcProcesses } from '../support/guest/rpc.ts';
-import { type NfsServer, startNfsServer } from '../support/guest/server.ts';
+import { vmNode } from '../support/guest/vm-node.ts';
 
-let server: NfsServer;
-let v3Server: NfsServer;
-
-test.before(async () => {
-  server = await startNfsServer({ name: 'files', address: '10.9.0.1' });
-  v3Server = await startNfsServer({ name: 'old', address: '10.9.1.1', versions: { v3: true, v4: false } });
-  await installAndPrepare();
-});
-
-test.afterEach.always(unmountAll);
-
-test.after.always(async () => {
-  await server.close();
-  await v3Server.close();
-});
+const { server, v3Server } = vmNode(test);
 
 const daemons = async () => (await rpcProcesses()).map(({ name }) => name).sort();
 const lockServices = ['rpc.statd', 'rpcbind'];

@@ -5,27 +5,21 @@ import { execa } from 'execa';
 import pRetry from 'p-retry';
 import { beginEarlierLife } from '../support/guest/earlier-life.ts';
 import { takeLock } from '../support/guest/lock.ts';
-import { installAndPrepare, mounter, mountNfs, newTarget, unmountAll } from '../support/guest/node.ts';
+import { installAndPrepare, mounter, mountNfs, newTarget } from '../support/guest/node.ts';
 import { isStatdAnswering, killRpcProcesses, rpcProcesses } from '../support/guest/rpc.ts';
-import { type NfsServer, startNfsServer } from '../support/guest/server.ts';
+import { vmNode } from '../support/guest/vm-node.ts';
 
 /** After a reboot the server hears of it once, and drops the locks of before. */
 
-let server: NfsServer;
+const { server } = vmNode(test);
+
 const state = '/var/lib/containerized-mounter/nfs';
 
 /** Its statd says on stderr what it receives. */
 const startTalkingStatd =
   'kill $(cat /run/rpc.statd.pid); sleep 0.3; setsid rpc.statd -F -d --no-notify >/run/statd.log 2>&1 </dev/null &';
 
-test.before(async () => {
-  server = await startNfsServer({ name: 'files', address: '10.9.0.1' });
-  await server.run('bash', '-c', startTalkingStatd);
-  await installAndPrepare();
-});
-
-test.afterEach.always(unmountAll);
-test.after.always(() => server.close());
+test.serial.before(() => server.run('bash', '-c', startTalkingStatd));
 
 /** How often the server was told that the node has rebooted. */
 async function notifications(): Promise<number> {

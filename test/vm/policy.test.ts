@@ -1,35 +1,13 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import test from 'ava';
 import { takeLock } from '../support/guest/lock.ts';
-import {
-  entriesOf,
-  home,
-  installAndPrepare,
-  mounter,
-  mountNfs,
-  newTarget,
-  unmountAll,
-} from '../support/guest/node.ts';
+import { entriesOf, home, mounter, mountNfs, newTarget } from '../support/guest/node.ts';
 import { rpcProcesses } from '../support/guest/rpc.ts';
-import { type NfsServer, startNfsServer } from '../support/guest/server.ts';
+import { vmNode } from '../support/guest/vm-node.ts';
 
 /** `policy.locks` and `policy.portmapper` of the manifest. */
 
-let server: NfsServer;
-let v3Server: NfsServer;
-
-test.before(async () => {
-  server = await startNfsServer({ name: 'files', address: '10.9.0.1' });
-  v3Server = await startNfsServer({ name: 'old', address: '10.9.1.1', versions: { v3: true, v4: false } });
-  await installAndPrepare();
-});
-
-test.afterEach.always(unmountAll);
-
-test.after.always(async () => {
-  await server.close();
-  await v3Server.close();
-});
+const { server, v3Server } = vmNode(test);
 
 async function prepareWith(policy: object): Promise<void> {
   const path = `${home}/rootfs-manifest.json`;

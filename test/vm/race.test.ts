@@ -6,25 +6,10 @@ import test from 'ava';
 import { execa } from 'execa';
 import { attacks } from '../support/callers/race.ts';
 import { readMountsFrom } from '../support/guest/mountinfo.ts';
-import {
-  entriesPerVolume,
-  home,
-  installAndPrepare,
-  kubeletDirectory,
-  mountNfs,
-  unmountAll,
-} from '../support/guest/node.ts';
-import { type NfsServer, startNfsServer } from '../support/guest/server.ts';
+import { entriesPerVolume, home, kubeletDirectory, mountNfs } from '../support/guest/node.ts';
+import { vmNode } from '../support/guest/vm-node.ts';
 
-let server: NfsServer;
-
-test.before(async () => {
-  server = await startNfsServer({ name: 'files', address: '10.9.0.1' });
-  await installAndPrepare();
-});
-
-test.afterEach.always(unmountAll);
-test.after.always(() => server.close());
+const { server } = vmNode(test);
 
 const rounds = Number(process.env.RACE_ROUNDS ?? 8);
 const pods = `${kubeletDirectory}/pods`;

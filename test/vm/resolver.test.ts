@@ -2,23 +2,19 @@ import { chmod, mkdir, readFile, readlink, rename, rm, stat, symlink, writeFile 
 import test from 'ava';
 import { type DnsServer, startDnsServer } from '../support/guest/dns.ts';
 import { takeLock } from '../support/guest/lock.ts';
-import { home, installAndPrepare, mounter, mountNfs, newTarget, unmountAll } from '../support/guest/node.ts';
-import { type NfsServer, startNfsServer } from '../support/guest/server.ts';
+import { home, mounter, mountNfs, newTarget } from '../support/guest/node.ts';
+import { vmNode } from '../support/guest/vm-node.ts';
 
 /** A Service's name, which the cluster's DNS knows and the host's does not. */
+
+const { server } = vmNode(test);
 
 const service = 'nfs.default.svc.cluster.local';
 const rootfsFile = `${home}/rootfs/etc/resolv.conf`;
 const stub = '/run/systemd/resolve/stub-resolv.conf';
 
-let server: NfsServer;
 let cluster: DnsServer;
 let hosts: DnsServer;
-
-test.before(async () => {
-  server = await startNfsServer({ name: 'files', address: '10.9.0.1' });
-  await installAndPrepare();
-});
 
 test.beforeEach(async () => {
   cluster = await startDnsServer({
@@ -33,15 +29,11 @@ test.beforeEach(async () => {
 });
 
 test.afterEach.always(async () => {
-  await unmountAll();
   await cluster.close();
   await hosts.close();
 });
 
-test.after.always(async () => {
-  await rm('/run/systemd', { recursive: true, force: true });
-  await server.close();
-});
+test.after.always(() => rm('/run/systemd', { recursive: true, force: true }));
 
 /** As systemd-resolved does it. */
 async function writeHosts(text: string): Promise<void> {

@@ -14,23 +14,19 @@ import {
   startHostRpcbind,
   startHostStatd,
 } from '../support/guest/rpc.ts';
-import { type NfsServer, startNfsServer } from '../support/guest/server.ts';
+import { nfsServers } from '../support/guest/vm-node.ts';
 
 /**
  * The harness itself: what the other tests of this directory stand on. The client is the server's own root as
  * a plain chroot, without any mounter.
  */
+
+const { server, v3Server, v4Server } = nfsServers(test);
+
 const clientRoot = '/server';
 const target = '/mnt/volume';
 
-let server: NfsServer;
-let v3Server: NfsServer;
-let v4Server: NfsServer;
-
-test.before(async () => {
-  server = await startNfsServer({ name: 'files', address: '10.9.0.1' });
-  v3Server = await startNfsServer({ name: 'old', address: '10.9.1.1', versions: { v3: true, v4: false } });
-  v4Server = await startNfsServer({ name: 'new', address: '10.9.2.1', versions: { v3: false, v4: true } });
+test.serial.before(async () => {
   await mkdir(join(clientRoot, target), { recursive: true });
   // mount.nfs reads /proc/mounts; start-statd needs a /run, and statd /dev/null.
   await execa('mount', ['-t', 'proc', 'proc', join(clientRoot, 'proc')]);
@@ -40,10 +36,6 @@ test.before(async () => {
 
 test.afterEach.always(async () => {
   await execa('umount', ['--lazy', join(clientRoot, target)], { reject: false });
-});
-
-test.after.always(async () => {
-  for (const one of [server, v3Server, v4Server]) await one.close();
 });
 
 const mount = (source: string, options: string) =>

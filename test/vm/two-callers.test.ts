@@ -3,22 +3,19 @@ import { usedBefore } from '../support/callers/mounting-place.ts';
 import { describePair, pairs, playRound } from '../support/callers/two-callers.ts';
 import { guestPlace, realNfs, takeSlowHelperAway } from '../support/guest/mounting-place.ts';
 import { unmountAll } from '../support/guest/node.ts';
-import { type NfsServer, startNfsServer } from '../support/guest/server.ts';
+import { nfsServers } from '../support/guest/vm-node.ts';
 import { enterModes } from '../support/node/enter-mode.ts';
 import { randomNumbers } from '../support/random.ts';
 
 /** Two calls for one target, of real NFS: as test/system/two-callers.test.ts. */
 
-const seed = 5;
-let server: NfsServer;
+const { server } = nfsServers(test);
 
-test.before(async () => {
-  server = await startNfsServer({ name: 'files', address: '10.9.0.1' });
-});
-test.after.always(async () => {
+const seed = 5;
+
+test.afterEach.always(async () => {
   await unmountAll();
   await takeSlowHelperAway();
-  await server.close();
 });
 
 for (const enter of enterModes) {

@@ -3,12 +3,14 @@ import { setTimeout } from 'node:timers/promises';
 import test, { type ExecutionContext } from 'ava';
 import { execa } from 'execa';
 import { type DnsServer, startDnsServer } from '../support/guest/dns.ts';
-import { home, installAndPrepare, mounter, mountNfs, newTarget, unmountAll } from '../support/guest/node.ts';
+import { home, mounter, mountNfs, newTarget, unmountAll } from '../support/guest/node.ts';
 import { nothingLeft } from '../support/guest/nothing-left.ts';
 import { dropPackets } from '../support/guest/packets.ts';
-import { type NfsServer, startNfsServer } from '../support/guest/server.ts';
+import { vmNode } from '../support/guest/vm-node.ts';
 
 /** A server that can't be reached: found out within seconds, where mount.nfs alone takes 125 to 188. */
+
+const { server, v3Server, otherServer: closed, v4Server } = vmNode(test);
 
 /**
  * Of the whole call: 8 s, and what this guest, whose CPU is emulated, takes to start programs: as much as two v3 mounts
@@ -18,35 +20,25 @@ let limitMs = 8000;
 
 const record = '/var/log/containerized-mounter/mounter.log';
 
-let server: NfsServer;
-let v3Server: NfsServer;
-let closed: NfsServer;
-let v4Server: NfsServer;
 let dns: DnsServer;
 
-test.before(async () => {
-  server = await startNfsServer({ name: 'files', address: '10.9.0.1' });
-  v4Server = await startNfsServer({ name: 'new', address: '10.9.2.1', versions: { v3: false, v4: true } });
-  v3Server = await startNfsServer({ name: 'old', address: '10.9.1.1', versions: { v3: true, v4: false } });
-  closed = await startNfsServer({ name: 'closed', address: '10.9.5.1' });
+test.serial.before(async () => {
   await closed.stopServices();
   await dropPackets(server.device, '10.9.0.99');
-  await installAndPrepare();
   // Five seconds and two attempts, which is resolv.conf(5)'s default, for each of two names.
   await writeFile(`${home}/rootfs/etc/resolv.conf`, 'nameserver 127.0.0.1\nsearch cluster.local\n');
   dns = await startDnsServer('silent');
-  const { status, output, milliseconds } = await mountNfs('10.9.0.1:/srv/vol1', await newTarget(), 'vers=3');
+  const { status, output, milliseconds } = await mountNfs(
+    `${server.address}:/srv/vol1`,
+    await newTarget(),
+    'vers=3',
+  );
   if (status !== 0) throw new Error(output);
   limitMs += 2 * milliseconds;
   await unmountAll();
 });
 
-test.afterEach.always(unmountAll);
-
-test.after.always(async () => {
-  await dns.close();
-  for (const one of [server, closed, v3Server, v4Server]) await one.close();
-});
+test.after.always(() => dns.close());
 
 interface Failed {
   readonly class: string;
@@ -80,7 +72,7 @@ const unreachable: readonly (readonly [title: string, host: string, errorClass: 
     'name-resolution',
     /resolv\.conf; mounter exec -- getent ahosts nfs\.example prints nothing/,
   ],
-  ['the ports closed', '10.9.5.1', 'connection-refused', /start the NFS server on 10\.9\.5\.1/],
+  ['the ports closed', closed.address, 'connection-refused', /start the NFS server on 10\.9\.5\.1/],
   ['the host silent', '10.9.0.99', 'server-silent', /10\.9\.0\.99 is up, .* drops TCP port (111|2049)/],
   ['no such host in the network', '10.9.0.77', 'no-route', /ip route get 10\.9\.0\.77/],
 ];
@@ -97,7 +89,7 @@ for (const [title, host, errorClass, hint] of unreachable) {
 }
 
 test.serial('v3 asked of a server with v4 alone, which has no rpcbind', async (t) => {
-  const failed = await failsToMount(t, '10.9.2.1:/srv/vol1', 'vers=3');
+  const failed = await failsToMount(t, `${v4Server.address}:/srv/vol1`, 'vers=3');
   t.is(failed.class, 'connection-refused');
   t.regex(failed.message, /refuses connections to TCP port 111$/);
   t.regex(failed.hint, /vers=4 needs no rpcbind there/);
@@ -105,21 +97,21 @@ test.serial('v3 asked of a server with v4 alone, which has no rpcbind', async (t
 
 test.serial('v3 asked of a server whose rpcbind does not know NFS', async (t) => {
   await closed.run('bash', '-c', 'rpcbind -w');
-  const failed = await failsToMount(t, '10.9.5.1:/srv/vol1', 'vers=3,nolock');
+  const failed = await failsToMount(t, `${closed.address}:/srv/vol1`, 'vers=3,nolock');
   t.is(failed.class, 'version-not-offered');
   t.regex(failed.hint, /mounter exec -- rpcinfo -p 10\.9\.5\.1/);
   await closed.stopServices();
 });
 
 const said: readonly (readonly [title: string, source: string, options: string, errorClass: string])[] = [
-  ['not exported to us, v3', '10.9.0.1:/srv/secret', 'vers=3', 'access-denied'],
-  ['not exported to us, v4', '10.9.0.1:/srv/secret', 'vers=4.2', 'no-such-export'],
-  ['no such export, v4', '10.9.0.1:/srv/nowhere', 'vers=4.2', 'no-such-export'],
-  ['no such directory, v3', '10.9.0.1:/srv/vol1/missing', 'vers=3,nolock', 'no-such-export'],
-  ['a file for a directory, v4', '10.9.0.1:/srv/vol1/file', 'vers=4.2', 'no-such-export'],
-  ['an unknown option', '10.9.0.1:/srv/vol1', 'vers=4.2,foo=bar', 'bad-option'],
-  ['v4 asked of a server with v3 alone', '10.9.1.1:/srv/vol1', 'vers=4.2', 'version-not-offered'],
-  ['a version that there is not', '10.9.0.1:/srv/vol1', 'vers=4.9', 'bad-option'],
+  ['not exported to us, v3', `${server.address}:/srv/secret`, 'vers=3', 'access-denied'],
+  ['not exported to us, v4', `${server.address}:/srv/secret`, 'vers=4.2', 'no-such-export'],
+  ['no such export, v4', `${server.address}:/srv/nowhere`, 'vers=4.2', 'no-such-export'],
+  ['no such directory, v3', `${server.address}:/srv/vol1/missing`, 'vers=3,nolock', 'no-such-export'],
+  ['a file for a directory, v4', `${server.address}:/srv/vol1/file`, 'vers=4.2', 'no-such-export'],
+  ['an unknown option', `${server.address}:/srv/vol1`, 'vers=4.2,foo=bar', 'bad-option'],
+  ['v4 asked of a server with v3 alone', `${v3Server.address}:/srv/vol1`, 'vers=4.2', 'version-not-offered'],
+  ['a version that there is not', `${server.address}:/srv/vol1`, 'vers=4.9', 'bad-option'],
   ['a source that is none', 'justahost', 'vers=4.2', 'usage'],
 ];
 
@@ -138,7 +130,7 @@ test.serial('as many mounts as fs.mount-max allows: mount-max', async (t) => {
   const count = (await readFile('/proc/self/mountinfo', 'utf8')).split('\n').length - 1;
   await writeFile(path, String(count + 1));
   try {
-    const failed = await failsToMount(t, '10.9.0.1:/srv/vol1', 'vers=4.2');
+    const failed = await failsToMount(t, `${server.address}:/srv/vol1`, 'vers=4.2');
     t.is(failed.class, 'mount-max', failed.helperOutput);
     t.regex(failed.message, new RegExp(`\\(${count + 1}\\)$`));
   } finally {
@@ -165,7 +157,7 @@ test.serial('SIGTERM while the server is asked after: ended at once, questions a
 test.serial('a server that is slow and not refusing: asked after, and mounted', async (t) => {
   const target = await newTarget();
   await server.dropPackets();
-  const call = mounter('mount', '-t', 'nfs', '-o', 'vers=4.2', '10.9.0.1:/srv/vol1', target);
+  const call = mounter('mount', '-t', 'nfs', '-o', 'vers=4.2', `${server.address}:/srv/vol1`, target);
   await setTimeout(2500);
   await server.passPackets();
   const { status, output, milliseconds } = await call;

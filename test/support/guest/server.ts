@@ -20,27 +20,6 @@ export interface NfsServerRequest {
   readonly exports?: Readonly<Record<string, string>>;
 }
 
-/** An NFS server in network, mount and pid namespaces of its own: another machine, as far as the node sees. */
-export interface NfsServer {
-  readonly address: string;
-  /** IPv6, without brackets. */
-  readonly address6: string;
-  /** The node's network device that leads to it. */
-  readonly device: string;
-  /** Where its `/srv` lies in the guest's disk: to write and read past NFS. */
-  readonly directory: string;
-  /** Runs a program on the server; for its stdout. */
-  run(program: string, ...args: readonly string[]): Promise<string>;
-  /** Ends nfsd and every daemon; the host stays up and refuses connections. */
-  stopServices(): Promise<void>;
-  startServices(): Promise<void>;
-  /** From now on every packet from the node to the server vanishes. */
-  dropPackets(): Promise<void>;
-  passPackets(): Promise<void>;
-  /** Ends it all, network included. */
-  close(): Promise<void>;
-}
-
 /** What every server of the tests has in /srv; `secret` is exported to others only. */
 export const standardExports = {
   '/srv/vol1': '*(rw,no_subtree_check,no_root_squash)',
@@ -49,53 +28,99 @@ export const standardExports = {
   '/srv/secret': '192.0.2.0/24(rw,no_subtree_check)',
 } as const;
 
-/**
- * Starts the server and returns when it answers, in about 0.5 s. Its files: `vol1/file`, `vol1/sub/file` and
- * `readonly/file`, each with its own path as content.
- * @throws Error with what the daemons said.
- */
+/** An NFS server in network, mount and pid namespaces of its own: another machine, as far as the node sees. */
+export class NfsServer {
+  readonly address: string;
+  /** IPv6, without brackets. */
+  readonly address6: string;
+  /** The node's network device that leads to it. */
+  readonly device: string;
+  /** Where its `/srv` lies in the guest's disk: to write and read past NFS. */
+  readonly directory: string;
+  readonly #environment: Readonly<Record<string, string>>;
+  #running: { readonly holder: Holder; readonly enter: readonly string[] } | undefined;
+
+  /** It has its names and addresses, and does not run. */
+  constructor(request: NfsServerRequest) {
+    this.address = request.address;
+    this.address6 = addresses6(request.address).server;
+    this.device = `nfs-${request.name}`;
+    this.directory = join('/server/data', request.name);
+    this.#environment = {
+      VERSIONS: versionList(request.versions ?? { v3: true, v4: true }),
+      EXPORTS: exportsText(request.exports ?? standardExports),
+    };
+  }
+
+  /**
+   * Returns when it answers, in about 0.5 s. Its files: `vol1/file`, `vol1/sub/file` and `readonly/file`, each with
+   * its own path as content.
+   * @throws Error with what the daemons said.
+   */
+  async start(): Promise<void> {
+    await makeFiles(this.directory);
+    await execa('modprobe', ['nfsd']);
+    // Of a test file that was killed before.
+    if (await exists(`/sys/class/net/${this.device}`)) await deleteDevice(this.device);
+    const arguments_ = holderArguments(this.device, this.address, this.directory, await servicesScript());
+    const holder = execa('setpriv', arguments_, { env: this.#environment, stdin: 'ignore', reject: false });
+    await untilReady(holder);
+    const enter = ['--target', await firstChild(holder.pid), '--all', '--root', '--wd'];
+    this.#running = { holder, enter };
+  }
+
+  /** Runs a program on the server; for its stdout. */
+  async run(...argv: readonly [program: string, ...args: string[]]): Promise<string> {
+    if (this.#running === undefined) throw new Error(`${this.device}: the NFS server does not run`);
+    const options = { env: this.#environment, stdin: 'ignore' } as const;
+    return (await execa('nsenter', [...this.#running.enter, ...argv], options)).stdout;
+  }
+
+  /** Ends nfsd and every daemon; the host stays up and refuses connections. */
+  async stopServices(): Promise<void> {
+    // In the server's pid namespace, -1 is every process but the first and the caller.
+    await this.run('bash', '-c', 'rpc.nfsd 0; kill -KILL -1');
+  }
+
+  async startServices(): Promise<void> {
+    await this.run('bash', '-c', await servicesScript());
+  }
+
+  /** From now on every packet from the node to the server vanishes. */
+  dropPackets(): Promise<void> {
+    return dropPackets(this.device, this.address);
+  }
+
+  passPackets(): Promise<void> {
+    return passPackets(this.device, this.address);
+  }
+
+  /** Ends it all, network included; nothing where it does not run. */
+  async close(): Promise<void> {
+    if (this.#running === undefined) return;
+    const { holder } = this.#running;
+    await this.stopServices();
+    this.#running = undefined;
+    holder.kill('SIGKILL');
+    await holder;
+    // Sockets of the dead may keep the namespace for a while, and with it the address.
+    await deleteDevice(this.device);
+  }
+}
+
+/** @throws Error with what the daemons said. */
 export async function startNfsServer(request: NfsServerRequest): Promise<NfsServer> {
-  const { name, address } = request;
-  const directory = join('/server/data', name);
-  const device = `nfs-${name}`;
-  await makeFiles(directory);
-  await execa('modprobe', ['nfsd']);
-  // Of a test file that was killed before.
-  if (await exists(`/sys/class/net/${device}`)) await execa('ip', ['link', 'delete', 'dev', device]);
-  const env = {
-    VERSIONS: versionList(request.versions ?? { v3: true, v4: true }),
-    EXPORTS: exportsText(request.exports ?? standardExports),
-  };
-  const services = await readFile(script('nfs-server.sh'), 'utf8');
-  const holder = execa('setpriv', holderArguments(device, address, directory, services), {
-    env,
-    stdin: 'ignore',
-    reject: false,
-  });
-  await untilReady(holder);
-  const enter = ['--target', await firstChild(holder.pid), '--all', '--root', '--wd'];
-  const run = async (...argv: readonly string[]): Promise<string> =>
-    (await execa('nsenter', [...enter, ...argv], { env, stdin: 'ignore' })).stdout;
-  // In the server's pid namespace, -1 is every process but the first and the caller.
-  const stopServices = async (): Promise<void> => void (await run('bash', '-c', 'rpc.nfsd 0; kill -KILL -1'));
-  return {
-    address,
-    address6: addresses6(address).server,
-    device,
-    directory,
-    run,
-    stopServices,
-    startServices: async () => void (await run('bash', '-c', services)),
-    dropPackets: () => dropPackets(device, address),
-    passPackets: () => passPackets(device, address),
-    close: async () => {
-      await stopServices();
-      holder.kill('SIGKILL');
-      await holder;
-      // Sockets of the dead may keep the namespace for a while, and with it the address.
-      await execa('ip', ['link', 'delete', 'dev', device], { reject: false });
-    },
-  };
+  const server = new NfsServer(request);
+  await server.start();
+  return server;
+}
+
+async function servicesScript(): Promise<string> {
+  return readFile(script('nfs-server.sh'), 'utf8');
+}
+
+async function deleteDevice(device: string): Promise<void> {
+  await execa('ip', ['link', 'delete', 'dev', device], { reject: false });
 }
 
 async function makeFiles(directory: string): Promise<void> {
@@ -139,6 +164,7 @@ function exportsText(exports: Readonly<Record<string, string>>): string {
 
 interface Holder extends PromiseLike<{ readonly stderr: string }> {
   readonly stdout: Readable;
+  kill(signal: NodeJS.Signals): boolean;
 }
 
 async function untilReady(holder: Holder): Promise<void> {
