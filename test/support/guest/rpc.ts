@@ -3,7 +3,7 @@ import { readdir, readFile, readlink } from 'node:fs/promises';
 import { setTimeout } from 'node:timers/promises';
 import { execa } from 'execa';
 import pRetry from 'p-retry';
-import { script } from './server.ts';
+import { script } from './machine.ts';
 
 /** The node's own rpcbind and statd: what a host with nfs-common installed has running. */
 

@@ -1,7 +1,7 @@
 import './guest.ts';
 import type { TestFn } from 'ava';
 import { installAndPrepare, unmountAll } from './node.ts';
-import { NfsServer, type NfsServerRequest } from './server.ts';
+import { type NfsServer, type NfsServerRequest, nfsServer } from './server.ts';
 
 /** The NFS servers that a test file can have. */
 const requests = {
@@ -33,7 +33,7 @@ export function nfsServers(test: TestFn): Servers {
     async () => void (await Promise.all([...taken.values()].map((one) => one.close()))),
   );
   const take = (name: keyof typeof requests): NfsServer => {
-    const server = taken.get(name) ?? new NfsServer(requests[name]);
+    const server = taken.get(name) ?? nfsServer(requests[name]);
     taken.set(name, server);
     return server;
   };

@@ -4,8 +4,8 @@ import { execa } from 'execa';
 
 /**
  * The two trees of the guest's disk. `/` is the node: a shell, mount(8) and the kernel's modules, nothing of
- * NFS or GlusterFS. `/server` is another machine's root that happens to lie on the same disk: the NFS and
- * GlusterFS servers run in it, chrooted and in namespaces of their own.
+ * NFS, SMB or GlusterFS. `/server` is another machine's root that happens to lie on the same disk: the NFS,
+ * SMB and GlusterFS servers run in it, chrooted and in namespaces of their own.
  */
 export interface Root {
   /** Debian packages; what they depend on comes along. */
@@ -46,7 +46,10 @@ export const node: Root = {
 };
 
 export const server: Root = {
-  packages: `${shellPackages} nfs-kernel-server nfs-common rpcbind netbase glusterfs-server attr`.split(' '),
+  packages:
+    `${shellPackages} nfs-kernel-server nfs-common rpcbind netbase glusterfs-server samba cifs-utils attr`.split(
+      ' ',
+    ),
   directories: [...directories, 'srv', 'data', 'var/lib/nfs', 'var/lib/glusterd', 'var/log/glusterfs'],
   files: {
     ...files,
