@@ -1,7 +1,7 @@
 import { existsSync, lstatSync, readFileSync, rmSync, utimesSync } from 'node:fs';
 import { MounterError } from '../errors.ts';
 import { exitCode } from '../exit-codes.ts';
-import { writeAtomically } from '../host/files.ts';
+import { writeAtomically } from '../host/replace.ts';
 import { helperNames } from '../mount/arguments/argv.ts';
 import type { Layout } from '../node/layout.ts';
 import { readManifest, requireRoot } from '../node/node.ts';

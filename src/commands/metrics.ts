@@ -1,6 +1,6 @@
 import { resolve } from 'node:path';
 import { exitCode } from '../exit-codes.ts';
-import { writeAtomically } from '../host/files.ts';
+import { writeAtomically } from '../host/replace.ts';
 import { readManifestIfThere, requireRoot } from '../node/node.ts';
 import { exposition } from '../record/exposition.ts';
 import { mountMetrics } from '../record/mount-metrics.ts';

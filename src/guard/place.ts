@@ -1,15 +1,4 @@
-import {
-  chmodSync,
-  existsSync,
-  linkSync,
-  lstatSync,
-  readFileSync,
-  readlinkSync,
-  renameSync,
-  rmSync,
-  symlinkSync,
-  writeFileSync,
-} from 'node:fs';
+import { existsSync, linkSync, lstatSync, readFileSync, readlinkSync, rmSync, symlinkSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { MounterError } from '../errors.ts';
 import { exitCode } from '../exit-codes.ts';
@@ -17,6 +6,7 @@ import { programDirectories } from '../host/child-environment.ts';
 import { embeddedFile } from '../host/embedded-file.ts';
 import type { Host } from '../host/host.ts';
 import { resolveInRoot } from '../host/path-in-root.ts';
+import { replace, writeAtomically } from '../host/replace.ts';
 import { isErrnoException } from '../host/system-error.ts';
 import { failedTrial } from '../rootfs/trial.ts';
 import { guardedProgram } from './guarded-program.ts';
@@ -86,10 +76,7 @@ function isPlaced(root: string, program: string, guard: Uint8Array): boolean {
 function lay(root: string, program: string, guard: Uint8Array): void {
   const real = realProgram(root, program);
   if (real !== undefined) linkTo(root, real);
-  replace(`${root}${program}`, (unfinished) => {
-    writeFileSync(unfinished, guard, { flag: 'wx', flush: true });
-    chmodSync(unfinished, 0o755);
-  });
+  writeAtomically(`${root}${program}`, guard, 0o755);
 }
 
 /**
@@ -109,13 +96,6 @@ function linkTo(root: string, real: string): void {
   const status = lstatSync(link, { throwIfNoEntry: false });
   if (status?.isSymbolicLink() && readlinkSync(link) === real) return;
   replace(link, (unfinished) => symlinkSync(real, unfinished));
-}
-
-function replace(path: string, make: (unfinished: string) => void): void {
-  const unfinished = `${path}.new`;
-  rmSync(unfinished, { force: true });
-  make(unfinished);
-  renameSync(unfinished, path);
 }
 
 function notLaid(subject: string, error: NodeJS.ErrnoException): MounterError {

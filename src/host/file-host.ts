@@ -5,8 +5,6 @@ import {
   openSync,
   readFileSync,
   readlinkSync,
-  renameSync,
-  rmSync,
   type Stats,
   statSync,
   unlinkSync,
@@ -15,6 +13,7 @@ import {
 import type { FileStatus, Host } from './host.ts';
 import { processes } from './processes.ts';
 import { findProgram } from './programs.ts';
+import { replace } from './replace.ts';
 
 /**
  * The part of a real node's Host that takes node:fs alone: also the front's, which has those calls of it
@@ -47,16 +46,11 @@ export const fileHost: Pick<
 
 /** Under a name of this process's own first: two mounts may be at it. Not synced: it is made again after a crash. */
 function replaceText(path: string, text: string, mode: number): void {
-  const unfinished = `${path}.new.${process.pid}`;
-  try {
-    rmSync(unfinished, { force: true });
+  const write = (unfinished: string) => {
     writeFileSync(unfinished, text, { mode, flag: 'wx' });
     chmodSync(unfinished, mode);
-    renameSync(unfinished, path);
-  } catch (error) {
-    rmSync(unfinished, { force: true });
-    throw error;
-  }
+  };
+  replace(path, write, `${path}.new.${process.pid}`);
 }
 
 function createText(path: string, text: string, mode: number): boolean {

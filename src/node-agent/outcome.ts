@@ -1,5 +1,5 @@
 import { mkdirSync, readFileSync, rmSync } from 'node:fs';
-import { writeAtomically } from '../host/files.ts';
+import { writeAtomically } from '../host/replace.ts';
 import { isErrnoException } from '../host/system-error.ts';
 import { outcomePath, scratchDirectory } from './places.ts';
 

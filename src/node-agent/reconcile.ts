@@ -1,7 +1,7 @@
 import { lstatSync, mkdirSync, readFileSync } from 'node:fs';
 import type { Finding } from '../doctor/finding.ts';
 import { fileHost } from '../host/file-host.ts';
-import { writeAtomically } from '../host/files.ts';
+import { writeAtomically } from '../host/replace.ts';
 import type { Layout } from '../node/layout.ts';
 import { offFiles } from '../node/off.ts';
 import { clusterDns } from './cluster-dns.ts';

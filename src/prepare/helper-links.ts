@@ -1,6 +1,7 @@
-import { accessSync, constants, lstatSync, readlinkSync, renameSync, rmSync, symlinkSync } from 'node:fs';
+import { accessSync, constants, lstatSync, readlinkSync, rmSync, symlinkSync } from 'node:fs';
 import { MounterError } from '../errors.ts';
 import { exitCode } from '../exit-codes.ts';
+import { replace } from '../host/replace.ts';
 import type { Layout } from '../node/layout.ts';
 
 /**
@@ -83,10 +84,7 @@ function isOurs(path: string, layout: Layout): boolean {
 
 /** Under another name first: mount(8) finds a whole link or none. */
 function placeLink(path: string, layout: Layout): void {
-  const unfinished = `${path}.mounter-new`;
-  rmSync(unfinished, { force: true });
-  symlinkSync(layout.executable, unfinished);
-  renameSync(unfinished, path);
+  replace(path, (unfinished) => symlinkSync(layout.executable, unfinished), `${path}.mounter-new`);
 }
 
 /** A link that leads nowhere would break mounts that now say plainly that a helper is missing. */

@@ -1,4 +1,4 @@
-import { writeAtomically } from '../host/files.ts';
+import { writeAtomically } from '../host/replace.ts';
 import { startStatdScript } from '../lock-services/start-statd.ts';
 import type { Manifest, ManifestMount } from '../manifest/manifest.ts';
 import type { Layout } from '../node/layout.ts';

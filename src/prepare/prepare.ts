@@ -11,9 +11,9 @@ import {
 } from 'node:fs';
 import { basename, dirname } from 'node:path';
 import { isGuardPlaced, placeGuard } from '../guard/place.ts';
-import { writeAtomically } from '../host/files.ts';
 import type { Host } from '../host/host.ts';
 import { type MountEntry, readMountinfo } from '../host/mountinfo.ts';
+import { writeAtomically } from '../host/replace.ts';
 import { hasGlusterfs, type ManifestMount } from '../manifest/manifest.ts';
 import { closeVersions } from '../node/close-versions.ts';
 import { failuresDirectory, targetLocksFile } from '../node/layout.ts';

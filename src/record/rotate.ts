@@ -1,5 +1,5 @@
 import { appendFileSync, closeSync, fstatSync, readSync, renameSync, statSync } from 'node:fs';
-import { writeAtomically } from '../host/files.ts';
+import { writeAtomically } from '../host/replace.ts';
 import type { RecordPlace } from '../manifest/record-place.ts';
 import { withLock } from '../node/lock.ts';
 import { openRegularFile, readAll, textOf } from './files.ts';

@@ -1,6 +1,6 @@
 import { rmSync } from 'node:fs';
-import { writeAtomically } from '../host/files.ts';
 import type { Host } from '../host/host.ts';
+import { writeAtomically } from '../host/replace.ts';
 import { type KubeletRoot, kubeletRootsFile, readKubeletRoots } from './kubelet-chroot.ts';
 
 /** Remembers `root`; what was known of it before is replaced. */

@@ -1,7 +1,7 @@
 import { existsSync, lstatSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { MounterError } from '../errors.ts';
 import { exitCode } from '../exit-codes.ts';
-import { writeAtomically } from '../host/files.ts';
+import { writeAtomically } from '../host/replace.ts';
 import { runProgram } from '../host/run-program.ts';
 import { unitDirectory } from '../lock-services/lock-services.ts';
 import { mark, type Unit } from './units.ts';

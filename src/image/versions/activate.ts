@@ -1,7 +1,7 @@
 import { existsSync, realpathSync } from 'node:fs';
-import { writeAtomically } from '../../host/files.ts';
 import type { Host } from '../../host/host.ts';
 import { mountsBelow, readMountinfo } from '../../host/mountinfo.ts';
+import { writeAtomically } from '../../host/replace.ts';
 import type { Manifest } from '../../manifest/manifest.ts';
 import type { Layout } from '../../node/layout.ts';
 import { pinsDirectory } from '../../prepare/namespace/pins.ts';

@@ -8,13 +8,11 @@ import {
   openSync,
   readFileSync,
   readSync,
-  renameSync,
-  rmSync,
   statSync,
-  writeFileSync,
 } from 'node:fs';
 import { basename } from 'node:path';
 import { embeddedFile } from '../../host/embedded-file.ts';
+import { replace, writeAtomically } from '../../host/replace.ts';
 import type { Layout } from '../../node/layout.ts';
 
 /**
@@ -35,12 +33,15 @@ export async function placeExecutables(executable: string, layout: Layout): Prom
   const { fullExecutable, executable: frontExecutable } = layout;
   const placed: string[] = [];
   if (!isSameFile(ownFile, fullExecutable)) {
-    place(fullExecutable, (unfinished) => copyFileSync(ownFile, unfinished, constants.COPYFILE_FICLONE));
+    replace(fullExecutable, (unfinished) => {
+      copyFileSync(ownFile, unfinished, constants.COPYFILE_FICLONE);
+      chmodSync(unfinished, 0o755);
+    });
     placed.push(fullExecutable);
   }
   await forgetPages(fullExecutable);
   if (!existsSync(frontExecutable) || !readFileSync(frontExecutable).equals(front)) {
-    place(frontExecutable, (unfinished) => writeFileSync(unfinished, front));
+    writeAtomically(frontExecutable, front, 0o755);
     placed.push(frontExecutable);
   }
   return placed;
@@ -79,18 +80,5 @@ async function forgetPages(path: string): Promise<void> {
     dropFromCache(file);
   } finally {
     closeSync(file);
-  }
-}
-
-function place(path: string, write: (unfinished: string) => void): void {
-  const unfinished = `${path}.new`;
-  rmSync(unfinished, { force: true });
-  try {
-    write(unfinished);
-    chmodSync(unfinished, 0o755);
-    renameSync(unfinished, path);
-  } catch (error) {
-    rmSync(unfinished, { force: true });
-    throw error;
   }
 }

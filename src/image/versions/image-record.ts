@@ -2,7 +2,7 @@ import { existsSync, readFileSync, rmSync } from 'node:fs';
 import * as v from 'valibot';
 import { MounterError } from '../../errors.ts';
 import { exitCode } from '../../exit-codes.ts';
-import { writeAtomically } from '../../host/files.ts';
+import { writeAtomically } from '../../host/replace.ts';
 import type { ImageContent } from '../content.ts';
 
 /**

@@ -1,4 +1,5 @@
-import { copyFileSync, lstatSync, renameSync, rmSync } from 'node:fs';
+import { copyFileSync, lstatSync, rmSync } from 'node:fs';
+import { replace } from '../../host/replace.ts';
 import type { Layout } from '../../node/layout.ts';
 
 /**
@@ -9,10 +10,7 @@ export function inheritResolvConf(layout: Layout, root: string): void {
   const current = `${layout.rootfs}/etc/resolv.conf`;
   const next = `${root}/etc/resolv.conf`;
   if (!lstatSync(current, { throwIfNoEntry: false })?.isFile()) return;
-  const unfinished = `${next}.new`;
-  rmSync(unfinished, { force: true });
-  copyFileSync(current, unfinished);
-  renameSync(unfinished, next);
+  replace(next, (unfinished) => copyFileSync(current, unfinished));
 }
 
 /** An image's own is of the machine that built it, and would be taken for kubelet's. */

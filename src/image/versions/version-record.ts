@@ -1,6 +1,6 @@
 import { readFileSync, rmSync } from 'node:fs';
 import * as v from 'valibot';
-import { writeAtomically } from '../../host/files.ts';
+import { writeAtomically } from '../../host/replace.ts';
 import type { Layout } from '../../node/layout.ts';
 import { versionPath } from './versions.ts';
 

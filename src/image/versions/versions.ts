@@ -1,6 +1,7 @@
-import { existsSync, lstatSync, readdirSync, readlinkSync, renameSync, rmSync, symlinkSync } from 'node:fs';
+import { existsSync, lstatSync, readdirSync, readlinkSync, symlinkSync } from 'node:fs';
 import { MounterError } from '../../errors.ts';
 import { exitCode } from '../../exit-codes.ts';
+import { replace } from '../../host/replace.ts';
 import type { Layout } from '../../node/layout.ts';
 
 /** The unpacked images below MOUNTER_HOME/versions, and the symlink that says which is in use. */
@@ -27,10 +28,9 @@ export function installedDigests(layout: Layout): readonly string[] {
 
 /** Makes `rootfs` lead to the version, by one rename: at every moment there is a rootfs. */
 export function switchTo(layout: Layout, digest: string): void {
-  const unfinished = `${layout.rootfs}.new`;
-  rmSync(unfinished, { force: true });
-  symlinkSync(`versions/${digest.slice('sha256:'.length)}`, unfinished);
-  renameSync(unfinished, layout.rootfs);
+  replace(layout.rootfs, (unfinished) =>
+    symlinkSync(`versions/${digest.slice('sha256:'.length)}`, unfinished),
+  );
 }
 
 /**

@@ -3,7 +3,6 @@ import {
   mkdirSync,
   readdirSync,
   readlinkSync,
-  renameSync,
   rmdirSync,
   rmSync,
   statSync,
@@ -12,6 +11,7 @@ import {
 } from 'node:fs';
 import type { Host } from '../../host/host.ts';
 import { type MountEntry, mountsBelow, readMountinfo } from '../../host/mountinfo.ts';
+import { replace } from '../../host/replace.ts';
 import { isErrnoException } from '../../host/system-error.ts';
 import { runDirectory } from '../../node/layout.ts';
 import { namespacesLink, type View } from '../../rootfs/entrance.ts';
@@ -70,10 +70,7 @@ export function describe(pins: string, description: string): void {
 
 /** From now on calls enter these. One rename: another name is never there. */
 export function linkPins(root: string, pins: string): void {
-  const unfinished = `${root}/${namespacesLink}.new`;
-  rmSync(unfinished, { force: true });
-  symlinkSync(pins, unfinished);
-  renameSync(unfinished, `${root}/${namespacesLink}`);
+  replace(`${root}/${namespacesLink}`, (unfinished) => symlinkSync(pins, unfinished));
   rmSync(`${root}/${formerLink}`, { force: true });
 }
 

@@ -1,0 +1,26 @@
+import { chmodSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+
+/**
+ * Puts what `make` makes in the place of `path` by one rename: whoever looks finds the old one or the whole new one.
+ * @param make makes it under the name that it is given, where nothing is.
+ * @param unfinished that name, in the same directory. What a killed run left under it is removed.
+ * @throws what `make` throws, and like node:fs; the old one is there then, and nothing of the new one.
+ */
+export function replace(path: string, make: (unfinished: string) => void, unfinished = `${path}.new`): void {
+  rmSync(unfinished, { force: true });
+  try {
+    make(unfinished);
+    renameSync(unfinished, path);
+  } catch (error) {
+    rmSync(unfinished, { force: true });
+    throw error;
+  }
+}
+
+/** Writes a file so that it has its old content or all of the new one, after a power cut too. */
+export function writeAtomically(path: string, content: string | Uint8Array, mode: number): void {
+  replace(path, (unfinished) => {
+    writeFileSync(unfinished, content, { mode, flag: 'wx', flush: true });
+    chmodSync(unfinished, mode); // Whatever the umask.
+  });
+}
