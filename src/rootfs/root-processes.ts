@@ -9,9 +9,14 @@ import { kubeletViewDirectory } from './kubelet-chroot.ts';
  * in words, and no filesystem for what it is.
  *
  * A name is not enough: in another mount namespace, such as a container's, the same name is another directory. There
- * the mount that is the root of it tells, by its filesystem and the directory of that which it shows; nobody has
- * a mount of a directory that they can't reach.
+ * the mount at the root directory tells, by its filesystem and the directory of that which it shows: nobody has
+ * a mount of a directory that they cannot reach. Where no mount begins at the root directory, because the process has
+ * called chroot(2), the name counts only together with a mount that `prepare` lays in a rootfs and no container
+ * gets: without that a Pod with CAP_SYS_CHROOT could pass for a process of ours, and hold up `teardown` and `prune`.
  */
+
+/** Directories of the host that a rootfs has under the same path. A container has filesystems of its own there. */
+const hostDirectories = ['/dev', '/run', '/proc'];
 
 /**
  * Those of `processes` whose root directory is `directory` or lies in it, whatever they call it.
@@ -37,14 +42,16 @@ export function processesInAny(
   const wanted = once(() => paths.map((path) => placeIn(ourMounts(), path)));
   const isWanted = (place: RootPlace) => wanted().some((one) => isWithin(place, one));
   const isInForeign = remembered((process) => {
-    const place = rootPlace(parseMountinfo(mountsOf(host, process.pid)));
-    return place === undefined ? isNamedIn(process.root, paths) : isWanted(place);
+    const entries = parseMountinfo(mountsOf(host, process.pid));
+    const place = rootPlace(entries);
+    if (place !== undefined) return isWanted(place);
+    return isNamedIn(process.root, paths) && hasHostDirectory(entries, ourMounts());
   });
   return processes.filter((process) => {
     const { root, mountNamespace } = process;
     if (root === undefined || mountNamespace === undefined) return false;
     if (mountNamespace !== own) return isInForeign(process);
-    // Of most the name says it, and the mounts need not be read; the same directory may be bound elsewhere, though.
+    // Mostly the name says it, and the mounts need not be read; the same directory may be bound elsewhere, though.
     return root !== '/' && (isNamedIn(root, paths) || isWanted(placeIn(ourMounts(), root)));
   });
 }
@@ -68,6 +75,13 @@ export function processesOfViews(
   return processes.filter(
     (process) => process.mountNamespace !== undefined && process.mountNamespace !== own && hasView(process),
   );
+}
+
+function hasHostDirectory(entries: readonly MountEntry[], hostEntries: readonly MountEntry[]): boolean {
+  return hostDirectories.some((directory) => {
+    const [entry, own] = [mountAt(entries, directory), placeIn(hostEntries, directory)];
+    return entry?.device === own.device && entry.root === own.path;
+  });
 }
 
 /** A directory, whatever it is called. */

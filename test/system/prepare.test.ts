@@ -3,6 +3,7 @@ import test, { type ExecutionContext } from 'ava';
 import { describeMounts } from '../support/node/describe-mounts.ts';
 import { enterModes } from '../support/node/enter-mode.ts';
 import { kubeletDirectory, mounter, mounterHome, ScratchNode } from '../support/node/namespace.ts';
+import { currentVersion } from '../support/node/rootfs-versions.ts';
 
 const rootfs = `${mounterHome}/rootfs`;
 const pins = '/run/containerized-mounter/namespaces';
@@ -429,6 +430,36 @@ test.serial("a Pod's volume on a path of ours, in the Pod, makes nothing of it o
   t.is(node.processesOf('rpcbind').length + node.processesOf('sleep').length, 2);
   await node.shell('kill $(pidof rpcbind sleep)');
 });
+
+test.serial(
+  'a Pod that calls chroot(2) into a directory of the name of our version holds up no teardown',
+  async (t) => {
+    await using node = await ScratchNode.prepared();
+    const version = `${mounterHome}/${currentVersion(node)}`;
+    await node.shell(`mkdir -p /tmp/pod/usr /tmp/pod/old /tmp/pod/dev /tmp/pod${version}; touch /tmp/pod/dev/null
+    for name in bin lib lib64; do ln -s usr/$name /tmp/pod/$name; done
+    mount --bind /tmp/pod /tmp/pod; mount --bind /usr /tmp/pod/usr
+    unshare --mount sh -c '
+      cd /tmp/pod; pivot_root . old; umount --no-canonicalize -l /old
+      exec perl -e "chroot shift or die; sleep 1000" ${version}' >/dev/null 2>&1 &
+    until [ "$(readlink /proc/$(pidof perl)/root)" = ${version} ]; do :; done; umount /tmp/pod/usr /tmp/pod`);
+    t.deepEqual(JSON.parse(await node.mustRun('versions', '--json'))[0].processes, []);
+    await node.mustRun('teardown');
+    t.is(node.processesOf('perl').length, 1);
+    await node.shell('kill $(pidof perl)');
+  },
+);
+
+test.serial(
+  'chroot: a mount at work in a mount namespace of its own, as of a unit with PrivateTmp=, holds up a teardown',
+  async (t) => {
+    await using node = await ScratchNode.prepared({ enter: 'chroot' });
+    const start = `unshare --mount --propagation=slave chroot ${mounterHome}/rootfs sleep 1000`;
+    await node.shell(`${start} >/dev/null 2>&1 & until pidof sleep; do :; done`);
+    t.regex((await node.mounter('teardown')).stderr, /process \d+ \(sleep\) runs inside the rootfs/);
+    await node.shell('kill $(pidof sleep)');
+  },
+);
 
 test.serial(
   'chroot: teardown leaves a kubelet directory with other mounts as it is, and takes it back later',

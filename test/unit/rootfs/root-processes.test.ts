@@ -81,10 +81,29 @@ test('a container that has a directory of that name is not in the version', (t) 
   t.deepEqual(pidsIn(host, `${versions}/a`, [process(7, `${versions}/a`, 'mnt:[2]')]), []);
 });
 
-test('without a mount of its own in another namespace, the name is what there is', (t) => {
+test('after chroot(2) in another namespace, the name counts with a directory of the host in there', (t) => {
+  const host = node();
+  const hostDev = '4 1 0:6 / /dev rw - devtmpfs udev rw';
+  host.texts.set('/proc/self/mountinfo', `${mounts}\n${hostDev}`);
+  for (const pid of [7, 8])
+    host.texts.set(`/proc/${pid}/mountinfo`, '9 8 0:6 / /dev rw - devtmpfs udev rw\n');
   const processes = [process(7, `${versions}/a`, 'mnt:[2]'), process(8, `${versions}/b`, 'mnt:[2]')];
-  t.deepEqual(pidsIn(node(), `${versions}/a`, processes), [7]);
+  t.deepEqual(pidsIn(host, `${versions}/a`, processes), [7]);
 });
+
+for (const [title, mountinfo] of [
+  ['nothing mounted in there', ''],
+  ['a /dev of its own', '9 8 0:77 / /dev rw - tmpfs tmpfs rw\n'],
+  ["a directory of the host's /dev", '9 8 0:6 /shm /dev rw - devtmpfs udev rw\n'],
+  ["the host's /dev elsewhere", '9 8 0:6 / /volume rw - devtmpfs udev rw\n'],
+] as const) {
+  test(`a container that called chroot(2) into a directory of that name is not in the version: ${title}`, (t) => {
+    const host = node();
+    host.texts.set('/proc/self/mountinfo', `${mounts}\n4 1 0:6 / /dev rw - devtmpfs udev rw`);
+    host.texts.set('/proc/7/mountinfo', mountinfo);
+    t.deepEqual(pidsIn(host, `${versions}/a`, [process(7, `${versions}/a`, 'mnt:[2]')]), []);
+  });
+}
 
 test('processes that show no root directory are nowhere', (t) => {
   t.deepEqual(pidsIn(node(), versions, [{ ...process(7, undefined, ownMounts) }]), []);
