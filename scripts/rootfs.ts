@@ -5,18 +5,20 @@ import { formatError, MounterError } from '../src/errors.ts';
 import { exitCode } from '../src/exit-codes.ts';
 import { type Manifest, parseManifest } from '../src/manifest/manifest.ts';
 import { requireRoot, usageError } from './command-line.ts';
-import { buildRootfs, resolvePins } from './rootfs/build.ts';
+import { buildRootfs, withNewPins } from './rootfs/build.ts';
 import { replaceRootfs } from './rootfs/manifest-text.ts';
+import { withOptional } from './rootfs/optional.ts';
 import { type BuildRecord, buildKey, readRecord, writeNodeManifest, writeResults } from './rootfs/results.ts';
 import { workspace, writeWhole } from './rootfs/workspace.ts';
 
-const usage = `usage: npm run rootfs -- [--update-pins] [--allow-newer] [--output DIR] [--no-cache]
+const usage = `usage: npm run rootfs -- [--update-pins] [--allow-newer] [--manifest FILE] [--output DIR] [--no-cache]
 
 Builds rootfs.tar.zst, rootfs-manifest.json and rootfs-contents.json from the repository's
 rootfs-manifest.json. Needs root: the loader of the unpacked packages runs in a chroot.
 
   --update-pins   take the newest packages, and write them and the new digest to rootfs-manifest.json
   --allow-newer   where the archive no longer has a pinned version, take its newest instead
+  --manifest FILE build from this manifest instead
   --output DIR    write there instead of to dist
   --no-cache      build even if nothing changed
 `;
@@ -24,6 +26,7 @@ rootfs-manifest.json. Needs root: the loader of the unpacked packages runs in a 
 interface Flags {
   readonly updatePins: boolean;
   readonly allowNewer: boolean;
+  readonly manifest: string;
   readonly output: string;
   readonly cache: boolean;
 }
@@ -32,12 +35,12 @@ async function main(argv: readonly string[]): Promise<void> {
   const flags = parseFlags(argv);
   if (flags === undefined) return void process.stdout.write(usage);
   requireRoot('npm run rootfs');
-  if (flags.updatePins) await updatePins();
-  const text = await readFile(workspace.manifest, 'utf8');
-  const manifest = parseManifest(text, workspace.manifest);
+  if (flags.updatePins) await updatePins(flags.manifest);
+  const text = await readFile(flags.manifest, 'utf8');
+  const manifest = withOptional(parseManifest(text, flags.manifest));
   const record = (await upToDate(manifest, flags)) ?? (await build(manifest, flags));
-  if (flags.updatePins) await recordDigest(record.digest);
-  else checkDigest(manifest.rootfs, record);
+  if (flags.updatePins) await recordDigest(flags.manifest, record.digest);
+  else checkDigest(manifest.rootfs, record, flags);
   await writeNodeManifest(text, manifest.rootfs, record, flags.output);
 }
 
@@ -45,16 +48,17 @@ function parseFlags(argv: readonly string[]): Flags | undefined {
   const unknown: string[] = [];
   const flags = minimist([...argv], {
     boolean: ['update-pins', 'allow-newer', 'cache', 'help'],
-    string: ['output'],
-    default: { cache: true, output: workspace.output },
+    string: ['manifest', 'output'],
+    default: { cache: true, manifest: workspace.manifest, output: workspace.output },
     unknown: (word) => unknown.push(word) === 0,
   });
   if (flags.help === true) return undefined;
   if (unknown.length > 0) throw usageError(unknown.join(' '), 'unknown argument');
+  if (flags.manifest === '') throw usageError('--manifest', 'needs a file');
   if (flags.output === '') throw usageError('--output', 'needs a directory');
-  const output = resolve(String(flags.output));
+  const [manifest, output] = [resolve(String(flags.manifest)), resolve(String(flags.output))];
   const [updatePins, allowNewer] = [flags['update-pins'] === true, flags['allow-newer'] === true];
-  return { updatePins, allowNewer, output, cache: flags.cache === true };
+  return { updatePins, allowNewer, manifest, output, cache: flags.cache === true };
 }
 
 /** The last build's record, if building again would give the same. */
@@ -70,7 +74,7 @@ async function upToDate(manifest: Manifest, flags: Flags): Promise<BuildRecord |
 async function build(manifest: Manifest, flags: Flags): Promise<BuildRecord> {
   const started = performance.now();
   const built = await buildRootfs(manifest, flags.allowNewer);
-  if (!flags.updatePins) checkDigest(manifest.rootfs, built);
+  if (!flags.updatePins) checkDigest(manifest.rootfs, built, flags);
   const record = await writeResults(built, flags.output, await buildKey(manifest));
   const seconds = ((performance.now() - started) / 1000).toFixed(1);
   const { unpackedBytes, entries, packages } = built.contents;
@@ -81,26 +85,29 @@ async function build(manifest: Manifest, flags: Flags): Promise<BuildRecord> {
   return record;
 }
 
-async function updatePins(): Promise<void> {
-  const manifest = parseManifest(await readFile(workspace.manifest, 'utf8'), workspace.manifest);
-  const packages = await resolvePins(manifest.rootfs);
-  // The pinned images held the rootfs of before.
-  const { digest: _digest, image: _image, ...rootfs } = manifest.rootfs;
-  const text = await readFile(workspace.manifest, 'utf8');
-  await writeWhole(workspace.manifest, replaceRootfs(text, { ...rootfs, packages: [...packages] }));
+async function updatePins(path: string): Promise<void> {
+  const text = await readFile(path, 'utf8');
+  const { rootfs } = parseManifest(text, path);
+  await writeWhole(path, replaceRootfs(text, await withNewPins(rootfs)));
 }
 
-async function recordDigest(digest: string): Promise<void> {
-  const text = await readFile(workspace.manifest, 'utf8');
-  const { rootfs } = parseManifest(text, workspace.manifest);
-  await writeWhole(workspace.manifest, replaceRootfs(text, { ...rootfs, digest }));
+/** Of a rootfs with something optional in it there is none in the manifest. */
+async function recordDigest(path: string, digest: string): Promise<void> {
+  const text = await readFile(path, 'utf8');
+  const manifest = parseManifest(text, path);
+  if (withOptional(manifest).rootfs.include.length > manifest.rootfs.include.length) return;
+  await writeWhole(path, replaceRootfs(text, { ...manifest.rootfs, digest }));
 }
 
 /** With every pin honoured, a digest other than the recorded one means that the build is not reproducible. */
-function checkDigest(rootfs: Manifest['rootfs'], built: Pick<BuildRecord, 'digest' | 'packages'>): void {
+function checkDigest(
+  rootfs: Manifest['rootfs'],
+  built: Pick<BuildRecord, 'digest' | 'packages'>,
+  flags: Flags,
+): void {
   if (rootfs.digest === undefined || rootfs.digest === built.digest || !honoursPins(rootfs, built)) return;
   throw new MounterError(`rootfs.digest: this build gave ${built.digest}, not ${rootfs.digest}`, {
-    subject: workspace.manifest,
+    subject: flags.manifest,
     status: exitCode.system,
     hint: 'if files or helpers were changed on purpose, npm run rootfs -- --update-pins; if not, the build is at fault',
   });

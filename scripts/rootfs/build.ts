@@ -6,6 +6,7 @@ import type { DebianPackage, Manifest } from '../../src/manifest/manifest.ts';
 import { type DebFile, fetchPackages, fetchPinned, unpackInto } from '../debian.ts';
 import { digestOf, tarOf } from './archive.ts';
 import { type Contents, describeContents, withContents } from './contents.ts';
+import { joined } from './optional.ts';
 import { contributingPackages, pinsOf } from './packages.ts';
 import { selectEntries, withLibraryCache } from './tree.ts';
 import { withScratch, workspace } from './workspace.ts';
@@ -44,11 +45,24 @@ export async function buildRootfs(manifest: Manifest, allowNewer: boolean): Prom
   });
 }
 
+/** `rootfs` with pins for what the archive has now, and without the digests of what was built before. */
+export async function withNewPins(rootfs: Manifest['rootfs']): Promise<Manifest['rootfs']> {
+  const { digest: _digest, image: _image, optional, ...own } = rootfs;
+  const packages = await resolvePins(own);
+  if (optional === undefined) return { ...own, packages };
+  const pinned: typeof optional = {};
+  for (const [kind, one] of Object.entries(optional)) {
+    const all = await resolvePins(joined(own, one));
+    pinned[kind] = { ...one, packages: all.filter(({ name }) => packages.every((pin) => pin.name !== name)) };
+  }
+  return { ...own, packages, optional: pinned };
+}
+
 /**
  * Pins for `rootfs.include` as the archive is now: of the packages that apt resolves, those that the rootfs
  * takes something from, licences included.
  */
-export async function resolvePins(rootfs: Manifest['rootfs']): Promise<readonly DebianPackage[]> {
+async function resolvePins(rootfs: Manifest['rootfs']): Promise<DebianPackage[]> {
   const { include, suite, architecture } = rootfs;
   await mkdir(workspace.debs, { recursive: true });
   const request = { names: include, directory: workspace.debs, suite, architecture, refresh: true };
@@ -58,7 +72,7 @@ export async function resolvePins(rootfs: Manifest['rootfs']): Promise<readonly 
     const programs = await contributingPackages(debs, await selectEntries(scratch, rootfs, []));
     // A package's doc directory may be a link into another package's.
     const licensed = await selectEntries(scratch, rootfs, names(programs));
-    return pinsOf(await contributingPackages(debs, licensed));
+    return [...pinsOf(await contributingPackages(debs, licensed))];
   });
 }
 

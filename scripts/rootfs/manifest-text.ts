@@ -22,16 +22,25 @@ function objectLength(text: string): number {
   throw new TypeError('rootfs-manifest.json: the section "rootfs" has no end');
 }
 
-/** One line for each package and path, so that a diff shows what changed. */
-function formatRootfs(rootfs: Manifest['rootfs']): string {
-  const fields = Object.entries(rootfs).map(([name, value]) => `    "${name}": ${formatField(value)}`);
-  return `{\n${fields.join(',\n')}\n  }`;
+/** One line for each package and path, so that a diff shows what changed. @param margin of the section itself. */
+function formatRootfs(rootfs: object, margin = '  '): string {
+  const fields = Object.entries(rootfs).map(
+    ([name, value]) => `${margin}  "${name}": ${formatField(value, `${margin}  `)}`,
+  );
+  return `{\n${fields.join(',\n')}\n${margin}}`;
 }
 
-function formatField(value: unknown): string {
-  if (!Array.isArray(value) || value.length === 0) return JSON.stringify(value);
-  const lines = value.map((item) => `      ${formatItem(item)}`);
-  return `[\n${lines.join(',\n')}\n    ]`;
+function formatField(value: unknown, margin: string): string {
+  if (Array.isArray(value) && value.length > 0) {
+    const lines = value.map((item) => `${margin}  ${formatItem(item)}`);
+    return `[\n${lines.join(',\n')}\n${margin}]`;
+  }
+  const isSection = typeof value === 'object' && value !== null && Object.values(value).some(isObject);
+  return isSection ? formatRootfs(value, margin) : JSON.stringify(value);
+}
+
+function isObject(value: unknown): boolean {
+  return typeof value === 'object' && value !== null;
 }
 
 function formatItem(item: unknown): string {

@@ -34,9 +34,16 @@ const rootfs = section({
    * come along by themselves.
    */
   files: v.array(v.string()),
+  /** The same three for a kind of filesystem, taken as well where `filesystems` has a type of that kind. */
+  optional: v.optional(
+    v.record(
+      v.string(),
+      section({ include: v.array(v.string()), packages: v.array(debianPackage), files: v.array(v.string()) }),
+    ),
+  ),
   /** Paths dropped from directories that are kept. */
   exclude: v.array(v.string()),
-  /** Of the uncompressed tar: the same on every machine, whatever its zstd. */
+  /** Of the uncompressed tar, without `optional`: the same on every machine, whatever its zstd. */
   digest: v.optional(digest),
   /** Of the published image's manifest, by architecture: what `npm run image` printed, pinned. */
   image: v.optional(section({ amd64: v.optional(digest), arm64: v.optional(digest) })),

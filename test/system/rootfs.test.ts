@@ -1,4 +1,4 @@
-import { mkdtemp, readFile, rm, stat } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { zstdDecompressSync } from 'node:zlib';
@@ -159,6 +159,24 @@ test('building again gives the same bytes', async (t) => {
 test('building again without a change is skipped', async (t) => {
   const { stdout } = await buildRootfs();
   t.regex(stdout, /^rootfs sha256:[0-9a-f]{64} is up to date$/);
+});
+
+test('what is optional for a kind comes with the first type of that kind', async (t) => {
+  t.timeout(120_000);
+  const text = await readFile(join(repository, 'rootfs-manifest.json'), 'utf8');
+  const { rootfs: section, filesystems, ...rest } = JSON.parse(text);
+  const other = { helper: '/usr/bin/attr', kind: 'generic', kernelFilesystem: 'other', devices: [] };
+  const optional = { generic: { include: [], packages: [], files: ['usr/bin/attr'] } };
+  const manifest = join(scratch, 'with-optional.json');
+  const whole = { ...rest, rootfs: { ...section, optional }, filesystems: { ...filesystems, other } };
+  await writeFile(manifest, JSON.stringify(whole, null, 2));
+  const output = join(scratch, 'with-optional');
+  await buildRootfs('--manifest', manifest, '--output', output);
+  const { helpers } = JSON.parse(await readFile(join(output, 'rootfs-contents.json'), 'utf8'));
+  t.is(helpers.other.resolved, '/usr/bin/attr');
+  const built = parseManifest(await readFile(join(output, 'rootfs-manifest.json'), 'utf8'), output);
+  t.not(built.rootfs.digest, section.digest);
+  t.is(built.rootfs.optional, undefined, 'a node goes by what there is');
 });
 
 test('an unknown flag is a usage error', async (t) => {

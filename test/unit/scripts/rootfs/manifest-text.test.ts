@@ -9,6 +9,7 @@ const rootfs: Manifest['rootfs'] = {
   include: ['dash'],
   packages: [{ name: 'dash', version: '0.5', sha256: 'a'.repeat(64) }],
   files: [],
+  optional: { generic: { include: ['a', 'b'], packages: [], files: ['usr/bin/a'] } },
   exclude: [],
 };
 
@@ -29,6 +30,17 @@ test('only the section rootfs is replaced; all else keeps its bytes', (t) => {
 test('a package is one line', (t) => {
   const line = `      { "name": "dash", "version": "0.5", "sha256": "${'a'.repeat(64)}" }`;
   t.true(replaceRootfs(text, rootfs).split('\n').includes(line));
+});
+
+test('what is optional is written in lines, too', (t) => {
+  const lines = replaceRootfs(text, rootfs).split('\n');
+  for (const line of [
+    '    "optional": {',
+    '      "generic": {',
+    '          "usr/bin/a"',
+    '        "packages": [],',
+  ])
+    t.true(lines.includes(line), line);
 });
 
 test('replacing twice is the same as once', (t) => {
