@@ -3,9 +3,8 @@ import { exitCode } from '../exit-codes.ts';
 import type { MountHost } from '../host/mount-host.ts';
 import type { NodeSettings } from '../manifest/manifest.ts';
 import type { MountArguments } from '../mount/arguments/argv.ts';
-import type { MountContext } from '../mount/context.ts';
-import type { MountPlan } from '../mount/plan.ts';
-import { runPlan } from '../mount/run.ts';
+import type { MountPlan } from '../mount/plan-data.ts';
+import { type RunContext, runPlan } from '../mount/run.ts';
 import { describeStep } from '../mount/show.ts';
 import type { Layout } from '../node/layout.ts';
 import type { Call } from '../record/call.ts';
@@ -35,7 +34,7 @@ export async function carryOut(
   { host, layout, settings, output, call, isInterrupted }: CarryOutContext,
 ): Promise<void> {
   let hasRun = false;
-  const report: MountContext['report'] = (step) => {
+  const report: RunContext['report'] = (step) => {
     if (isInterrupted() && !hasRun) throw interrupted(plan);
     hasRun ||= step.kind === 'runHelper';
     if (verbose) output.err(`mounter: ${describeStep(step)}\n`);

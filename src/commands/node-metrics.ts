@@ -1,6 +1,7 @@
 import packageJson from '../../package.json' with { type: 'json' };
 import type { Host } from '../host/host.ts';
 import { readMountinfo } from '../host/mountinfo.ts';
+import { allTraits } from '../mount/filesystems/filesystems.ts';
 import type { MetricFamily, Sample } from '../record/exposition.ts';
 import { type NodeStatus, seenStates } from './node-status.ts';
 
@@ -38,7 +39,7 @@ function gauge(name: string, help: string, samples: readonly Sample[]): MetricFa
 }
 
 /** Shown also when there is none: a sample that is missing raises no alarm. */
-const commonTypes = ['nfs', 'nfs4', 'fuse.glusterfs'];
+const commonTypes = allTraits.filter(({ isExtra }) => !isExtra).flatMap(({ kernelTypes }) => kernelTypes);
 
 function volumes(node: NodeStatus): readonly Sample[] {
   const types = new Set([...commonTypes, ...node.volumes.map(({ fstype }) => fstype)]);

@@ -6,7 +6,7 @@ import { currentDigest, installedDigests } from '../image/versions/versions.ts';
 import { type LockServicesState, observeLockServices } from '../lock-services/state.ts';
 import type { Manifest, ManifestMount } from '../manifest/manifest.ts';
 import { shippedManifest } from '../manifest/shipped.ts';
-import { glusterfsDaemons } from '../mount/filesystems/glusterfs/glusterfs.ts';
+import { allTraits } from '../mount/filesystems/filesystems.ts';
 import type { Layout } from '../node/layout.ts';
 import type { NodeContext } from '../node/node.ts';
 import { whyOff } from '../node/off.ts';
@@ -103,11 +103,16 @@ async function observeVolumes(
   const volumes = volumesOf(manifest, entries);
   if (volumes.length === 0) return [];
   const answers = await askVolumes(volumes, entries, root, host);
-  const daemons = glusterfsDaemons(host, versionDirectories(layout));
-  const byTarget = new Map(daemons.toReversed().map(({ pid, target }) => [target, pid]));
+  const directories = versionDirectories(layout);
+  const daemons = allTraits.flatMap(({ kernelTypes, daemons }) =>
+    daemons(host, directories).flatMap(({ pid, target }) =>
+      kernelTypes.map((fstype) => ({ pid, mount: `${fstype} ${target}` })),
+    ),
+  );
+  const byMount = new Map(daemons.toReversed().map(({ pid, mount }) => [mount, pid]));
   return volumes.map((volume) => ({
     ...volume,
-    daemon: (volume.fstype === 'fuse.glusterfs' && byTarget.get(volume.target)) || null,
+    daemon: byMount.get(`${volume.fstype} ${volume.target}`) ?? null,
     state: answers.get(volume.target)?.state ?? 'unknown',
   }));
 }

@@ -1,6 +1,7 @@
 import { release } from 'node:os';
 import type { Host } from '../host/host.ts';
 import type { Filesystem } from '../manifest/manifest.ts';
+import { traitsOf } from '../mount/filesystems/filesystems.ts';
 import { hostPathOf } from '../rootfs/host-path.ts';
 import type { DoctorContext } from './context.ts';
 import { type Finding, failing, ok, warning } from './finding.ts';
@@ -73,9 +74,9 @@ export function judgeKernel(filesystem: Filesystem, files: KernelFiles): Finding
   return ok('kernel', name, `module ${module} is loaded by the first mount`);
 }
 
-/** What an image has beyond NFS and GlusterFS is an extra. */
-function lacking({ kind, kernelFilesystem }: Filesystem, message: string, hint: string): Finding {
-  return (kind === 'generic' ? warning : failing)('kernel', kernelFilesystem, message, hint);
+function lacking(filesystem: Filesystem, message: string, hint: string): Finding {
+  const level = traitsOf(filesystem).isExtra ? warning : failing;
+  return level('kernel', filesystem.kernelFilesystem, message, hint);
 }
 
 /** Lines such as `nodev\tnfs` and `\text4`. */

@@ -1,6 +1,7 @@
 import type { MountEntry } from '../host/mountinfo.ts';
 import { lockServices } from '../lock-services/services.ts';
 import { type LockDaemon, type LockServicesState, observeLockServices } from '../lock-services/state.ts';
+import { offeredTraits } from '../mount/filesystems/filesystems.ts';
 import type { DoctorContext } from './context.ts';
 import { hasFailedLately } from './failures.ts';
 import { type Finding, failing, ok, warning } from './finding.ts';
@@ -8,8 +9,11 @@ import { type Finding, failing, ok, warning } from './finding.ts';
 /** rpcbind and rpc.statd of this node, which NFSv3 mounts with locks need. */
 export async function checkLockServices(context: DoctorContext): Promise<readonly Finding[]> {
   const { manifest, entries } = context;
-  if (!Object.values(manifest.filesystems).some(({ kind }) => kind === 'nfs')) return [];
+  const concerned = offeredTraits(manifest).filter(({ hasLockServices }) => hasLockServices);
+  if (concerned.length === 0) return [];
   const state = await observeLockServices(context);
+  const needsLocks = (entry: MountEntry) => concerned.some((traits) => traits.needsLockServices(entry));
+  // Once for each time it is mounted.
   const lockingVolumes = entries.filter(needsLocks).length;
   return [
     judgeLockServices(state, lockingVolumes, hasFailedLately(context, 'lock-service')),
@@ -23,12 +27,6 @@ export async function checkLockServices(context: DoctorContext): Promise<readonl
     ),
     ...judgePort(state),
   ];
-}
-
-/** An NFSv3 mount whose locks go over the network, once for each time it is mounted. */
-function needsLocks({ fstype, superOptions }: MountEntry): boolean {
-  if (fstype !== 'nfs' || !superOptions.includes('vers=3')) return false;
-  return !superOptions.includes('nolock') && !superOptions.includes('local_lock=all');
 }
 
 const startStatd = 'mounter exec -- /usr/sbin/start-statd';

@@ -1,4 +1,5 @@
 import { hostname } from 'node:os';
+import { offeredTraits } from '../mount/filesystems/filesystems.ts';
 import type { DoctorContext } from './context.ts';
 import { type Finding, ok, warning } from './finding.ts';
 
@@ -8,7 +9,7 @@ import { type Finding, ok, warning } from './finding.ts';
  * @see nfs(5), "Documentation/filesystems/nfs/client-identifier.rst" of the kernel
  */
 export function checkNfsClient({ host, manifest }: DoctorContext): readonly Finding[] {
-  if (!Object.values(manifest.filesystems).some(({ kind }) => kind === 'nfs')) return [];
+  if (!offeredTraits(manifest).some(({ isToldApartByName }) => isToldApartByName)) return [];
   const unique = host.readText('/sys/module/nfs/parameters/nfs4_unique_id');
   const identifier = host.readText('/sys/fs/nfs/net/nfs_client/identifier');
   return [judgeClientId(hostname(), [unique, identifier])];

@@ -1,5 +1,6 @@
 import { accessSync, constants, existsSync, statfsSync } from 'node:fs';
 import { dirname } from 'node:path';
+import { offeredTraits } from '../mount/filesystems/filesystems.ts';
 import type { DoctorContext } from './context.ts';
 import { type Finding, failing, ok, warning } from './finding.ts';
 import { isNetworkMount } from './network-mount.ts';
@@ -35,19 +36,17 @@ export function checkSpace(context: DoctorContext): readonly Finding[] {
  * full /var/lib/nfs; mount.glusterfs with a full disk for its log, and not with a read-only one.
  */
 function places({ root, manifest }: DoctorContext): readonly Place[] {
-  const has = (wanted: string) => Object.values(manifest.filesystems).some(({ kind }) => kind === wanted);
+  const offered = offeredTraits(manifest);
+  const hasLockServices = offered.some((traits) => traits.hasLockServices);
   const hostPathOf = (path: string) =>
     manifest.mounts.mounter.find(({ rootfs }) => rootfs === path)?.host ?? `${root}${path}`;
   const needed = { readOnly: 'failing', full: 'warning' } as const;
   const log = { path: dirname(manifest.log.file), user: 'the record of the mounts' };
   return [
-    { path: '/run', user: 'rpcbind, rpc.statd and locks', ...(has('nfs') ? needed : unneeded) },
-    ...(has('nfs')
-      ? [{ path: hostPathOf('/var/lib/nfs'), user: "rpc.statd's state", ...needed, full: 'failing' as const }]
-      : []),
-    ...(has('glusterfs')
-      ? [{ path: hostPathOf('/var/log/glusterfs'), user: 'the logs of glusterfs', ...needed }]
-      : []),
+    { path: '/run', user: 'rpcbind, rpc.statd and locks', ...(hasLockServices ? needed : unneeded) },
+    ...offered
+      .flatMap(({ writesTo }) => writesTo)
+      .map(({ path, user, full }) => ({ path: hostPathOf(path), user, ...needed, full })),
     ...(manifest.log.to === 'file' ? [{ ...log, ...unneeded }] : []),
   ];
 }

@@ -108,7 +108,7 @@ async function mount(
   call: Call,
 ): Promise<void> {
   call.about(args);
-  const plan = planMount(toMountRequest(args), settings);
+  const plan = await planMount(toMountRequest(args), settings);
   if (args.dryRun) {
     const { describePlan, planAsJson } = await import('../mount/show.ts');
     standardOutput.out(args.json ? planAsJson(plan) : describePlan(plan));

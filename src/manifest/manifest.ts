@@ -2,6 +2,7 @@ import * as v from 'valibot';
 import { MounterError } from '../errors.ts';
 import { exitCode } from '../exit-codes.ts';
 import { absolutePath, digest, seconds, secondsOrNone, section, sha256 } from './fields.ts';
+import { kindNames } from './filesystem-kinds.ts';
 import { log } from './log.ts';
 import { policy } from './policy.ts';
 import { withTodaysNames } from './renamed.ts';
@@ -52,8 +53,8 @@ const rootfs = section({
 const filesystem = section({
   /** The program inside the rootfs that mounts it. */
   helper: absolutePath,
-  /** Which of our parsers knows its sources and options. */
-  kind: v.picklist(['nfs', 'glusterfs', 'generic']),
+  /** Which of our drivers mounts it: src/mount/filesystems. */
+  kind: v.picklist(kindNames),
   /** As it is named in /proc/filesystems. */
   kernelFilesystem: v.string(),
   kernelModule: v.optional(v.string()),
@@ -155,11 +156,6 @@ export type NodeSettings = Pick<
 export type Filesystem = v.InferOutput<typeof filesystem>;
 export type ManifestMount = v.InferOutput<typeof mount>;
 export type DebianPackage = v.InferOutput<typeof debianPackage>;
-
-/** Whether a node with these settings mounts GlusterFS. */
-export function hasGlusterfs({ filesystems }: Pick<Manifest, 'filesystems'>): boolean {
-  return Object.values(filesystems).some(({ kind }) => kind === 'glusterfs');
-}
 
 /**
  * The manifest in `text`.

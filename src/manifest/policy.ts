@@ -1,5 +1,6 @@
 import * as v from 'valibot';
 import { ipAddress, section } from './fields.ts';
+import { type FilesystemKind, kindNames } from './filesystem-kinds.ts';
 import { isServerPattern } from './server-pattern.ts';
 
 /**
@@ -28,12 +29,14 @@ const optionRules = {
   required: v.optional(v.array(optionEntry)),
 };
 
+const rulesOfKind = v.optional(section(optionRules));
+
 /** Rules for every mount; those under a kind of filesystem apply to its mounts as well. */
 const options = section({
   ...optionRules,
-  nfs: v.optional(section(optionRules)),
-  glusterfs: v.optional(section(optionRules)),
-  generic: v.optional(section(optionRules)),
+  ...(Object.fromEntries(kindNames.map((kind) => [kind, rulesOfKind])) as {
+    readonly [Kind in FilesystemKind]: typeof rulesOfKind;
+  }),
 });
 
 /** Parts between single slashes, none of them `.` or `..`. */

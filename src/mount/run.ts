@@ -1,21 +1,20 @@
 import { MounterError } from '../errors.ts';
+import type { HelperRun } from '../host/mount-host.ts';
+import type { MountEntry } from '../host/mountinfo.ts';
 import { asMounterError } from '../host/system-error.ts';
 import { moveLockServicesToScopes, provideLockServices } from '../lock-services/lock-services.ts';
 import { moveToScopes } from '../lock-services/scope.ts';
 import type { MountContext } from './context.ts';
-import { negotiatedVersion3 } from './filesystems/nfs/negotiated.ts';
-import type { MountPlan, MountStep } from './plan.ts';
-import type { WrittenFile } from './policy/options.ts';
+import type { MountPlan, MountStep, WrittenFile } from './plan-data.ts';
 import { forget, isRemembering } from './probe/failure-cache/file.ts';
 import { SlowStepProbe } from './probe/slow-step-probe.ts';
 import { undoMount } from './steps/chroot/undo.ts';
 import { verifyMounted } from './steps/chroot/verify.ts';
 import { attach, mountedApart } from './steps/finish.ts';
-import { type HelperSuccess, runHelper } from './steps/helper.ts';
-import { checkDevice, checkHelper } from './steps/preconditions.ts';
+import { runHelper } from './steps/helper.ts';
+import { checkDevice, checkFile, checkHelper } from './steps/preconditions.ts';
 import { type MountSite, requirePrepared, siteFor } from './steps/site.ts';
 import { type OpenTarget, openTarget } from './steps/target.ts';
-import { checkFile } from './steps/written-file.ts';
 
 export interface MountResult {
   /** The target had this source mounted before the call; nothing was run. */
@@ -24,14 +23,18 @@ export interface MountResult {
   readonly helperOutput: string;
 }
 
+export interface RunContext extends MountContext {
+  /** Told of each step before it is done; for `-v`. */
+  readonly report: (step: MountStep) => void;
+}
+
 /**
  * Does what the plan says, in its order. Success means that the mount is on the target; otherwise nothing of it is
  * anywhere.
  * @throws MounterError with mount(8)'s status, or the helper's own.
  */
-export async function runPlan(plan: MountPlan, context: MountContext): Promise<MountResult> {
-  const probe = new SlowStepProbe(plan, context);
-  const run = new MountRun(plan, probe, context);
+export async function runPlan(plan: MountPlan, context: RunContext): Promise<MountResult> {
+  const run = new MountRun(plan, context);
   try {
     for (const step of plan.steps) {
       context.report(step);
@@ -42,7 +45,7 @@ export async function runPlan(plan: MountPlan, context: MountContext): Promise<M
     const remains = await run.undo();
     throw remains === undefined ? error : withRemains(asMounterError(error), remains);
   } finally {
-    await probe.end();
+    await run.end();
   }
 }
 
@@ -54,28 +57,28 @@ function withRemains(error: MounterError, remains: string): MounterError {
 /** What the steps of one mount hand on to each other. */
 class MountRun {
   readonly #plan: MountPlan;
-  readonly #probe: SlowStepProbe;
   readonly #context: MountContext;
+  readonly #probe: SlowStepProbe;
   readonly #startedMs: number;
   readonly #deadline: number;
   readonly #written: WrittenFile[] = [];
   #target: OpenTarget | undefined;
   #site: MountSite | undefined;
-  #success: HelperSuccess | undefined;
-  #isVersion3 = false;
+  #ran: HelperRun | undefined;
+  #entry: MountEntry | undefined;
   #isAttached = false;
   #undone: Promise<string | undefined> | undefined;
 
-  constructor(plan: MountPlan, probe: SlowStepProbe, context: MountContext) {
+  constructor(plan: MountPlan, context: MountContext) {
     this.#plan = plan;
-    this.#probe = probe;
     this.#context = context;
+    this.#probe = new SlowStepProbe(plan, context);
     this.#startedMs = context.host.now();
     this.#deadline = this.#startedMs + context.manifest.limits.mountSeconds * 1000;
   }
 
   get helperOutput(): string {
-    return this.#success?.output ?? '';
+    return this.#ran?.output ?? '';
   }
 
   /** @returns 'mounted' where there is nothing more to do. */
@@ -83,7 +86,7 @@ class MountRun {
     const [plan, context] = [this.#plan, this.#context];
     switch (step.kind) {
       case 'checkHelper':
-        checkHelper(step.path, context);
+        checkHelper(step.path, plan.driver.traits.isGuarded, context);
         break;
       case 'checkDevice':
         checkDevice(step.path, context);
@@ -103,20 +106,20 @@ class MountRun {
         break;
       case 'checkServer':
         if (isRemembering(plan.failureCache, context.host))
-          await (await import('./failure/cached.ts')).failAsRemembered(plan, context);
+          await (await import('./failure/explain.ts')).failAsRemembered(plan, context);
         break;
       case 'provideLockServices':
         requirePrepared(plan, this.#opened(), context);
         await provideLockServices(plan.target, context, this.#probe.whileServicesStart());
         break;
       case 'runHelper':
-        await this.#runHelper(step);
+        await this.#runHelper(step.argv);
         break;
       case 'verifyMounted':
         await this.#verify();
         break;
       case 'provideLockServicesIfVersion3':
-        if (this.#isVersion3) await this.#provideLockServices();
+        if (plan.driver.hasNegotiatedLocks(plan, this.#entry, context)) await this.#provideLockServices();
         break;
       case 'attach':
         await this.#attach();
@@ -127,37 +130,30 @@ class MountRun {
     return undefined;
   }
 
-  async #runHelper(step: Extract<MountStep, { kind: 'runHelper' }>): Promise<void> {
-    const target = this.#opened();
-    this.#site = siteFor(this.#plan, target, this.#written, this.#context);
-    this.#success = await runHelper(
-      step,
-      this.#plan,
-      this.#site,
-      this.#deadline,
-      this.#probe,
-      () => this.undo(),
-      this.#context,
-    );
+  async #runHelper(argv: readonly string[]): Promise<void> {
+    const [plan, context] = [this.#plan, this.#context];
+    const site = siteFor(plan, this.#opened(), this.#written, context);
+    this.#site = site;
+    const startedMs = context.host.now();
+    const call = { argv, site, deadline: this.#deadline, watchdog: this.#probe.whileHelperRuns() };
+    const outcome = await runHelper(plan, call, context);
+    this.#ran = outcome;
+    if (outcome.status === 0 && outcome.endedBy === 'itself') return;
+    await this.undo();
+    const { explainFailure } = await import('./failure/explain.ts');
+    throw await explainFailure({ plan, outcome, probeFailure: this.#probe.probeFailure, startedMs }, context);
   }
 
   async #verify(): Promise<void> {
-    const { target, site, success } = this.#mounted();
+    const { target, site, ran } = this.#made();
     const [plan, context] = [this.#plan, this.#context];
     if (site.kind === 'apart') {
-      const entry = mountedApart(plan, site, context);
-      this.#isVersion3 = entry?.superOptions.includes('vers=3') ?? false;
-      if (entry !== undefined) return;
-    } else if (verifyMounted(plan, target, success.output, context)) {
-      this.#isVersion3 = plan.kind === 'nfs' && negotiatedVersion3(plan, context);
-      return;
-    }
+      this.#entry = mountedApart(plan, site, context);
+      if (this.#entry !== undefined) return;
+    } else if (verifyMounted(plan, target, ran.output, context)) return;
     const { explainNothingMounted } = await import('./failure/explain.ts');
-    const outcome = { status: 0, endedBy: 'itself', output: success.output } as const;
-    throw explainNothingMounted(
-      { plan, outcome, probeFailure: undefined, startedMs: this.#startedMs },
-      context,
-    );
+    const failure = { plan, outcome: ran, probeFailure: undefined, startedMs: this.#startedMs };
+    throw await explainNothingMounted(failure, context);
   }
 
   /** A v3 mount whose locks would hang is no success. */
@@ -168,12 +164,12 @@ class MountRun {
   }
 
   async #attach(): Promise<void> {
-    const { target, site, success } = this.#mounted();
     const { host } = this.#context;
-    const daemons = await attach(this.#plan, site, target, success, this.#deadline, this.#context);
+    const daemons = await attach(this.#plan, { ...this.#made(), deadline: this.#deadline }, this.#context);
     this.#isAttached = true;
     forget(this.#plan.failureCache, host);
-    await moveToScopes(host, () => daemons.map((pid) => ({ role: 'glusterfs', pid })));
+    const role = this.#plan.driver.daemon ?? 'daemon';
+    await moveToScopes(host, () => daemons.map((pid) => ({ role, pid })));
   }
 
   /**
@@ -187,10 +183,15 @@ class MountRun {
 
   async #undo(): Promise<string | undefined> {
     if (this.#isAttached) return undefined;
-    await this.#success?.guardian?.end();
+    await this.#ran?.guardian?.end();
     return this.#site?.kind === 'chroot' && this.#target !== undefined
       ? undoMount(this.#plan, this.#target, this.#context)
       : undefined;
+  }
+
+  /** What is still being asked would outlive the call. */
+  end(): Promise<void> {
+    return this.#probe.end();
   }
 
   #opened(): OpenTarget {
@@ -198,9 +199,9 @@ class MountRun {
     return this.#target;
   }
 
-  #mounted(): { readonly target: OpenTarget; readonly site: MountSite; readonly success: HelperSuccess } {
-    if (this.#site === undefined || this.#success === undefined)
+  #made(): { readonly target: OpenTarget; readonly site: MountSite; readonly ran: HelperRun } {
+    if (this.#site === undefined || this.#ran === undefined)
       throw new Error('the plan looks for a mount before it runs a helper');
-    return { target: this.#opened(), site: this.#site, success: this.#success };
+    return { target: this.#opened(), site: this.#site, ran: this.#ran };
   }
 }

@@ -1,5 +1,5 @@
 import { maskSecrets } from '../secrets.ts';
-import type { MountPlan, MountStep } from './plan.ts';
+import type { MountPlan, MountStep } from './plan-data.ts';
 
 /** The plan for people: what `--dry-run` prints, a line for each step. */
 export function describePlan(plan: MountPlan): string {
@@ -8,7 +8,7 @@ export function describePlan(plan: MountPlan): string {
 }
 
 /** The plan for programs, with secrets masked like everything that is shown. */
-export function planAsJson(plan: MountPlan): string {
+export function planAsJson({ driver: _, servers: __, logFile: ___, ...plan }: MountPlan): string {
   const steps = plan.steps.map((step) =>
     step.kind === 'runHelper' ? { ...step, argv: maskedArgv(step.argv) } : step,
   );

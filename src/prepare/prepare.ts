@@ -14,7 +14,8 @@ import { isGuardPlaced, placeGuard } from '../guard/place.ts';
 import type { Host } from '../host/host.ts';
 import { type MountEntry, readMountinfo } from '../host/mountinfo.ts';
 import { writeAtomically } from '../host/replace.ts';
-import { hasGlusterfs, type ManifestMount } from '../manifest/manifest.ts';
+import type { ManifestMount } from '../manifest/manifest.ts';
+import { isGuardNeeded } from '../mount/filesystems/filesystems.ts';
 import { closeVersions } from '../node/close-versions.ts';
 import { failuresDirectory, targetLocksFile } from '../node/layout.ts';
 import { isOnLocalFilesystem } from '../node/local-filesystem.ts';
@@ -60,7 +61,7 @@ async function layRootfs(root: string, { host, layout, manifest }: NodeContext):
   const done = [...closeVersions(layout)];
   done.push(...(await applyActions(planHomeOf(context, readMountinfo(host)))));
   done.push(...writeStartStatd(context));
-  if (hasGlusterfs(manifest)) done.push(...(await guardGlusterfs(root, host)));
+  if (isGuardNeeded(manifest)) done.push(...(await guardGlusterfs(root, host)));
   done.push(...makeResolvConf(root, context));
   // Calls enter by them from the moment that they are whole: nothing fails after that.
   const layMounts = wantedEnter(manifest, host) === 'chroot' ? layOnHost : layInNamespaces;
@@ -171,7 +172,7 @@ function removeUnfinished(path: string): void {
 export async function isPrepared(root: string, context: NodeContext): Promise<boolean> {
   const { host, manifest } = context;
   if (planHomeOf(context, readMountinfo(host)).length > 0) return false;
-  if (hasGlusterfs(manifest) && !(await isGuardPlaced(root))) return false;
+  if (isGuardNeeded(manifest) && !(await isGuardPlaced(root))) return false;
   return (await isInPlace(root, mountsSeen(context), context)) && (await canMount(root, context));
 }
 

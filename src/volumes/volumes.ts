@@ -2,6 +2,7 @@ import { existsSync, realpathSync } from 'node:fs';
 import { type MountEntry, mountsBelow } from '../host/mountinfo.ts';
 import type { Manifest } from '../manifest/manifest.ts';
 import type { SharedDirectory } from '../manifest/shared-mounts.ts';
+import { volumeTypes } from '../mount/filesystems/filesystems.ts';
 
 /** A volume on the host, whoever mounted it. */
 export interface Volume {
@@ -11,8 +12,6 @@ export interface Volume {
   /** Lines of mountinfo that this one mount costs: the host's, and one in each rootfs that sees it. */
   readonly entries: number;
 }
-
-const volumeTypes = ['nfs', 'nfs4', 'fuse.glusterfs', 'cifs', 'ceph', 'smb3'];
 
 /** The network volumes below the directories that are shared with the rootfs. */
 export function volumesOf(manifest: Manifest, entries: readonly MountEntry[]): readonly Volume[] {

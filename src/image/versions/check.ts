@@ -5,17 +5,8 @@ import { programDirectories } from '../../host/child-environment.ts';
 import type { Host } from '../../host/host.ts';
 import { isExecutable, resolveInRoot } from '../../host/path-in-root.ts';
 import type { Manifest } from '../../manifest/manifest.ts';
+import { offeredTraits } from '../../mount/filesystems/filesystems.ts';
 import { failedTrials } from './trial.ts';
-
-/** What NFSv3 looks up: without them a mount says "Protocol not supported", or resolves no name. */
-const nfsFiles = ['/etc/netconfig', '/etc/protocols', '/etc/services', '/etc/rpc', '/etc/nsswitch.conf'];
-
-/** What the scripts in a rootfs call, by the kind of filesystem: our start-statd, and mount.glusterfs(8). */
-const calledPrograms: Readonly<Record<Manifest['filesystems'][string]['kind'], readonly string[]>> = {
-  nfs: ['sh', 'rpcinfo', 'timeout', 'flock', 'date', 'sleep', 'mkdir', 'chown'],
-  glusterfs: ['sh', 'glusterfs', 'sed', 'awk', 'cut', 'grep', 'stat', 'uname', 'wc'],
-  generic: [],
-};
 
 /**
  * Refuses a rootfs that is not what the manifest promises: each helper and each daemon there, as a program
@@ -53,10 +44,8 @@ export function promisedPrograms({ filesystems, daemons }: Manifest): readonly s
 }
 
 /** The programs that the scripts of a rootfs call, where they lie in this one; those that it lacks are left out. */
-export function calledPaths(root: string, { filesystems }: Manifest): readonly string[] {
-  const kinds = new Set(Object.values(filesystems).map(({ kind }) => kind));
-  const names = new Set([...kinds].flatMap((kind) => calledPrograms[kind]));
-  const paths = [...names].map((name) =>
+export function calledPaths(root: string, manifest: Manifest): readonly string[] {
+  const paths = calledPrograms(manifest).map((name) =>
     programDirectories.map((directory) => `${directory}/${name}`).find((path) => isExecutable(root, path)),
   );
   return paths.filter((path) => path !== undefined);
@@ -64,20 +53,19 @@ export function calledPaths(root: string, { filesystems }: Manifest): readonly s
 
 /** Programs and files, as they are named in the rootfs. */
 export function missingFrom(root: string, manifest: Manifest): readonly string[] {
-  const kinds = new Set(Object.values(manifest.filesystems).map(({ kind }) => kind));
-  const called = [...new Set([...kinds].flatMap((kind) => calledPrograms[kind]))];
-  const files = isNfs(manifest.filesystems) ? nfsFiles : [];
+  const files = offeredTraits(manifest).flatMap(({ lookedUpFiles }) => lookedUpFiles);
   return [
     ...promisedPrograms(manifest).filter((path) => !isExecutable(root, path)),
-    ...called.filter(
+    ...calledPrograms(manifest).filter(
       (name) => !programDirectories.some((directory) => isExecutable(root, `${directory}/${name}`)),
     ),
     ...files.filter((path) => resolveInRoot(root, path) === undefined),
   ];
 }
 
-function isNfs(filesystems: Manifest['filesystems']): boolean {
-  return Object.values(filesystems).some(({ kind }) => kind === 'nfs');
+/** By their names alone, each once. */
+function calledPrograms(manifest: Manifest): readonly string[] {
+  return [...new Set(offeredTraits(manifest).flatMap((traits) => traits.calledPrograms))];
 }
 
 function noEtc(subject: string): MounterError {

@@ -3,7 +3,8 @@ import { MounterError } from '../../errors.ts';
 import { exitCode } from '../../exit-codes.ts';
 import { placeGuard, removeImagesGuardedProgram } from '../../guard/place.ts';
 import type { Host } from '../../host/host.ts';
-import { hasGlusterfs, type Manifest } from '../../manifest/manifest.ts';
+import type { Manifest } from '../../manifest/manifest.ts';
+import { isGuardNeeded } from '../../mount/filesystems/filesystems.ts';
 import { closeVersions } from '../../node/close-versions.ts';
 import type { Layout } from '../../node/layout.ts';
 import { withNodeLock } from '../../node/node-lock.ts';
@@ -151,7 +152,7 @@ function lastingName(reference: string | null, { name }: ImageContent): string |
 /** @throws MounterError (system) when the glusterfs of this rootfs does not run with its guard. */
 async function guardGlusterfs(root: string, manifest: Manifest, host: Host, subject: string): Promise<void> {
   removeImagesGuardedProgram(root);
-  if (!hasGlusterfs(manifest)) return;
+  if (!isGuardNeeded(manifest)) return;
   const { failure } = await placeGuard(realpathSync(root), host);
   if (failure === undefined) return;
   throw new MounterError(`the glusterfs of this rootfs cannot be guarded from its servers: ${failure}`, {

@@ -3,6 +3,7 @@ import { interpreterOf } from '../../host/elf.ts';
 import type { Host } from '../../host/host.ts';
 import { resolveInRoot } from '../../host/path-in-root.ts';
 import type { Manifest } from '../../manifest/manifest.ts';
+import { traitsOf } from '../../mount/filesystems/filesystems.ts';
 import { failedTrial } from '../../rootfs/trial.ts';
 
 /** Which program of a rootfs is tried in which way. */
@@ -34,7 +35,7 @@ export async function failedTrials(
  */
 export function trialOf(root: string, path: string, manifest: Manifest): readonly string[] | undefined {
   const isKnown = Object.values(manifest.filesystems).some(
-    ({ helper, kind }) => helper === path && kind !== 'generic',
+    (filesystem) => filesystem.helper === path && traitsOf(filesystem).saysVersion,
   );
   if (isKnown) return [path, '-V'];
   const resolved = resolveInRoot(root, path);

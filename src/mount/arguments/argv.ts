@@ -1,5 +1,6 @@
 import minimist from 'minimist';
 import type { MounterError } from '../../errors.ts';
+import { filesystemKinds } from '../../manifest/filesystem-kinds.ts';
 import { type FoundOption, getopt } from './getopt.ts';
 import { flagNames, helperRules, type MountRule, mountRules, textNames } from './grammar.ts';
 import { parseOptions } from './options.ts';
@@ -29,9 +30,11 @@ export interface MountArguments {
 }
 
 /** The names under which the executable is a mount helper for the host's own mount(8). */
-export const helperNames = ['mount.nfs', 'mount.nfs4', 'mount.glusterfs'] as const;
+export const helperNames = Object.values(filesystemKinds)
+  .flat()
+  .map((type): HelperName => `mount.${type}`);
 
-export type HelperName = (typeof helperNames)[number];
+export type HelperName = `mount.${string}`;
 
 /** @returns undefined when argv[0] is no helper's name. */
 export function helperNameOf(argv0: string): HelperName | undefined {

@@ -3,15 +3,14 @@ import { MounterError } from '../../errors.ts';
 import { exitCode } from '../../exit-codes.ts';
 import type { Host, Outcome } from '../../host/host.ts';
 import type { MountContext } from '../context.ts';
-import type { MountPlan } from '../plan.ts';
+import type { FailureTexts, HintFacts } from '../filesystems/filesystem-driver.ts';
+import type { MountPlan } from '../plan-data.ts';
+import { failureCacheOf, recall } from '../probe/failure-cache/failure-cache.ts';
 import type { ProbeFailure } from '../probe/probe-failure.ts';
 import { singleFlight } from '../probe/single-flight.ts';
 import { describeProbeFailure } from './describe.ts';
-import { factsOf } from './facts.ts';
-import { glusterfsLogErrors } from './glusterfs-log.ts';
 import { hintFor } from './hints.ts';
-import { areNamespacesForbidden, reachedMountMax } from './mount-limits.ts';
-import { classOfWords, unresolvedServer } from './words.ts';
+import { reachedMountMax } from './mount-limits.ts';
 
 /** A helper's run that came to nothing. */
 export interface Failure {
@@ -39,28 +38,25 @@ interface Finding {
  * and are kept whole. To be called when everything is undone.
  */
 export async function explainFailure(failure: Failure, context: MountContext): Promise<MounterError> {
-  const helperOutput = wordsOf(failure, context);
+  const texts = await failure.plan.driver.failureTexts();
+  const helperOutput = wordsOf(failure, texts, context);
   const finding =
     whatWasDone(failure, context) ??
-    whatWasSeen(failure, context, helperOutput) ??
-    (await whatWasSaid(failure, context, helperOutput));
-  const { errorClass, message, status } = finding;
-  const hint = finding.hint ?? hintFor(errorClass, factsOf(failure.plan, finding, context));
-  const isRemembered = finding.probeFailure?.foundMsAgo !== undefined;
-  const subject = failure.plan.target;
-  return new MounterError(message, { subject, status, errorClass, hint, helperOutput, isRemembered });
+    whatWasSeen(failure, texts, context, helperOutput) ??
+    (await whatWasSaid(failure, texts, context, helperOutput));
+  return errorOf(failure.plan, finding, texts, context, helperOutput);
 }
 
-/** The error for a mount whose server was found unreachable by an earlier call: nothing was run. */
-export function explainProbeFailure(
-  plan: MountPlan,
-  probeFailure: ProbeFailure,
-  context: MountContext,
-): MounterError {
-  const finding = unreachable(plan, probeFailure);
-  const { errorClass, message, status } = finding;
-  const hint = hintFor(errorClass, factsOf(plan, finding, context));
-  return new MounterError(message, { subject: plan.target, status, errorClass, hint, isRemembered: true });
+/**
+ * A server that another call found unreachable a moment ago is not asked again.
+ * @throws MounterError with that call's explanation, and when that was; nothing was run.
+ */
+export async function failAsRemembered(plan: MountPlan, context: MountContext): Promise<void> {
+  const probe = await plan.driver.probe();
+  const failureCache = failureCacheOf(plan, probe?.question(plan), context);
+  const found = failureCache && recall(failureCache, failureCache.nowMs())?.answer;
+  if (found === undefined) return;
+  throw errorOf(plan, unreachable(plan, found), await plan.driver.failureTexts(), context);
 }
 
 function unreachable({ source }: MountPlan, probeFailure: ProbeFailure): Finding {
@@ -70,26 +66,74 @@ function unreachable({ source }: MountPlan, probeFailure: ProbeFailure): Finding
 }
 
 /** The error for a helper that reported success, where nothing is mounted. */
-export function explainNothingMounted(failure: Failure, context: MountContext): MounterError {
+export async function explainNothingMounted(failure: Failure, context: MountContext): Promise<MounterError> {
   const { plan } = failure;
-  const helperOutput = wordsOf(failure, context);
-  const errorClass = classOfWords(plan.kind, helperOutput, plan) ?? 'unknown';
-  return new MounterError(`the helper reported success, but ${plan.source} is not mounted`, {
+  const texts = await plan.driver.failureTexts();
+  const helperOutput = wordsOf(failure, texts, context);
+  const errorClass = classOfWords(texts, helperOutput, plan) ?? 'unknown';
+  const message = `the helper reported success, but ${plan.source} is not mounted`;
+  return errorOf(plan, { errorClass, message, status: exitCode.mountFailure }, texts, context, helperOutput);
+}
+
+function errorOf(
+  plan: MountPlan,
+  finding: Finding,
+  texts: FailureTexts,
+  context: MountContext,
+  helperOutput = '',
+): MounterError {
+  const { errorClass, message, status, probeFailure } = finding;
+  return new MounterError(message, {
     subject: plan.target,
-    status: exitCode.mountFailure,
+    status,
     errorClass,
-    hint: hintFor(errorClass, factsOf(plan, { probeFailure: undefined }, context)),
+    hint: finding.hint ?? hintFor(errorClass, texts.hints, factsOf(plan, finding, context)),
     helperOutput,
+    isRemembered: probeFailure?.foundMsAgo !== undefined,
   });
 }
 
-/** The helper's words, byte for byte; glusterfs writes the reason to a log file. */
-function wordsOf({ plan, outcome, startedMs }: Failure, context: MountContext): string {
+/** What of a failed mount its hint may name. */
+function factsOf(
+  { source, target, options, servers, logFile }: MountPlan,
+  { probeFailure, server }: Finding,
+  { layout, manifest }: MountContext,
+): HintFacts {
+  return {
+    source,
+    target,
+    options,
+    server: probeFailure?.server ?? server ?? servers?.[0],
+    rootfs: layout.rootfs,
+    mountSeconds: manifest.limits.mountSeconds,
+    logFile: logFile?.onHost,
+    probeFailure,
+  };
+}
+
+/** The helper's words, byte for byte, and behind them those of the log file in which its daemon has the reason. */
+function wordsOf({ plan, outcome, startedMs }: Failure, texts: FailureTexts, { host }: MountContext): string {
   const { output } = outcome;
-  if (plan.kind !== 'glusterfs' || outcome.endedBy === 'interrupt') return output;
-  const sinceMs = Date.now() - (context.host.now() - startedMs);
-  const log = glusterfsLogErrors(plan, sinceMs, context);
+  if (plan.logFile === undefined || outcome.endedBy === 'interrupt') return output;
+  const sinceMs = Date.now() - (host.now() - startedMs);
+  const log = texts.saidInLog(plan.logFile.onHost, sinceMs, host);
   return `${output}${log !== '' && output !== '' && !output.endsWith('\n') ? '\n' : ''}${log}`;
+}
+
+/**
+ * The class that a helper's words stand for, or undefined.
+ * @param asked a helper repeats it, and whoever wrote it may have put a helper's words there.
+ */
+export function classOfWords(
+  { wordings }: Pick<FailureTexts, 'wordings'>,
+  words: string,
+  { source = '', target = '' }: Partial<Pick<MountPlan, 'source' | 'target'>> = {},
+): ErrorClass | undefined {
+  const own = [target, source].reduce(
+    (text, given) => (given.length < 4 ? text : text.replaceAll(given, '…')),
+    words,
+  );
+  return wordings.find(({ pattern }) => pattern.test(own))?.errorClass;
 }
 
 function whatWasDone(
@@ -121,9 +165,11 @@ function whatWasDone(
 
 function whatWasSeen(
   { plan, outcome }: Failure,
-  { host, layout }: MountContext,
+  texts: FailureTexts,
+  context: MountContext,
   words: string,
 ): Finding | undefined {
+  const { host } = context;
   const message = `${plan.helper} failed to mount ${plan.source}`;
   const { status } = outcome;
   // What chroot(1) ends with when it fails itself, and so the front where a helper can't be started: 125 to 127.
@@ -137,21 +183,16 @@ function whatWasSeen(
   if (status > signalBase) return endedBySignal(plan, status - signalBase);
   if (isGone(plan.target, host))
     return { errorClass: 'mount-point', message: `${message}: the target is gone`, status };
-  const missing = missingNetworkFile(plan, layout.rootfs, host);
-  if (missing !== undefined && /rotocol not supported/.test(words)) {
-    const hint = `${missing} is missing in the rootfs: run mounter install again`;
-    return { errorClass: 'node', message, status, hint };
+  const lack = texts.lackOfNode(words, context);
+  if (lack !== undefined) {
+    const why = lack.why === undefined ? '' : `: ${lack.why}`;
+    return { errorClass: 'node', message: `${message}${why}`, status, hint: lack.hint };
   }
   return /No space left on device/.test(words) ? whichLimit(message, status, host) : undefined;
 }
 
 /** A full disk of the server's says the same: nothing is found then. */
 function whichLimit(message: string, status: number, host: Host): Finding | undefined {
-  if (areNamespacesForbidden(host)) {
-    const hint = 'raise it: sysctl -w user.max_mnt_namespaces=NUMBER; vers=3 needs none';
-    const why = 'NFSv4 needs mount namespaces, and user.max_mnt_namespaces is 0 on this node';
-    return { errorClass: 'node', message: `${message}: ${why}`, status, hint };
-  }
   const mountMax = reachedMountMax(host);
   if (mountMax === undefined) return undefined;
   return {
@@ -182,29 +223,18 @@ function endedBySignal({ helper, source }: MountPlan, signal: number): Finding {
   };
 }
 
-/** Without these libtirpc knows no transport, and a v3 mount says "Protocol not supported". */
-function missingNetworkFile(
-  { kind }: MountPlan,
-  rootfs: string,
-  host: MountContext['host'],
-): string | undefined {
-  if (kind !== 'nfs') return undefined;
-  return ['/etc/netconfig', '/etc/services', '/etc/protocols'].find(
-    (file) => host.stat(`${rootfs}${file}`) === undefined,
-  );
-}
-
-/** glusterfs often ends without a word about its server: then the server is asked. */
+/** Of a helper that says nothing about its server, that is asked. */
 async function whatWasSaid(
   { plan, outcome, probeFailure: found, startedMs }: Failure,
+  texts: FailureTexts,
   context: MountContext,
   words: string,
 ): Promise<Finding> {
   const message = `${plan.helper} failed to mount ${plan.source}`;
   const { status } = outcome;
-  const errorClass = classOfWords(plan.kind, words, plan);
-  if (errorClass !== undefined) return { errorClass, message, status, server: unresolvedServer(words) };
-  if (plan.kind !== 'glusterfs') return { errorClass: 'unknown', message, status };
+  const errorClass = classOfWords(texts, words, plan);
+  if (errorClass !== undefined) return { errorClass, message, status, server: texts.unresolvedServer(words) };
+  if (!texts.isTaciturn) return { errorClass: 'unknown', message, status };
   // A question that fails must not hide what it is about.
   const limitMs = limitFor(startedMs, context);
   const probeFailure = found ?? (await singleFlight(plan, limitMs, context).catch(() => undefined));

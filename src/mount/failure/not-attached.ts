@@ -2,7 +2,7 @@ import { MounterError } from '../../errors.ts';
 import { exitCode } from '../../exit-codes.ts';
 import type { Descriptor } from '../../host/mount-host.ts';
 import type { MountContext } from '../context.ts';
-import type { MountPlan } from '../plan.ts';
+import type { MountPlan } from '../plan-data.ts';
 import { mountMax, raiseMountMax } from './mount-limits.ts';
 
 /**

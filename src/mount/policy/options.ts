@@ -1,21 +1,38 @@
 import { MounterError } from '../../errors.ts';
 import { exitCode } from '../../exit-codes.ts';
-import type { Filesystem, NodeSettings } from '../../manifest/manifest.ts';
+import type { NodeSettings } from '../../manifest/manifest.ts';
 import type { OptionRules } from '../../manifest/policy.ts';
 import { maskSecrets } from '../../secrets.ts';
 import type { MountOption } from '../arguments/options.ts';
-import type { MountRequest } from '../arguments/request.ts';
-import { isKnownName, requestedVersion, unclearVersion } from '../filesystems/nfs/options.ts';
-import { defaultForbidden, fileOptions, neverAllowed } from './defaults.ts';
-import { isInForce, isSameVersion, isSurely, mayBe, readEntry } from './entry.ts';
+import type { Asked, FilesystemDriver, OptionGrammar } from '../filesystems/filesystem-driver.ts';
+import type { WrittenFile } from '../plan-data.ts';
+import { isInForce, isSurely, mayBe, readEntry } from './entry.ts';
 import { hidesOptions, type OptionReading, optionReadings, wholeOptions } from './readings.ts';
 
-/** A file that a helper is told to write, and what of it has to be looked at before the helper does. */
-export interface WrittenFile {
+/** What no manifest can allow, and why. */
+interface NeverAllowed {
   readonly option: string;
-  readonly path: string;
-  readonly identityMount: string;
+  readonly message: string;
+  readonly hint: string;
 }
+
+/** Wherever one stands among the options: what would win later on is not waited for. */
+const neverAllowed: readonly NeverAllowed[] = [
+  {
+    option: 'bg',
+    message:
+      'mount.nfs would report success with nothing mounted, and a daemon would keep trying for ever; ' +
+      'no policy.options of the manifest allows that',
+    hint: 'leave bg out: kubelet tries a failed mount again by itself',
+  },
+  {
+    // It acts on whatever is mounted on the target, by whomever, and would act on this call's own place alone.
+    option: 'remount',
+    message:
+      'mounter makes mounts, and changes none that is there; no policy.options of the manifest allows that',
+    hint: 'umount the target, and mount it again with the options that it is to have, without remount',
+  },
+];
 
 /**
  * Holds the source and the options against `policy.options` of the manifest and the defaults. Pure.
@@ -23,36 +40,41 @@ export interface WrittenFile {
  * @throws MounterError (usage, class `policy`) that names the option and the setting, and no value.
  */
 export function checkPolicy(
-  kind: Filesystem['kind'],
-  request: Pick<MountRequest, 'fstype' | 'source' | 'options'>,
+  driver: FilesystemDriver,
+  request: Pick<Asked, 'fstype' | 'source' | 'options'>,
   manifest: Pick<NodeSettings, 'policy' | 'mounts'>,
 ): readonly WrittenFile[] {
   const { source, options } = request;
-  if (kind !== 'generic' && leadsUp(source)) throw refusedUp(source);
-  const readings = optionReadings(kind, options);
+  const grammar = driver.options;
+  if (grammar.isReaderKnown && leadsUp(driver.decodedSource(source))) throw refusedUp(source);
+  const readings = optionReadings(grammar, options);
   const never = neverAllowed.find(({ option }) => readings.some(({ name }) => name === option));
   if (never !== undefined) throw refused(never.option, never.message, never.hint);
-  const subdirectory = readings.find(({ name, value = '' }) => name === 'subdir-mount' && leadsUp(value));
+  const subdirectory = readings.find(
+    ({ name, value = '' }) => grammar.subdirectories.includes(name) && leadsUp(value),
+  );
   if (subdirectory !== undefined) throw refusedUp(subdirectory.name);
-  const lists = listsFor(kind, manifest.policy.options);
-  const inEffect = [...readings, ...ofVersion(kind, request)];
+  const lists = listsFor(driver, manifest.policy.options);
+  const inEffect = [...readings, ...ofVersion(grammar, request)];
   for (const list of lists) {
-    checkForbidden(list, kind, inEffect);
-    checkRequired(list, kind, request);
+    checkForbidden(list, grammar, inEffect);
+    checkRequired(list, grammar, request);
   }
-  if (hidesOptions(kind, options)) throw hiddenOption();
-  if (kind === 'nfs') checkVersionIsClear(options);
+  if (hidesOptions(grammar, options)) throw hiddenOption();
+  grammar.refuseUnclear(options);
   for (const { rules, setting } of lists)
-    if (rules.allowed !== undefined) checkAllowed(rules.allowed, setting, kind, options);
-  return readings.flatMap((option) => writtenFile(option, manifest));
+    if (rules.allowed !== undefined) checkAllowed(rules.allowed, setting, grammar, options);
+  return readings
+    .filter(({ name }) => grammar.writtenFiles.includes(name))
+    .map((option) => writtenFile(option, manifest));
 }
 
 /** The version that comes of the type and all options together, as one more option. */
 function ofVersion(
-  kind: Filesystem['kind'],
-  { fstype, options }: Pick<MountRequest, 'fstype' | 'options'>,
+  grammar: OptionGrammar,
+  request: Pick<Asked, 'fstype' | 'options'>,
 ): readonly OptionReading[] {
-  const value = kind === 'nfs' ? requestedVersion(fstype, options) : undefined;
+  const value = grammar.version(request)?.value;
   if (value === undefined) return [];
   const text = `vers=${value}`;
   const says = [{ name: 'vers', value }];
@@ -67,7 +89,7 @@ interface OptionList {
 
 /** Those for all filesystems, and those for this kind. The default holds until either has a `forbidden`. */
 function listsFor(
-  kind: Filesystem['kind'],
+  { kind }: FilesystemDriver,
   general: NodeSettings['policy']['options'],
 ): readonly OptionList[] {
   const special = general[kind] ?? {};
@@ -80,18 +102,19 @@ function listsFor(
 
 function checkForbidden(
   { rules, setting }: OptionList,
-  kind: Filesystem['kind'],
+  grammar: OptionGrammar,
   readings: readonly OptionReading[],
 ): void {
   const entries = (rules.forbidden ?? []).flatMap((entry) =>
-    entry === '@default' ? defaultForbidden[kind] : [entry],
+    entry === '@default' ? grammar.forbidden : [entry],
   );
   for (const entry of entries) {
-    const wanted = readEntry(kind, entry);
+    const wanted = readEntry(grammar, entry);
     const found = readings.find((option) => mayBe(wanted, option));
     if (found === undefined) continue;
     // The entry is shown and not what was written: that could be the half of a password with a comma in it.
-    const asked = isKnownName(found.name) && found.name !== entry.split('=')[0] ? found.name : undefined;
+    const asked =
+      grammar.isKnownName(found.name) && found.name !== entry.split('=')[0] ? found.name : undefined;
     throw refused(
       entry,
       `this mount option is forbidden on this node (${setting}.forbidden of the manifest)${asked === undefined ? '' : `, and ${asked} asks for it`}`,
@@ -104,13 +127,13 @@ function checkForbidden(
 function checkAllowed(
   allowed: readonly string[],
   setting: string,
-  kind: Filesystem['kind'],
+  grammar: OptionGrammar,
   options: string,
 ): void {
   const entries = allowed.filter((entry) => entry !== '@default');
-  const wanted = entries.map((entry) => readEntry(kind, entry));
-  const isSecretFree = maskSecrets(options) === options && kind !== 'generic';
-  for (const [index, option] of wholeOptions(kind, options).entries()) {
+  const wanted = entries.map((entry) => readEntry(grammar, entry));
+  const isSecretFree = maskSecrets(options) === options && grammar.isReaderKnown;
+  for (const [index, option] of wholeOptions(grammar, options).entries()) {
     if (wanted.some((entry) => isSurely(entry, option))) continue;
     throw refused(
       isSecretFree && /^[a-z0-9._-]+$/.test(option.name) ? option.name : `option number ${index + 1}`,
@@ -123,17 +146,18 @@ function checkAllowed(
 /** In both readings, of whole options and of all pieces: what only one reader sees is not in force for all. */
 function checkRequired(
   { rules, setting }: OptionList,
-  kind: Filesystem['kind'],
-  { fstype, options }: Pick<MountRequest, 'fstype' | 'options'>,
+  grammar: OptionGrammar,
+  request: Pick<Asked, 'fstype' | 'options'>,
 ): void {
   if (rules.required === undefined) return;
-  const pieces = optionReadings(kind, options);
-  const whole = wholeOptions(kind, options);
+  const pieces = optionReadings(grammar, request.options);
+  const whole = wholeOptions(grammar, request.options);
+  const hasVersion = grammar.version(request) !== undefined;
   for (const entry of rules.required) {
-    const wanted = readEntry(kind, entry);
-    const isOfVersion = kind === 'nfs' && wanted.prefix === undefined && wanted.name === 'vers';
+    const wanted = readEntry(grammar, entry);
+    const isOfVersion = hasVersion && wanted.prefix === undefined && wanted.name === 'vers';
     const isRequiredInForce = isOfVersion
-      ? isVersionInForce(wanted.value, requestedVersion(fstype, options))
+      ? ofVersion(grammar, request).some((version) => isSurely(wanted, version))
       : isInForce(wanted, pieces) && isInForce(wanted, whole);
     if (isRequiredInForce) continue;
     throw refused(
@@ -144,25 +168,6 @@ function checkRequired(
   }
 }
 
-function isVersionInForce(wanted: string | undefined, requested: string | undefined): boolean {
-  return requested !== undefined && (wanted === undefined || isSameVersion(requested, wanted));
-}
-
-/** @throws MounterError (usage, class bad-option): what is read in two ways can be held against no policy. */
-function checkVersionIsClear(options: string): void {
-  const subject = unclearVersion(options);
-  if (subject === undefined) return;
-  throw new MounterError(
-    'the version of NFS is asked for more than once, or in a way that mount.nfs and the kernel read differently',
-    {
-      subject,
-      status: exitCode.usage,
-      errorClass: 'bad-option',
-      hint: 'name the version once, as vers=3, vers=4.1 or vers=4.2',
-    },
-  );
-}
-
 /**
  * Only below an identity mount, and not in `pods`, where containers write: kubelet's own place for such
  * files is `plugins/kubernetes.io/glusterfs/VOLUME/POD-glusterfs.log`. Nothing but a log is named `*.log`
@@ -171,8 +176,7 @@ function checkVersionIsClear(options: string): void {
 function writtenFile(
   { name, value = '', text }: MountOption,
   { mounts }: Pick<NodeSettings, 'mounts'>,
-): readonly WrittenFile[] {
-  if (!fileOptions.includes(name)) return [];
+): WrittenFile {
   const directories = mounts.mounter
     .filter((mount) => mount.propagation === 'shared' && mount.host === mount.rootfs)
     .map((mount) => mount.rootfs);
@@ -182,7 +186,7 @@ function writtenFile(
   if (isPlain && identityMount !== undefined && isCanonical(value)) {
     const isOfPods = value.startsWith(`${identityMount}/pods/`);
     if (!isOfPods && (name !== 'log-file' || value.endsWith('.log')))
-      return [{ option: name, path: value, identityMount }];
+      return { option: name, path: value, identityMount };
   }
   throw refused(
     name,
@@ -201,9 +205,7 @@ function isCanonical(path: string): boolean {
 
 /** Out of the directory that was meant to hold it: what was put together from a Pod's words (CVE-2026-3864). */
 function leadsUp(path: string): boolean {
-  // An URL, which mount.nfs takes since nfs-utils 2.8.3, and decodes.
-  const plain = path.startsWith('nfs://') ? path.replace(/%2e/gi, '.').replace(/%2f|\?/gi, '/') : path;
-  return /(^|[/:])\.\.(\/|$)/.test(plain);
+  return /(^|[/:])\.\.(\/|$)/.test(path);
 }
 
 function refusedUp(subject: string): MounterError {

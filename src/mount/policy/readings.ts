@@ -1,8 +1,5 @@
-import type { Filesystem } from '../../manifest/manifest.ts';
 import { type MountOption, parseOptions } from '../arguments/options.ts';
-import { type NfsAnswer, nfsAnswers, nfsConsequences } from '../filesystems/nfs/options.ts';
-
-type Kind = Filesystem['kind'];
+import type { OptionAnswer, OptionGrammar } from '../filesystems/filesystem-driver.ts';
 
 /** An option with all that a reader could take it for. Its name is lower-case, without quotes, blanks and backslashes. */
 export interface OptionReading extends MountOption {
@@ -11,9 +8,9 @@ export interface OptionReading extends MountOption {
   /** So is its value, where it has one: no quote in it. */
   readonly isExact: boolean;
   /** What it says in the words that a policy may use, its own first. */
-  readonly says: readonly NfsAnswer[];
+  readonly says: readonly OptionAnswer[];
   /** What may come of it: enough to refuse it, not to allow it. */
-  readonly mayMean: readonly NfsAnswer[];
+  readonly mayMean: readonly OptionAnswer[];
 }
 
 /**
@@ -22,35 +19,34 @@ export interface OptionReading extends MountOption {
  * NFS parser, which gets the same string, splits at every comma, and mount.glusterfs at blanks too.
  * @throws MounterError (usage) for a quote that is not closed.
  */
-export function optionReadings(kind: Kind, options: string): readonly OptionReading[] {
+export function optionReadings(grammar: OptionGrammar, options: string): readonly OptionReading[] {
   return parseOptions(options).flatMap(({ text }) => {
-    const pieces = text.split(kind === 'glusterfs' ? /[,\s]+/ : ',');
+    const pieces = text.split(grammar.separator);
     const texts = pieces.length === 1 ? [text] : [text, ...pieces];
-    return texts.map((one) => readOption(kind, one)).filter(({ name }) => name !== '');
+    return texts.map((one) => readOption(grammar, one)).filter(({ name }) => name !== '');
   });
 }
 
 /** The same of whole options alone, as mount(8) and mount.nfs tell them apart. */
-export function wholeOptions(kind: Kind, options: string): readonly OptionReading[] {
-  return parseOptions(options).map(({ text }) => readOption(kind, text));
+export function wholeOptions(grammar: OptionGrammar, options: string): readonly OptionReading[] {
+  return parseOptions(options).map(({ text }) => readOption(grammar, text));
 }
 
-function readOption(kind: Kind, text: string): OptionReading {
+function readOption(grammar: OptionGrammar, text: string): OptionReading {
   const equals = text.indexOf('=');
   const written = equals < 0 ? text : text.slice(0, equals);
   const name = written.replace(/["'\\\s]/g, '').toLowerCase();
   const value = equals < 0 ? undefined : text.slice(equals + 1).replaceAll('"', '');
-  // Who reads the options of an unknown kind, and whether in any case, is not known either.
-  const isExactName = kind === 'generic' || written === name;
-  const isExact = isExactName && (kind === 'generic' || equals < 0 || value === text.slice(equals + 1));
+  const { isReaderKnown } = grammar;
+  const isExactName = !isReaderKnown || written === name;
+  const isExact = isExactName && (!isReaderKnown || equals < 0 || value === text.slice(equals + 1));
   const answer = { name, value };
-  const [says, mayMean] =
-    kind === 'nfs' ? [nfsAnswers(loose(answer)), nfsConsequences(loose(answer))] : [[], []];
-  return { name, value, text, isExactName, isExact, says: [answer, ...says], mayMean };
+  const says = [answer, ...grammar.says(loose(answer))];
+  return { name, value, text, isExactName, isExact, says, mayMean: grammar.mayMean(loose(answer)) };
 }
 
-/** Values that mount.nfs and the kernel compare have no upper case. */
-function loose({ name, value }: NfsAnswer): NfsAnswer {
+/** Helpers and the kernel compare values in lower case. */
+function loose({ name, value }: OptionAnswer): OptionAnswer {
   return { name, value: value?.toLowerCase() };
 }
 
@@ -61,8 +57,8 @@ const category = /^c\d+(\.c\d+)?(-s\d+(:c\d+(\.c\d+)?)?)?"*$/;
  * A comma that separates options for one reader and not for another: in quotes, where mount.nfs does not split
  * and the kernel does, or behind a backslash, where libmount does not and mount.nfs does.
  */
-export function hidesOptions(kind: Kind, options: string): boolean {
-  if (kind === 'generic') return false;
+export function hidesOptions(grammar: OptionGrammar, options: string): boolean {
+  if (!grammar.isReaderKnown) return false;
   if (/\\[,"]/.test(options)) return true;
   return parseOptions(options).some(({ text }) =>
     text
@@ -70,4 +66,18 @@ export function hidesOptions(kind: Kind, options: string): boolean {
       .slice(1)
       .some((piece) => !category.test(piece)),
   );
+}
+
+/** Names, and the values that their options have, quotes and all; '' for an option without one. */
+export function valuesOf(
+  readings: readonly OptionReading[],
+  ...names: readonly string[]
+): readonly (readonly [name: string, value: string])[] {
+  return readings
+    .filter(({ name }) => names.includes(name))
+    .map(({ name, text }) => [name, text.includes('=') ? text.slice(text.indexOf('=') + 1) : '']);
+}
+
+export function withoutBrackets(host: string): string {
+  return host.replace(/^\[([^\]]*)\]$/, '$1');
 }

@@ -1,11 +1,9 @@
 import { MounterError } from '../../errors.ts';
 import { exitCode } from '../../exit-codes.ts';
 import { isOddAddress } from '../../ip-address.ts';
-import type { Filesystem } from '../../manifest/manifest.ts';
 import type { AllowedSource } from '../../manifest/policy.ts';
 import { isServer } from '../../manifest/server-pattern.ts';
-import type { MountRequest } from '../arguments/request.ts';
-import { placesOf, type SourcePlace } from './places.ts';
+import type { Asked, FilesystemDriver, SourcePlace } from '../filesystems/filesystem-driver.ts';
 
 /**
  * Holds what a mount asks for against `policy.sources` of the manifest. Pure: no name is resolved, so that a name
@@ -13,8 +11,8 @@ import { placesOf, type SourcePlace } from './places.ts';
  * @throws MounterError (usage, class policy) that names the source and what of it is not allowed.
  */
 export function checkSource(
-  kind: Filesystem['kind'],
-  request: Pick<MountRequest, 'fstype' | 'source' | 'options'>,
+  driver: FilesystemDriver,
+  request: Asked,
   sources: readonly AllowedSource[] | undefined,
 ): void {
   if (sources === undefined) return;
@@ -22,28 +20,32 @@ export function checkSource(
   const entries = sources.filter(({ types }) => types === undefined || types.includes(fstype));
   // Of the type, and nothing else: nothing has to be known of the source.
   if (entries.some(({ server, path, volume }) => (server ?? path ?? volume) === undefined)) return;
-  const places = placesOf(kind, request);
-  if (places === undefined) throw refused(source, untold(kind), entries, undefined);
+  const places = driver.places(request);
+  if (places === undefined) throw refused(source, untold(driver), entries, undefined);
   for (const place of places) {
     if (!entries.some((entry) => isAllowed(entry, place)))
       throw refused(source, `${place.says} is none of those allowed on this node`, entries, place);
   }
 }
 
-function untold(kind: Filesystem['kind']): string {
-  return kind === 'generic'
-    ? 'where a source of this type leads is not known, so that only an entry with nothing but its type can allow it'
-    : 'which server and directory the source and its options lead to cannot be told';
+function untold({ options }: FilesystemDriver): string {
+  return options.isReaderKnown
+    ? 'which server and directory the source and its options lead to cannot be told'
+    : 'where a source of this type leads is not known, so that only an entry with nothing but its type can allow it';
 }
 
 function isAllowed({ server, path, volume }: AllowedSource, place: SourcePlace): boolean {
   if (server !== undefined && !isServer(server, place.server)) return false;
-  if (path !== undefined && !(place.kind === 'nfs' && isWithin(path, place.directory))) return false;
-  return volume === undefined || (place.kind === 'glusterfs' && isWithin(volume, place.directory));
+  return isWithin(path, place.path) && isWithin(volume, place.volume);
 }
 
-/** On the borders of parts: `/a/b` is within `/a`, and `/ab` is not. */
-function isWithin(prefix: string, directory: string): boolean {
+/**
+ * On the borders of parts: `/a/b` is within `/a`, and `/ab` is not.
+ * @param prefix undefined: anything is within.
+ * @param directory undefined for a place that has no such directory.
+ */
+function isWithin(prefix: string | undefined, directory: string | undefined): boolean {
+  if (prefix === undefined || directory === undefined) return prefix === undefined;
   const wanted = prefix.split('/').filter((part) => part !== '');
   const parts = directory.split('/').filter((part) => part !== '' && part !== '.');
   return wanted.every((part, index) => part === parts[index]);

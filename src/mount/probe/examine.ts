@@ -1,8 +1,7 @@
 import { provideLockServices } from '../../lock-services/lock-services.ts';
 import { hostPathOf } from '../../rootfs/host-path.ts';
 import type { MountContext } from '../context.ts';
-import { lockServicesNeed } from '../filesystems/nfs/nfs.ts';
-import type { MountPlan } from '../plan.ts';
+import type { MountPlan } from '../plan-data.ts';
 import type { ProbeAnswer } from './probe-failure.ts';
 import { singleFlight } from './single-flight.ts';
 
@@ -19,8 +18,7 @@ export async function examine(
 ): Promise<ProbeAnswer> {
   const limitMs = context.manifest.limits.connectSeconds * 1000;
   const probeFailure = await singleFlight(plan, limitMs, context, over);
-  if (probeFailure === undefined && plan.kind === 'nfs' && !over.aborted)
-    await mendLockServices(plan, { ...context, signal: over });
+  if (probeFailure === undefined && !over.aborted) await mendLockServices(plan, { ...context, signal: over });
   return probeFailure;
 }
 
@@ -30,7 +28,7 @@ export async function examine(
  * is to stay without. Where v3 was asked for, they have answered a moment ago.
  */
 async function mendLockServices(plan: MountPlan, context: MountContext): Promise<void> {
-  if (lockServicesNeed(plan.fstype, plan.options) !== 'ifNegotiated') return;
+  if (plan.driver.lockServices(plan) !== 'ifNegotiated') return;
   const { host, layout, manifest } = context;
   if (host.stat(hostPathOf('/run/rpcbind.sock', layout, manifest, host)) === undefined) return;
   // What can't be mended is no reason yet: the server may still offer v4.

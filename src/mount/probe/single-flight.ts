@@ -1,9 +1,8 @@
 import type { MountContext } from '../context.ts';
-import type { MountPlan } from '../plan.ts';
-import { askNetwork } from './ask.ts';
+import type { MountPlan } from '../plan-data.ts';
 import { type FailureCache, failureCacheOf, recall, remember } from './failure-cache/failure-cache.ts';
 import { endTurn, takeTurn } from './failure-cache/turn.ts';
-import { leastMs } from './inquiry.ts';
+import { leastMs, newInquiry } from './inquiry.ts';
 import type { ProbeAnswer } from './probe-failure.ts';
 
 /** How often those that wait look whether the answer has come. */
@@ -24,8 +23,10 @@ export async function singleFlight(
   context: MountContext,
   over?: AbortSignal,
 ): Promise<ProbeAnswer> {
-  const ask = () => askNetwork(plan, limitMs, context, over);
-  const failureCache = failureCacheOf(plan, context);
+  const probe = await plan.driver.probe();
+  if (probe === undefined) return undefined;
+  const ask = () => probe.ask(plan, newInquiry(context, limitMs, over));
+  const failureCache = failureCacheOf(plan, probe.question(plan), context);
   if (failureCache === undefined) return ask();
   const { host } = context;
   const sinceMs = failureCache.nowMs();

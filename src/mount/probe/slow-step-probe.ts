@@ -1,6 +1,6 @@
 import type { Watchdog } from '../../host/host.ts';
 import type { MountContext } from '../context.ts';
-import type { MountPlan } from '../plan.ts';
+import type { MountPlan } from '../plan-data.ts';
 import type { ProbeFailure } from './probe-failure.ts';
 
 /** A helper does this much without a server: to find that an option is none of its own, say. */

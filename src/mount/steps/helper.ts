@@ -1,41 +1,34 @@
 import { MounterError } from '../../errors.ts';
 import { environment } from '../../host/child-environment.ts';
-import type { Guardian, HelperRun } from '../../host/mount-host.ts';
+import type { Watchdog } from '../../host/host.ts';
+import type { HelperRun } from '../../host/mount-host.ts';
 import { provideLockServices } from '../../lock-services/lock-services.ts';
 import { hideSecrets } from '../../secrets.ts';
 import type { MountContext } from '../context.ts';
-import type { MountPlan, MountStep } from '../plan.ts';
-import type { SlowStepProbe } from '../probe/slow-step-probe.ts';
+import type { MountPlan } from '../plan-data.ts';
 import type { MountSite } from './site.ts';
 
-/** A helper that has ended well. */
-export interface HelperSuccess {
-  /** What it said. */
-  readonly output: string;
-  /** Of what it has left running. */
-  readonly guardian: Guardian | undefined;
+/** How the helper of a plan is run. */
+export interface HelperCall {
+  /** As it is inside the rootfs. */
+  readonly argv: readonly string[];
+  readonly site: MountSite;
+  /** Of the whole mount, by the host's clock. */
+  readonly deadline: number;
+  readonly watchdog: Watchdog;
 }
-
-/** mount.nfs would take root's group before it runs start-statd, and goes on where it may not. @see Privileges */
-const ofOurGroup = /^mount\.nfs4?: setgid\(0\) failed: .*\n/gm;
 
 /**
  * Runs the helper to its end, to the deadline of the whole mount, or until the server is found to refuse it.
- * @param deadline of the whole mount, by the host's clock.
- * @param undo takes away what a helper that failed has mounted: before anything is looked at.
- * @throws MounterError with the helper's status when it failed; nothing of it runs then.
+ * @returns how it has ended. Its output is without secrets.
+ * @throws MounterError where it asked for lock services that cannot be had; nothing of it runs then.
  */
 export async function runHelper(
-  { argv }: Extract<MountStep, { kind: 'runHelper' }>,
   plan: MountPlan,
-  site: MountSite,
-  deadline: number,
-  probe: SlowStepProbe,
-  undo: () => Promise<unknown>,
+  { argv, site, deadline, watchdog }: HelperCall,
   context: MountContext,
-): Promise<HelperSuccess> {
+): Promise<HelperRun> {
   const { host, manifest } = context;
-  const startedMs = host.now();
   const services = new ServicesOnNotice(plan, context);
   const ran = await host.runHelper({
     argv,
@@ -43,25 +36,17 @@ export async function runHelper(
     leavesDaemon: plan.leavesDaemon,
     privileges: site.privileges,
     environment,
-    deadlineMs: Math.max(0, deadline - startedMs),
+    deadlineMs: Math.max(0, deadline - host.now()),
     terminateMs: manifest.limits.terminateSeconds * 1000,
-    watchdog: probe.whileHelperRuns(),
+    watchdog,
     signal: services.failed,
-    onNotice: plan.kind === 'nfs' ? () => services.provide() : undefined,
+    onNotice: plan.driver.traits.hasLockServices ? () => services.provide() : undefined,
   });
-  const outcome: HelperRun = {
-    ...ran,
-    output: hideSecrets(plan.options, ran.output).replace(ofOurGroup, ''),
-  };
   const failure = await services.end();
-  if (failure === undefined && outcome.status === 0 && outcome.endedBy === 'itself')
-    return { output: outcome.output, guardian: outcome.guardian };
-  await outcome.guardian?.end();
-  await undo();
-  if (failure !== undefined) throw failure;
-  const { explainFailure } = await import('../failure/explain.ts');
-  const { probeFailure } = probe;
-  throw await explainFailure({ plan, outcome, probeFailure, startedMs }, context);
+  if (failure === undefined)
+    return { ...ran, output: plan.driver.withoutNoise(hideSecrets(plan.options, ran.output)) };
+  await ran.guardian?.end();
+  throw failure;
 }
 
 /**

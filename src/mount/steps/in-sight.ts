@@ -2,7 +2,7 @@ import { MounterError } from '../../errors.ts';
 import { exitCode } from '../../exit-codes.ts';
 import { isSameFile } from '../../host/host.ts';
 import type { Descriptor, MountHost } from '../../host/mount-host.ts';
-import type { MountPlan } from '../plan.ts';
+import type { MountPlan } from '../plan-data.ts';
 import { partsBelow, walk } from './path-walk.ts';
 import { refusalOf } from './taken-away.ts';
 import type { OpenTarget } from './target.ts';

@@ -4,20 +4,22 @@ import { guardedProgram } from '../../guard/guarded-program.ts';
 import { type Host, isSameFile } from '../../host/host.ts';
 import { requireRootfs, rootfsEntrance } from '../../rootfs/entrance.ts';
 import type { MountContext } from '../context.ts';
+import type { WrittenFile } from '../plan-data.ts';
+import { partsBelow, walk } from './path-walk.ts';
 
 /** What has to be there before a helper can run. */
 
-/** @throws MounterError (system, or 126) when the rootfs or the helper in it can't be used. */
-export function checkHelper(path: string, { host, layout, manifest }: MountContext): void {
+/**
+ * @param isGuarded its servers choose what its daemon does: see src/guard.
+ * @throws MounterError (system, or 126) when the rootfs or the helper in it can't be used.
+ */
+export function checkHelper(path: string, isGuarded: boolean, { host, layout }: MountContext): void {
   requireRootfs(host, layout);
   const helper = host.stat(`${layout.rootfs}${path}`);
   const ours = ['/proc/self/exe', layout.executable];
   if (ours.some((own) => isSameFile(helper, host.stat(own)))) throw isOurselves(`${layout.rootfs}${path}`);
   if (helper?.kind === 'file' && helper.isExecutable) {
-    const isGlusterfs = Object.values(manifest.filesystems).some(
-      (filesystem) => filesystem.helper === path && filesystem.kind === 'glusterfs',
-    );
-    if (isGlusterfs) requireGuard(layout.rootfs, host);
+    if (isGuarded) requireGuard(layout.rootfs, host);
     return;
   }
   throw new MounterError(
@@ -33,7 +35,6 @@ export function checkHelper(path: string, { host, layout, manifest }: MountConte
   );
 }
 
-/** A GlusterFS server chooses code, commands and files of its clients: see src/guard. */
 function requireGuard(rootfs: string, host: Host): void {
   if (host.readLink(`${rootfs}${guardedProgram}`) !== undefined) return;
   throw new MounterError('the glusterfs of the rootfs is not guarded from its servers', {
@@ -71,6 +72,33 @@ export function checkDevice(path: string, { host, layout }: MountContext): void 
       hint: isOnHost
         ? 'run mounter prepare'
         : `load the kernel module that provides ${path} (for /dev/fuse: modprobe fuse)`,
+    },
+  );
+}
+
+/**
+ * A helper opens the file as root and follows symlinks: so no directory on the way may be one that others can
+ * write in, none may lie on a volume, and the file itself may be no symlink, device or pipe.
+ * @throws MounterError (usage, class `policy`)
+ */
+export function checkFile({ option, path, identityMount }: WrittenFile, { host }: MountContext): void {
+  const names = partsBelow(identityMount, path);
+  const { steps, file: opened } = walk(identityMount, names, host, 'one');
+  if (opened !== undefined) host.close(opened);
+  const [first] = steps;
+  const isOnVolume = steps.some(({ mountId }) => mountId !== first?.mountId);
+  const isChangeable = steps
+    .slice(0, names.length)
+    .some(({ kind, isRootOnly }) => kind !== 'directory' || !isRootOnly);
+  const file = steps[names.length];
+  if (!isOnVolume && !isChangeable && (file === undefined || file.kind === 'file')) return;
+  throw new MounterError(
+    'the file that it names lies behind a symlink, on a volume, or where others than root can write',
+    {
+      subject: option,
+      status: exitCode.usage,
+      errorClass: 'policy',
+      hint: `write ${option}=${identityMount}/plugins/kubernetes.io/glusterfs/VOLUME/NAME.log, or leave it out`,
     },
   );
 }

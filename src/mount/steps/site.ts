@@ -1,14 +1,12 @@
 import { MounterError } from '../../errors.ts';
 import { exitCode } from '../../exit-codes.ts';
 import { isSameFile } from '../../host/host.ts';
-import type { ApartSite, ChrootSite, Descriptor, Privileges } from '../../host/mount-host.ts';
+import type { ApartSite, ChrootSite, Descriptor, MountHost, Privileges } from '../../host/mount-host.ts';
 import { isErrnoException } from '../../host/system-error.ts';
 import { daemonDirectories } from '../../node/layout.ts';
 import { helpersPin, isPinned, notPrepared, rootfsEntrance } from '../../rootfs/entrance.ts';
 import type { MountContext } from '../context.ts';
-import { logFileOf, logFileOnHost } from '../filesystems/glusterfs/log.ts';
-import type { MountPlan } from '../plan.ts';
-import type { WrittenFile } from '../policy/options.ts';
+import type { MountPlan, WrittenFile } from '../plan-data.ts';
 import { nameOf, parentOf, partsBelow, walk } from './path-walk.ts';
 import type { OpenTarget } from './target.ts';
 
@@ -33,7 +31,7 @@ export function siteFor(
   const privileges = pin === undefined ? { ...plan.privileges, user: 0 } : plan.privileges;
   // A helper that lacks root's capabilities writes to its own files alone: one that another way left belongs to it now.
   const { user } = privileges;
-  const file = openWritten(written, user, context) ?? openLog(plan, user, context);
+  const file = openWritten(written, user, context) ?? openLog(plan, user, host);
   try {
     if (pin === undefined) return { ...chrootSite(plan, target, context), privileges };
     const site = host.makeApart({
@@ -105,13 +103,12 @@ function openWritten(
 
 /** Its own log on the host, and nobody else's; without one, on a full disk say, it writes to what is gone with it. */
 function openLog(
-  plan: MountPlan,
+  { logFile }: MountPlan,
   user: number,
-  { host, manifest }: MountContext,
+  host: MountHost,
 ): { readonly path: string; readonly descriptor: Descriptor } | undefined {
-  if (plan.kind !== 'glusterfs') return undefined;
-  const path = logFileOf(plan);
-  const onHost = logFileOnHost(plan, manifest);
+  if (logFile === undefined) return undefined;
+  const { inRootfs: path, onHost } = logFile;
   const directory = onHost === path ? undefined : host.openDirectory(parentOf(onHost));
   if (directory === undefined) return undefined;
   try {

@@ -4,9 +4,7 @@ import type { Descriptor, OpenStatus } from '../../host/mount-host.ts';
 import { type MountEntry, readMountinfo } from '../../host/mountinfo.ts';
 import { isWithinVolume } from '../../node/within-volume.ts';
 import type { MountContext } from '../context.ts';
-import { canonicalGlusterfsSource, glusterfsKernelTypes } from '../filesystems/glusterfs/glusterfs.ts';
-import { canonicalNfsSource, nfsKernelTypes } from '../filesystems/nfs/nfs.ts';
-import type { MountPlan } from '../plan.ts';
+import type { MountPlan } from '../plan-data.ts';
 import { nameOf, partsBelow, walk } from './path-walk.ts';
 import { lockTarget } from './target-lock.ts';
 
@@ -68,7 +66,7 @@ async function openIn(
       return { file, status, ...place };
     }
     const entry = mountEntryOf(status.mountId, context);
-    if (entry === undefined || !isSourceOf(plan, entry)) throw otherMount(plan, entry);
+    if (entry === undefined || !plan.driver.isSameSource(plan.source, entry)) throw otherMount(plan, entry);
     if (!(await isDeadMount(file, plan, context))) return 'mounted';
   } finally {
     if (!isKept) host.close(file);
@@ -175,24 +173,4 @@ function otherMount(plan: MountPlan, entry: MountEntry | undefined): MounterErro
  */
 export function mountEntryOf(mountId: number, { host }: MountContext): MountEntry | undefined {
   return readMountinfo(host).find((entry) => entry.mountId === mountId);
-}
-
-/** Whether `entry` is what the plan asks for: a filesystem of its kind, of its source. */
-export function isSourceOf(plan: Pick<MountPlan, 'kind' | 'source'>, entry: MountEntry): boolean {
-  switch (plan.kind) {
-    case 'nfs':
-      return (
-        nfsKernelTypes.includes(entry.fstype) &&
-        canonicalNfsSource(entry.source) === canonicalNfsSource(plan.source)
-      );
-    case 'glusterfs':
-      return (
-        glusterfsKernelTypes.includes(entry.fstype) &&
-        canonicalGlusterfsSource(entry.source) === canonicalGlusterfsSource(plan.source)
-      );
-    case 'generic':
-      return entry.source === plan.source;
-    default:
-      return plan.kind satisfies never;
-  }
 }

@@ -1,10 +1,14 @@
 import { readFileSync } from 'node:fs';
 import { guardedProgram } from '../../../src/guard/guarded-program.ts';
-import { type Manifest, parseManifest } from '../../../src/manifest/manifest.ts';
+import { type FilesystemKind, kindNames } from '../../../src/manifest/filesystem-kinds.ts';
+import { type Manifest, type NodeSettings, parseManifest } from '../../../src/manifest/manifest.ts';
 import { parseMountArguments } from '../../../src/mount/arguments/argv.ts';
-import { toMountRequest } from '../../../src/mount/arguments/request.ts';
-import type { MountContext } from '../../../src/mount/context.ts';
-import { type MountPlan, planMount } from '../../../src/mount/plan.ts';
+import { type MountRequest, toMountRequest } from '../../../src/mount/arguments/request.ts';
+import type { FilesystemDriver } from '../../../src/mount/filesystems/filesystem-driver.ts';
+import { driverFor } from '../../../src/mount/filesystems/filesystems.ts';
+import { filesystemOf, planWith } from '../../../src/mount/plan.ts';
+import type { MountPlan } from '../../../src/mount/plan-data.ts';
+import type { RunContext } from '../../../src/mount/run.ts';
 import { layoutOf } from '../../../src/node/layout.ts';
 import { namespacesLink } from '../../../src/rootfs/entrance.ts';
 import { HostModel } from './host-model.ts';
@@ -57,11 +61,22 @@ function nodeWithRootfs(): HostModel {
   return host.file('/dev/fuse', { kind: 'device' });
 }
 
-export function planFor(...argv: readonly string[]): MountPlan {
-  return planMount(toMountRequest(parseMountArguments(argv)), manifest);
+/** All of them, at hand. */
+export const drivers = Object.fromEntries(
+  await Promise.all(kindNames.map(async (kind) => [kind, await driverFor(kind)] as const)),
+) as Readonly<Record<FilesystemKind, FilesystemDriver>>;
+
+/** What `planMount` promises. */
+export function planOf(request: MountRequest, settings: NodeSettings = manifest): MountPlan {
+  const filesystem = filesystemOf(request.fstype, settings);
+  return planWith(drivers[filesystem.kind], filesystem, request, settings);
 }
 
-export function contextOf(host: HostModel): MountContext {
+export function planFor(...argv: readonly string[]): MountPlan {
+  return planOf(toMountRequest(parseMountArguments(argv)));
+}
+
+export function contextOf(host: HostModel): RunContext {
   return { host, layout, manifest, report: () => {}, isInterrupted: () => host.isInterrupted };
 }
 

@@ -2,11 +2,10 @@ import test from 'ava';
 import fc from 'fast-check';
 import { MounterError } from '../../../src/errors.ts';
 import { parseOptions } from '../../../src/mount/arguments/options.ts';
-import { defaultForbidden } from '../../../src/mount/policy/defaults.ts';
 import { checkPolicy } from '../../../src/mount/policy/options.ts';
 import { maskSecrets } from '../../../src/secrets.ts';
 import { fuzz, orMounterError } from '../../support/fuzz.ts';
-import { manifest } from '../../support/model/node-model.ts';
+import { drivers, manifest } from '../../support/model/node-model.ts';
 
 const log = '/var/lib/kubelet/plugins/kubernetes.io/glusterfs/v/p.log';
 const names = [
@@ -15,7 +14,7 @@ const names = [
   'remount',
   'log-file',
   'subdir-mount',
-  ...Object.values(defaultForbidden).flat(),
+  ...Object.values(drivers).flatMap(({ options }) => options.forbidden),
 ].map((entry) => entry.replace('*', 'x').replace(/=.*/, ''));
 const noise = fc.string({ unit: fc.constantFrom(...',="\\ \'\tabg-*.xX=,,""'), maxLength: 6 });
 const spelled = fc
@@ -48,7 +47,7 @@ function isForbidden(kind: 'nfs' | 'glusterfs', text: string): boolean {
   if (name === 'bg' || name === 'remount') return true;
   if (name === 'log-file') return given !== log;
   if (name === 'subdir-mount') return given.split('/').includes('..');
-  return defaultForbidden[kind].some((entry) => {
+  return drivers[kind].options.forbidden.some((entry) => {
     if (entry.endsWith('*')) return name.startsWith(entry.slice(0, -1));
     return entry.includes('=') ? text === entry : name === entry;
   });
@@ -60,7 +59,7 @@ for (const kind of ['nfs', 'glusterfs'] as const) {
       t,
       fc.asyncProperty(list, async (options) => {
         const result = await orMounterError(() =>
-          checkPolicy(kind, { fstype: kind, source: 's:v', options }, manifest),
+          checkPolicy(drivers[kind], { fstype: kind, source: 's:v', options }, manifest),
         );
         if (result instanceof MounterError) return result.status === 1;
         return !readers[kind].some((read) => read(options).some((text) => isForbidden(kind, text)));
@@ -76,7 +75,7 @@ test.serial('with an allow-list nothing else passes, in any reading', async (t) 
     t,
     fc.asyncProperty(list, async (options) => {
       const request = { fstype: 'nfs', source: 's:v', options };
-      const result = await orMounterError(() => checkPolicy('nfs', request, { ...manifest, policy }));
+      const result = await orMounterError(() => checkPolicy(drivers.nfs, request, { ...manifest, policy }));
       if (result instanceof MounterError) return true;
       const seen = readers.nfs.flatMap((read) => read(options)).filter((text) => text !== '');
       return seen.every((text) => isAllowed(text.replace(/["'\\\s]/g, '')));

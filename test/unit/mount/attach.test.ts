@@ -1,7 +1,7 @@
 import test, { type ExecutionContext } from 'ava';
 import { MounterError } from '../../../src/errors.ts';
 import { environment } from '../../../src/host/child-environment.ts';
-import type { MountStep } from '../../../src/mount/plan.ts';
+import type { MountStep } from '../../../src/mount/plan-data.ts';
 import { runPlan } from '../../../src/mount/run.ts';
 import type { HostModel, ModelMount } from '../../support/model/host-model.ts';
 import {

@@ -3,13 +3,15 @@ import { failureAsJson } from '../../../src/commands/failure-json.ts';
 import type { MounterError } from '../../../src/errors.ts';
 import { type ErrorClass, errorClasses } from '../../../src/errors.ts';
 import type { Outcome } from '../../../src/host/host.ts';
-import { explainFailure } from '../../../src/mount/failure/explain.ts';
-import { errorLines } from '../../../src/mount/failure/glusterfs-log.ts';
+import { classOfWords, explainFailure } from '../../../src/mount/failure/explain.ts';
 import { hintFor } from '../../../src/mount/failure/hints.ts';
-import { classOfWords } from '../../../src/mount/failure/words.ts';
+import { errorLines, glusterfsFailureTexts } from '../../../src/mount/filesystems/glusterfs/failure.ts';
+import { nfsFailureTexts } from '../../../src/mount/filesystems/nfs/failure.ts';
 import type { ProbeFailure } from '../../../src/mount/probe/probe-failure.ts';
 import type { HostModel } from '../../support/model/host-model.ts';
 import { contextOf, layout, planFor, preparedNode, target } from '../../support/model/node-model.ts';
+
+const texts = { nfs: nfsFailureTexts, glusterfs: glusterfsFailureTexts } as const;
 
 /** As helpers of several versions said them; `T` is the target. */
 const said: readonly (readonly ['nfs' | 'glusterfs', ErrorClass | undefined, string])[] = [
@@ -103,7 +105,7 @@ const said: readonly (readonly ['nfs' | 'glusterfs', ErrorClass | undefined, str
 
 for (const [kind, errorClass, words] of said) {
   test(`${errorClass}: ${words.replaceAll('\n', ' | ')}`, (t) => {
-    t.is(classOfWords(kind, `${words.replaceAll(/\bT\b/g, target)}\n`), errorClass);
+    t.is(classOfWords(texts[kind], `${words.replaceAll(/\bT\b/g, target)}\n`), errorClass);
   });
 }
 
@@ -116,7 +118,7 @@ test('words that a source or a target brings along decide nothing', (t) => {
     [`mount.nfs: ${at} is busy or already mounted\n`, 'busy'],
     [`mount.nfs: mount system call failed for ${at}\n`, undefined],
   ] as const)
-    t.is(classOfWords('nfs', words, { source, target: at }), errorClass, words);
+    t.is(classOfWords(texts.nfs, words, { source, target: at }), errorClass, words);
 });
 
 interface Given {
@@ -324,16 +326,15 @@ test('what the guard refused a server is told before what glusterfs says of it',
   t.is(errorLines([...others, refusal].join('\n'), 0), `${others[2]}\n${refusal}\n`);
   const forged = line('E', '0-parser: a volume of ] 0-mounter: refused by mounter: nothing');
   t.is(errorLines([forged, ...others].join('\n'), 0), `${others[1]}\n${others[2]}\n`);
-  t.is(classOfWords('glusterfs', refusal), 'policy');
-  t.is(classOfWords('glusterfs', forged), undefined);
+  t.is(classOfWords(texts.glusterfs, refusal), 'policy');
+  t.is(classOfWords(texts.glusterfs, forged), undefined);
 });
 
 test('every class has a hint of one line that can be pasted, or none', (t) => {
   const silentOnes: readonly ErrorClass[] = ['policy', 'interrupted', 'internal'];
   for (const kind of ['nfs', 'glusterfs'] as const) {
     for (const errorClass of errorClasses) {
-      const hint = hintFor(errorClass, {
-        kind,
+      const hint = hintFor(errorClass, texts[kind].hints, {
         source: 's',
         target,
         server: "srv';reboot #",
@@ -341,7 +342,7 @@ test('every class has a hint of one line that can be pasted, or none', (t) => {
         mountSeconds: 110,
         logFile: kind === 'glusterfs' ? '/var/log/v.log' : undefined,
         probeFailure: undefined,
-        hasKerberos: false,
+        options: '',
       });
       if (silentOnes.includes(errorClass)) t.is(hint, undefined);
       else t.regex(hint ?? '', /^[^\n]{10,}[^.]$/, errorClass);

@@ -2,9 +2,8 @@ import test from 'ava';
 import { MounterError } from '../../../src/errors.ts';
 import { parseMountArguments } from '../../../src/mount/arguments/argv.ts';
 import { toMountRequest } from '../../../src/mount/arguments/request.ts';
-import { planMount } from '../../../src/mount/plan.ts';
 import { describePlan, planAsJson } from '../../../src/mount/show.ts';
-import { manifest, planFor, target } from '../../support/model/node-model.ts';
+import { manifest, planFor, planOf, target } from '../../support/model/node-model.ts';
 
 const kindsOf = (...argv: readonly string[]) => planFor(...argv).steps.map((step) => step.kind);
 const nfs = (options: string) => kindsOf('-t', 'nfs', '-o', options, 'srv:/x', target);
@@ -205,7 +204,7 @@ test('a type that the manifest takes away is no spelling mistake', (t) => {
   const { nfs, ...filesystems } = manifest.filesystems;
   t.truthy(nfs);
   const call = () =>
-    planMount(toMountRequest(parseMountArguments(['-t', 'nfs', 'srv:/x', target])), {
+    planOf(toMountRequest(parseMountArguments(['-t', 'nfs', 'srv:/x', target])), {
       ...manifest,
       filesystems,
     });

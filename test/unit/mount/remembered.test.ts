@@ -4,7 +4,6 @@ import { MounterError } from '../../../src/errors.ts';
 import type { Connection } from '../../../src/host/mount-host.ts';
 import { parseMountArguments } from '../../../src/mount/arguments/argv.ts';
 import { toMountRequest } from '../../../src/mount/arguments/request.ts';
-import { planMount } from '../../../src/mount/plan.ts';
 import { examine } from '../../../src/mount/probe/examine.ts';
 import { entriesOf, textOf } from '../../../src/mount/probe/failure-cache/text.ts';
 import { runPlan } from '../../../src/mount/run.ts';
@@ -16,6 +15,7 @@ import {
   layout,
   manifest,
   planFor,
+  planOf,
   preparedNode,
   target,
 } from '../../support/model/node-model.ts';
@@ -103,7 +103,7 @@ test('limits.failureCacheSeconds of 0 turns it off', async (t) => {
   const host = node('refused');
   const limits = { ...manifest.limits, failureCacheSeconds: 0 };
   const context = { ...contextOf(host), manifest: { ...manifest, limits } };
-  const plan = planMount(toMountRequest(parseMountArguments(v4())), context.manifest);
+  const plan = planOf(toMountRequest(parseMountArguments(v4())), context.manifest);
   t.false(plan.steps.some(({ kind }) => kind === 'checkServer'));
   for (let call = 0; call < 2; call += 1) {
     const error = await t.throwsAsync(runPlan(plan, context));

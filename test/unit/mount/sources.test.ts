@@ -3,9 +3,8 @@ import { MounterError } from '../../../src/errors.ts';
 import type { AllowedSource } from '../../../src/manifest/policy.ts';
 import { parseMountArguments } from '../../../src/mount/arguments/argv.ts';
 import { toMountRequest } from '../../../src/mount/arguments/request.ts';
-import { planMount } from '../../../src/mount/plan.ts';
 import { checkSource } from '../../../src/mount/policy/sources.ts';
-import { manifest, target } from '../../support/model/node-model.ts';
+import { drivers, manifest, planOf, target } from '../../support/model/node-model.ts';
 
 function refusal(
   fstype: string,
@@ -15,7 +14,7 @@ function refusal(
 ): MounterError | undefined {
   const kind = fstype === 'glusterfs' ? 'glusterfs' : fstype.startsWith('nfs') ? 'nfs' : 'generic';
   try {
-    checkSource(kind, { fstype, source, options }, sources);
+    checkSource(drivers[kind], { fstype, source, target, options }, sources);
     return undefined;
   } catch (error) {
     if (error instanceof MounterError) return error;
@@ -270,6 +269,6 @@ test('policy.sources: the hint says what is allowed, and how an address is writt
 test('policy.sources: a plan is refused before it has a step', (t) => {
   const request = toMountRequest(parseMountArguments(['-t', 'nfs', 'evil:/x', target]));
   const policy = { ...manifest.policy, sources: [{ server: 'srv' }] };
-  t.throws(() => planMount(request, { ...manifest, policy }), { message: /policy\.sources/ });
-  t.notThrows(() => planMount(request, manifest));
+  t.throws(() => planOf(request, { ...manifest, policy }), { message: /policy\.sources/ });
+  t.notThrows(() => planOf(request, manifest));
 });

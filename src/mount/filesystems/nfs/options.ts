@@ -1,4 +1,8 @@
+import { MounterError } from '../../../errors.ts';
+import { exitCode } from '../../../exit-codes.ts';
 import { lastOption, type MountOption, parseOptions } from '../../arguments/options.ts';
+import type { OptionAnswer, OptionGrammar, ValueMatch } from '../filesystem-driver.ts';
+import { plain } from '../generic.ts';
 
 /**
  * The one reading of NFS options: which question an option answers, and what it says to it. Policies, lock
@@ -6,17 +10,25 @@ import { lastOption, type MountOption, parseOptions } from '../../arguments/opti
  * the kernel (fs/nfs/fs_context.c of Linux 6.1 to 7.0), and each row names where it stands there.
  */
 
-/** An answer under the name that asks for it: `nfsvers=4.1`, `v4.1` are both `vers`, `4.1`. */
-export interface NfsAnswer {
-  readonly name: string;
-  readonly value: string | undefined;
-}
+/** For the rules of the manifest. */
+export const nfsOptions: OptionGrammar = {
+  ...plain.options,
+  isKnownName,
+  says: nfsAnswers,
+  mayMean: nfsConsequences,
+  matches: (name, value, wanted) =>
+    name === 'sec' ? matchFlavors(value, wanted) : plain.options.matches(name, value, wanted),
+  // All flavours that are named may be used.
+  isCumulative: (name) => name === 'sec',
+  version: ({ fstype, options }) => ({ value: requestedVersion(fstype, options) }),
+  refuseUnclear: refuseUnclearVersion,
+};
 
 interface Row {
   /** The option says this, as if it were written so. */
-  readonly says?: (value: string | undefined, name: string) => readonly NfsAnswer[];
+  readonly says?: (value: string | undefined, name: string) => readonly OptionAnswer[];
   /** This may come of it, where no other option says otherwise: a reason to refuse it, and none to allow it. */
-  readonly mayMean?: (value: string | undefined) => readonly NfsAnswer[];
+  readonly mayMean?: (value: string | undefined) => readonly OptionAnswer[];
 }
 
 const version: Row = { says: (value) => [{ name: 'vers', value }] };
@@ -24,7 +36,7 @@ const versionInName: Row = { says: (_, name) => [{ name: 'vers', value: name.sli
 const transport: Row = { says: (value) => transports('proto', value) };
 const transportInName: Row = { says: (_, name) => transports('proto', name) };
 const version3Alone: Row = { mayMean: () => [version3] };
-const version3: NfsAnswer = { name: 'vers', value: '3' };
+const version3: OptionAnswer = { name: 'vers', value: '3' };
 
 const rows: Readonly<Record<string, Row>> = {
   // network.c nfs_nfs_version(), over nfs_version_opttbl; fs_context.c Opt_vers, nfs_vers_tokens
@@ -60,13 +72,21 @@ const rows: Readonly<Record<string, Row>> = {
 const versionPrefixes = ['v2', 'v3', 'v4', 'vers', 'nfsvers'];
 
 /** tcp6 is tcp, by IPv6. @see network.c nfs_nfs_proto_family() */
-function transports(name: string, value: string | undefined): readonly NfsAnswer[] {
+function transports(name: string, value: string | undefined): readonly OptionAnswer[] {
   const answer = { name, value };
   return value?.endsWith('6') ? [answer, { name, value: value.slice(0, -1) }] : [answer];
 }
 
+function matchFlavors(value: string, wanted: string): ValueMatch {
+  const named = flavors(wanted);
+  const asked = flavors(value);
+  if (asked.length > 0 && asked.every((flavor) => named.includes(flavor))) return 'surely';
+  const inLowerCase = flavors(wanted.toLowerCase());
+  return flavors(value.toLowerCase()).some((flavor) => inLowerCase.includes(flavor)) ? 'perhaps' : 'no';
+}
+
 /** Any of which may be used. */
-export function flavors(value: string): readonly string[] {
+function flavors(value: string): readonly string[] {
   return value
     .split(':')
     .filter((flavor) => flavor !== '')
@@ -74,17 +94,17 @@ export function flavors(value: string): readonly string[] {
 }
 
 /** What the option says, the words of the manifest for it first; empty where it has no other words than its own. */
-export function nfsAnswers({ name, value }: NfsAnswer): readonly NfsAnswer[] {
+function nfsAnswers({ name, value }: OptionAnswer): readonly OptionAnswer[] {
   return rowOf(name)?.says?.(value, name) ?? [];
 }
 
 /** What may come of it besides. */
-export function nfsConsequences({ name, value }: NfsAnswer): readonly NfsAnswer[] {
+function nfsConsequences({ name, value }: OptionAnswer): readonly OptionAnswer[] {
   return rowOf(name)?.mayMean?.(value) ?? [];
 }
 
 /** Whether it is in the table by this very name. */
-export function isKnownName(name: string): boolean {
+function isKnownName(name: string): boolean {
   return Object.hasOwn(rows, name);
 }
 
@@ -117,6 +137,21 @@ export function unclearVersion(options: string): string | undefined {
   return isUnclear ? 'minorversion' : undefined;
 }
 
+/** What is read in two ways can be held against no policy. */
+function refuseUnclearVersion(options: string): void {
+  const subject = unclearVersion(options);
+  if (subject === undefined) return;
+  throw new MounterError(
+    'the version of NFS is asked for more than once, or in a way that mount.nfs and the kernel read differently',
+    {
+      subject,
+      status: exitCode.usage,
+      errorClass: 'bad-option',
+      hint: 'name the version once, as vers=3, vers=4.1 or vers=4.2',
+    },
+  );
+}
+
 function nameOf(text: string): string {
   return text.replace(/["'\\\s]/g, '').toLowerCase();
 }
@@ -133,6 +168,11 @@ export function requestedVersion(fstype: string, options: string): string | unde
   if (value === undefined && fstype !== 'nfs4') return asksForVersion3(parsed) ? '3' : undefined;
   const minor = lastOption(parsed, 'minorversion')?.value;
   return value === undefined || value === '4' ? `4${minor === undefined ? '' : `.${minor}`}` : value;
+}
+
+/** '3' of `vers=3` or `mountvers=3`, '4' of `v4.1`; undefined when it is left to negotiation. */
+export function requestedMajorVersion(fstype: string, options: string): string | undefined {
+  return requestedVersion(fstype, options)?.split('.')[0];
 }
 
 function asksForVersion3(options: readonly MountOption[]): boolean {

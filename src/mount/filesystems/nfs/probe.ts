@@ -1,11 +1,13 @@
 import { lastOption, type MountOption, parseOptions } from '../../arguments/options.ts';
-import type { MountPlan } from '../../plan.ts';
 import { askServer } from '../../probe/ask-server.ts';
 import { askPort, type Inquiry, portNumber } from '../../probe/inquiry.ts';
 import { type ProbeAnswer, whenAllRefuse, whenAnyRefuses } from '../../probe/probe-failure.ts';
-import { nfsServer, requestedMajorVersion } from './nfs.ts';
-import { requestedMountTransport, requestedTransport } from './options.ts';
+import type { Asked, FilesystemProbe } from '../filesystem-driver.ts';
+import { requestedMajorVersion, requestedMountTransport, requestedTransport } from './options.ts';
 import { registrationsAt, rpcProgram } from './registrations.ts';
+import { nfsServer } from './source.ts';
+
+export const nfsProbe: FilesystemProbe = { question: nfsQuestion, ask: askNfs };
 
 const nfsPort = 2049;
 const rpcbindPort = 111;
@@ -19,31 +21,31 @@ interface NfsPorts {
   readonly isMountdElsewhere: boolean;
 }
 
-/**
- * Whether the server can be reached in the way that these options take; without a version in every way that
- * mount.nfs would try. Undefined also where TCP says nothing about it: RDMA, UDP, `port=0`.
- */
-export function askNfs({ fstype, source, options }: MountPlan, inquiry: Inquiry): Promise<ProbeAnswer> {
-  const question = nfsQuestion(fstype, source, options);
-  if (question === undefined) return Promise.resolve(undefined);
-  const { server, version, ports } = question;
-  const ask = (address: string, part: Inquiry) => askAddress(server, address, version, ports, part);
-  return askServer(server, ask, inquiry);
-}
-
 /** What a mount asks an NFS server, and nothing that another mount might do otherwise. */
-export interface NfsQuestion {
+interface NfsQuestion {
   readonly server: string;
   /** Undefined when every version would be tried. */
   readonly version: string | undefined;
   readonly ports: NfsPorts | undefined;
 }
 
-export function nfsQuestion(fstype: string, source: string, options: string): NfsQuestion | undefined {
+function nfsQuestion({ fstype, source, options }: Asked): NfsQuestion | undefined {
   const server = nfsServer(source);
   if (server === undefined) return undefined;
   const version = requestedMajorVersion(fstype, options);
   return { server, version, ports: portsOf(parseOptions(options)) };
+}
+
+/**
+ * Whether the server can be reached in the way that these options take; without a version in every way that
+ * mount.nfs would try. Undefined also where TCP says nothing about it: RDMA, UDP, `port=0`.
+ */
+async function askNfs(asked: Asked, inquiry: Inquiry): Promise<ProbeAnswer> {
+  const question = nfsQuestion(asked);
+  if (question === undefined) return undefined;
+  const { server, version, ports } = question;
+  const ask = (address: string, part: Inquiry) => askAddress(server, address, version, ports, part);
+  return askServer(server, ask, inquiry);
 }
 
 async function askAddress(

@@ -1,8 +1,7 @@
 import type { Host } from '../../../host/host.ts';
 import type { MountContext } from '../../context.ts';
-import type { MountPlan } from '../../plan.ts';
+import type { MountPlan } from '../../plan-data.ts';
 import type { ProbeAnswer } from '../probe-failure.ts';
-import { questionOf } from '../question.ts';
 import { isRemembering, memoryFiles } from './file.ts';
 import { type Entry, entriesOf, textOf } from './text.ts';
 import { removeLeftTurn } from './turn.ts';
@@ -22,14 +21,18 @@ export interface FailureCache {
   nowMs(): number;
 }
 
-/** @returns undefined where nothing is remembered. */
+/**
+ * @param asked all that the answer about the servers depends on.
+ * @returns undefined where nothing is remembered.
+ */
 export function failureCacheOf(
   plan: MountPlan,
+  asked: object | undefined,
   { host, layout, manifest }: MountContext,
 ): FailureCache | undefined {
-  const question = questionOf(plan);
-  if (plan.failureCache === undefined || question === undefined || question.length > maximumQuestion)
-    return undefined;
+  if (plan.failureCache === undefined || asked === undefined) return undefined;
+  const question = JSON.stringify([plan.kind, asked]);
+  if (question.length > maximumQuestion) return undefined;
   if (uptimeMs(host) === undefined) return undefined;
   return {
     host,

@@ -2,10 +2,10 @@ import { isSameFile } from '../../../host/host.ts';
 import type { Descriptor } from '../../../host/mount-host.ts';
 import { type MountEntry, readMountinfo } from '../../../host/mountinfo.ts';
 import type { MountContext } from '../../context.ts';
-import type { MountPlan } from '../../plan.ts';
+import type { MountPlan } from '../../plan-data.ts';
 import { type PathWalk, partsBelow, walk } from '../path-walk.ts';
 import { refusalOf } from '../taken-away.ts';
-import { isSourceOf, type OpenTarget } from '../target.ts';
+import type { OpenTarget } from '../target.ts';
 
 /**
  * Taking away what a helper has mounted that is not to stay, where it mounts on the target itself: in a rootfs that is
@@ -118,7 +118,7 @@ export interface Misplaced {
 }
 
 function isMisplaced(entry: MountEntry, plan: MountPlan, { layout, manifest }: MountContext): boolean {
-  if (!isSourceOf(plan, entry)) return false;
+  if (!plan.driver.isSameSource(plan.source, entry)) return false;
   const place = placeInRootfs(entry.mountPoint, layout);
   if (place === undefined) return false;
   return !manifest.mounts.mounter.some(

@@ -1,8 +1,8 @@
 import { MounterError } from '../../../errors.ts';
 import { exitCode } from '../../../exit-codes.ts';
 import type { MountContext } from '../../context.ts';
-import type { MountPlan } from '../../plan.ts';
-import { isSourceOf, mountEntryOf, type OpenTarget } from '../target.ts';
+import type { MountPlan } from '../../plan-data.ts';
+import { mountEntryOf, type OpenTarget } from '../target.ts';
 import { isMountedInRootfs, isMountedSince, type Misplaced, undoMisplaced } from './undo.ts';
 
 /**
@@ -27,18 +27,18 @@ export function verifyMounted(
 }
 
 /**
- * The source stands in mountinfo alone, which takes longer to read the more mounts there are; for NFS the new mount is
- * proof enough: the kernel refuses to mount one filesystem twice on one directory.
+ * The source stands in mountinfo alone, which takes longer to read the more mounts there are. Where the kernel mounts
+ * the server's filesystem itself, the new mount is proof enough: it does not mount one twice on one directory.
  */
 function isMountedAsAsked(plan: MountPlan, before: OpenTarget, context: MountContext): boolean {
   if (!isMountedSince(plan, before, context)) return false;
-  if (plan.kind !== 'glusterfs') return true;
+  if (plan.driver.isNewMountProof) return true;
   const { host } = context;
   const file = host.openDirectory(plan.target);
   if (file === undefined) return false;
   const entry = mountEntryOf(host.statusOf(file).mountId, context);
   host.close(file);
-  return entry !== undefined && isSourceOf(plan, entry);
+  return entry !== undefined && plan.driver.isSameSource(plan.source, entry);
 }
 
 function wentElsewhere(

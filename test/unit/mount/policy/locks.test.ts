@@ -2,16 +2,15 @@ import test from 'ava';
 import { MounterError } from '../../../../src/errors.ts';
 import { parseMountArguments } from '../../../../src/mount/arguments/argv.ts';
 import { toMountRequest } from '../../../../src/mount/arguments/request.ts';
-import { planMount } from '../../../../src/mount/plan.ts';
 import { describePlan } from '../../../../src/mount/show.ts';
-import { manifest, target } from '../../../support/model/node-model.ts';
+import { manifest, planOf, target } from '../../../support/model/node-model.ts';
 
 type Policy = (typeof manifest)['policy']['locks'];
 
 function plan(locks: Policy, fstype: string, options: string) {
   const argv = ['-t', fstype, ...(options === '' ? [] : ['-o', options]), 'server:/x', target];
   const settings = { ...manifest, policy: { ...manifest.policy, locks } };
-  return planMount(toMountRequest(parseMountArguments(argv)), settings);
+  return planOf(toMountRequest(parseMountArguments(argv)), settings);
 }
 
 /** The options that the helper gets; '' for none. */

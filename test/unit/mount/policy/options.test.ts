@@ -3,14 +3,14 @@ import { MounterError } from '../../../../src/errors.ts';
 import type { Filesystem, NodeSettings } from '../../../../src/manifest/manifest.ts';
 import { parseManifest } from '../../../../src/manifest/manifest.ts';
 import { checkPolicy } from '../../../../src/mount/policy/options.ts';
-import { manifest } from '../../../support/model/node-model.ts';
+import { drivers, manifest } from '../../../support/model/node-model.ts';
 
 type Rules = NodeSettings['policy']['options'];
 type Kind = Filesystem['kind'];
 
 function check(kind: Kind, options: string, rules: Rules = {}, source = 'srv:/x', fstype: string = kind) {
   const policy = { ...manifest.policy, options: rules };
-  return checkPolicy(kind, { fstype, source, options }, { policy, mounts: manifest.mounts });
+  return checkPolicy(drivers[kind], { fstype, source, options }, { policy, mounts: manifest.mounts });
 }
 
 function refusal(

@@ -1,6 +1,6 @@
 import test from 'ava';
 import { MounterError } from '../../../../../src/errors.ts';
-import { canonicalGlusterfsSource } from '../../../../../src/mount/filesystems/glusterfs/glusterfs.ts';
+import { canonicalGlusterfsSource } from '../../../../../src/mount/filesystems/glusterfs/source.ts';
 import { planFor, target } from '../../../../support/model/node-model.ts';
 
 function helperArgv(

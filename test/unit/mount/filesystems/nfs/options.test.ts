@@ -1,6 +1,6 @@
 import test from 'ava';
 import { parseOptions } from '../../../../../src/mount/arguments/options.ts';
-import { lockServicesNeed } from '../../../../../src/mount/filesystems/nfs/nfs.ts';
+import { lockServicesNeed } from '../../../../../src/mount/filesystems/nfs/locks.ts';
 import {
   requestedMountTransport,
   requestedTransport,
@@ -41,7 +41,7 @@ for (const [fstype, options, version, need] of [
   test(`${fstype} with '${options}' is ${version ?? 'negotiated'}`, (t) => {
     t.is(unclearVersion(options), undefined);
     t.is(requestedVersion(fstype, options), version);
-    t.is(lockServicesNeed(fstype, options), need);
+    t.is(lockServicesNeed({ fstype, options }), need);
   });
 }
 

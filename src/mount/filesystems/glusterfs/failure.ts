@@ -1,0 +1,151 @@
+import type { MountHost } from '../../../host/mount-host.ts';
+import { word } from '../../failure/hints.ts';
+import type { FailureTexts, Wording } from '../filesystem-driver.ts';
+import { plainFailureTexts } from '../generic.ts';
+
+/** The helper's own words, and those of the log file of the mount, which alone has the reason. */
+const glusterfsWordings: readonly Wording[] = [
+  {
+    pattern: /^\[[^\]]*\] C \[[^\]]*\] 0-mounter: refused by mounter: /m,
+    errorClass: 'policy',
+    source: 'src/guard/interpose.c (log_refusal)',
+  },
+  {
+    pattern:
+      /unrecognized option '--guarded=|glusterfs: (it can ?not be guarded|the program that is guarded)/,
+    errorClass: 'node',
+    source: 'argp(3), of a glusterfs without its guard; src/guard/start.c, confine.c',
+  },
+  {
+    pattern: /Invalid option|invalid argument|Invalid backup|^glusterfs: (unknown|invalid|unrecognized) /im,
+    errorClass: 'bad-option',
+    source:
+      'mount.glusterfs.in (with_options, without_options, start_glusterfs); glusterfsd.c (parse_opts), argp(3)',
+  },
+  {
+    pattern: /No valid servers found|Server name\/volume name unspecified/,
+    errorClass: 'usage',
+    source: 'mount.glusterfs.in (start_glusterfs, main)',
+  },
+  {
+    pattern:
+      /Mount point does not exist|Cannot mount over|in use as a brick of a gluster volume|is a parent of the brick/,
+    errorClass: 'mount-point',
+    source: 'mount.glusterfs.in (check_recursive_mount, main)',
+  },
+  {
+    pattern: /is already mounted|already mounted on/,
+    errorClass: 'busy',
+    source: 'mount.glusterfs.in (main)',
+  },
+  {
+    pattern: /(cannot|failed to) open \/dev\/fuse/,
+    errorClass: 'node',
+    source: 'contrib/fuse-lib/mount-common.c, xlators/mount/fuse',
+  },
+  {
+    pattern: /DNS resolution failed|getaddrinfo failed/,
+    errorClass: 'name-resolution',
+    source: 'rpc/rpc-transport/socket/src/name.c (af_inet_client_get_remote_sockaddr)',
+  },
+  {
+    pattern: /subdirectory for mount .* is not found/,
+    errorClass: 'no-such-export',
+    source:
+      'xlators/protocol/server/src/server-handshake.c since 3.12; the client calls it an authentication failure',
+  },
+  {
+    pattern: /AUTH_FAILED|Authentication failed|SETVOLUME on remote-host failed.*Permission denied/i,
+    errorClass: 'access-denied',
+    source: 'xlators/protocol/client/src/client-handshake.c (client_setvolume_cbk)',
+  },
+  {
+    pattern: /failed to (get|fetch) (the )?'?volume file/i,
+    errorClass: 'no-such-export',
+    source: 'glusterfsd/src/glusterfsd-mgmt.c (mgmt_getspec_cbk)',
+  },
+  {
+    pattern: /Connection refused/,
+    errorClass: 'connection-refused',
+    source: 'strerror(3), socket.c (socket_connect_finish)',
+  },
+  {
+    pattern: /No route to host|Network is unreachable/,
+    errorClass: 'no-route',
+    source: 'strerror(3), socket.c',
+  },
+  { pattern: /Connection timed out/, errorClass: 'server-silent', source: 'strerror(3), socket.c' },
+];
+
+export const glusterfsFailureTexts: FailureTexts = {
+  ...plainFailureTexts,
+  wordings: glusterfsWordings,
+  hints: {
+    'connection-refused': ({ server }) =>
+      `start glusterd on ${word(server)}, or name the port it listens on with -o server-port=PORT`,
+    'access-denied': ({ server }) =>
+      `allow this node's address: gluster volume set VOLUME auth.allow, on ${word(server)}`,
+    'no-such-export': ({ server }) =>
+      `run gluster volume info on ${word(server)} and compare the name; a directory of the volume has to exist`,
+    'bad-option': () => 'take the option out of mountOptions; mount.glusterfs(8) lists those that there are',
+    usage: () => 'write SERVER:VOLUME',
+  },
+  saidInLog,
+  // Its own server's, or one that the volume names.
+  unresolvedServer: (words) => /DNS resolution failed on host (\S+)/.exec(words)?.[1],
+  isTaciturn: true,
+};
+
+const maximumBytes = 32 * 1024;
+const maximumLines = 2;
+/** Of `sinceMs`, by two clocks. Not more: a call that failed just before may have had another reason. */
+const inexactMs = 10;
+
+/**
+ * Of glusterfs's GF_ASSERT, which says nothing about a mount and much to whoever has a debugger; and of its own unmount,
+ * which tells its user id where that is not root's, after all has failed.
+ */
+const isNoise = /Assertion failed: To attach gdb|^[^\]]*\] . (\[MSGID[^\]]*\] )?\[[^\]]*:gf_fuse_unmount\] /;
+
+/** Of src/guard/interpose.c. The domain is the guard's own: no server can write it into a line of glusterfs's. */
+const isRefusal = /^[^\]]*\] C \[[^\]]*\] 0-mounter: refused by mounter: /;
+
+/**
+ * The last lines in which the mount's log file names an error, newline-terminated, of this call alone: often
+ * the only place that has the reason.
+ *
+ * The file's name comes from the options, which have been checked: no symlink and no volume is on the way. Only lines
+ * that are glusterfs's own are shown, for another file's content is nobody's to see.
+ * @param sinceMs when the helper was started, in milliseconds since 1970.
+ */
+function saidInLog(file: string, sinceMs: number, host: MountHost): string {
+  try {
+    return errorLines(host.readEnd(file, maximumBytes) ?? '', sinceMs);
+  } catch {
+    return '';
+  }
+}
+
+/**
+ * ```
+ * [2023-05-04 08:15:42.123456 +0000] E [MSGID: 101075] [common-utils.c:520:gf_resolve_ip6] 0-resolver: …
+ * [2017-05-04 08:15:42.123456] E [glusterfsd-mgmt.c:1925:mgmt_getspec_cbk] 0-mgmt: failed to fetch volume file
+ * ```
+ * The time is UTC, in microseconds.
+ */
+export function errorLines(log: string, sinceMs: number): string {
+  const found = log.split('\n').filter((line) => {
+    const [, date, time] = /^\[(\d{4}-\d\d-\d\d) (\d\d:\d\d:\d\d\.\d{3})[^\]]*\] [AECM] \[/.exec(line) ?? [];
+    return date !== undefined && Date.parse(`${date}T${time}Z`) >= sinceMs - inexactMs && !isNoise.test(line);
+  });
+  return telling(found)
+    .map((line) => `${line}\n`)
+    .join('');
+}
+
+/** The last ones, and before them what the guard refused: glusterfs says much of what follows from that. */
+function telling(lines: readonly string[]): readonly string[] {
+  const last = lines.slice(-maximumLines);
+  const refused = lines.find((line) => isRefusal.test(line));
+  return refused === undefined || last.includes(refused) ? last : [refused, ...last.slice(1)];
+}

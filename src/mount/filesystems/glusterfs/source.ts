@@ -1,0 +1,94 @@
+import type { MountEntry } from '../../../host/mountinfo.ts';
+import { lastOption, parseOptions } from '../../arguments/options.ts';
+import { optionReadings, valuesOf, withoutBrackets } from '../../policy/readings.ts';
+import type { Asked, SourcePlace } from '../filesystem-driver.ts';
+import { glusterfsOptions } from './options.ts';
+import { glusterfsTraits } from './traits.ts';
+
+/** How a source is written, `server:volume[/directory]`, and where it leads. */
+
+/**
+ * The servers that mount.glusterfs asks for the volume, in its order; undefined where they can't be told
+ * apart: colons separate backup servers, also those inside an IPv6 address.
+ */
+export function glusterfsServers({ source, options }: Asked): readonly string[] | undefined {
+  const plain = withoutIpv6Brackets(source);
+  const servers = plain.slice(0, plain.lastIndexOf(':')).split(',');
+  const parsed = parseOptions(options);
+  const list = lastOption(parsed, 'backup-volfile-servers')?.value;
+  const backup = lastOption(parsed, 'backupvolfile-server')?.value;
+  if (list === undefined) return backup === undefined ? servers : [...servers, backup];
+  if (list.includes('[') || list.includes('::')) return undefined;
+  const backups = list.split(':').filter((name) => name !== '');
+  return backups.some((name) => /^[0-9a-f]{1,4}$/i.test(name)) ? undefined : [...servers, ...backups];
+}
+
+export function withoutIpv6Brackets(source: string): string {
+  return source.replace(/^\[([0-9a-fA-F:.%]+)\]:/, '$1:');
+}
+
+export function isSameGlusterfsSource(source: string, entry: MountEntry): boolean {
+  return (
+    glusterfsTraits.kernelTypes.includes(entry.fstype) &&
+    canonicalGlusterfsSource(entry.source) === canonicalGlusterfsSource(source)
+  );
+}
+
+/**
+ * `server:volume[/directory]` in one form, that of the first server: the kernel lists `a,b:/vol/x` as
+ * `a:/vol/x`, and with another transport `a:vol.tcp`.
+ */
+export function canonicalGlusterfsSource(source: string): string {
+  const plain = withoutIpv6Brackets(source);
+  const colon = plain.lastIndexOf(':');
+  if (colon <= 0) return source;
+  const [volume = '', ...directory] = plain
+    .slice(colon + 1)
+    .split('/')
+    .filter((part) => part !== '');
+  const server = plain.slice(0, colon).split(',')[0];
+  return `${server}:${[volume.replace(/\.(tcp|rdma)$/, ''), ...directory].join('/')}`;
+}
+
+/**
+ * Every host before the last colon, and the backup servers, each with every directory that is asked for.
+ * @see main(), parse_volfile_servers() and parse_backup_volfile_servers() of mount.glusterfs 10.3
+ */
+export function glusterfsPlaces({ source, options }: Asked): readonly SourcePlace[] | undefined {
+  const colon = source.lastIndexOf(':');
+  const servers = source.slice(0, Math.max(0, colon)).split(',').map(withoutBrackets);
+  const [name = '', ...parts] = source
+    .slice(colon + 1)
+    .split('/')
+    .filter((part) => part !== '');
+  const readings = optionReadings(glusterfsOptions, options);
+  if (readings.some((option) => volumeOptions.includes(option.name))) return undefined;
+  const named = name.replace(/\.(tcp|rdma)$/, '');
+  const subdirectories = [
+    ...(parts.length === 0 ? [] : [parts.join('/')]),
+    ...valuesOf(readings, 'subdir-mount').map(([, value]) => value),
+  ];
+  const volumes =
+    subdirectories.length === 0 ? [named] : subdirectories.map((directory) => `${named}/${directory}`);
+  const place = (says: string) => (server: string) => volumes.map((volume) => ({ server, volume, says }));
+  return [
+    ...servers.flatMap(place('the source')),
+    ...valuesOf(readings, 'backup-volfile-servers', 'backupvolfile-server').flatMap(([name, list]) =>
+      backupServers(list).flatMap(place(`a server that ${name} names`)),
+    ),
+  ];
+}
+
+/** They choose another volume than the source, or bring one along. */
+const volumeOptions: readonly string[] = [
+  'volume-name',
+  'volume-id',
+  'volfile',
+  'volfile-id',
+  'volfile-server',
+];
+
+/** Separated by colons, but for those in brackets: `10.0.0.2:[fd00::3]`. */
+function backupServers(list: string): readonly string[] {
+  return (list.match(/\[[^\]]*\]|[^:[\]]+|[[\]]/g) ?? []).map(withoutBrackets);
+}

@@ -1,0 +1,133 @@
+import { lastOption, parseOptions } from '../../arguments/options.ts';
+import type { MountContext } from '../../context.ts';
+import { inRootfs, portOf, word } from '../../failure/hints.ts';
+import { areNamespacesForbidden } from '../../failure/mount-limits.ts';
+import type { FailureTexts, NodeLack, Wording } from '../filesystem-driver.ts';
+import { plainFailureTexts } from '../generic.ts';
+
+/**
+ * Of nfs-utils 1.2.8 to 2.8. mount.nfs's progname may be mount.nfs4; lately most lines end in ` for TARGET` or
+ * ` for SOURCE on TARGET`.
+ */
+const nfsWordings: readonly Wording[] = [
+  {
+    pattern: /rpc\.statd is not running|Either use '-o nolock'/,
+    errorClass: 'lock-service',
+    source: 'utils/mount/stropts.c (nfs_verify_lock_option); until 1.3.3 with the line of EINVAL behind it',
+  },
+  {
+    pattern:
+      /an incorrect mount option was specified|Unsupported nfs4? mount option|unknown nfs mount (option|parameter)|Bad nfs mount parameter|Unrecognized proto=|option parsing error|parsing error on '|invalid value for '|multiple version options|excessively long option|Invalid client address|unknown security type|(no|maximum number of) security flavors|Failed to find '.*' protocol|Please use '-t nfs4'/,
+    errorClass: 'bad-option',
+    source: 'utils/mount/error.c (EINVAL); nfsmount.c, nfs4mount.c, network.c, stropts.c',
+  },
+  {
+    pattern:
+      /remote share not in 'host:dir' format|directory to mount not in host:dir format|NFS URLs are not supported|closing bracket missing from server address|(server hostname|export pathname) is too long|excessively long host:dir|no device name was provided/,
+    errorClass: 'usage',
+    source: 'utils/mount/parse_dev.c, stropts.c, nfs4mount.c',
+  },
+  {
+    pattern:
+      /Failed to resolve server|DNS resolution failed|Name or service not known|Temporary failure in name resolution|No address associated with hostname|: Resource temporarily unavailable/,
+    errorClass: 'name-resolution',
+    source: 'utils/mount/stropts.c (EAI_AGAIN became EAGAIN, and is retried), network.c; gai_strerror(3)',
+  },
+  {
+    pattern:
+      /access denied by server|security flavor not supported|reason given by server:\s+Permission denied|mount(\.nfs4?)?: Operation not permitted/,
+    errorClass: 'access-denied',
+    source: 'utils/mount/error.c (EACCES, default: EPERM), nfsmount.c',
+  },
+  {
+    pattern: /reason given by server:\s+(No such file or directory|Not a directory)/,
+    errorClass: 'no-such-export',
+    source: 'utils/mount/error.c (ENOENT); with a line break in early 1.x',
+  },
+  {
+    pattern:
+      /requested NFS version or transport protocol is not supported|: Protocol not supported|Program not registered|Program\/version mismatch|NFS (mount )?version \d+ is not supported/,
+    errorClass: 'version-not-offered',
+    source: 'utils/mount/error.c (EOPNOTSUPP; EPROTONOSUPPORT by default), nfsmount.c; clnt_sperrno(3)',
+  },
+  {
+    pattern: /mount spec .* or point .* is not a directory/,
+    errorClass: 'no-such-export',
+    source: 'utils/mount/error.c (ENOTDIR) since 2.x; the target was seen to be a directory',
+  },
+  {
+    pattern: /mount point .* (does not exist|is not a directory)/,
+    errorClass: 'mount-point',
+    source: 'utils/mount/error.c, mount.c (chk_mountpoint)',
+  },
+  {
+    pattern: /is busy or already mounted|Device or resource busy/,
+    errorClass: 'busy',
+    source: 'utils/mount/error.c (EBUSY); with "or sharecache fail" since 2.x',
+  },
+  {
+    pattern: /Stale (NFS )?file handle/,
+    errorClass: 'stale',
+    source: 'strerror(3) of ESTALE, with "NFS" in older glibc; utils/mount/error.c by default',
+  },
+  { pattern: /Connection refused/, errorClass: 'connection-refused', source: 'strerror(3) of ECONNREFUSED' },
+  {
+    pattern: /No route to host|Network is unreachable|Host is down|Network is down/,
+    errorClass: 'no-route',
+    source: 'strerror(3) of EHOSTUNREACH, ENETUNREACH, EHOSTDOWN, ENETDOWN',
+  },
+  {
+    pattern: /timed out/i,
+    errorClass: 'server-silent',
+    source: 'utils/mount/error.c ("timed out, giving up"); strerror(3) of ETIMEDOUT; clnt_sperrno(3)',
+  },
+  {
+    pattern: /No such device|unknown filesystem type/,
+    errorClass: 'node',
+    source: 'strerror(3) of ENODEV: the kernel has no NFS',
+  },
+];
+
+export const nfsFailureTexts: FailureTexts = {
+  ...plainFailureTexts,
+  wordings: nfsWordings,
+  hints: {
+    'connection-refused': ({ server, probeFailure }) =>
+      `start the NFS server on ${word(server)}, or name its port with -o port=PORT; ${
+        portOf(probeFailure) === 111
+          ? 'vers=4 needs no rpcbind there'
+          : `${inRootfs('rpcinfo -p', server)} lists what runs`
+      }`,
+    'access-denied': ({ server }) =>
+      `run ${inRootfs('showmount -e', server)} and export the directory to this node's address; the option insecure where the way is through NAT`,
+    'no-such-export': ({ server }) =>
+      `run ${inRootfs('showmount -e', server)} and compare the path; it may also be exported to others only`,
+    'version-not-offered': ({ server }) =>
+      `run ${inRootfs('rpcinfo -p', server)} to see the versions and transports that the server offers, and ask for one of them with -o vers= or proto=`,
+    'bad-option': ({ options }) =>
+      lastOption(parseOptions(options), 'sec')?.value?.includes('krb5')
+        ? 'sec=krb5 takes rpc.gssd, rpcsec_gss_krb5 in the kernel and a keytab, which this rootfs does not bring: use sec=sys, or a rootfs that has them'
+        : 'take it out of mountOptions; dmesg names an option that the kernel did not take, nfs(5) lists those that there are',
+    stale: ({ server }) =>
+      `run exportfs -r on ${word(server)}: the exported directory was replaced; then umount -l what is stale here and mount again`,
+    busy: ({ target }) =>
+      `run findmnt ${word(target)}; if nothing is there, this filesystem of the server is mounted elsewhere with another context= (see dmesg): give both the same, or this one nosharecache`,
+  },
+  lackOfNode,
+};
+
+function lackOfNode(words: string, { host, layout }: MountContext): NodeLack | undefined {
+  if (/No space left on device/.test(words) && areNamespacesForbidden(host))
+    return {
+      why: 'NFSv4 needs mount namespaces, and user.max_mnt_namespaces is 0 on this node',
+      hint: 'raise it: sysctl -w user.max_mnt_namespaces=NUMBER; vers=3 needs none',
+    };
+  if (!/rotocol not supported/.test(words)) return undefined;
+  // Without these libtirpc knows no transport.
+  const missing = ['/etc/netconfig', '/etc/services', '/etc/protocols'].find(
+    (file) => host.stat(`${layout.rootfs}${file}`) === undefined,
+  );
+  return missing === undefined
+    ? undefined
+    : { hint: `${missing} is missing in the rootfs: run mounter install again` };
+}

@@ -1,0 +1,86 @@
+import { type MountEntry, readMountinfo } from '../../../host/mountinfo.ts';
+import type { MountContext } from '../../context.ts';
+import { optionReadings, valuesOf, withoutBrackets } from '../../policy/readings.ts';
+import type { Asked, SourcePlace } from '../filesystem-driver.ts';
+import { nfsOptions } from './options.ts';
+import { nfsTraits } from './traits.ts';
+
+/** How a source is written, `server:/path`, and where it leads. @see nfs(5) */
+
+/**
+ * The server of `server:/path`, as mount.nfs reads it: without the brackets of an IPv6 address, and of
+ * several names the first. Undefined for what it would refuse.
+ */
+export function nfsServer(source: string): string | undefined {
+  const [, bracketed, plain] = /^(?:\[([^\]]+)\]|([^:/[\]]+)):/.exec(source) ?? [];
+  if (source.startsWith('nfs://')) return undefined;
+  return bracketed ?? plain?.split(',')[0];
+}
+
+/** Of a URL, which mount.nfs takes since nfs-utils 2.8.3, and decodes. */
+export function decodedSource(source: string): string {
+  return source.startsWith('nfs://') ? source.replace(/%2e/gi, '.').replace(/%2f|\?/gi, '/') : source;
+}
+
+/**
+ * Every host before the first colon, of which mount.nfs takes the first, and those of options: mountd hands out
+ * the directory (mountaddr, mounthost); addr is replaced by mount.nfs, and not by every helper.
+ * @see nfs_parse_devname() in utils/mount/parse_dev.c of nfs-utils, nfs_parse_source() in fs/nfs/fs_context.c
+ */
+export function nfsPlaces({ source, options }: Asked): readonly SourcePlace[] | undefined {
+  // A URL: newer helpers take it, and decode what is in it.
+  if (/^nfs:\/\//i.test(source)) return undefined;
+  const [, bracketed, plain, path = ''] = /^(?:\[([^\]]*)\]|([^:[]*)):(.*)$/.exec(source) ?? [];
+  const hosts = bracketed === undefined ? plain?.split(',') : [bracketed];
+  if (hosts === undefined) return undefined;
+  const readings = optionReadings(nfsOptions, options);
+  if (readings.some(({ name }) => name === 'source')) return undefined;
+  return [
+    ...hosts.map((server) => ({ server, path, says: 'the source' })),
+    ...valuesOf(readings, 'addr', 'mountaddr', 'mounthost').map(([name, host]) => ({
+      server: withoutBrackets(host),
+      path,
+      says: `the server that ${name} names`,
+    })),
+  ];
+}
+
+export function isSameNfsSource(source: string, entry: MountEntry): boolean {
+  return (
+    nfsTraits.kernelTypes.includes(entry.fstype) &&
+    canonicalNfsSource(entry.source) === canonicalNfsSource(source)
+  );
+}
+
+/**
+ * Whether the helper has mounted what was asked for. The kernel knows a filesystem of a server by the name that it was
+ * first mounted by on this node, and says that for another server's name, or another path, too. So the name says
+ * nothing where another mount shows the same one.
+ */
+export function isAskedExport(
+  { source }: Asked,
+  entry: MountEntry,
+  { host, manifest }: MountContext,
+): boolean {
+  if (!nfsTraits.kernelTypes.includes(entry.fstype)) return true;
+  if (pathOf(entry.source) === pathOf(source)) return true;
+  if (manifest.policy.sources !== undefined) return false;
+  return readMountinfo(host).some(({ device }) => device === entry.device);
+}
+
+/** `/path` of `server:/path`, whatever colons are in that path. */
+function pathOf(source: string): string {
+  const canonical = canonicalNfsSource(source);
+  return canonical.slice(canonical.indexOf(':', canonical.startsWith('[') ? canonical.indexOf(']') : 0) + 1);
+}
+
+/**
+ * `server:/path` in one form: repeated and trailing slashes gone. The server stays as it is written: two
+ * names of one server are two sources, as they are for the kernel.
+ */
+function canonicalNfsSource(source: string): string {
+  const colon = source.startsWith('[') ? source.indexOf(']:') + 1 : source.indexOf(':');
+  if (colon <= 0) return source;
+  const path = source.slice(colon + 1).replace(/\/+/g, '/');
+  return `${source.slice(0, colon)}:${path.length > 1 ? path.replace(/\/$/, '') : path}`;
+}
