@@ -1,10 +1,14 @@
 import { createHash, randomUUID } from 'node:crypto';
-import { mkdir, readdir, rename, rm, stat } from 'node:fs/promises';
+import { copyFile, mkdir, readdir, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { parse } from 'node:path';
 import { execa } from 'execa';
 import { ensureInstalled, fetchPoolFile } from './debian.ts';
 import { cacheDirectory, frontExecutable, repository } from './paths.ts';
 
-/** The front: src/front compiled by QuickJS to one static executable. */
+/**
+ * The front: src/front compiled by QuickJS to one static executable, in which the engine is started and the modules are
+ * loaded: it begins with what memory holds then.
+ */
 
 /** Of Debian 13, which has it in this version for as long as it is supported. */
 const quickjs = {
@@ -16,19 +20,33 @@ const quickjs = {
 /** All of it but its libc, of which the front has its own. */
 const quickjsSources = ['quickjs', 'libregexp', 'libunicode', 'cutils', 'dtoa'] as const;
 
+/** At fixed addresses, so that what memory holds can be a part of the executable. */
+const commonFlags = ['-fno-pie', '-ffunction-sections', '-fdata-sections', '-fno-asynchronous-unwind-tables'];
 const quickjsFlags = [
-  '-O3',
+  ...commonFlags,
+  '-O2',
   '-fwrapv',
-  '-ffunction-sections',
-  '-fdata-sections',
   '-D_GNU_SOURCE',
   `-DCONFIG_VERSION="${quickjs.version}"`,
 ];
-const ownFlags = ['-std=gnu11', '-O2', '-Wall', '-Wextra', '-Werror'];
+/** Far from everything else, and from each other: where one of them is missing, nothing else moves. */
+const addresses = { arena: 0x10000000, bytecode: 0x20000000, saver: 0x30000000 } as const;
+const ownFlags = [
+  ...commonFlags,
+  '-std=gnu11',
+  '-O2',
+  '-Wall',
+  '-Wextra',
+  '-Werror',
+  `-DARENA_ADDRESS=${addresses.arena}`,
+];
+const ownSources = ['engine', 'arena', 'system-calls', 'spawn', 'guardian', 'apart'].map(
+  (name) => `${repository}/src/front/${name}.c`,
+);
 
 const frontCache = `${cacheDirectory}/front`;
 
-/** What is to run on the front's engine. */
+/** What is to run on the front's engine, and starts it and loads its modules itself. */
 export interface FrontProgram {
   /** The module that it begins with. */
   readonly entry: string;
@@ -38,18 +56,93 @@ export interface FrontProgram {
   readonly flags: readonly string[];
 }
 
-const front: FrontProgram = {
-  entry: `${repository}/src/front/main.ts`,
-  output: frontExecutable,
-  flags: ['-static', '-s', '-Wl,--gc-sections'],
-};
+/** Builds a test's program, with a compiler from Debian where the machine has none. */
+export function buildFrontProgram({ entry, output, flags }: FrontProgram): Promise<void> {
+  return build(entry, flags, async ({ objects, modules, directory }) => {
+    await link(flags, `${directory}/program`, [...objects, ...modules]);
+    await replace(`${directory}/program`, output);
+  });
+}
 
-/** Builds dist/mounter-front, or a test's program, with a compiler from Debian where the machine has none. */
-export async function buildFront({ entry, output, flags }: FrontProgram = front): Promise<void> {
+/** Builds dist/mounter-front, as `buildFrontProgram`. @param withNames of functions, for a profiler. */
+export function buildFront(output = frontExecutable, withNames = false): Promise<void> {
+  const flags = [
+    '-static',
+    '-Wl,--gc-sections',
+    ...Object.entries(addresses).map(([name, at]) => `-Wl,--section-start=${name}=0x${at.toString(16)}`),
+  ];
+  const entry = `${repository}/src/front/main.ts`;
+  return build(entry, [], async ({ objects, modules, compile, directory }) => {
+    const saver = `${directory}/saver`;
+    const program = `${directory}/program`;
+    const memory = `${directory}/memory`;
+    const saverSource = `${repository}/scripts/front/save.c`;
+    const memorySource = `${memory}.S`;
+    await link(flags, saver, [...objects, ...modules, ...(await compile(saverSource))]);
+    await save(saver, memory);
+    await writeFile(
+      memorySource,
+      `.section .note.GNU-stack, ""\n.section arena, "aw"\n.balign 4096\n.incbin "${memory}"\n`,
+    );
+    await link(flags, program, [...objects, ...(await compile(memorySource))]);
+    await requireSameAddresses(saver, program);
+    if (!withNames) await execa('strip', [program]);
+    await replace(program, output);
+  });
+}
+
+/** What the memory of the one refers to is at the same place in the other. @throws Error where it is not. */
+async function requireSameAddresses(saver: string, program: string): Promise<void> {
+  const before = await symbolsOf(saver);
+  const after = await symbolsOf(program);
+  const moved = before.find((symbol, index) => symbol !== after[index]);
+  if (moved !== undefined) throw new Error(`${moved} is elsewhere in the front than when it was started`);
+}
+
+/** Of the code and the data that both have, such as `000000000043c1e0 T JS_NewAtom`: behind the file's own head. */
+async function symbolsOf(program: string): Promise<readonly string[]> {
+  const { stdout } = await execa('nm', ['--numeric-sort', program]);
+  const isShared = (at: number) => at >= 0x401000 && at < addresses.arena;
+  return stdout.split('\n').filter((line) => isShared(Number.parseInt(line.slice(0, 16), 16)));
+}
+
+/** @throws Error where the modules can't be loaded as they are. */
+async function save(saver: string, memory: string): Promise<void> {
+  const { failed, signal, stderr } = await execa(saver, { stdout: { file: memory }, reject: false });
+  if (failed)
+    throw new Error(
+      signal === 'SIGKILL' || signal === 'SIGSEGV'
+        ? 'a module of the front asks the kernel when it is loaded, or what time it is: let onStart do that'
+        : `the front cannot be started: ${stderr}`,
+    );
+}
+
+/** What a program is linked from. */
+interface Parts {
+  readonly objects: readonly string[];
+  /** The object that has the compiled modules in it. */
+  readonly modules: readonly string[];
+  /** @returns the objects. */
+  compile(...sources: readonly string[]): Promise<readonly string[]>;
+  /** For what is needed no longer than this. */
+  readonly directory: string;
+}
+
+async function build(
+  entry: string,
+  flags: readonly string[],
+  finish: (parts: Parts) => Promise<void>,
+): Promise<void> {
   await ensureInstalled(['gcc', 'libc6-dev', 'xz-utils']);
   const engine = await buildQuickjs();
-  const chunks = `${frontCache}/chunks.${randomUUID()}`;
-  const unfinished = `${output}.${process.pid}`;
+  const directory = `${frontCache}/build.${randomUUID()}`;
+  const chunks = `${directory}/chunks`;
+  const modules = `${directory}/modules.c`;
+  const compile = async (...sources: readonly string[]) => {
+    const own = [...ownFlags, ...flags, ...engine.flags, '-I', `${repository}/src/front`];
+    await execa('gcc', [...own, '-c', ...sources], { cwd: directory });
+    return sources.map((source) => `${directory}/${parse(source).name}.o`);
+  };
   try {
     await execa(`${repository}/node_modules/.bin/bun`, [
       `${repository}/scripts/front/bundle.ts`,
@@ -57,25 +150,25 @@ export async function buildFront({ entry, output, flags }: FrontProgram = front)
       chunks,
     ]);
     const files = (await readdir(chunks)).map((name) => `${chunks}/${name}`);
-    await execa(engine.compiler, files, { stdout: { file: `${chunks}/chunks.h` } });
-    const sources = ['engine', 'system-calls', 'spawn', 'guardian', 'apart'].map(
-      (name) => `${repository}/src/front/${name}.c`,
-    );
-    await gcc(
-      ...ownFlags,
-      ...flags,
-      ...engine.flags,
-      '-I',
-      chunks,
-      '-o',
-      unfinished,
-      ...sources,
-      ...engine.objects,
-      '-lm',
-    );
+    await execa(engine.compiler, files, { stdout: { file: modules } });
+    const objects = [...(await compile(...ownSources)), ...engine.objects];
+    await finish({ objects, modules: await compile(modules), compile, directory });
+  } finally {
+    await rm(directory, { recursive: true, force: true });
+  }
+}
+
+function link(flags: readonly string[], output: string, objects: readonly string[]): Promise<unknown> {
+  return execa('gcc', ['-no-pie', ...flags, '-o', output, ...objects, '-lm']);
+}
+
+/** A program that runs keeps its file when the new one comes by rename. */
+async function replace(program: string, output: string): Promise<void> {
+  const unfinished = `${output}.${process.pid}`;
+  try {
+    await copyFile(program, unfinished);
     await rename(unfinished, output);
   } finally {
-    await rm(chunks, { recursive: true, force: true });
     await rm(unfinished, { force: true });
   }
 }
@@ -116,6 +209,7 @@ async function buildQuickjs(): Promise<Quickjs> {
   await gcc(
     ...ownFlags,
     ...flags,
+    '-no-pie',
     '-o',
     unfinished,
     `${repository}/scripts/front/compile.c`,

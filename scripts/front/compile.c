@@ -1,8 +1,8 @@
 /*
  * compile FILE...
  *
- * Prints a C header with the bytecode of each FILE, an ES module, under its name without directories: what
- * engine.c loads.
+ * Prints C with the bytecode of each FILE, an ES module, under its name without directories: what engine.c loads. In
+ * a section of its own: with it or without, the front's objects are linked to the same addresses.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -55,7 +55,7 @@ static void compile(JSContext *context, const char *path, int number) {
     const char *message = JS_ToCString(context, JS_GetException(context));
     fail(path, message == NULL ? "cannot be compiled" : message);
   }
-  (void)printf("static const uint8_t chunk_%d[] = {", number);
+  (void)printf("IN_SECTION static const uint8_t chunk_%d[] = {", number);
   for (size_t i = 0; i < length; i++) (void)printf(i % 32 == 0 ? "\n%d," : "%d,", bytes[i]);
   (void)printf("};\n");
   js_free(context, bytes);
@@ -70,11 +70,12 @@ int main(int argc, char **argv) {
   /* Not JS_STRIP_DEBUG: import() looks its module up beside the file that debug information names. */
   JS_SetStripInfo(runtime, JS_STRIP_SOURCE);
   JS_SetModuleLoaderFunc(runtime, NULL, stand_in, NULL);
-  (void)printf("#include <stddef.h>\n#include <stdint.h>\n");
+  (void)printf("#include \"chunks.h\"\n#define IN_SECTION __attribute__((section(\"bytecode\")))\n");
   for (int i = 1; i < argc; i++) compile(context, argv[i], i);
-  (void)printf("static const struct chunk { const char *name; const uint8_t *bytes; size_t length; } chunks[] = {\n");
   for (int i = 1; i < argc; i++)
-    (void)printf("{\"%s\", chunk_%d, sizeof chunk_%d},\n", base_name(argv[i]), i, i);
+    (void)printf("IN_SECTION static const char name_%d[] = \"%s\";\n", i, base_name(argv[i]));
+  (void)printf("IN_SECTION const struct chunk chunks[] = {\n");
+  for (int i = 1; i < argc; i++) (void)printf("{name_%d, chunk_%d, sizeof chunk_%d},\n", i, i, i);
   (void)printf("{NULL, NULL, 0}};\n");
   return fflush(stdout) == 0 ? 0 : 2;
 }

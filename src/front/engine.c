@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "arena.h"
 #include "chunks.h"
 #include "quickjs.h"
 #include "system-calls.h"
@@ -19,9 +20,6 @@ enum { EXIT_SYSTEM = 2, EXIT_INTERNAL = 4 };
 
 /* A call is over before there is much to collect. */
 #define COLLECT_BYTES (4 * 1024 * 1024)
-
-static int own_argc;
-static char **own_argv;
 
 /* A limit on what a process may use is for another program than a mount; the hard one is root's to raise. */
 static void raise_limit(int resource, rlim_t least) {
@@ -60,17 +58,22 @@ static int fail(JSContext *context) {
   return EXIT_INTERNAL;
 }
 
-static JSValue read_chunk(JSContext *context, const char *name) {
-  for (const struct chunk *chunk = chunks; chunk->name != NULL; chunk++)
-    if (strcmp(chunk->name, name) == 0)
-      return JS_ReadObject(context, chunk->bytes, chunk->length, JS_READ_OBJ_BYTECODE);
-  return JS_ThrowReferenceError(context, "there is no module %s", name);
-}
+/* The modules as scripts/front compiled them; not there in a program that was started before. */
+extern const struct chunk chunks[] __attribute__((weak));
+
+/* scripts/front/save.c, in the program that starts what another one will begin with. */
+extern int save_started(const struct starting *) __attribute__((weak));
 
 static JSModuleDef *load_module(JSContext *context, const char *name, void *opaque) {
   (void)opaque;
-  if (strcmp(name, "system-calls") == 0) return system_calls_module(context, name, own_argc, own_argv);
-  JSValue module = read_chunk(context, name);
+  if (strcmp(name, "system-calls") == 0) return system_calls_module(context, name);
+  const struct chunk *chunk = chunks;
+  while (chunk != NULL && chunk->name != NULL && strcmp(chunk->name, name) != 0) chunk++;
+  if (chunk == NULL || chunk->name == NULL) {
+    (void)JS_ThrowReferenceError(context, "there is no module %s", name);
+    return NULL;
+  }
+  JSValue module = JS_ReadObject(context, chunk->bytes, chunk->length, JS_READ_OBJ_BYTECODE);
   if (JS_IsException(module)) return NULL;
   JSModuleDef *definition = JS_VALUE_GET_PTR(module);
   JS_FreeValue(context, module);
@@ -87,42 +90,73 @@ static JSContext *new_context(JSRuntime *runtime) {
   JS_AddIntrinsicJSON(context);
   JS_AddIntrinsicMapSet(context);
   JS_AddIntrinsicPromise(context);
+  JS_SetGCThreshold(runtime, COLLECT_BYTES);
+  JS_SetModuleLoaderFunc(runtime, NULL, load_module, NULL);
   return context;
 }
 
-/* Everything that can be done at once, then whatever the program waits for, until it ends the process. */
-static int loop(JSRuntime *runtime, JSContext *context) {
-  for (;;) {
-    JSContext *failed;
-    int jobs;
-    do jobs = JS_ExecutePendingJob(runtime, &failed);
-    while (jobs > 0);
-    if (jobs < 0) return fail(failed);
-    JSValue result = JS_Call(context, system_calls_on_idle(), JS_UNDEFINED, 0, NULL);
-    if (JS_IsException(result)) return fail(context);
-    JS_FreeValue(context, result);
+/* Everything that can be done at once; the status when that failed. */
+static int do_jobs(JSRuntime *runtime) {
+  JSContext *failed;
+  int jobs;
+  do jobs = JS_ExecutePendingJob(runtime, &failed);
+  while (jobs > 0);
+  return jobs < 0 ? fail(failed) : 0;
+}
+
+static int load(JSContext *context, const char *name) {
+  JSValue loaded = JS_LoadModule(context, NULL, name);
+  int status = JS_IsException(loaded) ? fail(context) : do_jobs(JS_GetRuntime(context));
+  if (status == 0 && JS_PromiseState(context, loaded) == JS_PROMISE_REJECTED) {
+    (void)JS_Throw(context, JS_PromiseResult(context, loaded));
+    status = fail(context);
   }
+  JS_FreeValue(context, loaded);
+  return status;
+}
+
+static int start_engine(struct started *started) {
+  started->runtime = JS_NewRuntime2(&arena_functions, NULL);
+  started->context = new_context(started->runtime);
+  if (started->context != NULL) return 0;
+  (void)fputs("mounter: out of memory\nhint: see what uses the memory of this node\n", stderr);
+  return EXIT_SYSTEM;
+}
+
+/* All of them, the one that the program begins with first. */
+static int load_modules(struct started *started) {
+  system_calls_callbacks = (struct callbacks){JS_UNDEFINED, JS_UNDEFINED};
+  int status = load(started->context, "main.js");
+  for (const struct chunk *chunk = chunks; chunk->name != NULL && status == 0; chunk++)
+    status = load(started->context, chunk->name);
+  started->callbacks = system_calls_callbacks;
+  return status;
+}
+
+static const struct starting starting = {arena_begin, start_engine, load_modules, arena_end};
+
+static int call_back(JSContext *context, JSValueConst callback) {
+  JSValue result = JS_IsUndefined(callback) ? callback : JS_Call(context, callback, JS_UNDEFINED, 0, NULL);
+  if (JS_IsException(result)) return fail(context);
+  JS_FreeValue(context, result);
+  return do_jobs(JS_GetRuntime(context));
 }
 
 int main(int argc, char **argv) {
-  own_argc = argc;
-  own_argv = argv;
+  if (save_started != NULL) return save_started(&starting);
   put_right_what_is_inherited();
-  JSRuntime *runtime = JS_NewRuntime();
-  JSContext *context = new_context(runtime);
-  if (context == NULL) {
-    (void)fputs("mounter: out of memory\nhint: see what uses the memory of this node\n", stderr);
-    return EXIT_SYSTEM;
+  system_calls_begin(argc, argv);
+  struct started here, *started = started_before();
+  if (started == NULL) {
+    started = &here;
+    int status = start_engine(started);
+    if (status == 0) status = load_modules(started);
+    if (status != 0) return status;
   }
-  JS_SetGCThreshold(runtime, COLLECT_BYTES);
-  JS_SetModuleLoaderFunc(runtime, NULL, load_module, NULL);
-  JSValue module = read_chunk(context, "main.js");
-  if (JS_IsException(module) || JS_ResolveModule(context, module) != 0) return fail(context);
-  JSValue evaluated = JS_EvalFunction(context, module);
-  if (JS_IsException(evaluated)) return fail(context);
-  if (JS_PromiseState(context, evaluated) == JS_PROMISE_REJECTED) {
-    (void)JS_Throw(context, JS_PromiseResult(context, evaluated));
-    return fail(context);
-  }
-  return loop(runtime, context);
+  system_calls_callbacks = started->callbacks;
+  JS_UpdateStackTop(started->runtime);
+  /* The program ends the process; a status is one of something that failed. */
+  int status = call_back(started->context, system_calls_callbacks.on_start);
+  while (status == 0) status = call_back(started->context, system_calls_callbacks.on_idle);
+  return status;
 }

@@ -7,9 +7,7 @@ import { Loop, type Timer } from './loop.ts';
 export const loop = new Loop(system);
 
 /** As the kernel has it, argv[0] being the first. */
-export const ownArguments = argumentsOf();
-
-function argumentsOf(): readonly string[] {
+export function ownArguments(): readonly string[] {
   const found: string[] = [];
   for (;;) {
     const next = system.argument(found.length);
@@ -19,7 +17,7 @@ function argumentsOf(): readonly string[] {
 }
 
 /** The variables that a mount looks at. */
-const environment = {
+const env = {
   get MOUNTER_HOME() {
     return system.variable('MOUNTER_HOME');
   },
@@ -32,7 +30,12 @@ const environment = {
 };
 
 Object.assign(globalThis, {
-  process: { pid: system.getpid(), env: environment },
+  process: {
+    get pid() {
+      return system.getpid();
+    },
+    env,
+  },
   setTimeout: (callback: () => void, milliseconds: number) => loop.setTimer(callback, milliseconds),
   clearTimeout: (timer: Timer | undefined) => loop.clearTimer(timer),
   AbortController: AbortControllerOfFront,

@@ -38,7 +38,7 @@ import { holdInterruptions } from './signals.ts';
  * which it has read the manifest it hands back.
  */
 async function main(): Promise<number> {
-  const [argv0 = '', ...words] = ownArguments;
+  const [argv0 = '', ...words] = ownArguments();
   const helperName = helperNameOf(argv0);
   const [command = '', ...argv] = helperName === undefined ? words : ['mount', ...words];
   if (command !== 'mount') return handOver(command, argv, helperName);
@@ -164,8 +164,10 @@ const standardOutput: Output = {
   err: (text) => void system.write(2, text),
 };
 
-main().then(system.exit, (error: unknown) => {
-  const shown = asMounterError(error);
-  standardOutput.err(formatError(shown));
-  system.exit(shown.status);
+system.onStart(() => {
+  main().then(system.exit, (error: unknown) => {
+    const shown = asMounterError(error);
+    standardOutput.err(formatError(shown));
+    system.exit(shown.status);
+  });
 });

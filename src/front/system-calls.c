@@ -39,7 +39,6 @@
 
 static int own_argc;
 static char **own_argv;
-static JSValue idle;
 
 static JSValue to_js_result(JSContext *context, long result) {
   return JS_NewInt64(context, result < 0 ? -errno : result);
@@ -736,10 +735,16 @@ static JSValue wait_poll(JSContext *context, JSValueConst this, int argc, JSValu
   return result;
 }
 
-static JSValue wait_idle(JSContext *context, JSValueConst this, int argc, JSValueConst *argv) {
+enum callback { CALL_ON_START, CALL_ON_IDLE };
+
+struct callbacks system_calls_callbacks;
+
+static JSValue wait_callback(JSContext *context, JSValueConst this, int argc, JSValueConst *argv, int kind) {
   (void)this, (void)argc;
-  JS_FreeValue(context, idle);
-  idle = JS_DupValue(context, argv[0]);
+  struct callbacks *callbacks = &system_calls_callbacks;
+  JSValue *callback = kind == CALL_ON_START ? &callbacks->on_start : &callbacks->on_idle;
+  JS_FreeValue(context, *callback);
+  *callback = JS_DupValue(context, argv[0]);
   return JS_UNDEFINED;
 }
 
@@ -891,7 +896,8 @@ static const JSCFunctionListEntry exports[] = {
     JS_CFUNC_DEF("openSignals", 0, signals_open),
     JS_CFUNC_DEF("readSignal", 1, signals_read),
     JS_CFUNC_DEF("poll", 3, wait_poll),
-    JS_CFUNC_DEF("onIdle", 1, wait_idle),
+    JS_CFUNC_MAGIC_DEF("onStart", 1, wait_callback, CALL_ON_START),
+    JS_CFUNC_MAGIC_DEF("onIdle", 1, wait_callback, CALL_ON_IDLE),
     JS_CFUNC_DEF("now", 0, wait_now),
     JS_CFUNC_DEF("connect", 3, socket_connect),
     JS_CFUNC_DEF("connectLocal", 1, socket_connect_local),
@@ -903,13 +909,13 @@ static int add_exports(JSContext *context, JSModuleDef *module) {
   return JS_SetModuleExportList(context, module, exports, COUNT(exports));
 }
 
-JSModuleDef *system_calls_module(JSContext *context, const char *name, int argc, char **argv) {
-  own_argc = argc;
-  own_argv = argv;
-  idle = JS_UNDEFINED;
+JSModuleDef *system_calls_module(JSContext *context, const char *name) {
   JSModuleDef *module = JS_NewCModule(context, name, add_exports);
   if (module == NULL || JS_AddModuleExportList(context, module, exports, COUNT(exports)) != 0) return NULL;
   return module;
 }
 
-JSValue system_calls_on_idle(void) { return idle; }
+void system_calls_begin(int argc, char **argv) {
+  own_argc = argc;
+  own_argv = argv;
+}

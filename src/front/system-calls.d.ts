@@ -140,6 +140,11 @@ declare module 'system-calls' {
     events: readonly number[],
     timeoutMs: number,
   ): readonly number[] | number;
+  /**
+   * `callback` is called once, when a call begins. What a module does when it is loaded is done when the front is built,
+   * where no system call is allowed, and holds for all calls.
+   */
+  function onStart(callback: () => void): void;
   /** `callback` is called again and again, each time when all promises have been seen to. */
   function onIdle(callback: () => void): void;
   /** Monotonic, in ms. */

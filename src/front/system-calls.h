@@ -4,9 +4,15 @@
 #include "quickjs.h"
 
 /* The module 'system-calls', as system-calls.d.ts describes it. */
-JSModuleDef *system_calls_module(JSContext *context, const char *name, int argc, char **argv);
+JSModuleDef *system_calls_module(JSContext *context, const char *name);
 
-/* What the program asked to be called when there is nothing left to do at once; JS_UNDEFINED without. */
-JSValue system_calls_on_idle(void);
+/* Whose arguments it is asked for. */
+void system_calls_begin(int argc, char **argv);
+
+/* What the program asked to be called, first, and when there is nothing left to do at once; else JS_UNDEFINED. */
+struct callbacks {
+  JSValue on_start, on_idle;
+};
+extern struct callbacks system_calls_callbacks;
 
 #endif

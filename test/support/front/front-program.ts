@@ -1,5 +1,5 @@
 import { mkdir } from 'node:fs/promises';
-import { buildFront } from '../../../scripts/front.ts';
+import { buildFrontProgram } from '../../../scripts/front.ts';
 import { cacheDirectory } from '../../../scripts/paths.ts';
 
 /**
@@ -20,7 +20,7 @@ export function frontProgram(name: string): Promise<string> {
 async function build(name: string): Promise<string> {
   await mkdir(directory, { recursive: true });
   const output = `${directory}/${name}`;
-  await buildFront({
+  await buildFrontProgram({
     entry: `${import.meta.dirname}/${name}.ts`,
     output,
     flags: ['-g', '-fsanitize=address,undefined', '-fno-sanitize-recover=all', '-fno-omit-frame-pointer'],
