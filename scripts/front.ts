@@ -40,7 +40,7 @@ const ownFlags = [
   '-Werror',
   `-DARENA_ADDRESS=${addresses.arena}`,
 ];
-const ownSources = ['engine', 'arena', 'system-calls', 'spawn', 'guardian', 'apart'].map(
+const ownSources = ['engine', 'arena', 'left-out', 'system-calls', 'spawn', 'guardian', 'apart'].map(
   (name) => `${repository}/src/front/${name}.c`,
 );
 

@@ -1,9 +1,9 @@
 /**
  * `bun scripts/front/bundle.ts ENTRY DIRECTORY`: ENTRY, such as src/front/main.ts, and what it imports as ES modules
- * for QuickJS, in DIRECTORY: main.js and the chunks that import() loads when they are needed. bun's command line has
- * no plugins.
+ * for QuickJS, in DIRECTORY: main.js, and the chunks that import() loads, in whose place stands `loadModule` of
+ * src/front/engine.c. bun's command line has no plugins.
  */
-import { readFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { repository } from '../paths.ts';
 
 /** What we use of Bun.build. */
@@ -43,6 +43,11 @@ const nodeFs: Plugin = {
     }),
 };
 
+/** Of Math, such as `sin`. */
+const notThere = [
+  ...(await readFile(`${repository}/src/front/left-out.c`, 'utf8')).matchAll(/^NOT_THERE\w*\((\w+)\)$/gm),
+].map(([, name]) => name);
+
 const bundler = (globalThis as unknown as { readonly Bun: Bundler }).Bun;
 const { outputs } = await bundler.build({
   entrypoints: [process.argv[2] ?? ''],
@@ -55,11 +60,17 @@ const { outputs } = await bundler.build({
   naming: { entry: 'main.js', chunk: '[name]-[hash].js' },
   plugins: [nodeFs],
 });
-for (const output of outputs) refuseOthers(output.path, await output.text());
+for (const output of outputs) {
+  const text = await output.text();
+  refuseOthers(output.path, text);
+  await writeFile(output.path, text.replaceAll('import("./', 'loadModule("./'));
+}
 
-/** @throws Error for a module that the front does not have: the shared sources must not import it there. */
+/** @throws Error for a module or a function that the front does not have: the shared sources must not use it there. */
 function refuseOthers(path: string, text: string): void {
   for (const [, name = ''] of text.matchAll(/\b(?:from|import)\s*\(?["']([^"']+)["']/g))
     if (!name.startsWith('./') && name !== 'system-calls')
       throw new Error(`${path} imports ${name}, which the front does not have`);
+  for (const [, name] of text.matchAll(/\bMath\.(\w+)/g))
+    if (notThere.includes(name)) throw new Error(`${path} uses Math.${name}, which the front does not have`);
 }

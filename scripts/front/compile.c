@@ -67,8 +67,7 @@ int main(int argc, char **argv) {
   JSRuntime *runtime = JS_NewRuntime();
   JSContext *context = runtime == NULL ? NULL : JS_NewContext(runtime);
   if (context == NULL) fail("QuickJS", "out of memory");
-  /* Not JS_STRIP_DEBUG: import() looks its module up beside the file that debug information names. */
-  JS_SetStripInfo(runtime, JS_STRIP_SOURCE);
+  JS_SetStripInfo(runtime, JS_STRIP_DEBUG);
   JS_SetModuleLoaderFunc(runtime, NULL, stand_in, NULL);
   (void)printf("#include \"chunks.h\"\n#define IN_SECTION __attribute__((section(\"bytecode\")))\n");
   for (int i = 1; i < argc; i++) compile(context, argv[i], i);

@@ -80,6 +80,16 @@ static JSModuleDef *load_module(JSContext *context, const char *name, void *opaq
   return definition;
 }
 
+/* In the place of import(), which needs to know in which file it stands. */
+static JSValue load_later(JSContext *context, JSValueConst this, int argc, JSValueConst *argv) {
+  (void)this, (void)argc;
+  const char *name = JS_ToCString(context, argv[0]);
+  if (name == NULL) return JS_EXCEPTION;
+  JSValue loaded = JS_LoadModule(context, "main.js", name);
+  JS_FreeCString(context, name);
+  return loaded;
+}
+
 static JSContext *new_context(JSRuntime *runtime) {
   JSContext *context = runtime == NULL ? NULL : JS_NewContextRaw(runtime);
   if (context == NULL) return NULL;
@@ -90,6 +100,9 @@ static JSContext *new_context(JSRuntime *runtime) {
   JS_AddIntrinsicJSON(context);
   JS_AddIntrinsicMapSet(context);
   JS_AddIntrinsicPromise(context);
+  JSValue global = JS_GetGlobalObject(context);
+  (void)JS_SetPropertyStr(context, global, "loadModule", JS_NewCFunction(context, load_later, "loadModule", 1));
+  JS_FreeValue(context, global);
   JS_SetGCThreshold(runtime, COLLECT_BYTES);
   JS_SetModuleLoaderFunc(runtime, NULL, load_module, NULL);
   return context;

@@ -26,9 +26,10 @@
 
 /* From the field behind the name, which may have blanks and brackets in it. @see proc_pid_stat(5) */
 static pid_t parent_of(const char *stat) {
+  static const char state[] = ") S ";
   const char *bracket = strrchr(stat, ')');
-  int parent = -1;
-  return bracket != NULL && sscanf(bracket + 1, " %*c %d", &parent) == 1 ? parent : -1;
+  if (bracket == NULL || strlen(bracket) < sizeof state) return -1;
+  return (pid_t)strtol(bracket + sizeof state - 1, NULL, 10);
 }
 
 /* Reads nothing that waits for the process's memory, which others can hold. */

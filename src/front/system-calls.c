@@ -361,14 +361,15 @@ static JSValue file_open_at(JSContext *context, JSValueConst this, int argc, JSV
 
 /* The id of the mount that an open file lies on, where statx(2) does not say it: before Linux 5.8. */
 static double mount_id_of(int fd) {
-  char path[64], line[128];
-  unsigned long id = 0;
+  static const char name[] = "\nmnt_id:";
+  char path[64], text[512];
   (void)snprintf(path, sizeof path, "/proc/self/fdinfo/%d", fd);
-  FILE *file = fopen(path, "re");
-  while (file != NULL && fgets(line, sizeof line, file) != NULL)
-    if (sscanf(line, "mnt_id: %lu", &id) == 1) break;
-  if (file != NULL) (void)fclose(file);
-  return (double)id;
+  int file = open(path, O_RDONLY | O_CLOEXEC);
+  ssize_t length = file < 0 ? -1 : read(file, text, sizeof text - 1);
+  if (file >= 0) (void)close(file);
+  text[length < 0 ? 0 : length] = '\0';
+  const char *found = strstr(text, name);
+  return found == NULL ? 0 : (double)strtoul(found + sizeof name - 1, NULL, 10);
 }
 
 /* [device, inode, mode, uid, gid, mount id] of an open file, from what the kernel knows: no server is asked. */

@@ -49,7 +49,7 @@ test('what kubelet executes is a small static executable; the full one lies besi
   );
   const { stdout, stderr } = await execa('ldd', [frontExecutable], { reject: false });
   t.regex(stdout + stderr, /not a dynamic executable/);
-  t.true(statSync(frontExecutable).size < 4_000_000);
+  t.true(statSync(frontExecutable).size < 2_000_000);
 });
 
 test('in an empty root directory it comes as far as its usage error', async (t) => {
