@@ -1,8 +1,7 @@
-import minimist from 'minimist';
 import type { MounterError } from '../../errors.ts';
 import { filesystemKinds } from '../../manifest/filesystem-kinds.ts';
-import { type FoundOption, getopt } from './getopt.ts';
-import { flagNames, helperRules, type MountRule, mountRules, textNames } from './grammar.ts';
+import { getopt } from './getopt.ts';
+import { type FlagName, helperRules, type MountRule, mountRules, type TextName } from './grammar.ts';
 import { parseOptions } from './options.ts';
 import { usageError } from './usage-error.ts';
 
@@ -41,10 +40,12 @@ export function helperNameOf(argv0: string): HelperName | undefined {
   return helperNames.find((name) => name === argv0.slice(argv0.lastIndexOf('/') + 1));
 }
 
-/** What minimist collects: a text given once is a string, given again an array. */
-type Collected = { readonly [Name in (typeof flagNames)[number]]: boolean } & {
-  readonly [Name in (typeof textNames)[number]]?: string | readonly string[];
-} & { readonly positionals: readonly string[] };
+/** The values of each text in their order, and which flags were given. */
+interface Collected {
+  readonly texts: Readonly<Record<TextName, readonly string[]>>;
+  readonly flags: readonly FlagName[];
+  readonly positionals: readonly string[];
+}
 
 /**
  * Reads a call of mount(8), e.g. `['-t', 'nfs', '-o', 'ro', 'server:/x', '/mnt']`: argv without the program's
@@ -67,7 +68,7 @@ export function parseMountArguments(argv: readonly string[]): MountArguments {
 export function parseHelperArguments(name: HelperName, argv: readonly string[]): MountArguments {
   const collected = collect(argv, helperRules);
   const fstype = name.slice('mount.'.length);
-  for (const type of all(collected.types)) {
+  for (const type of collected.texts.types) {
     if (type !== fstype && !type.startsWith(`${fstype}.`))
       throw usageError(
         '-t',
@@ -78,42 +79,41 @@ export function parseHelperArguments(name: HelperName, argv: readonly string[]):
   return { ...mountArguments(collected), fstype };
 }
 
-/** Hands minimist what it can't misread: one `--name` or `--name=value` for each option, no operand. */
 function collect(argv: readonly string[], rules: readonly MountRule[]): Collected {
   const { options, positionals } = getopt(argv, rules);
-  const settings = { string: [...textNames], boolean: [...flagNames] };
-  return { ...minimist<Omit<Collected, 'positionals'>>(options.map(canonicalWord), settings), positionals };
-}
-
-function canonicalWord({ rule, name, value }: FoundOption<MountRule>): string {
-  if (rule.refused !== undefined) throw usageError(name, 'mounter does not take this option', rule.refused);
-  const text = rule.implies ?? value;
-  return text === undefined ? `--${rule.collectedAs}` : `--${rule.collectedAs}=${text}`;
+  const texts: Record<TextName, string[]> = { types: [], options: [], source: [], target: [] };
+  const flags: FlagName[] = [];
+  for (const { rule, name, value } of options) {
+    if (rule.refused !== undefined) throw usageError(name, 'mounter does not take this option', rule.refused);
+    if ('flag' in rule) flags.push(rule.flag);
+    else texts[rule.text].push(rule.implies ?? value ?? '');
+  }
+  return { texts, flags, positionals };
 }
 
 function mountArguments(collected: Collected): MountArguments {
-  const { fake, noMtab, sloppy, verbose, noCanonicalize, dryRun, json, help } = collected;
-  const fstype = all(collected.types).at(-1);
+  const { texts, flags } = collected;
+  const fstype = texts.types.at(-1);
   if (fstype === '') throw usageError('-t', 'the filesystem type is empty', 'write -t nfs or -t glusterfs');
   return {
     fstype,
     ...operands(collected),
-    options: joinOptions(all(collected.options)),
-    fake,
-    noMtab,
-    sloppy,
-    verbose,
-    noCanonicalize,
-    dryRun,
-    json,
-    help,
+    options: joinOptions(texts.options),
+    fake: flags.includes('fake'),
+    noMtab: flags.includes('noMtab'),
+    sloppy: flags.includes('sloppy'),
+    verbose: flags.includes('verbose'),
+    noCanonicalize: flags.includes('noCanonicalize'),
+    dryRun: flags.includes('dryRun'),
+    json: flags.includes('json'),
+    help: flags.includes('help'),
   };
 }
 
 /** Operands fill what --source and --target leave: two make both, one the target, or the source of --target. */
-function operands(collected: Collected): Pick<MountArguments, 'source' | 'target'> {
-  const named = { source: once('--source', collected.source), target: once('--target', collected.target) };
-  const free = [...collected.positionals];
+function operands({ texts, positionals }: Collected): Pick<MountArguments, 'source' | 'target'> {
+  const named = { source: once('--source', texts.source), target: once('--target', texts.target) };
+  const free = [...positionals];
   const target = named.target ?? free.pop();
   const source = named.source ?? free.shift();
   if (free.length > 0) throw tooManyOperands();
@@ -128,8 +128,7 @@ function tooManyOperands(): MounterError {
 }
 
 /** mount(8) lets the last one win; of two sources one is a mistake, and mounting the other would hide it. */
-function once(name: string, found: string | readonly string[] | undefined): string | undefined {
-  const [value, ...more] = all(found);
+function once(name: string, [value, ...more]: readonly string[]): string | undefined {
   if (more.length > 0) throw usageError(name, 'the option is given more than once', `give ${name} once`);
   return value;
 }
@@ -142,8 +141,4 @@ function joinOptions(values: readonly string[]): string {
     parseOptions(value); // each by itself: two halves of a quote in two -o don't make a whole
   }
   return values.filter((value) => value !== '').join(',');
-}
-
-function all(found: string | readonly string[] | undefined): readonly string[] {
-  return [found ?? []].flat();
 }

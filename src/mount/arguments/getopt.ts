@@ -20,7 +20,6 @@ export interface Reading<Rule extends OptionRule> {
   readonly positionals: readonly string[];
 }
 
-type Grammar<Rule> = ReadonlyMap<string, Rule>;
 /** The words not read yet: whoever needs a separate value takes the next one from here. */
 type Words = ArrayIterator<string>;
 
@@ -38,14 +37,13 @@ export function getopt<Rule extends OptionRule>(
   argv: readonly string[],
   rules: readonly Rule[],
 ): Reading<Rule> {
-  const grammar = new Map(rules.flatMap((rule) => rule.names.map((name) => [name, rule] as const)));
   const options: FoundOption<Rule>[] = [];
   const positionals: string[] = [];
   const words = argv.values();
   for (const word of words) {
     if (word === '--') for (const operand of words) positionals.push(operand);
-    else if (word.startsWith('--')) options.push(readLong(word, words, grammar));
-    else if (word.startsWith('-') && word !== '-') readCluster(word, words, grammar, options);
+    else if (word.startsWith('--')) options.push(readLong(word, words, rules));
+    else if (word.startsWith('-') && word !== '-') readCluster(word, words, rules, options);
     else positionals.push(word);
   }
   return { options, positionals };
@@ -54,10 +52,10 @@ export function getopt<Rule extends OptionRule>(
 function readLong<Rule extends OptionRule>(
   word: string,
   words: Words,
-  grammar: Grammar<Rule>,
+  rules: readonly Rule[],
 ): FoundOption<Rule> {
   const equals = word.indexOf('=');
-  const { name, rule } = findLong(equals < 0 ? word : word.slice(0, equals), grammar);
+  const { name, rule } = findLong(equals < 0 ? word : word.slice(0, equals), rules);
   const attached = equals < 0 ? undefined : word.slice(equals + 1);
   if (rule.value === 'none' && attached !== undefined)
     throw usageError(name, 'the option takes no value', `write ${name} alone`);
@@ -66,31 +64,38 @@ function readLong<Rule extends OptionRule>(
 }
 
 /** The option that `written` names in full or abbreviates. A full name wins over a longer one that begins with it. */
-function findLong<Rule>(
+function findLong<Rule extends OptionRule>(
   written: string,
-  grammar: Grammar<Rule>,
+  rules: readonly Rule[],
 ): { readonly name: string; readonly rule: Rule } {
-  const exact = grammar.get(written);
+  const exact = ruleOf(written, rules);
   if (exact !== undefined) return { name: written, rule: exact };
-  const matches = [...grammar].filter(([name]) => name.startsWith(written));
+  const matches = rules.flatMap((rule) =>
+    rule.names.filter((name) => name.startsWith(written)).map((name) => ({ name, rule })),
+  );
   const [first] = matches;
-  if (first === undefined) throw unknownOption(written, written, grammar);
-  if (matches.length === 1) return { name: first[0], rule: first[1] };
-  const names = matches.map(([name]) => name).join(', ');
+  if (first === undefined) throw unknownOption(written, written, rules);
+  if (matches.length === 1) return first;
+  const names = matches.map(({ name }) => name).join(', ');
   throw usageError(written, 'the abbreviation is ambiguous', `write one of ${names}`);
+}
+
+/** A search, because the few that a call has are found before a table of all would be made. */
+function ruleOf<Rule extends OptionRule>(name: string, rules: readonly Rule[]): Rule | undefined {
+  return rules.find(({ names }) => names.includes(name));
 }
 
 /** Adds the options of one word such as `-fv` or `-oro`: the first one that takes a value takes the rest of it. */
 function readCluster<Rule extends OptionRule>(
   word: string,
   words: Words,
-  grammar: Grammar<Rule>,
+  rules: readonly Rule[],
   options: FoundOption<Rule>[],
 ): void {
   for (let at = 1; at < word.length; at += 1) {
     const name = `-${String.fromCodePoint(word.codePointAt(at) ?? 0)}`;
-    const rule = grammar.get(name);
-    if (rule === undefined) throw unknownOption(name, word, grammar);
+    const rule = ruleOf(name, rules);
+    if (rule === undefined) throw unknownOption(name, word, rules);
     if (rule.value !== 'none') {
       options.push({ rule, name, value: clusterValue(name, rule, word.slice(at + 1), words) });
       return;
@@ -112,8 +117,8 @@ function separateValue(name: string, words: Words): string {
 }
 
 /** `word` is the whole word `name` was found in: `-read-only` has no option `-e`, but was meant as one word. */
-function unknownOption(name: string, word: string, grammar: Grammar<unknown>): MounterError {
-  const longNames = [...grammar.keys()].filter((known) => known.startsWith('--'));
+function unknownOption(name: string, word: string, rules: readonly OptionRule[]): MounterError {
+  const longNames = rules.flatMap(({ names }) => names).filter((known) => known.startsWith('--'));
   const meant = nearest(
     word.replace(/^-+/, ''),
     longNames.map((known) => known.slice(2)),

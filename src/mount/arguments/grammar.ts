@@ -1,38 +1,37 @@
 import type { OptionRule } from './getopt.ts';
 
+export type TextName = 'types' | 'options' | 'source' | 'target';
+export type FlagName =
+  | 'fake'
+  | 'noMtab'
+  | 'sloppy'
+  | 'verbose'
+  | 'noCanonicalize'
+  | 'dryRun'
+  | 'json'
+  | 'help';
+
 /**
- * An option of mount(8) or of a mount helper. `collectedAs` is the name its value, or `implies`, is collected
- * under; a `refused` one has no meaning here and says what to do in its place.
+ * An option of mount(8) or of a mount helper. Its value, or what it `implies`, is one of the texts named so, or it is a
+ * flag; a `refused` one has no meaning here and says what to do in its place.
  */
 export type MountRule = OptionRule &
   (
-    | { readonly collectedAs: string; readonly implies?: string; readonly refused?: never }
+    | { readonly text: TextName; readonly implies?: string; readonly refused?: never }
+    | { readonly flag: FlagName; readonly refused?: never }
     | { readonly refused: string }
   );
 
-/** The names to collect under: those that hold texts, and those that are only given or not. */
-export const textNames = ['types', 'options', 'source', 'target'] as const;
-export const flagNames = [
-  'fake',
-  'noMtab',
-  'sloppy',
-  'verbose',
-  'noCanonicalize',
-  'dryRun',
-  'json',
-  'help',
-] as const;
-
-function flag(collectedAs: (typeof flagNames)[number], ...names: readonly string[]): MountRule {
-  return { names, value: 'none', collectedAs };
+function flag(flag: FlagName, ...names: readonly string[]): MountRule {
+  return { names, value: 'none', flag };
 }
 
-function text(collectedAs: (typeof textNames)[number], ...names: readonly string[]): MountRule {
-  return { names, value: 'required', collectedAs };
+function text(text: TextName, ...names: readonly string[]): MountRule {
+  return { names, value: 'required', text };
 }
 
 function option(implies: string, ...names: readonly string[]): MountRule {
-  return { names, value: 'none', collectedAs: 'options', implies };
+  return { names, value: 'none', text: 'options', implies };
 }
 
 function refused(refused: string, value: OptionRule['value'], ...names: readonly string[]): MountRule {
