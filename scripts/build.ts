@@ -1,51 +1,116 @@
-import { closeSync, mkdirSync, openSync, readFileSync, renameSync, writeFileSync, writeSync } from 'node:fs';
+import { createHash } from 'node:crypto';
+import {
+  closeSync,
+  globSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  statSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs';
 import { toJsonSchema } from '@valibot/to-json-schema';
 import { execa } from 'execa';
 import { manifestSchema } from '../src/manifest/manifest.ts';
 import { buildFront } from './front.ts';
 import { buildGuard } from './guard.ts';
-import { distDirectory, frontExecutable, guardFile, mounterExecutable, repository } from './paths.ts';
+import {
+  cacheDirectory,
+  distDirectory,
+  frontExecutable,
+  guardFile,
+  mounterExecutable,
+  repository,
+} from './paths.ts';
 
 /**
  * `npm run build`: dist/mounter, one self-contained executable, which has dist/mounter-front and
- * dist/glusterfs-guard in it; and the manifest's JSON schema.
+ * dist/glusterfs-guard in it; and the manifest's JSON schema. What is there already is not built again.
  *
  * The runtime must take nothing from where it is called: no .env, no bunfig.toml.
  */
+
+const schemaFile = `${distDirectory}/rootfs-manifest.schema.json`;
+/** Tells from what the files in dist were built. */
+const stampFile = `${cacheDirectory}/build-stamp`;
+const inputs = [
+  'src/**/*.*',
+  'scripts/{build,front,guard,paths}.ts',
+  'scripts/front/*',
+  'rootfs-manifest.json',
+  'package-lock.json',
+];
+
 mkdirSync(distDirectory, { recursive: true });
-await buildFront();
-await buildGuard();
-// bun writes in place; a running dist/mounter keeps its file when the new one comes by rename.
-const unfinished = `${mounterExecutable}.new`;
-await execa(
-  `${repository}/node_modules/.bin/bun`,
-  [
-    'build',
-    '--compile',
-    '--minify',
-    '--bytecode',
-    '--splitting',
-    '--format=esm',
-    '--no-compile-autoload-dotenv',
-    '--no-compile-autoload-bunfig',
-    // A call is over before optimized code would pay: it starts faster and stays smaller without.
-    '--compile-jit-policy=100',
-    '--min-chunk-size=16384',
-    // Embedded under its own name.
-    '--asset-naming=[name]',
-    'src/main.ts',
-    frontExecutable,
-    guardFile,
-    '--outfile',
-    unfinished,
-  ],
-  { cwd: repository, stdio: ['ignore', 'ignore', 'inherit'] },
-);
-forgetRuntimeVariables(unfinished);
-renameSync(unfinished, mounterExecutable);
-const schema = toJsonSchema(manifestSchema, { errorMode: 'ignore' });
-writeFileSync(`${distDirectory}/rootfs-manifest.schema.json`, `${JSON.stringify(schema, undefined, 2)}\n`);
-console.log('built dist/mounter, dist/mounter-front and dist/glusterfs-guard');
+mkdirSync(cacheDirectory, { recursive: true });
+const key = keyOfInputs();
+if (readStamp() === stamp()) console.log('dist/mounter is up to date');
+else {
+  await build();
+  writeFileSync(stampFile, stamp());
+  console.log('built dist/mounter, dist/mounter-front and dist/glusterfs-guard');
+}
+
+async function build(): Promise<void> {
+  await buildFront();
+  await buildGuard();
+  // bun writes in place; a running dist/mounter keeps its file when the new one comes by rename.
+  const unfinished = `${mounterExecutable}.new`;
+  await execa(
+    `${repository}/node_modules/.bin/bun`,
+    [
+      'build',
+      '--compile',
+      '--minify',
+      '--bytecode',
+      '--splitting',
+      '--format=esm',
+      '--no-compile-autoload-dotenv',
+      '--no-compile-autoload-bunfig',
+      // A call is over before optimized code would pay: it starts faster and stays smaller without.
+      '--compile-jit-policy=100',
+      '--min-chunk-size=16384',
+      // Embedded under its own name.
+      '--asset-naming=[name]',
+      'src/main.ts',
+      frontExecutable,
+      guardFile,
+      '--outfile',
+      unfinished,
+    ],
+    { cwd: repository, stdio: ['ignore', 'ignore', 'inherit'] },
+  );
+  forgetRuntimeVariables(unfinished);
+  renameSync(unfinished, mounterExecutable);
+  const schema = toJsonSchema(manifestSchema, { errorMode: 'ignore' });
+  writeFileSync(schemaFile, `${JSON.stringify(schema, undefined, 2)}\n`);
+}
+
+function keyOfInputs(): string {
+  const hash = createHash('sha256');
+  for (const path of globSync(inputs, { cwd: repository }).sort()) {
+    hash.update(`${path}\0`).update(readFileSync(`${repository}/${path}`));
+  }
+  return hash.digest('hex');
+}
+
+/** The inputs, and which files lie in dist: another build may have put others there. */
+function stamp(): string {
+  const files = [mounterExecutable, frontExecutable, guardFile, schemaFile].map((path) => {
+    const { ino = 0, size = 0, mtimeMs = 0 } = statSync(path, { throwIfNoEntry: false }) ?? {};
+    return `${path} ${ino} ${size} ${mtimeMs}`;
+  });
+  return `${[key, ...files].join('\n')}\n`;
+}
+
+function readStamp(): string | undefined {
+  try {
+    return readFileSync(stampFile, 'utf8');
+  } catch {
+    return undefined; // Nothing was built yet.
+  }
+}
 
 /**
  * The runtime in the executable obeys variables of its environment: it would run another program text before
