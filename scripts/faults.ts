@@ -56,7 +56,7 @@ async function tryOne(
   const tell = (finding: Finding) => {
     if (finding.wrong.length > 0) process.stdout.write(`  ${describeFinding(finding)}\n`);
   };
-  const sample = { random: randomNumbers(seed), maximum, deadline: Number.POSITIVE_INFINITY };
+  const sample = { random: randomNumbers(seed), maximum };
   const { injected, wrong } = await injectFaults(subject, enter, sample, tell);
   process.stdout.write(`  ${injected} injected, ${wrong.length} wrong\n`);
   return { injected, wrong: wrong.length };

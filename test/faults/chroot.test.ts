@@ -1,0 +1,4 @@
+import test from 'ava';
+import { testFaults } from '../support/faults/tests.ts';
+
+testFaults(test, 'chroot');

@@ -1,0 +1,32 @@
+import type { TestFn } from 'ava';
+import type { EnterMode } from '../node/enter-mode.ts';
+import { randomNumbers } from '../random.ts';
+import { describeFinding } from './finding.ts';
+import { injectFaults, subjects } from './subjects.ts';
+
+const seed = 11;
+/** By title: about as many as a minute allows for all of them. */
+const maximum: Readonly<Record<string, number>> = {
+  'nfs mounts': 240,
+  'nfs fails': 300,
+  'glusterfs mounts': 130,
+  'glusterfs fails': 130,
+  prepare: 28,
+};
+
+/**
+ * System calls fail, one in each run: a part of what `npm run faults` does, the same each time. A success has its
+ * mount, a failure leaves nothing and says why, whatever it was that failed.
+ */
+export function testFaults(test: TestFn, enter: EnterMode): void {
+  for (const subject of subjects) {
+    test.serial(`${enter}, ${subject.title}: whatever call fails, nothing is wrong`, async (t) => {
+      t.timeout(600_000);
+      const sample = { random: randomNumbers(seed), maximum: maximum[subject.title] ?? 0 };
+      const { injected, wrong } = await injectFaults(subject, enter, sample);
+      t.log(`${injected} injected, ${wrong.length} wrong`);
+      t.deepEqual(wrong.map(describeFinding), []);
+      t.true(injected > 3, 'it was tried');
+    });
+  }
+}
