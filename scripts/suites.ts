@@ -1,4 +1,16 @@
-/** The test suites in the order they run: cheap ones first. `npm test` runs all, `npm test NAME…` some. */
+/** What is built or fetched for tests. */
+export type Need =
+  | 'build'
+  | 'rootfs'
+  | 'testPrograms'
+  | 'vm'
+  | 'nodeAgentImage'
+  | 'glusterServer'
+  | 'dockerRegistry'
+  | 'containerRuntime'
+  | 'containerRuntimeInVm';
+
+/** The test suites, in the order in which those of one place run. `npm test` runs all, `npm test NAME…` some. */
 export interface Suite {
   readonly name: string;
   readonly files: readonly string[];
@@ -6,24 +18,22 @@ export interface Suite {
   readonly place: 'machine' | 'vm';
   /** One file after the other. */
   readonly isSerial?: true;
+  /** When all others are over: it takes all of the machine, and has limits to keep. */
+  readonly isAlone?: true;
   /** In the VM: Debian's systemd is process 1, and each of the files runs in a boot of its own, in this order. */
   readonly init?: 'systemd';
   /** What it needs to have been built. */
-  readonly needs: readonly (
-    | 'build'
-    | 'rootfs'
-    | 'nodeAgentImage'
-    | 'vm'
-    | 'glusterServer'
-    | 'dockerRegistry'
-    | 'containerRuntime'
-    | 'containerRuntimeInVm'
-    | 'testPrograms'
-  )[];
+  readonly needs: readonly Need[];
 }
 
 export const suites: readonly Suite[] = [
   { name: 'unit', files: ['test/unit/**/*.test.ts'], place: 'machine', needs: [] },
+  {
+    name: 'vm',
+    files: ['test/vm/**/*.test.ts'],
+    place: 'vm',
+    needs: ['build', 'rootfs', 'testPrograms', 'vm'],
+  },
   {
     name: 'system',
     files: ['test/system/**/*.test.ts'],
@@ -31,33 +41,18 @@ export const suites: readonly Suite[] = [
     needs: ['build', 'rootfs', 'nodeAgentImage', 'glusterServer', 'dockerRegistry', 'vm'],
   },
   {
-    // By itself: it takes all of the machine, and others have limits to keep.
-    name: 'storm',
-    files: ['test/storm/**/*.test.ts'],
-    place: 'machine',
-    isSerial: true,
-    needs: ['build', 'rootfs', 'glusterServer'],
-  },
-  {
     name: 'faults',
     files: ['test/faults/**/*.test.ts'],
     place: 'machine',
-    isSerial: true,
     needs: ['build', 'rootfs', 'glusterServer'],
   },
   {
-    // By itself: kubelet's probes and restarts have their times.
+    // kubelet's probes and restarts have their times.
     name: 'fleet',
     files: ['test/fleet/*.test.ts'],
     place: 'machine',
     isSerial: true,
     needs: ['build', 'rootfs', 'nodeAgentImage', 'glusterServer', 'dockerRegistry', 'containerRuntime'],
-  },
-  {
-    name: 'vm',
-    files: ['test/vm/**/*.test.ts'],
-    place: 'vm',
-    needs: ['build', 'rootfs', 'vm', 'testPrograms'],
   },
   {
     name: 'systemd',
@@ -74,5 +69,13 @@ export const suites: readonly Suite[] = [
     place: 'vm',
     init: 'systemd',
     needs: ['build', 'rootfs', 'nodeAgentImage', 'vm', 'glusterServer', 'containerRuntimeInVm'],
+  },
+  {
+    name: 'storm',
+    files: ['test/storm/**/*.test.ts'],
+    place: 'machine',
+    isSerial: true,
+    isAlone: true,
+    needs: ['build', 'rootfs', 'glusterServer'],
   },
 ];

@@ -3,6 +3,8 @@ export class TapCount {
   #passed = 0;
   #failed = 0;
   #rest = '';
+  /** The titles of the tests that failed. */
+  readonly failures: string[] = [];
 
   /** Takes the next piece of output, cut anywhere. */
   add(text: string): void {
@@ -24,6 +26,9 @@ export class TapCount {
 
   #addLine(line: string): void {
     if (/^ok \d+/.test(line)) this.#passed += 1;
-    else if (/^not ok \d+/.test(line)) this.#failed += 1;
+    const failure = /^not ok \d+(?: - (.*))?/.exec(line);
+    if (failure === null) return;
+    this.#failed += 1;
+    this.failures.push(failure[1] ?? line);
   }
 }

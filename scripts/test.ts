@@ -6,14 +6,18 @@ import { ensureDockerRegistry } from '../test/support/packages/docker-registry.t
 import { testProgram } from '../test/support/programs/test-program.ts';
 import { buildVm, runInVm, type VmRun } from '../test/support/vm.ts';
 import { ensureInstalled } from './debian.ts';
-import { repository } from './paths.ts';
-import { type Suite, suites } from './suites.ts';
+import { cacheDirectory, repository } from './paths.ts';
+import { SuiteOutputs } from './suite-output.ts';
+import { type Need, type Suite, suites } from './suites.ts';
 import { TapCount } from './tap.ts';
 
 /**
  * `npm test [SUITE…] [-- FILE…]`: everything the tests need, then the suites, then a line
  * `N passed, N failed` that counts the tests that ran. FILEs replace those of the one suite named; they are
  * known by their names, since npm keeps the `--` to itself.
+ *
+ * What runs in the VM has a CPU of its own, and waits a lot: it runs beside what runs on this machine, each place one
+ * suite after the other, and each suite as soon as what it needs is there. What takes all of the machine runs last.
  */
 
 /** Debian's packages that the tests themselves call, beside what their own set-up fetches. */
@@ -33,12 +37,7 @@ const packages = [
   'psmisc',
 ];
 
-interface Count {
-  readonly passed: number;
-  readonly failed: number;
-}
-
-const preparations: Readonly<Record<Suite['needs'][number], () => Promise<unknown>>> = {
+const preparations: Readonly<Record<Need, () => Promise<unknown>>> = {
   build: () => runScript('build.ts'),
   // An old checkout's pins may be gone from the archive; its tests are to run all the same.
   rootfs: () => runScript('rootfs.ts', '--allow-newer'),
@@ -67,32 +66,58 @@ async function main(argv: readonly string[]): Promise<number> {
     return 1;
   }
   await ensureInstalled(packages);
-  for (const need of new Set(chosen.flatMap(({ needs }) => needs)))
-    await timed(`prepare: ${need}`, preparations[need]);
   const total = { passed: 0, failed: 0 };
-  for (const suite of chosen) {
-    const { passed, failed } = await timed(suite.name, () =>
-      runSuite(files.length === 0 ? suite : { ...suite, files }),
+  const failures: string[] = [];
+  const needed = prepareInTurn(chosen.flatMap(({ needs }) => needs));
+  const run = async (suite: Suite): Promise<void> => {
+    await Promise.all(suite.needs.map((need) => needed.get(need)));
+    const tap = await runSuite(files.length === 0 ? suite : { ...suite, files });
+    total.passed += tap.passed;
+    total.failed += tap.failed;
+    failures.push(...tap.failures.map((title) => `${suite.name}: ${title}`));
+  };
+  const inPlace = (place: Suite['place']) =>
+    inTurn(
+      chosen.filter((suite) => suite.place === place && !suite.isAlone),
+      run,
     );
-    console.log(`# ${suite.name}: ${passed} passed, ${failed} failed`);
-    total.passed += passed;
-    total.failed += failed;
-  }
+  await Promise.all([inPlace('machine'), inPlace('vm')]);
+  await inTurn(
+    chosen.filter(({ isAlone }) => isAlone),
+    run,
+  );
+  for (const failure of failures) console.log(`# failed: ${failure}`);
   console.log(`${total.passed} passed, ${total.failed} failed`);
   return total.failed === 0 ? 0 : 1;
+}
+
+async function inTurn<T>(items: readonly T[], action: (item: T) => Promise<void>): Promise<void> {
+  for (const item of items) await action(item);
+}
+
+/** One preparation after the other, in the order in which they are needed first: most take a lock of apt. */
+function prepareInTurn(needs: readonly Need[]): ReadonlyMap<Need, Promise<void>> {
+  const started = new Map<Need, Promise<void>>();
+  let last: Promise<void> = Promise.resolve();
+  for (const need of new Set(needs)) {
+    last = last.then(async () => {
+      const start = performance.now();
+      await preparations[need]();
+      console.log(`# prepare: ${need}: ${secondsSince(start)} s`);
+    });
+    // Whoever needs it hears of a failure; nobody else may be told of it twice.
+    last.catch(() => {});
+    started.set(need, last);
+  }
+  return started;
 }
 
 function isFile(word: string): boolean {
   return word.endsWith('.ts');
 }
 
-async function timed<T>(what: string, action: () => Promise<T>): Promise<T> {
-  const start = performance.now();
-  try {
-    return await action();
-  } finally {
-    console.log(`# ${what}: ${((performance.now() - start) / 1000).toFixed(1)} s`);
-  }
+function secondsSince(start: number): string {
+  return ((performance.now() - start) / 1000).toFixed(1);
 }
 
 async function runScript(name: string, ...args: readonly string[]): Promise<void> {
@@ -101,14 +126,31 @@ async function runScript(name: string, ...args: readonly string[]): Promise<void
   });
 }
 
-async function runSuite(suite: Suite): Promise<Count> {
+const outputs = new SuiteOutputs((text) => process.stdout.write(text));
+process.on('exit', () => outputs.flushAll());
+
+interface Results {
+  readonly passed: number;
+  readonly failed: number;
+  /** Titles. */
+  readonly failures: readonly string[];
+}
+
+async function runSuite(suite: Suite): Promise<Results> {
+  const start = performance.now();
+  const output = outputs.open();
   const tap = new TapCount();
   const onOutput = (text: string) => {
-    process.stdout.write(text);
+    output.write(text);
     tap.add(text);
   };
   const status = suite.place === 'vm' ? await runInGuest(suite, onOutput) : await runHere(suite, onOutput);
-  return tap.end(status);
+  const { passed, failed } = tap.end(status);
+  output.write(
+    `# ${suite.name}: ${secondsSince(start)} s\n# ${suite.name}: ${passed} passed, ${failed} failed\n`,
+  );
+  output.end();
+  return { passed, failed, failures: tap.failures };
 }
 
 async function runHere(
@@ -128,6 +170,7 @@ async function runHere(
       stdio: ['ignore', 'pipe', 'inherit'],
       buffer: false,
       reject: false,
+      env: { NODE_COMPILE_CACHE: `${cacheDirectory}/node-compile-cache` },
     },
   );
   run.stdout.setEncoding('utf8').on('data', onOutput);
@@ -148,8 +191,14 @@ async function runInGuest(
           init,
           boots: files.length,
         };
-  const result = await runInVm({ ...run, timeoutSeconds: 2400, memoryMegabytes: 2048, onOutput });
-  if (result.status === undefined) console.log(result.console);
+  const result = await runInVm({
+    ...run,
+    environment: { NODE_COMPILE_CACHE: '/dev/shm/node-compile-cache' },
+    timeoutSeconds: 2400,
+    memoryMegabytes: 2048,
+    onOutput,
+  });
+  if (result.status === undefined) onOutput(result.console);
   return result.status;
 }
 
