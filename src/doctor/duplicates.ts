@@ -1,6 +1,6 @@
 import { existsSync, realpathSync } from 'node:fs';
 import { type MountEntry, mountsBelow } from '../host/mountinfo.ts';
-import type { SharedDirectory } from '../manifest/shared-mounts.ts';
+import { isShared, type SharedDirectory } from '../manifest/shared-mounts.ts';
 import { oldViews } from '../prepare/retire.ts';
 import { isCopy, isCounterpart } from '../prepare/shared-mount.ts';
 import { volumesBelow } from '../volumes/volumes.ts';
@@ -10,7 +10,7 @@ import { isNetworkMount } from './network-mount.ts';
 
 /** Mounts that are there more often than they need to be: every copy of the kubelet directory doubles every volume. */
 export function checkDuplicates({ layout, root, manifest, entries }: DoctorContext): readonly Finding[] {
-  const shared = manifest.mounts.mounter.filter(({ propagation }) => propagation === 'shared');
+  const shared = manifest.mounts.mounter.filter(isShared);
   const place = { versions: realpathSync(layout.versions), root, paths: shared.map(({ rootfs }) => rootfs) };
   const old = oldViews(place, entries).map(({ entry }) =>
     warning(

@@ -2,7 +2,7 @@ import { existsSync, realpathSync } from 'node:fs';
 import type { Host } from '../host/host.ts';
 import { containingMount } from '../host/mount-tree.ts';
 import { type MountEntry, mountAt, mountsBelow } from '../host/mountinfo.ts';
-import type { SharedDirectory } from '../manifest/shared-mounts.ts';
+import { isShared, type SharedDirectory } from '../manifest/shared-mounts.ts';
 import { observeRootfs } from '../prepare/mount-states.ts';
 import { type ObservedMount, stateOf } from '../prepare/mounts.ts';
 import { isHelpersViewInPlace } from '../prepare/namespace/prepare.ts';
@@ -124,8 +124,8 @@ function faultOf({ mount, target, isSame }: ObservedMount, entries: readonly Mou
 /** With chroot(2): whether what is mounted in the rootfs reaches the host, and nothing else. */
 export function checkPropagation({ host: node, manifest, entries }: DoctorContext): readonly Finding[] {
   if (wantedEnter(manifest, node) !== 'chroot') return [];
-  return manifest.mounts.mounter.flatMap(({ propagation, host, rootfs }) => {
-    if (propagation !== 'shared' || host === undefined || isNetworkMount(host, entries)) return [];
+  return manifest.mounts.mounter.filter(isShared).flatMap(({ host, rootfs }) => {
+    if (host === undefined || isNetworkMount(host, entries)) return [];
     if (!existsSync(host)) return [failing('propagation', host, 'does not exist', prepare)];
     return [judgePropagation({ host: realpathSync(host), rootfs }, entries)];
   });

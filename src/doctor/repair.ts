@@ -2,6 +2,7 @@ import { existsSync, realpathSync } from 'node:fs';
 import type { Host } from '../host/host.ts';
 import { readMountinfo } from '../host/mountinfo.ts';
 import type { RunBounded } from '../host/run-bounded.ts';
+import { isShared } from '../manifest/shared-mounts.ts';
 import type { Layout } from '../node/layout.ts';
 import { nothingDoneWhereOff, readManifest } from '../node/node.ts';
 import { withNodeLock } from '../node/node-lock.ts';
@@ -26,9 +27,9 @@ export async function repair(host: Host, layout: Layout, runBounded: RunBounded)
     const root = realpathSync(layout.rootfs);
     const context = { host, layout, manifest };
     const done = [...(await prepareVersionInUse(root, context))];
-    for (const mount of manifest.mounts.mounter) {
-      if (mount.propagation !== 'shared' || mount.host === undefined || !existsSync(mount.host)) continue;
-      done.push(...(await unmountCopies(realpathSync(mount.host), host, runBounded)));
+    for (const { host: directory } of manifest.mounts.mounter.filter(isShared)) {
+      if (directory === undefined || !existsSync(directory)) continue;
+      done.push(...(await unmountCopies(realpathSync(directory), host, runBounded)));
     }
     return done;
   });

@@ -1,4 +1,5 @@
 import { existsSync, realpathSync } from 'node:fs';
+import { isShared } from '../manifest/shared-mounts.ts';
 import type { DoctorContext } from './context.ts';
 import { isNetworkMount } from './network-mount.ts';
 
@@ -7,9 +8,9 @@ export function sharedDirectories({
   manifest,
   entries,
 }: Pick<DoctorContext, 'manifest' | 'entries'>): readonly string[] {
-  return manifest.mounts.mounter.flatMap(({ propagation, host }) =>
-    propagation === 'shared' && host !== undefined && !isNetworkMount(host, entries) && existsSync(host)
-      ? [realpathSync(host)]
-      : [],
-  );
+  return manifest.mounts.mounter
+    .filter(isShared)
+    .flatMap(({ host }) =>
+      host !== undefined && !isNetworkMount(host, entries) && existsSync(host) ? [realpathSync(host)] : [],
+    );
 }

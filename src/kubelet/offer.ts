@@ -2,6 +2,7 @@ import { existsSync, lstatSync, realpathSync } from 'node:fs';
 import { MounterError } from '../errors.ts';
 import { exitCode } from '../exit-codes.ts';
 import type { Manifest, ManifestMount } from '../manifest/manifest.ts';
+import { isIdentityMount } from '../manifest/shared-mounts.ts';
 
 /** What a kubelet is to run in, and what of the host it is offered there. */
 export interface Offer {
@@ -33,7 +34,7 @@ export function kubeletMount({
   manifest,
   rootDirectory,
 }: Pick<Offer, 'manifest' | 'rootDirectory'>): HostMount {
-  const own = manifest.mounts.mounter.find((m) => m.propagation === 'shared' && m.host === m.rootfs);
+  const own = manifest.mounts.mounter.find(isIdentityMount);
   const path = rootDirectory ?? own?.host ?? '/var/lib/kubelet';
   const create = path === own?.host ? own.create : undefined;
   const mount = { host: path, rootfs: path, type: 'rbind', access: 'rw', propagation: 'shared' } as const;

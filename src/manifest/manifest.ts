@@ -7,6 +7,7 @@ import { log } from './log.ts';
 import { policy } from './policy.ts';
 import { withTodaysNames } from './renamed.ts';
 import { resolver } from './resolver.ts';
+import { isIdentityMount } from './shared-mounts.ts';
 
 /**
  * rootfs-manifest.json: what the rootfs contains, what it must offer, and how the node uses it. One file
@@ -110,7 +111,7 @@ export const manifestSchema = section({
     mounter: v.pipe(
       v.array(mount),
       v.check(
-        (mounts) => mounts.some((m) => m.propagation === 'shared' && m.host === m.rootfs),
+        (mounts) => mounts.some(isIdentityMount),
         'needs a shared mount whose host path and rootfs path are the same: the kubelet directory',
       ),
     ),

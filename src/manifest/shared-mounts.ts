@@ -4,3 +4,17 @@ export interface SharedDirectory {
   readonly host: string;
   readonly rootfs: string;
 }
+
+/** Whether what is mounted below the mount appears on the host, for the containers: the kubelet directory's are so. */
+export function isShared({ propagation }: { readonly propagation: string }): boolean {
+  return propagation === 'shared';
+}
+
+/** Whether it is shared, and has one path on the host and in the rootfs: targets are accepted below these alone. */
+export function isIdentityMount(mount: {
+  readonly propagation: string;
+  readonly host?: string | undefined;
+  readonly rootfs: string;
+}): boolean {
+  return isShared(mount) && mount.host === mount.rootfs;
+}

@@ -1,6 +1,7 @@
 import { lstatSync, readFileSync } from 'node:fs';
 import { lockServices } from '../lock-services/services.ts';
 import type { Manifest } from '../manifest/manifest.ts';
+import { isShared } from '../manifest/shared-mounts.ts';
 import { helperNames } from '../mount/arguments/argv.ts';
 import { type Layout, runDirectory } from '../node/layout.ts';
 import { offFiles } from '../node/off.ts';
@@ -15,9 +16,7 @@ import { pathOnHost } from './on-host.ts';
  */
 export function lookAtHost(layout: Layout, manifest: Manifest): string {
   const { filesystems, daemons, mounts } = manifest;
-  const shared = mounts.mounter
-    .filter(({ propagation }) => propagation === 'shared')
-    .map(({ rootfs }) => rootfs);
+  const shared = mounts.mounter.filter(isShared).map(({ rootfs }) => rootfs);
   const inRootfs = [
     '/etc/resolv.conf',
     ...Object.values(filesystems).map(({ helper }) => helper),

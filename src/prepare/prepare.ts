@@ -15,6 +15,7 @@ import type { Host } from '../host/host.ts';
 import { type MountEntry, readMountinfo } from '../host/mountinfo.ts';
 import { writeAtomically } from '../host/replace.ts';
 import type { ManifestMount } from '../manifest/manifest.ts';
+import { isShared } from '../manifest/shared-mounts.ts';
 import { isGuardNeeded } from '../mount/filesystems/filesystems.ts';
 import { closeVersions } from '../node/close-versions.ts';
 import { failuresDirectory, targetLocksFile } from '../node/layout.ts';
@@ -96,14 +97,14 @@ async function layOnHost(root: string, { host, layout, manifest }: NodeContext):
   for (const mount of wantedMounts(layout, manifest)) {
     await apply(uncoverActions(mount, root, readMountinfo(host)));
     if (!makeHostPath(mount, root)) continue;
-    if (mount.propagation === 'shared' && mount.host !== undefined) {
+    if (isShared(mount) && mount.host !== undefined) {
       const directory = { host: realpathSync(mount.host), rootfs: mount.rootfs };
       done.push(...(await shareDirectory(directory, host)));
     }
     const observed = observe(mount, root, host);
     makeMountPoint(observed, root);
     await apply(planRootfsMount(observed, readMountinfo(host)));
-    if (mount.propagation === 'shared') done.push(...(await forbidSymlinks(observed.target, host)));
+    if (isShared(mount)) done.push(...(await forbidSymlinks(observed.target, host)));
   }
   unlink(root);
   return done;
@@ -125,7 +126,7 @@ async function layInNamespaces(root: string, context: NodeContext): Promise<read
   const { layout, manifest } = context;
   // A directory of targets is needed when a mount comes, and kubelet may be the one who makes it.
   const mounts = wantedMounts(layout, manifest).filter(
-    (mount) => (mount.propagation === 'shared' && mount.create === undefined) || makeHostPath(mount, root),
+    (mount) => (isShared(mount) && mount.create === undefined) || makeHostPath(mount, root),
   );
   return prepareNamespaces(root, mounts, context);
 }

@@ -1,6 +1,7 @@
 import { existsSync, realpathSync } from 'node:fs';
 import { type MountEntry, mountsBelow, readMountinfo } from '../host/mountinfo.ts';
 import { roleOf } from '../lock-services/services.ts';
+import { isShared } from '../manifest/shared-mounts.ts';
 import type { NodeContext } from '../node/node.ts';
 import { wantedEnter } from '../rootfs/entrance.ts';
 import { processesIn } from '../rootfs/root-processes.ts';
@@ -86,7 +87,7 @@ function viewsBeside(
 ): readonly View[] {
   if (!existsSync(layout.versions)) return [];
   const versions = realpathSync(layout.versions);
-  const shared = manifest.mounts.mounter.filter(({ propagation }) => propagation === 'shared');
+  const shared = manifest.mounts.mounter.filter(isShared);
   const paths = shared.map(({ rootfs: path }) => path);
   return oldViews({ versions, root, paths }, entries);
 }

@@ -1,6 +1,7 @@
 import type { Host } from '../host/host.ts';
 import { type MountEntry, mountAt } from '../host/mountinfo.ts';
 import type { Manifest } from '../manifest/manifest.ts';
+import { isShared } from '../manifest/shared-mounts.ts';
 import { isPinned, rootfsEntrance } from './entrance.ts';
 
 /**
@@ -16,9 +17,8 @@ export function entranceInUse(
 ): 'attach' | 'chroot' | undefined {
   const entry = rootfsEntrance(root, host);
   if (entry.kind === 'namespace') return isPinned(host, entry.file) ? 'attach' : undefined;
-  const isShared = mounts.mounter.some(
-    ({ propagation, rootfs }) =>
-      propagation === 'shared' && mountAt(entries, `${root}${rootfs}`) !== undefined,
-  );
-  return isShared ? 'chroot' : undefined;
+  const isOnHost = mounts.mounter
+    .filter(isShared)
+    .some(({ rootfs }) => mountAt(entries, `${root}${rootfs}`) !== undefined);
+  return isOnHost ? 'chroot' : undefined;
 }

@@ -1,5 +1,6 @@
 import { type LockService, lockService, lockServices } from '../lock-services/services.ts';
 import type { Manifest } from '../manifest/manifest.ts';
+import { isShared } from '../manifest/shared-mounts.ts';
 import { type Layout, layoutOf } from '../node/layout.ts';
 import { lockServiceHardening, prepareHardening } from './hardening.ts';
 import { commandLine, plain, quoted } from './syntax.ts';
@@ -177,9 +178,7 @@ function environment({ home, manifest }: Layout): readonly string[] {
 }
 
 function sharedDirectories({ mounts }: Manifest): readonly string[] {
-  return mounts.mounter.flatMap(({ propagation, host }) =>
-    propagation === 'shared' && host !== undefined ? [host] : [],
-  );
+  return mounts.mounter.filter(isShared).flatMap(({ host }) => host ?? []);
 }
 
 /** Lines in sections; '' goes on with the one before. */

@@ -1,7 +1,7 @@
 import { existsSync, realpathSync } from 'node:fs';
 import { type MountEntry, mountsBelow } from '../host/mountinfo.ts';
 import type { Manifest } from '../manifest/manifest.ts';
-import type { SharedDirectory } from '../manifest/shared-mounts.ts';
+import { isShared, type SharedDirectory } from '../manifest/shared-mounts.ts';
 import { volumeTypes } from '../mount/filesystems/filesystems.ts';
 
 /** A volume on the host, whoever mounted it. */
@@ -15,8 +15,8 @@ export interface Volume {
 
 /** The network volumes below the directories that are shared with the rootfs. */
 export function volumesOf(manifest: Manifest, entries: readonly MountEntry[]): readonly Volume[] {
-  return manifest.mounts.mounter.flatMap(({ propagation, host, rootfs }) => {
-    if (propagation !== 'shared' || host === undefined || !existsSync(host)) return [];
+  return manifest.mounts.mounter.filter(isShared).flatMap(({ host, rootfs }) => {
+    if (host === undefined || !existsSync(host)) return [];
     return volumesBelow({ host: realpathSync(host), rootfs }, entries);
   });
 }

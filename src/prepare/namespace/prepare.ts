@@ -5,6 +5,7 @@ import { isSameFile } from '../../host/host.ts';
 import { mountsBelow, readMountinfo } from '../../host/mountinfo.ts';
 import { isErrnoException } from '../../host/system-error.ts';
 import type { ManifestMount } from '../../manifest/manifest.ts';
+import { isShared } from '../../manifest/shared-mounts.ts';
 import type { NodeContext } from '../../node/node.ts';
 import { versionDirectories } from '../../node/version-directories.ts';
 import { helpersPin, isPinned } from '../../rootfs/entrance.ts';
@@ -84,7 +85,7 @@ async function removeAbandonedPins({ host, layout }: NodeContext): Promise<reado
 
 /** Below which targets are: there a mount of the helpers' gets a filesystem of its own. */
 function targetDirectories(mounts: readonly ManifestMount[]): readonly string[] {
-  return mounts.filter(({ propagation }) => propagation === 'shared').map(({ rootfs }) => rootfs);
+  return mounts.filter(isShared).map(({ rootfs }) => rootfs);
 }
 
 async function areInPlace(
@@ -147,7 +148,7 @@ function describeViews(
   const described = mounts.map((mount) => ({
     ...mount,
     // What is shared is mounted in no view.
-    source: mount.propagation === 'shared' ? null : identity(sourceOf(mount)),
+    source: isShared(mount) ? null : identity(sourceOf(mount)),
   }));
   const devices = boundDevices(manifest, host);
   return `${JSON.stringify({ format, root: identity(root), mounts: described, devices })}\n`;

@@ -1,5 +1,6 @@
 import type { Host } from '../../host/host.ts';
 import type { Manifest, ManifestMount } from '../../manifest/manifest.ts';
+import { isShared } from '../../manifest/shared-mounts.ts';
 import type { Layout } from '../../node/layout.ts';
 import type { View } from '../../rootfs/entrance.ts';
 import { startStatdMount } from '../place-start-statd.ts';
@@ -11,7 +12,7 @@ const forServicesAlone = ['/proc', '/sys', '/dev', '/run', '/var/lib/nfs', '/var
 
 /** Those of `mounts` in one view. */
 export function mountsOfView(view: View, mounts: readonly ManifestMount[]): readonly ManifestMount[] {
-  const seen = mounts.filter(({ propagation }) => propagation !== 'shared');
+  const seen = mounts.filter((mount) => !isShared(mount));
   return view === 'services' ? seen : seen.filter(({ rootfs }) => !forServicesAlone.some(isIn(rootfs)));
 }
 
