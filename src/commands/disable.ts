@@ -1,4 +1,4 @@
-import { existsSync, lstatSync, readFileSync, rmSync, utimesSync } from 'node:fs';
+import { existsSync, readFileSync, utimesSync } from 'node:fs';
 import { MounterError } from '../errors.ts';
 import { exitCode } from '../exit-codes.ts';
 import { writeAtomically } from '../host/replace.ts';
@@ -6,6 +6,7 @@ import { helperNames } from '../mount/arguments/argv.ts';
 import type { Layout } from '../node/layout.ts';
 import { readManifest, requireRoot } from '../node/node.ts';
 import { type Off, offFiles, offText, parseOff } from '../node/off.ts';
+import { offFileState, removeOffFile } from '../node/off-file.ts';
 import { makeRunDirectory } from '../node/run-directory.ts';
 import { removeHelperLinks } from '../prepare/helper-links.ts';
 import type { CommandContext } from './context.ts';
@@ -55,9 +56,8 @@ interface Switch {
 
 function switches(layout: Layout): readonly Switch[] {
   return offFiles(layout).flatMap((path) => {
-    const status = lstatSync(path, { bigint: true, throwIfNoEntry: false });
-    if (status === undefined) return [];
-    return [{ path, off: parseOff(textOf(path)), state: `${status.ino} ${status.ctimeNs}` }];
+    const state = offFileState(path);
+    return state === undefined ? [] : [{ path, off: parseOff(textOf(path)), state }];
   });
 }
 
@@ -128,9 +128,7 @@ export async function enable(argv: readonly string[], context: CommandContext): 
     if (!(await readManifest(host, layout)).enabled) throw offByManifest(layout);
     await prepareNode(context);
   }
-  const isAsBefore = ({ path, state }: Switch) =>
-    before.some((one) => one.path === path && one.state === state);
-  for (const one of switches(layout)) if (isAsBefore(one)) rmSync(one.path, { force: true });
+  for (const { path, state } of before) removeOffFile(path, state);
   const [later] = switches(layout);
   if (later !== undefined) output.out(`turned off meanwhile, by ${later.path}; left so\n`);
   else if (before.length > 0) output.out('turned on\n');
