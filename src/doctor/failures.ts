@@ -1,48 +1,37 @@
-import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
+import { closeSync, fstatSync, readSync } from 'node:fs';
 import type { ErrorClass } from '../errors.ts';
+import { openRegularFile } from '../record/files.ts';
+import { parseRecord, type RecordedCall } from '../record/parse.ts';
 import type { DoctorContext } from './context.ts';
 import { type Finding, ok, warning } from './finding.ts';
 import { isNetworkMount } from './network-mount.ts';
 
-/** What the record says of the mounts of late. */
-
-/** A mount that failed, as it stands in the record. */
-export interface RecordedFailure {
-  /** Milliseconds since 1970. */
-  readonly at: number;
-  readonly message: string;
-  readonly subject: string | undefined;
-  readonly errorClass: string | undefined;
-  /** An earlier call had found it. */
-  readonly isRemembered: boolean;
-  readonly hint: string | undefined;
-}
+/** What the record of calls says of the last mounts. */
 
 /** Enough for some hundred failures; the record may be of any size. */
 const readBytes = 256 * 1024;
 const hourMs = 3_600_000;
 
-export function checkFailures({ manifest, entries }: DoctorContext): readonly Finding[] {
-  const { to, file } = manifest.log;
-  if (to !== 'file' || isNetworkMount(file, entries)) return [];
-  return [judgeFailures(file, recordedFailures(lastOf(file)), Date.now())];
+export function checkFailures(context: DoctorContext): readonly Finding[] {
+  const calls = lastCalls(context);
+  return calls === undefined ? [] : [judgeFailures(context.manifest.log.file, calls, Date.now())];
 }
 
-/** Whether the last failure was of this class, and lately. */
-export function hasFailedLately({ manifest, entries }: DoctorContext, errorClass: ErrorClass): boolean {
+/** Whether the last failure was of this class, and within the last hour. */
+export function hasFailedLately(context: DoctorContext, errorClass: ErrorClass): boolean {
+  const last = (lastCalls(context) ?? []).findLast(isFailedMount);
+  return last?.errorClass === errorClass && last.timeMs > Date.now() - hourMs;
+}
+
+/** @returns undefined where the record is in no file, or lies on a server that may not answer. */
+function lastCalls({ manifest, entries }: DoctorContext): readonly RecordedCall[] | undefined {
   const { to, file } = manifest.log;
-  if (to !== 'file' || isNetworkMount(file, entries)) return false;
-  const last = recordedFailures(lastOf(file)).at(-1);
-  return last?.errorClass === errorClass && last.at > Date.now() - hourMs;
+  return to !== 'file' || isNetworkMount(file, entries) ? undefined : parseRecord(lastOf(file));
 }
 
 function lastOf(file: string): string {
-  let fd: number;
-  try {
-    fd = openSync(file, 'r');
-  } catch {
-    return ''; // Nothing has failed yet.
-  }
+  const fd = openRegularFile(file);
+  if (fd === undefined) return ''; // Nothing has been recorded yet.
   try {
     const { size } = fstatSync(fd);
     const bytes = Buffer.alloc(Math.min(size, readBytes));
@@ -53,55 +42,47 @@ function lastOf(file: string): string {
   }
 }
 
-/** pino's number for an error. */
-const errorLevel = 50;
-
-/** The mounts in the record that failed, one JSON object a line; what is no such line is left out. */
-export function recordedFailures(text: string): readonly RecordedFailure[] {
-  return text.split('\n').flatMap((line) => {
-    const entry = parseLine(line);
-    const at = new Date(typeof entry?.time === 'number' ? entry.time : String(entry?.time)).getTime();
-    if (entry === undefined || Number.isNaN(at)) return [];
-    if (typeof entry.level === 'number' && entry.level < errorLevel) return [];
-    // Whoever ran another command has read why it failed.
-    if (entry.command !== undefined && entry.command !== 'mount') return [];
-    const { msg, subject, errorClass = entry.class, hint } = entry;
-    return [
-      {
-        at,
-        message: String(msg),
-        subject: textOf(subject),
-        errorClass: textOf(errorClass),
-        isRemembered: entry.isRemembered === true,
-        hint: textOf(hint),
-      },
-    ];
-  });
+/** Whoever ran another command has read why it failed. */
+function isFailedMount({ command, errorClass }: RecordedCall): boolean {
+  return command === 'mount' && errorClass !== undefined;
 }
 
-function parseLine(line: string): Readonly<Record<string, unknown>> | undefined {
-  try {
-    const parsed: unknown = JSON.parse(line);
-    return typeof parsed === 'object' && parsed !== null ? { ...parsed } : undefined;
-  } catch {
-    return undefined;
-  }
-}
-
-function textOf(value: unknown): string | undefined {
-  return typeof value === 'string' ? value : undefined;
-}
-
-/** @param now milliseconds since 1970. */
-export function judgeFailures(file: string, failures: readonly RecordedFailure[], now: number): Finding {
-  const recent = failures.filter(({ at }) => at > now - hourMs && at <= now);
-  const last = failures.at(-1);
+/**
+ * @param calls in their order.
+ * @param now milliseconds since 1970.
+ */
+export function judgeFailures(file: string, calls: readonly RecordedCall[], now: number): Finding {
+  const failures = calls.filter(isFailedMount);
+  const recent = failures.filter(({ timeMs }) => timeMs > now - hourMs && timeMs <= now);
+  const last = recent.findLast((failure) => !wasMountedAfter(failure, calls)) ?? failures.at(-1);
   if (last === undefined) return ok('failures', file, 'no failure is on record');
-  const { at, subject, errorClass, message, hint = 'see what the helper said in the record' } = last;
-  const what = [subject, message].filter((part) => part !== undefined).join(': ');
-  const described = `the last at ${new Date(at).toISOString()} (${errorClass ?? 'no class'}): ${what}`;
+  const { timeMs, subject, errorClass, msg } = last;
+  const what = [subject, msg].filter((part) => part !== undefined).join(': ');
+  const described = `the last at ${new Date(timeMs).toISOString()} (${errorClass}): ${what}`;
   if (recent.length === 0) return ok('failures', file, `none within the last hour; ${described}`);
   const remembered = recent.filter(({ isRemembered }) => isRemembered).length;
   const of = remembered === 0 ? '' : ` (${remembered} of them at once, as remembered from an earlier call)`;
-  return warning('failures', file, `${recent.length} within the last hour${of}, ${described}`, hint);
+  const count = `${recent.length} within the last hour${of}`;
+  if (wasMountedAfter(last, calls)) return ok('failures', file, `${count}, each mounted since; ${described}`);
+  return warning('failures', file, `${count}, ${described}`, hintOf(last, calls));
+}
+
+/** kubelet calls again for the same target until it is mounted. */
+function wasMountedAfter(failure: RecordedCall, calls: readonly RecordedCall[]): boolean {
+  return after(failure, calls).some(
+    ({ command, status, target, isFake }) =>
+      command === 'mount' && status === 0 && !isFake && target === failure.target,
+  );
+}
+
+/** What was to be done need not be said once it has been done. */
+function hintOf(failure: RecordedCall, calls: readonly RecordedCall[]): string {
+  const { hint = 'see what the helper said in the record' } = failure;
+  const named = /^run mounter ([\w-]+)/.exec(hint)?.[1];
+  const isDone = after(failure, calls).some(({ command, status }) => command === named && status === 0);
+  return isDone ? `mounter ${named} has run since: see whether the next mount works` : hint;
+}
+
+function after(call: RecordedCall, calls: readonly RecordedCall[]): readonly RecordedCall[] {
+  return calls.slice(calls.indexOf(call) + 1);
 }

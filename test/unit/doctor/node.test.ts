@@ -1,10 +1,11 @@
 import test from 'ava';
-import { judgeFailures, recordedFailures } from '../../../src/doctor/failures.ts';
+import { judgeFailures } from '../../../src/doctor/failures.ts';
 import { judgeClientId } from '../../../src/doctor/nfs-client.ts';
 import { judgeKubelets, judgeNameServer, nameServers } from '../../../src/doctor/resolver.ts';
 import { judgeTrial } from '../../../src/doctor/rootfs.ts';
 import { judgeSpace, type ObservedSpace } from '../../../src/doctor/space.ts';
 import type { Manifest } from '../../../src/manifest/manifest.ts';
+import { parseRecord } from '../../../src/record/parse.ts';
 import { wantedResolvConf } from '../../../src/resolver/rootfs-resolv-conf.ts';
 
 test('name servers are the first three that resolv.conf names', (t) => {
@@ -54,7 +55,19 @@ test('space: room, little, none, no inode, read-only', (t) => {
 
 const now = Date.parse('2026-01-01T12:00:00Z');
 const line = (time: string | number, more: Readonly<Record<string, unknown>> = {}) =>
-  JSON.stringify({ level: 50, time, msg: 'failed', subject: '/t', ...more });
+  JSON.stringify({
+    level: 50,
+    time: typeof time === 'number' ? new Date(time).toISOString() : time,
+    command: 'mount',
+    status: 32,
+    errorClass: 'unknown',
+    msg: 'failed',
+    subject: '/t',
+    target: '/t',
+    ...more,
+  });
+const succeeded = { level: 30, status: 0, errorClass: undefined, msg: 'mounted' };
+const judge = (...lines: readonly string[]) => judgeFailures('/log', parseRecord(lines.join('\n')), now);
 
 test('failures: those of the last hour are counted, and the last is told', (t) => {
   const text = [
@@ -63,25 +76,42 @@ test('failures: those of the last hour are counted, and the last is told', (t) =
     '[]',
     line('2026-01-01T10:00:00Z'),
     line(now - 1000, { errorClass: 'stale', hint: 'do it' }),
-    JSON.stringify({ level: 30, time: now, msg: 'mounted' }),
+    line(now, { ...succeeded, target: '/other' }),
     line('no time'),
     line(now - 500, { command: 'unit' }),
   ].join('\n');
-  const failures = recordedFailures(text);
-  t.is(failures.length, 2);
-  const finding = judgeFailures('/log', failures, now);
+  const finding = judgeFailures('/log', parseRecord(text), now);
   t.like(finding, { level: 'warning', hint: 'do it' });
   t.is(finding.message, '1 within the last hour, the last at 2026-01-01T11:59:59.000Z (stale): /t: failed');
-  t.is(judgeFailures('/log', failures, now + 2 * 3_600_000).level, 'ok');
+  t.is(judgeFailures('/log', parseRecord(text), now + 2 * 3_600_000).level, 'ok');
   t.is(judgeFailures('/log', [], now).level, 'ok');
 });
 
 test('failures: those that were remembered are told apart', (t) => {
-  const failures = recordedFailures([line(now - 9), line(now - 5, { isRemembered: true })].join('\n'));
   t.regex(
-    judgeFailures('/log', failures, now).message,
+    judge(line(now - 9), line(now - 5, { isRemembered: true })).message,
     /^2 within the last hour \(1 of them at once, as remembered/,
   );
+});
+
+test('failures: a target that was mounted since needs nothing; the last that was not is told', (t) => {
+  const mounted = judge(line(now - 9), line(now - 5, succeeded));
+  t.like(mounted, { level: 'ok', hint: null });
+  t.regex(mounted.message, /^1 within the last hour, each mounted since; the last at /);
+  const other = { subject: '/other', target: '/other' };
+  const one = judge(line(now - 9, other), line(now - 8), line(now - 5, succeeded));
+  t.is(one.level, 'warning');
+  t.regex(one.message, /^2 within the last hour, the last at .*: \/other: failed$/);
+  t.is(judge(line(now - 9), line(now - 5, { ...succeeded, isFake: true })).level, 'warning', 'mount -f');
+});
+
+test('failures: what a hint names is not asked for once it was done', (t) => {
+  const failure = line(now - 9, { hint: 'run mounter prepare' });
+  const prepared = (status: number) => line(now - 5, { ...succeeded, command: 'prepare', status });
+  t.is(judge(failure).hint, 'run mounter prepare');
+  t.is(judge(failure, prepared(2)).hint, 'run mounter prepare');
+  t.is(judge(prepared(0), failure).hint, 'run mounter prepare');
+  t.regex(judge(failure, prepared(0)).hint ?? '', /^mounter prepare has run since/);
 });
 
 test('a program of the rootfs that does not run, or does not end', (t) => {
@@ -101,7 +131,7 @@ test('a kubelet that began before the rootfs is found; one that has written, or 
     hostText: 'nameserver 1.1.1.1\n',
     hostStatus: undefined,
   });
-  const judge = (text: string, resolver: Partial<Manifest['resolver']>, kubelets: readonly number[]) =>
+  const judgeText = (text: string, resolver: Partial<Manifest['resolver']>, kubelets: readonly number[]) =>
     judgeKubelets(
       '/x',
       text,
@@ -109,9 +139,12 @@ test('a kubelet that began before the rootfs is found; one that has written, or 
       kubelets,
     );
   const text = ours?.text ?? '';
-  t.regex(judge(text, {}, [7])[0]?.message ?? '', /kubelet \(process 7\) began before there was a rootfs/);
-  t.deepEqual(judge(text, {}, []), []);
-  t.deepEqual(judge('nameserver 10.96.0.10\n', {}, [7]), []);
-  t.deepEqual(judge(text, { nameservers: ['10.96.0.10'] }, [7]), []);
-  t.deepEqual(judge(text, { mode: 'merge' }, [7]), []);
+  t.regex(
+    judgeText(text, {}, [7])[0]?.message ?? '',
+    /kubelet \(process 7\) began before there was a rootfs/,
+  );
+  t.deepEqual(judgeText(text, {}, []), []);
+  t.deepEqual(judgeText('nameserver 10.96.0.10\n', {}, [7]), []);
+  t.deepEqual(judgeText(text, { nameservers: ['10.96.0.10'] }, [7]), []);
+  t.deepEqual(judgeText(text, { mode: 'merge' }, [7]), []);
 });
