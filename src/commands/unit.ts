@@ -101,7 +101,14 @@ async function change(
   if (flags.has('install') && flags.has('remove'))
     throw usage('--remove', 'the opposite of --install', 'choose one');
   requireRoot(host, 'changing units');
-  if (root === '' && !isSystemdRunning(host)) throw noSystemd(names, unitContext, flags.has('remove'));
+  if (root === '' && !isSystemdRunning(host)) {
+    const commands = lines(names, unitContext).join('; ');
+    if (flags.has('install')) throw noSystemd(commands);
+    output.out(
+      `no systemd runs here, and no unit; take out of the node's init what it has of: ${commands}\n`,
+    );
+    return exitCode.success;
+  }
   if (root !== '' && !existsSync(root))
     throw usage(root, 'no such directory', "--root is a node's root directory");
   const units = names.flatMap((name) => unitsOf(name, unitContext));
@@ -111,14 +118,11 @@ async function change(
   return exitCode.success;
 }
 
-function noSystemd(names: readonly UnitName[], context: UnitContext, isRemoval: boolean): MounterError {
-  const commands = lines(names, context).join('; ');
+function noSystemd(commands: string): MounterError {
   return new MounterError('systemd does not run on this node', {
     subject: 'unit',
     status: exitCode.system,
-    hint: isRemoval
-      ? `no unit runs here; take out of its init what was put there of: ${commands}`
-      : `have its init run, after each boot and before kubelet: ${commands}`,
+    hint: `have its init run, after each boot and before kubelet: ${commands}`,
   });
 }
 
@@ -131,7 +135,8 @@ function shellText(names: readonly UnitName[], context: UnitContext): string {
 }
 
 function lines(names: readonly UnitName[], context: UnitContext): readonly string[] {
-  return names.flatMap((name) => commandsOf(name, context)).map(shellLine);
+  const commands = names.flatMap((name) => commandsOf(name, context)).map(shellLine);
+  return [...new Set(commands)];
 }
 
 /** As systemctl cat shows them. */

@@ -47,8 +47,20 @@ export async function examineInstallation(host: Host, layout: Layout): Promise<I
   const found = isInstalled ? { manifest, root: realpathSync(layout.rootfs), offBy } : undefined;
   if (offBy !== undefined) return { findings: judgeOff(layout, offBy, file !== undefined), found };
   if (found === undefined) return only(failing('rootfs', layout.rootfs, 'no rootfs is installed', install));
-  const valid = ok('manifest', layout.manifest, 'is valid');
-  return { findings: [valid, ...judgeExecutables(layout), ...judgeVersions(layout)], found };
+  return {
+    findings: [judgeManifest(layout, manifest), ...judgeExecutables(layout), ...judgeVersions(layout)],
+    found,
+  };
+}
+
+/** So long kubelet waits for a Pod's volumes. */
+const kubeletSeconds = 123;
+
+export function judgeManifest({ manifest: path }: Layout, { limits }: Pick<Manifest, 'limits'>): Finding {
+  const { mountSeconds, terminateSeconds } = limits;
+  if (mountSeconds + terminateSeconds < kubeletSeconds) return ok('manifest', path, 'is valid');
+  const message = `limits.mountSeconds is ${mountSeconds}, and kubelet waits 2 min 3 s for volumes: a Pod's event would not say why they fail`;
+  return warning('manifest', path, message, 'set limits.mountSeconds to 110, as it ships');
 }
 
 function only(finding: Finding): Installation {

@@ -137,14 +137,18 @@ export function judgePropagation(directory: SharedDirectory, entries: readonly M
   const entry = own ?? containingMount(entries, host);
   if (entry.peerGroup === undefined)
     return failing('propagation', host, 'is not shared: a volume would not appear on the host', prepare);
-  const stranger = own === undefined ? entry : strangerIn(own, directory, entries);
-  if (stranger === undefined)
+  const stranger = own === undefined ? undefined : strangerIn(own, directory, entries);
+  if (own !== undefined && stranger === undefined)
     return ok('propagation', host, `is shared, with peer group ${entry.peerGroup} of its own`);
   const volumes = mountsBelow(entries, host).length;
+  const place =
+    stranger === undefined
+      ? `is no mount of its own, but a directory of ${entry.mountPoint}, which is shared`
+      : `is in the peer group of ${stranger.mountPoint}`;
   return warning(
     'propagation',
     host,
-    `is in the peer group of ${stranger.mountPoint}: each volume is copied once more`,
+    `${place}: each volume is copied once more`,
     volumes === 0 ? prepare : `${prepare} while nothing is mounted below it (drain the node first)`,
   );
 }

@@ -61,7 +61,10 @@ export function commandsOf(
       // rpcbind and rpc.statd are started by the mounts that need them.
       return [[executable, 'exec', '--', 'sm-notify']];
     case 'kubelet':
-      return [[executable, 'kubelet', ...kubeletArguments]];
+      return [
+        [executable, 'prepare'],
+        [executable, 'kubelet', ...kubeletArguments],
+      ];
     default:
       return name satisfies never;
   }

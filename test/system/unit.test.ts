@@ -15,11 +15,10 @@ test('without systemd a shell line is printed that does the same', async (t) => 
 
 test('without systemd nothing is installed, and the line is in the hint', async (t) => {
   await using node = await ScratchNode.installed();
-  for (const flag of ['--install', '--remove']) {
-    const { status, stderr } = await node.mounter('unit', flag);
-    t.is(status, 2);
-    t.regex(stderr, /^mounter: unit: systemd does not run on this node\nhint: .*mounter prepare/);
-  }
+  const { status, stderr } = await node.mounter('unit', '--install');
+  t.is(status, 2);
+  t.regex(stderr, /^mounter: unit: systemd does not run on this node\nhint: .*mounter prepare/);
+  t.regex(await node.mustRun('unit', '--remove'), /^no systemd runs here, .*mounter prepare/);
 });
 
 test('for another root the units themselves are printed', async (t) => {

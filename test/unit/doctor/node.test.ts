@@ -1,5 +1,6 @@
 import test from 'ava';
 import { judgeFailures } from '../../../src/doctor/failures.ts';
+import { judgeManifest } from '../../../src/doctor/installation.ts';
 import { judgeClientId } from '../../../src/doctor/nfs-client.ts';
 import { judgeKubelets, judgeNameServer, nameServers } from '../../../src/doctor/resolver.ts';
 import { judgeTrial } from '../../../src/doctor/rootfs.ts';
@@ -7,6 +8,7 @@ import { judgeSpace, type ObservedSpace } from '../../../src/doctor/space.ts';
 import type { Manifest } from '../../../src/manifest/manifest.ts';
 import { parseRecord } from '../../../src/record/parse.ts';
 import { wantedResolvConf } from '../../../src/resolver/rootfs-resolv-conf.ts';
+import { layout, manifest } from '../../support/model/node-model.ts';
 
 test('name servers are the first three that resolv.conf names', (t) => {
   const text =
@@ -112,6 +114,15 @@ test('failures: what a hint names is not asked for once it was done', (t) => {
   t.is(judge(failure, prepared(2)).hint, 'run mounter prepare');
   t.is(judge(prepared(0), failure).hint, 'run mounter prepare');
   t.regex(judge(failure, prepared(0)).hint ?? '', /^mounter prepare has run since/);
+});
+
+test('a limit of a mount that is above what kubelet waits is told', (t) => {
+  const judge = (mountSeconds: number) =>
+    judgeManifest(layout, { limits: { ...manifest.limits, mountSeconds } });
+  t.is(judge(manifest.limits.mountSeconds).level, 'ok');
+  t.is(judge(120).level, 'ok');
+  t.like(judge(121), { level: 'warning', subject: layout.manifest });
+  t.regex(judge(300).message, /^limits\.mountSeconds is 300, and kubelet waits 2 min 3 s/);
 });
 
 test('a program of the rootfs that does not run, or does not end', (t) => {

@@ -60,5 +60,7 @@ test('another manifest is handed on', (t) => {
 test('without systemd there is a command for each', (t) => {
   t.deepEqual(commandsOf('prepare', contextOf(home)), [['/home/mounter/mounter', 'prepare']]);
   t.is(commandsOf('statd', contextOf(home)).length, 1);
-  t.deepEqual(commandsOf('kubelet', contextOf(home))[0]?.slice(-3), ['--', 'kubelet', '--v=2']);
+  const [prepare, kubelet] = commandsOf('kubelet', contextOf(home));
+  t.deepEqual(prepare, ['/home/mounter/mounter', 'prepare'], 'as its unit has it by Wants=');
+  t.deepEqual(kubelet?.slice(-3), ['--', 'kubelet', '--v=2']);
 });
