@@ -292,6 +292,22 @@ test.serial('teardown refuses while a kubelet runs, then undoes all; two roots',
   t.is((await node.mounter('kubelet', '--', '--exit=6')).status, 6, 'and again, without prepare');
 });
 
+test.serial(
+  'chroot: teardown --keep-kubelet takes back what was shared for others than the kubelet',
+  async (t) => {
+    await using node = await ScratchNode.prepared({ enter: 'chroot' });
+    await extractKubelet(node);
+    await node.shell('mkdir /var/lib/other');
+    const kubelet = await startKubelet(node, '--root-dir=/var/lib/other', '--');
+    const done = await node.mustRun('teardown', '--keep-kubelet');
+    t.regex(done, /^unmounted \/var\/lib\/kubelet$/m);
+    t.is(node.entriesOf('/var/lib/other').length, 1);
+    await node.shell(`kill ${kubelet.pid}`);
+    await kubelet.ended;
+    t.is(await node.mustRun('teardown'), 'unmounted /var/lib/other\n');
+  },
+);
+
 test.serial('eight at once mount once', async (t) => {
   await using node = await readyNode();
   const ran = await Promise.all(
