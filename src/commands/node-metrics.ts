@@ -1,7 +1,7 @@
 import packageJson from '../../package.json' with { type: 'json' };
 import type { Host } from '../host/host.ts';
 import { readMountinfo } from '../host/mountinfo.ts';
-import { allTraits } from '../mount/filesystems/filesystems.ts';
+import { allTraits } from '../mount/filesystems/all.ts';
 import type { MetricFamily, Sample } from '../record/exposition.ts';
 import { type NodeStatus, seenStates } from './node-status.ts';
 

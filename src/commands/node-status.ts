@@ -6,7 +6,7 @@ import { currentDigest, installedDigests } from '../image/versions/versions.ts';
 import { type LockServicesState, observeLockServices } from '../lock-services/state.ts';
 import type { Manifest, ManifestMount } from '../manifest/manifest.ts';
 import { shippedManifest } from '../manifest/shipped.ts';
-import { allTraits } from '../mount/filesystems/filesystems.ts';
+import { allTraits } from '../mount/filesystems/all.ts';
 import type { Layout } from '../node/layout.ts';
 import type { NodeContext } from '../node/node.ts';
 import { whyOff } from '../node/off.ts';

@@ -1,7 +1,7 @@
 import { release } from 'node:os';
 import type { Host } from '../host/host.ts';
 import type { Filesystem } from '../manifest/manifest.ts';
-import { traitsOf } from '../mount/filesystems/filesystems.ts';
+import { traitsOf } from '../mount/filesystems/all.ts';
 import { hostPathOf } from '../rootfs/host-path.ts';
 import type { DoctorContext } from './context.ts';
 import { type Finding, failing, ok, warning } from './finding.ts';

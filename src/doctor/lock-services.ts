@@ -1,7 +1,7 @@
 import type { MountEntry } from '../host/mountinfo.ts';
 import { lockServices } from '../lock-services/services.ts';
 import { type LockDaemon, type LockServicesState, observeLockServices } from '../lock-services/state.ts';
-import { offeredTraits } from '../mount/filesystems/filesystems.ts';
+import { offeredTraits } from '../mount/filesystems/all.ts';
 import type { DoctorContext } from './context.ts';
 import { hasFailedLately } from './failures.ts';
 import { type Finding, failing, ok, warning } from './finding.ts';

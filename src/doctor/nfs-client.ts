@@ -1,5 +1,5 @@
 import { hostname } from 'node:os';
-import { offeredTraits } from '../mount/filesystems/filesystems.ts';
+import { offeredTraits } from '../mount/filesystems/all.ts';
 import type { DoctorContext } from './context.ts';
 import { type Finding, ok, warning } from './finding.ts';
 

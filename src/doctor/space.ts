@@ -1,6 +1,6 @@
 import { accessSync, constants, existsSync, statfsSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { offeredTraits } from '../mount/filesystems/filesystems.ts';
+import { offeredTraits } from '../mount/filesystems/all.ts';
 import type { DoctorContext } from './context.ts';
 import { type Finding, failing, ok, warning } from './finding.ts';
 import { isNetworkMount } from './network-mount.ts';

@@ -16,7 +16,7 @@ import { type MountEntry, readMountinfo } from '../host/mountinfo.ts';
 import { writeAtomically } from '../host/replace.ts';
 import type { ManifestMount } from '../manifest/manifest.ts';
 import { isShared } from '../manifest/shared-mounts.ts';
-import { isGuardNeeded } from '../mount/filesystems/filesystems.ts';
+import { isGuardNeeded } from '../mount/filesystems/all.ts';
 import { closeVersions } from '../node/close-versions.ts';
 import { failuresDirectory, targetLocksFile } from '../node/layout.ts';
 import { isOnLocalFilesystem } from '../node/local-filesystem.ts';

@@ -2,7 +2,7 @@ import { existsSync, realpathSync } from 'node:fs';
 import { type MountEntry, mountsBelow } from '../host/mountinfo.ts';
 import type { Manifest } from '../manifest/manifest.ts';
 import { isShared, type SharedDirectory } from '../manifest/shared-mounts.ts';
-import { volumeTypes } from '../mount/filesystems/filesystems.ts';
+import { volumeTypes } from '../mount/filesystems/all.ts';
 
 /** A volume on the host, whoever mounted it. */
 export interface Volume {

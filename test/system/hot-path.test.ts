@@ -94,7 +94,11 @@ test('the front has no package but minimist, and loads what explains a failure w
     t.true(atStart.includes(module), module);
   for (const module of [
     'src/mount/failure/explain.ts',
-    'src/mount/failure/cached.ts',
+    'src/mount/filesystems/nfs/probe.ts',
+    'src/mount/filesystems/nfs/failure.ts',
+    'src/mount/filesystems/glusterfs/glusterfs.ts',
+    'src/mount/filesystems/glusterfs/traits.ts',
+    'src/mount/filesystems/generic.ts',
     'src/front/connect.ts',
   ])
     t.true(onDemand.includes(module), module);

@@ -5,7 +5,7 @@ import { programDirectories } from '../../host/child-environment.ts';
 import type { Host } from '../../host/host.ts';
 import { isExecutable, resolveInRoot } from '../../host/path-in-root.ts';
 import type { Manifest } from '../../manifest/manifest.ts';
-import { offeredTraits } from '../../mount/filesystems/filesystems.ts';
+import { offeredTraits } from '../../mount/filesystems/all.ts';
 import { failedTrials } from './trial.ts';
 
 /**

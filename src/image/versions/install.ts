@@ -4,7 +4,7 @@ import { exitCode } from '../../exit-codes.ts';
 import { placeGuard, removeImagesGuardedProgram } from '../../guard/place.ts';
 import type { Host } from '../../host/host.ts';
 import type { Manifest } from '../../manifest/manifest.ts';
-import { isGuardNeeded } from '../../mount/filesystems/filesystems.ts';
+import { isGuardNeeded } from '../../mount/filesystems/all.ts';
 import { closeVersions } from '../../node/close-versions.ts';
 import type { Layout } from '../../node/layout.ts';
 import { withNodeLock } from '../../node/node-lock.ts';

@@ -3,7 +3,7 @@ import { interpreterOf } from '../../host/elf.ts';
 import type { Host } from '../../host/host.ts';
 import { resolveInRoot } from '../../host/path-in-root.ts';
 import type { Manifest } from '../../manifest/manifest.ts';
-import { traitsOf } from '../../mount/filesystems/filesystems.ts';
+import { traitsOf } from '../../mount/filesystems/all.ts';
 import { failedTrial } from '../../rootfs/trial.ts';
 
 /** Which program of a rootfs is tried in which way. */

@@ -1,159 +1,18 @@
-import type { MountRequest } from '../arguments/request.ts';
-import type { FilesystemDriver, FilesystemTraits, OptionGrammar, ValueMatch } from './filesystem-driver.ts';
+import type { FilesystemDriver } from './filesystem-driver.ts';
+import { plain, plainTraits } from './plain.ts';
 
 /**
- * What most kinds share, for their drivers to begin with (`...plain`): a helper that is called as mount(8) calls it,
- * for servers that nobody can be asked about; and the driver for whatever helper an image brings.
+ * Whatever helper an image brings. How its reader compares values is not known: what may be the one that is named is
+ * taken for it.
  */
-
-/** mount(2), and a port below 1024, which servers ask for. */
-const capabilities = ['SYS_ADMIN', 'NET_BIND_SERVICE'];
-
-/**
- * A number that no user and no group has: glusterfs writes it as one of 31 bits. Whoever has the ids of another process
- * may go through its /proc/PID/root, to all files that it sees, and root's processes without capabilities let every
- * root do so: hence a group that none of them has. @see ptrace(2) "Ptrace access mode checking"
- */
-export const nobodysId = 2_147_400_107;
-
-/**
- * Options that would make a helper run another program, mount something else than the source, or write a file of the
- * asker's choice. Whoever writes a Pod or a PersistentVolume chooses the options; the helper is root. These are
- * libmount's, which mount.nfs and others read their options with. @see mount(8), util-linux 2.34 to 2.41
- */
-const forbidden = [
-  // Another operation than this mount, done with the same words.
-  'bind',
-  'rbind',
-  'move',
-  'beneath',
-  // The propagation of the new mount: it would not reach the host, or not go with the Pod.
-  ...['shared', 'slave', 'private', 'unbindable'].flatMap((type) => [type, `r${type}`]),
-  // A file of the rootfs as a block device, a dm-verity device.
-  'loop',
-  'offset',
-  'sizelimit',
-  'encryption',
-  'verity.*',
-  // mkdir, chown and chmod of the target, a mount namespace, a sub-directory entered by path.
-  'x-mount.*',
-  // Kept in /run/mount/utab: the host's umount(8) later runs umount.VALUE.
-  'helper',
-  'uhelper',
-];
-
-const plainOptions: OptionGrammar = {
-  isReaderKnown: true,
-  forbidden,
-  separator: ',',
-  writtenFiles: ['log-file', 'dump-fuse', 'pid-file', 'socket-file'],
-  subdirectories: ['subdir-mount'],
-  alternatives: [
-    ['ro', 'rw'],
-    ['hard', 'soft', 'softerr'],
-    ['fg', 'bg'],
-    ['sync', 'async'],
-    ['lock', 'nolock', 'local_lock'],
-  ],
-  isKnownName: () => false,
-  says: () => [],
-  mayMean: () => [],
-  matches: plainMatch,
-  isCumulative: () => false,
-  version: () => undefined,
-  refuseUnclear: () => {},
-};
-
-function plainMatch(name: string, value: string, wanted: string): ValueMatch {
-  if (name === 'vers') return isSameVersion(value, wanted) ? 'surely' : 'no';
-  if (value === wanted) return 'surely';
-  return value.toLowerCase() === wanted.toLowerCase() || mayBeNumber(value, wanted) ? 'perhaps' : 'no';
-}
-
-/** `3` is `03`; a major version alone, in the rule, is all of its minor ones. */
-function isSameVersion(value: string, wanted: string): boolean {
-  const [major, minor] = value.split('.').map((part) => Number.parseInt(part, 10));
-  const [wantedMajor, wantedMinor] = wanted.split('.').map((part) => Number.parseInt(part, 10));
-  if (major !== wantedMajor || Number.isNaN(wantedMajor)) return false;
-  return wantedMinor === undefined || wantedMinor === minor;
-}
-
-/**
- * mount.nfs reads the digits that a number begins with (strtol(3), base 10); the kernel takes 0x10 and 020 for 16
- * too (kstrtouint, base 0).
- */
-function mayBeNumber(value: string, wanted: string): boolean {
-  if (!/^\d+$/.test(wanted)) return false;
-  const text = value.trim().replace(/^\+/, '');
-  const byKernel = /^0[0-7]+$/.test(text)
-    ? Number.parseInt(text, 8)
-    : Number(text === '' ? Number.NaN : text);
-  return Number.parseInt(text, 10) === Number(wanted) || byKernel === Number(wanted);
-}
-
-export const plainTraits: FilesystemTraits = {
-  kernelTypes: [],
-  isExtra: false,
-  calledPrograms: [],
-  lookedUpFiles: [],
-  saysVersion: false,
-  isGuarded: false,
-  writesTo: [],
-  hasLockServices: false,
-  isToldApartByName: false,
-  needsLockServices: () => false,
-  daemons: () => [],
-};
-
-/** It is listed by what images are known to bring. */
-export const genericTraits: FilesystemTraits = {
-  ...plainTraits,
-  kernelTypes: ['cifs', 'smb3', 'ceph'],
-  isExtra: true,
-};
-
-export const plain: FilesystemDriver = {
-  kind: 'generic',
-  traits: genericTraits,
-  options: plainOptions,
-  servers: () => undefined,
-  places: () => undefined,
-  decodedSource: (source) => source,
-  isSameSource: (source, entry) => entry.source === source,
-  helperArgv: plainHelperArgv,
-  hasFakeMount: true,
-  privileges: { capabilities, user: 0, group: nobodysId },
-  daemon: undefined,
-  logFile: () => undefined,
-  withoutNoise: (output) => output,
-  lockServices: () => 'never',
-  hasNegotiatedLocks: () => false,
-  applyLockPolicy: ({ options }) => ({ options, notices: [] }),
-  isAsked: () => true,
-  isNewMountProof: true,
-  probe: async () => undefined,
-  failureTexts: async () => plainFailureTexts,
-};
-
-function plainHelperArgv(helper: string, { source, target, helperFlags, options }: MountRequest) {
-  return [helper, source, target, ...helperFlags, ...(options === '' ? [] : ['-o', options])];
-}
-
-export const plainFailureTexts = {
-  wordings: [],
-  hints: {},
-  saidInLog: () => '',
-  lackOfNode: () => undefined,
-  unresolvedServer: () => undefined,
-  isTaciturn: false,
-};
-
-/** How its reader compares values is not known: what may be the one that is named is taken for it. */
 export const generic: FilesystemDriver = {
   ...plain,
+  kind: 'generic',
+  // What images are known to bring.
+  traits: { ...plainTraits, kernelTypes: ['cifs', 'smb3', 'ceph'], isExtra: true },
   options: {
-    ...plainOptions,
+    ...plain.options,
     isReaderKnown: false,
-    matches: (name, value, wanted) => (plainMatch(name, value, wanted) === 'no' ? 'no' : 'surely'),
+    matches: (name, value, wanted) => (plain.options.matches(name, value, wanted) === 'no' ? 'no' : 'surely'),
   },
 };

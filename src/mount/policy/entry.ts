@@ -22,7 +22,8 @@ export function readEntry(grammar: OptionGrammar, entry: string): Wanted {
 /** Whether `option` could be what the entry names, for any reader: a reason to refuse it. */
 export function mayBe(wanted: Wanted, { name, says, mayMean }: OptionReading): boolean {
   if (wanted.prefix !== undefined) return name.startsWith(wanted.prefix);
-  return [...says, ...mayMean].some((answer) => matchOf(wanted, answer) !== 'no');
+  const isMeant = (answer: OptionAnswer) => matchOf(wanted, answer) !== 'no';
+  return says.some(isMeant) || mayMean.some(isMeant);
 }
 
 /** Whether `option` is what the entry names, for every reader: a reason to let it pass. */

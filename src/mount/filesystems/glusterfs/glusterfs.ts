@@ -2,7 +2,7 @@ import { MounterError } from '../../../errors.ts';
 import { exitCode } from '../../../exit-codes.ts';
 import type { MountRequest } from '../../arguments/request.ts';
 import type { FilesystemDriver } from '../filesystem-driver.ts';
-import { nobodysId, plain } from '../generic.ts';
+import { nobodysId, plain } from '../plain.ts';
 import { glusterfsOptions, logFileOf } from './options.ts';
 import { glusterfsPlaces, glusterfsServers, isSameGlusterfsSource, withoutIpv6Brackets } from './source.ts';
 import { glusterfsTraits } from './traits.ts';

@@ -1,6 +1,6 @@
 import { lastOption, parseOptions } from '../../arguments/options.ts';
 import type { Asked, OptionGrammar } from '../filesystem-driver.ts';
-import { plain } from '../generic.ts';
+import { plain } from '../plain.ts';
 
 /** Of mount.glusterfs and glusterfs(8), glusterfs 3.7 … 11. */
 const forbidden = [

@@ -2,7 +2,7 @@ import type { Host } from '../../../host/host.ts';
 import { glusterfsPrograms, isProgram } from '../../../host/process-name.ts';
 import { processesInAny } from '../../../rootfs/root-processes.ts';
 import type { FilesystemDaemon, FilesystemTraits } from '../filesystem-driver.ts';
-import { plainTraits } from '../generic.ts';
+import { plainTraits } from '../plain.ts';
 
 export const glusterfsTraits: FilesystemTraits = {
   ...plainTraits,

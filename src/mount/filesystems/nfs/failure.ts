@@ -3,7 +3,7 @@ import type { MountContext } from '../../context.ts';
 import { inRootfs, portOf, word } from '../../failure/hints.ts';
 import { areNamespacesForbidden } from '../../failure/mount-limits.ts';
 import type { FailureTexts, NodeLack, Wording } from '../filesystem-driver.ts';
-import { plainFailureTexts } from '../generic.ts';
+import { plainFailureTexts } from '../plain.ts';
 
 /**
  * Of nfs-utils 1.2.8 to 2.8. mount.nfs's progname may be mount.nfs4; lately most lines end in ` for TARGET` or

@@ -1,5 +1,5 @@
 import type { FilesystemDriver } from '../filesystem-driver.ts';
-import { plain } from '../generic.ts';
+import { plain } from '../plain.ts';
 import { applyLockPolicy, hasNegotiatedVersion3, lockServicesNeed } from './locks.ts';
 import { nfsOptions } from './options.ts';
 import { decodedSource, isAskedExport, isSameNfsSource, nfsPlaces, nfsServer } from './source.ts';

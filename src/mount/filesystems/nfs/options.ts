@@ -2,7 +2,7 @@ import { MounterError } from '../../../errors.ts';
 import { exitCode } from '../../../exit-codes.ts';
 import { lastOption, type MountOption, parseOptions } from '../../arguments/options.ts';
 import type { OptionAnswer, OptionGrammar, ValueMatch } from '../filesystem-driver.ts';
-import { plain } from '../generic.ts';
+import { plain } from '../plain.ts';
 
 /**
  * The one reading of NFS options: which question an option answers, and what it says to it. Policies, lock
@@ -110,6 +110,8 @@ function isKnownName(name: string): boolean {
 
 function rowOf(name: string): Row | undefined {
   if (isKnownName(name)) return rows[name];
+  // Every mount asks this of many names, and nearly none is a version.
+  if (!name.startsWith('v') && !name.startsWith('nfs')) return undefined;
   const prefix = versionPrefixes.find((begin) => name.startsWith(begin));
   return prefix === undefined ? undefined : rows[prefix];
 }

@@ -1,6 +1,6 @@
 import type { MountEntry } from '../../../host/mountinfo.ts';
 import type { FilesystemTraits } from '../filesystem-driver.ts';
-import { plainTraits } from '../generic.ts';
+import { plainTraits } from '../plain.ts';
 
 export const nfsTraits: FilesystemTraits = {
   ...plainTraits,
