@@ -109,6 +109,13 @@ export function formatError(error: MounterError): string {
   return `mounter: ${subject}${shortened(printable(error.message))}\n${output}${output === '' || output.endsWith('\n') ? '' : '\n'}${hint}`;
 }
 
+/** One line of JSON for programs: what stderr says, in fields. */
+export function failureAsJson(error: MounterError): string {
+  const { errorClass, status, isRemembered, subject, message, hint, helperOutput } = error;
+  const fields = { class: errorClass, status, isRemembered, subject, message, hint, helperOutput };
+  return `${JSON.stringify(fields)}\n`;
+}
+
 /** A name of 100 kB says no more than its ends; kubelet's event has the whole command anyway. */
 function shortened(text: string): string {
   if (text.length <= maximumLength) return text;

@@ -1,8 +1,8 @@
 import { writeSync } from 'node:fs';
-import { mount } from './commands/mount.ts';
 import type { Output } from './commands/output.ts';
 import { formatError } from './errors.ts';
 import { exitCode } from './exit-codes.ts';
+import { calledByFront, callerMark } from './host/child-environment.ts';
 import { nodeHost } from './host/node-host.ts';
 import { asMounterError } from './host/system-error.ts';
 import { helperNameOf } from './mount/arguments/argv.ts';
@@ -12,26 +12,19 @@ import { Call } from './record/call.ts';
 import { openRecord } from './record/open.ts';
 import { namespaceOutsideKubeletChroot } from './rootfs/kubelet-chroot.ts';
 
-/**
- * argv[0] and the first word choose the command; the exit status is set in this file and nowhere else. Only
- * the mount path is imported at once: every mount pays for what is loaded here.
- */
+/** The full executable: argv[0] and the first word choose the command; the exit status is set here and nowhere else. */
 async function main(argv0: string, argv: readonly string[], output: Output): Promise<number> {
-  const helperName = helperNameOf(argv0);
+  const helperName = process.env[callerMark] === calledByFront ? undefined : helperNameOf(argv0);
   const [command = '', ...rest] = helperName === undefined ? argv : ['mount', ...argv];
   const call = new Call(command, helperName, { now: nodeHost.now, pid: process.pid, open: openRecord });
   let layout: Layout | undefined;
   try {
+    if (command === 'mount') return await (await import('./commands/mount.ts')).mount();
     // Of /proc/self/exe: without symlinks already.
     const executable = process.execPath;
-    const wayOut = namespaceOutsideKubeletChroot(nodeHost);
-    if (wayOut !== undefined)
-      await (await import('./commands/leave-kubelet-chroot.ts')).leaveKubeletChroot(wayOut);
+    const namespace = namespaceOutsideKubeletChroot(nodeHost);
+    if (namespace !== undefined) await leaveKubeletChroot(namespace);
     layout = findLayout(nodeHost, executable, process.env);
-    if (command === 'mount') {
-      await mount(rest, helperName, layout, nodeHost, output, call);
-      return exitCode.success;
-    }
     const { changesNode, runCommand } = await import('./commands/table.ts');
     const status = await runCommand(argv, { layout, host: nodeHost, output, executable });
     const context = { call, argv: rest, host: nodeHost, layout };
@@ -40,10 +33,8 @@ async function main(argv0: string, argv: readonly string[], output: Output): Pro
   } catch (error) {
     const shown = asMounterError(error);
     output.err(formatError(shown));
-    if (argv[0] === 'mount' && argv.includes('--json'))
-      output.out((await import('./commands/failure-json.ts')).failureAsJson(shown));
-    // A mistyped command is nothing to remember; a mount that was asked for wrongly is.
-    if (shown.status !== exitCode.usage || command === 'mount')
+    // A mistyped command is nothing to remember.
+    if (shown.status !== exitCode.usage)
       await (await import('./record/log.ts')).recordFailure(shown, {
         call,
         argv: rest,
@@ -52,6 +43,17 @@ async function main(argv0: string, argv: readonly string[], output: Output): Pro
       });
     return shown.status;
   }
+}
+
+/**
+ * Runs this very command in the host's mount namespace, in this process's place: setns(2) takes one thread along, and
+ * the runtime has several.
+ */
+async function leaveKubeletChroot(namespace: string): Promise<never> {
+  const { enterNamespace } = await import('./host/mount-namespace.ts');
+  const { ownArguments, replaceProcess } = await import('./host/replace-process.ts');
+  enterNamespace(namespace);
+  return replaceProcess(process.execPath, ownArguments());
 }
 
 /** Written at once: what is still in a buffer is lost when the process ends. A reader that is gone is no failure. */

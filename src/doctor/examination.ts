@@ -1,8 +1,7 @@
-import { hostArgv } from '../host/enter.ts';
 import type { Host } from '../host/host.ts';
 import { type MountEntry, readMountinfo } from '../host/mountinfo.ts';
 import { processesNamed } from '../host/processes.ts';
-import type { RunBounded } from '../host/run-bounded.ts';
+import { type RunBounded, runBy } from '../host/run-bounded.ts';
 import type { Manifest } from '../manifest/manifest.ts';
 import type { Layout } from '../node/layout.ts';
 import { entranceInUse } from '../rootfs/entrance-in-use.ts';
@@ -88,12 +87,8 @@ function contextOf(
   const { rpcbind, statd } = manifest.daemons;
   const names = [rpcbind.path, statd.path].map((path) => path.slice(path.lastIndexOf('/') + 1));
   const processes = processesNamed(names);
-  const run: Host['run'] = async (command) => {
-    const answer = await runBounded(hostArgv(command), Math.min(command.deadlineMs, lockAnswerMs));
-    return answer === undefined
-      ? { status: 128 + 9, output: '', endedBy: 'deadline' }
-      : { ...answer, endedBy: 'itself' };
-  };
+  const run: Host['run'] = (command) =>
+    runBy(runBounded)({ ...command, deadlineMs: Math.min(command.deadlineMs, lockAnswerMs) });
   const asked = { ...host, processes: () => processes, run };
   return { host: asked, layout, manifest: { ...manifest, enter }, root, entries, runBounded };
 }

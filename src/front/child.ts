@@ -4,36 +4,24 @@ import { exitCode } from '../exit-codes.ts';
 import { environment as usual } from '../host/child-environment.ts';
 import type { Command, Outcome, RootfsEntrance } from '../host/host.ts';
 import type { ApartSite, ChrootSite } from '../host/mount-host.ts';
-import { type ChildEngine, runCommand, type StartedChild } from '../host/run-command.ts';
 import { hintOf } from '../host/system-error.ts';
-import { kill } from './kill.ts';
-import { endOf, listenForInterruption } from './signals.ts';
+import { runCommand, type StartedChild } from './run-command.ts';
+import { endOf, kill } from './signals.ts';
 
 /** Runs a command to its end, within its limit. No chroot(1) and no nsenter(1): the child does that itself. */
 export function run(command: Command): Promise<Outcome> {
-  return runCommand(command, engine);
+  return runCommand(command, startCommand);
 }
-
-/** How `runCommand` runs a program: by one vfork(2) and execve(2). */
-export const engine: ChildEngine = {
-  start: async (command, output) => startCommand(command, output),
-  listenForInterruption,
-  readEnd: (fd, maximumBytes) => {
-    const status = system.fstat(fd);
-    const size = typeof status === 'number' ? 0 : (status[5] ?? 0);
-    const text = size === 0 ? '' : system.read(fd, Math.max(0, size - maximumBytes), maximumBytes);
-    // What a helper said is worth having, and no reason to fail.
-    return typeof text === 'number' ? '' : text;
-  },
-};
 
 /** As execve(2) takes them: `NAME=value`. */
-export function variablesOf(environment: Readonly<Record<string, string>>): readonly string[] {
-  return Object.entries(environment).map(([name, value]) => `${name}=${value}`);
+export function variablesOf(environment: Readonly<Record<string, string | undefined>>): readonly string[] {
+  return Object.entries(environment).flatMap(([name, value]) =>
+    value === undefined ? [] : [`${name}=${value}`],
+  );
 }
 
-/** What a program gets, unless it is given more: nothing of our own. */
-export const variables = variablesOf(usual);
+/** What a program gets, unless it is given more: nothing of our own environment. */
+const variables = variablesOf(usual);
 
 /** The arguments of `system.spawn`. */
 export interface Spawn {
@@ -44,7 +32,7 @@ export interface Spawn {
   readonly privileges: readonly [capabilities: number, user: number, group: number];
 }
 
-/** @throws MounterError (system) when it can't be started. */
+/** By one vfork(2) and execve(2). @throws MounterError (system) when it cannot be started. */
 export function startCommand(
   { argv, inside }: Pick<Command, 'argv' | 'inside'>,
   output = -1,

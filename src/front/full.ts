@@ -1,26 +1,79 @@
 import * as system from 'system-calls';
+import { MounterError } from '../errors.ts';
+import { exitCode } from '../exit-codes.ts';
+import { calledByFront, callerMark, environment as usual } from '../host/child-environment.ts';
+import type { Outcome } from '../host/host.ts';
+import type { NodeSettings } from '../manifest/manifest.ts';
+import type { SettingsAnswer } from '../node/settings.ts';
+import { startCommand, variablesOf } from './child.ts';
+import { fullExecutable } from './globals.ts';
+import { runCommand } from './run-command.ts';
 
-/** This program's own file, without symlinks; without /proc, as it was called. Of the root that it was started in. */
-export function ownExecutable(): string {
-  own ??= find();
-  return own;
+/** What the full executable does for the front: it takes its place, or is run as any other program. */
+
+/** It takes this process's place. @param words its argv, or how many of ours it gets not. @throws MounterError (system) */
+export function becomeFull(words: number | readonly string[]): never {
+  throw notStarted(-system.replace(fullExecutable(), words));
 }
 
-let own: string | undefined;
-
-function find(): string {
-  const path = system.readlink('/proc/self/exe');
-  return typeof path === 'string' ? path : (system.argument(0) ?? '');
+function notStarted(errno: number): MounterError {
+  const [, reason] = system.errorNames(errno);
+  return new MounterError(`cannot be started: ${reason}`, {
+    subject: fullExecutable(),
+    status: exitCode.system,
+    hint: 'run the mounter that was downloaded: mounter install SOURCE places it again',
+  });
 }
 
-/** The full executable lies beside the front. */
-export function fullExecutable(): string {
-  return full ?? `${ownExecutable().slice(0, ownExecutable().lastIndexOf('/') + 1)}mounter-full`;
+/** To read and check the manifest takes it 0.1 s; a node that is short of processors, many times that. */
+const settingsMs = 30_000;
+
+/**
+ * Has it read and check the manifest, and leave it as checked for the calls to come.
+ * @throws MounterError for a manifest that is missing or not valid, and where nobody can say.
+ */
+export async function settingsByFull(): Promise<NodeSettings> {
+  const { endedBy, output, status } = await runFull(['manifest', 'settings'], settingsMs);
+  if (endedBy === 'interrupt')
+    throw new MounterError('interrupted before the manifest was read', { status: exitCode.interrupted });
+  const { settings, failure } = parseAnswer(output);
+  if (settings !== undefined) return settings;
+  if (failure !== undefined) throw new MounterError(failure.message, failure);
+  throw new MounterError(
+    endedBy === 'deadline'
+      ? `has not read the manifest within ${settingsMs / 1000} s`
+      : `could not read the manifest: status ${status}`,
+    {
+      subject: fullExecutable(),
+      status: exitCode.system,
+      helperOutput: output,
+      hint: 'run mounter status; mounter install SOURCE places the executables again',
+    },
+  );
 }
 
-let full: string | undefined;
+function parseAnswer(output: string): Partial<SettingsAnswer> {
+  try {
+    return JSON.parse(output);
+  } catch {
+    return {};
+  }
+}
 
-/** For a process that has left the root it was started in. */
-export function findFullAt(path: string): void {
-  full = path;
+/**
+ * Runs one of its commands to its end.
+ * @param input its stdin; -1 for an empty one.
+ * @throws MounterError (system) when it cannot be started.
+ */
+export async function runFull(argv: readonly string[], deadlineMs: number, input = -1): Promise<Outcome> {
+  const path = fullExecutable();
+  const found = system.access(path, system.X_OK);
+  if (found < 0) throw notStarted(-found);
+  const { MOUNTER_HOME, MOUNTER_MANIFEST } = process.env;
+  const environment = { ...usual, [callerMark]: calledByFront, MOUNTER_HOME, MOUNTER_MANIFEST };
+  return runCommand(
+    { argv: [path, ...argv], deadlineMs, terminateMs: 1000 },
+    (command, output) => startCommand(command, output, variablesOf(environment), input),
+    Number.MAX_SAFE_INTEGER,
+  );
 }

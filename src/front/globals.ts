@@ -1,6 +1,6 @@
 import * as system from 'system-calls';
-import { AbortControllerOfFront } from './abort.ts';
-import { Loop, type Timer } from './loop.ts';
+import { fullVariable } from '../host/child-environment.ts';
+import { AbortControllerOfFront, Loop, type Timer } from './loop.ts';
 
 /** What the shared sources find in every JavaScript runtime, and QuickJS does not have by itself. To be imported first. */
 
@@ -16,6 +16,39 @@ export function ownArguments(): readonly string[] {
   }
 }
 
+/** As it is called in the root directory that we are in; undefined: beside the front; null: not asked yet. */
+let full: string | undefined | null = null;
+
+function givenFull(): string | undefined {
+  if (full === null) full = system.takeVariable(fullVariable);
+  return full;
+}
+
+/**
+ * The file, without symlinks, of this program, or of the full executable that had it in itself; without /proc, as it
+ * was called. In words of the root directory that it was started in.
+ */
+export function ownExecutable(): string {
+  return givenFull() ?? linkToItself() ?? system.argument(0) ?? '';
+}
+
+function linkToItself(): string | undefined {
+  const path = system.readlink('/proc/self/exe');
+  return typeof path === 'string' ? path : undefined;
+}
+
+export function fullExecutable(): string {
+  const given = givenFull();
+  if (given !== undefined) return given;
+  const own = ownExecutable();
+  return `${own.slice(0, own.lastIndexOf('/') + 1)}mounter-full`;
+}
+
+/** For a process that has left the root directory that it was started in. */
+export function findFullAt(path: string): void {
+  full = path;
+}
+
 /** The variables that a mount looks at. */
 const env = {
   get MOUNTER_HOME() {
@@ -23,9 +56,6 @@ const env = {
   },
   get MOUNTER_MANIFEST() {
     return system.variable('MOUNTER_MANIFEST');
-  },
-  get MOUNTER_SETTINGS() {
-    return system.variable('MOUNTER_SETTINGS');
   },
 };
 

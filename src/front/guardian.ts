@@ -1,12 +1,11 @@
 import * as system from 'system-calls';
 import type { ApartSite, ChrootSite, Guardian, Left } from '../host/mount-host.ts';
-import type { StartedChild } from '../host/run-command.ts';
 import { withTimeout } from '../host/with-timeout.ts';
 import { neverRan, notStarted, type Spawn } from './child.ts';
 import { loop } from './globals.ts';
-import { kill } from './kill.ts';
 import { pollEvents } from './loop.ts';
-import { endOf } from './signals.ts';
+import type { StartedChild } from './run-command.ts';
+import { endOf, kill } from './signals.ts';
 
 /** `struct guard_report` of guardian.h */
 const reports = { started: 1, ended: 2, left: 3 } as const;

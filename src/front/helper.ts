@@ -1,17 +1,17 @@
 import * as system from 'system-calls';
 import { capabilityBits } from '../host/capabilities.ts';
 import type { Guardian, HelperCommand, HelperRun } from '../host/mount-host.ts';
-import { runCommand, type StartedChild } from '../host/run-command.ts';
-import { engine, type Spawn, startChild, variablesOf } from './child.ts';
+import { type Spawn, startChild, variablesOf } from './child.ts';
 import { loop } from './globals.ts';
 import { startGuarded } from './guardian.ts';
 import { pollEvents } from './loop.ts';
+import { runCommand, type StartedChild } from './run-command.ts';
 import { checked } from './system-error.ts';
 
 /** `MountHost.runHelper` */
 export async function runHelper(command: HelperCommand): Promise<HelperRun> {
   let guardian: Guardian | undefined;
-  const start = async (_: unknown, output = -1): Promise<StartedChild> => {
+  const start = async (_: unknown, output: number): Promise<StartedChild> => {
     const notice = command.onNotice === undefined ? undefined : listen(command.onNotice);
     const spawn = spawnOf(command, output, notice?.descriptor ?? -1);
     try {
@@ -24,7 +24,7 @@ export async function runHelper(command: HelperCommand): Promise<HelperRun> {
     }
   };
   try {
-    const outcome = await runCommand(command, { ...engine, start });
+    const outcome = await runCommand(command, start);
     return { ...outcome, guardian };
   } catch (error) {
     await guardian?.end();

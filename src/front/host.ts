@@ -4,9 +4,8 @@ import type { MountHost } from '../host/mount-host.ts';
 import { attach, makeApart, readMountTable } from './apart.ts';
 import { run } from './child.ts';
 import { runHelper } from './helper.ts';
-import { kill } from './kill.ts';
 import * as openFiles from './open-files.ts';
-import { lockTarget } from './target-lock.ts';
+import { kill } from './signals.ts';
 
 /** The Host of a real node, on the system calls of the front. */
 export const frontHost: MountHost = {
@@ -16,12 +15,11 @@ export const frontHost: MountHost = {
   kill,
   run,
   runHelper,
-  lockTarget,
   makeApart,
   readMountTable,
   attach,
-  isAlive: async (...args) => (await import('./liveness.ts')).isAlive(...args),
-  connect: async (...args) => (await import('./connect.ts')).connect(...args),
+  isAlive: async (...args) => (await import('./ask.ts')).isAlive(...args),
+  connect: async (...args) => (await import('./ask.ts')).connect(...args),
   sleep: (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds)),
   now: system.now,
 };

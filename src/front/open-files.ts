@@ -1,6 +1,7 @@
 import * as system from 'system-calls';
 import { kindOf } from '../host/file-host.ts';
 import type { Descriptor, MountHost, OpenStatus } from '../host/mount-host.ts';
+import { locksDirectory, runDirectory, targetLocksFile } from '../node/layout.ts';
 import { Stats } from './node-fs.ts';
 import { checked } from './system-error.ts';
 
@@ -76,3 +77,28 @@ export const detachFrom: MountHost['detachFrom'] = (directory) => {
   checked('umount2', path, result);
   return true;
 };
+
+/** What we lock; it stays open to the end, and with it the lock ends. */
+let locked: { readonly file: Descriptor; readonly isOurs: boolean } | undefined;
+
+export const lockTarget: MountHost['lockTarget'] = (number, directory) => {
+  locked ??= openLocks(directory);
+  const { file, isOurs } = locked;
+  const result = isOurs ? system.lock(file, number) : system.flock(file);
+  if (result < 0 && ['EAGAIN', 'EACCES'].includes(system.errorNames(-result)[0])) return false;
+  checked(isOurs ? 'fcntl' : 'flock', targetLocksFile, result);
+  return true;
+};
+
+/** `prepare` has made the file; a call before that, or after somebody has tidied up, makes it anew. */
+function openLocks(directory: Descriptor): { readonly file: Descriptor; readonly isOurs: boolean } {
+  const openOurs = () => system.open(targetLocksFile, O_RDWR | O_CREAT | O_NOFOLLOW, 0o600);
+  let file = openOurs();
+  if (file < 0) {
+    for (const path of [runDirectory, locksDirectory]) system.mkdir(path, 0o700);
+    file = openOurs();
+  }
+  if (file >= 0) return { file, isOurs: true };
+  const target = system.openAt(directory, '.', O_RDONLY | O_DIRECTORY);
+  return { file: checked('openat', targetLocksFile, target), isOurs: false };
+}

@@ -1,17 +1,39 @@
 import { chmodSync, mkdirSync, openSync } from 'node:fs';
+import * as system from 'system-calls';
 import type { OpenRecord } from '../manifest/record-place.ts';
 import { openRecordFile, recordFlags, recordMode } from '../record/record-file.ts';
 
-/** The way to the record: what waits for no server is written here, all else by another program. */
+/** The way to the record: what waits for no server is written here, all else by the full executable. */
 export const openRecord: OpenRecord = (place) => {
   if (place.to === 'none') return { append: async () => {} };
-  if (place.to === 'journal' || place.isLocal !== true)
-    return { append: async (...line) => (await import('./by-full.ts')).appendByFull(...line) };
+  if (place.to === 'journal' || place.isLocal !== true) return { append: appendByFull };
   return openRecordFile(place, {
     openSoon: async (path) => openWithDirectory(path),
-    rotate: async () => (await import('./by-full.ts')).rotate(),
+    // It can sum up what was in the old file.
+    rotate: async () => void (await (await import('./full.ts')).runFull(['log', '--rotate'], rotateMs)),
   });
 };
+
+const rotateMs = 30_000;
+
+/** A slow record is given up by the program itself; this is for a node that is short of processors. */
+const appendMs = 2000;
+
+async function appendByFull(line: string, level: number): Promise<void> {
+  const ends = system.pipe();
+  if (typeof ends === 'number') return;
+  const [from = -1, to = -1] = ends;
+  // A line of the record is shorter than a pipe is wide.
+  system.write(to, line);
+  system.close(to);
+  try {
+    await (await import('./full.ts')).runFull(['log', '--append', String(level)], appendMs, from);
+  } catch {
+    // Not there, or the node can start no more programs: the words on stderr are what matters.
+  } finally {
+    system.close(from);
+  }
+}
 
 /** The first line on a node finds no directory. */
 function openWithDirectory(path: string): number {

@@ -1,8 +1,7 @@
 import * as system from 'system-calls';
-import type { Interruption } from '../host/run-command.ts';
 import { loop } from './globals.ts';
 import { pollEvents } from './loop.ts';
-import { checked } from './system-error.ts';
+import { checked, systemError } from './system-error.ts';
 
 /**
  * Signals as a descriptor to read: SIGCHLD tells that a child has ended, the others that we are to end. They are
@@ -12,12 +11,17 @@ import { checked } from './system-error.ts';
 /** @see signal(7); on every architecture that we build for. */
 export const signalNumbers = { SIGHUP: 1, SIGINT: 2, SIGKILL: 9, SIGTERM: 15, SIGCHLD: 17 } as const;
 
+interface Interruption {
+  readonly received: Promise<void>;
+  ignore(): void;
+}
+
 const interrupted = new Set<() => void>();
 const children = new Map<number, (status: number) => void>();
 let signals: number | undefined;
 let isReceived = false;
 
-/** @throws Error as node:fs when no descriptor is left. */
+/** From now on a signal to end us is no end of ours. @throws Error as node:fs when no descriptor is left. */
 export function listenForInterruption(): Interruption {
   open();
   let interrupt = () => {};
@@ -28,7 +32,11 @@ export function listenForInterruption(): Interruption {
   return { received, ignore: () => void interrupted.delete(interrupt) };
 }
 
-/** As holdInterruptions of src/host/interruption.ts. */
+/**
+ * From now on a signal to end ends nothing by itself: whoever goes on asks, where ending would leave nothing, and
+ * what `Host.run` runs is ended as ever. For the rest of the process.
+ * @returns whether one has come.
+ */
 export function holdInterruptions(): () => boolean {
   const fd = open();
   return () => {
@@ -76,4 +84,10 @@ export function endOf(pid: number): Promise<number> {
   return new Promise((resolve) => {
     children.set(pid, resolve);
   });
+}
+
+/** `Host.kill` */
+export function kill(pid: number, signal: 'SIGTERM' | 'SIGKILL'): void {
+  const result = system.kill(pid, signalNumbers[signal]);
+  if (result < 0 && system.errorNames(-result)[0] !== 'ESRCH') throw systemError('kill', undefined, -result);
 }

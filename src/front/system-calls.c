@@ -202,6 +202,32 @@ static JSValue file_read(JSContext *context, JSValueConst this, int argc, JSValu
   return result;
 }
 
+/* What we ignore, and what our caller had made of it: the program that takes our place is to find that. */
+static struct changed_signal {
+  int number, is_changed;
+  void (*before)(int);
+} changed_signals[] = {{.number = SIGPIPE}, {.number = SIGXFSZ}};
+
+static void ignore_signals(void) {
+  for (int i = 0; i < COUNT(changed_signals); i++) {
+    struct changed_signal *changed = &changed_signals[i];
+    if (!changed->is_changed) changed->before = signal(changed->number, SIG_IGN);
+    changed->is_changed = 1;
+  }
+}
+
+static sigset_t mask_before;
+static int is_mask_changed;
+
+static void restore_signals(void) {
+  for (int i = 0; i < COUNT(changed_signals); i++) {
+    struct changed_signal *changed = &changed_signals[i];
+    if (changed->is_changed) (void)signal(changed->number, changed->before);
+    changed->is_changed = 0;
+  }
+  if (is_mask_changed) (void)sigprocmask(SIG_SETMASK, &mask_before, NULL);
+}
+
 /*
  * Writes until all is written, waiting for a reader who is slow; the number of bytes. A reader who is gone is an
  * errno and no signal, and so is a limit on the size of files: a mount that succeeded must not end as one that failed.
@@ -213,8 +239,7 @@ static JSValue file_write(JSContext *context, JSValueConst this, int argc, JSVal
   const char *bytes = JS_ToCStringLen(context, &length, argv[1]);
   if (bytes == NULL) return JS_EXCEPTION;
   int failed = 0;
-  (void)signal(SIGPIPE, SIG_IGN);
-  (void)signal(SIGXFSZ, SIG_IGN);
+  ignore_signals();
   while (written < length && !failed) {
     ssize_t count = write(fd, bytes + written, length - written);
     if (count >= 0) {
@@ -407,6 +432,16 @@ static JSValue process_variable(JSContext *context, JSValueConst this, int argc,
   return value == NULL ? JS_UNDEFINED : to_js_string(context, value, strlen(value));
 }
 
+/* Its value, and what takes our place has it no more. */
+static JSValue process_take_variable(JSContext *context, JSValueConst this, int argc, JSValueConst *argv) {
+  JSValue value = process_variable(context, this, argc, argv);
+  const char *name = to_c_string(context, argv[0]);
+  if (name == NULL) return value;
+  (void)unsetenv(name);
+  JS_FreeCString(context, name);
+  return value;
+}
+
 static JSValue process_id(JSContext *context, JSValueConst this, int argc, JSValueConst *argv) {
   (void)this, (void)argc, (void)argv;
   return JS_NewInt32(context, getpid());
@@ -422,12 +457,19 @@ static JSValue process_exit(JSContext *context, JSValueConst this, int argc, JSV
   _exit(integer(context, argv[0]));
 }
 
-/* The program takes this process's place, with its argv, but for the first so many, and environment byte for byte. */
+/*
+ * (path, how many words of our own argv are left out, or the words of another one): the program takes this process's
+ * place, with the environment byte for byte, and with what our caller had made of signals.
+ */
 static JSValue process_replace(JSContext *context, JSValueConst this, int argc, JSValueConst *argv) {
   (void)this, (void)argc;
   const char *path = to_c_string(context, argv[0]);
   if (path == NULL) return c_string_failure(context);
-  JSValue result = to_js_result(context, execv(path, own_argv + integer(context, argv[1])));
+  char **words = JS_IsNumber(argv[1]) ? NULL : to_c_strings(context, argv[1]);
+  char **used = JS_IsNumber(argv[1]) ? own_argv + integer(context, argv[1]) : words;
+  if (used != NULL) restore_signals();
+  JSValue result = used == NULL ? c_string_failure(context) : to_js_result(context, execv(path, used));
+  if (words != NULL) free_strings(words);
   JS_FreeCString(context, path);
   return result;
 }
@@ -690,7 +732,8 @@ static JSValue signals_open(JSContext *context, JSValueConst this, int argc, JSV
   sigset_t set;
   awaited_signals(&set);
   int fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
-  if (fd < 0 || sigprocmask(SIG_BLOCK, &set, NULL) == 0) return to_js_result(context, fd);
+  is_mask_changed = fd >= 0 && sigprocmask(SIG_BLOCK, &set, &mask_before) == 0;
+  if (fd < 0 || is_mask_changed) return to_js_result(context, fd);
   int cause = errno;
   (void)close(fd);
   errno = cause;
@@ -872,6 +915,7 @@ static const JSCFunctionListEntry exports[] = {
     JS_CFUNC_DEF("flock", 1, file_lock_whole),
     JS_CFUNC_DEF("argument", 1, process_argument),
     JS_CFUNC_DEF("variable", 1, process_variable),
+    JS_CFUNC_DEF("takeVariable", 1, process_take_variable),
     JS_CFUNC_DEF("getpid", 0, process_id),
     JS_CFUNC_DEF("geteuid", 0, process_user),
     JS_CFUNC_DEF("exit", 1, process_exit),

@@ -48,12 +48,18 @@ declare module 'system-calls' {
   /** Of argv, argv[0] being 0; undefined behind the last. */
   function argument(index: number): string | undefined;
   function variable(name: string): string | undefined;
+  /** The same, and takes it out of our environment. */
+  function takeVariable(name: string): string | undefined;
   function getpid(): number;
   function geteuid(): number;
   /** _exit(2) */
   function exit(status: number): never;
-  /** execv(3) with this process's own argv, without the first `skipped` of it, and environment, byte for byte. @returns only when it fails. */
-  function replace(path: string, skipped: number): number;
+  /**
+   * execv(3), with this process's environment byte for byte.
+   * @param words its argv, or how many of our own argv it gets not: that is byte for byte, too.
+   * @returns only when it fails.
+   */
+  function replace(path: string, words: number | readonly string[]): number;
   function kill(pid: number, signal: number): number;
   /**
    * @param root for chroot(2), '' for none.

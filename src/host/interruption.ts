@@ -21,21 +21,7 @@ export async function untilInterrupted<T>(action: () => Promise<T>): Promise<T> 
   }
 }
 
-/**
- * From now on a signal to end ends nothing by itself: whoever goes on asks, where ending would leave nothing, and
- * what `Host.run` runs is ended as ever. For the rest of the process.
- * @returns whether one has come.
- */
-export function holdInterruptions(): () => boolean {
-  let isReceived = false;
-  const receive = () => {
-    isReceived = true;
-  };
-  for (const signal of signals) process.on(signal, receive);
-  return () => isReceived;
-}
-
-export function interruption(): MounterError {
+function interruption(): MounterError {
   return new MounterError('interrupted', {
     status: exitCode.interrupted,
     hint: 'run it again: it goes on from where it was',

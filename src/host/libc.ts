@@ -15,6 +15,7 @@ export const libc = dlopen('libc.so.6', {
   fcntl: { args: ['i32', 'i32', 'i32'], returns: 'i32' },
   lremovexattr: { args: ['ptr', 'ptr'], returns: 'i32' },
   lsetxattr: { args: ['ptr', 'ptr', 'ptr', 'u64', 'i32'], returns: 'i32' },
+  memfd_create: { args: ['ptr', 'u32'], returns: 'i32' },
   mount: { args: ['ptr', 'ptr', 'ptr', 'u64', 'ptr'], returns: 'i32' },
   name_to_handle_at: { args: ['i32', 'ptr', 'ptr', 'ptr', 'i32'], returns: 'i32' },
   open_by_handle_at: { args: ['i32', 'ptr', 'i32'], returns: 'i32' },

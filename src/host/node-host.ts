@@ -1,14 +1,21 @@
-import { run } from './child.ts';
 import { fileHost } from './file-host.ts';
 import type { Host } from './host.ts';
-import { kill } from './kill.ts';
+import { runBounded, runBy } from './run-bounded.ts';
 
 /** The Host of a real node, on `node:` APIs. */
 export const nodeHost: Host = {
   ...fileHost,
   effectiveUserId: () => process.geteuid?.() ?? -1,
   kill,
-  run,
+  run: runBy(runBounded),
   sleep: (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds)),
   now: () => performance.now(),
 };
+
+function kill(pid: number, signal: 'SIGTERM' | 'SIGKILL'): void {
+  try {
+    process.kill(pid, signal);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
+  }
+}

@@ -21,6 +21,15 @@ export function setEnvironment(name: string, value: string, isToOverwrite: boole
   check('setenv', name, libc.setenv(terminated(name), terminated(value), Number(isToOverwrite)));
 }
 
+const MFD_CLOEXEC = 1;
+
+/** memfd_create(2). @returns a descriptor. @throws like node:fs. */
+export function openMemory(name: string): number {
+  const fd = libc.memfd_create(terminated(name), MFD_CLOEXEC);
+  check('memfd_create', name, Math.min(fd, 0));
+  return fd;
+}
+
 const RLIMIT_NOFILE = 7;
 
 /** @param hard undefined for no limit. @see setrlimit(2) */

@@ -1,5 +1,7 @@
 import { spawn } from 'node:child_process';
-import { programDirectories } from './child-environment.ts';
+import { environment } from './child-environment.ts';
+import { hostArgv } from './enter.ts';
+import type { Host } from './host.ts';
 
 /** How a program answered. */
 export interface BoundedResult {
@@ -14,7 +16,8 @@ export type RunBounded = (argv: readonly string[], limitMs: number) => Promise<B
 
 /**
  * Runs a program for its answer, in a process group of its own. At the limit all of it gets SIGKILL and is left
- * to itself: a process that waits in the kernel for a dead server may not die of that, and is not waited for.
+ * to itself: a process that waits in the kernel for a dead server may not die of that, and is not waited for. Likewise
+ * when main.ts ends this process meanwhile.
  * Not for what leaves a daemon behind, which would keep the pipe open; `Host.run` is.
  * @param argv the program's absolute path, then its arguments.
  */
@@ -22,7 +25,7 @@ export const runBounded: RunBounded = (argv, limitMs) => {
   const [program = '', ...args] = argv;
   const child = spawn(program, args, {
     cwd: '/',
-    env: { PATH: programDirectories.join(':'), LC_ALL: 'C' },
+    env: environment,
     stdio: ['ignore', 'pipe', 'pipe'],
     detached: true,
   });
@@ -32,9 +35,12 @@ export const runBounded: RunBounded = (argv, limitMs) => {
   };
   child.stdout.on('data', take);
   child.stderr.on('data', take);
+  const end = () => abandon(child.pid);
+  process.once('exit', end);
   return new Promise((resolve) => {
     const limit = setTimeout(() => {
-      abandon(child.pid);
+      end();
+      process.off('exit', end);
       child.stdout.destroy();
       child.stderr.destroy();
       child.unref();
@@ -42,6 +48,7 @@ export const runBounded: RunBounded = (argv, limitMs) => {
     }, limitMs);
     const answer = (status: number) => {
       clearTimeout(limit);
+      process.off('exit', end);
       resolve({ status, output });
     };
     child.once('error', (error) => {
@@ -51,6 +58,19 @@ export const runBounded: RunBounded = (argv, limitMs) => {
     child.once('close', (code) => answer(code ?? 128 + 9));
   });
 };
+
+/**
+ * `Host.run` of a command that makes no mount, and is no more than a question: at its deadline it is over at once, and
+ * nobody asks after it meanwhile.
+ */
+export function runBy(run: RunBounded): Host['run'] {
+  return async (command) => {
+    const answer = await run(hostArgv(command), command.deadlineMs);
+    return answer === undefined
+      ? { status: 128 + 9, output: '', endedBy: 'deadline' }
+      : { ...answer, endedBy: 'itself' };
+  };
+}
 
 function abandon(pid: number | undefined): void {
   if (pid === undefined) return;

@@ -56,8 +56,13 @@ export function whyOff(
   layout: Layout,
   settings: Pick<NodeSettings, 'enabled'> | undefined,
 ): string | undefined {
-  return (
-    offFile(host, layout) ??
-    (settings?.enabled === false ? `"enabled": false in ${layout.manifest}` : undefined)
-  );
+  return offFile(host, layout) ?? offBySettings(layout, settings);
+}
+
+/** The same of the settings alone. */
+export function offBySettings(
+  layout: Layout,
+  settings: Pick<NodeSettings, 'enabled'> | undefined,
+): string | undefined {
+  return settings?.enabled === false ? `"enabled": false in ${layout.manifest}` : undefined;
 }

@@ -1,4 +1,6 @@
+import type { MounterError } from '../errors.ts';
 import type { FileStatus, Host } from '../host/host.ts';
+import { asMounterError } from '../host/system-error.ts';
 import type { Manifest, NodeSettings } from '../manifest/manifest.ts';
 import type { RecordPlace } from '../manifest/record-place.ts';
 import { type Layout, runDirectory } from './layout.ts';
@@ -20,11 +22,28 @@ export async function readSettings(host: Host, layout: Layout): Promise<NodeSett
   return storedSettings(host, layout) ?? readManifest(host, layout);
 }
 
-/**
- * Those of now, for a mount: what was checked, or the manifest, which is left as checked for the calls to come.
- * @throws MounterError (system) when the manifest is missing or not valid.
- */
-export async function currentSettings(host: Host, layout: Layout): Promise<NodeSettings> {
+/** What `mounter manifest settings` says, as JSON, to a front that has no settings which are those of the manifest. */
+export interface SettingsAnswer {
+  readonly settings?: NodeSettings;
+  /** For the constructor of a MounterError. */
+  readonly failure?: Pick<
+    MounterError,
+    'message' | 'status' | 'errorClass' | 'subject' | 'hint' | 'helperOutput'
+  >;
+}
+
+/** What was checked, or the manifest, which is left as checked for the calls to come. */
+export async function settingsAnswer(host: Host, layout: Layout): Promise<SettingsAnswer> {
+  try {
+    return { settings: await currentSettings(host, layout) };
+  } catch (error) {
+    const { message, status, errorClass, subject, hint, helperOutput } = asMounterError(error);
+    return { failure: { message, status, errorClass, subject, hint, helperOutput } };
+  }
+}
+
+/** @throws MounterError (system) when the manifest is missing or not valid. */
+async function currentSettings(host: Host, layout: Layout): Promise<NodeSettings> {
   const stored = storedSettings(host, layout);
   if (stored !== undefined) return stored;
   const manifest = await readManifest(host, layout);

@@ -20,8 +20,8 @@ export async function waitForRunningCalls(host: Host): Promise<void> {
   }
 }
 
-/** The executable may have been exchanged since. */
-const isMounter = /\/mounter(-full)?( \(deleted\))?$/;
+/** The executable may have been exchanged since; a front out of the full executable lies in memory alone. */
+const isMounter = /(?:\/|memfd:)mounter(-full)?( \(deleted\))?$/;
 
 /**
  * Whether the process may be such a call: a mounter of root's, whatever it does, for its command line could keep us

@@ -1,5 +1,4 @@
 import type { Host } from '../host/host.ts';
-import { interruption } from '../host/interruption.ts';
 
 /** Whether a program runs in a rootfs that is not in use yet, not prepared, and not trusted to end by itself. */
 
@@ -27,7 +26,6 @@ export async function failedTrial(
 ): Promise<string | undefined> {
   const outcome = await host.run({ argv: argvIn(root, argv, host), deadlineMs, terminateMs: 0 });
   if (outcome.endedBy === 'deadline') return `no end after ${deadlineMs / 1000} s`;
-  if (outcome.endedBy === 'interrupt') throw interruption();
   return outcome.status === 0 ? undefined : reason(outcome.status, outcome.output);
 }
 

@@ -180,6 +180,109 @@ test('front and full executable say the same of the same call, to the caller and
   nothingLeft(t, node);
 });
 
+test('the full executable mounts by the front that it has in itself, whatever lies beside it', async (t) => {
+  await using node = await nodeWithHelper();
+  await node.shell(`rm ${installedMounter}`);
+  const full = `${installedMounter}-full`;
+  t.like(await node.run([full, ...nfs('s:/ok', '-o', 'vers=4')]), { status: 0, stderr: 'a warning\n' });
+  await node.shell(`umount ${target}`);
+  // A copy of it as a mount helper: what it is asked for by the front is no mount.
+  await node.shell(`cp ${full} /tmp/mount.nfs; touch ${mounterHome}/rootfs-manifest.json`);
+  const call = ['/tmp/mount.nfs', 's:/fails', target, '-o', 'vers=4'];
+  const failed = await node.run(call, { environment: { MOUNTER_HOME: mounterHome } });
+  t.regex(failed.stderr, /access denied by server/);
+  t.is(failed.status, 32);
+  nothingLeft(t, node);
+});
+
+test('where nothing is installed, the one file that was downloaded makes a plan by the manifest it is given', async (t) => {
+  await using node = await ScratchNode.start();
+  await node.shell(`cp ${dist}/rootfs-manifest.json /tmp/manifest.json`);
+  const plan = (MOUNTER_MANIFEST: string) =>
+    node.run([`${dist}/mounter`, ...nfs('s:/ok', '--dry-run')], { environment: { MOUNTER_MANIFEST } });
+  t.like(await plan('/tmp/manifest.json'), { status: 0, stderr: '' });
+  t.regex((await plan('/tmp/manifest.json')).stdout, /^nfs: s:\/ok on .*\n1\. check that /);
+  t.like(await plan('/tmp/none'), { status: 2, stdout: '' });
+});
+
+const settings = '/run/containerized-mounter/settings';
+
+test('a manifest that has changed is checked by the full executable, once', async (t) => {
+  await using node = await nodeWithHelper();
+  const programs = async (): Promise<readonly (string | undefined)[]> => {
+    const trace = ['strace', '-f', '-qq', '-e', 'trace=execve', '-e', 'signal=none', '-o', '/tmp/trace'];
+    const argv = [...trace, installedMounter, ...nfs('s:/ok', '-o', 'vers=4')];
+    t.is((await node.run(argv)).status, 0);
+    await node.shell(`umount ${target}`);
+    return [...node.read('/tmp/trace').matchAll(/ execve\("(\/[^"]*mounter[^"]*)".* = 0$/gm)].map(
+      ([, program]) => program,
+    );
+  };
+  await node.shell(`touch ${mounterHome}/rootfs-manifest.json`);
+  t.deepEqual(await programs(), [installedMounter, `${installedMounter}-full`]);
+  t.deepEqual(await programs(), [installedMounter]);
+  // Root alone leaves it there.
+  await node.shell(`rm -r ${settings}; mkdir ${settings}`);
+  t.regex(
+    (await node.mounter(...nfs('s:/ok', '-o', 'vers=4'))).stderr,
+    /^mounter: \S+\/settings: EISDIR: .*\nhint: /,
+    'it is told that it cannot be read',
+  );
+  nothingLeft(t, node);
+});
+
+for (const [title, full, status, stderr] of [
+  [
+    'is missing',
+    undefined,
+    2,
+    /^mounter: \S+\/mounter-full: cannot be started: No such file or directory\nhint: /,
+  ],
+  ['cannot be executed', '#!/no/such\n', 2, /^mounter: \S+\/mounter-full: could not be started: ENOENT/],
+  [
+    'fails',
+    '#!/bin/sh\necho words; exit 3\n',
+    2,
+    /mounter-full: could not read the manifest: status 3\nwords\nhint: /,
+  ],
+  ['is of another version', '#!/bin/sh\necho {}\n', 2, /could not read the manifest: status 0\n\{\}\nhint: /],
+  [
+    'does not end before a signal',
+    '#!/bin/sh\nkill -TERM $PPID; sleep 100\n',
+    8,
+    /^mounter: interrupted before the/,
+  ],
+] as const) {
+  test(`a manifest that has changed, and a full executable that ${title}: nothing is mounted`, async (t) => {
+    await using node = await nodeWithHelper();
+    await node.shell(`touch ${mounterHome}/rootfs-manifest.json; rm ${installedMounter}-full`);
+    if (full !== undefined)
+      await node.run(['sh', '-c', `cat >${installedMounter}-full; chmod 755 ${installedMounter}-full`], {
+        input: full,
+      });
+    const ran = await node.run(['timeout', '20', installedMounter, ...nfs('s:/ok', '-o', 'vers=4')]);
+    t.is(ran.status, status, ran.stderr);
+    t.regex(ran.stderr, stderr);
+    t.regex((await node.run([installedMounter, 'mount', '-t', 'nfs'])).stderr, /^mounter: no source\nhint: /);
+    nothingLeft(t, node);
+  });
+}
+
+test('a record that the full executable would write, which is missing: the mount succeeds all the same', async (t) => {
+  await using node = await nodeWithHelper();
+  const manifest = `${mounterHome}/rootfs-manifest.json`;
+  const { log: _log, ...rest } = JSON.parse(node.read(manifest));
+  await node.run(['sh', '-c', `cat >${manifest}`], {
+    input: JSON.stringify({ ...rest, log: { to: 'journal' } }),
+  });
+  await node.mustRun('prepare');
+  await node.shell(`rm ${installedMounter}-full`);
+  const ran = await node.run([installedMounter, ...nfs('s:/ok', '-o', 'vers=4')]);
+  t.deepEqual(ran, { status: 0, stdout: '', stderr: 'a warning\n' });
+  await node.shell(`umount ${target}`);
+  nothingLeft(t, node);
+});
+
 test('a signal ends the helper and all of its group, also who ignores SIGTERM', async (t) => {
   await using node = await nodeWithHelper();
   for (const signal of ['TERM', 'INT', 'HUP']) {

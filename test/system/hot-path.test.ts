@@ -81,10 +81,10 @@ test('what the full executable loads at its start has none of the heavy packages
   t.deepEqual(heavyOnesOf(onDemand), heavyPackages);
 });
 
-test('the front has no package but minimist, and loads what explains a failure when one is there', async (t) => {
+test('the front has no package, and loads what explains a failure when one is there', async (t) => {
   const { atStart, onDemand } = await partsOf('src/front/main.ts');
   const packages = [...atStart, ...onDemand].flatMap((path) => packageOf(path) ?? []);
-  t.deepEqual([...new Set(packages)], ['minimist']);
+  t.deepEqual([...new Set(packages)], []);
   for (const module of [
     'src/mount/run.ts',
     'src/mount/steps/target.ts',
@@ -99,7 +99,7 @@ test('the front has no package but minimist, and loads what explains a failure w
     'src/mount/filesystems/glusterfs/glusterfs.ts',
     'src/mount/filesystems/glusterfs/traits.ts',
     'src/mount/filesystems/generic.ts',
-    'src/front/connect.ts',
+    'src/front/ask.ts',
   ])
     t.true(onDemand.includes(module), module);
 });
@@ -182,8 +182,8 @@ async function importsOfMountPath(): Promise<readonly string[]> {
   return imports;
 }
 
-test('src/mount and what it leads to import of node: what the front has, and of packages minimist', async (t) => {
-  t.deepEqual(await importsOfMountPath(), ['src/mount/arguments/argv.ts: minimist']);
+test('src/mount and what it leads to import no package, and of node: what the front has', async (t) => {
+  t.deepEqual(await importsOfMountPath(), []);
 });
 
 test('the imports of a file are found in every form, and types are none', (t) => {

@@ -1,5 +1,5 @@
 import test from 'ava';
-import { AbortControllerOfFront } from '../../../src/front/abort.ts';
+import { AbortControllerOfFront } from '../../../src/front/loop.ts';
 
 test('an abort is heard once, and not by who does not listen any more', (t) => {
   const controller = new AbortControllerOfFront();

@@ -1,6 +1,7 @@
 import { existsSync, readFileSync, rmSync } from 'node:fs';
 import { setTimeout } from 'node:timers/promises';
 import test from 'ava';
+import { execa } from 'execa';
 import { runBounded } from '../../../src/host/run-bounded.ts';
 
 test('the answer of a program: its status and all that it said', async (t) => {
@@ -40,4 +41,16 @@ test('what it started is ended with it', async (t) => {
 test('stdin is empty, the environment is ours', async (t) => {
   const answer = await runBounded(['/bin/sh', '-c', 'cat; echo "$LC_ALL <$HOME>"'], 5000);
   t.is(answer?.output, 'C <>\n');
+});
+
+test('it ends with the process that asks, when that ends by itself', async (t) => {
+  const program = `import { runBounded } from '${import.meta.dirname}/../../../src/host/run-bounded.ts';
+    const asked = runBounded(['/bin/sh', '-c', 'sleep 1000 & echo $!; wait; exit 1'], 60_000);
+    setTimeout(() => process.exit(3), 500);
+    await asked;`;
+  const mark = `ends-with-${process.pid}`;
+  const words = ['--input-type=module', '-e', program.replace('wait;', `wait; : ${mark};`)];
+  t.is((await execa(process.execPath, words, { reject: false })).exitCode, 3);
+  const { stdout } = await execa('pgrep', ['-f', `sleep 1000 .*${mark}`], { reject: false });
+  t.is(stdout, '');
 });

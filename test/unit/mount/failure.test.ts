@@ -1,7 +1,5 @@
 import test from 'ava';
-import { failureAsJson } from '../../../src/commands/failure-json.ts';
-import type { MounterError } from '../../../src/errors.ts';
-import { type ErrorClass, errorClasses } from '../../../src/errors.ts';
+import { type ErrorClass, errorClasses, failureAsJson, type MounterError } from '../../../src/errors.ts';
 import type { Outcome } from '../../../src/host/host.ts';
 import { classOfWords, explainFailure } from '../../../src/mount/failure/explain.ts';
 import { hintFor } from '../../../src/mount/failure/hints.ts';

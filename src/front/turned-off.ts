@@ -1,23 +1,18 @@
+import * as system from 'system-calls';
 import { MounterError } from '../errors.ts';
 import { exitCode } from '../exit-codes.ts';
-import { type Host, isSameFile } from '../host/host.ts';
+import { isSameFile } from '../host/host.ts';
 import type { HelperName } from '../mount/arguments/argv.ts';
 import type { Layout } from '../node/layout.ts';
+import { frontHost as host } from './host.ts';
 
 /**
  * A mount on a node that the mounter is off on: the host's own mount(8) takes this process's place, with the same
- * arguments, environment and open files.
+ * arguments, environment and open files. Not by the full executable: that may be broken, which is no matter here.
  * @param why what turns it off, in words.
- * @param replace executes the program with this process's arguments, its own name left out: `mount` comes first then.
  * @throws MounterError (system) where there is none, and for a mount helper: mount(8) is who called it.
  */
-export async function mountByHost(
-  helperName: HelperName | undefined,
-  layout: Layout,
-  host: Pick<Host, 'findProgram' | 'stat'>,
-  why: string,
-  replace: (program: string) => Promise<never>,
-): Promise<never> {
+export function mountByHost(helperName: HelperName | undefined, layout: Layout, why: string): never {
   if (helperName !== undefined) throw turnedOff(helperName, why);
   const program = host.findProgram('mount');
   const ours = ['/proc/self/exe', layout.executable, layout.fullExecutable];
@@ -28,7 +23,12 @@ export async function mountByHost(
       hint: `remove this link, or turn the mounter on, which is off by ${why}: mounter enable`,
     });
   }
-  return await replace(program);
+  const [code] = system.errorNames(-system.replace(program, 1));
+  throw new MounterError(`could not be started: ${code}`, {
+    subject: program,
+    status: exitCode.helperNotExecutable,
+    hint: `see whether ${program} runs by itself`,
+  });
 }
 
 function turnedOff(helperName: HelperName, why: string): MounterError {

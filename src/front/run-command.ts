@@ -1,24 +1,12 @@
-import { closeSync, constants, openSync, writeSync } from 'node:fs';
-import type { Command, Outcome, Watchdog } from './host.ts';
-import { withTimeout } from './with-timeout.ts';
+import * as system from 'system-calls';
+import type { Command, Outcome, Watchdog } from '../host/host.ts';
+import { withTimeout } from '../host/with-timeout.ts';
+import { runDirectory } from '../node/layout.ts';
+import { listenForInterruption } from './signals.ts';
 
-/** `Host.run` of every engine: node:child_process, bun's own spawn, and the front's. */
+/** How every program that the front runs comes to its end: within its limit, all of it, whoever asks for it. */
 
 type Limits = Omit<Command, 'argv' | 'inside'>;
-
-/** What the engine has to do for it. */
-export interface ChildEngine<C extends Limits = Command> {
-  /**
-   * Starts the program in a session and process group of its own, stdin empty.
-   * @param output for its stdout and stderr; ours when undefined.
-   * @throws MounterError (system) when it can't be started.
-   */
-  start(command: C, output: number | undefined): Promise<StartedChild>;
-  /** From now on a signal to end us is no end of ours. */
-  listenForInterruption(): Interruption;
-  /** The last bytes of the file as text. */
-  readEnd(fd: number, maximumBytes: number): string;
-}
 
 export interface StartedChild {
   /** Its exit status; 128 + N when signal N ended it. */
@@ -27,13 +15,8 @@ export interface StartedChild {
   kill(signal: 'SIGTERM' | 'SIGKILL'): void;
 }
 
-export interface Interruption {
-  readonly received: Promise<void>;
-  ignore(): void;
-}
-
-/** open(2)'s O_TMPFILE, which node:fs does not name; the same on every Linux architecture we build for. */
-const O_TMPFILE = 0o20000000 | constants.O_DIRECTORY;
+/** open(2)'s O_TMPFILE; the same on every architecture that we build for. */
+const O_TMPFILE = 0o20000000 | system.O_DIRECTORY;
 
 const maximumOutputBytes = 64 * 1024;
 
@@ -46,17 +29,23 @@ const unkillableMs = 5000;
 /**
  * The child leads a session and process group of its own, so that all of it can be ended, and its output
  * goes to a file without a name: a daemon that it leaves behind would keep a pipe open for ever.
+ * @param start starts the program, its stdin empty, its stdout and stderr in the file `output`, or ours where that is
+ *   -1; throws MounterError (system) when it cannot be started.
+ * @param maximumBytes of its output; the last ones are kept.
  */
-export async function runCommand<C extends Limits>(command: C, engine: ChildEngine<C>): Promise<Outcome> {
+export async function runCommand<C extends Limits>(
+  command: C,
+  start: (command: C, output: number) => StartedChild | Promise<StartedChild>,
+  maximumBytes = maximumOutputBytes,
+): Promise<Outcome> {
   const capture = openCapture();
-  const readCapture = () =>
-    capture === undefined ? '' : withoutReserve(engine.readEnd(capture, maximumOutputBytes));
+  const readCapture = () => (capture < 0 ? '' : withoutReserve(readEnd(capture, maximumBytes)));
   // Before the child starts: a signal that came in between would end us and leave the child.
-  const interruption = engine.listenForInterruption();
+  const interruption = listenForInterruption();
   const deadline = timer(command.deadlineMs);
   const watchdog = command.watchdog === undefined ? undefined : raise(command.watchdog);
   try {
-    const child = await engine.start(command, capture);
+    const child = await start(command, capture);
     const first = await Promise.race([
       child.ended,
       interruption.received.then(() => 'interrupt' as const),
@@ -76,7 +65,7 @@ export async function runCommand<C extends Limits>(command: C, engine: ChildEngi
     deadline.clear();
     interruption.ignore();
     void watchdog?.settle();
-    if (capture !== undefined) closeSync(capture);
+    if (capture >= 0) system.close(capture);
   }
 }
 
@@ -142,23 +131,20 @@ function withoutReserve(output: string): string {
   return output.startsWith(reserve) ? output.slice(reserve.length) : output;
 }
 
-/** @returns undefined where no such file can be made (full or missing directories): the child then writes to our own stderr. */
-function openCapture(): number | undefined {
-  for (const directory of ['/run', '/tmp']) {
-    const fd = tryOpenCapture(directory);
-    if (fd !== undefined) return fd;
+/** @returns -1 where no such file can be made (full or missing directories): the child then writes to our own stderr. */
+function openCapture(): number {
+  for (const directory of [runDirectory, '/run', '/tmp']) {
+    const fd = system.open(directory, O_TMPFILE | system.O_RDWR, 0o600);
+    if (fd >= 0 && system.write(fd, reserve) > 0) return fd;
+    if (fd >= 0) system.close(fd);
   }
-  return undefined;
+  return -1;
 }
 
-function tryOpenCapture(directory: string): number | undefined {
-  let fd: number | undefined;
-  try {
-    fd = openSync(directory, O_TMPFILE | constants.O_RDWR, 0o600);
-    writeSync(fd, reserve);
-    return fd;
-  } catch {
-    if (fd !== undefined) closeSync(fd);
-    return undefined; // The next directory, then.
-  }
+/** What a helper said is worth having, and no reason to fail. */
+function readEnd(fd: number, maximumBytes: number): string {
+  const status = system.fstat(fd);
+  const size = typeof status === 'number' ? 0 : (status[5] ?? 0);
+  const text = size === 0 ? '' : system.read(fd, Math.max(0, size - maximumBytes), maximumBytes);
+  return typeof text === 'number' ? '' : text;
 }
