@@ -8,15 +8,14 @@ import { asMounterError } from './host/system-error.ts';
 import { helperNameOf } from './mount/arguments/argv.ts';
 import type { Layout } from './node/layout.ts';
 import { findLayout } from './node/node.ts';
-import { Call } from './record/call.ts';
-import { openRecord } from './record/open.ts';
+import { Call, type WriteRecord } from './record/call.ts';
 import { namespaceOutsideKubeletChroot } from './rootfs/kubelet-chroot.ts';
 
 /** The full executable: argv[0] and the first word choose the command; the exit status is set here and nowhere else. */
 async function main(argv0: string, argv: readonly string[], output: Output): Promise<number> {
   const helperName = process.env[callerMark] === calledByFront ? undefined : helperNameOf(argv0);
   const [command = '', ...rest] = helperName === undefined ? argv : ['mount', ...argv];
-  const call = new Call(command, helperName, { now: nodeHost.now, pid: process.pid, open: openRecord });
+  const call = new Call(command, helperName, { now: nodeHost.now, pid: process.pid, write });
   let layout: Layout | undefined;
   try {
     if (command === 'mount') return await (await import('./commands/mount.ts')).mount();
@@ -44,6 +43,8 @@ async function main(argv0: string, argv: readonly string[], output: Output): Pro
     return shown.status;
   }
 }
+
+const write: WriteRecord = async (...line) => (await import('./record/write.ts')).writeRecord(...line);
 
 /**
  * Runs this very command in the host's mount namespace, in this process's place: setns(2) takes one thread along, and

@@ -4,6 +4,7 @@ import { exitCode } from '../exit-codes.ts';
 import { requireRoot } from '../node/node.ts';
 import type { RecordedCall } from '../record/parse.ts';
 import { readRecord } from '../record/read.ts';
+import { writeRecord } from '../record/write.ts';
 import type { CommandContext } from './context.ts';
 import { parseFlags } from './flags.ts';
 import { recordPlace } from './record-place.ts';
@@ -30,8 +31,7 @@ export async function log(
   const level = flags.value('append');
   if (level !== undefined) {
     requireRoot(host, 'writing to the record');
-    const { openRecord } = await import('../record/open.ts');
-    await openRecord(await recordPlace(host, layout)).append(readFileSync(0, 'utf8'), Number(level));
+    await writeRecord(await recordPlace(host, layout), readFileSync(0, 'utf8'), Number(level));
     return exitCode.success;
   }
   const count = parseCount(flags.value('n'));

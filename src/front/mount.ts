@@ -25,7 +25,7 @@ import { levelOf, recordLine } from '../record/line.ts';
 import { namespaceOutsideKubeletChroot } from '../rootfs/kubelet-chroot.ts';
 import { findFullAt, ownExecutable } from './globals.ts';
 import { frontHost } from './host.ts';
-import { openRecord } from './record.ts';
+import { writeRecord } from './record.ts';
 import { holdInterruptions } from './signals.ts';
 
 /**
@@ -40,7 +40,7 @@ export async function mount(
 ): Promise<number> {
   // No line in the record: the call that has run us writes one.
   if (system.variable(callerMark) !== undefined) throw calledByItself(helperName ?? 'mount');
-  const call = new Call('mount', helperName, { now: system.now, pid: process.pid, open: openRecord });
+  const call = new Call('mount', helperName, { now: system.now, pid: process.pid, write: writeRecord });
   try {
     await judgeAndMount(argv, helperName, output, call);
     return exitCode.success;
@@ -143,7 +143,6 @@ async function carryOut(
     hasRun ||= step.kind === 'runHelper';
     if (verbose) output.err(`mounter: ${describeStep(step)}\n`);
     call.begin(step.kind);
-    if (step.kind === 'runHelper') call.openRecord();
   };
   for (const notice of plan.notices) output.err(`mounter: ${printable(notice)}\n`);
   const result = await runPlan(plan, { ...context, report, isInterrupted });

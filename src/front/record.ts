@@ -1,17 +1,19 @@
 import { chmodSync, mkdirSync, openSync } from 'node:fs';
 import * as system from 'system-calls';
-import type { OpenRecord } from '../manifest/record-place.ts';
-import { openRecordFile, recordFlags, recordMode } from '../record/record-file.ts';
+import type { WriteRecord } from '../record/call.ts';
+import { appendToFile, recordFlags, recordMode } from '../record/record-file.ts';
 
-/** The way to the record: what waits for no server is written here, all else by the full executable. */
-export const openRecord: OpenRecord = (place) => {
-  if (place.to === 'none') return { append: async () => {} };
-  if (place.to === 'journal' || place.isLocal !== true) return { append: appendByFull };
-  return openRecordFile(place, {
-    openSoon: async (path) => openWithDirectory(path),
+/** The way to the record of the front: what waits for no server is written here, all else by the full executable. */
+export const writeRecord: WriteRecord = async (place, line, level) => {
+  if (place.to === 'none') return;
+  try {
+    if (place.to === 'journal' || place.isLocal !== true) await appendByFull(line, level);
     // It can sum up what was in the old file.
-    rotate: async () => void (await (await import('./full.ts')).runFull(['log', '--rotate'], rotateMs)),
-  });
+    else if (await appendToFile(place, line, openWithDirectory))
+      await (await import('./full.ts')).runFull(['log', '--rotate'], rotateMs);
+  } catch {
+    // A full disk, a read-only /var, no root, no more processes: the words on stderr are what matters.
+  }
 };
 
 const rotateMs = 30_000;
@@ -28,8 +30,6 @@ async function appendByFull(line: string, level: number): Promise<void> {
   system.close(to);
   try {
     await (await import('./full.ts')).runFull(['log', '--append', String(level)], appendMs, from);
-  } catch {
-    // Not there, or the node can start no more programs: the words on stderr are what matters.
   } finally {
     system.close(from);
   }
@@ -37,8 +37,13 @@ async function appendByFull(line: string, level: number): Promise<void> {
 
 /** The first line on a node finds no directory. */
 function openWithDirectory(path: string): number {
-  makeDirectory(path.slice(0, path.lastIndexOf('/')));
-  return openSync(path, recordFlags, recordMode);
+  try {
+    return openSync(path, recordFlags, recordMode);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+    makeDirectory(path.slice(0, path.lastIndexOf('/')));
+    return openSync(path, recordFlags, recordMode);
+  }
 }
 
 function makeDirectory(path: string): void {

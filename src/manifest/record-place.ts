@@ -15,15 +15,3 @@ export const defaultPlace: RecordPlace = {
   file: '/var/log/containerized-mounter/mounter.log',
   maximumBytes: 10_000_000,
 };
-
-export interface RecordDestination {
-  /**
-   * Adds one line, newline-terminated, whole or not at all.
-   * @param level pino's number.
-   * @returns when it is written or given up, within a limit; never throws: failing to log fails nothing else.
-   */
-  append(line: string, level: number): Promise<void>;
-}
-
-/** Begins to open the record and returns at once. */
-export type OpenRecord = (place: RecordPlace) => RecordDestination;

@@ -1,6 +1,6 @@
 import type { MounterError } from '../errors.ts';
 import { exitCode } from '../exit-codes.ts';
-import type { OpenRecord, RecordDestination, RecordPlace } from '../manifest/record-place.ts';
+import type { RecordPlace } from '../manifest/record-place.ts';
 import { maskSecrets } from '../secrets.ts';
 import type { CallRecord } from './call-record.ts';
 import { levelOf, recordLine } from './line.ts';
@@ -15,12 +15,19 @@ export interface MountFacts {
   readonly dryRun: boolean;
 }
 
+/**
+ * Adds one line to the record, newline-terminated, whole or not at all.
+ * @param level pino's number.
+ * @returns when it is written or given up, within a limit; never throws: failing to log fails nothing else.
+ */
+export type WriteRecord = (place: RecordPlace, line: string, level: number) => Promise<void>;
+
 /** What a call leaves to its own surroundings: clocks, its pid, and the way to the record. */
 export interface CallSurroundings {
   /** Monotonic, in ms. */
   readonly now: () => number;
   readonly pid: number;
-  readonly open: OpenRecord;
+  readonly write: WriteRecord;
 }
 
 /** One call of `mounter` from its begin to its line in the record: facts are told as they become known. */
@@ -31,27 +38,22 @@ export class Call {
   place: RecordPlace | undefined;
   readonly #calledAs: string | undefined;
   readonly #now: () => number;
-  readonly #open: OpenRecord;
+  readonly #write: WriteRecord;
   readonly #startedAt: number;
   /** Names, and at the same places when each began. */
   readonly #steps: string[] = [];
   readonly #begins: number[] = [];
   #facts: Partial<CallRecord> = {};
-  #destination: RecordDestination | undefined;
   /** False for what does nothing: a dry run. */
   #isForTheRecord = true;
 
-  constructor(command: string, calledAs: string | undefined, { now, pid, open }: CallSurroundings) {
+  constructor(command: string, calledAs: string | undefined, { now, pid, write }: CallSurroundings) {
     this.command = command;
     this.pid = pid;
     this.#calledAs = calledAs;
     this.#now = now;
-    this.#open = open;
+    this.#write = write;
     this.#startedAt = now();
-  }
-
-  get isForTheRecord(): boolean {
-    return this.#isForTheRecord;
   }
 
   about({ fstype, source, target, options, fake, dryRun }: MountFacts): void {
@@ -71,11 +73,6 @@ export class Call {
   begin(step: string): void {
     this.#steps.push(step);
     this.#begins.push(this.#now());
-  }
-
-  /** While something else is waited for: to open the record then costs the call no time. */
-  openRecord(): void {
-    if (this.place !== undefined) this.#destination ??= this.#open(this.place);
   }
 
   success(more: { readonly wasMounted: boolean; readonly helperOutput: string }): CallRecord {
@@ -113,9 +110,7 @@ export class Call {
   }
 
   async append(line: string, level: number): Promise<void> {
-    if (!this.#isForTheRecord) return;
-    this.openRecord();
-    await this.#destination?.append(line, level);
+    if (this.#isForTheRecord && this.place !== undefined) await this.#write(this.place, line, level);
   }
 
   #record(outcome: Pick<CallRecord, 'status' | 'msg'> & Partial<CallRecord>): CallRecord {

@@ -6,10 +6,10 @@ import { findProgram } from '../host/programs.ts';
 import { isErrnoException } from '../host/system-error.ts';
 import type { RecordPlace } from '../manifest/record-place.ts';
 import { openRegularFile, readAll, textOf } from './files.ts';
-import { journalIdentifier } from './journal.ts';
 import { parseRecord, type RecordedCall } from './parse.ts';
 import { noTotals, type Totals } from './totals.ts';
 import { parseTotals, unfoldedFrom } from './totals-file.ts';
+import { journalIdentifier } from './write.ts';
 
 /** The record as it can be read back. */
 export interface NodeRecord {

@@ -1,5 +1,5 @@
-import { closeSync, constants, fstatSync, openSync, writeSync } from 'node:fs';
-import type { RecordDestination, RecordPlace } from '../manifest/record-place.ts';
+import { closeSync, constants, fstatSync, writeSync } from 'node:fs';
+import type { RecordPlace } from '../manifest/record-place.ts';
 
 /**
  * O_NONBLOCK and O_NOFOLLOW: what lies at the path may be a pipe that nobody reads, or a symlink to another
@@ -15,53 +15,27 @@ export const recordFlags =
 
 export const recordMode = 0o640;
 
-/** What the engine that we run on has to do for it. */
-export interface RecordFileEngine {
-  /** Opens the file, making its directory if need be. @returns undefined when it takes too long. */
-  openSoon(path: string): Promise<number | undefined>;
-  /** Called when it is this caller's turn to begin a new file. */
-  rotate(): Promise<void>;
-}
+/** Opens the file, making its directory if need be. @returns undefined when it takes too long. */
+type Open = (path: string) => number | undefined | Promise<number | undefined>;
 
 /**
- * The record in a file. On a filesystem of the node's own it is opened when there is something to write, on any
- * other one by a thread, at once: that costs a tenth of a healthy mount, and a server that hangs hangs the
- * thread alone.
+ * Adds a line to the record in a file.
+ * @returns whether it is this caller's turn to begin a new file.
+ * @throws like node:fs, and what `open` throws.
  */
-export function openRecordFile(
-  place: RecordPlace,
-  { openSoon, rotate }: RecordFileEngine,
-): RecordDestination {
-  const { file, isLocal = false } = place;
-  const open = isLocal ? async () => openNow(file, openSoon) : () => openSoon(file);
-  const early = isLocal ? undefined : open();
-  // It may fail before anybody waits for it.
-  early?.catch(() => {});
-  return {
-    append: async (line) => {
-      try {
-        const fd = await reachable((await early) ?? (await open()), open);
-        if (fd !== undefined && append(fd, line, place.maximumBytes)) await rotate();
-      } catch {
-        // A full disk, a read-only /var, no root: the words on stderr are what matters.
-      }
-    },
-  };
-}
-
-/** The first line on a node finds no directory: that is made elsewhere. */
-async function openNow(path: string, openSoon: RecordFileEngine['openSoon']): Promise<number | undefined> {
-  try {
-    return openSync(path, recordFlags, recordMode);
-  } catch {
-    return openSoon(path);
-  }
+export async function appendToFile(
+  { file, maximumBytes }: RecordPlace,
+  line: string,
+  open: Open,
+): Promise<boolean> {
+  const fd = await reachable(await open(file), () => open(file));
+  return fd !== undefined && append(fd, line, maximumBytes);
 }
 
 /** What was opened, or the file that has come in its place: two rotations later nothing leads to it any more. */
 async function reachable(
   fd: number | undefined,
-  openAgain: () => Promise<number | undefined>,
+  openAgain: () => ReturnType<Open>,
 ): Promise<number | undefined> {
   if (fd === undefined) return undefined;
   const status = fstatSync(fd);

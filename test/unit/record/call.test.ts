@@ -1,7 +1,7 @@
 import test from 'ava';
 import { MounterError } from '../../../src/errors.ts';
 import { defaultPlace } from '../../../src/manifest/record-place.ts';
-import { Call } from '../../../src/record/call.ts';
+import { Call, type WriteRecord } from '../../../src/record/call.ts';
 import { maskedWords } from '../../../src/record/masked-words.ts';
 
 const facts = {
@@ -16,31 +16,25 @@ const facts = {
 /** A call whose clock goes on by 10 ms each time it is read, and whose lines can be looked at. */
 function callOf() {
   const lines: string[] = [];
-  let opened = 0;
   let time = 0;
   const now = () => {
     time += 10;
     return time;
   };
-  const append = async (line: string) => {
-    lines.push(line);
+  const write: WriteRecord = async (place, line) => {
+    lines.push(place === defaultPlace ? line : 'elsewhere');
   };
-  const open = () => {
-    opened += 1;
-    return { append };
-  };
-  const call = new Call('mount', undefined, { now, pid: 7, open });
+  const call = new Call('mount', undefined, { now, pid: 7, write });
   call.place = defaultPlace;
-  return { call, lines, opened: () => opened };
+  return { call, lines };
 }
 
 test('a mount: its steps, how long they took, and no secret', async (t) => {
-  const { call, lines, opened } = callOf();
+  const { call, lines } = callOf();
   call.about(facts);
   for (const step of ['checkDevice', 'checkDevice', 'runHelper']) call.begin(step);
-  call.openRecord();
   await call.recordSuccess({ wasMounted: false, helperOutput: 'warning\n' });
-  t.is(opened(), 1);
+  t.is(lines.length, 1);
   const { time: _, ...line } = JSON.parse(lines.join(''));
   t.deepEqual(line, {
     level: 30,
@@ -78,10 +72,10 @@ test('a failure has its class, subject, hint and the words of the helper', (t) =
 });
 
 test('a dry run leaves no line', async (t) => {
-  const { call, lines, opened } = callOf();
+  const { call, lines } = callOf();
   call.about({ ...facts, dryRun: true });
   await call.append('line\n', 50);
-  t.deepEqual([lines, opened()], [[], 0]);
+  t.deepEqual(lines, []);
 });
 
 for (const [command, words, shown] of [
