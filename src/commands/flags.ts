@@ -2,52 +2,67 @@ import minimist from 'minimist';
 import { MounterError } from '../errors.ts';
 import { exitCode } from '../exit-codes.ts';
 import { nearest } from '../nearest.ts';
+import { maskedArguments } from '../record/masked-words.ts';
+import type { Command, Flag, FlagsOf } from './command.ts';
 
-/** The flags a command takes; `--help` is seen to before. */
-export interface FlagSpecification {
-  readonly boolean: readonly string[];
-  readonly string: readonly string[];
-  /** How many operands may follow, at least and at most. */
-  readonly operands: readonly [minimum: number, maximum: number];
-}
+/** What of a command its arguments are read by. */
+type Grammar = Pick<Command, 'name' | 'operands' | 'program' | 'flags'>;
 
-export interface Flags {
-  /** Those after `--` included, which may begin with `-`. */
-  readonly operands: readonly string[];
-  has(name: string): boolean;
-  /** Of one that is given once at most. */
-  value(name: string): string | undefined;
-  /** Of a repeatable one, in their order. */
-  values(name: string): readonly string[];
-}
-
-/** @throws MounterError (usage) that names the nearest flag, or the missing or surplus operand. */
-export function parseFlags(
-  command: string,
+/**
+ * Reads the arguments of a command by its description; `--help` is seen to before.
+ * @throws MounterError (usage) that names the nearest flag, or the missing or surplus operand.
+ */
+export function parseFlags<const List extends readonly Flag[]>(
+  command: Grammar & { readonly flags: List },
   argv: readonly string[],
-  specification: FlagSpecification,
-): Flags {
-  const known = [...specification.boolean, ...specification.string, 'help'];
-  refusePrototypeNames(command, argv, known);
-  const { negative, rest } = takeNegative(argv, specification.boolean);
+): FlagsOf<List> {
+  const { own, program } = splitProgram(command, argv);
+  const switches = command.flags.filter(({ value }) => value === undefined);
+  const { negative, rest } = takeNegative(
+    own,
+    switches.map(({ name }) => name),
+  );
+  refusePrototypeNames(command, own);
   const parsed = minimist([...rest], {
-    boolean: [...specification.boolean],
-    string: [...specification.string, '_'],
+    boolean: switches.map(({ name }) => name),
+    string: [...command.flags.filter(({ value }) => value !== undefined).map(({ name }) => name), '_'],
+    alias: Object.fromEntries(
+      command.flags.flatMap(({ name, short }) => (short === undefined ? [] : [[name, short]])),
+    ),
     '--': true,
     unknown: (word) => {
-      if (word.startsWith('-')) throw unknownFlag(command, word, known);
+      if (word.startsWith('-')) throw unknownFlag(command, word);
       return true;
     },
   });
   const operands = [...parsed._, ...(parsed['--'] ?? [])].map(String);
-  checkOperands(command, operands, specification.operands);
+  const has = (name: string) => parsed[name] === true || negative.has(name);
+  const isForFlag = command.flags.some(({ name, standsForOperands }) => standsForOperands && has(name));
+  checkOperands(command, operands, isForFlag);
+  const defaults = new Map(command.flags.map((flag) => [flag.name, flag.default]));
   return {
     operands,
-    has: (name) => parsed[name] === true || negative.has(name),
-    value: (name) => stringValue(command, name, parsed[name]),
-    values: (name) =>
+    program,
+    has,
+    value: (name: string) => stringValue(command, name, parsed[name]) ?? defaults.get(name),
+    values: (name: string) =>
       [parsed[name] ?? []].flat().flatMap((value: unknown) => stringValue(command, name, value) ?? []),
-  };
+  } as FlagsOf<List>;
+}
+
+/** What stands behind `--` is another program's, where the command has such. */
+function splitProgram({ name, operands, program }: Grammar, argv: readonly string[]) {
+  const at = argv.indexOf('--');
+  if (program === undefined) return { own: argv, program: undefined };
+  if (at >= 0) return { own: argv.slice(0, at), program: argv.slice(at + 1) };
+  const [first] = argv;
+  if (operands !== undefined || first === undefined || first.startsWith('-'))
+    return { own: argv, program: undefined };
+  throw new MounterError('the command has no -- before it', {
+    subject: first,
+    status: exitCode.usage,
+    hint: `mounter ${name} -- ${maskedArguments(argv).join(' ')} …`,
+  });
 }
 
 /** minimist takes `--no-switch` for a `--switch` that is false, whatever flags there are. */
@@ -65,50 +80,53 @@ function takeNegative(
 }
 
 /** minimist looks flags up in plain objects: it takes `--__proto__` for one it knows, and trips over it. */
-function refusePrototypeNames(command: string, argv: readonly string[], known: readonly string[]): void {
+function refusePrototypeNames(command: Grammar, argv: readonly string[]): void {
   const end = argv.indexOf('--');
   for (const word of end < 0 ? argv : argv.slice(0, end)) {
     const name = /^--?(?:no-)?([^=.]*)/.exec(word)?.[1];
-    if (name !== undefined && name in Object.prototype) throw unknownFlag(command, word, known);
+    if (name !== undefined && name in Object.prototype) throw unknownFlag(command, word);
   }
 }
 
-function stringValue(command: string, name: string, value: unknown): string | undefined {
+function stringValue(command: Grammar, name: string, value: unknown): string | undefined {
   if (value === undefined) return undefined;
   if (typeof value === 'string' && value !== '') return value;
-  throw usage(
-    `${name.length === 1 ? '-' : '--'}${name}`,
-    Array.isArray(value) ? 'given more than once' : 'needs a value',
-    command,
-  );
+  throw usage(command, dashed(name), Array.isArray(value) ? 'given more than once' : 'needs a value');
 }
 
-function checkOperands(
-  command: string,
-  operands: readonly string[],
-  [minimum, maximum]: readonly [number, number],
-): void {
-  if (operands.length < minimum) throw usage(command, 'SOURCE is missing', command);
-  if (operands.length > maximum)
-    throw usage(operands[maximum] ?? '', `is one operand too many for mounter ${command}`, command);
+function checkOperands(command: Grammar, operands: readonly string[], isForFlag: boolean): void {
+  const wanted = command.operands?.split(' ') ?? [];
+  const missing = wanted[operands.length];
+  if (missing !== undefined && !missing.startsWith('[') && !isForFlag)
+    throw usage(command, command.name, `${missing} is missing`);
+  if (operands.length <= wanted.length) return;
+  throw usage(command, operands[wanted.length] ?? '', `is one operand too many for mounter ${command.name}`);
 }
 
-function unknownFlag(command: string, word: string, known: readonly string[]): MounterError {
-  const name = word.replace(/^-+/, '').split('=')[0] ?? '';
-  const near = nearest(name, known);
-  return usage(
-    word.split('=')[0] ?? word,
-    'unknown option',
-    command,
-    near === undefined ? undefined : `did you mean --${near}?`,
-  );
+function unknownFlag(command: Grammar, word: string): MounterError {
+  const [given = ''] = word.split('=');
+  const names = command.flags.filter(({ isInternal }) => !isInternal).map(({ name }) => name);
+  const near = nearest(given.replace(/^-+/, ''), [...names, 'help']);
+  return usage(command, given, 'unknown option', near === undefined ? '' : `did you mean ${dashed(near)}? `);
 }
 
-function usage(subject: string, message: string, command: string, first?: string): MounterError {
-  const see = `see mounter ${command} --help`;
-  return new MounterError(message, {
-    subject,
-    status: exitCode.usage,
-    hint: first === undefined ? see : `${first} ${see}`,
-  });
+/** As it is written in a call: `--keep`, `-n`. */
+export function dashed(name: string): string {
+  return `${name.length === 1 ? '-' : '--'}${name}`;
+}
+
+function usage(command: Grammar, subject: string, message: string, first = ''): MounterError {
+  const hint = `${first}see mounter ${command.name} --help`;
+  return new MounterError(message, { subject, status: exitCode.usage, hint });
+}
+
+/** A flag whose value does not fit, or that does not fit the others. */
+export function badFlag(name: string, message: string, hint: string): MounterError {
+  return new MounterError(message, { subject: dashed(name), status: exitCode.usage, hint });
+}
+
+/** A value that fits `pattern` as a whole. @throws MounterError (usage) that names the flag. */
+export function fitting(name: string, value: string, pattern: RegExp, example: string): string {
+  if (pattern.test(value)) return value;
+  throw badFlag(name, `${value} is not what this takes`, `such as --${name} ${example}`);
 }

@@ -1,76 +1,151 @@
 import { resolve } from 'node:path';
-import { MounterError } from '../errors.ts';
 import { exitCode } from '../exit-codes.ts';
 import { untilInterrupted } from '../host/interruption.ts';
-import { installVersion } from '../image/versions/install.ts';
-import { extractInto } from '../image/versions/into.ts';
-import { explicitManifest } from '../image/versions/manifest-choice.ts';
+import { fetchProgress } from '../image/fetch-progress.ts';
+import { helperNames } from '../mount/arguments/argv.ts';
 import { type Layout, layoutOf } from '../node/layout.ts';
 import { requireRoot } from '../node/node.ts';
 import { offFile } from '../node/off.ts';
-import type { CommandContext } from './context.ts';
-import { fetchProgress } from './fetch-progress.ts';
-import { type Flags, parseFlags } from './flags.ts';
-import { checkHelperFlags, helperFlags, installHelpers, isAboutHelpers } from './install-helpers.ts';
+import { helperDirectories, removeHelperLinks } from '../prepare/helper-links.ts';
+import { type CommandContext, defineCommand, type Flag, type FlagsOf, told } from './command.ts';
+import { badFlag } from './flags.ts';
 import { type FetchOptions, readSourceFlags, sourceFlags } from './source-flags.ts';
 
-/** `mounter install SOURCE` */
-export async function install(argv: readonly string[], context: CommandContext): Promise<number> {
-  const flags = parseFlags('install', argv, {
-    boolean: ['no-switch', ...helperFlags.boolean, ...sourceFlags.boolean],
-    string: ['manifest', 'home', 'into', ...helperFlags.string, ...sourceFlags.string],
-    operands: [isAboutHelpers(argv) ? 0 : 1, 1],
-  });
-  requireRoot(context.host, 'installing');
-  if (flags.value('into') === undefined) checkHelperFlags(flags);
-  if (flags.operands.length > 0) await installSource(flags, context);
-  context.output.out(await installHelpers(flags, layoutFor(flags, context), context.host));
-  return exitCode.success;
-}
+const flags = [
+  {
+    name: 'manifest',
+    value: 'FILE',
+    text: "else rootfs-manifest.json beside SOURCE, else the one inside the image, else the node's own",
+  },
+  { name: 'home', value: 'DIR', text: 'instead of MOUNTER_HOME' },
+  { name: 'no-switch', text: 'leave the rootfs as it is; mounter rollback DIGEST switches later' },
+  {
+    name: 'helpers',
+    text: `place mount.nfs, mount.nfs4 and mount.glusterfs: links to
+    MOUNTER_HOME/mounter, where the host's own mount(8) finds them, for a kubelet without the flag, for fstab. A helper
+    that the host has is left alone. With SOURCE, or without`,
+    standsForOperands: true,
+  },
+  { name: 'remove-helpers', text: 'take these links away again', standsForOperands: true },
+  {
+    name: 'directory',
+    value: 'DIR',
+    text: 'for them, instead of the first of /sbin, /sbin/fs.d, /sbin/fs that is writable',
+  },
+  {
+    name: 'into',
+    value: 'DIR',
+    text: `unpack any image to DIR, new or empty, and nothing else. DIR is as open as the image has it; directories above
+    it that are missing are made for root alone`,
+  },
+  ...sourceFlags,
+] as const satisfies readonly Flag[];
 
-async function installSource(flags: Flags, context: CommandContext): Promise<void> {
+type InstallFlags = FlagsOf<typeof flags>;
+
+export const install = defineCommand({
+  name: 'install',
+  summary: 'fetch a rootfs of storage tools, verified, and switch to it',
+  operands: 'SOURCE',
+  usage: ['SOURCE [OPTION…]', '--helpers | --remove-helpers [--directory DIR]'],
+  flags,
+  manual: [
+    `Fetches a rootfs, unpacks it to versions/DIGEST below MOUNTER_HOME, checks that what its manifest promises
+    is there and runs, places this executable and the manifest, and switches the rootfs to it by one rename.
+    Installing what is installed changes nothing, or mends what is missing in it; a manifest that was edited on the
+    node is kept beside the new one, as rootfs-manifest.json.previous. A failure leaves the rootfs that was there. No
+    other command waits for its network: a connection that brings less than 64 KiB in 30 s is ended and tried again,
+    some times. SOURCE is one of`,
+    [
+      ['an image in a registry', 'registry.example/storage-tools:v3, or …@sha256:…'],
+      [
+        'a file',
+        'a tar of a rootfs, plain or compressed with zstd or gzip; an image as an OCI tar or from docker save',
+      ],
+      ['a directory', 'in the OCI layout; oci:DIRECTORY:TAG where it has several images'],
+      ['a URL', 'https://… of such a file'],
+    ],
+  ],
+  examples: [
+    'mounter install registry.example/storage-tools:v3',
+    'mounter install dist/rootfs.tar.zst',
+    'mounter install /media/rootfs.tar --manifest /media/rootfs-manifest.json',
+    'mounter install --helpers',
+    'mounter install registry.example/kubelet:v1.36.0 --into /opt/kubelet/v1.36.0',
+  ],
+  changesNode: true,
+  run: async (given, context) => {
+    requireRoot(context.host, 'installing');
+    if (given.value('into') === undefined) checkHelperFlags(given);
+    if (given.operands.length > 0) await installSource(given, context);
+    await changeHelpers(given, layoutFor(given, context), context);
+    return exitCode.success;
+  },
+});
+
+async function installSource(given: InstallFlags, context: CommandContext): Promise<void> {
   const progress = fetchProgress(context.output, terminal());
-  const options = { ...readSourceFlags(flags), progress: progress.report };
+  const options = { ...readSourceFlags(given), progress: progress.report };
   try {
-    const isInto = flags.value('into') !== undefined;
-    await untilInterrupted(() => (isInto ? extract : installRootfs)(flags, options, context));
+    const isInto = given.value('into') !== undefined;
+    await untilInterrupted(() => (isInto ? extract : installRootfs)(given, options, context));
   } finally {
     progress.end();
   }
 }
 
-function layoutFor(flags: Flags, context: CommandContext): Layout {
-  const home = flags.value('home');
+function terminal(): { readonly columns: number } | undefined {
+  return process.stderr.isTTY ? { columns: process.stderr.columns || 80 } : undefined;
+}
+
+function layoutFor(given: InstallFlags, context: CommandContext): Layout {
+  const home = given.value('home');
   return home === undefined ? context.layout : layoutOf(resolve(home), process.env.MOUNTER_MANIFEST);
 }
 
-async function installRootfs(flags: Flags, fetch: FetchOptions, context: CommandContext): Promise<void> {
-  const [source = ''] = flags.operands;
-  const layout = layoutFor(flags, context);
-  const manifest = explicitManifest(source, flags.value('manifest'));
-  const isToSwitch = !flags.has('no-switch');
+async function installRootfs(
+  given: InstallFlags,
+  fetch: FetchOptions,
+  context: CommandContext,
+): Promise<void> {
+  const { installVersion } = await import('../image/versions/install.ts');
+  const { explicitManifest } = await import('../image/versions/manifest-choice.ts');
+  const [source = ''] = given.operands;
+  const layout = layoutFor(given, context);
+  const manifest = explicitManifest(source, given.value('manifest'));
+  const isToSwitch = !given.has('no-switch');
   const installed = await installVersion({ source, fetch, manifest, isToSwitch }, { ...context, layout });
   const summary = `${installed.manifest.manifest.rootfs.name} ${installed.digest} in ${layout.home}`;
-  const next = isToSwitch ? '' : `\nmounter rollback ${installed.digest} switches to it`;
-  const text =
-    installed.done.length === 0
-      ? `installed already: ${summary}`
-      : `${installed.done.join('\n')}\ninstalled ${summary}`;
   const file = offFile(context.host, layout);
-  const off =
-    file === undefined
-      ? ''
-      : `\nthe mounter is turned off on this node, by ${file}: mounter enable turns it on`;
-  context.output.out(`${text}${next}${off}\n`);
+  const lines = [
+    ...(installed.done.length === 0
+      ? [`installed already: ${summary}`]
+      : [...installed.done, `installed ${summary}`]),
+    ...(isToSwitch ? [] : [`mounter rollback ${installed.digest} switches to it`]),
+    ...(file === undefined
+      ? []
+      : [`the mounter is turned off on this node, by ${file}: mounter enable turns it on`]),
+  ];
+  context.output.out(`${lines.join('\n')}\n`);
 }
 
-async function extract(flags: Flags, fetch: FetchOptions, { output, host }: CommandContext): Promise<void> {
+async function extract(
+  given: InstallFlags,
+  fetch: FetchOptions,
+  { output, host }: CommandContext,
+): Promise<void> {
   const other =
-    ['home', 'manifest', 'directory'].find((name) => flags.value(name) !== undefined) ??
-    ['no-switch', ...helperFlags.boolean].find((name) => flags.has(name));
-  if (other !== undefined) throw notWithInto(other);
-  const [source = ''] = flags.operands;
-  const into = flags.value('into') ?? '';
+    (['home', 'manifest', 'directory'] as const).find((name) => given.value(name) !== undefined) ??
+    (['no-switch', 'helpers', 'remove-helpers'] as const).find((name) => given.has(name));
+  if (other !== undefined)
+    throw badFlag(
+      other,
+      'has no meaning with --into, which installs nothing',
+      'leave it out, or leave out --into; see mounter install --help',
+    );
+  const { extractInto } = await import('../image/versions/into.ts');
+  const [source = ''] = given.operands;
+  const into = given.value('into') ?? '';
   const { digest, isReachable } = await extractInto({ source, fetch, directory: resolve(into) }, host);
   output.out(`unpacked ${source} (${digest}) to ${into}\n`);
   if (isReachable) output.err(reachable(source, into));
@@ -80,14 +155,41 @@ function reachable(source: string, into: string): string {
   return `mounter: ${into}: every user of this node can run its set-user-ID programs, and write to its /tmp\nhint: mounter install ${source} --into ${into}.d/image makes ${into}.d root's alone\n`;
 }
 
-function notWithInto(name: string): MounterError {
-  return new MounterError('has no meaning with --into, which installs nothing', {
-    subject: `--${name}`,
-    status: exitCode.usage,
-    hint: 'leave it out, or leave out --into; see mounter install --help',
-  });
+/** Before anything is done. @throws MounterError (usage) */
+function checkHelperFlags(given: InstallFlags): void {
+  const directory = given.value('directory');
+  const [adds, removes] = [given.has('helpers'), given.has('remove-helpers')];
+  if (adds && removes) throw badFlag('remove-helpers', 'contradicts --helpers', 'give one of the two');
+  if (directory === undefined) return;
+  if (!adds && !removes) throw badFlag('directory', 'has a meaning with --helpers only', 'add --helpers');
+  if (!directory.startsWith('/'))
+    throw badFlag('directory', `${directory} is a relative path`, 'give the absolute path');
 }
 
-function terminal(): { readonly columns: number } | undefined {
-  return process.stderr.isTTY ? { columns: process.stderr.columns || 80 } : undefined;
+async function changeHelpers(
+  given: InstallFlags,
+  layout: Layout,
+  { host, output }: CommandContext,
+): Promise<void> {
+  const directory = given.value('directory');
+  if (given.has('remove-helpers')) {
+    const { withNodeLock } = await import('../node/node-lock.ts');
+    const removed = await withNodeLock(async () => removeHelperLinks(helperNames, layout, directory));
+    output.out(told(removed, 'no helper of ours is there; nothing to do'));
+  }
+  if (!given.has('helpers')) return;
+  const { placeHelpers } = await import('../prepare/place-helpers.ts');
+  const placing = await placeHelpers(layout, directory, host);
+  if (placing === undefined)
+    return output.out(
+      'the mounter is turned off, and no helper is placed: run mounter enable, then this again\n',
+    );
+  const isElsewhere = directory !== undefined && !helperDirectories.includes(directory);
+  const last = placing.placed === 0 ? ['helpers in place already; nothing to do'] : [];
+  const place = isElsewhere && placing.placed > 0 ? [notLookedIn(directory)] : [];
+  output.out(`${[...placing.lines, ...last, ...place].join('\n')}\n`);
+}
+
+function notLookedIn(directory: string): string {
+  return `mount(8) looks in ${helperDirectories.join(', ')}: ${directory} has to be bound to one of them`;
 }

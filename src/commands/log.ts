@@ -1,50 +1,77 @@
 import { readFileSync } from 'node:fs';
-import { MounterError } from '../errors.ts';
+import { table, terminalWidth, wrapped } from '../columns.ts';
+import { MounterError, printable } from '../errors.ts';
 import { exitCode } from '../exit-codes.ts';
-import { requireRoot } from '../node/node.ts';
+import type { Host } from '../host/host.ts';
+import { defaultPlace, type RecordPlace } from '../manifest/record-place.ts';
+import type { Layout } from '../node/layout.ts';
+import { readManifestIfThere, requireRoot } from '../node/node.ts';
 import type { RecordedCall } from '../record/parse.ts';
-import { readRecord } from '../record/read.ts';
-import { writeRecord } from '../record/write.ts';
-import type { CommandContext } from './context.ts';
-import { parseFlags } from './flags.ts';
-import { recordPlace } from './record-place.ts';
-import { table } from './tables.ts';
+import { type CommandContext, defineCommand } from './command.ts';
 
-const shownByDefault = 20;
+export const log = defineCommand({
+  name: 'log',
+  summary: 'the last calls, and why they failed',
+  flags: [
+    { name: 'failures', text: 'only those that failed' },
+    { name: 'n', value: 'N', default: '20', text: 'how many' },
+    { name: 'json', text: 'the same for programs' },
+    {
+      name: 'rotate',
+      text: `shows nothing: begins a new file where the record has become too large. A mount that finds it so does
+      that by itself`,
+    },
+    {
+      name: 'append',
+      value: 'LEVEL',
+      text: 'writes the line on stdin to the record: a mount calls this where the record is in the journal',
+      isInternal: true,
+    },
+  ],
+  manual: [
+    `The last calls in the record: every mount, and every other command that changed the node. What failed is
+    explained. The record is where log of the manifest says: a file, the journal, or nowhere.`,
+  ],
+  examples: ['mounter log --failures', 'mounter log -n 100 --json'],
+  run: async (flags, context) => {
+    const { layout, host } = context;
+    const level = flags.value('append');
+    if (flags.has('rotate')) await rotate(context);
+    else if (level !== undefined) await append(level, context);
+    else {
+      const count = parseCount(flags.value('n'));
+      const { readRecord } = await import('../record/read.ts');
+      const { calls } = await readRecord(await recordPlace(host, layout));
+      const wanted = flags.has('failures') ? calls.filter(isFailure) : calls;
+      show(wanted.slice(-count), flags.has('json'), context);
+    }
+    return exitCode.success;
+  },
+});
 
-/** `mounter log` */
-export async function log(
-  argv: readonly string[],
-  { layout, host, output }: CommandContext,
-): Promise<number> {
-  const flags = parseFlags('log', argv, {
-    boolean: ['failures', 'json', 'rotate'],
-    string: ['n', 'append'],
-    operands: [0, 0],
-  });
-  if (flags.has('rotate')) {
-    requireRoot(host, 'beginning a new file of the record');
-    const place = await recordPlace(host, layout);
-    if (place.to === 'file') await (await import('../record/rotate.ts')).rotate(place);
-    return exitCode.success;
-  }
-  const level = flags.value('append');
-  if (level !== undefined) {
-    requireRoot(host, 'writing to the record');
-    await writeRecord(await recordPlace(host, layout), readFileSync(0, 'utf8'), Number(level));
-    return exitCode.success;
-  }
-  const count = parseCount(flags.value('n'));
-  const { calls } = await readRecord(await recordPlace(host, layout));
-  const wanted = flags.has('failures') ? calls.filter(isFailure) : calls;
-  const last = wanted.slice(-count);
-  if (flags.has('json')) output.out(`${JSON.stringify(last.map(forPrograms), undefined, 2)}\n`);
-  else output.out(last.length === 0 ? 'no calls in the record\n' : forPeople(last));
-  return exitCode.success;
+async function rotate({ host, layout }: CommandContext): Promise<void> {
+  requireRoot(host, 'beginning a new file of the record');
+  const place = await recordPlace(host, layout);
+  if (place.to === 'file') await (await import('../record/rotate.ts')).rotate(place);
 }
 
-function parseCount(text: string | undefined): number {
-  if (text === undefined) return shownByDefault;
+async function append(level: string, { host, layout }: CommandContext): Promise<void> {
+  requireRoot(host, 'writing to the record');
+  const { writeRecord } = await import('../record/write.ts');
+  await writeRecord(await recordPlace(host, layout), readFileSync(0, 'utf8'), Number(level));
+}
+
+/** Where this node's record is; the same place as when it is written. @throws MounterError for a bad manifest. */
+async function recordPlace(host: Host, layout: Layout): Promise<RecordPlace> {
+  return (await readManifestIfThere(host, layout))?.log ?? defaultPlace;
+}
+
+function show(calls: readonly RecordedCall[], isForPrograms: boolean, { output }: CommandContext): void {
+  if (isForPrograms) output.out(`${JSON.stringify(calls.map(forPrograms), undefined, 2)}\n`);
+  else output.out(calls.length === 0 ? 'no calls in the record\n' : forPeople(calls));
+}
+
+function parseCount(text: string): number {
   if (/^[1-9]\d{0,8}$/.test(text)) return Number(text);
   throw new MounterError('is not a number of calls, at least 1', {
     subject: `-n ${text}`,
@@ -87,8 +114,8 @@ function resultOf({ errorClass, status, wasMounted }: RecordedCall): string {
 
 function explanation(call: RecordedCall | undefined): readonly string[] {
   if (call?.errorClass === undefined) return [];
-  const lines = [[call.msg], ...(call.hint === undefined ? [] : [[`hint: ${call.hint}`]])];
-  return table(lines)
-    .split(/(?<=\n)/)
-    .map((line) => `    ${line}`);
+  const width = (terminalWidth() ?? Number.POSITIVE_INFINITY) - 4;
+  return [call.msg, ...(call.hint === undefined ? [] : [`hint: ${call.hint}`])]
+    .flatMap((text) => wrapped(printable(text), width))
+    .map((line) => `    ${line}\n`);
 }

@@ -1,35 +1,62 @@
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { pipeline } from 'node:stream/promises';
-import { cloudInitText } from '../fleet/cloud-init.ts';
-import { yamlText } from '../fleet/yaml.ts';
+import { exitCode } from '../exit-codes.ts';
 import { defaultHome } from '../node/layout.ts';
-import { type Flags, parseFlags } from './flags.ts';
-import { badFlag, fitting, pinnedReference, plainPath, requiredFlag } from './manifest-flags.ts';
+import { defineCommand, type Flag, type FlagsOf } from './command.ts';
+import { badFlag, fitting } from './flags.ts';
+import { pinnedReference, plainPath, requiredFlag } from './manifest-flags.ts';
 
-/** `mounter manifest cloud-init` @returns a #cloud-config. */
-export async function cloudConfigText(argv: readonly string[]): Promise<string> {
-  const flags = parseFlags('manifest', argv, {
-    boolean: ['kubelet-flag', 'helpers'],
-    string: ['executable', 'executable-digest', 'image', 'url', 'digest', 'home'],
-    operands: [0, 0],
-  });
-  const executable = requiredFlag(flags, 'executable', 'https://files.example/mounter');
-  const request = {
-    executableUrl: httpsUrl('executable', executable),
-    executableSha256: await executableSha256(flags),
-    ...sourceOf(flags),
-    home: plainPath('home', flags.value('home') ?? defaultHome),
-    kubeletFlag: flags.has('kubelet-flag'),
-    helpers: flags.has('helpers'),
-  };
-  return cloudInitText(request, (document) => yamlText([document]));
-}
+const flags = [
+  { name: 'executable', value: 'URL', text: 'where this executable is to be had' },
+  {
+    name: 'executable-digest',
+    value: 'sha256:HEX',
+    text: 'its digest; that of the executable which prints this if left out',
+  },
+  { name: 'image', value: 'REFERENCE@sha256:HEX', text: 'what to install; or --url and --digest' },
+  { name: 'url', value: 'URL', text: 'what to install: an image as an OCI tar' },
+  { name: 'digest', value: 'sha256:HEX', text: 'of the image behind --url' },
+  { name: 'kubelet-flag', text: 'give kubelet --experimental-mounter-path' },
+  { name: 'helpers', text: 'place mount.nfs and the like too, for kubelets without the flag' },
+  { name: 'home', value: 'DIR', default: defaultHome, text: 'MOUNTER_HOME on the machines' },
+] as const satisfies readonly Flag[];
+
+type CloudInitFlags = FlagsOf<typeof flags>;
+
+export const cloudInit = defineCommand({
+  name: 'manifest cloud-init',
+  summary: "print a cloud-config for a machine's first boot",
+  usage: ['--executable URL (--image REFERENCE@sha256:HEX | --url URL --digest sha256:HEX) [OPTION…]'],
+  flags,
+  manual: [
+    `cloud-init prints a cloud-config for machines that are built at their first boot: it fetches the executable and
+    the image, checks their digests, and prepares the node at each boot before kubelet.`,
+  ],
+  examples: [
+    'mounter manifest cloud-init --kubelet-flag --executable https://files.example/mounter --image registry.example/storage-tools@sha256:HEX',
+  ],
+  run: async (given, { output }) => {
+    const { cloudInitText } = await import('../fleet/cloud-init.ts');
+    const { yamlText } = await import('../fleet/yaml.ts');
+    const executable = requiredFlag(given, 'executable', 'https://files.example/mounter');
+    const request = {
+      executableUrl: httpsUrl('executable', executable),
+      executableSha256: await executableSha256(given),
+      ...sourceOf(given),
+      home: plainPath('home', given.value('home')),
+      kubeletFlag: given.has('kubelet-flag'),
+      helpers: given.has('helpers'),
+    };
+    output.out(cloudInitText(request, (document) => yamlText([document])));
+    return exitCode.success;
+  },
+});
 
 const digestPattern = /^sha256:[0-9a-f]{64}$/;
 
 /** An image by its pinned reference, or a file by URL and digest. */
-function sourceOf(flags: Flags): { readonly source: string; readonly digest: string } {
+function sourceOf(flags: CloudInitFlags): { readonly source: string; readonly digest: string } {
   const [image, url, digest] = [flags.value('image'), flags.value('url'), flags.value('digest')];
   if (image !== undefined && url !== undefined)
     throw badFlag('url', 'contradicts --image', 'give one of the two');
@@ -58,7 +85,7 @@ function httpsUrl(name: string, word: string): string {
 }
 
 /** This very executable's, unless another is named: who prints the manifest has tried it. */
-async function executableSha256(flags: Flags): Promise<string> {
+async function executableSha256(flags: CloudInitFlags): Promise<string> {
   const named = flags.value('executable-digest');
   if (named !== undefined)
     return fitting('executable-digest', named, digestPattern, 'sha256:…').slice('sha256:'.length);

@@ -1,51 +1,137 @@
-import { closeSync, openSync, readSync } from 'node:fs';
 import { exitCode } from '../exit-codes.ts';
-import {
-  type DaemonSetRequest,
-  daemonSetDocuments,
-  gateDocument,
-  type ObjectNames,
-  settingsDocument,
-  type Toleration,
-} from '../fleet/daemonset.ts';
-import { type CommentedDocument, yamlText } from '../fleet/yaml.ts';
-import { shippedText } from '../manifest/shipped.ts';
+import type { DaemonSetRequest, ObjectNames, Toleration } from '../fleet/daemonset.ts';
+import type { CommentedDocument } from '../fleet/yaml.ts';
 import { defaultHome } from '../node/layout.ts';
 import type { GateState } from '../node-agent/gate.ts';
-import { checkSettings } from '../node-agent/settings.ts';
-import { longestText } from '../node-agent/strict-json.ts';
-import { type Flags, parseFlags } from './flags.ts';
-import { badFlag, fitting, pinnedReference, plainPath, requiredFlag } from './manifest-flags.ts';
+import { defineCommand, type Flag, type FlagsOf } from './command.ts';
+import { badFlag, fitting } from './flags.ts';
+import { pinnedReference, plainPath, requiredFlag } from './manifest-flags.ts';
 
-/**
- * `mounter manifest daemonset`: the DaemonSet, and of the ConfigMaps beside it those that are asked for: to apply one
- * takes back whatever is not in it. Without an image only those.
- * @returns YAML for kubectl apply.
- */
-export async function daemonSetText(argv: readonly string[]): Promise<string> {
-  const flags = parseFlags('manifest', argv, {
-    boolean: ['remove', ...ofDaemonSetAlone.boolean],
-    string: ['image', 'name', 'namespace', 'enabled', 'settings', ...ofDaemonSetAlone.string],
-    operands: [0, 0],
-  });
-  const configMaps = configMapsOf(flags);
-  if (flags.value('image') !== undefined || configMaps.length === 0)
-    return yamlText(daemonSetDocuments(requestOf(flags), configMaps));
-  refuseWithoutImage(flags);
-  return yamlText(configMaps);
-}
+/** The flags that say nothing about a ConfigMap. */
+const daemonSetFlags = [
+  {
+    name: 'node-selector',
+    value: 'KEY=VALUE',
+    text: 'may be repeated; nodes of Linux and of the architecture in any case',
+  },
+  {
+    name: 'toleration',
+    value: 'KEY[=VALUE][:EFFECT]',
+    text: 'may be repeated; every taint if left out',
+  },
+  {
+    name: 'max-unavailable',
+    value: 'N|N%',
+    default: '10%',
+    text: 'how many nodes a new image goes to at a time',
+  },
+  { name: 'helpers', text: 'place mount.nfs and the like too, for kubelets without the flag' },
+  { name: 'home', value: 'DIR', default: defaultHome, text: 'MOUNTER_HOME on the nodes' },
+  {
+    name: 'interval',
+    value: 'SECONDS',
+    text: 'between two rounds where nothing changes: 600 if left out',
+  },
+  { name: 'architecture', value: 'ARCH', default: 'amd64', text: 'amd64 or arm64' },
+  {
+    name: 'kubernetes',
+    value: '1.N',
+    default: '1.30',
+    text: "the cluster's version, if it is below 1.30",
+  },
+  {
+    name: 'selinux-type',
+    value: 'TYPE',
+    text: 'where SELinux is enforced: a type that may do this, such as spc_t',
+  },
+] as const satisfies readonly Flag[];
 
-function configMapsOf(flags: Flags): readonly CommentedDocument[] {
+const flags = [
+  {
+    name: 'image',
+    value: 'REFERENCE@sha256:HEX',
+    text: 'what npm run image made; without it the DaemonSet is not printed',
+  },
+  {
+    name: 'namespace',
+    value: 'NAME',
+    default: 'kube-system',
+    text: 'another one than the default is printed with --image',
+  },
+  {
+    name: 'name',
+    value: 'NAME',
+    default: 'containerized-mounter',
+    text: `of all its objects. Give name and namespace in every call alike: a gate of another name or namespace turns
+    nothing`,
+  },
+  {
+    name: 'enabled',
+    value: 'true|false',
+    text: "the gate. false: the mounter is off on all nodes, the host's own tools are left; true: on again",
+  },
+  {
+    name: 'remove',
+    text: 'the gate: off, and what the DaemonSet did on each node is undone; then delete it',
+  },
+  {
+    name: 'settings',
+    value: 'FILE',
+    text: `JSON to lay over the image's rootfs-manifest.json, in place of all earlier settings: enabled, enter, limits,
+    policy, resolver, log, and filesystems that no node mounts: {"filesystems": {"nfs": null}}. All else is refused: it
+    would make root of who edits a ConfigMap. {} takes all settings back`,
+  },
+  ...daemonSetFlags,
+] as const satisfies readonly Flag[];
+
+type DaemonSetFlags = FlagsOf<typeof flags>;
+
+export const daemonSet = defineCommand({
+  name: 'manifest daemonset',
+  summary: 'print a DaemonSet for kubectl apply, its settings and its gate',
+  usage: [
+    '--image REFERENCE@sha256:HEX [OPTION…]',
+    '--enabled false | --enabled true | --remove | --settings FILE',
+  ],
+  flags,
+  manual: [
+    `daemonset prints what kubectl apply takes: a DaemonSet that installs the tools on each node, prepares it and
+    keeps it so, from the image that npm run image makes. A node is ready when mounts on it would work. The gate and
+    the settings are ConfigMaps of their own, printed where they are named; without --image nothing else is, so that
+    nothing else changes.`,
+  ],
+  examples: [
+    'mounter manifest daemonset --image registry.example/mounter-node-agent@sha256:HEX | kubectl apply -f -',
+    'mounter manifest daemonset --enabled false | kubectl apply -f -',
+  ],
+  run: async (given, { output }) => {
+    const { yamlText } = await import('../fleet/yaml.ts');
+    const configMaps = await configMapsOf(given);
+    if (given.value('image') === undefined && configMaps.length > 0) {
+      refuseWithoutImage(given);
+      output.out(yamlText(configMaps));
+    } else {
+      // To apply a ConfigMap takes back whatever is not in it: only those that are asked for.
+      const { daemonSetDocuments } = await import('../fleet/daemonset.ts');
+      output.out(yamlText(daemonSetDocuments(requestOf(given), configMaps)));
+    }
+    return exitCode.success;
+  },
+});
+
+async function configMapsOf(flags: DaemonSetFlags): Promise<readonly CommentedDocument[]> {
   const names = namesOf(flags);
   const file = flags.value('settings');
+  const settings = file && (await import('../fleet/settings-file.ts')).readSettings(file);
   const state = gateStateOf(flags);
+  const { gateDocument, settingsDocument } = await import('../fleet/daemonset.ts');
   return [
     ...(state === undefined ? [] : [gateDocument(names, state)]),
-    ...(file === undefined ? [] : [settingsDocument(names, settingsOf(file))]),
+    ...(settings === undefined ? [] : [settingsDocument(names, settings)]),
   ];
 }
 
-function gateStateOf(flags: Flags): GateState | undefined {
+function gateStateOf(flags: DaemonSetFlags): GateState | undefined {
   const enabled = flags.value('enabled');
   if (flags.has('remove')) {
     if (enabled === undefined) return 'removed';
@@ -56,9 +142,10 @@ function gateStateOf(flags: Flags): GateState | undefined {
 }
 
 /** What would be left out in silence. */
-function refuseWithoutImage(flags: Flags): void {
-  const { boolean, string } = ofDaemonSetAlone;
-  const given = boolean.find(flags.has) ?? string.find((name) => flags.values(name).length > 0);
+function refuseWithoutImage(flags: DaemonSetFlags): void {
+  const given = [...daemonSetFlags]
+    .map(({ name }) => name)
+    .find((name) => (name === 'helpers' ? flags.has(name) : flags.values(name).length > 0));
   if (given === undefined) return;
   throw badFlag(
     given,
@@ -67,31 +154,16 @@ function refuseWithoutImage(flags: Flags): void {
   );
 }
 
-function namesOf(flags: Flags): ObjectNames {
+function namesOf(flags: DaemonSetFlags): ObjectNames {
   return {
-    name: fitting('name', flags.value('name') ?? 'containerized-mounter', label, 'containerized-mounter'),
-    namespace: fitting('namespace', flags.value('namespace') ?? 'kube-system', label, 'kube-system'),
+    name: fitting('name', flags.value('name'), label, 'containerized-mounter'),
+    namespace: fitting('namespace', flags.value('namespace'), label, 'kube-system'),
   };
 }
 
-/** The flags that say nothing about a ConfigMap. */
-const ofDaemonSetAlone = {
-  boolean: ['helpers'],
-  string: [
-    'node-selector',
-    'toleration',
-    'max-unavailable',
-    'architecture',
-    'home',
-    'interval',
-    'kubernetes',
-    'selinux-type',
-  ],
-} as const;
-
 const label = /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/;
 
-function requestOf(flags: Flags): DaemonSetRequest {
+function requestOf(flags: DaemonSetFlags): DaemonSetRequest {
   const interval = flags.value('interval');
   const selinuxType = flags.value('selinux-type');
   const image = requiredFlag(flags, 'image', 'registry.example/mounter-node-agent@sha256:…');
@@ -100,13 +172,13 @@ function requestOf(flags: Flags): DaemonSetRequest {
     ...namesOf(flags),
     nodeSelector: Object.fromEntries(flags.values('node-selector').map(selectorOf)),
     tolerations: tolerationsOf(flags.values('toleration')),
-    maxUnavailable: maxUnavailableOf(flags.value('max-unavailable') ?? '10%'),
-    architecture: architectureOf(flags.value('architecture') ?? 'amd64'),
+    maxUnavailable: maxUnavailableOf(flags.value('max-unavailable')),
+    architecture: architectureOf(flags.value('architecture')),
     helpers: flags.has('helpers'),
-    home: plainPath('home', flags.value('home') ?? defaultHome),
+    home: plainPath('home', flags.value('home')),
     intervalSeconds:
       interval === undefined ? undefined : Number(fitting('interval', interval, /^[1-9]\d{0,4}$/, '60')),
-    kubernetesMinor: minorOf(flags.value('kubernetes') ?? '1.30'),
+    kubernetesMinor: minorOf(flags.value('kubernetes')),
     selinuxType:
       selinuxType === undefined ? undefined : fitting('selinux-type', selinuxType, /^[a-z0-9_]+$/, 'spc_t'),
   };
@@ -151,42 +223,4 @@ function architectureOf(word: string): 'amd64' | 'arm64' {
 
 function minorOf(word: string): number {
   return Number(fitting('kubernetes', word, /^1\.\d{1,2}$/, '1.29').slice(2));
-}
-
-/**
- * @throws MounterError (usage) for what a node would refuse, in the same words: laid over the manifest that we ship.
- * And for an empty file: what was to write it may have failed, and it would take all settings back.
- */
-function settingsOf(file: string): string {
-  const subject = `--settings ${file}`;
-  const text = readSettingsFile(file);
-  if (text.trim() === '') throw badFlag('settings', `${file} is empty`, 'write {} to take all settings back');
-  const { wanted: settings } = checkSettings(shippedText, text, subject, exitCode.usage);
-  return JSON.stringify(settings, undefined, 2);
-}
-
-/** No more of it than settings may have, and one byte: it may be /dev/zero. */
-function readSettingsFile(file: string): string {
-  try {
-    const fd = openSync(file, 'r');
-    try {
-      return readUpTo(fd, longestText + 1);
-    } finally {
-      closeSync(fd);
-    }
-  } catch (error) {
-    throw badFlag(
-      'settings',
-      `cannot be read: ${(error as Error).message}`,
-      'name a file with JSON in it, such as {"limits": {"mountSeconds": 60}}',
-    );
-  }
-}
-
-function readUpTo(fd: number, limit: number): string {
-  const bytes = Buffer.alloc(limit);
-  let length = 0;
-  for (let read = 1; read > 0 && length < limit; length += read)
-    read = readSync(fd, bytes, length, limit - length, null);
-  return bytes.toString('utf8', 0, length);
 }

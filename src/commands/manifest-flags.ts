@@ -1,23 +1,12 @@
-import { MounterError } from '../errors.ts';
-import { exitCode } from '../exit-codes.ts';
-import type { Flags } from './flags.ts';
+import type { Flags } from './command.ts';
+import { badFlag, fitting } from './flags.ts';
 
 /** What the flags of both manifests have in common. All throw MounterError (usage) that names the flag. */
-
-export function badFlag(name: string, message: string, hint: string): MounterError {
-  return new MounterError(message, { subject: `--${name}`, status: exitCode.usage, hint });
-}
 
 export function requiredFlag(flags: Flags, name: string, example: string): string {
   const value = flags.value(name);
   if (value !== undefined) return value;
   throw badFlag(name, 'is missing', `such as --${name} ${example}`);
-}
-
-/** A value that fits `pattern` as a whole. */
-export function fitting(name: string, value: string, pattern: RegExp, example: string): string {
-  if (pattern.test(value)) return value;
-  throw badFlag(name, `${value} is not what this takes`, `such as --${name} ${example}`);
 }
 
 /** A reference that nobody can put another image behind. */

@@ -1,169 +1,52 @@
-import { readFileSync } from 'node:fs';
-import { setTimeout } from 'node:timers/promises';
-import { formatError, MounterError } from '../errors.ts';
 import { exitCode } from '../exit-codes.ts';
-import { asMounterError } from '../host/system-error.ts';
-import { parseManifest } from '../manifest/manifest.ts';
 import { requireRoot } from '../node/node.ts';
-import { lookAtHost } from '../node-agent/look.ts';
-import { onHost } from '../node-agent/on-host.ts';
-import { forgetOutcome, type Outcome, writeOutcome } from '../node-agent/outcome.ts';
-import { toolsManifest } from '../node-agent/places.ts';
-import { type Report, type RoundContext, readWish, runRound, type Wish } from '../node-agent/reconcile.ts';
-import type { CommandContext } from './context.ts';
-import { type Flags, parseFlags } from './flags.ts';
-import type { Output } from './output.ts';
+import { defineCommand } from './command.ts';
+import { badFlag } from './flags.ts';
 
-/** From a round that failed to the next: doubled each time. */
-const [firstRetrySeconds, lastRetrySeconds] = [5, 60];
-/** The gate and the settings are read, and the node is looked at. */
-const [wishMs, lookMs] = [2000, 5000];
+export const nodeAgent = defineCommand({
+  name: 'node-agent',
+  summary: "what the DaemonSet's container runs",
+  flags: [
+    {
+      name: 'interval',
+      value: 'SECONDS',
+      default: '600',
+      text: 'after so long all of it is done again, whatever the node looks like',
+    },
+    { name: 'helpers', text: 'place mount.nfs and the like too' },
+    { name: 'once', text: 'one round; its status' },
+  ],
+  manual: [
+    `What the container of mounter manifest daemonset runs: on its node, in the host's namespaces, it installs the tools
+    that its image holds, prepares the node, and asks mounter doctor. It looks every 5 s whether the node is still so,
+    which starts no program, and does all of it again where it is not, and every 600 s. What it says last is what the
+    readiness probe says; it begins with what fails.`,
+    `The gate is /etc/containerized-mounter-gate/state: on, off, or removed; it comes before all else. Settings are read
+    from /etc/containerized-mounter/settings.json: enabled, enter, limits, policy, resolver and log, as
+    rootfs-manifest.json has them, such as {"limits": {"mountSeconds": 60}}, and {"filesystems": {"nfs": null}} for a
+    type that no node offers. Where either is not valid, the node stays as it is, and is not ready.`,
+  ],
+  examples: ['mounter node-agent --once'],
+  run: async (flags, { layout, host, output }) => {
+    requireRoot(host, 'setting a node up');
+    const intervalMs = intervalSeconds(flags.value('interval')) * 1000;
+    const { keepNode, reporter, runOnce } = await import('../node-agent/keep.ts');
+    const { onHost } = await import('../node-agent/on-host.ts');
+    const context = {
+      layout,
+      helpers: flags.has('helpers'),
+      call: onHost(layout.home),
+      report: reporter(output),
+    };
+    const end = new AbortController();
+    for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => end.abort());
+    if (!flags.has('once')) await keepNode(context, intervalMs, output, end.signal);
+    else if (!(await runOnce(context, output, end.signal))) return exitCode.system;
+    return exitCode.success;
+  },
+});
 
-/** `mounter node-agent`: what the DaemonSet's container runs. Ends at SIGTERM at once. */
-export async function nodeAgent(
-  argv: readonly string[],
-  { layout, host, output }: CommandContext,
-): Promise<number> {
-  const flags = parseFlags('node-agent', argv, {
-    boolean: ['once', 'helpers'],
-    string: ['interval'],
-    operands: [0, 0],
-  });
-  requireRoot(host, 'setting a node up');
-  const intervalMs = intervalSeconds(flags) * 1000;
-  const context: RoundContext = {
-    layout,
-    helpers: flags.has('helpers'),
-    call: onHost(layout.home),
-    report: reporter(output),
-  };
-  const end = new AbortController();
-  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => end.abort());
-  if (flags.has('once')) {
-    const { isReady, text } = await runRound(readWish(), context, end.signal);
-    if (!isReady) output.err(`not ready: ${text}\n`);
-    return isReady ? exitCode.success : exitCode.system;
-  }
-  await keep(context, intervalMs, output, end.signal);
-  return exitCode.success;
-}
-
-/**
- * Rounds for ever: one when it starts, when another thing is wished, when the node is not as the last round left it,
- * after a round that failed, and every `intervalMs`. A round that has changed something is followed by another, which
- * finds nothing to do: what somebody else changes meanwhile is not taken for its work.
- */
-async function keep(
-  context: RoundContext,
-  intervalMs: number,
-  output: Output,
-  end: AbortSignal,
-): Promise<void> {
-  forgetOutcome();
-  const say = sayer(output);
-  const manifest = parseManifest(readFileSync(toolsManifest, 'utf8'), toolsManifest);
-  const look = () => lookAtHost(context.layout, manifest);
-  let retryMs = firstRetrySeconds * 1000;
-  let last: Wish | undefined;
-  let said: Outcome | undefined;
-  for (let wish = readWish(); !end.aborted; wish = readWish()) {
-    if (last !== undefined && !isSame(last, wish)) {
-      said = { isReady: false, text: 'the gate or the settings are others now, which is not done yet' };
-      writeOutcome(said);
-      retryMs = firstRetrySeconds * 1000;
-    }
-    last = wish;
-    const before = look();
-    const outcome = await runWatched(wish, context, end, () => {
-      if (said !== undefined) writeOutcome(said);
-    });
-    if (end.aborted) return;
-    // What was wished before is no matter any more, whatever came of it.
-    if (!isSame(wish, readWish())) continue;
-    say(outcome);
-    said = outcome;
-    writeOutcome(outcome);
-    const until = performance.now() + (outcome.isReady ? intervalMs : Math.min(intervalMs, retryMs));
-    retryMs = outcome.isReady ? firstRetrySeconds * 1000 : Math.min(2 * retryMs, lastRetrySeconds * 1000);
-    await pause(until, wish, end, () => {
-      writeOutcome(outcome);
-      return !outcome.isReady || look() === before;
-    });
-  }
-}
-
-/**
- * Ended when another thing is wished, whatever it waits for. What fails is tried again, and keeps no later wish from
- * being obeyed: a container that crashes waits for minutes.
- * @param isAtWork called now and then: a step may take longer than what was said before is good for.
- */
-async function runWatched(
-  wish: Wish,
-  context: RoundContext,
-  end: AbortSignal,
-  isAtWork: () => void,
-): Promise<Outcome> {
-  const other = new AbortController();
-  const watch = setInterval(() => {
-    if (!isSame(wish, readWish())) other.abort();
-    isAtWork();
-  }, wishMs);
-  try {
-    return await runRound(wish, context, AbortSignal.any([end, other.signal]));
-  } catch (error) {
-    return { isReady: false, text: formatError(asMounterError(error)).slice('mounter: '.length) };
-  } finally {
-    clearInterval(watch);
-  }
-}
-
-function isSame(one: Wish, other: Wish): boolean {
-  return one.gate === other.gate && one.settings === other.settings;
-}
-
-/** Until it is time, something else is wished, it is to end, or `isAsLeft` finds the node changed. */
-async function pause(until: number, wish: Wish, end: AbortSignal, isAsLeft: () => boolean): Promise<void> {
-  let nextLook = performance.now() + lookMs;
-  for (;;) {
-    const left = until - performance.now();
-    if (left <= 0 || end.aborted || !isSame(wish, readWish())) return;
-    if (performance.now() >= nextLook) {
-      if (!isAsLeft()) return;
-      nextLook = performance.now() + lookMs;
-    }
-    await setTimeout(Math.min(left, wishMs), undefined, { signal: end }).catch(() => {});
-  }
-}
-
-/** The same words of the same step are said once, not in every round. */
-function reporter(output: Output): Report {
-  const before = new Map<string, string>();
-  return (name, { status, stdout, stderr }) => {
-    const text = `${status} ${stdout}${stderr}`;
-    if (before.get(name) !== text) {
-      if (status === 0) output.out(stdout.replace(/^(?=.)/gm, `${name}: `));
-      else output.err(`${name}: status ${status}\n${stderr}`);
-    }
-    before.set(name, text);
-  };
-}
-
-/** For whoever waits for all nodes: what each has come to, once. */
-function sayer(output: Output): (outcome: Outcome) => void {
-  let said = '';
-  return ({ isReady, text }) => {
-    const words = isReady ? `ready: ${text}\n` : `not ready: ${text.trimEnd()}\n`;
-    if (words !== said) output[isReady ? 'out' : 'err'](words);
-    said = words;
-  };
-}
-
-function intervalSeconds(flags: Flags): number {
-  const word = flags.value('interval') ?? '600';
+function intervalSeconds(word: string): number {
   if (/^[1-9]\d{0,4}$/.test(word)) return Number(word);
-  throw new MounterError(`${word} is no number of seconds from 1 to 99999`, {
-    subject: '--interval',
-    status: exitCode.usage,
-    hint: 'such as --interval 600',
-  });
+  throw badFlag('interval', `${word} is no number of seconds from 1 to 99999`, 'such as --interval 600');
 }

@@ -1,39 +1,36 @@
 import { existsSync } from 'node:fs';
 import { MounterError } from '../errors.ts';
 import { exitCode } from '../exit-codes.ts';
-import { prune } from '../image/versions/prune.ts';
-import { removeUnfinished } from '../image/versions/unfinished.ts';
-import { withVersionsLock } from '../image/versions/versions-lock.ts';
 import { requireRoot } from '../node/node.ts';
-import { withNodeLock } from '../node/node-lock.ts';
-import type { CommandContext } from './context.ts';
-import { parseFlags } from './flags.ts';
+import { defineCommand, told } from './command.ts';
 
-/** The current version and the one to go back to. */
-const keptByDefault = 2;
-
-/** `mounter prune` */
-export async function pruneCommand(
-  argv: readonly string[],
-  { layout, host, output }: CommandContext,
-): Promise<number> {
-  const flags = parseFlags('prune', argv, { boolean: ['dry-run'], string: ['keep'], operands: [0, 0] });
-  requireRoot(host, 'removing versions');
-  const request = { keep: parseKeep(flags.value('keep')), isDryRun: flags.has('dry-run') };
-  if (!existsSync(layout.versions)) {
-    output.out('nothing is installed; nothing to do\n');
+export const prune = defineCommand({
+  name: 'prune',
+  summary: 'remove versions that nothing needs',
+  flags: [
+    { name: 'keep', value: 'N', default: '2', text: 'how many stay in any case, the current one included' },
+    { name: 'dry-run', text: 'only say what would be removed' },
+  ],
+  manual: [
+    `Removes versions, except the current one, the previous one, and each from which something runs or in which
+    somebody else has mounted something; says why it keeps one.`,
+  ],
+  examples: ['mounter prune', 'mounter prune --keep 1'],
+  changesNode: true,
+  run: async (flags, { layout, host, output }) => {
+    requireRoot(host, 'removing versions');
+    const request = { keep: keptVersions(flags.value('keep')), isDryRun: flags.has('dry-run') };
+    if (existsSync(layout.versions)) {
+      const { pruneVersions } = await import('../image/versions/prune.ts');
+      output.out(told(await pruneVersions(request, { layout, host }), 'nothing to remove'));
+    } else {
+      output.out('nothing is installed; nothing to do\n');
+    }
     return exitCode.success;
-  }
-  const lines = await withVersionsLock(async () => {
-    if (!request.isDryRun) await removeUnfinished(layout, host);
-    return await withNodeLock(() => prune(request, { layout, host }));
-  });
-  output.out(lines.length === 0 ? 'nothing to remove\n' : `${lines.join('\n')}\n`);
-  return exitCode.success;
-}
+  },
+});
 
-function parseKeep(text: string | undefined): number {
-  if (text === undefined) return keptByDefault;
+function keptVersions(text: string): number {
   if (/^[1-9]\d{0,3}$/.test(text)) return Number(text);
   throw new MounterError('is not a number of versions, at least 1: the one in use always stays', {
     subject: `--keep ${text}`,

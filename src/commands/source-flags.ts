@@ -2,22 +2,35 @@ import { existsSync } from 'node:fs';
 import { MounterError } from '../errors.ts';
 import { exitCode } from '../exit-codes.ts';
 import type { SourceOptions } from '../image/source.ts';
-import type { Flags } from './flags.ts';
+import type { Flag, FlagsOf } from './command.ts';
+import { badFlag } from './flags.ts';
 
 /** The flags that say how an image is fetched. */
-export const sourceFlags = {
-  boolean: ['plain-http'],
-  string: ['digest', 'platform', 'ca-file', 'mirror'],
-} as const;
+export const sourceFlags = [
+  {
+    name: 'digest',
+    value: 'sha256:HEX',
+    text: `what it must be: an image's digest; of a tar, the uncompressed one's. For a tar it is the manifest's
+    rootfs.digest if left out`,
+  },
+  {
+    name: 'platform',
+    value: 'linux/ARCH[/VARIANT]',
+    text: "of an image for several; this machine's if left out",
+  },
+  { name: 'mirror', value: 'HOST=URL', text: 'ask there first for what is at HOST; may be repeated' },
+  { name: 'ca-file', value: 'FILE', text: "PEM certificates to trust besides the system's" },
+  { name: 'plain-http', text: 'http where a registry has no https; on loopback it always may' },
+] as const satisfies readonly Flag[];
 
 /** All but what the command itself sees to. */
 export type FetchOptions = Omit<SourceOptions, 'downloadDirectory'>;
 
 /** @throws MounterError (usage) that names the flag. */
-export function readSourceFlags(flags: Flags): Omit<FetchOptions, 'progress'> {
+export function readSourceFlags(flags: FlagsOf<typeof sourceFlags>): Omit<FetchOptions, 'progress'> {
   const [caFile, digest] = [flags.value('ca-file'), flags.value('digest')];
   if (caFile !== undefined && !existsSync(caFile))
-    throw badFlag('--ca-file', `${caFile} does not exist`, 'name a file of PEM certificates');
+    throw badFlag('ca-file', `${caFile} does not exist`, 'name a file of PEM certificates');
   if (digest !== undefined && !/^sha256:[0-9a-f]{64}$/.test(digest)) throw badDigest(digest);
   return {
     platform: parsePlatform(flags.value('platform')),
@@ -35,7 +48,7 @@ function parsePlatform(word: string | undefined): SourceOptions['platform'] {
   const match = /^linux\/(amd64|arm64)(?:\/([a-z0-9]+))?$/.exec(word);
   if (match === null)
     throw badFlag(
-      '--platform',
+      'platform',
       `${word} is none we know`,
       'linux/amd64 or linux/arm64, such as linux/arm64/v8',
     );
@@ -50,24 +63,16 @@ function parseMirrors(words: readonly string[]): SourceOptions['mirrors'] {
     const at = word.indexOf('=');
     const [host, url] = [word.slice(0, at), word.slice(at + 1)];
     if (at <= 0 || url === '')
-      throw badFlag(
-        '--mirror',
-        `${word} is not HOST=URL`,
-        'such as --mirror docker.io=https://mirror.example',
-      );
+      throw badFlag('mirror', `${word} is not HOST=URL`, 'such as --mirror docker.io=https://mirror.example');
     mirrors.set(host, [...(mirrors.get(host) ?? []), url]);
   }
   return Object.fromEntries(mirrors);
 }
 
 function badDigest(digest: string): MounterError {
-  return badFlag(
-    digest,
-    'the digest is not sha256: and 64 hexadecimal digits',
-    'give the digest of the image, or of the uncompressed tar of a rootfs, with --digest sha256:…',
-  );
-}
-
-function badFlag(subject: string, message: string, hint: string): MounterError {
-  return new MounterError(message, { subject, status: exitCode.usage, hint });
+  return new MounterError('the digest is not sha256: and 64 hexadecimal digits', {
+    subject: digest,
+    status: exitCode.usage,
+    hint: 'give the digest of the image, or of the uncompressed tar of a rootfs, with --digest sha256:…',
+  });
 }

@@ -1,30 +1,80 @@
+import { resolve } from 'node:path';
 import { MounterError } from '../errors.ts';
 import { exitCode } from '../exit-codes.ts';
-import type { LockDaemon, LockServicesState } from '../lock-services/state.ts';
+import { writeAtomically } from '../host/replace.ts';
 import { defaultPlace } from '../manifest/record-place.ts';
 import { readManifestIfThere, requireRoot } from '../node/node.ts';
-import type { CommandContext } from './context.ts';
-import { parseFlags } from './flags.ts';
-import { describeHistory, readHistory } from './mount-history.ts';
-import { type NodeStatus, observeNode, type SeenVolume, seenStates } from './node-status.ts';
-import { table } from './tables.ts';
+import { settingsAnswer } from '../node/settings.ts';
+import { defineCommand } from './command.ts';
 
-/** `mounter status` @returns 1 when a mount could not work: nothing installed, or not prepared; not where it is turned off. */
-export async function status(argv: readonly string[], context: CommandContext): Promise<number> {
-  const { layout, host, output } = context;
-  const boolean = ['json', 'metrics'];
-  const flags = parseFlags('status', argv, { boolean, string: [], operands: [0, 1] });
-  const [file] = flags.operands;
-  requireRoot(host, 'looking at the node');
-  if (flags.has('metrics')) return await (await import('./metrics.ts')).metrics(file, context);
-  if (file !== undefined) throw onlyMetrics(file);
-  const manifest = await readManifestIfThere(host, layout);
-  const node = await observeNode(host, layout, manifest);
-  const history = await readHistory(manifest?.log ?? defaultPlace);
-  if (flags.has('json')) output.out(`${JSON.stringify({ ...node, history }, undefined, 2)}\n`);
-  else output.out(`${forPeople(node)}\n${describeHistory(history)}`);
-  return node.isPrepared || node.offBy !== null ? exitCode.success : exitCode.usage;
-}
+export const status = defineCommand({
+  name: 'status',
+  summary: 'what is installed, prepared, running and mounted; status 1 when a mount cannot work',
+  operands: '[FILE]',
+  usage: ['[--json]', '--metrics [FILE]'],
+  flags: [
+    { name: 'json', text: 'all of it; the state of a volume is one of these words (not-asked)' },
+    {
+      name: 'metrics',
+      text: `for Prometheus, as text: all mounts there were, and the node's state, with the volumes by type and state:
+      mounter_volumes{fstype="nfs",state="stale"}. To FILE, replaced at once, for node-exporter's textfile collector;
+      exit status 0 whatever the state`,
+    },
+    {
+      name: 'checked-settings',
+      text: 'what the front goes by, which asks for it by itself',
+      isInternal: true,
+    },
+  ],
+  manual: [
+    `What is installed, prepared, running and mounted, and how the mounts of late went. Exit status 0 when a mount
+    can work, or where the mounter is turned off on purpose; 1 when not. Each volume is asked, all together
+    for less than 3 s:`,
+    [
+      ['alive', 'it answers'],
+      ['dead', 'its FUSE daemon is gone'],
+      ['stale', 'its server no longer knows what was mounted'],
+      ['silent', 'no answer: its server is gone or out of reach, or its FUSE daemon hangs'],
+      ['error', 'it answers with another error'],
+      ['not asked', 'there was no time left, because others are silent'],
+      ['unknown', 'only root can ask, and where a rootfs is installed'],
+    ],
+    'mounter doctor says what to do about those that are not alive.',
+  ],
+  examples: [
+    'mounter status',
+    'mounter status --json',
+    'mounter status --metrics /var/lib/prometheus/node-exporter/mounter.prom',
+  ],
+  run: async (flags, { layout, host, output }) => {
+    if (flags.has('checked-settings')) {
+      output.out(JSON.stringify(await settingsAnswer(host, layout)));
+      return exitCode.success;
+    }
+    const [file] = flags.operands;
+    requireRoot(host, 'looking at the node');
+    if (file !== undefined && !flags.has('metrics')) throw onlyMetrics(file);
+    const manifest = await readManifestIfThere(host, layout);
+    const place = manifest?.log ?? defaultPlace;
+    const { observeNode } = await import('../status/node.ts');
+    if (flags.has('metrics')) {
+      const { readRecord } = await import('../record/read.ts');
+      const { metricsText } = await import('../status/metrics.ts');
+      const record = await readRecord(place);
+      const text = metricsText(await observeNode(host, layout, manifest), record, host);
+      if (file === undefined) output.out(text);
+      else writeAtomically(resolve(file), text, 0o644);
+      return exitCode.success;
+    }
+    const node = await observeNode(host, layout, manifest);
+    const { describeHistory, readHistory } = await import('../status/history.ts');
+    const history = await readHistory(place);
+    const { describeNode } = await import('../status/show.ts');
+    if (flags.has('json')) output.out(`${JSON.stringify({ ...node, history }, undefined, 2)}\n`);
+    else output.out(`${describeNode(node)}\n${describeHistory(history)}`);
+    return node.isPrepared || node.offBy !== null ? exitCode.success : exitCode.usage;
+  },
+});
 
 function onlyMetrics(file: string): MounterError {
   return new MounterError('mounter status takes a file with --metrics only', {
@@ -32,87 +82,4 @@ function onlyMetrics(file: string): MounterError {
     status: exitCode.usage,
     hint: 'mounter status --metrics FILE; see mounter status --help',
   });
-}
-
-function forPeople(node: NodeStatus): string {
-  const facts = table([
-    ...(node.offBy === null
-      ? []
-      : [['enabled', `no: ${node.offBy}; mounter mount is the host's own mount(8)`]]),
-    ['home', node.home],
-    ['executable', node.executable ?? 'missing: run mounter install SOURCE'],
-    ['rootfs', node.digest ?? 'none: run mounter install SOURCE'],
-    ...(node.reference === null ? [] : [['', `from ${node.reference}`]]),
-    ['versions', node.versions[0] ?? 'none'],
-    ...node.versions.slice(1).map((digest) => ['', digest]),
-    ...(node.isEnabled ? [...describePreparation(node), ...describeLocks(node.lockServices)] : []),
-    ...(node.volumes.length === 0 ? [] : [['volumes', countStates(node.volumes)]]),
-  ]);
-  const mounts = table([
-    ['STATE', 'HOST', 'IN THE ROOTFS', 'KIND', 'PROPAGATION'],
-    ...node.mounts.map((m) => [m.state, m.host ?? '-', m.rootfs, `${m.type} ${m.access}`, m.propagation]),
-  ]);
-  const volumes = table([
-    ['STATE', 'SOURCE', 'TYPE', 'ENTRIES', 'DAEMON', 'TARGET'],
-    ...node.volumes.map((v) => [
-      inWords(v.state),
-      v.source,
-      v.fstype,
-      String(v.entries),
-      v.daemon === null ? '-' : String(v.daemon),
-      v.target,
-    ]),
-  ]);
-  return `${facts}\n${node.mounts.length === 0 || !node.isEnabled ? '' : `${mounts}\n`}${node.volumes.length === 0 ? 'no volumes mounted\n' : volumes}`;
-}
-
-function describePreparation({ isPrepared, enter }: NodeStatus): readonly (readonly string[])[] {
-  const verdict = isPrepared ? 'yes' : 'no: run mounter prepare';
-  if (!enter?.inUse || enter.inUse === enter.wanted) return [['prepared', verdict]];
-  return [
-    ['prepared', verdict],
-    ['', `by "enter": "${enter.inUse}"; mounter prepare changes it to "${enter.wanted}"`],
-  ];
-}
-
-/** `9 alive, 1 dead`: the one among thousands is seen at once. */
-function countStates(volumes: readonly SeenVolume[]): string {
-  const counts = seenStates.map((state) => [state, volumes.filter((v) => v.state === state).length] as const);
-  const found = counts.filter(([, count]) => count > 0);
-  const words = found.map(([state, count]) => `${count} ${inWords(state)}`).join(', ');
-  return found.every(([state]) => state === 'alive' || state === 'unknown')
-    ? words
-    : `${words}: run mounter doctor`;
-}
-
-function inWords(state: SeenVolume['state']): string {
-  return state === 'not-asked' ? 'not asked' : state;
-}
-
-function describeLocks(locks: NodeStatus['lockServices']): readonly (readonly string[])[] {
-  if (locks === null) return [['locks', 'unknown: nothing to ask with']];
-  return [
-    ['rpcbind', describeDaemon(locks.rpcbind, locks.portmapperAnswers ? [] : ['does not answer'])],
-    ...locks.surplusRpcbinds.map((one) => ['', `${describeDaemon(one, [])}: one too many`]),
-    ['rpc.statd', describeDaemon(locks.statd, locks.statdRegistered ? [] : ['unknown to rpcbind'])],
-    ['port 111', describePort(locks)],
-    ['locks', locks.statdAnswers ? 'answer' : 'do not answer; started by the first NFSv3 mount with locks'],
-  ];
-}
-
-const portWords: Readonly<Record<LockServicesState['listening'], string>> = {
-  nowhere: 'closed',
-  loopback: 'open to this node alone',
-  any: 'open to other machines',
-};
-
-function describePort({ listening, listeningByUdp }: LockServicesState): string {
-  if (listening === listeningByUdp) return portWords[listening];
-  return `${portWords[listening]} by TCP, ${portWords[listeningByUdp]} by UDP`;
-}
-
-function describeDaemon(daemon: LockDaemon | null, faults: readonly string[]): string {
-  if (daemon === null) return 'not running';
-  const owner = daemon.owner === 'rootfs' ? 'of the rootfs' : "the host's own";
-  return [`process ${daemon.pid}`, owner, ...faults].join(', ');
 }

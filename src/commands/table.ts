@@ -1,35 +1,50 @@
 import { MounterError } from '../errors.ts';
 import { exitCode } from '../exit-codes.ts';
 import { nearest } from '../nearest.ts';
-import type { CommandContext } from './context.ts';
+import type { Command, CommandContext } from './command.ts';
+import { disable } from './disable.ts';
+import { doctor } from './doctor.ts';
+import { enable } from './enable.ts';
+import { exec } from './exec.ts';
+import { parseFlags } from './flags.ts';
+import { helpCommand, helpFor } from './help.ts';
+import { install } from './install.ts';
+import { kubelet } from './kubelet.ts';
+import { log } from './log.ts';
+import { manifest } from './manifest.ts';
+import { mount } from './mount-command.ts';
+import { nodeAgent } from './node-agent.ts';
+import { prepare } from './prepare.ts';
+import { prune } from './prune.ts';
+import { rollback } from './rollback.ts';
+import { status } from './status.ts';
+import { teardown } from './teardown.ts';
+import { unit } from './unit.ts';
+import { version } from './version.ts';
+import { versions } from './versions.ts';
 
-/** @returns the exit status. @throws MounterError */
-type Command = (argv: readonly string[], context: CommandContext) => Promise<number>;
-
-/** Loaded when called: none of them may cost a mount anything. */
-const commands: Readonly<Record<string, () => Promise<Command>>> = {
-  install: async () => (await import('./install.ts')).install,
-  prepare: async () => (await import('./prepare.ts')).prepare,
-  enable: async () => (await import('./disable.ts')).enable,
-  disable: async () => (await import('./disable.ts')).disable,
-  teardown: async () => (await import('./teardown.ts')).teardownCommand,
-  status: async () => (await import('./status.ts')).status,
-  doctor: async () => (await import('./doctor.ts')).doctor,
-  versions: async () => (await import('./versions.ts')).versions,
-  rollback: async () => (await import('./rollback.ts')).rollback,
-  prune: async () => (await import('./prune.ts')).pruneCommand,
-  kubelet: async () => (await import('./kubelet.ts')).kubelet,
-  unit: async () => (await import('./unit.ts')).unit,
-  exec: async () => (await import('./exec.ts')).exec,
-  log: async () => (await import('./log.ts')).log,
-  manifest: async () => (await import('./manifest.ts')).manifest,
-  'node-agent': async () => (await import('./node-agent.ts')).nodeAgent,
-  help: async () => (await import('./help.ts')).help,
-  version: async () => (await import('./version.ts')).version,
-};
-
-/** The first words that are commands, `mount` aside. */
-export const commandNames: readonly string[] = Object.keys(commands);
+/** All commands, in the order in which help shows them. */
+export const commands: readonly Command[] = [
+  mount,
+  install,
+  prepare,
+  status,
+  doctor,
+  log,
+  exec,
+  kubelet,
+  versions,
+  rollback,
+  prune,
+  unit,
+  disable,
+  enable,
+  teardown,
+  manifest,
+  nodeAgent,
+  helpCommand(() => commands),
+  version,
+];
 
 /** What is no command, and nearest in spelling to the opposite of what was meant. */
 const otherWays: ReadonlyMap<string, string> = new Map([
@@ -37,43 +52,39 @@ const otherWays: ReadonlyMap<string, string> = new Map([
   ['uninstall', 'mounter teardown undoes prepare; when it has, remove the directory that mounter is in'],
 ]);
 
-/** Those whose every call is for the record; `exec` runs a program that may change anything. */
-const changing: readonly string[] = [
-  'install',
-  'prepare',
-  'enable',
-  'disable',
-  'teardown',
-  'rollback',
-  'prune',
-  'exec',
-];
-
 /** Whether a call of this command is for the record even when nothing failed. */
 export function changesNode([word, ...rest]: readonly string[]): boolean {
-  if (word === undefined || asksForHelp(rest)) return false;
-  return changing.includes(word) || (word === 'doctor' && rest.includes('--repair'));
+  const changes = commands.find(({ name }) => name === word)?.changesNode ?? false;
+  return !asksForHelp(rest) && (typeof changes === 'function' ? changes(rest) : changes);
 }
 
-/** Runs the command that the first word names. */
+/** Runs the command that the first word names. @returns the exit status. @throws MounterError */
 export async function runCommand(argv: readonly string[], context: CommandContext): Promise<number> {
   const [word, ...rest] = argv;
-  if (word === '--help' || word === '-h') return (await help())([], context);
-  if (word === '--version') return runCommand(['version', ...rest], context);
-  if (word === undefined) {
+  if (word === '--help' || word === '-h') return await runCommand(['help'], context);
+  if (word === '--version') return await runCommand(['version', ...rest], context);
+  if (word === undefined)
     throw new MounterError('no command', { status: exitCode.usage, hint: 'see mounter --help' });
+  const command = commands.find(({ name }) => name === word);
+  if (command === undefined) throw unknownCommand(word);
+  const [second, ...others] = rest;
+  const subcommand = command.subcommands?.find(({ name }) => name === `${word} ${second}`);
+  if (asksForHelp(rest)) {
+    context.output.out(helpFor(subcommand === undefined ? [word] : subcommand.name.split(' '), commands));
+    return exitCode.success;
   }
-  const load = Object.hasOwn(commands, word) ? commands[word] : undefined;
-  if (load !== undefined && asksForHelp(rest)) return (await help())([word], context);
-  if (load !== undefined) return await runLoaded(await load(), rest, context);
-  const near = nearest(word, ['mount', ...commandNames]);
-  throw new MounterError('unknown command', {
-    subject: word,
-    status: exitCode.usage,
-    hint:
-      otherWays.get(word) ??
-      (near === undefined ? 'see mounter --help' : `did you mean mounter ${near}? See mounter --help`),
-  });
+  if (subcommand !== undefined) return await run(subcommand, others, context);
+  if (command.subcommands !== undefined) throw unknownSubcommand(command, second);
+  return await run(command, rest, context);
+}
+
+async function run(command: Command, argv: readonly string[], context: CommandContext): Promise<number> {
+  const flags = parseFlags(command, argv);
+  try {
+    return (await command.run?.(flags, context)) ?? exitCode.success;
+  } catch (error) {
+    throw (await import('../host/system-error.ts')).asSystemError(error);
+  }
 }
 
 /** Before `--`: what follows it is another program's. */
@@ -82,12 +93,25 @@ function asksForHelp(argv: readonly string[]): boolean {
   return (end < 0 ? argv : argv.slice(0, end)).some((word) => word === '--help' || word === '-h');
 }
 
-async function runLoaded(command: Command, argv: readonly string[], context: CommandContext) {
-  try {
-    return await command(argv, context);
-  } catch (error) {
-    throw (await import('../host/system-error.ts')).asSystemError(error);
-  }
+function unknownCommand(word: string): MounterError {
+  const near = nearest(
+    word,
+    commands.map(({ name }) => name),
+  );
+  return new MounterError('unknown command', {
+    subject: word,
+    status: exitCode.usage,
+    hint:
+      otherWays.get(word) ??
+      (near === undefined ? 'see mounter --help' : `did you mean mounter ${near}? See mounter --help`),
+  });
 }
 
-const help = async () => (await import('./help.ts')).help;
+function unknownSubcommand({ name, subcommands = [] }: Command, word: string | undefined): MounterError {
+  const all = subcommands.map((one) => `mounter ${one.name}`).join(', or ');
+  return new MounterError(word === undefined ? `which ${name} is missing` : `there is no such ${name}`, {
+    subject: word ?? name,
+    status: exitCode.usage,
+    hint: `${all}; see mounter ${name} --help`,
+  });
+}

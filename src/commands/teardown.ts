@@ -1,19 +1,49 @@
 import { existsSync } from 'node:fs';
 import { formatError, MounterError } from '../errors.ts';
 import { exitCode } from '../exit-codes.ts';
-import type { Host } from '../host/host.ts';
 import type { Manifest } from '../manifest/manifest.ts';
-import type { Layout } from '../node/layout.ts';
 import { readManifest, requireRoot } from '../node/node.ts';
-import { withNodeLock } from '../node/node-lock.ts';
-import { removeAbandonedPins } from '../prepare/namespace/pins.ts';
-import { teardown } from '../prepare/teardown.ts';
-import type { CommandContext } from './context.ts';
-import { parseFlags } from './flags.ts';
-import type { Output } from './output.ts';
+import { type CommandContext, defineCommand, told } from './command.ts';
+
+export const teardown = defineCommand({
+  name: 'teardown',
+  summary: 'undo prepare; refuses while volumes are mounted',
+  flags: [
+    { name: 'unmount-volumes', text: 'unmount the volumes first' },
+    {
+      name: 'keep-kubelet',
+      text: 'where a kubelet runs in an image, leave it at work, as it is. Without, that is refused',
+    },
+  ],
+  manual: [
+    `Undoes prepare: ends rpcbind, rpc.statd and glusterfs where they run inside the rootfs, and takes its
+    mounts away. Refuses while volumes are mounted, unless it may unmount them. Files stay. Where the manifest is
+    broken, it goes by the one that this mounter was built with. Where MOUNTER_HOME was removed first, it takes away
+    the mount namespaces that are left.`,
+  ],
+  examples: ['mounter teardown', 'mounter teardown --unmount-volumes'],
+  changesNode: true,
+  run: async (flags, context) => {
+    const { layout, host, output } = context;
+    requireRoot(host, 'undoing the preparation');
+    const { withNodeLock } = await import('../node/node-lock.ts');
+    if (!existsSync(layout.home)) {
+      const { removeAbandonedPins } = await import('../prepare/namespace/pins.ts');
+      const removed = await withNodeLock(() => removeAbandonedPins(host));
+      output.out(told(removed, 'nothing is installed; nothing to do'));
+      return exitCode.success;
+    }
+    const { teardown } = await import('../prepare/teardown.ts');
+    const manifest = await manifestOrOurs(context);
+    const [unmountVolumes, keepKubelets] = [flags.has('unmount-volumes'), flags.has('keep-kubelet')];
+    const done = await withNodeLock(() => teardown({ host, layout, manifest, unmountVolumes, keepKubelets }));
+    output.out(told(done, 'not prepared; nothing to do'));
+    return exitCode.success;
+  },
+});
 
 /** What was prepared is to be undone on a node whose manifest is broken or gone, too. */
-async function manifestOrOurs(host: Host, layout: Layout, output: Output): Promise<Manifest> {
+async function manifestOrOurs({ host, layout, output }: CommandContext): Promise<Manifest> {
   try {
     return await readManifest(host, layout);
   } catch (error) {
@@ -21,27 +51,4 @@ async function manifestOrOurs(host: Host, layout: Layout, output: Output): Promi
     output.err(formatError(error));
     return (await import('../manifest/shipped.ts')).shippedManifest();
   }
-}
-
-/** `mounter teardown` */
-export async function teardownCommand(
-  argv: readonly string[],
-  { layout, host, output }: CommandContext,
-): Promise<number> {
-  const flags = parseFlags('teardown', argv, {
-    boolean: ['unmount-volumes', 'keep-kubelet'],
-    string: [],
-    operands: [0, 0],
-  });
-  requireRoot(host, 'undoing the preparation');
-  if (!existsSync(layout.home)) {
-    const done = await withNodeLock(() => removeAbandonedPins(host));
-    output.out(done.length === 0 ? 'nothing is installed; nothing to do\n' : `${done.join('\n')}\n`);
-    return exitCode.success;
-  }
-  const manifest = await manifestOrOurs(host, layout, output);
-  const [unmountVolumes, keepKubelets] = [flags.has('unmount-volumes'), flags.has('keep-kubelet')];
-  const done = await withNodeLock(() => teardown({ host, layout, manifest, unmountVolumes, keepKubelets }));
-  output.out(done.length === 0 ? 'not prepared; nothing to do\n' : `${done.join('\n')}\n`);
-  return exitCode.success;
 }

@@ -6,7 +6,6 @@ import { unitDirectory } from '../lock-services/lock-services.ts';
 import { isSystemdRunning } from '../lock-services/scope.ts';
 import { nearest } from '../nearest.ts';
 import { readManifest, requireRoot } from '../node/node.ts';
-import { installUnits, removeUnits } from '../units/install.ts';
 import { shellLine } from '../units/syntax.ts';
 import {
   commandsOf,
@@ -16,37 +15,70 @@ import {
   unitNames,
   unitsOf,
 } from '../units/units.ts';
-import type { CommandContext } from './context.ts';
-import { type Flags, parseFlags } from './flags.ts';
+import { type CommandContext, defineCommand, type Flag, type FlagsOf, told } from './command.ts';
+import { viewFlags } from './kubelet.ts';
 
-/** `mounter unit [NAME]` */
-export async function unit(argv: readonly string[], context: CommandContext): Promise<number> {
-  const { own, command } = splitAtSeparator(argv);
-  const flags = parseFlags('unit', own, {
-    boolean: ['install', 'remove'],
-    string: ['root', 'rootfs', 'root-dir', 'host-root'],
-    operands: [0, 1],
-  });
-  const names = chosenNames(flags);
-  const units = await unitContext(names, flags, command, context);
-  const root = chosenRoot(flags);
-  if (flags.has('install') || flags.has('remove')) return change(names, units, flags, root, context);
-  const text =
-    root === '' && !isSystemdRunning(context.host) ? shellText(names, units) : unitText(names, units, root);
-  context.output.out(text);
-  return exitCode.success;
-}
+const flags = [
+  {
+    name: 'install',
+    text: `write them to /etc/systemd/system, enable and start them; kubelet is not started. A second run changes
+    nothing`,
+  },
+  { name: 'remove', text: 'disable and remove them (all, without a name); what runs goes on' },
+  {
+    name: 'root',
+    value: 'DIR',
+    text: 'of another system, such as an image that is being built; nothing is started',
+  },
+  ...viewFlags,
+] as const satisfies readonly Flag[];
 
-/** What follows `--` is kubelet's, options and all. */
-function splitAtSeparator(argv: readonly string[]) {
-  const at = argv.indexOf('--');
-  return at < 0 ? { own: argv, command: [] } : { own: argv.slice(0, at), command: argv.slice(at + 1) };
-}
+type UnitFlags = FlagsOf<typeof flags>;
+
+export const unit = defineCommand({
+  name: 'unit',
+  summary: 'print the systemd units that prepare the node at each boot; --install installs them',
+  operands: `[${unitNames.join('|')}]`,
+  program: '[[COMMAND] FLAGS…]',
+  usage: [
+    '[prepare|statd|kubelet] [--install|--remove] [--root DIR]',
+    'kubelet [--rootfs DIR] [--root-dir DIR] [--host-root PATH] [-- [COMMAND] FLAGS…]',
+  ],
+  flags,
+  manual: [
+    `Prints the systemd units that do at boot what is otherwise done by hand; where no systemd runs, a shell line
+    that does the same. Without a name: prepare and statd.`,
+    [
+      ['prepare', 'containerized-mounter-prepare.service: mounter prepare, before kubelet.service'],
+      [
+        'statd',
+        `containerized-mounter-rpcbind.service and -statd.service: NFSv3 locks, started by the first mount that needs
+        them and again when they die; and -notify.service: after a restart, servers are told to give up the locks that
+        this node had`,
+      ],
+      ['kubelet', 'containerized-mounter-kubelet.service: mounter kubelet with these arguments'],
+    ],
+  ],
+  examples: [
+    'mounter unit --install',
+    'mounter unit prepare',
+    'mounter unit kubelet --install --rootfs /opt/kubelet/v1.36.0 -- kubelet --config /etc/kubernetes/kubelet.yaml',
+  ],
+  run: async (given, context) => {
+    const names = chosenNames(given);
+    const units = await unitContext(names, given, context);
+    const root = chosenRoot(given);
+    if (given.has('install') || given.has('remove')) return change(names, units, given, root, context);
+    const isForShell = root === '' && !isSystemdRunning(context.host);
+    context.output.out(isForShell ? shellText(names, units) : unitText(names, units, root));
+    return exitCode.success;
+  },
+});
 
 /** A node that runs its own kubelet has use for two of them. */
 const usual: readonly UnitName[] = ['prepare', 'statd'];
 
-function chosenNames(flags: Flags): readonly UnitName[] {
+function chosenNames(flags: UnitFlags): readonly UnitName[] {
   const [word] = flags.operands;
   if (word === undefined) return flags.has('remove') ? unitNames : usual;
   const name = unitNames.find((name) => name === word);
@@ -61,11 +93,10 @@ function chosenNames(flags: Flags): readonly UnitName[] {
 
 async function unitContext(
   names: readonly UnitName[],
-  flags: Flags,
-  command: readonly string[],
+  flags: UnitFlags,
   { host, layout }: CommandContext,
 ): Promise<UnitContext> {
-  const kubeletArguments = kubeletArgumentsOf(flags, command);
+  const kubeletArguments = kubeletArgumentsOf(flags);
   const isForKubelet = names.length === 1 && names[0] === 'kubelet';
   if (!isForKubelet && kubeletArguments.length > 0)
     throw usage(
@@ -77,16 +108,17 @@ async function unitContext(
 }
 
 /** As `mounter kubelet` takes them; systemd runs it from another directory. */
-function kubeletArgumentsOf(flags: Flags, command: readonly string[]): readonly string[] {
+function kubeletArgumentsOf(flags: UnitFlags): readonly string[] {
   const own = (['rootfs', 'root-dir', 'host-root'] as const).flatMap((name) => {
     const value = flags.value(name);
     return value === undefined ? [] : [`--${name}`, name === 'rootfs' ? resolve(value) : value];
   });
-  return command.length === 0 ? own : [...own, '--', ...command];
+  const { program = [] } = flags;
+  return program.length === 0 ? own : [...own, '--', ...program];
 }
 
 /** '' for this node. */
-function chosenRoot(flags: Flags): string {
+function chosenRoot(flags: UnitFlags): string {
   const root = flags.value('root');
   return root === undefined ? '' : resolve(root).replace(/^\/$/, '');
 }
@@ -94,7 +126,7 @@ function chosenRoot(flags: Flags): string {
 async function change(
   names: readonly UnitName[],
   unitContext: UnitContext,
-  flags: Flags,
+  flags: UnitFlags,
   root: string,
   { host, output }: CommandContext,
 ): Promise<number> {
@@ -112,9 +144,9 @@ async function change(
   if (root !== '' && !existsSync(root))
     throw usage(root, 'no such directory', "--root is a node's root directory");
   const units = names.flatMap((name) => unitsOf(name, unitContext));
+  const { installUnits, removeUnits } = await import('../units/install.ts');
   const done = await (flags.has('install') ? installUnits : removeUnits)(units, { root });
-  const nothing = flags.has('install') ? 'installed already; nothing to do' : 'not installed; nothing to do';
-  output.out(done.length === 0 ? `${nothing}\n` : `${done.join('\n')}\n`);
+  output.out(told(done, `${flags.has('install') ? 'installed already' : 'not installed'}; nothing to do`));
   return exitCode.success;
 }
 

@@ -1,24 +1,30 @@
+import { table, terminalWidth } from '../columns.ts';
 import { exitCode } from '../exit-codes.ts';
-import { type InstalledVersion, listVersions } from '../image/versions/version-list.ts';
+import type { InstalledVersion } from '../image/versions/version-list.ts';
 import { describeProcess } from '../image/versions/version-use.ts';
 import { requireRoot } from '../node/node.ts';
-import type { CommandContext } from './context.ts';
-import { parseFlags } from './flags.ts';
-import { table } from './tables.ts';
+import { defineCommand } from './command.ts';
 
-/** `mounter versions` */
-export async function versions(
-  argv: readonly string[],
-  { layout, host, output }: CommandContext,
-): Promise<number> {
-  const flags = parseFlags('versions', argv, { boolean: ['json'], string: [], operands: [0, 0] });
-  // What is in an image is no business of others, and only root sees where a process runs.
-  requireRoot(host, 'looking at the versions');
-  const list = listVersions(layout, host);
-  if (flags.has('json')) output.out(`${JSON.stringify(forPrograms(list), undefined, 2)}\n`);
-  else output.out(list.length === 0 ? 'none: run mounter install SOURCE\n' : forPeople(list));
-  return exitCode.success;
-}
+export const versions = defineCommand({
+  name: 'versions',
+  summary: 'the rootfs versions that are installed, and what runs from each',
+  flags: [{ name: 'json', text: 'the same for programs' }],
+  manual: [
+    `The rootfs versions that are installed: digest, when and from where it was installed, size, which is the
+    current and which the previous one; and the processes that run from each: daemons of volumes, rpcbind,
+    rpc.statd, a kubelet.`,
+  ],
+  examples: ['mounter versions', 'mounter versions --json'],
+  run: async (flags, { layout, host, output }) => {
+    // What is in an image is no business of others, and only root sees where a process runs.
+    requireRoot(host, 'looking at the versions');
+    const { listVersions } = await import('../image/versions/version-list.ts');
+    const list = listVersions(layout, host);
+    if (flags.has('json')) output.out(`${JSON.stringify(forPrograms(list), undefined, 2)}\n`);
+    else output.out(list.length === 0 ? 'none: run mounter install SOURCE\n' : forPeople(list));
+    return exitCode.success;
+  },
+});
 
 function forPrograms(list: readonly InstalledVersion[]): unknown {
   return list.map(({ manifest: _, processes, mounts, ...version }) => ({
@@ -29,16 +35,19 @@ function forPrograms(list: readonly InstalledVersion[]): unknown {
 }
 
 function forPeople(list: readonly InstalledVersion[]): string {
-  const facts = table([
-    ['STATE', 'DIGEST', 'INSTALLED', 'SIZE', 'REFERENCE'],
-    ...list.map((version) => [
-      stateOf(version),
-      version.digest.slice(0, 'sha256:'.length + 12),
-      version.installedAt?.replace(/:\d\d\.\d+Z$/, 'Z') ?? '-',
-      version.bytes === null ? '-' : `${(version.bytes / 1e6).toFixed(1)} MB`,
-      version.reference ?? '-',
-    ]),
-  ]);
+  const facts = table(
+    [
+      ['STATE', 'DIGEST', 'INSTALLED', 'SIZE', 'REFERENCE'],
+      ...list.map((version) => [
+        stateOf(version),
+        version.digest.slice(0, 'sha256:'.length + 12),
+        version.installedAt?.replace(/:\d\d\.\d+Z$/, 'Z') ?? '-',
+        version.bytes === null ? '-' : `${(version.bytes / 1e6).toFixed(1)} MB`,
+        version.reference ?? '-',
+      ]),
+    ],
+    terminalWidth(),
+  );
   const used = list.flatMap((version) =>
     usesOf(version).map((use) => `${version.digest.slice(0, 'sha256:'.length + 12)}: ${use}\n`),
   );

@@ -33,7 +33,7 @@ const settingsMs = 30_000;
  * @throws MounterError for a manifest that is missing or not valid, and where nobody can say.
  */
 export async function settingsByFull(): Promise<NodeSettings> {
-  const { endedBy, output, status } = await runFull(['manifest', 'settings'], settingsMs);
+  const { endedBy, output, status } = await runFull(['status', '--checked-settings'], settingsMs);
   if (endedBy === 'interrupt')
     throw new MounterError('interrupted before the manifest was read', { status: exitCode.interrupted });
   const { settings, failure } = parseAnswer(output);

@@ -1,9 +1,9 @@
 import './globals.ts';
 
 import * as system from 'system-calls';
-import type { Output } from '../commands/output.ts';
 import { formatError, MounterError } from '../errors.ts';
 import { exitCode } from '../exit-codes.ts';
+import type { Output } from '../host/output.ts';
 import { asMounterError } from '../host/system-error.ts';
 import { helperNameOf } from '../mount/arguments/argv.ts';
 import { ownArguments } from './globals.ts';

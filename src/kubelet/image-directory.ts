@@ -2,6 +2,9 @@ import { existsSync, readdirSync, realpathSync, statSync } from 'node:fs';
 import { MounterError } from '../errors.ts';
 import { exitCode } from '../exit-codes.ts';
 
+/** Where the image of `mounter kubelet` is extracted when nobody says another place. */
+export const defaultKubeletRoot = '/var/lib/containerized-mounter/kubelet';
+
 /**
  * The directory that an image was extracted to.
  * @param shared directories of the host that are mounted in it: the mounter's, the kubelet's.

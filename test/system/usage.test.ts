@@ -2,14 +2,14 @@ import { execFileSync } from 'node:child_process';
 import test from 'ava';
 import { execa } from 'execa';
 import { mounterExecutable } from '../../scripts/paths.ts';
-import { commandNames } from '../../src/commands/table.ts';
+import { commands as definitions } from '../../src/commands/table.ts';
 
 /** None of this touches the node: it is refused, or it is help. */
 function mounter(...argv: readonly string[]) {
   return execa(mounterExecutable, argv, { reject: false, stripFinalNewline: false, stdin: 'ignore' });
 }
 
-const documented = ['mount', ...commandNames.filter((name) => name !== 'help')];
+const documented = definitions.map(({ name }) => name).filter((name) => name !== 'help');
 const commands = [...documented, 'help'];
 
 for (const command of commands) {

@@ -1,11 +1,14 @@
 import { readFileSync } from 'node:fs';
 import { toJsonSchema } from '@valibot/to-json-schema';
 import test from 'ava';
-import { commandNames } from '../../src/commands/table.ts';
+import { commandTable } from '../../scripts/command-table.ts';
+import { commands } from '../../src/commands/table.ts';
 import { errorClasses } from '../../src/errors.ts';
 import { exitCode } from '../../src/exit-codes.ts';
 import { manifestSchema } from '../../src/manifest/manifest.ts';
 import { namesIn, places, readme, section, sections } from '../support/texts/readme.ts';
+
+const commandNames = commands.map(({ name }) => name);
 
 /** README.md is complete; its commands are run by test/system/readme.test.ts and test/systemd/readme.test.ts. */
 
@@ -22,13 +25,18 @@ test('the newcomer comes first: two commands', (t) => {
 test('every command of the executable is in the table, and nothing else', (t) => {
   const shown = section('Commands').rows.flatMap(([cell = '']) => namesIn(cell));
   const words = shown.filter((name) => name.startsWith('mounter ')).map((name) => name.split(' ')[1]);
-  t.deepEqual([...new Set(words)].sort(), [...commandNames, 'mount'].sort());
+  t.deepEqual([...new Set(words)].sort(), commandNames.toSorted());
+});
+
+test('the table of commands is the one that their definitions make', (t) => {
+  const [, shown] = /^### Commands\n[^|]*((?:\|.*\n)+)/m.exec(readme) ?? [];
+  t.is(shown, commandTable(commands));
 });
 
 test('commands named in the text are commands, and scripts are scripts', (t) => {
   const { scripts } = JSON.parse(readFileSync('package.json', 'utf8'));
   for (const [, word = ''] of readme.matchAll(/`mounter ([a-z-]+)/g))
-    t.true([...commandNames, 'mount'].includes(word), `mounter ${word}`);
+    t.true(commandNames.includes(word), `mounter ${word}`);
   for (const [, word = ''] of readme.matchAll(/npm run ([a-z:]+)/g)) t.true(word in scripts, word);
 });
 

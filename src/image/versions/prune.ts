@@ -3,12 +3,14 @@ import type { Host } from '../../host/host.ts';
 import { mountsBelow, readMountinfo } from '../../host/mountinfo.ts';
 import { parseManifest } from '../../manifest/manifest.ts';
 import type { Layout } from '../../node/layout.ts';
+import { withNodeLock } from '../../node/node-lock.ts';
 import { applyActions, detachActions } from '../../prepare/mount-actions.ts';
-import { removeTree, unfinishedPath } from './unfinished.ts';
+import { removeTree, removeUnfinished, unfinishedPath } from './unfinished.ts';
 import { type InstalledVersion, listVersions } from './version-list.ts';
 import { removeRecord } from './version-record.ts';
 import { describeProcess, foreignMounts } from './version-use.ts';
 import { versionPath } from './versions.ts';
+import { withVersionsLock } from './versions-lock.ts';
 
 export interface PruneRequest {
   /** How many versions stay: the current one, the previous one, then the latest. At least 1. */
@@ -22,13 +24,18 @@ export interface PruneContext {
 }
 
 /**
- * Removes the versions that are neither to be kept nor in use. Under the versions' lock and the node's.
+ * Removes the versions that are neither to be kept nor in use, and what killed installs have left. Takes the versions'
+ * lock and the node's.
  * @returns what was done, and what was left and why; a line each.
  */
-export async function prune(
-  { keep, isDryRun }: PruneRequest,
-  context: PruneContext,
-): Promise<readonly string[]> {
+export function pruneVersions(request: PruneRequest, context: PruneContext): Promise<readonly string[]> {
+  return withVersionsLock(async () => {
+    if (!request.isDryRun) await removeUnfinished(context.layout, context.host);
+    return await withNodeLock(() => prune(request, context));
+  });
+}
+
+async function prune({ keep, isDryRun }: PruneRequest, context: PruneContext): Promise<readonly string[]> {
   const lines: string[] = [];
   for (const version of inOrderOfWorth(listVersions(context.layout, context.host)).slice(keep)) {
     const user = userOf(version, context);

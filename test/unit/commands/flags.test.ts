@@ -3,8 +3,16 @@ import fc from 'fast-check';
 import { parseFlags } from '../../../src/commands/flags.ts';
 import { MounterError } from '../../../src/errors.ts';
 
-const specification = { boolean: ['json'], string: ['digest', 'home'], operands: [0, 2] } as const;
-const parse = (...argv: readonly string[]) => parseFlags('test', argv, specification);
+const command = {
+  name: 'test',
+  operands: '[FIRST] [SECOND]',
+  flags: [
+    { name: 'json', text: '' },
+    { name: 'digest', value: 'HEX', text: '' },
+    { name: 'home', value: 'DIR', text: '' },
+  ],
+} as const;
+const parse = (...argv: readonly string[]) => parseFlags(command, argv);
 
 test('flags and operands in any order', (t) => {
   for (const argv of [
@@ -30,7 +38,17 @@ test('operands stay texts', (t) => {
 
 test('a flag that begins with no-, and one that is given several times', (t) => {
   const flags = (...argv: readonly string[]) =>
-    parseFlags('test', argv, { boolean: ['no-switch'], string: ['mirror'], operands: [0, 9] });
+    parseFlags(
+      {
+        name: 'test',
+        operands: '[FIRST] [SECOND]',
+        flags: [
+          { name: 'no-switch', text: '' },
+          { name: 'mirror', value: 'URL', text: '' },
+        ],
+      },
+      argv,
+    );
   t.true(flags('a', '--no-switch').has('no-switch'));
   t.false(flags('a').has('no-switch'));
   t.false(flags('--', '--no-switch').has('no-switch'));

@@ -3,7 +3,7 @@ import { parseFlags } from '../../../src/commands/flags.ts';
 import { readSourceFlags, sourceFlags } from '../../../src/commands/source-flags.ts';
 
 const read = (...argv: readonly string[]) =>
-  readSourceFlags(parseFlags('install', argv, { ...sourceFlags, operands: [0, 0] }));
+  readSourceFlags(parseFlags({ name: 'install', flags: sourceFlags }, argv));
 
 test('what is not said', (t) => {
   const { platform, ...others } = read();

@@ -1,5 +1,4 @@
 import type { Host } from '../../../host/host.ts';
-import type { FailureCache } from './failure-cache.ts';
 import { maximumBytes } from './file.ts';
 
 /** One call at a time asks a question: that which has made a file beside the memory's. */
@@ -10,11 +9,19 @@ import { maximumBytes } from './file.ts';
  */
 export type Turn = 'ours' | 'taken' | 'unavailable';
 
+/** What is asked, and the file that its answer is kept in. */
+interface Question {
+  readonly host: Host;
+  readonly file: string;
+  readonly question: string;
+  nowMs(): number;
+}
+
 /**
  * @param longestMs how long an answer can take: who has the turn for longer is held up, and nobody waits for that
  *   (a frozen control group, say).
  */
-export function takeTurn({ host, file, question, nowMs }: FailureCache, longestMs: number): Turn {
+export function takeTurn({ host, file, question, nowMs }: Question, longestMs: number): Turn {
   const path = turnFile(file);
   try {
     const text = `${ownProcess(host)}\n${question}\n${nowMs()}\n`;
@@ -30,7 +37,7 @@ export function takeTurn({ host, file, question, nowMs }: FailureCache, longestM
   }
 }
 
-export function endTurn({ host, file }: FailureCache): void {
+export function endTurn({ host, file }: Pick<Question, 'host' | 'file'>): void {
   try {
     const path = turnFile(file);
     if (holderOf(path, host)[0] === ownProcess(host)) host.remove(path);

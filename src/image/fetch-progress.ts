@@ -1,5 +1,5 @@
+import type { Output } from '../host/output.ts';
 import type { ProgressEvent } from '../image/source.ts';
-import type { Output } from './output.ts';
 
 /** What is shown of an image on its way, on stderr: stdout is for the result. */
 export interface FetchProgress {

@@ -1,5 +1,5 @@
 import test from 'ava';
-import { barText, fetchProgress } from '../../../src/commands/fetch-progress.ts';
+import { barText, fetchProgress } from '../../../src/image/fetch-progress.ts';
 
 const blob = 'sha256:abc';
 const resolved = {

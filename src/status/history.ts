@@ -1,7 +1,7 @@
+import { table } from '../columns.ts';
 import type { RecordPlace } from '../manifest/record-place.ts';
 import { readRecord } from '../record/read.ts';
 import { type Counts, type MountSummary, summarizeMounts } from '../record/summary.ts';
-import { table } from './tables.ts';
 
 /** The mounts of late. @returns null when the record cannot be read, such as by anyone but root. */
 export async function readHistory(place: RecordPlace): Promise<MountSummary | null> {

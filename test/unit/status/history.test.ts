@@ -1,5 +1,5 @@
 import test from 'ava';
-import { describeHistory } from '../../../src/commands/mount-history.ts';
+import { describeHistory } from '../../../src/status/history.ts';
 
 test('however many classes of failures there are, each line fits a terminal of 80 columns', (t) => {
   const failed = {

@@ -2,11 +2,18 @@ import packageJson from '../../package.json' with { type: 'json' };
 import type { Host } from '../host/host.ts';
 import { readMountinfo } from '../host/mountinfo.ts';
 import { allTraits } from '../mount/filesystems/all.ts';
-import type { MetricFamily, Sample } from '../record/exposition.ts';
-import { type NodeStatus, seenStates } from './node-status.ts';
+import { exposition, type MetricFamily, type Sample } from '../record/exposition.ts';
+import { mountMetrics } from '../record/mount-metrics.ts';
+import type { NodeRecord } from '../record/read.ts';
+import { addCalls } from '../record/totals.ts';
+import { type NodeStatus, seenStates } from './node.ts';
 
-/** The metrics of the node's state now. */
-export function nodeMetrics(node: NodeStatus, host: Host): readonly MetricFamily[] {
+/** Prometheus' text format: the node's state now, and all mounts there were. */
+export function metricsText(node: NodeStatus, { totals, calls }: NodeRecord, host: Host): string {
+  return exposition([...nodeMetrics(node, host), ...mountMetrics(addCalls(totals, calls))]);
+}
+
+function nodeMetrics(node: NodeStatus, host: Host): readonly MetricFamily[] {
   return [
     gauge('mounter_info', 'This mounter and the rootfs in use.', [
       { labels: { version: packageJson.version, digest: node.digest ?? '' }, value: 1 },

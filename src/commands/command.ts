@@ -1,0 +1,104 @@
+import type { Host } from '../host/host.ts';
+import type { Output } from '../host/output.ts';
+import type { Layout } from '../node/layout.ts';
+
+/**
+ * A command, described once. The parser of its flags, its help, the overview, README's table and the record of calls
+ * that changed the node derive from this. What a command needs beyond it is imported where it runs: `mounter --help`
+ * loads every description.
+ */
+export interface Command {
+  /** The words after `mounter`: `prune`, `manifest daemonset`. */
+  readonly name: string;
+  /** One line, as it stands in a list of commands. */
+  readonly summary: string;
+  /** What is given beside flags, as help shows it; an operand in brackets may be left out: `SOURCE`, `[DIGEST]`. */
+  readonly operands?: string;
+  /** What follows `--`: the words of another program, such as `COMMAND [ARGUMENT…]`. */
+  readonly program?: string;
+  /** The ways to call it, each without the command's name, where flags and operands alone do not tell them. */
+  readonly usage?: readonly string[];
+  readonly flags: readonly Flag[];
+  readonly manual: readonly (Paragraph | List)[];
+  /** Whole command lines. */
+  readonly examples: readonly string[];
+  /** Whether a call is for the record even when nothing failed: always, or by its words. */
+  readonly changesNode?: true | ((argv: readonly string[]) => boolean);
+  /** The first operand chooses one of these; the command itself does nothing then. */
+  readonly subcommands?: readonly Command[];
+  /**
+   * Missing where there are sub-commands, and for `mount`, which the front carries out.
+   * @returns the exit status. @throws MounterError
+   */
+  run?(flags: Flags, context: CommandContext): Promise<number>;
+}
+
+/** Broken into lines where it is shown: blanks and newlines in it count as one blank. */
+type Paragraph = string;
+/** Terms, and what each means. */
+type List = readonly (readonly [term: string, text: string])[];
+
+/** A flag: what the parser accepts is what help describes. */
+export interface Flag {
+  /** Without dashes; a name of one letter has one dash before it. */
+  readonly name: string;
+  /** One letter that means the same. */
+  readonly short?: string;
+  /** What help calls its value. A flag without this takes no value. */
+  readonly value?: string;
+  /** Its value where it is not given. */
+  readonly default?: string;
+  readonly text: string;
+  /** With it, the operands may be left out. */
+  readonly standsForOperands?: true;
+  /** Given by other parts of the mounter alone: help, README and hints do not show it. */
+  readonly isInternal?: true;
+}
+
+/** The flags of one call. The names are those of the command's own flags. */
+export interface Flags<
+  Switch extends string = string,
+  Valued extends string = string,
+  Defaulted extends string = never,
+> {
+  readonly operands: readonly string[];
+  /** What follows `--` of a command that passes it on; undefined where there is no `--`. */
+  readonly program: readonly string[] | undefined;
+  has(name: Switch): boolean;
+  /** The value of a flag that may be given once, or its default. @throws MounterError (usage) */
+  value(name: Defaulted): string;
+  value(name: Valued): string | undefined;
+  /** The values of a flag that may be repeated, in their order. @throws MounterError (usage) */
+  values(name: Valued): readonly string[];
+}
+
+/** The flags of a call, by the list that describes them. */
+export type FlagsOf<List extends readonly Flag[]> = Flags<
+  Exclude<List[number], { readonly value: string }>['name'],
+  Extract<List[number], { readonly value: string }>['name'],
+  Extract<List[number], { readonly default: string }>['name']
+>;
+
+/** What every command works with. */
+export interface CommandContext {
+  readonly layout: Layout;
+  readonly host: Host;
+  readonly output: Output;
+  /** This program's own path, resolved. */
+  readonly executable: string;
+}
+
+/** A command whose `run` can ask for the flags that it describes, and for no others. */
+export function defineCommand<const List extends readonly Flag[]>(
+  command: Omit<Command, 'flags' | 'run'> & {
+    readonly flags: List;
+    run?(flags: FlagsOf<List>, context: CommandContext): Promise<number>;
+  },
+): Command {
+  return command;
+}
+
+/** What was done, a line each, or `nothing` where nothing was. */
+export function told(done: readonly string[], nothing: string): string {
+  return `${done.length === 0 ? nothing : done.join('\n')}\n`;
+}

@@ -1,0 +1,68 @@
+import { existsSync, realpathSync } from 'node:fs';
+import { MounterError } from '../../errors.ts';
+import { exitCode } from '../../exit-codes.ts';
+import type { Host } from '../../host/host.ts';
+import { parseManifest } from '../../manifest/manifest.ts';
+import type { Layout } from '../../node/layout.ts';
+import { withNodeLock } from '../../node/node-lock.ts';
+import { activateVersion } from './activate.ts';
+import { checkRootfs } from './check.ts';
+import { removeUnfinished } from './unfinished.ts';
+import { previousDigest } from './version-list.ts';
+import { readRecord } from './version-record.ts';
+import { currentDigest, findVersion, versionPath } from './versions.ts';
+import { withVersionsLock } from './versions-lock.ts';
+
+/**
+ * Switches to another version that is installed, with the manifest that it was installed with. Takes the versions'
+ * lock and the node's.
+ * @param word the first digits of its digest; the version before this one if left out.
+ * @returns its digest, and what was done, a line each: nothing where it is in use already.
+ * @throws MounterError where there is none, or one that would not work.
+ */
+export function rollBack(
+  word: string | undefined,
+  { layout, host }: { readonly layout: Layout; readonly host: Host },
+): Promise<{ readonly digest: string; readonly done: readonly string[] }> {
+  return withVersionsLock(async () => {
+    const digest = wantedVersion(layout, word);
+    await removeUnfinished(layout, host);
+    const path = versionPath(layout, digest);
+    const { text, from } = manifestOf(layout, digest, host.readText(layout.manifest));
+    const manifest = parseManifest(text, from);
+    await checkRootfs(realpathSync(path), manifest, host, path);
+    const activation = { digest, manifest, manifestText: text };
+    return { digest, done: await withNodeLock(() => activateVersion(activation, { layout, host })) };
+  });
+}
+
+function wantedVersion(layout: Layout, word: string | undefined): string {
+  if (word !== undefined) return findVersion(layout, word);
+  const previous = previousDigest(layout);
+  if (previous !== undefined) return previous;
+  const [message, hint] =
+    currentDigest(layout) === undefined
+      ? ['nothing is installed', 'run mounter install SOURCE']
+      : [
+          'no version was in use before this one, or it was removed',
+          'mounter versions shows those that are there, for mounter rollback DIGEST; mounter install SOURCE brings another',
+        ];
+  const subject = existsSync(layout.versions) ? layout.versions : layout.home;
+  throw new MounterError(message, { subject, status: exitCode.usage, hint });
+}
+
+/** The version's own; one of before there were records goes by the node's. */
+function manifestOf(
+  layout: Layout,
+  digest: string,
+  ofNode: string | undefined,
+): { readonly text: string; readonly from: string } {
+  const own = readRecord(layout, digest)?.manifest;
+  if (own !== undefined) return { text: own, from: `the manifest of ${digest}` };
+  if (ofNode !== undefined) return { text: ofNode, from: layout.manifest };
+  throw new MounterError('this version has no manifest, and neither has the node', {
+    subject: digest,
+    status: exitCode.system,
+    hint: 'install it again, with --manifest',
+  });
+}

@@ -1,0 +1,82 @@
+import type { Host } from '../host/host.ts';
+import { commandOf } from '../prepare/mount-actions.ts';
+import { maskedArguments } from '../record/masked-words.ts';
+import { isAtOrBelow } from '../rootfs/root-processes.ts';
+import { maskSecrets } from '../secrets.ts';
+import { kubeletDirectory } from './offer.ts';
+import { findKubelet } from './program.ts';
+import { planSharing } from './share.ts';
+import type { ChosenKubelet } from './start.ts';
+import { type KubeletView, planView } from './view.ts';
+
+/** What `mounter kubelet --dry-run` prints: what would be mounted and run. */
+
+function planned({ offer, command }: ChosenKubelet, host: Host) {
+  return {
+    view: planView(offer, command.imagePath, host),
+    path: findKubelet(offer.root, command.argv[0] ?? '', command.path),
+    actions: planSharing(kubeletDirectory(offer), host).map(commandOf),
+    argv: maskedArguments(command.argv),
+  };
+}
+
+/** For programs. @throws MounterError (126, 127) for a kubelet that cannot be run. */
+export function startAsJson(chosen: ChosenKubelet, host: Host): string {
+  const { offer, command } = chosen;
+  const { view, path, actions, argv } = planned(chosen, host);
+  const { workingDirectory } = command;
+  const plan = {
+    rootfs: offer.root,
+    actions,
+    programs: view.programs.map((directory) => ({ path: directory.path, ...countLinks(directory, view) })),
+    mounts: view.mounts,
+    skipped: view.skipped,
+    path,
+    argv,
+    workingDirectory,
+    environment: Object.fromEntries([...command.environment].map(maskedVariable)),
+  };
+  return `${JSON.stringify(plan, undefined, 2)}\n`;
+}
+
+/** For people, as commands where there are such. @throws MounterError (126, 127) for a kubelet that cannot be run. */
+export function describeStart(chosen: ChosenKubelet, host: Host): string {
+  const { view, path, actions, argv } = planned(chosen, host);
+  return [
+    ...actions.map((words) => words.filter((word) => word !== '--no-canonicalize').join(' ')),
+    'unshare --mount --propagation slave',
+    ...view.programs.map((directory) => describeLinks(directory, view)),
+    ...view.mounts.map(describeMount),
+    ...view.skipped,
+    [path, ...argv.slice(1)].join(' '),
+    '',
+  ].join('\n');
+}
+
+type Directory = KubeletView['programs'][number];
+
+function countLinks({ links }: Directory, { image }: KubeletView): { image: number; host: number } {
+  const ofImage = [...links.values()].filter((to) => isAtOrBelow(to, image)).length;
+  return { image: ofImage, host: links.size - ofImage };
+}
+
+function describeLinks(directory: Directory, view: KubeletView): string {
+  const { image, host } = countLinks(directory, view);
+  return `lays on ${directory.path}: ${image} of the image, ${host} that only the host has`;
+}
+
+function describeMount({
+  from,
+  to,
+  type,
+  propagation,
+  readOnlyOptions,
+}: KubeletView['mounts'][number]): string {
+  const access = readOnlyOptions === undefined ? [] : [`-o ${readOnlyOptions}`];
+  return ['mount', `--${type}`, ...access, `--make-r${propagation}`, from, to].join(' ');
+}
+
+function maskedVariable([name, value]: readonly [string, string]): readonly [string, string] {
+  const text = `${name}=${value}`;
+  return [name, maskSecrets(text) === text ? value : '<masked>'];
+}

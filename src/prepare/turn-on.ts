@@ -1,0 +1,47 @@
+import { MounterError } from '../errors.ts';
+import { exitCode } from '../exit-codes.ts';
+import type { Host } from '../host/host.ts';
+import type { Layout } from '../node/layout.ts';
+import { readManifest } from '../node/node.ts';
+import { removeOffFile } from '../node/off-file.ts';
+import { placeHelpers } from './place-helpers.ts';
+import { describePreparation, prepareNode } from './prepare-node.ts';
+import { switches } from './turn-off.ts';
+
+/**
+ * Takes back what `turnOff` did, when mounts can work: what cannot be prepared stays off.
+ * @param isFleets the DaemonSet does it, which leaves off what was turned off by hand.
+ * @param say told what was done as soon as it is, whole lines.
+ * @throws MounterError where the node cannot be prepared, or its manifest turns the mounter off.
+ */
+export async function turnOn(
+  { host, layout }: { readonly host: Host; readonly layout: Layout },
+  isFleets: boolean,
+  say: (lines: string) => void,
+): Promise<void> {
+  const before = switches(layout);
+  const byHand = before.find(({ off }) => !off.isFleets);
+  if (byHand !== undefined && isFleets)
+    return say(`turned off by hand, in ${byHand.path}; left so: mounter enable turns it on\n`);
+  const isInstalled = [layout.rootfs, layout.manifest].some((path) => host.lstat(path) !== undefined);
+  if (!isInstalled && before.length === 0) say('nothing is installed here; nothing to do\n');
+  if (isInstalled) {
+    if (!(await readManifest(host, layout)).enabled) throw offByManifest(layout);
+    say(describePreparation(await prepareNode({ host, layout })));
+  }
+  for (const { path, state } of before) removeOffFile(path, state);
+  const [later] = switches(layout);
+  if (later !== undefined) return say(`turned off meanwhile, by ${later.path}; left so\n`);
+  if (before.length > 0) say('turned on\n');
+  if (!before.some(({ off }) => off.hadHelpers)) return;
+  const placing = await placeHelpers(layout, undefined, host);
+  say((placing?.lines ?? []).map((line) => `${line}\n`).join(''));
+}
+
+function offByManifest({ manifest }: Layout): MounterError {
+  return new MounterError('"enabled": false turns the mounter off, whatever else is set', {
+    subject: manifest,
+    status: exitCode.system,
+    hint: 'take this line out, then mounter enable again',
+  });
+}

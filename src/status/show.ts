@@ -1,0 +1,90 @@
+import { table, terminalWidth } from '../columns.ts';
+import type { LockDaemon, LockServicesState } from '../lock-services/state.ts';
+import { type NodeStatus, type SeenVolume, seenStates } from './node.ts';
+
+/** What `mounter status` says of the node to people. */
+export function describeNode(node: NodeStatus): string {
+  const facts = table(
+    [
+      ...(node.offBy === null
+        ? []
+        : [['enabled', `no: ${node.offBy}; mounter mount is the host's own mount(8)`]]),
+      ['home', node.home],
+      ['executable', node.executable ?? 'missing: run mounter install SOURCE'],
+      ['rootfs', node.digest ?? 'none: run mounter install SOURCE'],
+      ...(node.reference === null ? [] : [['', `from ${node.reference}`]]),
+      ['versions', node.versions[0] ?? 'none'],
+      ...node.versions.slice(1).map((digest) => ['', digest]),
+      ...(node.isEnabled ? [...describePreparation(node), ...describeLocks(node.lockServices)] : []),
+      ...(node.volumes.length === 0 ? [] : [['volumes', countStates(node.volumes)]]),
+    ],
+    terminalWidth(),
+  );
+  const mounts = table([
+    ['STATE', 'HOST', 'IN THE ROOTFS', 'KIND', 'PROPAGATION'],
+    ...node.mounts.map((m) => [m.state, m.host ?? '-', m.rootfs, `${m.type} ${m.access}`, m.propagation]),
+  ]);
+  const volumes = table([
+    ['STATE', 'SOURCE', 'TYPE', 'ENTRIES', 'DAEMON', 'TARGET'],
+    ...node.volumes.map((v) => [
+      inWords(v.state),
+      v.source,
+      v.fstype,
+      String(v.entries),
+      v.daemon === null ? '-' : String(v.daemon),
+      v.target,
+    ]),
+  ]);
+  return `${facts}\n${node.mounts.length === 0 || !node.isEnabled ? '' : `${mounts}\n`}${node.volumes.length === 0 ? 'no volumes mounted\n' : volumes}`;
+}
+
+function describePreparation({ isPrepared, enter }: NodeStatus): readonly (readonly string[])[] {
+  const verdict = isPrepared ? 'yes' : 'no: run mounter prepare';
+  if (!enter?.inUse || enter.inUse === enter.wanted) return [['prepared', verdict]];
+  return [
+    ['prepared', verdict],
+    ['', `by "enter": "${enter.inUse}"; mounter prepare changes it to "${enter.wanted}"`],
+  ];
+}
+
+/** `9 alive, 1 dead`: the one among thousands is seen at once. */
+function countStates(volumes: readonly SeenVolume[]): string {
+  const counts = seenStates.map((state) => [state, volumes.filter((v) => v.state === state).length] as const);
+  const found = counts.filter(([, count]) => count > 0);
+  const words = found.map(([state, count]) => `${count} ${inWords(state)}`).join(', ');
+  return found.every(([state]) => state === 'alive' || state === 'unknown')
+    ? words
+    : `${words}: run mounter doctor`;
+}
+
+function inWords(state: SeenVolume['state']): string {
+  return state === 'not-asked' ? 'not asked' : state;
+}
+
+function describeLocks(locks: NodeStatus['lockServices']): readonly (readonly string[])[] {
+  if (locks === null) return [['locks', 'unknown: nothing to ask with']];
+  return [
+    ['rpcbind', describeDaemon(locks.rpcbind, locks.portmapperAnswers ? [] : ['does not answer'])],
+    ...locks.surplusRpcbinds.map((one) => ['', `${describeDaemon(one, [])}: one too many`]),
+    ['rpc.statd', describeDaemon(locks.statd, locks.statdRegistered ? [] : ['unknown to rpcbind'])],
+    ['port 111', describePort(locks)],
+    ['locks', locks.statdAnswers ? 'answer' : 'do not answer; started by the first NFSv3 mount with locks'],
+  ];
+}
+
+const portWords: Readonly<Record<LockServicesState['listening'], string>> = {
+  nowhere: 'closed',
+  loopback: 'open to this node alone',
+  any: 'open to other machines',
+};
+
+function describePort({ listening, listeningByUdp }: LockServicesState): string {
+  if (listening === listeningByUdp) return portWords[listening];
+  return `${portWords[listening]} by TCP, ${portWords[listeningByUdp]} by UDP`;
+}
+
+function describeDaemon(daemon: LockDaemon | null, faults: readonly string[]): string {
+  if (daemon === null) return 'not running';
+  const owner = daemon.owner === 'rootfs' ? 'of the rootfs' : "the host's own";
+  return [`process ${daemon.pid}`, owner, ...faults].join(', ');
+}
