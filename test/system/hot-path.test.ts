@@ -97,7 +97,6 @@ test('the front has no package, and loads what explains a failure when one is th
     'src/mount/filesystems/nfs/probe.ts',
     'src/mount/filesystems/nfs/failure.ts',
     'src/mount/filesystems/glusterfs/glusterfs.ts',
-    'src/mount/filesystems/glusterfs/traits.ts',
     'src/mount/filesystems/generic.ts',
     'src/front/ask.ts',
   ])

@@ -1,9 +1,8 @@
 import type { MounterError } from '../../errors.ts';
 import { filesystemKinds } from '../../manifest/filesystem-kinds.ts';
-import { getopt } from './getopt.ts';
-import { type FlagName, helperRules, type MountRule, mountRules, type TextName } from './grammar.ts';
+import { getopt, usageError } from './getopt.ts';
+import { helperRules, mountRules, type FlagName, type MountRule, type TextName } from './grammar.ts';
 import { parseOptions } from './options.ts';
-import { usageError } from './usage-error.ts';
 
 /** What a call of mount(8), or of a mount helper, asks for. */
 export interface MountArguments {

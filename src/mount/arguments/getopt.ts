@@ -1,6 +1,6 @@
-import type { MounterError } from '../../errors.ts';
+import { MounterError } from '../../errors.ts';
+import { exitCode } from '../../exit-codes.ts';
 import { nearest } from '../../nearest.ts';
-import { usageError } from './usage-error.ts';
 
 /** One option of a grammar, with all its spellings, e.g. `['-t', '--types']`. */
 export interface OptionRule {
@@ -128,4 +128,14 @@ function unknownOption(name: string, word: string, rules: readonly OptionRule[])
     'unknown option',
     meant === undefined ? seeHelp : `did you mean --${meant}? ${seeHelp}`,
   );
+}
+
+/**
+ * The error for a call that can't be understood: mount(8)'s status 1.
+ *
+ * Neither text may repeat the value of an option or an operand: a password may stand in any of them
+ * (`-o user=x, password=y` makes `password=y` an operand), and what we print becomes a Pod's event.
+ */
+export function usageError(subject: string | undefined, message: string, hint: string): MounterError {
+  return new MounterError(message, { status: exitCode.usage, subject, hint });
 }

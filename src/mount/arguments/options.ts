@@ -1,5 +1,5 @@
 import type { MounterError } from '../../errors.ts';
-import { usageError } from './usage-error.ts';
+import { usageError } from './getopt.ts';
 
 /** One item of an options string: of `vers=4.1` the name is `vers`, the value `4.1` and the text the whole. */
 export interface MountOption {

@@ -24,12 +24,3 @@ export function reachedMountMax(host: Host): number | undefined {
   if (maximum === undefined || mountinfo === undefined) return undefined;
   return mountinfo.split('\n').length - 1 + copies > maximum ? maximum : undefined;
 }
-
-/**
- * Whether no process may have a mount namespace of its own: the kernel makes one for each NFSv4 mount, to find the
- * way to the exported directory, and ENOSPC is what mount(2) answers.
- * @see namespaces(7), /proc/sys/user; mount_subtree in fs/namespace.c
- */
-export function areNamespacesForbidden(host: Host): boolean {
-  return host.readText('/proc/sys/user/max_mnt_namespaces')?.trim() === '0';
-}

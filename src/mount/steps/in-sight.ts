@@ -2,9 +2,9 @@ import { MounterError } from '../../errors.ts';
 import { exitCode } from '../../exit-codes.ts';
 import { isSameFile } from '../../host/host.ts';
 import type { Descriptor, MountHost } from '../../host/mount-host.ts';
+import { isErrnoException } from '../../host/system-error.ts';
 import type { MountPlan } from '../plan-data.ts';
 import { partsBelow, walk } from './path-walk.ts';
-import { refusalOf } from './taken-away.ts';
 import type { OpenTarget } from './target.ts';
 
 /**
@@ -93,5 +93,24 @@ function isMountSeen({ target }: MountPlan, { identityMount }: OpenTarget, host:
     return own?.mountId !== parent?.mountId;
   } catch {
     return true;
+  }
+}
+
+/** What umount2(2) refuses once it need not refuse again. */
+const maximumTries = 3;
+
+/**
+ * Takes a mount away that is not to stay. A refusal must not hide why it is not to stay.
+ * @returns undefined, or the name of the errno that it was refused with each time.
+ */
+export function refusalOf(detach: () => void): string | undefined {
+  for (let tries = 1; ; tries += 1) {
+    try {
+      detach();
+      return undefined;
+    } catch (error) {
+      if (!isErrnoException(error)) throw error;
+      if (tries === maximumTries) return error.code ?? error.message;
+    }
   }
 }

@@ -1,11 +1,31 @@
 import { MounterError } from '../../../errors.ts';
 import { exitCode } from '../../../exit-codes.ts';
+import type { Host } from '../../../host/host.ts';
+import { glusterfsPrograms, isProgram } from '../../../host/process-name.ts';
+import { processesInAny } from '../../../rootfs/root-processes.ts';
 import type { MountRequest } from '../../arguments/request.ts';
-import type { FilesystemDriver } from '../filesystem-driver.ts';
-import { nobodysId, plain } from '../plain.ts';
-import { glusterfsOptions, logFileOf } from './options.ts';
-import { glusterfsPlaces, glusterfsServers, isSameGlusterfsSource, withoutIpv6Brackets } from './source.ts';
-import { glusterfsTraits } from './traits.ts';
+import type { FilesystemDaemon, FilesystemDriver, FilesystemTraits } from '../filesystem-driver.ts';
+import { nobodysId, plain, plainTraits } from '../plain.ts';
+import {
+  glusterfsKernelType,
+  glusterfsOptions,
+  glusterfsPlaces,
+  glusterfsServers,
+  isSameGlusterfsSource,
+  logFileOf,
+  withoutIpv6Brackets,
+} from './source.ts';
+
+const glusterfsTraits: FilesystemTraits = {
+  ...plainTraits,
+  kernelTypes: [glusterfsKernelType],
+  // Those of mount.glusterfs(8), a shell script.
+  calledPrograms: ['sh', 'glusterfs', 'sed', 'awk', 'cut', 'grep', 'stat', 'uname', 'wc'],
+  saysVersion: true,
+  isGuarded: true,
+  writesTo: [{ path: '/var/log/glusterfs', user: 'the logs of glusterfs', full: 'warning' }],
+  daemons: glusterfsDaemons,
+};
 
 /** GlusterFS, by FUSE: a daemon serves each mount. */
 export const glusterfs: FilesystemDriver = {
@@ -77,4 +97,25 @@ function refuseShellText(what: 'source' | 'target' | 'options', text: string, su
 
 function unusable(subject: string, message: string, hint: string): MounterError {
   return new MounterError(message, { subject, status: exitCode.usage, hint });
+}
+
+/**
+ * mount.glusterfs starts them as `glusterfs … --process-name fuse --volfile-server=SERVER --volfile-id=VOLUME TARGET`,
+ * two for one mount with `auto_unmount`. Nobody else's command line is asked for: that of a stranger's process may keep
+ * us waiting for ever.
+ */
+function glusterfsDaemons(host: Host, directories: readonly string[]): readonly FilesystemDaemon[] {
+  const named = host.processes().filter((process) => isProgram(process, glusterfsPrograms));
+  return processesInAny(host, directories, named).flatMap(({ pid }) => {
+    const target = commandLineOf(host, pid).at(-1);
+    return target === undefined ? [] : [{ pid, target }];
+  });
+}
+
+function commandLineOf(host: Host, pid: number): readonly string[] {
+  try {
+    return host.readText(`/proc/${pid}/cmdline`)?.split('\0').slice(0, -1) ?? [];
+  } catch {
+    return []; // It has ended while we looked.
+  }
 }

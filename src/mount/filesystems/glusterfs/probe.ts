@@ -1,6 +1,5 @@
 import { lastOption, parseOptions } from '../../arguments/options.ts';
-import { askAll } from '../../probe/ask-all.ts';
-import { askServer } from '../../probe/ask-server.ts';
+import { askAll, askServer } from '../../probe/ask-server.ts';
 import { askPort, type Inquiry, portNumber } from '../../probe/inquiry.ts';
 import type { ProbeAnswer } from '../../probe/probe-failure.ts';
 import type { Asked, FilesystemProbe } from '../filesystem-driver.ts';

@@ -1,11 +1,42 @@
 import type { MountEntry } from '../../../host/mountinfo.ts';
 import { lastOption, parseOptions } from '../../arguments/options.ts';
 import { optionReadings, valuesOf, withoutBrackets } from '../../policy/readings.ts';
-import type { Asked, SourcePlace } from '../filesystem-driver.ts';
-import { glusterfsOptions } from './options.ts';
-import { glusterfsTraits } from './traits.ts';
+import type { Asked, OptionGrammar, SourcePlace } from '../filesystem-driver.ts';
+import { plain } from '../plain.ts';
 
-/** How a source is written, `server:volume[/directory]`, and where it leads. */
+/** How a source, `server:volume[/directory]`, and its options are written, and where they lead. */
+
+/** Of mount.glusterfs and glusterfs(8), glusterfs 3.7 … 11. */
+const forbidden = [
+  // Any option of any translator, those that name files and programs among them.
+  'xlator-option',
+  // Handed to mount(2) and fusermount unread; what is harmless in it has an option of its own.
+  'fuse-mountopts',
+  'dump-fuse',
+  'pid-file',
+  'socket-file',
+  // A volume file of the asker's: which code is loaded, with which files.
+  'volfile',
+  'volfile-id',
+  'logger',
+  'print-exports',
+  'print-netgroups',
+  // The server is then the path of a socket.
+  'transport=unix',
+];
+
+export const glusterfsOptions: OptionGrammar = {
+  ...plain.options,
+  forbidden: [...plain.options.forbidden, ...forbidden],
+  // mount.glusterfs is a shell script, which splits its words at blanks.
+  separator: /[,\s]+/,
+};
+
+/** @see glusterfs(8) */
+export function logFileOf({ target, options }: Asked): string {
+  const given = lastOption(parseOptions(options), 'log-file')?.value;
+  return given?.startsWith('/') ? given : `/var/log/glusterfs/${target.slice(1).replaceAll('/', '-')}.log`;
+}
 
 /**
  * The servers that mount.glusterfs asks for the volume, in its order; undefined where they can't be told
@@ -27,9 +58,11 @@ export function withoutIpv6Brackets(source: string): string {
   return source.replace(/^\[([0-9a-fA-F:.%]+)\]:/, '$1:');
 }
 
+export const glusterfsKernelType = 'fuse.glusterfs';
+
 export function isSameGlusterfsSource(source: string, entry: MountEntry): boolean {
   return (
-    glusterfsTraits.kernelTypes.includes(entry.fstype) &&
+    entry.fstype === glusterfsKernelType &&
     canonicalGlusterfsSource(entry.source) === canonicalGlusterfsSource(source)
   );
 }

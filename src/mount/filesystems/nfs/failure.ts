@@ -1,7 +1,7 @@
+import type { Host } from '../../../host/host.ts';
 import { lastOption, parseOptions } from '../../arguments/options.ts';
 import type { MountContext } from '../../context.ts';
 import { inRootfs, portOf, word } from '../../failure/hints.ts';
-import { areNamespacesForbidden } from '../../failure/mount-limits.ts';
 import type { FailureTexts, NodeLack, Wording } from '../filesystem-driver.ts';
 import { plainFailureTexts } from '../plain.ts';
 
@@ -130,4 +130,13 @@ function lackOfNode(words: string, { host, layout }: MountContext): NodeLack | u
   return missing === undefined
     ? undefined
     : { hint: `${missing} is missing in the rootfs: run mounter install again` };
+}
+
+/**
+ * Whether no process may have a mount namespace of its own: the kernel makes one for each NFSv4 mount, to find the
+ * way to the exported directory, and ENOSPC is what mount(2) answers.
+ * @see namespaces(7), /proc/sys/user; mount_subtree in fs/namespace.c
+ */
+function areNamespacesForbidden(host: Host): boolean {
+  return host.readText('/proc/sys/user/max_mnt_namespaces')?.trim() === '0';
 }

@@ -1,9 +1,36 @@
-import type { FilesystemDriver } from '../filesystem-driver.ts';
-import { plain } from '../plain.ts';
+import type { MountEntry } from '../../../host/mountinfo.ts';
+import type { FilesystemDriver, FilesystemTraits } from '../filesystem-driver.ts';
+import { plain, plainTraits } from '../plain.ts';
 import { applyLockPolicy, hasNegotiatedVersion3, lockServicesNeed } from './locks.ts';
 import { nfsOptions } from './options.ts';
-import { decodedSource, isAskedExport, isSameNfsSource, nfsPlaces, nfsServer } from './source.ts';
-import { nfsTraits } from './traits.ts';
+import {
+  decodedSource,
+  isAskedExport,
+  isSameNfsSource,
+  nfsKernelTypes,
+  nfsPlaces,
+  nfsServer,
+} from './source.ts';
+
+const nfsTraits: FilesystemTraits = {
+  ...plainTraits,
+  kernelTypes: nfsKernelTypes,
+  // Those of our start-statd.
+  calledPrograms: ['sh', 'rpcinfo', 'timeout', 'flock', 'date', 'sleep', 'mkdir', 'chown'],
+  // Without them a v3 mount says "Protocol not supported", or resolves no name.
+  lookedUpFiles: ['/etc/netconfig', '/etc/protocols', '/etc/services', '/etc/rpc', '/etc/nsswitch.conf'],
+  saysVersion: true,
+  writesTo: [{ path: '/var/lib/nfs', user: "rpc.statd's state", full: 'failing' }],
+  hasLockServices: true,
+  isToldApartByName: true,
+  needsLockServices,
+};
+
+/** A v3 mount whose locks go over the network. The kernel lists v4 as another type. */
+function needsLockServices({ fstype, superOptions }: MountEntry): boolean {
+  if (fstype !== 'nfs' || !superOptions.includes('vers=3')) return false;
+  return !superOptions.includes('nolock') && !superOptions.includes('local_lock=all');
+}
 
 /** NFS, all versions. mount.nfs refuses to mount for anybody but root. */
 export const nfs: FilesystemDriver = {

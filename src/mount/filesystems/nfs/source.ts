@@ -3,9 +3,11 @@ import type { MountContext } from '../../context.ts';
 import { optionReadings, valuesOf, withoutBrackets } from '../../policy/readings.ts';
 import type { Asked, SourcePlace } from '../filesystem-driver.ts';
 import { nfsOptions } from './options.ts';
-import { nfsTraits } from './traits.ts';
 
 /** How a source is written, `server:/path`, and where it leads. @see nfs(5) */
+
+/** The types under which the kernel lists its mounts. */
+export const nfsKernelTypes: readonly string[] = ['nfs', 'nfs4'];
 
 /**
  * The server of `server:/path`, as mount.nfs reads it: without the brackets of an IPv6 address, and of
@@ -47,8 +49,7 @@ export function nfsPlaces({ source, options }: Asked): readonly SourcePlace[] | 
 
 export function isSameNfsSource(source: string, entry: MountEntry): boolean {
   return (
-    nfsTraits.kernelTypes.includes(entry.fstype) &&
-    canonicalNfsSource(entry.source) === canonicalNfsSource(source)
+    nfsKernelTypes.includes(entry.fstype) && canonicalNfsSource(entry.source) === canonicalNfsSource(source)
   );
 }
 
@@ -62,7 +63,7 @@ export function isAskedExport(
   entry: MountEntry,
   { host, manifest }: MountContext,
 ): boolean {
-  if (!nfsTraits.kernelTypes.includes(entry.fstype)) return true;
+  if (!nfsKernelTypes.includes(entry.fstype)) return true;
   if (pathOf(entry.source) === pathOf(source)) return true;
   if (manifest.policy.sources !== undefined) return false;
   return readMountinfo(host).some(({ device }) => device === entry.device);

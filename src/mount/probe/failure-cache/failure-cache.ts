@@ -2,24 +2,9 @@ import type { Host } from '../../../host/host.ts';
 import type { MountContext } from '../../context.ts';
 import type { MountPlan } from '../../plan-data.ts';
 import type { ProbeAnswer } from '../probe-failure.ts';
-import { isRemembering, memoryFiles } from './file.ts';
+import { type FailureCache, isRemembering, memoryFiles } from './file.ts';
 import { type Entry, entriesOf, textOf } from './text.ts';
 import { removeLeftTurn } from './turn.ts';
-
-/**
- * What was found out about a server, for the calls that follow within `limits.failureCacheSeconds`. A memory that
- * can't be read or written is none: it fails no mount.
- */
-export interface FailureCache {
-  readonly host: Host;
-  readonly file: string;
-  readonly question: string;
-  /** Where it was asked from: another network, resolv.conf or hosts file may lead to another answer. */
-  readonly place: string;
-  readonly keptMs: number;
-  /** Since the boot, for all processes alike, whatever is done to the clock. */
-  nowMs(): number;
-}
 
 /**
  * @param asked all that the answer about the servers depends on.

@@ -8,6 +8,21 @@ import { failuresDirectory } from '../../../node/layout.ts';
  * looks once whether there is one, and finds none; what reads it is loaded only then.
  */
 
+/**
+ * What was found out about a server, for the calls that follow within `limits.failureCacheSeconds`. A memory that
+ * can't be read or written is none: it fails no mount.
+ */
+export interface FailureCache {
+  readonly host: Host;
+  readonly file: string;
+  readonly question: string;
+  /** Where it was asked from: another network, resolv.conf or hosts file may lead to another answer. */
+  readonly place: string;
+  readonly keptMs: number;
+  /** Since the boot, for all processes alike, whatever is done to the clock. */
+  nowMs(): number;
+}
+
 /** What is larger has not been written by us. */
 export const maximumBytes = 16 * 1024;
 

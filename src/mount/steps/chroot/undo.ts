@@ -3,8 +3,8 @@ import type { Descriptor } from '../../../host/mount-host.ts';
 import { type MountEntry, readMountinfo } from '../../../host/mountinfo.ts';
 import type { MountContext } from '../../context.ts';
 import type { MountPlan } from '../../plan-data.ts';
+import { refusalOf } from '../in-sight.ts';
 import { type PathWalk, partsBelow, walk } from '../path-walk.ts';
-import { refusalOf } from '../taken-away.ts';
 import type { OpenTarget } from '../target.ts';
 
 /**
