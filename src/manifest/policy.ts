@@ -20,7 +20,7 @@ const optionRules = {
   /** When given, no other option may be used; one that is spelled in another case is another. */
   allowed: v.optional(v.array(optionEntry)),
   /**
-   * In place of the default list of src/mount/policy/defaults.ts, which `@default` stands for: write
+   * In place of the default list of its driver (src/mount/filesystems), which `@default` stands for: write
    * `["@default", "nolock"]` to add to it. It refuses options, and not what comes of none: without `vers=` a mount
    * may come out as v3, without `sec=` as sys, which `required` is for.
    */

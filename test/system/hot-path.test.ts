@@ -88,7 +88,7 @@ test('the front has no package, and loads what explains a failure when one is th
   for (const module of [
     'src/mount/run.ts',
     'src/mount/steps/target.ts',
-    'src/mount/steps/finish.ts',
+    'src/mount/steps/attach.ts',
     'src/front/apart.ts',
   ])
     t.true(atStart.includes(module), module);

@@ -4,19 +4,19 @@ import { exitCode } from '../../exit-codes.ts';
 import type { Host, Outcome } from '../../host/host.ts';
 import type { MountContext } from '../context.ts';
 import type { FailureTexts, HintFacts } from '../filesystems/filesystem-driver.ts';
+import { hintFor } from '../filesystems/hints.ts';
 import type { MountPlan } from '../plan-data.ts';
 import { singleFlight } from '../probe/examine.ts';
 import { failureCacheOf, recall } from '../probe/failure-cache/failure-cache.ts';
 import type { ProbeFailure } from '../probe/probe-failure.ts';
 import { describeProbeFailure } from './describe.ts';
-import { hintFor } from './hints.ts';
-import { reachedMountMax } from './mount-limits.ts';
+import { reachedMountMax } from './not-attached.ts';
 
 /** A helper's run that came to nothing. */
 export interface Failure {
   readonly plan: MountPlan;
   readonly outcome: Outcome;
-  /** Why it can't have come to anything, where that was asked meanwhile. */
+  /** Why it cannot have come to anything, where that was asked meanwhile. */
   readonly probeFailure: ProbeFailure | undefined;
   /** By the host's clock, in milliseconds. */
   readonly startedMs: number;
@@ -172,7 +172,7 @@ function whatWasSeen(
   const { host } = context;
   const message = `${plan.helper} failed to mount ${plan.source}`;
   const { status } = outcome;
-  // What chroot(1) ends with when it fails itself, and so the front where a helper can't be started: 125 to 127.
+  // What chroot(1) ends with when it fails itself, and so the front where a helper cannot be started: 125 to 127.
   if (status === 125) {
     const hint =
       'the rootfs could not be entered: run mounter mount as root, in a container with all capabilities';
@@ -248,7 +248,7 @@ async function whatWasSaid(
   };
 }
 
-/** What the call has left of the time in which a server that can't be reached is found; a long run is long anyway. */
+/** What the call has left of the time in which a server that cannot be reached is found; a long run is long anyway. */
 function limitFor(startedMs: number, { host, manifest }: MountContext): number {
   const { probeAfterSeconds, connectSeconds } = manifest.limits;
   const left = (probeAfterSeconds + connectSeconds) * 1000 - (host.now() - startedMs);

@@ -1,12 +1,13 @@
 import { MounterError } from '../../errors.ts';
 import { exitCode } from '../../exit-codes.ts';
+import type { Host } from '../../host/host.ts';
 import type { Descriptor } from '../../host/mount-host.ts';
 import type { MountContext } from '../context.ts';
+import { raiseMountMax } from '../filesystems/hints.ts';
 import type { MountPlan } from '../plan-data.ts';
-import { mountMax, raiseMountMax } from './mount-limits.ts';
 
 /**
- * Of a mount that is made, and could not be put on its target.
+ * Why a mount that was made could not be put on its target.
  * @param code of the kernel's answer, or of the guardian's.
  * @param target as it was opened.
  */
@@ -43,4 +44,25 @@ export function notAttached(
     errorClass: 'node',
     hint: 'see dmesg of this node; "enter": "chroot" in the manifest is another way',
   });
+}
+
+/** A volume and its copies in the peers of its mount; beyond fs.mount-max none of them is made. */
+const copies = 16;
+
+/** fs.mount-max: how many mounts each mount namespace may have. */
+function mountMax(host: Host): number | undefined {
+  const maximum = Number(host.readText('/proc/sys/fs/mount-max'));
+  return maximum > 0 ? maximum : undefined;
+}
+
+/**
+ * fs.mount-max, when this mount namespace holds as many mounts as it allows, or nearly: mount(2) then fails
+ * with ENOSPC, for which a full disk of the server's is no reason.
+ * @see proc(5), /proc/sys/fs/mount-max
+ */
+export function reachedMountMax(host: Host): number | undefined {
+  const maximum = mountMax(host);
+  const mountinfo = host.readText('/proc/self/mountinfo');
+  if (maximum === undefined || mountinfo === undefined) return undefined;
+  return mountinfo.split('\n').length - 1 + copies > maximum ? maximum : undefined;
 }

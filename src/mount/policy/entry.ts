@@ -1,5 +1,5 @@
 import type { OptionAnswer, OptionGrammar, ValueMatch } from '../filesystems/filesystem-driver.ts';
-import type { OptionReading } from './readings.ts';
+import type { OptionReading } from '../filesystems/option-readings.ts';
 
 /** An entry of a list of the manifest, in the words of `OptionReading.says`: `tcp` is `proto=tcp`. */
 export interface Wanted {

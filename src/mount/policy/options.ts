@@ -5,9 +5,14 @@ import type { OptionRules } from '../../manifest/policy.ts';
 import { maskSecrets } from '../../secrets.ts';
 import type { MountOption } from '../arguments/options.ts';
 import type { Asked, FilesystemDriver, OptionGrammar } from '../filesystems/filesystem-driver.ts';
+import {
+  hidesOptions,
+  type OptionReading,
+  optionReadings,
+  wholeOptions,
+} from '../filesystems/option-readings.ts';
 import type { WrittenFile } from '../plan-data.ts';
 import { isInForce, isSurely, mayBe, readEntry } from './entry.ts';
-import { hidesOptions, type OptionReading, optionReadings, wholeOptions } from './readings.ts';
 
 /** What no manifest can allow, and why. */
 interface NeverAllowed {

@@ -34,7 +34,7 @@ async function mendLockServices(plan: MountPlan, context: MountContext): Promise
   if (plan.driver.lockServices(plan) !== 'ifNegotiated') return;
   const { host, layout, manifest } = context;
   if (host.stat(hostPathOf('/run/rpcbind.sock', layout, manifest, host)) === undefined) return;
-  // What can't be mended is no reason yet: the server may still offer v4.
+  // What cannot be mended is no reason yet: the server may still offer v4.
   await provideLockServices(plan.target, context).catch(() => {});
 }
 

@@ -18,7 +18,7 @@ export interface Inquiry {
 /** A program is a process of this node, and may resolve a name for seconds. */
 const programsAtOnce = 8;
 
-/** A connection is a descriptor. A server that is silent keeps it to the end: more than these can't be told to be so. */
+/** A connection is a descriptor. A server that is silent keeps it to the end: more than these cannot be told to be so. */
 const connectionsAtOnce = 32;
 
 /** @param limitMs for all its questions. */

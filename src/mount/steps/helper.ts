@@ -64,7 +64,7 @@ class ServicesOnNotice {
     this.#context = context;
   }
 
-  /** Aborted when they can't be had: the helper waits in vain. */
+  /** Aborted when they cannot be had: the helper waits in vain. */
   get failed(): AbortSignal {
     return this.#failed.signal;
   }

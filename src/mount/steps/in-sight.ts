@@ -83,7 +83,7 @@ function openSeen(
   return undefined;
 }
 
-/** Where it can't be looked, it is taken for seen, as it was a moment before: a good mount is no failure. */
+/** Where it cannot be looked, it is taken for seen, as it was a moment before: a good mount is no failure. */
 function isMountSeen({ target }: MountPlan, { identityMount }: OpenTarget, host: MountHost): boolean {
   try {
     const { steps, file } = walk(identityMount, partsBelow(identityMount, target), host);

@@ -11,7 +11,7 @@ import { partsBelow, walk } from './path-walk.ts';
 
 /**
  * @param isGuarded its servers choose what its daemon does: see src/guard.
- * @throws MounterError (system, or 126) when the rootfs or the helper in it can't be used.
+ * @throws MounterError (system, or 126) when the rootfs or the helper in it cannot be used.
  */
 export function checkHelper(path: string, isGuarded: boolean, { host, layout }: MountContext): void {
   requireRootfs(host, layout);

@@ -21,7 +21,7 @@ export interface OpenTarget {
  * Opens the target when no other call is at work on it, and looks at it before anything is run.
  * @param deadline of the whole mount, by the host's clock.
  * @returns 'mounted' when the source is mounted there already: alive, or its server silent for now.
- * @throws MounterError (usage) for a target that can't be mounted on, (mount failure) when something else is
+ * @throws MounterError (usage) for a target that cannot be mounted on, (mount failure) when something else is
  *   mounted there, or what is stale, or another call holds the target until the deadline; (interrupted) meanwhile.
  */
 export async function openTarget(

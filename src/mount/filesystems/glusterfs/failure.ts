@@ -1,6 +1,6 @@
 import type { MountHost } from '../../../host/mount-host.ts';
-import { word } from '../../failure/hints.ts';
 import type { FailureTexts, Wording } from '../filesystem-driver.ts';
+import { word } from '../hints.ts';
 import { plainFailureTexts } from '../plain.ts';
 
 /** The helper's own words, and those of the log file of the mount, which alone has the reason. */

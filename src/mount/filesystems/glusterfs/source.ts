@@ -1,7 +1,7 @@
 import type { MountEntry } from '../../../host/mountinfo.ts';
 import { lastOption, parseOptions } from '../../arguments/options.ts';
-import { optionReadings, valuesOf, withoutBrackets } from '../../policy/readings.ts';
 import type { Asked, OptionGrammar, SourcePlace } from '../filesystem-driver.ts';
+import { optionReadings, valuesOf, withoutBrackets } from '../option-readings.ts';
 import { plain } from '../plain.ts';
 
 /** How a source, `server:volume[/directory]`, and its options are written, and where they lead. */
@@ -39,7 +39,7 @@ export function logFileOf({ target, options }: Asked): string {
 }
 
 /**
- * The servers that mount.glusterfs asks for the volume, in its order; undefined where they can't be told
+ * The servers that mount.glusterfs asks for the volume, in its order; undefined where they cannot be told
  * apart: colons separate backup servers, also those inside an IPv6 address.
  */
 export function glusterfsServers({ source, options }: Asked): readonly string[] | undefined {

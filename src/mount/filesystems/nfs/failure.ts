@@ -1,8 +1,8 @@
 import type { Host } from '../../../host/host.ts';
 import { lastOption, parseOptions } from '../../arguments/options.ts';
 import type { MountContext } from '../../context.ts';
-import { inRootfs, portOf, word } from '../../failure/hints.ts';
 import type { FailureTexts, NodeLack, Wording } from '../filesystem-driver.ts';
+import { inRootfs, portOf, word } from '../hints.ts';
 import { plainFailureTexts } from '../plain.ts';
 
 /**

@@ -14,7 +14,7 @@ export const rpcProgram = { nfs: 100003, mountd: 100005 } as const;
 /**
  * What the rpcbind at `address` has registered.
  * @returns undefined when it does not say: it does not answer, answers not to us, or is asked by IPv6, which
- *   `rpcinfo -p` can't.
+ *   `rpcinfo -p` cannot.
  */
 export async function registrationsAt(
   address: string,

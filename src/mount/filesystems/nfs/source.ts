@@ -1,7 +1,7 @@
 import { type MountEntry, readMountinfo } from '../../../host/mountinfo.ts';
 import type { MountContext } from '../../context.ts';
-import { optionReadings, valuesOf, withoutBrackets } from '../../policy/readings.ts';
 import type { Asked, SourcePlace } from '../filesystem-driver.ts';
+import { optionReadings, valuesOf, withoutBrackets } from '../option-readings.ts';
 import { nfsOptions } from './options.ts';
 
 /** How a source is written, `server:/path`, and where it leads. @see nfs(5) */

@@ -10,7 +10,7 @@ import { failuresDirectory } from '../../../node/layout.ts';
 
 /**
  * What was found out about a server, for the calls that follow within `limits.failureCacheSeconds`. A memory that
- * can't be read or written is none: it fails no mount.
+ * cannot be read or written is none: it fails no mount.
  */
 export interface FailureCache {
   readonly host: Host;

@@ -100,7 +100,7 @@ function openMountInRootfs(
  *    came to the rootfs instead, outside of every shared directory, is looked for, and undone.
  *
  * What remains is for root on the host: a symlink swapped in between the check and the helper's mount(2) can lead the
- * mount to another directory below the kubelet directory; the call then fails, and that mount stays, for it can't be
+ * mount to another directory below the kubelet directory; the call then fails, and that mount stays, for it cannot be
  * told from another call's. With `enter: attach` nothing of all this can happen.
  * @returns where the source was mounted instead; it is no more, unless the kernel refuses that.
  */

@@ -1,5 +1,5 @@
 import { type MountOption, parseOptions } from '../arguments/options.ts';
-import type { OptionAnswer, OptionGrammar } from '../filesystems/filesystem-driver.ts';
+import type { OptionAnswer, OptionGrammar } from './filesystem-driver.ts';
 
 /** An option with all that a reader could take it for. Its name is lower-case, without quotes, blanks and backslashes. */
 export interface OptionReading extends MountOption {

@@ -1,9 +1,12 @@
 import type { ErrorClass } from '../../errors.ts';
 import { lockServicesHint } from '../../lock-services/lock-services.ts';
 import { shellQuoted } from '../../shell-word.ts';
-import type { Hint, HintFacts } from '../filesystems/filesystem-driver.ts';
 import type { ProbeFailure } from '../probe/probe-failure.ts';
-import { raiseMountMax } from './mount-limits.ts';
+import type { Hint, HintFacts } from './filesystem-driver.ts';
+
+/** What an operator can do about too many mounts. */
+export const raiseMountMax =
+  'run mounter status to find mounts that nobody needs, or raise the limit: sysctl -w fs.mount-max=NUMBER';
 
 /** The next action for each class of failure, where the driver has none of its own. */
 const hints: Readonly<Record<ErrorClass, Hint>> = {

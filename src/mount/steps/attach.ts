@@ -56,7 +56,7 @@ export async function attach(
   context: MountContext,
 ): Promise<readonly number[]> {
   const { target } = made;
-  const { failure, daemons } = await finish(plan, made, context);
+  const { failure, daemons } = await putInPlace(plan, made, context);
   // Whoever ended the guardian, out of memory say, may have done so a moment after it was done.
   const isUnknown = failure === 'ECONNRESET' || failure === 'ETIMEDOUT';
   if (failure !== undefined && !(isUnknown && isMountedSince(plan, target, context)))
@@ -67,7 +67,7 @@ export async function attach(
 /** More often than a directory on the way is mounted over by chance. */
 const manyTries = 20;
 
-async function finish(
+async function putInPlace(
   plan: MountPlan,
   { target, site, ran: { guardian }, deadline }: MadeMount,
   { host }: MountContext,
