@@ -1,8 +1,7 @@
 import type { MounterError } from '../errors.ts';
 import type { FileStatus, Host } from '../host/host.ts';
 import { asMounterError } from '../host/system-error.ts';
-import type { Manifest, NodeSettings } from '../manifest/manifest.ts';
-import type { RecordPlace } from '../manifest/record-place.ts';
+import type { NodeSettings } from '../manifest/manifest.ts';
 import { type Layout, runDirectory } from './layout.ts';
 import { readManifest } from './node.ts';
 
@@ -46,17 +45,35 @@ export async function settingsAnswer(host: Host, layout: Layout): Promise<Settin
 async function currentSettings(host: Host, layout: Layout): Promise<NodeSettings> {
   const stored = storedSettings(host, layout);
   if (stored !== undefined) return stored;
-  const manifest = await readManifest(host, layout);
-  const { isOnLocalFilesystem } = await import('./local-filesystem.ts');
-  const { readMountinfo } = await import('../host/mountinfo.ts');
-  const isLogLocal = isOnLocalFilesystem(host, manifest.log.file, readMountinfo(host));
-  const text = settingsText(host, layout, manifest, isLogLocal);
+  const { settings, text } = await checkSettings(host, layout);
   try {
-    if (text !== undefined && host.effectiveUserId() === 0) host.replaceText(settingsFile, text, 0o644);
+    if (host.effectiveUserId() === 0) host.replaceText(settingsFile, text, 0o644);
   } catch {
     // A full or read-only /run: each call reads the manifest, then.
   }
-  return nodeSettings(manifest, isLogLocal);
+  return settings;
+}
+
+/**
+ * Reads and checks the manifest.
+ * @returns what a mount needs of it, and what `settingsFile` is to hold.
+ * @throws MounterError (system) when the manifest is missing or not valid.
+ */
+export async function checkSettings(
+  host: Host,
+  layout: Layout,
+): Promise<{ readonly settings: NodeSettings; readonly text: string }> {
+  // Before it is read: one that changes meanwhile has another stamp, and is read again by the next call.
+  const stamp = stampOf(layout, host.stat(layout.manifest)) ?? '';
+  const manifest = await readManifest(host, layout);
+  const { isOnLocalFilesystem } = await import('./local-filesystem.ts');
+  const { readMountinfo } = await import('../host/mountinfo.ts');
+  const isLocal = isOnLocalFilesystem(host, manifest.log.file, readMountinfo(host));
+  const { filesystems, daemons, mounts, limits, enabled, policy, resolver } = manifest;
+  const log = { ...manifest.log, isLocal };
+  const { mounter } = mounts;
+  const settings = { filesystems, daemons, mounts: { mounter }, limits, enabled, policy, resolver, log };
+  return { settings, text: stamp + JSON.stringify(settings) };
 }
 
 /** @returns undefined where there are none, the manifest has changed since, or it is not root who asks. */
@@ -70,29 +87,6 @@ export function storedSettings(host: Host, layout: Layout): NodeSettings | undef
   } catch {
     return undefined; // Cut off by a full /run.
   }
-}
-
-/**
- * What `settingsFile` is to hold.
- * @param isLogLocal what `isOnLocalFilesystem` says of the log's file.
- * @returns undefined when there is no manifest.
- */
-export function settingsText(
-  host: Host,
-  layout: Layout,
-  manifest: Manifest,
-  isLogLocal: boolean,
-): string | undefined {
-  const stamp = stampOf(layout, host.stat(layout.manifest));
-  if (stamp === undefined) return undefined;
-  return stamp + JSON.stringify(nodeSettings(manifest, isLogLocal));
-}
-
-function nodeSettings(manifest: Manifest, isLocal: boolean): NodeSettings {
-  const { filesystems, daemons, mounts, limits, enabled, policy, resolver } = manifest;
-  const log: RecordPlace = { ...manifest.log, isLocal };
-  const { mounter } = mounts;
-  return { filesystems, daemons, mounts: { mounter }, limits, enabled, policy, resolver, log };
 }
 
 /** A line that no two states of the file share: whatever writes it, or puts another in its place, changes ctime. */

@@ -19,10 +19,9 @@ import { isShared } from '../manifest/shared-mounts.ts';
 import { isGuardNeeded } from '../mount/filesystems/all.ts';
 import { closeVersions } from '../node/close-versions.ts';
 import { failuresDirectory, targetLocksFile } from '../node/layout.ts';
-import { isOnLocalFilesystem } from '../node/local-filesystem.ts';
-import type { NodeContext } from '../node/node.ts';
+import { type NodeContext } from '../node/node.ts';
 import { makeRunDirectory, removeOldLocks } from '../node/run-directory.ts';
-import { settingsFile, settingsText } from '../node/settings.ts';
+import { checkSettings, settingsFile } from '../node/settings.ts';
 import { refreshResolvConf } from '../resolver/refresh.ts';
 import { wantedEnter } from '../rootfs/entrance.ts';
 import { planExecutableHome, planHome } from './home-mount.ts';
@@ -132,10 +131,9 @@ async function layInNamespaces(root: string, context: NodeContext): Promise<read
 }
 
 /** For the mounts to come; not worth a line. */
-export function rememberSettings({ host, layout, manifest }: NodeContext): void {
-  const isLogLocal = isOnLocalFilesystem(host, manifest.log.file, readMountinfo(host));
-  const text = settingsText(host, layout, manifest, isLogLocal);
-  if (text !== undefined && host.readText(settingsFile) !== text) writeAtomically(settingsFile, text, 0o644);
+export async function rememberSettings({ host, layout }: NodeContext): Promise<void> {
+  const { text } = await checkSettings(host, layout);
+  if (host.readText(settingsFile) !== text) writeAtomically(settingsFile, text, 0o644);
 }
 
 /** A host directory that was removed is mounted still, and hides what the image has for a new one. */

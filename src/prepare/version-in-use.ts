@@ -10,7 +10,7 @@ import { retireOldVersions } from './retire.ts';
  */
 export async function prepareVersionInUse(root: string, context: NodeContext): Promise<readonly string[]> {
   // First: what fails later takes nothing away that calls have entered already.
-  rememberSettings(context);
+  await rememberSettings(context);
   return [...(await prepareRootfs(root, context)), ...(await retireOldVersions(root, context))];
 }
 
@@ -19,7 +19,7 @@ export async function prepareVersionInUse(root: string, context: NodeContext): P
  * other versions, and of other ways to enter, that they need no more.
  * @returns what was done, a line each.
  */
-export function takeOver(root: string, context: NodeContext): Promise<readonly string[]> {
-  rememberSettings(context);
+export async function takeOver(root: string, context: NodeContext): Promise<readonly string[]> {
+  await rememberSettings(context);
   return retireOldVersions(root, context);
 }
