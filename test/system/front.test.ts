@@ -12,7 +12,7 @@ import {
   ScratchNode,
 } from '../support/node/namespace.ts';
 
-/** The front: what it is, what it hands over, and that one can't tell it from the full executable. */
+/** The front: what it is, what it hands over, what it has the full executable do, and that both say the same. */
 
 const target = `${kubeletDirectory}/pods/u/volumes/v`;
 const helperPath = `${mounterHome}/rootfs/usr/sbin/mount.nfs`;

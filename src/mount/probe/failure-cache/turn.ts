@@ -1,5 +1,4 @@
 import type { Host } from '../../../host/host.ts';
-import { maximumBytes, type FailureCache } from './file.ts';
 
 /** One call at a time asks a question: that which has made a file beside the memory's. */
 

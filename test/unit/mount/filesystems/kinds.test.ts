@@ -10,7 +10,7 @@ import { allTraits, isNetworkType } from '../../../../src/mount/filesystems/all.
 import type { FilesystemDriver } from '../../../../src/mount/filesystems/filesystem-driver.ts';
 import { plain, plainTraits } from '../../../../src/mount/filesystems/plain.ts';
 import { planWith } from '../../../../src/mount/plan.ts';
-import { drivers, manifest, target } from '../../../fixtures/node-model.ts';
+import { drivers, manifest, target } from '../../../support/model/node-model.ts';
 
 const repository = join(import.meta.dirname, '../../../..');
 
