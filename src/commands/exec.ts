@@ -1,8 +1,10 @@
+import { readdirSync } from 'node:fs';
 import { constants } from 'node:os';
 import { MounterError } from '../errors.ts';
 import { exitCode } from '../exit-codes.ts';
 import { enteringArgv } from '../host/enter.ts';
 import type { Host, RootfsEntrance } from '../host/host.ts';
+import { nearest } from '../nearest.ts';
 import { requireRoot } from '../node/node.ts';
 import { isEnterable, notPrepared, requireRootfs, rootfsEntrance } from '../rootfs/entrance.ts';
 import { defineCommand } from './command.ts';
@@ -27,6 +29,7 @@ export const exec = defineCommand({
     requireRootfs(host, layout);
     const entry = rootfsEntrance(layout.rootfs, host);
     if (!isEnterable(host, entry)) throw notPrepared(layout.rootfs);
+    requireProgram(name, layout.rootfs, host);
     if (isBare(entry, host)) output.err(bare);
     return await runInside(enteringArgv(entry, program));
   },
@@ -47,6 +50,25 @@ async function runInside([program = '', ...args]: readonly string[]): Promise<nu
 }
 
 const searchPath = ['/usr/sbin', '/usr/bin', '/sbin', '/bin'];
+
+/** Whoever enters the rootfs says of a program that is missing no more than that. @throws MounterError */
+function requireProgram(name: string, rootfs: string, host: Host): void {
+  const paths = name.includes('/') ? [name] : searchPath.map((directory) => `${directory}/${name}`);
+  // What is anywhere else may be mounted: it is in the rootfs only once that is entered.
+  const isOwn = paths.every((path) => searchPath.some((directory) => path.startsWith(`${directory}/`)));
+  if (!isOwn || paths.some((path) => host.lstat(rootfs + path) !== undefined)) return;
+  const directories = searchPath.map((directory) => rootfs + directory);
+  const there = directories.filter((directory) => host.stat(directory)?.kind === 'directory');
+  const near = nearest(
+    name.slice(name.lastIndexOf('/') + 1),
+    there.flatMap((one) => readdirSync(one)),
+  );
+  throw new MounterError('there is no such program in the rootfs', {
+    subject: name,
+    status: exitCode.helperNotFound,
+    hint: near === undefined ? `see what there is: ls ${there.join(' ')}` : `did you mean ${near}?`,
+  });
+}
 
 /** Before `prepare`: whatever asks the network or a daemon fails there, and says something else of it. */
 function isBare(entry: RootfsEntrance, host: Host): boolean {

@@ -507,6 +507,25 @@ test.serial('a home below a noexec filesystem becomes executable', async (t) => 
   );
 });
 
+test.serial('a tool that is not in the rootfs is named, with one that is', async (t) => {
+  await using node = await ScratchNode.prepared();
+  for (const [program, hint] of [
+    ['shwomount', /^hint: did you mean showmount\?$/m],
+    ['/usr/sbin/rpc-info', /^hint: did you mean rpcinfo\?$/m],
+  ] as const) {
+    const { status, stderr } = await node.mounter('exec', '--', program, '-e');
+    t.is(status, 127);
+    t.regex(
+      stderr,
+      new RegExp(`^mounter: ${program}: there is no such program in the rootfs\\nhint: .*\\n$`),
+    );
+    t.regex(stderr, hint);
+  }
+  const { stderr } = await node.mounter('exec', '--', 'a-tool-like-no-other');
+  const [, command = ''] = /^hint: see what there is: (.*)$/m.exec(stderr) ?? [];
+  t.regex(await node.shell(command), /^showmount$/m);
+});
+
 test.serial('resolv.conf in the rootfs is a file of its own', async (t) => {
   await using node = await ScratchNode.installed();
   const version = (await node.shell(`realpath ${rootfs}`)).trim();
