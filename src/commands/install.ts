@@ -21,7 +21,7 @@ const flags = [
   { name: 'no-switch', text: 'leave the rootfs as it is; mounter rollback DIGEST switches later' },
   {
     name: 'helpers',
-    text: `place mount.nfs, mount.nfs4 and mount.glusterfs: links to
+    text: `place mount.nfs, mount.nfs4 and mount.glusterfs, as far as the manifest has these types: links to
     MOUNTER_HOME/mounter, where the host's own mount(8) finds them, for a kubelet without the flag, for fstab. A helper
     that the host has is left alone. With SOURCE, or without`,
     standsForOperands: true,

@@ -1,4 +1,4 @@
-import { readdirSync, readlinkSync } from 'node:fs';
+import { readdirSync, readFileSync, readlinkSync, writeFileSync } from 'node:fs';
 import test from 'ava';
 import { startGlusterServer } from '../support/gluster/gluster-server.ts';
 import { type EnterMode, enterModes } from '../support/node/enter-mode.ts';
@@ -51,6 +51,28 @@ test('links to the executable are placed once, and taken away again', async (t) 
   t.is((await node.mustRun('install', '--remove-helpers')).split('\n').length, 4);
   t.deepEqual(helpersIn(node), []);
   t.is(await node.mustRun('install', '--remove-helpers'), 'no helper of ours is there; nothing to do\n');
+});
+
+test('a type that the manifest takes away has no helper, and loses the one it had', async (t) => {
+  await using node = await ScratchNode.installed();
+  await makeSbinWritable(node);
+  await node.mustRun('install', '--helpers');
+  const file = node.path(`${mounterHome}/rootfs-manifest.json`);
+  const { filesystems, ...rest } = JSON.parse(readFileSync(file, 'utf8'));
+  writeFileSync(file, JSON.stringify({ ...rest, filesystems: { ...filesystems, nfs4: null } }));
+  t.is(
+    await node.mustRun('install', '--helpers'),
+    [
+      'removed /sbin/mount.nfs4',
+      'left out mount.nfs4: the manifest of this node takes that type away',
+      'helpers in place already; nothing to do',
+      '',
+    ].join('\n'),
+  );
+  t.deepEqual(helpersIn(node), ['mount.glusterfs', 'mount.nfs']);
+  writeFileSync(file, 'broken');
+  await node.mustRun('install', '--helpers');
+  t.deepEqual(helpersIn(node), names, 'a manifest that says nothing takes nothing away');
 });
 
 test('with a SOURCE both are done, and an upgrade keeps the links', async (t) => {

@@ -111,7 +111,7 @@ test.serial('the agent keeps its node so, follows the settings, and ends at SIGT
   await makeSbinWritable(node);
   const agent = new RunningAgent(node, await containerSpec('--helpers'));
   const manifest = () => JSON.parse(node.read(`${mounterHome}/rootfs-manifest.json`));
-  const isThere = () => readdirSync(node.path('/usr/sbin')).includes('mount.nfs4');
+  const isThere = () => readdirSync(node.path('/usr/sbin')).includes('mount.glusterfs');
   const until = async (what: string, isSo: () => boolean | Promise<boolean>) => {
     const end = Date.now() + 30_000;
     while (!(await isSo())) {
@@ -122,6 +122,7 @@ test.serial('the agent keeps its node so, follows the settings, and ends at SIGT
   };
   await agent.until(0, /^mounts would work$/m);
   t.true(isThere());
+  t.false(readdirSync(node.path('/usr/sbin')).includes('mount.nfs4'), 'a type that no node mounts');
   for (const [what, breaks, isWhole] of [
     [
       'pins',
@@ -130,7 +131,7 @@ test.serial('the agent keeps its node so, follows the settings, and ends at SIGT
         : `umount ${mounterHome}/rootfs/sys`,
       async () => (await node.mounter('exec', '--', 'test', '-e', '/sys/kernel')).status === 0,
     ],
-    ['a helper of mount(8)', 'rm /usr/sbin/mount.nfs4', isThere],
+    ['a helper of mount(8)', 'rm /usr/sbin/mount.glusterfs', isThere],
     [
       'the manifest',
       `echo x >${mounterHome}/rootfs-manifest.json`,
