@@ -1,6 +1,7 @@
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { setTimeout } from 'node:timers/promises';
-import { formatError } from '../errors.ts';
+import { formatError, MounterError } from '../errors.ts';
+import { exitCode } from '../exit-codes.ts';
 import type { Output } from '../host/output.ts';
 import { asMounterError } from '../host/system-error.ts';
 import { parseManifest } from '../manifest/manifest.ts';
@@ -16,9 +17,20 @@ const [wishMs, lookMs] = [2000, 5000];
 
 /** One round. @returns whether the node is ready then. @throws MounterError for a wish that is not valid. */
 export async function runOnce(context: RoundContext, output: Output, end: AbortSignal): Promise<boolean> {
+  requireContainer();
   const { isReady, text } = await runRound(readWish(), context, end);
   if (!isReady) output.err(`not ready: ${text}\n`);
   return isReady;
+}
+
+/** @throws MounterError (system) where somebody tries the agent on a machine as it is. */
+function requireContainer(): void {
+  if (existsSync(toolsManifest)) return;
+  throw new MounterError('is missing: this is not the container of the node agent', {
+    subject: toolsManifest,
+    status: exitCode.system,
+    hint: 'mounter manifest daemonset prints what runs it; for this node alone: mounter install SOURCE, mounter unit --install',
+  });
 }
 
 /**
@@ -32,6 +44,7 @@ export async function keepNode(
   output: Output,
   end: AbortSignal,
 ): Promise<void> {
+  requireContainer();
   forgetOutcome();
   const say = sayer(output);
   const manifest = parseManifest(readFileSync(toolsManifest, 'utf8'), toolsManifest);

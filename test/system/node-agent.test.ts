@@ -4,7 +4,7 @@ import { setTimeout } from 'node:timers/promises';
 import test from 'ava';
 import { execa } from 'execa';
 import { startGlusterServer } from '../support/gluster/gluster-server.ts';
-import { kubeletDirectory, mounterHome, type ScratchNode } from '../support/node/namespace.ts';
+import { ScratchNode, kubeletDirectory, mounterHome } from '../support/node/namespace.ts';
 import {
   containerSpec,
   nodeWithImage,
@@ -105,6 +105,19 @@ test.serial(
     t.notRegex(stderr, /a-pod/);
   },
 );
+
+test.serial('outside of its container it says where it belongs', async (t) => {
+  await using node = await ScratchNode.start();
+  for (const argv of [['node-agent', '--once'], ['node-agent']]) {
+    const { status, stdout, stderr } = await node.mounter(...argv);
+    t.is(status, 2);
+    t.regex(
+      stderr,
+      /^mounter: \/usr\/share\/.*: is missing: this is not the container of the node agent\nhint: .*\n$/,
+    );
+    t.is(stdout, '');
+  }
+});
 
 test.serial('the agent keeps its node so, follows the settings, and ends at SIGTERM', async (t) => {
   await using node = await nodeWithImage();
