@@ -1,6 +1,6 @@
 import type { Command } from '../src/commands/command.ts';
 import { dashed } from '../src/commands/flags.ts';
-import { usageLines, visible, withValue } from '../src/commands/help.ts';
+import { usageLines, visible } from '../src/commands/help.ts';
 
 /** README's table of commands, in Markdown: a row for each, and for each sub-command in place of its command. */
 export function commandTable(commands: readonly Command[]): string {
@@ -12,7 +12,7 @@ export function commandTable(commands: readonly Command[]): string {
 function rowOf(command: Command): readonly string[] {
   const calls = usageLines(command);
   const flags = visible(command.flags).filter(({ name }) => !calls.join(' ').includes(dashed(name)));
-  return [quoted(calls), command.summary, quoted(flags.map(withValue))];
+  return [quoted(calls), command.summary, quoted(flags.map(({ term }) => term))];
 }
 
 function quoted(words: readonly string[]): string {

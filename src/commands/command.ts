@@ -18,7 +18,7 @@ export interface Command {
   readonly program?: string;
   /** The ways to call it, each without the command's name, where flags and operands alone do not tell them. */
   readonly usage?: readonly string[];
-  readonly flags: readonly Flag[];
+  readonly flags: FlagTable;
   readonly manual: readonly (Paragraph | List)[];
   /** Whole command lines. */
   readonly examples: readonly string[];
@@ -38,21 +38,44 @@ type Paragraph = string;
 /** Terms, and what each means. */
 type List = readonly (readonly [term: string, text: string])[];
 
-/** A flag: what the parser accepts is what help describes. */
-export interface Flag {
-  /** Without dashes; a name of one letter has one dash before it. */
-  readonly name: string;
-  /** One letter that means the same. */
-  readonly short?: string;
-  /** What help calls its value. A flag without this takes no value. */
-  readonly value?: string;
+/**
+ * The flags of a command as help shows them, and what each means: `{'-v, --verbose': 'say each step'}`. One with a word
+ * after its name takes a value. What the parser accepts is what stands here.
+ */
+export type FlagTable = Readonly<Record<string, string | FlagText>>;
+
+interface FlagText {
+  readonly text: string;
   /** Its value where it is not given. */
   readonly default?: string;
-  readonly text: string;
   /** With it, the operands may be left out. */
   readonly standsForOperands?: true;
   /** Given by other parts of the mounter alone: help, README and hints do not show it. */
   readonly isInternal?: true;
+}
+
+/** The same, its term taken apart. */
+export interface Flag extends FlagText {
+  /** As it is written in a call, with its dashes and what help calls its value. */
+  readonly term: string;
+  /** Without dashes. */
+  readonly name: string;
+  /** One letter that means the same. */
+  readonly short: string | undefined;
+  readonly takesValue: boolean;
+}
+
+export function flagsOf(table: FlagTable): readonly Flag[] {
+  return Object.entries(table).map(([term, text]) => {
+    const [, short, name = '', value] = /^(?:-(\w), )?--?([\w-]+)(?: (.+))?$/.exec(term) ?? [];
+    return {
+      term,
+      name,
+      short,
+      takesValue: value !== undefined,
+      ...(typeof text === 'string' ? { text } : text),
+    };
+  });
 }
 
 /** The flags of one call. The names are those of the command's own flags. */
@@ -72,12 +95,19 @@ export interface Flags<
   values(name: Valued): readonly string[];
 }
 
-/** The flags of a call, by the list that describes them. */
-export type FlagsOf<List extends readonly Flag[]> = Flags<
-  Exclude<List[number], { readonly value: string }>['name'],
-  Extract<List[number], { readonly value: string }>['name'],
-  Extract<List[number], { readonly default: string }>['name']
+/** The flags of a call, by the table that describes them. */
+export type FlagsOf<Table extends FlagTable> = Flags<
+  NameOf<SwitchTerm<Term<Table>>>,
+  NameOf<Exclude<Term<Table>, SwitchTerm<Term<Table>>>>,
+  { [T in Term<Table>]: Table[T] extends { readonly default: string } ? NameOf<T> : never }[Term<Table>]
 >;
+
+type Term<Table> = keyof Table & string;
+/** `-v, --verbose` and `--verbose VALUE` without the letter. */
+type Long<T> = T extends `-${string}, ${infer Rest}` ? Rest : T;
+type SwitchTerm<T> = T extends unknown ? (Long<T> extends `-${string} ${string}` ? never : T) : never;
+type NameOf<T> = Long<T> extends `-${infer Rest}` ? Bare<Rest> : never;
+type Bare<T> = T extends `${infer Name} ${string}` ? Bare<Name> : T extends `-${infer Name}` ? Name : T;
 
 /** What every command works with. */
 export interface CommandContext {
@@ -89,10 +119,10 @@ export interface CommandContext {
 }
 
 /** A command whose `run` can ask for the flags that it describes, and for no others. */
-export function defineCommand<const List extends readonly Flag[]>(
+export function defineCommand<const Table extends FlagTable>(
   command: Omit<Command, 'flags' | 'run'> & {
-    readonly flags: List;
-    run?(flags: FlagsOf<List>, context: CommandContext): Promise<number>;
+    readonly flags: Table;
+    run?(flags: FlagsOf<Table>, context: CommandContext): Promise<number>;
   },
 ): Command {
   return command;

@@ -2,12 +2,12 @@ import { existsSync } from 'node:fs';
 import { exitCode } from '../exit-codes.ts';
 import { requireRoot } from '../node/node.ts';
 import { turnOff } from '../prepare/turn-off.ts';
-import { defineCommand, type Flag, told } from './command.ts';
+import { defineCommand, type FlagTable, told } from './command.ts';
 
 /** Of `disable` and `enable`. */
-export const switchFlags = [
-  { name: 'fleet', text: 'for the DaemonSet, which leaves alone what was done by hand', isInternal: true },
-] as const satisfies readonly Flag[];
+export const switchFlags = {
+  '--fleet': { text: 'for the DaemonSet, which leaves alone what was done by hand', isInternal: true },
+} as const satisfies FlagTable;
 
 export const disable = defineCommand({
   name: 'disable',

@@ -7,13 +7,10 @@ import { defineCommand } from './command.ts';
 export const doctor = defineCommand({
   name: 'doctor',
   summary: 'what is wrong with this node, and what to do about it; status 1 when a mount would fail',
-  flags: [
-    { name: 'json', text: 'the findings for programs' },
-    {
-      name: 'repair',
-      text: 'first do what prepare does, and unmount what is mounted twice on one target',
-    },
-  ],
+  flags: {
+    '--json': 'the findings for programs',
+    '--repair': 'first do what prepare does, and unmount what is mounted twice on one target',
+  },
   manual: [
     `Examines the node and says one line for each finding: ok, warning or failing, and what to do. It looks at
     the rootfs and its helpers, the kernel, devices, mounts and their propagation, duplicate mounts, fs.mount-max,

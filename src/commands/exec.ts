@@ -13,7 +13,7 @@ export const exec = defineCommand({
   name: 'exec',
   summary: 'run a tool of the rootfs, such as showmount or rpcinfo',
   program: 'COMMAND [ARGUMENT…]',
-  flags: [],
+  flags: {},
   manual: ['Runs a program of the rootfs inside the rootfs, with this terminal and this exit status.'],
   examples: ['mounter exec -- showmount -e server', 'mounter exec -- rpcinfo -p 127.0.0.1'],
   changesNode: true,

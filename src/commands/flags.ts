@@ -3,7 +3,7 @@ import { MounterError } from '../errors.ts';
 import { exitCode } from '../exit-codes.ts';
 import { nearest } from '../nearest.ts';
 import { maskedArguments } from '../record/masked-words.ts';
-import type { Command, Flag, FlagsOf } from './command.ts';
+import { type Command, type FlagsOf, type FlagTable, flagsOf } from './command.ts';
 
 /** What of a command its arguments are read by. */
 type Grammar = Pick<Command, 'name' | 'operands' | 'program' | 'flags'>;
@@ -12,22 +12,21 @@ type Grammar = Pick<Command, 'name' | 'operands' | 'program' | 'flags'>;
  * Reads the arguments of a command by its description; `--help` is seen to before.
  * @throws MounterError (usage) that names the nearest flag, or the missing or surplus operand.
  */
-export function parseFlags<const List extends readonly Flag[]>(
-  command: Grammar & { readonly flags: List },
+export function parseFlags<const Table extends FlagTable>(
+  command: Grammar & { readonly flags: Table },
   argv: readonly string[],
-): FlagsOf<List> {
+): FlagsOf<Table> {
   const { own, program } = splitProgram(command, argv);
-  const switches = command.flags.filter(({ value }) => value === undefined);
-  const { negative, rest } = takeNegative(
-    own,
-    switches.map(({ name }) => name),
-  );
+  const flags = flagsOf(command.flags);
+  const switches = flags.filter(({ takesValue }) => !takesValue).map(({ name }) => name);
+  const valued = flags.filter(({ takesValue }) => takesValue).map(({ name }) => name);
+  const { negative, rest } = takeNegative(own, switches);
   refusePrototypeNames(command, own);
   const parsed = minimist([...rest], {
-    boolean: switches.map(({ name }) => name),
-    string: [...command.flags.filter(({ value }) => value !== undefined).map(({ name }) => name), '_'],
+    boolean: switches,
+    string: [...valued, '_'],
     alias: Object.fromEntries(
-      command.flags.flatMap(({ name, short }) => (short === undefined ? [] : [[name, short]])),
+      flags.flatMap(({ name, short }) => (short === undefined ? [] : [[name, short]])),
     ),
     '--': true,
     unknown: (word) => {
@@ -37,9 +36,9 @@ export function parseFlags<const List extends readonly Flag[]>(
   });
   const operands = [...parsed._, ...(parsed['--'] ?? [])].map(String);
   const has = (name: string) => parsed[name] === true || negative.has(name);
-  const isForFlag = command.flags.some(({ name, standsForOperands }) => standsForOperands && has(name));
+  const isForFlag = flags.some(({ name, standsForOperands }) => standsForOperands && has(name));
   checkOperands(command, operands, isForFlag);
-  const defaults = new Map(command.flags.map((flag) => [flag.name, flag.default]));
+  const defaults = new Map(flags.map((flag) => [flag.name, flag.default]));
   return {
     operands,
     program,
@@ -47,7 +46,7 @@ export function parseFlags<const List extends readonly Flag[]>(
     value: (name: string) => stringValue(command, name, parsed[name]) ?? defaults.get(name),
     values: (name: string) =>
       [parsed[name] ?? []].flat().flatMap((value: unknown) => stringValue(command, name, value) ?? []),
-  } as FlagsOf<List>;
+  } as FlagsOf<Table>;
 }
 
 /** What stands behind `--` is another program's, where the command has such. */
@@ -105,7 +104,9 @@ function checkOperands(command: Grammar, operands: readonly string[], isForFlag:
 
 function unknownFlag(command: Grammar, word: string): MounterError {
   const [given = ''] = word.split('=');
-  const names = command.flags.filter(({ isInternal }) => !isInternal).map(({ name }) => name);
+  const names = flagsOf(command.flags)
+    .filter(({ isInternal }) => !isInternal)
+    .map(({ name }) => name);
   const near = nearest(given.replace(/^-+/, ''), [...names, 'help']);
   return usage(command, given, 'unknown option', near === undefined ? '' : `did you mean ${dashed(near)}? `);
 }

@@ -2,8 +2,7 @@ import { termList, usualWidth, wrapped } from '../columns.ts';
 import { MounterError } from '../errors.ts';
 import { exitCode } from '../exit-codes.ts';
 import { nearest } from '../nearest.ts';
-import { type Command, defineCommand, type Flag } from './command.ts';
-import { dashed } from './flags.ts';
+import { type Command, defineCommand, type Flag, type FlagTable, flagsOf } from './command.ts';
 
 /** @param commands all there are, this one among them. */
 export function helpCommand(commands: () => readonly Command[]): Command {
@@ -12,7 +11,7 @@ export function helpCommand(commands: () => readonly Command[]): Command {
     summary: 'the manual of one command',
     operands: '[COMMAND] [SUBCOMMAND]',
     usage: ['[COMMAND]'],
-    flags: [],
+    flags: {},
     manual: [],
     examples: [],
     run: async ({ operands }, { output }) => {
@@ -94,7 +93,7 @@ export function usageLines(command: Command): readonly string[] {
   const { name, usage, flags } = command;
   if (usage !== undefined) return usage.map((words) => `mounter ${name} ${words}`);
   const shown = visible(flags);
-  const options = shown.length > 5 ? ['[OPTION…]'] : shown.map((flag) => `[${withValue(flag)}]`);
+  const options = shown.length > 5 ? ['[OPTION…]'] : shown.map(({ term }) => `[${term}]`);
   return [['mounter', name, ...options, wordsAfterFlags(command)].join(' ').trimEnd()];
 }
 
@@ -104,23 +103,17 @@ function described({ manual, flags }: Command): readonly string[] {
     if (typeof part !== 'string') return textList(part);
     return `${index === 0 ? '' : '\n'}${paragraph(part)}`;
   });
-  return [prose.join(''), textList(visible(flags).map((flag) => [flagTerm(flag), flagText(flag)]))];
+  return [prose.join(''), textList(visible(flags).map((flag) => [indented(flag), flagText(flag)]))];
 }
 
 /** The flags that are anybody's to give. */
-export function visible(flags: readonly Flag[]): readonly Flag[] {
-  return flags.filter(({ isInternal }) => !isInternal);
-}
-
-/** `--keep N` */
-export function withValue({ name, value }: Flag): string {
-  return value === undefined ? dashed(name) : `${dashed(name)} ${value}`;
+export function visible(flags: FlagTable): readonly Flag[] {
+  return flagsOf(flags).filter(({ isInternal }) => !isInternal);
 }
 
 /** The long names stand below one another. */
-function flagTerm(flag: Flag): string {
-  if (flag.short !== undefined) return `-${flag.short}, ${withValue(flag)}`;
-  return flag.name.length === 1 ? withValue(flag) : `    ${withValue(flag)}`;
+function indented({ term }: Flag): string {
+  return term.startsWith('--') ? `    ${term}` : term;
 }
 
 function flagText({ text, default: usual }: Flag): string {

@@ -7,39 +7,27 @@ import { type Layout, layoutOf } from '../node/layout.ts';
 import { requireRoot } from '../node/node.ts';
 import { offFile } from '../node/off.ts';
 import { helperDirectories, removeHelperLinks } from '../prepare/helper-links.ts';
-import { type CommandContext, defineCommand, type Flag, type FlagsOf, told } from './command.ts';
+import { type CommandContext, defineCommand, type FlagsOf, type FlagTable, told } from './command.ts';
 import { badFlag } from './flags.ts';
 import { type FetchOptions, readSourceFlags, sourceFlags } from './source-flags.ts';
 
-const flags = [
-  {
-    name: 'manifest',
-    value: 'FILE',
-    text: "else rootfs-manifest.json beside SOURCE, else the one inside the image, else the node's own",
-  },
-  { name: 'home', value: 'DIR', text: 'instead of MOUNTER_HOME' },
-  { name: 'no-switch', text: 'leave the rootfs as it is; mounter rollback DIGEST switches later' },
-  {
-    name: 'helpers',
+const flags = {
+  '--manifest FILE':
+    "else rootfs-manifest.json beside SOURCE, else the one inside the image, else the node's own",
+  '--home DIR': 'instead of MOUNTER_HOME',
+  '--no-switch': 'leave the rootfs as it is; mounter rollback DIGEST switches later',
+  '--helpers': {
     text: `place mount.nfs, mount.nfs4 and mount.glusterfs, as far as the manifest has these types: links to
     MOUNTER_HOME/mounter, where the host's own mount(8) finds them, for a kubelet without the flag, for fstab. A helper
     that the host has is left alone. With SOURCE, or without`,
     standsForOperands: true,
   },
-  { name: 'remove-helpers', text: 'take these links away again', standsForOperands: true },
-  {
-    name: 'directory',
-    value: 'DIR',
-    text: 'for them, instead of the first of /sbin, /sbin/fs.d, /sbin/fs that is writable',
-  },
-  {
-    name: 'into',
-    value: 'DIR',
-    text: `unpack any image to DIR, new or empty, and nothing else. DIR is as open as the image has it; directories above
+  '--remove-helpers': { text: 'take these links away again', standsForOperands: true },
+  '--directory DIR': 'for them, instead of the first of /sbin, /sbin/fs.d, /sbin/fs that is writable',
+  '--into DIR': `unpack any image to DIR, new or empty, and nothing else. DIR is as open as the image has it; directories above
     it that are missing are made for root alone`,
-  },
   ...sourceFlags,
-] as const satisfies readonly Flag[];
+} as const satisfies FlagTable;
 
 type InstallFlags = FlagsOf<typeof flags>;
 

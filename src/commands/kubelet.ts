@@ -1,36 +1,28 @@
 import { exitCode } from '../exit-codes.ts';
 import { defaultKubeletRoot } from '../kubelet/image-directory.ts';
 import { requireRoot } from '../node/node.ts';
-import { defineCommand, type Flag } from './command.ts';
+import { defineCommand, type FlagTable } from './command.ts';
 import { badFlag } from './flags.ts';
 
 /** Of `mounter unit kubelet` too, which writes them into its unit. */
-export const viewFlags = [
-  { name: 'rootfs', value: 'DIR', text: `the image; ${defaultKubeletRoot} if left out` },
-  {
-    name: 'root-dir',
-    value: 'DIR',
-    text: `the kubelet directory, when it is another than the manifest's. A --root-dir among FLAGS says the same; the
+export const viewFlags = {
+  '--rootfs DIR': `the image; ${defaultKubeletRoot} if left out`,
+  '--root-dir DIR': `the kubelet directory, when it is another than the manifest's. A --root-dir among FLAGS says the same; the
     image's own command is given it, a COMMAND is not`,
-  },
-  {
-    name: 'host-root',
-    value: 'PATH[:slave|shared]',
-    text: `the host's / once more, at PATH, a directory of the host's, with all its own programs. With shared, what the
+  '--host-root PATH[:slave|shared]': `the host's / once more, at PATH, a directory of the host's, with all its own programs. With shared, what the
     kubelet mounts there appears on the host; slave if left out`,
-  },
-] as const satisfies readonly Flag[];
+} as const satisfies FlagTable;
 
 export const kubelet = defineCommand({
   name: 'kubelet',
   summary: 'run a kubelet in an image, with the host around it',
   program: '[COMMAND] FLAGS…',
-  flags: [
+  flags: {
     ...viewFlags,
-    { name: 'dry-run', text: 'print what would be mounted and run' },
-    { name: 'json', text: 'with --dry-run: for programs' },
-    { name: 'verbose', short: 'v', text: 'say on stderr what is mounted, and what is left out' },
-  ],
+    '--dry-run': 'print what would be mounted and run',
+    '--json': 'with --dry-run: for programs',
+    '-v, --verbose': 'say on stderr what is mounted, and what is left out',
+  },
   manual: [
     `Runs a kubelet in an image that mounter install IMAGE --into DIR has extracted: in a mount namespace of its own it
     sees the host's root directory, with the image's programs and libraries laid over the host's. The kubelet directory

@@ -12,22 +12,17 @@ import { type CommandContext, defineCommand } from './command.ts';
 export const log = defineCommand({
   name: 'log',
   summary: 'the last calls, and why they failed',
-  flags: [
-    { name: 'failures', text: 'only those that failed' },
-    { name: 'n', value: 'N', default: '20', text: 'how many' },
-    { name: 'json', text: 'the same for programs' },
-    {
-      name: 'rotate',
-      text: `shows nothing: begins a new file where the record has become too large. A mount that finds it so does
+  flags: {
+    '--failures': 'only those that failed',
+    '-n N': { text: 'how many', default: '20' },
+    '--json': 'the same for programs',
+    '--rotate': `shows nothing: begins a new file where the record has become too large. A mount that finds it so does
       that by itself`,
-    },
-    {
-      name: 'append',
-      value: 'LEVEL',
+    '--append LEVEL': {
       text: 'writes the line on stdin to the record: a mount calls this where the record is in the journal',
       isInternal: true,
     },
-  ],
+  },
   manual: [
     `The last calls in the record: every mount, and every other command that changed the node. What failed is
     explained. The record is where log of the manifest says: a file, the journal, or nowhere.`,

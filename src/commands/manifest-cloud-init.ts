@@ -3,24 +3,20 @@ import { createReadStream } from 'node:fs';
 import { pipeline } from 'node:stream/promises';
 import { exitCode } from '../exit-codes.ts';
 import { defaultHome } from '../node/layout.ts';
-import { defineCommand, type Flag, type FlagsOf } from './command.ts';
+import { defineCommand, type FlagsOf, type FlagTable } from './command.ts';
 import { badFlag, fitting } from './flags.ts';
 import { pinnedReference, plainPath, requiredFlag } from './manifest-flags.ts';
 
-const flags = [
-  { name: 'executable', value: 'URL', text: 'where this executable is to be had' },
-  {
-    name: 'executable-digest',
-    value: 'sha256:HEX',
-    text: 'its digest; that of the executable which prints this if left out',
-  },
-  { name: 'image', value: 'REFERENCE@sha256:HEX', text: 'what to install; or --url and --digest' },
-  { name: 'url', value: 'URL', text: 'what to install: an image as an OCI tar' },
-  { name: 'digest', value: 'sha256:HEX', text: 'of the image behind --url' },
-  { name: 'kubelet-flag', text: 'give kubelet --experimental-mounter-path' },
-  { name: 'helpers', text: 'place mount.nfs and the like too, for kubelets without the flag' },
-  { name: 'home', value: 'DIR', default: defaultHome, text: 'MOUNTER_HOME on the machines' },
-] as const satisfies readonly Flag[];
+const flags = {
+  '--executable URL': 'where this executable is to be had',
+  '--executable-digest sha256:HEX': 'its digest; that of the executable which prints this if left out',
+  '--image REFERENCE@sha256:HEX': 'what to install; or --url and --digest',
+  '--url URL': 'what to install: an image as an OCI tar',
+  '--digest sha256:HEX': 'of the image behind --url',
+  '--kubelet-flag': 'give kubelet --experimental-mounter-path',
+  '--helpers': 'place mount.nfs and the like too, for kubelets without the flag',
+  '--home DIR': { text: 'MOUNTER_HOME on the machines', default: defaultHome },
+} as const satisfies FlagTable;
 
 type CloudInitFlags = FlagsOf<typeof flags>;
 

@@ -3,86 +3,42 @@ import type { DaemonSetRequest, ObjectNames, Toleration } from '../fleet/daemons
 import type { CommentedDocument } from '../fleet/yaml.ts';
 import { defaultHome } from '../node/layout.ts';
 import type { GateState } from '../node-agent/gate.ts';
-import { defineCommand, type Flag, type FlagsOf } from './command.ts';
+import { defineCommand, type Flags, type FlagsOf, type FlagTable, flagsOf } from './command.ts';
 import { badFlag, fitting } from './flags.ts';
 import { pinnedReference, plainPath, requiredFlag } from './manifest-flags.ts';
 
 /** The flags that say nothing about a ConfigMap. */
-const daemonSetFlags = [
-  {
-    name: 'node-selector',
-    value: 'KEY=VALUE',
-    text: 'may be repeated; nodes of Linux and of the architecture in any case',
-  },
-  {
-    name: 'toleration',
-    value: 'KEY[=VALUE][:EFFECT]',
-    text: 'may be repeated; every taint if left out',
-  },
-  {
-    name: 'max-unavailable',
-    value: 'N|N%',
-    default: '10%',
-    text: 'how many nodes a new image goes to at a time',
-  },
-  { name: 'helpers', text: 'place mount.nfs and the like too, for kubelets without the flag' },
-  { name: 'home', value: 'DIR', default: defaultHome, text: 'MOUNTER_HOME on the nodes' },
-  {
-    name: 'interval',
-    value: 'SECONDS',
-    text: 'between two rounds where nothing changes: 600 if left out',
-  },
-  { name: 'architecture', value: 'ARCH', default: 'amd64', text: 'amd64 or arm64' },
-  {
-    name: 'kubernetes',
-    value: '1.N',
-    default: '1.30',
-    text: "the cluster's version, if it is below 1.30",
-  },
-  {
-    name: 'selinux-type',
-    value: 'TYPE',
-    text: 'where SELinux is enforced: a type that may do this, such as spc_t',
-  },
-] as const satisfies readonly Flag[];
+const daemonSetFlags = {
+  '--node-selector KEY=VALUE': 'may be repeated; nodes of Linux and of the architecture in any case',
+  '--toleration KEY[=VALUE][:EFFECT]': 'may be repeated; every taint if left out',
+  '--max-unavailable N|N%': { text: 'how many nodes a new image goes to at a time', default: '10%' },
+  '--helpers': 'place mount.nfs and the like too, for kubelets without the flag',
+  '--home DIR': { text: 'MOUNTER_HOME on the nodes', default: defaultHome },
+  '--interval SECONDS': 'between two rounds where nothing changes: 600 if left out',
+  '--architecture ARCH': { text: 'amd64 or arm64', default: 'amd64' },
+  '--kubernetes 1.N': { text: "the cluster's version, if it is below 1.30", default: '1.30' },
+  '--selinux-type TYPE': 'where SELinux is enforced: a type that may do this, such as spc_t',
+} as const satisfies FlagTable;
 
-const flags = [
-  {
-    name: 'image',
-    value: 'REFERENCE@sha256:HEX',
-    text: 'what npm run image made; without it the DaemonSet is not printed',
-  },
-  {
-    name: 'namespace',
-    value: 'NAME',
-    default: 'kube-system',
+const flags = {
+  '--image REFERENCE@sha256:HEX': 'what npm run image made; without it the DaemonSet is not printed',
+  '--namespace NAME': {
     text: 'another one than the default is printed with --image',
+    default: 'kube-system',
   },
-  {
-    name: 'name',
-    value: 'NAME',
-    default: 'containerized-mounter',
+  '--name NAME': {
     text: `of all its objects. Give name and namespace in every call alike: a gate of another name or namespace turns
     nothing`,
+    default: 'containerized-mounter',
   },
-  {
-    name: 'enabled',
-    value: 'true|false',
-    text: "the gate. false: the mounter is off on all nodes, the host's own tools are left; true: on again",
-  },
-  {
-    name: 'remove',
-    text: 'the gate: off, and what the DaemonSet did on each node is undone; then delete it',
-  },
-  {
-    name: 'settings',
-    value: 'FILE',
-    text: `JSON to lay over the image's rootfs-manifest.json, in place of all earlier settings: enabled, enter, limits,
+  '--enabled true|false':
+    "the gate. false: the mounter is off on all nodes, the host's own tools are left; true: on again",
+  '--remove': 'the gate: off, and what the DaemonSet did on each node is undone; then delete it',
+  '--settings FILE': `JSON to lay over the image's rootfs-manifest.json, in place of all earlier settings: enabled, enter, limits,
     policy, resolver, log, and filesystems that no node mounts: {"filesystems": {"nfs": null}}. All else is refused: it
     would make root of who edits a ConfigMap. {} takes all settings back`,
-  },
   ...daemonSetFlags,
-] as const satisfies readonly Flag[];
+} as const satisfies FlagTable;
 
 type DaemonSetFlags = FlagsOf<typeof flags>;
 
@@ -142,13 +98,13 @@ function gateStateOf(flags: DaemonSetFlags): GateState | undefined {
 }
 
 /** What would be left out in silence. */
-function refuseWithoutImage(flags: DaemonSetFlags): void {
-  const given = [...daemonSetFlags]
-    .map(({ name }) => name)
-    .find((name) => (name === 'helpers' ? flags.has(name) : flags.values(name).length > 0));
+function refuseWithoutImage(flags: Flags): void {
+  const given = flagsOf(daemonSetFlags).find(({ name, takesValue }) =>
+    takesValue ? flags.values(name).length > 0 : flags.has(name),
+  );
   if (given === undefined) return;
   throw badFlag(
-    given,
+    given.name,
     'is of the DaemonSet, which is not printed without --image',
     'add --image, or leave it out',
   );

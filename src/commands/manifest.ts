@@ -5,7 +5,7 @@ import { daemonSet } from './manifest-daemonset.ts';
 export const manifest = defineCommand({
   name: 'manifest',
   summary: 'print what sets up a whole fleet',
-  flags: [],
+  flags: {},
   manual: [],
   examples: [],
   subcommands: [daemonSet, cloudInit],

@@ -6,16 +6,14 @@ import { badFlag } from './flags.ts';
 export const nodeAgent = defineCommand({
   name: 'node-agent',
   summary: "what the DaemonSet's container runs",
-  flags: [
-    {
-      name: 'interval',
-      value: 'SECONDS',
-      default: '600',
+  flags: {
+    '--interval SECONDS': {
       text: 'after so long all of it is done again, whatever the node looks like',
+      default: '600',
     },
-    { name: 'helpers', text: 'place mount.nfs and the like too' },
-    { name: 'once', text: 'one round; its status' },
-  ],
+    '--helpers': 'place mount.nfs and the like too',
+    '--once': 'one round; its status',
+  },
   manual: [
     `What the container of mounter manifest daemonset runs: on its node, in the host's namespaces, it installs the tools
     that its image holds, prepares the node, and asks mounter doctor. It looks every 5 s whether the node is still so,

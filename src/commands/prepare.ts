@@ -5,7 +5,7 @@ import { defineCommand } from './command.ts';
 export const prepare = defineCommand({
   name: 'prepare',
   summary: 'make the node ready for mounts, after each boot; any number of times, same result',
-  flags: [],
+  flags: {},
   manual: [
     `Makes the node ready, after each boot and before kubelet. With "enter": "attach" it makes two mount namespaces
     of the rootfs and pins them: one for mount helpers, one for lock services and mounter exec. With

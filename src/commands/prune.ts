@@ -7,10 +7,10 @@ import { defineCommand, told } from './command.ts';
 export const prune = defineCommand({
   name: 'prune',
   summary: 'remove versions that nothing needs',
-  flags: [
-    { name: 'keep', value: 'N', default: '2', text: 'how many stay in any case, the current one included' },
-    { name: 'dry-run', text: 'only say what would be removed' },
-  ],
+  flags: {
+    '--keep N': { text: 'how many stay in any case, the current one included', default: '2' },
+    '--dry-run': 'only say what would be removed',
+  },
   manual: [
     `Removes versions, except the current one, the previous one, and each from which something runs or in which
     somebody else has mounted something; says why it keeps one.`,

@@ -6,7 +6,7 @@ export const rollback = defineCommand({
   name: 'rollback',
   summary: 'switch to the version before, or to another one; mounted volumes stay',
   operands: '[DIGEST]',
-  flags: [],
+  flags: {},
   manual: [
     `Switches the rootfs to the version that was in use before, or to DIGEST (its first digits are enough), with
     the manifest it was installed with. The version is checked first, and prepared where the node is. Mounted

@@ -2,26 +2,18 @@ import { existsSync } from 'node:fs';
 import { MounterError } from '../errors.ts';
 import { exitCode } from '../exit-codes.ts';
 import type { SourceOptions } from '../image/source.ts';
-import type { Flag, FlagsOf } from './command.ts';
+import type { FlagsOf, FlagTable } from './command.ts';
 import { badFlag } from './flags.ts';
 
 /** The flags that say how an image is fetched. */
-export const sourceFlags = [
-  {
-    name: 'digest',
-    value: 'sha256:HEX',
-    text: `what it must be: an image's digest; of a tar, the uncompressed one's. For a tar it is the manifest's
+export const sourceFlags = {
+  '--digest sha256:HEX': `what it must be: an image's digest; of a tar, the uncompressed one's. For a tar it is the manifest's
     rootfs.digest if left out`,
-  },
-  {
-    name: 'platform',
-    value: 'linux/ARCH[/VARIANT]',
-    text: "of an image for several; this machine's if left out",
-  },
-  { name: 'mirror', value: 'HOST=URL', text: 'ask there first for what is at HOST; may be repeated' },
-  { name: 'ca-file', value: 'FILE', text: "PEM certificates to trust besides the system's" },
-  { name: 'plain-http', text: 'http where a registry has no https; on loopback it always may' },
-] as const satisfies readonly Flag[];
+  '--platform linux/ARCH[/VARIANT]': "of an image for several; this machine's if left out",
+  '--mirror HOST=URL': 'ask there first for what is at HOST; may be repeated',
+  '--ca-file FILE': "PEM certificates to trust besides the system's",
+  '--plain-http': 'http where a registry has no https; on loopback it always may',
+} as const satisfies FlagTable;
 
 /** All but what the command itself sees to. */
 export type FetchOptions = Omit<SourceOptions, 'downloadDirectory'>;

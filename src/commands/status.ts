@@ -12,20 +12,13 @@ export const status = defineCommand({
   summary: 'what is installed, prepared, running and mounted; status 1 when a mount cannot work',
   operands: '[FILE]',
   usage: ['[--json]', '--metrics [FILE]'],
-  flags: [
-    { name: 'json', text: 'all of it; the state of a volume is one of these words (not-asked)' },
-    {
-      name: 'metrics',
-      text: `for Prometheus, as text: all mounts there were, and the node's state, with the volumes by type and state:
+  flags: {
+    '--json': 'all of it; the state of a volume is one of these words (not-asked)',
+    '--metrics': `for Prometheus, as text: all mounts there were, and the node's state, with the volumes by type and state:
       mounter_volumes{fstype="nfs",state="stale"}. To FILE, replaced at once, for node-exporter's textfile collector;
       exit status 0 whatever the state`,
-    },
-    {
-      name: 'checked-settings',
-      text: 'what the front goes by, which asks for it by itself',
-      isInternal: true,
-    },
-  ],
+    '--checked-settings': { text: 'what the front goes by, which asks for it by itself', isInternal: true },
+  },
   manual: [
     `What is installed, prepared, running and mounted, and how the mounts of late went. Exit status 0 when a mount
     can work, or where the mounter is turned off on purpose; 1 when not. Each volume is asked, all together

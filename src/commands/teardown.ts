@@ -8,13 +8,11 @@ import { type CommandContext, defineCommand, told } from './command.ts';
 export const teardown = defineCommand({
   name: 'teardown',
   summary: 'undo prepare; refuses while volumes are mounted',
-  flags: [
-    { name: 'unmount-volumes', text: 'unmount the volumes first' },
-    {
-      name: 'keep-kubelet',
-      text: 'where a kubelet runs in an image, leave it at work, as it is. Without, that is refused',
-    },
-  ],
+  flags: {
+    '--unmount-volumes': 'unmount the volumes first',
+    '--keep-kubelet':
+      'where a kubelet runs in an image, leave it at work, as it is. Without, that is refused',
+  },
   manual: [
     `Undoes prepare: ends rpcbind, rpc.statd and glusterfs where they run inside the rootfs, and takes its
     mounts away. Refuses while volumes are mounted, unless it may unmount them. Files stay. Where the manifest is

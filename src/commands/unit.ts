@@ -15,23 +15,16 @@ import {
   unitNames,
   unitsOf,
 } from '../units/units.ts';
-import { type CommandContext, defineCommand, type Flag, type FlagsOf, told } from './command.ts';
+import { type CommandContext, defineCommand, type FlagsOf, type FlagTable, told } from './command.ts';
 import { viewFlags } from './kubelet.ts';
 
-const flags = [
-  {
-    name: 'install',
-    text: `write them to /etc/systemd/system, enable and start them; kubelet is not started. A second run changes
+const flags = {
+  '--install': `write them to /etc/systemd/system, enable and start them; kubelet is not started. A second run changes
     nothing`,
-  },
-  { name: 'remove', text: 'disable and remove them (all, without a name); what runs goes on' },
-  {
-    name: 'root',
-    value: 'DIR',
-    text: 'of another system, such as an image that is being built; nothing is started',
-  },
+  '--remove': 'disable and remove them (all, without a name); what runs goes on',
+  '--root DIR': 'of another system, such as an image that is being built; nothing is started',
   ...viewFlags,
-] as const satisfies readonly Flag[];
+} as const satisfies FlagTable;
 
 type UnitFlags = FlagsOf<typeof flags>;
 

@@ -5,7 +5,7 @@ import { defineCommand } from './command.ts';
 export const version = defineCommand({
   name: 'version',
   summary: 'the version of this executable',
-  flags: [],
+  flags: {},
   manual: ['The version of this executable. Those of the rootfs are in mounter versions.'],
   examples: ['mounter version'],
   run: async (_, { output }) => {

@@ -8,7 +8,7 @@ import { defineCommand } from './command.ts';
 export const versions = defineCommand({
   name: 'versions',
   summary: 'the rootfs versions that are installed, and what runs from each',
-  flags: [{ name: 'json', text: 'the same for programs' }],
+  flags: { '--json': 'the same for programs' },
   manual: [
     `The rootfs versions that are installed: digest, when and from where it was installed, size, which is the
     current and which the previous one; and the processes that run from each: daemons of volumes, rpcbind,

@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process';
 import test from 'ava';
-import type { Command } from '../../../src/commands/command.ts';
+import { type Command, flagsOf } from '../../../src/commands/command.ts';
 import { manual, overview, visible } from '../../../src/commands/help.ts';
 import { changesNode, commands } from '../../../src/commands/table.ts';
 import { mountRules } from '../../../src/mount/arguments/grammar.ts';
@@ -11,7 +11,9 @@ const all: readonly Command[] = commands.flatMap((command) => [command, ...(comm
 for (const command of all) {
   test(`${command.name}: one line says what it does, and no flag is described twice`, (t) => {
     t.regex(command.summary, /^[^\n]{1,90}[^.\n]$/);
-    const names = command.flags.flatMap(({ name, short }) => (short === undefined ? [name] : [name, short]));
+    const names = flagsOf(command.flags).flatMap(({ name, short }) =>
+      short === undefined ? [name] : [name, short],
+    );
     t.deepEqual([...new Set(names)], names);
   });
 
@@ -39,14 +41,14 @@ test('the overview fits 80 columns', (t) => {
 });
 
 test('what is for other parts of the mounter alone is in no help', (t) => {
-  const internal = all.flatMap((command) => command.flags.filter(({ isInternal }) => isInternal));
+  const internal = all.flatMap((command) => flagsOf(command.flags).filter(({ isInternal }) => isInternal));
   t.deepEqual([...new Set(internal.map(({ name }) => name))].sort(), ['append', 'checked-settings', 'fleet']);
   for (const command of all) t.notRegex(manual(command), /--append|--fleet|--checked-settings/);
 });
 
 test('the flags of mount are those of its grammar, which says what they mean', (t) => {
   const mount = commands.find(({ name }) => name === 'mount');
-  const described = (mount?.flags ?? []).map(({ name, short }) =>
+  const described = flagsOf(mount?.flags ?? {}).map(({ name, short }) =>
     [name, short ?? []].flat().map((one) => (one.length === 1 ? `-${one}` : `--${one}`)),
   );
   const accepted = mountRules.filter(

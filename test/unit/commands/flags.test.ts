@@ -6,11 +6,11 @@ import { MounterError } from '../../../src/errors.ts';
 const command = {
   name: 'test',
   operands: '[FIRST] [SECOND]',
-  flags: [
-    { name: 'json', text: '' },
-    { name: 'digest', value: 'HEX', text: '' },
-    { name: 'home', value: 'DIR', text: '' },
-  ],
+  flags: {
+    '--json': '',
+    '--digest HEX': '',
+    '--home DIR': '',
+  },
 } as const;
 const parse = (...argv: readonly string[]) => parseFlags(command, argv);
 
@@ -42,10 +42,10 @@ test('a flag that begins with no-, and one that is given several times', (t) => 
       {
         name: 'test',
         operands: '[FIRST] [SECOND]',
-        flags: [
-          { name: 'no-switch', text: '' },
-          { name: 'mirror', value: 'URL', text: '' },
-        ],
+        flags: {
+          '--no-switch': '',
+          '--mirror URL': '',
+        },
       },
       argv,
     );
