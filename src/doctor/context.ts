@@ -2,18 +2,29 @@ import type { Host } from '../host/host.ts';
 import type { MountEntry } from '../host/mountinfo.ts';
 import type { RunBounded } from '../host/run-bounded.ts';
 import type { Manifest } from '../manifest/manifest.ts';
+import type { SharedDirectory } from '../manifest/shared-mounts.ts';
 import type { NodeContext } from '../node/node.ts';
+import { volumeDirectories } from '../volumes/volumes.ts';
+import { isNetworkMount } from './network-mount.ts';
 
 /** What the checks work with: a node with a rootfs and a manifest, looked at once. */
 export interface DoctorContext extends NodeContext {
   /** Its `processes` are the daemons that a mount uses, and no others. */
   readonly host: Host;
-  /** Its `enter` is the way that mounts go now. */
+  /** Its `enter` is the one that mounts use now, which a changed manifest may differ from. */
   readonly manifest: Manifest;
   /** `versions/<digest>` in use, without symlinks. */
   readonly root: string;
   /** The mounts when the examination began. */
   readonly entries: readonly MountEntry[];
-  /** For every question to what can hang. */
+  /** Asks what may hang. */
   readonly runBounded: RunBounded;
+}
+
+/** The host's directories below which volumes are mounted, without those that lie on a server. */
+export function localVolumeDirectories({
+  manifest,
+  entries,
+}: Pick<DoctorContext, 'manifest' | 'entries'>): readonly SharedDirectory[] {
+  return volumeDirectories(manifest, (host) => !isNetworkMount(host, entries));
 }

@@ -1,18 +1,15 @@
-import { existsSync, realpathSync } from 'node:fs';
 import { type MountEntry, mountsBelow } from '../host/mountinfo.ts';
-import { isShared, type SharedDirectory } from '../manifest/shared-mounts.ts';
-import { oldViews } from '../prepare/retire.ts';
+import type { SharedDirectory } from '../manifest/shared-mounts.ts';
+import { leftInOldVersions } from '../prepare/retire.ts';
 import { isCopy, isCounterpart } from '../prepare/shared-mount.ts';
 import { volumesBelow } from '../volumes/volumes.ts';
-import type { DoctorContext } from './context.ts';
+import { type DoctorContext, localVolumeDirectories } from './context.ts';
 import { type Finding, ok, warning } from './finding.ts';
-import { isNetworkMount } from './network-mount.ts';
 
 /** Mounts that are there more often than they need to be: every copy of the kubelet directory doubles every volume. */
-export function checkDuplicates({ layout, root, manifest, entries }: DoctorContext): readonly Finding[] {
-  const shared = manifest.mounts.mounter.filter(isShared);
-  const place = { versions: realpathSync(layout.versions), root, paths: shared.map(({ rootfs }) => rootfs) };
-  const old = oldViews(place, entries).map(({ entry }) =>
+export function checkDuplicates(context: DoctorContext): readonly Finding[] {
+  const { root, entries } = context;
+  const old = leftInOldVersions(root, context, entries).map(({ entry }) =>
     warning(
       'duplicates',
       entry.mountPoint,
@@ -20,11 +17,8 @@ export function checkDuplicates({ layout, root, manifest, entries }: DoctorConte
       'run mounter prepare; mounter versions shows what still runs from that version',
     ),
   );
-  const found = shared.flatMap(({ host, rootfs }) => {
-    if (host === undefined || isNetworkMount(host, entries) || !existsSync(host)) return [];
-    return judgeDuplicates({ host: realpathSync(host), rootfs }, entries);
-  });
-  return [...old, ...found];
+  const directories = localVolumeDirectories(context);
+  return [...old, ...directories.flatMap((directory) => judgeDuplicates(directory, entries))];
 }
 
 export function judgeDuplicates(

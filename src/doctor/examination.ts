@@ -4,7 +4,7 @@ import { processesNamed } from '../host/processes.ts';
 import { type RunBounded, runBy } from '../host/run-bounded.ts';
 import type { Manifest } from '../manifest/manifest.ts';
 import type { Layout } from '../node/layout.ts';
-import { entranceInUse } from '../rootfs/entrance-in-use.ts';
+import { entranceInUse } from '../rootfs/entrance.ts';
 import type { DoctorContext } from './context.ts';
 import { checkDuplicates } from './duplicates.ts';
 import { checkFailures } from './failures.ts';
@@ -24,9 +24,9 @@ import { checkVolumes } from './volumes.ts';
 /** One group of questions about the node. It asks what can hang by `context.ask` alone, and changes nothing. */
 type Check = (context: DoctorContext) => readonly Finding[] | Promise<readonly Finding[]>;
 
-/** What is to be said where the mounter is turned off: of what is mounted, and not of mounts to come. */
+/** The checks that count where the mounter is turned off: those of what is mounted. */
 const whereOff = ['volumes', 'orphans'];
-/** What a node has by `prepare` alone. */
+/** The checks of what only `prepare` makes. */
 const ofPreparation = ['devices', 'mounts', 'propagation', 'resolver'];
 
 /** In the order in which they are shown: what a mount needs first comes first. */
@@ -65,14 +65,14 @@ export async function examine(
   const { findings, found } = await examineInstallation(host, layout);
   if (found === undefined) return findings;
   const entries = readMountinfo(host);
-  const way = entranceInUse(found.root, found.manifest, entries, host);
-  const context = contextOf(host, layout, runBounded, found, entries, way);
+  const inUse = entranceInUse(found.root, found.manifest, entries, host);
+  const context = contextOf(host, layout, runBounded, found, entries, inUse);
   const groups = Object.entries(checks).flatMap(([name, check]) => {
     if (found.offBy !== undefined && !whereOff.includes(name)) return [];
-    if (way === undefined && ofPreparation.includes(name)) return [];
+    if (inUse === undefined && ofPreparation.includes(name)) return [];
     return [withinLimit(name, check, context)];
   });
-  const preparation = found.offBy === undefined ? judgePreparation(found, way, host) : [];
+  const preparation = found.offBy === undefined ? judgePreparation(found, inUse, host) : [];
   return [...findings, ...preparation, ...(await Promise.all(groups)).flat()];
 }
 

@@ -12,7 +12,7 @@ import { type Finding, failing, ok, warning } from './finding.ts';
 
 const install = 'run mounter install SOURCE';
 
-/** What all other checks need. */
+/** The first findings, and what all other checks need. */
 export interface Installation {
   readonly findings: readonly Finding[];
   /** undefined when there is nothing to examine further. */

@@ -2,22 +2,21 @@ import { isSameFile } from '../host/host.ts';
 import { containingMount } from '../host/mount-tree.ts';
 import { type MountEntry, parseMountinfo } from '../host/mountinfo.ts';
 import { processesNamed } from '../host/processes.ts';
-import type { DoctorContext } from './context.ts';
+import { type DoctorContext, localVolumeDirectories } from './context.ts';
 import { type Finding, ok, warning } from './finding.ts';
-import { sharedDirectories } from './shared-directories.ts';
 
 /** Whether what kubelet mounts, and unmounts, is mounted and unmounted on the host. */
 export function checkKubelet({ host, manifest, entries }: DoctorContext): readonly Finding[] {
-  const directories = sharedDirectories({ manifest, entries });
+  const directories = localVolumeDirectories({ manifest, entries });
   const own = host.stat('/proc/self/ns/mnt');
-  // In a user namespace of its own it is no kubelet, and its mounts may be as many as anybody likes to make.
+  // A process in a user namespace of its own is no kubelet, and may have made any number of mounts.
   const kubelets = processesNamed(['kubelet', 'hyperkube']).filter(({ root }) => root !== undefined);
   return kubelets.flatMap(({ pid }) => {
     const theirs = host.stat(`/proc/${pid}/ns/mnt`);
     if (theirs === undefined) return []; // It has ended.
     const text = isSameFile(own, theirs) ? undefined : host.readText(`/proc/${pid}/mountinfo`);
     return directories.map((directory) =>
-      judgeKubelet(pid, directory, text === undefined ? entries : parseMountinfo(text), entries),
+      judgeKubelet(pid, directory.host, text === undefined ? entries : parseMountinfo(text), entries),
     );
   });
 }

@@ -17,16 +17,16 @@ import { isNetworkMount } from './network-mount.ts';
 
 const prepare = 'run mounter prepare';
 
-/** @param way in use. */
+/** @param inUse how mounts are made now; undefined where the version is not prepared. */
 export function judgePreparation(
   { root, manifest }: Found,
-  way: 'attach' | 'chroot' | undefined,
+  inUse: 'attach' | 'chroot' | undefined,
   host: Host,
 ): readonly Finding[] {
   const wanted = wantedEnter(manifest, host);
-  if (way === undefined) return [failing('mounts', root, 'is not prepared', prepare)];
-  if (way === wanted) return [];
-  const message = `mounts are made by "enter": "${way}" still; the manifest has "${wanted}"`;
+  if (inUse === undefined) return [failing('mounts', root, 'is not prepared', prepare)];
+  if (inUse === wanted) return [];
+  const message = `mounts are made by "enter": "${inUse}" still; the manifest has "${wanted}"`;
   return [warning('mounts', root, message, `${prepare}, which changes it; volumes stay mounted`)];
 }
 
@@ -121,7 +121,7 @@ function faultOf({ mount, target, isSame }: ObservedMount, entries: readonly Mou
   return `is not mounted ${mount.access} and ${mount.propagation}`;
 }
 
-/** With chroot(2): whether what is mounted in the rootfs reaches the host, and nothing else. */
+/** With chroot(2), whether what is mounted in the rootfs reaches the host, and nothing besides. */
 export function checkPropagation({ host: node, manifest, entries }: DoctorContext): readonly Finding[] {
   if (wantedEnter(manifest, node) !== 'chroot') return [];
   return manifest.mounts.mounter.filter(isShared).flatMap(({ host, rootfs }) => {

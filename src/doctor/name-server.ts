@@ -1,6 +1,6 @@
 import { Resolver } from 'node:dns/promises';
 
-/** What came back for a question to one name server. */
+/** How one name server has answered a question. */
 export type NameServerAnswer =
   | { readonly kind: 'answered'; readonly milliseconds: number }
   | { readonly kind: 'silent' }

@@ -15,7 +15,7 @@ export function checkNfsClient({ host, manifest }: DoctorContext): readonly Find
   return [judgeClientId(hostname(), [unique, identifier])];
 }
 
-/** What an image has before anybody names the machine. */
+/** Names that an image has before anybody names the machine. */
 const genericNames = /^(localhost.*|\(none\)|none|linux|debian|ubuntu|)$/i;
 
 /** @param ids as the kernel has them, `(null)` and empty when unset. */

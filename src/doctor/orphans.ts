@@ -1,10 +1,9 @@
 import { existsSync, readdirSync } from 'node:fs';
 import type { Volume } from '../volumes/volumes.ts';
 import { volumesOf } from '../volumes/volumes.ts';
-import type { DoctorContext } from './context.ts';
+import { type DoctorContext, localVolumeDirectories } from './context.ts';
 import { type Finding, ok, warning } from './finding.ts';
 import { type KnownPods, knownPods } from './pods.ts';
-import { sharedDirectories } from './shared-directories.ts';
 
 /**
  * Volumes of Pods that are gone. Only the API server knows for sure which Pods there are; on the node it
@@ -16,9 +15,9 @@ import { sharedDirectories } from './shared-directories.ts';
  */
 export function checkOrphans({ manifest, entries }: DoctorContext): readonly Finding[] {
   const known = knownPods();
-  const shared = sharedDirectories({ manifest, entries });
+  const directories = localVolumeDirectories({ manifest, entries });
   const orphans = volumesOf(manifest, entries).flatMap((volume) =>
-    shared.flatMap((directory) => {
+    directories.flatMap(({ host: directory }) => {
       const uid = podOf(directory, volume);
       if (uid === undefined) return [];
       return isGone(uid, namesIn(`${directory}/pods/${uid}`), known) ? [orphan(volume, uid)] : [];

@@ -1,6 +1,6 @@
 import { readdirSync } from 'node:fs';
 
-/** Where the control groups of one hierarchy begin: version 2, or some controllers of version 1. */
+/** Directories in which control groups begin: those of version 2, or of some controllers of version 1. */
 const hierarchies = [
   '/sys/fs/cgroup',
   '/sys/fs/cgroup/systemd',
@@ -51,7 +51,7 @@ function uidsBelow(directory: string, depth: number): readonly string[] {
   });
 }
 
-/** Of `pod7a5c…` (cgroupfs) or `kubepods-burstable-pod7a5c….slice` (systemd, which has `_` for each `-`). */
+/** The UID in `pod7a5c…` (cgroupfs) or `kubepods-burstable-pod7a5c….slice` (systemd, which has `_` for each `-`). */
 export function uidOfGroup(name: string): string | undefined {
   return /(?:^|-)pod([0-9a-f_-]{32,36})(?:\.slice)?$/.exec(name)?.[1]?.replaceAll('_', '-');
 }

@@ -1,22 +1,22 @@
-import { existsSync, realpathSync } from 'node:fs';
+import { realpathSync } from 'node:fs';
 import type { Host } from '../host/host.ts';
 import { readMountinfo } from '../host/mountinfo.ts';
 import type { RunBounded } from '../host/run-bounded.ts';
-import { isShared } from '../manifest/shared-mounts.ts';
 import type { Layout } from '../node/layout.ts';
 import { nothingDoneWhereOff, readManifest } from '../node/node.ts';
 import { withNodeLock } from '../node/node-lock.ts';
 import { prepareVersionInUse } from '../prepare/version-in-use.ts';
 import { requireRootfs } from '../rootfs/entrance.ts';
+import { volumeDirectories } from '../volumes/volumes.ts';
 import { stackedVolumes } from './duplicates.ts';
 
 const umountMs = 5000;
 
 /**
- * What `mounter prepare` does, which takes copies of the kubelet directory away; then of each volume that is
- * mounted twice on one target the upper mount. The volume itself stays: the mount under it is the same.
+ * Does what `mounter prepare` does, which takes copies of the kubelet directory away. Then it unmounts the upper mount of
+ * each volume that is mounted twice on one target. The volume itself stays: the mount under it is the same.
  * @returns what was done, a line each.
- * @throws MounterError where nothing is installed, or the directory can't be shared.
+ * @throws MounterError where nothing is installed, or the directory cannot be shared.
  */
 export async function repair(host: Host, layout: Layout, runBounded: RunBounded): Promise<readonly string[]> {
   const nothingDone = await nothingDoneWhereOff(host, layout);
@@ -27,10 +27,8 @@ export async function repair(host: Host, layout: Layout, runBounded: RunBounded)
     const root = realpathSync(layout.rootfs);
     const context = { host, layout, manifest };
     const done = [...(await prepareVersionInUse(root, context))];
-    for (const { host: directory } of manifest.mounts.mounter.filter(isShared)) {
-      if (directory === undefined || !existsSync(directory)) continue;
-      done.push(...(await unmountCopies(realpathSync(directory), host, runBounded)));
-    }
+    for (const directory of volumeDirectories(manifest))
+      done.push(...(await unmountCopies(directory.host, host, runBounded)));
     return done;
   });
 }

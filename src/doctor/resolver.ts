@@ -24,7 +24,7 @@ export async function checkResolver(context: DoctorContext): Promise<readonly Fi
   return [...late, ...(await checkServers(path, nameServers(text)))];
 }
 
-/** Those that were told to write the file, and to mount by us. */
+/** The kubelets that were told to mount by us, and so to write the file. */
 async function kubeletsWithUs({ host, layout, runBounded }: DoctorContext): Promise<readonly number[]> {
   const pids = processesNamed(['kubelet', 'hyperkube'])
     .map(({ pid }) => pid)
@@ -46,7 +46,7 @@ async function kubeletsWithUs({ host, layout, runBounded }: DoctorContext): Prom
   return pids.filter((_, index) => areWithUs[index]);
 }
 
-/** It writes the file at its start alone: one that began before there was a rootfs had nowhere to write to. */
+/** kubelet writes the file only when it starts: one that started before there was a rootfs had nowhere to write to. */
 export function judgeKubelets(
   path: string,
   text: string,

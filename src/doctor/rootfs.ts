@@ -11,7 +11,7 @@ import { type Finding, failing, ok, warning } from './finding.ts';
 /** A program that says its version takes milliseconds; on a node under load, much longer. */
 const answerMs = 3000;
 
-/** Of what the scripts call, the programs with libraries beyond those that the promised ones have shown to be there. */
+/** Programs that the scripts call, and that need libraries which no promised program needs. */
 const hasLibraries = /\/(glusterfs|rpcinfo)$/;
 
 const installAgain =
@@ -26,9 +26,9 @@ export function checkContents({ root, manifest }: DoctorContext): readonly Findi
 }
 
 /**
- * Whether the programs really run in there, each with all of its libraries: the helpers say their version, of
- * the others the rootfs's own ld.so finds the libraries. Only in a prepared rootfs: without /dev/null a
- * script would make one.
+ * Whether the programs really run in there, each with all of its libraries. The helpers are asked for their version;
+ * for the other programs the rootfs's own ld.so looks for the libraries. An unprepared rootfs is left out: without
+ * /dev/null a script would make one.
  */
 export async function checkPrograms(context: DoctorContext): Promise<readonly Finding[]> {
   const { host, root, manifest } = context;

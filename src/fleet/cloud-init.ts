@@ -76,7 +76,7 @@ Environment="KUBELET_EXTRA_ARGS=--experimental-mounter-path=${home}/mounter"
 }
 
 /**
- * For the sh of any node. What is there with the right digest is not fetched again, so that a boot without a
+ * A script for the sh of any node. What is there with the right digest is not fetched again, so that a boot without a
  * network works; killed at any moment, the next run goes on.
  */
 function bootScript(request: CloudInitRequest): string {

@@ -30,7 +30,7 @@ export interface DaemonSetRequest extends ObjectNames {
   readonly intervalSeconds: number | undefined;
   /** Minor version of Kubernetes 1.x. */
   readonly kubernetesMinor: number;
-  /** Where SELinux is enforced: a type that may do this. */
+  /** A type that may mount and enter namespaces, for nodes where SELinux is enforced. */
   readonly selinuxType: string | undefined;
 }
 
@@ -70,7 +70,7 @@ function configMap(
 }
 
 /**
- * What kubectl apply takes: namespace (unless it is kube-system), service account, DaemonSet.
+ * The documents for kubectl apply: namespace (unless it is kube-system), service account, DaemonSet.
  * @param configMaps come before it: a node that is to be off is never on.
  */
 export function daemonSetDocuments(
@@ -101,7 +101,7 @@ function labelsOf(name: string): Readonly<Record<string, string>> {
   return { 'app.kubernetes.io/name': name, 'app.kubernetes.io/component': 'node-agent' };
 }
 
-/** Of the levels of Pod Security only `privileged` lets a Pod into the host's namespaces. */
+/** The level `privileged` is the only one of Pod Security that lets a Pod into the host's namespaces. */
 function namespaceDocument(name: string): CommentedDocument {
   const labels = { 'pod-security.kubernetes.io/enforce': 'privileged' };
   return {

@@ -30,7 +30,7 @@ MKNOD: for the few devices that a helper sees, /dev/null and /dev/fuse among the
 KILL: to end rpc.statd, which is a user of its own, when the mounter is removed.`;
 
 /**
- * By path, for the DaemonSet.
+ * The comments of the DaemonSet, by path.
  * @param request the fields of a DaemonSetRequest that a comment depends on.
  */
 export function containerComments(request: {

@@ -19,8 +19,8 @@ function documentText({ content, comments }: CommentedDocument): string {
     let isFound = false;
     visit(document, {
       Pair(_, pair, ancestors) {
-        const way = [...ancestors.flatMap(keyOf), keyOf(pair).join()];
-        if (way.join('.') !== [...keys, key].join('.') || !isNode(pair.key)) return;
+        const keyPath = [...ancestors.flatMap(keyOf), keyOf(pair).join()];
+        if (keyPath.join('.') !== [...keys, key].join('.') || !isNode(pair.key)) return;
         pair.key.commentBefore = comment.replace(/^/gm, ' ');
         isFound = true;
       },
@@ -30,7 +30,7 @@ function documentText({ content, comments }: CommentedDocument): string {
   return document.toString({ lineWidth: 0 });
 }
 
-/** Of a pair; a list's entries share the path of the list. */
+/** The key of a pair. Entries of a list have none, and share the path of the list. */
 function keyOf(node: unknown): readonly string[] {
   const key = (node as { readonly key?: { readonly value?: unknown } }).key;
   return key?.value === undefined ? [] : [String(key.value)];

@@ -3,9 +3,9 @@ import type { Host } from '../host/host.ts';
 import { runProgram } from '../host/run-program.ts';
 
 /**
- * What the caller has set for us, and the JavaScript runtime has changed at its start: it ignores SIGPIPE and
- * SIGXFSZ, and raises the limit of open files (RLIMIT_NOFILE) as far as it may. The program that takes our
- * place has to find it as it was.
+ * What the caller has set for this process and the JavaScript runtime has changed at its start: it ignores SIGPIPE and
+ * SIGXFSZ, and raises the limit of open files (RLIMIT_NOFILE) as far as it may. The program that takes our place has
+ * to find it as it was.
  */
 export interface CallerSettings {
   /** The soft limit; undefined when it is as it was. */

@@ -2,7 +2,7 @@ import { MounterError } from '../errors.ts';
 import { exitCode } from '../exit-codes.ts';
 import type { ImageRecord } from '../image/versions/image-record.ts';
 
-/** What is to be run in the kubelet's root. */
+/** The command that becomes the kubelet. */
 export interface KubeletCommand {
   /** argv; the first word a path, or a name to look up in PATH. */
   readonly argv: readonly string[];
@@ -14,7 +14,7 @@ export interface KubeletCommand {
   readonly path: string;
   /** The image's alone. */
   readonly imagePath: string;
-  /** As the image names it, in the image; `/` where it names none. */
+  /** The image's own, a path in the image; `/` where it names none. */
   readonly workingDirectory: string;
 }
 

@@ -4,7 +4,7 @@ import { exitCode } from '../exit-codes.ts';
 import type { Manifest, ManifestMount } from '../manifest/manifest.ts';
 import { isIdentityMount } from '../manifest/shared-mounts.ts';
 
-/** What a kubelet is to run in, and what of the host it is offered there. */
+/** The image that a kubelet runs in, and what of the host it is offered there. */
 export interface Offer {
   /** The extracted image, without symlinks. */
   readonly root: string;
@@ -41,7 +41,7 @@ export function kubeletMount({
   return { ...mount, optional: false, ...(create === undefined ? {} : { create }) };
 }
 
-/** Without symlinks, as mountinfo has it. @throws MounterError (system) when it is missing. */
+/** The kubelet directory without symlinks, as mountinfo has it. @throws MounterError (system) when it is missing. */
 export function kubeletDirectory(offer: Offer): string {
   const { host } = kubeletMount(offer);
   if (!existsSync(host)) throw missingPath(host);

@@ -10,7 +10,7 @@ import { isAtOrBelow } from '../rootfs/root-processes.ts';
  * and libraries in. There it sees a directory of links, to all that the image has, and to what only the host has.
  */
 export interface ProgramDirectory {
-  /** Of the host, without symlinks. */
+  /** Its path on the host, without symlinks. */
   readonly path: string;
   /** Name → where it leads in the kubelet's root. */
   readonly links: ReadonlyMap<string, string>;
@@ -21,7 +21,7 @@ export interface ProgramDirectoryRequest {
   readonly image: string;
   /** The image's PATH, or none. */
   readonly searchPath: string;
-  /** Where the host's own directories are seen inside, `/usr` at HOST/usr. */
+  /** The directory in the view below which the host's own directories are seen: its `/usr` at `HOSTVIEW/usr`. */
   readonly hostView: string;
   /** Paths that are the host's even where the image has them too. */
   readonly hostPaths: readonly string[];
@@ -29,14 +29,14 @@ export interface ProgramDirectoryRequest {
   readonly host: string;
 }
 
-/** What gives way at one place: whole directories of the image, or names alone. */
+/** What of the image is laid over one directory of the host: whole directories, or single names. */
 interface Laid {
   readonly directories: string[];
   readonly names: Map<string, string>;
 }
 
 /**
- * In an order in which they can be laid: one that holds another is before it.
+ * @returns them in an order in which they can be laid: a directory comes before those within it.
  * @throws MounterError (system) where the host has no directory to lay the image's on.
  */
 export function programDirectories(request: ProgramDirectoryRequest): readonly ProgramDirectory[] {
@@ -65,17 +65,17 @@ export function programDirectories(request: ProgramDirectoryRequest): readonly P
 
 const programNames = /^(s?bin|lib\w*)$/;
 
-/** As the image names them: bin, sbin, lib and the like where they usually are, and its PATH; empty ones are left out. */
+/** The image's directories of programs and libraries: bin, sbin, lib… in the usual places, and its PATH. */
 function pathsOfPrograms({ image, searchPath, host }: ProgramDirectoryRequest): readonly string[] {
   const usual = ['/usr', '/usr/local', ''].flatMap((base) => {
     const directory = directoryIn(image, base || '/');
     const names = directory === undefined ? [] : readdirSync(image + directory);
     return names.filter((name) => programNames.test(name)).map((name) => `${base}/${name}`);
   });
-  const others = searchPath
+  const fromPath = searchPath
     .split(':')
     .filter((path) => path.startsWith('/') && directoryIn(host, path) !== undefined);
-  return [...new Set([...usual, ...others])].filter((path) => {
+  return [...new Set([...usual, ...fromPath])].filter((path) => {
     const own = directoryIn(image, path);
     return own !== undefined && own !== '/' && hasFiles(image + own);
   });
@@ -93,7 +93,7 @@ function directoryIn(root: string, path: string): string | undefined {
   return resolved !== undefined && lstatSync(root + resolved).isDirectory() ? resolved : undefined;
 }
 
-/** The nearest directory of the host on the way to `path`, and what is missing in it. */
+/** The innermost directory above `path` that the host has, and the name that is missing in it. */
 function placeToAdd(host: string, path: string): readonly [holder: string, name: string] {
   const parent = dirname(path);
   const holder = directoryIn(host, parent);

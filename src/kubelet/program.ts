@@ -25,7 +25,7 @@ export function pathInView(root: string, path: string): string {
  * @param name a path, or a name that is looked up in `path`.
  * @param path of PATH's form.
  * @returns the program's path inside `root`; its symlinks are the kernel's to follow.
- * @throws MounterError (127, 126) that says what of it is missing, or why it can't be executed.
+ * @throws MounterError (127, 126) that says what of it is missing, or why it cannot be executed.
  */
 export function findKubelet(root: string, name: string, path: string): string {
   const candidates = name.includes('/')

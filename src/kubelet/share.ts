@@ -1,12 +1,17 @@
 import { mkdirSync } from 'node:fs';
 import type { Host } from '../host/host.ts';
 import { readMountinfo } from '../host/mountinfo.ts';
+import { writeAtomically } from '../host/replace.ts';
 import { makeRunDirectory } from '../node/run-directory.ts';
 import type { MountAction } from '../prepare/mount-actions.ts';
 import { shareDirectory } from '../prepare/share-directory.ts';
 import { planShared } from '../prepare/shared-mount.ts';
-import { kubeletViewDirectory, readKubeletRoots } from '../rootfs/kubelet-chroot.ts';
-import { recordKubeletRoot } from '../rootfs/kubelet-roots.ts';
+import {
+  type KubeletRoot,
+  kubeletRootsFile,
+  kubeletViewDirectory,
+  readKubeletRoots,
+} from '../rootfs/kubelet-chroot.ts';
 import { type HostMount, kubeletDirectory, type Offer, offeredMounts } from './offer.ts';
 
 /**
@@ -19,6 +24,13 @@ export async function shareKubeletDirectory(offer: Offer, host: Host): Promise<r
   const earlier = readKubeletRoots(host).find(({ root }) => root === offer.root);
   recordKubeletRoot(host, { root: offer.root, kubeletDirectory: directory, targets: earlier?.targets });
   return await shareDirectory({ host: directory, rootfs: directory }, host);
+}
+
+/** For `teardown`. What was known of this root before is replaced. */
+function recordKubeletRoot(host: Host, root: KubeletRoot): void {
+  const others = readKubeletRoots(host).filter((other) => other.root !== root.root);
+  const text = JSON.stringify([...others, root]);
+  if (host.readText(kubeletRootsFile) !== text) writeAtomically(kubeletRootsFile, text, 0o644);
 }
 
 /** What `shareKubeletDirectory` would do on the host now. */

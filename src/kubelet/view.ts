@@ -17,14 +17,14 @@ import { type ProgramDirectory, programDirectories } from './program-directories
  */
 export interface KubeletView {
   readonly image: string;
-  /** For `remount,bind` of the image, where it may not be executed; undefined where it may. */
+  /** Options for a `remount,bind` of the image, where it is mounted noexec; undefined elsewhere. */
   readonly executableOptions: string | undefined;
   readonly programs: readonly ProgramDirectory[];
   /** Top-level directories of the host that programs are laid in: seen whole below `hostView`. */
   readonly hostDirectories: readonly string[];
   /** The image's cache for the loader, in the place of the host's; '' for none, undefined where the host has none. */
   readonly loaderCache: string | undefined;
-  /** What is mounted beside; the kubelet directory is the first. */
+  /** What else is mounted in the view; the kubelet directory is the first. */
   readonly mounts: readonly ViewMount[];
   /** Mounts of the manifest that are left out, and why: a line each. */
   readonly skipped: readonly string[];
@@ -33,13 +33,13 @@ export interface KubeletView {
 export interface ViewMount extends Pick<HostMount, 'type' | 'propagation'> {
   /** On the host, without symlinks. */
   readonly from: string;
-  /** Likewise: what is mounted there now gives way. */
+  /** On the host, without symlinks. What is mounted there is taken away first. */
   readonly to: string;
-  /** For `remount,bind`, where it is to be read-only. */
+  /** Options for a `remount,bind`, where it is to be read-only. */
   readonly readOnlyOptions: string | undefined;
 }
 
-/** Where the host's own directories are seen that programs are laid over. */
+/** Programs are laid over some directories of the host; below this path those are seen as they are. */
 export const hostView = `${kubeletViewDirectory}/host`;
 
 export const loaderCacheFile = '/etc/ld.so.cache';
@@ -78,7 +78,7 @@ function cacheOf(image: string): string {
   return path === undefined ? '' : image + path;
 }
 
-/** It is at its own path anyhow. */
+/** Whether the kubelet sees the host's own at that path in any case. */
 function isHostsOwn({ host, rootfs, access, propagation }: HostMount): boolean {
   const isInPlace = existsSync(rootfs) && realpathSync(rootfs) === realpathSync(host);
   return isInPlace && access === 'rw' && propagation !== 'shared';

@@ -14,11 +14,11 @@ export interface LockService {
   readonly question: readonly string[];
   /** The member of `LockServicesState` that says whether it does. */
   readonly answers: 'portmapperAnswers' | 'statdAnswers';
-  /** Of several processes that run it the one that calls reach: the host's own, or that of our rootfs. */
+  /** Where several processes run it, which of them calls reach: the host's own, or the one of our rootfs. */
   readonly owner: 'host' | 'rootfs';
   /** The socket's port that tells it from whoever has only taken its name. */
   readonly port?: number;
-  /** What start-statd does before it starts one, a line of sh. */
+  /** A line of sh that start-statd runs before it starts the daemon. */
   readonly beforeStart: string;
   readonly unit: string;
   /** The service without which it cannot run: when that starts anew, so does this. */

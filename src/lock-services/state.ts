@@ -24,7 +24,7 @@ export interface LockServicesState extends Daemons, Answers {
   readonly surplusRpcbinds: readonly LockDaemon[];
   /** On which addresses port 111 is open, by TCP or UDP. */
   readonly listening: ListeningAddresses;
-  /** The same by UDP, whose senders can be forged: what policy.portmapper can restrict. */
+  /** On which addresses it is open by UDP, whose senders can be forged: policy.portmapper can restrict those. */
   readonly listeningByUdp: ListeningAddresses;
 }
 
@@ -106,7 +106,7 @@ function holdsSocket(host: Host, pid: number, inodes: ReadonlySet<string>): bool
   return false;
 }
 
-/** It may have ended meanwhile. */
+/** @returns undefined where the process has ended meanwhile. */
 function linkOf(host: Host, path: string): string | undefined {
   try {
     return host.readLink(path);

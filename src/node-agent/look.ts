@@ -11,8 +11,8 @@ import { isAtOrBelow } from '../rootfs/root-processes.ts';
 import { pathOnHost } from './on-host.ts';
 
 /**
- * What a round leaves on the host, as text that differs when anybody changes it: a node that is in order is looked at
- * so, every few seconds, and no program is started for it. The rounds, which are seldom then, see the rest.
+ * What a round leaves on the host, as text that differs when anybody changes it. A node that is in order is looked at
+ * by this every few seconds, which starts no program; whole rounds are rare then, and see the rest.
  */
 export function lookAtHost(layout: Layout, manifest: Manifest): string {
   const { filesystems, daemons, mounts } = manifest;
@@ -35,10 +35,10 @@ export function lookAtHost(layout: Layout, manifest: Manifest): string {
     ...helperDirectories.flatMap((directory) => helperNames.map((name) => `${directory}/${name}`)),
     ...inRootfs.map((path) => `${layout.rootfs}${path}`),
   ];
-  return [...files.map(stateOf), ...mountsBelow([layout.home, runDirectory], shared)].join('\n');
+  return [...files.map(stateOf), ...mountLinesIn([layout.home, runDirectory], shared)].join('\n');
 }
 
-/** Of the file, or of the symlink: whatever changes it changes its ctime. */
+/** The state of the file, or of the symlink itself: whatever changes it changes its ctime. */
 function stateOf(path: string): string {
   try {
     const at = pathOnHost(path);
@@ -50,8 +50,8 @@ function stateOf(path: string): string {
   }
 }
 
-/** Of the host's, those in `directories`; but for volumes, which come and go, and whose directories are `shared`. */
-function mountsBelow(directories: readonly string[], shared: readonly string[]): readonly string[] {
+/** The host's mounts in `directories`, but no volumes, which come and go: those are below the directories `shared`. */
+function mountLinesIn(directories: readonly string[], shared: readonly string[]): readonly string[] {
   return readFileSync('/proc/1/mountinfo', 'utf8')
     .split('\n')
     .filter((line) => {

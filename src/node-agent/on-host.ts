@@ -32,7 +32,7 @@ export function pathOnHost(path: string): string | undefined {
   return directory === undefined ? undefined : `${hostRoot}${directory}/${basename(path)}`;
 }
 
-/** From SIGTERM to SIGKILL; and from there on, for one that waits in the kernel and cannot be ended. */
+/** Times from SIGTERM to SIGKILL, and from SIGKILL until a process that waits in the kernel is left behind. */
 const [terminateMs, unkillableMs] = [5000, 1000];
 
 /**
@@ -68,7 +68,7 @@ export function onHost(home: string): CallOnHost {
   };
 }
 
-/** What waits for a dead server ends by no signal: the agent goes on without it. */
+/** No signal ends a process that waits for a dead server: the agent goes on without it. */
 async function givenUp(signal: AbortSignal, running: Promise<unknown>): Promise<Called> {
   await new Promise((resolve) => {
     if (signal.aborted) resolve(undefined);

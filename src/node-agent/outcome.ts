@@ -14,10 +14,10 @@ export interface Outcome {
   readonly text: string;
 }
 
-/** For longer than that the agent looks at nothing only where it hangs. */
+/** An agent that says nothing for longer than this hangs. */
 const validSeconds = 120;
 
-/** Of a Pod's volume: what an earlier life of this container has said would be there still. */
+/** The file is in a volume of the Pod, and would still say what an earlier container has found. */
 export function forgetOutcome(): void {
   rmSync(outcomePath, { force: true });
 }
@@ -47,7 +47,7 @@ function startTime(): string {
   return stat.slice(stat.lastIndexOf(') ') + 2).split(' ')[19] ?? '';
 }
 
-/** For dash: it starts no other program. */
+/** For dash, without any other program. */
 export const probeScript = `# Whether this node is ready, by what the agent last said. Written by npm run image.
 if ! [ -r ${outcomePath} ]; then
   echo "the node agent has not ended its first round: see the log of this container"

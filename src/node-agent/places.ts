@@ -21,5 +21,5 @@ export const gatePath = `${gateDirectory}/state`;
 export const scratchDirectory = '/run/node-agent';
 /** The manifest with the settings in it. */
 export const manifestPath = `${scratchDirectory}/rootfs-manifest.json`;
-/** What the readiness probe goes by. */
+/** What the readiness probe reads. */
 export const outcomePath = `${scratchDirectory}/outcome`;

@@ -4,7 +4,6 @@ import { fileHost } from '../host/file-host.ts';
 import { writeAtomically } from '../host/replace.ts';
 import type { Layout } from '../node/layout.ts';
 import { offFiles } from '../node/off.ts';
-import { clusterDns } from './cluster-dns.ts';
 import { gateState, readGate } from './gate.ts';
 import { type Called, type CallOnHost, pathOnHost, seenFromHost } from './on-host.ts';
 import type { Outcome } from './outcome.ts';
@@ -16,9 +15,9 @@ import {
   toolsImage,
   toolsManifest,
 } from './places.ts';
-import { applySettings } from './settings.ts';
+import { applySettings, clusterDns } from './settings.ts';
 
-/** What whoever runs the cluster wants of all nodes, as it is written there. */
+/** What the operator of the cluster wants of all nodes, as text. */
 export interface Wish {
   readonly gate: string | undefined;
   /** '' where there are none. */
@@ -29,7 +28,7 @@ export function readWish(): Wish {
   return { gate: readGate(), settings: readIfThere(settingsPath) };
 }
 
-/** One that is taken away at this very moment is not there. */
+/** @returns '' where the file is missing, or is taken away at this moment. */
 function readIfThere(path: string): string {
   return fileHost.readText(path) ?? '';
 }

@@ -12,7 +12,7 @@ import { nearest } from '../nearest.ts';
 
 const { enabled, enter, limits, policy, resolver, log } = manifestSchema.entries;
 
-/** The list: these, and what is below them; of `filesystems` only that a type is none of theirs. */
+/** The list: these sections and all below them; `filesystems` only to take a type away. */
 const settableSchema = v.partial(
   v.strictObject({
     enabled,
@@ -104,7 +104,7 @@ function noSuchSetting(path: string, meant: string | undefined): Objection {
   return { message: `${path}: there is no such setting`, hint };
 }
 
-/** By the manifest's own schema; whether they fit what else is in the manifest is seen on the node. */
+/** Checks the values by the manifest's own schema. Whether they fit the rest of the manifest is seen on the node. */
 function objectionToValues(settings: Json): Objection | undefined {
   const result = v.safeParse(settableSchema, settings, { abortEarly: true });
   if (result.success) return undefined;

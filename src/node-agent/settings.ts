@@ -1,7 +1,11 @@
+import { isIP } from 'node:net';
+import * as v from 'valibot';
 import { MounterError } from '../errors.ts';
 import { exitCode } from '../exit-codes.ts';
 import { type Manifest, parseManifest } from '../manifest/manifest.ts';
 import { withTodaysNames } from '../manifest/renamed.ts';
+import { resolver } from '../manifest/resolver.ts';
+import { parseResolvConf } from '../resolver/resolv-conf.ts';
 import { isObject, objectionTo, objectionToTypes } from './settable.ts';
 import { parseStrictly } from './strict-json.ts';
 
@@ -45,6 +49,25 @@ export function applySettings(
 }
 
 type ClusterDns = Pick<Manifest['resolver'], 'nameservers' | 'searches'>;
+
+/** The domain of a Pod's own namespace, `default.svc.cluster.local`. */
+const ofNamespace = /^[^.]+\.svc\./;
+
+/**
+ * The cluster's name servers and domains, as kubelet gives them to a Pod with `dnsPolicy: ClusterFirst`: for a node
+ * whose kubelet has not written them into the rootfs. The domain of the
+ * agent's own namespace is left out: no mount belongs to that namespace.
+ * @param text of the Pod's own /etc/resolv.conf.
+ * @returns undefined where there is nothing in it that a manifest may have.
+ */
+export function clusterDns(text: string): ClusterDns | undefined {
+  const { nameservers, searches } = parseResolvConf(text);
+  const dns = {
+    nameservers: nameservers.filter((address) => isIP(address) !== 0),
+    searches: searches.filter((domain) => !ofNamespace.test(domain)),
+  };
+  return dns.nameservers.length > 0 && v.is(resolver, dns) ? dns : undefined;
+}
 
 interface LaidOver {
   readonly text: string;

@@ -19,7 +19,7 @@ export type HelperState =
   | { readonly kind: 'foreign'; readonly path: string }
   | { readonly kind: 'missing' };
 
-/** What stands under a helper's name in any of `directories`; one of the host's own counts for more than ours. */
+/** What has a helper's name in one of `directories`. A helper of the host's own is told before a link of ours. */
 export function helperState(name: string, layout: Layout, directories: readonly string[]): HelperState {
   const there = directories.map((directory) => `${directory}/${name}`).filter(exists);
   const foreign = there.find((path) => !isOurs(path, layout));
@@ -77,7 +77,7 @@ function exists(path: string): boolean {
   return lstatSync(path, { throwIfNoEntry: false }) !== undefined;
 }
 
-/** By what the link says: its target may be gone, or not have been installed yet. */
+/** Judged by the text of the link, for its target may be gone, or not be installed yet. */
 function isOurs(path: string, layout: Layout): boolean {
   return lstatSync(path).isSymbolicLink() && readlinkSync(path) === layout.executable;
 }

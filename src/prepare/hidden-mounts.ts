@@ -12,7 +12,7 @@ import { isOurSelfBind } from './self-binds.ts';
  * any more. A `prepare` that is killed at that moment leaves it so.
  */
 
-/** What lies beneath a bind of ours; nothing of a bind that is a peer of what it covers, which has the same on it. */
+/** The mounts beneath a bind of ours. A bind that is a peer of what it covers has the same mounts, and hides none. */
 function hiddenBelow(directory: string, entries: readonly MountEntry[]): readonly MountEntry[] {
   if (!isOurSelfBind(directory, entries)) return [];
   const bind = mountAt(entries, directory);
@@ -42,7 +42,7 @@ export async function bringIntoSight(directory: string, host: Host): Promise<rea
   }
 }
 
-/** To the same path on the bind. It is there twice for a moment, and never missing. */
+/** Moves each hidden mount to the same path on the bind. For a moment it is there twice; it is never missing. */
 async function bringUp(
   directory: string,
   holder: string,
@@ -57,13 +57,13 @@ async function bringUp(
   try {
     changeDirectory(beneath);
     for (const { mountPoint, device } of hidden) {
-      const way = `.${mountPoint.slice(directory.length)}`;
-      // A killed run may have done the half of it.
+      const hiddenPath = `.${mountPoint.slice(directory.length)}`;
+      // A run that was killed may have bound it already.
       const isUp = mountsOn(bind, entries).some(
         (other) => other.mountPoint === mountPoint && other.device === device,
       );
-      if (!isUp) applyHere([bindTree(way, mountPoint)]);
-      applyHere(detachActions(way));
+      if (!isUp) applyHere([bindTree(hiddenPath, mountPoint)]);
+      applyHere(detachActions(hiddenPath));
     }
   } finally {
     changeDirectory(before);

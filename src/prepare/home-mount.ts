@@ -16,13 +16,13 @@ export function planHome(home: string, all: readonly MountEntry[]): readonly Mou
   return layHome(home, entries);
 }
 
-/** Without the copies of home that a bind leaves beneath what covers it, where that is a peer of what it covers. */
+/** Leaves out copies of home that no path leads to: a bind makes one on the mount that it covers, as a peer of that. */
 function withoutHidden(home: string, entries: readonly MountEntry[]): readonly MountEntry[] {
   return entries.filter((entry) => entry.mountPoint !== home || !isCovered(entry, entries));
 }
 
 /**
- * False when a mount of ours can't be reached: home was bound on itself once more (the original mounter does
+ * False when a mount of ours cannot be reached: home was bound on itself once more (the original mounter does
  * that at each start of the node), or was no mount point when something was mounted in a rootfs.
  */
 function isOrderly(home: string, layers: readonly MountEntry[], entries: readonly MountEntry[]): boolean {
@@ -34,14 +34,14 @@ function isOrderly(home: string, layers: readonly MountEntry[], entries: readonl
 }
 
 /**
- * The same for a rootfs that is entered by a mount namespace: there nothing is mounted in home, so that it
- * need not be a mount, unless nothing in it could be run.
+ * What home has to be for a rootfs that is entered by a mount namespace: nothing is mounted in home then, so that it
+ * has to be a mount only where nothing in it could be run.
  */
 export function planExecutableHome(home: string, entries: readonly MountEntry[]): readonly MountAction[] {
   return isNoexec(home, entries) ? planHome(home, entries) : [];
 }
 
-/** Of the filesystem that home lies on, whatever our own bind makes of it. */
+/** Whether the filesystem that home lies on is mounted noexec, whatever our own bind changes. */
 function isNoexec(home: string, entries: readonly MountEntry[]): boolean {
   const foreign = entries.filter((entry) => entry.mountPoint !== home || !isSelfBind(entry, entries));
   return containingMount(foreign, home).mountOptions.includes('noexec');
@@ -58,7 +58,7 @@ function layHome(home: string, entries: readonly MountEntry[]): readonly MountAc
   return actions;
 }
 
-/** With what is mounted below it, such as a disk of its own for the images. */
+/** What is mounted below home stays in sight, such as a disk of its own for the images. */
 function bindActions(home: string, entries: readonly MountEntry[]): readonly MountAction[] {
   const own = ours(home, entries);
   if (mountsBelow(entries, home).every((entry) => own.includes(entry)))
@@ -98,7 +98,7 @@ function removal(
   return [...binds, ...layers.reverse()].flatMap(({ mountPoint }) => detachActions(mountPoint));
 }
 
-/** What is mounted in a rootfs, by whichever run of ours. */
+/** All mounts in any version of the rootfs. */
 function ours(home: string, entries: readonly MountEntry[]): readonly MountEntry[] {
   return mountsBelow(entries, `${home}/versions`);
 }

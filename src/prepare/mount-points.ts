@@ -1,11 +1,16 @@
 import {
   chmodSync,
+  copyFileSync,
   existsSync,
+  lchownSync,
   lstatSync,
   mkdirSync,
+  readdirSync,
+  readlinkSync,
   realpathSync,
   renameSync,
   rmSync,
+  symlinkSync,
   writeFileSync,
 } from 'node:fs';
 import { basename, dirname } from 'node:path';
@@ -13,7 +18,6 @@ import { MounterError } from '../errors.ts';
 import { exitCode } from '../exit-codes.ts';
 import { type Host, isSameFile } from '../host/host.ts';
 import type { ManifestMount } from '../manifest/manifest.ts';
-import { copyTree } from './copy-tree.ts';
 import type { ObservedMount } from './mounts.ts';
 
 /** Both ends of a mount: the directory of the host, and the one in the rootfs that it is to appear on. */
@@ -73,14 +77,30 @@ export function makeMountPoint({ mount, target }: ObservedMount, root: string): 
 }
 
 function refuseSymlinks(root: string, path: string): void {
-  let way = root;
+  let directory = root;
   for (const part of path.split('/').filter((p) => p !== '')) {
-    way = `${way}/${part}`;
-    if (!lstatSync(way, { throwIfNoEntry: false })?.isSymbolicLink()) continue;
+    directory = `${directory}/${part}`;
+    if (!lstatSync(directory, { throwIfNoEntry: false })?.isSymbolicLink()) continue;
     throw new MounterError('is a symlink in the image, and would lead the mount elsewhere', {
-      subject: way,
+      subject: directory,
       status: exitCode.system,
       hint: `name the directory it leads to in mounts.mounter of the manifest instead of ${path}`,
     });
   }
+}
+
+/**
+ * Copies directories, files and symlinks with their owners and modes; whatever else lies there is left out.
+ * @param to must not exist.
+ */
+export function copyTree(from: string, to: string): void {
+  const status = lstatSync(from);
+  if (status.isDirectory()) {
+    mkdirSync(to);
+    for (const name of readdirSync(from)) copyTree(`${from}/${name}`, `${to}/${name}`);
+  } else if (status.isFile()) copyFileSync(from, to);
+  else if (status.isSymbolicLink()) symlinkSync(readlinkSync(from), to);
+  else return;
+  lchownSync(to, status.uid, status.gid);
+  if (!status.isSymbolicLink()) chmodSync(to, status.mode & 0o7777);
 }

@@ -7,13 +7,13 @@ import { isPinned, wantedEntrance } from '../rootfs/entrance.ts';
 import { observe, sourceOf } from './mount-points.ts';
 import { type MountState, type ObservedMount, stateOf } from './mounts.ts';
 
-/** What a version has of the mounts of the manifest, wherever it has them. */
+/** The mounts of the manifest as a version has them, on the host or in a mount namespace of its own. */
 export interface RootfsMounts {
   /** In the order in which they were asked for; `target` is a mount point of `entries`. */
   readonly observed: readonly ObservedMount[];
-  /** Of the mount namespace of its services; undefined where only root can look into that. */
+  /** The mounts in the namespace of its services; undefined where the caller is not root, who alone can look there. */
   readonly entries: readonly MountEntry[] | undefined;
-  /** Of the host. */
+  /** The mounts of the host. */
   readonly hostEntries: readonly MountEntry[];
 }
 
@@ -34,7 +34,7 @@ export async function observeRootfs(
     return { observed: mounts.map((mount) => observe(mount, root, host)), entries: hostEntries, hostEntries };
   const file = pin ?? entry.file;
   const seen = isPinned(host, file) ? await lookWithin(file, mounts, host) : nothing;
-  // Of another version, or of this one before it was removed and installed again.
+  // The namespace may be of another version, or of this one before it was removed and installed again.
   const isOurs = isSameFile(seen.root, host.stat(root));
   const observed = mounts.map((mount): ObservedMount => {
     const source = sourceOf(mount);
@@ -76,12 +76,12 @@ function look(mounts: readonly ManifestMount[], host: Host): Seen {
   };
 }
 
-/** In the order of `observed`. */
+/** @returns a state for each of `observed`, in its order. */
 export function statesOf({ observed, entries, hostEntries }: RootfsMounts): readonly SeenState[] {
   return observed.map((one) => (entries === undefined ? 'unknown' : stateOf(one, entries, hostEntries)));
 }
 
-/** What stands at a mount point, as far as the caller may see it. */
+/** `unknown` where the caller may not look. */
 export type SeenState = MountState | 'unknown';
 
 /** Whether a version has all of these mounts, as the manifest has them, as far as the caller may see. */

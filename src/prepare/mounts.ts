@@ -4,8 +4,8 @@ import type { ManifestMount } from '../manifest/manifest.ts';
 import { detachActions, type MountAction, remountOptions } from './mount-actions.ts';
 
 /**
- * What `mounter prepare` mounts in a rootfs, decided from what is mounted: pure, so that a second run finds
- * nothing to do.
+ * What `mounter prepare` mounts in a rootfs. It is decided from what is mounted already, so that a second run finds
+ * nothing to do; nothing is mounted here.
  */
 
 /** A manifest mount in the state it was found in. */
@@ -13,16 +13,16 @@ export interface ObservedMount {
   readonly mount: ManifestMount;
   /** The host path without symlinks, as mountinfo has it; undefined for a tmpfs. */
   readonly source: string | undefined;
-  /** Where it is to be, as the host names it: below `versions/<digest>`. */
+  /** Its mount point by the host's name, which is below `versions/<digest>`. */
   readonly target: string;
   /** The host directory and `target` are the same directory. */
   readonly isSame: boolean;
 }
 
-/** What stands at a mount point, from good to bad. */
+/** Whether a mount of the manifest is there as it should be. */
 export type MountState = 'ok' | 'missing' | 'wrong';
 
-/** What one manifest mount needs, to be there once and as the manifest says. */
+/** The actions after which a mount of the manifest is there once, and as the manifest says. */
 export function planRootfsMount(
   observed: ObservedMount,
   entries: readonly MountEntry[],

@@ -14,7 +14,8 @@ import { isGuardPlaced, placeGuard } from '../guard/place.ts';
 import type { Host } from '../host/host.ts';
 import { type MountEntry, readMountinfo } from '../host/mountinfo.ts';
 import { writeAtomically } from '../host/replace.ts';
-import type { ManifestMount } from '../manifest/manifest.ts';
+import { type ManifestMount } from '../manifest/manifest.ts';
+import { startStatdScript } from '../lock-services/start-statd.ts';
 import { isShared } from '../manifest/shared-mounts.ts';
 import { isGuardNeeded } from '../mount/filesystems/all.ts';
 import { closeVersions } from '../node/close-versions.ts';
@@ -32,16 +33,14 @@ import { planRootfsMount } from './mounts.ts';
 import { unlink } from './namespace/pins.ts';
 import { isHelpersViewInPlace, prepareNamespaces } from './namespace/prepare.ts';
 import { mountsOfView, wantedMounts } from './namespace/views.ts';
-import { forbidSymlinks } from './no-symlinks.ts';
-import { writeStartStatd } from './place-start-statd.ts';
-import { shareDirectory } from './share-directory.ts';
+import { forbidSymlinks, shareDirectory } from './share-directory.ts';
 import { layOrUndo } from './undo.ts';
 
 /** Making a node ready for mounts. Every step looks first: a second run finds nothing to do. */
 
 /**
- * Gives the rootfs in `root` all that its helpers need. Another way to enter it stays usable until the new one is
- * whole; `takeOver` takes it away.
+ * Gives the rootfs in `root` all that its helpers need. Where calls have entered it otherwise until now, they go on
+ * doing so until all is in place; `retireOldVersions` takes the old entrance away.
  * @param root `versions/<digest>`, without symlinks.
  * @returns what was done, a line each; nothing where all was in place.
  * @throws MounterError that names the directory. Nothing is mounted then that was not mounted before.
@@ -52,7 +51,7 @@ export function prepareRootfs(root: string, context: NodeContext): Promise<reado
 
 async function layRootfs(root: string, { host, layout, manifest }: NodeContext): Promise<readonly string[]> {
   const context = { host, layout, manifest };
-  // What is made here is for daemons that are not root.
+  // Daemons that are not root have to read what is made here.
   process.umask(0o022);
   makeRunDirectory();
   removeOldLocks();
@@ -76,7 +75,15 @@ async function guardGlusterfs(root: string, host: Host): Promise<readonly string
   return [...done, `which does not run with its guard, so that GlusterFS cannot be mounted: ${failure}`];
 }
 
-/** What home itself has to be. */
+/** A changed script gets a file of its own: sh reads the old one while it runs. @returns what was done, a line each. */
+function writeStartStatd({ host, layout, manifest }: NodeContext): readonly string[] {
+  const script = startStatdScript(manifest);
+  if (host.readText(layout.startStatd) === script) return [];
+  writeAtomically(layout.startStatd, script, 0o755);
+  return [`wrote ${layout.startStatd}`];
+}
+
+/** What has to be mounted for MOUNTER_HOME itself. */
 export function planHomeOf(
   { manifest, layout, host }: NodeContext,
   entries: readonly MountEntry[],
@@ -87,7 +94,7 @@ export function planHomeOf(
     : planExecutableHome(home, entries);
 }
 
-/** Where the rootfs is entered by chroot(2), it has its mounts on the host. Calls enter so when all are there. */
+/** A rootfs that is entered by chroot(2) has its mounts on the host. Calls enter it once all of them are there. */
 async function layOnHost(root: string, { host, layout, manifest }: NodeContext): Promise<readonly string[]> {
   const done: string[] = [];
   const apply = async (actions: readonly MountAction[]) => {
@@ -114,13 +121,13 @@ function makeTargetLocks(): void {
   closeSync(openSync(targetLocksFile, 'a', 0o600));
 }
 
-/** Whoever prepares a node has changed something, perhaps what a server was not reachable for. Mounts go on meanwhile. */
+/** Whoever prepares a node has changed something; a server that was out of reach may be in reach now. Mounts go on. */
 function emptyFailures(): void {
   mkdirSync(failuresDirectory, { recursive: true, mode: 0o700 });
   for (const name of readdirSync(failuresDirectory)) rmSync(`${failuresDirectory}/${name}`, { force: true });
 }
 
-/** Where it has mount namespaces of its own, nothing is mounted on the host. */
+/** A rootfs with mount namespaces of its own has nothing mounted on the host. */
 async function layInNamespaces(root: string, context: NodeContext): Promise<readonly string[]> {
   const { layout, manifest } = context;
   // A directory of targets is needed when a mount comes, and kubelet may be the one who makes it.
@@ -130,7 +137,7 @@ async function layInNamespaces(root: string, context: NodeContext): Promise<read
   return prepareNamespaces(root, mounts, context);
 }
 
-/** For the mounts to come; not worth a line. */
+/** Leaves the checked settings for later mounts. It is not told as something that was done. */
 export async function rememberSettings({ host, layout }: NodeContext): Promise<void> {
   const { text } = await checkSettings(host, layout);
   if (host.readText(settingsFile) !== text) writeAtomically(settingsFile, text, 0o644);
@@ -161,7 +168,7 @@ function makeResolvConf(root: string, context: NodeContext): readonly string[] {
   return [`wrote ${path} from ${from}`, ...made.dropped.map((what) => `left out of ${path}: ${what}`)];
 }
 
-/** What a killed process left of it. */
+/** Removes what a killed process has left of the file. */
 function removeUnfinished(path: string): void {
   for (const name of readdirSync(dirname(path)).filter((one) => one.startsWith(`${basename(path)}.new`)))
     rmSync(`${dirname(path)}/${name}`, { force: true });
@@ -175,20 +182,20 @@ export async function isPrepared(root: string, context: NodeContext): Promise<bo
   return (await isInPlace(root, mountsSeen(context), context)) && (await canMount(root, context));
 }
 
-/** What mounts are made in is another view than the one that services have. */
+/** Mounts are made in another view of the rootfs than the one that services have. */
 async function canMount(root: string, context: NodeContext): Promise<boolean> {
   const { host, layout, manifest } = context;
   if (wantedEnter(manifest, host) === 'chroot') return true;
   return isHelpersViewInPlace(root, wantedMounts(layout, manifest).filter(isWanted), context);
 }
 
-/** The mounts that a rootfs is seen to have, as it is entered for services; what the host lacks is left out, where it may. */
+/** The mounts that a rootfs has where it is entered for services. */
 export function mountsSeen({ host, layout, manifest }: NodeContext): readonly ManifestMount[] {
   const mounts = wantedMounts(layout, manifest).filter(isWanted);
   return wantedEnter(manifest, host) === 'chroot' ? mounts : mountsOfView('services', mounts);
 }
 
-/** What the host lacks is left out, where it may. */
+/** An optional mount is left out where the host has nothing to mount. */
 export function isWanted({ optional, host }: ManifestMount): boolean {
   return !optional || host === undefined || existsSync(host);
 }

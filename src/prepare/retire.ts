@@ -1,4 +1,5 @@
 import { existsSync, realpathSync } from 'node:fs';
+import type { Host } from '../host/host.ts';
 import { type MountEntry, mountsBelow, readMountinfo } from '../host/mountinfo.ts';
 import { roleOf } from '../lock-services/services.ts';
 import { isShared } from '../manifest/shared-mounts.ts';
@@ -11,14 +12,14 @@ import { otherPins, pinsOf, unpinOthers } from './namespace/pins.ts';
 import { waitForRunningCalls } from './running-calls.ts';
 
 /**
- * A version that is no longer in use still sees the kubelet directory, and each volume has one more line of
- * mountinfo for it. Its daemons need no such view: they serve a volume, however many mounts show it. A
- * helper at work does, and so does a kubelet that runs in that version.
+ * With chroot(2), a version that is no longer in use still has the kubelet directory mounted, and each volume costs
+ * one more line of mountinfo for it. Its daemons do not need that mount: they serve a volume, however many mounts show
+ * it. A helper at work does, and so does a kubelet that runs in that version.
  */
 
 /**
- * Takes away what calls enter no more, now that they enter `root`: the namespaces of other versions, and what
- * the other way to enter has left. What runs from there goes on. To be called after every switch.
+ * Takes away what no call enters any more, now that calls enter `root`: the namespaces of other versions, and what
+ * was mounted for the other value of `enter`. What runs in there goes on. To be called after every switch.
  * @param root the version in use, without symlinks.
  * @returns what was done, a line each.
  */
@@ -27,88 +28,89 @@ export async function retireOldVersions(root: string, context: NodeContext): Pro
   const isChroot = wantedEnter(manifest, host) === 'chroot';
   const kept = [isChroot ? undefined : pinsOf(root)].filter((pins) => pins !== undefined);
   const done: string[] = [];
-  if (hasOtherWays(root, kept, context)) {
+  if (hasOtherEntrances(root, kept, context)) {
     await waitForRunningCalls(host);
-    done.push(...(await (isChroot ? detachOldViews(root, context) : removeChrootMounts(root, context))));
+    done.push(...(await (isChroot ? detachInOldVersions(root, context) : removeChrootMounts(root, context))));
   }
   return [...done, ...(await unpinOthers(kept, host))];
 }
 
-/** Whether something is left that a call may have found for its way in. */
-function hasOtherWays(root: string, kept: readonly string[], context: NodeContext): boolean {
+/** Whether something is left that a call may have chosen to enter by, before the switch. */
+function hasOtherEntrances(root: string, kept: readonly string[], context: NodeContext): boolean {
   const { host, layout, manifest } = context;
   const entries = readMountinfo(host);
   if (otherPins(kept, entries).length > 0) return true;
   const left =
     wantedEnter(manifest, host) === 'chroot'
-      ? viewsBeside(root, context, entries)
+      ? leftInOldVersions(root, context, entries)
       : planChrootRemoval(realpathSync(layout.home), entries);
   return left.length > 0;
 }
 
-/** All of them, unless a helper is at work between them: what it mounts would not reach the host. */
+/** All of them, unless a helper is at work in one: what it mounts would not reach the host. */
 async function removeChrootMounts(root: string, context: NodeContext): Promise<readonly string[]> {
-  const { host, layout, manifest } = context;
+  const { host, layout } = context;
   const actions = planChrootRemoval(realpathSync(layout.home), readMountinfo(host));
   if (actions.length === 0) return [];
-  const needing = processesIn(host, layout.versions, host.processes()).find(
-    (process) => roleOf(process, manifest) === 'other',
-  );
-  return needing === undefined ? applyActions(actions) : detachOldViews(root, context);
+  return isNeeded(layout.versions, context) ? detachInOldVersions(root, context) : applyActions(actions);
 }
 
 /**
- * Detaches the kubelet directory from every version but `root`, where nothing runs in it but daemons. Never
- * a volume on the host: the view is made private first.
- * @param root the version in use, without symlinks.
- * @returns what was done, a line each.
+ * Detaches the kubelet directory from every version but `root`, unless something other than a daemon runs there. Never
+ * a volume on the host: the mount is made private first.
  */
-async function detachOldViews(root: string, context: NodeContext): Promise<readonly string[]> {
-  const { host, manifest } = context;
-  const views = viewsBeside(root, context, readMountinfo(host));
-  if (views.length === 0) return [];
-  const processes = host.processes();
+async function detachInOldVersions(root: string, context: NodeContext): Promise<readonly string[]> {
+  const left = leftInOldVersions(root, context, readMountinfo(context.host));
+  if (left.length === 0) return [];
+  const processes = context.host.processes();
+  const looked: Host = { ...context.host, processes: () => processes };
   const done: string[] = [];
-  for (const { version, entry } of views) {
-    const needing = processesIn(host, version, processes).find(
-      (process) => roleOf(process, manifest) === 'other',
-    );
-    if (needing !== undefined) continue;
+  for (const { version, entry } of left) {
+    if (isNeeded(version, { ...context, host: looked })) continue;
     await applyActions(detachActions(entry.mountPoint));
     done.push(`detached ${entry.mountPoint}, which is no longer used`);
   }
   return done;
 }
 
-function viewsBeside(
-  root: string,
-  { layout, manifest }: NodeContext,
-  entries: readonly MountEntry[],
-): readonly View[] {
-  if (!existsSync(layout.versions)) return [];
-  const versions = realpathSync(layout.versions);
-  const shared = manifest.mounts.mounter.filter(isShared);
-  const paths = shared.map(({ rootfs: path }) => path);
-  return oldViews({ versions, root, paths }, entries);
+/** Whether anything but a daemon runs in the directory. */
+function isNeeded(directory: string, { host, manifest }: NodeContext): boolean {
+  return processesIn(host, directory, host.processes()).some(
+    (process) => roleOf(process, manifest) === 'other',
+  );
 }
 
-interface View {
+interface MountInVersion {
   /** `versions/<digest>`, without symlinks. */
   readonly version: string;
   readonly entry: MountEntry;
 }
 
-interface Place {
-  /** Without symlinks, like `root`. */
-  readonly versions: string;
-  /** The version in use. */
-  readonly root: string;
-  /** Where a rootfs has what it shares with the host. */
-  readonly paths: readonly string[];
+/**
+ * What other versions than `root` still have of the directories that are shared with a rootfs.
+ * @param root the version in use, without symlinks.
+ * @returns of several layers the topmost first.
+ */
+export function leftInOldVersions(
+  root: string,
+  { layout, manifest }: Pick<NodeContext, 'layout' | 'manifest'>,
+  entries: readonly MountEntry[],
+): readonly MountInVersion[] {
+  if (!existsSync(layout.versions)) return [];
+  const paths = manifest.mounts.mounter.filter(isShared).map(({ rootfs: path }) => path);
+  return mountsInOtherVersions(realpathSync(layout.versions), root, paths, entries);
 }
 
-/** What is mounted at such a path in another version; of several layers the topmost first. */
-export function oldViews({ versions, root, paths }: Place, entries: readonly MountEntry[]): readonly View[] {
+/**
+ * @param versions the directory of versions, without symlinks.
+ * @param paths where a rootfs has what it shares with the host.
+ */
+export function mountsInOtherVersions(
+  versions: string,
+  root: string,
+  paths: readonly string[],
+  entries: readonly MountEntry[],
+): readonly MountInVersion[] {
   return mountsBelow(entries, versions)
     .map((entry) => ({ entry, version: versionOf(versions, entry.mountPoint) }))
     .filter(

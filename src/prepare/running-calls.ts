@@ -2,13 +2,13 @@ import { readlinkSync } from 'node:fs';
 import type { Host } from '../host/host.ts';
 import { isRoots, ownAncestry, pidsWhere } from '../host/processes.ts';
 
-/** A call that has found its way into the rootfs is in there within milliseconds; on a node under load, later. */
+/** A call enters within milliseconds after it has chosen how; on a node under load, later. */
 const graceMs = 2000;
 
 /**
- * Waits until the calls of now have ended, for a moment: one of them may have found the way into the rootfs that is
- * about to be taken away, and not have gone it yet. Those that have are seen by their root directory, and those
- * that begin from now on find the new way.
+ * Waits, for a moment, until the calls that run now have ended: one of them may have chosen to enter the rootfs by what
+ * is about to be taken away, and not have entered yet. A call that has entered is found by its root directory, and
+ * one that begins later enters by what is there then.
  */
 export async function waitForRunningCalls(host: Host): Promise<void> {
   const deadline = host.now() + graceMs;
@@ -24,8 +24,8 @@ export async function waitForRunningCalls(host: Host): Promise<void> {
 const isMounter = /(?:\/|memfd:)mounter(-full)?( \(deleted\))?$/;
 
 /**
- * Whether the process may be such a call: a mounter of root's, whatever it does, for its command line could keep us
- * waiting. What has started us is none.
+ * Whether the process may be such a call: any mounter of root's. Its command line would say more, but to read that may
+ * take for ever.
  */
 function isCall(pid: number): boolean {
   try {

@@ -14,7 +14,7 @@ import { detachActions, type MountAction } from './mount-actions.ts';
  * A peer group is left as it is while volumes are mounted in it: what takes the directory out of it hides
  * their copies, or leaves them behind, and nothing unmounts those ever after. It costs an entry per volume,
  * until a prepare without volumes.
- * @throws MounterError (system) when it can't be shared without hiding a volume.
+ * @throws MounterError (system) when it cannot be shared without hiding a volume.
  */
 export function planShared(
   directory: SharedDirectory,
@@ -49,20 +49,20 @@ export function isCopy(
   return volumesOn(layer).every(({ mountPoint, device }) => present.has(`${device} ${mountPoint}`));
 }
 
-/** It is a mount point. */
+/** For a directory that is a mount point. */
 function planGroup(
   directory: SharedDirectory,
   entry: MountEntry,
   entries: readonly MountEntry[],
 ): readonly MountAction[] {
-  // With all below it, as kubelet does it: see `privateHolder`.
+  // Together with all mounts below it, as kubelet does: see `privateHolder`.
   const share: MountAction = { kind: 'propagation', to: directory.host, propagation: 'rshared' };
   if (entry.peerGroup === undefined || privateHolder(directory, entries) !== undefined) return [share];
   if (strangerIn(entry, directory, entries) === undefined || mountsOn(entry, entries).length > 0) return [];
   return [{ kind: 'propagation', to: directory.host, propagation: 'private' }, share];
 }
 
-/** It is none: its volumes, if any, are on the mount that holds it. */
+/** For a directory that is no mount point: its volumes, if any, are on the mount that holds it. */
 function planBind(directory: SharedDirectory, entries: readonly MountEntry[]): readonly MountAction[] {
   const { host } = directory;
   const holder = containingMount(entries, host);
@@ -89,8 +89,8 @@ function planBind(directory: SharedDirectory, entries: readonly MountEntry[]): r
 }
 
 /**
- * Whoever else is in the peer group of the directory's mount, and so gets a copy of each volume. A bind of what lies
- * within a volume gets none: a container's subPath of an emptyDir, one file of a ConfigMap.
+ * Another mount in the peer group of the directory's mount, which therefore gets a copy of each volume. A bind of
+ * something within a volume gets none: a container's subPath of an emptyDir, one file of a ConfigMap.
  */
 export function strangerIn(
   own: MountEntry,
@@ -119,7 +119,7 @@ function privateHolder({ host }: SharedDirectory, entries: readonly MountEntry[]
   return below.find(({ mountId, peerGroup }) => peerGroup === undefined && parents.has(mountId));
 }
 
-/** Whether it is the same directory in a rootfs. */
+/** Whether the mount is the same directory in a rootfs. */
 export function isCounterpart(entry: MountEntry, { host, rootfs }: SharedDirectory): boolean {
   return entry.mountPoint !== host && (entry.mountPoint.endsWith(rootfs) || entry.mountPoint.endsWith(host));
 }

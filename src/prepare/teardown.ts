@@ -11,8 +11,7 @@ import type { Manifest } from '../manifest/manifest.ts';
 import { failuresDirectory } from '../node/layout.ts';
 import type { NodeContext } from '../node/node.ts';
 import { versionDirectories } from '../node/version-directories.ts';
-import { kubeletViewDirectory, readKubeletRoots } from '../rootfs/kubelet-chroot.ts';
-import { forgetKubeletRoots } from '../rootfs/kubelet-roots.ts';
+import { kubeletRootsFile, kubeletViewDirectory, readKubeletRoots } from '../rootfs/kubelet-chroot.ts';
 import { processesIn, processesOfViews } from '../rootfs/root-processes.ts';
 import { type Volume, volumesBelow, volumesOf } from '../volumes/volumes.ts';
 import { planHomeRemoval } from './home-mount.ts';
@@ -93,7 +92,7 @@ function refuseOthers(context: TeardownContext): void {
   });
 }
 
-/** What is in the way of a teardown. */
+/** The processes that have to end before anything is undone. */
 function running(context: TeardownContext): readonly RootfsProcess[] {
   const { host, layout, manifest, keepKubelets } = context;
   const inVersions = rootfsProcesses(host, versionDirectories(layout), manifest);
@@ -102,7 +101,7 @@ function running(context: TeardownContext): readonly RootfsProcess[] {
   return [...inVersions, ...ofKubelets.map((process) => ({ ...process, role: roleOf(process, manifest) }))];
 }
 
-/** Kubelets that `mounter kubelet` runs, and what they have started. */
+/** Kubelets in images, and what they have started. */
 function inKubeletRoots({ host }: TeardownContext): readonly ProcessInformation[] {
   const processes = host.processes();
   return [
@@ -113,7 +112,7 @@ function inKubeletRoots({ host }: TeardownContext): readonly ProcessInformation[
   ];
 }
 
-/** Those below a kubelet directory that the manifest does not know. */
+/** Volumes below the directory of a kubelet in an image, where the manifest has another directory. */
 function volumesOfKubelets(
   host: Host,
   manifest: Manifest,
@@ -140,7 +139,7 @@ async function removeKubeletRoots(host: Host): Promise<readonly string[]> {
     const binds = entries.filter((entry) => entry.mountPoint === root && isSelfBind(entry, entries));
     done.push(...(await applyActions(binds.flatMap(() => detachActions(root)))));
   }
-  forgetKubeletRoots();
+  rmSync(kubeletRootsFile, { force: true });
   rmSync(kubeletViewDirectory, { recursive: true, force: true });
   return done;
 }

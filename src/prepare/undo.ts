@@ -9,7 +9,7 @@ import { undoSelfBinds } from './self-binds.ts';
 
 /**
  * Runs `lay`, and takes away what it has mounted when it fails: where nothing was mounted before, nothing is then.
- * What it has mended stays. What can't be taken away is found by the next run.
+ * What it has mended stays. The next run finds what cannot be taken away now.
  * @throws what `lay` throws.
  */
 export async function layOrUndo<T>(context: NodeContext, lay: () => Promise<T>): Promise<T> {

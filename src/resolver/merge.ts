@@ -10,12 +10,12 @@ export interface MergedResolvConf {
 /** glibc's MAXNS. @see resolv.conf(5) */
 const maximumNameservers = 3;
 
-/** As kubelet limits a Pod's: old resolvers cut longer lists off, at 6 domains even. */
+/** kubelet's limits for a Pod. Old resolvers cut the list off earlier, some after 6 domains. */
 const maximumSearches = 32;
 const maximumSearchCharacters = 2048;
 
 /**
- * The first part's name servers and domains before the next one's, nothing twice; options of them all.
+ * The name servers and domains of all parts, in their order and none of them twice; the options of all parts.
  * A resolver goes on to the next server when one is silent or refuses, and not when it says that there is no
  * such name: so the cluster's come first, and the host's are for when the cluster's are out of reach.
  * For the same reason `rotate` is left out: it would ask the host's first every other time.

@@ -38,7 +38,7 @@ function isBeingWritten(status: FileStatus | undefined): boolean {
   return status?.kind === 'file' && status.size === 0 && Date.now() - status.changedMs < 2000;
 }
 
-/** On the way of a mount: the old file serves as well as it can, where it can't be replaced. */
+/** For a mount, which goes on with the old file where that cannot be replaced. */
 export function refreshResolvConfIfPossible(context: {
   readonly host: Host;
   readonly layout: Layout;

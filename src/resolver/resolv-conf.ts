@@ -1,9 +1,9 @@
 /** What resolv.conf(5) says, as far as a rootfs needs it. */
 export interface ResolvConf {
   readonly nameservers: readonly string[];
-  /** Of the last `search` or `domain` line: the earlier ones do not count. */
+  /** The domains of the last `search` or `domain` line: the earlier ones do not count. */
   readonly searches: readonly string[];
-  /** Of all `options` lines, e.g. `ndots:5`. */
+  /** The words of all `options` lines, e.g. `ndots:5`. */
   readonly options: readonly string[];
   /** Lines of other keywords, such as `sortlist`. */
   readonly others: readonly string[];
@@ -15,7 +15,7 @@ export interface ResolvConf {
  * search svc.cluster.local example.com
  * options ndots:5 edns0
  * ```
- * Like glibc: a keyword stands at the very beginning of its line, `#` and `;` begin a comment there.
+ * As in glibc, a keyword stands at the very beginning of its line, `#` and `;` begin a comment there.
  */
 export function parseResolvConf(text: string): ResolvConf {
   const nameservers: string[] = [];

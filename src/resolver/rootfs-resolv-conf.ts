@@ -4,9 +4,9 @@ import { mergeResolvConf } from './merge.ts';
 import { formatResolvConf, parseResolvConf, type ResolvConf } from './resolv-conf.ts';
 
 /**
- * What stands in rootfs/etc/resolv.conf. kubelet writes that file at its start, and only then; the host's own
- * changes at any time. Our two first lines tell a file of ours from kubelet's, and whether it is up to date;
- * what kubelet had written before ours is kept in it as comments.
+ * The text of rootfs/etc/resolv.conf. kubelet writes that file at its start, and only then; the host's own file
+ * changes at any time. Our two first lines tell a file of ours from kubelet's, and whether it is up to date.
+ * What kubelet had written before is kept in our file as comments.
  */
 
 export interface ResolverSources {
@@ -33,7 +33,7 @@ export function lacksKubelet(text: string): boolean {
   return text.startsWith(`${title}\n`) && rememberedOf(text) === '';
 }
 
-/** Ours, and nothing that it was made from has changed. */
+/** Whether the file is ours, and nothing that it was made from has changed since. */
 export function isUpToDate({ current, resolver, hostStatus }: Omit<ResolverSources, 'hostText'>): boolean {
   return current?.startsWith(`${title}\n${stampOf(resolver, hostStatus)}\n`) ?? false;
 }
@@ -47,7 +47,7 @@ export function wantedResolvConf(sources: ResolverSources): WantedResolvConf | u
   const kubelet = isOurs ? rememberedOf(current ?? '') : (current ?? '');
   if (resolver.mode === 'kubelet') {
     if (current !== undefined && !isOurs) return undefined;
-    // Of the mode of before; kubelet's own words again.
+    // Written in `merge` mode, before the mode was changed: kubelet's own words are put back.
     if (kubelet !== '') return { text: kubelet, dropped: [] };
     if (resolver.nameservers.length === 0)
       return { text: `${title}\n${stampOf(resolver, hostStatus)}\n${hostText}`, dropped: [] };
@@ -77,7 +77,7 @@ function asComments(prefix: string, lines: readonly string[]): readonly string[]
   return lines.map((line) => `${prefix}${line}`);
 }
 
-/** What kubelet had written, in a file of ours. */
+/** @returns kubelet's own text, from the comments of a file of ours. */
 function rememberedOf(text: string): string {
   return text
     .split('\n')

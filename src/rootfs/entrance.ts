@@ -1,25 +1,26 @@
 import { MounterError } from '../errors.ts';
 import { exitCode } from '../exit-codes.ts';
 import type { Host, RootfsEntrance } from '../host/host.ts';
+import { type MountEntry, mountAt } from '../host/mountinfo.ts';
 import type { Manifest } from '../manifest/manifest.ts';
+import { isShared } from '../manifest/shared-mounts.ts';
 import type { Layout } from '../node/layout.ts';
 
-/** In a version's directory, the symlink to the directory of what pins its mount namespaces. */
+/** A symlink in a version's directory. It leads to the directory in which the version's mount namespaces are pinned. */
 export const namespacesLink = '.mounter-namespaces';
 
 /**
- * What is seen of the host in a mount namespace of the rootfs.
+ * A mount namespace of the rootfs, by what is seen of the host in it.
  * - `services`: what rpcbind and rpc.statd need, and a person at `mounter exec`: /proc, /run, their state.
- * - `helpers`: nothing but a few devices and the directory of logs. A mount gets a copy of its own.
+ * - `helpers`: nothing but a few devices and the directory of logs. Each mount is made in a copy of it.
  */
 export type View = 'services' | 'helpers';
 
 /**
- * The way into the rootfs: by the mount namespace that `prepare` has given it, else by chroot(2). Not as the
- * manifest has it: what a version is prepared for changes together with the version, and a changed manifest with
- * the next `prepare`, at one rename.
- * @param rootfs a version, or the symlink to the one in use: the way leads into the version of now, and stays
- *   usable for a moment when another one takes its place.
+ * How the rootfs is entered: by the mount namespace that `prepare` has given it, else by chroot(2). It goes by what
+ * the version is prepared for, not by the manifest: a changed manifest counts from the next `prepare` on.
+ * @param rootfs a version, or the symlink to the one in use. The entrance is that of the version it leads to now, and
+ *   stays usable for a moment when another version takes its place.
  */
 export function rootfsEntrance(rootfs: string, host: Host): RootfsEntrance {
   const directory = versionOf(rootfs, host);
@@ -38,8 +39,8 @@ function pinOfView(view: View, directory: string, host: Host): string | undefine
 }
 
 /**
- * What is pinned on the host is pinned in no copy of the host's mount namespace. A kubelet in a container of its
- * own, which shares the kubelet directory and the host's processes, sees it by the host's process 1.
+ * Pins on the host are not seen in a copy of the host's mount namespace. A kubelet in a container of its own, which
+ * shares the kubelet directory and the host's processes, sees them through the host's process 1.
  */
 function seenFromHere(pin: string, host: Host): string {
   if (isPinned(host, pin)) return pin;
@@ -57,7 +58,7 @@ function versionOf(rootfs: string, host: Host): string {
 }
 
 /**
- * The way that the manifest wants, where this kernel has it: open_tree(2) and move_mount(2) came with Linux 5.2.
+ * The `enter` of the manifest; `chroot` where the kernel cannot attach: open_tree(2) and move_mount(2) need Linux 5.2.
  * `namespace` is what `attach` was called before.
  */
 export function wantedEnter({ enter }: Pick<Manifest, 'enter'>, host: Host): 'attach' | 'chroot' {
@@ -71,7 +72,7 @@ export function hasMoveMount(host: Host): boolean {
   return major > 5 || (major === 5 && minor >= 2);
 }
 
-/** The way into the rootfs in `directory` that `prepare` is to make. */
+/** How the rootfs in `directory` is entered once `prepare` has run. */
 export function wantedEntrance(
   directory: string,
   manifest: Pick<Manifest, 'enter'>,
@@ -80,6 +81,25 @@ export function wantedEntrance(
   return wantedEnter(manifest, host) === 'chroot'
     ? { kind: 'chroot', directory }
     : { kind: 'namespace', file: `${directory}/${namespacesLink}/services` };
+}
+
+/**
+ * How mounts are made in a version now. The next `prepare` changes it where the manifest wants the other.
+ * @param root `versions/<digest>`, without symlinks.
+ * @returns undefined where the version is not prepared: not yet, or not since the last boot.
+ */
+export function entranceInUse(
+  root: string,
+  { mounts }: Pick<Manifest, 'mounts'>,
+  entries: readonly MountEntry[],
+  host: Host,
+): 'attach' | 'chroot' | undefined {
+  const entry = rootfsEntrance(root, host);
+  if (entry.kind === 'namespace') return isPinned(host, entry.file) ? 'attach' : undefined;
+  const isOnHost = mounts.mounter
+    .filter(isShared)
+    .some(({ rootfs }) => mountAt(entries, `${root}${rootfs}`) !== undefined);
+  return isOnHost ? 'chroot' : undefined;
 }
 
 /** The error for a mount on a node whose namespaces are not pinned: since a reboot, say. */

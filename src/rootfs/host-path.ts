@@ -4,8 +4,8 @@ import type { Layout } from '../node/layout.ts';
 import { rootfsEntrance } from './entrance.ts';
 
 /**
- * Where the host has what the rootfs has under `path`. With a mount namespace of its own the rootfs's mounts are
- * not seen from the host, but what they show is: `prepare` has found each in its place.
+ * The path by which the host finds what a rootfs has at `path`. The mounts in a mount namespace of the rootfs are not
+ * seen from the host, so there it is the directory of the host that is mounted at `path`.
  */
 export function hostPathOf(
   path: string,
@@ -19,7 +19,7 @@ export function hostPathOf(
   return holder.host + path.slice(holder.rootfs.length);
 }
 
-/** Of mounts in each other the innermost. */
+/** @returns the innermost mount that holds `path`. */
 function holderOf(path: string, mounts: readonly ManifestMount[]): ManifestMount | undefined {
   let holder: ManifestMount | undefined;
   for (const mount of mounts) {

@@ -11,11 +11,11 @@ export interface KubeletRoot {
   readonly root: string;
   /** The kubelet directory of the host that it shares, without symlinks. */
   readonly kubeletDirectory: string;
-  /** Where an earlier version has mounted something in it, as the host names it; this one mounts nothing there. */
+  /** Mount points in the image, as the host names them: an earlier mounter has mounted there, this one does not. */
   readonly targets?: readonly string[] | undefined;
 }
 
-/** What cannot be read is as good as none: only we write it, and whole. */
+/** @returns none where the file cannot be read: only we write it, and always as a whole. */
 export function readKubeletRoots(host: Host): readonly KubeletRoot[] {
   const text = host.readText(kubeletRootsFile);
   return text === undefined ? [] : JSON.parse(text);
@@ -32,7 +32,7 @@ const hostRoot = '/proc/1/root';
 const hostNamespace = '/proc/1/ns/mnt';
 
 /**
- * The way back to the host for a process that was started by a kubelet in an image: the mount namespace of process 1.
+ * How a process that a kubelet in an image has started gets back to the host: by the mount namespace of process 1.
  * The mounter has to run where `prepare` has laid its mounts: those it sees in the kubelet's are copies, and old ones
  * after the next upgrade. A kubelet of an earlier version is still in a chroot, which setns(2) leaves as well.
  *

@@ -19,7 +19,7 @@ import { kubeletViewDirectory } from './kubelet-chroot.ts';
 const hostDirectories = ['/dev', '/run', '/proc'];
 
 /**
- * Those of `processes` whose root directory is `directory` or lies in it, whatever they call it.
+ * @returns those of `processes` whose root directory is `directory` or lies in it, whatever its name there is.
  * @param directory symlinks are followed. Only root sees where other users' processes run.
  */
 export function processesIn(
@@ -30,7 +30,7 @@ export function processesIn(
   return processesInAny(host, [directory], processes);
 }
 
-/** The same of several directories. */
+/** `processesIn` for several directories at once. */
 export function processesInAny(
   host: Host,
   directories: readonly string[],

@@ -13,8 +13,7 @@ import { whyOff } from '../node/off.ts';
 import { versionDirectories } from '../node/version-directories.ts';
 import { observeRootfs, type SeenState, statesOf } from '../prepare/mount-states.ts';
 import { isPrepared, isWanted } from '../prepare/prepare.ts';
-import { wantedEnter } from '../rootfs/entrance.ts';
-import { entranceInUse } from '../rootfs/entrance-in-use.ts';
+import { entranceInUse, wantedEnter } from '../rootfs/entrance.ts';
 import { askStates, statfsArgv, type VolumeAnswer, volumeStates } from '../volumes/states.ts';
 import { type Volume, volumesOf } from '../volumes/volumes.ts';
 

@@ -1,12 +1,12 @@
 /**
- * What a unit can be denied although its mounts have to reach the host, and its processes must not keep a
- * copy of the mount table. Everything that gives a service a mount namespace of its own is out, since systemd
+ * What a unit can give up although its mounts have to reach the host, and its processes must not keep a copy of the
+ * mount table. Everything that gives a service a mount namespace of its own is out, since systemd
  * makes that a slave of the host's: ProtectSystem=, ProtectHome=, PrivateTmp=, PrivateDevices=, PrivateIPC=,
  * ProtectProc=, ProtectKernelTunables=, ProtectKernelModules=, ProtectKernelLogs= and ProtectControlGroups=
  * (each was tried on systemd 252). So is MemoryDenyWriteExecute=: the executable compiles as it runs.
  *
- * One text for both ways into the rootfs: the manifest of the next version may change `enter`, and its first
- * `prepare` is run by the unit of before. So the rootfs's own mount namespace may be made and entered, and no other
+ * The text is the same for each `enter`: the manifest of the next version may change that, and its first `prepare` is
+ * run by the unit of the version before. So the rootfs's own mount namespace may be made and entered, and no other
  * kind of namespace ever.
  * @see systemd.exec(5)
  */

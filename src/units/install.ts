@@ -49,7 +49,7 @@ export async function removeUnits(units: readonly Unit[], place: UnitPlace): Pro
   const installed = units.filter((unit) => textOf(unit, place) !== undefined);
   for (const unit of installed) refuseForeign(pathOf(unit, place));
   for (const unit of installed) {
-    // Also one whose link to it is left from before.
+    // Also where only a link to it is left from an earlier removal.
     if (unit.isEnabled) await systemctl(place, 'disable', unit.fileName);
     rmSync(pathOf(unit, place));
   }
@@ -57,7 +57,7 @@ export async function removeUnits(units: readonly Unit[], place: UnitPlace): Pro
   return installed.map((unit) => `removed ${pathOf(unit, place)}`);
 }
 
-/** Also after a run that was killed between the file and the reload. */
+/** A run that was killed may have written the file, and not have reloaded. */
 async function reloadWhereNeeded(units: readonly Unit[], hasChanged: boolean): Promise<void> {
   const names = units.map(({ fileName }) => fileName);
   const shown = await runProgram('systemctl', ['show', '--property=NeedDaemonReload,LoadState', ...names]);

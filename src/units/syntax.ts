@@ -32,7 +32,7 @@ export function commandLine([program = '', ...args]: readonly string[]): string 
   return [quoted(program), ...args.map((arg) => quoted(arg).replaceAll('$', '$$$$'))].join(' ');
 }
 
-/** The same for sh(1), each word in quotes where it needs them. */
+/** A command line for sh(1), with quotes around each word that needs them. */
 export function shellLine(argv: readonly string[]): string {
   return argv.map((word) => (/^[\w./:=@%+,-]+$/.test(word) ? word : shellQuoted(word))).join(' ');
 }

@@ -48,7 +48,7 @@ export function unitsOf(name: UnitName, context: UnitContext): readonly Unit[] {
   }
 }
 
-/** What does the same as the units at boot, as argv, where there is no systemd. */
+/** The commands, as argv, that replace the units where there is no systemd. */
 export function commandsOf(
   name: UnitName,
   { layout, kubeletArguments }: UnitContext,
@@ -153,7 +153,7 @@ function stateDirectory({ mounts }: Manifest): string {
   return mounts.mounter.find(({ rootfs }) => rootfs === '/var/lib/nfs')?.host ?? '/var/lib/nfs';
 }
 
-/** As kubelet's own units are: its restart leaves what it has started. No sandbox: it is the node. */
+/** Like kubelet's own units: a restart leaves alone what kubelet has started, and there is no sandbox. */
 function kubelet({ layout, kubeletArguments }: UnitContext): Unit {
   const text = file([
     ['Unit', 'Description=kubelet in a rootfs of its own', ...installed(layout)],

@@ -82,7 +82,8 @@ function groupAlike(
 }
 
 /**
- * By the host's stat(1); a minimal host has none, and a rootfs that is entered by chroot(2) sees the same volumes.
+ * The command that asks for statfs(2): the host's stat(1), or where a minimal host has none, that of a rootfs which
+ * sees the same volumes because it is entered by chroot(2).
  * @param root the rootfs in use.
  * @returns undefined where neither the host nor a rootfs that sees the volumes has one.
  */
@@ -96,16 +97,16 @@ export function statfsArgv(root: string, host: Host): readonly string[] | undefi
   }
 }
 
-/** What stat(1) quotes as it is. */
+/** Paths that stat(1) prints unchanged between its quotes. */
 const plainTarget = /^[\w./:~@%+=,-]+$/;
 
 /**
- * What stat(1) has said of each of several targets: it goes on after an error.
+ * What stat(1) has said of each target. It goes on with the next one after an error.
  *
  * ```
  * stat: cannot read file system information for '/k/pods/a': Stale file handle
  * ```
- * @returns those of which that can be told.
+ * @returns an answer for each target of which that can be told.
  */
 export function answersOf(
   targets: readonly string[],

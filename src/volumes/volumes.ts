@@ -15,18 +15,32 @@ export interface Volume {
 
 /** The network volumes below the directories that are shared with the rootfs. */
 export function volumesOf(manifest: Manifest, entries: readonly MountEntry[]): readonly Volume[] {
-  return manifest.mounts.mounter.filter(isShared).flatMap(({ host, rootfs }) => {
-    if (host === undefined || !existsSync(host)) return [];
-    return volumesBelow({ host: realpathSync(host), rootfs }, entries);
-  });
+  return volumeDirectories(manifest).flatMap((directory) => volumesBelow(directory, entries));
+}
+
+/**
+ * The host's directories below which volumes are mounted, those that are there.
+ * @param isToLookAt may leave one out, by its path, before it is looked at.
+ */
+export function volumeDirectories(
+  { mounts }: Pick<Manifest, 'mounts'>,
+  isToLookAt: (host: string) => boolean = () => true,
+): readonly SharedDirectory[] {
+  return mounts.mounter
+    .filter(isShared)
+    .flatMap(({ host, rootfs }) =>
+      host !== undefined && isToLookAt(host) && existsSync(host)
+        ? [{ host: realpathSync(host), rootfs }]
+        : [],
+    );
 }
 
 /** @param directory its `host` is without symlinks. */
 export function volumesBelow(directory: SharedDirectory, entries: readonly MountEntry[]): readonly Volume[] {
   const counts = new Map<string, number>();
   for (const { mountPoint } of entries) {
-    const way = wayBelow(directory, mountPoint);
-    if (way !== undefined) counts.set(way, (counts.get(way) ?? 0) + 1);
+    const path = pathBelow(directory, mountPoint);
+    if (path !== undefined) counts.set(path, (counts.get(path) ?? 0) + 1);
   }
   return mountsBelow(entries, directory.host)
     .filter(({ fstype }) => volumeTypes.includes(fstype))
@@ -34,12 +48,12 @@ export function volumesBelow(directory: SharedDirectory, entries: readonly Mount
       source,
       target: mountPoint,
       fstype,
-      entries: counts.get(wayBelow(directory, mountPoint) ?? '') ?? 0,
+      entries: counts.get(pathBelow(directory, mountPoint) ?? '') ?? 0,
     }));
 }
 
 /** `/pods/…`: the rest of a mount point below the directory, on the host or in whichever rootfs. */
-function wayBelow({ host, rootfs }: SharedDirectory, mountPoint: string): string | undefined {
+function pathBelow({ host, rootfs }: SharedDirectory, mountPoint: string): string | undefined {
   if (mountPoint.startsWith(`${host}/`)) return mountPoint.slice(host.length);
   const at = mountPoint.indexOf(`${rootfs}/`);
   return at < 0 ? undefined : mountPoint.slice(at + rootfs.length);

@@ -15,14 +15,14 @@ import { fuseDevice, usualDevices } from './views.ts';
 /** open(2)'s O_PATH, which node:fs does not name. */
 const O_PATH = 0o10000000;
 
-/** What one view of a rootfs is made of. */
+/** The parts of a view of a rootfs. */
 export interface ViewRequest {
   readonly view: View;
   /** `versions/<digest>`, without symlinks. */
   readonly root: string;
-  /** Whose host path is there. */
+  /** The mounts of the view; the host path of each is there. */
   readonly mounts: readonly ManifestMount[];
-  /** Where a mount gets a filesystem of its own: a directory has to be there to mount it on. */
+  /** Directories that have to be there: each mount gets a filesystem of its own on them. */
   readonly directories: readonly string[];
   /** The host's devices that helpers have beside the usual ones. */
   readonly devices: readonly string[];
@@ -32,8 +32,8 @@ export interface ViewRequest {
  * Makes the rootfs the root of this thread's mount namespace, a new copy of the host's, with the mounts of one
  * view in it and nothing else. Nothing of it is seen on the host, and it is whole or an error.
  *
- * Without pivot_root(2), which container runtimes forbid by their default seccomp profile: the rootfs is moved over
- * the namespace's root, which setns(2) follows, and what the host had below that is taken out of the copy.
+ * It does not need pivot_root(2), which container runtimes forbid by their default seccomp profile. The rootfs is moved
+ * over the namespace's root, which setns(2) follows, and what the host had below that is taken out of the copy.
  * @param entries of the host; the copy has the same.
  * @throws MounterError, or like node:fs, when a step fails; the namespace is then of no use.
  */
@@ -78,7 +78,7 @@ function harden(target: string, { access }: ManifestMount, isProgram: boolean): 
   );
 }
 
-/** Some devices, no processes and nothing of /run; the image itself can't be written. */
+/** Some devices, no processes and nothing of /run; the image itself cannot be written. */
 function layHelpersOwn(root: string, devices: readonly string[]): void {
   const { remount, bind, nosuid, nodev, noexec, ro } = mountFlags;
   mount('tmpfs', `${root}/dev`, nosuid | noexec, { type: 'tmpfs', data: 'mode=0755,size=64k,nr_inodes=64' });
@@ -100,7 +100,7 @@ function layHelpersOwn(root: string, devices: readonly string[]): void {
 
 const empty = 'mode=0755,size=64k,nr_inodes=16';
 
-/** From now on this namespace's root is the rootfs, for whoever enters it; beneath it the host's is one mount. */
+/** Makes the rootfs the root of this namespace for whoever enters it. Of the host one mount is left, beneath it. */
 function leaveHost(root: string, host: Host): void {
   const hostRoot = openSync('/', O_PATH | constants.O_DIRECTORY);
   try {

@@ -25,7 +25,7 @@ export const pinsDirectory = `${runDirectory}/namespaces`;
 
 export const views: readonly View[] = ['services', 'helpers'];
 
-/** The same of an earlier mounter, which pinned one namespace: a version that it has prepared may still have it. */
+/** The link of an earlier mounter, which pinned one namespace. A version that it has prepared may still have it. */
 const formerLink = '.mounter-namespace';
 
 /** The directory of pins that a version's link leads to, be they pinned or not: after a reboot they are not. */
@@ -33,7 +33,7 @@ export function pinsOf(root: string): string | undefined {
   return pinsAt(`${root}/${namespacesLink}`);
 }
 
-/** What a version's links lead to, an earlier mounter's too: that pinned one namespace on a file. */
+/** The directories of pins that a version's links lead to, or the one file on which an earlier mounter has pinned. */
 export function linkedPins(root: string): readonly string[] {
   return [namespacesLink, formerLink].flatMap((name) => pinsAt(`${root}/${name}`) ?? []);
 }
@@ -58,7 +58,7 @@ export function newPins(root: string): string {
   }
 }
 
-/** What the namespaces of `pins` were made of, as `prepare` has written it. */
+/** @returns what `describe` wrote of the namespaces of `pins`, when they were made. */
 export function descriptionOf(pins: string, host: Host): string | undefined {
   return host.readText(`${pins}/description`);
 }
@@ -68,19 +68,19 @@ export function describe(pins: string, description: string): void {
   writeFileSync(`${pins}/description`, description, { flag: 'wx', mode: 0o600 });
 }
 
-/** From now on calls enter these. One rename: another name is never there. */
+/** Has calls enter these from now on. It is one rename, so that there always is a link. */
 export function linkPins(root: string, pins: string): void {
   replace(`${root}/${namespacesLink}`, (unfinished) => symlinkSync(pins, unfinished));
   rmSync(`${root}/${formerLink}`, { force: true });
 }
 
-/** From now on calls enter by chroot(2). Whatever has that name: an image may have brought it. */
+/** Has calls enter by chroot(2) from now on. An image may have brought anything under the names of the links. */
 export function unlink(root: string): void {
   for (const name of [namespacesLink, `${namespacesLink}.new`, formerLink])
     rmSync(`${root}/${name}`, { recursive: true, force: true });
 }
 
-/** The namespaces that are pinned, but for those of some directories. */
+/** The namespaces that are pinned outside of the directories `kept`. */
 export function otherPins(kept: readonly string[], entries: readonly MountEntry[]): readonly MountEntry[] {
   return mountsBelow(entries, pinsDirectory).filter(
     ({ mountPoint }) => !kept.some((pins) => mountPoint === pins || mountPoint.startsWith(`${pins}/`)),
@@ -88,8 +88,8 @@ export function otherPins(kept: readonly string[], entries: readonly MountEntry[
 }
 
 /**
- * Lets go of every namespace but those of some directories: what runs in them keeps them, and nothing else does.
- * @param kept directories of pins.
+ * Lets go of every namespace that is pinned outside of the directories `kept`. What runs in such a namespace keeps
+ * it; nothing else does.
  * @returns what was done, a line each.
  */
 export async function unpinOthers(kept: readonly string[], host: Host): Promise<readonly string[]> {
@@ -123,7 +123,7 @@ export async function removeAllPins(host: Host): Promise<readonly string[]> {
 }
 
 /**
- * For a `teardown` that finds nothing installed: takes away what MOUNTER_HOME has left that was removed before it.
+ * For a `teardown` that finds nothing installed: takes away the pins of a MOUNTER_HOME that was removed without one.
  * @returns what was done, a line each; another installation's pins stay.
  */
 export async function removeAbandonedPins(host: Host): Promise<readonly string[]> {

@@ -2,7 +2,7 @@ import { containingMount } from '../../host/mount-tree.ts';
 import { type MountEntry, mountAt } from '../../host/mountinfo.ts';
 import { type MountAction, remountOptions } from '../mount-actions.ts';
 
-/** What is mounted for and in a mount namespace of the rootfs, decided from what is mounted on the host: pure. */
+/** What a mount namespace of the rootfs needs, decided from what is mounted on the host; nothing is mounted here. */
 
 /** The rootfs as a mount of its own, executable, wherever it lies. */
 export function planNamespaceRoot(root: string, entries: readonly MountEntry[]): readonly MountAction[] {

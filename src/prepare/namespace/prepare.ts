@@ -38,7 +38,7 @@ import { boundDevices, fuseDevice, mountsOfView, usualDevices } from './views.ts
  * @param root `versions/<digest>`, without symlinks.
  * @param mounts whose host path is there.
  * @returns what was done, a line each.
- * @throws MounterError (system) where they can't be made; nothing of it is left then.
+ * @throws MounterError (system) where they cannot be made; nothing of them is left then.
  */
 export async function prepareNamespaces(
   root: string,
@@ -75,7 +75,7 @@ export async function prepareNamespaces(
   return [...done, `made mount namespaces for ${root}`];
 }
 
-/** Those that no version's link leads to: of a run that was killed. @returns what was done, a line each. */
+/** A run that was killed has left pins that no version's link leads to. @returns what was done, a line each. */
 async function removeAbandonedPins({ host, layout }: NodeContext): Promise<readonly string[]> {
   const linked = versionDirectories(layout).flatMap(linkedPins);
   // Killed after the link was set anew, it has not waited for those calls that have read the old one.
@@ -83,7 +83,7 @@ async function removeAbandonedPins({ host, layout }: NodeContext): Promise<reado
   return unpinOthers(linked, host);
 }
 
-/** Below which targets are: there a mount of the helpers' gets a filesystem of its own. */
+/** The directories in which volumes are mounted. In the helpers' view each mount gets a filesystem of its own there. */
 function targetDirectories(mounts: readonly ManifestMount[]): readonly string[] {
   return mounts.filter(isShared).map(({ rootfs }) => rootfs);
 }
@@ -135,7 +135,7 @@ export async function isHelpersViewInPlace(
   }
 }
 
-/** All that the namespaces are made of: another directory under the same name is another text. */
+/** All that the namespaces are made of, as text. Another directory under the same name makes another text. */
 function describeViews(
   root: string,
   mounts: readonly ManifestMount[],
@@ -147,7 +147,7 @@ function describeViews(
   };
   const described = mounts.map((mount) => ({
     ...mount,
-    // What is shared is mounted in no view.
+    // A shared directory is mounted in no view.
     source: isShared(mount) ? null : identity(sourceOf(mount)),
   }));
   const devices = boundDevices(manifest, host);

@@ -1,5 +1,5 @@
 import test from 'ava';
-import { clusterDns } from '../../../src/node-agent/cluster-dns.ts';
+import { clusterDns } from '../../../src/node-agent/settings.ts';
 
 test("a Pod's name servers and domains, but for those of its own namespace", (t) => {
   const pod =

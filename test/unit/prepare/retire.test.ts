@@ -1,6 +1,6 @@
 import test from 'ava';
 import { parseMountinfo } from '../../../src/host/mountinfo.ts';
-import { oldViews } from '../../../src/prepare/retire.ts';
+import { mountsInOtherVersions } from '../../../src/prepare/retire.ts';
 
 const versions = '/home/m/versions';
 const kubelet = '/var/lib/kubelet';
@@ -18,9 +18,9 @@ test('the kubelet directory in other versions, and nothing else of theirs', (t) 
       `8 1 8:1 ${kubelet} ${versions}/nowhere${kubelet} rw shared:2 - ext4 /dev/sda rw`,
     ].join('\n'),
   );
-  const views = oldViews({ versions, root: `${versions}/now`, paths: [kubelet] }, entries);
+  const left = mountsInOtherVersions(versions, `${versions}/now`, [kubelet], entries);
   t.deepEqual(
-    views.map(({ version, entry }) => [version, entry.mountId]),
+    left.map(({ version, entry }) => [version, entry.mountId]),
     [
       [`${versions}/nowhere`, 8],
       [`${versions}/old`, 6],

@@ -13,7 +13,7 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test from 'ava';
-import { copyTree } from '../../../src/prepare/copy-tree.ts';
+import { copyTree } from '../../../src/prepare/mount-points.ts';
 
 test('directories, files and symlinks with their modes; nothing else, and symlinks are not followed', (t) => {
   const top = mkdtempSync(join(tmpdir(), 'copy-tree-test-'));
