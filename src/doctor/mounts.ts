@@ -2,12 +2,11 @@ import { existsSync, realpathSync } from 'node:fs';
 import type { Host } from '../host/host.ts';
 import { containingMount } from '../host/mount-tree.ts';
 import { type MountEntry, mountAt, mountsBelow } from '../host/mountinfo.ts';
+import type { ManifestMount } from '../manifest/manifest.ts';
 import { isShared, type SharedDirectory } from '../manifest/shared-mounts.ts';
 import { observeRootfs } from '../prepare/mount-states.ts';
 import { type ObservedMount, stateOf } from '../prepare/mounts.ts';
-import { isHelpersViewInPlace } from '../prepare/namespace/prepare.ts';
-import { wantedMounts } from '../prepare/namespace/views.ts';
-import { isWanted, mountsSeen, planHomeOf } from '../prepare/prepare.ts';
+import { canMount, mountsSeen, planHomeOf } from '../prepare/prepare.ts';
 import { strangerIn } from '../prepare/shared-mount.ts';
 import { wantedEnter } from '../rootfs/entrance.ts';
 import type { DoctorContext } from './context.ts';
@@ -34,7 +33,7 @@ export function judgePreparation(
 export async function checkMounts(context: DoctorContext): Promise<readonly Finding[]> {
   const { host, root, manifest, entries } = context;
   const mounts = mountsSeen(context);
-  const remote = mounts.filter((mount) => mount.host !== undefined && isNetworkMount(mount.host, entries));
+  const remote = mounts.filter((mount) => isOnServer(mount, entries));
   const local = mounts.filter((mount) => !remote.includes(mount));
   const seen = await observeRootfs(root, local, { host, manifest });
   return [
@@ -56,16 +55,17 @@ function judgeHome(context: DoctorContext): readonly Finding[] {
 }
 
 async function judgeNamespaces(context: DoctorContext): Promise<readonly Finding[]> {
-  const { layout, root, manifest, entries } = context;
+  const { root, manifest, entries } = context;
   if (manifest.enter === 'chroot') return [];
-  const mounts = wantedMounts(layout, manifest).filter(
-    (mount) => isWanted(mount) && (mount.host === undefined || !isNetworkMount(mount.host, entries)),
-  );
   return [
-    (await isHelpersViewInPlace(root, mounts, context))
+    (await canMount(root, context, (mount) => !isOnServer(mount, entries)))
       ? ok('mounts', root, 'has mount namespaces of its own, which are pinned')
       : failing('mounts', root, 'has no mount namespace to make mounts in', prepare),
   ];
+}
+
+function isOnServer({ host }: ManifestMount, entries: readonly MountEntry[]): boolean {
+  return host !== undefined && isNetworkMount(host, entries);
 }
 
 function notLookedAt(path: string): Finding {

@@ -1,6 +1,7 @@
 import { existsSync, readdirSync, realpathSync, statSync } from 'node:fs';
 import { MounterError } from '../errors.ts';
 import { exitCode } from '../exit-codes.ts';
+import { isAtOrBelow } from '../rootfs/root-processes.ts';
 
 /** Where the image of `mounter kubelet` is extracted when nobody says another place. */
 export const defaultKubeletRoot = '/var/lib/containerized-mounter/kubelet';
@@ -9,7 +10,7 @@ export const defaultKubeletRoot = '/var/lib/containerized-mounter/kubelet';
  * The directory that an image was extracted to.
  * @param shared directories of the host that are mounted in it: the mounter's, the kubelet's.
  * @returns its path without symlinks, as mountinfo has it.
- * @throws MounterError (system) when it is not there or empty, (usage) when it can't be a kubelet's root.
+ * @throws MounterError (system) when it is not there or empty, (usage) when it cannot be a kubelet's root.
  */
 export function requireImage(directory: string, shared: readonly string[]): string {
   const extract = `mounter install IMAGE --into ${directory}`;
@@ -22,18 +23,14 @@ export function requireImage(directory: string, shared: readonly string[]): stri
   if (root === '/') throw refusal(directory, 'is the root of the host', 'name another directory');
   for (const other of shared) {
     const path = existsSync(other) ? realpathSync(other) : other;
-    if (!isWithin(root, path) && !isWithin(path, root)) continue;
+    if (!isAtOrBelow(root, path) && !isAtOrBelow(path, root)) continue;
     throw refusal(
       directory,
-      `and ${other} can't lie in each other: each is mounted in itself`,
+      `and ${other} cannot lie in each other: each is mounted in itself`,
       'extract the image elsewhere',
     );
   }
   return root;
-}
-
-function isWithin(path: string, directory: string): boolean {
-  return path === directory || path.startsWith(`${directory}/`);
 }
 
 function refusal(subject: string, message: string, hint: string): MounterError {

@@ -182,17 +182,27 @@ export async function isPrepared(root: string, context: NodeContext): Promise<bo
   return (await isInPlace(root, mountsSeen(context), context)) && (await canMount(root, context));
 }
 
-/** Mounts are made in another view of the rootfs than the one that services have. */
-async function canMount(root: string, context: NodeContext): Promise<boolean> {
-  const { host, layout, manifest } = context;
-  if (wantedEnter(manifest, host) === 'chroot') return true;
-  return isHelpersViewInPlace(root, wantedMounts(layout, manifest).filter(isWanted), context);
+/**
+ * Whether mounts can be made in the rootfs, which happens in another view of it than the one that services have.
+ * @param isToLookAt may leave out mounts of the view.
+ */
+export async function canMount(
+  root: string,
+  context: NodeContext,
+  isToLookAt: (mount: ManifestMount) => boolean = () => true,
+): Promise<boolean> {
+  if (wantedEnter(context.manifest, context.host) === 'chroot') return true;
+  return isHelpersViewInPlace(root, presentMounts(context).filter(isToLookAt), context);
 }
 
 /** The mounts that a rootfs has where it is entered for services. */
-export function mountsSeen({ host, layout, manifest }: NodeContext): readonly ManifestMount[] {
-  const mounts = wantedMounts(layout, manifest).filter(isWanted);
-  return wantedEnter(manifest, host) === 'chroot' ? mounts : mountsOfView('services', mounts);
+export function mountsSeen(context: NodeContext): readonly ManifestMount[] {
+  const mounts = presentMounts(context);
+  return wantedEnter(context.manifest, context.host) === 'chroot' ? mounts : mountsOfView('services', mounts);
+}
+
+function presentMounts({ layout, manifest }: NodeContext): readonly ManifestMount[] {
+  return wantedMounts(layout, manifest).filter(isWanted);
 }
 
 /** An optional mount is left out where the host has nothing to mount. */

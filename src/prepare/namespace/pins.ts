@@ -15,6 +15,7 @@ import { replace } from '../../host/replace.ts';
 import { isErrnoException } from '../../host/system-error.ts';
 import { runDirectory } from '../../node/layout.ts';
 import { namespacesLink, type View } from '../../rootfs/entrance.ts';
+import { isAtOrBelow } from '../../rootfs/root-processes.ts';
 import { applyActions, type MountAction } from '../mount-actions.ts';
 
 /**
@@ -83,7 +84,7 @@ export function unlink(root: string): void {
 /** The namespaces that are pinned outside of the directories `kept`. */
 export function otherPins(kept: readonly string[], entries: readonly MountEntry[]): readonly MountEntry[] {
   return mountsBelow(entries, pinsDirectory).filter(
-    ({ mountPoint }) => !kept.some((pins) => mountPoint === pins || mountPoint.startsWith(`${pins}/`)),
+    ({ mountPoint }) => !kept.some((pins) => isAtOrBelow(mountPoint, pins)),
   );
 }
 

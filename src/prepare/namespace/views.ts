@@ -3,6 +3,7 @@ import type { Manifest, ManifestMount } from '../../manifest/manifest.ts';
 import { isShared } from '../../manifest/shared-mounts.ts';
 import type { Layout } from '../../node/layout.ts';
 import type { View } from '../../rootfs/entrance.ts';
+import { isAtOrBelow } from '../../rootfs/root-processes.ts';
 
 /** What each view of a rootfs has of the host. The directories in which volumes are mounted are in neither of them. */
 
@@ -12,11 +13,9 @@ const forServicesAlone = ['/proc', '/sys', '/dev', '/run', '/var/lib/nfs', '/var
 /** @returns those of `mounts` that a view has. */
 export function mountsOfView(view: View, mounts: readonly ManifestMount[]): readonly ManifestMount[] {
   const seen = mounts.filter((mount) => !isShared(mount));
-  return view === 'services' ? seen : seen.filter(({ rootfs }) => !forServicesAlone.some(isIn(rootfs)));
-}
-
-function isIn(path: string): (directory: string) => boolean {
-  return (directory) => path === directory || path.startsWith(`${directory}/`);
+  return view === 'services'
+    ? seen
+    : seen.filter(({ rootfs }) => !forServicesAlone.some((directory) => isAtOrBelow(rootfs, directory)));
 }
 
 /** The mounts of the manifest, and that of our start-statd over the image's own. */
@@ -45,6 +44,6 @@ export function boundDevices({ filesystems }: Pick<Manifest, 'filesystems'>, hos
   const made = [...usualDevices, fuseDevice].map(([name]) => `/dev/${name}`);
   const named = new Set(Object.values(filesystems).flatMap(({ devices }) => devices));
   return [...named].filter(
-    (path) => isIn(path)('/dev') && !made.includes(path) && host.stat(path)?.kind === 'device',
+    (path) => isAtOrBelow(path, '/dev') && !made.includes(path) && host.stat(path)?.kind === 'device',
   );
 }
