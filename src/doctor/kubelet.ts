@@ -5,12 +5,14 @@ import { processesNamed } from '../host/processes.ts';
 import { type DoctorContext, localVolumeDirectories } from './context.ts';
 import { type Finding, ok, warning } from './finding.ts';
 
+export const kubeletPrograms: readonly string[] = ['kubelet', 'hyperkube'];
+
 /** Whether what kubelet mounts, and unmounts, is mounted and unmounted on the host. */
 export function checkKubelet({ host, manifest, entries }: DoctorContext): readonly Finding[] {
   const directories = localVolumeDirectories({ manifest, entries });
   const own = host.stat('/proc/self/ns/mnt');
   // A process in a user namespace of its own is no kubelet, and may have made any number of mounts.
-  const kubelets = processesNamed(['kubelet', 'hyperkube']).filter(({ root }) => root !== undefined);
+  const kubelets = processesNamed(kubeletPrograms).filter(({ root }) => root !== undefined);
   return kubelets.flatMap(({ pid }) => {
     const theirs = host.stat(`/proc/${pid}/ns/mnt`);
     if (theirs === undefined) return []; // It has ended.

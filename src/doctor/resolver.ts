@@ -2,13 +2,12 @@ import { lstatSync, readFileSync, statSync } from 'node:fs';
 import type { MountEntry } from '../host/mountinfo.ts';
 import { isRoots, processesNamed } from '../host/processes.ts';
 import type { Manifest } from '../manifest/manifest.ts';
+import { usedNameservers } from '../resolver/merge.ts';
 import { lacksKubelet } from '../resolver/rootfs-resolv-conf.ts';
 import type { DoctorContext } from './context.ts';
 import { type Finding, failing, ok, warning } from './finding.ts';
+import { kubeletPrograms } from './kubelet.ts';
 import { askNameServer, type NameServerAnswer } from './name-server.ts';
-
-/** glibc looks at the first three alone: resolv.conf(5). */
-const maximumNameServers = 3;
 
 const commandLineMs = 1000;
 /** A program for each: a container may have thousands of processes of that name, which began after kubelet. */
@@ -21,12 +20,12 @@ export async function checkResolver(context: DoctorContext): Promise<readonly Fi
   if (view !== undefined) return [view];
   const text = readFileSync(path, 'utf8');
   const late = judgeKubelets(path, text, context.manifest, await kubeletsWithUs(context));
-  return [...late, ...(await checkServers(path, nameServers(text)))];
+  return [...late, ...(await checkServers(path, usedNameservers(text)))];
 }
 
 /** The kubelets that were told to mount by us, and so to write the file. */
 async function kubeletsWithUs({ host, layout, runBounded }: DoctorContext): Promise<readonly number[]> {
-  const pids = processesNamed(['kubelet', 'hyperkube'])
+  const pids = processesNamed(kubeletPrograms)
     .map(({ pid }) => pid)
     .filter(isRoots)
     .slice(0, mostKubelets);
@@ -102,14 +101,6 @@ function viewOfHost(path: string, entries: readonly MountEntry[]): Finding | und
       `umount ${path}, then run mounter prepare`,
     );
   return undefined;
-}
-
-/** The addresses after `nameserver`, those that glibc uses. @see resolv.conf(5) */
-export function nameServers(text: string): readonly string[] {
-  return text
-    .split('\n')
-    .flatMap((line) => /^nameserver[ \t]+([^ \t#;]+)/.exec(line)?.[1] ?? [])
-    .slice(0, maximumNameServers);
 }
 
 export function judgeNameServer(server: string, answer: NameServerAnswer | undefined): Finding {

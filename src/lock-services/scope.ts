@@ -37,32 +37,16 @@ export function isSystemdRunning(host: Host): boolean {
   return host.stat('/run/systemd/system')?.kind === 'directory';
 }
 
+const call =
+  'call org.freedesktop.systemd1 /org/freedesktop/systemd1 org.freedesktop.systemd1.Manager StartTransientUnit ssa(sv)a(sa(sv))';
+
 function startTransientUnit({ role, pid }: ScopedDaemon): readonly string[] {
   const properties = [
-    'Description',
-    's',
-    `${role} of the containerized mounter`,
-    'PIDs',
-    'au',
-    '1',
-    String(pid),
-    // At shutdown it ends when the volumes are unmounted: to unmount NFSv3 takes rpcbind and rpc.statd.
-    'Before',
-    'as',
-    '1',
-    'remote-fs-pre.target',
+    ['Description', 's', `${role} of the containerized mounter`],
+    ['PIDs', 'au', '1', String(pid)],
+    // At shutdown it ends after the volumes are unmounted: to unmount NFSv3 takes rpcbind and rpc.statd.
+    ['Before', 'as', '1', 'remote-fs-pre.target'],
   ];
-  return [
-    'call',
-    'org.freedesktop.systemd1',
-    '/org/freedesktop/systemd1',
-    'org.freedesktop.systemd1.Manager',
-    'StartTransientUnit',
-    'ssa(sv)a(sa(sv))',
-    `containerized-mounter-${role}-${pid}.scope`,
-    'fail',
-    '3',
-    ...properties,
-    '0',
-  ];
+  const unit = `containerized-mounter-${role}-${pid}.scope`;
+  return [...call.split(' '), unit, 'fail', String(properties.length), ...properties.flat(), '0'];
 }

@@ -1,5 +1,5 @@
 import { containingMount, isPrivate } from '../host/mount-tree.ts';
-import type { MountEntry } from '../host/mountinfo.ts';
+import { type MountEntry, mountAt } from '../host/mountinfo.ts';
 import type { ManifestMount } from '../manifest/manifest.ts';
 import { detachActions, type MountAction, remountOptions } from './mount-actions.ts';
 
@@ -105,4 +105,30 @@ export function mountActions(
     actions.push({ kind: 'remount', to: target, options: remountOptions(mountOptions, 'ro') });
   }
   return actions;
+}
+
+/** Makes the rootfs a mount of its own, executable, wherever it lies: for a mount namespace of its own. */
+export function planNamespaceRoot(root: string, entries: readonly MountEntry[]): readonly MountAction[] {
+  const { mountOptions } = containingMount(entries, root);
+  const actions: MountAction[] = [
+    { kind: 'bind', from: root, to: root, isRecursive: false, propagation: 'private' },
+  ];
+  if (mountOptions.includes('noexec'))
+    actions.push({ kind: 'remount', to: root, options: remountOptions(mountOptions, 'exec', 'noexec') });
+  return actions;
+}
+
+/**
+ * A namespace can be pinned on a private mount alone: elsewhere the kernel would copy what it pins. Unbindable, so
+ * that no copy of /run has the pins (a kubelet's image has one): it would keep them from ever being taken away.
+ */
+export function planPins(directory: string, entries: readonly MountEntry[]): readonly MountAction[] {
+  const entry = mountAt(entries, directory);
+  const unbindable: MountAction = { kind: 'propagation', to: directory, propagation: 'unbindable' };
+  if (entry?.isUnbindable) return [];
+  if (entry !== undefined) return [unbindable];
+  return [
+    { kind: 'bind', from: directory, to: directory, isRecursive: false, propagation: 'private' },
+    unbindable,
+  ];
 }

@@ -1,4 +1,4 @@
-import type { ResolvConf } from './resolv-conf.ts';
+import { parseResolvConf, type ResolvConf } from './resolv-conf.ts';
 
 /** A merged resolv.conf, and what had no place in it. */
 export interface MergedResolvConf {
@@ -9,6 +9,11 @@ export interface MergedResolvConf {
 
 /** glibc's MAXNS. @see resolv.conf(5) */
 const maximumNameservers = 3;
+
+/** @returns the name servers in `text` that glibc asks. */
+export function usedNameservers(text: string): readonly string[] {
+  return parseResolvConf(text).nameservers.slice(0, maximumNameservers);
+}
 
 /** kubelet's limits for a Pod. Old resolvers cut the list off earlier, some after 6 domains. */
 const maximumSearches = 32;

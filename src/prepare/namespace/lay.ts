@@ -7,9 +7,8 @@ import type { ManifestMount } from '../../manifest/manifest.ts';
 import { daemonDirectories } from '../../node/layout.ts';
 import type { View } from '../../rootfs/entrance.ts';
 import { makeMountPoint, observe } from '../mount-points.ts';
-import { mountActions } from '../mounts.ts';
+import { mountActions, planNamespaceRoot } from '../mounts.ts';
 import { applyHere } from './apply-here.ts';
-import { planNamespaceRoot } from './plan.ts';
 import { fuseDevice, usualDevices } from './views.ts';
 
 /** open(2)'s O_PATH, which node:fs does not name. */

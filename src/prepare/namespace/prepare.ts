@@ -12,6 +12,7 @@ import { helpersPin, isPinned } from '../../rootfs/entrance.ts';
 import { applyActions } from '../mount-actions.ts';
 import { sourceOf } from '../mount-points.ts';
 import { isInPlace } from '../mount-states.ts';
+import { planPins } from '../mounts.ts';
 import { waitForRunningCalls } from '../running-calls.ts';
 import type { ViewRequest } from './lay.ts';
 import {
@@ -27,7 +28,6 @@ import {
   unpinOthers,
   views,
 } from './pins.ts';
-import { planPins } from './plan.ts';
 import { boundDevices, fuseDevice, mountsOfView, usualDevices } from './views.ts';
 
 /**

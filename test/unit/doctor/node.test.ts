@@ -2,19 +2,20 @@ import test from 'ava';
 import { judgeFailures } from '../../../src/doctor/failures.ts';
 import { judgeManifest } from '../../../src/doctor/installation.ts';
 import { judgeClientId } from '../../../src/doctor/nfs-client.ts';
-import { judgeKubelets, judgeNameServer, nameServers } from '../../../src/doctor/resolver.ts';
+import { judgeKubelets, judgeNameServer } from '../../../src/doctor/resolver.ts';
 import { judgeTrial } from '../../../src/doctor/rootfs.ts';
 import { judgeSpace, type ObservedSpace } from '../../../src/doctor/space.ts';
 import type { Manifest } from '../../../src/manifest/manifest.ts';
 import { parseRecord } from '../../../src/record/parse.ts';
+import { usedNameservers } from '../../../src/resolver/merge.ts';
 import { wantedResolvConf } from '../../../src/resolver/rootfs-resolv-conf.ts';
 import { layout, manifest } from '../../support/model/node-model.ts';
 
 test('name servers are the first three that resolv.conf names', (t) => {
   const text =
     '# nameserver 1.1.1.1\nnameserver 10.0.0.1\nnameserver\t10.0.0.2 # x\nsearch a\nnameserver fd00::1\nnameserver 10.0.0.4\n';
-  t.deepEqual(nameServers(text), ['10.0.0.1', '10.0.0.2', 'fd00::1']);
-  t.deepEqual(nameServers(''), []);
+  t.deepEqual(usedNameservers(text), ['10.0.0.1', '10.0.0.2', 'fd00::1']);
+  t.deepEqual(usedNameservers(''), []);
 });
 
 test('a name server that answers, refuses, is silent', (t) => {

@@ -1,6 +1,6 @@
 import test from 'ava';
 import { type MountEntry, parseMountinfo } from '../../../../src/host/mountinfo.ts';
-import { planNamespaceRoot, planPins } from '../../../../src/prepare/namespace/plan.ts';
+import { planNamespaceRoot, planPins } from '../../../../src/prepare/mounts.ts';
 
 const root = '/home/m/versions/abc';
 const slash = '1 0 8:1 / / rw,relatime shared:1 - ext4 /dev/sda rw';
