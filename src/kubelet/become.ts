@@ -2,7 +2,7 @@ import type { CallerSettings } from './caller.ts';
 import type { KubeletCommand } from './command-line.ts';
 
 /**
- * The command takes this process's place: its pid, its parent, its environment, its descriptors, and what of
+ * The command takes this process's place: its pid, its parent, its environment, its descriptors, and what of umask,
  * signals and limits the caller had set.
  * @throws like node:fs when the kernel does not start it.
  */
@@ -16,6 +16,7 @@ export async function becomeKubelet(
   for (const [name, value] of environment) calls.setEnvironment(name, value, false);
   if (!caller.isSigpipeIgnored) calls.restoreSignal('SIGPIPE');
   calls.restoreSignal('SIGXFSZ');
+  process.umask(caller.umask);
   for (const signal of caller.ignoredSignals) calls.ignoreSignal(signal);
   if (caller.openFiles !== undefined) calls.limitOpenFiles(caller.openFiles, caller.maximumOpenFiles);
   // The runtime has sockets and pipes among them not wait. Nobody's program is made for that, and lines would be lost.

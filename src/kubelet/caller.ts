@@ -15,6 +15,7 @@ export interface CallerSettings {
   readonly isSigpipeIgnored: boolean;
   /** Numbers of the other signals that are ignored, as nohup(1) ignores SIGHUP: what runs children forgets it. */
   readonly ignoredSignals: readonly number[];
+  readonly umask: number;
 }
 
 /**
@@ -31,6 +32,8 @@ export async function callerSettings(host: Host, parent: number): Promise<Caller
     maximumOpenFiles: maximum,
     isSigpipeIgnored: service?.isSigpipeIgnored ?? false,
     ignoredSignals: ignoredSignals(host.readText('/proc/self/status')),
+    // What is made for the kubelet is for everybody to read; the kubelet gets the caller's umask back.
+    umask: process.umask(0o022),
   };
 }
 

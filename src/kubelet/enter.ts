@@ -24,10 +24,7 @@ export function enterView(view: KubeletView, entries: readonly MountEntry[]): vo
   leaveNamespace();
   const copies = view.mounts.map((wanted) => ({ wanted, fd: copyOf(wanted) }));
   applyHere([{ kind: 'propagation', to: '/', propagation: 'rslave' }]);
-  // The kubelet's is the caller's; its programs are for everybody.
-  const umask = process.umask(0o022);
   layPrograms(view);
-  process.umask(umask);
   for (const { wanted, fd } of copies) {
     for (const { mountPoint } of entries) if (mountPoint === wanted.to) detach(wanted.to);
     attachMount(fd, wanted.to);

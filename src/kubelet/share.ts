@@ -43,15 +43,9 @@ export function planSharing(directory: string, host: Host): readonly MountAction
  * manifest), and the one that its view is mounted on. A kubelet directory of another name has to be there already.
  */
 export function makeDirectories(offer: Offer): void {
-  // The kubelet's is the caller's.
-  const umask = process.umask(0o022);
-  try {
-    makeRunDirectory();
-    mkdirSync(kubeletViewDirectory, { recursive: true });
-    for (const mount of offeredMounts(offer)) makeDirectory(mount);
-  } finally {
-    process.umask(umask);
-  }
+  makeRunDirectory();
+  mkdirSync(kubeletViewDirectory, { recursive: true });
+  for (const mount of offeredMounts(offer)) makeDirectory(mount);
 }
 
 function makeDirectory({ host, create, optional }: HostMount): void {
