@@ -1,19 +1,15 @@
-import type { Host, ProcessInformation } from '../host/host.ts';
-import type { Layout } from '../node/layout.ts';
+import type { Host } from '../host/host.ts';
 import { versionDirectories } from '../node/version-directories.ts';
+import { processesInAny } from '../rootfs/root-processes.ts';
 import { type ListeningAddresses, listeningSockets, readListeningAddresses } from './listening-addresses.ts';
 import { askInRootfs, type LockServicesContext } from './lock-services.ts';
-import {
-  type LockService,
-  type LockServiceRole,
-  lockServices,
-  portmapperPort,
-  roleOf,
-  rootfsProcesses,
-} from './services.ts';
+import { type LockService, type LockServiceRole, lockServices, portmapperPort, roleOf } from './services.ts';
 
 type Daemons = Readonly<Record<LockServiceRole, LockDaemon | null>>;
-/** rpcbind answers a call to the portmapper at 127.0.0.1; it knows rpc.statd, which answers as well: locks work. */
+/**
+ * - `portmapperAnswers`: rpcbind answers a call at 127.0.0.1.
+ * - `statdAnswers`: rpcbind knows rpc.statd, and that answers: locks work.
+ */
 type Answers = Readonly<Record<LockService['answers'], boolean>>;
 
 /** What rpcbind and rpc.statd of this node are doing; only root can see all of it. */
@@ -73,7 +69,8 @@ function findLockDaemons({
   manifest,
 }: LockServicesContext): Daemons & Pick<LockServicesState, 'surplusRpcbinds'> {
   const processes = host.processes().filter(({ isInOurNetwork }) => isInOurNetwork);
-  const own = new Set(ownPids(host, layout, manifest, processes));
+  const versions = [layout.rootfs, ...versionDirectories(layout)];
+  const own = new Set(processesInAny(host, versions, processes).map(({ pid }) => pid));
   const found = lockServices.map(({ role, owner: first, port }) => {
     const inodes = port === undefined ? undefined : socketsOf(host, port);
     const daemons = processes
@@ -113,17 +110,4 @@ function linkOf(host: Host, path: string): string | undefined {
   } catch {
     return undefined;
   }
-}
-
-/** @param processes read before: reading /proc is most of what `status` costs. */
-function ownPids(
-  host: Host,
-  layout: Layout,
-  manifest: LockServicesContext['manifest'],
-  processes: readonly ProcessInformation[],
-): readonly number[] {
-  const once: Host = { ...host, processes: () => processes };
-  return rootfsProcesses(once, [layout.rootfs, ...versionDirectories(layout)], manifest).map(
-    ({ pid }) => pid,
-  );
 }

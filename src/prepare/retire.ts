@@ -1,5 +1,5 @@
 import { existsSync, realpathSync } from 'node:fs';
-import type { Host } from '../host/host.ts';
+import type { ProcessInformation } from '../host/host.ts';
 import { type MountEntry, mountsBelow, readMountinfo } from '../host/mountinfo.ts';
 import { roleOf } from '../lock-services/services.ts';
 import { isShared } from '../manifest/shared-mounts.ts';
@@ -52,7 +52,8 @@ async function removeChrootMounts(root: string, context: NodeContext): Promise<r
   const { host, layout } = context;
   const actions = planChrootRemoval(realpathSync(layout.home), readMountinfo(host));
   if (actions.length === 0) return [];
-  return isNeeded(layout.versions, context) ? detachInOldVersions(root, context) : applyActions(actions);
+  const needed = isNeeded(layout.versions, host.processes(), context);
+  return needed ? detachInOldVersions(root, context) : applyActions(actions);
 }
 
 /**
@@ -63,10 +64,9 @@ async function detachInOldVersions(root: string, context: NodeContext): Promise<
   const left = leftInOldVersions(root, context, readMountinfo(context.host));
   if (left.length === 0) return [];
   const processes = context.host.processes();
-  const looked: Host = { ...context.host, processes: () => processes };
   const done: string[] = [];
   for (const { version, entry } of left) {
-    if (isNeeded(version, { ...context, host: looked })) continue;
+    if (isNeeded(version, processes, context)) continue;
     await applyActions(detachActions(entry.mountPoint));
     done.push(`detached ${entry.mountPoint}, which is no longer used`);
   }
@@ -74,10 +74,12 @@ async function detachInOldVersions(root: string, context: NodeContext): Promise<
 }
 
 /** Whether anything but a daemon runs in the directory. */
-function isNeeded(directory: string, { host, manifest }: NodeContext): boolean {
-  return processesIn(host, directory, host.processes()).some(
-    (process) => roleOf(process, manifest) === 'other',
-  );
+function isNeeded(
+  directory: string,
+  processes: readonly ProcessInformation[],
+  { host, manifest }: NodeContext,
+): boolean {
+  return processesIn(host, directory, processes).some((process) => roleOf(process, manifest) === 'other');
 }
 
 interface MountInVersion {
