@@ -99,7 +99,6 @@ function judgeExecutables({ executable, fullExecutable }: Layout): readonly Find
 
 function judgeVersions({ versions }: Layout): readonly Finding[] {
   if (isClosed(statSync(versions))) return [];
-  const message =
-    'lets others than root into the images: at their set-user-ID programs, and what they can write to';
+  const message = 'lets other users than root reach the images, their set-user-ID programs among them';
   return [warning('versions', versions, message, 'run mounter prepare')];
 }

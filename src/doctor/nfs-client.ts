@@ -26,7 +26,7 @@ export function judgeClientId(name: string, ids: readonly (string | undefined)[]
   return warning(
     'nfs-client',
     name || 'host name',
-    'is no name of this node alone: an NFSv4 server takes nodes of one name for one client',
+    'is not a name of this node alone: an NFSv4 server takes all nodes of one name for one client',
     'give each node a host name of its own, or set nfs.nfs4_unique_id (options nfs nfs4_unique_id=… in modprobe.d)',
   );
 }

@@ -27,7 +27,7 @@ export async function shareDirectory(directory: SharedDirectory, host: Host): Pr
     done.push(...seen);
     if (actions.length + seen.length === 0) return done;
   }
-  throw new MounterError('its mounts do not become as they should be', {
+  throw new MounterError(`its mounts are not as they have to be after ${maximumAttempts} attempts`, {
     subject: directory.host,
     status: exitCode.system,
     hint: 'see whether something else mounts there at the same time, and whether / is shared (mount --make-rshared /)',

@@ -203,7 +203,7 @@ function impossible(root: string, reason: string, manifest: string, cause: unkno
 }
 
 function notInPlace(root: string): MounterError {
-  return new MounterError('its mount namespace does not become as the manifest has it', {
+  return new MounterError('its new mount namespace is not as the manifest says', {
     subject: root,
     status: exitCode.system,
     hint: 'see whether something mounts over a host path of mounts.mounter at the same time, and whether /proc is one of them',
