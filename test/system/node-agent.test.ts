@@ -4,7 +4,7 @@ import { setTimeout } from 'node:timers/promises';
 import test from 'ava';
 import { execa } from 'execa';
 import { startGlusterServer } from '../support/gluster/gluster-server.ts';
-import { ScratchNode, kubeletDirectory, mounterHome } from '../support/node/namespace.ts';
+import { kubeletDirectory, mounterHome, ScratchNode } from '../support/node/namespace.ts';
 import {
   containerSpec,
   nodeWithImage,

@@ -1,7 +1,7 @@
 import type { MounterError } from '../../errors.ts';
 import { filesystemKinds } from '../../manifest/filesystem-kinds.ts';
 import { getopt, usageError } from './getopt.ts';
-import { helperRules, mountRules, type FlagName, type MountRule, type TextName } from './grammar.ts';
+import { type FlagName, helperRules, type MountRule, mountRules, type TextName } from './grammar.ts';
 import { parseOptions } from './options.ts';
 
 /** What a call of mount(8), or of a mount helper, asks for. */

@@ -1,4 +1,5 @@
 import type { Host } from '../../../host/host.ts';
+import { type FailureCache, maximumBytes } from './file.ts';
 
 /** One call at a time asks a question: that which has made a file beside the memory's. */
 
@@ -8,19 +9,11 @@ import type { Host } from '../../../host/host.ts';
  */
 export type Turn = 'ours' | 'taken' | 'unavailable';
 
-/** What is asked, and the file that its answer is kept in. */
-interface Question {
-  readonly host: Host;
-  readonly file: string;
-  readonly question: string;
-  nowMs(): number;
-}
-
 /**
  * @param longestMs how long an answer can take: who has the turn for longer is held up, and nobody waits for that
  *   (a frozen control group, say).
  */
-export function takeTurn({ host, file, question, nowMs }: Question, longestMs: number): Turn {
+export function takeTurn({ host, file, question, nowMs }: FailureCache, longestMs: number): Turn {
   const path = turnFile(file);
   try {
     const text = `${ownProcess(host)}\n${question}\n${nowMs()}\n`;
@@ -36,7 +29,7 @@ export function takeTurn({ host, file, question, nowMs }: Question, longestMs: n
   }
 }
 
-export function endTurn({ host, file }: Pick<Question, 'host' | 'file'>): void {
+export function endTurn({ host, file }: FailureCache): void {
   try {
     const path = turnFile(file);
     if (holderOf(path, host)[0] === ownProcess(host)) host.remove(path);
@@ -45,7 +38,7 @@ export function endTurn({ host, file }: Pick<Question, 'host' | 'file'>): void {
   }
 }
 
-/** Of a call that was killed while it asked. */
+/** Removes the file of a call that was killed while it asked. */
 export function removeLeftTurn(file: string, host: Host): void {
   const path = turnFile(file);
   if (host.lstat(path) !== undefined && !isRunning(holderOf(path, host)[0] ?? '', host)) host.remove(path);
@@ -91,7 +84,7 @@ function processIn(stat: string): string {
   return `${stat.split(' ', 1)[0]} ${fieldsOf(stat)[19] ?? ''}`;
 }
 
-/** From the third on. */
+/** The fields of proc_pid_stat(5) from the third on. */
 function fieldsOf(stat: string): readonly string[] {
   return stat.slice(stat.lastIndexOf(')') + 2).split(' ');
 }
