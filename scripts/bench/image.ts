@@ -5,7 +5,7 @@ import { join, resolve } from 'node:path';
 import { execa } from 'execa';
 import minimist from 'minimist';
 import { exitCode } from '../../src/exit-codes.ts';
-import { startRegistry } from '../../test/support/image/image-registry.ts';
+import { DockerRegistry } from '../../test/support/image/docker-registry.ts';
 import { requireRoot, runMain, usageError, wholeNumber } from '../command-line.ts';
 import { ensureInstalled } from '../debian.ts';
 import { mounterExecutable, repository } from '../paths.ts';
@@ -58,9 +58,9 @@ async function main(argv: readonly string[]): Promise<number> {
 async function compare(ours: Unpacker, { bytes, rounds }: Flags, scratch: string): Promise<number> {
   const { layers } = await makeTestLayers(await mkdtemp(join(scratch, 'test-')));
   const large = await makeLargeLayers(bytes, await mkdtemp(join(scratch, 'large-')));
-  await using registry = await startRegistry();
+  await using registry = await DockerRegistry.start();
   const push = async (tars: readonly string[], name: string) =>
-    registry.push(await writeTestImage(tars, 'gzip', join(scratch, name)), name, 'test');
+    registry.pushForDigest(await writeTestImage(tars, 'gzip', join(scratch, name)), `${name}:test`);
   const [test, largeImage] = [await push(layers, 'test'), await push(large, 'large')];
   const differences =
     (await compareTrees(ours, 'test image', test, scratch)) +

@@ -6,12 +6,11 @@ import {
   type MountedKind,
   mountedOn,
   mountWords,
+  placeInTurns,
   ScratchPlace,
   standInNfs,
   targetFor,
-  usedBefore,
 } from '../support/callers/mounting-place.ts';
-import { Turns } from '../support/callers/turns.ts';
 import { enterModes } from '../support/node/enter-mode.ts';
 import { installedMounter } from '../support/node/namespace.ts';
 import type { NodeRemains } from '../support/node/remains.ts';
@@ -86,12 +85,7 @@ const failed: Readonly<Record<MountedKind['fstype'], number>> = { nfs: 32, glust
 
 for (const enter of enterModes) {
   for (const kind of kindsHere) {
-    const turns = new Turns(async () => {
-      const place = await ScratchPlace.start(kind, enter);
-      return { place, before: await usedBefore(place) };
-    });
-    test.after.always(async () => (await turns.made())?.place[Symbol.asyncDispose]());
-
+    const turns = placeInTurns(test, kind, enter);
     for (const odd of oddCallers) {
       test(`${enter}, ${kind.fstype}, ${odd.title}: mounts as always, fails as always`, async (t) => {
         t.timeout(600_000);

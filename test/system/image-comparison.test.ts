@@ -9,12 +9,12 @@ import { readTree, type Tree } from '../../scripts/bench/image/tree.ts';
 import { mounterInstall, skopeoAndUmoci, type Unpacker } from '../../scripts/bench/image/unpackers.ts';
 import type { Compression } from '../../scripts/image/oci.ts';
 import { mounterExecutable } from '../../scripts/paths.ts';
-import { type Registry, startRegistry } from '../support/image/image-registry.ts';
+import { DockerRegistry } from '../support/image/docker-registry.ts';
 
 /** The image of scripts/bench/image/layers.sh by skopeo and umoci, and by us. */
 
 let scratch = '';
-let registry: Registry;
+let registry: DockerRegistry;
 let tars: TestLayers;
 let gzip = '';
 let zstd = '';
@@ -22,7 +22,10 @@ let expected: Tree;
 
 async function push(layers: readonly string[], compression: Compression): Promise<string> {
   const layout = await mkdtemp(join(scratch, 'layout-'));
-  return await registry.push(await writeTestImage(layers, compression, layout), 'test', compression);
+  return await registry.pushForDigest(
+    await writeTestImage(layers, compression, layout),
+    `test:${compression}`,
+  );
 }
 
 async function treeBy(unpacker: Unpacker, reference: string): Promise<Tree> {
@@ -32,7 +35,7 @@ async function treeBy(unpacker: Unpacker, reference: string): Promise<Tree> {
 test.before('the image in a registry, and what skopeo and umoci make of it', async (t) => {
   t.timeout(180_000);
   scratch = await mkdtemp(join(tmpdir(), 'image-comparison-'));
-  registry = await startRegistry();
+  registry = await DockerRegistry.start();
   tars = await makeTestLayers(await mkdtemp(join(scratch, 'layers-')));
   gzip = await push(tars.layers, 'gzip');
   zstd = await push(tars.layers, 'zstd');

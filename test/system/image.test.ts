@@ -9,7 +9,7 @@ import { distDirectory, repository } from '../../scripts/paths.ts';
 import { digestOf } from '../../scripts/rootfs/archive.ts';
 import { replaceRootfs } from '../../scripts/rootfs/manifest-text.ts';
 import { parseManifest } from '../../src/manifest/manifest.ts';
-import { startRegistry } from '../support/image/image-registry.ts';
+import { DockerRegistry } from '../support/image/docker-registry.ts';
 
 let scratch = '';
 
@@ -129,10 +129,10 @@ test.serial('in several layers, of either compression, it is the same tree', asy
 });
 
 test.serial('pushed to a registry and read back it has the same digest', async (t) => {
-  await using registry = await startRegistry();
+  await using registry = await DockerRegistry.start();
   for (const compression of ['zstd', 'gzip']) {
     const { source, name, tag, digests } = await publish(`push-${compression}`, '--compression', compression);
-    const reference = await registry.push(source, name, tag);
+    const reference = await registry.pushForDigest(source, `${name}:${tag}`);
     t.is(reference, `${registry.address}/storage-tools@${digests.amd64}`);
     const copy = `oci:${join(scratch, `back-${compression}`)}:back`;
     await execa('skopeo', ['copy', '--src-tls-verify=false', `docker://${reference}`, copy]);

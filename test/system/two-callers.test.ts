@@ -1,7 +1,6 @@
 import test from 'ava';
-import { kindsHere, ScratchPlace, usedBefore } from '../support/callers/mounting-place.ts';
+import { kindsHere, placeInTurns } from '../support/callers/mounting-place.ts';
 import { Outcomes } from '../support/callers/outcomes.ts';
-import { Turns } from '../support/callers/turns.ts';
 import { describePair, pairs, playRound } from '../support/callers/two-callers.ts';
 import { enterModes } from '../support/node/enter-mode.ts';
 import { randomNumbers } from '../support/random.ts';
@@ -15,12 +14,7 @@ const rounds = { nfs: 2, glusterfs: 1 } as const;
 
 for (const enter of enterModes) {
   for (const kind of kindsHere) {
-    const turns = new Turns(async () => {
-      const place = await ScratchPlace.start(kind, enter);
-      return { place, before: await usedBefore(place) };
-    });
-    test.after.always(async () => (await turns.made())?.place[Symbol.asyncDispose]());
-
+    const turns = placeInTurns(test, kind, enter);
     for (const pair of pairs) {
       test(`${enter}, ${kind.fstype}, ${describePair(pair)}: mounted is what was said to be`, async (t) => {
         t.timeout(600_000);

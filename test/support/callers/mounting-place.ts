@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { TestFn } from 'ava';
 import { startGlusterServer } from '../gluster/gluster-server.ts';
 import type { EnterMode } from '../node/enter-mode.ts';
 import { installedMounter, kubeletDirectory, type Ran, ScratchNode } from '../node/namespace.ts';
@@ -6,6 +7,7 @@ import { type LookedAt, leftSince, type NodeRemains, remainsOf } from '../node/r
 import { helperPath, placeHelper, placeStandIn } from '../node/stand-in-helper.ts';
 import { programIn } from '../programs/test-program.ts';
 import { type CallEnd, type Caller, callEnds, callersInput } from './callers.ts';
+import { Turns } from './turns.ts';
 
 /** How a call of `mounter mount` is to go. */
 export type Behaviour = 'succeeds' | 'fails' | 'is slow' | 'waits';
@@ -162,6 +164,22 @@ export const glusterfs: MountedKind = {
 
 /** The kinds that can be mounted on any machine. */
 export const kindsHere: readonly MountedKind[] = [standInNfs, glusterfs];
+
+/** A place, and what it has between two calls. */
+export interface UsedPlace {
+  readonly place: ScratchPlace;
+  readonly before: NodeRemains;
+}
+
+/** One place for all tests of a file, which take turns on it. */
+export function placeInTurns(test: TestFn, kind: MountedKind, enter: EnterMode): Turns<UsedPlace> {
+  const turns = new Turns(async () => {
+    const place = await ScratchPlace.start(kind, enter);
+    return { place, before: await usedBefore(place) };
+  });
+  test.after.always(async () => (await turns.made())?.place[Symbol.asyncDispose]());
+  return turns;
+}
 
 /** A scratch node, and a GlusterFS server beside it where the kind needs one. */
 export class ScratchPlace implements Place, AsyncDisposable {

@@ -54,8 +54,10 @@ export class DockerRegistry {
     };
     // YAML takes JSON.
     writeFileSync(join(directory, 'config.yml'), JSON.stringify(config));
-    const [file = '', ...args] = [...enterNetwork, program, 'serve', join(directory, 'config.yml')];
-    const child = spawn(file, args, { stdio: 'ignore' });
+    // It ends with us, even if we are killed.
+    const prefix = ['--pdeathsig', 'KILL', '--', ...enterNetwork];
+    const args = [...prefix, program, 'serve', join(directory, 'config.yml')];
+    const child = spawn('setpriv', args, { stdio: 'ignore' });
     const registry = new DockerRegistry(address, directory, child, enterNetwork);
     const ended = once(child, 'exit');
     await pRetry(() => registry.#run('bash', ['-c', `: </dev/tcp/${address.replace(':', '/')}`]), {
@@ -82,6 +84,13 @@ export class DockerRegistry {
     const copy = ['copy', '--all', '--preserve-digests', '--dest-tls-verify=false', ...creds];
     await this.#run('skopeo', ['--insecure-policy', ...copy, source, `docker://${reference}`]);
     return reference;
+  }
+
+  /** The same. @returns the reference of its manifest, `127.0.0.1:PORT/NAME@sha256:…`. */
+  async pushForDigest(source: string, name: string): Promise<string> {
+    const reference = await this.push(source, name);
+    const args = ['inspect', '--tls-verify=false', '--format', '{{.Digest}}', `docker://${reference}`];
+    return `${this.address}/${name.split(':')[0]}@${(await execa('skopeo', args)).stdout}`;
   }
 
   /** Any number of times. */
