@@ -18,7 +18,7 @@ import { ensureInstalled } from '../../../scripts/debian.ts';
 import { distDirectory } from '../../../scripts/paths.ts';
 import { type MountEntry, parseMountinfo } from '../../../src/host/mountinfo.ts';
 import type { EnterMode } from './enter-mode.ts';
-import { directoryOfThisProcess } from './process-directory.ts';
+import { installedCopy } from './installed-copy.ts';
 
 /**
  * A scratch node: a mount, pid and network namespace of its own, in which `/home`, `/var/lib`, `/var/log`,
@@ -115,8 +115,8 @@ exec cat`;
 const madeByInstall = ['/home/kubernetes', '/var/log/containerized-mounter'] as const;
 
 /**
- * The first node of this process that was installed, as a copy: to install is most of a test's time, and all
- * of them would come to the same. The tests of the install itself begin with a bare node.
+ * The first node that was installed with what is in dist, as a copy: to install is most of a test's time, and all of
+ * them would come to the same. The tests of the install itself begin with a bare node.
  */
 let firstInstalled: Promise<string> | undefined;
 
@@ -216,10 +216,14 @@ export class ScratchNode {
   /** A node whose /home is like no other's tells of its own what does not fit. */
   async #install(request: NodeRequest | undefined): Promise<void> {
     if (request?.home !== undefined) await this.mustRun('install', rootfsTar);
-    else if (firstInstalled !== undefined) await this.#becomeCopy(await firstInstalled);
     else {
-      firstInstalled = this.mustRun('install', rootfsTar).then(() => this.#copy());
-      await firstInstalled;
+      firstInstalled ??= installedCopy(async (directory) => {
+        await this.mustRun('install', rootfsTar);
+        for (const path of madeByInstall) await copyInto(directory, this.path(path));
+        // What is copied back is the same, and nothing may be there already.
+        await this.shell(`rm -rf ${madeByInstall.join(' ')}`);
+      });
+      await this.#becomeCopy(await firstInstalled);
     }
   }
 
@@ -238,13 +242,6 @@ export class ScratchNode {
       throw error;
     }
     return this;
-  }
-
-  /** @returns the directory of this machine that has what an install has made. */
-  async #copy(): Promise<string> {
-    const directory = directoryOfThisProcess('installed-node-');
-    for (const path of madeByInstall) await copyInto(directory, this.path(path));
-    return directory;
   }
 
   async #becomeCopy(directory: string): Promise<void> {
