@@ -1,6 +1,6 @@
 import './guest.ts';
 import { readFileSync } from 'node:fs';
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { execa } from 'execa';
 import type { MountEntry } from '../../../src/host/mountinfo.ts';
 import { type EnterMode, setEnter } from '../node/enter-mode.ts';
@@ -101,5 +101,6 @@ export async function unmountAll(): Promise<void> {
   for (const { mountPoint } of volumes)
     await execa('umount', ['--force', '--lazy', mountPoint], { reject: false });
   await killRpcProcesses();
-  await execa('rm', ['-rf', '/run/rpcbind', '/run/rpcbind.sock', '/run/rpcbind.lock', '/run/rpc.statd.pid']);
+  for (const name of ['rpcbind', 'rpcbind.sock', 'rpcbind.lock', 'rpc.statd.pid'])
+    await rm(`/run/${name}`, { recursive: true, force: true });
 }
