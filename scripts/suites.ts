@@ -35,6 +35,14 @@ export const suites: readonly Suite[] = [
     needs: ['build', 'rootfs', 'testPrograms', 'vm'],
   },
   {
+    // It waits for kubelet's probes and restarts: early, beside what needs the CPUs.
+    name: 'fleet',
+    files: ['test/fleet/*.test.ts'],
+    place: 'machine',
+    isSerial: true,
+    needs: ['build', 'rootfs', 'nodeAgentImage', 'glusterServer', 'dockerRegistry', 'containerRuntime'],
+  },
+  {
     name: 'system',
     files: ['test/system/**/*.test.ts'],
     place: 'machine',
@@ -45,14 +53,6 @@ export const suites: readonly Suite[] = [
     files: ['test/faults/**/*.test.ts'],
     place: 'machine',
     needs: ['build', 'rootfs', 'glusterServer'],
-  },
-  {
-    // kubelet's probes and restarts have their times.
-    name: 'fleet',
-    files: ['test/fleet/*.test.ts'],
-    place: 'machine',
-    isSerial: true,
-    needs: ['build', 'rootfs', 'nodeAgentImage', 'glusterServer', 'dockerRegistry', 'containerRuntime'],
   },
   {
     name: 'systemd',

@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os';
 import { execa } from 'execa';
 import minimist from 'minimist';
 import { ensureServerRootfs } from '../test/support/gluster/gluster-server.ts';
@@ -153,6 +154,9 @@ async function runSuite(suite: Suite): Promise<Results> {
   return { passed, failed, failures: tap.failures };
 }
 
+/** Files at once: one more than there are CPUs, since some always wait. */
+const concurrency = availableParallelism() + 1;
+
 async function runHere(
   { files, isSerial }: Suite,
   onOutput: (text: string) => void,
@@ -162,7 +166,7 @@ async function runHere(
     [
       `${repository}/node_modules/ava/entrypoints/cli.js`,
       '--tap',
-      ...(isSerial ? ['--serial', '--concurrency=1'] : []),
+      ...(isSerial ? ['--serial', '--concurrency=1'] : [`--concurrency=${concurrency}`]),
       ...files,
     ],
     {

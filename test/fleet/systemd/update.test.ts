@@ -19,6 +19,7 @@ const volumes = [
 test.serial(
   'ready under the default profile; an update while volumes are written to fails no write',
   async (t) => {
+    t.timeout(600_000);
     const machine = await GuestMachine.start();
     const cluster = new Cluster();
     const apply = (name: string) => cluster.apply('--image', machine.images.get(name) ?? '');
