@@ -1,4 +1,5 @@
 import './globals.ts';
+import './made-before.ts';
 
 import * as system from 'system-calls';
 import { formatError, MounterError } from '../errors.ts';

@@ -11,7 +11,18 @@ export interface Wanted {
   readonly value: string | undefined;
 }
 
+/** Of each grammar: the defaults are the same for every mount. */
+const entriesRead = new WeakMap<OptionGrammar, Map<string, Wanted>>();
+
 export function readEntry(grammar: OptionGrammar, entry: string): Wanted {
+  const known = entriesRead.get(grammar) ?? new Map<string, Wanted>();
+  entriesRead.set(grammar, known);
+  const wanted = known.get(entry) ?? read(grammar, entry);
+  known.set(entry, wanted);
+  return wanted;
+}
+
+function read(grammar: OptionGrammar, entry: string): Wanted {
   const equals = entry.indexOf('=');
   const name = (equals < 0 ? entry : entry.slice(0, equals)).toLowerCase();
   if (entry.endsWith('*')) return { grammar, prefix: name.slice(0, -1), name, value: undefined };

@@ -1,0 +1,15 @@
+import { kindNames } from '../manifest/filesystem-kinds.ts';
+import { driverFor } from '../mount/filesystems/filesystems.ts';
+import { readEntry } from '../mount/policy/entry.ts';
+
+/**
+ * What is the same for every call, and would be made by each when it first comes to it: it is made when the front is
+ * built.
+ */
+
+/** QuickJS makes a function of its own when somebody looks at it. */
+for (const owner of [Object, Array.prototype, String.prototype])
+  for (const name of Reflect.ownKeys(owner)) Object.getOwnPropertyDescriptor(owner, name);
+
+for (const { options } of await Promise.all(kindNames.map(driverFor)))
+  for (const entry of options.forbidden) readEntry(options, entry);
