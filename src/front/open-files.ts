@@ -25,14 +25,16 @@ function orUndefined(call: string, path: string, result: number): Descriptor | u
 
 /** `MountHost.statusOf` */
 export function statusOf(file: Descriptor): OpenStatus {
-  const [device = 0, inode = 0, mode = 0, uid = 0, gid = 0, mountId = 0] = checked(
-    'statx',
-    undefined,
-    system.knownStatus(file),
-  );
-  const kind = kindOf(new Stats([device, inode, mode]));
+  const values = checked('statx', undefined, system.knownStatus(file));
+  const [mode, uid, gid] = [values[2] ?? 0, values[3] ?? 0, values[4] ?? 0];
   const isRootOnly = uid === 0 && (mode & 0o002) === 0 && ((mode & 0o020) === 0 || gid === 0);
-  return { kind, device, inode, isRootOnly, mountId };
+  return {
+    kind: kindOf(new Stats(values)),
+    device: values[0] ?? 0,
+    inode: values[1] ?? 0,
+    isRootOnly,
+    mountId: values[5] ?? 0,
+  };
 }
 
 /** `MountHost.close` */
