@@ -18,24 +18,18 @@ export function levelOf({ errorClass }: CallRecord): number {
  * pino itself takes longer to load than a mount takes.
  */
 export function recordLine(record: CallRecord, time: Date, pid: number): string {
-  const { msg, ...fields } = boundedRecord(record);
   const head = { level: levelOf(record), time: time.toISOString(), pid };
-  return oneLine(`${JSON.stringify({ ...head, ...fields, msg })}\n`);
+  const written = ({ msg, ...fields }: CallRecord) => JSON.stringify({ ...head, ...fields, msg });
+  const line = written(record);
+  return oneLine(`${isSurelyShort(line.length) ? line : written(boundedRecord(record))}\n`);
 }
 
 /** DEL, C1 controls and line separators too are nothing for a terminal: JSON allows them as they are. */
 export function oneLine(json: string): string {
-  if (isPlain(json)) return json;
   return json.replace(
     /[\x7f-\x9f\u2028\u2029]/g,
     (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, '0')}`,
   );
-}
-
-/** A loop, because the first use of an expression takes longer than all the rest of a line. */
-function isPlain(json: string): boolean {
-  for (let index = 0; index < json.length; index += 1) if (json.charCodeAt(index) > 0x7e) return false;
-  return true;
 }
 
 /** All of these together stay below `maximumLineBytes`. */
@@ -53,8 +47,11 @@ const maximumBytes = {
 
 /** The record, every text in it cut to its share where all together might be too long for a line. */
 export function boundedRecord(record: CallRecord): CallRecord {
-  const longest = JSON.stringify(record).length * longestEscape;
-  return longest + headBytes <= maximumLineBytes ? record : cutRecord(record);
+  return isSurelyShort(JSON.stringify(record).length) ? record : cutRecord(record);
+}
+
+function isSurelyShort(length: number): boolean {
+  return length * longestEscape + headBytes <= maximumLineBytes;
 }
 
 /** Level, time, pid and the braces. */
