@@ -19,6 +19,8 @@ export interface MountPlan {
   readonly leavesDaemon: boolean;
   /** Where that writes its log; undefined for a helper without one. */
   readonly logFile: LogFile | undefined;
+  /** What the options tell the helper to write. */
+  readonly writtenFiles: readonly WrittenFile[];
   /** What the helper keeps of root's where it mounts apart. */
   readonly privileges: Privileges;
   /** Where a failure of its servers is remembered for a while; undefined when none is. */

@@ -32,7 +32,7 @@ export function planWith(
   const { options, notices } = driver.applyLockPolicy(asked, manifest.policy.locks);
   const request = { ...asked, options };
   const identityMount = identityMountOf(request.target, manifest);
-  const files = checkPolicy(driver, request, manifest);
+  const writtenFiles = checkPolicy(driver, request, manifest);
   const servers = driver.servers(request);
   const isRemembering = !request.isFake && manifest.limits.failureCacheSeconds > 0 && servers !== undefined;
   const failureCache = isRemembering ? failureCacheFile(driver.kind, servers) : undefined;
@@ -42,7 +42,7 @@ export function planWith(
     { kind: 'checkHelper', path: filesystem.helper },
     ...filesystem.devices.map((path) => ({ kind: 'checkDevice', path }) as const),
     { kind: 'checkTarget', identityMount },
-    ...files.map((file) => ({ kind: 'checkFile', ...file }) as const),
+    ...writtenFiles.map((file) => ({ kind: 'checkFile', ...file }) as const),
   ];
   return {
     fstype: request.fstype,
@@ -55,6 +55,7 @@ export function planWith(
     options,
     leavesDaemon: driver.daemon !== undefined,
     logFile: logFileOf(driver.logFile(request), manifest),
+    writtenFiles,
     privileges: driver.privileges,
     failureCache,
     notices,

@@ -5,7 +5,7 @@ import { asMounterError } from '../host/system-error.ts';
 import { moveLockServicesToScopes, provideLockServices } from '../lock-services/lock-services.ts';
 import { moveToScopes } from '../lock-services/scope.ts';
 import type { MountContext } from './context.ts';
-import type { MountPlan, MountStep, WrittenFile } from './plan-data.ts';
+import type { MountPlan, MountStep } from './plan-data.ts';
 import { forget, isRemembering } from './probe/failure-cache/file.ts';
 import { SlowStepProbe } from './probe/slow-step-probe.ts';
 import { attach, mountedApart } from './steps/attach.ts';
@@ -61,7 +61,6 @@ class MountRun {
   readonly #probe: SlowStepProbe;
   readonly #startedMs: number;
   readonly #deadline: number;
-  readonly #written: WrittenFile[] = [];
   #target: OpenTarget | undefined;
   #site: MountSite | undefined;
   #ran: HelperRun | undefined;
@@ -102,7 +101,6 @@ class MountRun {
         break;
       case 'checkFile':
         checkFile(step, context);
-        this.#written.push(step);
         break;
       case 'checkServer':
         if (isRemembering(plan.failureCache, context.host))
@@ -132,7 +130,7 @@ class MountRun {
 
   async #runHelper(argv: readonly string[]): Promise<void> {
     const [plan, context] = [this.#plan, this.#context];
-    const site = siteFor(plan, this.#opened(), this.#written, context);
+    const site = siteFor(plan, this.#opened(), context);
     this.#site = site;
     const startedMs = context.host.now();
     const call = { argv, site, deadline: this.#deadline, watchdog: this.#probe.whileHelperRuns() };

@@ -8,11 +8,12 @@ export function describePlan(plan: MountPlan): string {
 }
 
 /** The plan for programs, with secrets masked like everything that is shown. */
-export function planAsJson({ driver: _, servers: __, logFile: ___, ...plan }: MountPlan): string {
+export function planAsJson(plan: MountPlan): string {
+  const { driver: _driver, servers: _servers, logFile: _log, writtenFiles: _written, ...shown } = plan;
   const steps = plan.steps.map((step) =>
     step.kind === 'runHelper' ? { ...step, argv: maskedArgv(step.argv) } : step,
   );
-  return `${JSON.stringify({ ...plan, options: maskSecrets(plan.options), steps }, undefined, 2)}\n`;
+  return `${JSON.stringify({ ...shown, options: maskSecrets(plan.options), steps }, undefined, 2)}\n`;
 }
 
 /** One step in a sentence without its full stop. */

@@ -223,7 +223,7 @@ function endedBySignal({ helper, source }: MountPlan, signal: number): Finding {
   };
 }
 
-/** Of a helper that says nothing about its server, that is asked. */
+/** Where the helper often says nothing about its server, the server itself is asked. */
 async function whatWasSaid(
   { plan, outcome, probeFailure: found, startedMs }: Failure,
   texts: FailureTexts,

@@ -19,7 +19,7 @@ export function traitsOf({ kind }: Pick<Filesystem, 'kind'>): FilesystemTraits {
   return traits;
 }
 
-/** Of the kinds that a node with these settings mounts, each once. */
+/** The traits of the kinds that a node with these settings mounts, each once. */
 export function offeredTraits({ filesystems }: Pick<Manifest, 'filesystems'>): readonly FilesystemTraits[] {
   return [...new Set(Object.values(filesystems).map(traitsOf))];
 }

@@ -92,7 +92,7 @@ interface OptionList {
   readonly setting: string;
 }
 
-/** Those for all filesystems, and those for this kind. The default holds until either has a `forbidden`. */
+/** The rules for all filesystems, and those for this kind. The default holds until either has a `forbidden`. */
 function listsFor(
   { kind }: FilesystemDriver,
   general: NodeSettings['policy']['options'],
@@ -131,7 +131,7 @@ function checkForbidden(
   }
 }
 
-/** In one reading alone, that of whole options: nothing hides in one of them, that is seen to before. */
+/** Looks at whole options alone: `hidesOptions` has made sure that nothing hides in one of them. */
 function checkAllowed(
   allowed: readonly string[],
   setting: string,
@@ -151,7 +151,7 @@ function checkAllowed(
   }
 }
 
-/** In both readings, of whole options and of all pieces: what only one reader sees is not in force for all. */
+/** A required option has to be in force for whoever reads whole options, and for whoever splits them further. */
 function checkRequired(
   { rules, setting }: OptionList,
   grammar: OptionGrammar,

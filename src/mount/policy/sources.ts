@@ -18,7 +18,7 @@ export function checkSource(
   if (sources === undefined) return;
   const { fstype, source } = request;
   const entries = sources.filter(({ types }) => types === undefined || types.includes(fstype));
-  // Of the type, and nothing else: nothing has to be known of the source.
+  // An entry that names nothing but types allows every source of them.
   if (entries.some(({ server, path, volume }) => (server ?? path ?? volume) === undefined)) return;
   const places = driver.places(request);
   if (places === undefined) throw refused(source, untold(driver), entries, undefined);

@@ -76,7 +76,10 @@ export function runInRootfs(argv: readonly string[], inquiry: Inquiry): Promise<
   );
 }
 
-/** Of longer output we have the end alone: an address that answers may be in the rest. In UTF-16 units. */
+/**
+ * In UTF-16 units. The Host port keeps no more than the end of a longer output: an address that answers may be in what
+ * is lost.
+ */
 const wholeOutput = 60 * 1024;
 
 export function isWhole({ output }: Outcome): boolean {

@@ -2,7 +2,7 @@ import type { Descriptor, MountHost, OpenStatus } from '../../host/mount-host.ts
 
 /** What was found on the way down to a file: each part opened in the one before, no symlink followed. */
 export interface PathWalk {
-  /** Of the directory that it begins with and of each part below it, down to the first that is missing or no directory. */
+  /** One for the directory that it begins with and for each part below it, down to the first that is missing or no directory. */
   readonly steps: readonly OpenStatus[];
   /** The last part, open; undefined where the way ends before. */
   readonly file: Descriptor | undefined;

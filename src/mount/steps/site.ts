@@ -6,7 +6,7 @@ import { isErrnoException } from '../../host/system-error.ts';
 import { daemonDirectories } from '../../node/layout.ts';
 import { helpersPin, isPinned, notPrepared, rootfsEntrance } from '../../rootfs/entrance.ts';
 import type { MountContext } from '../context.ts';
-import type { MountPlan, WrittenFile } from '../plan-data.ts';
+import type { MountPlan } from '../plan-data.ts';
 import { nameOf, parentOf, partsBelow, walk } from './path-walk.ts';
 import type { OpenTarget } from './target.ts';
 
@@ -16,22 +16,16 @@ export type MountSite = (ApartSite | ChrootSite) & { readonly privileges: Privil
 /**
  * A place to mount apart from the host, in a mount namespace of this call's own; or, in a rootfs that is entered by
  * chroot(2), the target itself.
- * @param written the files that the helper is told to write.
  * @throws MounterError (system) where the node is not prepared for either.
  */
-export function siteFor(
-  plan: MountPlan,
-  target: OpenTarget,
-  written: readonly WrittenFile[],
-  context: MountContext,
-): MountSite {
+export function siteFor(plan: MountPlan, target: OpenTarget, context: MountContext): MountSite {
   const { host } = context;
   const pin = pinFor(plan, context);
   // On the target's own path it has to be root who goes there: the kubelet directory is closed to others.
   const privileges = pin === undefined ? { ...plan.privileges, user: 0 } : plan.privileges;
   // A helper that lacks root's capabilities writes to its own files alone: one that another way left belongs to it now.
   const { user } = privileges;
-  const file = openWritten(written, user, context) ?? openLog(plan, user, host);
+  const file = openWritten(plan, user, host) ?? openLog(plan, user, host);
   try {
     if (pin === undefined) return { ...chrootSite(plan, target, context), privileges };
     const site = host.makeApart({
@@ -81,11 +75,11 @@ function chrootSite(
 
 /** The host's file, for a helper that sees nothing else of the host: kubelet reads the last lines of such a log. */
 function openWritten(
-  written: readonly WrittenFile[],
+  { writtenFiles }: MountPlan,
   user: number,
-  { host }: MountContext,
+  host: MountHost,
 ): { readonly path: string; readonly descriptor: Descriptor } | undefined {
-  const [first, second] = written;
+  const [first, second] = writtenFiles;
   if (first === undefined) return undefined;
   if (second !== undefined)
     throw refused(second.option, 'a helper may write one file of the host, and no more');

@@ -98,16 +98,16 @@ export const glusterfsFailureTexts: FailureTexts = {
 
 const maximumBytes = 32 * 1024;
 const maximumLines = 2;
-/** Of `sinceMs`, by two clocks. Not more: a call that failed just before may have had another reason. */
+/** `sinceMs` is by another clock than the log. Not more than this: a call that failed just before may have had another reason. */
 const inexactMs = 10;
 
 /**
- * Of glusterfs's GF_ASSERT, which says nothing about a mount and much to whoever has a debugger; and of its own unmount,
- * which tells its user id where that is not root's, after all has failed.
+ * Lines of glusterfs's GF_ASSERT, which help whoever has a debugger alone; and lines of its own unmount, which say after
+ * a failure what user it is.
  */
 const isNoise = /Assertion failed: To attach gdb|^[^\]]*\] . (\[MSGID[^\]]*\] )?\[[^\]]*:gf_fuse_unmount\] /;
 
-/** Of src/guard/interpose.c. The domain is the guard's own: no server can write it into a line of glusterfs's. */
+/** Written by src/guard/interpose.c. The domain is the guard's own: no server can bring it into a line of glusterfs's. */
 const isRefusal = /^[^\]]*\] C \[[^\]]*\] 0-mounter: refused by mounter: /;
 
 /**

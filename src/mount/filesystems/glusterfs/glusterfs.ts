@@ -19,7 +19,7 @@ import {
 const glusterfsTraits: FilesystemTraits = {
   ...plainTraits,
   kernelTypes: [glusterfsKernelType],
-  // Those of mount.glusterfs(8), a shell script.
+  // mount.glusterfs(8), a shell script, calls them.
   calledPrograms: ['sh', 'glusterfs', 'sed', 'awk', 'cut', 'grep', 'stat', 'uname', 'wc'],
   saysVersion: true,
   isGuarded: true,

@@ -6,7 +6,7 @@ import { plain } from '../plain.ts';
 
 /** How a source, `server:volume[/directory]`, and its options are written, and where they lead. */
 
-/** Of mount.glusterfs and glusterfs(8), glusterfs 3.7 … 11. */
+/** What mount.glusterfs and glusterfs(8) must not be told, by the versions 3.7 to 11. */
 const forbidden = [
   // Any option of any translator, those that name files and programs among them.
   'xlator-option',

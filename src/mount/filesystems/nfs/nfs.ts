@@ -15,7 +15,7 @@ import {
 const nfsTraits: FilesystemTraits = {
   ...plainTraits,
   kernelTypes: nfsKernelTypes,
-  // Those of our start-statd.
+  // Our start-statd calls them.
   calledPrograms: ['sh', 'rpcinfo', 'timeout', 'flock', 'date', 'sleep', 'mkdir', 'chown'],
   // Without them a v3 mount says "Protocol not supported", or resolves no name.
   lookedUpFiles: ['/etc/netconfig', '/etc/protocols', '/etc/services', '/etc/rpc', '/etc/nsswitch.conf'],

@@ -10,7 +10,7 @@ import { plain } from '../plain.ts';
  * the kernel (fs/nfs/fs_context.c of Linux 6.1 to 7.0), and each row names where it stands there.
  */
 
-/** For the rules of the manifest. */
+/** How mount.nfs and the kernel read options, for the rules of the manifest. */
 export const nfsOptions: OptionGrammar = {
   ...plain.options,
   isKnownName,

@@ -19,7 +19,7 @@ export function nfsServer(source: string): string | undefined {
   return bracketed ?? plain?.split(',')[0];
 }
 
-/** Of a URL, which mount.nfs takes since nfs-utils 2.8.3, and decodes. */
+/** mount.nfs takes URLs since nfs-utils 2.8.3, and decodes them. */
 export function decodedSource(source: string): string {
   return source.startsWith('nfs://') ? source.replace(/%2e/gi, '.').replace(/%2f|\?/gi, '/') : source;
 }

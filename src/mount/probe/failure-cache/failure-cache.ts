@@ -51,7 +51,7 @@ export function recall(
   return found.atMs >= sinceMs ? { answer: undefined } : undefined;
 }
 
-/** Beside what is still of use of the others in this file. Of two writers at once the last one wins. */
+/** Keeps the other entries of the file that are still fresh. When two calls write at once, the last one wins. */
 export function remember(failureCache: FailureCache, answer: ProbeAnswer): void {
   try {
     writeAnswer(failureCache, answer);
@@ -107,7 +107,7 @@ function uptimeMs(host: Host): number | undefined {
 }
 
 function placeOf(host: Host, rootfs: string): string {
-  // Of a namespace the number alone: its times are those of the kernel's memory of it, and change.
+  // A namespace is told by its inode alone: its times change while it is in use.
   const network = host.stat('/proc/self/ns/net')?.inode ?? '-';
   const files = [`${rootfs}/etc/resolv.conf`, `${rootfs}/etc/hosts`].map((file) => {
     const status = host.stat(file);
