@@ -21,11 +21,13 @@ export function setEnvironment(name: string, value: string, isToOverwrite: boole
   check('setenv', name, libc.setenv(terminated(name), terminated(value), Number(isToOverwrite)));
 }
 
-const MFD_CLOEXEC = 1;
+const [MFD_CLOEXEC, MFD_EXEC] = [1, 0x10];
 
-/** memfd_create(2). @returns a descriptor. @throws like node:fs. */
+/** memfd_create(2), for a program. @returns a descriptor. @throws like node:fs. */
 export function openMemory(name: string): number {
-  const fd = libc.memfd_create(terminated(name), MFD_CLOEXEC);
+  let fd = libc.memfd_create(terminated(name), MFD_CLOEXEC | MFD_EXEC);
+  // Before Linux 6.3, which has vm.memfd_noexec, every such file could be executed.
+  if (fd < 0) fd = libc.memfd_create(terminated(name), MFD_CLOEXEC);
   check('memfd_create', name, Math.min(fd, 0));
   return fd;
 }

@@ -1,4 +1,4 @@
-import { statSync } from 'node:fs';
+import { existsSync, statSync } from 'node:fs';
 import test, { type ExecutionContext } from 'ava';
 import { execa } from 'execa';
 import { frontExecutable } from '../../scripts/paths.ts';
@@ -193,6 +193,26 @@ test('the full executable mounts by the front that it has in itself, whatever li
   t.regex(failed.stderr, /access denied by server/);
   t.is(failed.status, 32);
   nothingLeft(t, node);
+});
+
+test('a node that runs no program out of memory unless it is asked to, or not at all', async (t) => {
+  await using node = await nodeWithHelper();
+  const call = [`${installedMounter}-full`, ...nfs('s:/ok', '--dry-run')];
+  const setting = '/proc/sys/vm/memfd_noexec';
+  const isThere = existsSync(setting);
+  // Of this pid namespace, which can have it no lower any more.
+  if (isThere) await node.shell(`echo 1 >${setting}`);
+  t.like(await node.run(call), { status: 0, stderr: '' });
+  // Linux before 6.3 runs them all.
+  if (!isThere) return;
+  await node.shell(`echo 2 >${setting}`);
+  const refused = await node.run(call);
+  t.is(refused.status, 126);
+  t.regex(
+    refused.stderr,
+    /^mounter: \S+\/mounter-full: the front in it could not be started: EACCES\nhint: call the mounter that is installed,/,
+  );
+  t.is((await node.run([installedMounter, ...nfs('s:/ok', '--dry-run')])).status, 0);
 });
 
 test('where nothing is installed, the one file that was downloaded makes a plan by the manifest it is given', async (t) => {
