@@ -1,4 +1,6 @@
 import type { Readable } from 'node:stream';
+import { MounterError } from '../errors.ts';
+import { exitCode } from '../exit-codes.ts';
 
 /** What is to be unpacked, wherever it comes from: a registry, a file, a directory, a URL. */
 export interface ImageContent {
@@ -40,4 +42,9 @@ export interface ImageConfig {
   readonly env: readonly string[];
   /** Empty where the image names none. */
   readonly workingDirectory: string;
+}
+
+/** What is wrong with the image `reference`: one sentence, and the next action. */
+export function sourceError(reference: string, message: string, hint: string, cause?: unknown): MounterError {
+  return new MounterError(message, { subject: reference, status: exitCode.system, hint, cause });
 }

@@ -1,6 +1,6 @@
 import { MounterError } from '../errors.ts';
 import { exitCode } from '../exit-codes.ts';
-import { isDigest } from './source/sha256.ts';
+import { isDigest } from './digest.ts';
 
 /** Where an image is in a registry. */
 export interface ImageReference {

@@ -1,6 +1,5 @@
 import { chmodSync, fchmodSync, fchownSync, futimesSync, lchownSync, lutimesSync } from 'node:fs';
-import { pathOf } from './byte-path.ts';
-import { EntryError } from './entry-path.ts';
+import { EntryError, pathOf } from './entry-path.ts';
 import type { SystemCalls } from './system-calls.ts';
 import type { TarEntry } from './tar-entry.ts';
 import type { Timestamp } from './tar-header.ts';

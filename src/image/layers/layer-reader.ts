@@ -1,8 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { Readable } from 'node:stream';
-import { type LayerLimits, LimitError } from './layer-limits.ts';
-import { compressionOf, decompressed } from './layer-stream.ts';
-import { LayerUnpacker } from './layer-unpacker.ts';
+import { compressionOfType, decompressed } from '../compression.ts';
+import { type LayerLimits, LayerUnpacker, LimitError } from './layer-unpacker.ts';
 import type { SystemCalls } from './system-calls.ts';
 import { TarReader } from './tar-reader.ts';
 
@@ -24,7 +23,7 @@ export class LayerReader {
    * and the source's errors.
    */
   async read(open: () => Promise<Readable>, mediaType: string): Promise<string> {
-    const compression = compressionOf(mediaType);
+    const compression = compressionOfType(mediaType);
     const hash = createHash('sha256');
     const tar = new TarReader(this.#unpacker);
     this.#unpacker.beginLayer();

@@ -8,8 +8,7 @@ import {
   type Stats,
   unlinkSync,
 } from 'node:fs';
-import { bytesOf, pathOf, textOf } from './byte-path.ts';
-import { cleanName, EntryError } from './entry-path.ts';
+import { bytesOf, cleanName, EntryError, pathOf, textOf } from './entry-path.ts';
 
 /** As the kernel's MAXSYMLINKS. */
 const maxLinks = 40;

@@ -8,10 +8,10 @@ import {
   symlinkSync,
   writeSync,
 } from 'node:fs';
-import { pathOf, textOf } from './byte-path.ts';
+import { MounterError } from '../../errors.ts';
+import { exitCode } from '../../exit-codes.ts';
 import { finishFile, setMetadata, setTimes } from './entry-metadata.ts';
-import { cleanName, EntryError } from './entry-path.ts';
-import { LimitError } from './layer-limits.ts';
+import { cleanName, EntryError, pathOf, textOf } from './entry-path.ts';
 import { LayerTree, statusOf } from './layer-tree.ts';
 import type { SystemCalls } from './system-calls.ts';
 import type { TarEntry } from './tar-entry.ts';
@@ -181,4 +181,22 @@ function linkTarget({ name, linkname }: TarEntry): string {
   if (linkname === '') throw new EntryError(name, 'is a link to nothing');
   if (linkname.includes('\0')) throw new EntryError(name, 'is a link to a name with a NUL');
   return linkname;
+}
+
+/** What an image may unpack to: generous for a node's tools, and an end to decompression bombs. */
+export interface LayerLimits {
+  /** Of all layers together, uncompressed. */
+  readonly bytes: number;
+  readonly entries: number;
+}
+
+export const layerLimits: LayerLimits = { bytes: 16 * 1024 ** 3, entries: 1_000_000 };
+
+export class LimitError extends MounterError {
+  constructor(what: string) {
+    super(`the image unpacks to ${what}`, {
+      status: exitCode.system,
+      hint: 'no image of tools is that large: take one from a source you trust',
+    });
+  }
 }

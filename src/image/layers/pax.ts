@@ -1,5 +1,4 @@
-import { TarError } from './tar-error.ts';
-import type { Timestamp } from './tar-header.ts';
+import { TarError, type Timestamp } from './tar-header.ts';
 
 /** PAX's extended headers (POSIX.1-2001, "pax Interchange Format"): what a ustar header has no room for. */
 

@@ -1,6 +1,5 @@
 import { type PaxRecord, paxNumber } from './pax.ts';
-import { TarError } from './tar-error.ts';
-import { decodeSize } from './tar-header.ts';
+import { decodeSize, TarError } from './tar-header.ts';
 
 /**
  * Files with holes, in GNU tar's four ways ("Storing Sparse Files" in its manual). None of the libraries

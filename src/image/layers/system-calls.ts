@@ -1,7 +1,7 @@
 import { constants } from 'node:fs';
 import { execaSync } from 'execa';
 import { callError } from '../../host/system-error.ts';
-import { textOf } from './byte-path.ts';
+import { textOf } from './entry-path.ts';
 import type { Timestamp } from './tar-header.ts';
 
 /**

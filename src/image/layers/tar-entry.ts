@@ -1,7 +1,6 @@
 import { type PaxRecord, paxNumber, paxTime } from './pax.ts';
 import type { Segment } from './sparse.ts';
-import { TarError } from './tar-error.ts';
-import type { TarHeader, Timestamp } from './tar-header.ts';
+import { TarError, type TarHeader, type Timestamp } from './tar-header.ts';
 
 export type EntryKind =
   | 'file'

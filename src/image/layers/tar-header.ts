@@ -1,5 +1,3 @@
-import { TarError } from './tar-error.ts';
-
 /**
  * One 512-byte header of tar(5): v7, ustar and GNU. Written by hand: tar-stream keeps its decoder to itself,
  * and it and the other libraries make text of names and PAX values, which are bytes (security.capability).
@@ -103,4 +101,9 @@ function sumOfBytes(block: Buffer, start: number, end: number): number {
   let sum = 0;
   for (let at = start; at < end; at += 1) sum += block[at] ?? 0;
   return sum;
+}
+
+/** The bytes are no tar, or no whole one. The caller knows which file or layer it is about. */
+export class TarError extends Error {
+  override readonly name = 'TarError';
 }

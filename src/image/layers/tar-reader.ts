@@ -9,8 +9,7 @@ import {
   type Segment,
 } from './sparse.ts';
 import { entryOf, type TarEntry } from './tar-entry.ts';
-import { TarError } from './tar-error.ts';
-import { blockSize, decodeHeader, type TarHeader } from './tar-header.ts';
+import { blockSize, decodeHeader, TarError, type TarHeader } from './tar-header.ts';
 
 /** What is done with the entries, in the archive's order. */
 export interface EntryHandler {

@@ -3,8 +3,8 @@ import { exitCode } from '../../exit-codes.ts';
 import { asSystemError } from '../../host/system-error.ts';
 import type { ImageContent, Layer } from '../content.ts';
 import { EntryError } from './entry-path.ts';
-import { type LayerLimits, layerLimits } from './layer-limits.ts';
 import { LayerReader } from './layer-reader.ts';
+import { type LayerLimits, layerLimits } from './layer-unpacker.ts';
 import { openSystemCalls } from './system-calls.ts';
 
 /**

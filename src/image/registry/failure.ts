@@ -1,10 +1,10 @@
 import { type MounterError, printable } from '../../errors.ts';
 import { isErrnoException } from '../../host/system-error.ts';
-import { sourceError } from '../source/source-error.ts';
+import { sourceError } from '../content.ts';
 import { type HttpResponse, SilenceError } from './http.ts';
 import { RedirectError } from './http-client.ts';
 import { SlownessError } from './pace.ts';
-import { Transient } from './transient.ts';
+import { Transient } from './retry.ts';
 
 /** What was being done when it failed, for the message. */
 export interface Doing {

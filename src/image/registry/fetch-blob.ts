@@ -1,12 +1,11 @@
-import { createHash } from 'node:crypto';
 import { createReadStream, existsSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
+import { digestOfAll, digitsOf, shortDigest } from '../digest.ts';
+import { differs } from '../source/file-part.ts';
 import type { ProgressEvent } from '../source/options.ts';
-import { digitsOf, shortDigest } from '../source/sha256.ts';
-import { differs } from '../source/verified-stream.ts';
 import type { Endpoint } from './endpoint.ts';
 import { type Doing, failure } from './failure.ts';
-import { PartialFile } from './partial-file.ts';
+import { blobPrefix, PartialFile } from './partial-file.ts';
 import { diskFailure, rangeHeaders, receive } from './receive.ts';
 
 export interface Blob {
@@ -22,9 +21,6 @@ export interface BlobRequest {
   /** Runs an action at the mirrors in order, then at the registry, as often as patience allows. */
   readonly anywhere: <T>(action: (endpoint: Endpoint) => Promise<T>) => Promise<T>;
 }
-
-/** Names of this program's files in the download directory; nothing else has them. */
-export const blobPrefix = 'blob-';
 
 /**
  * Brings a blob to the disk, complete and verified.
@@ -50,9 +46,7 @@ export async function fetchBlob(request: BlobRequest): Promise<string> {
 /** A killed run's; its disk may have lost some of it. */
 async function isThere(path: string, { digest }: Blob): Promise<boolean> {
   if (!existsSync(path)) return false;
-  const hash = createHash('sha256');
-  for await (const chunk of createReadStream(path)) hash.update(chunk);
-  if (`sha256:${hash.digest('hex')}` === digest) return true;
+  if ((await digestOfAll(createReadStream(path))) === digest) return true;
   await rm(path, { force: true });
   return false;
 }

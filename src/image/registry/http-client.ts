@@ -4,8 +4,7 @@ import { MounterError } from '../../errors.ts';
 import { exitCode } from '../../exit-codes.ts';
 import type { SourceOptions } from '../source/options.ts';
 import { exchange, type HttpResponse } from './http.ts';
-import { isLoopback } from './loopback.ts';
-import { networkPatience, type RetryPolicy } from './retry-policy.ts';
+import { networkPatience, type RetryPolicy } from './retry.ts';
 
 /** A redirect that leads where we do not go. */
 export class RedirectError extends Error {}
@@ -92,4 +91,10 @@ function readCertificates(file: string): string {
     status: exitCode.usage,
     hint: "give the CA's certificate as PEM text",
   });
+}
+
+/** Whether what is sent to this host stays on this machine. `host` as in a URL or a reference, port or not. */
+export function isLoopback(host: string): boolean {
+  const name = host.replace(/:\d+$/, '').toLowerCase();
+  return name === 'localhost' || name === '[::1]' || /^127\.\d{1,3}\.\d{1,3}\.\d{1,3}$/.test(name);
 }

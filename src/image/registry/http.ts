@@ -1,7 +1,7 @@
 import { type IncomingHttpHeaders, type IncomingMessage, request as requestPlain } from 'node:http';
 import { request as requestTls } from 'node:https';
 import { Pace } from './pace.ts';
-import type { RetryPolicy } from './retry-policy.ts';
+import type { RetryPolicy } from './retry.ts';
 
 /**
  * One HTTP exchange. By node:http and not fetch, as only they take a private CA under bun and Node alike, and

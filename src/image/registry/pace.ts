@@ -1,4 +1,4 @@
-import type { RetryPolicy } from './retry-policy.ts';
+import type { RetryPolicy } from './retry.ts';
 
 /** A body comes more slowly than the least speed, or takes longer than any may. */
 export class SlownessError extends Error {}

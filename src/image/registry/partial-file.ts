@@ -1,6 +1,6 @@
 import { createHash, type Hash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { constants, type FileHandle, open, rename, rm } from 'node:fs/promises';
+import { constants, type FileHandle, open, readdir, rename, rm } from 'node:fs/promises';
 
 /** A file that arrives piece by piece, over several tries and several runs, and its digest so far. */
 export class PartialFile {
@@ -71,4 +71,14 @@ export class PartialFile {
   async remove(): Promise<void> {
     await rm(this.#path, { force: true });
   }
+}
+
+/** What this program calls its files in the download directory; nothing else there begins so. */
+export const [blobPrefix, sourcePrefix] = ['blob-', 'source-'];
+
+/** Removes what downloads have left, those of killed runs and other images included. */
+export async function removeDownloads(directory: string): Promise<void> {
+  for (const name of await readdir(directory))
+    if (name.startsWith(blobPrefix) || name.startsWith(sourcePrefix))
+      await rm(`${directory}/${name}`, { force: true });
 }

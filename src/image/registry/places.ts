@@ -3,8 +3,7 @@ import type { SourceOptions } from '../source/options.ts';
 import { credentialsFor, readDockerConfig } from './credentials.ts';
 import { Endpoint, mirrorPlace, placeOf, type RegistryPlace } from './endpoint.ts';
 import { HttpClient } from './http-client.ts';
-import { forMirror, networkPatience, type RetryPolicy } from './retry-policy.ts';
-import { retrying } from './transient.ts';
+import { forMirror, networkPatience, type RetryPolicy, retrying } from './retry.ts';
 
 /** The mirrors of a registry and the registry itself, in the order in which they are asked. */
 export class Places {

@@ -1,11 +1,10 @@
 import { MounterError } from '../../errors.ts';
 import { asSystemError, isErrnoException } from '../../host/system-error.ts';
-import { sourceError } from '../source/source-error.ts';
-import { bodyRange } from './content-range.ts';
+import { sourceError } from '../content.ts';
 import { type Doing, failure, networkFailure } from './failure.ts';
 import type { HttpResponse } from './http.ts';
 import type { PartialFile } from './partial-file.ts';
-import { Transient } from './transient.ts';
+import { Transient } from './retry.ts';
 
 export interface Receiving {
   readonly file: PartialFile;
@@ -87,4 +86,21 @@ export function diskFailure(error: unknown, { reference, what }: Omit<Doing, 'ho
   const place = error.path === undefined ? '' : `${error.path}: `;
   const message = `${what}: ${place}${error.message}`;
   return sourceError(reference, message, hint ?? 'look at the disk with the versions', error);
+}
+
+/**
+ * Where in the whole the body of an answer to a Range request begins.
+ * @param headers of a 200, which has it all, or of a 206: `Content-Range: bytes 500-999/1000`.
+ * @returns the first byte, and the size of the whole where it is said; undefined for an answer that says
+ *   something else. @see RFC 9110, 14.4
+ */
+export function bodyRange(
+  status: number,
+  headers: { readonly 'content-range'?: string | undefined; readonly 'content-length'?: string | undefined },
+): { readonly start: number; readonly total: number | undefined } | undefined {
+  const length = headers['content-length'];
+  if (status === 200) return { start: 0, total: length === undefined ? undefined : Number(length) };
+  const match = /^bytes (\d+)-\d+\/(\d+|\*)$/.exec(headers['content-range'] ?? '');
+  if (status !== 206 || match === null) return undefined;
+  return { start: Number(match[1]), total: match[2] === '*' ? undefined : Number(match[2]) };
 }

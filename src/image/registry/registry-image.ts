@@ -1,22 +1,21 @@
 import { createReadStream } from 'node:fs';
 import type { ImageContent, Layer } from '../content.ts';
+import { digestOf, shortDigest } from '../digest.ts';
 import type { ImageReference } from '../reference.ts';
-import type { Descriptor } from '../source/documents.ts';
-import { manifestTypes } from '../source/documents.ts';
+import { type Descriptor, manifestTypes } from '../source/documents.ts';
+import { readSize } from '../source/file-part.ts';
 import type { OpenedSource, SourceOptions } from '../source/options.ts';
-import { readSize } from '../source/read-size.ts';
 import {
   type DocumentStore,
   type ResolvedImage,
   resolveImage,
   type StoredDocument,
 } from '../source/resolve.ts';
-import { digestOf, shortDigest } from '../source/sha256.ts';
-import { removeDownloads } from '../source/temporary-files.ts';
 import { Downloads } from './downloads.ts';
 import type { Endpoint } from './endpoint.ts';
 import { type Doing, failure, networkFailure } from './failure.ts';
 import { fetchBlob } from './fetch-blob.ts';
+import { removeDownloads } from './partial-file.ts';
 import { Places } from './places.ts';
 
 /** The OCI's own limit; more is no manifest but an attack on our memory. */

@@ -1,13 +1,11 @@
 import * as v from 'valibot';
-import type { ImageContent, Layer } from '../content.ts';
-import { compressionAt, layerType } from './compression.ts';
+import { compressionAt, layerType } from '../compression.ts';
+import { type ImageContent, type Layer, sourceError } from '../content.ts';
+import { digestOf, digestOfAll } from '../digest.ts';
 import { checked, parseConfig, parseJson } from './documents.ts';
-import { checkExpected } from './expected-digest.ts';
-import { digestOfPart, type FilePart, openVerified, readPart } from './file-part.ts';
-import type { SourceOptions } from './options.ts';
+import { type FilePart, openPart, openVerified, readPart } from './file-part.ts';
+import { checkExpected, type SourceOptions } from './options.ts';
 import { refusePlatform } from './platform.ts';
-import { digestOf } from './sha256.ts';
-import { sourceError } from './source-error.ts';
 
 /**
  * What `docker save` writes: manifest.json, with the names of a configuration and of layers in the same tar.
@@ -73,7 +71,7 @@ export async function dockerSaveContent(
 async function layerOf(part: FilePart, diffId: string, reference: string): Promise<Layer> {
   const { path, offset, size } = part;
   const compression = await compressionAt(path, offset);
-  const digest = compression === undefined ? diffId : await digestOfPart(part);
+  const digest = compression === 'none' ? diffId : await digestOfAll(openPart(part));
   const open = async () => openVerified(part, { reference, digest, size });
   return { digest, diffId, size, mediaType: layerType(compression), open };
 }

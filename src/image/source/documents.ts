@@ -1,7 +1,6 @@
 import * as v from 'valibot';
-import type { ImageConfig } from '../content.ts';
-import { isDigest } from './sha256.ts';
-import { sourceError } from './source-error.ts';
+import { type ImageConfig, sourceError } from '../content.ts';
+import { isDigest } from '../digest.ts';
 
 /**
  * The JSON documents of an image: index, manifest, configuration.

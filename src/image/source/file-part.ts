@@ -1,9 +1,11 @@
-import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { Readable } from 'node:stream';
+import { pipeline, Readable, type TransformCallback } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
-import { readSize } from './read-size.ts';
-import { type KnownBlob, verified } from './verified-stream.ts';
+import { sourceError } from '../content.ts';
+import { DigestStream, shortDigest } from '../digest.ts';
+
+/** How much of a blob is read at a time; node's own 64 KiB are many calls for a layer of some hundred MB. */
+export const readSize = 512 * 1024;
 
 /** Bytes on the local disk: a file, or an entry of an uncompressed tar. */
 export interface FilePart {
@@ -19,7 +21,8 @@ export function openPart({ path, offset, size }: FilePart): Readable {
 
 /** The part's bytes; ends with an error when they are not `blob`. */
 export function openVerified(part: FilePart, blob: KnownBlob): Readable {
-  return verified(openPart(part), blob);
+  // An error of either reaches the reader: pipeline destroys the last stream with it.
+  return pipeline(openPart(part), new VerifiedStream(blob), () => {});
 }
 
 /** A document: the caller has seen that it is small. */
@@ -27,9 +30,39 @@ export async function readPart(part: FilePart): Promise<Buffer> {
   return await buffer(openPart(part));
 }
 
-/** `sha256:…` */
-export async function digestOfPart(part: FilePart): Promise<string> {
-  const hash = createHash('sha256');
-  for await (const chunk of openPart(part)) hash.update(chunk);
-  return `sha256:${hash.digest('hex')}`;
+/** What is known of a blob before it is read. */
+export interface KnownBlob {
+  readonly reference: string;
+  readonly digest: string;
+  readonly size: number;
+}
+
+/** Passes a blob's bytes through; fails as soon as there are too many, and at the end if they are others. */
+class VerifiedStream extends DigestStream {
+  readonly #blob: KnownBlob;
+  #bytes = 0;
+
+  constructor(blob: KnownBlob) {
+    super();
+    this.#blob = blob;
+  }
+
+  override _transform(chunk: Buffer, encoding: BufferEncoding, done: TransformCallback): void {
+    this.#bytes += chunk.length;
+    if (this.#bytes > this.#blob.size) done(differs(this.#blob, `has more than ${this.#blob.size} bytes`));
+    else super._transform(chunk, encoding, done);
+  }
+
+  override _flush(done: TransformCallback): void {
+    const digest = this.digest();
+    if (this.#bytes < this.#blob.size)
+      done(differs(this.#blob, `has ${this.#bytes} bytes instead of ${this.#blob.size}`));
+    else if (digest !== this.#blob.digest) done(differs(this.#blob, `has the digest ${digest}`));
+    else done();
+  }
+}
+
+export function differs({ reference, digest }: KnownBlob, how: string): Error {
+  const hint = 'fetch or write the image again; if it stays so, it was damaged where it was made';
+  return sourceError(reference, `the blob ${shortDigest(digest)} ${how}`, hint);
 }

@@ -1,14 +1,14 @@
 import { createReadStream, statSync } from 'node:fs';
 import { rm, writeFile } from 'node:fs/promises';
 import { posix } from 'node:path';
-import type { ImageContent } from '../content.ts';
+import { decompressed, layerType } from '../compression.ts';
+import { type ImageContent, sourceError } from '../content.ts';
+import { sourcePrefix } from '../registry/partial-file.ts';
 import { diskFailure } from '../registry/receive.ts';
-import { decompressed } from './compression.ts';
 import { dockerSaveContent, type FindPart, isDockerSave } from './docker-save.ts';
+import { openVerified } from './file-part.ts';
 import { isOciLayout, ociLayoutContent } from './oci-layout.ts';
-import type { OpenedSource, SourceOptions } from './options.ts';
-import { rootfsContent } from './rootfs-tar.ts';
-import { sourceError } from './source-error.ts';
+import { checkExpected, type OpenedSource, type SourceOptions } from './options.ts';
 import { readTarFile, type TarFile } from './tar-file.ts';
 
 /** A directory in the OCI layout. @throws MounterError (system) when it is none. */
@@ -41,7 +41,7 @@ export async function openTar(
   options: SourceOptions,
 ): Promise<OpenedSource> {
   const tar = await readTarFile(path, reference);
-  const seekable = `${options.downloadDirectory}/source-${process.pid}.tar`;
+  const seekable = `${options.downloadDirectory}/${sourcePrefix}${process.pid}.tar`;
   const dispose = () => rm(seekable, { force: true });
   try {
     return { content: await tarContent(tar, seekable, reference, options), dispose };
@@ -58,8 +58,8 @@ async function tarContent(
   options: SourceOptions,
 ): Promise<ImageContent> {
   const isImage = tar.files.has('oci-layout') || tar.files.has('manifest.json');
-  if (isImage && tar.compression !== undefined) await decompressTo(seekable, tar, reference);
-  const path = tar.compression === undefined ? tar.path : seekable;
+  if (isImage && tar.compression !== 'none') await decompressTo(seekable, tar, reference);
+  const path = tar.compression === 'none' ? tar.path : seekable;
   const find: FindPart = (name) => {
     const entry = tar.files.get(posix.normalize(name));
     return entry === undefined ? undefined : { path, ...entry };
@@ -72,11 +72,26 @@ async function tarContent(
 async function decompressTo(path: string, tar: TarFile, reference: string): Promise<void> {
   try {
     await rm(path, { force: true });
-    await writeFile(path, decompressed(createReadStream(tar.path), tar.compression), {
+    await writeFile(path, decompressed(createReadStream(tar.path)), {
       flag: 'wx',
       mode: 0o600,
     });
   } catch (error) {
     throw diskFailure(error, { reference, what: 'to uncompress it' });
   }
+}
+
+/** A rootfs as one tar, without an image around it: its name is the digest of the uncompressed tar. */
+export function rootfsContent(
+  tar: TarFile,
+  reference: string,
+  { expectedDigest }: SourceOptions,
+): ImageContent {
+  const { path, digest, diffId, size, compression } = tar;
+  checkExpected(expectedDigest, [diffId], reference);
+  if (tar.files.size === 0)
+    throw sourceError(reference, 'is a tar without a single file', 'name the tar of a rootfs or of an image');
+  const open = async () => openVerified({ path, offset: 0, size }, { reference, digest, size });
+  const layer = { digest, diffId, size, mediaType: layerType(compression), open };
+  return { digest: diffId, reference, layers: [layer], config: undefined };
 }

@@ -1,13 +1,11 @@
-import type { ImageContent, Layer } from '../content.ts';
+import { type ImageContent, type Layer, sourceError } from '../content.ts';
+import { digestOf, digitsOf, shortDigest } from '../digest.ts';
 import type { FindPart } from './docker-save.ts';
 import { type Descriptor, parseImageDocument } from './documents.ts';
-import { type FilePart, openVerified, readPart } from './file-part.ts';
+import { differs, type FilePart, openVerified, readPart } from './file-part.ts';
 import type { SourceOptions } from './options.ts';
 import { choosePlatform } from './platform.ts';
 import { resolveImage, type StoredDocument } from './resolve.ts';
-import { digestOf, digitsOf, shortDigest } from './sha256.ts';
-import { sourceError } from './source-error.ts';
-import { differs } from './verified-stream.ts';
 
 /** @see https://github.com/opencontainers/image-spec/blob/main/image-layout.md */
 export function isOciLayout(find: FindPart): boolean {

@@ -1,5 +1,5 @@
-import type { ImageContent } from '../content.ts';
-import type { RetryPolicy } from '../registry/retry-policy.ts';
+import { type ImageContent, sourceError } from '../content.ts';
+import type { RetryPolicy } from '../registry/retry.ts';
 
 export interface Platform {
   readonly os: 'linux';
@@ -66,4 +66,21 @@ export interface OpenedSource {
   readonly content: ImageContent;
   /** Ends what still downloads and removes all that is temporary. Any number of times. */
   dispose(): Promise<void>;
+}
+
+/**
+ * @param found what the image may rightly be called by.
+ * @throws MounterError (system) when the operator expects another.
+ */
+export function checkExpected(
+  expected: string | undefined,
+  found: readonly string[],
+  reference: string,
+): void {
+  if (expected === undefined || found.includes(expected)) return;
+  throw sourceError(
+    reference,
+    `the digest of its contents is ${found[0]}, not ${expected}`,
+    'a tag may have moved: name the image by its digest; or name the manifest that belongs to it with --manifest',
+  );
 }

@@ -1,7 +1,6 @@
-import type { ImageConfig } from '../content.ts';
+import { type ImageConfig, sourceError } from '../content.ts';
 import type { Descriptor } from './documents.ts';
 import type { Platform } from './options.ts';
-import { sourceError } from './source-error.ts';
 
 /** What every machine of the architecture runs; not said in most images. */
 const baseline: Readonly<Record<Platform['architecture'], string>> = { amd64: 'v1', arm64: 'v8' };

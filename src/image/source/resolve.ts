@@ -1,10 +1,8 @@
-import type { ImageConfig } from '../content.ts';
+import { type ImageConfig, sourceError } from '../content.ts';
+import { shortDigest } from '../digest.ts';
 import { type Descriptor, type ImageManifest, parseConfig, parseImageDocument } from './documents.ts';
-import { checkExpected } from './expected-digest.ts';
-import type { SourceOptions } from './options.ts';
+import { checkExpected, type SourceOptions } from './options.ts';
 import { choosePlatform, refusePlatform } from './platform.ts';
-import { shortDigest } from './sha256.ts';
-import { sourceError } from './source-error.ts';
 
 /** A document as it was stored: its digest is that of these bytes. */
 export interface StoredDocument {

@@ -2,10 +2,10 @@ import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { pipeline } from 'node:stream';
 import { isErrnoException } from '../../host/system-error.ts';
+import { type Compression, compressionAt, decompressed } from '../compression.ts';
+import { sourceError } from '../content.ts';
 import { DigestStream } from '../digest.ts';
-import { type Compression, compressionAt, decompressed } from './compression.ts';
-import { readSize } from './read-size.ts';
-import { sourceError } from './source-error.ts';
+import { readSize } from './file-part.ts';
 import { type IndexedFile, TarIndex } from './tar-index.ts';
 
 /** What is in a tar, and where. */
@@ -29,12 +29,9 @@ export async function readTarFile(path: string, reference: string): Promise<TarF
   const [stored, index, hash] = [new DigestStream(), new TarIndex(), createHash('sha256')];
   const source = createReadStream(path, { highWaterMark: readSize });
   // Its errors come out of the last stream.
-  const tar = decompressed(
-    pipeline(source, stored, () => {}),
-    compression,
-  );
+  const bytes = pipeline(source, stored, () => {});
   try {
-    for await (const chunk of tar) {
+    for await (const chunk of decompressed(bytes)) {
       hash.update(chunk);
       index.push(chunk);
     }

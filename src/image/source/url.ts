@@ -1,14 +1,12 @@
+import { sourceError } from '../content.ts';
 import { basic } from '../registry/authorization.ts';
 import { type Doing, networkFailure, statusFailure } from '../registry/failure.ts';
 import { HttpClient } from '../registry/http-client.ts';
-import { PartialFile } from '../registry/partial-file.ts';
+import { PartialFile, removeDownloads, sourcePrefix } from '../registry/partial-file.ts';
 import { diskFailure, rangeHeaders, receive } from '../registry/receive.ts';
-import { networkPatience } from '../registry/retry-policy.ts';
-import { retrying } from '../registry/transient.ts';
+import { networkPatience, retrying } from '../registry/retry.ts';
 import { openTar } from './local-image.ts';
 import type { OpenedSource, SourceOptions } from './options.ts';
-import { sourceError } from './source-error.ts';
-import { removeDownloads } from './temporary-files.ts';
 
 /**
  * A tar behind an http(s) URL, fetched to the download directory first. `https://user:password@host/…` logs
@@ -18,7 +16,7 @@ export async function openUrl(word: string, options: SourceOptions): Promise<Ope
   const url = new URL(word);
   const name = shownUrl(url);
   const { downloadDirectory } = options;
-  const path = `${downloadDirectory}/source-url`;
+  const path = `${downloadDirectory}/${sourcePrefix}url`;
   const dispose = () => removeDownloads(downloadDirectory);
   try {
     await download(url, name, path, options);

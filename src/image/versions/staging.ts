@@ -3,7 +3,7 @@ import { dirname } from 'node:path';
 import { withFileLock } from '../../host/file-lock.ts';
 import type { Host } from '../../host/host.ts';
 import type { Layout } from '../../node/layout.ts';
-import { blobPrefix } from '../registry/fetch-blob.ts';
+import { blobPrefix } from '../registry/partial-file.ts';
 import { removeAtExit } from './stage.ts';
 import { lockOf, removeUnfinished, stagingPrefix } from './unfinished.ts';
 import { withVersionsLock } from './versions-lock.ts';

@@ -14,21 +14,26 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
 import { gzipSync, zstdCompressSync } from 'node:zlib';
 import test from 'ava';
 import { execa } from 'execa';
 import { type Pack, pack } from 'tar-stream';
-import { unpackTar } from '../../../../src/image/layers/unpack.ts';
+import { LayerReader } from '../../../../src/image/layers/layer-reader.ts';
+import { layerLimits } from '../../../../src/image/layers/layer-unpacker.ts';
+import { openSystemCalls } from '../../../../src/image/layers/system-calls.ts';
 
 const owner = { uid: process.geteuid?.() ?? 0, gid: process.getegid?.() ?? 0 };
+/** A media type of Docker's, with which the bytes alone tell how they are compressed. */
+const anyCompression = 'application/vnd.docker.image.rootfs.diff.tar';
 const mtime = new Date('2024-02-29T12:34:56Z');
 
 type Headers = Parameters<Pack['entry']>[0];
 type Content = readonly [header: Headers, content?: string | undefined];
 
 /** A directory to unpack in, and beside it `outside`, which nothing may touch. */
-class RegistryPlace implements Disposable {
+class UnpackDirectory implements Disposable {
   readonly top = mkdtempSync(join(tmpdir(), 'unpack-test-'));
   readonly root = join(this.top, 'root');
   readonly outside = join(this.top, 'outside');
@@ -47,8 +52,10 @@ class RegistryPlace implements Disposable {
   }
 
   async unpackBytes(bytes: Buffer): Promise<string> {
-    writeFileSync(join(this.top, 'archive'), bytes);
-    return await unpackTar(join(this.top, 'archive'), this.root);
+    const reader = new LayerReader(this.root, await openSystemCalls(), layerLimits);
+    const digest = await reader.read(async () => Readable.from([bytes]), anyCompression);
+    reader.finish();
+    return digest;
   }
 
   isOutsideUntouched(): boolean {
@@ -56,7 +63,7 @@ class RegistryPlace implements Disposable {
   }
 
   #state(): readonly string[] {
-    const names = readdirSync(this.top).filter((name) => name !== 'archive');
+    const names = readdirSync(this.top);
     const { mode, nlink, size, mtimeMs, ctimeMs } = lstatSync(join(this.outside, 'secret'));
     return [...names, ...readdirSync(this.outside), `${mode} ${nlink} ${size} ${mtimeMs} ${ctimeMs}`];
   }
@@ -80,7 +87,7 @@ const symlink = (name: string, linkname: string) => [{ name, type: 'symlink', li
 const link = (name: string, linkname: string) => [{ name, type: 'link', linkname }] as const;
 
 test('an absolute symlink is legal, and a file that replaces it is written beside what it named', async (t) => {
-  using place = new RegistryPlace();
+  using place = new UnpackDirectory();
   await place.unpack(
     symlink('etc/mtab', '/proc/mounts'),
     symlink('s', join(place.outside, 'secret')),
@@ -92,7 +99,7 @@ test('an absolute symlink is legal, and a file that replaces it is written besid
 });
 
 test('a hard link to a symlink is a second name of the symlink', async (t) => {
-  using place = new RegistryPlace();
+  using place = new UnpackDirectory();
   await place.unpack(symlink('a', join(place.outside, 'secret')), link('b', 'a'), file('b', 'own'));
   t.is(readlinkSync(join(place.root, 'a')), join(place.outside, 'secret'));
   t.is(readFileSync(join(place.root, 'b'), 'utf8'), 'own');
@@ -100,7 +107,7 @@ test('a hard link to a symlink is a second name of the symlink', async (t) => {
 });
 
 test('a later entry wins: a file over a file, a directory over a symlink, a mode over a mode', async (t) => {
-  using place = new RegistryPlace();
+  using place = new UnpackDirectory();
   await place.unpack(
     file('f', 'old'),
     link('other', 'f'),
@@ -130,18 +137,18 @@ const names = [
   `${'deep/'.repeat(200)}end`,
 ];
 test('names of any kind and length, and links to them', async (t) => {
-  using place = new RegistryPlace();
+  using place = new UnpackDirectory();
   for (const name of names) await place.unpack(file(name, name), symlink('s', name), link('h', name));
   for (const name of names) t.is(readFileSync(join(place.root, name), 'utf8'), name);
 });
 
 test("a name longer than a filesystem takes is the kernel's error, with the name", async (t) => {
-  using place = new RegistryPlace();
+  using place = new UnpackDirectory();
   await t.throwsAsync(place.unpack(file('l'.repeat(256))), { code: 'ENAMETOOLONG' });
 });
 
 test('modes with set-user-ID and sticky, times and owners are kept', async (t) => {
-  using place = new RegistryPlace();
+  using place = new UnpackDirectory();
   const ids = owner.uid === 0 ? { uid: 107, gid: 65534 } : owner;
   await place.unpack(
     [{ name: './', type: 'directory', mode: 0o751 }],
@@ -163,15 +170,15 @@ test('modes with set-user-ID and sticky, times and owners are kept', async (t) =
 test('a truncated archive fails, wherever it is cut', async (t) => {
   const whole = await archiveOf(file('a', 'x'.repeat(3000)), file('b'));
   for (const length of [1, 511, 513, 2000, 3500, 3584, whole.length - 1500]) {
-    using place = new RegistryPlace();
+    using place = new UnpackDirectory();
     const cut = whole.subarray(0, length);
     // Between two entries a tar has no mark: there the digest tells.
     const digest = await place.unpackBytes(cut).catch((error: Error) => error.message);
-    using other = new RegistryPlace();
+    using other = new UnpackDirectory();
     t.not(digest, await other.unpackBytes(whole), String(length));
   }
   for (const compress of [gzipSync, zstdCompressSync]) {
-    using place = new RegistryPlace();
+    using place = new UnpackDirectory();
     const bytes = compress(whole);
     await t.throwsAsync(place.unpackBytes(bytes.subarray(0, bytes.length - 5)));
   }
@@ -179,7 +186,7 @@ test('a truncated archive fails, wherever it is cut', async (t) => {
 
 test('garbage fails', async (t) => {
   for (const start of ['', '28b52ffd', '1f8b0800']) {
-    using place = new RegistryPlace();
+    using place = new UnpackDirectory();
     await t.throwsAsync(
       place.unpackBytes(Buffer.concat([Buffer.from(start, 'hex'), Buffer.alloc(5000, 'x')])),
     );
@@ -188,7 +195,7 @@ test('garbage fails', async (t) => {
 });
 
 test('the digest is that of the uncompressed tar', async (t) => {
-  using place = new RegistryPlace();
+  using place = new UnpackDirectory();
   const plain = await archiveOf(file('a'));
   const digest = await place.unpackBytes(plain);
   t.regex(digest, /^sha256:[0-9a-f]{64}$/);
@@ -225,7 +232,7 @@ function growTree(top: string, longest: number): void {
 
 for (const format of ['gnu', 'pax', 'ustar']) {
   test(`the same tree as GNU tar makes of a ${format} archive`, async (t) => {
-    using place = new RegistryPlace();
+    using place = new UnpackDirectory();
     const [tree, theirs] = [join(place.top, 'tree'), join(place.top, 'theirs')];
     mkdirSync(tree);
     mkdirSync(theirs);
@@ -233,7 +240,7 @@ for (const format of ['gnu', 'pax', 'ustar']) {
     growTree(tree, format === 'ustar' ? 80 : 180);
     await execa('tar', [`--format=${format}`, '-cf', join(place.top, 'archive.tar'), '-C', tree, '.']);
     await execa('tar', ['-xpf', join(place.top, 'archive.tar'), '-C', theirs]);
-    await unpackTar(join(place.top, 'archive.tar'), place.root);
+    await place.unpackBytes(readFileSync(join(place.top, 'archive.tar')));
     t.deepEqual(inventory(place.root), inventory(theirs));
   });
 }

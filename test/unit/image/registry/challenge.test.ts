@@ -1,5 +1,5 @@
 import test from 'ava';
-import { type Challenge, parseChallenges } from '../../../../src/image/registry/challenge.ts';
+import { type Challenge, parseChallenges } from '../../../../src/image/registry/authorization.ts';
 
 const realm = 'https://auth.example/token';
 const headers: Readonly<Record<string, readonly Challenge[]>> = {

@@ -1,8 +1,8 @@
 import test from 'ava';
-import { bodyRange } from '../../../../src/image/registry/content-range.ts';
 import { mirrorPlace, placeOf } from '../../../../src/image/registry/endpoint.ts';
 import { retryAfterMs } from '../../../../src/image/registry/failure.ts';
-import { isLoopback } from '../../../../src/image/registry/loopback.ts';
+import { isLoopback } from '../../../../src/image/registry/http-client.ts';
+import { bodyRange } from '../../../../src/image/registry/receive.ts';
 
 test('mirrors', (t) => {
   const place = (mirror: string) => mirrorPlace(mirror, 'team/tools');

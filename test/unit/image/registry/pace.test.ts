@@ -1,6 +1,6 @@
 import test from 'ava';
 import { Pace, SlownessError } from '../../../../src/image/registry/pace.ts';
-import { networkPatience } from '../../../../src/image/registry/retry-policy.ts';
+import { networkPatience } from '../../../../src/image/registry/retry.ts';
 
 const patience = { ...networkPatience, leastBytes: 1000, leastMs: 10_000, longestMs: 100_000 };
 

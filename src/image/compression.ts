@@ -1,14 +1,12 @@
+import { open } from 'node:fs/promises';
 import { pipeline, Readable } from 'node:stream';
 import { createGunzip, createZstdDecompress } from 'node:zlib';
-import { MounterError } from '../../errors.ts';
-import { exitCode } from '../../exit-codes.ts';
+import { MounterError } from '../errors.ts';
+import { exitCode } from '../exit-codes.ts';
 
-/** A layer's bytes, uncompressed. */
+/** How tars are compressed: as media types say, and as their first bytes do. */
 
-type Compression = 'none' | 'gzip' | 'zstd';
-
-/** For a tar of which nobody says how it is compressed, such as a file: its first bytes tell. */
-export const plainTarMediaType = 'application/x-tar';
+export type Compression = 'none' | 'gzip' | 'zstd';
 
 /**
  * The compression that a media type names; undefined where the bytes decide. Docker's types are given to
@@ -16,12 +14,9 @@ export const plainTarMediaType = 'application/x-tar';
  * of OCI's types none in the field is, and they are held to.
  * @throws MounterError for a type that is no layer.
  */
-export function compressionOf(mediaType: string): Compression | undefined {
+export function compressionOfType(mediaType: string): Compression | undefined {
   const type = mediaType.split(';')[0]?.trim() ?? '';
-  if (
-    type === plainTarMediaType ||
-    /^application\/vnd\.docker\.image\.rootfs\.(diff|foreign\.diff)\.tar(\.(gzip|zstd))?$/.test(type)
-  )
+  if (/^application\/vnd\.docker\.image\.rootfs\.(diff|foreign\.diff)\.tar(\.(gzip|zstd))?$/.test(type))
     return undefined;
   const match =
     /^application\/vnd\.oci\.image\.layer\.(?:nondistributable\.)?v1\.tar(?:\+(gzip|zstd))?$/.exec(type);
@@ -32,6 +27,23 @@ export function compressionOf(mediaType: string): Compression | undefined {
   });
 }
 
+/** The media type of a layer that stands in a file without manifests. */
+export function layerType(compression: Compression): string {
+  return `application/vnd.oci.image.layer.v1.tar${compression === 'none' ? '' : `+${compression}`}`;
+}
+
+/** As the bytes of the file at `offset` say; `none` also for what is no tar. */
+export async function compressionAt(path: string, offset = 0): Promise<Compression> {
+  const handle = await open(path, 'r');
+  try {
+    const start = Buffer.alloc(4);
+    const { bytesRead } = await handle.read(start, 0, start.length, offset);
+    return detect(start.subarray(0, bytesRead));
+  } finally {
+    await handle.close();
+  }
+}
+
 /**
  * One piece is worked on while the next is decompressed in another thread: two of these are in memory. Smaller
  * ones cost more in changing hands than they save (1.1 GB of gzip, bun: 128 KiB 6.3 s, 2 MiB 3.1 s).
@@ -40,13 +52,10 @@ const pieceSize = 2 * 1024 * 1024;
 
 /**
  * Decompresses `source` as it arrives. Several gzip members or zstd frames are read one after another.
- * @param expected as the media type says; undefined: as the first bytes say.
+ * @param expected as the media type says; as the first bytes say when left out.
  * @throws MounterError when the bytes are compressed in another way than expected; zlib's errors; the source's.
  */
-export async function* decompressed(
-  source: Readable,
-  expected: Compression | undefined,
-): AsyncGenerator<Buffer> {
+export async function* decompressed(source: Readable, expected?: Compression): AsyncGenerator<Buffer> {
   const [start, rest] = await firstBytes(source);
   const found = detect(start);
   if (expected !== undefined && found !== expected && start.length > 0) {
