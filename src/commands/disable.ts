@@ -1,7 +1,6 @@
 import { existsSync } from 'node:fs';
 import { exitCode } from '../exit-codes.ts';
 import { requireRoot } from '../node/node.ts';
-import { turnOff } from '../prepare/turn-off.ts';
 import { defineCommand, type FlagTable, told } from './command.ts';
 
 /** Of `disable` and `enable`. */
@@ -22,6 +21,7 @@ export const disable = defineCommand({
   changesNode: true,
   run: async (flags, { layout, host, output }) => {
     requireRoot(host, 'turning the mounter off');
+    const { turnOff } = await import('../prepare/turn-off.ts');
     const isThere = existsSync(layout.home);
     const done = isThere ? turnOff(layout, flags.has('fleet')) : [];
     output.out(

@@ -2,7 +2,7 @@ import minimist from 'minimist';
 import { MounterError } from '../errors.ts';
 import { exitCode } from '../exit-codes.ts';
 import { nearest } from '../nearest.ts';
-import { maskedArguments } from '../record/masked-words.ts';
+import { maskedArguments } from '../secrets.ts';
 import { type Command, type FlagsOf, type FlagTable, flagsOf } from './command.ts';
 
 /** What of a command its arguments are read by. */

@@ -161,7 +161,7 @@ async function changeHelpers(
 ): Promise<void> {
   const directory = given.value('directory');
   if (given.has('remove-helpers')) {
-    const { withNodeLock } = await import('../node/node-lock.ts');
+    const { withNodeLock } = await import('../node/lock.ts');
     const removed = await withNodeLock(async () => removeHelperLinks(helperNames, layout, directory));
     output.out(told(removed, 'no helper of ours is there; nothing to do'));
   }

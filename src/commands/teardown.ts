@@ -24,7 +24,7 @@ export const teardown = defineCommand({
   run: async (flags, context) => {
     const { layout, host, output } = context;
     requireRoot(host, 'undoing the preparation');
-    const { withNodeLock } = await import('../node/node-lock.ts');
+    const { withNodeLock } = await import('../node/lock.ts');
     if (!existsSync(layout.home)) {
       const { removeAbandonedPins } = await import('../prepare/namespace/pins.ts');
       const removed = await withNodeLock(() => removeAbandonedPins(host));

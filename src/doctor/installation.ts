@@ -3,10 +3,10 @@ import { MounterError } from '../errors.ts';
 import type { Host } from '../host/host.ts';
 import type { Manifest } from '../manifest/manifest.ts';
 import { helperNames } from '../mount/arguments/argv.ts';
-import { isClosed } from '../node/close-versions.ts';
 import type { Layout } from '../node/layout.ts';
 import { readManifest } from '../node/node.ts';
 import { offFile, whyOff } from '../node/off.ts';
+import { isClosed } from '../node/version-directories.ts';
 import { helperDirectories, helperState } from '../prepare/helper-links.ts';
 import { type Finding, failing, ok, warning } from './finding.ts';
 

@@ -2,7 +2,7 @@ import { mkdirSync } from 'node:fs';
 import type { Host } from '../host/host.ts';
 import { readMountinfo } from '../host/mountinfo.ts';
 import { writeAtomically } from '../host/replace.ts';
-import { makeRunDirectory } from '../node/run-directory.ts';
+import { makeRunDirectory } from '../node/lock.ts';
 import type { MountAction } from '../prepare/mount-actions.ts';
 import { shareDirectory } from '../prepare/share-directory.ts';
 import { planShared } from '../prepare/shared-mount.ts';

@@ -1,8 +1,7 @@
 import type { Host } from '../host/host.ts';
 import { commandOf } from '../prepare/mount-actions.ts';
-import { maskedArguments } from '../record/masked-words.ts';
 import { isAtOrBelow } from '../rootfs/root-processes.ts';
-import { maskSecrets } from '../secrets.ts';
+import { maskedArguments, maskSecrets } from '../secrets.ts';
 import { kubeletDirectory } from './offer.ts';
 import { findKubelet } from './program.ts';
 import { planSharing } from './share.ts';

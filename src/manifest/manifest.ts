@@ -1,12 +1,11 @@
 import * as v from 'valibot';
 import { MounterError } from '../errors.ts';
 import { exitCode } from '../exit-codes.ts';
-import { absolutePath, digest, seconds, secondsOrNone, section, sha256 } from './fields.ts';
+import { absolutePath, digest, ipAddress, seconds, secondsOrNone, section, sha256 } from './fields.ts';
 import { kindNames } from './filesystem-kinds.ts';
-import { log } from './log.ts';
 import { policy } from './policy.ts';
+import { defaultPlace } from './record-place.ts';
 import { withTodaysNames } from './renamed.ts';
-import { resolver } from './resolver.ts';
 import { isIdentityMount } from './shared-mounts.ts';
 
 /**
@@ -86,6 +85,50 @@ const mount = section({
   optional: v.optional(v.boolean(), false),
   /** A missing host path is made, a directory of this mode (octal). */
   create: v.optional(v.pipe(v.string(), v.regex(/^0[0-7]{3,4}$/, 'must be an octal mode such as "0755"'))),
+});
+
+const domain = v.pipe(
+  v.string(),
+  v.regex(
+    /^(?=.{1,253}$)[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9_])?(\.[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9_])?)*\.?$/,
+    'must be a domain name',
+  ),
+);
+
+/** `resolver`: what stands in the rootfs's etc/resolv.conf. */
+export const resolver = section({
+  /**
+   * - `kubelet`: what kubelet writes at its start stays. Until then `nameservers` and `searches` below come first,
+   *   then the host's own.
+   * - `merge`: `nameservers` and `searches` below come first, then what kubelet wrote, then the host's own, whose
+   *   options are kept. Three name servers at most: glibc reads no more. It is made again when the host's changes.
+   */
+  mode: v.optional(v.picklist(['kubelet', 'merge']), 'kubelet'),
+  /** The cluster's, e.g. `["10.96.0.10"]`. */
+  nameservers: v.optional(v.array(ipAddress), []),
+  /** For short names of Services: `["svc.cluster.local"]` makes `nfs.default` one. */
+  searches: v.optional(v.array(domain), []),
+});
+
+/** One line takes up to 16 KiB, and what is rotated away has to stay until the slowest writer is done. */
+const minimumBytes = 64 * 1024;
+/** Whoever may set it is not to fill the disk of the node's own logs. */
+const maximumBytes = 1e9;
+
+/** `log`: where the record of each call goes. */
+const log = section({
+  to: v.optional(v.picklist(['file', 'journal', 'none']), defaultPlace.to),
+  file: v.optional(absolutePath, defaultPlace.file),
+  /** At about this size the file becomes FILE.1, and a new one is begun. */
+  maximumBytes: v.optional(
+    v.pipe(
+      v.number(),
+      v.integer(),
+      v.minValue(minimumBytes, `must be at least ${minimumBytes} bytes`),
+      v.maxValue(maximumBytes, `must be at most ${maximumBytes} bytes`),
+    ),
+    defaultPlace.maximumBytes,
+  ),
 });
 
 export const manifestSchema = section({

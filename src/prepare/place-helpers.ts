@@ -2,8 +2,8 @@ import { MounterError } from '../errors.ts';
 import type { Host } from '../host/host.ts';
 import { helperNames } from '../mount/arguments/argv.ts';
 import type { Layout } from '../node/layout.ts';
+import { withNodeLock } from '../node/lock.ts';
 import { readManifestIfThere } from '../node/node.ts';
-import { withNodeLock } from '../node/node-lock.ts';
 import { offFile } from '../node/off.ts';
 import { placeHelperLinks, removeHelperLinks } from './helper-links.ts';
 

@@ -1,8 +1,8 @@
 import { realpathSync } from 'node:fs';
 import type { Host } from '../host/host.ts';
 import type { Layout } from '../node/layout.ts';
+import { withNodeLock } from '../node/lock.ts';
 import { readManifest } from '../node/node.ts';
-import { withNodeLock } from '../node/node-lock.ts';
 import { requireRootfs } from '../rootfs/entrance.ts';
 import { prepareVersionInUse } from './version-in-use.ts';
 

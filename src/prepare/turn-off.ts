@@ -4,9 +4,9 @@ import { exitCode } from '../exit-codes.ts';
 import { writeAtomically } from '../host/replace.ts';
 import { helperNames } from '../mount/arguments/argv.ts';
 import type { Layout } from '../node/layout.ts';
+import { makeRunDirectory } from '../node/lock.ts';
 import { type Off, offFiles, offText, parseOff } from '../node/off.ts';
 import { offFileState } from '../node/off-file.ts';
-import { makeRunDirectory } from '../node/run-directory.ts';
 import { removeHelperLinks } from './helper-links.ts';
 
 /**

@@ -2,8 +2,7 @@ import type { MounterError } from '../errors.ts';
 import { exitCode } from '../exit-codes.ts';
 import type { RecordPlace } from '../manifest/record-place.ts';
 import { maskSecrets } from '../secrets.ts';
-import type { CallRecord } from './call-record.ts';
-import { levelOf, recordLine } from './line.ts';
+import { type CallRecord, levelOf, recordLine } from './line.ts';
 
 /** What a mount is about, as far as its arguments could be read; nothing in it has been checked. */
 export interface MountFacts {

@@ -4,10 +4,9 @@ import type { Host } from '../host/host.ts';
 import { defaultPlace, type RecordPlace } from '../manifest/record-place.ts';
 import type { Layout } from '../node/layout.ts';
 import { readSettings } from '../node/settings.ts';
+import { maskedWords } from '../secrets.ts';
 import type { Call } from './call.ts';
-import type { CallRecord } from './call-record.ts';
-import { boundedRecord, levelOf, oneLine } from './line.ts';
-import { maskedWords } from './masked-words.ts';
+import { boundedRecord, type CallRecord, levelOf, oneLine } from './line.ts';
 
 /** The record of what is no plain mount: failures, and the other commands. Failing to log fails nothing else. */
 

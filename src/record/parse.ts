@@ -1,5 +1,5 @@
 import { type ErrorClass, errorClasses } from '../errors.ts';
-import type { CallRecord } from './call-record.ts';
+import type { CallRecord } from './line.ts';
 
 /** A call as it was read back from the record. */
 export interface RecordedCall extends CallRecord {

@@ -1,13 +1,12 @@
-import { existsSync, realpathSync } from 'node:fs';
+import { copyFileSync, existsSync, lstatSync, realpathSync, rmSync } from 'node:fs';
 import type { Host } from '../../host/host.ts';
 import { mountsBelow, readMountinfo } from '../../host/mountinfo.ts';
-import { writeAtomically } from '../../host/replace.ts';
+import { replace, writeAtomically } from '../../host/replace.ts';
 import type { Manifest } from '../../manifest/manifest.ts';
 import type { Layout } from '../../node/layout.ts';
 import { pinsDirectory } from '../../prepare/namespace/pins.ts';
 import { prepareRootfs } from '../../prepare/prepare.ts';
 import { takeOver } from '../../prepare/version-in-use.ts';
-import { inheritResolvConf } from './resolv-conf.ts';
 import { readRecord, writeRecord } from './version-record.ts';
 import { currentDigest, switchTo, versionPath } from './versions.ts';
 
@@ -108,4 +107,20 @@ function rememberPrevious(layout: Layout, digest: string, previous: string, host
     manifest,
     previous: null,
   });
+}
+
+/**
+ * Hands etc/resolv.conf of the rootfs in use on to another one: kubelet writes it at its start, and not again
+ * when the rootfs changes. A symlink is not handed on: it is none of kubelet's writing.
+ */
+export function inheritResolvConf(layout: Layout, root: string): void {
+  const current = `${layout.rootfs}/etc/resolv.conf`;
+  const next = `${root}/etc/resolv.conf`;
+  if (!lstatSync(current, { throwIfNoEntry: false })?.isFile()) return;
+  replace(next, (unfinished) => copyFileSync(current, unfinished));
+}
+
+/** An image's own is of the machine that built it, and would be taken for kubelet's. */
+export function removeImagesResolvConf(root: string): void {
+  rmSync(`${root}/etc/resolv.conf`, { force: true });
 }

@@ -1,10 +1,18 @@
-import { existsSync, lstatSync, mkdirSync, readdirSync, realpathSync, renameSync, rmSync } from 'node:fs';
+import {
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  realpathSync,
+  renameSync,
+  rmSync,
+  statSync,
+} from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { MounterError } from '../../errors.ts';
 import { exitCode } from '../../exit-codes.ts';
 import type { Host } from '../../host/host.ts';
 import { type OpenedSource, openSource, type SourceOptions } from '../source.ts';
-import { isReachable } from './exposure.ts';
 import { imageRecordPath, writeImageRecord } from './image-record.ts';
 import { removeAtExit, stage } from './stage.ts';
 import { removeTree } from './unfinished.ts';
@@ -98,4 +106,15 @@ function removeAbandoned(directory: string, host: Host): void {
     if (pid === undefined || existsSync(`/proc/${pid}`)) continue;
     removeTree(`${dirname(directory)}/${name}`, host);
   }
+}
+
+/**
+ * Whether users other than root can reach a directory. An image's own directory stays as open as the image has it:
+ * what runs in it as another user begins all its ways there.
+ * @param directory without symlinks.
+ */
+export function isReachable(directory: string): boolean {
+  for (let above = dirname(directory); above !== '/'; above = dirname(above))
+    if ((statSync(above).mode & 0o001) === 0) return false;
+  return true;
 }

@@ -3,14 +3,13 @@ import type { Host } from '../../host/host.ts';
 import { mountsBelow, readMountinfo } from '../../host/mountinfo.ts';
 import { parseManifest } from '../../manifest/manifest.ts';
 import type { Layout } from '../../node/layout.ts';
-import { withNodeLock } from '../../node/node-lock.ts';
+import { withNodeLock, withVersionsLock } from '../../node/lock.ts';
 import { applyActions, detachActions } from '../../prepare/mount-actions.ts';
 import { removeTree, removeUnfinished, unfinishedPath } from './unfinished.ts';
 import { type InstalledVersion, listVersions } from './version-list.ts';
 import { removeRecord } from './version-record.ts';
 import { describeProcess, foreignMounts } from './version-use.ts';
 import { versionPath } from './versions.ts';
-import { withVersionsLock } from './versions-lock.ts';
 
 export interface PruneRequest {
   /** How many versions stay: the current one, the previous one, then the latest. At least 1. */

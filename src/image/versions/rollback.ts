@@ -4,14 +4,13 @@ import { exitCode } from '../../exit-codes.ts';
 import type { Host } from '../../host/host.ts';
 import { parseManifest } from '../../manifest/manifest.ts';
 import type { Layout } from '../../node/layout.ts';
-import { withNodeLock } from '../../node/node-lock.ts';
+import { withNodeLock, withVersionsLock } from '../../node/lock.ts';
 import { activateVersion } from './activate.ts';
 import { checkRootfs } from './check.ts';
 import { removeUnfinished } from './unfinished.ts';
 import { previousDigest } from './version-list.ts';
 import { readRecord } from './version-record.ts';
 import { currentDigest, findVersion, versionPath } from './versions.ts';
-import { withVersionsLock } from './versions-lock.ts';
 
 /**
  * Switches to another version that is installed, with the manifest that it was installed with. Takes the versions'

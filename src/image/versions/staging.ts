@@ -3,10 +3,10 @@ import { dirname } from 'node:path';
 import { withFileLock } from '../../host/file-lock.ts';
 import type { Host } from '../../host/host.ts';
 import type { Layout } from '../../node/layout.ts';
+import { withVersionsLock } from '../../node/lock.ts';
 import { blobPrefix } from '../registry/partial-file.ts';
 import { removeAtExit } from './stage.ts';
 import { lockOf, removeUnfinished, stagingPrefix } from './unfinished.ts';
-import { withVersionsLock } from './versions-lock.ts';
 
 /** A place of one install's own, on the filesystem of the versions. */
 export interface Staging {

@@ -3,9 +3,9 @@ import { lstatSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, w
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
-import { type ImageContent, type Layer } from '../../../src/image/content.ts';
+import type { ImageContent, Layer } from '../../../src/image/content.ts';
+import type { LayerLimits } from '../../../src/image/layers/layer-unpacker.ts';
 import { unpackImage } from '../../../src/image/layers/unpack-image.ts';
-import { type LayerLimits } from '../../../src/image/layers/layer-unpacker.ts';
 import { type EntryBytes, tarBytes } from './tar-bytes.ts';
 
 export const reference = 'registry.example/tools:v1';

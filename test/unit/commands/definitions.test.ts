@@ -4,7 +4,7 @@ import { type Command, flagsOf } from '../../../src/commands/command.ts';
 import { manual, overview, visible } from '../../../src/commands/help.ts';
 import { changesNode, commands } from '../../../src/commands/table.ts';
 import { mountRules } from '../../../src/mount/arguments/grammar.ts';
-import { passesOn } from '../../../src/record/masked-words.ts';
+import { passesOn } from '../../../src/secrets.ts';
 
 const all: readonly Command[] = commands.flatMap((command) => [command, ...(command.subcommands ?? [])]);
 

@@ -27,7 +27,7 @@ const allowed: Readonly<Record<string, RegExp>> = {
   // By a program of its own, which is given up after a second.
   'doctor/resolver.ts': /^\/proc\/\$\{pid\}\/cmdline$/,
   // A daemon of a rootfs of ours, found to be one before.
-  'mount/filesystems/glusterfs/traits.ts': /^\/proc\/\$\{pid\}\/cmdline$/,
+  'mount/filesystems/glusterfs/glusterfs.ts': /^\/proc\/\$\{pid\}\/cmdline$/,
   // A process of the same mount and user namespace as the script: where nobody else changes his root directory.
   'lock-services/start-statd.ts': /^\$process\/root\/\.$/,
 };

@@ -2,7 +2,7 @@ import test from 'ava';
 import { MounterError } from '../../../src/errors.ts';
 import { defaultPlace } from '../../../src/manifest/record-place.ts';
 import { Call, type WriteRecord } from '../../../src/record/call.ts';
-import { maskedWords } from '../../../src/record/masked-words.ts';
+import { maskedWords } from '../../../src/secrets.ts';
 
 const facts = {
   fstype: 'cifs',

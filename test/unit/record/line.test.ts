@@ -2,8 +2,7 @@ import test from 'ava';
 import fc from 'fast-check';
 import { errorClasses } from '../../../src/errors.ts';
 import { beginningOf, endOf, maximumLineBytes } from '../../../src/record/bounded.ts';
-import type { CallRecord } from '../../../src/record/call-record.ts';
-import { recordLine } from '../../../src/record/line.ts';
+import { type CallRecord, recordLine } from '../../../src/record/line.ts';
 import { pinoLine } from '../../../src/record/log.ts';
 import { parseRecord } from '../../../src/record/parse.ts';
 

@@ -2,9 +2,9 @@ import { Readable } from 'node:stream';
 import { gzipSync, zstdCompressSync } from 'node:zlib';
 import test from 'ava';
 import { MounterError } from '../../../../src/errors.ts';
-import { entryBytes, file, paxBytes, tarBytes } from '../../../support/image/tar-bytes.ts';
-import { UnpackPlace, digestOf, layerOf, reference } from '../../../support/image/unpack-place.ts';
 import { layerLimits } from '../../../../src/image/layers/layer-unpacker.ts';
+import { entryBytes, file, paxBytes, tarBytes } from '../../../support/image/tar-bytes.ts';
+import { digestOf, layerOf, reference, UnpackPlace } from '../../../support/image/unpack-place.ts';
 
 const oci = 'application/vnd.oci.image.layer.v1.tar';
 const docker = 'application/vnd.docker.image.rootfs.diff.tar';
