@@ -89,7 +89,7 @@ export interface Command {
   /** After this SIGTERM goes to the whole process group, after `terminateMs` more SIGKILL. */
   readonly deadlineMs: number;
   readonly terminateMs: number;
-  /** Ends it like an interrupt, as soon as it is aborted. */
+  /** Ends it like an interrupt, as soon as it is aborted. This and the watchdog are heeded by the front, which mounts. */
   readonly signal?: AbortSignal | undefined;
   readonly watchdog?: Watchdog | undefined;
 }
