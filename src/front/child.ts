@@ -59,7 +59,7 @@ export function startCommand(
 /** Where a child runs, if not on the host. */
 type Inside = RootfsEntrance | ApartSite | ChrootSite;
 
-/** @throws MounterError (system) when it can't be started. */
+/** @throws MounterError (system) when it cannot be started. */
 export function startChild(spawn: Spawn, inside: Inside | undefined): StartedChild {
   const { argv, environment, root, descriptors, privileges } = spawn;
   const [pid = -1, failed = 0, errno = 0] = system.spawn(argv, environment, root, descriptors, privileges);
@@ -70,7 +70,7 @@ export function startChild(spawn: Spawn, inside: Inside | undefined): StartedChi
 /** `enum step` of spawn.h */
 const step = { fork: 1, surroundings: 2, enter: 3, execute: 4 } as const;
 
-/** The status of chroot(1) and nsenter(1) for what they can't do themselves; no program does what `apart` takes. */
+/** The status of chroot(1) and nsenter(1) for what they cannot do themselves; no program does what `apart` takes. */
 const cannotEnter = { chroot: 125, namespace: 1, apart: 125 } as const;
 
 /**

@@ -10,12 +10,12 @@ import { endOf, kill } from './signals.ts';
 /** `struct guard_report` of guardian.h */
 const reports = { started: 1, ended: 2, left: 3 } as const;
 
-/** Of a helper whose end nobody can tell any more: as if SIGKILL had ended it. */
+/** The status of a helper whose end nobody can tell any more: as if SIGKILL had ended it. */
 const unknownEnd = 128 + 9;
 
 /**
  * Starts a helper under a guardian.
- * @throws MounterError (system) when either can't be started.
+ * @throws MounterError (system) when either cannot be started.
  */
 export async function startGuarded(
   spawn: Spawn,
@@ -44,7 +44,7 @@ const startMs = 10_000;
 /** After SIGKILL: who has not ended then waits in the kernel. */
 const killedMs = 1000;
 
-/** Of recv(2), one after the other. */
+/** So many failures of recv(2), one after the other, are the end of the connection. */
 const maximumFailures = 100;
 
 type Report = readonly number[];

@@ -30,7 +30,7 @@ const maximumFailures = 100;
 /** Timers and descriptors: all that the front ever waits for. */
 export class Loop {
   readonly #waiting: Waiting;
-  /** Of poll(2), one after the other. */
+  /** How often poll(2) has failed, one time after the other. */
   #failures = 0;
   readonly #timers = new Set<Timer>();
   readonly #watchers = new Set<Watcher>();

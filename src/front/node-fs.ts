@@ -77,7 +77,7 @@ export function fstatSync(fd: number): Stats {
   return new Stats(checked('fstat', undefined, system.fstat(fd)));
 }
 
-/** Of UTF-8; 'latin1' is for what is ASCII, and reads the same. */
+/** Reads UTF-8; 'latin1' is for what is ASCII, and reads the same. */
 export function readFileSync(path: string, _encoding: 'utf8' | 'latin1'): string {
   const fd = openSync(path, constants.O_RDONLY);
   try {

@@ -9,7 +9,7 @@ import { checked, systemError } from './system-error.ts';
  */
 
 /** @see signal(7); on every architecture that we build for. */
-export const signalNumbers = { SIGHUP: 1, SIGINT: 2, SIGKILL: 9, SIGTERM: 15, SIGCHLD: 17 } as const;
+const signalNumbers = { SIGHUP: 1, SIGINT: 2, SIGKILL: 9, SIGTERM: 15, SIGCHLD: 17 } as const;
 
 interface Interruption {
   readonly received: Promise<void>;
