@@ -57,6 +57,21 @@ async function faults(node: ScratchNode): Promise<readonly string[]> {
   );
 }
 
+test.serial('a terminal has each finding in lines that fit it, a pipe in one', async (t) => {
+  await using node = await glusterfsNode();
+  const lines = (text: string) => text.trimEnd().split(/\r?\n/);
+  const inTerminal = `script --quiet --return --command 'stty cols 60; ${mounter} doctor' /dev/null`;
+  const terminal = lines(await node.shell(`${inTerminal} </dev/null || true`));
+  // A path has no blank where it could be broken.
+  t.deepEqual(
+    terminal.slice(0, -1).filter((line) => line.length > 60 && !/ {2}\S+$/.test(line)),
+    [],
+  );
+  const piped = lines((await node.mounter('doctor')).stdout);
+  t.true(piped.some((line) => line.length > 60));
+  t.true(terminal.length > piped.length);
+});
+
 test.serial('a healthy node: status 0, a line each, within 1 s', async (t) => {
   await using node = await glusterfsNode();
   const first = await examine(node);
