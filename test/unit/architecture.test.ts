@@ -1,6 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { dirname, join, normalize } from 'node:path';
 import test from 'ava';
+import { readme } from '../support/texts/readme.ts';
 
 const repository = join(import.meta.dirname, '../..');
 
@@ -110,6 +111,11 @@ test('the linter knows the same floors', (t) => {
     if (room === 'src' || above === '') continue;
     t.true(rules.includes(`$filename <: r".*/src/${room}/.*", $source <: r".*/(?:${above})/.*"`), room);
   }
+});
+
+test('the map in the README has each room, in this order', (t) => {
+  const map = [...readme.matchAll(/^src\/([a-z-]+)\/ /gm)].map(([, room = '']) => room);
+  t.deepEqual(map, floors.slice(1).toReversed());
 });
 
 test('libc is opened in one place', (t) => {
