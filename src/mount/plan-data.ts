@@ -57,8 +57,12 @@ export type MountStep =
   | { readonly kind: 'checkServer' }
   /** rpcbind and rpc.statd answer. */
   | { readonly kind: 'provideLockServices' }
-  /** argv as it is inside the rootfs. */
-  | { readonly kind: 'runHelper'; readonly argv: readonly string[] }
+  /** argv as it is inside the rootfs; secrets are in its environment, and left out where there are none. */
+  | {
+      readonly kind: 'runHelper';
+      readonly argv: readonly string[];
+      readonly secrets?: Readonly<Record<string, string>>;
+    }
   /** Something is mounted, and it is what was asked for. */
   | { readonly kind: 'verifyMounted' }
   /** The same as provideLockServices, when mount.nfs settled for v3. */

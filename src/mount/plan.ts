@@ -37,7 +37,12 @@ export function planWith(
   const isRemembering = !request.isFake && manifest.limits.failureCacheSeconds > 0 && servers !== undefined;
   const failureCache = isRemembering ? failureCacheFile(driver.kind, servers) : undefined;
   const locks = driver.lockServices(request);
-  const runHelper: MountStep = { kind: 'runHelper', argv: driver.helperArgv(filesystem.helper, request) };
+  const secrets = driver.helperSecrets(request);
+  const runHelper: MountStep = {
+    kind: 'runHelper',
+    argv: driver.helperArgv(filesystem.helper, request),
+    ...(Object.keys(secrets).length > 0 ? { secrets } : {}),
+  };
   const checks: readonly MountStep[] = [
     { kind: 'checkHelper', path: filesystem.helper },
     ...filesystem.devices.map((path) => ({ kind: 'checkDevice', path }) as const),

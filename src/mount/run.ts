@@ -111,7 +111,7 @@ class MountRun {
         await provideLockServices(plan.target, context, this.#probe.whileServicesStart());
         break;
       case 'runHelper':
-        await this.#runHelper(step.argv);
+        await this.#runHelper(step);
         break;
       case 'verifyMounted':
         await this.#verify();
@@ -128,12 +128,13 @@ class MountRun {
     return undefined;
   }
 
-  async #runHelper(argv: readonly string[]): Promise<void> {
+  async #runHelper({ argv, secrets = {} }: Extract<MountStep, { kind: 'runHelper' }>): Promise<void> {
     const [plan, context] = [this.#plan, this.#context];
     const site = siteFor(plan, this.#opened(), context);
     this.#site = site;
     const startedMs = context.host.now();
-    const call = { argv, site, deadline: this.#deadline, watchdog: this.#probe.whileHelperRuns() };
+    const watchdog = this.#probe.whileHelperRuns();
+    const call = { argv, secrets, site, deadline: this.#deadline, watchdog };
     const outcome = await runHelper(plan, call, context);
     this.#ran = outcome;
     if (outcome.status === 0 && outcome.endedBy === 'itself') return;

@@ -11,7 +11,9 @@ export function describePlan(plan: MountPlan): string {
 export function planAsJson(plan: MountPlan): string {
   const { driver: _driver, servers: _servers, logFile: _log, writtenFiles: _written, ...shown } = plan;
   const steps = plan.steps.map((step) =>
-    step.kind === 'runHelper' ? { ...step, argv: maskedArgv(step.argv) } : step,
+    step.kind === 'runHelper'
+      ? { ...step, argv: maskedArgv(step.argv), ...(step.secrets && { secrets: Object.keys(step.secrets) }) }
+      : step,
   );
   return `${JSON.stringify({ ...shown, options: maskSecrets(plan.options), steps }, undefined, 2)}\n`;
 }
@@ -34,7 +36,7 @@ export function describeStep(step: MountStep): string {
     case 'provideLockServices':
       return 'ask rpcbind and rpc.statd, and start what does not answer';
     case 'runHelper':
-      return `run in the rootfs: ${maskedArgv(step.argv).join(' ')}`;
+      return `run in the rootfs: ${[...maskedSecrets(step.secrets), ...maskedArgv(step.argv)].join(' ')}`;
     case 'verifyMounted':
       return 'see that it is mounted, and is what was asked for';
     case 'provideLockServicesIfVersion3':
@@ -44,6 +46,11 @@ export function describeStep(step: MountStep): string {
     default:
       return step satisfies never;
   }
+}
+
+/** As a shell has variables of one command. */
+function maskedSecrets(secrets: Readonly<Record<string, string>> = {}): readonly string[] {
+  return Object.keys(secrets).map((name) => `${name}=<masked>`);
 }
 
 /** The options follow `-o`; nothing else of a helper's argv holds secrets. */

@@ -43,6 +43,11 @@ export interface FilesystemDriver {
    * @see mount(8) "EXTERNAL HELPERS"
    */
   helperArgv(helper: string, request: MountRequest): readonly string[];
+  /**
+   * Secrets of the request that the helper takes from its environment, by the names of its variables: nobody else on
+   * the node sees them there, and they need not be written as options are.
+   */
+  helperSecrets(request: MountRequest): Readonly<Record<string, string>>;
   /** The helper takes `-f`; otherwise a fake mount ends with the checks. */
   readonly hasFakeMount: boolean;
   /** What the helper keeps of root's where it mounts apart. */

@@ -112,6 +112,7 @@ export const plain: Omit<FilesystemDriver, 'kind' | 'traits'> = {
   decodedSource: (source) => source,
   isSameSource: (source, entry) => entry.source === source,
   helperArgv: plainHelperArgv,
+  helperSecrets: () => ({}),
   hasFakeMount: true,
   privileges: { capabilities, user: 0, group: nobodysId },
   daemon: undefined,

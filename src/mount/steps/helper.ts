@@ -12,6 +12,8 @@ import type { MountSite } from './site.ts';
 export interface HelperCall {
   /** As it is inside the rootfs. */
   readonly argv: readonly string[];
+  /** In its environment. */
+  readonly secrets: Readonly<Record<string, string>>;
   readonly site: MountSite;
   /** Of the whole mount, by the host's clock. */
   readonly deadline: number;
@@ -25,7 +27,7 @@ export interface HelperCall {
  */
 export async function runHelper(
   plan: MountPlan,
-  { argv, site, deadline, watchdog }: HelperCall,
+  { argv, secrets, site, deadline, watchdog }: HelperCall,
   context: MountContext,
 ): Promise<HelperRun> {
   const { host, manifest } = context;
@@ -35,7 +37,7 @@ export async function runHelper(
     site,
     leavesDaemon: plan.leavesDaemon,
     privileges: site.privileges,
-    environment,
+    environment: { ...environment, ...secrets },
     deadlineMs: Math.max(0, deadline - host.now()),
     terminateMs: manifest.limits.terminateSeconds * 1000,
     watchdog,
@@ -44,9 +46,16 @@ export async function runHelper(
   });
   const failure = await services.end();
   if (failure === undefined)
-    return { ...ran, output: plan.driver.withoutNoise(hideSecrets(plan.options, ran.output)) };
+    return { ...ran, output: plan.driver.withoutNoise(withoutSecrets(plan, secrets, ran.output)) };
   await ran.guardian?.end();
   throw failure;
+}
+
+function withoutSecrets({ options }: MountPlan, secrets: HelperCall['secrets'], output: string): string {
+  const shown = hideSecrets(options, output);
+  // One of a letter or two is part of many words.
+  const long = Object.values(secrets).filter((secret) => secret.length > 2);
+  return long.reduce((text, secret) => text.replaceAll(secret, '<masked>'), shown);
 }
 
 /**
