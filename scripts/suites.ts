@@ -2,6 +2,7 @@
 export type Need =
   | 'build'
   | 'rootfs'
+  | 'smbRootfs'
   | 'testPrograms'
   | 'vm'
   | 'nodeAgentImage'
@@ -32,7 +33,7 @@ export const suites: readonly Suite[] = [
     name: 'vm',
     files: ['test/vm/**/*.test.ts'],
     place: 'vm',
-    needs: ['build', 'rootfs', 'testPrograms', 'vm'],
+    needs: ['build', 'rootfs', 'smbRootfs', 'testPrograms', 'vm'],
   },
   {
     // It waits for kubelet's probes and restarts: early, beside what needs the CPUs.

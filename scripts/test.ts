@@ -2,6 +2,7 @@ import { availableParallelism } from 'node:os';
 import { execa } from 'execa';
 import minimist from 'minimist';
 import { ensureServerRootfs } from '../test/support/gluster/gluster-server.ts';
+import { ensureSmbRootfs } from '../test/support/node/smb-rootfs.ts';
 import { ensureContainerRuntime, ensureRuntimeForVm } from '../test/support/packages/container-runtime.ts';
 import { ensureDockerRegistry } from '../test/support/packages/docker-registry.ts';
 import { testProgram } from '../test/support/programs/test-program.ts';
@@ -42,6 +43,7 @@ const preparations: Readonly<Record<Need, () => Promise<unknown>>> = {
   build: () => runScript('build.ts'),
   // An old checkout's pins may be gone from the archive; its tests are to run all the same.
   rootfs: () => runScript('rootfs.ts', '--allow-newer'),
+  smbRootfs: ensureSmbRootfs,
   nodeAgentImage: () => runScript('image.ts', '--allow-newer', '--only=mounter-node-agent'),
   vm: buildVm,
   glusterServer: ensureServerRootfs,

@@ -5,6 +5,7 @@
 export const filesystemKinds = {
   nfs: ['nfs', 'nfs4'],
   glusterfs: ['glusterfs'],
+  cifs: ['cifs', 'smb3'],
   /** Whatever helper an image brings: nobody knows how it reads its source and its options. */
   generic: [],
 } as const;

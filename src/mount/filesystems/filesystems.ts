@@ -9,6 +9,7 @@ import { nfs } from './nfs/nfs.ts';
 const drivers: Readonly<Record<FilesystemKind, () => Promise<FilesystemDriver>>> = {
   nfs: async () => nfs,
   glusterfs: async () => (await import('./glusterfs/glusterfs.ts')).glusterfs,
+  cifs: async () => (await import('./cifs/cifs.ts')).cifs,
   generic: async () => (await import('./generic.ts')).generic,
 };
 
