@@ -9,7 +9,7 @@ export const generic: FilesystemDriver = {
   ...plain,
   kind: 'generic',
   // What images are known to bring.
-  traits: { ...plainTraits, kernelTypes: ['cifs', 'smb3', 'ceph'], isExtra: true },
+  traits: { ...plainTraits, kernelTypes: ['ceph'], isExtra: true },
   options: {
     ...plain.options,
     isReaderKnown: false,
