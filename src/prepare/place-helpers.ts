@@ -1,6 +1,7 @@
 import { MounterError } from '../errors.ts';
 import type { Host } from '../host/host.ts';
 import { helperNames } from '../mount/arguments/argv.ts';
+import { allTraits } from '../mount/filesystems/all.ts';
 import type { Layout } from '../node/layout.ts';
 import { withNodeLock } from '../node/lock.ts';
 import { readManifestIfThere } from '../node/node.ts';
@@ -22,13 +23,15 @@ export async function placeHelpers(
 ): Promise<{ readonly lines: readonly string[]; readonly placed: number } | undefined> {
   const isOff = () => offFile(host, layout) !== undefined;
   const types = await offeredTypes(layout, host);
-  const isOffered = (name: string) => types?.includes(name.slice('mount.'.length)) ?? true;
+  const isOffered = (name: string) => types?.includes(typeOf(name)) ?? isUsual(name);
   const offered = helperNames.filter(isOffered);
   const others = helperNames.filter((name) => !isOffered(name));
   const place = () => {
     const { lines, placed } = placeHelperLinks(offered, layout, directory);
     const removed = removeHelperLinks(others, layout, directory);
-    const left = others.map((name) => `left out ${name}: the manifest of this node takes that type away`);
+    const left = others
+      .filter(isUsual)
+      .map((name) => `left out ${name}: the manifest of this node takes that type away`);
     return { placed, lines: [...lines, ...removed, ...left] };
   };
   return await withNodeLock(async () => {
@@ -37,6 +40,15 @@ export async function placeHelpers(
     removeHelperLinks(helperNames, layout, directory);
     return undefined;
   });
+}
+
+function typeOf(helperName: string): string {
+  return helperName.slice('mount.'.length);
+}
+
+/** Of a type that is on as it ships: nobody asks why the others are missing. */
+function isUsual(helperName: string): boolean {
+  return !allTraits.some((traits) => traits.isExtra && traits.kernelTypes.includes(typeOf(helperName)));
 }
 
 /** Undefined where no manifest says it: a helper then says itself what is wrong. */
