@@ -11,8 +11,8 @@ export type Compression = 'none' | 'gzip' | 'zstd';
 /**
  * The compression that a media type names; undefined where the bytes decide. Docker's types are given to
  * layers of other compressions by registries and by docker save (containerd, too, looks at their bytes only);
- * of OCI's types none in the field is, and they are held to.
- * @throws MounterError for a type that is no layer.
+ * OCI's types are right wherever they were seen, so the bytes have to be what they say.
+ * @throws MounterError for the media type of something else than a layer.
  */
 export function compressionOfType(mediaType: string): Compression | undefined {
   const type = mediaType.split(';')[0]?.trim() ?? '';
@@ -32,7 +32,7 @@ export function layerType(compression: Compression): string {
   return `application/vnd.oci.image.layer.v1.tar${compression === 'none' ? '' : `+${compression}`}`;
 }
 
-/** As the bytes of the file at `offset` say; `none` also for what is no tar. */
+/** What the first bytes at `offset` of a file say. `none` may be a plain tar, or no tar at all. */
 export async function compressionAt(path: string, offset = 0): Promise<Compression> {
   const handle = await open(path, 'r');
   try {

@@ -2,7 +2,7 @@ import type { Readable } from 'node:stream';
 import { MounterError } from '../errors.ts';
 import { exitCode } from '../exit-codes.ts';
 
-/** What is to be unpacked, wherever it comes from: a registry, a file, a directory, a URL. */
+/** An image to be unpacked, wherever it comes from: a registry, a file, a directory, a URL. */
 export interface ImageContent {
   /** `sha256:…`, the name of the version: of the image's manifest, or of a plain rootfs tar without compression. */
   readonly digest: string;
@@ -18,9 +18,9 @@ export interface ImageContent {
 
 /** One tar, compressed or not, complete and verified on the local disk or verified while it is read. */
 export interface Layer {
-  /** Of the blob as it is stored, `sha256:…`. */
+  /** Digest of the blob as it is stored, `sha256:…`. */
   readonly digest: string;
-  /** Of the uncompressed tar, `sha256:…`, where the image's configuration says it. */
+  /** Digest of the uncompressed tar, `sha256:…`, where the image's configuration says it. */
   readonly diffId: string | undefined;
   /** Bytes of the blob as it is stored. */
   readonly size: number;

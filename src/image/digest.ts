@@ -11,7 +11,7 @@ export function digestOf(bytes: Uint8Array): string {
   return `sha256:${createHash('sha256').update(bytes).digest('hex')}`;
 }
 
-/** Of all chunks together. @throws what reading them throws. */
+/** The digest of all chunks together. @throws what reading them throws. */
 export async function digestOfAll(chunks: AsyncIterable<Uint8Array>): Promise<string> {
   const hash = createHash('sha256');
   for await (const chunk of chunks) hash.update(chunk);

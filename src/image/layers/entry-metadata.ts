@@ -4,9 +4,9 @@ import type { SystemCalls } from './system-calls.ts';
 import type { TarEntry } from './tar-entry.ts';
 import type { Timestamp } from './tar-header.ts';
 
-/** Owner, mode, xattrs and times, in the order in which none undoes another (chown(2), capabilities(7)). */
+/** Owner, mode, xattrs and times, in an order in which none undoes one before it (chown(2), capabilities(7)). */
 
-/** Of an open file. */
+/** Sets them on an open file. */
 export function finishFile(fd: number, path: string, entry: TarEntry, calls: SystemCalls): void {
   checkOwner(entry);
   // The owner first: it clears set-user-ID and security.capability.
@@ -18,7 +18,7 @@ export function finishFile(fd: number, path: string, entry: TarEntry, calls: Sys
   else calls.setTimes(Buffer.from(path, 'latin1'), entry.mtime);
 }
 
-/** Of all else; a directory gets its times when all is in it. */
+/** Sets them on anything but a file. A directory gets its times later, when all is in it. */
 export function setMetadata(path: string, entry: TarEntry, calls: SystemCalls): void {
   checkOwner(entry);
   lchownSync(pathOf(path), entry.uid, entry.gid);

@@ -15,7 +15,7 @@ export function pathOf(bytes: string): string | Buffer {
   return isAscii(bytes) ? bytes : Buffer.from(bytes, 'latin1');
 }
 
-/** For messages; what is no UTF-8 becomes U+FFFD. */
+/** For messages: bytes that are not UTF-8 become U+FFFD. */
 export function textOf(bytes: string): string {
   return isAscii(bytes) ? bytes : Buffer.from(bytes, 'latin1').toString('utf8');
 }
@@ -43,7 +43,7 @@ export function cleanName(name: string): string {
   return parts.join('/');
 }
 
-/** What an archive's entry asks for that it can't have. */
+/** An archive's entry asks for something that it cannot have. */
 export class EntryError extends MounterError {
   /** @param name a byte string. */
   constructor(name: string, why: string) {

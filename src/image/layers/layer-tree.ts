@@ -132,7 +132,7 @@ export class LayerTree {
   #removeWhere(path: string, isDoomed: (path: string) => boolean): boolean {
     const status = statusOf(path);
     if (status === undefined) return true;
-    // Somebody's mount in a directory that was not empty: never through it.
+    // Somebody has mounted something there: nothing is removed through a mount.
     if (status.dev !== this.#device)
       throw new EntryError(path.slice(this.root.length), 'would remove what is mounted there');
     if (!status.isDirectory()) {

@@ -19,7 +19,7 @@ import type { Timestamp } from './tar-header.ts';
 import type { EntryHandler } from './tar-reader.ts';
 import { applyWhiteout, whiteoutOf } from './whiteout.ts';
 
-/** What is remembered of a directory until all is unpacked. */
+/** Set on a directory when all is unpacked: until then its content changes its times. */
 interface Directory {
   readonly mtime: Timestamp;
   readonly xattrs: TarEntry['xattrs'];
@@ -110,7 +110,7 @@ export class LayerUnpacker implements EntryHandler {
     this.#tree.claim(path);
   }
 
-  /** Whatever is there gives way, a directory with all below it too; directories alone merge. */
+  /** Whatever has that path is removed, a directory with all in it; only a directory over a directory merges. */
   #replace<T>(path: string, make: () => T): T {
     try {
       return make();
@@ -139,7 +139,7 @@ export class LayerUnpacker implements EntryHandler {
       if (!xattrs.some(([kept]) => kept === name)) this.#removeXattr(path, name);
   }
 
-  /** One that the filesystem had no place for is not there. */
+  /** It may be missing: the filesystem had no place for it. */
   #removeXattr(path: string, name: string): void {
     try {
       this.#calls.removeXattr(Buffer.from(path, 'latin1'), name);
@@ -185,7 +185,7 @@ function linkTarget({ name, linkname }: TarEntry): string {
 
 /** What an image may unpack to: generous for a node's tools, and an end to decompression bombs. */
 export interface LayerLimits {
-  /** Of all layers together, uncompressed. */
+  /** The sum over all layers, uncompressed. */
   readonly bytes: number;
   readonly entries: number;
 }

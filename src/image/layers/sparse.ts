@@ -85,7 +85,7 @@ function pairsOf(numbers: readonly string[]): readonly Segment[] {
   return segments;
 }
 
-/** In order, none over another, all inside the file, and as long as the content. @throws TarError */
+/** @throws TarError unless the segments are in order, without overlaps, inside the file and as long as the content. */
 export function checkMap({ size, segments }: SparseFile, contentSize: number): void {
   let [end, total] = [0, 0];
   for (const { offset, length } of segments) {

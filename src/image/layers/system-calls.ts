@@ -19,7 +19,7 @@ export interface SystemCalls {
   setTimes(path: Buffer, time: Timestamp): void;
 }
 
-/** libc's in the compiled executable. Node cannot call libc: there the host's programs stand in, as in the unit tests. */
+/** By libc in the compiled executable. Node cannot call libc: there, in the unit tests, the host's programs do it. */
 export async function openSystemCalls(): Promise<SystemCalls> {
   return 'bun' in process.versions ? (await import('./libc-calls.ts')).libcCalls : programCalls;
 }

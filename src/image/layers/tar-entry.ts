@@ -22,14 +22,14 @@ export interface TarEntry {
   readonly mtime: Timestamp;
   readonly major: number;
   readonly minor: number;
-  /** Of the file as it is to be, holes included. */
+  /** Size of the file once it is unpacked, holes included. */
   readonly size: number;
   /** Where the content that follows belongs; undefined: at the start, all of it. */
   readonly segments: readonly Segment[] | undefined;
   readonly xattrs: readonly (readonly [name: string, value: string])[];
 }
 
-/** What stands before an entry in headers of their own. */
+/** What headers before an entry say about it. */
 export interface Prelude {
   /** The archive's global PAX records, then the entry's own; the last of a key counts. */
   readonly pax: readonly PaxRecord[];

@@ -89,7 +89,7 @@ function textAt(block: Buffer, offset: number, length: number): string {
   return block.toString('latin1', offset, end === -1 || end > offset + length ? offset + length : end);
 }
 
-/** Of all 512 bytes, four at a time: each lane holds 256 of them, at most 65280. */
+/** The sum of all 512 bytes, four at a time: each lane adds 256 of them, at most 65280. */
 function sumOf(block: Buffer): number {
   const words = new Uint32Array(block.buffer, block.byteOffset, blockSize / 4);
   let lanes = 0;
@@ -103,7 +103,7 @@ function sumOfBytes(block: Buffer, start: number, end: number): number {
   return sum;
 }
 
-/** The bytes are no tar, or no whole one. The caller knows which file or layer it is about. */
+/** The bytes are not a tar, or not a complete one. The caller knows which file or layer it is about. */
 export class TarError extends Error {
   override readonly name = 'TarError';
 }

@@ -32,7 +32,7 @@ export class TarReader {
   /** The header, or other block, that is being collected; aligned, for its sum. */
   readonly #block = Buffer.from(new ArrayBuffer(blockSize));
   #filled = 0;
-  /** What the next whole block is. */
+  /** What the next whole block holds. */
   #expected: 'header' | 'oldMap' | 'map' = 'header';
   #zeroBlocks = 0;
   /** Where content goes to: the entry's file, a special header, or nowhere. */

@@ -1,6 +1,6 @@
 import { parseJson } from '../source/documents.ts';
 import type { Credentials } from './credentials.ts';
-import { type Doing, failure, networkFailure, statusFailure } from './failure.ts';
+import { type Attempt, failure, networkFailure, statusFailure } from './failure.ts';
 import type { HttpResponse } from './http.ts';
 import type { HttpClient } from './http-client.ts';
 
@@ -10,7 +10,7 @@ const longestReply = 1_000_000;
 export interface Identity {
   readonly http: HttpClient;
   readonly credentials: Credentials | undefined;
-  /** What is asked for where the registry does not say. */
+  /** Asked for where the registry does not name a scope. */
   readonly repository: string;
   readonly signal: AbortSignal;
 }
@@ -25,11 +25,11 @@ export async function authorizationFor(
   header: string | undefined,
   registry: URL,
   identity: Identity,
-  doing: Doing,
+  attempt: Attempt,
 ): Promise<string | undefined> {
   const challenges = parseChallenges(header ?? '');
   const bearer = challenges.find(({ scheme }) => scheme === 'bearer');
-  if (bearer !== undefined) return `Bearer ${await fetchToken(bearer, registry, identity, doing)}`;
+  if (bearer !== undefined) return `Bearer ${await fetchToken(bearer, registry, identity, attempt)}`;
   const { credentials } = identity;
   const isBasic = challenges.some(({ scheme }) => scheme === 'basic');
   return isBasic && credentials?.kind === 'password'
@@ -45,17 +45,17 @@ async function fetchToken(
   challenge: Challenge,
   registry: URL,
   identity: Identity,
-  doing: Doing,
+  attempt: Attempt,
 ): Promise<string> {
-  const realm = realmOf(challenge, registry, identity, doing);
-  const forToken = { ...doing, what: `${doing.what}: the token for it`, host: realm.host };
+  const realm = realmOf(challenge, registry, identity, attempt);
+  const forToken = { ...attempt, what: `${attempt.what}: the token for it`, host: realm.host };
   const response = await askRealm(realm, challenge, identity, forToken);
   if (response.status !== 200)
     throw await statusFailure(response, forToken, identity.credentials !== undefined);
   const body = await response.bytes(longestReply).catch((error) => {
     throw networkFailure(error, forToken);
   });
-  const reply = parseJson(body ?? Buffer.of(), 'the reply of the token service', doing.reference);
+  const reply = parseJson(body ?? Buffer.of(), 'the reply of the token service', attempt.reference);
   const { token, access_token } = Object(reply) as {
     readonly token?: unknown;
     readonly access_token?: unknown;
@@ -67,20 +67,20 @@ async function fetchToken(
 }
 
 /** A registry with TLS whose tokens come without it would make the TLS worthless. */
-function realmOf({ parameters }: Challenge, registry: URL, { http }: Identity, doing: Doing): URL {
+function realmOf({ parameters }: Challenge, registry: URL, { http }: Identity, attempt: Attempt): URL {
   const text = parameters.realm ?? '';
   const realm = URL.canParse(text) ? new URL(text) : undefined;
   const isPlain = realm?.protocol === 'http:' && registry.protocol === 'http:' && http.mayBePlain(realm.host);
   if (realm !== undefined && (realm.protocol === 'https:' || isPlain)) return realm;
   const where = realm === undefined ? 'nowhere' : `${realm.protocol}//${realm.host}`;
-  throw failure(doing, `wants a token from ${where}`, 'a token service has to be an https URL');
+  throw failure(attempt, `wants a token from ${where}`, 'a token service has to be an https URL');
 }
 
 async function askRealm(
   realm: URL,
   { parameters }: Challenge,
   { http, credentials, repository, signal }: Identity,
-  doing: Doing,
+  attempt: Attempt,
 ): Promise<HttpResponse> {
   const query = new URLSearchParams();
   if (parameters.service !== undefined) query.set('service', parameters.service);
@@ -98,7 +98,7 @@ async function askRealm(
     const headers = isAnonymous ? {} : { authorization: basic(credentials.user, credentials.password) };
     return await http.get(url, headers, signal);
   } catch (error) {
-    throw networkFailure(error, doing);
+    throw networkFailure(error, attempt);
   }
 }
 
@@ -115,7 +115,7 @@ export interface Challenge {
  *
  *     Bearer realm="https://auth.example/token",service="registry.example",scope="repository:a/b:pull", Basic realm="x"
  *
- * What is no challenge is left out.
+ * Anything else in the header is left out.
  * @see RFC 9110, 11.6.1
  */
 export function parseChallenges(header: string): readonly Challenge[] {

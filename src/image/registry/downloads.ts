@@ -16,7 +16,7 @@ export class Downloads {
   ) {
     for (const digest of digests) {
       const result = Promise.withResolvers<string>();
-      // Nobody may ever ask for it.
+      // Nobody may ever ask for it, and an unhandled rejection would end the process.
       result.promise.catch(() => {});
       this.#results.set(digest, result);
     }
@@ -42,7 +42,7 @@ export class Downloads {
         this.#failure = { error };
         onFailure(error);
       }
-      // Of those that were ended, the reason; not that they were.
+      // The downloads that were aborted fail for the reason of the first, not because they were aborted.
       result.reject(this.#failure.error);
     }
   }

@@ -3,12 +3,12 @@ import { exitCode } from '../../exit-codes.ts';
 import type { ImageReference } from '../reference.ts';
 import { authorizationFor } from './authorization.ts';
 import type { Credentials } from './credentials.ts';
-import { type Doing, networkFailure, statusFailure } from './failure.ts';
+import { type Attempt, networkFailure, statusFailure } from './failure.ts';
 import type { HttpResponse } from './http.ts';
 import type { HttpClient } from './http-client.ts';
 
 /** Where to ask for a repository: the registry itself, or a mirror of it. */
-export interface RegistryPlace {
+export interface RegistryAddress {
   /** With the port where one is given. */
   readonly host: string;
   /** Undefined where it is to be found out. */
@@ -20,7 +20,7 @@ export interface RegistryPlace {
 /** Docker Hub's registry has another name than its images. */
 const dockerHubRegistry = 'registry-1.docker.io';
 
-export function placeOf({ registry, repository }: ImageReference): RegistryPlace {
+export function addressOf({ registry, repository }: ImageReference): RegistryAddress {
   const host = registry === 'docker.io' ? dockerHubRegistry : registry;
   return { host, protocol: undefined, repository };
 }
@@ -29,7 +29,7 @@ export function placeOf({ registry, repository }: ImageReference): RegistryPlace
  * @param mirror `host[:port][/prefix]`, perhaps with `https://` or `http://` in front.
  * @throws MounterError (usage)
  */
-export function mirrorPlace(mirror: string, repository: string): RegistryPlace {
+export function mirrorAddress(mirror: string, repository: string): RegistryAddress {
   const match = /^(https?:)?(?:\/\/)?([^/@\s]+)((?:\/[a-z0-9._-]+)*)\/?$/.exec(mirror);
   const [, protocol, host = '', prefix = ''] = match ?? [];
   if (match === null || !URL.canParse(`https://${host}`)) {
@@ -50,26 +50,26 @@ export function mirrorPlace(mirror: string, repository: string): RegistryPlace {
 /** An expired token, and one that another request had renewed already. */
 const mostLogins = 2;
 
-/** One place to pull from, and our standing there. */
+/** One registry or mirror to pull from, and how we are logged in there. */
 export class Endpoint {
   readonly host: string;
-  readonly #place: RegistryPlace;
+  readonly #address: RegistryAddress;
   readonly #http: HttpClient;
   readonly #credentials: () => Promise<Credentials | undefined>;
   readonly #signal: AbortSignal;
   #base: URL | undefined;
   #authorization: string | undefined;
 
-  /** @throws MounterError (usage) for a place that is to be asked without TLS, where that was not allowed. */
+  /** @throws MounterError (usage) for one that is to be asked without TLS, where that was not allowed. */
   constructor(
-    place: RegistryPlace,
+    address: RegistryAddress,
     http: HttpClient,
     credentials: () => Promise<Credentials | undefined>,
     signal: AbortSignal,
   ) {
-    if (place.protocol === 'http:' && !http.mayBePlain(place.host)) throw withoutTls(place.host);
-    this.host = place.host;
-    this.#place = place;
+    if (address.protocol === 'http:' && !http.mayBePlain(address.host)) throw withoutTls(address.host);
+    this.host = address.host;
+    this.#address = address;
     this.#http = http;
     this.#credentials = credentials;
     this.#signal = signal;
@@ -83,19 +83,19 @@ export class Endpoint {
   async get(
     path: string,
     headers: Readonly<Record<string, string>>,
-    doing: Doing,
+    attempt: Attempt,
     accepted: readonly number[],
   ): Promise<HttpResponse> {
-    const base = await this.#findBase(doing);
-    const url = new URL(`/v2/${this.#place.repository}/${path}`, base);
+    const base = await this.#findBase(attempt);
+    const url = new URL(`/v2/${this.#address.repository}/${path}`, base);
     for (let logins = 0; ; logins += 1) {
       const authorization = this.#authorization;
-      const response = await this.#try(url, headers, authorization, doing);
+      const response = await this.#try(url, headers, authorization, attempt);
       if (accepted.includes(response.status)) return response;
       // A store that the registry sent us to has no use for the registry's credentials.
       const isOurs = response.status === 401 && response.url.origin === url.origin && logins < mostLogins;
-      const isRenewed = isOurs && (await this.#logIn(response, authorization, base, doing));
-      if (!isRenewed) throw await statusFailure(response, doing, authorization !== undefined);
+      const isRenewed = isOurs && (await this.#logIn(response, authorization, base, attempt));
+      if (!isRenewed) throw await statusFailure(response, attempt, authorization !== undefined);
       response.discard();
     }
   }
@@ -104,13 +104,13 @@ export class Endpoint {
     url: URL,
     headers: Readonly<Record<string, string>>,
     authorization: string | undefined,
-    doing: Doing,
+    attempt: Attempt,
   ): Promise<HttpResponse> {
     try {
       const login = authorization === undefined ? {} : { authorization };
       return await this.#http.get(url, { ...headers, ...login }, this.#signal);
     } catch (error) {
-      throw networkFailure(error, doing);
+      throw networkFailure(error, attempt);
     }
   }
 
@@ -119,39 +119,39 @@ export class Endpoint {
     { headers }: HttpResponse,
     refused: string | undefined,
     base: URL,
-    doing: Doing,
+    attempt: Attempt,
   ): Promise<boolean> {
     if (this.#authorization !== refused) return true;
     const credentials = await this.#credentials();
-    const { repository } = this.#place;
+    const { repository } = this.#address;
     const identity = { http: this.#http, credentials, repository, signal: this.#signal };
     const challenge = headers['www-authenticate'];
-    const authorization = await authorizationFor(challenge, base, identity, doing);
+    const authorization = await authorizationFor(challenge, base, identity, attempt);
     if (authorization === undefined || authorization === refused) return false;
     this.#authorization = authorization;
     return true;
   }
 
-  /** With TLS; without where that may be and the server does not speak it. */
-  async #findBase(doing: Doing): Promise<URL> {
+  /** With TLS; without it only where that is allowed and the server does not speak TLS. */
+  async #findBase(attempt: Attempt): Promise<URL> {
     if (this.#base !== undefined) return this.#base;
-    const { host, protocol } = this.#place;
+    const { host, protocol } = this.#address;
     const [secure, plain] = [new URL(`https://${host}`), new URL(`http://${host}`)];
     if (protocol === 'http:') this.#base = plain;
     else if (protocol === 'https:' || !this.#http.mayBePlain(host)) this.#base = secure;
-    else this.#base = (await this.#speaksTls(secure, doing)) ? secure : plain;
+    else this.#base = (await this.#speaksTls(secure, attempt)) ? secure : plain;
     return this.#base;
   }
 
-  async #speaksTls(base: URL, doing: Doing): Promise<boolean> {
+  async #speaksTls(base: URL, attempt: Attempt): Promise<boolean> {
     try {
       (await this.#http.get(new URL('/v2/', base), {}, this.#signal)).discard();
       return true;
     } catch (error) {
       const code = error instanceof Error && 'code' in error ? String(error.code) : '';
-      // Other words than TLS (OpenSSL's and BoringSSL's names for it), or none at all.
+      // The server answers something else than TLS (OpenSSL's and BoringSSL's codes for that), or nothing.
       if (/^(EPROTO|ECONNRESET|EPIPE|ERR_SSL_.*)$/.test(code)) return false;
-      throw networkFailure(error, doing);
+      throw networkFailure(error, attempt);
     }
   }
 }

@@ -6,29 +6,29 @@ import { RedirectError } from './http-client.ts';
 import { SlownessError } from './pace.ts';
 import { Transient } from './retry.ts';
 
-/** What was being done when it failed, for the message. */
-export interface Doing {
+/** What was attempted; for the message, should it fail. */
+export interface Attempt {
   readonly reference: string;
   /** Such as `the manifest` or `the layer sha256:0123456789ab`. */
   readonly what: string;
-  /** Whom we spoke to. URLs are not shown: stores sign them, and a signature opens the door. */
+  /** The host that was asked. URLs are not shown: those of stores are signed, and whoever has the signature may read. */
   readonly host: string;
 }
 
 /** An exchange that ended without an answer, or in the middle of one. Everything but TLS may get better. */
-export function networkFailure(error: unknown, doing: Doing, hasProgressed = false): Error {
+export function networkFailure(error: unknown, attempt: Attempt, hasProgressed = false): Error {
   if (error instanceof RedirectError)
-    return failure(doing, `answers with ${error.message}`, 'look at the registry');
-  if (isCertificateError(error)) return certificateFailure(error, doing);
-  const { host } = doing;
+    return failure(attempt, `answers with ${error.message}`, 'look at the registry');
+  if (isCertificateError(error)) return certificateFailure(error, attempt);
+  const { host } = attempt;
   if (error instanceof SlownessError) {
     const hint = `look at ${host} and the line to it, then run the same command again; or bring the image to this node as a file, and install that`;
-    return new Transient(failure(doing, `too slow: ${error.message}`, hint, error), 0, hasProgressed);
+    return new Transient(failure(attempt, `too slow: ${error.message}`, hint, error), 0, hasProgressed);
   }
   if (!(error instanceof SilenceError) && !isNetworkError(error)) return asError(error);
   const hint = `check that ${host} can be reached from this node, then run the same command again`;
   return new Transient(
-    failure(doing, `the connection failed: ${error.message}`, hint, error),
+    failure(attempt, `the connection failed: ${error.message}`, hint, error),
     0,
     hasProgressed,
   );
@@ -48,10 +48,10 @@ function isCertificateError(error: unknown): error is Error {
   return /CERT|SELF_SIGNED|LEAF_SIGNATURE|ISSUER|ALTNAME/.test(code);
 }
 
-function certificateFailure(error: Error, doing: Doing): MounterError {
+function certificateFailure(error: Error, attempt: Attempt): MounterError {
   const message = `its certificate is not trusted: ${error.message.split(';')[0]}`;
   return failure(
-    doing,
+    attempt,
     message,
     "for a registry with a private CA, give the CA's certificate with --ca-file",
     error,
@@ -64,13 +64,13 @@ function certificateFailure(error: Error, doing: Doing): MounterError {
  */
 export async function statusFailure(
   response: HttpResponse,
-  doing: Doing,
+  attempt: Attempt,
   isLoggedIn: boolean,
 ): Promise<Error> {
   const { status, headers } = response;
   const said = await saidBy(response);
   const message = `answers ${status}${said === undefined ? '' : ` (${said})`}`;
-  const problem = failure(doing, message, hintFor(status, doing.host, isLoggedIn));
+  const problem = failure(attempt, message, hintFor(status, attempt.host, isLoggedIn));
   const isTransient = status === 408 || status === 429 || status >= 500;
   return isTransient ? new Transient(problem, retryAfterMs(headers['retry-after'])) : problem;
 }
@@ -107,9 +107,9 @@ export function retryAfterMs(header: string | undefined, now = Date.now()): numb
   return Number.isNaN(date) ? 0 : Math.max(0, date - now);
 }
 
-/** That is final. */
+/** A failure that no further try can mend. */
 export function failure(
-  { reference, what, host }: Doing,
+  { reference, what, host }: Attempt,
   message: string,
   hint: string,
   cause?: unknown,

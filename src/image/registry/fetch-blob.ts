@@ -4,7 +4,7 @@ import { digestOfAll, digitsOf, shortDigest } from '../digest.ts';
 import { differs } from '../source/file-part.ts';
 import type { ProgressEvent } from '../source/options.ts';
 import type { Endpoint } from './endpoint.ts';
-import { type Doing, failure } from './failure.ts';
+import { type Attempt, failure } from './failure.ts';
 import { blobPrefix, PartialFile } from './partial-file.ts';
 import { diskFailure, rangeHeaders, receive } from './receive.ts';
 
@@ -54,19 +54,19 @@ async function isThere(path: string, { digest }: Blob): Promise<boolean> {
 async function download(request: BlobRequest, path: string, what: string): Promise<void> {
   const { blob, reference, anywhere } = request;
   const file = await PartialFile.open(`${path}.partial`, blob.size);
-  // What another run, or another place, has begun may be wrong without the fault of the one that ends it.
+  // What another run or another host has begun may be damaged: then a wrong digest is no fault of this host's.
   let isMixed = file.bytes > 0;
   let beganAt: string | undefined;
   try {
     await anywhere(async (endpoint) => {
       isMixed ||= file.bytes > 0 && beganAt !== endpoint.host;
       if (file.bytes === 0) [isMixed, beganAt] = [false, endpoint.host];
-      const doing = { reference, what, host: endpoint.host };
-      await fetchRest(endpoint, file, request, doing);
+      const attempt = { reference, what, host: endpoint.host };
+      await fetchRest(endpoint, file, request, attempt);
       if (file.digest === blob.digest) return;
       await file.restart();
-      if (isMixed) await fetchRest(endpoint, file, request, doing);
-      if (file.digest !== blob.digest) throw await wrongDigest(file, request, doing);
+      if (isMixed) await fetchRest(endpoint, file, request, attempt);
+      if (file.digest !== blob.digest) throw await wrongDigest(file, request, attempt);
     });
     await file.finish(path);
   } finally {
@@ -78,23 +78,23 @@ async function fetchRest(
   endpoint: Endpoint,
   file: PartialFile,
   { blob, progress }: BlobRequest,
-  doing: Doing,
+  attempt: Attempt,
 ): Promise<void> {
   if (file.bytes === blob.size && file.bytes > 0) return;
   const { digest, size } = blob;
   // 416: it knows no such part; received as an answer that begins elsewhere.
-  const response = await endpoint.get(`blobs/${digest}`, rangeHeaders(file), doing, [200, 206, 416]);
+  const response = await endpoint.get(`blobs/${digest}`, rangeHeaders(file), attempt, [200, 206, 416]);
   const onBytes = (bytes: number) => progress({ kind: 'received', blob: digest, bytes, size });
-  await receive(response, { file, size, doing, onBytes });
+  await receive(response, { file, size, attempt, onBytes });
 }
 
 async function wrongDigest(
   file: PartialFile,
   { blob, reference }: BlobRequest,
-  doing: Doing,
+  attempt: Attempt,
 ): Promise<Error> {
   const found = file.digest;
   await file.restart();
   const { message } = differs({ reference, ...blob }, `has the digest ${found}`);
-  return failure(doing, message, 'push the image again: what the registry holds is damaged');
+  return failure(attempt, message, 'push the image again: what the registry holds is damaged');
 }

@@ -31,7 +31,7 @@ export class HttpResponse {
   readonly url: URL;
   readonly status: number;
   readonly headers: IncomingHttpHeaders;
-  /** What it was asked with. */
+  /** The policy of the request. */
   readonly patience: RetryPolicy;
   readonly #message: IncomingMessage;
   readonly #watch: Watch;
@@ -53,7 +53,7 @@ export class HttpResponse {
       for await (const chunk of this.#message) {
         pace.received((chunk as Buffer).length, performance.now() - before);
         yield chunk as Buffer;
-        // What the reader did meanwhile is not the server's silence.
+        // The time that the reader took is not counted as silence of the server.
         this.#watch.refresh();
         before = performance.now();
       }
@@ -66,7 +66,7 @@ export class HttpResponse {
 
   discard(): void {
     this.#watch.end();
-    // Its connection ends with an error that is no news.
+    // We end its connection ourselves: the error that this causes tells nothing.
     this.#message.on('error', () => {});
     this.#message.destroy();
   }
@@ -127,7 +127,7 @@ export function exchange(wanted: HttpRequest): Promise<HttpResponse> {
     const request = (url.protocol === 'https:' ? requestTls : requestPlain)(withoutUser(url), {
       method: form === undefined ? 'GET' : 'POST',
       headers: { 'user-agent': 'mounter', 'accept-encoding': 'identity', ...wanted.headers },
-      // A connection of its own: one that another exchange left half read is no loss then.
+      // A connection for each exchange, so that one can be closed in the middle of an answer.
       agent: false,
       ...(ca === undefined ? {} : { ca: [...ca] }),
     });

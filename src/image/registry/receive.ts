@@ -1,7 +1,7 @@
 import { MounterError } from '../../errors.ts';
 import { asSystemError, isErrnoException } from '../../host/system-error.ts';
 import { sourceError } from '../content.ts';
-import { type Doing, failure, networkFailure } from './failure.ts';
+import { type Attempt, failure, networkFailure } from './failure.ts';
 import type { HttpResponse } from './http.ts';
 import type { PartialFile } from './partial-file.ts';
 import { Transient } from './retry.ts';
@@ -10,11 +10,11 @@ export interface Receiving {
   readonly file: PartialFile;
   /** Undefined when nobody has said it yet. */
   readonly size: number | undefined;
-  readonly doing: Doing;
+  readonly attempt: Attempt;
   readonly onBytes: (bytes: number, size: number | undefined) => void;
 }
 
-/** What to ask for so that only the rest comes. */
+/** Headers that ask for the rest of the file only. */
 export function rangeHeaders(file: PartialFile): Record<string, string> {
   return file.bytes === 0 ? {} : { range: `bytes=${file.bytes}-` };
 }
@@ -25,9 +25,9 @@ export function rangeHeaders(file: PartialFile): Record<string, string> {
  * @throws Transient when it breaks off, MounterError when it can't be right.
  */
 export async function receive(response: HttpResponse, receiving: Receiving): Promise<number> {
-  const { file, doing } = receiving;
+  const { file, attempt } = receiving;
   const before = file.bytes;
-  // Of one byte at a time an hour would be full of connections.
+  // A server that sends one byte each time would be asked again and again, for an hour.
   const hasProgressed = () => file.bytes - before >= response.patience.leastBytes;
   try {
     const total = await beginBody(response, receiving);
@@ -35,8 +35,8 @@ export async function receive(response: HttpResponse, receiving: Receiving): Pro
     await appendBody(response, receiving, size, hasProgressed);
     if (size === undefined || file.bytes === size) return file.bytes;
     const message = `the blob ended after ${file.bytes} of ${size} bytes`;
-    const hint = `look at ${doing.host}, then run the same command again`;
-    throw new Transient(failure(doing, message, hint), 0, hasProgressed());
+    const hint = `look at ${attempt.host}, then run the same command again`;
+    throw new Transient(failure(attempt, message, hint), 0, hasProgressed());
   } finally {
     response.discard();
   }
@@ -44,42 +44,46 @@ export async function receive(response: HttpResponse, receiving: Receiving): Pro
 
 async function beginBody(
   response: HttpResponse,
-  { file, size, doing }: Receiving,
+  { file, size, attempt }: Receiving,
 ): Promise<number | undefined> {
   const range = bodyRange(response.status, response.headers);
   if (range?.start !== file.bytes) await file.restart();
   if (range === undefined || (range.start !== 0 && range.start !== file.bytes)) {
-    const hint = `look at what runs on ${doing.host}`;
-    throw new Transient(failure(doing, 'does not send the part that was asked for', hint));
+    const hint = `look at what runs on ${attempt.host}`;
+    throw new Transient(failure(attempt, 'does not send the part that was asked for', hint));
   }
   if (size !== undefined && range.total !== undefined && range.total !== size)
-    throw failure(doing, `has ${range.total} bytes where the manifest says ${size}`, 'push the image again');
+    throw failure(
+      attempt,
+      `has ${range.total} bytes where the manifest says ${size}`,
+      'push the image again',
+    );
   return range.total;
 }
 
 async function appendBody(
   response: HttpResponse,
-  { file, doing, onBytes }: Receiving,
+  { file, attempt, onBytes }: Receiving,
   size: number | undefined,
   hasProgressed: () => boolean,
 ): Promise<void> {
   const body = response[Symbol.asyncIterator]();
   for (;;) {
     const next = await body.next().catch((error) => {
-      throw networkFailure(error, doing, hasProgressed());
+      throw networkFailure(error, attempt, hasProgressed());
     });
     if (next.done) return;
     if (size !== undefined && file.bytes + next.value.length > size)
-      throw failure(doing, `sends more than ${size} bytes`, 'push the image again');
+      throw failure(attempt, `sends more than ${size} bytes`, 'push the image again');
     await file.append(next.value).catch((error) => {
-      throw diskFailure(error, doing);
+      throw diskFailure(error, attempt);
     });
     onBytes(file.bytes, size);
   }
 }
 
-/** Our own disk refuses: another try changes nothing. Whatever else `error` is comes back as it was. */
-export function diskFailure(error: unknown, { reference, what }: Omit<Doing, 'host'>): unknown {
+/** A failure of our own disk becomes a final error: no further try would mend it. Others are returned as they are. */
+export function diskFailure(error: unknown, { reference, what }: Omit<Attempt, 'host'>): unknown {
   if (!isErrnoException(error)) return error;
   const known = asSystemError(error);
   const hint = known instanceof MounterError ? known.hint : undefined;

@@ -13,15 +13,15 @@ import {
 } from '../source/resolve.ts';
 import { Downloads } from './downloads.ts';
 import type { Endpoint } from './endpoint.ts';
-import { type Doing, failure, networkFailure } from './failure.ts';
+import { Endpoints } from './endpoints.ts';
+import { type Attempt, failure, networkFailure } from './failure.ts';
 import { fetchBlob } from './fetch-blob.ts';
 import { removeDownloads } from './partial-file.ts';
-import { Places } from './places.ts';
 
-/** The OCI's own limit; more is no manifest but an attack on our memory. */
+/** The OCI's own limit. Something larger is not a manifest, but an attack on our memory. */
 const largestDocument = 4 * 1024 * 1024;
 
-/** What fills a line without crowding out the others on the node. */
+/** Enough to use a network line well, and few enough to leave some of it to others on the node. */
 const blobsAtOnce = 3;
 
 /**
@@ -37,11 +37,11 @@ export async function openRegistryImage(
   options: SourceOptions,
 ): Promise<OpenedSource> {
   const controller = new AbortController();
-  const places = new Places(reference, name, options, controller.signal);
-  const image = await resolve(reference, name, places, options);
+  const endpoints = new Endpoints(reference, name, options, controller.signal);
+  const image = await resolve(reference, name, endpoints, options);
   let downloads: Downloads | undefined;
   const path = (digest: string) => {
-    downloads ??= startDownloads(image, name, places, options, controller);
+    downloads ??= startDownloads(image, name, endpoints, options, controller);
     return downloads.path(digest);
   };
   return {
@@ -57,11 +57,11 @@ export async function openRegistryImage(
 async function resolve(
   { tag, digest }: ImageReference,
   name: string,
-  places: Places,
+  endpoints: Endpoints,
   options: SourceOptions,
 ): Promise<ResolvedImage> {
   const document = (path: string, what: string, wanted?: Descriptor) =>
-    places.anywhere((endpoint) => fetchDocument(endpoint, path, { reference: name, what }, wanted));
+    endpoints.anywhere((endpoint) => fetchDocument(endpoint, path, { reference: name, what }, wanted));
   const store: DocumentStore = {
     manifest: (wanted) =>
       document(`manifests/${wanted.digest}`, `the manifest ${shortDigest(wanted.digest)}`, wanted),
@@ -76,39 +76,39 @@ async function resolve(
 async function fetchDocument(
   endpoint: Endpoint,
   path: string,
-  doingWhat: Omit<Doing, 'host'>,
+  attempted: Omit<Attempt, 'host'>,
   wanted: Descriptor | undefined,
 ): Promise<StoredDocument> {
-  const doing = { ...doingWhat, host: endpoint.host };
+  const attempt = { ...attempted, host: endpoint.host };
   const accept = path.startsWith('manifests/') ? manifestTypes.join(', ') : '*/*';
-  const response = await endpoint.get(path, { accept }, doing, [200]);
+  const response = await endpoint.get(path, { accept }, attempt, [200]);
   const bytes = await response.bytes(largestDocument).catch((error) => {
-    throw networkFailure(error, doing);
+    throw networkFailure(error, attempt);
   });
   if (bytes === undefined)
-    throw failure(doing, `is larger than ${largestDocument >> 20} MiB`, 'check the name: that is no image');
+    throw failure(attempt, `is larger than ${largestDocument >> 20} MiB`, 'check the name: that is no image');
   const digest = digestOf(bytes);
   const said = response.headers['docker-content-digest'];
-  checkDigest(digest, wanted?.digest, doing);
+  checkDigest(digest, wanted?.digest, attempt);
   checkDigest(
     digest,
     path.startsWith('manifests/') && /^sha256:/.test(String(said)) ? String(said) : undefined,
-    doing,
+    attempt,
   );
   return { digest, bytes };
 }
 
-function checkDigest(found: string, wanted: string | undefined, doing: Doing): void {
+function checkDigest(found: string, wanted: string | undefined, attempt: Attempt): void {
   if (wanted === undefined || found === wanted) return;
   const hint = 'push the image again: what the registry holds is damaged';
-  throw failure(doing, `its digest is ${found}, not ${wanted}`, hint);
+  throw failure(attempt, `its digest is ${found}, not ${wanted}`, hint);
 }
 
 /** All layers, from the first that is wanted on. */
 function startDownloads(
   image: ResolvedImage,
   reference: string,
-  places: Places,
+  endpoints: Endpoints,
   { downloadDirectory: directory, progress }: SourceOptions,
   controller: AbortController,
 ): Downloads {
@@ -118,7 +118,13 @@ function startDownloads(
   progress({ kind: 'resolved', digest: image.digest, blobs: list, totalBytes });
   const fetch = (digest: string) => {
     const blob = { digest, size: blobs.get(digest) ?? 0 };
-    return fetchBlob({ blob, directory, reference, progress, anywhere: (action) => places.anywhere(action) });
+    return fetchBlob({
+      blob,
+      directory,
+      reference,
+      progress,
+      anywhere: (action) => endpoints.anywhere(action),
+    });
   };
   return new Downloads(blobs.keys(), blobsAtOnce, fetch, (error) => controller.abort(error));
 }

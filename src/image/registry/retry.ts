@@ -11,11 +11,11 @@ export interface RetryPolicy {
   readonly leastMs: number;
   /** From the first to the last byte of one body. */
   readonly longestMs: number;
-  /** After failures that brought less than `leastBytes`; a break after more costs none. */
+  /** So many tries after failures. A connection that broke after `leastBytes` or more is not counted. */
   readonly retries: number;
   readonly firstWaitMs: number;
   readonly longestWaitMs: number;
-  /** From the first try of a blob on; then a failure is final, whatever it is. */
+  /** Counted from the first try of a blob on; after it any failure is final. */
   readonly overallMs: number;
 }
 
@@ -40,9 +40,9 @@ export function forMirror(patience: RetryPolicy): RetryPolicy {
   return { ...patience, retries: Math.min(patience.retries, 1) };
 }
 
-/** A failure that may be gone at the next try. All others end the download at once. */
+/** A failure that the next try may not meet. All others end the download at once. */
 export class Transient extends Error {
-  /** What the operator reads when it does not go away. */
+  /** The error that the operator reads when no more tries are left. */
   readonly failure: MounterError;
   /** How long the server asked us to wait (Retry-After). */
   readonly waitMs: number;

@@ -42,7 +42,7 @@ export type ImageDocument =
   | { readonly kind: 'index'; readonly manifests: readonly Descriptor[] }
   | { readonly kind: 'manifest'; readonly manifest: ImageManifest };
 
-/** What a registry is asked for; the order is its preference. */
+/** The media types of manifests that a registry is asked for, in the order of preference. */
 export const manifestTypes = [
   'application/vnd.oci.image.index.v1+json',
   'application/vnd.docker.distribution.manifest.list.v2+json',

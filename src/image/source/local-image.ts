@@ -11,7 +11,7 @@ import { isOciLayout, ociLayoutContent } from './oci-layout.ts';
 import { checkExpected, type OpenedSource, type SourceOptions } from './options.ts';
 import { readTarFile, type TarFile } from './tar-file.ts';
 
-/** A directory in the OCI layout. @throws MounterError (system) when it is none. */
+/** Opens a directory in the OCI layout. @throws MounterError (system) when it is not in that layout. */
 export async function openDirectory(
   directory: string,
   tag: string | undefined,
@@ -82,11 +82,7 @@ async function decompressTo(path: string, tar: TarFile, reference: string): Prom
 }
 
 /** A rootfs as one tar, without an image around it: its name is the digest of the uncompressed tar. */
-export function rootfsContent(
-  tar: TarFile,
-  reference: string,
-  { expectedDigest }: SourceOptions,
-): ImageContent {
+function rootfsContent(tar: TarFile, reference: string, { expectedDigest }: SourceOptions): ImageContent {
   const { path, digest, diffId, size, compression } = tar;
   checkExpected(expectedDigest, [diffId], reference);
   if (tar.files.size === 0)

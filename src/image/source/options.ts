@@ -35,13 +35,16 @@ export interface SourceOptions {
   readonly patience?: RetryPolicy;
 }
 
-/** What is told on the way. `blob` is a digest, or the URL of a tar. Bytes are absolute: they may fall back. */
+/**
+ * Progress of a download. `blob` is a digest, or the URL of a tar. Bytes are counted from the start of the blob: where a
+ * download begins again, they fall back.
+ */
 export type ProgressEvent =
   | {
       /** The layers of an image in a registry begin to arrive. */
       readonly kind: 'resolved';
       readonly digest: string;
-      /** Those that come over the network, each digest once. */
+      /** The layers that come over the network, each digest once. */
       readonly blobs: readonly { readonly digest: string; readonly size: number }[];
       readonly totalBytes: number;
     }
@@ -56,7 +59,7 @@ export type ProgressEvent =
       readonly kind: 'complete';
       readonly blob: string;
       readonly size: number;
-      /** A killed run had left it. */
+      /** It was there already: a killed run had left it. */
       readonly isFromDisk: boolean;
     }
   /** It is tried again, or elsewhere; the message says why. */

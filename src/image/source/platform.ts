@@ -2,7 +2,7 @@ import { type ImageConfig, sourceError } from '../content.ts';
 import type { Descriptor } from './documents.ts';
 import type { Platform } from './options.ts';
 
-/** What every machine of the architecture runs; not said in most images. */
+/** The variant that every machine of the architecture runs. Most images do not name it. */
 const baseline: Readonly<Record<Platform['architecture'], string>> = { amd64: 'v1', arm64: 'v8' };
 
 /**
@@ -37,7 +37,7 @@ function offeredPlatform({ platform }: Descriptor): readonly string[] {
   return platform === undefined || platform.os === 'unknown' ? [] : [platformText(platform)];
 }
 
-export function platformText(platform: {
+function platformText(platform: {
   readonly os: string;
   readonly architecture: string;
   readonly variant?: string | undefined;
@@ -46,7 +46,7 @@ export function platformText(platform: {
   return [os, architecture, ...(variant === undefined ? [] : [variant])].join('/');
 }
 
-/** What an image's own configuration says it is for. @throws MounterError (system) when that is another. */
+/** @throws MounterError (system) when the image's own configuration names another platform. */
 export function refusePlatform(config: ImageConfig, platform: Platform, reference: string): void {
   const { os, architecture } = config;
   // Old builders left them empty.

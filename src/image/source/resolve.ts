@@ -31,7 +31,7 @@ export interface ResolvedImage {
 const deepestIndex = 3;
 
 /**
- * From what a name leads to, an index or a manifest, to the layers for the platform.
+ * Finds the layers for the platform, from the index or the manifest that a name leads to.
  * @throws MounterError (system) when there is nothing for the platform, a document is damaged, or it is
  *   another image than expected.
  */

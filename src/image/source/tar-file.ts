@@ -8,21 +8,21 @@ import { DigestStream } from '../digest.ts';
 import { readSize } from './file-part.ts';
 import { type IndexedFile, TarIndex } from './tar-index.ts';
 
-/** What is in a tar, and where. */
+/** A tar's files, with where they are in it. */
 export interface TarFile {
   readonly path: string;
   readonly compression: Compression;
   /** Bytes and digest of the file as it is. */
   readonly size: number;
   readonly digest: string;
-  /** Of the uncompressed tar. */
+  /** Digest of the uncompressed tar. */
   readonly diffId: string;
   readonly files: ReadonlyMap<string, IndexedFile>;
 }
 
 /**
  * Reads a tar once, from its first byte to its last.
- * @throws MounterError (system) for what is no tar, or damaged; node's errors when it can't be read.
+ * @throws MounterError (system) when it is not a tar, or damaged; node's errors when it can't be read.
  */
 export async function readTarFile(path: string, reference: string): Promise<TarFile> {
   const compression = await compressionAt(path);

@@ -3,7 +3,7 @@ import type { TarEntry } from '../layers/tar-entry.ts';
 import { type EntryHandler, TarReader } from '../layers/tar-reader.ts';
 
 export interface IndexedFile {
-  /** Of the first byte, in the uncompressed tar. */
+  /** Where the file's first byte is in the uncompressed tar. */
   readonly offset: number;
   readonly size: number;
 }

@@ -1,6 +1,6 @@
 import { sourceError } from '../content.ts';
 import { basic } from '../registry/authorization.ts';
-import { type Doing, networkFailure, statusFailure } from '../registry/failure.ts';
+import { type Attempt, networkFailure, statusFailure } from '../registry/failure.ts';
 import { HttpClient } from '../registry/http-client.ts';
 import { PartialFile, removeDownloads, sourcePrefix } from '../registry/partial-file.ts';
 import { diskFailure, rangeHeaders, receive } from '../registry/receive.ts';
@@ -29,7 +29,7 @@ export async function openUrl(word: string, options: SourceOptions): Promise<Ope
 }
 
 /** Without what may be secret: a password, and the signature that a query may be. */
-export function shownUrl(url: URL): string {
+function shownUrl(url: URL): string {
   return `${url.origin}${url.pathname}`;
 }
 
@@ -39,8 +39,8 @@ async function download(url: URL, name: string, path: string, options: SourceOpt
   refusePlain(url, name, http);
   const file = await PartialFile.open(path, 0);
   try {
-    const doing = { reference: name, what: 'the download', host: url.host };
-    const fetchRest = resumable(url, http, file, doing, progress);
+    const attempt = { reference: name, what: 'the download', host: url.host };
+    const fetchRest = resumable(url, http, file, attempt, progress);
     const onRetry = (message: string) => progress({ kind: 'retry', message: `${name}: ${message}` });
     const size = await retrying(fetchRest, patience, new AbortController().signal, onRetry);
     progress({ kind: 'complete', blob: name, size, isFromDisk: false });
@@ -56,7 +56,7 @@ function resumable(
   url: URL,
   http: HttpClient,
   file: PartialFile,
-  doing: Doing,
+  attempt: Attempt,
   progress: SourceOptions['progress'],
 ): () => Promise<number> {
   let [validator, size]: [string | undefined, number | undefined] = [undefined, undefined];
@@ -67,20 +67,20 @@ function resumable(
     const resume = file.bytes > 0 && validator !== undefined ? { 'if-range': validator } : {};
     const headers = { ...rangeHeaders(file), ...resume, ...(authorization && { authorization }) };
     const response = await http.get(url, headers, new AbortController().signal).catch((error) => {
-      throw networkFailure(error, doing);
+      throw networkFailure(error, attempt);
     });
     if (![200, 206, 416].includes(response.status))
-      throw await statusFailure(response, doing, authorization !== undefined);
+      throw await statusFailure(response, attempt, authorization !== undefined);
     validator = strongValidator(response.headers) ?? (response.status === 206 ? validator : undefined);
     if (response.status === 200) size = Number(response.headers['content-length'] ?? Number.NaN);
     const known = size === undefined || Number.isNaN(size) ? undefined : size;
     const onBytes = (bytes: number, of: number | undefined) =>
-      progress({ kind: 'received', blob: doing.reference, bytes, size: of });
-    return await receive(response, { file, size: known, doing, onBytes });
+      progress({ kind: 'received', blob: attempt.reference, bytes, size: of });
+    return await receive(response, { file, size: known, attempt, onBytes });
   };
 }
 
-/** What a Range may be tied to. @see RFC 9110, 13.1.5 */
+/** The validator that If-Range may name, so that the rest of a file comes only if it is the same file. @see RFC 9110, 13.1.5 */
 function strongValidator(headers: {
   readonly etag?: string | undefined;
   readonly 'last-modified'?: string | undefined;

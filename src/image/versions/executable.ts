@@ -16,8 +16,8 @@ import { replace, writeAtomically } from '../../host/replace.ts';
 import type { Layout } from '../../node/layout.ts';
 
 /**
- * This program's own file, whatever leads to it: its path may be one of another mount namespace's, or have
- * gone to a newer one since.
+ * This program's own file. The path that it was started by may be of another mount namespace, or lead to a newer
+ * executable by now.
  */
 const ownFile = '/proc/self/exe';
 

@@ -115,7 +115,7 @@ async function unpack(
     await checkRootfs(root, manifest.manifest, host, content.reference);
     await guardGlusterfs(root, manifest.manifest, host, content.reference);
     removeImagesResolvConf(root);
-    // How it is entered is no matter of the image's.
+    // An image must not decide how its rootfs is entered.
     unlink(root);
     inheritResolvConf(layout, root);
   });
@@ -141,7 +141,10 @@ function addVersion(
   return manifest;
 }
 
-/** What is called by its place in another process's root, as the node agent does, has its own name: that process ends. */
+/**
+ * The node agent names its image by a path in /proc/PID/root, which means nothing once that process has ended. The name
+ * that the image gives itself is recorded then.
+ */
 function lastingName(reference: string | null, { name }: ImageContent): string | null {
   return reference !== null && /^(oci:)?\/proc\/\d+\//.test(reference) ? (name ?? null) : reference;
 }

@@ -98,7 +98,7 @@ function unfinishedBeside(directory: string, purpose: string): string {
   return `${dirname(directory)}/.${basename(directory)}${mark}${purpose}-${process.pid}`;
 }
 
-/** What was being extracted to this very directory by a process that is no more. */
+/** Removes what a process that has ended was extracting to this very directory. */
 function removeAbandoned(directory: string, host: Host): void {
   const prefix = `.${basename(directory)}${mark}`;
   for (const name of readdirSync(dirname(directory))) {

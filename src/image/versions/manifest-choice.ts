@@ -14,7 +14,7 @@ export interface ManifestFile {
 }
 
 /** Where an image brings its manifest along. */
-export const manifestInImage = '/usr/share/containerized-mounter/rootfs-manifest.json';
+const manifestInImage = '/usr/share/containerized-mounter/rootfs-manifest.json';
 
 /**
  * The manifest that is named with --manifest, or lies beside a local source.
@@ -30,13 +30,13 @@ export function explicitManifest(source: string, named: string | undefined): Man
   return beside !== undefined && existsSync(beside) ? readManifestFile(beside) : undefined;
 }
 
-/** @returns undefined for what is no local file or directory. */
+/** @returns undefined where the source is neither a local file nor a directory. */
 export function besideSource(source: string): string | undefined {
   return existsSync(source) ? `${dirname(source)}/rootfs-manifest.json` : undefined;
 }
 
 /**
- * What a version is installed with: the explicit manifest, else the one inside the image, else the node's.
+ * The manifest that a version is installed with: the explicit one, else the one inside the image, else the node's.
  * @param root of the unpacked image.
  * @throws MounterError (usage) when there is none of them.
  */

@@ -45,7 +45,7 @@ async function prune({ keep, isDryRun }: PruneRequest, context: PruneContext): P
   return lines;
 }
 
-/** Those to keep longest first. */
+/** In the order in which they are worth keeping. */
 export function inOrderOfWorth(versions: readonly InstalledVersion[]): readonly InstalledVersion[] {
   const rank = ({ isCurrent, isPrevious }: InstalledVersion) => (isCurrent ? 0 : isPrevious ? 1 : 2);
   return [...versions].sort(
@@ -53,7 +53,7 @@ export function inOrderOfWorth(versions: readonly InstalledVersion[]): readonly 
   );
 }
 
-/** What forbids to remove it; undefined when nothing does. */
+/** Why the version must stay; undefined when it may be removed. */
 function userOf(
   { isCurrent, digest, processes, mounts, manifest }: InstalledVersion,
   { layout, host }: PruneContext,
@@ -80,7 +80,7 @@ async function removeVersion({ digest }: InstalledVersion, { layout, host }: Pru
   return `left ${unfinished}: something was mounted in it meanwhile`;
 }
 
-/** What `prepare` mounted in it. Private first, so that nothing of it is unmounted on the host. */
+/** Detaches what `prepare` mounted in it, made private before, so that nothing is unmounted on the host. */
 async function detachMounts(directory: string, host: Host): Promise<void> {
   const mounts = mountsBelow(readMountinfo(host), directory);
   const ids = new Set(mounts.map(({ mountId }) => mountId));

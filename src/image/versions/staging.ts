@@ -25,7 +25,7 @@ interface Held {
 
 /**
  * Runs `action` with a place of its own, which is gone when it has ended. A lock in it tells others that somebody
- * is at work there: the kernel lets go of it, however this process ends, and then they take the place away. The
+ * is at work there. The kernel releases the lock, however this process ends, and the next install removes the place. The
  * versions' lock is held for moments alone, so that `action` may wait for a network.
  * @throws MounterError, and what `action` throws.
  */

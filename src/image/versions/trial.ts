@@ -44,7 +44,7 @@ export function trialOf(root: string, path: string, manifest: Manifest): readonl
   return interpreter.kind === 'elf' ? [interpreter.path, '--list', path] : [interpreter.path, '-c', ':'];
 }
 
-/** The guard is no program of the rootfs's ld.so; the glusterfs that it starts is. */
+/** The guard is static, so ld.so cannot tell about it; the glusterfs that it starts is not. */
 function isGuarded(root: string, path: string): boolean {
   return path.endsWith('/glusterfs') && resolveInRoot(root, guardedProgram) !== undefined;
 }

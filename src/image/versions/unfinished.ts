@@ -5,9 +5,9 @@ import { mountsBelow, readMountinfo } from '../../host/mountinfo.ts';
 import type { Layout } from '../../node/layout.ts';
 import { installedDigests } from './versions.ts';
 
-/** What is being made or removed has such a name in `versions`, so that half of a version never is one. */
+/** While a version is being made or removed it has such a name, so that half a version is never taken for one. */
 const unfinishedPrefix = '.unfinished-';
-/** Of these an install may be at work in one; all others are made and removed under the versions' lock. */
+/** An install works in a directory of such a name. All other unfinished ones are made and removed under the versions' lock. */
 export const stagingPrefix = `${unfinishedPrefix}install-`;
 
 /** @param purpose tells those of one run apart. */
@@ -20,7 +20,7 @@ export function lockOf(directory: string): string {
   return `${directory}/lock`;
 }
 
-/** What is not to go with the rest. */
+/** What is to be kept of the unfinished. */
 export interface Exceptions {
   /** A directory of the caller's own. */
   readonly except?: string;
@@ -63,7 +63,7 @@ function removeHalfWritten(layout: Layout, versions: string): void {
   }
 }
 
-/** The lock of one that was killed a moment ago is let go of within this; one at work keeps it for longer. */
+/** The kernel releases the lock of a killed install within this time; an install at work holds it for longer. */
 const abandonedSeconds = 0.5;
 
 /** Runs `action` where no install is at work in the directory. */
@@ -80,7 +80,7 @@ async function ifAbandoned(directory: string, action: () => void): Promise<void>
 }
 
 /**
- * Removes a directory, and never through a mount: what is below one is not ours to remove.
+ * Removes a directory, unless something is mounted in it: what is below a mount is not ours to remove.
  * @param path without symlinks, as mountinfo has it.
  * @returns false when something is mounted in it: it is left as it is.
  */

@@ -4,13 +4,13 @@ import { writeAtomically } from '../../host/replace.ts';
 import type { Layout } from '../../node/layout.ts';
 import { versionPath } from './versions.ts';
 
-/** What is remembered of a version, in `versions/<digest>.json` beside its directory. */
+/** The record of a version, in `versions/<digest>.json` beside its directory. */
 
 const digest = v.pipe(v.string(), v.regex(/^sha256:[0-9a-f]{64}$/));
 
 const recordSchema = v.object({
   digest,
-  /** What the operator called it at its install; null where only its directory was found. */
+  /** The operator's name for it when it was installed; null where only its directory was found. */
   reference: v.nullable(v.string()),
   /** As `Date.toISOString` writes it. */
   installedAt: v.nullable(v.string()),
@@ -28,7 +28,7 @@ export function recordPath(layout: Layout, digest: string): string {
   return `${versionPath(layout, digest)}.json`;
 }
 
-/** @returns undefined where there is none, or one that is damaged: a version can do without. */
+/** @returns undefined where it is missing or damaged: a version works without one. */
 export function readRecord(layout: Layout, digest: string): VersionRecord | undefined {
   try {
     const result = v.safeParse(recordSchema, JSON.parse(readFileSync(recordPath(layout, digest), 'utf8')));

@@ -7,7 +7,7 @@ import type { Layout } from '../../node/layout.ts';
 import { processesIn } from '../../rootfs/root-processes.ts';
 import { versionPath } from './versions.ts';
 
-/** What still needs a version. */
+/** The processes and mounts that still need a version. */
 export interface VersionUse {
   readonly processes: readonly ProcessInformation[];
   /** All that is mounted in it, by `prepare` or by others. */
@@ -25,7 +25,7 @@ export function useOf(layout: Layout, digest: string, host: Host): VersionUse {
 }
 
 /**
- * Those of the mounts that `prepare` did not make, and which may be somebody's: they are not below a mount
+ * The mounts that `prepare` did not make, and which somebody may need: those that are not below a mount
  * point of the manifest.
  * @param directory the version's, without symlinks.
  */

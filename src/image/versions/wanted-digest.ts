@@ -28,7 +28,7 @@ export function requireDigest(
   if (digest !== content.digest) throw wrongDigest(content, digest);
 }
 
-/** A manifest that pins the image of this architecture means that one, whatever a tag has come to lead to. */
+/** Where the manifest pins the image of this architecture, no other one is installed, wherever a tag leads by now. */
 function requirePinned(
   { digest, reference }: ImageContent,
   { architecture }: ImageConfig,

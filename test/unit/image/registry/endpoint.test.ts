@@ -1,11 +1,11 @@
 import test from 'ava';
-import { mirrorPlace, placeOf } from '../../../../src/image/registry/endpoint.ts';
+import { addressOf, mirrorAddress } from '../../../../src/image/registry/endpoint.ts';
 import { retryAfterMs } from '../../../../src/image/registry/failure.ts';
 import { isLoopback } from '../../../../src/image/registry/http-client.ts';
 import { bodyRange } from '../../../../src/image/registry/receive.ts';
 
 test('mirrors', (t) => {
-  const place = (mirror: string) => mirrorPlace(mirror, 'team/tools');
+  const place = (mirror: string) => mirrorAddress(mirror, 'team/tools');
   const repository = 'team/tools';
   t.deepEqual(place('m.example'), { host: 'm.example', protocol: undefined, repository });
   t.deepEqual(place('m.example:5000/'), { host: 'm.example:5000', protocol: undefined, repository });
@@ -20,7 +20,7 @@ test('mirrors', (t) => {
 });
 
 test("Docker Hub's registry", (t) => {
-  const place = placeOf({ registry: 'docker.io', repository: 'library/a', tag: 'b', digest: undefined });
+  const place = addressOf({ registry: 'docker.io', repository: 'library/a', tag: 'b', digest: undefined });
   t.is(place.host, 'registry-1.docker.io');
 });
 

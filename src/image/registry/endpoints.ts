@@ -1,12 +1,12 @@
 import type { ImageReference } from '../reference.ts';
 import type { SourceOptions } from '../source/options.ts';
 import { credentialsFor, readDockerConfig } from './credentials.ts';
-import { Endpoint, mirrorPlace, placeOf, type RegistryPlace } from './endpoint.ts';
+import { addressOf, Endpoint, mirrorAddress, type RegistryAddress } from './endpoint.ts';
 import { HttpClient } from './http-client.ts';
 import { forMirror, networkPatience, type RetryPolicy, retrying } from './retry.ts';
 
 /** The mirrors of a registry and the registry itself, in the order in which they are asked. */
-export class Places {
+export class Endpoints {
   readonly #mirrors: readonly Endpoint[];
   readonly #registry: Endpoint;
   readonly #patience: RetryPolicy;
@@ -20,25 +20,25 @@ export class Places {
     const mirrors = Object.hasOwn(options.mirrors, reference.registry)
       ? options.mirrors[reference.registry]
       : [];
-    const endpoint = (place: RegistryPlace, host: string) =>
+    const endpoint = (address: RegistryAddress, host: string) =>
       new Endpoint(
-        place,
+        address,
         http,
-        once(() => credentialsFor(host, place.repository, config)),
+        once(() => credentialsFor(host, address.repository, config)),
         signal,
       );
     this.#mirrors = (mirrors ?? []).map((mirror) => {
-      const place = mirrorPlace(mirror, reference.repository);
-      return endpoint(place, place.host);
+      const address = mirrorAddress(mirror, reference.repository);
+      return endpoint(address, address.host);
     });
-    this.#registry = endpoint(placeOf(reference), reference.registry);
+    this.#registry = endpoint(addressOf(reference), reference.registry);
     this.#patience = options.patience ?? networkPatience;
     this.#signal = signal;
     this.#onRetry = (message) => options.progress({ kind: 'retry', message: `${name}: ${message}` });
   }
 
   /**
-   * @returns what `action` returns at the first place where it succeeds.
+   * @returns what `action` returns at the first of them where it succeeds.
    * @throws what it throws at the registry: a mirror need not have everything.
    */
   async anywhere<T>(action: (endpoint: Endpoint) => Promise<T>): Promise<T> {
