@@ -1,9 +1,9 @@
 import { writeSync } from 'node:fs';
 import { formatError } from './errors.ts';
 import { exitCode } from './exit-codes.ts';
-import { calledByFront, callerMark } from './host/child-environment.ts';
 import { nodeHost } from './host/node-host.ts';
 import type { Output } from './host/output.ts';
+import { calledByFront, callerMark } from './host/programs.ts';
 import { asMounterError } from './host/system-error.ts';
 import { helperNameOf } from './mount/arguments/argv.ts';
 import type { Layout } from './node/layout.ts';

@@ -1,8 +1,8 @@
 import { writeSync } from 'node:fs';
 import { MounterError } from '../errors.ts';
 import { exitCode } from '../exit-codes.ts';
-import { fullVariable } from '../host/child-environment.ts';
 import { embeddedFile } from '../host/embedded-file.ts';
+import { fullVariable } from '../host/programs.ts';
 import { ownArguments, replaceProcess } from '../host/replace-process.ts';
 import { defaultHome } from '../node/layout.ts';
 

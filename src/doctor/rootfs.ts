@@ -1,5 +1,5 @@
-import { enteringArgv } from '../host/enter.ts';
 import { isExecutable } from '../host/path-in-root.ts';
+import { enteringArgv } from '../host/programs.ts';
 import type { BoundedResult } from '../host/run-bounded.ts';
 import { calledPaths, missingFrom, promisedPrograms } from '../image/versions/check.ts';
 import { trialOf } from '../image/versions/trial.ts';

@@ -1,9 +1,9 @@
 import * as system from 'system-calls';
 import { MounterError } from '../errors.ts';
 import { exitCode } from '../exit-codes.ts';
-import { environment as usual } from '../host/child-environment.ts';
 import type { Command, Outcome, RootfsEntrance } from '../host/host.ts';
 import type { ApartSite, ChrootSite } from '../host/mount-host.ts';
+import { environment as usual } from '../host/programs.ts';
 import { hintOf } from '../host/system-error.ts';
 import { runCommand, type StartedChild } from './run-command.ts';
 import { endOf, kill } from './signals.ts';

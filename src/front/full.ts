@@ -1,8 +1,8 @@
 import * as system from 'system-calls';
 import { MounterError } from '../errors.ts';
 import { exitCode } from '../exit-codes.ts';
-import { calledByFront, callerMark, environment as usual } from '../host/child-environment.ts';
 import type { Outcome } from '../host/host.ts';
+import { calledByFront, callerMark, environment as usual } from '../host/programs.ts';
 import type { NodeSettings } from '../manifest/manifest.ts';
 import type { SettingsAnswer } from '../node/settings.ts';
 import { startCommand, variablesOf } from './child.ts';

@@ -1,5 +1,5 @@
 import * as system from 'system-calls';
-import { fullVariable } from '../host/child-environment.ts';
+import { fullVariable } from '../host/programs.ts';
 import { AbortControllerOfFront, Loop, type Timer } from './loop.ts';
 
 /** What the shared sources find in every JavaScript runtime, and QuickJS does not have by itself. To be imported first. */

@@ -1,8 +1,8 @@
 import * as system from 'system-calls';
 import { failureAsJson, formatError, MounterError, printable, printableLines } from '../errors.ts';
 import { exitCode } from '../exit-codes.ts';
-import { callerMark } from '../host/child-environment.ts';
 import type { Output } from '../host/output.ts';
+import { callerMark } from '../host/programs.ts';
 import { asMounterError } from '../host/system-error.ts';
 import type { NodeSettings } from '../manifest/manifest.ts';
 import {

@@ -2,10 +2,10 @@ import { existsSync, linkSync, lstatSync, readFileSync, readlinkSync, rmSync, sy
 import { dirname } from 'node:path';
 import { MounterError } from '../errors.ts';
 import { exitCode } from '../exit-codes.ts';
-import { programDirectories } from '../host/child-environment.ts';
 import { embeddedFile } from '../host/embedded-file.ts';
 import type { Host } from '../host/host.ts';
 import { resolveInRoot } from '../host/path-in-root.ts';
+import { programDirectories } from '../host/programs.ts';
 import { replace, writeAtomically } from '../host/replace.ts';
 import { isErrnoException } from '../host/system-error.ts';
 import { failedTrial } from '../rootfs/trial.ts';

@@ -1,7 +1,23 @@
 import { accessSync, constants } from 'node:fs';
 import { MounterError } from '../errors.ts';
 import { exitCode } from '../exit-codes.ts';
-import { programDirectories } from './child-environment.ts';
+import type { Command, RootfsEntrance } from './host.ts';
+
+/** Where programs are on the host and in the rootfs; what kubelet's PATH says has no say in it. */
+export const programDirectories = ['/usr/sbin', '/usr/bin', '/sbin', '/bin'];
+
+/**
+ * In the environment of what we run: a mount helper that is mounter again knows itself by it. A full executable that
+ * the front runs is no mount helper, whatever its file is called.
+ */
+export const callerMark = 'MOUNTER_CALLS';
+export const calledByFront = 'front';
+
+/** Nothing of kubelet's environment: mount.glusterfs takes its own variables from it. */
+export const environment = { PATH: programDirectories.join(':'), LC_ALL: 'C', [callerMark]: 'helper' };
+
+/** In the environment of the front that a full executable has in itself: the path of that one's file. */
+export const fullVariable = 'MOUNTER_FULL';
 
 /** @throws MounterError (system) when the host has no program of that name. */
 export function findProgram(name: string): string {
@@ -19,4 +35,25 @@ export function findProgram(name: string): string {
     status: exitCode.system,
     hint: `mounter needs ${name} in one of ${programDirectories.join(', ')}`,
   });
+}
+
+/**
+ * The argv that runs `argv` inside the rootfs: the child's pid is the program's own, one process to signal.
+ * @throws MounterError (system) when the host lacks the program that enters it.
+ */
+export function enteringArgv(inside: RootfsEntrance, argv: readonly string[]): readonly string[] {
+  switch (inside.kind) {
+    case 'chroot':
+      return [findProgram('chroot'), inside.directory, ...argv];
+    case 'namespace':
+      // The kernel makes the namespace's root the working directory as well: setns(2).
+      return [findProgram('nsenter'), `--mount=${inside.file}`, '--', ...argv];
+    default:
+      return inside satisfies never;
+  }
+}
+
+/** The whole argv of a command. */
+export function hostArgv({ argv, inside }: Pick<Command, 'argv' | 'inside'>): readonly string[] {
+  return inside === undefined ? argv : enteringArgv(inside, argv);
 }

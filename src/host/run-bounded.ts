@@ -1,7 +1,6 @@
 import { spawn } from 'node:child_process';
-import { environment } from './child-environment.ts';
-import { hostArgv } from './enter.ts';
 import type { Host } from './host.ts';
+import { environment, hostArgv } from './programs.ts';
 
 /** How a program answered. */
 export interface BoundedResult {

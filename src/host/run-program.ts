@@ -1,8 +1,7 @@
 import { ExecaError, execa } from 'execa';
 import { MounterError } from '../errors.ts';
 import { exitCode } from '../exit-codes.ts';
-import { programDirectories } from './child-environment.ts';
-import { findProgram } from './programs.ts';
+import { findProgram, programDirectories } from './programs.ts';
 
 /**
  * Runs one of the host's own programs (mount(8), umount(8), busctl(1)) for the commands that set a node up;

@@ -1,5 +1,5 @@
 import type { Host, ProcessInformation } from '../host/host.ts';
-import { glusterfsPrograms, isProgram } from '../host/process-name.ts';
+import { glusterfsPrograms, isProgram } from '../host/processes.ts';
 import type { NodeSettings } from '../manifest/manifest.ts';
 import { processesInAny } from '../rootfs/root-processes.ts';
 

@@ -1,9 +1,8 @@
 import { basename, dirname } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { execa } from 'execa';
-import { programDirectories } from '../host/child-environment.ts';
 import { resolveInRoot } from '../host/path-in-root.ts';
-import { findProgram } from '../host/programs.ts';
+import { findProgram, programDirectories } from '../host/programs.ts';
 import { agentExecutable } from './places.ts';
 
 /** How a call on the host ended. */

@@ -1,7 +1,6 @@
-import { enteringArgv } from '../host/enter.ts';
 import type { Host } from '../host/host.ts';
 import type { MountEntry } from '../host/mountinfo.ts';
-import { findProgram } from '../host/programs.ts';
+import { enteringArgv, findProgram } from '../host/programs.ts';
 import type { BoundedResult, RunBounded } from '../host/run-bounded.ts';
 import { rootfsEntrance } from '../rootfs/entrance.ts';
 import { type AskTargets, askVolumes } from './ask.ts';

@@ -1,9 +1,9 @@
 import { lstatSync } from 'node:fs';
 import { MounterError } from '../../errors.ts';
 import { exitCode } from '../../exit-codes.ts';
-import { programDirectories } from '../../host/child-environment.ts';
 import type { Host } from '../../host/host.ts';
 import { isExecutable, resolveInRoot } from '../../host/path-in-root.ts';
+import { programDirectories } from '../../host/programs.ts';
 import type { Manifest } from '../../manifest/manifest.ts';
 import { offeredTraits } from '../../mount/filesystems/all.ts';
 import { failedTrials } from './trial.ts';

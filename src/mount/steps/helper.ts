@@ -1,7 +1,7 @@
 import { MounterError } from '../../errors.ts';
-import { environment } from '../../host/child-environment.ts';
 import type { Watchdog } from '../../host/host.ts';
 import type { HelperRun } from '../../host/mount-host.ts';
+import { environment } from '../../host/programs.ts';
 import { provideLockServices } from '../../lock-services/lock-services.ts';
 import { hideSecrets } from '../../secrets.ts';
 import type { MountContext } from '../context.ts';

@@ -3,8 +3,14 @@ import { once } from 'node:events';
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import test from 'ava';
-import { isNamed, isProgram } from '../../../src/host/process-name.ts';
-import { isRoots, ownAncestry, processes, processesNamed } from '../../../src/host/processes.ts';
+import {
+  isNamed,
+  isProgram,
+  isRoots,
+  ownAncestry,
+  processes,
+  processesNamed,
+} from '../../../src/host/processes.ts';
 
 const source = join(import.meta.dirname, '../../../src');
 

@@ -1,6 +1,6 @@
 import test, { type ExecutionContext } from 'ava';
 import { MounterError } from '../../../src/errors.ts';
-import { environment } from '../../../src/host/child-environment.ts';
+import { environment } from '../../../src/host/programs.ts';
 import type { MountStep } from '../../../src/mount/plan-data.ts';
 import { runPlan } from '../../../src/mount/run.ts';
 import type { HostModel, ModelMount } from '../../support/model/host-model.ts';

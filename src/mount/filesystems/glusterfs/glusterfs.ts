@@ -1,7 +1,7 @@
 import { MounterError } from '../../../errors.ts';
 import { exitCode } from '../../../exit-codes.ts';
 import type { Host } from '../../../host/host.ts';
-import { glusterfsPrograms, isProgram } from '../../../host/process-name.ts';
+import { glusterfsPrograms, isProgram } from '../../../host/processes.ts';
 import { processesInAny } from '../../../rootfs/root-processes.ts';
 import type { MountRequest } from '../../arguments/request.ts';
 import type { FilesystemDaemon, FilesystemDriver, FilesystemTraits } from '../filesystem-driver.ts';

@@ -17,7 +17,7 @@ const repository = join(import.meta.dirname, '../../../..');
 /** Files, or folders, where a kind or a type of one may stand outside of src/mount/filesystems, and why that is no test of a kind. */
 const exceptions: Readonly<Record<string, string>> = {
   'src/manifest/filesystem-kinds.ts': 'the list of the kinds, for the schema of the manifest',
-  'src/host/process-name.ts': 'names of programs',
+  'src/host/processes.ts': 'names of programs',
   'src/lock-services/': 'what a process of the rootfs is, by the name of its program',
   'src/mount/probe/probe-failure.ts': 'a service as rpcbind calls it',
   'src/mount/probe/failure-cache/text.ts': 'the same',
