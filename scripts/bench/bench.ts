@@ -5,10 +5,12 @@ import minimist from 'minimist';
 import { MounterError } from '../../src/errors.ts';
 import { exitCode } from '../../src/exit-codes.ts';
 import { requireRoot, runMain, usageError, wholeNumber } from '../command-line.ts';
+import { ensureInstalled } from '../debian.ts';
+import { buildFront } from '../front.ts';
 import { distDirectory, mounterExecutable, repository } from '../paths.ts';
 import type { BenchRequest } from './calls/inside.ts';
 import { inPrivateNamespace } from './calls/namespace.ts';
-import { compilePrograms } from './calls/programs.ts';
+import { benchDirectory, compilePrograms } from './calls/programs.ts';
 import { svgOf } from './report/chart.ts';
 import { chartsOf } from './report/charts.ts';
 import { type Series, type Setup, setups } from './report/samples.ts';
@@ -17,9 +19,10 @@ import { type Summary, summarize } from './report/summary.ts';
 
 const usage = `usage: npm run bench -- [OPTION]...
 
-Measures what one mount costs: the bare helper in the rootfs, chroot ROOTFS mount, and mounter mount, warm and
+Measures what one mount costs, in time and, with valgrind, in instructions: the bare helper in the rootfs, chroot ROOTFS mount, and mounter mount, warm and
 read from disk, each a whole process with a helper that does one mount(2), on nodes made for it in mount namespaces
 of their own: one for each way into the rootfs, one without any, and one that makes its binds again and again.
+And mounter prepare with nothing to do, status and doctor, beside true.
 Builds dist/mounter and dist/rootfs.tar.zst first. Needs root. Writes dist/bench/bench.json and dist/bench/*.svg.
 
   --rounds N          how often each is run (default: 30)
@@ -48,10 +51,12 @@ async function main(argv: readonly string[]): Promise<number> {
   requireRoot('npm run bench');
   const executable = await findExecutable(flags.mounter);
   const programs = await compilePrograms();
+  // Of another executable, the names are not known.
+  const namedFront = flags.mounter === undefined ? await buildNamedFront() : undefined;
   const { rounds, volumes } = flags;
   const series: Series[] = [];
   for (const setup of flags.setups)
-    series.push(...(await measureInside({ setup, executable, programs, rounds, volumes })));
+    series.push(...(await measureInside({ setup, executable, programs, namedFront, rounds, volumes })));
   const summary = summarize(rounds, series);
   await writeSummary(summary);
   process.stdout.write(flags.json ? jsonOf(summary) : describeSummary(summary));
@@ -92,6 +97,13 @@ async function findExecutable(given: string | undefined): Promise<string> {
     throw usageError(given, 'there is no such file', 'name a built mounter, such as dist/mounter');
   await runScript('rootfs.ts', '--allow-newer');
   return given ?? mounterExecutable;
+}
+
+async function buildNamedFront(): Promise<string> {
+  await ensureInstalled(['valgrind']);
+  const front = `${benchDirectory}/front`;
+  await buildFront(front, true);
+  return front;
 }
 
 /** Its words go to stderr: stdout is for the figures. */

@@ -6,8 +6,17 @@ import type { BenchPrograms } from './programs.ts';
 export interface MeasuredCommand {
   readonly subject: Subject;
   readonly argv: readonly string[];
-  /** Its file is read from disk in each run. */
-  readonly isCold?: boolean;
+  /** `cold`: its file is read from disk in each run. `plain`: it mounts nothing. */
+  readonly how?: 'cold' | 'plain';
+}
+
+/** Of mount(8) and of `mounter`. */
+export function mountArguments(target: string): readonly string[] {
+  return ['mount', '-t', 'nfs', '-o', 'vers=4', ...operandsOf(target)];
+}
+
+function operandsOf(target: string): readonly string[] {
+  return ['10.0.0.5:/exports/bench', target];
 }
 
 /** What is measured in a setup, in the order of a round. */
@@ -16,18 +25,18 @@ export function commandsOf(
   { home, rootfs, target }: BenchNode,
   { standIn }: BenchPrograms,
 ): readonly MeasuredCommand[] {
-  const operands = ['10.0.0.5:/exports/bench', target];
-  const mount = ['mount', '-t', 'nfs', '-o', 'vers=4', ...operands];
+  const operands = operandsOf(target);
+  const mount = mountArguments(target);
   const chroot = ['/usr/sbin/chroot', rootfs];
   const byMounter = [`${home}/mounter`, ...mount];
   const byFull = [`${home}/mounter-full`, ...mount];
   const executables: readonly MeasuredCommand[] = [
     { subject: 'mounter', argv: byMounter },
-    { subject: 'mounterCold', argv: byMounter, isCold: true },
+    { subject: 'mounterCold', argv: byMounter, how: 'cold' },
     ...(existsSync(`${home}/mounter-full`)
       ? ([
           { subject: 'full', argv: byFull },
-          { subject: 'fullCold', argv: byFull, isCold: true },
+          { subject: 'fullCold', argv: byFull, how: 'cold' },
         ] as const)
       : []),
   ];
@@ -38,7 +47,13 @@ export function commandsOf(
     case 'naive':
       return [original];
     case 'attach':
-      return executables;
+      return [
+        ...executables,
+        { subject: 'true', argv: ['/usr/bin/true'], how: 'plain' },
+        { subject: 'prepare', argv: [`${home}/mounter`, 'prepare'], how: 'plain' },
+        { subject: 'status', argv: [`${home}/mounter`, 'status'], how: 'plain' },
+        { subject: 'doctor', argv: [`${home}/mounter`, 'doctor'], how: 'plain' },
+      ];
     case 'chroot':
       return [
         { subject: 'helper', argv: [...chroot, '/sbin/mount.nfs', ...operands, '-o', 'vers=4'] },

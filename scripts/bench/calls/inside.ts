@@ -2,6 +2,7 @@ import { execa } from 'execa';
 import { exitCode } from '../../../src/exit-codes.ts';
 import { parseSample, type Sample, type Series, type Setup } from '../report/samples.ts';
 import { commandsOf, type MeasuredCommand } from './commands.ts';
+import { instructionsOf } from './instructions.ts';
 import { mountTable } from './mount-table.ts';
 import { makeNaiveNode } from './naive.ts';
 import {
@@ -23,6 +24,8 @@ export interface BenchRequest {
   readonly setup: Setup;
   readonly executable: string;
   readonly programs: BenchPrograms;
+  /** The front with the names of its functions, to count its instructions; undefined where it was not built. */
+  readonly namedFront: string | undefined;
   /** Ascending. */
   readonly volumes: readonly number[];
   readonly rounds: number;
@@ -32,14 +35,19 @@ export interface BenchRequest {
 const warmUpRounds = 3;
 
 async function measureAll(request: BenchRequest): Promise<void> {
-  const { setup, programs, volumes } = request;
-  const commands = commandsOf(setup, await nodeOf(request), programs);
+  const { setup, programs, namedFront, volumes } = request;
+  const node = await nodeOf(request);
+  const commands = commandsOf(setup, node, programs);
   let mounted = 0;
   for (const count of volumes) {
     if (!(await fillVolumes(programs, mounted, count))) return; // fs.mount-max is reached.
     mounted = count;
     const samples = await measure(commands, request);
-    const series: Series = { setup, volumes: count, ...mountTable(), samples };
+    const instructions =
+      namedFront !== undefined && (setup === 'chroot' || setup === 'attach')
+        ? await instructionsOf(namedFront, setup, node)
+        : undefined;
+    const series: Series = { setup, volumes: count, ...mountTable(), instructions, samples };
     process.stdout.write(`${JSON.stringify(series)}\n`);
   }
 }
@@ -67,7 +75,7 @@ async function measure(
   { programs, rounds }: BenchRequest,
 ): Promise<readonly Sample[]> {
   const target = await makeTarget();
-  const words = commands.flatMap(({ isCold, argv }) => [isCold === true ? '--cold' : '--', ...argv]);
+  const words = commands.flatMap(({ how = '', argv }) => [`--${how}`, ...argv]);
   const { stdout } = await execa(programs.measure, [String(warmUpRounds + rounds), target, ...words]);
   const measured = commands.map(({ subject }) => subject);
   return stdout

@@ -1,8 +1,9 @@
 /*
  * measure ROUNDS TARGET SEPARATOR COMMAND [ARGUMENT]... [SEPARATOR COMMAND [ARGUMENT]...]...
  *
- * A SEPARATOR is `--`, or `--cold`: then what the kernel has in memory of the command's own file is dropped
- * before each run, so that it has to be read from disk.
+ * A SEPARATOR is `--`; or `--cold`: then what the kernel has in memory of the command's own file is dropped
+ * before each run, so that it has to be read from disk; or `--plain`: then the command mounts nothing, and may say by
+ * its status what it likes.
  *
  * Runs each COMMAND once in each round, in their order, and prints a line of JSON for each run: the time from
  * before fork(2) to after wait4(2), and what wait4(2) says the process and the descendants it waited for used:
@@ -27,7 +28,13 @@
 
 enum { MAXIMUM_COMMANDS = 16 };
 
-static int is_separator(const char *word) { return strcmp(word, "--") == 0 || strcmp(word, "--cold") == 0; }
+enum kind { NONE, MOUNTS, COLD, PLAIN };
+
+static enum kind separator(const char *word) {
+  if (strcmp(word, "--") == 0) return MOUNTS;
+  if (strcmp(word, "--cold") == 0) return COLD;
+  return strcmp(word, "--plain") == 0 ? PLAIN : NONE;
+}
 
 /* As little as kubelet's unit gives, and nothing of the caller's that a JavaScript runtime would obey. */
 static char *const environment[] = {"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C",
@@ -61,13 +68,20 @@ static void drop_cache(const char *path) {
   close(file);
 }
 
-static void run(long round, int command, char **argv) {
+/* 126 and more: it could not be run. */
+static int is_success(int status, enum kind kind) {
+  return kind == PLAIN ? WIFEXITED(status) && WEXITSTATUS(status) < 126 : status == 0;
+}
+
+static void run(long round, int command, enum kind kind, char **argv) {
   struct rusage usage;
   int status;
   long long start = nanoseconds();
   pid_t pid = fork();
   if (pid < 0) fail("fork", strerror(errno));
   if (pid == 0) {
+    /* stdout is for the figures. */
+    if (kind == PLAIN) (void)(dup2(STDIN_FILENO, STDOUT_FILENO) < 0 || dup2(STDIN_FILENO, STDERR_FILENO) < 0);
     execve(argv[0], argv, environment);
     fprintf(stderr, "measure: %s: %s\n", argv[0], strerror(errno));
     _exit(127);
@@ -75,22 +89,22 @@ static void run(long round, int command, char **argv) {
   while (wait4(pid, &status, 0, &usage) < 0)
     if (errno != EINTR) fail("wait4", strerror(errno));
   long long end = nanoseconds();
-  if (status != 0) fail(argv[0], "did not succeed");
+  if (!is_success(status, kind)) fail(argv[0], "did not succeed");
   printf("{\"round\":%ld,\"command\":%d,\"wallNs\":%lld,\"userUs\":%lld,\"systemUs\":%lld,\"peakKib\":%ld}\n", round,
          command, end - start, microseconds(usage.ru_utime), microseconds(usage.ru_stime), usage.ru_maxrss);
 }
 
 int main(int argc, char **argv) {
   char **commands[MAXIMUM_COMMANDS];
-  int is_cold[MAXIMUM_COMMANDS];
+  enum kind kinds[MAXIMUM_COMMANDS];
   int count = 0;
-  if (argc < 5 || !is_separator(argv[3])) fail("usage", "measure ROUNDS TARGET SEPARATOR COMMAND [ARGUMENT]...");
+  if (argc < 5 || separator(argv[3]) == NONE) fail("usage", "measure ROUNDS TARGET SEPARATOR COMMAND [ARGUMENT]...");
   /* Who started us is gone: so is the reason to go on. */
   prctl(PR_SET_PDEATHSIG, SIGKILL);
   for (int i = 3; i < argc; i++) {
-    if (!is_separator(argv[i])) continue;
+    if (separator(argv[i]) == NONE) continue;
     if (count == MAXIMUM_COMMANDS || i + 1 == argc) fail("usage", "too many commands, or an empty one");
-    is_cold[count] = strcmp(argv[i], "--cold") == 0;
+    kinds[count] = separator(argv[i]);
     argv[i] = NULL;
     commands[count++] = &argv[i + 1];
   }
@@ -99,8 +113,9 @@ int main(int argc, char **argv) {
   dev_t before = device_of(argv[2]);
   for (long round = 0; round < atol(argv[1]); round++) {
     for (int command = 0; command < count; command++) {
-      if (is_cold[command]) drop_cache(commands[command][0]);
-      run(round, command, commands[command]);
+      if (kinds[command] == COLD) drop_cache(commands[command][0]);
+      run(round, command, kinds[command], commands[command]);
+      if (kinds[command] == PLAIN) continue;
       if (device_of(argv[2]) == before) fail(argv[2], "nothing was mounted");
       if (umount2(argv[2], 0) != 0) fail(argv[2], strerror(errno));
     }

@@ -12,7 +12,18 @@ export const setupTitles: { readonly [Name in Setup]: string } = {
 };
 
 /** In the order in which each round runs them; a setup has some of them. */
-export const subjects = ['helper', 'chroot', 'mounter', 'full', 'mounterCold', 'fullCold'] as const;
+export const subjects = [
+  'helper',
+  'chroot',
+  'mounter',
+  'full',
+  'mounterCold',
+  'fullCold',
+  'true',
+  'prepare',
+  'status',
+  'doctor',
+] as const;
 export type Subject = (typeof subjects)[number];
 
 export const subjectTitles: { readonly [Name in Subject]: string } = {
@@ -22,6 +33,10 @@ export const subjectTitles: { readonly [Name in Subject]: string } = {
   full: 'mounter-full mount -t nfs',
   mounterCold: 'mounter, read from disk',
   fullCold: 'mounter-full, read from disk',
+  true: 'true',
+  prepare: 'mounter prepare, with nothing to do',
+  status: 'mounter status',
+  doctor: 'mounter doctor',
 };
 
 /** One whole process, from its fork to its end, with the descendants it waited for. */
@@ -44,6 +59,8 @@ export interface Series {
   readonly entries: number;
   /** To read all of mountinfo: the median of some readings. */
   readonly readMs: number;
+  /** Of the front, for one mount; undefined where they were not counted. */
+  readonly instructions: number | undefined;
   readonly samples: readonly Sample[];
 }
 
