@@ -85,6 +85,14 @@ export function mountAt(entries: readonly MountEntry[], mountPoint: string): Mou
   return entries.findLast((entry) => entry.mountPoint === mountPoint);
 }
 
+/** The same of mountinfo's `text`, of which no other line is read in full. */
+export function topmostAt(text: string, mountPoint: string): MountEntry | undefined {
+  const line = text
+    .split('\n')
+    .findLast((one) => unescapeField(one.split(' ', 5).at(-1) ?? '') === mountPoint);
+  return line === undefined ? undefined : parseLine(line);
+}
+
 /** The mounts strictly below `directory`. */
 export function mountsBelow(entries: readonly MountEntry[], directory: string): readonly MountEntry[] {
   const prefix = directory === '/' ? '/' : `${directory}/`;

@@ -1,7 +1,7 @@
 import { MounterError } from '../../errors.ts';
 import { exitCode } from '../../exit-codes.ts';
 import type { ApartSite, Descriptor, HelperRun, Left } from '../../host/mount-host.ts';
-import { type MountEntry, parseMountinfo } from '../../host/mountinfo.ts';
+import { type MountEntry, topmostAt } from '../../host/mountinfo.ts';
 import type { MountContext } from '../context.ts';
 import type { MountPlan } from '../plan-data.ts';
 import { isMountedSince } from './chroot/undo.ts';
@@ -22,8 +22,7 @@ export function mountedApart(
   site: ApartSite,
   context: MountContext,
 ): MountEntry | undefined {
-  const entries = parseMountinfo(context.host.readMountTable(site));
-  const entry = entries.findLast(({ mountPoint }) => mountPoint === site.place);
+  const entry = topmostAt(context.host.readMountTable(site), site.place);
   if (entry === undefined || plan.driver.isAsked(plan, entry, context)) return entry;
   throw new MounterError(`${entry.source} (${entry.fstype}) is what the server mounts for ${plan.source}`, {
     subject: plan.target,

@@ -1,5 +1,5 @@
 import test from 'ava';
-import { mountAt, mountsBelow, parseMountinfo } from '../../../src/host/mountinfo.ts';
+import { mountAt, mountsBelow, parseMountinfo, topmostAt } from '../../../src/host/mountinfo.ts';
 
 test('every field of a line', (t) => {
   const [entry] = parseMountinfo(
@@ -47,6 +47,13 @@ test('the topmost of a stack is what one sees', (t) => {
   const entries = parseMountinfo('5 1 0:5 / /m rw - nfs a:/x rw\n6 5 0:6 / /m rw - nfs b:/x rw\n');
   t.is(mountAt(entries, '/m')?.source, 'b:/x');
   t.is(mountAt(entries, '/'), undefined);
+});
+
+test('the topmost on a mount point is found in the text as it is among the entries', (t) => {
+  const text =
+    '1 0 0:1 / / rw - a a rw\n2 1 0:2 / /m\\040n rw - b b:/x rw\n3 1 0:3 / /m\\040n rw - c c:/x rw\n4 1 0:4 / /mm rw - d d rw\n';
+  for (const point of ['/', '/m n', '/mm', '/m', ''])
+    t.deepEqual(topmostAt(text, point), mountAt(parseMountinfo(text), point));
 });
 
 test('below is strictly below', (t) => {
