@@ -11,7 +11,7 @@ import type { ProbeAnswer, ProbeFailure } from '../probe/probe-failure.ts';
 
 /**
  * All that kinds of filesystems differ in. A kind is one folder here and one line of the table in filesystems.ts;
- * nobody else asks what kind a mount is of. What most kinds share is `plain` of generic.ts.
+ * nobody else asks what kind a mount is of. What most kinds share is `plain` of plain.ts.
  *
  * - `FilesystemTraits` is what a node must have for a kind, and how its mounts are recognized: for doctor, status,
  *   install and prepare, which look at all kinds.
