@@ -38,7 +38,8 @@ const conditions: readonly {
   },
 ];
 
-const hasHelpers = (node: ScratchNode) => readdirSync(node.path('/usr/sbin')).includes('mount.nfs');
+/** This node mounts no NFS: its kernel has none. */
+const hasHelpers = (node: ScratchNode) => readdirSync(node.path('/usr/sbin')).includes('mount.glusterfs');
 const target = `${kubeletDirectory}/by-host`;
 
 /** That a call of kubelet's is the host's own mount(8): nothing of the mounter's refuses what it does not know. */
@@ -100,7 +101,7 @@ test.serial('a step at work that does not end is no matter', async (t) => {
   const agent = new RunningAgent(node, await containerSpec('--helpers'));
   await agent.until(0, /^mounts would work$/m);
   const holder = node.run(['flock', '/run/containerized-mounter/locks/node', 'sleep', '600']);
-  await node.shell('rm /usr/sbin/mount.nfs');
+  await node.shell('rm /usr/sbin/mount.glusterfs');
   while (!node.processesOf('flock').some(({ commandLine }) => commandLine.includes('60')))
     await setTimeout(100);
   setGate(node, 'off');
