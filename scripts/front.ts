@@ -77,7 +77,8 @@ export function buildFront(output = frontExecutable, withNames = false): Promise
     ...Object.entries(addresses).map(([name, at]) => `-Wl,--section-start=${name}=0x${at.toString(16)}`),
   ];
   const entry = `${repository}/src/front/main.ts`;
-  return build(entry, [], async ({ objects, modules, compile, directory }) => {
+  return build(entry, [], async ({ objects, modules, compile, directory, libc }) => {
+    flags.push('-L', libc);
     const saver = `${directory}/saver`;
     const program = `${directory}/program`;
     const memory = `${directory}/memory`;
@@ -131,6 +132,8 @@ interface Parts {
   compile(...sources: readonly string[]): Promise<readonly string[]>;
   /** For what is needed no longer than this. */
   readonly directory: string;
+  /** The directory of libc.a. */
+  readonly libc: string;
 }
 
 async function build(
@@ -157,7 +160,7 @@ async function build(
     const files = (await readdir(chunks)).map((name) => `${chunks}/${name}`);
     await execa(engine.compiler, files, { stdout: { file: modules } });
     const objects = [...(await compile(...ownSources)), ...engine.objects];
-    await finish({ objects, modules: await compile(modules), compile, directory });
+    await finish({ objects, modules: await compile(modules), compile, directory, libc: engine.libc });
   } finally {
     await rm(directory, { recursive: true, force: true });
   }
@@ -184,13 +187,16 @@ interface Quickjs {
   readonly objects: readonly string[];
   /** scripts/front/compile.c, as a program. */
   readonly compiler: string;
+  readonly libc: string;
 }
 
 /** Compiled once for each compiler: that takes a minute. */
 async function buildQuickjs(): Promise<Quickjs> {
   const { stdout: compilerVersion } = await execa('gcc', ['-dumpfullversion', '-dumpmachine']);
+  const { stdout: libc } = await execa('gcc', ['-print-file-name=libc.a']);
+  const { mtimeMs } = await stat(libc);
   const key = createHash('sha256')
-    .update(JSON.stringify([quickjs, quickjsFlags, compilerVersion]))
+    .update(JSON.stringify([quickjs, quickjsFlags, compilerVersion, libc, mtimeMs]))
     .digest('hex')
     .slice(0, 16);
   const directory = `${frontCache}/quickjs-${key}`;
@@ -211,6 +217,8 @@ async function buildQuickjs(): Promise<Quickjs> {
         ),
       ),
     );
+    // Without what C++ needs to unwind its stack: nobody here does, and it would be a fortieth of the front.
+    await execa('objcopy', ['--remove-section=.eh_frame', libc, `${unfinished}/libc.a`]);
     await rm(directory, { recursive: true, force: true });
     await rename(unfinished, directory);
   }
@@ -229,7 +237,7 @@ async function buildQuickjs(): Promise<Quickjs> {
     '-lm',
   );
   await rename(unfinished, compiler);
-  return { flags, objects, compiler };
+  return { flags, objects, compiler, libc: directory };
 }
 
 async function unpackQuickjs(directory: string): Promise<void> {

@@ -1,4 +1,3 @@
-import { kindNames } from '../manifest/filesystem-kinds.ts';
 import { driverFor } from '../mount/filesystems/filesystems.ts';
 import { readEntry } from '../mount/policy/entry.ts';
 
@@ -11,5 +10,6 @@ import { readEntry } from '../mount/policy/entry.ts';
 for (const owner of [Object, Array.prototype, String.prototype])
   for (const name of Reflect.ownKeys(owner)) Object.getOwnPropertyDescriptor(owner, name);
 
-for (const { options } of await Promise.all(kindNames.map(driverFor)))
-  for (const entry of options.forbidden) readEntry(options, entry);
+// The other drivers are loaded by the mount that needs them: with all in memory the front would be larger.
+const { options } = await driverFor('nfs');
+for (const entry of options.forbidden) readEntry(options, entry);
