@@ -25,7 +25,6 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
-#include <sys/un.h>
 #include <sys/wait.h>
 #include <sys/xattr.h>
 #include <time.h>
@@ -36,6 +35,12 @@
 #include "spawn.h"
 
 #define COUNT(array) ((int)(sizeof(array) / sizeof((array)[0])))
+#define UNUSED __attribute__((unused))
+
+/* A function of the module; behind the name what it gets beside its arguments. */
+#define FUNCTION(name, ...)                                                     \
+  static JSValue name(UNUSED JSContext *context, UNUSED JSValueConst this, UNUSED int argc, \
+                      UNUSED JSValueConst *argv, ##__VA_ARGS__)
 
 static int own_argc;
 static char **own_argv;
@@ -149,18 +154,7 @@ static void free_strings(char **list) {
 
 /* ---- files ---- */
 
-static JSValue file_open(JSContext *context, JSValueConst this, int argc, JSValueConst *argv) {
-  (void)this, (void)argc;
-  const char *path = to_c_string(context, argv[0]);
-  if (path == NULL) return c_string_failure(context);
-  JSValue result =
-      to_js_result(context, open(path, integer(context, argv[1]) | O_CLOEXEC, integer(context, argv[2])));
-  JS_FreeCString(context, path);
-  return result;
-}
-
-static JSValue file_close(JSContext *context, JSValueConst this, int argc, JSValueConst *argv) {
-  (void)this, (void)argc;
+FUNCTION(file_close) {
   return to_js_result(context, close(integer(context, argv[0])));
 }
 
@@ -187,9 +181,7 @@ static char *read_from(int fd, off_t offset, size_t maximum, size_t *length) {
   return bytes;
 }
 
-/* (fd, from where on, at most so many bytes): the text, what is not UTF-8 in it replaced by U+FFFD. */
-static JSValue file_read(JSContext *context, JSValueConst this, int argc, JSValueConst *argv) {
-  (void)this, (void)argc;
+FUNCTION(file_read) {
   int fd = integer(context, argv[0]);
   int64_t offset = 0, maximum = 0;
   if (JS_ToInt64(context, &offset, argv[1]) != 0 || JS_ToInt64(context, &maximum, argv[2]) != 0)
@@ -232,8 +224,7 @@ static void restore_signals(void) {
  * Writes until all is written, waiting for a reader who is slow; the number of bytes. A reader who is gone is an
  * errno and no signal, and so is a limit on the size of files: a mount that succeeded must not end as one that failed.
  */
-static JSValue file_write(JSContext *context, JSValueConst this, int argc, JSValueConst *argv) {
-  (void)this, (void)argc;
+FUNCTION(file_write) {
   int fd = integer(context, argv[0]);
   size_t length, written = 0;
   const char *bytes = JS_ToCStringLen(context, &length, argv[1]);
@@ -265,9 +256,7 @@ static JSValue status_of(JSContext *context, int result, const struct stat *stat
   return to_js_numbers(context, values, COUNT(values));
 }
 
-/* (path, whether a symlink at its end is followed) */
-static JSValue file_status(JSContext *context, JSValueConst this, int argc, JSValueConst *argv) {
-  (void)this, (void)argc;
+FUNCTION(file_status) {
   const char *path = to_c_string(context, argv[0]);
   if (path == NULL) return c_string_failure(context);
   struct stat status;
@@ -277,14 +266,12 @@ static JSValue file_status(JSContext *context, JSValueConst this, int argc, JSVa
   return result;
 }
 
-static JSValue file_status_open(JSContext *context, JSValueConst this, int argc, JSValueConst *argv) {
-  (void)this, (void)argc;
+FUNCTION(file_status_open) {
   struct stat status;
   return status_of(context, fstat(integer(context, argv[0]), &status), &status);
 }
 
-static JSValue file_link(JSContext *context, JSValueConst this, int argc, JSValueConst *argv) {
-  (void)this, (void)argc;
+FUNCTION(file_link) {
   const char *path = to_c_string(context, argv[0]);
   if (path == NULL) return c_string_failure(context);
   char target[4096];
@@ -293,8 +280,7 @@ static JSValue file_link(JSContext *context, JSValueConst this, int argc, JSValu
   return length < 0 ? to_js_result(context, -1) : to_js_string(context, target, (size_t)length);
 }
 
-static JSValue file_names(JSContext *context, JSValueConst this, int argc, JSValueConst *argv) {
-  (void)this, (void)argc;
+FUNCTION(file_names) {
   const char *path = to_c_string(context, argv[0]);
   if (path == NULL) return c_string_failure(context);
   DIR *directory = opendir(path);
@@ -318,8 +304,7 @@ static JSValue file_names(JSContext *context, JSValueConst this, int argc, JSVal
   return failed ? JS_EXCEPTION : to_js_result(context, -1);
 }
 
-static JSValue file_rename(JSContext *context, JSValueConst this, int argc, JSValueConst *argv) {
-  (void)this, (void)argc;
+FUNCTION(file_rename) {
   const char *from = to_c_string(context, argv[0]);
   if (from == NULL) return c_string_failure(context);
   const char *to = to_c_string(context, argv[1]);
@@ -329,18 +314,29 @@ static JSValue file_rename(JSContext *context, JSValueConst this, int argc, JSVa
   return result;
 }
 
-enum path_call { CALL_UNLINK, CALL_MKDIR, CALL_CHMOD, CALL_ACCESS };
+static int enter_namespace(const char *file) {
+  int namespace = open(file, O_RDONLY | O_CLOEXEC);
+  int result = namespace < 0 ? -1 : setns(namespace, CLONE_NEWNS), cause = errno;
+  if (namespace >= 0) (void)close(namespace);
+  errno = cause;
+  return result;
+}
 
-static JSValue file_change(JSContext *context, JSValueConst this, int argc, JSValueConst *argv, int call) {
-  (void)this;
+enum path_call { OPEN, UNLINK, MAKE_DIRECTORY, CHANGE_MODE, ACCESS, DETACH, ENTER_NAMESPACE };
+
+/* The calls that take a path, and perhaps numbers. */
+FUNCTION(path_call, int call) {
   const char *path = to_c_string(context, argv[0]);
   if (path == NULL) return c_string_failure(context);
-  int mode = argc > 1 ? integer(context, argv[1]) : 0, result = -1;
+  int number = argc > 1 ? integer(context, argv[1]) : 0, result = -1;
   switch ((enum path_call)call) {
-    case CALL_UNLINK: result = unlink(path); break;
-    case CALL_MKDIR: result = mkdir(path, (mode_t)mode); break;
-    case CALL_CHMOD: result = chmod(path, (mode_t)mode); break;
-    case CALL_ACCESS: result = access(path, mode); break;
+    case OPEN: result = open(path, number | O_CLOEXEC, integer(context, argv[2])); break;
+    case UNLINK: result = unlink(path); break;
+    case MAKE_DIRECTORY: result = mkdir(path, (mode_t)number); break;
+    case CHANGE_MODE: result = chmod(path, (mode_t)number); break;
+    case ACCESS: result = access(path, number); break;
+    case DETACH: result = umount2(path, MNT_DETACH | UMOUNT_NOFOLLOW); break;
+    case ENTER_NAMESPACE: result = enter_namespace(path); break;
   }
   JSValue returned = to_js_result(context, result);
   JS_FreeCString(context, path);
@@ -351,31 +347,24 @@ static JSValue file_change(JSContext *context, JSValueConst this, int argc, JSVa
  * Locks one byte of a file, at once or not at all; whoever waits does so in the loop. It is held as long as the
  * descriptor, or one that a child got from it, is open. @see fcntl(2) "Open file description locks"
  */
-static JSValue file_lock(JSContext *context, JSValueConst this, int argc, JSValueConst *argv) {
-  (void)this, (void)argc;
+FUNCTION(file_lock) {
   int64_t offset = 0;
   if (JS_ToInt64(context, &offset, argv[1]) != 0) return JS_EXCEPTION;
   struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = offset, .l_len = 1};
   return to_js_result(context, fcntl(integer(context, argv[0]), F_OFD_SETLK, &lock));
 }
 
-/* flock(2), at once or not at all: of what can only be read. */
-static JSValue file_lock_whole(JSContext *context, JSValueConst this, int argc, JSValueConst *argv) {
-  (void)this, (void)argc;
+FUNCTION(file_lock_whole) {
   return to_js_result(context, flock(integer(context, argv[0]), LOCK_EX | LOCK_NB));
 }
 
-/* (an open file, a user): it and its group are that one's. */
-static JSValue file_change_owner(JSContext *context, JSValueConst this, int argc, JSValueConst *argv) {
-  (void)this, (void)argc;
+FUNCTION(file_change_owner) {
   double user = 0;
   if (JS_ToFloat64(context, &user, argv[1]) != 0) return JS_EXCEPTION;
   return to_js_result(context, fchown(integer(context, argv[0]), (uid_t)user, (gid_t)user));
 }
 
-/* (an open directory, a name in it, flags) */
-static JSValue file_open_at(JSContext *context, JSValueConst this, int argc, JSValueConst *argv) {
-  (void)this, (void)argc;
+FUNCTION(file_open_at) {
   const char *name = to_c_string(context, argv[1]);
   if (name == NULL) return c_string_failure(context);
   int fd = openat(integer(context, argv[0]), name, integer(context, argv[2]) | O_CLOEXEC, 0600);
@@ -397,9 +386,7 @@ static double mount_id_of(int fd) {
   return found == NULL ? 0 : (double)strtoul(found + sizeof name - 1, NULL, 10);
 }
 
-/* [device, inode, mode, uid, gid, mount id] of an open file, from what the kernel knows: no server is asked. */
-static JSValue file_known_status(JSContext *context, JSValueConst this, int argc, JSValueConst *argv) {
-  (void)this, (void)argc;
+FUNCTION(file_known_status) {
   struct statx status;
   int fd = integer(context, argv[0]);
   unsigned flags = AT_EMPTY_PATH | AT_STATX_DONT_SYNC | AT_NO_AUTOMOUNT;
@@ -416,15 +403,13 @@ static JSValue file_known_status(JSContext *context, JSValueConst this, int argc
 
 /* ---- this process, and others ---- */
 
-static JSValue process_argument(JSContext *context, JSValueConst this, int argc, JSValueConst *argv) {
-  (void)this, (void)argc;
+FUNCTION(process_argument) {
   int index = integer(context, argv[0]);
   if (index < 0 || index >= own_argc) return JS_UNDEFINED;
   return to_js_string(context, own_argv[index], strlen(own_argv[index]));
 }
 
-static JSValue process_variable(JSContext *context, JSValueConst this, int argc, JSValueConst *argv) {
-  (void)this, (void)argc;
+FUNCTION(process_variable) {
   const char *name = to_c_string(context, argv[0]);
   if (name == NULL) return c_string_failure(context);
   const char *value = getenv(name);
@@ -432,8 +417,7 @@ static JSValue process_variable(JSContext *context, JSValueConst this, int argc,
   return value == NULL ? JS_UNDEFINED : to_js_string(context, value, strlen(value));
 }
 
-/* Its value, and what takes our place has it no more. */
-static JSValue process_take_variable(JSContext *context, JSValueConst this, int argc, JSValueConst *argv) {
+FUNCTION(process_take_variable) {
   JSValue value = process_variable(context, this, argc, argv);
   const char *name = to_c_string(context, argv[0]);
   if (name == NULL) return value;
@@ -442,18 +426,15 @@ static JSValue process_take_variable(JSContext *context, JSValueConst this, int 
   return value;
 }
 
-static JSValue process_id(JSContext *context, JSValueConst this, int argc, JSValueConst *argv) {
-  (void)this, (void)argc, (void)argv;
+FUNCTION(process_id) {
   return JS_NewInt32(context, getpid());
 }
 
-static JSValue process_user(JSContext *context, JSValueConst this, int argc, JSValueConst *argv) {
-  (void)this, (void)argc, (void)argv;
+FUNCTION(process_user) {
   return JS_NewInt64(context, geteuid());
 }
 
-static JSValue process_exit(JSContext *context, JSValueConst this, int argc, JSValueConst *argv) {
-  (void)this, (void)argc;
+FUNCTION(process_exit) {
   _exit(integer(context, argv[0]));
 }
 
@@ -461,8 +442,7 @@ static JSValue process_exit(JSContext *context, JSValueConst this, int argc, JSV
  * (path, how many words of our own argv are left out, or the words of another one): the program takes this process's
  * place, with the environment byte for byte, and with what our caller had made of signals.
  */
-static JSValue process_replace(JSContext *context, JSValueConst this, int argc, JSValueConst *argv) {
-  (void)this, (void)argc;
+FUNCTION(process_replace) {
   const char *path = to_c_string(context, argv[0]);
   if (path == NULL) return c_string_failure(context);
   char **words = JS_IsNumber(argv[1]) ? NULL : to_c_strings(context, argv[1]);
@@ -474,8 +454,7 @@ static JSValue process_replace(JSContext *context, JSValueConst this, int argc, 
   return result;
 }
 
-static JSValue process_kill(JSContext *context, JSValueConst this, int argc, JSValueConst *argv) {
-  (void)this, (void)argc;
+FUNCTION(process_kill) {
   return to_js_result(context, kill(integer(context, argv[0]), integer(context, argv[1])));
 }
 
@@ -523,8 +502,7 @@ static void free_spawn_arguments(JSContext *context, const struct spawn_argument
   if (read->words != NULL) free_strings(read->words);
 }
 
-static JSValue process_spawn(JSContext *context, JSValueConst this, int argc, JSValueConst *argv) {
-  (void)this, (void)argc;
+FUNCTION(process_spawn) {
   struct spawn_arguments read;
   double started[3] = {-1, STEP_FORK, 0};
   if (read_spawn_arguments(context, argv, &read) == 0) {
@@ -538,8 +516,7 @@ static JSValue process_spawn(JSContext *context, JSValueConst this, int argc, JS
 }
 
 /* (as spawn, then place, [mount namespace, target]): [pid, connection], or [-1, errno]. */
-static JSValue process_spawn_guarded(JSContext *context, JSValueConst this, int argc, JSValueConst *argv) {
-  (void)this, (void)argc;
+FUNCTION(process_spawn_guarded) {
   struct spawn_arguments read;
   double started[2] = {-1, 0};
   const char *place = NULL;
@@ -557,24 +534,19 @@ static JSValue process_spawn_guarded(JSContext *context, JSValueConst this, int 
   return JS_HasException(context) ? JS_EXCEPTION : to_js_numbers(context, started, COUNT(started));
 }
 
-/* [to read from, to write to], or the negative errno. */
-static JSValue process_pipe(JSContext *context, JSValueConst this, int argc, JSValueConst *argv) {
-  (void)this, (void)argc, (void)argv;
+FUNCTION(process_pipe) {
   int ends[2];
   if (pipe2(ends, O_CLOEXEC | O_NONBLOCK) != 0) return to_js_result(context, -1);
   const double values[] = {ends[0], ends[1]};
   return to_js_numbers(context, values, COUNT(values));
 }
 
-/* How many bytes were there, at most 64; they are gone then. */
-static JSValue process_drain(JSContext *context, JSValueConst this, int argc, JSValueConst *argv) {
-  (void)this, (void)argc;
+FUNCTION(process_drain) {
   char bytes[64];
   return to_js_result(context, read(integer(context, argv[0]), bytes, sizeof bytes));
 }
 
-static JSValue guard_order(JSContext *context, JSValueConst this, int argc, JSValueConst *argv) {
-  (void)this, (void)argc;
+FUNCTION(guard_order) {
   const char *order = to_c_string(context, argv[1]);
   if (order == NULL) return c_string_failure(context);
   JSValue result = to_js_result(context, send(integer(context, argv[0]), order, 1, MSG_NOSIGNAL));
@@ -582,15 +554,12 @@ static JSValue guard_order(JSContext *context, JSValueConst this, int argc, JSVa
   return result;
 }
 
-static JSValue guard_end_descendants(JSContext *context, JSValueConst this, int argc, JSValueConst *argv) {
-  (void)context, (void)this, (void)argc, (void)argv;
+FUNCTION(guard_end_descendants) {
   end_descendants();
   return JS_UNDEFINED;
 }
 
-/* [kind, value, value, value], or the negative errno; [] at the end of the connection. */
-static JSValue guard_report(JSContext *context, JSValueConst this, int argc, JSValueConst *argv) {
-  (void)this, (void)argc;
+FUNCTION(guard_report) {
   struct guard_report report;
   ssize_t length = recv(integer(context, argv[0]), &report, sizeof report, MSG_DONTWAIT);
   if (length < 0) return to_js_result(context, -1);
@@ -598,9 +567,7 @@ static JSValue guard_report(JSContext *context, JSValueConst this, int argc, JSV
   return to_js_numbers(context, values, length == sizeof report ? COUNT(values) : 0);
 }
 
-/* What waitpid(2) says of an end, as a status: 128 + N where signal N ended it. */
-static JSValue process_status(JSContext *context, JSValueConst this, int argc, JSValueConst *argv) {
-  (void)this, (void)argc;
+FUNCTION(process_status) {
   int status = integer(context, argv[0]);
   return JS_NewInt32(context, WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status));
 }
@@ -619,8 +586,7 @@ static int has_daemon(void) {
 }
 
 /* Asks the file system of an open file; the pid of a child whose status is 0 or the errno. It may never end. */
-static JSValue process_ask(JSContext *context, JSValueConst this, int argc, JSValueConst *argv) {
-  (void)this, (void)argc;
+FUNCTION(process_ask) {
   int fd = integer(context, argv[0]);
   pid_t parent = getpid(), pid = fork();
   if (pid != 0) return to_js_result(context, pid);
@@ -636,22 +602,10 @@ static JSValue process_ask(JSContext *context, JSValueConst this, int argc, JSVa
   _exit(cause == ENOTCONN && has_daemon() ? 0 : cause);
 }
 
-static JSValue process_enter_namespace(JSContext *context, JSValueConst this, int argc, JSValueConst *argv) {
-  (void)this, (void)argc;
-  const char *file = to_c_string(context, argv[0]);
-  if (file == NULL) return c_string_failure(context);
-  int namespace = open(file, O_RDONLY | O_CLOEXEC);
-  JSValue result = to_js_result(context, namespace < 0 ? -1 : setns(namespace, CLONE_NEWNS));
-  if (namespace >= 0) close(namespace);
-  JS_FreeCString(context, file);
-  return result;
-}
-
 /* ---- mounts made apart ---- */
 
 /* ([pinned, proc, file, user], directory, place, file's path, scratch): [namespace, 0], or [-errno, a step of apart.h]. */
-static JSValue mounts_make_apart(JSContext *context, JSValueConst this, int argc, JSValueConst *argv) {
-  (void)this, (void)argc;
+FUNCTION(mounts_make_apart) {
   const char *paths[3] = {NULL};
   double made[2] = {-EINVAL, APART_ENTER};
   int count = 0;
@@ -674,13 +628,11 @@ static JSValue mounts_make_apart(JSContext *context, JSValueConst this, int argc
   return JS_HasException(context) ? JS_EXCEPTION : to_js_numbers(context, made, COUNT(made));
 }
 
-static JSValue mounts_open_table(JSContext *context, JSValueConst this, int argc, JSValueConst *argv) {
-  (void)this, (void)argc;
+FUNCTION(mounts_open_table) {
   return JS_NewInt32(context, open_mountinfo(integer(context, argv[0]), integer(context, argv[1])));
 }
 
-static JSValue mounts_copy(JSContext *context, JSValueConst this, int argc, JSValueConst *argv) {
-  (void)this, (void)argc;
+FUNCTION(mounts_copy) {
   const char *place = to_c_string(context, argv[1]);
   if (place == NULL) return c_string_failure(context);
   JSValue result = JS_NewInt32(context, copy_mount(integer(context, argv[0]), place));
@@ -688,29 +640,15 @@ static JSValue mounts_copy(JSContext *context, JSValueConst this, int argc, JSVa
   return result;
 }
 
-static JSValue mounts_clone(JSContext *context, JSValueConst this, int argc, JSValueConst *argv) {
-  (void)this, (void)argc;
+FUNCTION(mounts_clone) {
   return JS_NewInt32(context, clone_mount(integer(context, argv[0]), ""));
 }
 
-static JSValue mounts_attach(JSContext *context, JSValueConst this, int argc, JSValueConst *argv) {
-  (void)this, (void)argc;
+FUNCTION(mounts_attach) {
   return JS_NewInt32(context, attach_tree(integer(context, argv[0]), integer(context, argv[1])));
 }
 
-/* Lazily: a dead server is not asked. */
-static JSValue mounts_detach(JSContext *context, JSValueConst this, int argc, JSValueConst *argv) {
-  (void)this, (void)argc;
-  const char *path = to_c_string(context, argv[0]);
-  if (path == NULL) return c_string_failure(context);
-  JSValue result = to_js_result(context, umount2(path, MNT_DETACH | UMOUNT_NOFOLLOW));
-  JS_FreeCString(context, path);
-  return result;
-}
-
-/* As waitpid(2) has it: the status of a child that has ended; -1 while it runs. */
-static JSValue process_reap(JSContext *context, JSValueConst this, int argc, JSValueConst *argv) {
-  (void)this, (void)argc;
+FUNCTION(process_reap) {
   int status;
   pid_t ended = waitpid(integer(context, argv[0]), &status, WNOHANG);
   if (ended == 0) return JS_NewInt32(context, -1);
@@ -726,9 +664,7 @@ static void awaited_signals(sigset_t *set) {
   for (int i = 0; i < COUNT(signals); i++) (void)sigaddset(set, signals[i]);
 }
 
-/* A descriptor to read the signals from that end a call, and SIGCHLD; they do nothing else from now on. */
-static JSValue signals_open(JSContext *context, JSValueConst this, int argc, JSValueConst *argv) {
-  (void)this, (void)argc, (void)argv;
+FUNCTION(signals_open) {
   sigset_t set;
   awaited_signals(&set);
   int fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
@@ -740,9 +676,7 @@ static JSValue signals_open(JSContext *context, JSValueConst this, int argc, JSV
   return to_js_result(context, -1);
 }
 
-/* The number of the next signal. */
-static JSValue signals_read(JSContext *context, JSValueConst this, int argc, JSValueConst *argv) {
-  (void)this, (void)argc;
+FUNCTION(signals_read) {
   struct signalfd_siginfo information;
   ssize_t length = read(integer(context, argv[0]), &information, sizeof information);
   return to_js_result(context, length < 0 ? -1 : (long)information.ssi_signo);
@@ -758,9 +692,7 @@ static JSValue events_of(JSContext *context, const struct pollfd *polled, int64_
   return array;
 }
 
-/* (descriptors, their events, ms or -1): the events of each that came about, 0 for the others. */
-static JSValue wait_poll(JSContext *context, JSValueConst this, int argc, JSValueConst *argv) {
-  (void)this, (void)argc;
+FUNCTION(wait_poll) {
   int64_t count = length_of(context, argv[0]);
   if (count < 0) return JS_EXCEPTION;
   /* One more, or none would be no memory either. Freed below. */
@@ -783,8 +715,7 @@ enum callback { CALL_ON_START, CALL_ON_IDLE };
 
 struct callbacks system_calls_callbacks;
 
-static JSValue wait_callback(JSContext *context, JSValueConst this, int argc, JSValueConst *argv, int kind) {
-  (void)this, (void)argc;
+FUNCTION(wait_callback, int kind) {
   struct callbacks *callbacks = &system_calls_callbacks;
   JSValue *callback = kind == CALL_ON_START ? &callbacks->on_start : &callbacks->on_idle;
   JS_FreeValue(context, *callback);
@@ -792,9 +723,7 @@ static JSValue wait_callback(JSContext *context, JSValueConst this, int argc, JS
   return JS_UNDEFINED;
 }
 
-/* Monotonic, in ms. */
-static JSValue wait_now(JSContext *context, JSValueConst this, int argc, JSValueConst *argv) {
-  (void)this, (void)argc, (void)argv;
+FUNCTION(wait_now) {
   struct timespec now;
   if (clock_gettime(CLOCK_MONOTONIC, &now) != 0) return to_js_result(context, -1);
   return JS_NewFloat64(context, now.tv_sec * 1e3 + now.tv_nsec / 1e6);
@@ -811,9 +740,7 @@ static JSValue start_connect(JSContext *context, const void *address, socklen_t 
   return to_js_result(context, -1);
 }
 
-/* (address, scope of an IPv6 one or '', port): a socket whose connection is under way. */
-static JSValue socket_connect(JSContext *context, JSValueConst this, int argc, JSValueConst *argv) {
-  (void)this, (void)argc;
+FUNCTION(socket_connect) {
   struct sockaddr_in v4 = {.sin_family = AF_INET};
   struct sockaddr_in6 v6 = {.sin6_family = AF_INET6};
   const char *address = to_c_string(context, argv[0]);
@@ -838,22 +765,7 @@ static JSValue socket_connect(JSContext *context, JSValueConst this, int argc, J
   return result;
 }
 
-static JSValue socket_connect_local(JSContext *context, JSValueConst this, int argc, JSValueConst *argv) {
-  (void)this, (void)argc;
-  struct sockaddr_un address = {.sun_family = AF_UNIX};
-  const char *path = to_c_string(context, argv[0]);
-  if (path == NULL) return c_string_failure(context);
-  size_t length = strlen(path);
-  if (length < sizeof address.sun_path) memcpy(address.sun_path, path, length + 1);
-  JS_FreeCString(context, path);
-  errno = ENAMETOOLONG;
-  if (length >= sizeof address.sun_path) return to_js_result(context, -1);
-  return start_connect(context, &address, sizeof address, AF_UNIX);
-}
-
-/* What came of it: 0, or the errno. */
-static JSValue socket_error(JSContext *context, JSValueConst this, int argc, JSValueConst *argv) {
-  (void)this, (void)argc;
+FUNCTION(socket_error) {
   int error = 0;
   socklen_t length = sizeof error;
   if (getsockopt(integer(context, argv[0]), SOL_SOCKET, SO_ERROR, &error, &length) != 0)
@@ -863,9 +775,7 @@ static JSValue socket_error(JSContext *context, JSValueConst this, int argc, JSV
 
 /* ---- errors ---- */
 
-/* [`ENOENT`, `No such file or directory`] */
-static JSValue error_names(JSContext *context, JSValueConst this, int argc, JSValueConst *argv) {
-  (void)this, (void)argc;
+FUNCTION(error_names) {
   int error = integer(context, argv[0]);
   const char *name = strerrorname_np(error), *description = strerrordesc_np(error);
   JSValue array = JS_NewArray(context);
@@ -895,7 +805,7 @@ static const JSCFunctionListEntry exports[] = {
     JS_PROP_INT32_DEF("O_NOFOLLOW", O_NOFOLLOW, 0),
     JS_PROP_INT32_DEF("O_PATH", O_PATH, 0),
     JS_PROP_INT32_DEF("X_OK", X_OK, 0),
-    JS_CFUNC_DEF("open", 3, file_open),
+    JS_CFUNC_MAGIC_DEF("open", 3, path_call, OPEN),
     JS_CFUNC_DEF("close", 1, file_close),
     JS_CFUNC_DEF("read", 3, file_read),
     JS_CFUNC_DEF("write", 2, file_write),
@@ -904,10 +814,10 @@ static const JSCFunctionListEntry exports[] = {
     JS_CFUNC_DEF("readlink", 1, file_link),
     JS_CFUNC_DEF("readdir", 1, file_names),
     JS_CFUNC_DEF("rename", 2, file_rename),
-    JS_CFUNC_MAGIC_DEF("unlink", 1, file_change, CALL_UNLINK),
-    JS_CFUNC_MAGIC_DEF("mkdir", 2, file_change, CALL_MKDIR),
-    JS_CFUNC_MAGIC_DEF("chmod", 2, file_change, CALL_CHMOD),
-    JS_CFUNC_MAGIC_DEF("access", 2, file_change, CALL_ACCESS),
+    JS_CFUNC_MAGIC_DEF("unlink", 1, path_call, UNLINK),
+    JS_CFUNC_MAGIC_DEF("mkdir", 2, path_call, MAKE_DIRECTORY),
+    JS_CFUNC_MAGIC_DEF("chmod", 2, path_call, CHANGE_MODE),
+    JS_CFUNC_MAGIC_DEF("access", 2, path_call, ACCESS),
     JS_CFUNC_DEF("openAt", 3, file_open_at),
     JS_CFUNC_DEF("changeOwner", 2, file_change_owner),
     JS_CFUNC_DEF("knownStatus", 1, file_known_status),
@@ -930,13 +840,13 @@ static const JSCFunctionListEntry exports[] = {
     JS_CFUNC_DEF("endDescendants", 0, guard_end_descendants),
     JS_CFUNC_DEF("statusOf", 1, process_status),
     JS_CFUNC_DEF("ask", 1, process_ask),
-    JS_CFUNC_DEF("enterNamespace", 1, process_enter_namespace),
+    JS_CFUNC_MAGIC_DEF("enterNamespace", 1, path_call, ENTER_NAMESPACE),
     JS_CFUNC_DEF("makeApart", 5, mounts_make_apart),
     JS_CFUNC_DEF("openMountTable", 2, mounts_open_table),
     JS_CFUNC_DEF("copyMount", 2, mounts_copy),
     JS_CFUNC_DEF("cloneMount", 1, mounts_clone),
     JS_CFUNC_DEF("attachMount", 2, mounts_attach),
-    JS_CFUNC_DEF("detachMount", 1, mounts_detach),
+    JS_CFUNC_MAGIC_DEF("detachMount", 1, path_call, DETACH),
     JS_CFUNC_DEF("reap", 1, process_reap),
     JS_CFUNC_DEF("openSignals", 0, signals_open),
     JS_CFUNC_DEF("readSignal", 1, signals_read),
@@ -945,7 +855,6 @@ static const JSCFunctionListEntry exports[] = {
     JS_CFUNC_MAGIC_DEF("onIdle", 1, wait_callback, CALL_ON_IDLE),
     JS_CFUNC_DEF("now", 0, wait_now),
     JS_CFUNC_DEF("connect", 3, socket_connect),
-    JS_CFUNC_DEF("connectLocal", 1, socket_connect_local),
     JS_CFUNC_DEF("socketError", 1, socket_error),
     JS_CFUNC_DEF("errorNames", 1, error_names),
 };

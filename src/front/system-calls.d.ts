@@ -61,34 +61,32 @@ declare module 'system-calls' {
    */
   function replace(path: string, words: number | readonly string[]): number;
   function kill(pid: number, signal: number): number;
-  /**
-   * @param root for chroot(2), '' for none.
-   * @param descriptors an open mount namespace for setns(2), its stdin, its stdout and stderr, and what it has as
-   *   descriptor 3; -1 for none, an empty stdin, our own stdout and stderr, none.
-   * @param privileges the capabilities that it keeps, a bit each, -1 for all; and the user and
-   *   the group that it becomes.
-   * @returns [pid, 0, 0], or [-1, a step of spawn.h, errno].
-   */
-  function spawn(
+  type SpawnArguments = readonly [
     argv: readonly string[],
     environment: readonly string[],
+    /** For chroot(2), '' for none. */
     root: string,
+    /**
+     * An open mount namespace for setns(2), its stdin, its stdout and stderr, and what it has as descriptor 3; -1 for
+     * none, an empty stdin, our own stdout and stderr, none.
+     */
     descriptors: readonly [mountNamespace: number, input: number, output: number, notice: number],
+    /** The capabilities that it keeps, a bit each, -1 for all; and the user and the group that it becomes. */
     privileges: readonly [capabilities: number, user: number, group: number],
-  ): readonly number[];
+  ];
+  /** @returns [pid, 0, 0], or [-1, a step of spawn.h, errno]. */
+  function spawn(...child: SpawnArguments): readonly number[];
   /**
    * The same under a guardian (guardian.h), which ends it and all that it leaves when we end, or say so.
    * @param place where it mounts: in the namespace, or on the host where that is -1.
    * @returns [the guardian's pid, the connection to it], or [-1, errno].
    */
   function spawnGuarded(
-    argv: readonly string[],
-    environment: readonly string[],
-    root: string,
-    descriptors: readonly [mountNamespace: number, input: number, output: number, notice: number],
-    privileges: readonly [capabilities: number, user: number, group: number],
-    place: string,
-    mount: readonly [mountNamespace: number, target: number],
+    ...childAndMount: readonly [
+      ...SpawnArguments,
+      place: string,
+      mount: readonly [mountNamespace: number, target: number],
+    ]
   ): readonly number[];
   /** @returns [to read from, to write to], neither of which waits. */
   function pipe(): readonly number[] | number;
@@ -158,8 +156,6 @@ declare module 'system-calls' {
 
   /** A socket whose connection is under way. @param scope of a link-local IPv6 address, or ''. */
   function connect(address: string, scope: string, port: number): number;
-  /** The same, to a UNIX socket. */
-  function connectLocal(path: string): number;
   /** SO_ERROR: 0, or the negative errno. */
   function socketError(fd: number): number;
   /** E.g. ['ENOENT', 'No such file or directory'] for 2. */
