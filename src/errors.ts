@@ -75,27 +75,19 @@ export class MounterError extends Error {
     super(message, details.cause === undefined ? undefined : { cause: details.cause });
     this.subject = details.subject;
     this.status = details.status;
-    this.errorClass = details.errorClass ?? classOfStatus(details.status);
+    this.errorClass = details.errorClass ?? classOfStatus[details.status] ?? 'unknown';
     this.isRemembered = details.isRemembered ?? false;
     this.hint = details.hint;
     this.helperOutput = details.helperOutput ?? '';
   }
 }
 
-function classOfStatus(status: number): ErrorClass {
-  switch (status) {
-    case exitCode.usage:
-      return 'usage';
-    case exitCode.system:
-      return 'node';
-    case exitCode.internal:
-      return 'internal';
-    case exitCode.interrupted:
-      return 'interrupted';
-    default:
-      return 'unknown';
-  }
-}
+const classOfStatus: Readonly<Record<number, ErrorClass>> = {
+  [exitCode.usage]: 'usage',
+  [exitCode.system]: 'node',
+  [exitCode.internal]: 'internal',
+  [exitCode.interrupted]: 'interrupted',
+};
 
 /**
  * The text for stderr: `mounter: SUBJECT: MESSAGE`, the helper's own output, `hint: …`; each on lines of

@@ -1,5 +1,5 @@
 import { writeSync } from 'node:fs';
-import { formatError } from './errors.ts';
+import { formatError, type MounterError } from './errors.ts';
 import { exitCode } from './exit-codes.ts';
 import { nodeHost } from './host/node-host.ts';
 import type { Output } from './host/output.ts';
@@ -17,6 +17,8 @@ async function main(argv0: string, argv: readonly string[], output: Output): Pro
   const [command = '', ...rest] = helperName === undefined ? argv : ['mount', ...argv];
   const call = new Call(command, helperName, { now: nodeHost.now, pid: process.pid, write });
   let layout: Layout | undefined;
+  const record = async (end: number | MounterError) =>
+    (await import('./record/log.ts')).recordEnd(end, { call, argv: rest, host: nodeHost, layout });
   try {
     if (command === 'mount') return await (await import('./commands/mount.ts')).mount();
     // Of /proc/self/exe: without symlinks already.
@@ -26,20 +28,13 @@ async function main(argv0: string, argv: readonly string[], output: Output): Pro
     layout = findLayout(nodeHost, executable, process.env);
     const { changesNode, runCommand } = await import('./commands/table.ts');
     const status = await runCommand(argv, { layout, host: nodeHost, output, executable });
-    const context = { call, argv: rest, host: nodeHost, layout };
-    if (changesNode(argv)) await (await import('./record/log.ts')).recordDone(status, context);
+    if (changesNode(argv)) await record(status);
     return status;
   } catch (error) {
     const shown = asMounterError(error);
     output.err(formatError(shown));
     // A mistyped command is nothing to remember.
-    if (shown.status !== exitCode.usage)
-      await (await import('./record/log.ts')).recordFailure(shown, {
-        call,
-        argv: rest,
-        host: nodeHost,
-        layout,
-      });
+    if (shown.status !== exitCode.usage) await record(shown);
     return shown.status;
   }
 }

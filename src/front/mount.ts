@@ -21,7 +21,6 @@ import { findLayout, requireRoot } from '../node/node.ts';
 import { offBySettings, offFile } from '../node/off.ts';
 import { storedSettings } from '../node/settings.ts';
 import { Call } from '../record/call.ts';
-import { levelOf, recordLine } from '../record/line.ts';
 import { namespaceOutsideKubeletChroot } from '../rootfs/kubelet-chroot.ts';
 import { findFullAt, ownExecutable } from './globals.ts';
 import { frontHost } from './host.ts';
@@ -148,7 +147,7 @@ async function carryOut(
   const result = await runPlan(plan, { ...context, report, isInterrupted });
   if (result.wasMounted && verbose) output.err(wasMounted(plan));
   if (result.helperOutput !== '') output.err(printableLines(result.helperOutput));
-  await call.recordSuccess(result);
+  await call.append(call.success(result));
 }
 
 function interrupted({ source, target }: MountPlan): MounterError {
@@ -171,7 +170,6 @@ async function fail(
   output.err(formatError(error));
   if (argv.includes('--json')) output.out(failureAsJson(error));
   call.place ??= (await import('../manifest/record-place.ts')).defaultPlace;
-  const record = call.failure(error);
-  await call.append(recordLine(record, new Date(), call.pid), levelOf(record));
+  await call.append(call.failure(error));
   return error.status;
 }

@@ -22,15 +22,7 @@ const O_PATH = 0o10000000;
  * @throws like node:fs when it can't be entered.
  */
 export function withinNamespace<T>(file: string, look: () => T): T {
-  const namespace = openSync(file, 'r');
-  try {
-    return elsewhere(() => {
-      check('unshare', file, libc.unshare(CLONE_FS));
-      check('setns', file, libc.setns(namespace, CLONE_NEWNS));
-    }, look);
-  } finally {
-    closeSync(namespace);
-  }
+  return elsewhere(() => enterNamespace(file), look);
 }
 
 /**
@@ -40,19 +32,16 @@ export function withinNamespace<T>(file: string, look: () => T): T {
  * @throws what `make` throws, and like node:fs.
  */
 export function newNamespace(make: () => void): number {
-  return elsewhere(
-    () => check('unshare', 'the mount namespace', libc.unshare(CLONE_NEWNS)),
-    () => {
-      const namespace = openSync('/proc/thread-self/ns/mnt', 'r');
-      try {
-        make();
-        return namespace;
-      } catch (error) {
-        closeSync(namespace);
-        throw error;
-      }
-    },
-  );
+  return elsewhere(leaveNamespace, () => {
+    const namespace = openSync('/proc/thread-self/ns/mnt', 'r');
+    try {
+      make();
+      return namespace;
+    } catch (error) {
+      closeSync(namespace);
+      throw error;
+    }
+  });
 }
 
 /** This thread's own copy of its mount namespace, for good: what takes the place of this process is in it. */
@@ -63,9 +52,12 @@ export function leaveNamespace(): void {
 /** This thread is in the namespace of `file` from now on, and in its root directory. @throws like node:fs. */
 export function enterNamespace(file: string): void {
   const namespace = openSync(file, 'r');
-  check('unshare', file, libc.unshare(CLONE_FS));
-  check('setns', file, libc.setns(namespace, CLONE_NEWNS));
-  closeSync(namespace);
+  try {
+    check('unshare', file, libc.unshare(CLONE_FS));
+    check('setns', file, libc.setns(namespace, CLONE_NEWNS));
+  } finally {
+    closeSync(namespace);
+  }
 }
 
 function elsewhere<T>(go: () => void, act: () => T): T {

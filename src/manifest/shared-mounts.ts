@@ -18,3 +18,12 @@ export function isIdentityMount(mount: {
 }): boolean {
   return isShared(mount) && mount.host === mount.rootfs;
 }
+
+/** The directories that targets are accepted below. */
+export function identityMounts({
+  mounter,
+}: {
+  readonly mounter: readonly Parameters<typeof isIdentityMount>[0][];
+}): readonly string[] {
+  return mounter.filter(isIdentityMount).map(({ rootfs }) => rootfs);
+}

@@ -1,6 +1,7 @@
 import { MounterError } from '../errors.ts';
 import { exitCode } from '../exit-codes.ts';
 import type { Filesystem, NodeSettings } from '../manifest/manifest.ts';
+import { identityMounts } from '../manifest/shared-mounts.ts';
 import { nearest } from '../nearest.ts';
 import { helperNames } from './arguments/argv.ts';
 import type { MountRequest } from './arguments/request.ts';
@@ -107,10 +108,8 @@ function logFileOf(path: string | undefined, { mounts }: NodeSettings): LogFile 
 }
 
 /** The shared directory that holds `target`: only what is below one can appear on the host. */
-function identityMountOf(target: string, manifest: NodeSettings): string {
-  const directories = manifest.mounts.mounter
-    .filter((mount) => mount.propagation === 'shared' && mount.host === mount.rootfs)
-    .map((mount) => mount.rootfs);
+function identityMountOf(target: string, { mounts }: NodeSettings): string {
+  const directories = identityMounts(mounts);
   const found = directories.find((directory) => target.startsWith(`${directory}/`));
   if (found !== undefined) return found;
   throw new MounterError('the target is not below a directory that volumes may be mounted in', {

@@ -4,7 +4,7 @@ import type { Host } from '../host/host.ts';
 import { isErrnoException } from '../host/system-error.ts';
 import type { Manifest } from '../manifest/manifest.ts';
 import { defaultHome, type Layout, layoutOf } from './layout.ts';
-import { offFile, whyOff } from './off.ts';
+import { offBySettings, offFile } from './off.ts';
 
 /** A node that a manifest was installed on: what commands that change it, or look at it, work with. */
 export interface NodeContext {
@@ -91,6 +91,6 @@ export function requireRoot(host: Host, what: string): void {
  * @throws MounterError (system) where no file turns it off, and there is no manifest to ask.
  */
 export async function nothingDoneWhereOff(host: Host, layout: Layout): Promise<string | undefined> {
-  const offBy = offFile(host, layout) ?? whyOff(host, layout, await readManifest(host, layout));
+  const offBy = offFile(host, layout) ?? offBySettings(layout, await readManifest(host, layout));
   return offBy === undefined ? undefined : `turned off by ${offBy}; nothing done`;
 }

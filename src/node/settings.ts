@@ -25,10 +25,7 @@ export async function readSettings(host: Host, layout: Layout): Promise<NodeSett
 export interface SettingsAnswer {
   readonly settings?: NodeSettings;
   /** For the constructor of a MounterError. */
-  readonly failure?: Pick<
-    MounterError,
-    'message' | 'status' | 'errorClass' | 'subject' | 'hint' | 'helperOutput'
-  >;
+  readonly failure?: Omit<MounterError, 'name' | 'cause' | 'stack'>;
 }
 
 /** What was checked, or the manifest, which is left as checked for the calls to come. */
@@ -36,8 +33,8 @@ export async function settingsAnswer(host: Host, layout: Layout): Promise<Settin
   try {
     return { settings: await currentSettings(host, layout) };
   } catch (error) {
-    const { message, status, errorClass, subject, hint, helperOutput } = asMounterError(error);
-    return { failure: { message, status, errorClass, subject, hint, helperOutput } };
+    const failure = asMounterError(error);
+    return { failure: { ...failure, message: failure.message } };
   }
 }
 

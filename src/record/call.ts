@@ -74,27 +74,27 @@ export class Call {
     this.#begins.push(this.#now());
   }
 
-  success(more: { readonly wasMounted: boolean; readonly helperOutput: string }): CallRecord {
-    const { wasMounted, helperOutput } = more;
+  success({
+    wasMounted,
+    helperOutput,
+  }: {
+    readonly wasMounted: boolean;
+    readonly helperOutput: string;
+  }): CallRecord {
+    const msg = wasMounted ? 'mounted already' : 'mounted';
     return this.#record({
       status: exitCode.success,
       wasMounted,
-      helperOutput: helperOutput === '' ? undefined : helperOutput,
-      msg: wasMounted ? 'mounted already' : 'mounted',
+      helperOutput: helperOutput || undefined,
+      msg,
     });
   }
 
   failure(error: MounterError): CallRecord {
-    const { status, errorClass, subject, hint, helperOutput, message } = error;
-    return this.#record({
-      status,
-      errorClass,
-      isRemembered: error.isRemembered || undefined,
-      subject,
-      hint,
-      helperOutput: helperOutput === '' ? undefined : helperOutput,
-      msg: message,
-    });
+    const { status, errorClass, subject, hint, message: msg } = error;
+    const isRemembered = error.isRemembered || undefined;
+    const helperOutput = error.helperOutput || undefined;
+    return this.#record({ status, errorClass, isRemembered, subject, hint, helperOutput, msg });
   }
 
   /** Of every other command that came to its end. */
@@ -102,14 +102,10 @@ export class Call {
     return this.#record({ status, msg: 'done' });
   }
 
-  /** Writes the line of a mount that succeeded. Never fails, and takes no longer than the destination's limit. */
-  async recordSuccess(more: { readonly wasMounted: boolean; readonly helperOutput: string }): Promise<void> {
-    const record = this.success(more);
-    await this.append(recordLine(record, new Date(), this.pid), levelOf(record));
-  }
-
-  async append(line: string, level: number): Promise<void> {
-    if (this.#isForTheRecord && this.place !== undefined) await this.#write(this.place, line, level);
+  /** Writes a record of this call. Never fails, and takes no longer than the destination's limit. */
+  async append(record: CallRecord, line = recordLine(record, new Date(), this.pid)): Promise<void> {
+    if (this.#isForTheRecord && this.place !== undefined)
+      await this.#write(this.place, line, levelOf(record));
   }
 
   #record(outcome: Pick<CallRecord, 'status' | 'msg'> & Partial<CallRecord>): CallRecord {

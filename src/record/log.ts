@@ -1,12 +1,12 @@
 import { pino } from 'pino';
-import type { MounterError } from '../errors.ts';
+import { MounterError } from '../errors.ts';
 import type { Host } from '../host/host.ts';
 import { defaultPlace, type RecordPlace } from '../manifest/record-place.ts';
 import type { Layout } from '../node/layout.ts';
 import { readSettings } from '../node/settings.ts';
 import { maskedWords } from '../secrets.ts';
 import type { Call } from './call.ts';
-import { boundedRecord, type CallRecord, levelOf, oneLine } from './line.ts';
+import { boundedRecord, type CallRecord, oneLine } from './line.ts';
 
 /** The record of what is no plain mount: failures, and the other commands. Failing to log fails nothing else. */
 
@@ -19,21 +19,15 @@ export interface RecordContext {
   readonly layout: Layout | undefined;
 }
 
-export async function recordDone(status: number, context: RecordContext): Promise<void> {
-  const { call } = context;
-  await prepare(context);
-  await record(call, call.done(status));
-}
-
-export async function recordFailure(error: MounterError, context: RecordContext): Promise<void> {
-  const { call } = context;
-  await prepare(context);
-  await record(call, call.failure(error));
-}
-
-async function prepare({ call, argv, host, layout }: RecordContext): Promise<void> {
+/** Writes the line of a call that ended with this status, or failed. */
+export async function recordEnd(
+  end: number | MounterError,
+  { call, argv, host, layout }: RecordContext,
+): Promise<void> {
   if (call.command !== 'mount') call.hasArguments(maskedWords(call.command, argv));
   call.place ??= layout === undefined ? defaultPlace : await placeOf(host, layout);
+  const record = end instanceof MounterError ? call.failure(end) : call.done(end);
+  await call.append(record, pinoLine(record, call.pid));
 }
 
 async function placeOf(host: Host, layout: Layout): Promise<RecordPlace> {
@@ -43,10 +37,6 @@ async function placeOf(host: Host, layout: Layout): Promise<RecordPlace> {
     // Nothing installed, or a manifest that is not valid: that is a failure to record, too.
     return defaultPlace;
   }
-}
-
-async function record(call: Call, record: CallRecord): Promise<void> {
-  await call.append(pinoLine(record, call.pid), levelOf(record));
 }
 
 /** One line, as `recordLine` makes it. */

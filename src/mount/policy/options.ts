@@ -2,6 +2,7 @@ import { MounterError } from '../../errors.ts';
 import { exitCode } from '../../exit-codes.ts';
 import type { NodeSettings } from '../../manifest/manifest.ts';
 import type { OptionRules } from '../../manifest/policy.ts';
+import { identityMounts } from '../../manifest/shared-mounts.ts';
 import { maskSecrets } from '../../secrets.ts';
 import type { MountOption } from '../arguments/options.ts';
 import type { Asked, FilesystemDriver, OptionGrammar } from '../filesystems/filesystem-driver.ts';
@@ -185,9 +186,7 @@ function writtenFile(
   { name, value = '', text }: MountOption,
   { mounts }: Pick<NodeSettings, 'mounts'>,
 ): WrittenFile {
-  const directories = mounts.mounter
-    .filter((mount) => mount.propagation === 'shared' && mount.host === mount.rootfs)
-    .map((mount) => mount.rootfs);
+  const directories = identityMounts(mounts);
   // Byte for byte what the helper gets: no quote taken away, no other case.
   const isPlain = text === `${name}=${value}`;
   const identityMount = directories.find((directory) => value.startsWith(`${directory}/`));

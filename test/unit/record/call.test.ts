@@ -33,7 +33,7 @@ test('a mount: its steps, how long they took, and no secret', async (t) => {
   const { call, lines } = callOf();
   call.about(facts);
   for (const step of ['checkDevice', 'checkDevice', 'runHelper']) call.begin(step);
-  await call.recordSuccess({ wasMounted: false, helperOutput: 'warning\n' });
+  await call.append(call.success({ wasMounted: false, helperOutput: 'warning\n' }));
   t.is(lines.length, 1);
   const { time: _, ...line } = JSON.parse(lines.join(''));
   t.deepEqual(line, {
@@ -74,7 +74,7 @@ test('a failure has its class, subject, hint and the words of the helper', (t) =
 test('a dry run leaves no line', async (t) => {
   const { call, lines } = callOf();
   call.about({ ...facts, dryRun: true });
-  await call.append('line\n', 50);
+  await call.append(call.done(0));
   t.deepEqual(lines, []);
 });
 

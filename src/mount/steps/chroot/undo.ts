@@ -1,6 +1,7 @@
 import { isSameFile } from '../../../host/host.ts';
 import type { Descriptor } from '../../../host/mount-host.ts';
 import { type MountEntry, readMountinfo } from '../../../host/mountinfo.ts';
+import { isShared } from '../../../manifest/shared-mounts.ts';
 import type { MountContext } from '../../context.ts';
 import type { MountPlan } from '../../plan-data.ts';
 import { refusalOf } from '../in-sight.ts';
@@ -121,9 +122,7 @@ function isMisplaced(entry: MountEntry, plan: MountPlan, { layout, manifest }: M
   if (!plan.driver.isSameSource(plan.source, entry)) return false;
   const place = placeInRootfs(entry.mountPoint, layout);
   if (place === undefined) return false;
-  return !manifest.mounts.mounter.some(
-    ({ propagation, rootfs }) => propagation === 'shared' && place.startsWith(`${rootfs}/`),
-  );
+  return !manifest.mounts.mounter.filter(isShared).some(({ rootfs }) => place.startsWith(`${rootfs}/`));
 }
 
 /** The path as the helper sees it: what follows `versions/<digest>`. */
