@@ -10,7 +10,7 @@ export interface BoundedResult {
   readonly output: string;
 }
 
-/** @returns undefined when there was no answer within the limit. */
+/** @returns undefined when there was no answer within the limit, or no end of it. */
 export type RunBounded = (argv: readonly string[], limitMs: number) => Promise<BoundedResult | undefined>;
 
 /**
@@ -28,23 +28,25 @@ export const runBounded: RunBounded = (argv, limitMs) => {
     stdio: ['ignore', 'pipe', 'pipe'],
     detached: true,
   });
-  let output = '';
-  const take = (bytes: Buffer) => {
-    output += bytes.toString('utf8');
-  };
-  child.stdout.on('data', take);
-  child.stderr.on('data', take);
   const end = () => abandon(child.pid);
   process.once('exit', end);
   return new Promise((resolve) => {
-    const limit = setTimeout(() => {
+    let output = '';
+    const giveUp = () => {
+      clearTimeout(limit);
       end();
       process.off('exit', end);
       child.stdout.destroy();
       child.stderr.destroy();
       child.unref();
       resolve(undefined);
-    }, limitMs);
+    };
+    const limit = setTimeout(giveUp, limitMs);
+    for (const stream of [child.stdout, child.stderr])
+      stream.setEncoding('utf8').on('data', (text: string) => {
+        output += text;
+        if (output.length > maximumOutput) giveUp();
+      });
     const answer = (status: number) => {
       clearTimeout(limit);
       process.off('exit', end);
@@ -57,6 +59,9 @@ export const runBounded: RunBounded = (argv, limitMs) => {
     child.once('close', (code) => answer(code ?? 128 + 9));
   });
 };
+
+/** In UTF-16 units: more than thousands of volumes have to say. What is longer fills the memory of the node. */
+const maximumOutput = 16 * 1024 * 1024;
 
 /**
  * `Host.run` of a command that makes no mount, and is no more than a question: at its deadline it is over at once, and

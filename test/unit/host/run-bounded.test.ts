@@ -11,6 +11,17 @@ test('the answer of a program: its status and all that it said', async (t) => {
   });
 });
 
+test('letters that come in two parts', async (t) => {
+  const script = "printf '\\303'; sleep 0.2; printf '\\244'";
+  t.is((await runBounded(['/bin/sh', '-c', script], 5000))?.output, 'ä');
+});
+
+test('an answer without an end is none, and nobody waits for it', async (t) => {
+  const began = performance.now();
+  t.is(await runBounded(['/bin/sh', '-c', 'yes & wait'], 60_000), undefined);
+  t.true(performance.now() - began < 20_000);
+});
+
 test('a program that is not there answers as a shell would', async (t) => {
   t.is((await runBounded(['/no/such/program'], 5000))?.status, 127);
 });
