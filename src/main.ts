@@ -62,9 +62,13 @@ function writeAll(fd: number, text: string): void {
       written += writeSync(fd, bytes, written);
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== 'EAGAIN') return;
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, slowReaderMs);
     }
   }
 }
+
+/** A reader who is slow is waited for without a processor. */
+const slowReaderMs = 10;
 
 const standardOutput: Output = { out: (text) => writeAll(1, text), err: (text) => writeAll(2, text) };
 
