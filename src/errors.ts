@@ -1,9 +1,6 @@
 import { exitCode } from './exit-codes.ts';
 
-/**
- * The kinds of failure that programs tell apart: in `--json`, in the record, as a label of the metrics. What
- * a call has done and seen decides, a helper's own words come last.
- */
+/** The kinds of failure that programs tell apart: in `--json`, in the record, as a label of the metrics. */
 export const errorClasses = [
   /** The server's name does not resolve, or no name server answers. */
   'name-resolution',
@@ -41,10 +38,7 @@ export const errorClasses = [
 
 export type ErrorClass = (typeof errorClasses)[number];
 
-/**
- * What went wrong, in the words an operator needs: which step, about what, why, and what to do next.
- * `main.ts` alone turns it into text on stderr and an exit status.
- */
+/** What went wrong, in the words an operator needs: which step, about what, why, and what to do next. */
 export class MounterError extends Error {
   override readonly name = 'MounterError';
   /** What it is about: a target, a file, an option. Undefined when it is about the whole call. */
@@ -90,9 +84,8 @@ const classOfStatus: Readonly<Record<number, ErrorClass>> = {
 };
 
 /**
- * The text for stderr: `mounter: SUBJECT: MESSAGE`, the helper's own output, `hint: …`; each on lines of
- * its own, newline-terminated. kubelet makes it the Pod's event, hence no colour and no structure; whoever
- * wrote the Pod or runs the server has chosen some of the words, hence nothing that a terminal would obey.
+ * The text for stderr: `mounter: SUBJECT: MESSAGE`, the helper's own output, `hint: …`. kubelet makes it the Pod's
+ * event, hence no colour. Who wrote the Pod, or runs the server, chose some of it: nothing that a terminal would obey.
  */
 export function formatError(error: MounterError): string {
   const subject = error.subject === undefined ? '' : `${shortened(printable(error.subject))}: `;
@@ -119,10 +112,7 @@ function shortened(text: string): string {
 const maximumLength = 5000;
 const keptLength = 1000;
 
-/**
- * `text` on one line and safe to show on a terminal: control characters become `\xNN`, and those that turn or
- * break a line of Unicode `\uNNNN`, so that what is shown is what is there.
- */
+/** `text` on one line, safe for a terminal: control characters as `\xNN`, Unicode's that turn or break a line as `\uNNNN`. */
 export function printable(text: string): string {
   return text.replace(/[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/g, escaped);
 }

@@ -1,9 +1,4 @@
-/**
- * The exit statuses of `mounter`, which are mount(8)'s own ("EXIT STATUS" in its manual page), so that
- * whoever reads the status of `mount` can read ours.
- *
- * A helper's own status passes through unchanged; these are for what `mounter` itself decides.
- */
+/** What `mounter` itself ends with: mount(8)'s "EXIT STATUS". A helper's own status passes through unchanged. */
 export const exitCode = {
   success: 0,
   /** Incorrect invocation or permissions. */

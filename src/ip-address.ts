@@ -14,8 +14,7 @@ export interface IpRange {
 }
 
 /**
- * The address that `text` is, IPv6 without brackets; an IPv4 address in IPv6 clothes (`::ffff:10.0.0.1`) is
- * that IPv4 address, for there the packets go.
+ * The address that `text` is, IPv6 without brackets; `::ffff:10.0.0.1` is the IPv4 address, for there packets go.
  * @returns undefined for a name, and for what only inet_aton(3) takes for an address (`10.1`, `0x0a000001`).
  */
 export function parseIpAddress(text: string): IpAddress | undefined {
@@ -28,10 +27,7 @@ export function parseIpAddress(text: string): IpAddress | undefined {
   return isMapped ? { groups: groups.slice(6), zone: '' } : { groups, zone };
 }
 
-/**
- * Whether libc takes `host` for a number though it is no address as everybody writes one: getaddrinfo(3) reads
- * `010.1`, `0xa.1` and `167772161` by inet_aton(3), with octal and hexadecimal parts.
- */
+/** Whether getaddrinfo(3) reads it by inet_aton(3), which takes `010.1`, `0xa.1` and `167772161` for addresses. */
 export function isOddAddress(host: string): boolean {
   const lastLabel = host.replace(/\.$/, '').split('.').at(-1) ?? '';
   return /^(0x[0-9a-f]*|\d+)$/i.test(lastLabel) && parseVersion4(host) === undefined;

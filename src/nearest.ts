@@ -1,8 +1,4 @@
-/**
- * The candidate that `word` was most likely meant to be, or undefined when none is near. At most a third
- * of the candidate's letters may differ, counted as insertions, deletions, replacements and swaps of two
- * neighbours; the first of several equally near ones wins.
- */
+/** The first of the nearest candidates; undefined where in each of them more than a third of the letters differ. */
 export function nearest(word: string, candidates: Iterable<string>): string | undefined {
   let best: string | undefined;
   let bestDistance = Number.POSITIVE_INFINITY;

@@ -1,11 +1,8 @@
 /**
- * A name that ends in a word for a secret, and what stands between it and the secret. It is looked for wherever a
- * helper could see one: at the start, after a comma (in quotes too: mount.glusterfs splits there), a quote or a
- * blank, with the dashes of a flag before it; in any case. cifs has pass, password2, cred and `user=NAME%PASSWORD`,
- * ceph has secret and key, drivers of object stores access_key, secret_key and session_token.
- *
- * What follows need not be `=`: who writes `password:x`, `password x` or `password-x` has told the password all the
- * same. So `password-file` is masked from its dash on.
+ * A name that ends in a word for a secret, wherever a helper could see one: at the start, after a comma (in quotes too:
+ * mount.glusterfs splits there), a quote, a blank, or dashes. cifs has pass, password2, cred and `user=NAME%PASSWORD`,
+ * ceph secret and key, object stores access_key, secret_key and session_token. What follows need not be `=`: who writes
+ * `password:x`, `password x` or `password-x` has told it all the same.
  */
 function secretNames(): RegExp {
   return new RegExp(
@@ -23,11 +20,8 @@ function isServerName(name: string, rest: string): boolean {
 }
 
 /**
- * `options` with the value of every secret replaced by `<masked>`, order and the rest byte for byte; never throws.
- *
- * Where readers differ about the end of a value (`,,` is a comma in a cifs password, `\,` one for libmount, a
- * quote may be left open), the longest reading is masked: too much of a log line is lost rather than a letter of
- * a secret shown.
+ * `options` with the value of every secret replaced by `<masked>`, the rest byte for byte; never throws. Where readers
+ * differ about the end of a value (`,,` in a cifs password, libmount's `\,`, an open quote), the longest one is masked.
  */
 export function maskSecrets(options: string): string {
   let masked = '';

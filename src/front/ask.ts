@@ -56,10 +56,7 @@ const connections: Readonly<Record<Ended, Connection>> = {
   ENETDOWN: 'noRoute',
 };
 
-/**
- * `MountHost.isAlive`: a child asks, for a question to a dead server may never come back. Nothing that it answers
- * but ENOTCONN and ESTALE says that the mount is of no use: a server may hide the directory from root.
- */
+/** `MountHost.isAlive`: a child asks, for it may never come back. A server may hide the directory from root: no error. */
 export async function isAlive(file: Descriptor, limitMs: number): Promise<Liveness> {
   holdInterruptions();
   const pid = checked('fork', undefined, system.ask(file));

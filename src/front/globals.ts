@@ -24,10 +24,7 @@ function givenFull(): string | undefined {
   return full;
 }
 
-/**
- * The file, without symlinks, of this program, or of the full executable that had it in itself; without /proc, as it
- * was called. In words of the root directory that it was started in.
- */
+/** The file of this program, or of the full executable that had it in itself, in the root directory it was started in. */
 export function ownExecutable(): string {
   return givenFull() ?? linkToItself() ?? system.argument(0) ?? '';
 }

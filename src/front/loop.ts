@@ -63,10 +63,8 @@ export class Loop {
   }
 
   /**
-   * Waits for the next of them, once. Where poll(2) fails it is tried again: to give up would leave the children
-   * behind, and each of them has a timer that ends it.
-   * @throws Error when there is nothing to wait for: a promise that nobody keeps. And where poll(2) goes on failing
-   *   without a timer.
+   * Waits for the next of them, once. Where poll(2) fails it is tried again: to give up would leave children behind.
+   * @throws Error when there is nothing to wait for, and where poll(2) goes on failing without a timer.
    */
   turn(): void {
     const watchers = [...this.#watchers];

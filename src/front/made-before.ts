@@ -1,10 +1,7 @@
 import { driverFor } from '../mount/filesystems/filesystems.ts';
 import { readEntry } from '../mount/policy/entry.ts';
 
-/**
- * What is the same for every call, and would be made by each when it first comes to it: it is made when the front is
- * built.
- */
+/** What would be the same for every call is made when the front is built. */
 
 /** QuickJS makes a function of its own when somebody looks at it. */
 for (const owner of [Object, Array.prototype, String.prototype])

@@ -11,9 +11,9 @@ import { ownArguments } from './globals.ts';
 import { mount } from './mount.ts';
 
 /**
- * The front: what kubelet executes, and the one program that mounts, from the first step to the explanation of a
- * failure: for a call that waits must not hold the memory of a large runtime, and only a process of one thread can
- * do what a mount takes. For every other command the full executable takes this process's place.
+ * The front: what kubelet executes, and the one program that mounts. A call that waits must not hold the memory of a
+ * large runtime, and only a process of one thread can do what a mount takes. For every other command the full
+ * executable takes its place.
  */
 async function main(): Promise<number> {
   const [argv0 = '', ...words] = ownArguments();

@@ -121,10 +121,7 @@ function aborted(signal: AbortSignal): Promise<'interrupt'> {
   });
 }
 
-/**
- * What a new file for output starts with. Writing it takes a block of the file system, which is then the
- * output's: in a full one an empty file can still be made, and everything written to it is lost.
- */
+/** What a file for output starts with: it takes a block, for in a full file system an empty file can still be made. */
 const reserve = '\n';
 
 function withoutReserve(output: string): string {

@@ -32,11 +32,7 @@ export function listenForInterruption(): Interruption {
   return { received, ignore: () => void interrupted.delete(interrupt) };
 }
 
-/**
- * From now on a signal to end ends nothing by itself: whoever goes on asks, where ending would leave nothing, and
- * what `Host.run` runs is ended as ever. For the rest of the process.
- * @returns whether one has come.
- */
+/** From now on a signal ends nothing by itself but what `Host.run` runs. @returns what tells whether one has come. */
 export function holdInterruptions(): () => boolean {
   const fd = open();
   return () => {

@@ -7,8 +7,8 @@ import type { Layout } from '../node/layout.ts';
 import { frontHost as host } from './host.ts';
 
 /**
- * A mount on a node that the mounter is off on: the host's own mount(8) takes this process's place, with the same
- * arguments, environment and open files. Not by the full executable: that may be broken, which is no matter here.
+ * Where the mounter is off, the host's own mount(8) takes this process's place, with all that it was given. Not by the
+ * full executable: that may be broken.
  * @param why what turns it off, in words.
  * @throws MounterError (system) where there is none, and for a mount helper: mount(8) is who called it.
  */

@@ -107,8 +107,8 @@ static void take_name(const char *path) {
 }
 
 /*
- * For a glusterfs that somebody starts by hand. A mount's has another such group already (src/mount/plan.ts), and no
- * CAP_SETGID to change it; in a user namespace the group may not exist. Then the other rules hold.
+ * For a glusterfs that somebody starts by hand. A mount's has another such group already, and no CAP_SETGID to change it
+ * (src/mount/filesystems/plain.ts); in a user namespace the group may not exist. Then the other rules hold.
  */
 static void take_own_group(void) { (void)syscall(__NR_setfsgid, OWN_GROUP); }
 

@@ -11,10 +11,7 @@ import { isErrnoException } from '../host/system-error.ts';
 import { failedTrial } from '../rootfs/trial.ts';
 import { guardedProgram } from './guarded-program.ts';
 
-/**
- * The guard, in a rootfs, in the place of `glusterfs`, which mount.glusterfs runs. It is part of the tree: no mount
- * brings it and none can be missing, and where it does not work, no glusterfs runs at all.
- */
+/** The guard in the place of a rootfs's `glusterfs`: part of the tree, and where it does not work, no glusterfs runs. */
 
 export interface PlacedGuard {
   /** What was done, a line each; nothing where it was in place. */

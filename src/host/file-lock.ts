@@ -8,9 +8,8 @@ import { notStarted } from './run-program.ts';
 const timedOut = 1;
 
 /**
- * Runs `action` while holding flock(2) on the file `path`, which is made if need be. JavaScript has no
- * flock: flock(1) holds it around a cat(1) that lives as long as our end of its stdin, so the lock is
- * released however we end.
+ * Runs `action` while holding flock(2) on the file `path`, which is made if need be. flock(1) holds it around a cat(1)
+ * that lives as long as our end of its stdin, so it is released however we end.
  * @param path in a directory that nobody else can look into: whoever can open a file can hold its lock.
  * @throws MounterError (system) when another process holds it for longer than `waitSeconds`.
  */

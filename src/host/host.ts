@@ -8,15 +8,9 @@ export interface Host {
   effectiveUserId(): number;
   /** @returns the file's text, or undefined when it does not exist. @throws on any other failure. */
   readText(path: string): string | undefined;
-  /**
-   * Puts a file with this text in the place of whatever has that name, a symlink included: readers see the old
-   * one or all of the new one. Any number of writers at once. @throws when it can't be written.
-   */
+  /** Replaces whatever has that name, a symlink too, by one rename; any number of writers at once. @throws when it can't. */
   replaceText(path: string, text: string, mode: number): void;
-  /**
-   * Makes a file that nobody else makes at the same time: open(2) with O_EXCL.
-   * @returns whether it was made; false when something has that name. @throws when it can't be made.
-   */
+  /** open(2) with O_EXCL. @returns false when something has that name. @throws when it can't be made. */
   createText(path: string, text: string, mode: number): boolean;
   /** unlink(2); a missing file is no error. @throws when it can't be removed. */
   remove(path: string): void;
@@ -26,10 +20,7 @@ export interface Host {
   readLink(path: string): string | undefined;
   /** stat(2), through symlinks. @returns undefined when nothing is there, or a symlink leads to itself. */
   stat(path: string): FileStatus | undefined;
-  /**
-   * The path without symlinks, by open(2) with O_PATH: no server is asked for what lies there.
-   * @returns undefined when nothing is there.
-   */
+  /** The path without symlinks, by O_PATH: no server is asked. @returns undefined when nothing is there. */
   realPath(path: string): string | undefined;
   /** Every process, by what never waits for it; only what is still there while reading. */
   processes(): readonly ProcessInformation[];
@@ -70,9 +61,8 @@ export interface ProcessInformation {
   /** What it executes, as it is called in its mount namespace; an interpreter where that is a script. */
   readonly executable: string | undefined;
   /**
-   * The root directory, as it is called in the process's mount namespace: words alone, for a process can make itself
-   * a directory of that name. Undefined for zombies, where only root may see it, and in a user namespace other than
-   * ours, where anybody can change root directories and mounts.
+   * The root directory, in words of the process's mount namespace, where anybody can have a directory of that name.
+   * Undefined for zombies, where only root may see it, and in another user namespace, where anybody can change it.
    */
   readonly root: string | undefined;
   /** As /proc/PID/ns/mnt has it, such as `mnt:[4026531841]`; undefined where `root` is. */
@@ -106,10 +96,8 @@ export interface Watchdog {
   /** The command still runs after this: from now on it is asked after, once, while it runs on. */
   readonly afterMs: number;
   /**
-   * Whether the command can't come to anything; `true` ends it as its deadline would, `false` and an error
-   * leave it alone.
-   * @param over aborted when the command has ended, and the answer matters no more; a moment later where it has
-   *   failed, for the answer may say why.
+   * Whether the command can't come to anything: `true` ends it as its deadline would, an error does not.
+   * @param over aborted when the command has ended; a moment later where it has failed, for the answer may say why.
    */
   shouldAbort(over: AbortSignal): Promise<boolean>;
 }

@@ -4,21 +4,14 @@ import type { Command, FileStatus, Host, Outcome } from './host.ts';
 export interface MountHost extends Host {
   /** open(2) with O_PATH, through symlinks. @returns undefined where there is no such directory. */
   openDirectory(path: string): Descriptor | undefined;
-  /**
-   * openat(2) with O_PATH, following no symlink: what it returns stays the same file, whatever is renamed or
-   * mounted meanwhile. Asks no server, so that a dead one can't hang it.
-   * @returns undefined where nothing has that name.
-   */
+  /** openat(2) with O_PATH, following no symlink, asking no server. @returns undefined where nothing has that name. */
   openIn(directory: Descriptor, name: string): Descriptor | undefined;
   /** What the kernel knows of it by itself. */
   statusOf(file: Descriptor): OpenStatus;
   /** Asks the filesystem of an open file whether it answers: within the limit, whatever it does. */
   isAlive(file: Descriptor, limitMs: number): Promise<Liveness>;
   close(file: Descriptor): void;
-  /**
-   * Opens a plain file in a directory for reading and writing, or makes it: then it is that user's alone.
-   * @returns undefined where that name has anything else: a symlink, a pipe.
-   */
+  /** Opens or makes a plain file, which is that user's then. @returns undefined where something else has that name. */
   openPlainFile(directory: Descriptor, name: string, user: number): Descriptor | undefined;
   /** The last bytes of a plain file as text. @returns undefined where there is none, or something else. */
   readEnd(path: string, maximumBytes: number): string | undefined;
@@ -31,29 +24,17 @@ export interface MountHost extends Host {
   lockTarget(number: number, directory: Descriptor): boolean;
   /** Lazily, following no symlink at the end of the path. @throws like node:fs. */
   detach(path: string): void;
-  /**
-   * Likewise the topmost mount on an open directory, or what it is the root of, wherever its path leads by now.
-   * @returns false where nothing is mounted there.
-   */
+  /** Likewise the topmost mount on an open directory, or what it is the root of. @returns false where there is none. */
   detachFrom(directory: Descriptor): boolean;
   /** @throws MounterError (system) where the kernel does not make it. */
   makeApart(request: ApartRequest): ApartSite;
   /** mountinfo as a process in that namespace sees it. */
   readMountTable(site: ApartSite): string;
-  /**
-   * Runs a mount helper to its end, within its limit.
-   * @throws MounterError (system) when it can't be started; nothing of it runs then.
-   */
+  /** Within its limit. @throws MounterError (system) when it can't be started; nothing of it runs then. */
   runHelper(command: HelperCommand): Promise<HelperRun>;
-  /**
-   * Attaches what is mounted on the place of a site to its target, in one call that can't half succeed.
-   * @returns undefined, or why not: the name of an errno.
-   */
+  /** Attaches what is mounted on the place of a site to its target. @returns undefined, or the name of an errno. */
   attach(site: ApartSite): string | undefined;
-  /**
-   * Tries to open a TCP connection, and closes it at once.
-   * @param address IPv4 or IPv6, no name.
-   */
+  /** Opens a TCP connection, and closes it at once. @param address IPv4 or IPv6, no name. */
   connect(address: string, port: number, limits: ConnectLimits): Promise<Connection>;
 }
 
@@ -140,10 +121,7 @@ export interface Guardian {
 }
 
 export interface Left {
-  /**
-   * The name of an errno; undefined: attached. With ECONNRESET, somebody has ended the guardian, and ETIMEDOUT, we have
-   * done so at the limit, nobody knows whether before or after that.
-   */
+  /** The name of an errno; undefined: attached. ECONNRESET, ETIMEDOUT: the guardian was ended, before or after that. */
   readonly failure: string | undefined;
   /** The pids of daemons that go on. */
   readonly daemons: readonly number[];

@@ -3,10 +3,9 @@ import { check, libc, terminated } from './libc.ts';
 import { mount, mountFlags } from './mount-calls.ts';
 
 /**
- * Mount namespaces, which the thread that runs JavaScript enters and leaves again; in the compiled executable
- * only. A process of several threads can't: setns(2) wants a root directory that is shared with no other
- * thread, and unshare(2) gives one thread its own. What node:fs does synchronously is done by this thread; a
- * program that is started meanwhile would stay in there.
+ * Mount namespaces, which the thread that runs JavaScript enters and leaves again; in the compiled executable only.
+ * setns(2) wants a root directory that no other thread shares, which unshare(2) gives. What node:fs does synchronously
+ * is done by this thread; a program that is started meanwhile would stay in there.
  */
 
 /** @see unshare(2) */
@@ -99,9 +98,8 @@ export function pinNamespace(namespace: number, file: string): boolean {
 }
 
 /**
- * Runs `attempt` until it returns true: where we are, then on one processor after the other. What is
- * numbered on the processor that our own namespace was made on has a higher number than that, always.
- * @returns whether one did.
+ * Runs `attempt` until it returns true: where we are, then on each processor. What the one that our own namespace was
+ * made on numbers has a higher number than that. @returns whether one did.
  */
 export function onAnyProcessor(attempt: () => boolean): boolean {
   if (attempt()) return true;

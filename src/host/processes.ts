@@ -2,10 +2,9 @@ import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import type { ProcessInformation } from './host.ts';
 
 /**
- * The processes of the node, by what the kernel tells without their help. Anybody can have a process of which the
- * rest is not to be had: /proc/PID/cmdline, environ, maps, mem and their like wait for the lock of its memory, which
- * it holds for as long as a page of its own filesystem does not come; stat(2) of /proc/PID/root asks the filesystem
- * there. Its name, its status and the texts of its links never wait (tried on Linux 6.18 with such a process).
+ * The processes of the node, by what never waits for them: name, status, the texts of links (tried on Linux 6.18).
+ * /proc/PID/cmdline, environ, maps, mem and their like wait for the lock of a process's memory, which anybody's can hold
+ * while a page of its own filesystem does not come; stat(2) of /proc/PID/root asks the filesystem there.
  */
 
 /** What is still there while we read /proc. */

@@ -14,10 +14,9 @@ export interface BoundedResult {
 export type RunBounded = (argv: readonly string[], limitMs: number) => Promise<BoundedResult | undefined>;
 
 /**
- * Runs a program for its answer, in a process group of its own. At the limit all of it gets SIGKILL and is left
- * to itself: a process that waits in the kernel for a dead server may not die of that, and is not waited for. Likewise
- * when main.ts ends this process meanwhile.
- * Not for what leaves a daemon behind, which would keep the pipe open; `Host.run` is.
+ * Runs a program for its answer, in a process group of its own. At the limit, and when we end, all of it gets SIGKILL
+ * and is left to itself: what waits in the kernel for a dead server may not die of that.
+ * Not for what leaves a daemon behind, which would keep the pipe open.
  * @param argv the program's absolute path, then its arguments.
  */
 export const runBounded: RunBounded = (argv, limitMs) => {
@@ -63,10 +62,7 @@ export const runBounded: RunBounded = (argv, limitMs) => {
 /** In UTF-16 units: more than thousands of volumes have to say. What is longer fills the memory of the node. */
 const maximumOutput = 16 * 1024 * 1024;
 
-/**
- * `Host.run` of a command that makes no mount, and is no more than a question: at its deadline it is over at once, and
- * nobody asks after it meanwhile.
- */
+/** `Host.run` of a command that is no more than a question: at its deadline it is over at once. */
 export function runBy(run: RunBounded): Host['run'] {
   return async (command) => {
     const answer = await run(hostArgv(command), command.deadlineMs);

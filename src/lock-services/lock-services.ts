@@ -28,8 +28,7 @@ export const lockServicesHint =
   'run mounter doctor, which says whether rpcbind or rpc.statd does not answer, then mounter exec -- /usr/sbin/start-statd, which mends them or says why not; vers=4 needs neither, nolock keeps locks on this node';
 
 /**
- * Asks whether locks work, and where they do not, has start-statd start or mend what is missing.
- * Any number of calls at once end with one rpcbind and one rpc.statd: start-statd holds a lock.
+ * Asks whether locks work, and where they do not, has start-statd, which holds a lock, start or mend what is missing.
  * @param target the mount they are for; errors are about it.
  * @param watchdog asked during a start that takes its time.
  * @returns whether something had to be started.
@@ -58,11 +57,7 @@ export async function provideLockServices(
   });
 }
 
-/**
- * Where `mounter unit` has installed the units, systemd starts the daemons as services of their own, and starts them
- * again when they die. When the unit fails, start-statd is called without it.
- * @returns whether locks work now.
- */
+/** By the units that `mounter unit` has installed, if any: systemd restarts what dies. @returns whether locks work now. */
 async function startedByUnit(context: LockServicesContext, watchdog?: Watchdog): Promise<boolean> {
   const { host } = context;
   if (!isSystemdRunning(host) || host.lstat(`${unitDirectory}/${statdUnit}`)?.kind !== 'file') return false;
@@ -103,10 +98,7 @@ async function lockServicesAnswer(context: LockServicesContext): Promise<boolean
   return (await askInRootfs(doLocksWork, context)).answers;
 }
 
-/**
- * Runs a question in the rootfs, within a limit.
- * @returns whether it ended in time with status 0, and what it printed.
- */
+/** Runs a question in the rootfs. @returns whether it ended in time with status 0, and what it printed. */
 export async function askInRootfs(
   argv: readonly string[],
   { host, layout, signal }: LockServicesContext,

@@ -1,9 +1,8 @@
 import type { Host } from '../host/host.ts';
 
 /**
- * systemd ends all processes of a unit when it restarts the unit, kubelet's too: a daemon that a mount
- * leaves behind has to be in a scope of its own, or each restart of kubelet would take volumes and locks
- * along. The daemon is moved there after its start, whoever started it, so that the mount waits for nothing.
+ * systemd ends all processes of a unit when it restarts that: a daemon that a mount leaves behind has to be in a scope of
+ * its own, or each restart of kubelet would take volumes and locks along. It is moved there after its start.
  */
 
 /** A daemon and what it is, for the name of its unit: `containerized-mounter-ROLE-PID.scope`. */
@@ -13,8 +12,8 @@ export interface ScopedDaemon {
 }
 
 /**
- * Moves each of the daemons that is in our own control group to a scope of its own. Nothing happens where
- * systemd does not run. A failure is no failure of the mount: the daemon is where it would be without us.
+ * Moves those of the daemons that are in our own control group. A failure is no failure of the mount: the daemon is
+ * where it would be without us.
  * @param find looks for them; called only where systemd runs.
  * @see org.freedesktop.systemd1(5) "StartTransientUnit"
  */

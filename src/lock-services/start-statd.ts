@@ -4,14 +4,9 @@ import { shellQuoted } from '../shell-word.ts';
 import { type LockService, type LockServiceRole, lockServices, programName } from './services.ts';
 
 /**
- * The start-statd that `mounter prepare` lays over the image's own: a program for the rootfs's sh.
- *
- * mount.nfs(8) runs start-statd exactly when a v3 mount with locks finds no rpc.statd, also when it settled
- * for v3 by itself. So this is the place where rpcbind is started for every mount that needs it and for
- * no other, whatever the server offers. Debian's own assumes that rpcbind is there already.
- *
- * It starts what does not answer and leaves alone what does. /run is the host's, so a host's rpcbind
- * answers here as well, and a second one refuses to start.
+ * The start-statd that `mounter prepare` lays over the image's own: a program for the rootfs's sh. mount.nfs(8) runs it
+ * exactly when a v3 mount with locks finds no rpc.statd, so it starts rpcbind too, for no other mounts. Debian's own
+ * assumes that rpcbind is there. What answers is left alone: /run is the host's, and its rpcbind answers here as well.
  */
 export function startStatdScript(manifest: NodeSettings): string {
   const seconds = Math.ceil(manifest.limits.daemonSeconds);
@@ -107,9 +102,8 @@ ${lockServices.map((service) => startBlock(service, manifest)).join('')}exit 0
 }
 
 /**
- * Asks twice, before a daemon that is merely slow is taken for a deaf one; where none listens, both fail at once. One
- * that does not answer may run all the same: rpc.statd registers with rpcbind at its start alone, so that only a new
- * one is known to an rpcbind that has lost its list.
+ * Asks twice, before a slow daemon is taken for a deaf one; where none listens, both fail at once. One that does not
+ * answer may run: rpc.statd registers at its start alone, and an rpcbind that lost its list knows only a new one.
  */
 function startBlock({ role, title, beforeStart }: LockService, manifest: NodeSettings): string {
   const { path } = manifest.daemons[role];

@@ -6,10 +6,7 @@ import { askInRootfs, type LockServicesContext } from './lock-services.ts';
 import { type LockService, type LockServiceRole, lockServices, portmapperPort, roleOf } from './services.ts';
 
 type Daemons = Readonly<Record<LockServiceRole, LockDaemon | null>>;
-/**
- * - `portmapperAnswers`: rpcbind answers a call at 127.0.0.1.
- * - `statdAnswers`: rpcbind knows rpc.statd, and that answers: locks work.
- */
+/** `portmapperAnswers`: rpcbind answers a call at 127.0.0.1; `statdAnswers`: it knows rpc.statd, which answers. */
 type Answers = Readonly<Record<LockService['answers'], boolean>>;
 
 /** What rpcbind and rpc.statd of this node are doing; only root can see all of it. */

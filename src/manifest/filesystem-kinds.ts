@@ -1,7 +1,4 @@
-/**
- * The kinds of filesystems that can be mounted, each with the types for which the executable may stand in the host's
- * helper directory, as `mount.TYPE`. src/mount/filesystems has a driver for each kind.
- */
+/** The kinds of filesystems that src/mount/filesystems has drivers for, each with the types that we are a `mount.TYPE` of. */
 export const filesystemKinds = {
   nfs: ['nfs', 'nfs4'],
   glusterfs: ['glusterfs'],

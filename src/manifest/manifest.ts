@@ -9,9 +9,8 @@ import { withTodaysNames } from './renamed.ts';
 import { isIdentityMount } from './shared-mounts.ts';
 
 /**
- * rootfs-manifest.json: what the rootfs contains, what it must offer, and how the node uses it. One file
- * drives the build (`scripts/rootfs.ts`), the check at install, and the mount; this is its only definition.
- * `npm run build` writes the same as a JSON schema.
+ * rootfs-manifest.json, which drives the build (`scripts/rootfs.ts`), the check at install, and the mount. This is its
+ * only definition; `npm run build` writes it as a JSON schema.
  */
 
 const debianPackage = section({

@@ -4,10 +4,7 @@ const renamedLimits: Readonly<Record<string, string>> = {
   rememberSeconds: 'failureCacheSeconds',
 };
 
-/**
- * A manifest, or settings for one, with today's names for all that was renamed; any other value comes back as it is.
- * Where both names are given, the old one stays, and the schema refuses it.
- */
+/** With today's names for all that was renamed. Where both are given, the old one stays, and the schema refuses it. */
 export function withTodaysNames<T>(json: T): T {
   if (!isObject(json) || !isObject(json.limits)) return json;
   const { limits } = json;

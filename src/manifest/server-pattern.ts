@@ -25,11 +25,7 @@ export function isServerPattern(pattern: string): boolean {
   return name !== undefined && !isOddAddress(name);
 }
 
-/**
- * The name as DNS compares it: in one case, without the dot that ends it.
- * @returns undefined for what no host is called; among it every letter outside ASCII, for which nobody asks DNS as it
- *   is written.
- */
+/** The name as DNS compares it; undefined for what no host is called: nobody asks DNS for what is outside ASCII as it is. */
 function canonicalName(host: string): string | undefined {
   const labels = host.replace(/\.$/, '').split('.');
   return labels.every((label) => /^[A-Za-z0-9_-]+$/.test(label)) ? labels.join('.').toLowerCase() : undefined;

@@ -16,14 +16,7 @@ export function withLock<T>(
   return withFileLock(`${locksDirectory}/${name}`, waitSeconds, action);
 }
 
-/**
- * Makes the directories that are root's alone. Where others could reach the locks, they may hold some: the files are
- * removed, and new ones take their place.
- *
- * Earlier versions of the mounter had their locks elsewhere, where anybody could hold them, so nobody waits for those
- * any more. Nor is such a version waited for that is at work at this moment: both look at each thing before they do
- * it, and begin again where it failed.
- */
+/** Makes the directories that are root's alone. Where others could reach the locks they may hold some: new ones, then. */
 export function makeRunDirectory(): void {
   makePrivateDirectory(runDirectory);
   if (makePrivateDirectory(locksDirectory) !== 'open') return;
@@ -31,7 +24,10 @@ export function makeRunDirectory(): void {
     rmSync(`${locksDirectory}/${name}`, { recursive: true, force: true });
 }
 
-/** Removes the locks of earlier versions of the mounter. */
+/**
+ * Earlier versions of the mounter had their locks where anybody could hold them. Nobody waits for one that is at work:
+ * both look at each thing before they do it, and begin again where it failed.
+ */
 export function removeOldLocks(): void {
   for (const path of [`${runDirectory}/node.lock`, `${runDirectory}/versions.lock`, '/run/start-statd.lock'])
     rmSync(path, { force: true });
@@ -48,15 +44,12 @@ export function withNodeLock<T>(action: () => Promise<T>): Promise<T> {
   return withLock('node', longestWorkSeconds, action);
 }
 
-/**
- * Nobody waits for a network while holding it; but for the node's lock, for the trial of a version's programs, and
- * for a slow disk to let go of a tree.
- */
+/** Nobody waits for a network while holding it; but for the node's lock, the trial of a version, and a slow disk. */
 const longestTrialSeconds = 300;
 
 /**
- * Runs what adds or removes versions: one at a time. It is not the lock of `withNodeLock`, which is taken
- * inside it and only for the switch: a mount's `prepare` need not wait for the trial of a version.
+ * Runs what adds or removes versions: one at a time. The node's lock is taken inside it, for the switch alone: `prepare`
+ * need not wait for the trial of a version.
  * @throws MounterError (system) when another is at work for too long.
  */
 export function withVersionsLock<T>(action: () => Promise<T>): Promise<T> {

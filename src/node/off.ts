@@ -2,10 +2,7 @@ import type { Host } from '../host/host.ts';
 import type { NodeSettings } from '../manifest/manifest.ts';
 import { type Layout, runDirectory } from './layout.ts';
 
-/**
- * The off switch of this node: a file, so that it works where no manifest can be read and none can be written, and
- * stays as it is through every install and roll back. `mounter disable` makes it, `mounter enable` takes it away.
- */
+/** The off switch of this node: a file, which needs no manifest, and stays through every install and roll back. */
 
 /** Where the file is; the second one lasts until the next boot, for a home that cannot be written to. */
 export function offFiles({ home }: Layout): readonly [lasting: string, untilBoot: string] {
@@ -46,11 +43,7 @@ function isThere(host: Pick<Host, 'lstat'>, path: string): boolean {
   }
 }
 
-/**
- * What turns the mounter off on this node, in words.
- * @param settings undefined where none can be read.
- * @returns undefined where it is on.
- */
+/** What turns the mounter off on this node, in words; undefined where it is on. @param settings undefined: unreadable. */
 export function whyOff(
   host: Pick<Host, 'lstat'>,
   layout: Layout,

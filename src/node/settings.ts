@@ -6,9 +6,8 @@ import { type Layout, runDirectory } from './layout.ts';
 import { readManifest } from './node.ts';
 
 /**
- * The part of the manifest that a mount needs, checked before: to check the whole manifest again costs a
- * mount more than all else that it does itself. `prepare` and `install` leave it in /run, under a stamp of the
- * very file that was checked; a manifest that has changed since is read and checked in full.
+ * What a mount needs of the manifest, checked before: to check it costs more than all else that a mount does. It lies
+ * in /run, under a stamp of the file that was checked; a manifest that has changed since is checked again.
  */
 
 /** Changes with what stands in the file below: an older executable's file is then no match. */

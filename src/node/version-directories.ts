@@ -10,8 +10,8 @@ export function versionDirectories({ versions }: Layout): readonly string[] {
 }
 
 /**
- * Keeps all but root out of the images: no local user is to run their set-user-ID programs, open their devices, or
- * leave something in their /tmp. What runs in a rootfs and is not root, such as rpc.statd, begins its ways in there.
+ * Keeps all but root out of the images: out of their set-user-ID programs, devices and /tmp. What runs in a rootfs and
+ * is not root, such as rpc.statd, begins its ways in there.
  * @returns what was done, a line each; nothing where it is so already, or nothing is installed.
  */
 export function closeVersions({ versions }: Layout): readonly string[] {

@@ -11,10 +11,7 @@ export interface RecordedCall extends CallRecord {
 /** Where every line begins; nothing inside a JSON text looks like it, for quotes are escaped there. */
 const lineStart = '{"level":';
 
-/**
- * The calls of a record's `text`, in its order. A line cut short by a full disk is left out, not the one that
- * was written behind it; neither is anything that other hands wrote there an error.
- */
+/** The calls of a record's `text`, in its order. Lines cut short by a full disk, or of other hands, are left out. */
 export function parseRecord(text: string): readonly RecordedCall[] {
   const calls: RecordedCall[] = [];
   for (let start = 0; start < text.length; ) {

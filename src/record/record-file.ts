@@ -1,10 +1,7 @@
 import { closeSync, constants, fstatSync, writeSync } from 'node:fs';
 import type { RecordPlace } from '../manifest/record-place.ts';
 
-/**
- * O_NONBLOCK and O_NOFOLLOW: what lies at the path may be a pipe that nobody reads, or a symlink to another
- * file. O_APPEND makes one write one line, however many callers there are.
- */
+/** What lies there may be a pipe that nobody reads, or a symlink. O_APPEND makes one write one line, of many callers. */
 export const recordFlags =
   constants.O_WRONLY |
   constants.O_APPEND |
@@ -59,10 +56,7 @@ function append(fd: number, line: string, maximumBytes: number): boolean {
 /** The tries that a rotation has for each `maximumBytes`. */
 const tries = 16;
 
-/**
- * Of the callers that find the file too large, the one that passes the next sixteenth does the work: where it
- * fails (a full disk), the others do not all try the same in vain.
- */
+/** The caller that passes the next sixteenth does the work: where it fails (a full disk), not all try it in vain. */
 function isDue(before: number, after: number, maximumBytes: number): boolean {
   const passed = (size: number) => Math.floor((size * tries) / maximumBytes);
   return after >= maximumBytes && passed(after) > passed(before);

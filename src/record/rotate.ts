@@ -8,10 +8,8 @@ import { addCalls } from './totals.ts';
 import { headOf, parseTotals, totalsText, unfoldedFrom } from './totals-file.ts';
 
 /**
- * Makes FILE FILE.1, and adds what was in the old FILE.1 to FILE.totals before. One process at a time, and
- * only while FILE is too large: of two that find it so, the second leaves the fresh file alone. Whenever it is
- * killed, nothing is lost and nothing counted twice.
- *
+ * Makes FILE FILE.1, after adding the old FILE.1 to FILE.totals; one process at a time, while FILE is too large.
+ * Whenever it is killed, nothing is lost and nothing counted twice.
  * @throws when another rotates just now, or the kernel refuses something; another caller will try again.
  */
 export async function rotate({ file, maximumBytes }: RecordPlace): Promise<void> {

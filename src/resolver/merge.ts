@@ -20,10 +20,9 @@ const maximumSearches = 32;
 const maximumSearchCharacters = 2048;
 
 /**
- * The name servers and domains of all parts, in their order and none of them twice; the options of all parts.
- * A resolver goes on to the next server when one is silent or refuses, and not when it says that there is no
- * such name: so the cluster's come first, and the host's are for when the cluster's are out of reach.
- * For the same reason `rotate` is left out: it would ask the host's first every other time.
+ * All name servers and domains in their order, none twice, and all options. A resolver goes on to the next server when
+ * one is silent or refuses, and not when it knows no such name: so the cluster's come first, the host's are for when
+ * those are out of reach, and `rotate`, which would ask the host's first every other time, is left out.
  */
 export function mergeResolvConf(...parts: readonly ResolvConf[]): MergedResolvConf {
   const nameservers = unique(parts.flatMap((part) => part.nameservers));

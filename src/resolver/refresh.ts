@@ -30,10 +30,7 @@ export function refreshResolvConf(
   return wanted;
 }
 
-/**
- * kubelet empties the file, then writes into it: one of ours put in its place in between would lose what it
- * writes. One that is empty for longer is no work in progress.
- */
+/** kubelet empties the file, then writes into it: ours, put in its place in between, would lose what it writes. */
 function isBeingWritten(status: FileStatus | undefined): boolean {
   return status?.kind === 'file' && status.size === 0 && Date.now() - status.changedMs < 2000;
 }

@@ -4,9 +4,8 @@ import { mergeResolvConf } from './merge.ts';
 import { formatResolvConf, parseResolvConf, type ResolvConf } from './resolv-conf.ts';
 
 /**
- * The text of rootfs/etc/resolv.conf. kubelet writes that file at its start, and only then; the host's own file
- * changes at any time. Our two first lines tell a file of ours from kubelet's, and whether it is up to date.
- * What kubelet had written before is kept in our file as comments.
+ * The text of rootfs/etc/resolv.conf. kubelet writes that file at its start alone; the host's own changes at any time.
+ * Our two first lines tell ours from kubelet's, and whether it is up to date. What kubelet wrote is kept as comments.
  */
 
 export interface ResolverSources {
@@ -38,9 +37,7 @@ export function isUpToDate({ current, resolver, hostStatus }: Omit<ResolverSourc
   return current?.startsWith(`${title}\n${stampOf(resolver, hostStatus)}\n`) ?? false;
 }
 
-/**
- * @returns undefined where kubelet's file is to stay as it is.
- */
+/** @returns undefined where kubelet's file is to stay as it is. */
 export function wantedResolvConf(sources: ResolverSources): WantedResolvConf | undefined {
   const { resolver, current, hostText, hostStatus } = sources;
   const isOurs = current?.startsWith(`${title}\n`) ?? false;

@@ -17,10 +17,9 @@ export const namespacesLink = '.mounter-namespaces';
 export type View = 'services' | 'helpers';
 
 /**
- * How the rootfs is entered: by the mount namespace that `prepare` has given it, else by chroot(2). It goes by what
- * the version is prepared for, not by the manifest: a changed manifest counts from the next `prepare` on.
- * @param rootfs a version, or the symlink to the one in use. The entrance is that of the version it leads to now, and
- *   stays usable for a moment when another version takes its place.
+ * How the rootfs is entered: by the mount namespace that `prepare` has given it, else by chroot(2). A changed manifest
+ * counts from the next `prepare` on.
+ * @param rootfs a version, or the symlink to the one in use: the entrance is that of the version it leads to now.
  */
 export function rootfsEntrance(rootfs: string, host: Host): RootfsEntrance {
   const directory = versionOf(rootfs, host);
@@ -38,10 +37,7 @@ function pinOfView(view: View, directory: string, host: Host): string | undefine
   return pins === undefined ? undefined : seenFromHere(`${pins}/${view}`, host);
 }
 
-/**
- * Pins on the host are not seen in a copy of the host's mount namespace. A kubelet in a container of its own, which
- * shares the kubelet directory and the host's processes, sees them through the host's process 1.
- */
+/** A copy of the host's mount namespace has no pins in it: a kubelet in a container sees them through process 1. */
 function seenFromHere(pin: string, host: Host): string {
   if (isPinned(host, pin)) return pin;
   const onHost = `/proc/1/root${pin}`;
@@ -57,15 +53,12 @@ function versionOf(rootfs: string, host: Host): string {
   return link.startsWith('/') ? link : `${rootfs.slice(0, rootfs.lastIndexOf('/'))}/${link}`;
 }
 
-/**
- * The `enter` of the manifest; `chroot` where the kernel cannot attach: open_tree(2) and move_mount(2) need Linux 5.2.
- * `namespace` is what `attach` was called before.
- */
+/** The `enter` of the manifest (`namespace` is an older name of `attach`); `chroot` where the kernel cannot attach. */
 export function wantedEnter({ enter }: Pick<Manifest, 'enter'>, host: Host): 'attach' | 'chroot' {
   return enter === 'chroot' || !hasMoveMount(host) ? 'chroot' : 'attach';
 }
 
-/** Whether a mount can be made apart and attached: by the version of the kernel, not by what it allows us. */
+/** open_tree(2) and move_mount(2) need Linux 5.2: by the kernel's version, not by what it allows us. */
 export function hasMoveMount(host: Host): boolean {
   const release = host.readText('/proc/sys/kernel/osrelease') ?? '';
   const [major = 0, minor = 0] = release.split('.').map((part) => Number.parseInt(part, 10));
@@ -121,16 +114,13 @@ export function requireRootfs(host: Host, layout: Layout): void {
   });
 }
 
-/**
- * Whether a call can enter. A mount namespace is pinned from `prepare` to the next reboot or `teardown`; the
- * kernel shows all namespaces as files of one filesystem.
- */
+/** Whether a call can enter: a mount namespace is pinned from `prepare` to the next reboot or `teardown`. */
 export function isEnterable(host: Host, entry: RootfsEntrance): boolean {
   if (entry.kind === 'chroot') return host.stat(entry.directory)?.kind === 'directory';
   return isPinned(host, entry.file);
 }
 
-/** Whether a mount namespace is pinned on `file`. @throws as `Host.stat`. */
+/** Whether a mount namespace is pinned on `file`: all namespaces are files of one filesystem. @throws as `Host.stat`. */
 export function isPinned(host: Host, file: string): boolean {
   const pinned = host.stat(file);
   return pinned !== undefined && pinned.device === host.stat('/proc/self/ns/mnt')?.device;

@@ -3,10 +3,7 @@ import type { ManifestMount, NodeSettings } from '../manifest/manifest.ts';
 import type { Layout } from '../node/layout.ts';
 import { rootfsEntrance } from './entrance.ts';
 
-/**
- * The path by which the host finds what a rootfs has at `path`. The mounts in a mount namespace of the rootfs are not
- * seen from the host, so there it is the directory of the host that is mounted at `path`.
- */
+/** Where the host finds what a rootfs has at `path`: mounts in a namespace of the rootfs are not seen from the host. */
 export function hostPathOf(
   path: string,
   { rootfs }: Pick<Layout, 'rootfs'>,

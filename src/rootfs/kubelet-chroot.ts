@@ -32,12 +32,10 @@ const hostRoot = '/proc/1/root';
 const hostNamespace = '/proc/1/ns/mnt';
 
 /**
- * How a process that a kubelet in an image has started gets back to the host: by the mount namespace of process 1.
- * The mounter has to run where `prepare` has laid its mounts: those it sees in the kubelet's are copies, and old ones
- * after the next upgrade. A kubelet of an earlier version is still in a chroot, which setns(2) leaves as well.
- *
- * A chroot of anybody else's, such as one in which an image is built, is left alone; so is a container.
- * @returns undefined everywhere else.
+ * How a process that a kubelet in an image has started gets back to the host: by the mount namespace of process 1. The
+ * mounts that it sees are copies, and old ones after the next upgrade. A kubelet of an earlier version is still in a
+ * chroot, which setns(2) leaves as well.
+ * @returns undefined everywhere else: in anybody else's chroot or container.
  */
 export function namespaceOutsideKubeletChroot(host: Host): string | undefined {
   try {

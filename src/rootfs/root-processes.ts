@@ -4,15 +4,13 @@ import { type MountEntry, mountAt, parseMountinfo, readMountinfo } from '../host
 import { kubeletViewDirectory } from './kubelet-chroot.ts';
 
 /**
- * Which processes run in a rootfs. stat(2) of /proc/PID/root would say so at once, and may never return: a container
- * can have its root directory in a volume whose server is silent. So the kernel is asked where that directory is,
- * in words, and no filesystem for what it is.
+ * Which processes run in a rootfs. stat(2) of /proc/PID/root may never return: a container's root directory can lie in
+ * a volume whose server is silent. So the kernel is asked where that directory is, in words.
  *
- * A name is not enough: in another mount namespace, such as a container's, the same name is another directory. There
- * the mount at the root directory tells, by its filesystem and the directory of that which it shows: nobody has
- * a mount of a directory that they cannot reach. Where no mount begins at the root directory, because the process has
- * called chroot(2), the name counts only together with a mount that `prepare` lays in a rootfs and no container
- * gets: without that a Pod with CAP_SYS_CHROOT could pass for a process of ours, and hold up `teardown` and `prune`.
+ * In another mount namespace the same name is another directory. There the mount at the root directory tells, by its
+ * filesystem and the directory of that which it shows: nobody mounts what they cannot reach. Where no mount begins
+ * there, after a chroot(2), the name counts only together with a mount that `prepare` lays in a rootfs and no container
+ * gets: a Pod with CAP_SYS_CHROOT could pass for a process of ours otherwise, and hold up `teardown` and `prune`.
  */
 
 /** Directories of the host that a rootfs has under the same path. A container has filesystems of its own there. */
@@ -56,10 +54,7 @@ export function processesInAny(
   });
 }
 
-/**
- * Kubelets in images, and what they have started: those see mounts that nobody else does, and the host's root directory.
- * A container has another one, whatever a Pod has mounted where the view is.
- */
+/** Kubelets in images, and what they have started: they have our view, and the host's root directory, as no container. */
 export function processesOfViews(
   host: Host,
   processes: readonly ProcessInformation[],

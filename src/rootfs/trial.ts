@@ -6,9 +6,8 @@ import type { Host } from '../host/host.ts';
 const deadlineMs = 20_000;
 
 /**
- * What runs the program has mounts and processes of its own: nothing it mounts and nothing it starts is
- * there afterwards. The rootfs may lie on a filesystem that is mounted noexec until the node is prepared.
- * /proc and /dev/null are what a shell script or a library may ask for.
+ * Mounts and processes of its own: nothing of it is there afterwards. The rootfs may lie on a filesystem that is noexec
+ * until the node is prepared. A script or a library may ask for /proc and /dev/null.
  */
 const enter = `root=$1; shift
 mount -n --bind "$root" "$root" && mount -n -o remount,bind,exec "$root" || exit 125
