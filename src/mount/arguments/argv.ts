@@ -10,10 +10,7 @@ export interface MountArguments {
   readonly fstype: string | undefined;
   readonly source: string | undefined;
   readonly target: string | undefined;
-  /**
-   * All -o values in order, byte for byte, joined by commas; -r adds "ro" and -w "rw" in its place, so that
-   * the last of them wins as in mount(8). '' when none.
-   */
+  /** All -o values in order, byte for byte, joined by commas, "ro" of -r and "rw" of -w in their places. '' when none. */
   readonly options: string;
   readonly fake: boolean;
   readonly noMtab: boolean;
@@ -47,9 +44,8 @@ interface Collected {
 }
 
 /**
- * Reads a call of mount(8), e.g. `['-t', 'nfs', '-o', 'ro', 'server:/x', '/mnt']`: argv without the program's
- * name and without the word `mount`. One operand alone is the target, or whatever --source or --target leaves.
- *
+ * Reads a call of mount(8), e.g. `['-t', 'nfs', '-o', 'ro', 'server:/x', '/mnt']`. One operand alone is the target, or
+ * whatever --source or --target leaves.
  * @throws MounterError usage, never repeating a value.
  * @see mount(8); where its page is silent, what util-linux 2.38 does.
  */
@@ -58,9 +54,8 @@ export function parseMountArguments(argv: readonly string[]): MountArguments {
 }
 
 /**
- * Reads a call of a mount helper: `SOURCE TARGET [-sfnv] [-N namespace] [-o options] [-t type.subtype]`, argv
- * without the program's name. The filesystem type is the one in the helper's name; -t may only add a subtype.
- *
+ * Reads a call of a mount helper: `SOURCE TARGET [-sfnv] [-N namespace] [-o options] [-t type.subtype]`. The filesystem
+ * type is the one in the helper's name; -t may only add a subtype.
  * @throws MounterError usage, never repeating a value.
  * @see mount(8) "EXTERNAL HELPERS"
  */

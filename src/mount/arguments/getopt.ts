@@ -26,11 +26,9 @@ type Words = ArrayIterator<string>;
 const seeHelp = 'see `mounter mount --help`';
 
 /**
- * Reads argv by the rules of getopt_long(3) with permutation, the ones mount(8) reads by: clusters (`-fv`),
- * attached and separate values (`-oro`, `-o ro`, `--options=ro`, `--options ro`), unambiguous abbreviations
- * of long names (`--opt`), operands between options, and `--`.
- *
- * Returns options and operands, each in the order given, values byte for byte.
+ * Reads argv as getopt_long(3) with permutation does, and mount(8): clusters (`-fv`), attached and separate values,
+ * unambiguous abbreviations of long names, operands between options, and `--`.
+ * @returns options and operands, each in the order given, values byte for byte.
  * @throws MounterError usage: an unknown or ambiguous option, a missing value or one too many.
  */
 export function getopt<Rule extends OptionRule>(
@@ -131,10 +129,8 @@ function unknownOption(name: string, word: string, rules: readonly OptionRule[])
 }
 
 /**
- * The error for a call that can't be understood: mount(8)'s status 1.
- *
- * Neither text may repeat the value of an option or an operand: a password may stand in any of them
- * (`-o user=x, password=y` makes `password=y` an operand), and what we print becomes a Pod's event.
+ * The error for a call that can't be understood. Neither text may repeat the value of an option or an operand: what we
+ * print becomes a Pod's event, and `-o user=x, password=y` makes `password=y` an operand.
  */
 export function usageError(subject: string | undefined, message: string, hint: string): MounterError {
   return new MounterError(message, { status: exitCode.usage, subject, hint });

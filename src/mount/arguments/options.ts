@@ -10,14 +10,10 @@ export interface MountOption {
 }
 
 /**
- * The items of an options string in their order, e.g. of `hard,context="system_u:object_r:x:s0:c1,c2",ro`.
- * Commas inside double quotes do not separate, and empty items are skipped.
- *
- * A backslash escapes nothing: mount.nfs(8), which reads the string after us, splits at `\,`, and what it takes
- * for an option must not hide from us inside another one (libmount since 2.34 would not split there).
- *
- * @throws MounterError usage for a quote that is not closed. libmount silently drops that option and all that
- *   follow in the same string, mount.nfs calls it invalid; so do we, rather than mount without an option asked for.
+ * The items of an options string in their order, e.g. of `hard,context="system_u:object_r:x:s0:c1,c2",ro`: commas inside
+ * double quotes do not separate, and empty items are skipped. A backslash escapes nothing: mount.nfs(8) splits at `\,`,
+ * and what it takes for an option must not hide from us (libmount since 2.34 would not split there).
+ * @throws MounterError usage for a quote that is not closed, as mount.nfs; libmount drops all that follows it.
  */
 export function parseOptions(options: string): readonly MountOption[] {
   const items: MountOption[] = [];

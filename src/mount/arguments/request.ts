@@ -68,10 +68,7 @@ function usage(subject: string | undefined, message: string, hint: string): Moun
   return new MounterError(message, { subject, status: exitCode.usage, hint });
 }
 
-/**
- * Control characters could end a line of a log, of mountinfo or of a helper's shell script; U+FFFD stands
- * where argv was not UTF-8, so that what was meant can no longer be passed on byte for byte.
- */
+/** Control characters could end a line of a log, of mountinfo, of a helper's script; U+FFFD stands where argv was no UTF-8. */
 function refuseUnprintable(what: string, value: string): void {
   // The value of the options is not shown: it may hold a secret.
   const subject = what === 'options' ? what : printable(value);

@@ -33,10 +33,7 @@ interface Finding {
   readonly server?: string | undefined;
 }
 
-/**
- * The error for a helper that failed: what was done and seen decides its class, the helper's words come last
- * and are kept whole. To be called when everything is undone.
- */
+/** What was done and seen decides the class, the helper's words come last. To be called when everything is undone. */
 export async function explainFailure(failure: Failure, context: MountContext): Promise<MounterError> {
   const texts = await failure.plan.driver.failureTexts();
   const helperOutput = wordsOf(failure, texts, context);

@@ -55,11 +55,7 @@ function mountMax(host: Host): number | undefined {
   return maximum > 0 ? maximum : undefined;
 }
 
-/**
- * fs.mount-max, when this mount namespace holds as many mounts as it allows, or nearly: mount(2) then fails
- * with ENOSPC, for which a full disk of the server's is no reason.
- * @see proc(5), /proc/sys/fs/mount-max
- */
+/** fs.mount-max, where this mount namespace (nearly) holds as many: mount(2) then fails with ENOSPC. @see proc(5) */
 export function reachedMountMax(host: Host): number | undefined {
   const maximum = mountMax(host);
   const mountinfo = host.readText('/proc/self/mountinfo');

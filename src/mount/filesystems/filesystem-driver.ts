@@ -11,12 +11,9 @@ import type { ProbeAnswer, ProbeFailure } from '../probe/probe-failure.ts';
 
 /**
  * All that kinds of filesystems differ in. A kind is one folder here and one line of the table in filesystems.ts;
- * nobody else asks what kind a mount is of. What most kinds share is `plain` of plain.ts.
- *
- * - `FilesystemTraits` is what a node must have for a kind, and how its mounts are recognized: for doctor, status,
- *   install and prepare, which look at all kinds.
- * - `FilesystemDriver` mounts. It is loaded by the mount that needs it. What only a slow mount needs is in
- *   `FilesystemProbe`, and what only a failed one needs in `FailureTexts`, each loaded then.
+ * nobody else asks what kind a mount is of. What most share is `plain` of plain.ts. `FilesystemTraits` is for doctor,
+ * status, install and prepare, which look at all kinds. A mount loads its driver, a slow one `FilesystemProbe`, and a
+ * failed one `FailureTexts`.
  */
 
 /** What a driver is asked about: of a request, or of the plan that was made of it. */
@@ -43,10 +40,7 @@ export interface FilesystemDriver {
    * @see mount(8) "EXTERNAL HELPERS"
    */
   helperArgv(helper: string, request: MountRequest): readonly string[];
-  /**
-   * Secrets of the request that the helper takes from its environment, by the names of its variables: nobody else on
-   * the node sees them there, and they need not be written as options are.
-   */
+  /** Secrets that the helper takes from its environment, by the names of its variables: nobody else sees them there. */
   helperSecrets(request: MountRequest): Readonly<Record<string, string>>;
   /** The helper takes `-f`; otherwise a fake mount ends with the checks. */
   readonly hasFakeMount: boolean;
@@ -59,12 +53,7 @@ export interface FilesystemDriver {
   /** The helper's output without what it says of being run by us. */
   withoutNoise(output: string): string;
 
-  /**
-   * When a mount needs rpcbind and rpc.statd on this node.
-   * - `always`: before the helper runs.
-   * - `ifNegotiated`: perhaps; the helper settles that with the server, and `hasNegotiatedLocks` sees it.
-   * - `never`.
-   */
+  /** When a mount needs rpcbind and rpc.statd here. `ifNegotiated`: as `hasNegotiatedLocks` sees after the helper. */
   lockServices(asked: Pick<Asked, 'fstype' | 'options'>): LockServicesNeed;
   /** Whether the mount that was made needs them. @param entry undefined where it was made on the target itself. */
   hasNegotiatedLocks(asked: Asked, entry: MountEntry | undefined, context: MountContext): boolean;
@@ -107,11 +96,7 @@ export interface OptionAnswer {
   readonly value: string | undefined;
 }
 
-/**
- * Whether a value is the one that a rule names.
- * - `surely`: for every reader of the options; a reason to let it pass.
- * - `perhaps`: for one of them; a reason to refuse it.
- */
+/** Whether a value is what a rule names: `surely` for every reader, to let it pass; `perhaps` for one, to refuse it. */
 export type ValueMatch = 'surely' | 'perhaps' | 'no';
 
 /** How the options are read, for the rules of `policy.options`. Names are lower-case, without quotes and blanks. */
@@ -137,10 +122,7 @@ export interface OptionGrammar {
   matches(name: string, value: string, wanted: string): ValueMatch;
   /** Options of this name add up: none takes another back. */
   isCumulative(name: string): boolean;
-  /**
-   * The version that comes of the type and all options together, which rules know as `vers`.
-   * Its `value` is undefined where the helper settles that with the server. Undefined: no such thing.
-   */
+  /** What type and options come to, which rules know as `vers`; `value` undefined: negotiated. Undefined: no such thing. */
   version(asked: Pick<Asked, 'fstype' | 'options'>): { readonly value: string | undefined } | undefined;
   /** @throws MounterError (usage, class bad-option) for what its readers read differently. */
   refuseUnclear(options: string): void;
@@ -188,10 +170,7 @@ export interface FilesystemDaemon {
 
 /** The questions about a server, which change nothing on this node. */
 export interface FilesystemProbe {
-  /**
-   * All that the answer depends on, to be written as JSON: two mounts with the same question get the same answer.
-   * Undefined where nobody is asked.
-   */
+  /** All that the answer depends on, as JSON: the same question has the same answer. Undefined where nobody is asked. */
   question(asked: Asked): object | undefined;
   /** Why the mount can come to nothing. */
   ask(asked: Asked, inquiry: Inquiry): Promise<ProbeAnswer>;

@@ -2,10 +2,7 @@ import type { FilesystemKind } from '../../manifest/filesystem-kinds.ts';
 import type { FilesystemDriver } from './filesystem-driver.ts';
 import { nfs } from './nfs/nfs.ts';
 
-/**
- * The one place where the drivers are listed. What most calls mount is at hand; the others are loaded for the mount
- * alone that needs them.
- */
+/** All drivers. What most calls mount is at hand; the others are loaded for the mount that needs them. */
 const drivers: Readonly<Record<FilesystemKind, () => Promise<FilesystemDriver>>> = {
   nfs: async () => nfs,
   glusterfs: async () => (await import('./glusterfs/glusterfs.ts')).glusterfs,

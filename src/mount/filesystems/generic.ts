@@ -1,10 +1,7 @@
 import type { FilesystemDriver } from './filesystem-driver.ts';
 import { plain, plainTraits } from './plain.ts';
 
-/**
- * Whatever helper an image brings. How its reader compares values is not known: what may be the one that is named is
- * taken for it.
- */
+/** Whatever helper an image brings. How it compares values is not known: what may be the one that is named, is it. */
 export const generic: FilesystemDriver = {
   ...plain,
   kind: 'generic',

@@ -14,9 +14,8 @@ export interface OptionReading extends MountOption {
 }
 
 /**
- * The options of a string in every reading that one of those has who read it after us, so that nothing hides
- * in one reading from a rule that knows another. mount.nfs keeps a quoted value together; the kernel's own
- * NFS parser, which gets the same string, splits at every comma, and mount.glusterfs at blanks too.
+ * The options of a string in every reading, so that nothing hides in one from a rule that knows another. mount.nfs keeps
+ * a quoted value together; the kernel's NFS parser splits at every comma, and mount.glusterfs at blanks too.
  * @throws MounterError (usage) for a quote that is not closed.
  */
 export function optionReadings(grammar: OptionGrammar, options: string): readonly OptionReading[] {
@@ -53,10 +52,7 @@ function loose({ name, value }: OptionAnswer): OptionAnswer {
 /** Categories of an SELinux level, `c1`, `c0.c1023`, or the end of a range: the one good reason for a comma in quotes. */
 const category = /^c\d+(\.c\d+)?(-s\d+(:c\d+(\.c\d+)?)?)?"*$/;
 
-/**
- * A comma that separates options for one reader and not for another: in quotes, where mount.nfs does not split
- * and the kernel does, or behind a backslash, where libmount does not and mount.nfs does.
- */
+/** A comma that ends an option for one reader alone: in quotes for the kernel, behind a backslash for mount.nfs. */
 export function hidesOptions(grammar: OptionGrammar, options: string): boolean {
   if (!grammar.isReaderKnown) return false;
   if (/\\[,"]/.test(options)) return true;

@@ -1,10 +1,7 @@
 import type { MountRequest } from '../arguments/request.ts';
 import type { FilesystemDriver, FilesystemTraits, OptionGrammar, ValueMatch } from './filesystem-driver.ts';
 
-/**
- * What most kinds share, for their drivers to begin with (`...plain`): a helper that is called as mount(8) calls it,
- * for servers that nobody can be asked about.
- */
+/** What drivers begin with (`...plain`): a helper that is called as mount(8) calls it, for servers that cannot be asked. */
 
 /** mount(2), and a port below 1024, which servers ask for. */
 const capabilities = ['SYS_ADMIN', 'NET_BIND_SERVICE'];
@@ -17,9 +14,8 @@ const capabilities = ['SYS_ADMIN', 'NET_BIND_SERVICE'];
 export const nobodysId = 2_147_400_107;
 
 /**
- * Options that would make a helper run another program, mount something else than the source, or write a file of the
- * asker's choice. Whoever writes a Pod or a PersistentVolume chooses the options; the helper is root. These are
- * libmount's, which mount.nfs and others read their options with. @see mount(8), util-linux 2.34 to 2.41
+ * Whoever writes a Pod chooses the options; the helper is root. So none that runs another program, mounts something else
+ * than the source, or writes a file of the asker's choice: libmount's. @see mount(8), util-linux 2.34 to 2.41
  */
 const forbidden = [
   // Another operation than this mount, done with the same words.
@@ -78,10 +74,7 @@ function isSameVersion(value: string, wanted: string): boolean {
   return wantedMinor === undefined || wantedMinor === minor;
 }
 
-/**
- * mount.nfs reads the digits that a number begins with (strtol(3), base 10); the kernel takes 0x10 and 020 for 16
- * too (kstrtouint, base 0).
- */
+/** mount.nfs reads the digits that a number begins with (strtol(3)); the kernel, 0x10 and 020 too (kstrtouint, base 0). */
 function mayBeNumber(value: string, wanted: string): boolean {
   if (!/^\d+$/.test(wanted)) return false;
   const text = value.trim().replace(/^\+/, '');

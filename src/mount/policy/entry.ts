@@ -51,10 +51,7 @@ function matchOf(wanted: Wanted, { name, value }: OptionAnswer): ValueMatch {
   return value === undefined ? 'no' : wanted.grammar.matches(name, value, wanted.value);
 }
 
-/**
- * Whether the entry is among `options`, and nothing after it, in whatever spelling, takes it back. Of those that
- * add up, such as security flavours, all have to be the one that is wanted.
- */
+/** Whether the entry is among `options`, and nothing after it takes it back. Of those that add up, all have to be it. */
 export function isInForce(wanted: Wanted, options: readonly OptionReading[]): boolean {
   if (wanted.prefix !== undefined) return options.some((option) => isSurely(wanted, option));
   const { name, grammar } = wanted;

@@ -178,9 +178,8 @@ function checkRequired(
 }
 
 /**
- * Only below an identity mount, and not in `pods`, where containers write: kubelet's own place for such
- * files is `plugins/kubernetes.io/glusterfs/VOLUME/POD-glusterfs.log`. Nothing but a log is named `*.log`
- * there: a helper told to write another file could spoil one that kubelet lives by.
+ * Not in `pods`, where containers write: kubelet's place is `plugins/kubernetes.io/glusterfs/VOLUME/POD-glusterfs.log`.
+ * Nothing but a log is named `*.log` there: another file could be one that kubelet lives by.
  */
 function writtenFile(
   { name, value = '', text }: MountOption,

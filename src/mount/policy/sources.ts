@@ -39,11 +39,7 @@ function isAllowed({ server, path, volume }: AllowedSource, place: SourcePlace):
   return isWithin(path, place.path) && isWithin(volume, place.volume);
 }
 
-/**
- * On the borders of parts: `/a/b` is within `/a`, and `/ab` is not.
- * @param prefix undefined: anything is within.
- * @param directory undefined for a place that has no such directory.
- */
+/** By whole parts: `/a/b` is within `/a`, and `/ab` is not; everything is within an undefined prefix. */
 function isWithin(prefix: string | undefined, directory: string | undefined): boolean {
   if (prefix === undefined || directory === undefined) return prefix === undefined;
   const wanted = prefix.split('/').filter((part) => part !== '');

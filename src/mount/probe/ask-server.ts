@@ -12,10 +12,7 @@ export async function askServer(
   return askAll(resolved, inquiry, askAddress);
 }
 
-/**
- * The refusal where every one of `subjects` refuses: servers, addresses, ways. Once one does not, nothing can be
- * refused any more, and what is still being asked is broken off.
- */
+/** The refusal where every one of `subjects` refuses. Once one does not, what is still being asked is broken off. */
 export async function askAll<T>(
   subjects: readonly T[],
   inquiry: Inquiry,

@@ -1,6 +1,6 @@
 /**
- * So many at once, and the others after them in their order: each costs this node a process or a descriptor, and how
- * many there are is up to whoever wrote the mount's options, or answers for the name of its server.
+ * So many at once, the others after them: each costs a process or a descriptor, and how many there are is up to whoever
+ * wrote the options, or answers for the server's name.
  */
 export class AtOnce {
   readonly #most: number;

@@ -9,9 +9,8 @@ import { leastMs, newInquiry } from './inquiry.ts';
 import type { ProbeAnswer } from './probe-failure.ts';
 
 /**
- * Finds out what a helper waits for that has not come back: does the server's name resolve, do its ports
- * answer, all within `limits.connectSeconds`. Where that is not it, the lock services of this node are asked,
- * and mended, which lets the helper go on.
+ * What a helper waits for: does the server's name resolve, do its ports answer, all within `limits.connectSeconds`.
+ * Otherwise the lock services of this node are asked, and mended, which lets the helper go on.
  * @returns why the mount can come to nothing, or undefined when it still may.
  */
 export async function examine(
@@ -26,9 +25,8 @@ export async function examine(
 }
 
 /**
- * A mount that settled for v3 asks this node's rpcbind for rpc.statd, and waits 60 to 100 s for one that is
- * deaf. Where none ever listened, mount.nfs has start-statd start it by itself; a node that mounts v4 alone
- * is to stay without. Where v3 was asked for, they have answered a moment ago.
+ * A mount that settled for v3 waits 60 to 100 s for a deaf rpcbind. Where none ever listened, mount.nfs has start-statd
+ * start it; a node that mounts v4 alone stays without. Where v3 was asked for, they have answered a moment ago.
  */
 async function mendLockServices(plan: MountPlan, context: MountContext): Promise<void> {
   if (plan.driver.lockServices(plan) !== 'ifNegotiated') return;
@@ -45,9 +43,8 @@ const lookMs = 200;
 const graceMs = leastMs + 2 * lookMs;
 
 /**
- * The answer of the network, with which the calls that follow are spared the question for a while. Of all the
- * calls that have the same question one asks, and the others wait for what it finds: hundreds of them would
- * ask a dead server in the same second otherwise, and the healthy mounts beside them would wait for that.
+ * The answer of the network, remembered for a while. Of all calls with the same question one asks, and the others wait:
+ * hundreds would ask a dead server in the same second otherwise, and healthy mounts would wait for that.
  * @param limitMs for all the questions.
  */
 export async function singleFlight(

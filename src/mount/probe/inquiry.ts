@@ -56,9 +56,8 @@ function question<T>(
 }
 
 /**
- * What others answer without an end: an rpcbind that lists services for ever would fill the memory of whoever calls
- * the mounter, or /run. In KiB, and blocks of 512 bytes; an answer of 64 KiB, the longest of a name server, needs a
- * tenth of it.
+ * An rpcbind that lists services for ever would fill memory, or /run. In KiB, and blocks of 512 bytes; the longest answer
+ * of a name server, 64 KiB, needs a tenth of it.
  */
 const limits = 'ulimit -v 131072 && ulimit -f 4096 && exec "$@"';
 
@@ -76,10 +75,7 @@ export function runInRootfs(argv: readonly string[], inquiry: Inquiry): Promise<
   );
 }
 
-/**
- * In UTF-16 units. The Host port keeps no more than the end of a longer output: an address that answers may be in what
- * is lost.
- */
+/** In UTF-16 units. Of longer output Host keeps the end alone: an address that answers may be in what is lost. */
 const wholeOutput = 60 * 1024;
 
 export function isWhole({ output }: Outcome): boolean {

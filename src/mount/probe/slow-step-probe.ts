@@ -6,10 +6,7 @@ import type { ProbeFailure } from './probe-failure.ts';
 /** A helper does this much without a server: to find that an option is none of its own, say. */
 const leastPatienceMs = 200;
 
-/**
- * Why a call takes its time: the server is asked once, by the first step that is slow, while that step goes on. A
- * call that is not slow pays nothing for it, and what it takes is loaded only then.
- */
+/** Why a call takes its time: the first step that is slow asks the server, once, while it goes on. Loaded only then. */
 export class SlowStepProbe {
   readonly #plan: MountPlan;
   readonly #calledMs: number;

@@ -12,9 +12,8 @@ import type { OpenTarget } from './target.ts';
 /** What the helper reports as done: is it there, is it what was asked for, and then: on the target. */
 
 /**
- * What the helper has mounted in a place apart. mount.nfs also exits 0 when it has not mounted, and mount.glusterfs when
- * the directory of the volume is missing.
- * @returns undefined where nothing is mounted.
+ * @returns what the helper has mounted, if anything: mount.nfs may exit 0 without, and mount.glusterfs does where the
+ *   directory of the volume is missing.
  * @throws MounterError (mount failure) where it is something else than was asked for.
  */
 export function mountedApart(

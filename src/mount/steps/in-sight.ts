@@ -8,10 +8,9 @@ import { partsBelow, walk } from './path-walk.ts';
 import type { OpenTarget } from './target.ts';
 
 /**
- * Attaches where the target is seen. A target that is open stays the same directory, also where a mount on one above
- * it has taken it out of sight meanwhile: `prepare` binds the kubelet directory on itself where it makes
- * `enter: chroot` of `attach`, and an operator mounts a disk. A Pod would write beneath what it was to mount, so what
- * nobody sees is taken away again, and attached where the path leads now, if that is the same directory.
+ * Attaches where the target is seen. A mount above it may have taken the open target out of sight: `prepare` binds the
+ * kubelet directory on itself to make `enter: chroot` of `attach`, an operator mounts a disk. A Pod would write beneath
+ * its volume, so what nobody sees is taken away, and attached where the path leads now, if to the same directory.
  * @param attach at first to the target as it was opened, later to the same directory by the mount that its path leads to.
  * @returns what the last `attach` did.
  * @throws MounterError (mount failure) where it is not seen; nothing is mounted, unless the kernel refuses to take it

@@ -77,8 +77,8 @@ export function checkDevice(path: string, { host, layout }: MountContext): void 
 }
 
 /**
- * A helper opens the file as root and follows symlinks: so no directory on the way may be one that others can
- * write in, none may lie on a volume, and the file itself may be no symlink, device or pipe.
+ * A helper opens the file as root and follows symlinks: so others may write in no directory on the way, none may lie on
+ * a volume, and the file may be no symlink, device or pipe.
  * @throws MounterError (usage, class `policy`)
  */
 export function checkFile({ option, path, identityMount }: WrittenFile, { host }: MountContext): void {

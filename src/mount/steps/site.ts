@@ -14,8 +14,7 @@ import type { OpenTarget } from './target.ts';
 export type MountSite = (ApartSite | ChrootSite) & { readonly privileges: Privileges };
 
 /**
- * A place to mount apart from the host, in a mount namespace of this call's own; or, in a rootfs that is entered by
- * chroot(2), the target itself.
+ * A place in a mount namespace of this call's own; or, in a rootfs that is entered by chroot(2), the target itself.
  * @throws MounterError (system) where the node is not prepared for either.
  */
 export function siteFor(plan: MountPlan, target: OpenTarget, context: MountContext): MountSite {

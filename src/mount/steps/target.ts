@@ -167,10 +167,7 @@ function otherMount(plan: MountPlan, entry: MountEntry | undefined): MounterErro
   });
 }
 
-/**
- * The line of mountinfo for a mount; reads them all, so only where something is mounted already. By its id alone: the
- * target may have another path there, where a directory above it is a symlink.
- */
+/** Reads all of mountinfo. By the id: the target's path differs there, where a directory above is a symlink. */
 export function mountEntryOf(mountId: number, { host }: MountContext): MountEntry | undefined {
   return readMountinfo(host).find((entry) => entry.mountId === mountId);
 }

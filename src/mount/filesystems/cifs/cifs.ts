@@ -59,9 +59,8 @@ function cifsHelperArgv(helper: string, request: MountRequest): readonly string[
 }
 
 /**
- * - `nodfs` first, where no list is too long for it: a server could send the mount to another server otherwise.
- * - mount.cifs asks for the group of its own process, unless there is another. Its files are to be root's, or have the
- *   group that the server says, as they are where root alone mounts.
+ * `nodfs` first, where no list is too long for it: a server could send the mount to another one. And root's group, unless
+ * the server says another: mount.cifs would ask for that of its own process.
  */
 function toldOptions({ options }: MountRequest): string {
   const asked = passwordsApart(options).rest;

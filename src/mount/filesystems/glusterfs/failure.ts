@@ -101,22 +101,15 @@ const maximumLines = 2;
 /** `sinceMs` is by another clock than the log. Not more than this: a call that failed just before may have had another reason. */
 const inexactMs = 10;
 
-/**
- * Lines of glusterfs's GF_ASSERT, which help whoever has a debugger alone; and lines of its own unmount, which say after
- * a failure what user it is.
- */
+/** GF_ASSERT's lines, for debuggers alone; and those of its own unmount, which after a failure say what user it is. */
 const isNoise = /Assertion failed: To attach gdb|^[^\]]*\] . (\[MSGID[^\]]*\] )?\[[^\]]*:gf_fuse_unmount\] /;
 
 /** Written by src/guard/interpose.c. The domain is the guard's own: no server can bring it into a line of glusterfs's. */
 const isRefusal = /^[^\]]*\] C \[[^\]]*\] 0-mounter: refused by mounter: /;
 
 /**
- * The last lines in which the mount's log file names an error, newline-terminated, of this call alone: often
- * the only place that has the reason.
- *
- * The file's name comes from the options, which have been checked: no symlink and no volume is on the way. Only lines
- * that are glusterfs's own are shown, for another file's content is nobody's to see.
- * @param sinceMs when the helper was started, in milliseconds since 1970.
+ * The last lines in which the mount's log names an error of this call: often the only place that has the reason. The
+ * options that name the file were checked; only glusterfs's own lines are shown, for another file's are nobody's to see.
  */
 function saidInLog(file: string, sinceMs: number, host: MountHost): string {
   try {

@@ -80,9 +80,8 @@ function glusterfsHelperArgv(helper: string, request: MountRequest): readonly st
 }
 
 /**
- * mount.glusterfs is a shell script that splits its words at blanks, expands `*?[]` in them, and lets
- * dash's echo decode backslashes: `\054` becomes a comma, and an option more. Brackets are left alone in
- * options, where they can stand around an IPv6 address alone.
+ * mount.glusterfs's shell splits words at blanks, expands `*?[]` in them, and dash's echo decodes backslashes: `\054`
+ * becomes a comma, and an option more. Brackets may stand around an IPv6 address in options.
  */
 function refuseShellText(what: 'source' | 'target' | 'options', text: string, subject: string): void {
   const literal = what === 'target' ? text : text.replace(/\[[0-9a-fA-F.]*:[0-9a-fA-F:.]*\]/g, '');
@@ -100,9 +99,8 @@ function unusable(subject: string, message: string, hint: string): MounterError 
 }
 
 /**
- * mount.glusterfs starts them as `glusterfs … --process-name fuse --volfile-server=SERVER --volfile-id=VOLUME TARGET`,
- * two for one mount with `auto_unmount`. Nobody else's command line is asked for: that of a stranger's process may keep
- * us waiting for ever.
+ * Started as `glusterfs … --process-name fuse --volfile-server=SERVER --volfile-id=VOLUME TARGET`, two for one mount with
+ * `auto_unmount`. A stranger's command line is not asked for: it may keep us waiting for ever.
  */
 function glusterfsDaemons(host: Host, directories: readonly string[]): readonly FilesystemDaemon[] {
   const named = host.processes().filter((process) => isProgram(process, glusterfsPrograms));

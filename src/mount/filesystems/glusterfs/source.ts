@@ -67,10 +67,7 @@ export function isSameGlusterfsSource(source: string, entry: MountEntry): boolea
   );
 }
 
-/**
- * `server:volume[/directory]` in one form, that of the first server: the kernel lists `a,b:/vol/x` as
- * `a:/vol/x`, and with another transport `a:vol.tcp`.
- */
+/** In one form, that of the first server: the kernel lists `a,b:/vol/x` as `a:/vol/x`, and by transport `a:vol.tcp`. */
 export function canonicalGlusterfsSource(source: string): string {
   const plain = withoutIpv6Brackets(source);
   const colon = plain.lastIndexOf(':');

@@ -133,8 +133,7 @@ function lackOfNode(words: string, { host, layout }: MountContext): NodeLack | u
 }
 
 /**
- * Whether no process may have a mount namespace of its own: the kernel makes one for each NFSv4 mount, to find the
- * way to the exported directory, and ENOSPC is what mount(2) answers.
+ * The kernel makes a mount namespace for each NFSv4 mount, to find the exported directory; mount(2) answers ENOSPC.
  * @see namespaces(7), /proc/sys/user; mount_subtree in fs/namespace.c
  */
 function areNamespacesForbidden(host: Host): boolean {

@@ -5,9 +5,8 @@ import type { OptionAnswer, OptionGrammar, ValueMatch } from '../filesystem-driv
 import { plain } from '../plain.ts';
 
 /**
- * The one reading of NFS options: which question an option answers, and what it says to it. Policies, lock
- * services and the questions to a server all go by it. It is the reading of nfs-utils 2.6.2 (utils/mount) and of
- * the kernel (fs/nfs/fs_context.c of Linux 6.1 to 7.0), and each row names where it stands there.
+ * The one reading of NFS options, for policies, lock services and questions to a server: that of nfs-utils 2.6.2
+ * (utils/mount) and of the kernel (fs/nfs/fs_context.c of Linux 6.1 to 7.0). Each row names where it stands there.
  */
 
 /** How mount.nfs and the kernel read options, for the rules of the manifest. */
@@ -93,17 +92,14 @@ function flavors(value: string): readonly string[] {
     .map((flavor) => (flavor === 'null' ? 'none' : flavor));
 }
 
-/** What the option says, the words of the manifest for it first; empty where it has no other words than its own. */
 function nfsAnswers({ name, value }: OptionAnswer): readonly OptionAnswer[] {
   return rowOf(name)?.says?.(value, name) ?? [];
 }
 
-/** What may come of it besides. */
 function nfsConsequences({ name, value }: OptionAnswer): readonly OptionAnswer[] {
   return rowOf(name)?.mayMean?.(value) ?? [];
 }
 
-/** Whether it is in the table by this very name. */
 function isKnownName(name: string): boolean {
   return Object.hasOwn(rows, name);
 }
@@ -121,9 +117,8 @@ const plainVersion = /^(?:(?:nfs)?vers=(?:[234]|4\.(?:0|[1-9]\d*))|v(?:[23]|4(?:
 const plainMinorVersion = /^minorversion=(?:0|[1-9]\d*)$/;
 
 /**
- * The option that does not say plainly which version of NFS is asked for: mount.nfs and the kernel read it
- * differently, or it is one too many. With `sloppy` the kernel then ignores what mount.nfs has gone by: `v4.01`
- * is v4.1 for the one and, by default, v3 for the other.
+ * The option that says the version in a way that mount.nfs and the kernel read differently, or is one too many. With
+ * `sloppy` the kernel ignores what mount.nfs has gone by: `v4.01` is v4.1 for the one and v3 for the other.
  * @returns its name, of letters as mount.nfs knows them; undefined when all is plain.
  */
 export function unclearVersion(options: string): string | undefined {
@@ -196,8 +191,8 @@ function lastAnswer(option: MountOption | undefined): string | undefined {
 }
 
 /**
- * The option by which locks stay on this node: the last that says anything about it, in the kernel's reading.
- * What is not spelled exactly so takes nothing back: with `sloppy` the kernel ignores it.
+ * The last option that keeps locks on this node. What is not spelled exactly so takes nothing back: with `sloppy` the
+ * kernel ignores it.
  * @see fs_context.c Opt_lock, Opt_local_lock: nolock sets what local_lock=all sets, and lock clears both
  */
 export function localLockOption(options: string): 'nolock' | 'local_lock' | undefined {

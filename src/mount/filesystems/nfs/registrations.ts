@@ -11,11 +11,7 @@ export interface Registration {
 /** @see rpc(5) */
 export const rpcProgram = { nfs: 100003, mountd: 100005 } as const;
 
-/**
- * What the rpcbind at `address` has registered.
- * @returns undefined when it does not say: it does not answer, answers not to us, or is asked by IPv6, which
- *   `rpcinfo -p` cannot.
- */
+/** @returns undefined when the rpcbind there does not say: no answer, none for us, or IPv6, which `rpcinfo -p` cannot. */
 export async function registrationsAt(
   address: string,
   inquiry: Inquiry,

@@ -54,9 +54,8 @@ export function isSameNfsSource(source: string, entry: MountEntry): boolean {
 }
 
 /**
- * Whether the helper has mounted what was asked for. The kernel knows a filesystem of a server by the name that it was
- * first mounted by on this node, and says that for another server's name, or another path, too. So the name says
- * nothing where another mount shows the same one.
+ * The kernel knows a filesystem by the name that it was first mounted by on this node, and says that for another name or
+ * path, too. So the name says nothing where another mount shows the same filesystem.
  */
 export function isAskedExport(
   { source }: Asked,
@@ -75,10 +74,7 @@ function pathOf(source: string): string {
   return canonical.slice(canonical.indexOf(':', canonical.startsWith('[') ? canonical.indexOf(']') : 0) + 1);
 }
 
-/**
- * `server:/path` in one form: repeated and trailing slashes gone. The server stays as it is written: two
- * names of one server are two sources, as they are for the kernel.
- */
+/** Without repeated and trailing slashes. Two names of one server are two sources, as they are for the kernel. */
 function canonicalNfsSource(source: string): string {
   const colon = source.startsWith('[') ? source.indexOf(']:') + 1 : source.indexOf(':');
   if (colon <= 0) return source;

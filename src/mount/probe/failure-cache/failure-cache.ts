@@ -32,10 +32,7 @@ export function failureCacheOf(
 /** In UTF-16 units: hundreds of backup servers. An answer to a longer one would not fit in its file. */
 const maximumQuestion = 4096;
 
-/**
- * The answer that was found at most `keptMs` ago. That a server was reachable is known from `sinceMs` on
- * alone: for it may not be any more.
- */
+/** What was found at most `keptMs` ago; that a server was reachable, since `sinceMs`: it may not be any more. */
 export function recall(
   failureCache: FailureCache,
   sinceMs: number,

@@ -3,15 +3,11 @@ import type { Host } from '../../../host/host.ts';
 import { failuresDirectory } from '../../../node/layout.ts';
 
 /**
- * The files in which failures are remembered: there are 256, and a server has one of them, which it may have
- * to share. So their number is bounded, and no name comes from anybody's words. A mount to a healthy server
- * looks once whether there is one, and finds none; what reads it is loaded only then.
+ * There are 256 files in which failures are remembered, and a server may share its own: so no name comes from anybody's
+ * words. A mount to a healthy server looks once, and finds none; what reads it is loaded only then.
  */
 
-/**
- * What was found out about a server, for the calls that follow within `limits.failureCacheSeconds`. A memory that
- * cannot be read or written is none: it fails no mount.
- */
+/** What was found out about a server, for `limits.failureCacheSeconds`. One that cannot be read or written fails no mount. */
 export interface FailureCache {
   readonly host: Host;
   readonly file: string;

@@ -3,7 +3,7 @@ import { maximumBytes } from './file.ts';
 
 /** An answer in a file of the memory. */
 export interface Entry {
-  /** As `questionOf` gives it. */
+  /** With the kind of filesystem, as JSON. */
   readonly question: string;
   /** Where it was asked from. */
   readonly place: string;

@@ -9,10 +9,7 @@ import { type FailureCache, maximumBytes } from './file.ts';
  */
 export type Turn = 'ours' | 'taken' | 'unavailable';
 
-/**
- * @param longestMs how long an answer can take: who has the turn for longer is held up, and nobody waits for that
- *   (a frozen control group, say).
- */
+/** @param longestMs for an answer: who has the turn for longer is held up (a frozen control group, say). */
 export function takeTurn({ host, file, question, nowMs }: FailureCache, longestMs: number): Turn {
   const path = turnFile(file);
   try {

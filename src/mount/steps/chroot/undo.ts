@@ -9,9 +9,8 @@ import { type PathWalk, partsBelow, walk } from '../path-walk.ts';
 import type { OpenTarget } from '../target.ts';
 
 /**
- * Taking away what a helper has mounted that is not to stay, where it mounts on the target itself: in a rootfs that is
- * entered by chroot(2). Under the lock of the target, so that nobody else's mount is there. Daemons have been ended
- * before, by their guardian.
+ * Taking away what a helper has mounted on the target itself, in a rootfs that is entered by chroot(2). Under the lock of
+ * the target, so that nobody else's mount is there; the guardian has ended daemons before.
  */
 
 /** More than any stack of mounts that a helper could leave. */

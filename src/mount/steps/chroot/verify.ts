@@ -6,10 +6,8 @@ import { mountEntryOf, type OpenTarget } from '../target.ts';
 import { isMountedInRootfs, isMountedSince, type Misplaced, undoMisplaced } from './undo.ts';
 
 /**
- * What a helper has mounted on the target itself, with `enter: chroot`: is it on the host? One look at the id of the
- * mount on the target tells, whatever the number of mounts: it was not a mount point before, so a new id is a new
- * mount. (mount.nfs also exits 0 when it has not mounted, and mount.glusterfs when the directory of the volume is
- * missing.)
+ * Whether what a helper has mounted, with `enter: chroot`, is on the host. The id of the mount on the target tells: it
+ * was no mount point before. A helper may exit 0 without one: see `mountedApart`.
  * @returns false when nothing is mounted anywhere; true when all is in order.
  * @throws MounterError when it is mounted elsewhere, after undoing that, or in the rootfs alone, which the caller undoes.
  */
@@ -26,10 +24,7 @@ export function verifyMounted(
   return false;
 }
 
-/**
- * The source stands in mountinfo alone, which takes longer to read the more mounts there are. Where the kernel mounts
- * the server's filesystem itself, the new mount is proof enough: it does not mount one twice on one directory.
- */
+/** The source stands in mountinfo, which is slow to read. The kernel's own mounts need no look: it makes none twice. */
 function isMountedAsAsked(plan: MountPlan, before: OpenTarget, context: MountContext): boolean {
   if (!isMountedSince(plan, before, context)) return false;
   if (plan.driver.isNewMountProof) return true;
