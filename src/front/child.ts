@@ -23,15 +23,6 @@ export function variablesOf(environment: Readonly<Record<string, string | undefi
 /** What a program gets, unless it is given more: nothing of our own environment. */
 const variables = variablesOf(usual);
 
-/** The arguments of `system.spawn`. */
-export interface Spawn {
-  readonly argv: readonly string[];
-  readonly environment: readonly string[];
-  readonly root: string;
-  readonly descriptors: readonly [mountNamespace: number, input: number, output: number, notice: number];
-  readonly privileges: readonly [capabilities: number, user: number, group: number];
-}
-
 /** By one vfork(2) and execve(2). @throws MounterError (system) when it cannot be started. */
 export function startCommand(
   { argv, inside }: Pick<Command, 'argv' | 'inside'>,
@@ -41,13 +32,7 @@ export function startCommand(
 ): StartedChild {
   const namespace = inside?.kind === 'namespace' ? system.open(inside.file, system.O_RDONLY, 0) : -1;
   const root = inside?.kind === 'chroot' ? inside.directory : '';
-  const spawn: Spawn = {
-    argv,
-    environment,
-    root,
-    descriptors: [namespace, input, output, -1],
-    privileges: [-1, 0, 0],
-  };
+  const spawn: system.SpawnArguments = [argv, environment, root, [namespace, input, output, -1], [-1, 0, 0]];
   if (inside?.kind === 'namespace' && namespace < 0) return neverRan(spawn, inside, step.enter, -namespace);
   try {
     return startChild(spawn, inside);
@@ -60,9 +45,8 @@ export function startCommand(
 type Inside = RootfsEntrance | ApartSite | ChrootSite;
 
 /** @throws MounterError (system) when it cannot be started. */
-export function startChild(spawn: Spawn, inside: Inside | undefined): StartedChild {
-  const { argv, environment, root, descriptors, privileges } = spawn;
-  const [pid = -1, failed = 0, errno = 0] = system.spawn(argv, environment, root, descriptors, privileges);
+export function startChild(spawn: system.SpawnArguments, inside: Inside | undefined): StartedChild {
+  const [pid = -1, failed = 0, errno = 0] = system.spawn(...spawn);
   if (pid < 0) return neverRan(spawn, inside, failed, errno);
   return { ended: endOf(pid), kill: (signal) => kill(-pid, signal) };
 }
@@ -78,7 +62,7 @@ const cannotEnter = { chroot: 125, namespace: 1, apart: 125 } as const;
  * @throws MounterError (system)
  */
 export function neverRan(
-  { argv: [program = ''], descriptors: [, , output] }: Spawn,
+  [[program = ''], , , [, , output]]: system.SpawnArguments,
   inside: Inside | undefined,
   failed: number,
   errno: number,

@@ -1,7 +1,7 @@
 import * as system from 'system-calls';
 import type { ApartSite, ChrootSite, Guardian, Left } from '../host/mount-host.ts';
 import { withTimeout } from '../host/with-timeout.ts';
-import { neverRan, notStarted, type Spawn } from './child.ts';
+import { neverRan, notStarted } from './child.ts';
 import { loop } from './globals.ts';
 import { pollEvents } from './loop.ts';
 import type { StartedChild } from './run-command.ts';
@@ -18,20 +18,13 @@ const unknownEnd = 128 + 9;
  * @throws MounterError (system) when either cannot be started.
  */
 export async function startGuarded(
-  spawn: Spawn,
+  spawn: system.SpawnArguments,
   site: ApartSite | ChrootSite,
 ): Promise<Guardian & StartedChild> {
   const namespace = site.kind === 'apart' ? site.namespace : -1;
-  const [pid = -1, connection = -1] = system.spawnGuarded(
-    spawn.argv,
-    spawn.environment,
-    spawn.root,
-    spawn.descriptors,
-    spawn.privileges,
-    site.place,
-    [namespace, site.targetFile],
-  );
-  if (pid < 0) throw notStarted(spawn.argv[0] ?? '', connection);
+  const mount = [namespace, site.targetFile] as const;
+  const [pid = -1, connection = -1] = system.spawnGuarded(...spawn, site.place, mount);
+  if (pid < 0) throw notStarted(spawn[0][0] ?? '', connection);
   return new GuardianProcess(pid, connection).start(spawn, site);
 }
 
@@ -73,7 +66,7 @@ class GuardianProcess implements Guardian, StartedChild {
     this.#unwatch = loop.watch(connection, pollEvents.readable, () => this.#receive());
   }
 
-  async start(spawn: Spawn, site: ApartSite | ChrootSite): Promise<Guardian & StartedChild> {
+  async start(spawn: system.SpawnArguments, site: ApartSite | ChrootSite): Promise<Guardian & StartedChild> {
     const [told, pid = -1, step = 0, errno = 0] = (await withTimeout(this.#started, startMs)) ?? [];
     // One that is stopped, or was ended, before it could tell is as one that is later on.
     if (pid > 0 || told === undefined) return this;

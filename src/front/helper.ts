@@ -1,7 +1,7 @@
 import * as system from 'system-calls';
 import { capabilityBits } from '../host/capabilities.ts';
 import type { Guardian, HelperCommand, HelperRun } from '../host/mount-host.ts';
-import { type Spawn, startChild, variablesOf } from './child.ts';
+import { startChild, variablesOf } from './child.ts';
 import { loop } from './globals.ts';
 import { startGuarded } from './guardian.ts';
 import { pollEvents } from './loop.ts';
@@ -36,19 +36,17 @@ function spawnOf(
   { argv, site, privileges, environment }: HelperCommand,
   output: number,
   notice: number,
-): Spawn {
+): system.SpawnArguments {
   const root = site.kind === 'chroot' ? site.directory : '';
   const namespace = site.kind === 'apart' ? site.namespace : -1;
-  return {
+  const kept = privileges && capabilityBits(privileges.capabilities);
+  return [
     argv,
-    environment: variablesOf(environment),
+    variablesOf(environment),
     root,
-    descriptors: [namespace, -1, output, notice],
-    privileges:
-      privileges === undefined
-        ? [-1, 0, 0]
-        : [capabilityBits(privileges.capabilities), privileges.user, privileges.group],
-  };
+    [namespace, -1, output, notice],
+    [kept ?? -1, privileges?.user ?? 0, privileges?.group ?? 0],
+  ];
 }
 
 /** A pipe whose other end the helper has: what is written to it is no more than a notice. */
