@@ -1,7 +1,7 @@
 import type { Host, ProcessInformation } from '../host/host.ts';
 import { glusterfsPrograms, isProgram } from '../host/processes.ts';
 import type { NodeSettings } from '../manifest/manifest.ts';
-import { processesInAny } from '../rootfs/root-processes.ts';
+import { processesIn } from '../rootfs/root-processes.ts';
 
 export type LockServiceRole = Exclude<keyof NodeSettings['daemons'], 'startStatd'>;
 
@@ -78,7 +78,7 @@ export function rootfsProcesses(
   directories: readonly string[],
   manifest: NodeSettings,
 ): readonly RootfsProcess[] {
-  return processesInAny(host, directories, host.processes()).map((process) => ({
+  return processesIn(host, directories, host.processes()).map((process) => ({
     ...process,
     role: roleOf(process, manifest),
   }));

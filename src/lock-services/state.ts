@@ -1,6 +1,6 @@
 import type { Host } from '../host/host.ts';
 import { versionDirectories } from '../node/version-directories.ts';
-import { processesInAny } from '../rootfs/root-processes.ts';
+import { processesIn } from '../rootfs/root-processes.ts';
 import { type ListeningAddresses, listeningSockets, readListeningAddresses } from './listening-addresses.ts';
 import { askInRootfs, type LockServicesContext } from './lock-services.ts';
 import { type LockService, type LockServiceRole, lockServices, portmapperPort, roleOf } from './services.ts';
@@ -67,7 +67,7 @@ function findLockDaemons({
 }: LockServicesContext): Daemons & Pick<LockServicesState, 'surplusRpcbinds'> {
   const processes = host.processes().filter(({ isInOurNetwork }) => isInOurNetwork);
   const versions = [layout.rootfs, ...versionDirectories(layout)];
-  const own = new Set(processesInAny(host, versions, processes).map(({ pid }) => pid));
+  const own = new Set(processesIn(host, versions, processes).map(({ pid }) => pid));
   const found = lockServices.map(({ role, owner: first, port }) => {
     const inodes = port === undefined ? undefined : socketsOf(host, port);
     const daemons = processes

@@ -79,7 +79,7 @@ function isNeeded(
   processes: readonly ProcessInformation[],
   { host, manifest }: NodeContext,
 ): boolean {
-  return processesIn(host, directory, processes).some((process) => roleOf(process, manifest) === 'other');
+  return processesIn(host, [directory], processes).some((process) => roleOf(process, manifest) === 'other');
 }
 
 interface MountInVersion {

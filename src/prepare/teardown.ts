@@ -107,7 +107,7 @@ function inKubeletRoots({ host }: TeardownContext): readonly ProcessInformation[
   return [
     ...processesOfViews(host, processes),
     ...readKubeletRoots(host).flatMap(({ root }) =>
-      existsSync(root) ? processesIn(host, root, processes) : [],
+      existsSync(root) ? processesIn(host, [root], processes) : [],
     ),
   ];
 }

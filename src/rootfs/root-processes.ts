@@ -17,19 +17,10 @@ import { kubeletViewDirectory } from './kubelet-chroot.ts';
 const hostDirectories = ['/dev', '/run', '/proc'];
 
 /**
- * @returns those of `processes` whose root directory is `directory` or lies in it, whatever its name there is.
- * @param directory symlinks are followed. Only root sees where other users' processes run.
+ * @returns those of `processes` whose root directory is one of `directories` or lies in it, whatever its name there is.
+ * @param directories symlinks are followed. Only root sees where other users' processes run.
  */
 export function processesIn(
-  host: Host,
-  directory: string,
-  processes: readonly ProcessInformation[],
-): readonly ProcessInformation[] {
-  return processesInAny(host, [directory], processes);
-}
-
-/** `processesIn` for several directories at once. */
-export function processesInAny(
   host: Host,
   directories: readonly string[],
   processes: readonly ProcessInformation[],

@@ -19,7 +19,7 @@ export function useOf(layout: Layout, digest: string, host: Host): VersionUse {
   if (!existsSync(path)) return { processes: [], mounts: [] };
   const directory = realpathSync(path);
   return {
-    processes: processesIn(host, directory, host.processes()),
+    processes: processesIn(host, [directory], host.processes()),
     mounts: mountsBelow(readMountinfo(host), directory),
   };
 }

@@ -34,7 +34,7 @@ const process = (pid: number, root: string | undefined, mountNamespace: string):
 });
 
 const pidsIn = (host: HostModel, directory: string, processes: readonly ProcessInformation[]) =>
-  processesIn(host, directory, processes).map(({ pid }) => pid);
+  processesIn(host, [directory], processes).map(({ pid }) => pid);
 
 test('in our mount namespace a directory is known by its name, or by another name of it', (t) => {
   const processes = [

@@ -2,7 +2,7 @@ import { MounterError } from '../../../errors.ts';
 import { exitCode } from '../../../exit-codes.ts';
 import type { Host } from '../../../host/host.ts';
 import { glusterfsPrograms, isProgram } from '../../../host/processes.ts';
-import { processesInAny } from '../../../rootfs/root-processes.ts';
+import { processesIn } from '../../../rootfs/root-processes.ts';
 import type { MountRequest } from '../../arguments/request.ts';
 import type { FilesystemDaemon, FilesystemDriver, FilesystemTraits } from '../filesystem-driver.ts';
 import { nobodysId, plain, plainTraits } from '../plain.ts';
@@ -104,7 +104,7 @@ function unusable(subject: string, message: string, hint: string): MounterError 
  */
 function glusterfsDaemons(host: Host, directories: readonly string[]): readonly FilesystemDaemon[] {
   const named = host.processes().filter((process) => isProgram(process, glusterfsPrograms));
-  return processesInAny(host, directories, named).flatMap(({ pid }) => {
+  return processesIn(host, directories, named).flatMap(({ pid }) => {
     const target = commandLineOf(host, pid).at(-1);
     return target === undefined ? [] : [{ pid, target }];
   });
