@@ -1,6 +1,6 @@
 import { resolve } from 'node:path';
+import { MounterError } from '../errors.ts';
 import { exitCode } from '../exit-codes.ts';
-import { untilInterrupted } from '../host/interruption.ts';
 import { fetchProgress } from '../image/fetch-progress.ts';
 import { helperNames } from '../mount/arguments/argv.ts';
 import { type Layout, layoutOf } from '../node/layout.ts';
@@ -79,6 +79,23 @@ async function installSource(given: InstallFlags, context: CommandContext): Prom
     await untilInterrupted(() => (isInto ? extract : installRootfs)(given, options, context));
   } finally {
     progress.end();
+  }
+}
+
+/**
+ * Runs `action`; a signal to end is an error like any other then, so that what hangs on the process's exit is done.
+ * @throws MounterError (interrupted); `action` is then still at work.
+ */
+async function untilInterrupted<T>(action: () => Promise<T>): Promise<T> {
+  const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+  const { promise: interrupted, reject } = Promise.withResolvers<never>();
+  const hint = 'run it again: it goes on from where it was';
+  const interrupt = () => reject(new MounterError('interrupted', { status: exitCode.interrupted, hint }));
+  for (const signal of signals) process.on(signal, interrupt);
+  try {
+    return await Promise.race([action(), interrupted]);
+  } finally {
+    for (const signal of signals) process.off(signal, interrupt);
   }
 }
 
