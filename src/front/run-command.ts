@@ -27,8 +27,8 @@ const hearMs = 300;
 const unkillableMs = 5000;
 
 /**
- * The child leads a session and process group of its own, so that all of it can be ended, and its output
- * goes to a file without a name: a daemon that it leaves behind would keep a pipe open for ever.
+ * The child leads a session of its own, so that all of it can be ended, and its output goes to a file without a name: a
+ * daemon that it leaves behind would keep a pipe open for ever.
  * @param start starts the program, its stdin empty, its stdout and stderr in the file `output`, or ours where that is
  *   -1; throws MounterError (system) when it cannot be started.
  * @param maximumBytes of its output; the last ones are kept.

@@ -1,8 +1,4 @@
-/*
- * The system calls of the front, as the module 'system-calls'. Each function returns what its call returns, or
- * the negative errno: system-calls.d.ts has their types, and nothing is decided here. A string that is an
- * argument of a call must have no NUL in it, or the call fails with EINVAL.
- */
+/* The system calls of the front, as the module 'system-calls', which system-calls.d.ts describes; nothing is decided here. */
 #define _GNU_SOURCE
 #include "system-calls.h"
 
@@ -343,10 +339,7 @@ FUNCTION(path_call, int call) {
   return returned;
 }
 
-/*
- * Locks one byte of a file, at once or not at all; whoever waits does so in the loop. It is held as long as the
- * descriptor, or one that a child got from it, is open. @see fcntl(2) "Open file description locks"
- */
+/* @see fcntl(2) "Open file description locks" */
 FUNCTION(file_lock) {
   int64_t offset = 0;
   if (JS_ToInt64(context, &offset, argv[1]) != 0) return JS_EXCEPTION;
@@ -438,10 +431,7 @@ FUNCTION(process_exit) {
   _exit(integer(context, argv[0]));
 }
 
-/*
- * (path, how many words of our own argv are left out, or the words of another one): the program takes this process's
- * place, with the environment byte for byte, and with what our caller had made of signals.
- */
+/* The program gets of signals what our caller had made of them. */
 FUNCTION(process_replace) {
   const char *path = to_c_string(context, argv[0]);
   if (path == NULL) return c_string_failure(context);
@@ -585,7 +575,6 @@ static int has_daemon(void) {
   return 0;
 }
 
-/* Asks the file system of an open file; the pid of a child whose status is 0 or the errno. It may never end. */
 FUNCTION(process_ask) {
   int fd = integer(context, argv[0]);
   pid_t parent = getpid(), pid = fork();

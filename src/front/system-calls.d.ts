@@ -54,11 +54,7 @@ declare module 'system-calls' {
   function geteuid(): number;
   /** _exit(2) */
   function exit(status: number): never;
-  /**
-   * execv(3), with this process's environment byte for byte.
-   * @param words its argv, or how many of our own argv it gets not: that is byte for byte, too.
-   * @returns only when it fails.
-   */
+  /** execv(3), our environment byte for byte. @param words its argv, or how many of ours are left out. @returns if it fails. */
   function replace(path: string, words: number | readonly string[]): number;
   function kill(pid: number, signal: number): number;
   type SpawnArguments = readonly [
@@ -144,10 +140,7 @@ declare module 'system-calls' {
     events: readonly number[],
     timeoutMs: number,
   ): readonly number[] | number;
-  /**
-   * `callback` is called once, when a call begins. What a module does when it is loaded is done when the front is built,
-   * where no system call is allowed, and holds for all calls.
-   */
+  /** Called once, when a call begins. Modules are loaded when the front is built, where no system call is allowed. */
   function onStart(callback: () => void): void;
   /** `callback` is called again and again, each time when all promises have been seen to. */
   function onIdle(callback: () => void): void;

@@ -1,7 +1,7 @@
 import { accessSync, constants } from 'node:fs';
 import { MounterError } from '../errors.ts';
 import { exitCode } from '../exit-codes.ts';
-import type { Command, RootfsEntrance } from './host.ts';
+import type { RootfsEntrance } from './host.ts';
 
 /** Where programs are on the host and in the rootfs; what kubelet's PATH says has no say in it. */
 export const programDirectories = ['/usr/sbin', '/usr/bin', '/sbin', '/bin'];
@@ -51,9 +51,4 @@ export function enteringArgv(inside: RootfsEntrance, argv: readonly string[]): r
     default:
       return inside satisfies never;
   }
-}
-
-/** The whole argv of a command. */
-export function hostArgv({ argv, inside }: Pick<Command, 'argv' | 'inside'>): readonly string[] {
-  return inside === undefined ? argv : enteringArgv(inside, argv);
 }

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import type { Host } from './host.ts';
-import { environment, hostArgv } from './programs.ts';
+import { enteringArgv, environment } from './programs.ts';
 
 /** How a program answered. */
 export interface BoundedResult {
@@ -64,8 +64,8 @@ const maximumOutput = 16 * 1024 * 1024;
 
 /** `Host.run` of a command that is no more than a question: at its deadline it is over at once. */
 export function runBy(run: RunBounded): Host['run'] {
-  return async (command) => {
-    const answer = await run(hostArgv(command), command.deadlineMs);
+  return async ({ argv, inside, deadlineMs }) => {
+    const answer = await run(inside === undefined ? argv : enteringArgv(inside, argv), deadlineMs);
     return answer === undefined
       ? { status: 128 + 9, output: '', endedBy: 'deadline' }
       : { ...answer, endedBy: 'itself' };

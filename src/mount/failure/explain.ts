@@ -185,12 +185,8 @@ function whatWasSeen(
     const why = lack.why === undefined ? '' : `: ${lack.why}`;
     return { errorClass: 'node', message: `${message}${why}`, status, hint: lack.hint };
   }
-  return /No space left on device/.test(words) ? whichLimit(message, status, host) : undefined;
-}
-
-/** A full disk of the server's says the same: nothing is found then. */
-function whichLimit(message: string, status: number, host: Host): Finding | undefined {
-  const mountMax = reachedMountMax(host);
+  const mountMax = /No space left on device/.test(words) ? reachedMountMax(host) : undefined;
+  // A full disk of the server's says the same.
   if (mountMax === undefined) return undefined;
   return {
     errorClass: 'mount-max',
