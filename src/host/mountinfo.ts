@@ -41,6 +41,7 @@ export function parseMountinfo(text: string): readonly MountEntry[] {
   return entries;
 }
 
+/** The mounts of this mount namespace, as `parseMountinfo` gives them. */
 export function readMountinfo(host: Host): readonly MountEntry[] {
   return parseMountinfo(host.readText('/proc/self/mountinfo') ?? '');
 }
