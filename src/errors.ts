@@ -83,6 +83,11 @@ const classOfStatus: Readonly<Record<number, ErrorClass>> = {
   [exitCode.interrupted]: 'interrupted',
 };
 
+/** For what the manifest's policy does not allow. */
+export function policyError(subject: string, message: string, hint: string): MounterError {
+  return new MounterError(message, { subject, status: exitCode.usage, errorClass: 'policy', hint });
+}
+
 /**
  * The text for stderr: `mounter: SUBJECT: MESSAGE`, the helper's own output, `hint: …`. kubelet makes it the Pod's
  * event, hence no colour. Who wrote the Pod, or runs the server, chose some of it: nothing that a terminal would obey.

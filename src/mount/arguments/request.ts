@@ -1,7 +1,7 @@
-import { MounterError, printable } from '../../errors.ts';
-import { exitCode } from '../../exit-codes.ts';
+import { printable } from '../../errors.ts';
 import { maskSecrets } from '../../secrets.ts';
 import type { MountArguments } from './argv.ts';
+import { usageError } from './getopt.ts';
 
 /** A mount that can be asked for: complete, and with nothing in it that a helper could take for something else. */
 export interface MountRequest {
@@ -24,7 +24,7 @@ export function toMountRequest(args: MountArguments): MountRequest {
   const fstype = required(args.fstype, 'no filesystem type', 'add -t nfs, -t nfs4 or -t glusterfs');
   // One word alone is the target; one that can be none is the source.
   if (args.source === undefined && args.target !== undefined && /^[^/]+:/.test(args.target))
-    throw usage(printable(maskSecrets(args.target)), 'no target to mount it on', targetHint);
+    throw usageError(printable(maskSecrets(args.target)), 'no target to mount it on', targetHint);
   const source = required(
     args.source,
     'no source',
@@ -35,7 +35,7 @@ export function toMountRequest(args: MountArguments): MountRequest {
   refuseUnprintable('target', target);
   refuseUnprintable('options', args.options);
   if (source.startsWith('-')) {
-    throw usage(
+    throw usageError(
       source,
       'the source begins with "-", which a helper would take for an option',
       'name it SERVER:/EXPORT or SERVER:VOLUME',
@@ -43,7 +43,7 @@ export function toMountRequest(args: MountArguments): MountRequest {
   }
   // Not shown: it may be `password=…`.
   if (/^[a-z][\w.-]*=/i.test(source))
-    throw usage(
+    throw usageError(
       'source',
       'is written like an option, NAME=VALUE',
       'options go behind -o as one word, with no blank after a comma; name what to mount, such as SERVER:/EXPORT',
@@ -60,12 +60,8 @@ export function toMountRequest(args: MountArguments): MountRequest {
 
 function required(value: string | undefined, message: string, hint: string): string {
   if (value === undefined || value === '')
-    throw usage(undefined, message, `${hint}; see mounter mount --help`);
+    throw usageError(undefined, message, `${hint}; see mounter mount --help`);
   return value;
-}
-
-function usage(subject: string | undefined, message: string, hint: string): MounterError {
-  return new MounterError(message, { subject, status: exitCode.usage, hint });
 }
 
 /** Control characters could end a line of a log, of mountinfo, of a helper's script; U+FFFD stands where argv was no UTF-8. */
@@ -73,16 +69,16 @@ function refuseUnprintable(what: string, value: string): void {
   // The value of the options is not shown: it may hold a secret.
   const subject = what === 'options' ? what : printable(value);
   if (/[\x00-\x1f\x7f]/.test(value))
-    throw usage(subject, `the ${what} has a control character in it`, 'remove it');
-  if (value.includes('\ufffd')) throw usage(subject, `the ${what} is not valid UTF-8`, 'rename it');
+    throw usageError(subject, `the ${what} has a control character in it`, 'remove it');
+  if (value.includes('\ufffd')) throw usageError(subject, `the ${what} is not valid UTF-8`, 'rename it');
 }
 
 function canonicalTarget(target: string): string {
   if (!target.startsWith('/'))
-    throw usage(maskSecrets(target), 'the target is a relative path', 'give the absolute path');
+    throw usageError(maskSecrets(target), 'the target is a relative path', 'give the absolute path');
   const parts = target.split('/').filter((part) => part !== '');
   if (parts.includes('.') || parts.includes('..')) {
-    throw usage(target, 'the target has a "." or ".." in it', 'give the path without them');
+    throw usageError(target, 'the target has a "." or ".." in it', 'give the path without them');
   }
   return `/${parts.join('/')}`;
 }

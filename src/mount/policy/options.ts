@@ -1,5 +1,4 @@
-import { MounterError } from '../../errors.ts';
-import { exitCode } from '../../exit-codes.ts';
+import { type MounterError, policyError } from '../../errors.ts';
 import type { NodeSettings } from '../../manifest/manifest.ts';
 import type { OptionRules } from '../../manifest/policy.ts';
 import { identityMounts } from '../../manifest/shared-mounts.ts';
@@ -55,7 +54,7 @@ export function checkPolicy(
   if (grammar.isReaderKnown && leadsUp(driver.decodedSource(source))) throw refusedUp(source);
   const readings = optionReadings(grammar, options);
   const never = neverAllowed.find(({ option }) => readings.some(({ name }) => name === option));
-  if (never !== undefined) throw refused(never.option, never.message, never.hint);
+  if (never !== undefined) throw policyError(never.option, never.message, never.hint);
   const subdirectory = readings.find(
     ({ name, value = '' }) => grammar.subdirectories.includes(name) && leadsUp(value),
   );
@@ -124,7 +123,7 @@ function checkForbidden(
     // The entry is shown and not what was written: that could be the half of a password with a comma in it.
     const asked =
       grammar.isKnownName(found.name) && found.name !== entry.split('=')[0] ? found.name : undefined;
-    throw refused(
+    throw policyError(
       entry,
       `this mount option is forbidden on this node (${setting}.forbidden of the manifest)${asked === undefined ? '' : `, and ${asked} asks for it`}`,
       `leave ${asked ?? 'it'} out; whoever runs the node can change the list in the manifest`,
@@ -144,7 +143,7 @@ function checkAllowed(
   const isSecretFree = maskSecrets(options) === options && grammar.isReaderKnown;
   for (const [index, option] of wholeOptions(grammar, options).entries()) {
     if (wanted.some((entry) => isSurely(entry, option))) continue;
-    throw refused(
+    throw policyError(
       isSecretFree && /^[a-z0-9._-]+$/.test(option.name) ? option.name : `option number ${index + 1}`,
       `this mount option is not one of those allowed on this node (${setting}.allowed of the manifest)`,
       `allowed are, spelled exactly so: ${entries.join(', ') || 'none'}`,
@@ -169,7 +168,7 @@ function checkRequired(
       ? ofVersion(grammar, request).some((version) => isSurely(wanted, version))
       : isInForce(wanted, pieces) && isInForce(wanted, whole);
     if (isRequiredInForce) continue;
-    throw refused(
+    throw policyError(
       entry,
       `this mount option is required on this node (${setting}.required of the manifest), and missing or taken back`,
       `add ${entry} to the mount options, spelled exactly so, as the last that say anything about it`,
@@ -194,7 +193,7 @@ function writtenFile(
     if (!isOfPods && (name !== 'log-file' || value.endsWith('.log')))
       return { option: name, path: value, identityMount };
   }
-  throw refused(
+  throw policyError(
     name,
     `the helper may write no file there: only below ${directories.join(' or ')}, outside of its pods directory, ` +
       'by a path without ".." and, for a log, with a name that ends in .log (policy.options)',
@@ -215,7 +214,7 @@ function leadsUp(path: string): boolean {
 }
 
 function refusedUp(subject: string): MounterError {
-  return refused(
+  return policyError(
     subject,
     'has a ".." in it, which could lead out of the directory that was meant',
     'write the path without it',
@@ -223,14 +222,10 @@ function refusedUp(subject: string): MounterError {
 }
 
 function hiddenOption(): MounterError {
-  return refused(
+  return policyError(
     'options',
     'a comma in quotes with something other than an SELinux category behind it, or a backslash before a comma ' +
       'or a quote: one reader takes it for the end of an option, and another does not, past policy.options of the manifest',
     'write the value without the comma, and without the backslash',
   );
-}
-
-function refused(subject: string, message: string, hint: string): MounterError {
-  return new MounterError(message, { status: exitCode.usage, errorClass: 'policy', subject, hint });
 }

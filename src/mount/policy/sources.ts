@@ -1,5 +1,4 @@
-import { MounterError } from '../../errors.ts';
-import { exitCode } from '../../exit-codes.ts';
+import { type MounterError, policyError } from '../../errors.ts';
 import { isOddAddress } from '../../ip-address.ts';
 import type { AllowedSource } from '../../manifest/policy.ts';
 import { isServer } from '../../manifest/server-pattern.ts';
@@ -53,12 +52,7 @@ function refused(
   entries: readonly AllowedSource[],
   place: SourcePlace | undefined,
 ): MounterError {
-  return new MounterError(`${message} (policy.sources of the manifest)`, {
-    subject: source,
-    status: exitCode.usage,
-    errorClass: 'policy',
-    hint: hint(entries, place),
-  });
+  return policyError(source, `${message} (policy.sources of the manifest)`, hint(entries, place));
 }
 
 function hint(entries: readonly AllowedSource[], place: SourcePlace | undefined): string {

@@ -1,4 +1,4 @@
-import { MounterError } from '../../errors.ts';
+import { MounterError, policyError } from '../../errors.ts';
 import { exitCode } from '../../exit-codes.ts';
 import { guardedProgram } from '../../guard/guarded-program.ts';
 import { type Host, isSameFile } from '../../host/host.ts';
@@ -92,13 +92,9 @@ export function checkFile({ option, path, identityMount }: WrittenFile, { host }
     .some(({ kind, isRootOnly }) => kind !== 'directory' || !isRootOnly);
   const file = steps[names.length];
   if (!isOnVolume && !isChangeable && (file === undefined || file.kind === 'file')) return;
-  throw new MounterError(
+  throw policyError(
+    option,
     'the file that it names lies behind a symlink, on a volume, or where others than root can write',
-    {
-      subject: option,
-      status: exitCode.usage,
-      errorClass: 'policy',
-      hint: `write ${option}=${identityMount}/plugins/kubernetes.io/glusterfs/VOLUME/NAME.log, or leave it out`,
-    },
+    `write ${option}=${identityMount}/plugins/kubernetes.io/glusterfs/VOLUME/NAME.log, or leave it out`,
   );
 }

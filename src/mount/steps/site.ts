@@ -1,4 +1,4 @@
-import { MounterError } from '../../errors.ts';
+import { MounterError, policyError } from '../../errors.ts';
 import { exitCode } from '../../exit-codes.ts';
 import { isSameFile } from '../../host/host.ts';
 import type { ApartSite, ChrootSite, Descriptor, MountHost, Privileges } from '../../host/mount-host.ts';
@@ -119,10 +119,5 @@ function openLog(
 const withoutLog = ['ENOSPC', 'EDQUOT', 'EROFS', 'EIO'];
 
 function refused(option: string, message: string): MounterError {
-  return new MounterError(message, {
-    subject: option,
-    status: exitCode.usage,
-    errorClass: 'policy',
-    hint: `name a file in an existing directory, or leave ${option} out`,
-  });
+  return policyError(option, message, `name a file in an existing directory, or leave ${option} out`);
 }

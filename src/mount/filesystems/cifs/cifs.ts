@@ -1,5 +1,4 @@
-import { MounterError } from '../../../errors.ts';
-import { exitCode } from '../../../exit-codes.ts';
+import { usageError } from '../../arguments/getopt.ts';
 import { lastOption, parseOptions } from '../../arguments/options.ts';
 import type { MountRequest } from '../../arguments/request.ts';
 import type { FilesystemDriver } from '../filesystem-driver.ts';
@@ -44,15 +43,12 @@ function cifsHelperArgv(helper: string, request: MountRequest): readonly string[
   const { source, target, helperFlags } = request;
   const share = parseShare(source);
   if (share === undefined || source.includes(','))
-    throw new MounterError(
+    throw usageError(
+      source,
       share === undefined
         ? 'is not written //SERVER/SHARE'
         : 'has a comma in it, behind which mount.cifs would see an option',
-      {
-        subject: source,
-        status: exitCode.usage,
-        hint: 'write //SERVER/SHARE or //SERVER/SHARE/DIRECTORY, without a comma',
-      },
+      'write //SERVER/SHARE or //SERVER/SHARE/DIRECTORY, without a comma',
     );
   const plainSource = source.replace(/^(..)\[([^\]]*)\]/, '$1$2');
   return [helper, plainSource, target, ...helperFlags, '-o', toldOptions(request)];

@@ -1,8 +1,7 @@
-import { MounterError } from '../../../errors.ts';
-import { exitCode } from '../../../exit-codes.ts';
 import type { Host } from '../../../host/host.ts';
 import { glusterfsPrograms, isProgram } from '../../../host/processes.ts';
 import { processesIn } from '../../../rootfs/root-processes.ts';
+import { usageError } from '../../arguments/getopt.ts';
 import type { MountRequest } from '../../arguments/request.ts';
 import type { FilesystemDaemon, FilesystemDriver, FilesystemTraits } from '../filesystem-driver.ts';
 import { nobodysId, plain, plainTraits } from '../plain.ts';
@@ -61,14 +60,14 @@ function glusterfsHelperArgv(helper: string, request: MountRequest): readonly st
   refuseShellText('options', request.options, 'options');
   const source = withoutIpv6Brackets(request.source);
   if (!/^[A-Za-z0-9][A-Za-z0-9.:%,-]*:\/?[A-Za-z0-9_-]+(\.(tcp|rdma))?(\/[^/]+)*\/?$/.test(source)) {
-    throw unusable(
+    throw usageError(
       request.source,
       'is not written SERVER:VOLUME',
       'write SERVER:VOLUME or SERVER:/VOLUME/DIRECTORY',
     );
   }
   if (/(^|\/)\.\.?(\/|$)/.test(source))
-    throw unusable(request.source, 'has a "." or ".." in it', 'write the directory without them');
+    throw usageError(request.source, 'has a "." or ".." in it', 'write the directory without them');
   const flags = request.helperFlags.filter((flag) => flag === '-n' || flag === '-s');
   return [
     helper,
@@ -87,15 +86,11 @@ function refuseShellText(what: 'source' | 'target' | 'options', text: string, su
   const literal = what === 'target' ? text : text.replace(/\[[0-9a-fA-F.]*:[0-9a-fA-F:.]*\]/g, '');
   const found = /[\s\\*?[\]]/.exec(literal);
   if (found === null) return;
-  throw unusable(
+  throw usageError(
     subject,
     `has "${found[0]}" in it, which mount.glusterfs's shell would not take literally`,
     `write the ${what} without it`,
   );
-}
-
-function unusable(subject: string, message: string, hint: string): MounterError {
-  return new MounterError(message, { subject, status: exitCode.usage, hint });
 }
 
 /**

@@ -1,5 +1,4 @@
-import { MounterError } from '../../../errors.ts';
-import { exitCode } from '../../../exit-codes.ts';
+import { type MounterError, policyError } from '../../../errors.ts';
 import type { MountEntry } from '../../../host/mountinfo.ts';
 import type { NodeSettings } from '../../../manifest/manifest.ts';
 import { hostPathOf } from '../../../rootfs/host-path.ts';
@@ -88,10 +87,9 @@ function withNolock(options: string, target: string): LockPolicyOutcome {
 }
 
 function refused(option: string, target: string): MounterError {
-  return new MounterError(`${option} is refused: policy.locks of the manifest requires locks at the server`, {
-    subject: target,
-    status: exitCode.usage,
-    errorClass: 'policy',
-    hint: `leave ${option} out, ask for vers=4, or set policy.locks to allow-nolock`,
-  });
+  return policyError(
+    target,
+    `${option} is refused: policy.locks of the manifest requires locks at the server`,
+    `leave ${option} out, ask for vers=4, or set policy.locks to allow-nolock`,
+  );
 }
