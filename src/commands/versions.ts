@@ -1,5 +1,6 @@
 import { table, terminalWidth } from '../columns.ts';
 import { exitCode } from '../exit-codes.ts';
+import { shortDigest } from '../image/digest.ts';
 import type { InstalledVersion } from '../image/versions/version-list.ts';
 import { describeProcess } from '../image/versions/version-use.ts';
 import { requireRoot } from '../node/node.ts';
@@ -40,7 +41,7 @@ function forPeople(list: readonly InstalledVersion[]): string {
       ['STATE', 'DIGEST', 'INSTALLED', 'SIZE', 'REFERENCE'],
       ...list.map((version) => [
         stateOf(version),
-        version.digest.slice(0, 'sha256:'.length + 12),
+        shortDigest(version.digest),
         version.installedAt?.replace(/:\d\d\.\d+Z$/, 'Z') ?? '-',
         version.bytes === null ? '-' : `${(version.bytes / 1e6).toFixed(1)} MB`,
         version.reference ?? '-',
@@ -49,7 +50,7 @@ function forPeople(list: readonly InstalledVersion[]): string {
     terminalWidth(),
   );
   const used = list.flatMap((version) =>
-    usesOf(version).map((use) => `${version.digest.slice(0, 'sha256:'.length + 12)}: ${use}\n`),
+    usesOf(version).map((use) => `${shortDigest(version.digest)}: ${use}\n`),
   );
   return `${facts}${used.length === 0 ? '' : `\n${used.join('')}`}`;
 }

@@ -13,6 +13,9 @@ export interface NodeContext {
   readonly manifest: Manifest;
 }
 
+/** A node on which there may be nothing yet. */
+export type BareNode = Pick<NodeContext, 'host' | 'layout'>;
+
 /**
  * The layout that the environment and the place of the executable give. MOUNTER_HOME and MOUNTER_MANIFEST
  * override; else it is the directory of the executable, once something is installed there; else the place

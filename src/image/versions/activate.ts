@@ -4,10 +4,11 @@ import { mountsBelow, readMountinfo } from '../../host/mountinfo.ts';
 import { replace, writeAtomically } from '../../host/replace.ts';
 import type { Manifest } from '../../manifest/manifest.ts';
 import type { Layout } from '../../node/layout.ts';
+import type { BareNode } from '../../node/node.ts';
 import { pinsDirectory } from '../../prepare/namespace/pins.ts';
 import { prepareRootfs } from '../../prepare/prepare.ts';
 import { takeOver } from '../../prepare/version-in-use.ts';
-import { readRecord, writeRecord } from './version-record.ts';
+import { readRecord, unknownRecord, writeRecord } from './version-record.ts';
 import { currentDigest, switchTo, versionPath } from './versions.ts';
 
 /** A version to be switched to: complete, checked and on record. */
@@ -17,11 +18,6 @@ export interface Activation {
   readonly manifestText: string;
 }
 
-export interface ActivateContext {
-  readonly layout: Layout;
-  readonly host: Host;
-}
-
 /**
  * Switches the rootfs to a version, with its manifest. Everything that can fail comes before the switch,
  * which is one rename. Under the node's lock.
@@ -29,7 +25,7 @@ export interface ActivateContext {
  */
 export async function activateVersion(
   { digest, manifest, manifestText }: Activation,
-  { layout, host }: ActivateContext,
+  { layout, host }: BareNode,
 ): Promise<readonly string[]> {
   const done: string[] = [];
   const previous = currentDigest(layout);
@@ -99,14 +95,7 @@ function rememberPrevious(layout: Layout, digest: string, previous: string, host
   const manifest = host.readText(layout.manifest);
   if (manifest === undefined || !existsSync(versionPath(layout, previous))) return;
   if (readRecord(layout, previous) !== undefined) return;
-  writeRecord(layout, {
-    digest: previous,
-    reference: null,
-    installedAt: null,
-    bytes: null,
-    manifest,
-    previous: null,
-  });
+  writeRecord(layout, { ...unknownRecord, digest: previous, manifest });
 }
 
 /**

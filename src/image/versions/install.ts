@@ -7,6 +7,7 @@ import type { Manifest } from '../../manifest/manifest.ts';
 import { isGuardNeeded } from '../../mount/filesystems/all.ts';
 import type { Layout } from '../../node/layout.ts';
 import { withNodeLock, withVersionsLock } from '../../node/lock.ts';
+import type { BareNode } from '../../node/node.ts';
 import { closeVersions } from '../../node/version-directories.ts';
 import { unlink } from '../../prepare/namespace/pins.ts';
 import type { ImageContent } from '../content.ts';
@@ -15,10 +16,10 @@ import { activateVersion, inheritResolvConf, removeImagesResolvConf } from './ac
 import { checkRootfs } from './check.ts';
 import { placeExecutables } from './executable.ts';
 import { chooseManifest, type ManifestFile } from './manifest-choice.ts';
-import { finish, stage } from './stage.ts';
+import { stage } from './stage.ts';
 import { withStaging } from './staging.ts';
 import { removeTree, unfinishedPath } from './unfinished.ts';
-import { diskUsage, readRecord, writeRecord } from './version-record.ts';
+import { diskUsage, readRecord, unknownRecord, writeRecord } from './version-record.ts';
 import { describeProcess, useOf } from './version-use.ts';
 import { installedDigests, versionPath } from './versions.ts';
 import { requireDigest } from './wanted-digest.ts';
@@ -33,9 +34,7 @@ export interface InstallRequest {
   readonly isToSwitch: boolean;
 }
 
-export interface InstallContext {
-  readonly layout: Layout;
-  readonly host: Host;
+export interface InstallContext extends BareNode {
   /** This program's own path, resolved. */
   readonly executable: string;
 }
@@ -135,7 +134,7 @@ function addVersion(
   // Before the directory has its name: a version without a record would know no manifest of its own.
   const reference = lastingName(content.reference, content);
   writeRecord(layout, { digest, reference, installedAt, bytes, manifest: manifest.text, previous: null });
-  finish(tree, versionPath(layout, digest));
+  renameSync(tree, versionPath(layout, digest));
   if (aside !== undefined) removeTree(realpathSync(aside), host);
   done.push(`unpacked ${versionPath(layout, digest)}`);
   return manifest;
@@ -182,13 +181,7 @@ async function keepInstalled({
     refuseInUse(layout, digest, host, damage);
     return undefined;
   }
-  const record = readRecord(layout, digest) ?? {
-    digest,
-    reference,
-    installedAt: null,
-    bytes: null,
-    previous: null,
-  };
+  const record = readRecord(layout, digest) ?? { ...unknownRecord, digest, reference };
   const lasting = lastingName(record.reference, content);
   writeRecord(layout, { ...record, reference: lasting, manifest: manifest.text });
   return manifest;

@@ -2,8 +2,8 @@ import { realpathSync, renameSync } from 'node:fs';
 import type { Host } from '../../host/host.ts';
 import { mountsBelow, readMountinfo } from '../../host/mountinfo.ts';
 import { parseManifest } from '../../manifest/manifest.ts';
-import type { Layout } from '../../node/layout.ts';
 import { withNodeLock, withVersionsLock } from '../../node/lock.ts';
+import type { BareNode } from '../../node/node.ts';
 import { applyActions, detachActions } from '../../prepare/mount-actions.ts';
 import { removeTree, removeUnfinished, unfinishedPath } from './unfinished.ts';
 import { type InstalledVersion, listVersions } from './version-list.ts';
@@ -17,24 +17,19 @@ export interface PruneRequest {
   readonly isDryRun: boolean;
 }
 
-export interface PruneContext {
-  readonly layout: Layout;
-  readonly host: Host;
-}
-
 /**
  * Removes the versions that are neither to be kept nor in use, and what killed installs have left. Takes the versions'
  * lock and the node's.
  * @returns what was done, and what was left and why; a line each.
  */
-export function pruneVersions(request: PruneRequest, context: PruneContext): Promise<readonly string[]> {
+export function pruneVersions(request: PruneRequest, context: BareNode): Promise<readonly string[]> {
   return withVersionsLock(async () => {
     if (!request.isDryRun) await removeUnfinished(context.layout, context.host);
     return await withNodeLock(() => prune(request, context));
   });
 }
 
-async function prune({ keep, isDryRun }: PruneRequest, context: PruneContext): Promise<readonly string[]> {
+async function prune({ keep, isDryRun }: PruneRequest, context: BareNode): Promise<readonly string[]> {
   const lines: string[] = [];
   for (const version of inOrderOfWorth(listVersions(context.layout, context.host)).slice(keep)) {
     const user = userOf(version, context);
@@ -56,7 +51,7 @@ export function inOrderOfWorth(versions: readonly InstalledVersion[]): readonly 
 /** Why the version must stay; undefined when it may be removed. */
 function userOf(
   { isCurrent, digest, processes, mounts, manifest }: InstalledVersion,
-  { layout, host }: PruneContext,
+  { layout, host }: BareNode,
 ): string | undefined {
   if (isCurrent) return 'it is the one in use';
   const [process] = processes;
@@ -69,7 +64,7 @@ function userOf(
   return foreign === undefined ? undefined : `${foreign.source} is mounted on ${foreign.mountPoint}`;
 }
 
-async function removeVersion({ digest }: InstalledVersion, { layout, host }: PruneContext): Promise<string> {
+async function removeVersion({ digest }: InstalledVersion, { layout, host }: BareNode): Promise<string> {
   const path = realpathSync(versionPath(layout, digest));
   await detachMounts(path, host);
   // Half removed it must not be a version.

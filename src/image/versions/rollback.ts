@@ -1,10 +1,10 @@
 import { existsSync, realpathSync } from 'node:fs';
 import { MounterError } from '../../errors.ts';
 import { exitCode } from '../../exit-codes.ts';
-import type { Host } from '../../host/host.ts';
 import { parseManifest } from '../../manifest/manifest.ts';
 import type { Layout } from '../../node/layout.ts';
 import { withNodeLock, withVersionsLock } from '../../node/lock.ts';
+import type { BareNode } from '../../node/node.ts';
 import { activateVersion } from './activate.ts';
 import { checkRootfs } from './check.ts';
 import { removeUnfinished } from './unfinished.ts';
@@ -21,7 +21,7 @@ import { currentDigest, findVersion, versionPath } from './versions.ts';
  */
 export function rollBack(
   word: string | undefined,
-  { layout, host }: { readonly layout: Layout; readonly host: Host },
+  { layout, host }: BareNode,
 ): Promise<{ readonly digest: string; readonly done: readonly string[] }> {
   return withVersionsLock(async () => {
     const digest = wantedVersion(layout, word);

@@ -1,8 +1,5 @@
-import { mkdirSync, realpathSync, renameSync, rmSync } from 'node:fs';
-import { MounterError } from '../../errors.ts';
-import { exitCode } from '../../exit-codes.ts';
+import { mkdirSync, realpathSync, rmSync } from 'node:fs';
 import { runProgram } from '../../host/run-program.ts';
-import { isErrnoException } from '../../host/system-error.ts';
 import type { ImageContent } from '../content.ts';
 import { unpackImage } from '../layers/unpack-image.ts';
 
@@ -25,9 +22,7 @@ export async function stage(
     await runProgram('sync', ['-f', unfinished], 600_000);
   } catch (error) {
     rmSync(unfinished, { recursive: true, force: true });
-    throw isErrnoException(error) || error instanceof MounterError
-      ? error
-      : damaged(content.reference, error);
+    throw error;
   }
 }
 
@@ -39,24 +34,5 @@ export function removeAtExit(unfinished: string): void {
     } catch {
       // Somebody else is taking it away at this moment; or the next run will.
     }
-  });
-}
-
-/** The one moment in which the image gets its name. */
-export function finish(unfinished: string, path: string): void {
-  try {
-    renameSync(unfinished, path);
-  } catch (error) {
-    rmSync(unfinished, { recursive: true, force: true });
-    throw error;
-  }
-}
-
-function damaged(reference: string, error: unknown): MounterError {
-  return new MounterError(`is no tar, or damaged: ${error instanceof Error ? error.message : error}`, {
-    subject: reference,
-    status: exitCode.system,
-    hint: 'fetch it again; nothing was installed',
-    cause: error,
   });
 }

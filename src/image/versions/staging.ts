@@ -4,6 +4,7 @@ import { withFileLock } from '../../host/file-lock.ts';
 import type { Host } from '../../host/host.ts';
 import type { Layout } from '../../node/layout.ts';
 import { withVersionsLock } from '../../node/lock.ts';
+import type { BareNode } from '../../node/node.ts';
 import { blobPrefix } from '../registry/partial-file.ts';
 import { removeAtExit } from './stage.ts';
 import { lockOf, removeUnfinished, stagingPrefix } from './unfinished.ts';
@@ -30,7 +31,7 @@ interface Held {
  * @throws MounterError, and what `action` throws.
  */
 export async function withStaging<T>(
-  { layout, host }: { readonly layout: Layout; readonly host: Host },
+  { layout, host }: BareNode,
   action: (staging: Staging) => Promise<T>,
 ): Promise<T> {
   const held = await withVersionsLock(() => openStaging(layout, host));

@@ -1,22 +1,16 @@
-import type { Host, ProcessInformation } from '../../host/host.ts';
-import type { MountEntry } from '../../host/mountinfo.ts';
+import type { Host } from '../../host/host.ts';
 import type { Layout } from '../../node/layout.ts';
-import { readRecord } from './version-record.ts';
-import { useOf } from './version-use.ts';
+import { readRecord, unknownRecord, type VersionRecord } from './version-record.ts';
+import { useOf, type VersionUse } from './version-use.ts';
 import { currentDigest, installedDigests } from './versions.ts';
 
 /** A version and what is known of it. */
-export interface InstalledVersion {
-  readonly digest: string;
-  readonly reference: string | null;
-  readonly installedAt: string | null;
-  readonly bytes: number | null;
-  /** The text of the manifest it was installed with. */
+export interface InstalledVersion
+  extends Pick<VersionRecord, 'digest' | 'reference' | 'installedAt' | 'bytes'>,
+    VersionUse {
   readonly manifest: string | null;
   readonly isCurrent: boolean;
   readonly isPrevious: boolean;
-  readonly processes: readonly ProcessInformation[];
-  readonly mounts: readonly MountEntry[];
 }
 
 /** The version that was in use before the current one, where it still is there. */
@@ -33,22 +27,10 @@ export function listVersions(layout: Layout, host: Host): readonly InstalledVers
   const once = { ...host, processes: () => processes };
   return installedDigests(layout)
     .map((digest) => {
-      const {
-        reference = null,
-        installedAt = null,
-        bytes = null,
-        manifest = null,
-      } = readRecord(layout, digest) ?? {};
-      return {
-        digest,
-        reference,
-        installedAt,
-        bytes,
-        manifest,
-        isCurrent: digest === current,
-        isPrevious: digest === previous,
-        ...useOf(layout, digest, once),
-      };
+      const record = readRecord(layout, digest) ?? { ...unknownRecord, manifest: null };
+      const { reference, installedAt, bytes, manifest } = record;
+      const state = { isCurrent: digest === current, isPrevious: digest === previous };
+      return { digest, reference, installedAt, bytes, manifest, ...state, ...useOf(layout, digest, once) };
     })
     .sort((a, b) => (b.installedAt ?? '').localeCompare(a.installedAt ?? ''));
 }

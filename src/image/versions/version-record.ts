@@ -24,7 +24,10 @@ const recordSchema = v.object({
 
 export type VersionRecord = v.InferOutput<typeof recordSchema>;
 
-export function recordPath(layout: Layout, digest: string): string {
+/** Of a version that was installed before there were records, or whose record is damaged. */
+export const unknownRecord = { reference: null, installedAt: null, bytes: null, previous: null } as const;
+
+function recordPath(layout: Layout, digest: string): string {
   return `${versionPath(layout, digest)}.json`;
 }
 

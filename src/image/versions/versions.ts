@@ -1,14 +1,17 @@
-import { existsSync, lstatSync, readdirSync, readlinkSync, symlinkSync } from 'node:fs';
+import { lstatSync, readlinkSync, symlinkSync } from 'node:fs';
+import { basename } from 'node:path';
 import { MounterError } from '../../errors.ts';
 import { exitCode } from '../../exit-codes.ts';
 import { replace } from '../../host/replace.ts';
 import type { Layout } from '../../node/layout.ts';
+import { versionDirectories } from '../../node/version-directories.ts';
+import { digitsOf } from '../digest.ts';
 
 /** The unpacked images below MOUNTER_HOME/versions, and the symlink that says which is in use. */
 
 /** The directory of a version: it has the name of its digest only once it is complete. */
 export function versionPath(layout: Layout, digest: string): string {
-  return `${layout.versions}/${digest.slice('sha256:'.length)}`;
+  return `${layout.versions}/${digitsOf(digest)}`;
 }
 
 /** The digest of the version that `rootfs` leads to; undefined when there is none. */
@@ -20,17 +23,12 @@ export function currentDigest(layout: Layout): string | undefined {
 
 /** The digests of the versions that are complete. */
 export function installedDigests(layout: Layout): readonly string[] {
-  if (!existsSync(layout.versions)) return [];
-  return readdirSync(layout.versions)
-    .filter((name) => /^[0-9a-f]{64}$/.test(name))
-    .map((name) => `sha256:${name}`);
+  return versionDirectories(layout).map((directory) => `sha256:${basename(directory)}`);
 }
 
 /** Makes `rootfs` lead to the version, by one rename: at every moment there is a rootfs. */
 export function switchTo(layout: Layout, digest: string): void {
-  replace(layout.rootfs, (unfinished) =>
-    symlinkSync(`versions/${digest.slice('sha256:'.length)}`, unfinished),
-  );
+  replace(layout.rootfs, (unfinished) => symlinkSync(`versions/${digitsOf(digest)}`, unfinished));
 }
 
 /**
