@@ -4,14 +4,13 @@ import { leftInOldVersions } from '../prepare/retire.ts';
 import { isCopy, isCounterpart } from '../prepare/shared-mount.ts';
 import { volumesBelow } from '../volumes/volumes.ts';
 import { type DoctorContext, localVolumeDirectories } from './context.ts';
-import { type Finding, ok, warning } from './finding.ts';
+import { type Judgement, ok, warning } from './finding.ts';
 
 /** Mounts that are there more often than they need to be: every copy of the kubelet directory doubles every volume. */
-export function checkDuplicates(context: DoctorContext): readonly Finding[] {
+export function checkDuplicates(context: DoctorContext): readonly Judgement[] {
   const { root, entries } = context;
   const old = leftInOldVersions(root, context, entries).map(({ entry }) =>
     warning(
-      'duplicates',
       entry.mountPoint,
       'a version that is no longer in use still has it: each volume is copied there once more',
       'run mounter prepare; mounter versions shows what still runs from that version',
@@ -24,13 +23,12 @@ export function checkDuplicates(context: DoctorContext): readonly Finding[] {
 export function judgeDuplicates(
   directory: SharedDirectory,
   entries: readonly MountEntry[],
-): readonly Finding[] {
+): readonly Judgement[] {
   const { host } = directory;
   const found = [
     ...stackedDirectory(directory, entries),
     ...stackedVolumes(host, entries).map(({ mountPoint, source }) =>
       warning(
-        'duplicates',
         mountPoint,
         `${source} is mounted there more than once`,
         'run mounter doctor --repair, which unmounts the upper one',
@@ -38,19 +36,18 @@ export function judgeDuplicates(
     ),
     ...surplusViews(directory, entries),
   ];
-  return found.length === 0 ? [ok('duplicates', host, 'no mount is there twice')] : found;
+  return found.length === 0 ? [ok(host, 'no mount is there twice')] : found;
 }
 
-function stackedDirectory(directory: SharedDirectory, entries: readonly MountEntry[]): readonly Finding[] {
+function stackedDirectory(directory: SharedDirectory, entries: readonly MountEntry[]): readonly Judgement[] {
   const layers = entries.filter(({ mountPoint }) => mountPoint === directory.host);
   if (layers.length < 2) return [];
   const message = `is mounted ${layers.length} times, one over the other`;
   const isCopied = layers.every((layer, index) => index === 0 || isCopy(layer, layers[index - 1], entries));
   return [
     isCopied
-      ? warning('duplicates', directory.host, message, 'run mounter prepare, or mounter doctor --repair')
+      ? warning(directory.host, message, 'run mounter prepare, or mounter doctor --repair')
       : warning(
-          'duplicates',
           directory.host,
           message,
           'unmount the upper ones once no volume is mounted (drain the node first)',
@@ -72,7 +69,7 @@ export function stackedVolumes(host: string, entries: readonly MountEntry[]): re
 }
 
 /** More lines of mountinfo for a volume than the host and the rootfs need. */
-function surplusViews(directory: SharedDirectory, entries: readonly MountEntry[]): readonly Finding[] {
+function surplusViews(directory: SharedDirectory, entries: readonly MountEntry[]): readonly Judgement[] {
   const stacked = new Set(stackedVolumes(directory.host, entries).map(({ mountPoint }) => mountPoint));
   const views = new Set(
     entries.filter((entry) => isCounterpart(entry, directory)).map(({ mountPoint }) => mountPoint),
@@ -84,7 +81,6 @@ function surplusViews(directory: SharedDirectory, entries: readonly MountEntry[]
   if (first === undefined) return [];
   return [
     warning(
-      'duplicates',
       first.target,
       `takes ${first.entries} mounts where ${1 + views.size} would do, and so do ${surplus.length - 1} other volumes`,
       'run mounter prepare now, and once more after the node was drained',

@@ -8,7 +8,7 @@ import { entranceInUse } from '../rootfs/entrance.ts';
 import type { DoctorContext } from './context.ts';
 import { checkDuplicates } from './duplicates.ts';
 import { checkFailures } from './failures.ts';
-import { type Finding, warning } from './finding.ts';
+import { type Finding, findingsOf, type Judgement, warning } from './finding.ts';
 import { examineInstallation, type Found } from './installation.ts';
 import { checkDevices, checkKernel } from './kernel.ts';
 import { checkKubelet } from './kubelet.ts';
@@ -21,8 +21,8 @@ import { checkContents, checkPrograms } from './rootfs.ts';
 import { checkNfsState, checkSpace } from './space.ts';
 import { checkVolumes } from './volumes.ts';
 
-/** One group of questions about the node. It asks what can hang by `context.ask` alone, and changes nothing. */
-type Check = (context: DoctorContext) => readonly Finding[] | Promise<readonly Finding[]>;
+/** One group of questions about the node. It asks what can hang by `context.runBounded` alone, and changes nothing. */
+type Check = (context: DoctorContext) => readonly Judgement[] | Promise<readonly Judgement[]>;
 
 /** The checks that count where the mounter is turned off: those of what is mounted. */
 const whereOff = ['volumes', 'orphans'];
@@ -70,10 +70,10 @@ export async function examine(
   const groups = Object.entries(checks).flatMap(([name, check]) => {
     if (found.offBy !== undefined && !whereOff.includes(name)) return [];
     if (inUse === undefined && ofPreparation.includes(name)) return [];
-    return [withinLimit(name, check, context)];
+    return [withinLimit(name, check, context).then((found) => findingsOf(name, found))];
   });
   const preparation = found.offBy === undefined ? judgePreparation(found, inUse, host) : [];
-  return [...findings, ...preparation, ...(await Promise.all(groups)).flat()];
+  return [...findings, ...findingsOf('mounts', preparation), ...(await Promise.all(groups)).flat()];
 }
 
 function contextOf(
@@ -94,26 +94,23 @@ function contextOf(
 }
 
 /** A check that fails or does not end is a finding, and keeps no other from being shown. */
-async function withinLimit(name: string, check: Check, context: DoctorContext): Promise<readonly Finding[]> {
+async function withinLimit(
+  name: string,
+  check: Check,
+  context: DoctorContext,
+): Promise<readonly Judgement[]> {
   let limit: NodeJS.Timeout | undefined;
-  const passed = new Promise<readonly Finding[]>((resolve) => {
-    limit = setTimeout(() => resolve([notEnded(name)]), allMs);
+  const notEnded = `no answer within ${allMs / 1000} s`;
+  const passed = new Promise<readonly Judgement[]>((resolve) => {
+    const say = () => resolve([warning(name, notEnded, 'see the load of the node, then run it again')]);
+    limit = setTimeout(say, allMs);
   });
   try {
     return await Promise.race([check(context), passed]);
   } catch (error) {
     const message = `could not be looked at: ${(error as Error).message}`;
-    return [warning(name, name, message, 'see whether the node changed meanwhile, then run it again')];
+    return [warning(name, message, 'see whether the node changed meanwhile, then run it again')];
   } finally {
     clearTimeout(limit);
   }
-}
-
-function notEnded(name: string): Finding {
-  return warning(
-    name,
-    name,
-    `no answer within ${allMs / 1000} s`,
-    'see the load of the node, then run it again',
-  );
 }

@@ -3,7 +3,7 @@ import type { ErrorClass } from '../errors.ts';
 import { openRegularFile } from '../record/files.ts';
 import { parseRecord, type RecordedCall } from '../record/parse.ts';
 import type { DoctorContext } from './context.ts';
-import { type Finding, ok, warning } from './finding.ts';
+import { type Judgement, ok, warning } from './finding.ts';
 import { isNetworkMount } from './network-mount.ts';
 
 /** What the record of calls says of the last mounts. */
@@ -12,7 +12,7 @@ import { isNetworkMount } from './network-mount.ts';
 const readBytes = 256 * 1024;
 const hourMs = 3_600_000;
 
-export function checkFailures(context: DoctorContext): readonly Finding[] {
+export function checkFailures(context: DoctorContext): readonly Judgement[] {
   const calls = lastCalls(context);
   return calls === undefined ? [] : [judgeFailures(context.manifest.log.file, calls, Date.now())];
 }
@@ -51,20 +51,20 @@ function isFailedMount({ command, errorClass }: RecordedCall): boolean {
  * @param calls in their order.
  * @param now milliseconds since 1970.
  */
-export function judgeFailures(file: string, calls: readonly RecordedCall[], now: number): Finding {
+export function judgeFailures(file: string, calls: readonly RecordedCall[], now: number): Judgement {
   const failures = calls.filter(isFailedMount);
   const recent = failures.filter(({ timeMs }) => timeMs > now - hourMs && timeMs <= now);
   const last = recent.findLast((failure) => !wasMountedAfter(failure, calls)) ?? failures.at(-1);
-  if (last === undefined) return ok('failures', file, 'no failure is on record');
+  if (last === undefined) return ok(file, 'no failure is on record');
   const { timeMs, subject, errorClass, msg } = last;
   const what = [subject, msg].filter((part) => part !== undefined).join(': ');
   const described = `the last at ${new Date(timeMs).toISOString()} (${errorClass}): ${what}`;
-  if (recent.length === 0) return ok('failures', file, `none within the last hour; ${described}`);
+  if (recent.length === 0) return ok(file, `none within the last hour; ${described}`);
   const remembered = recent.filter(({ isRemembered }) => isRemembered).length;
   const of = remembered === 0 ? '' : ` (${remembered} of them at once, as remembered from an earlier call)`;
   const count = `${recent.length} within the last hour${of}`;
-  if (wasMountedAfter(last, calls)) return ok('failures', file, `${count}, each mounted since; ${described}`);
-  return warning('failures', file, `${count}, ${described}`, hintOf(last, calls));
+  if (wasMountedAfter(last, calls)) return ok(file, `${count}, each mounted since; ${described}`);
+  return warning(file, `${count}, ${described}`, hintOf(last, calls));
 }
 
 /** kubelet calls again for the same target until it is mounted. */

@@ -8,7 +8,7 @@ import { readManifest } from '../node/node.ts';
 import { offFile, whyOff } from '../node/off.ts';
 import { isClosed } from '../node/version-directories.ts';
 import { helperDirectories, helperState } from '../prepare/helper-links.ts';
-import { type Finding, failing, ok, warning } from './finding.ts';
+import { type Finding, failing, findingsOf, type Judgement, ok, warning } from './finding.ts';
 
 const install = 'run mounter install SOURCE';
 
@@ -30,7 +30,8 @@ export interface Found {
 export async function examineInstallation(host: Host, layout: Layout): Promise<Installation> {
   if (host.effectiveUserId() !== 0)
     return only(
-      failing('root', 'mounter doctor', 'only root can look at all of it, and mount', 'run it as root'),
+      'root',
+      failing('mounter doctor', 'only root can look at all of it, and mount', 'run it as root'),
     );
   const file = offFile(host, layout);
   let manifest: Manifest;
@@ -40,37 +41,38 @@ export async function examineInstallation(host: Host, layout: Layout): Promise<I
     if (!(error instanceof MounterError)) throw error;
     const { subject = layout.manifest, message, hint = install } = error;
     if (file !== undefined) return { findings: judgeOff(layout, file, true), found: undefined };
-    return only(failing('manifest', subject, message, hint));
+    return only('manifest', failing(subject, message, hint));
   }
   const isInstalled = host.stat(layout.rootfs)?.kind === 'directory';
   const offBy = whyOff(host, layout, manifest);
   const found = isInstalled ? { manifest, root: realpathSync(layout.rootfs), offBy } : undefined;
   if (offBy !== undefined) return { findings: judgeOff(layout, offBy, file !== undefined), found };
-  if (found === undefined) return only(failing('rootfs', layout.rootfs, 'no rootfs is installed', install));
-  return {
-    findings: [judgeManifest(layout, manifest), ...judgeExecutables(layout), ...judgeVersions(layout)],
-    found,
-  };
+  if (found === undefined) return only('rootfs', failing(layout.rootfs, 'no rootfs is installed', install));
+  const findings = [
+    ...findingsOf('manifest', [judgeManifest(layout, manifest)]),
+    ...findingsOf('executable', [judgeExecutable(layout)]),
+    ...findingsOf('versions', judgeVersions(layout)),
+  ];
+  return { findings, found };
 }
 
 /** So long kubelet waits for a Pod's volumes. */
 const kubeletSeconds = 123;
 
-export function judgeManifest({ manifest: path }: Layout, { limits }: Pick<Manifest, 'limits'>): Finding {
+export function judgeManifest({ manifest: path }: Layout, { limits }: Pick<Manifest, 'limits'>): Judgement {
   const { mountSeconds, terminateSeconds } = limits;
-  if (mountSeconds + terminateSeconds < kubeletSeconds) return ok('manifest', path, 'is valid');
+  if (mountSeconds + terminateSeconds < kubeletSeconds) return ok(path, 'is valid');
   const message = `limits.mountSeconds is ${mountSeconds}, and kubelet waits 2 min 3 s for volumes: a Pod's event would not say why they fail`;
-  return warning('manifest', path, message, 'set limits.mountSeconds to 110, as it ships');
+  return warning(path, message, 'set limits.mountSeconds to 110, as it ships');
 }
 
-function only(finding: Finding): Installation {
-  return { findings: [finding], found: undefined };
+function only(check: string, judgement: Judgement): Installation {
+  return { findings: findingsOf(check, [judgement]), found: undefined };
 }
 
 /** A helper that is ours fails where we are off, and mount(8) finds it first. */
 function judgeOff(layout: Layout, offBy: string, isByFile: boolean): readonly Finding[] {
   const off = warning(
-    'off',
     'mounter',
     `turned off by ${offBy}: a mount is the host's own mount(8)`,
     isByFile
@@ -81,24 +83,21 @@ function judgeOff(layout: Layout, offBy: string, isByFile: boolean): readonly Fi
     const state = helperState(name, layout, helperDirectories);
     if (state.kind !== 'ours') return [];
     const message = 'is a link to the mounter, which is turned off: a mount by this helper fails';
-    return [failing('helpers', state.path, message, 'run mounter install --remove-helpers')];
+    return [failing(state.path, message, 'run mounter install --remove-helpers')];
   });
-  return [off, ...helpers];
+  return [...findingsOf('off', [off]), ...findingsOf('helpers', helpers)];
 }
 
 /** kubelet finds it under this name alone; and what it hands over to, beside it. */
-function judgeExecutables({ executable, fullExecutable }: Layout): readonly Finding[] {
-  if (!existsSync(executable))
-    return [failing('executable', executable, 'is missing: kubelet has nothing to call', install)];
+function judgeExecutable({ executable, fullExecutable }: Layout): Judgement {
+  if (!existsSync(executable)) return failing(executable, 'is missing: kubelet has nothing to call', install);
   if (!existsSync(fullExecutable))
-    return [
-      warning('executable', fullExecutable, 'is missing: only a plain mount works without it', install),
-    ];
-  return [ok('executable', executable, 'is there')];
+    return warning(fullExecutable, 'is missing: only a plain mount works without it', install);
+  return ok(executable, 'is there');
 }
 
-function judgeVersions({ versions }: Layout): readonly Finding[] {
+function judgeVersions({ versions }: Layout): readonly Judgement[] {
   if (isClosed(statSync(versions))) return [];
   const message = 'lets other users than root reach the images, their set-user-ID programs among them';
-  return [warning('versions', versions, message, 'run mounter prepare')];
+  return [warning(versions, message, 'run mounter prepare')];
 }

@@ -4,7 +4,7 @@ import type { Filesystem } from '../manifest/manifest.ts';
 import { traitsOf } from '../mount/filesystems/all.ts';
 import { hostPathOf } from '../rootfs/host-path.ts';
 import type { DoctorContext } from './context.ts';
-import { type Finding, failing, ok, warning } from './finding.ts';
+import { failing, type Judgement, ok, warning } from './finding.ts';
 
 /** The texts in which the kernel and its modules say what they offer. */
 export interface KernelFiles {
@@ -21,7 +21,7 @@ export interface KernelFiles {
 }
 
 /** Whether the kernel knows each filesystem that is offered, or finds its module when a mount asks for it. */
-export function checkKernel({ host, manifest }: DoctorContext): readonly Finding[] {
+export function checkKernel({ host, manifest }: DoctorContext): readonly Judgement[] {
   const files = readKernelFiles(host);
   const byName = new Map<string, Filesystem>();
   for (const filesystem of Object.values(manifest.filesystems))
@@ -46,11 +46,11 @@ function readKernelFiles(host: Host): KernelFiles {
  * The kernel loads the module `fs-NAME` by itself, with the host's modprobe(8), when it does not know a
  * filesystem that is to be mounted.
  */
-export function judgeKernel(filesystem: Filesystem, files: KernelFiles): Finding {
+export function judgeKernel(filesystem: Filesystem, files: KernelFiles): Judgement {
   const { kernelFilesystem: name, kernelModule: module = name } = filesystem;
-  if (isListed(name, files.filesystems)) return ok('kernel', name, 'the kernel has this filesystem');
+  if (isListed(name, files.filesystems)) return ok(name, 'the kernel has this filesystem');
   const isBuiltIn = hasModule(module, files.builtin);
-  if (isBuiltIn) return ok('kernel', name, `${module} is built into the kernel`);
+  if (isBuiltIn) return ok(name, `${module} is built into the kernel`);
   if (!hasModule(module, files.modules)) {
     const lack = `the kernel does not have it, and /lib/modules/${files.release} has no module ${module}`;
     return lacking(
@@ -71,12 +71,12 @@ export function judgeKernel(filesystem: Filesystem, files: KernelFiles): Finding
       `module ${module} is not loaded, and there is no modprobe(8) for the kernel to call`,
       `load ${module} at boot`,
     );
-  return ok('kernel', name, `module ${module} is loaded by the first mount`);
+  return ok(name, `module ${module} is loaded by the first mount`);
 }
 
-function lacking(filesystem: Filesystem, message: string, hint: string): Finding {
+function lacking(filesystem: Filesystem, message: string, hint: string): Judgement {
   const level = traitsOf(filesystem).isExtra ? warning : failing;
-  return level('kernel', filesystem.kernelFilesystem, message, hint);
+  return level(filesystem.kernelFilesystem, message, hint);
 }
 
 /** Lines such as `nodev\tnfs` and `\text4`. */
@@ -94,18 +94,17 @@ function hasModule(module: string, text: string | undefined): boolean {
 }
 
 /** The device nodes that the helpers open, on the host and in the rootfs. */
-export function checkDevices({ host, root, manifest }: DoctorContext): readonly Finding[] {
+export function checkDevices({ host, root, manifest }: DoctorContext): readonly Judgement[] {
   const paths = new Set(Object.values(manifest.filesystems).flatMap(({ devices }) => devices));
   return [...paths].map((path) => {
     if (host.stat(path)?.kind !== 'device')
       return failing(
-        'devices',
         path,
         'is missing on this node',
         `load the module that provides it (for /dev/fuse: modprobe fuse)`,
       );
     if (host.stat(hostPathOf(path, { rootfs: root }, manifest, host))?.kind !== 'device')
-      return failing('devices', path, 'is on the host, but not in the rootfs', 'run mounter prepare');
-    return ok('devices', path, 'is there, on the host and in the rootfs');
+      return failing(path, 'is on the host, but not in the rootfs', 'run mounter prepare');
+    return ok(path, 'is there, on the host and in the rootfs');
   });
 }

@@ -3,12 +3,12 @@ import { containingMount } from '../host/mount-tree.ts';
 import { type MountEntry, parseMountinfo } from '../host/mountinfo.ts';
 import { processesNamed } from '../host/processes.ts';
 import { type DoctorContext, localVolumeDirectories } from './context.ts';
-import { type Finding, ok, warning } from './finding.ts';
+import { type Judgement, ok, warning } from './finding.ts';
 
 export const kubeletPrograms: readonly string[] = ['kubelet', 'hyperkube'];
 
 /** Whether what kubelet mounts, and unmounts, is mounted and unmounted on the host. */
-export function checkKubelet({ host, manifest, entries }: DoctorContext): readonly Finding[] {
+export function checkKubelet({ host, manifest, entries }: DoctorContext): readonly Judgement[] {
   const directories = localVolumeDirectories({ manifest, entries });
   const own = host.stat('/proc/self/ns/mnt');
   // A process in a user namespace of its own is no kubelet, and may have made any number of mounts.
@@ -33,14 +33,13 @@ export function judgeKubelet(
   directory: string,
   entries: readonly MountEntry[],
   hostEntries: readonly MountEntry[],
-): Finding {
+): Judgement {
   const subject = `kubelet (process ${pid})`;
-  if (entries === hostEntries) return ok('kubelet', subject, "mounts in the host's mount namespace");
+  if (entries === hostEntries) return ok(subject, "mounts in the host's mount namespace");
   const [theirs, ours] = [entries, hostEntries].map((some) => containingMount(some, directory).peerGroup);
   if (theirs !== undefined && theirs === ours)
-    return ok('kubelet', subject, `has a mount namespace of its own, and shares ${directory} with the host`);
+    return ok(subject, `has a mount namespace of its own, and shares ${directory} with the host`);
   return warning(
-    'kubelet',
     subject,
     `has a mount namespace of its own: what it mounts or unmounts in ${directory} does not reach the host`,
     'take PrivateTmp=, ProtectSystem= and the like out of its unit; a container needs the directory :rshared',

@@ -4,10 +4,10 @@ import { type LockDaemon, type LockServicesState, observeLockServices } from '..
 import { offeredTraits } from '../mount/filesystems/all.ts';
 import type { DoctorContext } from './context.ts';
 import { hasFailedLately } from './failures.ts';
-import { type Finding, failing, ok, warning } from './finding.ts';
+import { failing, type Judgement, ok, warning } from './finding.ts';
 
 /** rpcbind and rpc.statd of this node, which NFSv3 mounts with locks need. */
-export async function checkLockServices(context: DoctorContext): Promise<readonly Finding[]> {
+export async function checkLockServices(context: DoctorContext): Promise<readonly Judgement[]> {
   const { manifest, entries } = context;
   const concerned = offeredTraits(manifest).filter(({ hasLockServices }) => hasLockServices);
   if (concerned.length === 0) return [];
@@ -19,7 +19,6 @@ export async function checkLockServices(context: DoctorContext): Promise<readonl
     judgeLockServices(state, lockingVolumes, hasFailedLately(context, 'lock-service')),
     ...state.surplusRpcbinds.map((daemon) =>
       failing(
-        'locks',
         'rpcbind',
         `a second one runs (process ${daemon.pid}, ${ownerOf(daemon)}): locks and umount hang`,
         `end process ${daemon.pid}, or the other one`,
@@ -39,26 +38,23 @@ export function judgeLockServices(
   state: LockServicesState,
   lockingVolumes: number,
   hasFailed: boolean,
-): Finding {
+): Judgement {
   const { rpcbind, statd, portmapperAnswers, statdAnswers } = state;
   const who = describe(state);
-  if (statdAnswers) return ok('locks', 'rpc.statd', `registered, and answers: ${who}`);
+  if (statdAnswers) return ok('rpc.statd', `registered, and answers: ${who}`);
   if (rpcbind?.owner === 'host' && !portmapperAnswers)
     return failing(
-      'locks',
       'rpcbind',
       `runs (process ${rpcbind.pid}, the host's own) and does not answer: an NFSv3 mount with locks fails`,
       'restart it: systemctl restart rpcbind',
     );
   if (rpcbind === null && statd === null && lockingVolumes === 0 && !portmapperAnswers)
     return ok(
-      'locks',
       'rpcbind',
       `does not run, and neither does rpc.statd: the first NFSv3 mount starts them${hasFailed ? `; the last one could not: ${startStatd} does, or says why not` : ''}`,
     );
   const volumes = lockingVolumes === 0 ? '' : `; locks on mounted NFSv3 volumes hang or fail until then`;
   return warning(
-    'locks',
     portmapperAnswers ? 'rpc.statd' : 'rpcbind',
     `${faultOf(state)} (${who})${volumes}`,
     `run ${startStatd}, which mends it, as the next NFSv3 mount does, or says why not`,
@@ -84,16 +80,15 @@ function ownerOf({ owner }: LockDaemon): string {
 }
 
 /** rpcbind on every interface answers strangers with more than they send: an amplifier of denial-of-service attacks. */
-export function judgePort({ listening }: Pick<LockServicesState, 'listening'>): readonly Finding[] {
+export function judgePort({ listening }: Pick<LockServicesState, 'listening'>): readonly Judgement[] {
   switch (listening) {
     case 'nowhere':
       return [];
     case 'loopback':
-      return [ok('locks', 'port 111', 'is open to this node alone')];
+      return [ok('port 111', 'is open to this node alone')];
     case 'any':
       return [
         warning(
-          'locks',
           'port 111',
           'is open to the world: rpcbind listens on every address of this node',
           'close it in the firewall, or see policy.portmapper in the manifest for what can be closed, and at what price',

@@ -10,7 +10,7 @@ import { canMount, mountsSeen, planHomeOf } from '../prepare/prepare.ts';
 import { strangerIn } from '../prepare/shared-mount.ts';
 import { wantedEnter } from '../rootfs/entrance.ts';
 import type { DoctorContext } from './context.ts';
-import { type Finding, failing, ok, warning } from './finding.ts';
+import { failing, type Judgement, ok, warning } from './finding.ts';
 import type { Found } from './installation.ts';
 import { isNetworkMount } from './network-mount.ts';
 
@@ -21,16 +21,16 @@ export function judgePreparation(
   { root, manifest }: Found,
   inUse: 'attach' | 'chroot' | undefined,
   host: Host,
-): readonly Finding[] {
+): readonly Judgement[] {
   const wanted = wantedEnter(manifest, host);
-  if (inUse === undefined) return [failing('mounts', root, 'is not prepared', prepare)];
+  if (inUse === undefined) return [failing(root, 'is not prepared', prepare)];
   if (inUse === wanted) return [];
   const message = `mounts are made by "enter": "${inUse}" still; the manifest has "${wanted}"`;
-  return [warning('mounts', root, message, `${prepare}, which changes it; volumes stay mounted`)];
+  return [warning(root, message, `${prepare}, which changes it; volumes stay mounted`)];
 }
 
 /** What `mounter prepare` mounts, one by one. */
-export async function checkMounts(context: DoctorContext): Promise<readonly Finding[]> {
+export async function checkMounts(context: DoctorContext): Promise<readonly Judgement[]> {
   const { host, root, manifest, entries } = context;
   const mounts = mountsSeen(context);
   const remote = mounts.filter((mount) => isOnServer(mount, entries));
@@ -44,23 +44,23 @@ export async function checkMounts(context: DoctorContext): Promise<readonly Find
   ];
 }
 
-function judgeHome(context: DoctorContext): readonly Finding[] {
+function judgeHome(context: DoctorContext): readonly Judgement[] {
   const { host, layout, manifest, entries } = context;
   const actions = planHomeOf(context, entries);
   if (actions.some((action) => action.kind === 'remount'))
-    return [failing('mounts', layout.home, 'lies on a filesystem that is mounted noexec', prepare)];
+    return [failing(layout.home, 'lies on a filesystem that is mounted noexec', prepare)];
   if (actions.length > 0)
-    return [warning('mounts', layout.home, 'is no private mount: what is mounted in it is copied', prepare)];
-  return wantedEnter(manifest, host) === 'chroot' ? [ok('mounts', layout.home, 'is a private mount')] : [];
+    return [warning(layout.home, 'is no private mount: what is mounted in it is copied', prepare)];
+  return wantedEnter(manifest, host) === 'chroot' ? [ok(layout.home, 'is a private mount')] : [];
 }
 
-async function judgeNamespaces(context: DoctorContext): Promise<readonly Finding[]> {
+async function judgeNamespaces(context: DoctorContext): Promise<readonly Judgement[]> {
   const { root, manifest, entries } = context;
   if (manifest.enter === 'chroot') return [];
   return [
     (await canMount(root, context, (mount) => !isOnServer(mount, entries)))
-      ? ok('mounts', root, 'has mount namespaces of its own, which are pinned')
-      : failing('mounts', root, 'has no mount namespace to make mounts in', prepare),
+      ? ok(root, 'has mount namespaces of its own, which are pinned')
+      : failing(root, 'has no mount namespace to make mounts in', prepare),
   ];
 }
 
@@ -68,9 +68,9 @@ function isOnServer({ host }: ManifestMount, entries: readonly MountEntry[]): bo
   return host !== undefined && isNetworkMount(host, entries);
 }
 
-function notLookedAt(path: string): Finding {
+function notLookedAt(path: string): Judgement {
   const message = 'lies on a network filesystem, and was not looked at';
-  return warning('mounts', path, message, 'keep it on a local disk');
+  return warning(path, message, 'keep it on a local disk');
 }
 
 /**
@@ -81,32 +81,18 @@ export function judgeMount(
   observed: ObservedMount,
   entries: readonly MountEntry[],
   hostEntries: readonly MountEntry[] = entries,
-): Finding {
+): Judgement {
   const { mount, source, target } = observed;
   const subject = source ?? target;
   switch (stateOf(observed, entries, hostEntries)) {
     case 'ok':
-      return ok(
-        'mounts',
-        subject,
-        `is ${mount.rootfs} in the rootfs, ${mount.access} and ${mount.propagation}`,
-      );
+      return ok(subject, `is ${mount.rootfs} in the rootfs, ${mount.access} and ${mount.propagation}`);
     case 'missing':
-      return failing('mounts', subject, `is not mounted in the rootfs, on ${mount.rootfs}`, prepare);
+      return failing(subject, `is not mounted in the rootfs, on ${mount.rootfs}`, prepare);
     case 'wrong':
       if (source !== undefined && mount.access === 'rw' && isReadOnly(source, hostEntries))
-        return failing(
-          'mounts',
-          subject,
-          'is read-only on the host itself',
-          `mount -o remount,rw it, then ${prepare}`,
-        );
-      return failing(
-        'mounts',
-        subject,
-        `${faultOf(observed, entries)}, on ${mount.rootfs} of the rootfs`,
-        prepare,
-      );
+        return failing(subject, 'is read-only on the host itself', `mount -o remount,rw it, then ${prepare}`);
+      return failing(subject, `${faultOf(observed, entries)}, on ${mount.rootfs} of the rootfs`, prepare);
   }
 }
 
@@ -122,31 +108,30 @@ function faultOf({ mount, target, isSame }: ObservedMount, entries: readonly Mou
 }
 
 /** With chroot(2), whether what is mounted in the rootfs reaches the host, and nothing besides. */
-export function checkPropagation({ host: node, manifest, entries }: DoctorContext): readonly Finding[] {
+export function checkPropagation({ host: node, manifest, entries }: DoctorContext): readonly Judgement[] {
   if (wantedEnter(manifest, node) !== 'chroot') return [];
   return manifest.mounts.mounter.filter(isShared).flatMap(({ host, rootfs }) => {
     if (host === undefined || isNetworkMount(host, entries)) return [];
-    if (!existsSync(host)) return [failing('propagation', host, 'does not exist', prepare)];
+    if (!existsSync(host)) return [failing(host, 'does not exist', prepare)];
     return [judgePropagation({ host: realpathSync(host), rootfs }, entries)];
   });
 }
 
-export function judgePropagation(directory: SharedDirectory, entries: readonly MountEntry[]): Finding {
+export function judgePropagation(directory: SharedDirectory, entries: readonly MountEntry[]): Judgement {
   const { host } = directory;
   const own = mountAt(entries, host);
   const entry = own ?? containingMount(entries, host);
   if (entry.peerGroup === undefined)
-    return failing('propagation', host, 'is not shared: a volume would not appear on the host', prepare);
+    return failing(host, 'is not shared: a volume would not appear on the host', prepare);
   const stranger = own === undefined ? undefined : strangerIn(own, directory, entries);
   if (own !== undefined && stranger === undefined)
-    return ok('propagation', host, `is shared, with peer group ${entry.peerGroup} of its own`);
+    return ok(host, `is shared, with peer group ${entry.peerGroup} of its own`);
   const volumes = mountsBelow(entries, host).length;
   const place =
     stranger === undefined
       ? `is no mount of its own, but a directory of ${entry.mountPoint}, which is shared`
       : `is in the peer group of ${stranger.mountPoint}`;
   return warning(
-    'propagation',
     host,
     `${place}: each volume is copied once more`,
     volumes === 0 ? prepare : `${prepare} while nothing is mounted below it (drain the node first)`,
@@ -154,16 +139,16 @@ export function judgePropagation(directory: SharedDirectory, entries: readonly M
 }
 
 /** fs.mount-max limits the mounts of each mount namespace; beyond it mount(2) answers ENOSPC. */
-export function checkMountMax({ host, entries }: DoctorContext): readonly Finding[] {
+export function checkMountMax({ host, entries }: DoctorContext): readonly Judgement[] {
   const maximum = Number(host.readText('/proc/sys/fs/mount-max')?.trim());
   return Number.isFinite(maximum) ? [judgeMountMax(entries.length, maximum)] : [];
 }
 
-export function judgeMountMax(count: number, maximum: number): Finding {
+export function judgeMountMax(count: number, maximum: number): Judgement {
   const message = `${count} of ${maximum} mounts (fs.mount-max)`;
   const hint = 'see the duplicates above, or raise it with sysctl fs.mount-max';
   // A volume takes two where the rootfs is entered by chroot(2): on the host and in the rootfs.
-  if (count + 2 > maximum) return failing('mount-max', '/proc/self/mountinfo', message, hint);
-  if (count > 0.8 * maximum) return warning('mount-max', '/proc/self/mountinfo', message, hint);
-  return ok('mount-max', '/proc/self/mountinfo', message);
+  if (count + 2 > maximum) return failing('/proc/self/mountinfo', message, hint);
+  if (count > 0.8 * maximum) return warning('/proc/self/mountinfo', message, hint);
+  return ok('/proc/self/mountinfo', message);
 }

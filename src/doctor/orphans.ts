@@ -2,7 +2,7 @@ import { existsSync, readdirSync } from 'node:fs';
 import type { Volume } from '../volumes/volumes.ts';
 import { volumesOf } from '../volumes/volumes.ts';
 import { type DoctorContext, localVolumeDirectories } from './context.ts';
-import { type Finding, ok, warning } from './finding.ts';
+import { type Judgement, ok, warning } from './finding.ts';
 import { type KnownPods, knownPods } from './pods.ts';
 
 /**
@@ -13,7 +13,7 @@ import { type KnownPods, knownPods } from './pods.ts';
  * there, this Pod's is not, and neither are its logs. What was mounted by hand, in a directory that has no
  * UID for its name, is left alone.
  */
-export function checkOrphans({ manifest, entries }: DoctorContext): readonly Finding[] {
+export function checkOrphans({ manifest, entries }: DoctorContext): readonly Judgement[] {
   const known = knownPods();
   const directories = localVolumeDirectories({ manifest, entries });
   const orphans = volumesOf(manifest, entries).flatMap((volume) =>
@@ -23,7 +23,7 @@ export function checkOrphans({ manifest, entries }: DoctorContext): readonly Fin
       return isGone(uid, namesIn(`${directory}/pods/${uid}`), known) ? [orphan(volume, uid)] : [];
     }),
   );
-  return orphans.length > 0 ? orphans : [ok('orphans', 'volumes', 'none is left of a Pod that is gone')];
+  return orphans.length > 0 ? orphans : [ok('volumes', 'none is left of a Pod that is gone')];
 }
 
 /** A random UID, or the hash that a static Pod has. */
@@ -45,9 +45,8 @@ function namesIn(directory: string): readonly string[] {
   return existsSync(directory) ? readdirSync(directory) : [];
 }
 
-function orphan({ source, target }: Volume, uid: string): Finding {
+function orphan({ source, target }: Volume, uid: string): Judgement {
   return warning(
-    'orphans',
     target,
     `${source} is mounted for Pod ${uid}, of which the node has no other trace`,
     `see whether kubectl get pods -A -o yaml still has this UID; if not, umount ${target}`,

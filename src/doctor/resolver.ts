@@ -5,7 +5,7 @@ import type { Manifest } from '../manifest/manifest.ts';
 import { usedNameservers } from '../resolver/merge.ts';
 import { lacksKubelet } from '../resolver/rootfs-resolv-conf.ts';
 import type { DoctorContext } from './context.ts';
-import { type Finding, failing, ok, warning } from './finding.ts';
+import { failing, type Judgement, ok, warning } from './finding.ts';
 import { kubeletPrograms } from './kubelet.ts';
 import { askNameServer, type NameServerAnswer } from './name-server.ts';
 
@@ -14,7 +14,7 @@ const commandLineMs = 1000;
 const mostKubelets = 8;
 
 /** Whether the rootfs has a resolv.conf of its own, and its name servers answer. */
-export async function checkResolver(context: DoctorContext): Promise<readonly Finding[]> {
+export async function checkResolver(context: DoctorContext): Promise<readonly Judgement[]> {
   const path = `${context.root}/etc/resolv.conf`;
   const view = viewOfHost(path, context.entries);
   if (view !== undefined) return [view];
@@ -51,13 +51,12 @@ export function judgeKubelets(
   text: string,
   { resolver }: Pick<Manifest, 'resolver'>,
   kubelets: readonly number[],
-): readonly Finding[] {
+): readonly Judgement[] {
   const [pid] = kubelets;
   const isToWrite = resolver.mode === 'kubelet' && resolver.nameservers.length === 0;
   if (pid === undefined || !isToWrite || !lacksKubelet(text)) return [];
   return [
     warning(
-      'resolver',
       path,
       `has the host's name servers, and none of the cluster's: kubelet (process ${pid}) began before there was a rootfs to write them to`,
       'restart kubelet; or name them as resolver.nameservers in the manifest, then run mounter prepare',
@@ -65,11 +64,10 @@ export function judgeKubelets(
   ];
 }
 
-async function checkServers(path: string, servers: readonly string[]): Promise<readonly Finding[]> {
+async function checkServers(path: string, servers: readonly string[]): Promise<readonly Judgement[]> {
   if (servers.length === 0)
     return [
       warning(
-        'resolver',
         path,
         'names no name server: a server has to be mounted by its address',
         "write it, or have mounter prepare copy the host's: remove it and run mounter prepare",
@@ -80,13 +78,11 @@ async function checkServers(path: string, servers: readonly string[]): Promise<r
 }
 
 /** kubelet writes this file: were it the host's, the node would lose its own name servers. */
-function viewOfHost(path: string, entries: readonly MountEntry[]): Finding | undefined {
+function viewOfHost(path: string, entries: readonly MountEntry[]): Judgement | undefined {
   const status = lstatSync(path, { throwIfNoEntry: false });
-  if (status === undefined)
-    return warning('resolver', path, 'is missing: no name resolves', 'run mounter prepare');
+  if (status === undefined) return warning(path, 'is missing: no name resolves', 'run mounter prepare');
   if (status.isSymbolicLink())
     return failing(
-      'resolver',
       path,
       'is a symlink: kubelet would write through it',
       'run mounter prepare, which makes it a file',
@@ -95,7 +91,6 @@ function viewOfHost(path: string, entries: readonly MountEntry[]): Finding | und
   const isHosts = own !== undefined && own.dev === status.dev && own.ino === status.ino;
   if (isHosts || entries.some(({ mountPoint }) => mountPoint === path))
     return failing(
-      'resolver',
       path,
       "is the host's own file: kubelet would write through it",
       `umount ${path}, then run mounter prepare`,
@@ -103,12 +98,11 @@ function viewOfHost(path: string, entries: readonly MountEntry[]): Finding | und
   return undefined;
 }
 
-export function judgeNameServer(server: string, answer: NameServerAnswer | undefined): Finding {
+export function judgeNameServer(server: string, answer: NameServerAnswer | undefined): Judgement {
   if (answer?.kind === 'answered')
-    return ok('resolver', server, `this name server answers, after ${answer.milliseconds} ms`);
+    return ok(server, `this name server answers, after ${answer.milliseconds} ms`);
   const why = answer?.kind === 'refused' ? `does not take questions (${answer.code})` : 'does not answer';
   return warning(
-    'resolver',
     server,
     `this name server ${why}: mounts by name wait for it or fail`,
     "mend the name server, or etc/resolv.conf of the rootfs; kubelet writes the cluster's there at its start",

@@ -6,7 +6,7 @@ import { trialOf } from '../image/versions/trial.ts';
 import { isEnterable, rootfsEntrance } from '../rootfs/entrance.ts';
 import { hostPathOf } from '../rootfs/host-path.ts';
 import type { DoctorContext } from './context.ts';
-import { type Finding, failing, ok, warning } from './finding.ts';
+import { failing, type Judgement, ok, warning } from './finding.ts';
 
 /** A program that says its version takes milliseconds; on a node under load, much longer. */
 const answerMs = 3000;
@@ -18,11 +18,11 @@ const installAgain =
   'mounter install SOURCE of another version mends it; of the same one after mounter teardown (drain the node first)';
 
 /** Whether the rootfs has all that the manifest promises and its scripts call. */
-export function checkContents({ root, manifest }: DoctorContext): readonly Finding[] {
+export function checkContents({ root, manifest }: DoctorContext): readonly Judgement[] {
   const missing = missingFrom(root, manifest);
   if (missing.length === 0)
-    return [ok('rootfs', root, 'has every helper, every daemon and the files that they look up')];
-  return missing.map((path) => failing('rootfs', `${root}${path}`, 'is missing', installAgain));
+    return [ok(root, 'has every helper, every daemon and the files that they look up')];
+  return missing.map((path) => failing(`${root}${path}`, 'is missing', installAgain));
 }
 
 /**
@@ -30,7 +30,7 @@ export function checkContents({ root, manifest }: DoctorContext): readonly Findi
  * for the other programs the rootfs's own ld.so looks for the libraries. An unprepared rootfs is left out: without
  * /dev/null a script would make one.
  */
-export async function checkPrograms(context: DoctorContext): Promise<readonly Finding[]> {
+export async function checkPrograms(context: DoctorContext): Promise<readonly Judgement[]> {
   const { host, root, manifest } = context;
   if (!isEnterable(host, rootfsEntrance(root, host))) return [];
   if (host.stat(hostPathOf('/dev/null', { rootfs: root }, manifest, host))?.kind !== 'device') return [];
@@ -41,29 +41,28 @@ export async function checkPrograms(context: DoctorContext): Promise<readonly Fi
   const tried = await Promise.all([...promised, ...called].map((path) => tryProgram(path, context)));
   const failed = tried.filter((finding) => finding !== undefined);
   if (failed.length > 0) return failed;
-  return [ok('helpers', promised.join(', '), 'run, with all their libraries')];
+  return [ok(promised.join(', '), 'run, with all their libraries')];
 }
 
 async function tryProgram(
   path: string,
   { host, root, manifest, runBounded }: DoctorContext,
-): Promise<Finding | undefined> {
+): Promise<Judgement | undefined> {
   const trial = trialOf(root, path, manifest);
   if (trial === undefined) return undefined;
   return judgeTrial(path, await runBounded(enteringArgv(rootfsEntrance(root, host), trial), answerMs));
 }
 
 /** @param answer to its trial. @returns undefined when it runs. */
-export function judgeTrial(path: string, answer: BoundedResult | undefined): Finding | undefined {
+export function judgeTrial(path: string, answer: BoundedResult | undefined): Judgement | undefined {
   if (answer?.status === 0) return undefined;
   // Slow, which a mount may be as well: no proof that one would fail.
   if (answer === undefined)
     return warning(
-      'helpers',
       path,
       `did not say its version within ${answerMs / 1000} s`,
       'see whether the disk of the rootfs answers, and the load of the node',
     );
   const line = answer.output.trim().split('\n').at(-1) || `status ${answer.status}`;
-  return failing('helpers', path, `cannot run in the rootfs: ${line}`, installAgain);
+  return failing(path, `cannot run in the rootfs: ${line}`, installAgain);
 }

@@ -2,7 +2,7 @@ import { accessSync, constants, existsSync, statfsSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { offeredTraits } from '../mount/filesystems/all.ts';
 import type { DoctorContext } from './context.ts';
-import { type Finding, failing, ok, warning } from './finding.ts';
+import { failing, type Judgement, ok, warning } from './finding.ts';
 import { isNetworkMount } from './network-mount.ts';
 
 /** A directory that a mount, or a daemon of one, writes to, as it was found. */
@@ -24,7 +24,7 @@ interface Place {
 }
 
 /** Where rpcbind, rpc.statd, the FUSE daemons and the record write. One that is missing is seen with the mounts. */
-export function checkSpace(context: DoctorContext): readonly Finding[] {
+export function checkSpace(context: DoctorContext): readonly Judgement[] {
   const { entries } = context;
   return places(context)
     .filter(({ path }) => !isNetworkMount(path, entries) && existsSync(path))
@@ -74,10 +74,10 @@ const kibibyte = 1024;
 const leastBytes = 64 * kibibyte;
 const littleBytes = 16 * kibibyte * kibibyte;
 
-export function judgeSpace(space: ObservedSpace): Finding {
+export function judgeSpace(space: ObservedSpace): Judgement {
   const { path, user, refusal, freeBytes, freeInodes } = space;
   const say = (level: 'failing' | 'warning', what: string, hint: string) =>
-    (level === 'failing' ? failing : warning)('space', path, `${what}; it is for ${user}`, hint);
+    (level === 'failing' ? failing : warning)(path, `${what}; it is for ${user}`, hint);
   if (refusal === 'EROFS')
     return say(
       space.readOnly,
@@ -90,18 +90,17 @@ export function judgeSpace(space: ObservedSpace): Finding {
   if (freeBytes < leastBytes) return say(space.full, 'is full', 'make room there');
   const free = `${Math.floor(freeBytes / kibibyte / kibibyte)} MiB`;
   if (freeBytes < littleBytes) return say('warning', `has ${free} free`, 'make room there');
-  return ok('space', path, `can be written to, ${free} free`);
+  return ok(path, `can be written to, ${free} free`);
 }
 
 /** rpc.statd keeps a file for each server it has locks of in `sm`, and those of before the last boot in `sm.bak`. */
-export function checkNfsState({ manifest, entries }: DoctorContext): readonly Finding[] {
+export function checkNfsState({ manifest, entries }: DoctorContext): readonly Judgement[] {
   const state = manifest.mounts.mounter.find(({ rootfs }) => rootfs === '/var/lib/nfs')?.host;
   if (state === undefined || isNetworkMount(state, entries) || !existsSync(state)) return [];
   const missing = ['sm', 'sm.bak'].filter((name) => !existsSync(`${state}/${name}`));
-  if (missing.length === 0) return [ok('nfs-state', state, 'is complete')];
+  if (missing.length === 0) return [ok(state, 'is complete')];
   return [
     failing(
-      'nfs-state',
       state,
       `lacks ${missing.join(' and ')}: rpc.statd does not start`,
       'when no NFSv3 volume is mounted: remove the directory, then run mounter prepare, which makes it anew',

@@ -1,35 +1,28 @@
 import { askStates, firstOfEach, serverOf, statfsArgv, type VolumeAnswer } from '../volumes/states.ts';
 import { type Volume, volumesOf } from '../volumes/volumes.ts';
 import type { DoctorContext } from './context.ts';
-import { type Finding, ok, warning } from './finding.ts';
+import { type Judgement, ok, warning } from './finding.ts';
 
 /** Whether each network volume answers. */
 
-export async function checkVolumes(context: DoctorContext): Promise<readonly Finding[]> {
+export async function checkVolumes(context: DoctorContext): Promise<readonly Judgement[]> {
   const { manifest, entries, runBounded, root, host } = context;
   const volumes = firstOfEach(volumesOf(manifest, entries), entries);
-  if (volumes.length === 0) return [ok('volumes', 'volumes', 'none is mounted')];
+  if (volumes.length === 0) return [ok('volumes', 'none is mounted')];
   const statfs = statfsArgv(root, host);
   if (statfs === undefined)
-    return [
-      warning(
-        'volumes',
-        'volumes',
-        'are not asked: this host has no stat(1)',
-        'see each with findmnt and ls',
-      ),
-    ];
+    return [warning('volumes', 'are not asked: this host has no stat(1)', 'see each with findmnt and ls')];
   const answers = await askStates(volumes, entries, statfs, runBounded);
   const found = volumes.flatMap((volume) => judgeVolume(volume, answers.get(volume.target)));
   const unasked = volumes.filter(({ target }) => answers.get(target)?.state === 'not-asked').length;
   if (unasked > 0) return [...found, notAsked(unasked)];
-  return found.length > 0 ? found : [ok('volumes', 'volumes', `${volumes.length} mounted, each answers`)];
+  return found.length > 0 ? found : [ok('volumes', `${volumes.length} mounted, each answers`)];
 }
 
 /** @returns nothing for a volume that is well, and for one that was not asked. */
-export function judgeVolume(volume: Volume, answer: VolumeAnswer | undefined): readonly Finding[] {
+export function judgeVolume(volume: Volume, answer: VolumeAnswer | undefined): readonly Judgement[] {
   const fault = answer === undefined ? undefined : faultOf(volume, answer);
-  return fault === undefined ? [] : [warning('volumes', volume.target, ...fault)];
+  return fault === undefined ? [] : [warning(volume.target, ...fault)];
 }
 
 /** What is wrong with it, and what to do. */
@@ -64,9 +57,8 @@ function faultOf(
   }
 }
 
-function notAsked(count: number): Finding {
+function notAsked(count: number): Judgement {
   return warning(
-    'volumes',
     'volumes',
     `${count} more were not asked: there was no time left`,
     'see the servers above first, then run mounter doctor again',
