@@ -1,9 +1,7 @@
-import { existsSync, readdirSync } from 'node:fs';
-import type { Volume } from '../volumes/volumes.ts';
-import { volumesOf } from '../volumes/volumes.ts';
+import { type Volume, volumesOf } from '../volumes/volumes.ts';
 import { type DoctorContext, localVolumeDirectories } from './context.ts';
 import { type Judgement, ok, warning } from './finding.ts';
-import { type KnownPods, knownPods } from './pods.ts';
+import { type KnownPods, knownPods, namesIn } from './pods.ts';
 
 /**
  * Volumes of Pods that are gone. Only the API server knows for sure which Pods there are; on the node it
@@ -39,10 +37,6 @@ export function podOf(directory: string, { target }: Pick<Volume, 'target'>): st
 export function isGone(uid: string, names: readonly string[], { groups, logs }: KnownPods): boolean {
   if (!names.includes('plugins')) return true;
   return groups !== undefined && !groups.has(uid) && !logs.has(uid);
-}
-
-function namesIn(directory: string): readonly string[] {
-  return existsSync(directory) ? readdirSync(directory) : [];
 }
 
 function orphan({ source, target }: Volume, uid: string): Judgement {

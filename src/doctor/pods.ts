@@ -56,7 +56,8 @@ export function uidOfGroup(name: string): string | undefined {
   return /(?:^|-)pod([0-9a-f_-]{32,36})(?:\.slice)?$/.exec(name)?.[1]?.replaceAll('_', '-');
 }
 
-function namesIn(directory: string): readonly string[] {
+/** Nothing where there is no such directory. */
+export function namesIn(directory: string): readonly string[] {
   try {
     return readdirSync(directory);
   } catch {

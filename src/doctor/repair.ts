@@ -1,12 +1,10 @@
-import { realpathSync } from 'node:fs';
 import type { Host } from '../host/host.ts';
 import { readMountinfo } from '../host/mountinfo.ts';
 import type { RunBounded } from '../host/run-bounded.ts';
 import type { Layout } from '../node/layout.ts';
 import { withNodeLock } from '../node/lock.ts';
 import { nothingDoneWhereOff, readManifest } from '../node/node.ts';
-import { prepareVersionInUse } from '../prepare/version-in-use.ts';
-import { requireRootfs } from '../rootfs/entrance.ts';
+import { prepareNode } from '../prepare/prepare-node.ts';
 import { volumeDirectories } from '../volumes/volumes.ts';
 import { stackedVolumes } from './duplicates.ts';
 
@@ -21,16 +19,13 @@ const umountMs = 5000;
 export async function repair(host: Host, layout: Layout, runBounded: RunBounded): Promise<readonly string[]> {
   const nothingDone = await nothingDoneWhereOff(host, layout);
   if (nothingDone !== undefined) return [nothingDone];
-  const manifest = await readManifest(host, layout);
-  requireRootfs(host, layout);
-  return withNodeLock(async () => {
-    const root = realpathSync(layout.rootfs);
-    const context = { host, layout, manifest };
-    const done = [...(await prepareVersionInUse(root, context))];
-    for (const directory of volumeDirectories(manifest))
+  const done = [...(await prepareNode({ host, layout }))];
+  const directories = volumeDirectories(await readManifest(host, layout));
+  await withNodeLock(async () => {
+    for (const directory of directories)
       done.push(...(await unmountCopies(directory.host, host, runBounded)));
-    return done;
   });
+  return done;
 }
 
 /** Lazily: a volume whose server is silent lets go as well. */

@@ -1,3 +1,4 @@
+import type { MountEntry } from '../host/mountinfo.ts';
 import { runProgram } from '../host/run-program.ts';
 
 /** One call of mount(8) or umount(8). */
@@ -28,6 +29,13 @@ export function detachActions(target: string): readonly MountAction[] {
     { kind: 'propagation', to: target, propagation: 'rslave' },
     { kind: 'detach', to: target },
   ];
+}
+
+/** Takes all of `mounts` away. The later ones may cover the earlier, and those on others go with them. */
+export function detachAll(mounts: readonly MountEntry[]): readonly MountAction[] {
+  const ids = new Set(mounts.map(({ mountId }) => mountId));
+  const lowest = mounts.filter(({ parentId }) => !ids.has(parentId));
+  return lowest.reverse().flatMap(({ mountPoint }) => detachActions(mountPoint));
 }
 
 /**

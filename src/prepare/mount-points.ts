@@ -65,10 +65,11 @@ export function observe(mount: ManifestMount, root: string, host: Host): Observe
 }
 
 /** The directory (or for a file, an empty file) to mount on. An image's symlink there could lead out of it. */
-export function makeMountPoint({ mount, target }: ObservedMount, root: string): void {
-  refuseSymlinks(root, mount.rootfs);
+export function makeMountPoint({ host, rootfs }: Pick<ManifestMount, 'host' | 'rootfs'>, root: string): void {
+  refuseSymlinks(root, rootfs);
+  const target = `${root}${rootfs}`;
   if (existsSync(target)) return;
-  if (mount.host === undefined || lstatSync(mount.host).isDirectory())
+  if (host === undefined || lstatSync(host).isDirectory())
     mkdirSync(target, { recursive: true, mode: 0o755 });
   else {
     mkdirSync(dirname(target), { recursive: true, mode: 0o755 });

@@ -1,28 +1,35 @@
 import { realpathSync } from 'node:fs';
-import type { Host } from '../host/host.ts';
-import type { Layout } from '../node/layout.ts';
 import { withNodeLock } from '../node/lock.ts';
-import { readManifest } from '../node/node.ts';
+import { type BareNode, type NodeContext, readManifest } from '../node/node.ts';
 import { requireRootfs } from '../rootfs/entrance.ts';
-import { prepareVersionInUse } from './version-in-use.ts';
+import { prepareRootfs, rememberSettings } from './prepare.ts';
+import { retireOldVersions } from './retire.ts';
 
 /**
  * Makes the node ready for mounts, with the version in use. Takes the node's lock.
  * @returns what was done, a line each; nothing where all was in place.
- * @throws MounterError that names what cannot be made ready.
+ * @throws MounterError that names what cannot be made ready; calls then enter as before, where they could.
  */
-export async function prepareNode({
-  host,
-  layout,
-}: {
-  readonly host: Host;
-  readonly layout: Layout;
-}): Promise<readonly string[]> {
-  const manifest = await readManifest(host, layout);
+export async function prepareNode({ host, layout }: BareNode): Promise<readonly string[]> {
+  const context = { host, layout, manifest: await readManifest(host, layout) };
   requireRootfs(host, layout);
-  return await withNodeLock(() =>
-    prepareVersionInUse(realpathSync(layout.rootfs), { host, layout, manifest }),
-  );
+  return await withNodeLock(async () => {
+    const root = realpathSync(layout.rootfs);
+    // First: what fails later takes nothing away that calls have entered already.
+    await rememberSettings(context);
+    return [...(await prepareRootfs(root, context)), ...(await retireOldVersions(root, context))];
+  });
+}
+
+/**
+ * For a version that was prepared and that calls enter from now on: they go by its settings, and nothing is left of
+ * other versions, and of other ways to enter, that they need no more. Under the node's lock.
+ * @param root `versions/<digest>`, without symlinks.
+ * @returns what was done, a line each.
+ */
+export async function takeOver(root: string, context: NodeContext): Promise<readonly string[]> {
+  await rememberSettings(context);
+  return retireOldVersions(root, context);
 }
 
 /** What `mounter prepare` and `mounter enable` say of it. */

@@ -49,8 +49,8 @@ export function prepareRootfs(root: string, context: NodeContext): Promise<reado
   return layOrUndo(context, () => layRootfs(root, context));
 }
 
-async function layRootfs(root: string, { host, layout, manifest }: NodeContext): Promise<readonly string[]> {
-  const context = { host, layout, manifest };
+async function layRootfs(root: string, context: NodeContext): Promise<readonly string[]> {
+  const { host, layout, manifest } = context;
   // Daemons that are not root have to read what is made here.
   process.umask(0o022);
   makeRunDirectory();
@@ -108,7 +108,7 @@ async function layOnHost(root: string, { host, layout, manifest }: NodeContext):
       done.push(...(await shareDirectory(directory, host)));
     }
     const observed = observe(mount, root, host);
-    makeMountPoint(observed, root);
+    makeMountPoint(mount, root);
     await apply(planRootfsMount(observed, readMountinfo(host)));
     if (isShared(mount)) done.push(...(await forbidSymlinks(observed.target, host)));
   }

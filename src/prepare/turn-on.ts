@@ -1,8 +1,7 @@
 import { MounterError } from '../errors.ts';
 import { exitCode } from '../exit-codes.ts';
-import type { Host } from '../host/host.ts';
 import type { Layout } from '../node/layout.ts';
-import { readManifest } from '../node/node.ts';
+import { type BareNode, readManifest } from '../node/node.ts';
 import { removeOffFile } from '../node/off-file.ts';
 import { placeHelpers } from './place-helpers.ts';
 import { describePreparation, prepareNode } from './prepare-node.ts';
@@ -15,7 +14,7 @@ import { switches } from './turn-off.ts';
  * @throws MounterError where the node cannot be prepared, or its manifest turns the mounter off.
  */
 export async function turnOn(
-  { host, layout }: { readonly host: Host; readonly layout: Layout },
+  { host, layout }: BareNode,
   isFleets: boolean,
   say: (lines: string) => void,
 ): Promise<void> {

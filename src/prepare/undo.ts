@@ -3,7 +3,7 @@ import { isSelfBind } from '../host/mount-tree.ts';
 import { type MountEntry, readMountinfo } from '../host/mountinfo.ts';
 import { failuresDirectory } from '../node/layout.ts';
 import type { NodeContext } from '../node/node.ts';
-import { applyActions, detachActions } from './mount-actions.ts';
+import { applyActions, detachAll } from './mount-actions.ts';
 import { pinsDirectory } from './namespace/pins.ts';
 import { undoSelfBinds } from './self-binds.ts';
 
@@ -35,9 +35,7 @@ async function undo(
     entry.mountPoint === pinsDirectory ||
     [`${home}/versions/`, `${pinsDirectory}/`].some((directory) => entry.mountPoint.startsWith(directory));
   const made = entries.filter((entry) => isOurs(entry) && !before.has(entry.mountPoint));
-  const ids = new Set(made.map(({ mountId }) => mountId));
-  const tops = made.filter(({ parentId }) => !ids.has(parentId));
-  await applyActions(tops.reverse().flatMap(({ mountPoint }) => detachActions(mountPoint)));
+  await applyActions(detachAll(made));
   await undoSelfBinds(host, [...before]);
   for (const directory of missing) rmSync(directory, { recursive: true, force: true });
 }

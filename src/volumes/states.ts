@@ -44,7 +44,7 @@ export async function askStates(
   };
   const alike = groupAlike(volumes, entries);
   const asked = [...alike.values()].flatMap(([first]) => first ?? []);
-  const inOrder = asked.toSorted((a, b) => compare(serverOf(a.source), serverOf(b.source)));
+  const inOrder = asked.toSorted((a, b) => serverOf(a.source).localeCompare(serverOf(b.source)));
   const answers = await askVolumes(
     inOrder.map(({ target }) => target),
     askTargets,
@@ -69,15 +69,10 @@ function groupAlike(
   entries: readonly MountEntry[],
 ): ReadonlyMap<string, readonly Volume[]> {
   const byTarget = new Map(entries.map((entry) => [entry.mountPoint, entry]));
-  const groups = new Map<string, Volume[]>();
-  for (const volume of volumes) {
-    const entry = byTarget.get(volume.target);
-    const key = entry === undefined ? volume.target : `${entry.device} ${entry.root} ${entry.source}`;
-    const group = groups.get(key);
-    if (group === undefined) groups.set(key, [volume]);
-    else group.push(volume);
-  }
-  return groups;
+  return Map.groupBy(volumes, ({ target }) => {
+    const entry = byTarget.get(target);
+    return entry === undefined ? target : `${entry.device} ${entry.root} ${entry.source}`;
+  });
 }
 
 /**
@@ -145,8 +140,4 @@ export function judge(answer: BoundedResult | undefined): VolumeAnswer {
 /** `server` of `server:/path`, `[fd00::5]:/path` or `//server/share`. */
 export function serverOf(source: string): string {
   return /^\/\/([^/]+)/.exec(source)?.[1] ?? /^(\[[^\]]*\]|[^:]+)/.exec(source)?.[1] ?? source;
-}
-
-function compare(a: string, b: string): number {
-  return a < b ? -1 : Number(a > b);
 }

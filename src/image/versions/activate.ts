@@ -7,7 +7,7 @@ import type { Layout } from '../../node/layout.ts';
 import type { BareNode } from '../../node/node.ts';
 import { pinsDirectory } from '../../prepare/namespace/pins.ts';
 import { prepareRootfs } from '../../prepare/prepare.ts';
-import { takeOver } from '../../prepare/version-in-use.ts';
+import { takeOver } from '../../prepare/prepare-node.ts';
 import { readRecord, unknownRecord, writeRecord } from './version-record.ts';
 import { currentDigest, switchTo, versionPath } from './versions.ts';
 

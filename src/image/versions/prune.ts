@@ -4,7 +4,7 @@ import { mountsBelow, readMountinfo } from '../../host/mountinfo.ts';
 import { parseManifest } from '../../manifest/manifest.ts';
 import { withNodeLock, withVersionsLock } from '../../node/lock.ts';
 import type { BareNode } from '../../node/node.ts';
-import { applyActions, detachActions } from '../../prepare/mount-actions.ts';
+import { applyActions, detachAll } from '../../prepare/mount-actions.ts';
 import { removeTree, removeUnfinished, unfinishedPath } from './unfinished.ts';
 import { type InstalledVersion, listVersions } from './version-list.ts';
 import { removeRecord } from './version-record.ts';
@@ -78,10 +78,7 @@ async function removeVersion({ digest }: InstalledVersion, { layout, host }: Bar
 /** Detaches what `prepare` mounted in it, made private before, so that nothing is unmounted on the host. */
 async function detachMounts(directory: string, host: Host): Promise<void> {
   const mounts = mountsBelow(readMountinfo(host), directory);
-  const ids = new Set(mounts.map(({ mountId }) => mountId));
-  const tops = mounts.filter(({ parentId }) => !ids.has(parentId));
-  // The later ones may cover the earlier.
-  for (const { mountPoint } of [...tops].reverse()) await applyActions(detachActions(mountPoint));
+  await applyActions(detachAll(mounts));
   const left = mountsBelow(readMountinfo(host), directory);
   if (left.length > 0 && left.length < mounts.length) await detachMounts(directory, host);
 }

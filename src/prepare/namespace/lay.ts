@@ -40,10 +40,10 @@ export function layView(request: ViewRequest, entries: readonly MountEntry[], ho
   const { view, root, mounts, directories, devices } = request;
   applyHere([{ kind: 'propagation', to: '/', propagation: 'rprivate' }, ...planNamespaceRoot(root, entries)]);
   for (const path of view === 'helpers' ? ['/dev', '/proc', ...daemonDirectories, ...directories] : [])
-    makeMountPoint(observedDirectory(path, root), root);
+    makeMountPoint({ rootfs: path }, root);
   for (const wanted of mounts) {
+    makeMountPoint(wanted, root);
     const observed = observe(wanted, root, host);
-    makeMountPoint(observed, root);
     applyHere(mountActions(observed, entries));
     if (view === 'helpers') harden(observed.target, observed.mount, isExecuted(wanted));
   }
@@ -54,17 +54,6 @@ export function layView(request: ViewRequest, entries: readonly MountEntry[], ho
 /** A program is one file that is laid over the image's own. */
 function isExecuted({ type, access, rootfs }: ManifestMount): boolean {
   return type === 'bind' && access === 'rw' && /\/s?bin\//.test(rootfs);
-}
-
-function observedDirectory(path: string, root: string) {
-  const wanted = {
-    rootfs: path,
-    type: 'tmpfs',
-    access: 'ro',
-    propagation: 'private',
-    optional: false,
-  } as const;
-  return { mount: wanted, source: undefined, target: `${root}${path}`, isSame: false };
 }
 
 /** Nothing of the host's is a program, or a device, in there. */
