@@ -8,6 +8,13 @@ import { exitCode } from '../exit-codes.ts';
 
 export type Compression = 'none' | 'gzip' | 'zstd';
 
+const dockerLayer = /^application\/vnd\.docker\.image\.rootfs\.(foreign\.)?diff\.tar(\.(gzip|zstd))?$/;
+const ociLayer = /^application\/vnd\.oci\.image\.layer\.(?:nondistributable\.)?v1\.tar(?:\+(gzip|zstd))?$/;
+
+export function isLayerType(mediaType: string): boolean {
+  return dockerLayer.test(mediaType) || ociLayer.test(mediaType);
+}
+
 /**
  * The compression that a media type names; undefined where the bytes decide. Docker's types are given to
  * layers of other compressions by registries and by docker save (containerd, too, looks at their bytes only);
@@ -16,10 +23,8 @@ export type Compression = 'none' | 'gzip' | 'zstd';
  */
 export function compressionOfType(mediaType: string): Compression | undefined {
   const type = mediaType.split(';')[0]?.trim() ?? '';
-  if (/^application\/vnd\.docker\.image\.rootfs\.(diff|foreign\.diff)\.tar(\.(gzip|zstd))?$/.test(type))
-    return undefined;
-  const match =
-    /^application\/vnd\.oci\.image\.layer\.(?:nondistributable\.)?v1\.tar(?:\+(gzip|zstd))?$/.exec(type);
+  if (dockerLayer.test(type)) return undefined;
+  const match = ociLayer.exec(type);
   if (match !== null) return (match[1] as Compression | undefined) ?? 'none';
   throw new MounterError(`has an unknown media type: ${mediaType}`, {
     status: exitCode.system,

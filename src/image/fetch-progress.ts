@@ -1,5 +1,5 @@
 import type { Output } from '../host/output.ts';
-import type { ProgressEvent } from '../image/source.ts';
+import type { ProgressEvent } from './source.ts';
 
 /** What is shown of an image on its way, on stderr: stdout is for the result. */
 export interface FetchProgress {
@@ -65,13 +65,8 @@ function bar(output: Output, { columns }: Terminal, now: () => number): FetchPro
   const draw = (isLast: boolean) => {
     if (!isLast && now() - drawnAt < redrawMs) return;
     drawnAt = now();
-    output.err(
-      `\r${barText(
-        [...received.values()].reduce((a, b) => a + b, 0),
-        total,
-        columns,
-      )}\x1b[K`,
-    );
+    const bytes = [...received.values()].reduce((sum, each) => sum + each, 0);
+    output.err(`\r${barText(bytes, total, columns)}\x1b[K`);
   };
   return {
     report: (event) => {

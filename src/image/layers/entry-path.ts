@@ -43,6 +43,12 @@ export function cleanName(name: string): string {
   return parts.join('/');
 }
 
+/** The directory of a clean name, `` for the root, and the last part of it. */
+export function splitName(name: string): readonly [directory: string, base: string] {
+  const slash = name.lastIndexOf('/');
+  return [name.slice(0, Math.max(0, slash)), name.slice(slash + 1)];
+}
+
 /** An archive's entry asks for something that it cannot have. */
 export class EntryError extends MounterError {
   /** @param name a byte string. */

@@ -8,7 +8,7 @@ import {
   type Stats,
   unlinkSync,
 } from 'node:fs';
-import { bytesOf, cleanName, EntryError, pathOf, textOf } from './entry-path.ts';
+import { bytesOf, cleanName, EntryError, pathOf, splitName, textOf } from './entry-path.ts';
 
 /** As the kernel's MAXSYMLINKS. */
 const maxLinks = 40;
@@ -56,11 +56,10 @@ export class LayerTree {
     if (name === '') return this.root;
     const known = this.#directories.get(name);
     if (known !== undefined) return known;
-    const slash = name.lastIndexOf('/');
-    const parent = this.directory(slash === -1 ? '' : name.slice(0, slash), make);
+    const [above, base] = splitName(name);
+    const parent = this.directory(above, make);
     if (parent === undefined) return undefined;
-    const walk = { entry: name, make, links: 0 };
-    const path = this.#enter(parent, name.slice(slash + 1), walk);
+    const path = this.#enter(parent, base, { entry: name, make, links: 0 });
     if (path !== undefined) this.#directories.set(name, path);
     return path;
   }
@@ -68,13 +67,10 @@ export class LayerTree {
   /** The path of an entry that is already there: symlinks are followed but for the last part of the name. */
   find(name: string): string | undefined {
     const clean = cleanName(name);
-    const slash = clean.lastIndexOf('/');
-    const parent = this.directory(slash === -1 ? '' : clean.slice(0, slash), false);
-    return parent === undefined
-      ? undefined
-      : clean === ''
-        ? this.root
-        : `${parent}/${clean.slice(slash + 1)}`;
+    if (clean === '') return this.root;
+    const [above, base] = splitName(clean);
+    const parent = this.directory(above, false);
+    return parent === undefined ? undefined : `${parent}/${base}`;
   }
 
   #enter(parent: string, part: string, walk: Walk): string | undefined {

@@ -11,7 +11,7 @@ import {
 import { MounterError } from '../../errors.ts';
 import { exitCode } from '../../exit-codes.ts';
 import { finishFile, setMetadata, setTimes } from './entry-metadata.ts';
-import { cleanName, EntryError, pathOf, textOf } from './entry-path.ts';
+import { cleanName, EntryError, pathOf, splitName, textOf } from './entry-path.ts';
 import { LayerTree, statusOf } from './layer-tree.ts';
 import type { SystemCalls } from './system-calls.ts';
 import type { TarEntry } from './tar-entry.ts';
@@ -51,14 +51,13 @@ export class LayerUnpacker implements EntryHandler {
     this.#entries += 1;
     if (this.#entries > this.#maxEntries) throw new LimitError(`more than ${this.#maxEntries} entries`);
     const name = cleanName(entry.name);
-    const slash = name.lastIndexOf('/');
-    const base = name.slice(slash + 1);
+    const [directory, base] = splitName(name);
     const whiteout = whiteoutOf(name, base);
     if (whiteout !== undefined) {
       applyWhiteout(this.#tree, whiteout, name);
       return;
     }
-    const parent = this.#tree.directory(slash === -1 ? '' : name.slice(0, slash), true) ?? this.#tree.root;
+    const parent = this.#tree.directory(directory, true) ?? this.#tree.root;
     this.#make(name === '' ? parent : `${parent}/${base}`, entry);
   }
 

@@ -159,8 +159,7 @@ export class TarReader {
       this.#segments = [];
       this.#onOldMap(readOldMap(this.#block, true, this.#segments), oldRealSize(this.#block));
     } else if (entry.kind === 'file' && hasMapBeforeContent(own)) {
-      this.#remaining = entry.size;
-      this.#beginMap(own);
+      this.#beginMap(own, entry.size);
     } else {
       const sparse = entry.kind === 'file' ? paxMap(own) : undefined;
       if (sparse !== undefined) this.#beginSparse(entry, sparse.size, sparse.segments, entry.size);
@@ -181,13 +180,12 @@ export class TarReader {
 
   #contentSize = 0;
 
-  #beginMap(records: readonly PaxRecord[]): void {
+  #beginMap(records: readonly PaxRecord[], contentSize: number): void {
     const size = new Map(records).get('GNU.sparse.realsize');
     this.#realSize = Number(size);
     if (size === undefined || !/^[0-9]+$/.test(size) || !Number.isSafeInteger(this.#realSize))
       throw new TarError('a sparse file has no size');
-    this.#contentSize = this.#remaining;
-    this.#remaining = 0;
+    this.#contentSize = contentSize;
     this.#map = new MapReader();
     this.#expected = 'map';
   }

@@ -1,4 +1,4 @@
-import { EntryError } from './entry-path.ts';
+import { EntryError, splitName } from './entry-path.ts';
 import type { LayerTree } from './layer-tree.ts';
 
 /** Entries that remove instead of add: OCI image-spec, layer.md, "Whiteouts". */
@@ -24,11 +24,11 @@ export function whiteoutOf(name: string, base: string): Whiteout | undefined {
  */
 export function applyWhiteout(tree: LayerTree, kind: Whiteout, name: string): void {
   if (kind === 'ignored') return;
-  const slash = name.lastIndexOf('/');
-  const target = name.slice(slash + 1 + prefix.length);
+  const [above, base] = splitName(name);
+  const target = base.slice(prefix.length);
   if (target === '' || target === '.' || target === '..')
     throw new EntryError(name, 'is a whiteout of what is no name');
-  const directory = tree.directory(slash === -1 ? '' : name.slice(0, slash), false);
+  const directory = tree.directory(above, false);
   if (directory === undefined) return;
   if (kind === 'opaque') tree.emptyLower(directory);
   else tree.removeLower(`${directory}/${target}`);

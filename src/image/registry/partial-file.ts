@@ -67,10 +67,6 @@ export class PartialFile {
   async close(): Promise<void> {
     await this.#handle.close();
   }
-
-  async remove(): Promise<void> {
-    await rm(this.#path, { force: true });
-  }
 }
 
 /** What this program calls its files in the download directory; nothing else there begins so. */

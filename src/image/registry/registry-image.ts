@@ -2,11 +2,11 @@ import { createReadStream } from 'node:fs';
 import type { ImageContent, Layer } from '../content.ts';
 import { digestOf, shortDigest } from '../digest.ts';
 import type { ImageReference } from '../reference.ts';
-import { type Descriptor, manifestTypes } from '../source/documents.ts';
+import { manifestTypes } from '../source/documents.ts';
 import { readSize } from '../source/file-part.ts';
 import type { OpenedSource, SourceOptions } from '../source/options.ts';
 import {
-  type DocumentStore,
+  type FetchDocument,
   type ResolvedImage,
   resolveImage,
   type StoredDocument,
@@ -60,24 +60,23 @@ async function resolve(
   endpoints: Endpoints,
   options: SourceOptions,
 ): Promise<ResolvedImage> {
-  const document = (path: string, what: string, wanted?: Descriptor) =>
+  const document = (path: string, what: string, wanted?: string) =>
     endpoints.anywhere((endpoint) => fetchDocument(endpoint, path, { reference: name, what }, wanted));
-  const store: DocumentStore = {
-    manifest: (wanted) =>
-      document(`manifests/${wanted.digest}`, `the manifest ${shortDigest(wanted.digest)}`, wanted),
-    config: (wanted) =>
-      document(`blobs/${wanted.digest}`, `the configuration ${shortDigest(wanted.digest)}`, wanted),
-  };
-  const wanted = digest === undefined ? undefined : { mediaType: '', digest, size: -1 };
-  const first = await document(`manifests/${digest ?? tag ?? 'latest'}`, 'the manifest', wanted);
-  return resolveImage(first, store, name, options);
+  const first = await document(`manifests/${digest ?? tag ?? 'latest'}`, 'the manifest', digest);
+  const fetch: FetchDocument = ({ digest: wanted }, kind) =>
+    document(
+      `${kind === 'manifest' ? 'manifests' : 'blobs'}/${wanted}`,
+      `the ${kind} ${shortDigest(wanted)}`,
+      wanted,
+    );
+  return resolveImage(first, fetch, name, options);
 }
 
 async function fetchDocument(
   endpoint: Endpoint,
   path: string,
   attempted: Omit<Attempt, 'host'>,
-  wanted: Descriptor | undefined,
+  wanted: string | undefined,
 ): Promise<StoredDocument> {
   const attempt = { ...attempted, host: endpoint.host };
   const accept = path.startsWith('manifests/') ? manifestTypes.join(', ') : '*/*';
@@ -88,13 +87,9 @@ async function fetchDocument(
   if (bytes === undefined)
     throw failure(attempt, `is larger than ${largestDocument >> 20} MiB`, 'check the name: that is no image');
   const digest = digestOf(bytes);
-  const said = response.headers['docker-content-digest'];
-  checkDigest(digest, wanted?.digest, attempt);
-  checkDigest(
-    digest,
-    path.startsWith('manifests/') && /^sha256:/.test(String(said)) ? String(said) : undefined,
-    attempt,
-  );
+  const said = String(response.headers['docker-content-digest']);
+  checkDigest(digest, wanted, attempt);
+  if (path.startsWith('manifests/') && said.startsWith('sha256:')) checkDigest(digest, said, attempt);
   return { digest, bytes };
 }
 

@@ -3,7 +3,15 @@ import { compressionAt, layerType } from '../compression.ts';
 import { type ImageContent, type Layer, sourceError } from '../content.ts';
 import { digestOf, digestOfAll } from '../digest.ts';
 import { checked, parseConfig, parseJson } from './documents.ts';
-import { type FilePart, openPart, openVerified, readPart } from './file-part.ts';
+import {
+  damaged,
+  type FilePart,
+  type FindPart,
+  openPart,
+  openVerified,
+  readDocument,
+  requirePart,
+} from './file-part.ts';
 import { checkExpected, type SourceOptions } from './options.ts';
 import { refusePlatform } from './platform.ts';
 
@@ -23,22 +31,15 @@ const manifestSchema = v.array(
   }),
 );
 
-/** A file of the archive by name. */
-export type FindPart = (name: string) => FilePart | undefined;
-
 /** A rootfs may have a manifest.json of its own: it is docker's when it has docker's fields. */
 export async function isDockerSave(find: FindPart): Promise<boolean> {
-  const part = find('manifest.json');
-  if (part === undefined || part.size > largestDocument) return false;
   try {
-    const json: unknown = JSON.parse(String(await readPart(part)));
+    const json: unknown = JSON.parse(String(await readDocument(find, 'manifest.json', '')));
     return v.is(manifestSchema, json) && json.every(({ Config }) => find(Config) !== undefined);
   } catch {
     return false;
   }
 }
-
-const largestDocument = 4 * 1024 * 1024;
 
 /** @throws MounterError (system) when there is not exactly one image in it, or a part is missing. */
 export async function dockerSaveContent(
@@ -63,7 +64,7 @@ export async function dockerSaveContent(
   const digest = digestOf(bytes);
   checkExpected(options.expectedDigest, [digest, ...(diffIds.length === 1 ? diffIds : [])], reference);
   const layers = await Promise.all(
-    image.Layers.map((name, at) => layerOf(partOf(find, name, reference), diffIds[at] ?? '', reference)),
+    image.Layers.map((name, at) => layerOf(requirePart(find, name, reference), diffIds[at] ?? '', reference)),
   );
   return { digest, reference, layers, config };
 }
@@ -76,24 +77,8 @@ async function layerOf(part: FilePart, diffId: string, reference: string): Promi
   return { digest, diffId, size, mediaType: layerType(compression), open };
 }
 
-async function readDocument(find: FindPart, name: string, reference: string): Promise<Buffer> {
-  const part = partOf(find, name, reference);
-  if (part.size > largestDocument) throw damaged(reference, `${name} is larger than 4 MiB`);
-  return await readPart(part);
-}
-
-function partOf(find: FindPart, name: string, reference: string): FilePart {
-  const part = find(name);
-  if (part === undefined) throw damaged(reference, `it lacks ${name}, which its manifest.json names`);
-  return part;
-}
-
 function notOne(images: v.InferOutput<typeof manifestSchema>, reference: string): Error {
   const names = images.map(({ RepoTags, Config }) => RepoTags?.[0] ?? Config).join(', ');
   const message = `there are ${images.length} images in it: ${names}`;
   return sourceError(reference, message, 'save one image alone: docker save -o FILE IMAGE');
-}
-
-function damaged(reference: string, message: string): Error {
-  return sourceError(reference, message, 'save or fetch the image again');
 }

@@ -25,9 +25,31 @@ export function openVerified(part: FilePart, blob: KnownBlob): Readable {
   return pipeline(openPart(part), new VerifiedStream(blob), () => {});
 }
 
-/** A document: the caller has seen that it is small. */
-export async function readPart(part: FilePart): Promise<Buffer> {
+/** A file of an image by its name: in a directory, or in a tar. */
+export type FindPart = (name: string) => FilePart | undefined;
+
+/** @throws MounterError (system) where it is missing. */
+export function requirePart(find: FindPart, name: string, reference: string): FilePart {
+  const part = find(name);
+  if (part === undefined) throw damaged(reference, `the layout lacks ${name}, which another file names`);
+  return part;
+}
+
+const largestDocument = 4 * 1024 * 1024;
+
+/** @throws MounterError (system) where it is missing, or larger than 4 MiB. */
+export async function readDocument(find: FindPart, name: string, reference: string): Promise<Buffer> {
+  const part = requirePart(find, name, reference);
+  if (part.size > largestDocument) throw damaged(reference, `${name} is larger than 4 MiB`);
   return await buffer(openPart(part));
+}
+
+export function damaged(reference: string, message: string): Error {
+  return sourceError(
+    reference,
+    message,
+    'write the image again: skopeo copy … oci:DIRECTORY:TAG, or docker save -o FILE IMAGE',
+  );
 }
 
 /** What is known of a blob before it is read. */

@@ -1,8 +1,7 @@
 import { type ImageContent, type Layer, sourceError } from '../content.ts';
 import { digestOf, digitsOf, shortDigest } from '../digest.ts';
-import type { FindPart } from './docker-save.ts';
 import { type Descriptor, parseImageDocument } from './documents.ts';
-import { differs, type FilePart, openVerified, readPart } from './file-part.ts';
+import { damaged, differs, type FindPart, openVerified, readDocument, requirePart } from './file-part.ts';
 import type { SourceOptions } from './options.ts';
 import { choosePlatform } from './platform.ts';
 import { resolveImage, type StoredDocument } from './resolve.ts';
@@ -12,7 +11,6 @@ export function isOciLayout(find: FindPart): boolean {
   return find('oci-layout') !== undefined && find('index.json') !== undefined;
 }
 
-const largestDocument = 4 * 1024 * 1024;
 const nameAnnotation = 'org.opencontainers.image.ref.name';
 const titleLabel = 'org.opencontainers.image.title';
 
@@ -26,18 +24,21 @@ export async function ociLayoutContent(
   reference: string,
   options: SourceOptions,
 ): Promise<ImageContent> {
-  const index = parseImageDocument(await readSmall(find, 'index.json', reference), 'index.json', reference);
+  const index = parseImageDocument(
+    await readDocument(find, 'index.json', reference),
+    'index.json',
+    reference,
+  );
   if (index.kind !== 'index') throw damaged(reference, 'index.json is no index');
   const document = async (wanted: Descriptor): Promise<StoredDocument> => {
-    const bytes = await readSmall(find, blobName(wanted.digest), reference);
+    const bytes = await readDocument(find, blobName(wanted.digest), reference);
     const digest = digestOf(bytes);
     if (digest === wanted.digest) return { digest, bytes };
     throw differs({ reference, ...wanted }, `has the digest ${digest}`);
   };
-  const store = { manifest: document, config: document };
   const chosen = chooseImage(index.manifests, tag, reference, options);
   const first = await document(chosen);
-  const { digest, config, layers } = await resolveImage(first, store, reference, options);
+  const { digest, config, layers } = await resolveImage(first, document, reference, options);
   const open = ({ descriptor, diffId }: (typeof layers)[number]) =>
     layerOf(find, descriptor, diffId, reference);
   const name = nameOf(chosen.annotations?.[nameAnnotation], config.labels[titleLabel]);
@@ -52,7 +53,7 @@ function nameOf(ref: string | undefined, title: string | undefined): string | un
 
 function layerOf(find: FindPart, descriptor: Descriptor, diffId: string, reference: string): Layer {
   const { digest, size, mediaType } = descriptor;
-  const part = partOf(find, blobName(digest), reference);
+  const part = requirePart(find, blobName(digest), reference);
   const blob = { reference, digest, size };
   if (part.size !== size) throw differs(blob, `has ${part.size} bytes instead of ${size}`);
   return { digest, diffId, size, mediaType, open: async () => openVerified(part, blob) };
@@ -87,20 +88,4 @@ function chooseImage(
 
 function blobName(digest: string): string {
   return `blobs/sha256/${digitsOf(digest)}`;
-}
-
-function partOf(find: FindPart, name: string, reference: string): FilePart {
-  const part = find(name);
-  if (part === undefined) throw damaged(reference, `the layout lacks ${name}`);
-  return part;
-}
-
-async function readSmall(find: FindPart, name: string, reference: string): Promise<Buffer> {
-  const part = partOf(find, name, reference);
-  if (part.size > largestDocument) throw damaged(reference, `${name} is larger than 4 MiB`);
-  return await readPart(part);
-}
-
-function damaged(reference: string, message: string): Error {
-  return sourceError(reference, message, 'copy the image again, with skopeo copy … oci:DIRECTORY:TAG');
 }

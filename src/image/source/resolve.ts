@@ -1,3 +1,4 @@
+import { isLayerType } from '../compression.ts';
 import { type ImageConfig, sourceError } from '../content.ts';
 import { shortDigest } from '../digest.ts';
 import { type Descriptor, type ImageManifest, parseConfig, parseImageDocument } from './documents.ts';
@@ -10,11 +11,11 @@ export interface StoredDocument {
   readonly bytes: Buffer;
 }
 
-/** Where an image's documents are. */
-export interface DocumentStore {
-  manifest(descriptor: Descriptor): Promise<StoredDocument>;
-  config(descriptor: Descriptor): Promise<StoredDocument>;
-}
+/** Brings a document of the image from where it is stored. */
+export type FetchDocument = (
+  descriptor: Descriptor,
+  kind: 'manifest' | 'configuration',
+) => Promise<StoredDocument>;
 
 export interface ResolvedLayer {
   readonly descriptor: Descriptor;
@@ -37,7 +38,7 @@ const deepestIndex = 3;
  */
 export async function resolveImage(
   first: StoredDocument,
-  store: DocumentStore,
+  fetch: FetchDocument,
   reference: string,
   options: SourceOptions,
 ): Promise<ResolvedImage> {
@@ -50,8 +51,8 @@ export async function resolveImage(
       reference,
     );
     if (parsed.kind === 'manifest')
-      return resolveManifest(parsed.manifest, digests, store, reference, options);
-    document = await store.manifest(choosePlatform(parsed.manifests, options.platform, reference));
+      return resolveManifest(parsed.manifest, digests, fetch, reference, options);
+    document = await fetch(choosePlatform(parsed.manifests, options.platform, reference), 'manifest');
     digests.unshift(document.digest);
   }
   throw sourceError(reference, 'its index leads from one index to the next', 'build the image again');
@@ -60,12 +61,12 @@ export async function resolveImage(
 async function resolveManifest(
   manifest: ImageManifest,
   digests: readonly string[],
-  store: DocumentStore,
+  fetch: FetchDocument,
   reference: string,
   options: SourceOptions,
 ): Promise<ResolvedImage> {
   refuseArtifact(manifest, reference);
-  const { bytes } = await store.config(manifest.config);
+  const { bytes } = await fetch(manifest.config, 'configuration');
   const what = `the configuration ${shortDigest(manifest.config.digest)}`;
   const { config, diffIds } = parseConfig(bytes, what, reference);
   refusePlatform(config, options.platform, reference);
@@ -84,8 +85,6 @@ const configTypes = [
   'application/vnd.oci.image.config.v1+json',
   'application/vnd.docker.container.image.v1+json',
 ];
-const layerType =
-  /^application\/vnd\.(oci\.image\.layer\.(nondistributable\.)?v1\.tar(\+(gzip|zstd))?|docker\.image\.rootfs\.(foreign\.)?diff\.tar(\.(gzip|zstd))?)$/;
 
 /** Registries hold Helm charts and signatures as well. */
 function refuseArtifact({ config, layers }: ImageManifest, reference: string): void {
@@ -93,7 +92,7 @@ function refuseArtifact({ config, layers }: ImageManifest, reference: string): v
     const message = `is no container image: its configuration is of the type ${config.mediaType}`;
     throw sourceError(reference, message, 'check the name: it leads to something else');
   }
-  const unknown = layers.find(({ mediaType }) => !layerType.test(mediaType));
+  const unknown = layers.find(({ mediaType }) => !isLayerType(mediaType));
   if (unknown === undefined) return;
   throw sourceError(
     reference,
