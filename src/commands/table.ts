@@ -12,7 +12,7 @@ import { install } from './install.ts';
 import { kubelet } from './kubelet.ts';
 import { log } from './log.ts';
 import { manifest } from './manifest.ts';
-import { mount } from './mount-command.ts';
+import { mount } from './mount.ts';
 import { nodeAgent } from './node-agent.ts';
 import { prepare } from './prepare.ts';
 import { prune } from './prune.ts';

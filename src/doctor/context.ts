@@ -1,11 +1,12 @@
 import type { Host } from '../host/host.ts';
+import { containingMount } from '../host/mount-tree.ts';
 import type { MountEntry } from '../host/mountinfo.ts';
 import type { RunBounded } from '../host/run-bounded.ts';
 import type { Manifest } from '../manifest/manifest.ts';
 import type { SharedDirectory } from '../manifest/shared-mounts.ts';
+import { isNetworkType } from '../mount/filesystems/all.ts';
 import type { NodeContext } from '../node/node.ts';
 import { volumeDirectories } from '../volumes/volumes.ts';
-import { isNetworkMount } from './network-mount.ts';
 
 /** What the checks work with: a node with a rootfs and a manifest, looked at once. */
 export interface DoctorContext extends NodeContext {
@@ -27,4 +28,9 @@ export function localVolumeDirectories({
   entries,
 }: Pick<DoctorContext, 'manifest' | 'entries'>): readonly SharedDirectory[] {
   return volumeDirectories(manifest, (host) => !isNetworkMount(host, entries));
+}
+
+/** Whether a question about `path` goes to a server or a daemon, which may not answer. */
+export function isNetworkMount(path: string, entries: readonly MountEntry[]): boolean {
+  return isNetworkType(containingMount(entries, path).fstype);
 }

@@ -2,9 +2,8 @@ import { closeSync, fstatSync, readSync } from 'node:fs';
 import type { ErrorClass } from '../errors.ts';
 import { openRegularFile } from '../record/files.ts';
 import { parseRecord, type RecordedCall } from '../record/parse.ts';
-import type { DoctorContext } from './context.ts';
+import { type DoctorContext, isNetworkMount } from './context.ts';
 import { type Judgement, ok, warning } from './finding.ts';
-import { isNetworkMount } from './network-mount.ts';
 
 /** What the record of calls says of the last mounts. */
 

@@ -9,10 +9,9 @@ import { type ObservedMount, stateOf } from '../prepare/mounts.ts';
 import { canMount, mountsSeen, planHomeOf } from '../prepare/prepare.ts';
 import { strangerIn } from '../prepare/shared-mount.ts';
 import { wantedEnter } from '../rootfs/entrance.ts';
-import type { DoctorContext } from './context.ts';
+import { type DoctorContext, isNetworkMount } from './context.ts';
 import { failing, type Judgement, ok, warning } from './finding.ts';
 import type { Found } from './installation.ts';
-import { isNetworkMount } from './network-mount.ts';
 
 const prepare = 'run mounter prepare';
 

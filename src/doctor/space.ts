@@ -1,9 +1,8 @@
 import { accessSync, constants, existsSync, statfsSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { offeredTraits } from '../mount/filesystems/all.ts';
-import type { DoctorContext } from './context.ts';
+import { type DoctorContext, isNetworkMount } from './context.ts';
 import { failing, type Judgement, ok, warning } from './finding.ts';
-import { isNetworkMount } from './network-mount.ts';
 
 /** A directory that a mount, or a daemon of one, writes to, as it was found. */
 export interface ObservedSpace extends Place {

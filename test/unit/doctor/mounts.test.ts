@@ -1,8 +1,8 @@
 import test from 'ava';
+import { isNetworkMount } from '../../../src/doctor/context.ts';
 import { judgeDuplicates, stackedVolumes } from '../../../src/doctor/duplicates.ts';
 import type { Level } from '../../../src/doctor/finding.ts';
 import { judgeMountMax, judgePropagation } from '../../../src/doctor/mounts.ts';
-import { isNetworkMount } from '../../../src/doctor/network-mount.ts';
 import { parseMountinfo } from '../../../src/host/mountinfo.ts';
 
 const kubelet = '/var/lib/kubelet';

@@ -1,7 +1,7 @@
 import test from 'ava';
 import type { ImageRecord } from '../../../src/image/versions/image-record.ts';
 import { argvBytes, kubeletCommand, rootDirectoryFlag } from '../../../src/kubelet/command-line.ts';
-import { parseHostRoot } from '../../../src/kubelet/host-root.ts';
+import { parseHostRoot } from '../../../src/kubelet/offer.ts';
 
 const record: ImageRecord = {
   formatVersion: 1,
