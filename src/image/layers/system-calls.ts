@@ -1,7 +1,4 @@
-import { constants } from 'node:fs';
-import { execaSync } from 'execa';
-import { callError } from '../../host/system-error.ts';
-import { textOf } from './entry-path.ts';
+import { AT_FDCWD, check, libc, makeNode, terminated } from '../../host/libc.ts';
 import type { Timestamp } from './tar-header.ts';
 
 /**
@@ -19,46 +16,29 @@ export interface SystemCalls {
   setTimes(path: Buffer, time: Timestamp): void;
 }
 
-/** By libc in the compiled executable. Node cannot call libc: there, in the unit tests, the host's programs do it. */
-export async function openSystemCalls(): Promise<SystemCalls> {
-  return 'bun' in process.versions ? (await import('./libc-calls.ts')).libcCalls : programCalls;
-}
+const AT_SYMLINK_NOFOLLOW = 0x100;
 
-/** Names must be UTF-8 here. */
-const programCalls: SystemCalls = {
-  makeNode(path, type, major, minor) {
-    const letter = type === constants.S_IFIFO ? 'p' : type === constants.S_IFCHR ? 'c' : 'b';
-    const numbers = letter === 'p' ? [] : [String(major), String(minor)];
-    run('mknod', ['-m', '600', '--', path.toString(), letter, ...numbers], path);
+/** In the compiled executable only. */
+export const libcCalls: SystemCalls = {
+  makeNode: (path: Buffer, type: number, major: number, minor: number) =>
+    makeNode(path, type | 0o600, major, minor),
+
+  setXattr(path: Buffer, name: string, value: Buffer): void {
+    // An empty buffer has no address.
+    const content = value.length === 0 ? Buffer.alloc(1) : value;
+    const result = libc.lsetxattr(terminated(path), attributeName(name), content, value.length, 0);
+    check('lsetxattr', path, result);
   },
-  setXattr: (path, name, value) =>
-    run('setfattr', ['-n', textOf(name), '-v', `0x${value.toString('hex')}`, ...itself(path)], path),
-  removeXattr: (path, name) => run('setfattr', ['-x', textOf(name), ...itself(path)], path),
-  setTimes(path, { seconds, nanoseconds }) {
-    // Seconds before 1970 count down, their fraction up.
-    const time = `@${seconds}.${String(nanoseconds).padStart(9, '0')}`;
-    const before = `@${seconds + 1}.${String(1e9 - nanoseconds).padStart(9, '0')}`.replace('@0', '@-0');
-    run('touch', ['-d', seconds < 0 && nanoseconds > 0 ? before : time, ...itself(path)], path);
+
+  removeXattr: (path: Buffer, name: string) =>
+    check('lremovexattr', path, libc.lremovexattr(terminated(path), attributeName(name))),
+
+  setTimes(path: Buffer, { seconds, nanoseconds }: Timestamp): void {
+    const times = new BigInt64Array([seconds, nanoseconds, seconds, nanoseconds].map(BigInt));
+    check('utimensat', path, libc.utimensat(AT_FDCWD, terminated(path), times, AT_SYMLINK_NOFOLLOW));
   },
 };
 
-/** The file of that name, and not what a symlink leads to. */
-function itself(path: Buffer): readonly string[] {
-  return ['-h', '--', path.toString()];
+function attributeName(bytes: string): Buffer {
+  return terminated(Buffer.from(bytes, 'latin1'));
 }
-
-function run(name: string, args: readonly string[], path: Buffer): void {
-  const { failed, stderr } = execaSync(name, args, { reject: false, env: { LC_ALL: 'C' }, stdin: 'ignore' });
-  if (!failed) return;
-  const text = String(stderr);
-  const known = Object.entries(codes).find(([words]) => text.includes(words));
-  throw callError(known?.[1] ?? 'EIO', name, path);
-}
-
-const codes: Readonly<Record<string, string>> = {
-  'Operation not supported': 'ENOTSUP',
-  'Operation not permitted': 'EPERM',
-  'No such attribute': 'ENODATA',
-  'No space left': 'ENOSPC',
-  'File exists': 'EEXIST',
-};

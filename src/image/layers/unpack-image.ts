@@ -5,20 +5,23 @@ import type { ImageContent, Layer } from '../content.ts';
 import { EntryError } from './entry-path.ts';
 import { LayerReader } from './layer-reader.ts';
 import { type LayerLimits, layerLimits } from './layer-unpacker.ts';
-import { openSystemCalls } from './system-calls.ts';
+import type { SystemCalls } from './system-calls.ts';
 
 /**
  * Unpacks an image's layers into `root`, an existing directory, with all that tar keeps: types, owners, modes,
  * times, xattrs, hard links, devices, holes. Nothing is written outside `root`, whatever the layers say; nobody
  * else may write to it meanwhile. After a failure it is in no defined state: the caller removes it.
+ * @param calls by libc if left out.
  * @throws MounterError (system) that names the reference and the layer.
  */
 export async function unpackImage(
   { reference, layers }: ImageContent,
   root: string,
   limits: LayerLimits = layerLimits,
+  calls?: SystemCalls,
 ): Promise<void> {
-  const reader = new LayerReader(root, await openSystemCalls(), limits);
+  const byLibc = async () => (await import('./system-calls.ts')).libcCalls;
+  const reader = new LayerReader(root, calls ?? (await byLibc()), limits);
   for (const layer of layers) {
     try {
       const digest = await reader.read(() => layer.open(), layer.mediaType);

@@ -6,6 +6,7 @@ import { Readable } from 'node:stream';
 import type { ImageContent, Layer } from '../../../src/image/content.ts';
 import type { LayerLimits } from '../../../src/image/layers/layer-unpacker.ts';
 import { unpackImage } from '../../../src/image/layers/unpack-image.ts';
+import { programCalls } from './program-calls.ts';
 import { type EntryBytes, tarBytes } from './tar-bytes.ts';
 
 export const reference = 'registry.example/tools:v1';
@@ -62,7 +63,7 @@ export class UnpackPlace implements Disposable {
   }
 
   async unpackLayers(layers: readonly Layer[], limits?: LayerLimits): Promise<void> {
-    await unpackImage(imageOf(...layers), this.root, limits);
+    await unpackImage(imageOf(...layers), this.root, limits, programCalls);
   }
 
   path(name: string): string {

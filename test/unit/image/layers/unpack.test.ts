@@ -22,7 +22,7 @@ import { execa } from 'execa';
 import { type Pack, pack } from 'tar-stream';
 import { LayerReader } from '../../../../src/image/layers/layer-reader.ts';
 import { layerLimits } from '../../../../src/image/layers/layer-unpacker.ts';
-import { openSystemCalls } from '../../../../src/image/layers/system-calls.ts';
+import { programCalls } from '../../../support/image/program-calls.ts';
 
 const owner = { uid: process.geteuid?.() ?? 0, gid: process.getegid?.() ?? 0 };
 /** A media type of Docker's, with which the bytes alone tell how they are compressed. */
@@ -52,7 +52,7 @@ class UnpackDirectory implements Disposable {
   }
 
   async unpackBytes(bytes: Buffer): Promise<string> {
-    const reader = new LayerReader(this.root, await openSystemCalls(), layerLimits);
+    const reader = new LayerReader(this.root, programCalls, layerLimits);
     const digest = await reader.read(async () => Readable.from([bytes]), anyCompression);
     reader.finish();
     return digest;
