@@ -34,7 +34,6 @@ export const cloudInit = defineCommand({
   ],
   run: async (given, { output }) => {
     const { cloudInitText } = await import('../fleet/cloud-init.ts');
-    const { yamlText } = await import('../fleet/yaml.ts');
     const executable = requiredFlag(given, 'executable', 'https://files.example/mounter');
     const request = {
       executableUrl: httpsUrl('executable', executable),
@@ -44,7 +43,7 @@ export const cloudInit = defineCommand({
       kubeletFlag: given.has('kubelet-flag'),
       helpers: given.has('helpers'),
     };
-    output.out(cloudInitText(request, (document) => yamlText([document])));
+    output.out(cloudInitText(request));
     return exitCode.success;
   },
 });

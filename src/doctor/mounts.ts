@@ -38,7 +38,7 @@ export async function checkMounts(context: DoctorContext): Promise<readonly Judg
   return [
     ...judgeHome(context),
     ...(await judgeNamespaces(context)),
-    ...remote.map(({ host: path = '' }) => notLookedAt(path)),
+    ...remote.map(({ host: path = '' }) => warning(path, notLookedAt, 'keep it on a local disk')),
     ...seen.observed.map((observed) => judgeMount(observed, seen.entries ?? [], entries)),
   ];
 }
@@ -67,19 +67,16 @@ function isOnServer({ host }: ManifestMount, entries: readonly MountEntry[]): bo
   return host !== undefined && isNetworkMount(host, entries);
 }
 
-function notLookedAt(path: string): Judgement {
-  const message = 'lies on a network filesystem, and was not looked at';
-  return warning(path, message, 'keep it on a local disk');
-}
+const notLookedAt = 'lies on a network filesystem, and was not looked at';
 
 /**
  * @param entries with its target.
- * @param hostEntries with its source, where that is another table.
+ * @param hostEntries with its source; another table where the rootfs has a mount namespace of its own.
  */
 export function judgeMount(
   observed: ObservedMount,
   entries: readonly MountEntry[],
-  hostEntries: readonly MountEntry[] = entries,
+  hostEntries: readonly MountEntry[],
 ): Judgement {
   const { mount, source, target } = observed;
   const subject = source ?? target;

@@ -1,5 +1,5 @@
 import { shellQuoted } from '../shell-word.ts';
-import type { CommentedDocument } from './yaml.ts';
+import { yamlText } from './yaml.ts';
 
 export interface CloudInitRequest {
   /** Where the executable is to be had, and its sha256 in 64 hexadecimal digits. */
@@ -19,7 +19,7 @@ const scriptPath = '/etc/containerized-mounter/boot.sh';
 const unitName = 'containerized-mounter-boot.service';
 
 /** A cloud-config: a script and a unit that runs it at each boot before kubelet, started at once the first time. */
-export function cloudInitText(request: CloudInitRequest, toYaml: (d: CommentedDocument) => string): string {
+export function cloudInitText(request: CloudInitRequest): string {
   const files = [
     { path: scriptPath, owner: 'root:root', permissions: '0755', content: bootScript(request) },
     { path: `/etc/systemd/system/${unitName}`, owner: 'root:root', permissions: '0644', content: unit },
@@ -34,7 +34,7 @@ export function cloudInitText(request: CloudInitRequest, toYaml: (d: CommentedDo
       ...(request.kubeletFlag ? restart : []),
     ],
   };
-  return `#cloud-config\n${toYaml({ content, comments: commentsOf(request) })}`;
+  return `#cloud-config\n${yamlText([{ content, comments: commentsOf(request) }])}`;
 }
 
 function commentsOf({ kubeletFlag }: CloudInitRequest): Readonly<Record<string, string>> {

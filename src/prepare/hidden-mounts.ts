@@ -4,7 +4,7 @@ import { mountsOn } from '../host/mount-tree.ts';
 import { type MountEntry, mountAt, mountsBelow, readMountinfo } from '../host/mountinfo.ts';
 import { runProgram } from '../host/run-program.ts';
 import { isErrnoException } from '../host/system-error.ts';
-import { detachActions, type MountAction } from './mount-actions.ts';
+import { detachActions } from './mount-actions.ts';
 import { isOurSelfBind } from './self-binds.ts';
 
 /**
@@ -62,7 +62,7 @@ async function bringUp(
       const isUp = mountsOn(bind, entries).some(
         (other) => other.mountPoint === mountPoint && other.device === device,
       );
-      if (!isUp) applyHere([bindTree(hiddenPath, mountPoint)]);
+      if (!isUp) applyHere([{ ...tree, from: hiddenPath, to: mountPoint }]);
       applyHere(detachActions(hiddenPath));
     }
   } finally {
@@ -72,9 +72,7 @@ async function bringUp(
   }
 }
 
-function bindTree(from: string, to: string): MountAction {
-  return { kind: 'bind', from, to, isRecursive: true, propagation: 'unchanged' };
-}
+const tree = { kind: 'bind', isRecursive: true, propagation: 'unchanged' } as const;
 
 const [busyTries, busyMs] = [100, 50];
 

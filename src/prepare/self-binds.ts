@@ -23,7 +23,7 @@ export function isOurSelfBind(directory: string, entries: readonly MountEntry[])
  * @param kept directories whose bind stays.
  * @returns what was done, a line each.
  */
-export async function undoSelfBinds(host: Host, kept: readonly string[] = []): Promise<readonly string[]> {
+export async function undoSelfBinds(host: Host, kept: readonly string[]): Promise<readonly string[]> {
   const done: string[] = [];
   const recorded = [...recordedSelfBinds()];
   let isAllUndone = !recorded.some((directory) => kept.includes(directory));

@@ -43,7 +43,9 @@ export async function teardown(context: TeardownContext): Promise<readonly strin
   done.push(...(await removeAllPins(host)));
   for (const version of versionDirectories(layout)) unlinkIfWritable(version);
   if (!keepsKubelet) done.push(...(await removeKubeletRoots(host)));
-  done.push(...(await undoSelfBinds(host, keptDirectories(host))));
+  // Of kubelets that stay at work; none is on record once `removeKubeletRoots` has undone their part.
+  const kept = readKubeletRoots(host).map(({ kubeletDirectory }) => kubeletDirectory);
+  done.push(...(await undoSelfBinds(host, kept)));
   rmSync(failuresDirectory, { recursive: true, force: true, maxRetries: 3 });
   return done;
 }
@@ -123,11 +125,6 @@ function volumesOfKubelets(
   return [...directories]
     .flatMap((directory) => volumesBelow({ host: directory, rootfs: directory }, entries))
     .filter(({ target }) => !known.includes(target));
-}
-
-/** The kubelet directories of kubelets that stay at work; none once `removeKubeletRoots` has undone their part. */
-function keptDirectories(host: Host): readonly string[] {
-  return readKubeletRoots(host).map(({ kubeletDirectory }) => kubeletDirectory);
 }
 
 /** The image itself stays. What an earlier version has mounted in it is taken away; this one mounts nothing there. */

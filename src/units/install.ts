@@ -1,6 +1,7 @@
-import { existsSync, lstatSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
+import { lstatSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { MounterError } from '../errors.ts';
 import { exitCode } from '../exit-codes.ts';
+import { fileHost } from '../host/file-host.ts';
 import { writeAtomically } from '../host/replace.ts';
 import { runProgram } from '../host/run-program.ts';
 import { unitDirectory } from '../lock-services/lock-services.ts';
@@ -89,8 +90,7 @@ function pathOf({ fileName }: Unit, { root }: UnitPlace): string {
 }
 
 function textOf(unit: Unit, place: UnitPlace): string | undefined {
-  const path = pathOf(unit, place);
-  return existsSync(path) ? readFileSync(path, 'utf8') : undefined;
+  return fileHost.readText(pathOf(unit, place));
 }
 
 /** An operator's own file, or the link to /dev/null of a unit that is masked. */

@@ -9,7 +9,6 @@ import { ensureInstalled, fetchPackages, unpackInto } from '../../scripts/debian
 import { cacheDirectory, distDirectory, mounterExecutable, repository } from '../../scripts/paths.ts';
 import { formatError, MounterError } from '../../src/errors.ts';
 import { cloudInitText } from '../../src/fleet/cloud-init.ts';
-import { yamlText } from '../../src/fleet/yaml.ts';
 import { applySettings } from '../../src/node-agent/settings.ts';
 import { dist, mounterHome, ScratchNode, shared } from '../support/node/namespace.ts';
 import { anImage, printedDocuments } from '../support/node/node-agent.ts';
@@ -329,18 +328,15 @@ test('the script installs and prepares a bare node; again it changes nothing, an
   await execa('cp', [mounterExecutable, `${node.sharedDirectory}/mounter`]);
   const { digests } = JSON.parse(readFileSync(`${node.sharedDirectory}/image.json`, 'utf8'));
   const { stdout: sum } = await execa('sha256sum', [`${distDirectory}/mounter`]);
-  const text = cloudInitText(
-    {
-      executableUrl: `file://${shared}/mounter`,
-      executableSha256: sum.slice(0, 64),
-      source: `${shared}/image`,
-      digest: digests.amd64,
-      home: mounterHome,
-      kubeletFlag: false,
-      helpers: true,
-    },
-    (document) => yamlText([document]),
-  );
+  const text = cloudInitText({
+    executableUrl: `file://${shared}/mounter`,
+    executableSha256: sum.slice(0, 64),
+    source: `${shared}/image`,
+    digest: digests.amd64,
+    home: mounterHome,
+    kubeletFlag: false,
+    helpers: true,
+  });
   writeFileSync(`${node.sharedDirectory}/boot.sh`, parse(text).write_files[0].content);
   await makeSbinWritable(node);
   const bare = await node.shell('df -P /home | tail -1; ls /home');

@@ -3,7 +3,7 @@ import { exitCode } from '../../exit-codes.ts';
 import type { ImageReference } from '../reference.ts';
 import { authorizationFor } from './authorization.ts';
 import type { Credentials } from './credentials.ts';
-import { type Attempt, networkFailure, statusFailure } from './failure.ts';
+import { type Attempt, codeOf, networkFailure, statusFailure } from './failure.ts';
 import type { HttpResponse } from './http.ts';
 import type { HttpClient } from './http-client.ts';
 
@@ -148,9 +148,8 @@ export class Endpoint {
       (await this.#http.get(new URL('/v2/', base), {}, this.#signal)).discard();
       return true;
     } catch (error) {
-      const code = error instanceof Error && 'code' in error ? String(error.code) : '';
       // The server answers something else than TLS (OpenSSL's and BoringSSL's codes for that), or nothing.
-      if (/^(EPROTO|ECONNRESET|EPIPE|ERR_SSL_.*)$/.test(code)) return false;
+      if (/^(EPROTO|ECONNRESET|EPIPE|ERR_SSL_.*)$/.test(codeOf(error))) return false;
       throw networkFailure(error, attempt);
     }
   }

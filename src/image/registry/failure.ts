@@ -1,5 +1,4 @@
 import { type MounterError, printable } from '../../errors.ts';
-import { isErrnoException } from '../../host/system-error.ts';
 import { sourceError } from '../content.ts';
 import { type HttpResponse, SilenceError } from './http.ts';
 import { RedirectError } from './http-client.ts';
@@ -19,13 +18,15 @@ export interface Attempt {
 export function networkFailure(error: unknown, attempt: Attempt, hasProgressed = false): Error {
   if (error instanceof RedirectError)
     return failure(attempt, `answers with ${error.message}`, 'look at the registry');
-  if (isCertificateError(error)) return certificateFailure(error, attempt);
+  if (!(error instanceof Error)) return new Error(String(error));
+  if (/CERT|SELF_SIGNED|LEAF_SIGNATURE|ISSUER|ALTNAME/.test(codeOf(error)))
+    return certificateFailure(error, attempt);
   const { host } = attempt;
   if (error instanceof SlownessError) {
     const hint = `look at ${host} and the line to it, then run the same command again; or bring the image to this node as a file, and install that`;
     return new Transient(failure(attempt, `too slow: ${error.message}`, hint, error), 0, hasProgressed);
   }
-  if (!(error instanceof SilenceError) && !isNetworkError(error)) return asError(error);
+  if (!(error instanceof SilenceError) && codeOf(error) === '') return error;
   const hint = `check that ${host} can be reached from this node, then run the same command again`;
   return new Transient(
     failure(attempt, `the connection failed: ${error.message}`, hint, error),
@@ -34,18 +35,9 @@ export function networkFailure(error: unknown, attempt: Attempt, hasProgressed =
   );
 }
 
-function asError(error: unknown): Error {
-  return error instanceof Error ? error : new Error(String(error));
-}
-
-function isNetworkError(error: unknown): error is Error {
-  if (isErrnoException(error)) return true;
-  return error instanceof Error && 'code' in error;
-}
-
-function isCertificateError(error: unknown): error is Error {
-  const code = error instanceof Error && 'code' in error ? String(error.code) : '';
-  return /CERT|SELF_SIGNED|LEAF_SIGNATURE|ISSUER|ALTNAME/.test(code);
+/** The code of an error of the network or of TLS, from the kernel or the runtime; '' for any other. */
+export function codeOf(error: unknown): string {
+  return error instanceof Error && 'code' in error ? String(error.code) : '';
 }
 
 function certificateFailure(error: Error, attempt: Attempt): MounterError {

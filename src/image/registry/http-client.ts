@@ -32,6 +32,7 @@ export class HttpClient {
 
   /**
    * Follows redirects. Authorization goes to the host it is meant for, and nowhere else.
+   * @param headers their names in lower case.
    * @throws RedirectError, or what `exchange` throws.
    */
   async get(url: URL, headers: Readonly<Record<string, string>>, signal: AbortSignal): Promise<HttpResponse> {
@@ -42,7 +43,8 @@ export class HttpClient {
       if (location === undefined) return response;
       response.discard();
       const next = this.#redirected(at, location);
-      if (next.origin !== at.origin) sent = withoutAuthorization(sent);
+      const { authorization: _, ...others } = sent;
+      if (next.origin !== at.origin) sent = others;
       at = next;
     }
     throw new RedirectError(`more than ${mostRedirects} redirects`);
@@ -75,12 +77,6 @@ export class HttpClient {
 
 function isRedirect(status: number): boolean {
   return [301, 302, 303, 307, 308].includes(status);
-}
-
-function withoutAuthorization(headers: Readonly<Record<string, string>>): Record<string, string> {
-  return Object.fromEntries(
-    Object.entries(headers).filter(([name]) => name.toLowerCase() !== 'authorization'),
-  );
 }
 
 function readCertificates(file: string): string {

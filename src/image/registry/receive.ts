@@ -1,5 +1,4 @@
-import { MounterError } from '../../errors.ts';
-import { asSystemError, isErrnoException } from '../../host/system-error.ts';
+import { hintOf, isErrnoException } from '../../host/system-error.ts';
 import { sourceError } from '../content.ts';
 import { type Attempt, failure, networkFailure } from './failure.ts';
 import type { HttpResponse } from './http.ts';
@@ -85,11 +84,10 @@ async function appendBody(
 /** A failure of our own disk becomes a final error: no further try would mend it. Others are returned as they are. */
 export function diskFailure(error: unknown, { reference, what }: Omit<Attempt, 'host'>): unknown {
   if (!isErrnoException(error)) return error;
-  const known = asSystemError(error);
-  const hint = known instanceof MounterError ? known.hint : undefined;
+  const hint = hintOf(error.code ?? '') ?? 'look at the disk with the versions';
   const place = error.path === undefined ? '' : `${error.path}: `;
   const message = `${what}: ${place}${error.message}`;
-  return sourceError(reference, message, hint ?? 'look at the disk with the versions', error);
+  return sourceError(reference, message, hint, error);
 }
 
 /**

@@ -1,5 +1,6 @@
 import { lstatSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import * as v from 'valibot';
+import { fileHost } from '../../host/file-host.ts';
 import { writeAtomically } from '../../host/replace.ts';
 import type { Layout } from '../../node/layout.ts';
 import { versionPath } from './versions.ts';
@@ -45,19 +46,11 @@ export function readRecord(layout: Layout, digest: string): VersionRecord | unde
 export function writeRecord(layout: Layout, record: VersionRecord): void {
   const text = `${JSON.stringify(record, undefined, 2)}\n`;
   const path = recordPath(layout, record.digest);
-  if (textOf(path) !== text) writeAtomically(path, text, 0o644);
+  if (fileHost.readText(path) !== text) writeAtomically(path, text, 0o644);
 }
 
 export function removeRecord(layout: Layout, digest: string): void {
   rmSync(recordPath(layout, digest), { force: true });
-}
-
-function textOf(path: string): string | undefined {
-  try {
-    return readFileSync(path, 'utf8');
-  } catch {
-    return undefined;
-  }
 }
 
 /** Bytes on disk of all that is in `directory`, itself included; what has several names once. */
