@@ -77,12 +77,13 @@ function surplusViews(directory: SharedDirectory, entries: readonly MountEntry[]
   const surplus = volumesBelow(directory, entries).filter(
     (volume) => volume.entries > 1 + views.size && !stacked.has(volume.target),
   );
-  const [first] = surplus;
+  const [first, ...others] = surplus;
   if (first === undefined) return [];
+  const more = others.length === 0 ? '' : `, and so do ${others.length} more volumes`;
   return [
     warning(
       first.target,
-      `takes ${first.entries} mounts where ${1 + views.size} would do, and so do ${surplus.length - 1} other volumes`,
+      `takes ${first.entries} mounts where ${1 + views.size} would do${more}`,
       'run mounter prepare now, and once more after the node was drained',
     ),
   ];

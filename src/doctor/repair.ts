@@ -28,17 +28,24 @@ export async function repair(host: Host, layout: Layout, runBounded: RunBounded)
   return done;
 }
 
-/** Lazily: a volume whose server is silent lets go as well. */
-async function unmountCopies(
+/**
+ * Lazily: a volume whose server is silent lets go as well.
+ * @returns what was done, and what could not be, a line each.
+ */
+export async function unmountCopies(
   directory: string,
-  host: Host,
+  host: Pick<Host, 'readText' | 'findProgram'>,
   runBounded: RunBounded,
 ): Promise<readonly string[]> {
   const done: string[] = [];
-  for (const { mountPoint, source } of stackedVolumes(directory, readMountinfo(host))) {
+  const stacked = () => stackedVolumes(directory, readMountinfo(host));
+  for (const { mountId, mountPoint, source } of stacked()) {
+    // kubelet may have unmounted one of the two meanwhile: the other is the volume itself.
+    if (!stacked().some((volume) => volume.mountId === mountId)) continue;
     const argv = [host.findProgram('umount'), '--no-canonicalize', '-l', mountPoint];
     const answer = await runBounded(argv, umountMs);
     if (answer?.status === 0) done.push(`unmounted the second ${source} on ${mountPoint}`);
+    else done.push(`left the second ${source} on ${mountPoint}: ${answer?.output.trim() ?? 'umount hangs'}`);
   }
   return done;
 }

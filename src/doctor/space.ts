@@ -87,7 +87,8 @@ export function judgeSpace(space: ObservedSpace): Judgement {
     return say(space.readOnly, `cannot be written to (${refusal})`, 'see its permissions');
   if (freeInodes === 0) return say(space.full, 'has no inode left', 'remove files there');
   if (freeBytes < leastBytes) return say(space.full, 'is full', 'make room there');
-  const free = `${Math.floor(freeBytes / kibibyte / kibibyte)} MiB`;
+  const kibibytes = Math.floor(freeBytes / kibibyte);
+  const free = kibibytes < kibibyte ? `${kibibytes} KiB` : `${Math.floor(kibibytes / kibibyte)} MiB`;
   if (freeBytes < littleBytes) return say('warning', `has ${free} free`, 'make room there');
   return ok(path, `can be written to, ${free} free`);
 }

@@ -42,7 +42,7 @@ export function parseMountinfo(text: string): readonly MountEntry[] {
 }
 
 /** The mounts of this mount namespace, as `parseMountinfo` gives them. */
-export function readMountinfo(host: Host): readonly MountEntry[] {
+export function readMountinfo(host: Pick<Host, 'readText'>): readonly MountEntry[] {
   return parseMountinfo(host.readText('/proc/self/mountinfo') ?? '');
 }
 

@@ -90,7 +90,16 @@ function strongValidator(headers: {
 }
 
 function userOf({ username, password }: URL): string {
-  return basic(decodeURIComponent(username), decodeURIComponent(password));
+  return basic(decoded(username), decoded(password));
+}
+
+/** A password with a `%` in it, as it was written. */
+function decoded(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
 }
 
 function refusePlain(url: URL, name: string, http: HttpClient): void {

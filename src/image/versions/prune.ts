@@ -1,7 +1,8 @@
 import { realpathSync, renameSync } from 'node:fs';
+import { MounterError } from '../../errors.ts';
 import type { Host } from '../../host/host.ts';
 import { mountsBelow, readMountinfo } from '../../host/mountinfo.ts';
-import { parseManifest } from '../../manifest/manifest.ts';
+import { type Manifest, parseManifest } from '../../manifest/manifest.ts';
 import { withNodeLock, withVersionsLock } from '../../node/lock.ts';
 import type { BareNode } from '../../node/node.ts';
 import { applyActions, detachAll } from '../../prepare/mount-actions.ts';
@@ -49,7 +50,7 @@ export function inOrderOfWorth(versions: readonly InstalledVersion[]): readonly 
 }
 
 /** Why the version must stay; undefined when it may be removed. */
-function userOf(
+export function userOf(
   { isCurrent, digest, processes, mounts, manifest }: InstalledVersion,
   { layout, host }: BareNode,
 ): string | undefined {
@@ -59,9 +60,21 @@ function userOf(
   if (mounts.length === 0) return undefined;
   const text = manifest ?? host.readText(layout.manifest);
   if (text === undefined) return 'something is mounted in it, and no manifest says what';
+  const prepared = preparedBy(text, layout.manifest);
+  if (prepared === undefined) return 'something is mounted in it, and its manifest is not valid any more';
   const directory = realpathSync(versionPath(layout, digest));
-  const [foreign] = foreignMounts(directory, mounts, parseManifest(text, layout.manifest));
+  const [foreign] = foreignMounts(directory, mounts, prepared);
   return foreign === undefined ? undefined : `${foreign.source} is mounted on ${foreign.mountPoint}`;
+}
+
+/** Another mounter may have written it, for other settings than there are today. */
+function preparedBy(text: string, path: string): Manifest | undefined {
+  try {
+    return parseManifest(text, path);
+  } catch (error) {
+    if (error instanceof MounterError) return undefined;
+    throw error;
+  }
 }
 
 async function removeVersion({ digest }: InstalledVersion, { layout, host }: BareNode): Promise<string> {

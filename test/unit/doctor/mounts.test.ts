@@ -3,6 +3,7 @@ import { isNetworkMount } from '../../../src/doctor/context.ts';
 import { judgeDuplicates, stackedVolumes } from '../../../src/doctor/duplicates.ts';
 import type { Level } from '../../../src/doctor/finding.ts';
 import { judgeMountMax, judgePropagation } from '../../../src/doctor/mounts.ts';
+import { unmountCopies } from '../../../src/doctor/repair.ts';
 import { parseMountinfo } from '../../../src/host/mountinfo.ts';
 
 const kubelet = '/var/lib/kubelet';
@@ -104,6 +105,17 @@ for (const [title, lines, expected] of copies) {
   });
 }
 
+test('one volume that takes more mounts than it needs is alone', (t) => {
+  const found = judgeDuplicates(
+    directory,
+    entries(root, bound, view, volume, volumeView, volumeView.replace(/^5/, '8').replace('/a/', '/b/')),
+  );
+  t.deepEqual(
+    found.map(({ message }) => message),
+    ['takes 3 mounts where 2 would do'],
+  );
+});
+
 test('only a mount over the very same one is surplus', (t) => {
   const same = '7 4 0:5 / /var/lib/kubelet/pods/a rw - nfs4 s:/a rw';
   const other = '7 4 0:6 / /var/lib/kubelet/pods/a rw - nfs4 s:/b rw';
@@ -111,6 +123,27 @@ test('only a mount over the very same one is surplus', (t) => {
   const ids = (line: string) =>
     stackedVolumes(kubelet, entries(root, bound, volume, line)).map(({ mountId }) => mountId);
   t.deepEqual([ids(same), ids(other), ids(part)], [[7], [], []]);
+});
+
+test('repair unmounts a copy, and not the volume whose copy kubelet has unmounted meanwhile', async (t) => {
+  const b = '8 2 0:6 / /var/lib/kubelet/pods/b rw - nfs4 s:/b rw';
+  const copies = [
+    '7 4 0:5 / /var/lib/kubelet/pods/a rw - nfs4 s:/a rw',
+    '9 8 0:6 / /var/lib/kubelet/pods/b rw - nfs4 s:/b rw',
+  ];
+  let table = [root, bound, volume, b, ...copies].join('\n');
+  const host = { readText: () => table, findProgram: (name: string) => `/bin/${name}` };
+  const run = (status: number, after: string) => async () => {
+    table = after;
+    return { status, output: 'umount: busy\n' };
+  };
+  t.deepEqual(await unmountCopies(kubelet, host, run(1, table)), [
+    'left the second s:/b on /var/lib/kubelet/pods/b: umount: busy',
+    'left the second s:/a on /var/lib/kubelet/pods/a: umount: busy',
+  ]);
+  t.deepEqual(await unmountCopies(kubelet, host, run(0, [root, bound, volume, b].join('\n'))), [
+    'unmounted the second s:/b on /var/lib/kubelet/pods/b',
+  ]);
 });
 
 test('fs.mount-max: a warning above 80 %, failing when a volume no longer fits', (t) => {

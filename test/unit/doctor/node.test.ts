@@ -54,6 +54,7 @@ test('space: room, little, none, no inode, read-only', (t) => {
   t.is(level({ freeInodes: 0, full: 'failing' }), 'failing');
   t.is(level({ refusal: 'EROFS' }), 'failing');
   t.is(level({ refusal: 'EACCES', readOnly: 'warning' }), 'warning');
+  t.regex(judgeSpace({ ...space, freeBytes: 500 * 1024 }).message, /^has 500 KiB free/);
 });
 
 const now = Date.parse('2026-01-01T12:00:00Z');

@@ -5,6 +5,7 @@ import { buffer } from 'node:stream/consumers';
 import { gzipSync, zstdCompressSync } from 'node:zlib';
 import test from 'ava';
 import { pack } from 'tar-stream';
+import { networkPatience } from '../../../src/image/registry/retry.ts';
 import type { SourceOptions } from '../../../src/image/source.ts';
 import { pull } from '../../support/image/pull.ts';
 import {
@@ -33,6 +34,12 @@ const options: Omit<SourceOptions, 'progress'> = {
 const rootfs = await tarOf({ './etc/os-release': 'NAME=test', 'manifest.json': '[{"not": "docker"}]' });
 const tars = [await tarOf({ lower: 'one' }), await tarOf({ upper: Buffer.alloc(70_000, 'x') })];
 const image = imageOf({ tars });
+
+test('a password with a % is taken as it is written', async (t) => {
+  const patience = { ...networkPatience, retries: 0 };
+  const { error } = await pull('http://me:100%@127.0.0.1:1/rootfs.tar', { ...options, patience });
+  t.regex(error?.message ?? '', /the connection failed/);
+});
 
 let written = 0;
 function write(bytes: Buffer, name = 'image.tar'): string {

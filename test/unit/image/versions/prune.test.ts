@@ -1,9 +1,9 @@
 import test from 'ava';
 import { parseMountinfo } from '../../../../src/host/mountinfo.ts';
-import { inOrderOfWorth } from '../../../../src/image/versions/prune.ts';
+import { inOrderOfWorth, userOf } from '../../../../src/image/versions/prune.ts';
 import type { InstalledVersion } from '../../../../src/image/versions/version-list.ts';
 import { describeProcess, foreignMounts } from '../../../../src/image/versions/version-use.ts';
-import { manifest } from '../../../support/model/node-model.ts';
+import { layout, manifest, preparedNode } from '../../../support/model/node-model.ts';
 
 function version(
   digest: string,
@@ -26,6 +26,12 @@ test('the current version is kept longest, then the previous one, then the lates
     inOrderOfWorth(versions).map(({ digest }) => digest),
     ['current', 'previous', 'young', 'old', 'unknown'],
   );
+});
+
+test('a version stays whose mounts nobody can tell apart, for its manifest is of another mounter', (t) => {
+  const mounts = parseMountinfo('2 1 0:9 / /home/m/versions/a/proc rw - proc proc rw');
+  const old = { ...version('sha256:a', null), mounts, manifest: '{"formatVersion": 0}' };
+  t.regex(userOf(old, { layout, host: preparedNode() }) ?? '', /its manifest is not valid any more/);
 });
 
 test('what prepare did not mount is somebody else’s', (t) => {
