@@ -78,7 +78,7 @@ export const daemonSet = defineCommand({
 async function configMapsOf(flags: DaemonSetFlags): Promise<readonly CommentedDocument[]> {
   const names = namesOf(flags);
   const file = flags.value('settings');
-  const settings = file && (await import('../fleet/settings-file.ts')).readSettings(file);
+  const settings = file && (await (await import('../fleet/settings-file.ts')).readSettings(file));
   const state = gateStateOf(flags);
   const { gateDocument, settingsDocument } = await import('../fleet/daemonset.ts');
   return [

@@ -33,11 +33,8 @@ function readIfThere(path: string): string {
   return fileHost.readText(path) ?? '';
 }
 
-/** One call on the host: a step of a round. */
-interface Step {
-  readonly name: string;
-  readonly argv: readonly string[];
-}
+/** Calls on the host, one after the other, by the names that are shown of them. */
+type Steps = Readonly<Record<string, readonly string[]>>;
 
 /** Told of each step that ended. */
 export type Report = (name: string, called: Called) => void;
@@ -61,48 +58,34 @@ const longestStepMs = 10 * 60_000;
  */
 export async function runRound(wish: Wish, context: RoundContext, signal: AbortSignal): Promise<Outcome> {
   const state = gateState(wish.gate);
-  const off = { name: 'disable', argv: ['disable', '--fleet'] };
-  if (state === 'removed')
-    return await runSteps(
-      [off, { name: 'teardown', argv: ['teardown', '--keep-kubelet'] }],
-      'removed',
-      context,
-      signal,
-    );
+  const off = { disable: ['disable', '--fleet'] };
+  const undo = { ...off, teardown: ['teardown', '--keep-kubelet'] };
+  if (state === 'removed') return await runSteps(undo, 'removed', context, signal);
   const isEnabled = state === 'on' && writeManifest(wish).enabled;
-  return isEnabled ? await turnOn(context, signal) : await runSteps([off], 'turned off', context, signal);
+  return isEnabled ? await turnOn(context, signal) : await runSteps(off, 'turned off', context, signal);
 }
 
 async function turnOn(context: RoundContext, signal: AbortSignal): Promise<Outcome> {
-  const first = await runSteps(
-    [
-      { name: 'install', argv: installArgv() },
-      { name: 'enable', argv: ['enable', '--fleet'] },
-    ],
-    'prepared',
-    context,
-    signal,
-  );
+  const ready = { install: installArgv(), enable: ['enable', '--fleet'] };
+  const first = await runSteps(ready, 'prepared', context, signal);
   if (!first.isReady) return first;
   const file = offFiles(context.layout).find(
     (path) => lstatSync(pathOnHost(path) ?? '', { throwIfNoEntry: false }) !== undefined,
   );
   if (file !== undefined) return { isReady: true, text: `turned off by hand on this node: ${file}` };
-  const rest = [
-    ...(context.helpers ? [{ name: 'helpers', argv: ['install', '--helpers'] }] : []),
-    { name: 'prune', argv: ['prune'] },
-  ];
+  const helpers: Steps = context.helpers ? { helpers: ['install', '--helpers'] } : {};
+  const rest = { ...helpers, prune: ['prune'] };
   const second = await runSteps(rest, 'prepared', context, signal);
   return second.isReady ? await examine(context, signal) : second;
 }
 
 async function runSteps(
-  steps: readonly Step[],
+  steps: Steps,
   outcome: string,
   { call, report }: RoundContext,
   signal: AbortSignal,
 ): Promise<Outcome> {
-  for (const { name, argv } of steps) {
+  for (const [name, argv] of Object.entries(steps)) {
     const called = await call(argv, AbortSignal.any([signal, AbortSignal.timeout(longestStepMs)]));
     if (signal.aborted) return { isReady: false, text: `${name}: ended, for something else is wished now` };
     report(name, called);
@@ -124,14 +107,12 @@ function reasonFirst(name: string, { status, stderr }: Called): string {
 async function examine({ call }: RoundContext, signal: AbortSignal): Promise<Outcome> {
   const called = await call(['doctor', '--json'], AbortSignal.any([signal, AbortSignal.timeout(60_000)]));
   const failing = failingFindings(called.stdout);
-  if (failing === undefined) {
-    return { isReady: false, text: reasonFirst('doctor', called) };
-  }
-  const text = failing.map(
-    ({ subject, message, hint }) => `${subject}: ${message}${hint === null ? '' : `; ${hint}`}\n`,
-  );
+  if (failing === undefined) return { isReady: false, text: reasonFirst('doctor', called) };
   if (failing.length === 0) return { isReady: true, text: 'mounts would work' };
-  return { isReady: false, text: text.join('') };
+  const lines = failing.map(
+    ({ subject, message, hint }) => `${subject}: ${message}${hint === null ? '' : `; ${hint}`}`,
+  );
+  return { isReady: false, text: lines.join('\n') };
 }
 
 /** @returns undefined for what is no report of doctor's. */
