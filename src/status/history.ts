@@ -1,4 +1,4 @@
-import { table } from '../columns.ts';
+import { table, wrapped } from '../columns.ts';
 import type { RecordPlace } from '../manifest/record-place.ts';
 import { readRecord } from '../record/read.ts';
 import { type Counts, type MountSummary, summarizeMounts } from '../record/summary.ts';
@@ -33,13 +33,13 @@ export function describeHistory(history: MountSummary | null): string {
 }
 
 /** So wide that a terminal of 80 columns has it in a line, behind the other columns. */
-const failuresWidth = 56;
+const failuresWidth = 57;
 
 function countRows(name: string, { succeeded, failed, remembered }: Counts): readonly (readonly string[])[] {
   const classes = Object.entries(failed);
   const total = classes.reduce((sum, [, count]) => sum + count, 0);
   const words = classes.map(([errorClass, count]) => `${errorClass} ${count}`);
-  const [first = '', ...others] = linesOf(words);
+  const [first, ...others] = wrapped(words.join(', '), failuresWidth, / (?=[a-z])/);
   return [
     [name, String(succeeded), total === 0 ? '0' : `${total}: ${first}`],
     ...others.map((line) => ['', '', line]),
@@ -47,16 +47,4 @@ function countRows(name: string, { succeeded, failed, remembered }: Counts): rea
       ? []
       : [['', '', `${remembered} of them at once, as remembered from an earlier call`]]),
   ];
-}
-
-/** The words, as many in a line as fit, with commas between them. */
-function linesOf(words: readonly string[]): readonly string[] {
-  return words.reduce<readonly string[]>((lines, word) => {
-    const last = lines.at(-1);
-    if (last === undefined) return [word];
-    const longer = `${last}, ${word}`;
-    return longer.length <= failuresWidth
-      ? [...lines.slice(0, -1), longer]
-      : [...lines.slice(0, -1), `${last},`, word];
-  }, []);
 }

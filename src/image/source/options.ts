@@ -84,6 +84,6 @@ export function checkExpected(
   throw sourceError(
     reference,
     `the digest of its contents is ${found[0]}, not ${expected}`,
-    'a tag may have moved: name the image by its digest; or name the manifest that belongs to it with --manifest',
+    'fetch the file again, or name the image by its digest, for a tag may have moved; or name the manifest that belongs to it with --manifest',
   );
 }

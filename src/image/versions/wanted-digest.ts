@@ -1,6 +1,7 @@
 import { MounterError } from '../../errors.ts';
 import { exitCode } from '../../exit-codes.ts';
 import type { ImageConfig, ImageContent } from '../content.ts';
+import { checkExpected } from '../source/options.ts';
 import { besideSource, type ManifestFile, noSuchManifest } from './manifest-choice.ts';
 
 /**
@@ -25,7 +26,7 @@ export function requireDigest(
   if (manifest === undefined) throw noSuchManifest(besideSource(source) ?? source);
   const { digest } = manifest.manifest.rootfs;
   if (digest === undefined) throw noDigest(source);
-  if (digest !== content.digest) throw wrongDigest(content, digest);
+  checkExpected(digest, [content.digest], content.reference);
 }
 
 /** Where the manifest pins the image of this architecture, no other one is installed, wherever a tag leads by now. */
@@ -52,13 +53,5 @@ function noDigest(source: string): MounterError {
     subject: source,
     status: exitCode.usage,
     hint: 'give the digest of the uncompressed tar with --digest sha256:…',
-  });
-}
-
-function wrongDigest({ digest, reference }: ImageContent, wanted: string): MounterError {
-  return new MounterError(`the digest of its contents is ${digest}, not ${wanted}`, {
-    subject: reference,
-    status: exitCode.system,
-    hint: 'fetch the file again, or name the manifest that belongs to it with --manifest',
   });
 }
