@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import { MounterError } from '../errors.ts';
 import { exitCode } from '../exit-codes.ts';
+import { isDigest } from '../image/digest.ts';
 import type { SourceOptions } from '../image/source.ts';
 import type { FlagsOf, FlagTable } from './command.ts';
 import { badFlag } from './flags.ts';
@@ -23,7 +24,7 @@ export function readSourceFlags(flags: FlagsOf<typeof sourceFlags>): Omit<FetchO
   const [caFile, digest] = [flags.value('ca-file'), flags.value('digest')];
   if (caFile !== undefined && !existsSync(caFile))
     throw badFlag('ca-file', `${caFile} does not exist`, 'name a file of PEM certificates');
-  if (digest !== undefined && !/^sha256:[0-9a-f]{64}$/.test(digest)) throw badDigest(digest);
+  if (digest !== undefined && !isDigest(digest)) throw badDigest(digest);
   return {
     platform: parsePlatform(flags.value('platform')),
     plainHttp: flags.has('plain-http'),

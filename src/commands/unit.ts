@@ -138,7 +138,7 @@ async function change(
     throw usage(root, 'no such directory', "--root is a node's root directory");
   const units = names.flatMap((name) => unitsOf(name, unitContext));
   const { installUnits, removeUnits } = await import('../units/install.ts');
-  const done = await (flags.has('install') ? installUnits : removeUnits)(units, { root });
+  const done = await (flags.has('install') ? installUnits : removeUnits)(units, root);
   output.out(told(done, `${flags.has('install') ? 'installed already' : 'not installed'}; nothing to do`));
   return exitCode.success;
 }

@@ -7,12 +7,10 @@ import { runProgram } from '../host/run-program.ts';
 import { unitDirectory } from '../lock-services/lock-services.ts';
 import { mark, type Unit } from './units.ts';
 
-/** Putting units where systemd finds them, and taking them away. Every step looks first. */
-
-/** '' is this node, with its systemd; another directory is a node's disk or image, where nothing is started. */
-export interface UnitPlace {
-  readonly root: string;
-}
+/**
+ * Putting units where systemd finds them, and taking them away. Every step looks first. The root '' is this node, with
+ * its systemd; another directory is a node's disk or image, where nothing is started.
+ */
 
 /**
  * Writes the units, enables those that are for boot, and on this node starts what a running node lacks.
@@ -20,23 +18,23 @@ export interface UnitPlace {
  * @throws MounterError (system) for a file of that name that is not ours, before anything is changed; or with
  *   systemctl's own words.
  */
-export async function installUnits(units: readonly Unit[], place: UnitPlace): Promise<readonly string[]> {
-  for (const unit of units) refuseForeign(pathOf(unit, place));
+export async function installUnits(units: readonly Unit[], root: string): Promise<readonly string[]> {
+  for (const unit of units) refuseForeign(pathOf(unit, root));
   const done: string[] = [];
-  mkdirSync(`${place.root}${unitDirectory}`, { recursive: true, mode: 0o755 });
-  for (const unit of units.filter((unit) => textOf(unit, place) !== unit.text)) {
-    writeAtomically(pathOf(unit, place), unit.text, 0o644);
-    done.push(`wrote ${pathOf(unit, place)}`);
+  mkdirSync(`${root}${unitDirectory}`, { recursive: true, mode: 0o755 });
+  for (const unit of units.filter((unit) => textOf(unit, root) !== unit.text)) {
+    writeAtomically(pathOf(unit, root), unit.text, 0o644);
+    done.push(`wrote ${pathOf(unit, root)}`);
   }
-  if (isNode(place)) await reloadWhereNeeded(units, done.length > 0);
+  if (root === '') await reloadWhereNeeded(units, done.length > 0);
   for (const unit of units.filter(({ isEnabled }) => isEnabled)) {
-    if (await asks(place, 'is-enabled', unit)) continue;
-    await systemctl(place, 'enable', unit.fileName);
+    if (await asks(root, 'is-enabled', unit)) continue;
+    await systemctl(root, 'enable', unit.fileName);
     done.push(`enabled ${unit.fileName}`);
   }
-  for (const unit of units.filter(({ isStarted }) => isStarted && isNode(place))) {
-    if (await asks(place, 'is-active', unit)) continue;
-    await systemctl(place, 'start', unit.fileName);
+  for (const unit of units.filter(({ isStarted }) => isStarted && root === '')) {
+    if (await asks(root, 'is-active', unit)) continue;
+    await systemctl(root, 'start', unit.fileName);
     done.push(`started ${unit.fileName}`);
   }
   return done;
@@ -46,16 +44,16 @@ export async function installUnits(units: readonly Unit[], place: UnitPlace): Pr
  * Disables the units and removes their files. What runs goes on: volumes and their locks need it.
  * @returns what was done, a line each.
  */
-export async function removeUnits(units: readonly Unit[], place: UnitPlace): Promise<readonly string[]> {
-  const installed = units.filter((unit) => textOf(unit, place) !== undefined);
-  for (const unit of installed) refuseForeign(pathOf(unit, place));
+export async function removeUnits(units: readonly Unit[], root: string): Promise<readonly string[]> {
+  const installed = units.filter((unit) => textOf(unit, root) !== undefined);
+  for (const unit of installed) refuseForeign(pathOf(unit, root));
   for (const unit of installed) {
     // Also where only a link to it is left from an earlier removal.
-    if (unit.isEnabled) await systemctl(place, 'disable', unit.fileName);
-    rmSync(pathOf(unit, place));
+    if (unit.isEnabled) await systemctl(root, 'disable', unit.fileName);
+    rmSync(pathOf(unit, root));
   }
-  if (installed.length > 0 && isNode(place)) await systemctl(place, 'daemon-reload');
-  return installed.map((unit) => `removed ${pathOf(unit, place)}`);
+  if (installed.length > 0 && root === '') await systemctl(root, 'daemon-reload');
+  return installed.map((unit) => `removed ${pathOf(unit, root)}`);
 }
 
 /** A run that was killed may have written the file, and not have reloaded. */
@@ -66,8 +64,8 @@ async function reloadWhereNeeded(units: readonly Unit[], hasChanged: boolean): P
     await runProgram('systemctl', ['daemon-reload']);
 }
 
-async function asks(place: UnitPlace, question: 'is-enabled' | 'is-active', unit: Unit): Promise<boolean> {
-  return systemctl(place, question, '--quiet', unit.fileName).then(
+async function asks(root: string, question: 'is-enabled' | 'is-active', unit: Unit): Promise<boolean> {
+  return systemctl(root, question, '--quiet', unit.fileName).then(
     () => true,
     () => false,
   );
@@ -76,21 +74,17 @@ async function asks(place: UnitPlace, question: 'is-enabled' | 'is-active', unit
 /** Long enough for the start of a unit that waits for its turn. */
 const systemctlMs = 150_000;
 
-function systemctl(place: UnitPlace, ...args: readonly string[]): Promise<string> {
-  const root = isNode(place) ? [] : [`--root=${place.root}`];
-  return runProgram('systemctl', [...root, ...args], systemctlMs);
+function systemctl(root: string, ...args: readonly string[]): Promise<string> {
+  const flags = root === '' ? [] : [`--root=${root}`];
+  return runProgram('systemctl', [...flags, ...args], systemctlMs);
 }
 
-function isNode({ root }: UnitPlace): boolean {
-  return root === '';
-}
-
-function pathOf({ fileName }: Unit, { root }: UnitPlace): string {
+function pathOf({ fileName }: Unit, root: string): string {
   return `${root}${unitDirectory}/${fileName}`;
 }
 
-function textOf(unit: Unit, place: UnitPlace): string | undefined {
-  return fileHost.readText(pathOf(unit, place));
+function textOf(unit: Unit, root: string): string | undefined {
+  return fileHost.readText(pathOf(unit, root));
 }
 
 /** An operator's own file, or the link to /dev/null of a unit that is masked. */

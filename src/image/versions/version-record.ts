@@ -3,11 +3,12 @@ import * as v from 'valibot';
 import { fileHost } from '../../host/file-host.ts';
 import { writeAtomically } from '../../host/replace.ts';
 import type { Layout } from '../../node/layout.ts';
+import { isDigest } from '../digest.ts';
 import { versionPath } from './versions.ts';
 
 /** The record of a version, in `versions/<digest>.json` beside its directory. */
 
-const digest = v.pipe(v.string(), v.regex(/^sha256:[0-9a-f]{64}$/));
+const digest = v.pipe(v.string(), v.check(isDigest));
 
 const recordSchema = v.object({
   digest,
