@@ -3,7 +3,7 @@ import { exitCode } from '../exit-codes.ts';
 import { requireRoot } from '../node/node.ts';
 import { defineCommand, type FlagTable, told } from './command.ts';
 
-/** Of `disable` and `enable`. */
+/** The flags of both `disable` and `enable`. */
 export const switchFlags = {
   '--fleet': { text: 'for the DaemonSet, which leaves alone what was done by hand', isInternal: true },
 } as const satisfies FlagTable;

@@ -4,7 +4,7 @@ import { requireRoot } from '../node/node.ts';
 import { defineCommand, type FlagTable } from './command.ts';
 import { badFlag } from './flags.ts';
 
-/** Of `mounter unit kubelet` too, which writes them into its unit. */
+/** `mounter unit kubelet` has these flags too, and writes them into its unit. */
 export const viewFlags = {
   '--rootfs DIR': `the image; ${defaultKubeletRoot} if left out`,
   '--root-dir DIR': `the kubelet directory, when it is another than the manifest's. A --root-dir among FLAGS says the same; the

@@ -100,7 +100,7 @@ function forPeople(calls: readonly RecordedCall[]): string {
   return [heading, ...rows.flatMap((row, index) => [row, ...explanation(calls[index])])].join('');
 }
 
-/** Of `exec` the command's own status; of `doctor --repair`, 1 where something is left to mend. */
+/** The status of `exec` is its command's own; that of `doctor --repair` is 1 where something is left to mend. */
 function resultOf({ errorClass, status, wasMounted }: RecordedCall): string {
   if (errorClass !== undefined) return errorClass;
   if (status !== 0) return `status ${status}`;

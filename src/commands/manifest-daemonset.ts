@@ -174,7 +174,11 @@ function maxUnavailableOf(word: string): number | string {
 
 function architectureOf(word: string): 'amd64' | 'arm64' {
   if (word === 'amd64' || word === 'arm64') return word;
-  throw badFlag('architecture', `${word} is none we build for`, '--architecture amd64, or arm64');
+  throw badFlag(
+    'architecture',
+    `${word} is not an architecture we build for`,
+    '--architecture amd64, or arm64',
+  );
 }
 
 function minorOf(word: string): number {

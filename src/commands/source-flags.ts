@@ -42,7 +42,7 @@ function parsePlatform(word: string | undefined): SourceOptions['platform'] {
   if (match === null)
     throw badFlag(
       'platform',
-      `${word} is none we know`,
+      `${word} is not a platform we know`,
       'linux/amd64 or linux/arm64, such as linux/arm64/v8',
     );
   const architecture = match[1] === 'arm64' ? 'arm64' : 'amd64';

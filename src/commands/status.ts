@@ -20,7 +20,7 @@ export const status = defineCommand({
     '--checked-settings': { text: 'what the front goes by, which asks for it by itself', isInternal: true },
   },
   manual: [
-    `What is installed, prepared, running and mounted, and how the mounts of late went. Exit status 0 when a mount
+    `What is installed, prepared, running and mounted, and how recent mounts went. Exit status 0 when a mount
     can work, or where the mounter is turned off on purpose; 1 when not. Each volume is asked, all together
     for less than 3 s:`,
     [

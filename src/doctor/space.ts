@@ -93,7 +93,7 @@ export function judgeSpace(space: ObservedSpace): Judgement {
   return ok(path, `can be written to, ${free} free`);
 }
 
-/** rpc.statd keeps a file for each server it has locks of in `sm`, and those of before the last boot in `sm.bak`. */
+/** rpc.statd keeps a file for each server it has locks of in `sm`, and those from before the last boot in `sm.bak`. */
 export function checkNfsState({ manifest, entries }: DoctorContext): readonly Judgement[] {
   const state = manifest.mounts.mounter.find(({ rootfs }) => rootfs === '/var/lib/nfs')?.host;
   if (state === undefined || isNetworkMount(state, entries) || !existsSync(state)) return [];

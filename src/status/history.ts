@@ -3,7 +3,7 @@ import type { RecordPlace } from '../manifest/record-place.ts';
 import { readRecord } from '../record/read.ts';
 import { type Counts, type MountSummary, summarizeMounts } from '../record/summary.ts';
 
-/** The mounts of late. @returns null when the record cannot be read, such as by anyone but root. */
+/** The recent mounts. @returns null when the record cannot be read, such as by anyone but root. */
 export async function readHistory(place: RecordPlace): Promise<MountSummary | null> {
   try {
     return summarizeMounts((await readRecord(place)).calls, Date.now());
@@ -14,7 +14,7 @@ export async function readHistory(place: RecordPlace): Promise<MountSummary | nu
 
 /** The section of `mounter status`. */
 export function describeHistory(history: MountSummary | null): string {
-  if (history === null) return 'mounts of late: unknown, the record cannot be read; mounter log says why\n';
+  if (history === null) return 'recent mounts: unknown, the record cannot be read; mounter log says why\n';
   const { lastHour, lastDay, lastFailure } = history;
   const counts = table([
     ['MOUNTS', 'SUCCEEDED', 'FAILED'],

@@ -22,7 +22,7 @@ export interface NodeStatus {
   readonly home: string;
   /** The path kubelet calls; null when nothing is there. */
   readonly executable: string | null;
-  /** Of the rootfs in use; null when there is none. */
+  /** The digest of the rootfs in use; null when there is none. */
   readonly digest: string | null;
   /** What it was installed from; null where that is not known. */
   readonly reference: string | null;
@@ -33,7 +33,7 @@ export interface NodeStatus {
   readonly isPrepared: boolean;
   /** How mounts are made now, and from the next `prepare` on; null where that is not known. */
   readonly enter: { readonly inUse: 'attach' | 'chroot' | null; readonly wanted: 'attach' | 'chroot' } | null;
-  /** Of the way in use; none where the node is not prepared. */
+  /** Those that calls enter by now; none where the node is not prepared. */
   readonly mounts: readonly (ManifestMount & { readonly state: SeenState | 'skipped' })[];
   /** Null when nothing is prepared that could ask. */
   readonly lockServices: LockServicesState | null;

@@ -130,8 +130,8 @@ function ofLockService(
 }
 
 /**
- * A node that went down with NFSv3 locks tells the servers that it is up again; until then they keep the
- * locks of before, and nobody gets them. It counts the node's restarts in a file that rpc.statd reads at its
+ * A node that went down with NFSv3 locks tells the servers that it is up again; until then they keep its
+ * old locks, and nobody else gets them. It counts the node's restarts in a file that rpc.statd reads at its
  * start, hence first. @see sm-notify(8)
  */
 function notify({ layout, manifest }: UnitContext): Unit {

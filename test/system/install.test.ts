@@ -96,7 +96,7 @@ const refused: Record<string, { file: (node: ScratchNode) => string; status: num
       return `${shared}/half.tar.zst`;
     },
     status: 2,
-    says: /half.tar.zst: is no tar, or damaged: /,
+    says: /half.tar.zst: is not a tar, or is damaged: /,
   },
   'a truncated tar': {
     file: (node) => {
@@ -105,7 +105,7 @@ const refused: Record<string, { file: (node: ScratchNode) => string; status: num
       return `${shared}/half.tar`;
     },
     status: 2,
-    says: /half.tar: is no tar, or damaged: /,
+    says: /half.tar: is not a tar, or is damaged: /,
   },
   'a tar that ends between two entries': {
     file: (node) => {
@@ -132,7 +132,7 @@ const refused: Record<string, { file: (node: ScratchNode) => string; status: num
       return `${shared}/garbage`;
     },
     status: 2,
-    says: /garbage: is no tar, or damaged: /,
+    says: /garbage: is not a tar, or is damaged: /,
   },
   'garbage that begins like zstd': {
     file: (node) => {
@@ -142,7 +142,7 @@ const refused: Record<string, { file: (node: ScratchNode) => string; status: num
       return `${shared}/garbage.zst`;
     },
     status: 2,
-    says: /garbage.zst: is no tar, or damaged: /,
+    says: /garbage.zst: is not a tar, or is damaged: /,
   },
   'no file': { file: () => `${shared}/none.tar`, status: 1, says: /none.tar: there is no such file\nhint: / },
   'a directory': { file: () => shared, status: 2, says: /shared: .*\nhint: / },

@@ -48,5 +48,5 @@ function setXattrs(path: string, { xattrs }: TarEntry, calls: SystemCalls): void
 /** 4294967295 means "leave it" to chown(2). */
 function checkOwner({ name, uid, gid }: TarEntry): void {
   for (const id of [uid, gid])
-    if (id < 0 || id >= 0xffffffff) throw new EntryError(name, `has an owner that is none: ${id}`);
+    if (id < 0 || id >= 0xffffffff) throw new EntryError(name, `has an invalid owner: ${id}`);
 }

@@ -34,14 +34,14 @@ export function parsePax(bytes: Buffer): readonly PaxRecord[] {
 export function paxNumber(value: string): number {
   const number = Number(value);
   if (!/^[0-9]+$/.test(value) || !Number.isSafeInteger(number))
-    throw new TarError('a PAX header has a number that is none');
+    throw new TarError('a PAX header has an invalid number');
   return number;
 }
 
 /** `-1.5` is half a second past -2. Digits beyond nanoseconds are dropped. @throws TarError */
 export function paxTime(value: string): Timestamp {
   const match = /^(-?)([0-9]{1,15})(?:\.([0-9]*))?$/.exec(value);
-  if (match === null) throw new TarError('a PAX header has a time that is none');
+  if (match === null) throw new TarError('a PAX header has an invalid time');
   const [, sign, digits, fraction = ''] = match;
   const seconds = Number(digits);
   const nanoseconds = Number(fraction.slice(0, 9).padEnd(9, '0'));

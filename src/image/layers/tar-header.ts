@@ -70,7 +70,7 @@ function decodeNumber(block: Buffer, offset: number, length: number): number {
   for (let at = offset; at < offset + length; at += 1) {
     const byte = block[at] ?? 0;
     if (byte === 0x20 || byte === 0) hasEnded ||= value > 0;
-    else if (byte < 0x30 || byte > 0x37 || hasEnded) throw new TarError('a header has a number that is none');
+    else if (byte < 0x30 || byte > 0x37 || hasEnded) throw new TarError('a header has an invalid number');
     else value = value * 8 + (byte - 0x30);
   }
   return value;

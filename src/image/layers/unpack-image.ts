@@ -61,7 +61,7 @@ function wordsOf(error: unknown): { readonly message: string; readonly hint: str
   if (error instanceof MounterError) return error;
   const why = error instanceof Error ? error.message : String(error);
   return {
-    message: `is no tar, or damaged: ${why}`,
+    message: `is not a tar, or is damaged: ${why}`,
     hint: 'the image is damaged where it comes from: build and push it again',
   };
 }

@@ -13,7 +13,7 @@ export class Endpoints {
   readonly #signal: AbortSignal;
   readonly #onRetry: (message: string) => void;
 
-  /** @throws MounterError (usage) for a mirror, a CA file or a configuration that can't be used. */
+  /** @throws MounterError (usage) for a mirror, a CA file or a configuration that cannot be used. */
   constructor(reference: ImageReference, name: string, options: SourceOptions, signal: AbortSignal) {
     const http = new HttpClient(options);
     const config = readDockerConfig(options.credentials);

@@ -21,7 +21,7 @@ export function rangeHeaders(file: PartialFile): Record<string, string> {
 /**
  * Appends the body to the file; starts again where the server sends it all.
  * @returns the size of the whole, when the body ended as it should.
- * @throws Transient when it breaks off, MounterError when it can't be right.
+ * @throws Transient when it breaks off, MounterError when it cannot be right.
  */
 export async function receive(response: HttpResponse, receiving: Receiving): Promise<number> {
   const { file, attempt } = receiving;

@@ -128,7 +128,7 @@ function unreadable(what: string, reference: string, how: string, cause?: unknow
 function firstFormat(reference: string): Error {
   return sourceError(
     reference,
-    "the manifest is of Docker's first format (schema 1), which can't be verified",
+    "the manifest is of Docker's first format (schema 1), which cannot be verified",
     'push the image again with a tool of today, such as skopeo copy --format oci',
   );
 }

@@ -22,7 +22,7 @@ export interface TarFile {
 
 /**
  * Reads a tar once, from its first byte to its last.
- * @throws MounterError (system) when it is not a tar, or damaged; node's errors when it can't be read.
+ * @throws MounterError (system) when it is not a tar, or damaged; node's errors when it cannot be read.
  */
 export async function readTarFile(path: string, reference: string): Promise<TarFile> {
   const compression = await compressionAt(path);
@@ -39,7 +39,7 @@ export async function readTarFile(path: string, reference: string): Promise<TarF
     return { path, compression, size: source.bytesRead, digest: stored.digest(), diffId, files: index.end() };
   } catch (error) {
     if (isErrnoException(error)) throw error;
-    const message = `is no tar, or damaged: ${error instanceof Error ? error.message : error}`;
+    const message = `is not a tar, or is damaged: ${error instanceof Error ? error.message : error}`;
     throw sourceError(reference, message, 'fetch the file again; nothing was installed', error);
   } finally {
     source.destroy();

@@ -65,7 +65,7 @@ function placeManifest(text: string, layout: Layout, host: Host): readonly strin
   ];
 }
 
-/** Of a manifest that may not be valid. */
+/** Whether the manifest says so, which need not be valid. */
 function isTurnedOff(text: string): boolean {
   try {
     return JSON.parse(text).enabled === false;
@@ -91,7 +91,7 @@ function isInUse(layout: Layout, host: Host): boolean {
 function rememberPrevious(layout: Layout, digest: string, previous: string, host: Host): void {
   const record = readRecord(layout, digest);
   if (record !== undefined) writeRecord(layout, { ...record, previous });
-  // A version of before there were records: a rollback to it needs its manifest.
+  // It was installed before there were records: a rollback to it needs its manifest.
   const manifest = host.readText(layout.manifest);
   if (manifest === undefined || !existsSync(versionPath(layout, previous))) return;
   if (readRecord(layout, previous) !== undefined) return;

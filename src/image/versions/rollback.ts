@@ -50,7 +50,7 @@ function wantedVersion(layout: Layout, word: string | undefined): string {
   throw new MounterError(message, { subject, status: exitCode.usage, hint });
 }
 
-/** The version's own; one of before there were records goes by the node's. */
+/** The version's own, or the node's for a version that was installed before there were records. */
 function manifestOf(
   layout: Layout,
   digest: string,

@@ -6,7 +6,7 @@ import { besideSource, type ManifestFile, noSuchManifest } from './manifest-choi
 
 /**
  * A plain tar says nothing of itself: its digest comes from the operator (and was checked when the source
- * was opened) or from the manifest. An image is known by its own, which a manifest inside can't know.
+ * was opened) or from the manifest. An image is known by its own, which a manifest inside cannot know.
  * @throws MounterError (usage) where nobody says what a plain tar has to be, (system) when it is another.
  */
 export function requireDigest(

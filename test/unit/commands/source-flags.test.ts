@@ -42,9 +42,9 @@ test('every flag', (t) => {
 });
 
 for (const [argv, message] of [
-  [['--platform', 'windows/amd64'], /windows\/amd64 is none we know/],
-  [['--platform', 'linux'], /linux is none we know/],
-  [['--platform', 'linux/amd64/'], /is none we know/],
+  [['--platform', 'windows/amd64'], /windows\/amd64 is not a platform we know/],
+  [['--platform', 'linux'], /linux is not a platform we know/],
+  [['--platform', 'linux/amd64/'], /is not a platform we know/],
   [['--mirror', 'docker.io'], /docker.io is not HOST=URL/],
   [['--mirror', '=https://x'], /is not HOST=URL/],
   [['--mirror', 'host='], /is not HOST=URL/],

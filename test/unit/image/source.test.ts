@@ -188,13 +188,13 @@ for (const [what, [changes, says]] of Object.entries(badSaves)) {
 
 const badFiles: Readonly<Record<string, readonly [Buffer, RegExp]>> = {
   'an empty file': [Buffer.of(), /a tar without a single file/],
-  garbage: [Buffer.alloc(100_000, 'garbage!'), /is no tar, or damaged: /],
+  garbage: [Buffer.alloc(100_000, 'garbage!'), /is not a tar, or is damaged: /],
   'garbage that begins like zstd': [
     Buffer.concat([Buffer.from('28b52ffd', 'hex'), Buffer.alloc(100_000, 'garbage!')]),
-    /is no tar, or damaged: /,
+    /is not a tar, or is damaged: /,
   ],
-  'a tar that is cut': [rootfs.subarray(0, 700), /is no tar, or damaged: /],
-  'gzip that is cut': [gzipSync(rootfs).subarray(0, 60), /is no tar, or damaged: /],
+  'a tar that is cut': [rootfs.subarray(0, 700), /is not a tar, or is damaged: /],
+  'gzip that is cut': [gzipSync(rootfs).subarray(0, 60), /is not a tar, or is damaged: /],
 };
 for (const [what, [bytes, says]] of Object.entries(badFiles)) {
   test.serial(`a file that is refused: ${what}`, async (t) => {
