@@ -21,8 +21,7 @@ export interface PlacedGuard {
 }
 
 /**
- * Lays the guard of this executable over the rootfs's glusterfs. Killed at any moment, it leaves the one glusterfs
- * or the other.
+ * Lays the guard of this executable over the rootfs's glusterfs. Killed at any moment, it leaves the one or the other.
  * @param root a version's directory, without symlinks.
  * @throws MounterError (system) when the tree can't be written to.
  */

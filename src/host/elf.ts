@@ -6,8 +6,7 @@ const headerBytes = 64;
 const maximumPath = 4096;
 
 /**
- * The program that the kernel starts for the file: an ELF file's ld.so, or the interpreter of a script's
- * first line.
+ * What the kernel starts for the file: an ELF file's ld.so, or the interpreter of a script's first line.
  * @returns undefined for a static program, and for what is neither.
  * @see elf(5) "PT_INTERP", execve(2) "Interpreter scripts"
  */

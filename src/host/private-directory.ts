@@ -13,9 +13,8 @@ import {
 export type Before = 'missing' | 'private' | 'open';
 
 /**
- * Makes `path` a directory that only this user enters. What is there and is no directory, a symlink too, gives way;
- * a directory is put right, and keeps what is in it.
- * @param path the directory that it lies in is there, and is not for others to write in.
+ * Makes `path`, in a directory that others cannot write in, one that only this user enters. What is there and is no
+ * directory, a symlink too, gives way; a directory is put right, and keeps what is in it.
  */
 export function makePrivateDirectory(path: string): Before {
   const before = make(path);

@@ -4,8 +4,7 @@ import { exitCode } from '../exit-codes.ts';
 import { findProgram, programDirectories } from './programs.ts';
 
 /**
- * Runs one of the host's own programs (mount(8), umount(8), busctl(1)) for the commands that set a node up;
- * the mount path, which has to stay light, runs its helper by `Host.run`.
+ * Runs one of the host's own programs for the commands that set a node up; a mount, which has to stay light, does not.
  * @param args are shown in the error when it fails: pass no secrets.
  * @throws MounterError (system) with the program's stderr.
  */

@@ -1,18 +1,13 @@
 import { MounterError } from '../errors.ts';
 import { exitCode } from '../exit-codes.ts';
 
-/**
- * What the kernel refused to one of our own calls, in the operator's words: a full or read-only disk is no
- * bug of ours. Whatever else `error` is comes back as it was.
- */
+/** What the kernel refused to us, in the operator's words: a full disk is no bug of ours. Anything else is as it was. */
 export function asSystemError(error: unknown): unknown {
   if (error instanceof MounterError || !isErrnoException(error)) return error;
   return systemError(error, hints[error.code ?? '']);
 }
 
-/**
- * For the end of a call: what the node has run out of is told apart from what we did not foresee, which is our bug.
- */
+/** For the end of a call: what the node has run out of is told apart from what we did not foresee, which is our bug. */
 export function asMounterError(error: unknown): MounterError {
   if (error instanceof MounterError) return error;
   // A call that the kernel refuses is the node's matter, whatever it is refused for.

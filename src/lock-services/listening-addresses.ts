@@ -3,10 +3,7 @@ import type { Host } from '../host/host.ts';
 /** Who can reach a port of this node: nobody, this node alone, or other machines as well. */
 export type ListeningAddresses = 'nowhere' | 'loopback' | 'any';
 
-/**
- * @param protocols files of /proc/net: `tcp`, `tcp6`, `udp`, `udp6`.
- * @returns the widest of what is open by any of them.
- */
+/** The widest of what is open. @param protocols files of /proc/net: `tcp`, `tcp6`, `udp`, `udp6`. */
 export function readListeningAddresses(
   host: Host,
   port: number,

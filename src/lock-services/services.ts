@@ -69,10 +69,7 @@ export interface RootfsProcess extends ProcessInformation {
   readonly role: LockServiceRole | 'sm-notify' | 'glusterfs' | 'other';
 }
 
-/**
- * The processes that run in one of `directories`.
- * @param directories versions of the rootfs; symlinks are followed.
- */
+/** The processes that run in one of `directories`, versions of the rootfs; symlinks are followed. */
 export function rootfsProcesses(
   host: Host,
   directories: readonly string[],

@@ -13,9 +13,8 @@ import { checkSource } from './policy/sources.ts';
 import { failureCacheFile } from './probe/failure-cache/file.ts';
 
 /**
- * The plan for the request on a node with this manifest. Loads the driver that it takes, and does nothing else.
- * @throws MounterError (usage) when the manifest does not offer the type, or the target is outside every
- *   identity mount, or the manifest's policy does not allow the mount.
+ * Loads the driver that the request takes, and does nothing else.
+ * @throws MounterError (usage) for a type, a target or options that the manifest does not offer or allow.
  */
 export async function planMount(request: MountRequest, manifest: NodeSettings): Promise<MountPlan> {
   const filesystem = filesystemOf(request.fstype, manifest);

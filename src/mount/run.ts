@@ -29,8 +29,7 @@ export interface RunContext extends MountContext {
 }
 
 /**
- * Does what the plan says, in its order. Success means that the mount is on the target; otherwise nothing of it is
- * anywhere.
+ * Does what the plan says. Success means that the mount is on the target; otherwise nothing of it is anywhere.
  * @throws MounterError with mount(8)'s status, or the helper's own.
  */
 export async function runPlan(plan: MountPlan, context: RunContext): Promise<MountResult> {
@@ -171,10 +170,7 @@ class MountRun {
     await moveToScopes(host, () => daemons.map((pid) => ({ role, pid })));
   }
 
-  /**
-   * Ends what the call has made, once. In a namespace of its own that goes with the process, but for daemons.
-   * @returns what could not be taken away, and where it is.
-   */
+  /** Ends what the call has made, once. @returns what could not be taken away, and where it is. */
   undo(): Promise<string | undefined> {
     this.#undone ??= this.#undo();
     return this.#undone;

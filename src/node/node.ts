@@ -89,8 +89,7 @@ export function requireRoot(host: Host, what: string): void {
 }
 
 /**
- * What a command says that leaves a node alone because the mounter is off there, which is no failure.
- * @returns undefined where it is on.
+ * What a command says that leaves a node alone because the mounter is off there; undefined where it is on.
  * @throws MounterError (system) where no file turns it off, and there is no manifest to ask.
  */
 export async function nothingDoneWhereOff(host: Host, layout: Layout): Promise<string | undefined> {

@@ -31,7 +31,7 @@ export function totalsText(file: TotalsFile): string {
   return `${JSON.stringify({ formatVersion: 1, bounds: durationBounds, ...file })}\n`;
 }
 
-/** @param text undefined where there is no such file. What cannot be understood counts for nothing. */
+/** @param text undefined: no such file. What cannot be understood counts for nothing. */
 export function parseTotals(text: string | undefined): TotalsFile {
   const nothing: TotalsFile = { totals: noTotals, folded: null };
   try {

@@ -6,8 +6,7 @@ import { isUpToDate, type WantedResolvConf, wantedResolvConf } from './rootfs-re
 const hostResolvConf = '/etc/resolv.conf';
 
 /**
- * Brings etc/resolv.conf of the rootfs up to date. It becomes a file of its own, never a view of the host's: a
- * symlink in its place is replaced, not followed, since kubelet would write through it.
+ * Brings etc/resolv.conf of the rootfs up to date. A symlink in its place is replaced: kubelet would write through it.
  * @param root `versions/<digest>`, or the symlink to it.
  * @returns what was written; undefined where the file was right, or is kubelet's to keep.
  * @throws what writing it throws.

@@ -11,10 +11,7 @@ export type FlagName =
   | 'json'
   | 'help';
 
-/**
- * An option of mount(8) or of a mount helper. Its value, or what it `implies`, is one of the texts named so, or it is a
- * flag; a `refused` one has no meaning here and says what to do in its place.
- */
+/** An option: a flag, a text, its own or what it `implies`, or one that is `refused`, with what to do in its place. */
 export type MountRule = OptionRule &
   (
     | { readonly text: TextName; readonly implies?: string; readonly refused?: never }

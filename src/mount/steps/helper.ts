@@ -58,10 +58,7 @@ function withoutSecrets({ options }: MountPlan, secrets: HelperCall['secrets'], 
   return long.reduce((text, secret) => text.replaceAll(secret, '<masked>'), shown);
 }
 
-/**
- * rpcbind and rpc.statd for a mount.nfs that has settled for v3 and found none: it says so by the start-statd of its
- * view, and asks for them again for 10 s.
- */
+/** For a mount.nfs that settled for v3 and found no rpc.statd: its start-statd says so, and it asks again for 10 s. */
 class ServicesOnNotice {
   readonly #plan: MountPlan;
   readonly #context: MountContext;

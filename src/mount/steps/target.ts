@@ -79,10 +79,7 @@ async function openIn(
 /** A question to a filesystem that is alive takes milliseconds; to one whose server is far away, some more. */
 const answerMs = 2000;
 
-/**
- * Whether what is mounted there is of no use, and can be replaced. One whose server is silent goes on when that does.
- * @throws MounterError (mount failure) for what is stale: Pods may still have it.
- */
+/** One whose server is silent goes on when that does. @throws MounterError for what is stale: Pods may still have it. */
 async function isDeadMount(
   file: Descriptor,
   { source, target }: MountPlan,
@@ -102,8 +99,7 @@ async function isDeadMount(
 }
 
 /**
- * No symlink below the identity mount, and no directory that others than root can write in: whoever can
- * could lead the mount elsewhere (CVE-2017-1002101, CVE-2021-25741). The target itself is looked at later.
+ * Nothing that could lead the mount elsewhere (CVE-2017-1002101, CVE-2021-25741). The target is looked at later.
  * @param names the identity mount, and each directory below it down to the target's parent.
  */
 function checkWay(target: string, names: readonly string[], way: readonly OpenStatus[]): void {
@@ -131,10 +127,7 @@ function checkDirectory(target: string, { kind }: OpenStatus): void {
     throw targetError(target, 'the target is not a directory', 'mount on a directory');
 }
 
-/**
- * kubelet asks for no mount within a volume: there a container that runs as root can swap any directory for a
- * symlink at any moment, and a server can name them.
- */
+/** kubelet asks for none: there a container's root, or a server, can swap any directory for a symlink at any moment. */
 function refuseWithinVolume(target: string, identityMount: string): void {
   if (!isWithinVolume(target.slice(identityMount.length + 1))) return;
   throw targetError(
