@@ -31,7 +31,9 @@ export function refreshResolvConf(
 
 /** kubelet empties the file, then writes into it: ours, put in its place in between, would lose what it writes. */
 function isBeingWritten(status: FileStatus | undefined): boolean {
-  return status?.kind === 'file' && status.size === 0 && Date.now() - status.changedMs < 2000;
+  if (status?.kind !== 'file' || status.size > 0) return false;
+  // A clock that was set back makes it one of the future.
+  return Math.abs(Date.now() - status.changedMs) < 2000;
 }
 
 /** For a mount, which goes on with the old file where that cannot be replaced. */

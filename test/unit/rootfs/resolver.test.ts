@@ -184,6 +184,12 @@ test('an empty file just made is left to kubelet, an old one is not', (t) => {
   t.truthy(refresh(host, merge));
 });
 
+test('an empty file of the future, by a clock that was set back, is not left to kubelet for ever', (t) => {
+  const host = nodeWith('nameserver 1.1.1.1\n', '');
+  host.file(path, { size: 0, changedMs: Date.now() + 3_600_000 });
+  t.truthy(refresh(host, merge));
+});
+
 test('a symlink is replaced and its text not read', (t) => {
   const host = nodeWith('nameserver 1.1.1.1\n', 'nameserver 6.6.6.6\n');
   host.file(path, { kind: 'symlink', size: 16 });
