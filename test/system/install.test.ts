@@ -1,4 +1,5 @@
-import { existsSync, lstatSync, readdirSync, readlinkSync, statSync, writeFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { existsSync, readdirSync, readlinkSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { zstdCompressSync } from 'node:zlib';
 import test, { type ExecutionContext } from 'ava';
@@ -23,10 +24,15 @@ const secondDigest = digestOf(secondTar);
 function inventory(node: ScratchNode): readonly string[] {
   const home = node.path(mounterHome);
   if (!existsSync(home)) return [];
-  return (readdirSync(home, { recursive: true }) as string[])
-    .filter((name) => name !== 'versions') // Something was there for a while.
-    .sort()
-    .map((name) => `${name} ${lstatSync(join(home, name)).ino} ${lstatSync(join(home, name)).ctimeMs}`);
+  // find(1) follows no symlink: var/run of a rootfs leads to /run of this machine.
+  const list = execFileSync('find', [home, '-mindepth', '1', '-printf', '%P %i %C@\\n'], {
+    encoding: 'utf8',
+  });
+  // Something was in `versions` for a while.
+  return list
+    .split('\n')
+    .filter((line) => line !== '' && !line.startsWith('versions '))
+    .sort();
 }
 
 /** Nothing came, went or changed. */
