@@ -9,6 +9,9 @@ const forbidden = [
   // A file that root reads: a Secret of another Pod, say, whose user name the server is told. With -v, cifs-utils until
   // 6.14 shows what it cannot read in it.
   'credentials',
+  // It would stand on the command line of mount.cifs, for every user of the node to read: that of Debian 12 takes the
+  // first password alone from its environment.
+  'password2',
   // Another source than the one that was named.
   'source',
   'unc',

@@ -154,6 +154,7 @@ const policies: readonly (readonly [
     [
       'credentials=/x',
       'cred=/x',
+      'password2=x',
       'source=//srv/other',
       'unc=//srv/other',
       'target=//srv/other',
