@@ -34,6 +34,9 @@ export function parseFlags<const Table extends FlagTable>(
       return true;
     },
   });
+  // minimist: '' for a flag that nothing follows, false for `--no-FLAG`.
+  const empty = valued.find((name) => [parsed[name]].flat().some((value) => value === '' || value === false));
+  if (empty !== undefined) throw usage(command, dashed(empty), 'needs a value');
   const operands = [...parsed._, ...(parsed['--'] ?? [])].map(String);
   const has = (name: string) => parsed[name] === true || negative.has(name);
   const isForFlag = flags.some(({ name, standsForOperands }) => standsForOperands && has(name));
@@ -89,8 +92,8 @@ function refusePrototypeNames(command: Grammar, argv: readonly string[]): void {
 
 function stringValue(command: Grammar, name: string, value: unknown): string | undefined {
   if (value === undefined) return undefined;
-  if (typeof value === 'string' && value !== '') return value;
-  throw usage(command, dashed(name), Array.isArray(value) ? 'given more than once' : 'needs a value');
+  if (typeof value === 'string') return value;
+  throw usage(command, dashed(name), 'given more than once');
 }
 
 function checkOperands(command: Grammar, operands: readonly string[], isForFlag: boolean): void {
@@ -117,7 +120,7 @@ export function dashed(name: string): string {
 }
 
 function usage(command: Grammar, subject: string, message: string, first = ''): MounterError {
-  const hint = `${first}see mounter ${command.name} --help`;
+  const hint = `${first}${first === '' ? 'see' : 'See'} mounter ${command.name} --help`;
   return new MounterError(message, { subject, status: exitCode.usage, hint });
 }
 

@@ -33,20 +33,20 @@ export function helpFor(words: readonly string[], commands: readonly Command[]):
   const [second] = others;
   if (second === undefined) return manual(command);
   const subcommand = command.subcommands?.find(({ name }) => name === `${word} ${second}`);
-  if (subcommand === undefined) throw unknown(words.join(' '), commands);
+  if (subcommand === undefined) throw noHelp(words.join(' '), `see mounter ${word} --help`);
   return manual(subcommand);
 }
 
-function unknown(words: string, commands: readonly Command[]): MounterError {
+function unknown(word: string, commands: readonly Command[]): MounterError {
   const near = nearest(
-    words,
+    word,
     commands.map(({ name }) => name),
   );
-  return new MounterError('no help for it: unknown command', {
-    subject: words,
-    status: exitCode.usage,
-    hint: near === undefined ? 'see mounter --help' : `did you mean mounter ${near} --help?`,
-  });
+  return noHelp(word, near === undefined ? 'see mounter --help' : `did you mean mounter ${near} --help?`);
+}
+
+function noHelp(words: string, hint: string): MounterError {
+  return new MounterError('there is no such command', { subject: words, status: exitCode.usage, hint });
 }
 
 /** All commands, a line or two each. */

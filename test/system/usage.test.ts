@@ -71,6 +71,8 @@ const mistakes: readonly (readonly [argv: readonly string[], stderr: RegExp])[] 
   [['a\nb\u001b[31m'], /^mounter: a\\x0ab\\x1b\[31m: unknown command\n/],
   [['--helpp'], /^mounter: --helpp: unknown command\nhint: /],
   [['help', 'instal'], /^mounter: instal: .*\nhint: did you mean mounter install --help\?/],
+  [['help', 'unit', 'kubelet'], /^mounter: unit kubelet: .*\nhint: see mounter unit --help\n$/],
+  [['install', '--into'], /^mounter: --into: needs a value\nhint: see mounter install --help\n$/],
   [['install'], /^mounter: install: .*missing\nhint: see mounter install --help\n$/],
   [['install', 'a', 'b'], /^mounter: b: is one operand too many for mounter install\n/],
   [['install', '--dgest', 'x', 'a'], /^mounter: --dgest: unknown option\nhint: did you mean --digest\?/],

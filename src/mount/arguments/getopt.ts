@@ -23,7 +23,7 @@ export interface Reading<Rule extends OptionRule> {
 /** The words not read yet: whoever needs a separate value takes the next one from here. */
 type Words = ArrayIterator<string>;
 
-const seeHelp = 'see `mounter mount --help`';
+const seeHelp = 'see mounter mount --help';
 
 /**
  * Reads argv as getopt_long(3) with permutation does, and mount(8): clusters (`-fv`), attached and separate values,
@@ -110,7 +110,7 @@ function clusterValue(name: string, rule: OptionRule, attached: string, words: W
 /** The next word, whatever it looks like: getopt_long(3) takes `-t` in `-o -t` for the value, and `--` too. */
 function separateValue(name: string, words: Words): string {
   const next = words.next();
-  if (next.done) throw usageError(name, 'the value is missing', `write it after ${name}; ${seeHelp}`);
+  if (next.done) throw usageError(name, 'needs a value', `write it after ${name}; ${seeHelp}`);
   return next.value;
 }
 
@@ -124,7 +124,7 @@ function unknownOption(name: string, word: string, rules: readonly OptionRule[])
   return usageError(
     name,
     'unknown option',
-    meant === undefined ? seeHelp : `did you mean --${meant}? ${seeHelp}`,
+    meant === undefined ? seeHelp : `did you mean --${meant}? S${seeHelp.slice(1)}`,
   );
 }
 

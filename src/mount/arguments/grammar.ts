@@ -88,8 +88,8 @@ export const mountRules: readonly MountRule[] = [
   refused(noLabel, 'required', '-U', '--uuid'),
   refused(noNamespace, 'required', '-N', '--namespace'),
   refused(hostMount, 'none', '-i', '--internal-only'),
-  refused('see `mounter status` for what is mounted', 'none', '-l', '--show-labels'),
+  refused('see mounter status for what is mounted', 'none', '-l', '--show-labels'),
   refused('make the target first with mkdir -p, then mount', 'optional', '-m', '--mkdir'),
   refused('give the whole path as the target', 'required', '--target-prefix'),
-  refused('see `mounter --help`', 'none', '-V', '--version'),
+  refused('see mounter version', 'none', '-V', '--version'),
 ];
