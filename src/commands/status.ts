@@ -1,4 +1,5 @@
-import { resolve } from 'node:path';
+import { existsSync } from 'node:fs';
+import { dirname, resolve } from 'node:path';
 import { MounterError } from '../errors.ts';
 import { exitCode } from '../exit-codes.ts';
 import { writeAtomically } from '../host/replace.ts';
@@ -47,6 +48,7 @@ export const status = defineCommand({
     const [file] = flags.operands;
     requireRoot(host, 'looking at the node');
     if (file !== undefined && !flags.has('metrics')) throw onlyMetrics(file);
+    if (file !== undefined && !existsSync(dirname(resolve(file)))) throw noDirectory(file);
     const manifest = await readManifestIfThere(host, layout);
     const place = manifest?.log ?? defaultPlace;
     const { observeNode } = await import('../status/node.ts');
@@ -68,6 +70,15 @@ export const status = defineCommand({
     return node.isPrepared || node.offBy !== null ? exitCode.success : exitCode.usage;
   },
 });
+
+function noDirectory(file: string): MounterError {
+  const directory = dirname(resolve(file));
+  return new MounterError(`its directory ${directory} does not exist`, {
+    subject: file,
+    status: exitCode.usage,
+    hint: `mkdir -p ${directory}, or name the directory that node-exporter reads`,
+  });
+}
 
 function onlyMetrics(file: string): MounterError {
   return new MounterError('mounter status takes a file with --metrics only', {

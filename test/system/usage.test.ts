@@ -93,6 +93,10 @@ const mistakes: readonly (readonly [argv: readonly string[], stderr: RegExp])[] 
   ],
   [['status', '--jsn'], /^mounter: --jsn: unknown option\nhint: did you mean --json\?/],
   [['status', '--jsn=1'], /^mounter: --jsn: unknown option\n/],
+  [
+    ['status', '--metrics', '/nowhere/x.prom'],
+    /^mounter: \/nowhere\/x\.prom: .*\/nowhere does not exist\nhint: mkdir -p \/nowhere, or /,
+  ],
   [['status', '-'], /^mounter: -: .*\n/],
   [['node-agent', '--interval', '0'], /^mounter: --interval: 0 is no number of seconds/],
   [['node-agent', '--once', 'x'], /^mounter: x: is one operand too many for mounter node-agent\n/],
