@@ -33,7 +33,8 @@ export function helpFor(words: readonly string[], commands: readonly Command[]):
   const [second] = others;
   if (second === undefined) return manual(command);
   const subcommand = command.subcommands?.find(({ name }) => name === `${word} ${second}`);
-  if (subcommand === undefined) throw noHelp(words.join(' '), `see mounter ${word} --help`);
+  if (subcommand === undefined)
+    throw noHelp(words.join(' '), 'has no manual of its own', `see mounter ${word} --help`);
   return manual(subcommand);
 }
 
@@ -42,11 +43,12 @@ function unknown(word: string, commands: readonly Command[]): MounterError {
     word,
     commands.map(({ name }) => name),
   );
-  return noHelp(word, near === undefined ? 'see mounter --help' : `did you mean mounter ${near} --help?`);
+  const hint = near === undefined ? 'see mounter --help' : `did you mean mounter ${near} --help?`;
+  return noHelp(word, 'unknown command', hint);
 }
 
-function noHelp(words: string, hint: string): MounterError {
-  return new MounterError('there is no such command', { subject: words, status: exitCode.usage, hint });
+function noHelp(words: string, message: string, hint: string): MounterError {
+  return new MounterError(message, { subject: words, status: exitCode.usage, hint });
 }
 
 /** All commands, a line or two each. */
