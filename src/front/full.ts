@@ -7,21 +7,36 @@ import type { NodeSettings } from '../manifest/manifest.ts';
 import type { SettingsAnswer } from '../node/settings.ts';
 import { startCommand, variablesOf } from './child.ts';
 import { fullExecutable } from './globals.ts';
+import { frontHost } from './host.ts';
 import { runCommand } from './run-command.ts';
 
 /** What the full executable does for the front: it takes its place, or is run as any other program. */
 
 /** It takes this process's place. @param words its argv, or how many of ours it gets not. @throws MounterError (system) */
 export function becomeFull(words: number | readonly string[]): never {
+  refuseFront();
   throw notStarted(-system.replace(fullExecutable(), words));
 }
+
+/** A copy of the front in its place would hand everything over to itself, for ever. @throws MounterError (system) */
+function refuseFront(): void {
+  const size = frontHost.stat(fullExecutable())?.size;
+  if (size === undefined || size !== frontHost.stat('/proc/self/exe')?.size) return;
+  throw new MounterError('is the front, not the full executable', {
+    subject: fullExecutable(),
+    status: exitCode.system,
+    hint: placeAgain,
+  });
+}
+
+const placeAgain = 'run the mounter that was downloaded: mounter install SOURCE places it again';
 
 function notStarted(errno: number): MounterError {
   const [, reason] = system.errorNames(errno);
   return new MounterError(`cannot be started: ${reason}`, {
     subject: fullExecutable(),
     status: exitCode.system,
-    hint: 'run the mounter that was downloaded: mounter install SOURCE places it again',
+    hint: placeAgain,
   });
 }
 
@@ -66,6 +81,7 @@ function parseAnswer(output: string): Partial<SettingsAnswer> {
  * @throws MounterError (system) when it cannot be started.
  */
 export async function runFull(argv: readonly string[], deadlineMs: number, input = -1): Promise<Outcome> {
+  refuseFront();
   const path = fullExecutable();
   const found = system.access(path, system.X_OK);
   if (found < 0) throw notStarted(-found);

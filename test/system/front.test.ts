@@ -66,6 +66,18 @@ test('in an empty root directory it comes as far as its usage error', async (t) 
   t.regex(inOrder.stderr, /^mounter: \/mounter-full: cannot be started: No such file or directory\nhint: /);
 });
 
+test('a copy of the front in the place of the full executable is told, and not handed over to for ever', async (t) => {
+  await using node = await ScratchNode.start();
+  await node.shell(
+    `mkdir /tmp/h; for name in mounter mounter-full; do cp ${dist}/mounter-front /tmp/h/$name; done`,
+  );
+  for (const argv of [['status'], ['mount', '-t', 'nfs', 's:/x', '/mnt']]) {
+    const { status, stderr } = await node.run(['timeout', '5', '/tmp/h/mounter', ...argv]);
+    t.is(status, 2, stderr);
+    t.regex(stderr, /^mounter: \/tmp\/h\/mounter-full: is the front, not the full executable\nhint: /);
+  }
+});
+
 test('an installation from before the front is replaced, and re-installing changes nothing', async (t) => {
   await using node = await ScratchNode.installed();
   await node.shell(`rm ${installedMounter}-full; cp ${dist}/mounter ${installedMounter}`);
