@@ -45,6 +45,8 @@ static void put_right_what_is_inherited(void) {
   raise_limit(RLIMIT_AS, RLIM_INFINITY);
   raise_limit(RLIMIT_DATA, RLIM_INFINITY);
   raise_limit(RLIMIT_CPU, RLIM_INFINITY);
+  /* As every login has it: the full executable ends within 100 KiB. */
+  raise_limit(RLIMIT_STACK, 8 * 1024 * 1024);
   raise_limit(RLIMIT_NOFILE, 1024);
   /* Root has none, but a daemon that is a user of its own: all of them together, and whoever else is that user. */
   raise_limit(RLIMIT_NPROC, RLIM_INFINITY);

@@ -78,6 +78,17 @@ test('a copy of the front in the place of the full executable is told, and not h
   }
 });
 
+test('a caller with a small stack: the manifest is read all the same', async (t) => {
+  await using node = await ScratchNode.start();
+  await node.shell(
+    `mkdir /tmp/h; cp ${dist}/mounter-front /tmp/h/mounter; cp ${dist}/mounter /tmp/h/mounter-full`,
+  );
+  const script = 'ulimit -S -s 100; exec /tmp/h/mounter mount -t nfs s:/x /mnt';
+  const { status, stderr } = await node.run(['bash', '-c', script]);
+  t.is(status, 2);
+  t.regex(stderr, /^mounter: \S+rootfs-manifest.json: there is no manifest: /);
+});
+
 test('an installation from before the front is replaced, and re-installing changes nothing', async (t) => {
   await using node = await ScratchNode.installed();
   await node.shell(`rm ${installedMounter}-full; cp ${dist}/mounter ${installedMounter}`);
