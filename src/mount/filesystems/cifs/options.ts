@@ -85,7 +85,7 @@ interface PasswordsApart {
 export function passwordsApart(options: string): PasswordsApart {
   const passwords: string[] = [];
   const rest = options.replace(
-    /(?<=^|,)pass(?:word)?(?:=((?:[^,]|,,)*))?(?:,|$)/g,
+    /(?<=^|,)\s*pass(?:word)?(?:=((?:[^,]|,,)*))?(?:,|$)/g,
     (_, value: string = '') => {
       passwords.push(value.replaceAll(',,', ','));
       return '';

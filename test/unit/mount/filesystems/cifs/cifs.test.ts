@@ -74,6 +74,7 @@ const passwords: readonly (readonly [options: string, passwords: readonly string
   ['password', [''], ''],
   ['password=a=b"c"%d', ['a=b"c"%d'], ''],
   ['pass=a,password=b', ['a', 'b'], ''],
+  ['ro, password=a', ['a'], 'ro'],
   ['passwords=a,mypass=b,password2=c', [], 'passwords=a,mypass=b,password2=c'],
 ];
 
