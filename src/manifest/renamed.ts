@@ -15,6 +15,7 @@ export function withTodaysNames<T>(json: T): T {
   return { ...json, limits: Object.fromEntries(named) };
 }
 
-function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
+/** Whether it is an object of JSON, and no list. */
+export function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

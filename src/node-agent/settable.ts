@@ -2,6 +2,7 @@ import { dirname } from 'node:path';
 import * as v from 'valibot';
 import { manifestSchema } from '../manifest/manifest.ts';
 import { defaultPlace } from '../manifest/record-place.ts';
+import { isObject } from '../manifest/renamed.ts';
 import { nearest } from '../nearest.ts';
 
 /**
@@ -158,8 +159,4 @@ function membersOf(value: unknown, at = ''): readonly { readonly name: string; r
 function leavesOf(path: string, value: unknown): readonly string[] {
   if (!isObject(value) || Object.keys(value).length === 0) return [path];
   return Object.entries(value).flatMap(([name, inner]) => leavesOf(`${path}.${name}`, inner));
-}
-
-export function isObject(value: unknown): value is Json {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

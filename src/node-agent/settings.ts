@@ -3,9 +3,9 @@ import * as v from 'valibot';
 import { MounterError } from '../errors.ts';
 import { exitCode } from '../exit-codes.ts';
 import { type Manifest, parseManifest, resolver } from '../manifest/manifest.ts';
-import { withTodaysNames } from '../manifest/renamed.ts';
+import { isObject, withTodaysNames } from '../manifest/renamed.ts';
 import { parseResolvConf } from '../resolver/resolv-conf.ts';
-import { isObject, objectionTo, objectionToTypes } from './settable.ts';
+import { objectionTo, objectionToTypes } from './settable.ts';
 import { parseStrictly } from './strict-json.ts';
 
 /**
