@@ -50,7 +50,7 @@ export async function explainFailure(failure: Failure, context: MountContext): P
  */
 export async function failAsRemembered(plan: MountPlan, context: MountContext): Promise<void> {
   const probe = await plan.driver.probe();
-  const failureCache = failureCacheOf(plan, probe?.question(plan), context);
+  const failureCache = failureCacheOf(plan, probe?.(plan)?.about, context);
   const found = failureCache && recall(failureCache, failureCache.nowMs())?.answer;
   if (found === undefined) return;
   throw errorOf(plan, unreachable(plan, found), await plan.driver.failureTexts(), context);

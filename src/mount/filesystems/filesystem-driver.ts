@@ -168,12 +168,14 @@ export interface FilesystemDaemon {
   readonly target: string;
 }
 
-/** The questions about a server, which change nothing on this node. */
-export interface FilesystemProbe {
-  /** All that the answer depends on, as JSON: the same question has the same answer. Undefined where nobody is asked. */
-  question(asked: Asked): object | undefined;
+/** What is asked about the servers of a mount, which changes nothing on this node. @returns undefined: nothing. */
+export type FilesystemProbe = (asked: Asked) => ServerQuestion | undefined;
+
+export interface ServerQuestion {
+  /** All that the answer depends on, to be written as JSON: mounts with the same get the same answer. */
+  readonly about: object;
   /** Why the mount can come to nothing. */
-  ask(asked: Asked, inquiry: Inquiry): Promise<ProbeAnswer>;
+  ask(inquiry: Inquiry): Promise<ProbeAnswer>;
 }
 
 /** What explains a mount that has failed. */

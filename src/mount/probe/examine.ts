@@ -53,10 +53,10 @@ export async function singleFlight(
   context: MountContext,
   over?: AbortSignal,
 ): Promise<ProbeAnswer> {
-  const probe = await plan.driver.probe();
-  if (probe === undefined) return undefined;
-  const ask = () => probe.ask(plan, newInquiry(context, limitMs, over));
-  const failureCache = failureCacheOf(plan, probe.question(plan), context);
+  const question = (await plan.driver.probe())?.(plan);
+  if (question === undefined) return undefined;
+  const ask = () => question.ask(newInquiry(context, limitMs, over));
+  const failureCache = failureCacheOf(plan, question.about, context);
   if (failureCache === undefined) return ask();
   const { host } = context;
   const sinceMs = failureCache.nowMs();

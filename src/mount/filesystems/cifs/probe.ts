@@ -9,7 +9,10 @@ import { cifsServers } from './source.ts';
 /** The kernel tries them in this order, unless `port=` names another: SMB over TCP, and over NetBIOS. */
 const usualPorts = [445, 139];
 
-export const cifsProbe: FilesystemProbe = { question: cifsQuestion, ask: askCifs };
+export const cifsProbe: FilesystemProbe = (asked) => {
+  const about = cifsQuestion(asked);
+  return about && { about, ask: (inquiry) => askCifs(about, inquiry) };
+};
 
 interface CifsQuestion {
   readonly server: string;
@@ -27,10 +30,7 @@ function cifsQuestion(asked: Asked): CifsQuestion | undefined {
   return { server, ports: port === undefined ? usualPorts : [port] };
 }
 
-async function askCifs(asked: Asked, inquiry: Inquiry): Promise<ProbeAnswer> {
-  const question = cifsQuestion(asked);
-  if (question === undefined) return undefined;
-  const { server, ports } = question;
+function askCifs({ server, ports }: CifsQuestion, inquiry: Inquiry): Promise<ProbeAnswer> {
   const askAddress = async (address: string, part: Inquiry) => {
     const answers = await Promise.all(ports.map((port) => askPort(server, address, port, part)));
     // What the first port met is what the user has to mend.

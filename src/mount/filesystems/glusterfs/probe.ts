@@ -8,7 +8,10 @@ import { glusterfsServers } from './source.ts';
 /** glusterd(8)'s, unless `server-port=` names another. */
 const glusterdPort = '24007';
 
-export const glusterfsProbe: FilesystemProbe = { question: glusterfsQuestion, ask: askGlusterfs };
+export const glusterfsProbe: FilesystemProbe = (asked) => {
+  const about = glusterfsQuestion(asked);
+  return about && { about, ask: (inquiry) => askGlusterfs(about, inquiry) };
+};
 
 interface GlusterfsQuestion {
   readonly servers: readonly string[];
@@ -25,10 +28,7 @@ function glusterfsQuestion(asked: Asked): GlusterfsQuestion | undefined {
 }
 
 /** Whether one of the servers that hand out the volume can be reached: the first, or any of its backups. */
-async function askGlusterfs(asked: Asked, inquiry: Inquiry): Promise<ProbeAnswer> {
-  const question = glusterfsQuestion(asked);
-  if (question === undefined) return undefined;
-  const { servers, port } = question;
+function askGlusterfs({ servers, port }: GlusterfsQuestion, inquiry: Inquiry): Promise<ProbeAnswer> {
   return askAll([...new Set(servers)], inquiry, (server, part) =>
     askServer(server, (address, own) => askPort(server, address, port, own), part),
   );

@@ -7,7 +7,10 @@ import { requestedMajorVersion, requestedMountTransport, requestedTransport } fr
 import { registrationsAt, rpcProgram } from './registrations.ts';
 import { nfsServer } from './source.ts';
 
-export const nfsProbe: FilesystemProbe = { question: nfsQuestion, ask: askNfs };
+export const nfsProbe: FilesystemProbe = (asked) => {
+  const about = nfsQuestion(asked);
+  return about && { about, ask: (inquiry) => askNfs(about, inquiry) };
+};
 
 const nfsPort = 2049;
 const rpcbindPort = 111;
@@ -40,10 +43,7 @@ function nfsQuestion({ fstype, source, options }: Asked): NfsQuestion | undefine
  * Whether the server can be reached in the way that these options take; without a version in every way that
  * mount.nfs would try. Undefined also where TCP says nothing about it: RDMA, UDP, `port=0`.
  */
-async function askNfs(asked: Asked, inquiry: Inquiry): Promise<ProbeAnswer> {
-  const question = nfsQuestion(asked);
-  if (question === undefined) return undefined;
-  const { server, version, ports } = question;
+function askNfs({ server, version, ports }: NfsQuestion, inquiry: Inquiry): Promise<ProbeAnswer> {
   const ask = (address: string, part: Inquiry) => askAddress(server, address, version, ports, part);
   return askServer(server, ask, inquiry);
 }
