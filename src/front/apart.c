@@ -122,37 +122,35 @@ static int lay_file(const struct apart *apart) {
 
 struct making {
   const struct apart *apart;
-  enum apart_step step;
+  struct made_apart made;
 };
+
+static int open_proc(const struct apart *apart, const char *name) {
+  return openat(apart->proc, name, O_RDONLY | O_CLOEXEC);
+}
 
 static int make(void *argument) {
   struct making *making = argument;
   const struct apart *apart = making->apart;
-  making->step = APART_COPY;
+  making->made.step = APART_COPY;
   if (unshare(CLONE_NEWNS) != 0) return -errno;
-  making->step = APART_LAY;
+  making->made.step = APART_LAY;
   if (mount_empty(apart->directory, few) != 0 || make_directories(apart->place) != 0) return -errno;
   if (lay_scratch(apart) != 0) return -errno;
-  making->step = APART_FILE;
+  making->made.step = APART_FILE;
   if (apart->file >= 0 && lay_file(apart) != 0) return -errno;
-  making->step = APART_OPEN;
-  int opened = openat(apart->proc, "self/ns/mnt", O_RDONLY | O_CLOEXEC);
+  making->made.step = APART_OPEN;
+  making->made.mountinfo = open_proc(apart, "self/mountinfo");
+  int opened = making->made.mountinfo < 0 ? -1 : open_proc(apart, "self/ns/mnt");
   return opened < 0 ? -errno : opened;
 }
 
-int make_apart(const struct apart *apart, enum apart_step *step) {
-  struct making making = {apart, APART_ENTER};
-  int result = in_namespace(apart->pinned, make, &making);
-  *step = making.step;
-  return result;
+struct made_apart make_apart(const struct apart *apart) {
+  struct making making = {apart, {.mountinfo = -1, .step = APART_ENTER}};
+  making.made.mount_namespace = in_namespace(apart->pinned, make, &making);
+  if (making.made.mount_namespace < 0 && making.made.mountinfo >= 0) (void)close(making.made.mountinfo);
+  return making.made;
 }
-
-static int open_own_mountinfo(void *argument) {
-  int opened = openat(*(const int *)argument, "self/mountinfo", O_RDONLY | O_CLOEXEC);
-  return opened < 0 ? -errno : opened;
-}
-
-int open_mountinfo(int mount_namespace, int proc) { return in_namespace(mount_namespace, open_own_mountinfo, &proc); }
 
 /* Since Linux 5.8 the kernel says whether something is mounted there; before, whoever calls has looked. */
 static int copy(void *argument) {

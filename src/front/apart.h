@@ -30,11 +30,17 @@ struct apart {
 /* APART_ENTER: the child that goes there, or its way there. */
 enum apart_step { APART_ENTER, APART_COPY, APART_LAY, APART_FILE, APART_OPEN };
 
-/* An open mount namespace, gone when it is closed and nothing runs in it; or -errno, and in *step what failed. */
-int make_apart(const struct apart *apart, enum apart_step *step);
+/* A namespace that was made, or what failed. */
+struct made_apart {
+  /* Open, and gone when both of these are closed and nothing runs in it; or -errno. */
+  int mount_namespace;
+  /* Its /proc/self/mountinfo, open: what it says is as of when it is read. */
+  int mountinfo;
+  /* The last that was begun. */
+  enum apart_step step;
+};
 
-/* /proc/self/mountinfo of an open mount namespace, open; or -errno. */
-int open_mountinfo(int mount_namespace, int proc);
+struct made_apart make_apart(const struct apart *apart);
 
 /* What is mounted on `place` of the namespace as a tree of mounts of its own; or -errno. */
 int copy_mount(int mount_namespace, const char *place);

@@ -28,15 +28,15 @@ export function makeApart({
   const tree = file === undefined ? -1 : cloneFile(file);
   const pinned = checked('open', pin, system.open(pin, system.O_RDONLY, 0));
   try {
-    const [namespace = -1, step = 0] = system.makeApart(
+    const [namespace = -1, second = 0] = system.makeApart(
       [pinned, hostProc(), tree, user],
       directory,
       target,
       file?.path ?? '',
       scratch,
     );
-    if (namespace < 0) throw notMade(target, step, -namespace);
-    return { kind: 'apart', namespace, place: target, targetFile };
+    if (namespace < 0) throw notMade(target, second, -namespace);
+    return { kind: 'apart', namespace, mountTable: second, place: target, targetFile };
   } finally {
     system.close(pinned);
     if (tree >= 0) system.close(tree);
@@ -75,14 +75,8 @@ function notMade(target: string, step: number, errno: number): MounterError {
   });
 }
 
-export function readMountTable({ namespace }: ApartSite): string {
-  const subject = '/proc/self/mountinfo';
-  const file = checked('open', subject, system.openMountTable(namespace, hostProc()));
-  try {
-    return checked('read', subject, system.read(file, 0, Number.MAX_SAFE_INTEGER));
-  } finally {
-    system.close(file);
-  }
+export function readMountTable({ mountTable }: ApartSite): string {
+  return checked('read', '/proc/self/mountinfo', system.read(mountTable, 0, Number.MAX_SAFE_INTEGER));
 }
 
 export function attach({ namespace, place, targetFile }: ApartSite): string | undefined {

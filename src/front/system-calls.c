@@ -593,7 +593,10 @@ FUNCTION(process_ask) {
 
 /* ---- mounts made apart ---- */
 
-/* ([pinned, proc, file, user], directory, place, file's path, scratch): [namespace, 0], or [-errno, a step of apart.h]. */
+/*
+ * ([pinned, proc, file, user], directory, place, file's path, scratch): [namespace, mountinfo], or [-errno, a step of
+ * apart.h].
+ */
 FUNCTION(mounts_make_apart) {
   const char *paths[3] = {NULL};
   double made[2] = {-EINVAL, APART_ENTER};
@@ -609,16 +612,13 @@ FUNCTION(mounts_make_apart) {
                                 .place = paths[1],
                                 .file_path = paths[2],
                                 .scratch = scratch};
-    enum apart_step step;
-    made[0] = make_apart(&apart, &step), made[1] = step;
+    const struct made_apart apart_made = make_apart(&apart);
+    made[0] = apart_made.mount_namespace;
+    made[1] = made[0] < 0 ? (int)apart_made.step : apart_made.mountinfo;
     free_strings(scratch);
   }
   while (count > 0) JS_FreeCString(context, paths[--count]);
   return JS_HasException(context) ? JS_EXCEPTION : to_js_numbers(context, made, COUNT(made));
-}
-
-FUNCTION(mounts_open_table) {
-  return JS_NewInt32(context, open_mountinfo(integer(context, argv[0]), integer(context, argv[1])));
 }
 
 FUNCTION(mounts_copy) {
@@ -831,7 +831,6 @@ static const JSCFunctionListEntry exports[] = {
     JS_CFUNC_DEF("ask", 1, process_ask),
     JS_CFUNC_MAGIC_DEF("enterNamespace", 1, path_call, ENTER_NAMESPACE),
     JS_CFUNC_DEF("makeApart", 5, mounts_make_apart),
-    JS_CFUNC_DEF("openMountTable", 2, mounts_open_table),
     JS_CFUNC_DEF("copyMount", 2, mounts_copy),
     JS_CFUNC_DEF("cloneMount", 1, mounts_clone),
     JS_CFUNC_DEF("attachMount", 2, mounts_attach),

@@ -110,7 +110,7 @@ declare module 'system-calls' {
    * @param directory gets a filesystem of its own, and in it the directory `place`.
    * @param file where the file is to be, below `directory`.
    * @param scratch directories that get one as well.
-   * @returns [the namespace, open; a step], or [negative errno, a step of apart.h].
+   * @returns [the namespace, its mountinfo], both open, or [negative errno, a step of apart.h].
    */
   function makeApart(
     descriptors: readonly [pinned: number, proc: number, file: number, user: number],
@@ -119,8 +119,6 @@ declare module 'system-calls' {
     file: string,
     scratch: readonly string[],
   ): readonly number[];
-  /** mountinfo of an open mount namespace, open. @param proc the host's /proc, open. */
-  function openMountTable(mountNamespace: number, proc: number): number;
   /** What is mounted on `place` of an open mount namespace: a mount for attachMount, open. */
   function copyMount(mountNamespace: number, place: string): number;
   /** A copy of the mount that shows an open file, open. */

@@ -28,7 +28,7 @@ export interface MountHost extends Host {
   detachFrom(directory: Descriptor): boolean;
   /** @throws MounterError (system) where the kernel does not make it. */
   makeApart(request: ApartRequest): ApartSite;
-  /** mountinfo as a process in that namespace sees it. */
+  /** What `mountTable` of a site says. */
   readMountTable(site: ApartSite): string;
   /** Within its limit. @throws MounterError (system) when it can't be started; nothing of it runs then. */
   runHelper(command: HelperCommand): Promise<HelperRun>;
@@ -73,6 +73,8 @@ export interface ApartRequest {
 export interface ApartSite {
   readonly kind: 'apart';
   readonly namespace: Descriptor;
+  /** mountinfo as a process in that namespace sees it, of the moment when it is read. */
+  readonly mountTable: Descriptor;
   readonly place: string;
   readonly targetFile: Descriptor;
 }

@@ -269,7 +269,13 @@ export class HostModel implements MountHost {
     this.onMakeApart();
     const namespace = 1000 + this.#apart.size;
     this.#apart.set(namespace, []);
-    return { kind: 'apart', namespace, place: request.target, targetFile: request.targetFile };
+    return {
+      kind: 'apart',
+      namespace,
+      mountTable: namespace,
+      place: request.target,
+      targetFile: request.targetFile,
+    };
   };
 
   /** How much is mounted apart: what a call that has failed may leave, for that is gone with it. */
