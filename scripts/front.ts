@@ -39,7 +39,7 @@ const addresses = { arena: 0x10000000, bytecode: 0x20000000, saver: 0x30000000 }
 const ownFlags = [
   ...commonFlags,
   '-std=gnu11',
-  '-O2',
+  '-Os',
   '-Wall',
   '-Wextra',
   '-Werror',

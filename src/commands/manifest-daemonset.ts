@@ -1,9 +1,11 @@
 import { exitCode } from '../exit-codes.ts';
 import type { DaemonSetRequest, ObjectNames, Toleration } from '../fleet/daemonset.ts';
 import type { CommentedDocument } from '../fleet/yaml.ts';
+import type { Output } from '../host/output.ts';
 import { defaultHome } from '../node/layout.ts';
 import type { GateState } from '../node-agent/gate.ts';
 import { defineCommand, type Flags, type FlagsOf, type FlagTable, flagsOf } from './command.ts';
+import { defaultDriver, driverNames } from './csi.ts';
 import { badFlag, fitting } from './flags.ts';
 import { pinnedReference, plainPath, requiredFlag } from './manifest-flags.ts';
 
@@ -40,6 +42,15 @@ const flags = {
   ...daemonSetFlags,
 } as const satisfies FlagTable;
 
+const csiFlags = {
+  ...flags,
+  '--driver NAMES': {
+    text: 'of the CSI driver; several, with commas: nfs.csi.k8s.io takes over the volumes of csi-driver-nfs',
+    default: defaultDriver,
+  },
+  '--examples': 'volumes to begin with, and no DaemonSet',
+} as const satisfies FlagTable;
+
 type DaemonSetFlags = FlagsOf<typeof flags>;
 
 export const daemonSet = defineCommand({
@@ -60,20 +71,47 @@ export const daemonSet = defineCommand({
     'mounter manifest daemonset --image registry.example/mounter-node-agent@sha256:HEX | kubectl apply -f -',
     'mounter manifest daemonset --enabled false | kubectl apply -f -',
   ],
+  run: (given, { output }) => print(given, [], output),
+});
+
+export const csiManifest = defineCommand({
+  name: 'manifest csi',
+  summary: 'print the same DaemonSet as a CSI driver, for every kubelet, and examples of volumes',
+  usage: ['--image REFERENCE@sha256:HEX [OPTION…]', '--examples [--driver NAMES]'],
+  flags: csiFlags,
+  manual: [
+    `csi prints the DaemonSet of manifest daemonset with the CSI driver in it, and the CSIDriver objects: kubelet needs
+    no flag then, and GlusterFS volumes work where its own plugin is gone. A node is ready when kubelet has registered the
+    driver as well. All flags are those of manifest daemonset; the gate and the settings are the same objects.`,
+  ],
+  examples: [
+    'mounter manifest csi --image registry.example/mounter-node-agent@sha256:HEX | kubectl apply -f -',
+    'mounter manifest csi --examples',
+  ],
   run: async (given, { output }) => {
+    const drivers = driverNames('driver', given.value('driver'));
+    if (!given.has('examples')) return print(given, drivers, output);
     const { yamlText } = await import('../fleet/yaml.ts');
-    const configMaps = await configMapsOf(given);
-    if (given.value('image') === undefined && configMaps.length > 0) {
-      refuseWithoutImage(given);
-      output.out(yamlText(configMaps));
-    } else {
-      // To apply a ConfigMap takes back whatever is not in it: only those that are asked for.
-      const { daemonSetDocuments } = await import('../fleet/daemonset.ts');
-      output.out(yamlText(daemonSetDocuments(requestOf(given), configMaps)));
-    }
+    const { exampleDocuments } = await import('../fleet/csi.ts');
+    const names = { ...namesOf(given), namespace: 'default' };
+    output.out(yamlText(drivers.flatMap((driver) => exampleDocuments(driver, names))));
     return exitCode.success;
   },
 });
+
+async function print(given: DaemonSetFlags, csi: readonly string[], output: Output): Promise<number> {
+  const { yamlText } = await import('../fleet/yaml.ts');
+  const configMaps = await configMapsOf(given);
+  if (given.value('image') === undefined && configMaps.length > 0) {
+    refuseWithoutImage(given);
+    output.out(yamlText(configMaps));
+  } else {
+    // To apply a ConfigMap takes back whatever is not in it: only those that are asked for.
+    const { daemonSetDocuments } = await import('../fleet/daemonset.ts');
+    output.out(yamlText(daemonSetDocuments({ ...requestOf(given), csi }, configMaps)));
+  }
+  return exitCode.success;
+}
 
 async function configMapsOf(flags: DaemonSetFlags): Promise<readonly CommentedDocument[]> {
   const names = namesOf(flags);
@@ -119,7 +157,7 @@ function namesOf(flags: DaemonSetFlags): ObjectNames {
 
 const label = /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/;
 
-function requestOf(flags: DaemonSetFlags): DaemonSetRequest {
+function requestOf(flags: DaemonSetFlags): Omit<DaemonSetRequest, 'csi'> {
   const interval = flags.value('interval');
   const selinuxType = flags.value('selinux-type');
   const image = requiredFlag(flags, 'image', 'registry.example/mounter-node-agent@sha256:…');

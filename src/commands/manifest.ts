@@ -1,6 +1,6 @@
 import { defineCommand } from './command.ts';
 import { cloudInit } from './manifest-cloud-init.ts';
-import { daemonSet } from './manifest-daemonset.ts';
+import { csiManifest, daemonSet } from './manifest-daemonset.ts';
 
 export const manifest = defineCommand({
   name: 'manifest',
@@ -8,5 +8,5 @@ export const manifest = defineCommand({
   flags: {},
   manual: [],
   examples: [],
-  subcommands: [daemonSet, cloudInit],
+  subcommands: [daemonSet, csiManifest, cloudInit],
 });

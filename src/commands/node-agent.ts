@@ -1,6 +1,7 @@
 import { exitCode } from '../exit-codes.ts';
 import { requireRoot } from '../node/node.ts';
 import { defineCommand } from './command.ts';
+import { startNamed } from './csi.ts';
 import { badFlag } from './flags.ts';
 
 export const nodeAgent = defineCommand({
@@ -12,6 +13,7 @@ export const nodeAgent = defineCommand({
       default: '600',
     },
     '--helpers': 'place mount.nfs and the like too',
+    '--csi NAMES': 'serve CSI as well, under these names: see mounter csi',
     '--once': 'one round; its status',
   },
   manual: [
@@ -30,17 +32,24 @@ export const nodeAgent = defineCommand({
     const intervalMs = intervalSeconds(flags.value('interval')) * 1000;
     const { keepNode, reporter, runOnce } = await import('../node-agent/keep.ts');
     const { onHost } = await import('../node-agent/on-host.ts');
+    const end = new AbortController();
+    for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => end.abort());
+    const names = flags.value('csi');
+    const driver = names === undefined ? undefined : await startNamed(names, { layout, output });
     const context = {
       layout,
       helpers: flags.has('helpers'),
       call: onHost(layout.home),
       report: reporter(output),
+      lacks: () => driver?.lacks(),
     };
-    const end = new AbortController();
-    for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => end.abort());
-    if (!flags.has('once')) await keepNode(context, intervalMs, output, end.signal);
-    else if (!(await runOnce(context, output, end.signal))) return exitCode.system;
-    return exitCode.success;
+    try {
+      if (!flags.has('once')) await keepNode(context, intervalMs, output, end.signal);
+      else if (!(await runOnce(context, output, end.signal))) return exitCode.system;
+      return exitCode.success;
+    } finally {
+      driver?.close();
+    }
   },
 });
 

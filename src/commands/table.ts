@@ -2,6 +2,7 @@ import { MounterError } from '../errors.ts';
 import { exitCode } from '../exit-codes.ts';
 import { nearest } from '../nearest.ts';
 import type { Command, CommandContext } from './command.ts';
+import { csi } from './csi.ts';
 import { disable } from './disable.ts';
 import { doctor } from './doctor.ts';
 import { enable } from './enable.ts';
@@ -41,6 +42,7 @@ export const commands: readonly Command[] = [
   enable,
   teardown,
   manifest,
+  csi,
   nodeAgent,
   helpCommand(() => commands),
   version,

@@ -7,6 +7,7 @@ import {
   scratchDirectory,
   settingsDirectory,
 } from '../node-agent/places.ts';
+import { csiDriverDocument } from './csi.ts';
 import { capabilities, comments, containerComments } from './privileges.ts';
 import type { CommentedDocument } from './yaml.ts';
 
@@ -26,6 +27,8 @@ export interface DaemonSetRequest extends ObjectNames {
   readonly maxUnavailable: number | string;
   readonly architecture: 'amd64' | 'arm64';
   readonly helpers: boolean;
+  /** Names of the CSI driver; none where it is not to be one. */
+  readonly csi: readonly string[];
   readonly home: string;
   readonly intervalSeconds: number | undefined;
   /** Minor version of Kubernetes 1.x. */
@@ -90,6 +93,7 @@ export function daemonSetDocuments(
     ...(namespace === 'kube-system' ? [] : [namespaceDocument(namespace)]),
     { content: serviceAccount, comments: { automountServiceAccountToken: comments.noToken } },
     ...configMaps,
+    ...request.csi.map((driver) => csiDriverDocument(driver, labelsOf(name))),
     {
       content: { apiVersion: 'apps/v1', kind: 'DaemonSet', metadata, spec },
       comments: containerComments(request),
@@ -152,7 +156,7 @@ function container(request: DaemonSetRequest) {
     image: request.image,
     imagePullPolicy: 'IfNotPresent',
     command: [agentExecutable, 'node-agent', ...agentFlags(request)],
-    ...(request.home === defaultHome ? {} : { env: [{ name: 'MOUNTER_HOME', value: request.home }] }),
+    ...environmentOf(request),
     readinessProbe: {
       exec: { command: probeCommand },
       initialDelaySeconds: 3,
@@ -173,9 +177,20 @@ function container(request: DaemonSetRequest) {
   };
 }
 
-function agentFlags({ helpers, intervalSeconds }: DaemonSetRequest): readonly string[] {
+function environmentOf({ home, csi }: DaemonSetRequest) {
+  const env = [
+    ...(home === defaultHome ? [] : [{ name: 'MOUNTER_HOME', value: home }]),
+    ...(csi.length === 0
+      ? []
+      : [{ name: 'NODE_NAME', valueFrom: { fieldRef: { fieldPath: 'spec.nodeName' } } }]),
+  ];
+  return env.length === 0 ? {} : { env };
+}
+
+function agentFlags({ helpers, csi, intervalSeconds }: DaemonSetRequest): readonly string[] {
   return [
     ...(helpers ? ['--helpers'] : []),
+    ...(csi.length === 0 ? [] : ['--csi', csi.join()]),
     ...(intervalSeconds === undefined ? [] : ['--interval', String(intervalSeconds)]),
   ];
 }

@@ -20,6 +20,7 @@ async function main(): Promise<number> {
   const helperName = helperNameOf(argv0);
   const [command, ...argv] = helperName === undefined ? words : ['mount', ...words];
   if (command === 'mount') return mount(argv, helperName, standardOutput);
+  if (command === 'volume') return (await import('./volume.ts')).volume(argv, standardOutput);
   try {
     return (await import('./full.ts')).becomeFull(0);
   } catch (error) {

@@ -4,7 +4,6 @@ import { exitCode } from '../exit-codes.ts';
 import type { Output } from '../host/output.ts';
 import { callerMark } from '../host/programs.ts';
 import { asMounterError } from '../host/system-error.ts';
-import type { NodeSettings } from '../manifest/manifest.ts';
 import {
   type HelperName,
   type MountArguments,
@@ -17,13 +16,11 @@ import type { MountPlan } from '../mount/plan-data.ts';
 import { type RunContext, runPlan } from '../mount/run.ts';
 import { describeStep } from '../mount/show.ts';
 import type { Layout } from '../node/layout.ts';
-import { findLayout, requireRoot } from '../node/node.ts';
+import { requireRoot } from '../node/node.ts';
 import { offBySettings, offFile } from '../node/off.ts';
-import { storedSettings } from '../node/settings.ts';
 import { Call } from '../record/call.ts';
-import { namespaceOutsideKubeletChroot } from '../rootfs/kubelet-chroot.ts';
-import { findFullAt, ownExecutable } from './globals.ts';
 import { frontHost } from './host.ts';
+import { currentSettings, findNode } from './node.ts';
 import { writeRecord } from './record.ts';
 import { holdInterruptions } from './signals.ts';
 
@@ -88,39 +85,8 @@ function calledByItself(name: string): MounterError {
   });
 }
 
-/** In the mount namespace that `prepare` has laid its mounts in. */
-function findNode(): Layout {
-  const namespace = namespaceOutsideKubeletChroot(frontHost);
-  if (namespace !== undefined) leaveKubeletChroot(namespace);
-  const layout = findLayout(frontHost, ownExecutable(), process.env);
-  if (namespace !== undefined) findFullAt(layout.fullExecutable);
-  return layout;
-}
-
-function leaveKubeletChroot(namespace: string): void {
-  const result = system.enterNamespace(namespace);
-  if (result >= 0) return;
-  const [code, description] = system.errorNames(-result);
-  throw new MounterError(`the host's mount namespace cannot be entered: ${code}: ${description}`, {
-    subject: namespace,
-    status: exitCode.system,
-    hint: 'a mounter that a kubelet in an image calls needs CAP_SYS_ADMIN and CAP_SYS_CHROOT, as that kubelet does',
-  });
-}
-
 async function mountByHost(helperName: HelperName | undefined, layout: Layout, why: string): Promise<never> {
   return (await import('./turned-off.ts')).mountByHost(helperName, layout, why);
-}
-
-/**
- * What was checked; where there is no such thing, or the manifest has changed since, the full executable checks it.
- * @returns why there are none. @throws MounterError (system) where what was checked cannot be read.
- */
-async function currentSettings(layout: Layout): Promise<NodeSettings | MounterError> {
-  const stored = storedSettings(frontHost, layout);
-  if (stored !== undefined) return stored;
-  const { settingsByFull } = await import('./full.ts');
-  return settingsByFull().catch(asMounterError);
 }
 
 /**

@@ -318,7 +318,7 @@ static int enter_namespace(const char *file) {
   return result;
 }
 
-enum path_call { OPEN, UNLINK, MAKE_DIRECTORY, CHANGE_MODE, ACCESS, DETACH, ENTER_NAMESPACE };
+enum path_call { OPEN, UNLINK, MAKE_DIRECTORY, REMOVE_DIRECTORY, CHANGE_MODE, ACCESS, DETACH, ENTER_NAMESPACE };
 
 /* The calls that take a path, and perhaps numbers. */
 FUNCTION(path_call, int call) {
@@ -329,6 +329,7 @@ FUNCTION(path_call, int call) {
     case OPEN: result = open(path, number | O_CLOEXEC, integer(context, argv[2])); break;
     case UNLINK: result = unlink(path); break;
     case MAKE_DIRECTORY: result = mkdir(path, (mode_t)number); break;
+    case REMOVE_DIRECTORY: result = rmdir(path); break;
     case CHANGE_MODE: result = chmod(path, (mode_t)number); break;
     case ACCESS: result = access(path, number); break;
     case DETACH: result = umount2(path, MNT_DETACH | UMOUNT_NOFOLLOW); break;
@@ -575,20 +576,35 @@ static int has_daemon(void) {
   return 0;
 }
 
-FUNCTION(process_ask) {
-  int fd = integer(context, argv[0]);
+/* A child with that file as descriptor 3, for what may never come back. Nobody waits for it: it holds nothing else. */
+static pid_t fork_with(int fd) {
   pid_t parent = getpid(), pid = fork();
-  if (pid != 0) return to_js_result(context, pid);
-  struct statx status;
-  /* Nobody is to wait for it: what it can't be ended by, it must not hold. */
+  if (pid != 0) return pid;
   int empty = open("/dev/null", O_RDWR | O_CLOEXEC);
   for (int number = 0; number < 3; number++) (void)dup2(empty, number);
   if (dup2(fd, 3) < 0) _exit(errno);
   closefrom(4);
   if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || getppid() != parent) _exit(ESRCH);
+  return 0;
+}
+
+FUNCTION(process_ask) {
+  pid_t pid = fork_with(integer(context, argv[0]));
+  if (pid != 0) return to_js_result(context, pid);
+  struct statx status;
   if (statx(3, "", AT_EMPTY_PATH | AT_STATX_FORCE_SYNC, STATX_BASIC_STATS, &status) == 0) _exit(0);
   int cause = errno;
   _exit(cause == ENOTCONN && has_daemon() ? 0 : cause);
+}
+
+FUNCTION(process_unmount) {
+  const char *name = to_c_string(context, argv[1]);
+  if (name == NULL) return c_string_failure(context);
+  int flags = integer(context, argv[2]);
+  pid_t pid = fork_with(integer(context, argv[0]));
+  if (pid == 0) _exit(fchdir(3) == 0 && umount2(name, flags | UMOUNT_NOFOLLOW) == 0 ? 0 : errno);
+  JS_FreeCString(context, name);
+  return to_js_result(context, pid);
 }
 
 /* ---- mounts made apart ---- */
@@ -631,6 +647,19 @@ FUNCTION(mounts_copy) {
 
 FUNCTION(mounts_clone) {
   return JS_NewInt32(context, clone_mount(integer(context, argv[0]), ""));
+}
+
+/* Linux 5.12; the number is the same on every architecture. */
+#ifndef SYS_mount_setattr
+#define SYS_mount_setattr 442
+#endif
+
+/* Of what clone_mount has made: what is mounted below one copy shows in no other. @see struct mount_attr and MOUNT_ATTR_* of <linux/mount.h> */
+FUNCTION(mounts_set_attributes) {
+  const struct {
+    uint64_t set, cleared, propagation, user_namespace;
+  } attributes = {.set = (uint64_t)integer(context, argv[1]), .propagation = MS_PRIVATE};
+  return to_js_result(context, syscall(SYS_mount_setattr, integer(context, argv[0]), "", AT_EMPTY_PATH, &attributes, sizeof attributes));
 }
 
 FUNCTION(mounts_attach) {
@@ -805,6 +834,7 @@ static const JSCFunctionListEntry exports[] = {
     JS_CFUNC_DEF("rename", 2, file_rename),
     JS_CFUNC_MAGIC_DEF("unlink", 1, path_call, UNLINK),
     JS_CFUNC_MAGIC_DEF("mkdir", 2, path_call, MAKE_DIRECTORY),
+    JS_CFUNC_MAGIC_DEF("rmdir", 1, path_call, REMOVE_DIRECTORY),
     JS_CFUNC_MAGIC_DEF("chmod", 2, path_call, CHANGE_MODE),
     JS_CFUNC_MAGIC_DEF("access", 2, path_call, ACCESS),
     JS_CFUNC_DEF("openAt", 3, file_open_at),
@@ -829,10 +859,12 @@ static const JSCFunctionListEntry exports[] = {
     JS_CFUNC_DEF("endDescendants", 0, guard_end_descendants),
     JS_CFUNC_DEF("statusOf", 1, process_status),
     JS_CFUNC_DEF("ask", 1, process_ask),
+    JS_CFUNC_DEF("unmount", 3, process_unmount),
     JS_CFUNC_MAGIC_DEF("enterNamespace", 1, path_call, ENTER_NAMESPACE),
     JS_CFUNC_DEF("makeApart", 5, mounts_make_apart),
     JS_CFUNC_DEF("copyMount", 2, mounts_copy),
     JS_CFUNC_DEF("cloneMount", 1, mounts_clone),
+    JS_CFUNC_DEF("setMountAttributes", 2, mounts_set_attributes),
     JS_CFUNC_DEF("attachMount", 2, mounts_attach),
     JS_CFUNC_MAGIC_DEF("detachMount", 1, path_call, DETACH),
     JS_CFUNC_DEF("reap", 1, process_reap),

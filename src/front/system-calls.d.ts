@@ -32,6 +32,7 @@ declare module 'system-calls' {
   function rename(from: string, to: string): number;
   function unlink(path: string): number;
   function mkdir(path: string, mode: number): number;
+  function rmdir(path: string): number;
   function chmod(path: string, mode: number): number;
   function access(path: string, mode: number): number;
   /** A name in an open directory, with O_CLOEXEC. @returns the descriptor. */
@@ -100,6 +101,8 @@ declare module 'system-calls' {
   function statusOf(waited: number): number;
   /** Asks the filesystem of an open file for its status. @returns a child whose exit status is 0 or the errno; it may never end. */
   function ask(fd: number): number;
+  /** umount2(2) of what is mounted on `name` in an open directory. @returns a child as that of `ask`. */
+  function unmount(directory: number, name: string, flags: number): number;
   /** setns(2) to the mount namespace of that file, and thereby to its root directory. */
   function enterNamespace(file: string): number;
 
@@ -123,6 +126,8 @@ declare module 'system-calls' {
   function copyMount(mountNamespace: number, place: string): number;
   /** A copy of the mount that shows an open file, open. */
   function cloneMount(fd: number): number;
+  /** mount_setattr(2) of what cloneMount has made, which gets a peer group of its own. @param attributes MOUNT_ATTR_* to set. */
+  function setMountAttributes(mount: number, attributes: number): number;
   /** move_mount(2) */
   function attachMount(mount: number, target: number): number;
   /** umount2(2), lazily, following no symlink at the end of the path. */

@@ -136,3 +136,34 @@ export interface ConnectLimits {
 
 /** What came of a connection; `unknown` is what says nothing about the server: our own limits, an abort. */
 export type Connection = 'open' | 'refused' | 'noRoute' | 'silent' | 'unknown';
+
+/** What it takes to show a volume in several places, and to take it away again: the front alone has it. */
+export interface VolumeHost extends MountHost {
+  /** mkdir(2) in an open directory. @throws like node:fs, also where something has that name. */
+  makeDirectoryIn(directory: Descriptor, name: string): void;
+  /** rmdir(2), or unlink(2) of an empty plain file. @returns undefined, or the name of an errno. */
+  removeIn(directory: Descriptor, name: string): string | undefined;
+  /**
+   * Attaches a copy of the mount that shows an open file to an open directory.
+   * @returns undefined, or the name of an errno.
+   */
+  attachCopy(file: Descriptor, flags: readonly MountFlag[], target: Descriptor): string | undefined;
+  /**
+   * Unmounts what is on top of `name` in an open directory, following no symlink, in a process that is left behind where
+   * it does not come back.
+   * @returns undefined, the name of an errno, or 'silent' where it has not come back within the limit.
+   */
+  unmountIn(
+    directory: Descriptor,
+    name: string,
+    how: UnmountHow,
+    limitMs: number,
+  ): Promise<string | undefined>;
+}
+
+/** The flags of one mount, whatever those of its filesystem. @see mount_setattr(2) */
+export const mountFlagNames = ['ro', 'nosuid', 'nodev', 'noexec'] as const;
+export type MountFlag = (typeof mountFlagNames)[number];
+
+/** `plain` writes back what its server lacks; `force` fails what waits for that; `detach` waits for nothing. @see umount(2) */
+export type UnmountHow = 'plain' | 'force' | 'detach';

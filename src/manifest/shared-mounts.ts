@@ -1,3 +1,6 @@
+import { MounterError } from '../errors.ts';
+import { exitCode } from '../exit-codes.ts';
+
 /** A directory of the host that its rootfs has too, at a path of its own. */
 export interface SharedDirectory {
   /** Without symlinks, as mountinfo has it. */
@@ -26,4 +29,23 @@ export function identityMounts({
   readonly mounter: readonly Parameters<typeof isIdentityMount>[0][];
 }): readonly string[] {
   return mounter.filter(isIdentityMount).map(({ rootfs }) => rootfs);
+}
+
+/**
+ * The shared directory that holds `target`: only what is below one can appear on the host.
+ * @throws MounterError (usage, class `mount-point`)
+ */
+export function identityMountOf(
+  target: string,
+  { mounts }: { readonly mounts: Parameters<typeof identityMounts>[0] },
+): string {
+  const directories = identityMounts(mounts);
+  const found = directories.find((directory) => target.startsWith(`${directory}/`));
+  if (found !== undefined) return found;
+  throw new MounterError('the target is not below a directory that volumes may be mounted in', {
+    subject: target,
+    status: exitCode.usage,
+    errorClass: 'mount-point',
+    hint: `mount below ${directories.join(' or ')}, or add the directory to mounts.mounter of the manifest, "shared" as ${directories[0]} is, and run mounter prepare`,
+  });
 }

@@ -1,7 +1,7 @@
 import { MounterError } from '../errors.ts';
 import { exitCode } from '../exit-codes.ts';
 import type { Filesystem, NodeSettings } from '../manifest/manifest.ts';
-import { identityMounts } from '../manifest/shared-mounts.ts';
+import { identityMountOf } from '../manifest/shared-mounts.ts';
 import { nearest } from '../nearest.ts';
 import { helperNames } from './arguments/argv.ts';
 import type { MountRequest } from './arguments/request.ts';
@@ -104,17 +104,4 @@ function logFileOf(path: string | undefined, { mounts }: NodeSettings): LogFile 
   const mount = mounts.mounter.find(({ rootfs }) => path.startsWith(`${rootfs}/`));
   const onHost = mount?.host === undefined ? path : `${mount.host}${path.slice(mount.rootfs.length)}`;
   return { inRootfs: path, onHost };
-}
-
-/** The shared directory that holds `target`: only what is below one can appear on the host. */
-function identityMountOf(target: string, { mounts }: NodeSettings): string {
-  const directories = identityMounts(mounts);
-  const found = directories.find((directory) => target.startsWith(`${directory}/`));
-  if (found !== undefined) return found;
-  throw new MounterError('the target is not below a directory that volumes may be mounted in', {
-    subject: target,
-    status: exitCode.usage,
-    errorClass: 'mount-point',
-    hint: `mount below ${directories.join(' or ')}, or add the directory to mounts.mounter of the manifest, "shared" as ${directories[0]} is, and run mounter prepare`,
-  });
 }

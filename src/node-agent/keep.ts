@@ -66,13 +66,15 @@ export async function keepNode(
     if (end.aborted) return;
     // What was wished before is no matter any more, whatever came of it.
     if (!isSame(wish, readWish())) continue;
-    say(outcome);
-    said = outcome;
-    writeOutcome(outcome);
+    said = withLacks(outcome, context);
+    say(said);
+    writeOutcome(said);
     const until = performance.now() + (outcome.isReady ? intervalMs : Math.min(intervalMs, retryMs));
     retryMs = outcome.isReady ? firstRetrySeconds * 1000 : Math.min(2 * retryMs, lastRetrySeconds * 1000);
     await pause(until, wish, end, () => {
-      writeOutcome(outcome);
+      said = withLacks(outcome, context);
+      say(said);
+      writeOutcome(said);
       return !outcome.isReady || look() === before;
     });
   }
@@ -101,6 +103,11 @@ async function runWatched(
   } finally {
     clearInterval(watch);
   }
+}
+
+function withLacks(outcome: Outcome, { lacks }: RoundContext): Outcome {
+  const text = outcome.isReady ? lacks() : undefined;
+  return text === undefined ? outcome : { isReady: false, text };
 }
 
 function isSame(one: Wish, other: Wish): boolean {

@@ -12,7 +12,7 @@ export interface Called {
   readonly stderr: string;
 }
 
-/** Runs this container's own executable on the host. @returns soon after `signal` has come. */
+/** Runs an executable on the host, this container's own unless it is said otherwise. @returns soon after `signal` has come. */
 export type CallOnHost = (argv: readonly string[], signal: AbortSignal) => Promise<Called>;
 
 /** What the host sees of this container's file: the Pod has the host's process ids (`hostPID`). */
@@ -20,7 +20,7 @@ export function seenFromHost(path: string): string {
   return `/proc/${process.pid}/root${path}`;
 }
 
-const hostRoot = '/proc/1/root';
+export const hostRoot = '/proc/1/root';
 
 /**
  * The host's file, or symlink, as this container reaches it: an absolute symlink on the way is the host's.
@@ -34,6 +34,11 @@ export function pathOnHost(path: string): string | undefined {
 /** Times from SIGTERM to SIGKILL, and from SIGKILL until a process that waits in the kernel is left behind. */
 const [terminateMs, unkillableMs] = [5000, 1000];
 
+/** argv that runs a program in the host's namespaces; see `onHost`. */
+export function enteringHost(): readonly string[] {
+  return [findProgram('nsenter'), '--target', '1', '--mount', '--net', '--uts', '--ipc', '--'];
+}
+
 /**
  * nsenter(1) into the host's namespaces runs our own executable there, from this container's files: nothing is
  * copied first, an older one on the node is not asked, and a host directory that is mounted noexec does not matter.
@@ -42,10 +47,14 @@ const [terminateMs, unkillableMs] = [5000, 1000];
  * @param home MOUNTER_HOME on the host.
  */
 export function onHost(home: string): CallOnHost {
+  return callsOf(() => [...enteringHost(), seenFromHost(agentExecutable)], home);
+}
+
+/** @param command what the arguments of each call are added to. */
+export function callsOf(command: () => readonly string[], home: string): CallOnHost {
   return async (argv, signal) => {
-    const namespaces = ['--mount', '--net', '--uts', '--ipc'];
-    const enter = ['--target', '1', ...namespaces, '--', seenFromHost(agentExecutable)];
-    const running = execa(findProgram('nsenter'), [...enter, ...argv], {
+    const [program = '', ...words] = command();
+    const running = execa(program, [...words, ...argv], {
       cwd: '/',
       extendEnv: false,
       env: { PATH: programDirectories.join(':'), LC_ALL: 'C', MOUNTER_HOME: home },

@@ -45,6 +45,8 @@ export interface RoundContext {
   readonly helpers: boolean;
   readonly call: CallOnHost;
   readonly report: Report;
+  /** What else the node is not ready without; undefined once it is there. */
+  readonly lacks: () => string | undefined;
 }
 
 /** No step takes so long on a node that works. */

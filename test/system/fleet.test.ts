@@ -50,6 +50,13 @@ const typos: readonly (readonly [from: string, to: string])[] = [
   ['mountPath: /run/node-agent', 'path: /run/node-agent'],
 ];
 
+/** Of `mounter manifest csi`. */
+const csiVariants: readonly (readonly string[])[] = [
+  ['--image', anImage],
+  ['--image', anImage, '--driver', 'a.csi,nfs.csi.k8s.io', '--home', '/opt/mounter'],
+  ['--examples'],
+];
+
 /** What the schema says of each of the variants, then of each of the typos. */
 let errors: readonly string[];
 test.before(async () => {
@@ -61,7 +68,33 @@ test.before(async () => {
     if (!stdout.includes(from)) throw new Error(`nothing to mistype: ${from}`);
     return parseAllDocuments(stdout.replace(from, to)).map((document) => document.toJS());
   });
-  errors = await schemaErrorsOfAll([...printed, ...mistyped]);
+  const csi = await Promise.all(csiVariants.map((flags) => printedDocuments('csi', ...flags)));
+  errors = await schemaErrorsOfAll([...printed, ...mistyped, ...csi]);
+});
+
+for (const [i, flags] of csiVariants.entries())
+  test(`what csi prints fits it as well: ${flags.join(' ')}`, (t) =>
+    t.is(errors[variants.length + typos.length + i], ''));
+
+test('csi is the same DaemonSet, and what the cluster is told of the driver', async (t) => {
+  const [account, first, second, daemonSet] = (await printedDocuments(
+    'csi',
+    ...(csiVariants[1] ?? []),
+  )) as Tree[];
+  t.deepEqual(
+    [account.kind, first.metadata.name, second.metadata.name],
+    ['ServiceAccount', 'a.csi', 'nfs.csi.k8s.io'],
+  );
+  t.like(first.spec, { attachRequired: false, fsGroupPolicy: 'File', volumeLifecycleModes: ['Persistent'] });
+  const [container] = daemonSet.spec.template.spec.containers;
+  t.deepEqual(container.command.slice(1), ['node-agent', '--csi', 'a.csi,nfs.csi.k8s.io']);
+  t.deepEqual(
+    container.env.map(({ name }: Tree) => name),
+    ['MOUNTER_HOME', 'NODE_NAME'],
+  );
+  const { stderr, exitCode: status } = await run('csi', '--image', anImage, '--driver', 'no_name');
+  t.is(status, 1);
+  t.regex(stderr, /--driver: "no_name" is no name of a driver/);
 });
 
 for (const [i, flags] of variants.entries())

@@ -130,7 +130,7 @@ for (const heading of places.checkout) {
     t.is(await schemaErrors(objects), '');
     t.deepEqual(
       objects.map(({ kind, data }) => data?.state ?? kind),
-      ['ServiceAccount', 'DaemonSet', 'off', 'on'],
+      ['ServiceAccount', 'DaemonSet', 'off', 'on', 'ServiceAccount', 'CSIDriver', 'DaemonSet'],
     );
     t.true(readFileSync(join(checkout, 'user-data'), 'utf8').includes(digestIn('image.json')));
   });

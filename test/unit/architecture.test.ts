@@ -26,6 +26,7 @@ const floors = [
   'doctor',
   'status',
   'node-agent',
+  'csi',
   'fleet',
   'commands',
   'front',

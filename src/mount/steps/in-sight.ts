@@ -7,6 +7,9 @@ import type { MountPlan } from '../plan-data.ts';
 import { partsBelow, walk } from './path-walk.ts';
 import type { OpenTarget } from './target.ts';
 
+/** What is attached, and where. */
+type Names = Pick<MountPlan, 'source' | 'target'>;
+
 /**
  * Attaches where the target is seen. A mount above it may have taken the open target out of sight: `prepare` binds the
  * kubelet directory on itself to make `enter: chroot` of `attach`, an operator mounts a disk. A Pod would write beneath
@@ -17,7 +20,7 @@ import type { OpenTarget } from './target.ts';
  *   away: then the error says what is left and where.
  */
 export function attachInSight(
-  plan: MountPlan,
+  plan: Names,
   target: OpenTarget,
   attach: (file: Descriptor) => string | undefined,
   maximumTries: number,
@@ -43,7 +46,7 @@ export function attachInSight(
   throw outOfSight(plan, 'it is unmounted again');
 }
 
-function outOfSight({ source, target }: MountPlan, what: string): MounterError {
+function outOfSight({ source, target }: Names, what: string): MounterError {
   return new MounterError(
     `something was mounted over the directories on the way while ${source} was mounted; ${what}`,
     {
@@ -57,7 +60,7 @@ function outOfSight({ source, target }: MountPlan, what: string): MounterError {
 
 /** What is left of it: beneath the first directory on the way that leads to another one now. */
 function isHidden(
-  { target }: MountPlan,
+  { target }: Names,
   { identityMount, way }: OpenTarget,
   refusal: string,
   host: MountHost,
@@ -72,7 +75,7 @@ function isHidden(
 
 /** @returns undefined where the path leads to another directory now. */
 function openSeen(
-  { target }: MountPlan,
+  { target }: Names,
   { identityMount, status }: OpenTarget,
   host: MountHost,
 ): Descriptor | undefined {
@@ -83,7 +86,7 @@ function openSeen(
 }
 
 /** Where it cannot be looked, it is taken for seen, as it was a moment before: a good mount is no failure. */
-function isMountSeen({ target }: MountPlan, { identityMount }: OpenTarget, host: MountHost): boolean {
+function isMountSeen({ target }: Names, { identityMount }: OpenTarget, host: MountHost): boolean {
   try {
     const { steps, file } = walk(identityMount, partsBelow(identityMount, target), host);
     if (file === undefined) return false;

@@ -30,18 +30,39 @@ export async function openTarget(
   deadline: number,
   context: MountContext,
 ): Promise<OpenTarget | 'mounted'> {
-  const { host } = context;
-  const { target } = plan;
-  const names = partsBelow(identityMount, target).slice(0, -1);
-  const { steps, file: parent } = walk(identityMount, names, host);
+  const { parent, parentStatus, way } = await openParent(plan.target, identityMount, deadline, context);
   try {
-    checkWay(target, [identityMount, ...names], steps);
-    const parentStatus = steps.at(-1);
+    return await openIn(parent, parentStatus, plan, { identityMount, way }, context);
+  } finally {
+    context.host.close(parent);
+  }
+}
+
+/** The directory that a target is in, and the way down to it. */
+export interface OpenParent extends Pick<OpenTarget, 'way'> {
+  readonly parent: Descriptor;
+  readonly parentStatus: OpenStatus;
+}
+
+/** Opens it when no other call is at work on the target. @throws MounterError as `openTarget` does. */
+export async function openParent(
+  target: string,
+  identityMount: string,
+  deadline: number,
+  context: MountContext,
+): Promise<OpenParent> {
+  const { host } = context;
+  const names = partsBelow(identityMount, target).slice(0, -1);
+  const { steps: way, file: parent } = walk(identityMount, names, host);
+  try {
+    checkWay(target, [identityMount, ...names], way);
+    const parentStatus = way.at(-1);
     if (parent === undefined || parentStatus === undefined) throw missing(target);
     await lockTarget(target, { ...parentStatus, file: parent }, deadline, context);
-    return await openIn(parent, parentStatus, plan, { identityMount, way: steps }, context);
-  } finally {
+    return { parent, parentStatus, way };
+  } catch (error) {
     if (parent !== undefined) host.close(parent);
+    throw error;
   }
 }
 
@@ -120,7 +141,7 @@ function checkWay(target: string, names: readonly string[], way: readonly OpenSt
   }
 }
 
-function checkDirectory(target: string, { kind }: OpenStatus): void {
+export function checkDirectory(target: string, { kind }: OpenStatus): void {
   if (kind === 'symlink')
     throw targetError(target, 'the target is a symlink', 'mount on the directory itself');
   if (kind !== 'directory')
@@ -128,7 +149,7 @@ function checkDirectory(target: string, { kind }: OpenStatus): void {
 }
 
 /** kubelet asks for none: there a container's root, or a server, can swap any directory for a symlink at any moment. */
-function refuseWithinVolume(target: string, identityMount: string): void {
+export function refuseWithinVolume(target: string, identityMount: string): void {
   if (!isWithinVolume(target.slice(identityMount.length + 1))) return;
   throw targetError(
     target,
@@ -137,7 +158,7 @@ function refuseWithinVolume(target: string, identityMount: string): void {
   );
 }
 
-function missing(target: string): MounterError {
+export function missing(target: string): MounterError {
   return targetError(target, 'the target does not exist', 'make the directory first');
 }
 

@@ -2,14 +2,31 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { execa } from 'execa';
 import { DaemonSet } from 'kubernetes-models/apps/v1';
-import { ConfigMap, Namespace, ServiceAccount } from 'kubernetes-models/v1';
+import { CSIDriver } from 'kubernetes-models/storage.k8s.io/v1';
+import {
+  ConfigMap,
+  Namespace,
+  PersistentVolume,
+  PersistentVolumeClaim,
+  Pod,
+  ServiceAccount,
+} from 'kubernetes-models/v1';
 import { cacheDirectory, repository } from '../../../scripts/paths.ts';
 
 /**
  * Kubernetes' published OpenAPI schema, as kubernetes-models has it: compiled validators for what is required
  * and of which type, and TypeScript interfaces that know no other fields than the schema's.
  */
-const kinds = { DaemonSet, ConfigMap, Namespace, ServiceAccount } as const;
+const kinds = {
+  CSIDriver,
+  ConfigMap,
+  DaemonSet,
+  Namespace,
+  PersistentVolume,
+  PersistentVolumeClaim,
+  Pod,
+  ServiceAccount,
+} as const;
 
 interface KubernetesObject {
   readonly kind: keyof typeof kinds;
@@ -67,5 +84,7 @@ function writeObjects(file: string, objects: readonly KubernetesObject[]): strin
   return file;
 }
 
+const v1 = ['ConfigMap', 'Namespace', 'PersistentVolume', 'PersistentVolumeClaim', 'Pod', 'ServiceAccount'];
 const imports = `import type { IDaemonSet } from 'kubernetes-models/apps/v1';
-import type { IConfigMap, INamespace, IServiceAccount } from 'kubernetes-models/v1';`;
+import type { ICSIDriver } from 'kubernetes-models/storage.k8s.io/v1';
+import type { ${v1.map((kind) => `I${kind}`).join(', ')} } from 'kubernetes-models/v1';`;

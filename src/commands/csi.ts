@@ -1,0 +1,64 @@
+import { hostname } from 'node:os';
+import packageJson from '../../package.json' with { type: 'json' };
+import type { RunningDriver } from '../csi/driver.ts';
+import { exitCode } from '../exit-codes.ts';
+import { requireRoot } from '../node/node.ts';
+import { type CommandContext, defineCommand } from './command.ts';
+import { badFlag } from './flags.ts';
+
+/** Of the CSI driver, where nothing else is said. */
+export const defaultDriver = 'containerized-mounter.csi';
+
+export const csi = defineCommand({
+  name: 'csi',
+  summary: 'the CSI driver of this node: NFS and GlusterFS volumes for any kubelet',
+  flags: {
+    '--name NAMES': {
+      text: 'of the driver, as a PV has it; several, with commas, to take volumes over: nfs.csi.k8s.io',
+      default: defaultDriver,
+    },
+  },
+  manual: [
+    `Serves the CSI specification, Identity and Node, at plugins/NAME/csi.sock below kubelet's directory, and registers
+    itself with that kubelet. The node's name is NODE_NAME of the environment, or its host name. A volume is mounted once on the node, by mounter mount, and shown to each Pod. The mounts
+    do not depend on it: it may be ended, and started again, at any time.`,
+    `volumeAttributes of a PV: type (nfs or glusterfs), server, share or volume, and subDir. Those of csi-driver-nfs are
+    understood.`,
+  ],
+  examples: ['mounter csi', 'mounter csi --name containerized-mounter.csi,nfs.csi.k8s.io'],
+  run: async (flags, { layout, host, output }) => {
+    requireRoot(host, 'serving volumes');
+    const ended = new Promise<void>((resolve) => {
+      for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => resolve());
+    });
+    const driver = await startNamed(flags.value('name'), { layout, output });
+    await ended;
+    driver.close();
+    return exitCode.success;
+  },
+});
+
+/** @param names with commas between them. @throws MounterError (usage) for what cannot be one; (system) as `startDriver`. */
+export async function startNamed(
+  names: string,
+  { layout, output }: Pick<CommandContext, 'layout' | 'output'>,
+): Promise<RunningDriver> {
+  const { startDriver } = await import('../csi/driver.ts');
+  const { nodeHost } = await import('../csi/node-host.ts');
+  return startDriver({
+    names: driverNames('csi', names),
+    version: packageJson.version,
+    nodeId: process.env.NODE_NAME ?? hostname(),
+    layout,
+    host: nodeHost(layout),
+    output,
+  });
+}
+
+/** @param flag that they are from. @throws MounterError (usage) */
+export function driverNames(flag: string, text: string): readonly string[] {
+  const names = text.split(',');
+  const wrong = names.find((name) => !/^[A-Za-z0-9]([A-Za-z0-9.-]{0,61}[A-Za-z0-9])?$/.test(name));
+  if (wrong === undefined) return names;
+  throw badFlag(flag, `"${wrong}" is no name of a driver`, `such as --${flag} nfs.csi.k8s.io`);
+}

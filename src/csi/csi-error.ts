@@ -1,0 +1,56 @@
+import { status } from '@grpc/grpc-js';
+import type { ErrorClass } from '../errors.ts';
+
+/** What the front prints of a failure: `failureAsJson`. */
+export interface Failure {
+  readonly class: ErrorClass;
+  readonly subject?: string;
+  readonly message: string;
+  readonly hint?: string;
+  readonly helperOutput?: string;
+}
+
+/** What a call of the container orchestrator is answered with when it fails: a gRPC code, and a sentence for the event. */
+export class CsiError extends Error {
+  override readonly name = 'CsiError';
+  readonly code: number;
+  /** What the mounter said, where it is from there. */
+  readonly failure: Failure | undefined;
+
+  constructor(code: keyof typeof status, message: string, failure?: Failure) {
+    super(message);
+    this.code = status[code];
+    this.failure = failure;
+  }
+}
+
+/** @param field of the request, as the specification names it. */
+export function invalid(field: string, message: string, action: string): CsiError {
+  return new CsiError('INVALID_ARGUMENT', `${field}: ${message}; ${action}`);
+}
+
+/** The code for each class of failure. UNAVAILABLE and DEADLINE_EXCEEDED say: it may work as it is, later. */
+export const codeOf: Readonly<Record<ErrorClass, keyof typeof status>> = {
+  'name-resolution': 'UNAVAILABLE',
+  'no-route': 'UNAVAILABLE',
+  'connection-refused': 'UNAVAILABLE',
+  'server-silent': 'DEADLINE_EXCEEDED',
+  'access-denied': 'PERMISSION_DENIED',
+  'no-such-export': 'NOT_FOUND',
+  'version-not-offered': 'FAILED_PRECONDITION',
+  'lock-service': 'UNAVAILABLE',
+  'bad-option': 'INVALID_ARGUMENT',
+  policy: 'INVALID_ARGUMENT',
+  'mount-point': 'INVALID_ARGUMENT',
+  stale: 'FAILED_PRECONDITION',
+  busy: 'ALREADY_EXISTS',
+  'helper-missing': 'FAILED_PRECONDITION',
+  propagation: 'INTERNAL',
+  deadline: 'DEADLINE_EXCEEDED',
+  'mount-max': 'RESOURCE_EXHAUSTED',
+  node: 'UNAVAILABLE',
+  usage: 'INVALID_ARGUMENT',
+  interrupted: 'ABORTED',
+  internal: 'INTERNAL',
+  unknown: 'INTERNAL',
+};

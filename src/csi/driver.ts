@@ -1,0 +1,118 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { MounterError } from '../errors.ts';
+import { exitCode } from '../exit-codes.ts';
+import type { Output } from '../host/output.ts';
+import { parseManifest } from '../manifest/manifest.ts';
+import { identityMounts } from '../manifest/shared-mounts.ts';
+import type { Layout } from '../node/layout.ts';
+import { toolsManifest } from '../node-agent/places.ts';
+import type { NodeHost } from './node-host.ts';
+import { NodeService } from './node-service.ts';
+import { type Answers, type Observe, serve } from './server.ts';
+
+/** The CSI driver: Identity and Node service, and its own registration with kubelet, under one name or several. */
+
+export interface DriverRequest {
+  readonly names: readonly string[];
+  readonly version: string;
+  readonly nodeId: string;
+  readonly layout: Layout;
+  readonly host: NodeHost;
+  readonly output: Output;
+}
+
+export interface RunningDriver {
+  /** What it waits for; undefined once kubelet has registered it under all of its names. */
+  lacks(): string | undefined;
+  close(): void;
+}
+
+/** @throws MounterError (system) where a socket cannot be served. */
+export async function startDriver(request: DriverRequest): Promise<RunningDriver> {
+  const { names, host, output } = request;
+  const kubeletDirectory = kubeletDirectoryOf(request);
+  const registered = new Set<string>();
+  const node = new NodeService(host, request.nodeId);
+  const observe: Observe = (method, code, seconds, message) => {
+    if (code !== 0) output.err(`${method}: code ${code} after ${seconds.toFixed(1)} s: ${message}\n`);
+  };
+  const servers: { close(): void }[] = [];
+  const close = () => {
+    for (const server of servers) server.close();
+  };
+  try {
+    for (const name of names) {
+      const endpoint = `${kubeletDirectory}/plugins/${name}/csi.sock`;
+      const services = { Identity: identity(name, request), Node: nodeAnswers(node), Controller: controller };
+      servers.push(await serve(host.pathOf(endpoint), { services, observe }));
+      const registry = `${kubeletDirectory}/plugins_registry/${name}-reg.sock`;
+      const registration = { Registration: registrationOf(name, endpoint, output, registered) };
+      servers.push(await serve(host.pathOf(registry), { services: registration, observe }));
+    }
+  } catch (error) {
+    close();
+    throw error;
+  }
+  const lacks = () => {
+    const missing = names.find((name) => !registered.has(name));
+    return missing === undefined
+      ? undefined
+      : `${missing}: kubelet has not registered the CSI driver; see whether ${kubeletDirectory} is its --root-dir`;
+  };
+  return { lacks, close };
+}
+
+function nodeAnswers(node: NodeService): Answers<'Node'> {
+  return {
+    NodeStageVolume: (...call) => node.stage(...call),
+    NodeUnstageVolume: (...call) => node.unstage(...call),
+    NodePublishVolume: (...call) => node.publish(...call),
+    NodeUnpublishVolume: (...call) => node.unpublish(...call),
+    NodeGetVolumeStats: (request) => node.stats(request),
+    NodeGetCapabilities: () => node.capabilities(),
+    NodeGetInfo: () => node.info(),
+  };
+}
+
+/** Some callers ask a driver without a controller, too. */
+const controller: Answers<'Controller'> = { ControllerGetCapabilities: () => ({ capabilities: [] }) };
+
+function identity(name: string, { version, layout, host }: DriverRequest): Answers<'Identity'> {
+  return {
+    GetPluginInfo: () => ({ name, vendorVersion: version }),
+    GetPluginCapabilities: () => ({ capabilities: [] }),
+    // At once, from what is known: whether there is something to mount with.
+    Probe: () => ({ ready: { value: existsSync(host.pathOf(layout.executable)) } }),
+  };
+}
+
+/** The first of the directories that targets are accepted below; of the installed manifest, or of the image's own. */
+function kubeletDirectoryOf({ layout, host }: DriverRequest): string {
+  const file = [host.pathOf(layout.manifest), toolsManifest].find(existsSync);
+  const manifest = file === undefined ? undefined : parseManifest(readFileSync(file, 'utf8'), file);
+  const [directory] = manifest === undefined ? [] : identityMounts(manifest.mounts);
+  if (directory !== undefined) return directory;
+  throw new MounterError('the node has no directory to mount volumes in', {
+    subject: layout.manifest,
+    status: exitCode.system,
+    hint: 'run mounter install SOURCE',
+  });
+}
+
+function registrationOf(
+  name: string,
+  endpoint: string,
+  output: Output,
+  registered: Set<string>,
+): Answers<'Registration'> {
+  return {
+    GetInfo: () => ({ type: 'CSIPlugin', name, endpoint, supportedVersions: ['1.0.0'] }),
+    NotifyRegistrationStatus: ({ pluginRegistered, error }) => {
+      if (pluginRegistered) registered.add(name);
+      else registered.delete(name);
+      if (pluginRegistered) output.out(`${name}: registered with kubelet\n`);
+      else output.err(`${name}: kubelet does not register it: ${error}\n`);
+      return {};
+    },
+  };
+}

@@ -1,0 +1,73 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { basename, dirname } from 'node:path';
+import { resolveInRoot } from '../host/path-in-root.ts';
+import { type RunBounded, runBounded } from '../host/run-bounded.ts';
+import type { Layout } from '../node/layout.ts';
+import { type Called, type CallOnHost, callsOf, enteringHost, hostRoot } from '../node-agent/on-host.ts';
+import { toolsManifest } from '../node-agent/places.ts';
+import { CsiError, codeOf, type Failure } from './csi-error.ts';
+
+/** The node that the driver works for, from within its container or without one. */
+export interface NodeHost {
+  /** Runs the installed front on the host. */
+  readonly call: CallOnHost;
+  /** The host's file, as we reach it where no symlink is on the way. */
+  readonly pathOf: (path: string) => string;
+  /** Its path without symlinks in the directories above it, as the mount table has it; nothing is asked of itself. */
+  readonly realPathOf: (path: string) => string | undefined;
+  /** The host's mount table. */
+  readonly mountTable: () => string;
+  readonly runBounded: RunBounded;
+}
+
+/** In the container of the node agent, the host is another; anywhere else it is where we are. */
+export function nodeHost({ home, executable }: Layout): NodeHost {
+  const isContainer = existsSync(toolsManifest);
+  const root = isContainer ? hostRoot : '';
+  return {
+    call: callsOf(() => [...(isContainer ? enteringHost() : []), executable], home),
+    pathOf: (path) => `${root}${path}`,
+    realPathOf: (path) => {
+      const directory = resolveInRoot(isContainer ? hostRoot : '/', dirname(path));
+      return directory === undefined ? undefined : `${directory}/${basename(path)}`;
+    },
+    mountTable: () => readFileSync(isContainer ? '/proc/1/mountinfo' : '/proc/self/mountinfo', 'utf8'),
+    runBounded,
+  };
+}
+
+/**
+ * Runs a command of the front that says with JSON why it failed.
+ * @throws CsiError with its words.
+ */
+export async function callFront(host: NodeHost, argv: readonly string[], signal: AbortSignal): Promise<void> {
+  const called = await host.call(argv, signal);
+  if (called.status === 0) return;
+  const failure = parseFailure(called);
+  if (failure === undefined)
+    throw new CsiError(
+      'UNAVAILABLE',
+      `the mounter of this node cannot be run: ${called.stderr.trim() || `status ${called.status}`}; see whether the node agent is ready on it`,
+    );
+  const { class: errorClass, subject, message, hint, helperOutput } = failure;
+  const words = [subject, message].filter((word) => word !== undefined && word !== '').join(': ');
+  const output =
+    helperOutput === undefined || helperOutput === ''
+      ? ''
+      : ` (${helperOutput.trim().replaceAll('\n', ' / ')})`;
+  const isGivenUp = signal.aborted && errorClass === 'interrupted';
+  throw new CsiError(
+    isGivenUp ? 'CANCELLED' : (codeOf[errorClass] ?? 'INTERNAL'),
+    `${words}${output}${hint === undefined ? '' : `; ${hint}`}`,
+    failure,
+  );
+}
+
+/** The last line: before it, what a mount had to say. */
+function parseFailure({ stdout }: Called): Failure | undefined {
+  try {
+    return JSON.parse(stdout.trimEnd().split('\n').at(-1) ?? '');
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,133 @@
+import { lstatSync, mkdirSync, rmSync } from 'node:fs';
+import { connect } from 'node:net';
+import { dirname } from 'node:path';
+import {
+  Server,
+  ServerCredentials,
+  type ServerUnaryCall,
+  type sendUnaryData,
+  status,
+  type UntypedServiceImplementation,
+} from '@grpc/grpc-js';
+import { MounterError } from '../errors.ts';
+import { exitCode } from '../exit-codes.ts';
+import { CsiError } from './csi-error.ts';
+import {
+  type MethodOf,
+  type Request,
+  type Response,
+  type ServiceName,
+  serviceDefinition,
+} from './protocol.ts';
+
+/** A gRPC server on a Unix socket, as kubelet calls it. */
+
+/** What answers a method. @param signal aborted when the caller waits no more. */
+export type Answer<M extends string> = (
+  request: Request<M>,
+  signal: AbortSignal,
+) => Response<M> | Promise<Response<M>>;
+
+export type Answers<S extends ServiceName> = { readonly [M in MethodOf<S>]: Answer<M> };
+
+/** Told of each call that has ended. */
+export type Observe = (method: string, code: number, seconds: number, message: string) => void;
+
+export interface Services {
+  readonly services: { readonly [S in ServiceName]?: Answers<S> };
+  readonly observe: Observe;
+}
+
+/**
+ * Serves until `close` is called. The socket of a predecessor that is dead is taken over.
+ * @throws MounterError (system) where somebody serves there, or it cannot be made.
+ */
+export async function serve(socket: string, { services, observe }: Services): Promise<{ close(): void }> {
+  const server = new Server({ 'grpc.max_receive_message_length': maximumMessage });
+  for (const [name, answers] of Object.entries(services))
+    server.addService(serviceDefinition(name as ServiceName), implementation(answers, observe));
+  mkdirSync(dirname(socket), { recursive: true, mode: 0o750 });
+  await takeOver(socket);
+  await new Promise<void>((resolve, reject) => {
+    server.bindAsync(`unix:${socket}`, ServerCredentials.createInsecure(), (error) =>
+      error === null ? resolve() : reject(notServed(socket, error.message)),
+    );
+  });
+  return {
+    close: () => {
+      server.forceShutdown();
+      rmSync(socket, { force: true });
+    },
+  };
+}
+
+/** A request of the specification has at most some fields of 4 KiB. */
+const maximumMessage = 1024 * 1024;
+
+function implementation(
+  answers: Readonly<Record<string, unknown>>,
+  observe: Observe,
+): UntypedServiceImplementation {
+  return Object.fromEntries(
+    Object.entries(answers).map(([method, answer]) => [
+      method,
+      answering(method, answer as Answer<string>, observe),
+    ]),
+  );
+}
+
+function answering(method: string, answer: Answer<string>, observe: Observe) {
+  return (
+    call: ServerUnaryCall<Request<string>, Response<string>>,
+    send: sendUnaryData<Response<string>>,
+  ): void => {
+    const began = performance.now();
+    const givenUp = new AbortController();
+    call.on('cancelled', () => givenUp.abort());
+    const end = (code: number, message: string) =>
+      observe(method, code, (performance.now() - began) / 1000, message);
+    const answered = async () => answer(call.request, givenUp.signal);
+    answered().then(
+      (response) => {
+        end(status.OK, '');
+        send(null, response);
+      },
+      (error: unknown) => {
+        const { code, message } =
+          error instanceof CsiError ? error : { code: status.INTERNAL, message: String(error) };
+        end(code, message);
+        send({ code, details: message });
+      },
+    );
+  };
+}
+
+async function takeOver(socket: string): Promise<void> {
+  const there = lstatSync(socket, { throwIfNoEntry: false });
+  if (there === undefined) return;
+  if (!there.isSocket()) throw notServed(socket, 'something else has this name');
+  if (await isServed(socket)) throw notServed(socket, 'another driver serves there');
+  rmSync(socket, { force: true });
+}
+
+function isServed(socket: string): Promise<boolean> {
+  return new Promise((resolve) => {
+    const connection = connect(socket);
+    const end = (answer: boolean) => {
+      connection.destroy();
+      resolve(answer);
+    };
+    connection.once('connect', () => end(true));
+    connection.once('error', (error: NodeJS.ErrnoException) =>
+      end(error.code !== 'ECONNREFUSED' && error.code !== 'ENOENT'),
+    );
+  });
+}
+
+function notServed(socket: string, why: string): MounterError {
+  return new MounterError(`the CSI driver cannot serve there: ${why}`, {
+    subject: socket,
+    status: exitCode.system,
+    hint: 'see who holds it: fuser -v; one driver of a name runs on a node',
+  });
+}

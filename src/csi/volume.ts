@@ -1,0 +1,127 @@
+import { nearest } from '../nearest.ts';
+import { invalid } from './csi-error.ts';
+import type { Request } from './protocol.ts';
+
+/** What is to be mounted, as `mounter mount` takes it. */
+export interface CsiVolume {
+  readonly fstype: 'nfs' | 'glusterfs';
+  readonly source: string;
+  readonly options: readonly string[];
+}
+
+type Capability = Request<'NodeStageVolume'>['volumeCapability'];
+
+/** The attributes of a volume, by their names in lower case: csi-driver-nfs takes its own in any. */
+const attributeNames = ['type', 'server', 'share', 'volume', 'subDir', 'mountPermissions'] as const;
+const byLowerCase = new Map(attributeNames.map((name) => [name.toLowerCase(), name] as const));
+
+/** AccessMode.Mode of the specification: those that only read. */
+const readerModes = [2, 3];
+
+/**
+ * A volume from its `volumeAttributes` and `mountOptions`. Those of csi-driver-nfs are understood: `server`, `share`,
+ * `subDir`, and `mountPermissions`, which changes nothing here, for it changes the volume for everybody.
+ * @throws CsiError (INVALID_ARGUMENT) that names the field.
+ */
+export function volumeOf(context: Readonly<Record<string, string>>, capability: Capability): CsiVolume {
+  const attributes = readAttributes(context);
+  const mount = mountOf(capability);
+  const fstype = typeOf(attributes, mount.fsType);
+  const server = attributes.server ?? '';
+  if (server === '')
+    throw invalid('volume_context[server]', 'is missing', 'name the server in volumeAttributes');
+  const options = mount.mountFlags.filter((option) => option !== '');
+  if (fstype === 'nfs') {
+    const share = pathOf(attributes, 'share', 'volume');
+    return { fstype, source: `${bracketed(server)}:${withSubDirectory(share, attributes)}`, options };
+  }
+  const [first = '', ...backups] = server.split(',').map((name) => name.trim());
+  const volume = pathOf(attributes, 'volume', 'share').replace(/^\/?/, '/');
+  const more = backups.length === 0 ? [] : [`backup-volfile-servers=${backups.join(':')}`];
+  return {
+    fstype,
+    source: `${bracketed(first)}:${withSubDirectory(volume, attributes)}`,
+    options: [...more, ...options],
+  };
+}
+
+/** Whether a Pod is to see it read-only, whatever its mount options are. */
+export function isReader(capability: Capability): boolean {
+  return readerModes.includes(capability?.accessMode?.mode ?? 0);
+}
+
+/** @throws CsiError (INVALID_ARGUMENT) for what is no filesystem, and without an access mode. */
+export function mountOf(capability: Capability): NonNullable<NonNullable<Capability>['mount']> {
+  if (capability === null) throw invalid('volume_capability', 'is missing', 'kubelet sends one: see the PV');
+  if (capability.block !== null)
+    throw invalid('volume_capability', 'asks for a block device', 'set volumeMode: Filesystem in the PV');
+  if (capability.mount === null)
+    throw invalid('volume_capability', 'has no access type', 'set volumeMode: Filesystem in the PV');
+  if ((capability.accessMode?.mode ?? 0) === 0)
+    throw invalid('volume_capability.access_mode', 'is missing', 'set accessModes in the PV');
+  return capability.mount;
+}
+
+type Attributes = Readonly<Partial<Record<(typeof attributeNames)[number], string>>>;
+
+function readAttributes(context: Readonly<Record<string, string>>): Attributes {
+  const attributes: Partial<Record<(typeof attributeNames)[number], string>> = {};
+  for (const [name, value] of Object.entries(context)) {
+    // What kubelet and provisioners add: csi.storage.k8s.io/pod.name and the like.
+    if (name.includes('/')) continue;
+    const known = byLowerCase.get(name.toLowerCase());
+    if (known === undefined) throw unknownAttribute(name);
+    attributes[known] = value;
+  }
+  return attributes;
+}
+
+function unknownAttribute(name: string): Error {
+  const near = nearest(name, attributeNames);
+  const known = `volumeAttributes are ${attributeNames.join(', ')}`;
+  return invalid(
+    `volume_context[${name}]`,
+    'is unknown',
+    near === undefined ? known : `did you mean ${near}? ${known}`,
+  );
+}
+
+function typeOf({ type, volume }: Attributes, fsType: string): CsiVolume['fstype'] {
+  const asked = type ?? (volume === undefined ? 'nfs' : 'glusterfs');
+  if (asked !== 'nfs' && asked !== 'glusterfs')
+    throw invalid('volume_context[type]', `is ${asked}`, 'set it to nfs or glusterfs');
+  const other = asked === 'nfs' ? 'glusterfs' : 'nfs';
+  if (fsType.startsWith(other) || (fsType === 'nfs4' && asked !== 'nfs'))
+    throw invalid(
+      'volume_capability.mount.fs_type',
+      `is ${fsType}, and the volume's type ${asked}`,
+      'leave fsType out',
+    );
+  return asked;
+}
+
+function pathOf(attributes: Attributes, name: 'share' | 'volume', other: 'share' | 'volume'): string {
+  const path = attributes[name] ?? '';
+  if (attributes[other] !== undefined)
+    throw invalid(
+      `volume_context[${other}]`,
+      `does not go with this type`,
+      `name ${name}, and leave ${other} out`,
+    );
+  if (path === '')
+    throw invalid(`volume_context[${name}]`, 'is missing', `name the ${name} in volumeAttributes`);
+  if (name === 'share' && !path.startsWith('/'))
+    throw invalid('volume_context[share]', `${path} is no absolute path`, 'begin it with a slash');
+  return path;
+}
+
+function withSubDirectory(path: string, { subDir = '' }: Attributes): string {
+  const parts = subDir.split('/').filter((part) => part !== '');
+  if (parts.some((part) => part === '.' || part === '..'))
+    throw invalid('volume_context[subDir]', 'has a "." or ".." in it', 'give the path without them');
+  return parts.length === 0 ? path : `${path.replace(/\/+$/, '')}/${parts.join('/')}`;
+}
+
+function bracketed(server: string): string {
+  return server.includes(':') && !server.startsWith('[') ? `[${server}]` : server;
+}

@@ -1,0 +1,125 @@
+import type { CommentedDocument } from './yaml.ts';
+
+/** What a cluster is told of the CSI driver, and volumes to begin with. */
+
+/** As kubelet and the scheduler are to treat its volumes: nothing is attached, and files keep their owners. */
+export function csiDriverDocument(
+  driver: string,
+  labels: Readonly<Record<string, string>>,
+): CommentedDocument {
+  return {
+    content: {
+      apiVersion: 'storage.k8s.io/v1',
+      kind: 'CSIDriver',
+      metadata: { name: driver, labels },
+      spec: {
+        attachRequired: false,
+        podInfoOnMount: true,
+        fsGroupPolicy: 'File',
+        volumeLifecycleModes: ['Persistent'],
+      },
+    },
+    comments: {
+      'spec.attachRequired': 'A volume of a server is attached to no node.',
+      'spec.fsGroupPolicy': 'kubelet sets the group of its files where a Pod asks for an fsGroup.',
+      'spec.volumeLifecycleModes': "Not inline: a Pod's author would choose the server.",
+    },
+  };
+}
+
+interface Example {
+  readonly name: string;
+  readonly comment: string;
+  readonly driver: string;
+  readonly volumeHandle: string;
+  readonly volumeAttributes: Readonly<Record<string, string>>;
+  readonly mountOptions: readonly string[];
+}
+
+/** Volumes that exist, each with a claim, and a Pod that uses the first; see `mounter csi --help`. */
+export function exampleDocuments(
+  driver: string,
+  { namespace }: { readonly namespace: string },
+): readonly CommentedDocument[] {
+  const examples: readonly Example[] = [
+    {
+      name: 'nfs-example',
+      comment:
+        'An NFS export. Of csi-driver-nfs, which names a volume alike: change the driver, and keep the rest.',
+      driver,
+      volumeHandle: 'nfs.example#exports/data',
+      volumeAttributes: { server: 'nfs.example', share: '/exports/data' },
+      mountOptions: ['nfsvers=4.2'],
+    },
+    {
+      name: 'glusterfs-example',
+      comment:
+        "A GlusterFS volume. In place of the Endpoints of kubelet's former plugin: its servers, with commas.",
+      driver,
+      volumeHandle: 'gluster-1.example/data',
+      volumeAttributes: { type: 'glusterfs', server: 'gluster-1.example,gluster-2.example', volume: 'data' },
+      mountOptions: [],
+    },
+  ];
+  const [first] = examples;
+  return [
+    ...examples.flatMap((example) => [volumeOf(example, namespace), claimOf(example, namespace)]),
+    podOf(first?.name ?? '', namespace),
+  ];
+}
+
+const size = { storage: '1Gi' } as const;
+
+function volumeOf(example: Example, namespace: string): CommentedDocument {
+  const { name, driver, volumeHandle, volumeAttributes, mountOptions } = example;
+  return {
+    content: {
+      apiVersion: 'v1',
+      kind: 'PersistentVolume',
+      metadata: { name },
+      spec: {
+        capacity: size,
+        accessModes: ['ReadWriteMany'],
+        persistentVolumeReclaimPolicy: 'Retain',
+        storageClassName: '',
+        claimRef: { namespace, name },
+        ...(mountOptions.length === 0 ? {} : { mountOptions }),
+        csi: { driver, volumeHandle, volumeAttributes },
+      },
+    },
+    comments: {
+      spec: example.comment,
+      'spec.capacity': 'Kubernetes wants one, and nobody reads it.',
+      'spec.csi.volumeHandle': 'Any name, of this volume alone.',
+    },
+  };
+}
+
+function claimOf({ name }: Example, namespace: string): CommentedDocument {
+  const spec = {
+    accessModes: ['ReadWriteMany'],
+    storageClassName: '',
+    volumeName: name,
+    resources: { requests: size },
+  };
+  return {
+    content: { apiVersion: 'v1', kind: 'PersistentVolumeClaim', metadata: { name, namespace }, spec },
+    comments: {},
+  };
+}
+
+function podOf(claimName: string, namespace: string): CommentedDocument {
+  const spec = {
+    containers: [
+      {
+        name: 'shell',
+        image: 'docker.io/library/busybox:stable',
+        command: ['sh', '-c', 'ls -l /data; sleep infinity'],
+        volumeMounts: [{ name: 'data', mountPath: '/data' }],
+      },
+    ],
+    volumes: [{ name: 'data', persistentVolumeClaim: { claimName } }],
+  };
+  const metadata = { name: `${claimName}-pod`, namespace };
+  return { content: { apiVersion: 'v1', kind: 'Pod', metadata, spec }, comments: {} };
+}

@@ -1,0 +1,65 @@
+import { failureAsJson, formatError, MounterError } from '../errors.ts';
+import { exitCode } from '../exit-codes.ts';
+import { type MountFlag, mountFlagNames } from '../host/mount-host.ts';
+import type { Output } from '../host/output.ts';
+import { asMounterError } from '../host/system-error.ts';
+import { publish, type VolumeContext } from '../mount/volume/publish.ts';
+import { unpublish } from '../mount/volume/unpublish.ts';
+import { requireRoot } from '../node/node.ts';
+import { currentSettings, findNode } from './node.ts';
+import { holdInterruptions } from './signals.ts';
+import { volumeHost } from './volume-host.ts';
+
+/**
+ * What the CSI driver has done on the host beside mounts, in a process of its own each that can be ended:
+ *
+ *     mounter volume publish STAGED TARGET [ro|nosuid|nodev|noexec]…
+ *     mounter volume unpublish TARGET
+ *     mounter volume unstage TARGET
+ *
+ * @returns the exit status; what failed is said on stderr, and on stdout as `mounter mount --json` has it.
+ */
+export async function volume(words: readonly string[], output: Output): Promise<number> {
+  try {
+    await carryOut(words);
+    return exitCode.success;
+  } catch (error) {
+    const failure = asMounterError(error);
+    output.err(formatError(failure));
+    output.out(failureAsJson(failure));
+    return failure.status;
+  }
+}
+
+async function carryOut([operation, ...paths]: readonly string[]): Promise<void> {
+  const [first, second, ...flags] = paths;
+  if (operation === undefined || first === undefined) throw usage();
+  requireRoot(volumeHost, 'mounting');
+  const layout = findNode();
+  const manifest = await currentSettings(layout);
+  if (manifest instanceof MounterError) throw manifest;
+  const context: VolumeContext = { host: volumeHost, layout, manifest, isInterrupted: holdInterruptions() };
+  switch (operation) {
+    case 'publish':
+      if (second === undefined) throw usage();
+      await publish({ staged: first, target: second, flags: flags.filter(isFlag) }, context);
+      break;
+    case 'unpublish':
+    case 'unstage':
+      await unpublish(first, { isDirectoryRemoved: operation === 'unpublish' }, context);
+      break;
+    default:
+      throw usage();
+  }
+}
+
+function isFlag(word: string): word is MountFlag {
+  return mountFlagNames.some((name) => name === word);
+}
+
+function usage(): MounterError {
+  return new MounterError('is for the CSI driver, mounter csi', {
+    subject: 'volume',
+    status: exitCode.usage,
+  });
+}

@@ -1,0 +1,177 @@
+import { MounterError } from '../../errors.ts';
+import { exitCode } from '../../exit-codes.ts';
+import type { Descriptor, MountFlag, VolumeHost } from '../../host/mount-host.ts';
+import type { MountEntry } from '../../host/mountinfo.ts';
+import { identityMountOf } from '../../manifest/shared-mounts.ts';
+import type { MountContext } from '../context.ts';
+import { attachInSight } from '../steps/in-sight.ts';
+import { nameOf, partsBelow, walk } from '../steps/path-walk.ts';
+import {
+  checkDirectory,
+  mountEntryOf,
+  type OpenParent,
+  openParent,
+  refuseWithinVolume,
+} from '../steps/target.ts';
+
+/** A volume that is mounted once on a node, shown to a Pod. @see the CSI specification, NodePublishVolume */
+
+export interface PublishRequest {
+  /** Where the volume is mounted. */
+  readonly staged: string;
+  /** Where it is to be seen. */
+  readonly target: string;
+  /** Of the mount on the target. */
+  readonly flags: readonly MountFlag[];
+}
+
+export interface VolumeContext extends MountContext {
+  readonly host: VolumeHost;
+}
+
+/** More than a file of a healthy server takes, however busy the node. */
+const [lockMs, answerMs] = [20_000, 2000];
+
+/**
+ * Attaches a copy of the staged mount to the target, whose directory is made where it is missing.
+ * @returns whether it was there already, with the same flags.
+ * @throws MounterError: class `mount-point` about `staged` where nothing is mounted there, `stale` where that is dead or stale, `busy` where the target shows something
+ *   else or the same with other flags, and as a mount does for the target.
+ */
+export async function publish(request: PublishRequest, context: VolumeContext): Promise<boolean> {
+  const { staged, target } = request;
+  const { host, manifest } = context;
+  const identityMount = identityMountOf(target, manifest);
+  const source = openStaged(staged, context);
+  try {
+    await refuseDead(staged, source.file, context);
+    const opened = await openParent(target, identityMount, host.now() + lockMs, context);
+    try {
+      return attachTo({ ...opened, identityMount }, source, request, context);
+    } finally {
+      host.close(opened.parent);
+    }
+  } finally {
+    host.close(source.file);
+  }
+}
+
+interface Staged {
+  readonly file: Descriptor;
+  readonly entry: MountEntry;
+}
+
+function openStaged(staged: string, context: VolumeContext): Staged {
+  const { host } = context;
+  const identityMount = identityMountOf(staged, context.manifest);
+  const { steps, file } = walk(identityMount, partsBelow(identityMount, staged), host);
+  const [parent, own] = steps.slice(-2);
+  const entry =
+    own === undefined || own.mountId === parent?.mountId ? undefined : mountEntryOf(own.mountId, context);
+  if (file !== undefined && entry !== undefined) return { file, entry };
+  if (file !== undefined) host.close(file);
+  throw new MounterError('no volume is mounted there', {
+    subject: staged,
+    status: exitCode.system,
+    errorClass: 'mount-point',
+    hint: 'stage the volume first: NodeStageVolume with this path',
+  });
+}
+
+/** What is silent goes on when its server does; what is dead or stale never does. */
+async function refuseDead(staged: string, file: Descriptor, { host }: VolumeContext): Promise<void> {
+  const liveness = await host.isAlive(file, answerMs);
+  if (liveness === 'alive' || liveness === 'silent') return;
+  throw new MounterError(
+    liveness === 'dead'
+      ? "the volume's daemon is gone"
+      : 'the volume is stale: its server does not know it any more',
+    {
+      subject: staged,
+      status: exitCode.mountFailure,
+      errorClass: 'stale',
+      hint: 'delete the Pods of the volume on this node: then it is unstaged, and staged anew',
+    },
+  );
+}
+
+function attachTo(
+  { parent, parentStatus, way, identityMount }: OpenParent & { readonly identityMount: string },
+  { file: source, entry }: Staged,
+  { target, flags }: PublishRequest,
+  context: VolumeContext,
+): boolean {
+  const { host } = context;
+  const file = openOrMake(parent, nameOf(target), host);
+  try {
+    const status = host.statusOf(file);
+    if (status.mountId !== parentStatus.mountId) {
+      refuseOther(target, entry, flags, mountEntryOf(status.mountId, context));
+      return true;
+    }
+    checkDirectory(target, status);
+    refuseWithinVolume(target, identityMount);
+    const attach = (seen: Descriptor) => host.attachCopy(source, flags, seen);
+    const names = { source: entry.source, target };
+    const failure = attachInSight(names, { file, status, identityMount, way }, attach, manyTries, host);
+    if (failure !== undefined) throw notAttached(target, failure);
+    return false;
+  } finally {
+    host.close(file);
+  }
+}
+
+/** More often than a directory on the way is mounted over by chance. */
+const manyTries = 20;
+
+function openOrMake(parent: Descriptor, name: string, host: VolumeHost): Descriptor {
+  const there = host.openIn(parent, name);
+  if (there !== undefined) return there;
+  host.makeDirectoryIn(parent, name);
+  const made = host.openIn(parent, name);
+  if (made !== undefined) return made;
+  throw new MounterError('the directory is gone as soon as it is made', {
+    subject: name,
+    status: exitCode.system,
+  });
+}
+
+/** @param there what is mounted on the target. */
+function refuseOther(
+  target: string,
+  staged: MountEntry,
+  flags: readonly MountFlag[],
+  there: MountEntry | undefined,
+): void {
+  const isSame = there?.device === staged.device && there.root === staged.root;
+  if (
+    isSame &&
+    there.mountOptions.includes('ro') === (flags.includes('ro') || staged.mountOptions.includes('ro'))
+  )
+    return;
+  throw new MounterError(
+    isSame
+      ? `the volume is mounted there already, ${flags.includes('ro') ? 'for reading and writing' : 'read-only'}`
+      : `${there === undefined ? 'something else' : there.source} is mounted there already, not ${staged.source}`,
+    {
+      subject: target,
+      status: exitCode.mountFailure,
+      errorClass: 'busy',
+      hint: 'unpublish it first: NodeUnpublishVolume with this path',
+    },
+  );
+}
+
+function notAttached(target: string, failure: string): MounterError {
+  return new MounterError(`the volume cannot be attached: ${failure}`, {
+    subject: target,
+    status: exitCode.system,
+    errorClass: failure === 'ENOSPC' ? 'mount-max' : 'node',
+    hint:
+      failure === 'ENOSPC'
+        ? 'raise fs.mount-max with sysctl(8)'
+        : failure === 'ENOSYS'
+          ? 'read-only and other flags of one mount need Linux 5.12'
+          : 'it is tried again; if that comes again, see dmesg of this node',
+  });
+}
