@@ -2,9 +2,9 @@ import { writeSync } from 'node:fs';
 import { formatError, type MounterError } from './errors.ts';
 import { exitCode } from './exit-codes.ts';
 import { nodeHost } from './host/node-host.ts';
-import type { Output } from './host/output.ts';
+import { type Output, standardOutput } from './host/output.ts';
 import { calledByFront, callerMark } from './host/programs.ts';
-import { asMounterError } from './host/system-error.ts';
+import { asMounterError, callError } from './host/system-error.ts';
 import { helperNameOf } from './mount/arguments/argv.ts';
 import type { Layout } from './node/layout.ts';
 import { findLayout } from './node/node.ts';
@@ -52,16 +52,16 @@ async function leaveKubeletChroot(namespace: string): Promise<never> {
   return replaceProcess(process.execPath, ownArguments());
 }
 
-/** Written at once: what is still in a buffer is lost when the process ends. A reader that is gone is no failure. */
+/** Written at once: what is still in a buffer is lost when the process ends. */
 function writeAll(fd: number, text: string): void {
-  if (text === '') return;
+  if (fd === 1 && wasStdoutClosed()) throw callError('EBADF', 'write', 'standard output');
   const bytes = Buffer.from(text);
   let written = 0;
   while (written < bytes.length) {
     try {
       written += writeSync(fd, bytes, written);
     } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'EAGAIN') return;
+      if ((error as NodeJS.ErrnoException).code !== 'EAGAIN') throw error;
       Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, slowReaderMs);
     }
   }
@@ -70,6 +70,14 @@ function writeAll(fd: number, text: string): void {
 /** A reader who is slow is waited for without a processor. */
 const slowReaderMs = 10;
 
-const standardOutput: Output = { out: (text) => writeAll(1, text), err: (text) => writeAll(2, text) };
+/** The runtime opens /dev/null in its place. By close-on-exec, which nothing that was inherited has, it is told apart. */
+function wasStdoutClosed(): boolean {
+  const [, flags] = /^flags:\s*([0-7]+)$/m.exec(nodeHost.readText('/proc/self/fdinfo/1') ?? '') ?? [];
+  return (Number.parseInt(flags ?? '0', 8) & O_CLOEXEC) !== 0;
+}
 
-process.exit(await main(process.argv0, process.argv.slice(2), standardOutput));
+/** The same on every architecture that we build for. @see open(2) */
+const O_CLOEXEC = 0o2000000;
+
+const output = standardOutput(writeAll);
+process.exit(output.end(await main(process.argv0, process.argv.slice(2), output)));

@@ -32,11 +32,12 @@ static void raise_limit(int resource, rlim_t least) {
 
 /*
  * What a caller leaves to its children is not always what a program expects: descriptors 0 to 2 closed, so that a
- * file of ours would be written to as stderr; SIGCHLD ignored, so that the end of a child is never told; limits.
+ * file of ours would be written to as stderr (what is opened in their place can't be written to: a result that is lost
+ * is told); SIGCHLD ignored, so that the end of a child is never told; limits.
  */
 static void put_right_what_is_inherited(void) {
   int fd;
-  do fd = open("/dev/null", O_RDWR);
+  do fd = open("/dev/null", O_RDONLY);
   while (fd >= 0 && fd <= STDERR_FILENO);
   if (fd >= 0) (void)close(fd);
   (void)signal(SIGCHLD, SIG_DFL);

@@ -4,11 +4,12 @@ import './made-before.ts';
 import * as system from 'system-calls';
 import { formatError, MounterError } from '../errors.ts';
 import { exitCode } from '../exit-codes.ts';
-import type { Output } from '../host/output.ts';
+import { standardOutput } from '../host/output.ts';
 import { asMounterError } from '../host/system-error.ts';
 import { helperNameOf } from '../mount/arguments/argv.ts';
 import { ownArguments } from './globals.ts';
 import { mount } from './mount.ts';
+import { checked } from './system-error.ts';
 
 /**
  * The front: what kubelet executes, and the one program that mounts. A call that waits must not hold the memory of a
@@ -19,8 +20,8 @@ async function main(): Promise<number> {
   const [argv0 = '', ...words] = ownArguments();
   const helperName = helperNameOf(argv0);
   const [command, ...argv] = helperName === undefined ? words : ['mount', ...words];
-  if (command === 'mount') return mount(argv, helperName, standardOutput);
-  if (command === 'volume') return (await import('./volume.ts')).volume(argv, standardOutput);
+  if (command === 'mount') return mount(argv, helperName, output);
+  if (command === 'volume') return (await import('./volume.ts')).volume(argv, output);
   try {
     return (await import('./full.ts')).becomeFull(0);
   } catch (error) {
@@ -35,15 +36,14 @@ function noCommand(): MounterError {
   });
 }
 
-const standardOutput: Output = {
-  out: (text) => void system.write(1, text),
-  err: (text) => void system.write(2, text),
-};
+const output = standardOutput((fd, text) => void checked('write', undefined, system.write(fd, text)));
 
 system.onStart(() => {
-  main().then(system.exit, (error: unknown) => {
-    const shown = asMounterError(error);
-    standardOutput.err(formatError(shown));
-    system.exit(shown.status);
-  });
+  main()
+    .catch((error: unknown) => {
+      const shown = asMounterError(error);
+      output.err(formatError(shown));
+      return shown.status;
+    })
+    .then((status) => system.exit(output.end(status)));
 });

@@ -123,15 +123,3 @@ for (const home of ['relative', '/a/../b', '..']) {
     t.regex(result.stderr, /MOUNTER_HOME is not an absolute path/);
   });
 }
-
-test('stdout that nobody reads is no failure', async (t) => {
-  const { stderr, exitCode } = await execa(
-    'sh',
-    ['-c', `"$0" --help | true; "$0" --help >&-`, mounterExecutable],
-    {
-      reject: false,
-    },
-  );
-  t.is(stderr, '');
-  t.is(exitCode, 0);
-});
