@@ -39,13 +39,13 @@ export async function runCommand<C extends Limits>(
   maximumBytes = maximumOutputBytes,
 ): Promise<Outcome> {
   const capture = openCapture();
-  const readCapture = () => (capture < 0 ? '' : withoutReserve(readEnd(capture, maximumBytes)));
+  const readCapture = () => withoutReserve(readEnd(capture, maximumBytes));
   // Before the child starts: a signal that came in between would end us and leave the child.
   const interruption = listenForInterruption();
   const deadline = timer(command.deadlineMs);
   const watchdog = command.watchdog === undefined ? undefined : raise(command.watchdog);
   try {
-    const child = await start(command, capture);
+    const child = await start(command, capture.output);
     const first = await Promise.race([
       child.ended,
       interruption.received.then(() => 'interrupt' as const),
@@ -65,7 +65,7 @@ export async function runCommand<C extends Limits>(
     deadline.clear();
     interruption.ignore();
     void watchdog?.settle();
-    if (capture >= 0) system.close(capture);
+    for (const fd of new Set(Object.values(capture))) if (fd >= 0) system.close(fd);
   }
 }
 
@@ -128,20 +128,32 @@ function withoutReserve(output: string): string {
   return output.startsWith(reserve) ? output.slice(reserve.length) : output;
 }
 
-/** @returns -1 where no such file can be made (full or missing directories): the child then writes to our own stderr. */
-function openCapture(): number {
-  for (const directory of [runDirectory, '/run', '/tmp']) {
-    const fd = system.open(directory, O_TMPFILE | system.O_RDWR, 0o600);
-    if (fd >= 0 && system.write(fd, reserve) > 0) return fd;
+/** What a child writes to, and where we read it: one file, or the ends of a pipe. */
+interface Capture {
+  /** -1 where there is none: the child then writes to our own stdout and stderr. */
+  readonly output: number;
+  readonly input: number;
+}
+
+function openCapture(): Capture {
+  const inDirectory = (directory: string) => () => system.open(directory, O_TMPFILE | system.O_RDWR, 0o600);
+  // In memory where disks are full, or gone.
+  for (const open of [...[runDirectory, '/run', '/tmp'].map(inDirectory), system.openMemory]) {
+    const fd = open();
+    if (fd >= 0 && system.write(fd, reserve) > 0) return { output: fd, input: fd };
     if (fd >= 0) system.close(fd);
   }
-  return -1;
+  // No file may have a byte (RLIMIT_FSIZE). What does not fit into a pipe is lost, and nobody waits for room.
+  const ends = system.pipe();
+  const [input = -1, output = -1] = typeof ends === 'number' ? [] : ends;
+  return { output, input };
 }
 
 /** What a helper said is worth having, and no reason to fail. */
-function readEnd(fd: number, maximumBytes: number): string {
-  const status = system.fstat(fd);
+function readEnd({ input, output }: Capture, maximumBytes: number): string {
+  const status = system.fstat(input);
   const size = typeof status === 'number' ? 0 : (status[5] ?? 0);
-  const text = size === 0 ? '' : system.read(fd, Math.max(0, size - maximumBytes), maximumBytes);
+  const isPipe = input !== output;
+  const text = isPipe || size > 0 ? system.read(input, Math.max(0, size - maximumBytes), maximumBytes) : '';
   return typeof text === 'number' ? '' : text;
 }

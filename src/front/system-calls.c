@@ -15,6 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
@@ -29,6 +30,10 @@
 #include "apart.h"
 #include "guardian.h"
 #include "spawn.h"
+
+#ifndef MFD_NOEXEC_SEAL
+#define MFD_NOEXEC_SEAL 8U
+#endif
 
 #define COUNT(array) ((int)(sizeof(array) / sizeof((array)[0])))
 #define UNUSED __attribute__((unused))
@@ -154,7 +159,7 @@ FUNCTION(file_close) {
   return to_js_result(context, close(integer(context, argv[0])));
 }
 
-/* From `offset` on, at most `maximum` bytes; NULL with errno. */
+/* From `offset` on, at most `maximum` bytes; of a pipe, what is in it. NULL with errno. */
 static char *read_from(int fd, off_t offset, size_t maximum, size_t *length) {
   size_t room = maximum < 4096 ? maximum : 4096;
   char *bytes = malloc(room + 1);
@@ -167,7 +172,8 @@ static char *read_from(int fd, off_t offset, size_t maximum, size_t *length) {
       if ((bytes = larger) == NULL) break;
     }
     ssize_t count = pread(fd, bytes + *length, room - *length, offset + (off_t)*length);
-    if (count == 0) break;
+    if (count < 0 && errno == ESPIPE) count = read(fd, bytes + *length, room - *length);
+    if (count == 0 || (count < 0 && errno == EAGAIN)) break;
     if (count > 0) *length += (size_t)count;
     else if (errno != EINTR) {
       free(bytes);
@@ -338,6 +344,13 @@ FUNCTION(path_call, int call) {
   JSValue returned = to_js_result(context, result);
   JS_FreeCString(context, path);
   return returned;
+}
+
+/* A file without a name or a directory. It is no program: vm.memfd_noexec may forbid those (Linux 6.3). */
+FUNCTION(file_in_memory) {
+  int fd = memfd_create("mounter", MFD_CLOEXEC | MFD_NOEXEC_SEAL);
+  if (fd < 0 && errno == EINVAL) fd = memfd_create("mounter", MFD_CLOEXEC);
+  return to_js_result(context, fd);
 }
 
 /* @see fcntl(2) "Open file description locks" */
@@ -837,6 +850,7 @@ static const JSCFunctionListEntry exports[] = {
     JS_CFUNC_MAGIC_DEF("rmdir", 1, path_call, REMOVE_DIRECTORY),
     JS_CFUNC_MAGIC_DEF("chmod", 2, path_call, CHANGE_MODE),
     JS_CFUNC_MAGIC_DEF("access", 2, path_call, ACCESS),
+    JS_CFUNC_DEF("openMemory", 0, file_in_memory),
     JS_CFUNC_DEF("openAt", 3, file_open_at),
     JS_CFUNC_DEF("changeOwner", 2, file_change_owner),
     JS_CFUNC_DEF("knownStatus", 1, file_known_status),

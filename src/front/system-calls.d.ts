@@ -19,7 +19,7 @@ declare module 'system-calls' {
   /** With O_CLOEXEC. @returns the descriptor. */
   function open(path: string, flags: number, mode: number): number;
   function close(fd: number): number;
-  /** pread(2) to the end, or to `maximumBytes`. Here and wherever a string comes from, what is no UTF-8 becomes U+FFFD. */
+  /** pread(2) to the end, or to `maximumBytes`; of a pipe, what is in it. Here and wherever a string comes from, what is no UTF-8 becomes U+FFFD. */
   function read(fd: number, offset: number, maximumBytes: number): string | number;
   /** All of `text`, in one write(2) where the kernel takes it whole; waits for slow readers. @returns bytes written. */
   function write(fd: number, text: string): number;
@@ -35,6 +35,8 @@ declare module 'system-calls' {
   function rmdir(path: string): number;
   function chmod(path: string, mode: number): number;
   function access(path: string, mode: number): number;
+  /** memfd_create(2), with O_CLOEXEC. @returns the descriptor. */
+  function openMemory(): number;
   /** A name in an open directory, with O_CLOEXEC. @returns the descriptor. */
   function openAt(directory: number, name: string, flags: number): number;
   /** fchown(2), to a user and the group of the same number. */

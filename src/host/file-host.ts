@@ -72,7 +72,8 @@ function readLink(path: string): string | undefined {
   }
 }
 
-function orUndefined<T>(read: () => T): T | undefined {
+/** What `read` returns; undefined where nothing is there. */
+export function orUndefined<T>(read: () => T): T | undefined {
   try {
     return read();
   } catch (error) {

@@ -1,10 +1,12 @@
-import { fileHost } from './file-host.ts';
+import { fileHost, orUndefined } from './file-host.ts';
 import type { Host } from './host.ts';
+import { readText } from './read-text.ts';
 import { runBounded, runBy } from './run-bounded.ts';
 
 /** The Host of a real node, on `node:` APIs. */
 export const nodeHost: Host = {
   ...fileHost,
+  readText: (path) => orUndefined(() => readText(path)),
   effectiveUserId: () => process.geteuid?.() ?? -1,
   kill,
   run: runBy(runBounded),

@@ -1,0 +1,40 @@
+import test from 'ava';
+import { installedMounter, kubeletDirectory, mounterHome, ScratchNode } from '../support/node/namespace.ts';
+import { placeHelper } from '../support/node/tmpfs-helper.ts';
+
+const manifest = `${mounterHome}/rootfs-manifest.json`;
+const target = `${kubeletDirectory}/pods/odd`;
+const mount = [installedMounter, 'mount', '-t', 'nfs', '-o', 'vers=4', 'server:/export', target];
+
+const inPlaceOfManifest: Readonly<Record<string, RegExp>> = {
+  [`mkfifo ${manifest}`]:
+    /rootfs-manifest\.json: is no plain file, and is not read\nhint: see what it is \(ls -l /,
+  [`ln -s /dev/zero ${manifest}`]: /rootfs-manifest\.json: is no plain file/,
+  [`truncate -s 1T ${manifest}`]: /rootfs-manifest\.json: is larger than 64 MiB/,
+  [`mkdir ${manifest}`]: /rootfs-manifest\.json: is a directory/,
+};
+
+test('what is no manifest is told at once, and neither waited for nor read for ever', async (t) => {
+  await using node = await ScratchNode.prepared();
+  await node.shell(`mkdir -p ${target}; mv ${manifest} /tmp/manifest`);
+  for (const [make, words] of Object.entries(inPlaceOfManifest)) {
+    await node.shell(make);
+    for (const call of [mount, [installedMounter, 'status']]) {
+      const { status, stderr } = await node.run(['sh', '-c', 'exec timeout 20 "$@"', 'sh', ...call]);
+      t.is(status, 2, `${make}: ${stderr}`);
+      t.regex(stderr, words);
+    }
+    await node.shell(`rm -r ${manifest}`);
+  }
+});
+
+test('a mount after a changed manifest works where /run and /tmp are full, and says nothing', async (t) => {
+  await using node = await ScratchNode.prepared();
+  placeHelper(node);
+  await node.shell(`mkdir -p ${target}; touch ${manifest}
+    for directory in /run /tmp; do mount -o remount,size=64k $directory; cat /dev/zero >$directory/fill || true; done`);
+  t.deepEqual(await node.run(mount), { status: 0, stdout: '', stderr: '' });
+  await node.shell(`umount ${target}; touch ${manifest}`);
+  const limited = await node.run(['sh', '-c', 'ulimit -f 0; exec "$@"', 'sh', ...mount]);
+  t.deepEqual(limited, { status: 0, stdout: '', stderr: '' });
+});
