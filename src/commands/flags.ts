@@ -20,7 +20,7 @@ export function parseFlags<const Table extends FlagTable>(
   const flags = flagsOf(command.flags);
   const switches = flags.filter(({ takesValue }) => !takesValue).map(({ name }) => name);
   const valued = flags.filter(({ takesValue }) => takesValue).map(({ name }) => name);
-  const { negative, rest } = takeNegative(own, switches);
+  const { negative, rest } = takeNegative(command, own, switches);
   refusePrototypeNames(command, own);
   const parsed = minimist([...rest], {
     boolean: switches,
@@ -67,12 +67,20 @@ function splitProgram({ name, operands, program }: Grammar, argv: readonly strin
   });
 }
 
-/** minimist takes `--no-switch` for a `--switch` that is false, whatever flags there are. */
+/** minimist takes `--no-switch` for a `--switch` that is false, and `--switch=word` for one that is true. */
 function takeNegative(
+  command: Grammar,
   argv: readonly string[],
   names: readonly string[],
 ): { readonly negative: ReadonlySet<string>; readonly rest: readonly string[] } {
   const end = argv.includes('--') ? argv.indexOf('--') : argv.length;
+  for (const word of argv.slice(0, end)) {
+    const [flag = '', value] = word.split('=');
+    if (value !== undefined && flag.startsWith('--') && names.includes(flag.slice(2)))
+      throw usage(command, flag, 'takes no value');
+    if (flag.startsWith('--no-') && !names.includes(flag.slice(2)) && names.includes(flag.slice(5)))
+      throw unknownFlag(command, word);
+  }
   const isNegative = (word: string, index: number) =>
     index < end && word.startsWith('--no-') && names.includes(word.slice(2));
   return {

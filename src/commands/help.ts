@@ -27,7 +27,7 @@ export function helpCommand(commands: () => readonly Command[]): Command {
  */
 export function helpFor(words: readonly string[], commands: readonly Command[]): string {
   const [word, ...others] = words;
-  if (word === undefined || word === 'help') return overview(commands);
+  if (word === undefined || (word === 'help' && others.length === 0)) return overview(commands);
   const command = commands.find(({ name }) => name === word);
   if (command === undefined) throw unknown(word, commands);
   const [second] = others;

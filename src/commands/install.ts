@@ -23,7 +23,8 @@ const flags = {
     standsForOperands: true,
   },
   '--remove-helpers': { text: 'take these links away again', standsForOperands: true },
-  '--directory DIR': 'for them, instead of the first of /sbin, /sbin/fs.d, /sbin/fs that is writable',
+  '--directory DIR': `for them, instead of the first of /sbin, /sbin/fs.d, /sbin/fs that is writable; with
+    --remove-helpers, instead of all three`,
   '--into DIR': `unpack any image to DIR, new or empty, and nothing else. DIR is as open as the image has it; directories above
     it that are missing are made for root alone`,
   ...sourceFlags,
@@ -179,7 +180,8 @@ async function changeHelpers(
   const directory = given.value('directory');
   if (given.has('remove-helpers')) {
     const { withNodeLock } = await import('../node/lock.ts');
-    const removed = await withNodeLock(async () => removeHelperLinks(helperNames, layout, directory));
+    const directories = directory === undefined ? helperDirectories : [directory];
+    const removed = await withNodeLock(async () => removeHelperLinks(helperNames, layout, directories));
     output.out(told(removed, 'no helper of ours is there; nothing to do'));
   }
   if (!given.has('helpers')) return;

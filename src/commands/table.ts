@@ -50,7 +50,9 @@ export const commands: readonly Command[] = [
 
 /** What is no command, and nearest in spelling to the opposite of what was meant. */
 const otherWays: ReadonlyMap<string, string> = new Map([
-  ...['umount', 'unmount'].map((word) => [word, "use the host's own umount TARGET"] as const),
+  ...['umount', 'unmount'].map(
+    (word) => [word, "umount(8), the host's own program, unmounts it: umount TARGET"] as const,
+  ),
   ['uninstall', 'mounter teardown undoes prepare; when it has, remove the directory that mounter is in'],
 ]);
 
@@ -63,7 +65,7 @@ export function changesNode([word, ...rest]: readonly string[]): boolean {
 /** Runs the command that the first word names. @returns the exit status. @throws MounterError */
 export async function runCommand(argv: readonly string[], context: CommandContext): Promise<number> {
   const [word, ...rest] = argv;
-  if (word === '--help' || word === '-h') return await runCommand(['help'], context);
+  if (word === '--help' || word === '-h') return await runCommand(['help', ...rest], context);
   if (word === '--version') return await runCommand(['version', ...rest], context);
   if (word === undefined)
     throw new MounterError('no command', { status: exitCode.usage, hint: 'see mounter --help' });

@@ -1,7 +1,7 @@
 import { closeSync, fstatSync, readSync } from 'node:fs';
 import type { ErrorClass } from '../errors.ts';
 import { openRegularFile } from '../record/files.ts';
-import { parseRecord, type RecordedCall } from '../record/parse.ts';
+import { isCountedMount, parseRecord, type RecordedCall } from '../record/parse.ts';
 import { type DoctorContext, isNetworkMount } from './context.ts';
 import { type Judgement, ok, warning } from './finding.ts';
 
@@ -41,9 +41,9 @@ function lastOf(file: string): string {
   }
 }
 
-/** Whoever ran another command has read why it failed. */
-function isFailedMount({ command, errorClass }: RecordedCall): boolean {
-  return command === 'mount' && errorClass !== undefined;
+/** Whoever ran another command, or this one with a mistake in it, has read why it failed. */
+function isFailedMount(call: RecordedCall): boolean {
+  return isCountedMount(call) && call.errorClass !== undefined;
 }
 
 /**

@@ -40,7 +40,7 @@ export function placeHelperLinks(
   wanted: string | undefined,
 ): { readonly lines: readonly string[]; readonly placed: number } {
   requireExecutable(layout);
-  const looked = wanted === undefined ? helperDirectories : [...new Set([wanted, ...helperDirectories])];
+  const looked = directoriesWith(wanted);
   const states = names.map((name) => ({ name, state: helperState(name, layout, looked) }));
   const missing = states.filter(({ state }) => state.kind === 'missing');
   const directory = missing.length === 0 ? '' : writableDirectory(wanted);
@@ -52,13 +52,17 @@ export function placeHelperLinks(
   return { lines, placed: missing.length };
 }
 
-/** Removes our links, and nothing else. @returns what was done, a line each. */
+/** All that mount(8) looks in, and the one that was asked for. */
+export function directoriesWith(wanted: string | undefined): readonly string[] {
+  return wanted === undefined ? helperDirectories : [...new Set([wanted, ...helperDirectories])];
+}
+
+/** Removes our links in these directories, and nothing else. @returns what was done, a line each. */
 export function removeHelperLinks(
   names: readonly string[],
   layout: Layout,
-  wanted: string | undefined,
+  directories = helperDirectories,
 ): readonly string[] {
-  const directories = wanted === undefined ? helperDirectories : [...new Set([wanted, ...helperDirectories])];
   const paths = directories.flatMap((directory) => names.map((name) => `${directory}/${name}`));
   return paths
     .filter((path) => exists(path) && isOurs(path, layout))

@@ -6,7 +6,7 @@ import type { Layout } from '../node/layout.ts';
 import { withNodeLock } from '../node/lock.ts';
 import { readManifestIfThere } from '../node/node.ts';
 import { offFile } from '../node/off.ts';
-import { placeHelperLinks, removeHelperLinks } from './helper-links.ts';
+import { directoriesWith, placeHelperLinks, removeHelperLinks } from './helper-links.ts';
 
 /**
  * Places mount(8)'s helpers of the types that this node mounts, and takes away those of ours for other types. Not where
@@ -28,7 +28,7 @@ export async function placeHelpers(
   const others = helperNames.filter((name) => !isOffered(name));
   const place = () => {
     const { lines, placed } = placeHelperLinks(offered, layout, directory);
-    const removed = removeHelperLinks(others, layout, directory);
+    const removed = removeHelperLinks(others, layout, directoriesWith(directory));
     const left = others
       .filter(isUsual)
       .map((name) => `left out ${name}: the manifest of this node takes that type away`);
@@ -37,7 +37,7 @@ export async function placeHelpers(
   return await withNodeLock(async () => {
     const placing = isOff() ? undefined : place();
     if (!isOff()) return placing;
-    removeHelperLinks(helperNames, layout, directory);
+    removeHelperLinks(helperNames, layout, directoriesWith(directory));
     return undefined;
   });
 }

@@ -23,7 +23,7 @@ export function turnOff(layout: Layout, isFleets: boolean): readonly string[] {
   const isToWrite = own === undefined && (!isFleets || before.length === 0);
   const hadHelpers = before.some(({ off }) => off.hadHelpers);
   const done = isToWrite ? [`turned off by ${writeOff(layout, { isFleets, hadHelpers })}`] : [];
-  const removed = removeHelperLinks(helperNames, layout, undefined);
+  const removed = removeHelperLinks(helperNames, layout);
   if (removed.length > 0 && !hadHelpers) {
     const isByHand = !isFleets || before.some(({ off }) => !off.isFleets);
     writeOff(layout, { isFleets: !isByHand, hadHelpers: true });

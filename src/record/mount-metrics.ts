@@ -6,7 +6,7 @@ export function mountMetrics({ mounts, lastFailureMs }: Totals): readonly Metric
   return [
     {
       name: 'mounter_mounts_total',
-      help: 'Calls of mounter mount, by filesystem type, result and class of failure.',
+      help: 'Calls of mounter mount that were no usage errors, by filesystem type, result and class of failure.',
       type: 'counter',
       samples: mounts.map(({ fstype, result, class: errorClass, count }) => ({
         labels: { fstype, result, class: errorClass },

@@ -8,6 +8,11 @@ export interface RecordedCall extends CallRecord {
   readonly pid: number;
 }
 
+/** Whether it is counted as a mount; one that is fake, or wrong as a call, has never begun to be one. */
+export function isCountedMount({ command, isFake, errorClass }: RecordedCall): boolean {
+  return command === 'mount' && !isFake && errorClass !== 'usage';
+}
+
 /** Where every line begins; nothing inside a JSON text looks like it, for quotes are escaped there. */
 const lineStart = '{"level":';
 

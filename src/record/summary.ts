@@ -1,4 +1,4 @@
-import type { RecordedCall } from './parse.ts';
+import { isCountedMount, type RecordedCall } from './parse.ts';
 
 /** The mounts of late, for people and for `status --json`. */
 export interface MountSummary {
@@ -28,7 +28,7 @@ export interface LastFailure {
 const hourMs = 3_600_000;
 
 export function summarizeMounts(calls: readonly RecordedCall[], nowMs: number): MountSummary {
-  const mounts = calls.filter(({ command, isFake }) => command === 'mount' && !isFake);
+  const mounts = calls.filter(isCountedMount);
   const since = (ms: number) => countsOf(mounts.filter(({ timeMs }) => timeMs > nowMs - ms));
   const failure = mounts.findLast(({ errorClass }) => errorClass !== undefined);
   return {

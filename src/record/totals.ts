@@ -1,4 +1,4 @@
-import type { RecordedCall } from './parse.ts';
+import { isCountedMount, type RecordedCall } from './parse.ts';
 
 /** Upper bounds in seconds: from a healthy mount on a near server to the deadline that the manifest sets. */
 export const durationBounds = [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 110] as const;
@@ -36,7 +36,7 @@ export function addCalls(totals: Totals, calls: readonly RecordedCall[]): Totals
   const types = new Set(totals.mounts.map(({ fstype }) => fstype));
   let { lastFailureMs } = totals;
   for (const call of calls) {
-    if (call.command !== 'mount' || call.isFake) continue;
+    if (!isCountedMount(call)) continue;
     const isFailure = call.errorClass !== undefined;
     if (isFailure) lastFailureMs = Math.max(lastFailureMs ?? 0, call.timeMs);
     const outcome = {

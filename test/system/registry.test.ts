@@ -108,7 +108,7 @@ function writeLayout(images: Readonly<Record<string, TestImage>>): string {
 const layout = writeLayout({ v1: image, v2: other });
 
 const tooSlow =
-  /: too slow: \d+ bytes\/s \(\d+ bytes in [\d.]+ s\), where 1000 bytes in 1 s are the least(; trying again)?$/;
+  /: too slow: \d+ bytes\/s \(\d+ bytes in [\d.]+ s\), where 1000 bytes in 1 s are the least(; trying again| \(tried 2 times\))?$/;
 const dripBody: Behaviour = (_, response, { headers, body }) =>
   drip(response, { status: 200, headers, body: Buffer.concat([body, Buffer.alloc(100_000, ' ')]) }, 1, 50);
 const isLayer = (url: string) => digestsOf(image).some((digest) => url.includes(digest));
@@ -136,12 +136,12 @@ const drips: Readonly<Record<string, { at: (url: string) => boolean; behave: Beh
       response.socket?.write('HTTP/1.1 200 OK\r\n');
       dripHead(response, 'x: y\r\n', 50);
     },
-    says: /: the connection failed: no answer for 1\.5 s(; trying again)?$/,
+    says: /: the connection failed: no answer for 1\.5 s(; trying again| \(tried 2 times\))?$/,
   },
   'answers that are none yet': {
     at: (url) => url.includes('/manifests/'),
     behave: (_, response) => dripHead(response, 'HTTP/1.1 102 Processing\r\n\r\n', 50),
-    says: /: the connection failed: no answer for 1\.5 s(; trying again)?$/,
+    says: /: the connection failed: no answer for 1\.5 s(; trying again| \(tried 2 times\))?$/,
   },
   'one byte and no more': {
     at: (url) => url.includes(digestsOf(image)[1] ?? ''),
@@ -335,11 +335,21 @@ const failures: Readonly<Record<string, { status: number; says: RegExp; hint: Re
   {
     'no access': { status: 403, says: /answers 403 \(no\)$/, hint: /right to pull/, isRetried: false },
     'not there': { status: 404, says: /answers 404 \(no\)$/, hint: /check the name/, isRetried: false },
-    'too many': { status: 429, says: /answers 429 \(no\)$/, hint: /limits/, isRetried: true },
-    'a bug there': { status: 500, says: /answers 500 \(no\)$/, hint: /something is wrong/, isRetried: true },
+    'too many': {
+      status: 429,
+      says: /answers 429 \(no\) \(tried 4 times\)$/,
+      hint: /limits/,
+      isRetried: true,
+    },
+    'a bug there': {
+      status: 500,
+      says: /answers 500 \(no\) \(tried 4 times\)$/,
+      hint: /something is wrong/,
+      isRetried: true,
+    },
     'a bug on the way': {
       status: 502,
-      says: /answers 502 \(no\)$/,
+      says: /answers 502 \(no\) \(tried 4 times\)$/,
       hint: /something is wrong/,
       isRetried: true,
     },
@@ -359,7 +369,7 @@ for (const [what, { status, says, hint, isRetried }] of Object.entries(failures)
       const options = optionsFor(t.title);
       const reference = registry.add(image);
       refusals = Number.POSITIVE_INFINITY;
-      const { error } = await pull(reference, options);
+      const { error, events } = await pull(reference, options);
       t.is(error?.subject, reference);
       t.regex(error?.message ?? '', says);
       t.regex(
@@ -368,6 +378,8 @@ for (const [what, { status, says, hint, isRetried }] of Object.entries(failures)
       );
       t.regex(error?.hint ?? '', hint);
       t.is(registry.asked(part).length, isRetried ? quick.retries + 1 : 1);
+      const told = events.filter(({ kind }) => kind === 'retry');
+      t.is(told.length, isRetried ? 1 : 0, 'once, and counted at the end');
       t.deepEqual(readdirSync(options.downloadDirectory), []);
       refusals = 2;
       t.is((await pull(reference, options)).error === undefined, isRetried);

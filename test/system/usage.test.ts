@@ -64,7 +64,10 @@ const mistakes: readonly (readonly [argv: readonly string[], stderr: RegExp])[] 
   [['instal'], /^mounter: instal: unknown command\nhint: did you mean mounter install\?/],
   [['statsu'], /did you mean mounter status\?/],
   [['mnt'], /^mounter: mnt: unknown command\nhint: did you mean mounter mount\?/],
-  [['umount', '/x'], /^mounter: umount: unknown command\nhint: use the host's own umount TARGET\n/],
+  [
+    ['umount', '/x'],
+    /^mounter: umount: unknown command\nhint: umount\(8\), the host's own program, .*: umount TARGET\n/,
+  ],
   [['uninstall'], /^mounter: uninstall: unknown command\nhint: mounter teardown undoes prepare/],
   [['constructor'], /^mounter: constructor: unknown command\n/],
   [['__proto__'], /^mounter: __proto__: unknown command\n/],
@@ -72,6 +75,13 @@ const mistakes: readonly (readonly [argv: readonly string[], stderr: RegExp])[] 
   [['--helpp'], /^mounter: --helpp: unknown command\nhint: /],
   [['help', 'instal'], /^mounter: instal: .*\nhint: did you mean mounter install --help\?/],
   [['help', 'unit', 'kubelet'], /^mounter: unit kubelet: .*\nhint: see mounter unit --help\n$/],
+  [['help', 'help', 'x'], /^mounter: help x: has no manual of its own\n/],
+  [['help', 'manifest', 'daemonset', 'x'], /^mounter: x: is one operand too many for mounter help\n/],
+  [['--help', 'instal'], /^mounter: instal: .*\nhint: did you mean mounter install --help\?/],
+  [['version', 'extra'], /^mounter: extra: is one operand too many for mounter version\n/],
+  [['--version', 'extra'], /^mounter: extra: is one operand too many for mounter version\n/],
+  [['status', '--no-json'], /^mounter: --no-json: unknown option\nhint: see mounter status --help\n/],
+  [['status', '--json=yes'], /^mounter: --json: takes no value\n/],
   [['install', '--into'], /^mounter: --into: needs a value\nhint: see mounter install --help\n$/],
   [['install'], /^mounter: install: .*missing\nhint: see mounter install --help\n$/],
   [['install', 'a', 'b'], /^mounter: b: is one operand too many for mounter install\n/],
@@ -106,7 +116,11 @@ const mistakes: readonly (readonly [argv: readonly string[], stderr: RegExp])[] 
   [['exec', 'ls'], /^mounter: ls: the command has no -- before it\nhint: mounter exec -- ls/],
   [['exec', '--jsn', '--', 'ls'], /^mounter: --jsn: unknown option\n/],
 ];
-for (const [argv, stderr] of mistakes) {
+const mountMistakes = ['server:/export', 'server', '//server/share', '[fd00::5]:/export'].map(
+  (source) => [['mount', '-t', 'nfs', source], /no target to mount it on\nhint: name the directory/] as const,
+);
+
+for (const [argv, stderr] of [...mistakes, ...mountMistakes]) {
   test(`a usage error: mounter ${JSON.stringify(argv)}`, async (t) => {
     const result = await mounter(...argv);
     t.is(result.exitCode, 1);

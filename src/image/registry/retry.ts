@@ -1,6 +1,6 @@
 import { setTimeout } from 'node:timers/promises';
 import pRetry from 'p-retry';
-import type { MounterError } from '../../errors.ts';
+import { MounterError } from '../../errors.ts';
 
 /** How long the network may take; all in ms. */
 export interface RetryPolicy {
@@ -59,8 +59,8 @@ export class Transient extends Error {
 
 /**
  * Runs `action` again after each Transient, as `patience` says.
- * @param onRetry is told why.
- * @throws what `action` throws; of a Transient, its `failure`.
+ * @param onRetry is told why, once of what comes again and again.
+ * @throws what `action` throws; of a Transient, its `failure`, and how often it was tried.
  */
 export async function retrying<T>(
   action: () => Promise<T>,
@@ -68,6 +68,7 @@ export async function retrying<T>(
   signal: AbortSignal,
   onRetry: (message: string) => void,
 ): Promise<T> {
+  let [tries, told] = [0, ''];
   try {
     return await pRetry(action, {
       retries: patience.retries,
@@ -78,14 +79,21 @@ export async function retrying<T>(
       shouldRetry: ({ error }) => error instanceof Transient,
       shouldConsumeRetry: ({ error }) => !(error instanceof Transient && error.hasProgressed),
       onFailedAttempt: async ({ error, retriesLeft }) => {
+        tries += 1;
         if (!(error instanceof Transient) || retriesLeft === 0) return;
         // A server that asks for more than we have is not asked again.
         if (error.waitMs > patience.overallMs) throw error.failure;
-        onRetry(`${error.message}; trying again`);
+        if (error.message !== told) onRetry(`${error.message}; trying again`);
+        told = error.message;
         if (error.waitMs > 0) await setTimeout(error.waitMs, undefined, { signal });
       },
     });
   } catch (error) {
-    throw error instanceof Transient ? error.failure : error;
+    throw error instanceof Transient ? afterTries(error.failure, tries) : error;
   }
+}
+
+function afterTries(failure: MounterError, tries: number): MounterError {
+  const message = `${failure.message} (tried ${tries} times)`;
+  return tries < 2 ? failure : new MounterError(message, { ...failure, cause: failure.cause });
 }

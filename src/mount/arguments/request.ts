@@ -23,7 +23,7 @@ const targetHint = 'name the directory to mount on, after the source';
 export function toMountRequest(args: MountArguments): MountRequest {
   const fstype = required(args.fstype, 'no filesystem type', 'add -t nfs, -t nfs4 or -t glusterfs');
   // One word alone is the target; one that can be none is the source.
-  if (args.source === undefined && args.target !== undefined && /^[^/]+:/.test(args.target))
+  if (args.source === undefined && args.target !== undefined && /^(?!\/)|^\/\//.test(args.target))
     throw usageError(printable(maskSecrets(args.target)), 'no target to mount it on', targetHint);
   const source = required(
     args.source,
