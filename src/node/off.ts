@@ -9,6 +9,11 @@ export function offFiles({ home }: Layout): readonly [lasting: string, untilBoot
   return [`${home}/disabled`, `${runDirectory}/disabled`];
 }
 
+/** There while an `enable` gives mount(8) its helpers back: one that is killed meanwhile leaves it to the next. */
+export function helpersWanted(offFile: string): string {
+  return `${offFile}.helpers`;
+}
+
 /** What the file says, a line each. */
 export interface Off {
   /** The fleet's gate takes back what the fleet has turned off, and nothing else. */

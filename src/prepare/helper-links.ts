@@ -1,6 +1,7 @@
 import { accessSync, constants, lstatSync, readlinkSync, rmSync, symlinkSync } from 'node:fs';
 import { MounterError } from '../errors.ts';
 import { exitCode } from '../exit-codes.ts';
+import { fileHost } from '../host/file-host.ts';
 import { replace } from '../host/replace.ts';
 import type { Layout } from '../node/layout.ts';
 
@@ -63,13 +64,20 @@ export function removeHelperLinks(
   layout: Layout,
   directories = helperDirectories,
 ): readonly string[] {
+  return helperLinks(names, layout, directories).map((path) => {
+    rmSync(path, { force: true }); // Somebody else may be at it.
+    return `removed ${path}`;
+  });
+}
+
+/** Our links in these directories. */
+export function helperLinks(
+  names: readonly string[],
+  layout: Layout,
+  directories = helperDirectories,
+): readonly string[] {
   const paths = directories.flatMap((directory) => names.map((name) => `${directory}/${name}`));
-  return paths
-    .filter((path) => exists(path) && isOurs(path, layout))
-    .map((path) => {
-      rmSync(path);
-      return `removed ${path}`;
-    });
+  return paths.filter((path) => isOurs(path, layout));
 }
 
 function leftAlone(path: string): string {
@@ -83,7 +91,7 @@ function exists(path: string): boolean {
 
 /** Judged by the text of the link, for its target may be gone, or not be installed yet. */
 function isOurs(path: string, layout: Layout): boolean {
-  return lstatSync(path).isSymbolicLink() && readlinkSync(path) === layout.executable;
+  return fileHost.readLink(path) === layout.executable;
 }
 
 /** Under another name first: mount(8) finds a whole link or none. */

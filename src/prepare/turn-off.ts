@@ -1,13 +1,13 @@
-import { readFileSync, utimesSync } from 'node:fs';
+import { existsSync, readFileSync, utimesSync } from 'node:fs';
 import { MounterError } from '../errors.ts';
 import { exitCode } from '../exit-codes.ts';
 import { writeAtomically } from '../host/replace.ts';
 import { helperNames } from '../mount/arguments/argv.ts';
 import type { Layout } from '../node/layout.ts';
 import { makeRunDirectory } from '../node/lock.ts';
-import { type Off, offFiles, offText, parseOff } from '../node/off.ts';
+import { helpersWanted, type Off, offFiles, offText, parseOff } from '../node/off.ts';
 import { offFileState } from '../node/off-file.ts';
-import { removeHelperLinks } from './helper-links.ts';
+import { helperLinks, removeHelperLinks } from './helper-links.ts';
 
 /**
  * Turns the mounter off on this node, and leaves mount(8) as it would be without it. It waits for nobody, and needs
@@ -17,18 +17,25 @@ import { removeHelperLinks } from './helper-links.ts';
  * @throws MounterError (system) where no file can be written that says so.
  */
 export function turnOff(layout: Layout, isFleets: boolean): readonly string[] {
+  // The links first: who takes them away has said so in a file before, and who places them keeps one until then.
+  const hasHelpers = helperLinks(helperNames, layout).length > 0;
   const before = switches(layout);
   const own = before.find(({ off }) => off.isFleets === isFleets);
   if (own !== undefined && !isFleets) renew(own);
-  const isToWrite = own === undefined && (!isFleets || before.length === 0);
-  const hadHelpers = before.some(({ off }) => off.hadHelpers);
-  const done = isToWrite ? [`turned off by ${writeOff(layout, { isFleets, hadHelpers })}`] : [];
+  const isOff = own !== undefined || (isFleets && before.length > 0);
+  const isByHand = !isFleets || before.some(({ off }) => !off.isFleets);
+  const isKnown = before.some(({ off }) => off.hadHelpers);
+  const hadHelpers = hasHelpers || isKnown || areHelpersWanted(layout);
+  const file = isOff && hadHelpers === isKnown ? '' : writeOff(layout, { isFleets: !isByHand, hadHelpers });
   const removed = removeHelperLinks(helperNames, layout);
-  if (removed.length > 0 && !hadHelpers) {
-    const isByHand = !isFleets || before.some(({ off }) => !off.isFleets);
-    writeOff(layout, { isFleets: !isByHand, hadHelpers: true });
-  }
-  return [...done, ...removed];
+  // An install has placed them meanwhile.
+  if (removed.length > 0 && !hadHelpers) writeOff(layout, { isFleets: !isByHand, hadHelpers: true });
+  return [...(isOff ? [] : [`turned off by ${file}`]), ...removed];
+}
+
+/** Whether an `enable` was killed before the helpers of mount(8) were there again. */
+export function areHelpersWanted(layout: Layout): boolean {
+  return offFiles(layout).map(helpersWanted).some(existsSync);
 }
 
 /** A file that turns the mounter off. */
@@ -73,6 +80,8 @@ function writeOff(layout: Layout, off: Off): string {
     writeAtomically(lasting, text, 0o644);
     return lasting;
   } catch (error) {
+    // Another `disable` at the same moment was faster.
+    if (textOf(lasting) === text) return lasting;
     try {
       makeRunDirectory();
       writeAtomically(untilBoot, text, 0o644);

@@ -1,11 +1,14 @@
+import { rmSync } from 'node:fs';
 import { MounterError } from '../errors.ts';
 import { exitCode } from '../exit-codes.ts';
+import { writeAtomically } from '../host/replace.ts';
 import type { Layout } from '../node/layout.ts';
 import { type BareNode, readManifest } from '../node/node.ts';
+import { helpersWanted, offFiles } from '../node/off.ts';
 import { removeOffFile } from '../node/off-file.ts';
 import { placeHelpers } from './place-helpers.ts';
 import { describePreparation, prepareNode } from './prepare-node.ts';
-import { switches } from './turn-off.ts';
+import { areHelpersWanted, switches } from './turn-off.ts';
 
 /**
  * Takes back what `turnOff` did, when mounts can work: what cannot be prepared stays off.
@@ -28,13 +31,17 @@ export async function turnOn(
     if (!(await readManifest(host, layout)).enabled) throw offByManifest(layout);
     say(describePreparation(await prepareNode({ host, layout })));
   }
+  const ofHelpers = before.filter(({ off }) => off.hadHelpers).map(({ path }) => helpersWanted(path));
+  for (const path of ofHelpers) writeAtomically(path, '', 0o644);
   for (const { path, state } of before) removeOffFile(path, state);
   const [later] = switches(layout);
   if (later !== undefined) return say(`turned off meanwhile, by ${later.path}; left so\n`);
   if (before.length > 0) say('turned on\n');
-  if (!before.some(({ off }) => off.hadHelpers)) return;
+  if (!areHelpersWanted(layout)) return;
   const placing = await placeHelpers(layout, undefined, host);
-  say((placing?.lines ?? []).map((line) => `${line}\n`).join(''));
+  if (placing === undefined) return;
+  say(placing.lines.map((line) => `${line}\n`).join(''));
+  for (const path of offFiles(layout).map(helpersWanted)) rmSync(path, { force: true });
 }
 
 function offByManifest({ manifest }: Layout): MounterError {

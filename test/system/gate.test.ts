@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import test from 'ava';
 import { kubeletDirectory, mounterHome, ScratchNode } from '../support/node/namespace.ts';
 import { makeSbinWritable } from '../support/node/writable-sbin.ts';
@@ -240,6 +240,45 @@ test('an install, a roll back and a boot leave it off; enable needs a node that 
     (await node.run([executable, 'mount', '-t', 'tmpfs', 'tmpfs', '/x'])).stderr,
     /^mounter: tmpfs: filesystem type not/,
   );
+});
+
+test('killed while helpers go or come, or two at once: the next one brings it to its end', async (t) => {
+  await using node = await ScratchNode.prepared();
+  await makeSbinWritable(node);
+  await node.mustRun('install', '--helpers');
+  const helpers = () =>
+    readdirSync(node.path('/usr/sbin')).filter((name) => /^mount\.(nfs|gluster)/.test(name));
+  const isOff = () => existsSync(node.path(`${mounterHome}/disabled`));
+  const killed = async (call: string, command: string) => {
+    const inject = [
+      '-P',
+      '/sbin/mount.nfs',
+      '-P',
+      '/sbin/mount.nfs.mounter-new',
+      '-e',
+      `inject=${call}:signal=KILL`,
+    ];
+    t.not(
+      (await node.run(['strace', '-f', '-qq', '-o', '/dev/null', ...inject, executable, command])).status,
+      0,
+    );
+  };
+  await killed('unlink,unlinkat', 'disable');
+  t.true(isOff());
+  await node.mustRun('disable');
+  t.deepEqual(helpers(), []);
+  await killed('symlink,symlinkat', 'enable');
+  t.false(isOff());
+  await node.mustRun('enable');
+  t.is(helpers().length, 3);
+  for (let round = 0; round < 3; round += 1) {
+    const both = (command: string) => `${executable} ${command} & ${executable} ${command} & wait`;
+    const { stderr } = await node.run(['bash', '-c', `${both('disable')}; ${both('enable')}`]);
+    t.is(stderr, '');
+    t.is(helpers().length, 3);
+  }
+  const left = readdirSync(node.path(mounterHome)).filter((name) => name.startsWith('disabled'));
+  t.deepEqual(left, []);
 });
 
 test('who turns it off while it is being turned on has the last word; the fleet never takes back a hand', async (t) => {

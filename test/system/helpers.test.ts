@@ -48,6 +48,10 @@ test('links to the executable are placed once, and taken away again', async (t) 
   const inodes = await node.shell(`stat -c %i ${placed.join(' ')}`);
   t.is(await node.mustRun('install', '--helpers'), 'helpers in place already; nothing to do\n');
   t.is(await node.shell(`stat -c %i ${placed.join(' ')}`), inodes, 'the very same links');
+  await node.shell(`mkdir /tmp/fs.d; ln -s ${executable} /tmp/fs.d/mount.nfs`);
+  const removeIn = ['install', '--remove-helpers', '--directory', '/tmp/fs.d'];
+  t.is(await node.mustRun(...removeIn), 'removed /tmp/fs.d/mount.nfs\n');
+  t.deepEqual(helpersIn(node), names, 'from that directory alone');
   t.is((await node.mustRun('install', '--remove-helpers')).split('\n').length, 4);
   t.deepEqual(helpersIn(node), []);
   t.is(await node.mustRun('install', '--remove-helpers'), 'no helper of ours is there; nothing to do\n');
