@@ -4,8 +4,9 @@ import { MounterError } from '../errors.ts';
 import { exitCode } from '../exit-codes.ts';
 import { unitDirectory } from '../lock-services/lock-services.ts';
 import { isSystemdRunning } from '../lock-services/scope.ts';
+import type { Manifest } from '../manifest/manifest.ts';
 import { nearest } from '../nearest.ts';
-import { readManifest, requireRoot } from '../node/node.ts';
+import { type BareNode, readManifest, requireRoot } from '../node/node.ts';
 import { shellLine } from '../units/syntax.ts';
 import {
   commandsOf,
@@ -40,7 +41,7 @@ export const unit = defineCommand({
   flags,
   manual: [
     `Prints the systemd units that do at boot what is otherwise done by hand; where no systemd runs, a shell line
-    that does the same. Without a name: prepare and statd.`,
+    that does the same. Without a name: prepare and statd. Before an install they are printed as they will be.`,
     [
       ['prepare', 'containerized-mounter-prepare.service: mounter prepare, before kubelet.service'],
       [
@@ -97,7 +98,13 @@ async function unitContext(
       'is for mounter unit kubelet alone',
       'name that unit, or leave it out',
     );
-  return { layout, manifest: await readManifest(host, layout), kubeletArguments };
+  return { layout, manifest: await manifestFor(flags, { host, layout }), kubeletArguments };
+}
+
+/** What is only printed, or taken away, needs none of this node's: nothing may be installed yet, or any more. */
+async function manifestFor(flags: UnitFlags, { host, layout }: BareNode): Promise<Manifest> {
+  if (flags.has('install') || host.lstat(layout.manifest) !== undefined) return readManifest(host, layout);
+  return (await import('../manifest/shipped.ts')).shippedManifest();
 }
 
 /** As `mounter kubelet` takes them; systemd runs it from another directory. */

@@ -7,7 +7,6 @@ import type { NodeSettings } from '../manifest/manifest.ts';
 import type { SettingsAnswer } from '../node/settings.ts';
 import { startCommand, variablesOf } from './child.ts';
 import { fullExecutable } from './globals.ts';
-import { frontHost } from './host.ts';
 import { runCommand } from './run-command.ts';
 
 /** What the full executable does for the front: it takes its place, or is run as any other program. */
@@ -18,10 +17,9 @@ export function becomeFull(words: number | readonly string[]): never {
   throw notStarted(-system.replace(fullExecutable(), words));
 }
 
-/** A copy of the front in its place would hand everything over to itself, for ever. @throws MounterError (system) */
+/** A front in its place, of whatever version, would hand everything over to itself, for ever. @throws MounterError (system) */
 function refuseFront(): void {
-  const size = frontHost.stat(fullExecutable())?.size;
-  if (size === undefined || size !== frontHost.stat('/proc/self/exe')?.size) return;
+  if (!system.isStatic(fullExecutable())) return;
   throw new MounterError('is the front, not the full executable', {
     subject: fullExecutable(),
     status: exitCode.system,

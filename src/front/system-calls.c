@@ -4,6 +4,7 @@
 
 #include <arpa/inet.h>
 #include <dirent.h>
+#include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <net/if.h>
@@ -314,6 +315,23 @@ FUNCTION(file_rename) {
   if (to != NULL) JS_FreeCString(context, to);
   JS_FreeCString(context, from);
   return result;
+}
+
+/* Whether it is a program that is started without an interpreter, as the front is. @see elf(5) */
+FUNCTION(file_is_static) {
+  const char *path = to_c_string(context, argv[0]);
+  if (path == NULL) return c_string_failure(context);
+  int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+  JS_FreeCString(context, path);
+  Elf64_Ehdr header;
+  Elf64_Phdr part;
+  int is_static = pread(fd, &header, sizeof header, 0) == sizeof header && memcmp(header.e_ident, ELFMAG, SELFMAG) == 0 &&
+                  header.e_ident[EI_CLASS] == ELFCLASS64 && header.e_phentsize == sizeof part;
+  for (int i = 0; is_static && i < header.e_phnum; i++)
+    is_static = pread(fd, &part, sizeof part, (off_t)(header.e_phoff + (size_t)i * sizeof part)) == sizeof part &&
+                part.p_type != PT_INTERP;
+  if (fd >= 0) (void)close(fd);
+  return JS_NewBool(context, is_static);
 }
 
 static int enter_namespace(const char *file) {
@@ -851,6 +869,7 @@ static const JSCFunctionListEntry exports[] = {
     JS_CFUNC_MAGIC_DEF("chmod", 2, path_call, CHANGE_MODE),
     JS_CFUNC_MAGIC_DEF("access", 2, path_call, ACCESS),
     JS_CFUNC_DEF("openMemory", 0, file_in_memory),
+    JS_CFUNC_DEF("isStatic", 1, file_is_static),
     JS_CFUNC_DEF("openAt", 3, file_open_at),
     JS_CFUNC_DEF("changeOwner", 2, file_change_owner),
     JS_CFUNC_DEF("knownStatus", 1, file_known_status),

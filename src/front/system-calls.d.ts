@@ -35,6 +35,8 @@ declare module 'system-calls' {
   function rmdir(path: string): number;
   function chmod(path: string, mode: number): number;
   function access(path: string, mode: number): number;
+  /** Whether the file is a program that has no interpreter (elf(5)), as the front is. */
+  function isStatic(path: string): boolean;
   /** memfd_create(2), with O_CLOEXEC. @returns the descriptor. */
   function openMemory(): number;
   /** A name in an open directory, with O_CLOEXEC. @returns the descriptor. */

@@ -66,10 +66,11 @@ test('in an empty root directory it comes as far as its usage error', async (t) 
   t.regex(inOrder.stderr, /^mounter: \/mounter-full: cannot be started: No such file or directory\nhint: /);
 });
 
-test('a copy of the front in the place of the full executable is told, and not handed over to for ever', async (t) => {
+test('a front of another version in the place of the full executable is told, and not handed over to for ever', async (t) => {
   await using node = await ScratchNode.start();
   await node.shell(
-    `mkdir /tmp/h; for name in mounter mounter-full; do cp ${dist}/mounter-front /tmp/h/$name; done`,
+    `mkdir /tmp/h; for name in mounter mounter-full; do cp ${dist}/mounter-front /tmp/h/$name; done
+     echo other >>/tmp/h/mounter-full`,
   );
   for (const argv of [['status'], ['mount', '-t', 'nfs', 's:/x', '/mnt']]) {
     const { status, stderr } = await node.run(['timeout', '5', '/tmp/h/mounter', ...argv]);

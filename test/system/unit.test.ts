@@ -21,6 +21,17 @@ test('without systemd nothing is installed, and the line is in the hint', async 
   t.regex(await node.mustRun('unit', '--remove'), /^no systemd runs here, .*mounter prepare/);
 });
 
+test('before an install the units are printed as they will be, and taken away', async (t) => {
+  await using node = await ScratchNode.start();
+  const text = await node.mustRun('unit', '--root', '/mnt/shared');
+  t.regex(text, /^# .*-prepare\.service\n.*^ExecStart=.*mounter" "prepare"$.*^# .*-rpcbind\.service$/ms);
+  t.is(await node.mustRun('unit', '--remove', '--root', '/mnt/shared'), 'not installed; nothing to do\n');
+  t.regex(
+    (await node.mounter('unit', '--install', '--root', '/mnt/shared')).stderr,
+    /nothing is installed here/,
+  );
+});
+
 test('for another root the units themselves are printed', async (t) => {
   await using node = await ScratchNode.installed();
   const text = await node.mustRun('unit', 'prepare', '--root', '/mnt/shared');

@@ -1,0 +1,33 @@
+import { readFileSync } from 'node:fs';
+import test from 'ava';
+import {
+  mounter as downloaded,
+  installedMounter,
+  rootfsTar,
+  ScratchNode,
+} from '../support/node/namespace.ts';
+import { makeSbinWritable } from '../support/node/writable-sbin.ts';
+
+/** README's own lines, in their order. */
+const [, removal = ''] = /## Remove it\n\n```sh\n(.*?)```/s.exec(readFileSync('README.md', 'utf8')) ?? [];
+const rest = /`(rm -r \/var\/lib\/\S+ \/var\/log\/\S+)`/.exec(readFileSync('README.md', 'utf8'))?.[1] ?? '';
+
+test('what README says removes it leaves what README says stays, and in /run what goes with a reboot', async (t) => {
+  await using node = await ScratchNode.start();
+  await makeSbinWritable(node);
+  await node.shell('rmdir /var/lib/kubelet');
+  const files = () =>
+    node.shell(
+      `find /etc /home /var/lib /var/log /tmp /usr/sbin -xdev -path /var/lib/apt -prune -o -printf '%p %y %m\\n'`,
+    );
+  const [before, mounts] = [new Set((await files()).split('\n')), node.mountinfo().length];
+  await node.shell(`${downloaded} install ${rootfsTar} --helpers; ${installedMounter} prepare
+    ${installedMounter} exec -- rpcbind -w; ${installedMounter} disable; ${installedMounter} enable`);
+  const commands = `PATH=$PATH:${installedMounter.replace(/\/mounter$/, '')}\n${removal}${rest}`;
+  t.regex(commands, /--remove-helpers.*unit --remove.*teardown && rm -r.*rm -r \/var\/lib/s);
+  await node.shell(commands);
+  const left = (await files()).split('\n').filter((line) => !before.has(line));
+  t.deepEqual(left, ['/home/kubernetes d 755', '/var/lib/kubelet d 750']);
+  t.is(node.mountinfo().length, mounts);
+  t.deepEqual(node.processes(), []);
+});
