@@ -24,7 +24,6 @@ export interface Layer {
   readonly diffId: string | undefined;
   /** Bytes of the blob as it is stored. */
   readonly size: number;
-  readonly mediaType: string;
   /**
    * The blob's bytes, still compressed. It ends with an error, never early, when size or digest do not fit.
    * Waits until the blob is there: layers may be read in order while later ones still arrive.

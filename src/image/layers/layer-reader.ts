@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { Readable } from 'node:stream';
-import { compressionOfType, decompressed } from '../compression.ts';
+import { decompressed } from '../compression.ts';
 import { type LayerLimits, LayerUnpacker, LimitError } from './layer-unpacker.ts';
 import type { SystemCalls } from './system-calls.ts';
 import { TarReader } from './tar-reader.ts';
@@ -19,16 +19,14 @@ export class LayerReader {
   /**
    * @param open the blob, as it is stored.
    * @returns the digest of the uncompressed tar, `sha256:…`.
-   * @throws TarError, EntryError, LimitError; MounterError when media type and bytes differ; zlib's, node's
-   * and the source's errors.
+   * @throws TarError, EntryError, LimitError; zlib's, node's and the source's errors.
    */
-  async read(open: () => Promise<Readable>, mediaType: string): Promise<string> {
-    const compression = compressionOfType(mediaType);
+  async read(open: () => Promise<Readable>): Promise<string> {
     const hash = createHash('sha256');
     const tar = new TarReader(this.#unpacker);
     this.#unpacker.beginLayer();
     try {
-      for await (const chunk of decompressed(await open(), compression)) {
+      for await (const chunk of decompressed(await open())) {
         this.#bytes += chunk.length;
         if (this.#bytes > this.#limits.bytes) throw new LimitError(`more than ${this.#limits.bytes} bytes`);
         hash.update(chunk);

@@ -24,7 +24,7 @@ export async function unpackImage(
   const reader = new LayerReader(root, calls ?? (await byLibc()), limits);
   for (const layer of layers) {
     try {
-      const digest = await reader.read(() => layer.open(), layer.mediaType);
+      const digest = await reader.read(() => layer.open());
       if (layer.diffId !== undefined && digest !== layer.diffId) throw wrongDigest(layer.diffId, digest);
     } catch (error) {
       throw layerError(error, reference, layer);

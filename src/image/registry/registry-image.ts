@@ -1,6 +1,6 @@
 import { createReadStream } from 'node:fs';
 import type { ImageContent, Layer } from '../content.ts';
-import { digestOf, shortDigest } from '../digest.ts';
+import { digestOf, isDigest, shortDigest } from '../digest.ts';
 import type { ImageReference } from '../reference.ts';
 import { manifestTypes } from '../source/documents.ts';
 import { readSize } from '../source/file-part.ts';
@@ -89,7 +89,7 @@ async function fetchDocument(
   const digest = digestOf(bytes);
   const said = String(response.headers['docker-content-digest']);
   checkDigest(digest, wanted, attempt);
-  if (path.startsWith('manifests/') && said.startsWith('sha256:')) checkDigest(digest, said, attempt);
+  if (path.startsWith('manifests/') && isDigest(said)) checkDigest(digest, said, attempt);
   return { digest, bytes };
 }
 
@@ -130,9 +130,9 @@ function contentOf(
   path: (digest: string) => Promise<string>,
 ): ImageContent {
   const layers = image.layers.map(({ descriptor, diffId }): Layer => {
-    const { digest, size, mediaType } = descriptor;
+    const { digest, size } = descriptor;
     const open = async () => createReadStream(await path(digest), { highWaterMark: readSize });
-    return { digest, diffId, size, mediaType, open };
+    return { digest, diffId, size, open };
   });
   return { digest: image.digest, reference, layers, config: image.config };
 }

@@ -1,5 +1,5 @@
 import * as v from 'valibot';
-import { compressionAt, layerType } from '../compression.ts';
+import { compressionAt } from '../compression.ts';
 import { type ImageContent, type Layer, sourceError } from '../content.ts';
 import { digestOf, digestOfAll } from '../digest.ts';
 import { checked, parseConfig, parseJson } from './documents.ts';
@@ -26,16 +26,24 @@ import { refusePlatform } from './platform.ts';
 const manifestSchema = v.array(
   v.object({
     Config: v.string(),
-    RepoTags: v.nullish(v.array(v.string()), []),
-    Layers: v.array(v.string()),
+    RepoTags: v.optional(v.array(v.string()), []),
+    Layers: v.optional(v.array(v.string()), []),
   }),
 );
 
-/** A rootfs may have a manifest.json of its own: it is docker's when it has docker's fields. */
+/** What to do about a tar in which there is not exactly one image. */
+export const saveOne = 'save one image alone: docker save -o FILE IMAGE, or skopeo copy … oci-archive:FILE';
+
+/**
+ * A rootfs may have a manifest.json of its own: it is docker's when it has docker's fields, whatever is in them. What is
+ * wrong with them is an image's fault then, and no reason to take it for a rootfs.
+ */
 export async function isDockerSave(find: FindPart): Promise<boolean> {
   try {
     const json: unknown = JSON.parse(String(await readDocument(find, 'manifest.json', '')));
-    return v.is(manifestSchema, json) && json.every(({ Config }) => find(Config) !== undefined);
+    return (
+      Array.isArray(json) && json.some((image) => 'Config' in Object(image) || 'Layers' in Object(image))
+    );
   } catch {
     return false;
   }
@@ -54,8 +62,10 @@ export async function dockerSaveContent(
     'manifest.json',
     reference,
   );
-  const [image, second] = images;
-  if (image === undefined || second !== undefined) throw notOne(images, reference);
+  const [image, ...others] = images;
+  // The same one again has other tags.
+  const isSame = ({ Config }: { readonly Config: string }) => Config === image?.Config;
+  if (image === undefined || !others.every(isSame)) throw notOne(images, reference);
   const bytes = await readDocument(find, image.Config, reference);
   const { config, diffIds } = parseConfig(bytes, image.Config, reference);
   refusePlatform(config, options.platform, reference);
@@ -74,11 +84,11 @@ async function layerOf(part: FilePart, diffId: string, reference: string): Promi
   const compression = await compressionAt(path, offset);
   const digest = compression === 'none' ? diffId : await digestOfAll(openPart(part));
   const open = async () => openVerified(part, { reference, digest, size });
-  return { digest, diffId, size, mediaType: layerType(compression), open };
+  return { digest, diffId, size, open };
 }
 
 function notOne(images: v.InferOutput<typeof manifestSchema>, reference: string): Error {
   const names = images.map(({ RepoTags, Config }) => RepoTags?.[0] ?? Config).join(', ');
   const message = `there are ${images.length} images in it: ${names}`;
-  return sourceError(reference, message, 'save one image alone: docker save -o FILE IMAGE');
+  return sourceError(reference, message, saveOne);
 }

@@ -7,34 +7,47 @@ import { isDigest } from '../digest.ts';
  * @see https://github.com/opencontainers/image-spec: image-index.md, manifest.md, config.md
  */
 
+/** A field that is null says as little as one that is missing: parseJson leaves it out. */
+const text = v.optional(v.string(), '');
+
 const descriptorSchema = v.object({
-  mediaType: v.string(),
+  mediaType: text,
   digest: v.pipe(v.string(), v.check(isDigest, 'is not sha256: and 64 hexadecimal digits')),
   size: v.pipe(v.number(), v.safeInteger(), v.minValue(0)),
-  platform: v.optional(
-    v.object({ os: v.string(), architecture: v.string(), variant: v.optional(v.string()) }),
-  ),
-  annotations: v.optional(v.record(v.string(), v.string())),
+  platform: v.optional(v.object({ os: text, architecture: text, variant: text })),
+  annotations: v.optional(v.record(v.string(), v.string()), {}),
 });
 export type Descriptor = v.InferOutput<typeof descriptorSchema>;
 
 const indexSchema = v.object({ manifests: v.array(descriptorSchema) });
-const manifestSchema = v.object({ config: descriptorSchema, layers: v.array(descriptorSchema) });
+const manifestSchema = v.object({
+  config: descriptorSchema,
+  layers: v.optional(v.array(descriptorSchema), []),
+});
 export type ImageManifest = v.InferOutput<typeof manifestSchema>;
 
-const words = v.nullish(v.array(v.string()), []);
+const word = v.pipe(
+  v.string(),
+  v.transform((text) => [text]),
+);
+/** A single one may stand alone, for docker. */
+const words = v.optional(v.union([v.array(v.string()), word]), []);
 const configSchema = v.object({
-  architecture: v.optional(v.string(), ''),
-  os: v.optional(v.string(), ''),
-  rootfs: v.object({ diff_ids: v.array(v.pipe(v.string(), v.check(isDigest))) }),
-  config: v.nullish(
+  architecture: text,
+  os: text,
+  rootfs: v.optional(
+    v.object({ diff_ids: v.optional(v.array(v.pipe(v.string(), v.check(isDigest))), []) }),
+    {},
+  ),
+  config: v.optional(
     v.object({
-      Labels: v.nullish(v.record(v.string(), v.string()), {}),
+      Labels: v.optional(v.record(v.string(), v.string()), {}),
       Entrypoint: words,
       Cmd: words,
       Env: words,
-      WorkingDir: v.nullish(v.string(), ''),
+      WorkingDir: text,
     }),
+    {},
   ),
 });
 
@@ -68,7 +81,7 @@ export function parseImageDocument(bytes: Buffer, what: string, reference: strin
 }
 
 function fitsMediaType(json: object, isIndex: boolean): boolean {
-  if (!('mediaType' in json) || json.mediaType === undefined) return true;
+  if (!('mediaType' in json) || json.mediaType === '') return true;
   return manifestTypes.slice(isIndex ? 0 : 2, isIndex ? 2 : 4).includes(String(json.mediaType));
 }
 
@@ -80,24 +93,23 @@ export function parseConfig(
 ): { readonly config: ImageConfig; readonly diffIds: readonly string[] } {
   const parsed = checked(configSchema, parseJson(bytes, what, reference), what, reference);
   const { architecture, os, config, rootfs } = parsed;
-  const settings = {
-    entrypoint: config?.Entrypoint ?? [],
-    cmd: config?.Cmd ?? [],
-    env: config?.Env ?? [],
-    workingDirectory: config?.WorkingDir ?? '',
-  };
-  return {
-    config: { architecture, os, labels: config?.Labels ?? {}, ...settings },
-    diffIds: rootfs.diff_ids,
-  };
+  const { Labels: labels, Entrypoint: entrypoint, Cmd: cmd, Env: env, WorkingDir: workingDirectory } = config;
+  const settings = { labels, entrypoint, cmd, env, workingDirectory };
+  return { config: { architecture, os, ...settings }, diffIds: rootfs.diff_ids };
 }
 
+/** Without the fields that are null: Go's programs write them, and read them as if they were not there. */
 export function parseJson(bytes: Buffer, what: string, reference: string): unknown {
   try {
-    return JSON.parse(bytes.toString('utf8'));
+    return withoutNulls(bytes.toString('utf8'));
   } catch (error) {
     throw unreadable(what, reference, 'is no valid JSON', error);
   }
+}
+
+/** @throws SyntaxError */
+export function withoutNulls(json: string): unknown {
+  return JSON.parse(json, (_, value) => (value === null ? undefined : value));
 }
 
 export function checked<T extends v.GenericSchema>(

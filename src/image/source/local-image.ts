@@ -1,11 +1,12 @@
 import { createReadStream, statSync } from 'node:fs';
 import { rm, writeFile } from 'node:fs/promises';
 import { posix } from 'node:path';
-import { decompressed, layerType } from '../compression.ts';
+import { shellQuoted } from '../../shell-word.ts';
+import { decompressed } from '../compression.ts';
 import { type ImageContent, sourceError } from '../content.ts';
 import { sourcePrefix } from '../registry/partial-file.ts';
 import { diskFailure } from '../registry/receive.ts';
-import { dockerSaveContent, isDockerSave } from './docker-save.ts';
+import { dockerSaveContent, isDockerSave, saveOne } from './docker-save.ts';
 import { type FindPart, openVerified } from './file-part.ts';
 import { isOciLayout, ociLayoutContent } from './oci-layout.ts';
 import { checkExpected, type OpenedSource, type SourceOptions } from './options.ts';
@@ -27,7 +28,8 @@ export async function openDirectory(
     const hint = 'name a tar, or a directory that skopeo copy … oci:DIRECTORY:TAG has made';
     throw sourceError(reference, 'is a directory without oci-layout and index.json', hint);
   }
-  return { content: await ociLayoutContent(find, tag, reference, options), dispose: async () => {} };
+  const content = await ociLayoutContent(find, tag, reference, options, 'name one, as oci:DIRECTORY:TAG');
+  return { content, dispose: async () => {} };
 }
 
 /**
@@ -57,16 +59,39 @@ async function tarContent(
   reference: string,
   options: SourceOptions,
 ): Promise<ImageContent> {
-  const isImage = tar.files.has('oci-layout') || tar.files.has('manifest.json');
+  const isImage = imageFiles.some((name) => tar.files.has(name));
   if (isImage && tar.compression !== 'none') await decompressTo(seekable, tar, reference);
   const path = tar.compression === 'none' ? tar.path : seekable;
   const find: FindPart = (name) => {
     const entry = tar.files.get(posix.normalize(name));
     return entry === undefined ? undefined : { path, ...entry };
   };
-  if (isOciLayout(find)) return await ociLayoutContent(find, undefined, reference, options);
+  if (isOciLayout(find) || hasBlobs(tar))
+    return await ociLayoutContent(find, undefined, reference, options, saveOne);
   if (await isDockerSave(find)) return await dockerSaveContent(find, reference, options);
+  refuseOtherImage(tar, reference);
   return rootfsContent(tar, reference, options);
+}
+
+const imageFiles = ['oci-layout', 'index.json', 'manifest.json'];
+
+/** podman and skopeo read a layout that lacks its oci-layout. */
+function hasBlobs({ files }: TarFile): boolean {
+  return files.has('index.json') && [...files.keys()].some((name) => name.startsWith('blobs/sha256/'));
+}
+
+/** What is an image, but none that can be read, is no rootfs either. @throws MounterError (system) */
+function refuseOtherImage({ files }: TarFile, reference: string): void {
+  const [first = ''] = files.keys();
+  const [top = ''] = first.split('/', 1);
+  const isNested = [...files.keys()].every((name) => name.startsWith(`${top}/`));
+  if (isNested && files.has(`${top}/oci-layout`)) {
+    const hint = `pack what is in it: tar -C ${shellQuoted(top)} -cf FILE .`;
+    throw sourceError(reference, `holds an image in its directory ${top}, not at its top`, hint);
+  }
+  const isOld = files.has('repositories') && [...files.keys()].some((name) => name.endsWith('/layer.tar'));
+  if (files.has('oci-layout') || isOld)
+    throw sourceError(reference, 'is an image without index.json and manifest.json', saveOne);
 }
 
 async function decompressTo(path: string, tar: TarFile, reference: string): Promise<void> {
@@ -83,11 +108,11 @@ async function decompressTo(path: string, tar: TarFile, reference: string): Prom
 
 /** A rootfs as one tar, without an image around it: its name is the digest of the uncompressed tar. */
 function rootfsContent(tar: TarFile, reference: string, { expectedDigest }: SourceOptions): ImageContent {
-  const { path, digest, diffId, size, compression } = tar;
+  const { path, digest, diffId, size } = tar;
   checkExpected(expectedDigest, [diffId], reference);
   if (tar.files.size === 0)
     throw sourceError(reference, 'is a tar without a single file', 'name the tar of a rootfs or of an image');
   const open = async () => openVerified({ path, offset: 0, size }, { reference, digest, size });
-  const layer = { digest, diffId, size, mediaType: layerType(compression), open };
+  const layer = { digest, diffId, size, open };
   return { digest: diffId, reference, layers: [layer], config: undefined };
 }

@@ -11,18 +11,21 @@ export function isOciLayout(find: FindPart): boolean {
   return find('oci-layout') !== undefined && find('index.json') !== undefined;
 }
 
-const nameAnnotation = 'org.opencontainers.image.ref.name';
+/** A tag, or a whole reference; docker save and ctr export write both. */
+const nameAnnotations = ['io.containerd.image.name', 'org.opencontainers.image.ref.name'];
 const titleLabel = 'org.opencontainers.image.title';
 
 /**
  * @param find files of the layout by name: of a directory, or of a tar.
  * @param tag which image of several; its name in index.json.
+ * @param namingHint how to say which of several images is meant.
  */
 export async function ociLayoutContent(
   find: FindPart,
   tag: string | undefined,
   reference: string,
   options: SourceOptions,
+  namingHint: string,
 ): Promise<ImageContent> {
   const index = parseImageDocument(
     await readDocument(find, 'index.json', reference),
@@ -36,12 +39,12 @@ export async function ociLayoutContent(
     if (digest === wanted.digest) return { digest, bytes };
     throw differs({ reference, ...wanted }, `has the digest ${digest}`);
   };
-  const chosen = chooseImage(index.manifests, tag, reference, options);
-  const first = await document(chosen);
-  const { digest, config, layers } = await resolveImage(first, document, reference, options);
+  const choice = { manifests: index.manifests, tag, reference, options, namingHint };
+  const chosen = chooseImage(choice);
+  const { digest, config, layers } = await resolveImage(chosen, document, reference, options);
   const open = ({ descriptor, diffId }: (typeof layers)[number]) =>
     layerOf(find, descriptor, diffId, reference);
-  const name = nameOf(chosen.annotations?.[nameAnnotation], config.labels[titleLabel]);
+  const name = nameOf(chosen.flatMap(namesOf).at(-1), config.labels[titleLabel]);
   return { digest, reference, name, layers: layers.map(open), config };
 }
 
@@ -52,38 +55,39 @@ function nameOf(ref: string | undefined, title: string | undefined): string | un
 }
 
 function layerOf(find: FindPart, descriptor: Descriptor, diffId: string, reference: string): Layer {
-  const { digest, size, mediaType } = descriptor;
+  const { digest, size } = descriptor;
   const part = requirePart(find, blobName(digest), reference);
   const blob = { reference, digest, size };
   if (part.size !== size) throw differs(blob, `has ${part.size} bytes instead of ${size}`);
-  return { digest, diffId, size, mediaType, open: async () => openVerified(part, blob) };
+  return { digest, diffId, size, open: async () => openVerified(part, blob) };
 }
 
-/** The one of that name; the only one; or the only one for the platform. */
-function chooseImage(
-  manifests: readonly Descriptor[],
-  tag: string | undefined,
-  reference: string,
-  options: SourceOptions,
-): Descriptor {
-  const nameOf = ({ annotations }: Descriptor) => annotations?.[nameAnnotation];
-  const named = manifests.find((descriptor) => {
-    const name = nameOf(descriptor);
-    return tag !== undefined && (name === tag || name?.endsWith(`:${tag}`));
-  });
-  if (named !== undefined) return named;
-  const names = manifests.flatMap((descriptor) => nameOf(descriptor) ?? shortDigest(descriptor.digest));
-  if (tag !== undefined || manifests.length === 0)
-    throw sourceError(
-      reference,
-      `has no image ${tag ?? 'at all'}${names.length > 0 ? `; it has ${names.join(', ')}` : ''}`,
-      'name one of them, as oci:DIRECTORY:TAG',
-    );
-  const [only, second] = manifests;
-  if (only !== undefined && second === undefined) return only;
-  const isPerPlatform = manifests.every(({ platform }) => platform !== undefined);
-  if (isPerPlatform) return choosePlatform(manifests, options.platform, reference);
-  throw sourceError(reference, `has several images: ${names.join(', ')}`, 'name one, as oci:DIRECTORY:TAG');
+interface Choice {
+  readonly manifests: readonly Descriptor[];
+  readonly tag: string | undefined;
+  readonly reference: string;
+  readonly options: SourceOptions;
+  readonly namingHint: string;
+}
+
+/** The one of that name; the only one, which may have several names; or those for the platform. */
+function chooseImage({ manifests, tag, reference, options, namingHint }: Choice): readonly Descriptor[] {
+  const isNamed = (name: string) => name === tag || name.endsWith(`:${tag}`);
+  const found = tag === undefined ? manifests : manifests.filter((image) => namesOf(image).some(isNamed));
+  const names = manifests.map((image) => namesOf(image)[0] ?? shortDigest(image.digest)).join(', ');
+  const [first] = found;
+  if (first === undefined) {
+    const there = names === '' ? '' : `; it has ${names}`;
+    throw sourceError(reference, `has no image ${tag ?? 'at all'}${there}`, namingHint);
+  }
+  if (found.every(({ digest }) => digest === first.digest)) return [first];
+  if (found.every(({ platform }) => platform !== undefined))
+    return choosePlatform(found, options.platform, reference);
+  throw sourceError(reference, `has several images: ${names}`, namingHint);
+}
+
+function namesOf({ annotations }: Descriptor): readonly string[] {
+  return nameAnnotations.flatMap((key) => annotations[key] || []);
 }
 
 function blobName(digest: string): string {

@@ -1,9 +1,9 @@
-import { isLayerType } from '../compression.ts';
+import { isLayerType, plainType } from '../compression.ts';
 import { type ImageConfig, sourceError } from '../content.ts';
 import { shortDigest } from '../digest.ts';
 import { type Descriptor, type ImageManifest, parseConfig, parseImageDocument } from './documents.ts';
 import { checkExpected, type SourceOptions } from './options.ts';
-import { choosePlatform, refusePlatform } from './platform.ts';
+import { choosePlatform, OtherImage, refusePlatform } from './platform.ts';
 
 /** A document as it was stored: its digest is that of these bytes. */
 export interface StoredDocument {
@@ -28,42 +28,66 @@ export interface ResolvedImage {
   readonly layers: readonly ResolvedLayer[];
 }
 
-/** An index may hold indexes; no tool makes more than one below another. */
-const deepestIndex = 3;
+/** An index leads to one, or where it names no platforms, to some; an index below another is rare. */
+const mostDocuments = 50;
+
+interface Search {
+  readonly fetch: FetchDocument;
+  readonly reference: string;
+  readonly options: SourceOptions;
+  documents: number;
+}
 
 /**
- * Finds the layers for the platform, from the index or the manifest that a name leads to.
+ * Finds the layers for the platform.
+ * @param from the index or the manifest that a name leads to, or those that an index.json has for it.
  * @throws MounterError (system) when there is nothing for the platform, a document is damaged, or it is
  *   another image than expected.
  */
 export async function resolveImage(
-  first: StoredDocument,
+  from: StoredDocument | readonly Descriptor[],
   fetch: FetchDocument,
   reference: string,
   options: SourceOptions,
 ): Promise<ResolvedImage> {
-  const digests = [first.digest];
-  let document = first;
-  for (let depth = 0; depth <= deepestIndex; depth += 1) {
-    const parsed = parseImageDocument(
-      document.bytes,
-      `the manifest ${shortDigest(document.digest)}`,
-      reference,
-    );
-    if (parsed.kind === 'manifest')
-      return resolveManifest(parsed.manifest, digests, fetch, reference, options);
-    document = await fetch(choosePlatform(parsed.manifests, options.platform, reference), 'manifest');
-    digests.unshift(document.digest);
+  const search = { fetch, reference, options, documents: 0 };
+  return 'bytes' in from ? await resolveDocument(from, [], search) : await resolveFirst(from, [], search);
+}
+
+/** @param above digests of the indexes that led here, the nearest first. */
+async function resolveDocument(
+  { digest, bytes }: StoredDocument,
+  above: readonly string[],
+  search: Search,
+): Promise<ResolvedImage> {
+  const { reference, options } = search;
+  const digests = [digest, ...above];
+  const parsed = parseImageDocument(bytes, `the manifest ${shortDigest(digest)}`, reference);
+  if (parsed.kind === 'manifest') return await resolveManifest(parsed.manifest, digests, search);
+  return await resolveFirst(choosePlatform(parsed.manifests, options.platform, reference), digests, search);
+}
+
+/** The first that is an image for the platform. @throws what the last one is instead. */
+async function resolveFirst(
+  [first, ...others]: readonly Descriptor[],
+  above: readonly string[],
+  search: Search,
+): Promise<ResolvedImage> {
+  search.documents += 1;
+  if (first === undefined || search.documents > mostDocuments)
+    throw sourceError(search.reference, 'its index leads to no end of others', 'build the image again');
+  try {
+    return await resolveDocument(await search.fetch(first, 'manifest'), above, search);
+  } catch (error) {
+    if (others.length === 0 || !(error instanceof OtherImage)) throw error;
   }
-  throw sourceError(reference, 'its index leads from one index to the next', 'build the image again');
+  return await resolveFirst(others, above, search);
 }
 
 async function resolveManifest(
   manifest: ImageManifest,
   digests: readonly string[],
-  fetch: FetchDocument,
-  reference: string,
-  options: SourceOptions,
+  { fetch, reference, options }: Search,
 ): Promise<ResolvedImage> {
   refuseArtifact(manifest, reference);
   const { bytes } = await fetch(manifest.config, 'configuration');
@@ -81,16 +105,21 @@ async function resolveManifest(
   return { digest: digests[0] ?? '', config, layers };
 }
 
+/** The last four say nothing: Docker 1.10 and some registries wrote them, and docker takes them for an image's. */
 const configTypes = [
   'application/vnd.oci.image.config.v1+json',
   'application/vnd.docker.container.image.v1+json',
+  'application/octet-stream',
+  'application/json',
+  'text/html',
+  '',
 ];
 
 /** Registries hold Helm charts and signatures as well. */
 function refuseArtifact({ config, layers }: ImageManifest, reference: string): void {
-  if (!configTypes.includes(config.mediaType)) {
+  if (!configTypes.includes(plainType(config.mediaType))) {
     const message = `is no container image: its configuration is of the type ${config.mediaType}`;
-    throw sourceError(reference, message, 'check the name: it leads to something else');
+    throw new OtherImage(reference, message, 'check the name: it leads to something else');
   }
   const unknown = layers.find(({ mediaType }) => !isLayerType(mediaType));
   if (unknown === undefined) return;

@@ -21,7 +21,6 @@ export function layerOf(bytes: Buffer, overrides: Partial<Layer> = {}, pieceSize
     digest: digestOf(bytes),
     diffId: undefined,
     size: bytes.length,
-    mediaType: 'application/vnd.oci.image.layer.v1.tar',
     open: async () => Readable.from(pieces(bytes, pieceSize)),
     ...overrides,
   };

@@ -15,8 +15,6 @@ import {
 } from '../../support/image/tar-bytes.ts';
 import { layerOf, UnpackPlace } from '../../support/image/unpack-place.ts';
 
-const oci = 'application/vnd.oci.image.layer.v1.tar';
-
 const name = fc.constantFrom(
   'a',
   'a/b',
@@ -121,10 +119,10 @@ function mendChecksum(bytes: Buffer, at: number): Buffer {
   return bytes;
 }
 
-for (const [title, mediaType, pack] of [
-  ['plain', oci, (bytes: Buffer) => bytes],
-  ['gzip', `${oci}+gzip`, (bytes: Buffer) => gzipSync(bytes, { level: 1 })],
-  ['zstd', `${oci}+zstd`, (bytes: Buffer) => zstdCompressSync(bytes)],
+for (const [title, pack] of [
+  ['plain', (bytes: Buffer) => bytes],
+  ['gzip', (bytes: Buffer) => gzipSync(bytes, { level: 1 })],
+  ['zstd', (bytes: Buffer) => zstdCompressSync(bytes)],
 ] as const) {
   test.serial(`any ${title} layer is unpacked or refused, and nothing outside is touched`, async (t) => {
     await fuzz(
@@ -139,7 +137,7 @@ for (const [title, mediaType, pack] of [
           using place = new UnpackPlace();
           const archive = Buffer.concat([...entries, tarBytes()]);
           const bytes = isOfPacked ? damaged(pack(archive), changes) : pack(damaged(archive, changes));
-          const result = await orMounterError(() => place.unpackLayers([layerOf(bytes, { mediaType })]));
+          const result = await orMounterError(() => place.unpackLayers([layerOf(bytes)]));
           return place.isOutsideUntouched() && (result === undefined || result instanceof MounterError);
         },
       ),

@@ -9,6 +9,7 @@ import { networkPatience } from '../../../src/image/registry/retry.ts';
 import type { SourceOptions } from '../../../src/image/source.ts';
 import { pull } from '../../support/image/pull.ts';
 import {
+  descriptorOf,
   digestOf,
   imageOf,
   indexOf,
@@ -114,6 +115,172 @@ test.serial('an index in an OCI layout: the image for the platform', async (t) =
   t.is((await pull(directory, { ...options, platform })).digest, arm.digest);
 });
 
+type Fields = Record<string, unknown>;
+
+/** A layout of one image, whose documents are changed before they get their digests. */
+function oddLayout(changes: {
+  readonly manifest?: (manifest: Fields) => Fields;
+  /** Of the entry for the image in an index; without it, index.json names the image itself. */
+  readonly entry?: (entry: Fields) => Fields | readonly Fields[];
+  readonly index?: (index: Fields) => Fields;
+}): Record<string, Buffer> {
+  const { manifest, entry, index = (same) => same } = changes;
+  const odd = imageOf({ tars, ...(manifest && { change: manifest }) });
+  const files = layoutOf({ v1: odd });
+  const type = 'application/vnd.oci.image.index.v1+json';
+  const descriptor = descriptorOf(odd.manifest, 'application/vnd.oci.image.manifest.v1+json');
+  const below = jsonOf({ schemaVersion: 2, mediaType: type, manifests: [entry?.(descriptor)].flat() });
+  const top = entry === undefined ? descriptor : descriptorOf(below, type);
+  files[`blobs/sha256/${digestOf(below).slice(7)}`] = below;
+  files['index.json'] = jsonOf(index({ schemaVersion: 2, manifests: [top] }));
+  return files;
+}
+
+const configAs = (mediaType: unknown) => (m: Fields) => ({
+  ...m,
+  config: { ...Object(m.config), mediaType },
+});
+const layersAs = (mediaType: unknown) => (m: Fields) => ({
+  ...m,
+  layers: Object(m.layers).map((layer: Fields) => ({ ...layer, mediaType })),
+});
+const helm = imageOf({ tars, change: configAs('application/vnd.cncf.helm.config.v1+json') });
+const arm = imageOf({ tars, architecture: 'arm64' });
+const oci = 'application/vnd.oci.image.layer.v1.tar';
+const docker = 'application/vnd.docker.image.rootfs';
+
+const oddLayouts: Readonly<Record<string, Parameters<typeof oddLayout>[0]>> = {
+  'a configuration of no known type (Docker 1.10)': { manifest: configAs('application/octet-stream') },
+  'a configuration of the type of JSON': { manifest: configAs('application/json; charset=utf-8') },
+  'a configuration of a type that is null': { manifest: configAs(null) },
+  'gzip labelled as a plain tar (buildah)': { manifest: layersAs(oci) },
+  'gzip labelled as zstd': { manifest: layersAs(`${oci}+zstd`) },
+  'gzip labelled as nothing': { manifest: layersAs('') },
+  "gzip labelled as docker's plain tar": { manifest: layersAs(`${docker}.diff.tar`) },
+  'a foreign layer that is there': { manifest: layersAs(`${docker}.foreign.diff.tar.gzip`) },
+  'a layer that may not be distributed': {
+    manifest: layersAs('application/vnd.oci.image.layer.nondistributable.v1.tar+gzip'),
+  },
+  'nulls in the manifest': {
+    manifest: (m) => ({ ...m, annotations: null, subject: null, artifactType: null, manifests: null }),
+  },
+  'an empty type in the manifest': { manifest: (m) => ({ ...m, mediaType: '' }) },
+  'no type in the manifest': { manifest: ({ mediaType: _, ...m }) => m },
+  'fields that nobody knows': {
+    manifest: (m) => ({ ...m, new: { a: [1] }, config: { ...Object(m.config), data: 'e30=', urls: ['x'] } }),
+    entry: (e) => ({ ...e, platform: { os: 'linux', architecture: 'amd64', 'os.features': ['x'] }, y: 1 }),
+  },
+  'an entry without platform': { entry: (e) => e },
+  'an entry whose platform is null': { entry: (e) => ({ ...e, platform: null, annotations: null }) },
+  'an entry whose platform says nothing': { entry: (e) => ({ ...e, platform: { os: '', variant: null } }) },
+  'an empty variant': {
+    entry: (e) => ({ ...e, platform: { os: 'linux', architecture: 'amd64', variant: '' } }),
+  },
+  'null annotations in index.json': {
+    index: ({ manifests }) => ({
+      annotations: null,
+      manifests: Object(manifests).map((e: Fields) => ({ ...e, platform: null, annotations: { a: null } })),
+    }),
+  },
+  'the same image under two names': {
+    index: ({ manifests }) => {
+      const named = (e: Fields, name: string) => ({
+        ...e,
+        annotations: { 'io.containerd.image.name': `docker.io/library/tools:${name}` },
+      });
+      return {
+        manifests: ['v1', 'latest'].flatMap((name) => Object(manifests).map((e: Fields) => named(e, name))),
+      };
+    },
+  },
+};
+for (const [what, changes] of Object.entries(oddLayouts)) {
+  test.serial(`an OCI layout with ${what}: the image`, async (t) => {
+    const layout = oddLayout(changes);
+    for (const word of [writeLayout(layout), write(await tarOf(layout))]) {
+      const { error, layers } = await pull(word, options);
+      t.is(error, undefined);
+      t.deepEqual(layers, image.layers.map(digestOf));
+    }
+  });
+}
+
+test.serial('entries without platform: the first that is an image for this machine', async (t) => {
+  const blobs = Object.fromEntries(
+    [helm, arm].flatMap(({ blobs }) =>
+      [...blobs].map(([digest, b]) => [`blobs/sha256/${digest.slice(7)}`, b]),
+    ),
+  );
+  const of = (...images: readonly TestImage[]) =>
+    images.map(({ manifest }) => descriptorOf(manifest, 'application/vnd.oci.image.manifest.v1+json'));
+  const all = { ...oddLayout({ entry: (entry) => [...of(helm, arm), entry] }), ...blobs };
+  t.deepEqual((await pull(writeLayout(all), options)).layers, image.layers.map(digestOf));
+  const none = { ...oddLayout({ entry: () => of(helm, arm) }), ...blobs };
+  t.regex(
+    (await pull(writeLayout(none), options)).error?.message ?? '',
+    /the image is for linux\/arm64, not/,
+  );
+  const endless = {
+    ...oddLayout({ entry: () => Array.from({ length: 1000 }, () => of(arm)[0] ?? {}) }),
+    ...blobs,
+  };
+  t.regex((await pull(writeLayout(endless), options)).error?.message ?? '', /leads to no end of others/);
+});
+
+test.serial('a tar with two images: what to do about it can be done with a tar', async (t) => {
+  const other = imageOf({ tars: tars.slice(0, 1) });
+  const { error } = await pull(write(await tarOf(layoutOf({ v1: image, v2: other }))), options);
+  t.regex(error?.message ?? '', /has several images: v1, v2$/);
+  t.regex(error?.hint ?? '', /^save one image alone: /);
+});
+
+const oneImage = { Config: 'config.json', RepoTags: null, Layers: ['a/layer.tar', 'b/layer.tar'] };
+const [inDirectory, halfLayout] = [layoutOf({ v1: image }), without(layoutOf({ v1: image }), 'index.json')];
+/** What is an image, but not one that can be unpacked, is never taken for a rootfs. */
+const noRootfs: Readonly<Record<string, readonly [Buffer, RegExp]>> = {
+  'docker save whose configuration is missing': [
+    await dockerSave({ 'manifest.json': jsonOf([{ ...oneImage, Config: 'gone.json' }]) }),
+    /lacks gone.json, which/,
+  ],
+  'docker save whose configuration is null': [
+    await dockerSave({ 'manifest.json': jsonOf([{ ...oneImage, Config: null }]) }),
+    /manifest.json is not as it should be: 0.Config/,
+  ],
+  'docker save whose configuration is another document': [
+    await dockerSave({ 'config.json': jsonOf({ rootfs: 'none' }) }),
+    /config.json is not as it should be: rootfs/,
+  ],
+  'docker save whose layers are no list': [
+    await dockerSave({ 'manifest.json': jsonOf([{ ...oneImage, Layers: 'a/layer.tar' }]) }),
+    /manifest.json is not as it should be: 0.Layers/,
+  ],
+  'docker save before 1.10': [
+    await tarOf({ repositories: '{}', 'a/json': '{}', 'a/layer.tar': tars[0] ?? '' }),
+    /without index.json and manifest.json/,
+  ],
+  'an OCI layout without its index': [await tarOf(halfLayout), /without index.json and manifest.json/],
+  'an OCI layout in a directory of the tar': [
+    await tarOf(Object.fromEntries(Object.entries(inDirectory).map(([name, b]) => [`out/${name}`, b]))),
+    /holds an image in its directory out, not at its top/,
+  ],
+};
+for (const [what, [bytes, says]] of Object.entries(noRootfs)) {
+  test.serial(`no rootfs: ${what}`, async (t) => {
+    t.regex((await pull(write(bytes), options)).error?.message ?? '', says);
+  });
+}
+
+test.serial(
+  'odd, and understood: docker save with one image twice, and a layout without oci-layout',
+  async (t) => {
+    const twice = [oneImage, { ...oneImage, RepoTags: ['b:2'] }];
+    const saved = await pull(write(await dockerSave({ 'manifest.json': jsonOf(twice) })), options);
+    t.is(saved.digest, digestOf(image.config));
+    const layout = without(layoutOf({ v1: image }), 'oci-layout');
+    t.is((await pull(write(await tarOf(layout)), options)).digest, image.digest);
+  },
+);
+
 function without(map: Readonly<Record<string, Buffer>>, name: string): Record<string, Buffer> {
   return Object.fromEntries(Object.entries(map).filter(([key]) => key !== name));
 }
@@ -164,7 +331,7 @@ test.serial('docker save: layers that are links, and compressed ones', async (t)
 const one = { Config: 'config.json', RepoTags: ['a:1'], Layers: ['a/layer.tar', 'b/layer.tar'] };
 const badSaves: Readonly<Record<string, readonly [Record<string, Buffer | string>, RegExp]>> = {
   'two images': [
-    { 'manifest.json': jsonOf([one, { ...one, RepoTags: ['b:2'] }]) },
+    { 'manifest.json': jsonOf([one, { ...one, Config: 'b.json', RepoTags: ['b:2'] }]) },
     /2 images in it: a:1, b:2/,
   ],
   'a layer that is missing': [

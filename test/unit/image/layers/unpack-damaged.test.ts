@@ -6,37 +6,24 @@ import { layerLimits } from '../../../../src/image/layers/layer-unpacker.ts';
 import { entryBytes, file, paxBytes, tarBytes } from '../../../support/image/tar-bytes.ts';
 import { digestOf, layerOf, reference, UnpackPlace } from '../../../support/image/unpack-place.ts';
 
-const oci = 'application/vnd.oci.image.layer.v1.tar';
-const docker = 'application/vnd.docker.image.rootfs.diff.tar';
 const plain = tarBytes(file('a', 'A'.repeat(3000)), file('b'));
 const [gzip, zstd] = [gzipSync(plain), zstdCompressSync(plain)];
 
-const understood: readonly (readonly [title: string, bytes: Buffer, mediaType: string])[] = [
-  ['uncompressed', plain, oci],
-  ['gzip', gzip, `${oci}+gzip`],
-  ['zstd', zstd, `${oci}+zstd`],
-  ['nondistributable', gzip, 'application/vnd.oci.image.layer.nondistributable.v1.tar+gzip'],
-  ["Docker's", gzip, `${docker}.gzip`],
-  ["Docker's foreign", gzip, 'application/vnd.docker.image.rootfs.foreign.diff.tar.gzip'],
-  ["Docker's gzip that is none", plain, `${docker}.gzip`],
-  ["Docker's gzip that is zstd", zstd, `${docker}.gzip`],
-  ["Docker's tar that is gzip", gzip, docker],
-  ["Docker's tar that is zstd", zstd, docker],
-  [
-    'two gzip members',
-    Buffer.concat([gzipSync(plain.subarray(0, 700)), gzipSync(plain.subarray(700))]),
-    `${oci}+gzip`,
-  ],
+const understood: readonly (readonly [title: string, bytes: Buffer])[] = [
+  ['uncompressed', plain],
+  ['gzip', gzip],
+  ['zstd', zstd],
+  ['two gzip members', Buffer.concat([gzipSync(plain.subarray(0, 700)), gzipSync(plain.subarray(700))])],
   // Several zstd frames: Node 26 loses what follows the first in one piece, bun does not; see the system tests.
-  ['no blocks of zeros at the end', plain.subarray(0, -1024), oci],
-  ['more zeros at the end', Buffer.concat([plain, Buffer.alloc(9216)]), oci],
+  ['no blocks of zeros at the end', plain.subarray(0, -1024)],
+  ['more zeros at the end', Buffer.concat([plain, Buffer.alloc(9216)])],
 ];
-for (const [title, bytes, mediaType] of understood) {
+for (const [title, bytes] of understood) {
   for (const pieceSize of [1, 1000, 65536]) {
     test(`unpacked: ${title}, in pieces of ${pieceSize}`, async (t) => {
       using place = new UnpackPlace();
       const more = title.startsWith('more') ? bytes : title.startsWith('no blocks') ? bytes : plain;
-      await place.unpackLayers([layerOf(bytes, { mediaType, diffId: digestOf(more) }, pieceSize)]);
+      await place.unpackLayers([layerOf(bytes, { diffId: digestOf(more) }, pieceSize)]);
       t.deepEqual(place.names(), ['a', 'b']);
       t.is(place.read('a').length, 3000);
     });
@@ -47,62 +34,36 @@ const other = `sha256:${'0'.repeat(64)}`;
 const pax = (text: string) => Buffer.concat([entryBytes({ name: 'x', type: 'x', content: text }), plain]);
 const broken = Buffer.from(plain);
 broken[3] = 1;
-const refused: readonly (readonly [title: string, bytes: Buffer, mediaType: string, says: RegExp])[] = [
-  ['gzip that is none', plain, `${oci}+gzip`, /media type says it is compressed with gzip, but it is not/],
-  ['gzip that is zstd', zstd, `${oci}+gzip`, /with gzip, but it is compressed with zstd/],
-  ['a tar that is gzip', gzip, oci, /not compressed, but it is compressed with gzip/],
-  [
-    'an unknown media type',
-    plain,
-    'application/vnd.oci.image.config.v1+json',
-    /unknown media type: application/,
-  ],
-  ['garbage', Buffer.alloc(5000, 'x'), oci, /damaged/],
-  [
-    'gzip garbage',
-    Buffer.concat([Buffer.from('1f8b0800', 'hex'), Buffer.alloc(5000, 'x')]),
-    `${oci}+gzip`,
-    /damaged/,
-  ],
-  [
-    'zstd garbage',
-    Buffer.concat([Buffer.from('28b52ffd', 'hex'), Buffer.alloc(5000, 'x')]),
-    `${oci}+zstd`,
-    /damaged/,
-  ],
-  ['a wrong checksum', broken, oci, /a header is damaged/],
-  [
-    'an impossible size',
-    tarBytes(file('a', '', { fields: { 124: '\xff'.repeat(12) } })),
-    oci,
-    /impossible size/,
-  ],
+const refused: readonly (readonly [title: string, bytes: Buffer, says: RegExp])[] = [
+  ['garbage', Buffer.alloc(5000, 'x'), /damaged/],
+  ['gzip garbage', Buffer.concat([Buffer.from('1f8b0800', 'hex'), Buffer.alloc(5000, 'x')]), /damaged/],
+  ['zstd garbage', Buffer.concat([Buffer.from('28b52ffd', 'hex'), Buffer.alloc(5000, 'x')]), /damaged/],
+  ['a wrong checksum', broken, /a header is damaged/],
+  ['an impossible size', tarBytes(file('a', '', { fields: { 124: '\xff'.repeat(12) } })), /impossible size/],
   [
     'a size past 2^53',
     tarBytes(file('a', '', { fields: { 124: `\x80${'\x7f'.repeat(11)}` } })),
-    oci,
     /impossible size/,
   ],
-  ['an invalid number', tarBytes(file('a', '', { fields: { 124: '00000000009\0' } })), oci, /invalid number/],
+  ['an invalid number', tarBytes(file('a', '', { fields: { 124: '00000000009\0' } })), /invalid number/],
   [
     'one block of zeros in the middle',
     Buffer.concat([entryBytes(file('a')), Buffer.alloc(512), plain]),
-    oci,
     /zeros stands between/,
   ],
-  ['a PAX length of zero', pax('0 a=b\n'), oci, /PAX header is damaged/],
-  ['a PAX length past the end', pax('999 a=b\n'), oci, /PAX header is damaged/],
-  ['a PAX record without =', pax('6 abc\n'), oci, /PAX header is damaged/],
-  ['a PAX record without end', pax('6 a=bc'), oci, /PAX header is damaged/],
-  ['an invalid PAX time', Buffer.concat([paxBytes('x', [['mtime', 'soon']]), plain]), oci, /invalid time/],
-  ['a PAX size that is none', Buffer.concat([paxBytes('x', [['size', '-1']]), plain]), oci, /invalid number/],
-  ['a PAX header of 2 MiB', pax('x'.repeat(2 * 1024 * 1024)), oci, /too long/],
-  ['a PAX header of nothing', paxBytes('x', [['path', 'a']]), oci, /middle of an entry/],
+  ['a PAX length of zero', pax('0 a=b\n'), /PAX header is damaged/],
+  ['a PAX length past the end', pax('999 a=b\n'), /PAX header is damaged/],
+  ['a PAX record without =', pax('6 abc\n'), /PAX header is damaged/],
+  ['a PAX record without end', pax('6 a=bc'), /PAX header is damaged/],
+  ['an invalid PAX time', Buffer.concat([paxBytes('x', [['mtime', 'soon']]), plain]), /invalid time/],
+  ['a PAX size that is none', Buffer.concat([paxBytes('x', [['size', '-1']]), plain]), /invalid number/],
+  ['a PAX header of 2 MiB', pax('x'.repeat(2 * 1024 * 1024)), /too long/],
+  ['a PAX header of nothing', paxBytes('x', [['path', 'a']]), /middle of an entry/],
 ];
-for (const [title, bytes, mediaType, message] of refused) {
+for (const [title, bytes, message] of refused) {
   test(`refused: ${title}`, async (t) => {
     using place = new UnpackPlace();
-    const layer = layerOf(bytes, { mediaType });
+    const layer = layerOf(bytes);
     const error = await t.throwsAsync(place.unpackLayers([layer]), { instanceOf: MounterError, message });
     const { subject, status, hint } = error as MounterError;
     t.deepEqual([subject, status], [reference, 2]);
@@ -113,25 +74,25 @@ for (const [title, bytes, mediaType, message] of refused) {
 
 test('cut anywhere, it fails, in every compression', async (t) => {
   const all = [
-    [plain, oci, [1, 511, 513, 2000, 3500, 3584 + 100]],
-    [gzip, `${oci}+gzip`, [3, 10, 50, gzip.length - 9, gzip.length - 1]],
-    [zstd, `${oci}+zstd`, [3, 10, 30, zstd.length - 4]],
+    [plain, [1, 511, 513, 2000, 3500, 3584 + 100]],
+    [gzip, [3, 10, 50, gzip.length - 9, gzip.length - 1]],
+    [zstd, [3, 10, 30, zstd.length - 4]],
   ] as const;
-  for (const [bytes, mediaType, lengths] of all)
+  for (const [bytes, lengths] of all)
     for (const length of lengths) {
       using place = new UnpackPlace();
-      const layer = layerOf(bytes.subarray(0, length), { mediaType });
+      const layer = layerOf(bytes.subarray(0, length));
       await t.throwsAsync(
         place.unpackLayers([layer]),
         { instanceOf: MounterError },
-        `${mediaType} ${length}`,
+        `${bytes.subarray(0, 4).toString('hex')} ${length}`,
       );
     }
 });
 
 test('a wrong diffId is refused, with both digests', async (t) => {
   using place = new UnpackPlace();
-  const layer = layerOf(gzip, { mediaType: `${oci}+gzip`, diffId: other });
+  const layer = layerOf(gzip, { diffId: other });
   await t.throwsAsync(place.unpackLayers([layer]), {
     message: new RegExp(`uncompressed digest is ${digestOf(plain)}, but .* says ${other}`),
   });
@@ -140,7 +101,7 @@ test('a wrong diffId is refused, with both digests', async (t) => {
 test('a bomb is stopped at the limit of bytes, over all layers, before it is on the disk', async (t) => {
   using place = new UnpackPlace();
   const bomb = gzipSync(tarBytes(file('bomb', '\0'.repeat(50_000_000))));
-  const layers = [layerOf(plain), layerOf(bomb, { mediaType: `${oci}+gzip` })];
+  const layers = [layerOf(plain), layerOf(bomb)];
   await t.throwsAsync(place.unpackLayers(layers, { ...layerLimits, bytes: 10_000_000 }), {
     message: /unpacks to more than 10000000 bytes/,
   });
@@ -150,7 +111,7 @@ test('a bomb is stopped at the limit of bytes, over all layers, before it is on 
 test('zeros without end after the end of the archive are a bomb too', async (t) => {
   using place = new UnpackPlace();
   const zeros = gzipSync(Buffer.concat([plain, Buffer.alloc(50_000_000)]));
-  const layer = layerOf(zeros, { mediaType: `${oci}+gzip` });
+  const layer = layerOf(zeros);
   await t.throwsAsync(place.unpackLayers([layer], { ...layerLimits, bytes: 10_000_000 }), {
     message: /unpacks to/,
   });
@@ -169,7 +130,6 @@ test('a bomb of entries is stopped at the limit', async (t) => {
 test("a source that fails: its own error, if it names the image; the layer's otherwise", async (t) => {
   const failing = (error: Error) =>
     layerOf(plain, {
-      mediaType: `${oci}+gzip`,
       open: async () =>
         Readable.from(
           (function* () {

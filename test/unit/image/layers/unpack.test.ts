@@ -25,8 +25,6 @@ import { layerLimits } from '../../../../src/image/layers/layer-unpacker.ts';
 import { programCalls } from '../../../support/image/program-calls.ts';
 
 const owner = { uid: process.geteuid?.() ?? 0, gid: process.getegid?.() ?? 0 };
-/** A media type of Docker's, with which the bytes alone tell how they are compressed. */
-const anyCompression = 'application/vnd.docker.image.rootfs.diff.tar';
 const mtime = new Date('2024-02-29T12:34:56Z');
 
 type Headers = Parameters<Pack['entry']>[0];
@@ -53,7 +51,7 @@ class UnpackDirectory implements Disposable {
 
   async unpackBytes(bytes: Buffer): Promise<string> {
     const reader = new LayerReader(this.root, programCalls, layerLimits);
-    const digest = await reader.read(async () => Readable.from([bytes]), anyCompression);
+    const digest = await reader.read(async () => Readable.from([bytes]));
     reader.finish();
     return digest;
   }

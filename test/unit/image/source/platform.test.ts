@@ -12,11 +12,12 @@ const all = [
   'unknown/unknown',
 ];
 
+/** `none` says nothing. */
 function manifestsFor(platforms: readonly string[]): readonly Descriptor[] {
   return platforms.map((text) => {
-    const [os = '', architecture = '', variant] = text.split('/');
-    const platform = { os, architecture, ...(variant !== undefined && { variant }) };
-    return { mediaType: text, digest: `sha256:${'0'.repeat(64)}`, size: 1, platform };
+    const [os = '', architecture = '', variant = ''] = text.split('/');
+    const descriptor = { mediaType: text, digest: `sha256:${'0'.repeat(64)}`, size: 1, annotations: {} };
+    return text === 'none' ? descriptor : { ...descriptor, platform: { os, architecture, variant } };
   });
 }
 
@@ -35,9 +36,30 @@ const choices: readonly (readonly [
 for (const [architecture, variant, chosen] of choices) {
   test(`for ${architecture} ${variant || 'of any kind'}: ${chosen}`, (t) => {
     const platform = { os: 'linux' as const, architecture, ...(variant !== '' && { variant }) };
-    t.is(choosePlatform(manifestsFor(all), platform, 'ref').mediaType, chosen);
+    t.deepEqual(typesFor(all, platform), [chosen]);
   });
 }
+
+function typesFor(platforms: readonly string[], platform: Platform): readonly string[] {
+  return choosePlatform(manifestsFor(platforms), platform, 'ref').map(({ mediaType }) => mediaType);
+}
+
+/** What is chosen for amd64. */
+const odd: Readonly<Record<string, readonly [all: readonly string[], chosen: readonly string[]]>> = {
+  'one that names no platform': [['none'], ['none']],
+  'those that name no platform, in order': [
+    ['linux/arm64', 'none', '/', 'none'],
+    ['none', '/', 'none'],
+  ],
+  'one that fits before one that says nothing': [['none', 'linux/amd64'], ['linux/amd64']],
+  'no system': [['/amd64'], ['/amd64']],
+  "a kernel's name of the architecture": [['linux/x86_64'], ['linux/x86_64']],
+  'capitals, and a variant of digits': [['Linux/AMD64/1'], ['Linux/AMD64/1']],
+};
+for (const [what, [platforms, chosen]] of Object.entries(odd))
+  test(`an index with odd platforms: ${what}`, (t) => {
+    t.deepEqual(typesFor(platforms, { os: 'linux', architecture: 'amd64' }), chosen);
+  });
 
 test('none that fits: all that there are are named, attestations are not', (t) => {
   const platform = { os: 'linux', architecture: 'amd64' } as const;
