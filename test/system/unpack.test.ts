@@ -48,7 +48,7 @@ ln -s usr/bin bin; ln -s /usr/lib lib; ln -s /run var/run; ln bin other-name-of-
 mkdir $LONG; : >$LONG/$LONG; : >'with space, ünïcödé 🙂'; : >"$(printf 'no-utf8-\\377\\376')"; : >"$(printf 'new\\nline')"
 mknod dev/null c 1 3; mknod dev/disk b 259 300; mkfifo dev/pipe; chmod 666 dev/null
 : >usr/bin/capable; : >late; setcap cap_net_raw+ep usr/bin/capable
-setfattr -n user.a -v 0x00ff0a3d usr/bin/tool; setfattr -n trusted.b -v '' empty; setfattr -h -n trusted.c -v d lib
+setfattr -n user.a -v 0x00ff0a3d usr/bin/tool; setfattr -n user.b -v '' empty
 truncate -s 100M sparse; printf end | dd of=sparse bs=1 seek=50000000 conv=notrunc status=none; truncate -s 1M hole
 touch -d '2001-02-03 04:05:06.123456789 UTC' late; touch -h -d '1999-01-01 00:00:00.5 UTC' bin; touch -d @1 usr tmp`;
 

@@ -1,5 +1,5 @@
 import { chmodSync, fchmodSync, fchownSync, futimesSync, lchownSync, lutimesSync } from 'node:fs';
-import { EntryError, pathOf } from './entry-path.ts';
+import { EntryError, pathOf, textOf } from './entry-path.ts';
 import type { SystemCalls } from './system-calls.ts';
 import type { TarEntry } from './tar-entry.ts';
 import type { Timestamp } from './tar-header.ts';
@@ -34,16 +34,47 @@ export function setTimes(path: string, time: Timestamp, calls: SystemCalls): voi
   else calls.setTimes(Buffer.from(path, 'latin1'), time);
 }
 
-/** A filesystem that has no place for an xattr does without: so do containerd and umoci. */
-function setXattrs(path: string, { xattrs }: TarEntry, calls: SystemCalls): void {
-  for (const [name, value] of xattrs) {
+/** @throws EntryError for one that cannot be set, and is not left out by rule. */
+function setXattrs(path: string, entry: TarEntry, calls: SystemCalls): void {
+  for (const [name, value] of entry.xattrs) {
+    if (name.startsWith('trusted.')) continue;
     try {
       calls.setXattr(Buffer.from(path, 'latin1'), name, Buffer.from(value, 'latin1'));
     } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'ENOTSUP') throw error;
+      const { code = '' } = error as NodeJS.ErrnoException;
+      if (isLeftOut(name, code, entry)) continue;
+      const hint = xattrHints[code];
+      if (hint === undefined) throw error;
+      throw new EntryError(
+        entry.name,
+        `has the attribute ${textOf(name)}, which cannot be set (${code})`,
+        hint,
+      );
     }
   }
 }
+
+/**
+ * Whether an image does without an xattr that cannot be set, by containerd's rules: a filesystem has no place for it;
+ * or it is a user's, which the kernel takes for files and directories only (xattr(7)). `trusted.*` is the host's own, and
+ * never set. Labels of security modules, but not capabilities, mean something on the host they were made on: GNU tar, too,
+ * goes on without them.
+ */
+function isLeftOut(name: string, code: string, { kind }: TarEntry): boolean {
+  if (code === 'ENOTSUP') return true;
+  if (name.startsWith('user.')) return code === 'EPERM' && kind !== 'file' && kind !== 'directory';
+  const isLabel = name.startsWith('security.') && name !== 'security.capability';
+  return isLabel && ['EPERM', 'EACCES', 'EINVAL'].includes(code);
+}
+
+const damagedXattr = 'the image is wrong there: build it again without that attribute';
+const xattrHints: Readonly<Record<string, string>> = {
+  EPERM: 'run it with all capabilities, CAP_SETFCAP and CAP_SYS_ADMIN among them, as root has on a node',
+  EACCES: "look at the security module's log (journalctl, dmesg): it forbids this",
+  EINVAL: damagedXattr,
+  ERANGE: damagedXattr,
+  E2BIG: damagedXattr,
+};
 
 /** 4294967295 means "leave it" to chown(2). */
 function checkOwner({ name, uid, gid }: TarEntry): void {

@@ -52,11 +52,15 @@ export function splitName(name: string): readonly [directory: string, base: stri
 /** An archive's entry asks for something that it cannot have. */
 export class EntryError extends MounterError {
   /** @param name a byte string. */
-  constructor(name: string, why: string) {
+  constructor(
+    name: string,
+    why: string,
+    hint = 'take an image from a source you trust; nothing was installed',
+  ) {
     super(`the archive's entry ${why}`, {
       subject: textOf(name),
       status: exitCode.system,
-      hint: 'take an image from a source you trust; nothing was installed',
+      hint,
     });
   }
 }

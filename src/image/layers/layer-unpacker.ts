@@ -138,12 +138,12 @@ export class LayerUnpacker implements EntryHandler {
       if (!xattrs.some(([kept]) => kept === name)) this.#removeXattr(path, name);
   }
 
-  /** It may be missing: the filesystem had no place for it. */
+  /** It may be missing: it was left out. */
   #removeXattr(path: string, name: string): void {
     try {
       this.#calls.removeXattr(Buffer.from(path, 'latin1'), name);
     } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'ENODATA') throw error;
+      if (!['ENODATA', 'ENOTSUP', 'EPERM'].includes((error as NodeJS.ErrnoException).code ?? '')) throw error;
     }
   }
 

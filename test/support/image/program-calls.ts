@@ -41,6 +41,8 @@ const codes: Readonly<Record<string, string>> = {
   'Operation not supported': 'ENOTSUP',
   'Operation not permitted': 'EPERM',
   'No such attribute': 'ENODATA',
+  'Invalid argument': 'EINVAL',
+  'Numerical result out of range': 'ERANGE',
   'No space left': 'ENOSPC',
   'File exists': 'EEXIST',
 };

@@ -1,6 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import { lstatSync, readdirSync, readFileSync } from 'node:fs';
 import test from 'ava';
+import { MounterError } from '../../../../src/errors.ts';
 import {
   directory,
   entryBytes,
@@ -66,7 +67,6 @@ function xattrs(path: string): readonly string[] {
       [
         file('f', 'x', { uid: 1, pax: [of('security.capability', capability), of('user.a', '\xff\n=\0')] }),
         directory('d', 0o755, { pax: [of('user.old', '1'), of('user.both', '1')] }),
-        symlink('s', 'f', { pax: [of('trusted.t', '')] }),
       ],
       [directory('d', 0o755, { pax: [of('user.both', '2')] })],
     );
@@ -75,9 +75,49 @@ function xattrs(path: string): readonly string[] {
       'user.a=0xff0a3d00',
     ]);
     t.deepEqual(xattrs(place.path('d')), ['user.both=0x32']);
-    t.deepEqual(xattrs(place.path('s')), ['trusted.t=0x']);
   },
 );
+
+(isRoot ? test : test.skip)('xattrs that the kernel takes nowhere, or not here, are left out', async (t) => {
+  using place = new UnpackPlace();
+  const pax = ['user.overlay.impure', 'trusted.overlay.opaque', 'security.evm'].map(
+    (name) => [`SCHILY.xattr.${name}`, 'y'] as const,
+  );
+  const ids = { major: 1, minor: 3 };
+  await place.unpack(
+    [
+      symlink('link', 'file', { pax }),
+      { name: 'device', type: '3', ...ids, pax },
+      { name: 'fifo', type: '6', pax },
+      directory('directory', 0o1777, { pax }),
+      file('file', 'x', { pax: pax.slice(0, 2) }),
+    ],
+    // What was left out is missing when its directory comes again without it.
+    [directory('directory')],
+  );
+  const has = (name: string) => xattrs(place.path(name)).filter((line) => !line.startsWith('security.'));
+  for (const name of ['link', 'device', 'fifo', 'directory']) t.deepEqual(has(name), [], name);
+  t.deepEqual(has('file'), ['user.overlay.impure=0x79']);
+});
+
+const badXattrs: Readonly<Record<string, readonly [name: string, value: string, code: string]>> = {
+  'capabilities that are none': ['security.capability', 'y', 'EINVAL'],
+  'a name that is too long': [`user.${'n'.repeat(300)}`, 'y', 'ERANGE'],
+};
+for (const [what, [name, value, code]] of Object.entries(badXattrs))
+  (isRoot ? test : test.skip)(`an xattr that nobody could set is the image's fault: ${what}`, async (t) => {
+    using place = new UnpackPlace();
+    const error = await t.throwsAsync(
+      place.unpack([file('f', 'x', { pax: [[`SCHILY.xattr.${name}`, value]] })]),
+      { instanceOf: MounterError },
+    );
+    t.true(
+      error?.message.includes(
+        `f: the archive's entry has the attribute ${name}, which cannot be set (${code})`,
+      ),
+    );
+    t.regex(error?.hint ?? '', /^the image is wrong there/);
+  });
 
 test('times to the nanosecond, before 1970 too; PAX numbers win', async (t) => {
   using place = new UnpackPlace();
