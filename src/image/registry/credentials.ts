@@ -4,6 +4,7 @@ import { execa } from 'execa';
 import * as v from 'valibot';
 import { MounterError } from '../../errors.ts';
 import { exitCode } from '../../exit-codes.ts';
+import { withoutNulls } from '../source/documents.ts';
 
 /** How to identify oneself to a registry. Nothing of it is ever shown. */
 export type Credentials =
@@ -32,33 +33,34 @@ const helperTimeoutMs = 60_000;
  * @throws MounterError (usage). Its text quotes nothing of the file.
  */
 export function readDockerConfig(path: string | undefined): DockerConfig {
-  const file = path ?? `${process.env.DOCKER_CONFIG ?? `${homedir()}/.docker`}/config.json`;
+  const file = path ?? `${process.env.DOCKER_CONFIG || `${homedir()}/.docker`}/config.json`;
   if (path === undefined && !existsSync(file)) return { auths: {}, credHelpers: {} };
   return parseDockerConfig(readFileSync(file, 'utf8'), file);
 }
 
+/** What is null or empty is as good as missing, as for docker. */
 export function parseDockerConfig(text: string, file: string): DockerConfig {
-  const result = v.safeParse(configSchema, asJson(text));
+  const result = v.safeParse(configSchema, text.trim() === '' ? {} : asJson(text));
   if (result.success) return result.output;
   // The parser's own message would quote the text, and a password with it.
   throw new MounterError("is no valid configuration of docker's", {
     subject: file,
     status: exitCode.usage,
-    hint: 'log in again with docker login, skopeo login or podman login, or set DOCKER_CONFIG to the directory of another one',
+    hint: 'mend it, or move it away and log in again with docker login; or set DOCKER_CONFIG to the directory of another one',
   });
 }
 
 function asJson(text: string): unknown {
   try {
-    return JSON.parse(text);
+    return withoutNulls(text);
   } catch {
     return undefined;
   }
 }
 
 /**
- * The credentials for `host`, by docker's rules: its own helper, then the store, then the file. The longest
- * name that fits wins: podman also keeps `registry.example/team`.
+ * The credentials for `host`, by docker's rules: its own helper, then the store, then the file; a helper without a name
+ * is the file. The longest name that fits wins: podman also keeps `registry.example/team`.
  * @returns undefined when there are none: then the pull is anonymous.
  * @throws MounterError (system) when a helper fails.
  */
@@ -68,15 +70,20 @@ export async function credentialsFor(
   config: DockerConfig,
 ): Promise<Credentials | undefined> {
   const helper = byName(config.credHelpers, host, '') ?? config.credsStore;
-  const kept = helper === undefined ? undefined : await askHelper(helper, host);
+  const kept = helper ? await askHelper(helper, host) : undefined;
   if (kept !== undefined) return kept;
   const entry = byName(config.auths, host, repository);
   if (entry?.identitytoken) return { kind: 'identityToken', token: entry.identitytoken };
   const encoded = entry?.auth ? Buffer.from(entry.auth, 'base64').toString('utf8') : undefined;
   const colon = encoded?.indexOf(':') ?? -1;
   if (encoded !== undefined && colon > 0)
-    return { kind: 'password', user: encoded.slice(0, colon), password: encoded.slice(colon + 1) };
-  if (entry?.username === undefined || entry.password === undefined) return undefined;
+    return {
+      kind: 'password',
+      user: encoded.slice(0, colon),
+      // Old versions of docker filled it up with NULs.
+      password: encoded.slice(colon + 1).replace(/\0+$/, ''),
+    };
+  if (!entry?.username || entry.password === undefined) return undefined;
   return { kind: 'password', user: entry.username, password: entry.password };
 }
 
@@ -84,7 +91,12 @@ export async function credentialsFor(
 const dockerHub = 'https://index.docker.io/v1/';
 
 function byName<T>(entries: Readonly<Record<string, T>>, host: string, repository: string): T | undefined {
-  const plain = new Map(Object.entries(entries).map(([name, value]) => [plainName(name), value]));
+  const all = Object.entries(entries);
+  // A name with nothing but a version behind the host counts before any other URL of it.
+  const plain = new Map([
+    ...all.map(ofHost),
+    ...all.map(([name, value]) => [plainName(name), value] as const),
+  ]);
   const parts = repository.split('/').filter((part) => part !== '');
   for (let length = parts.length; length >= 0; length -= 1) {
     const found = plain.get([host, ...parts.slice(0, length)].join('/'));
@@ -93,9 +105,15 @@ function byName<T>(entries: Readonly<Record<string, T>>, host: string, repositor
   return undefined;
 }
 
+/** A URL is that of its host, whatever is behind it. */
+function ofHost<T>([name, value]: readonly [string, T]): readonly [string, T] {
+  const [, host = ''] = /^https?:\/\/([^/]+)/i.exec(name) ?? [];
+  return [plainName(host), value];
+}
+
 /** `https://registry.example/v2/` is an old way to write `registry.example`. */
 function plainName(name: string): string {
-  const plain = name.replace(/^https?:\/\//, '').replace(/(\/v[12])?\/*$/, '');
+  const plain = name.replace(/^https?:\/\//i, '').replace(/(\/v[12])?\/*$/, '');
   return plain === 'index.docker.io' || plain === 'registry-1.docker.io' ? 'docker.io' : plain;
 }
 

@@ -39,6 +39,51 @@ const configs: Readonly<
   },
   'an empty entry': { config: { auths: { [host]: {} } } },
   'an entry that is no base64 of user:password': { config: { auths: { [host]: { auth: 'AAAA' } } } },
+  'nulls where there may be something': {
+    config: {
+      auths: { [host]: { ...login, identitytoken: null }, other: null },
+      credHelpers: null,
+      credsStore: null,
+    },
+    is: me,
+  },
+  'no logins at all, as null': { config: { auths: null } },
+  'empty words': {
+    config: { auths: { [host]: { ...login, identitytoken: '', username: '' } }, credsStore: '' },
+    is: me,
+  },
+  'an empty login': { config: { auths: { [host]: { auth: '' } } } },
+  'an empty login, and user and password apart': {
+    config: { auths: { [host]: { auth: '', username: 'me', password: 'pass:word' } } },
+    is: me,
+  },
+  'a helper without a name: the file': {
+    config: { auths: { [host]: login }, credHelpers: { [host]: '' }, credsStore: 'absent' },
+    is: me,
+  },
+  'a password filled up with NULs': {
+    config: { auths: { [host]: { auth: btoa('me:pass:word\0\0') } } },
+    is: me,
+  },
+  'a URL of the first version': { config: { auths: { [`https://${host}/v1/`]: login } }, is: me },
+  'a URL in capitals, without TLS': { config: { auths: { [`HTTP://${host}`]: login } }, is: me },
+  'a URL with a path of its own': { config: { auths: { [`https://${host}/service/token`]: login } }, is: me },
+  'a URL with a path of its own, and one without': {
+    config: {
+      auths: { [`https://${host}`]: login, [`https://${host}/refresh-token`]: { auth: btoa('not:me') } },
+    },
+    is: me,
+  },
+  'the tokens that docker keeps for Docker Hub': {
+    config: {
+      auths: {
+        'https://index.docker.io/v1/': login,
+        'https://index.docker.io/v1/access-token': { auth: btoa('not:me') },
+      },
+    },
+    host: 'docker.io',
+    is: me,
+  },
   'fields of no interest': {
     config: { auths: { [host]: login }, HttpHeaders: {}, plugins: { a: {} } },
     is: me,
@@ -56,6 +101,11 @@ test('a damaged config.json: the message quotes nothing of it', (t) => {
     const error = t.throws(() => parseDockerConfig(text, 'c.json'), { instanceOf: MounterError });
     t.notRegex(`${error.message} ${error.hint} ${error.cause ?? ''}`, /secret/);
   }
+});
+
+test('an empty config.json says nothing', async (t) => {
+  for (const text of ['', '\n'])
+    t.is(await credentialsFor(host, 'team/tools', parseDockerConfig(text, 'config.json')), undefined);
 });
 
 test('a config.json that was named has to be there', (t) => {
