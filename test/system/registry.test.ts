@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
@@ -38,7 +38,7 @@ async function pullUnderBun(
 
 /** Waits that suit a registry on loopback. */
 const quick = {
-  idleMs: 5_000,
+  idleMs: 20_000,
   leastBytes: 1,
   leastMs: 5_000,
   longestMs: 60_000,
@@ -295,6 +295,28 @@ for (const [engine, pullWith] of Object.entries(engines)) {
     t.regex(refused.error?.message ?? '', /answers 401$/);
     t.notRegex(JSON.stringify(refused), /signature|secret|bWU6/);
     t.true(store.requests.every(({ headers }) => headers.authorization === undefined));
+  });
+
+  test(`${engine}: a way to log in that is not said with the refusal is asked for at /v2/`, async (t) => {
+    const credentials = writeAuths({ PLACE: 'me:secret' });
+    for (const status of [401, 403, 404]) {
+      await using registry = await RegistryStandIn.start((request, response, answer) => {
+        if (request.headers.authorization === `Basic ${btoa('me:secret')}`)
+          return send(request, response, answer);
+        const challenges = { 'www-authenticate': ['Bearer error="no realm"', 'Basic realm="x"'] };
+        if (request.url !== '/v2/') return send(request, response, json(status, {}));
+        response.writeHead(401, challenges).end();
+      });
+      const reference = registry.add(image);
+      const file = credentials.replace('config.json', `${status}.json`);
+      writeFileSync(file, readFileSync(credentials, 'utf8').replace('PLACE', registry.address));
+      const pulled = await pullWith(reference, optionsFor(t.title, { credentials: file }));
+      t.is(pulled.error, undefined);
+      t.deepEqual(pulled.layers, digestsOf(image));
+      const { error } = await pullWith(reference, optionsFor(t.title));
+      t.regex(error?.message ?? '', new RegExp(`answers ${status}$`));
+      t.regex(error?.hint ?? '', /^log in to .* with docker login/);
+    }
   });
 
   test(`${engine}: bearer tokens that expire are fetched anew`, async (t) => {
@@ -710,6 +732,29 @@ test('an identity token is posted to the token service, and only there', async (
   const { error } = await pull(reference, optionsFor(t.title, { credentials }));
   t.regex(error?.message ?? '', /the token for it: .*answers 307$/);
 });
+
+const strangers: Readonly<
+  Record<string, { token: number; hint: RegExp; config?: string; challenge?: string }>
+> = {
+  'no token for strangers': { token: 403, hint: /^log in to .* with docker login/ },
+  'a token that is worth nothing to strangers': { token: 200, hint: /^log in to .* with docker login/ },
+  'no token for this user': { token: 401, hint: /^log in to .* again/, config: 'me:secret' },
+  'a token service without a name': { token: 403, hint: /with docker login/, challenge: '' },
+};
+for (const [what, { token, hint, config, challenge = ',service="test"' }] of Object.entries(strangers))
+  test(`the hint where there is ${what}`, async (t) => {
+    await using registry = await RegistryStandIn.start((request, response) => {
+      if (request.url?.startsWith('/token')) return send(request, response, json(token, { token: 'x' }));
+      const realm = `Bearer realm="http://${registry.address}/token"${challenge}`;
+      send(request, response, json(401, {}, { 'www-authenticate': realm }));
+    });
+    const credentials = writeAuths(config === undefined ? {} : { [registry.address]: config });
+    const { error } = await pull(registry.add(image), optionsFor(t.title, { credentials }));
+    t.regex(error?.hint ?? '', hint);
+    t.notRegex(JSON.stringify(error), /secret|bWU6/);
+    const asked = registry.asked('/token')[0]?.url;
+    t.is(asked, `/token?${challenge === '' ? '' : 'service=test&'}scope=repository%3Ateam%2Ftools%3Apull`);
+  });
 
 test('nothing is fetched but the documents until a layer is opened', async (t) => {
   await using registry = await RegistryStandIn.start();

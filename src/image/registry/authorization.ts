@@ -28,10 +28,12 @@ export async function authorizationFor(
   attempt: Attempt,
 ): Promise<string | undefined> {
   const challenges = parseChallenges(header ?? '');
-  const bearer = challenges.find(({ scheme }) => scheme === 'bearer');
+  const isBasic = challenges.some(({ scheme }) => scheme === 'basic');
+  const bearer = challenges.find(
+    ({ scheme, parameters }) => scheme === 'bearer' && (parameters.realm || !isBasic),
+  );
   if (bearer !== undefined) return `Bearer ${await fetchToken(bearer, registry, identity, attempt)}`;
   const { credentials } = identity;
-  const isBasic = challenges.some(({ scheme }) => scheme === 'basic');
   return isBasic && credentials?.kind === 'password'
     ? basic(credentials.user, credentials.password)
     : undefined;
@@ -51,7 +53,7 @@ async function fetchToken(
   const forToken = { ...attempt, what: `${attempt.what}: the token for it`, host: realm.host };
   const response = await askRealm(realm, challenge, identity, forToken);
   if (response.status !== 200)
-    throw await statusFailure(response, forToken, identity.credentials !== undefined);
+    throw await statusFailure(response, forToken, identity.credentials === undefined ? 'wanted' : 'sent');
   const body = await response.bytes(longestReply).catch((error) => {
     throw networkFailure(error, forToken);
   });

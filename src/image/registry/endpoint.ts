@@ -3,7 +3,7 @@ import { exitCode } from '../../exit-codes.ts';
 import type { ImageReference } from '../reference.ts';
 import { authorizationFor } from './authorization.ts';
 import type { Credentials } from './credentials.ts';
-import { type Attempt, codeOf, networkFailure, statusFailure } from './failure.ts';
+import { type Attempt, codeOf, type Login, networkFailure, statusFailure } from './failure.ts';
 import type { HttpResponse } from './http.ts';
 import type { HttpClient } from './http-client.ts';
 
@@ -50,6 +50,11 @@ export function mirrorAddress(mirror: string, repository: string): RegistryAddre
 /** An expired token, and one that another request had renewed already. */
 const mostLogins = 2;
 
+/** Whether another login may help. Some registries call what a stranger may not see missing, or forbidden. */
+function isRefusal(status: number, authorization: string | undefined): boolean {
+  return status === 401 || (authorization === undefined && (status === 403 || status === 404));
+}
+
 /** One registry or mirror to pull from, and how we are logged in there. */
 export class Endpoint {
   readonly host: string;
@@ -59,6 +64,8 @@ export class Endpoint {
   readonly #signal: AbortSignal;
   #base: URL | undefined;
   #authorization: string | undefined;
+  #login: Login = 'unasked';
+  #rootChallenge: Promise<string | undefined> | undefined;
 
   /** @throws MounterError (usage) for one that is to be asked without TLS, where that was not allowed. */
   constructor(
@@ -93,9 +100,9 @@ export class Endpoint {
       const response = await this.#try(url, headers, authorization, attempt);
       if (accepted.includes(response.status)) return response;
       // A store that the registry sent us to has no use for the registry's credentials.
-      const isOurs = response.status === 401 && response.url.origin === url.origin && logins < mostLogins;
+      const isOurs = response.url.origin === url.origin && logins < mostLogins;
       const isRenewed = isOurs && (await this.#logIn(response, authorization, base, attempt));
-      if (!isRenewed) throw await statusFailure(response, attempt, authorization !== undefined);
+      if (!isRenewed) throw await statusFailure(response, attempt, this.#login);
       response.discard();
     }
   }
@@ -116,20 +123,45 @@ export class Endpoint {
 
   /** @returns whether there is something else to try with than `refused`. */
   async #logIn(
-    { headers }: HttpResponse,
+    response: HttpResponse,
     refused: string | undefined,
     base: URL,
     attempt: Attempt,
   ): Promise<boolean> {
+    if (!isRefusal(response.status, refused)) return false;
     if (this.#authorization !== refused) return true;
+    const challenge = await this.#challengeOf(response, base);
+    if (challenge === undefined) return false;
     const credentials = await this.#credentials();
+    this.#login = credentials === undefined ? 'wanted' : 'sent';
     const { repository } = this.#address;
     const identity = { http: this.#http, credentials, repository, signal: this.#signal };
-    const challenge = headers['www-authenticate'];
     const authorization = await authorizationFor(challenge, base, identity, attempt);
     if (authorization === undefined || authorization === refused) return false;
     this.#authorization = authorization;
     return true;
+  }
+
+  /**
+   * How to log in: some registries say it at the root of their interface alone, where docker and skopeo ask first.
+   * @returns a WWW-Authenticate header.
+   */
+  async #challengeOf({ status, headers }: HttpResponse, base: URL): Promise<string | undefined> {
+    const said = status === 401 ? headers['www-authenticate'] : undefined;
+    if (said !== undefined) return said;
+    this.#rootChallenge ??= this.#askRoot(base);
+    return await this.#rootChallenge;
+  }
+
+  /** It need not have a root, nor answer there. */
+  async #askRoot(base: URL): Promise<string | undefined> {
+    try {
+      const response = await this.#http.get(new URL('/v2/', base), {}, this.#signal);
+      response.discard();
+      return response.status === 401 ? response.headers['www-authenticate'] : undefined;
+    } catch {
+      return undefined;
+    }
   }
 
   /** With TLS; without it only where that is allowed and the server does not speak TLS. */

@@ -50,26 +50,24 @@ function certificateFailure(error: Error, attempt: Attempt): MounterError {
   );
 }
 
-/**
- * An answer that is not what was asked for. 429 and 5xx may get better.
- * @param isLoggedIn whether credentials were sent.
- */
-export async function statusFailure(
-  response: HttpResponse,
-  attempt: Attempt,
-  isLoggedIn: boolean,
-): Promise<Error> {
+/** Whether a server wanted to know who asks, and whether we had credentials for it; `inUrl`: none, and there they belong. */
+export type Login = 'unasked' | 'wanted' | 'sent' | 'inUrl';
+
+/** An answer that is not what was asked for. 429 and 5xx may get better. */
+export async function statusFailure(response: HttpResponse, attempt: Attempt, login: Login): Promise<Error> {
   const { status, headers } = response;
   const said = await saidBy(response);
   const message = `answers ${status}${said === undefined ? '' : ` (${said})`}`;
-  const problem = failure(attempt, message, hintFor(status, attempt.host, isLoggedIn));
+  const problem = failure(attempt, message, hintFor(status, attempt.host, login));
   const isTransient = status === 408 || status === 429 || status >= 500;
   return isTransient ? new Transient(problem, retryAfterMs(headers['retry-after'])) : problem;
 }
 
-function hintFor(status: number, host: string, isLoggedIn: boolean): string {
-  if (status === 401 && !isLoggedIn)
-    return `log in to ${host} with docker login, or set DOCKER_CONFIG to the directory of the config.json with its credentials; or check the name`;
+function hintFor(status: number, host: string, login: Login): string {
+  if (status === 401 && login === 'inUrl') return `name the user in the URL: https://USER:PASSWORD@${host}/…`;
+  const isStranger = login === 'wanted' && [401, 403, 404].includes(status);
+  if (isStranger || (status === 401 && login === 'unasked'))
+    return `log in to ${host} with docker login, or set DOCKER_CONFIG to the directory of the config.json with its credentials; or check the name and the tag`;
   if (status === 401) return `log in to ${host} again: it does not take these credentials`;
   if (status === 403) return `ask whoever runs ${host} for the right to pull it, or log in as somebody else`;
   if (status === 404) return 'check the name and the tag';

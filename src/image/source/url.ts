@@ -70,7 +70,7 @@ function resumable(
       throw networkFailure(error, attempt);
     });
     if (![200, 206, 416].includes(response.status))
-      throw await statusFailure(response, attempt, authorization !== undefined);
+      throw await statusFailure(response, attempt, authorization === undefined ? 'inUrl' : 'sent');
     validator = strongValidator(response.headers) ?? (response.status === 206 ? validator : undefined);
     if (response.status === 200) size = Number(response.headers['content-length'] ?? Number.NaN);
     const known = size === undefined || Number.isNaN(size) ? undefined : size;
