@@ -54,6 +54,11 @@ export const install = defineCommand({
       ['a directory', 'in the OCI layout; oci:DIRECTORY:TAG where it has several images'],
       ['a URL', 'https://… of such a file'],
     ],
+    `How the network is reached is read as containerd reads it: HTTPS_PROXY, HTTP_PROXY and NO_PROXY, in small letters
+    too; the certificates that the machine trusts, or those of SSL_CERT_FILE and SSL_CERT_DIR; for a registry
+    /etc/containerd/certs.d/HOST/hosts.toml, else that of _default, whose hosts are asked after those of --mirror; and
+    certificates in /etc/docker/certs.d/HOST and /etc/containers/certs.d/HOST (*.crt to trust, NAME.cert and NAME.key to
+    show). Credentials are docker's.`,
   ],
   examples: [
     'mounter install registry.example/storage-tools:v3',

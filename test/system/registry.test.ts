@@ -7,6 +7,7 @@ import { execa } from 'execa';
 import { repository } from '../../scripts/paths.ts';
 import { openSource, type SourceOptions } from '../../src/image/source.ts';
 import { DockerRegistry } from '../support/image/docker-registry.ts';
+import { ProxyServer } from '../support/image/proxy-server.ts';
 import { type Pulled, pull } from '../support/image/pull.ts';
 import {
   type Behaviour,
@@ -269,6 +270,24 @@ for (const [engine, pullWith] of Object.entries(engines)) {
       t.true(performance.now() - begun < 30_000);
       t.deepEqual(readdirSync(options.downloadDirectory), []);
     });
+
+  test.serial(`${engine}: a proxy that falls silent is a break, like a server`, async (t) => {
+    await using proxy = await ProxyServer.start({ to: '127.0.0.1:1', isSilent: true });
+    // Nobody else here asks for what is not on this machine.
+    process.env.HTTPS_PROXY = proxy.url;
+    const patience = { ...quick, idleMs: 700, retries: 1 };
+    const { error } = await pullWith('registry.example/tools:v1', optionsFor(t.title, { patience }));
+    delete process.env.HTTPS_PROXY;
+    t.regex(
+      error?.message ?? '',
+      /registry\.example: the connection failed: by the proxy 127\.0\.0\.1:\d+: /,
+    );
+    t.regex(
+      error?.hint ?? '',
+      /^see whether the proxy in HTTPS_PROXY is right and up, or name registry\.example in NO_PROXY/,
+    );
+    t.is(proxy.asked.length, 2);
+  });
 
   test(`${engine}: a redirect to another host goes there without credentials`, async (t) => {
     await using store = await RegistryStandIn.start();

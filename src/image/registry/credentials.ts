@@ -69,10 +69,11 @@ export async function credentialsFor(
   repository: string,
   config: DockerConfig,
 ): Promise<Credentials | undefined> {
-  const helper = byName(config.credHelpers, host, '') ?? config.credsStore;
-  const kept = helper ? await askHelper(helper, host) : undefined;
+  const name = plainName(host);
+  const helper = byName(config.credHelpers, name, '') ?? config.credsStore;
+  const kept = helper ? await askHelper(helper, name) : undefined;
   if (kept !== undefined) return kept;
-  const entry = byName(config.auths, host, repository);
+  const entry = byName(config.auths, name, repository);
   if (entry?.identitytoken) return { kind: 'identityToken', token: entry.identitytoken };
   const encoded = entry?.auth ? Buffer.from(entry.auth, 'base64').toString('utf8') : undefined;
   const colon = encoded?.indexOf(':') ?? -1;

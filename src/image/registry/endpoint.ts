@@ -3,9 +3,10 @@ import { exitCode } from '../../exit-codes.ts';
 import type { ImageReference } from '../reference.ts';
 import { authorizationFor } from './authorization.ts';
 import type { Credentials } from './credentials.ts';
-import { type Attempt, codeOf, type Login, networkFailure, statusFailure } from './failure.ts';
+import { type Attempt, type Login, networkFailure, statusFailure } from './failure.ts';
+import type { HostEntry } from './hosts-toml.ts';
 import type { HttpResponse } from './http.ts';
-import type { HttpClient } from './http-client.ts';
+import { codeOf, type HttpClient } from './http-client.ts';
 
 /** Where to ask for a repository: the registry itself, or a mirror of it. */
 export interface RegistryAddress {
@@ -13,8 +14,12 @@ export interface RegistryAddress {
   readonly host: string;
   /** Undefined where it is to be found out. */
   readonly protocol: 'https:' | 'http:' | undefined;
+  /** Where its interface begins: `/v2`. */
+  readonly root: string;
   /** The repository's name there. */
   readonly repository: string;
+  /** What mirrors are told of the registry they stand for: `?ns=docker.io`; or ''. */
+  readonly query: string;
 }
 
 /** Docker Hub's registry has another name than its images. */
@@ -22,7 +27,20 @@ const dockerHubRegistry = 'registry-1.docker.io';
 
 export function addressOf({ registry, repository }: ImageReference): RegistryAddress {
   const host = registry === 'docker.io' ? dockerHubRegistry : registry;
-  return { host, protocol: undefined, repository };
+  return { host, protocol: undefined, root: '/v2', repository, query: '' };
+}
+
+/** @param entry of the node's hosts.toml for the registry. */
+export function addressOfEntry(
+  { place, root, hasTls }: HostEntry,
+  reference: ImageReference,
+): RegistryAddress {
+  const itself = addressOf(reference);
+  if (place === undefined) return { ...itself, root };
+  const { registry, repository } = reference;
+  const query = place.host === registry || place.host === itself.host ? '' : `?ns=${registry}`;
+  const mayHaveTls = place.protocol === 'http:' && hasTls && !place.host.endsWith(':80');
+  return { host: place.host, protocol: mayHaveTls ? undefined : place.protocol, root, repository, query };
 }
 
 /**
@@ -43,7 +61,9 @@ export function mirrorAddress(mirror: string, repository: string): RegistryAddre
   return {
     host,
     protocol: protocol === 'http:' || protocol === 'https:' ? protocol : undefined,
+    root: '/v2',
     repository: name,
+    query: '',
   };
 }
 
@@ -83,7 +103,7 @@ export class Endpoint {
   }
 
   /**
-   * GET `/v2/<repository>/<path>`, logging in where that is asked for.
+   * GET `<root>/<repository>/<path>`, logging in where that is asked for.
    * @param accepted the statuses that are no failures.
    * @throws MounterError or Transient.
    */
@@ -94,7 +114,8 @@ export class Endpoint {
     accepted: readonly number[],
   ): Promise<HttpResponse> {
     const base = await this.#findBase(attempt);
-    const url = new URL(`/v2/${this.#address.repository}/${path}`, base);
+    const { root, repository, query } = this.#address;
+    const url = new URL(`${root}/${repository}/${path}${query}`, base);
     for (let logins = 0; ; logins += 1) {
       const authorization = this.#authorization;
       const response = await this.#try(url, headers, authorization, attempt);
@@ -153,10 +174,14 @@ export class Endpoint {
     return await this.#rootChallenge;
   }
 
+  #rootOf(base: URL): URL {
+    return new URL(`${this.#address.root}/`, base);
+  }
+
   /** It need not have a root, nor answer there. */
   async #askRoot(base: URL): Promise<string | undefined> {
     try {
-      const response = await this.#http.get(new URL('/v2/', base), {}, this.#signal);
+      const response = await this.#http.get(this.#rootOf(base), {}, this.#signal);
       response.discard();
       return response.status === 401 ? response.headers['www-authenticate'] : undefined;
     } catch {
@@ -177,7 +202,7 @@ export class Endpoint {
 
   async #speaksTls(base: URL, attempt: Attempt): Promise<boolean> {
     try {
-      (await this.#http.get(new URL('/v2/', base), {}, this.#signal)).discard();
+      (await this.#http.get(this.#rootOf(base), {}, this.#signal)).discard();
       return true;
     } catch (error) {
       // The server answers something else than TLS (OpenSSL's and BoringSSL's codes for that), or nothing.

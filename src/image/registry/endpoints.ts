@@ -1,56 +1,63 @@
+import { MounterError } from '../../errors.ts';
+import { exitCode } from '../../exit-codes.ts';
 import type { ImageReference } from '../reference.ts';
 import type { SourceOptions } from '../source/options.ts';
-import { credentialsFor, readDockerConfig } from './credentials.ts';
-import { addressOf, Endpoint, mirrorAddress, type RegistryAddress } from './endpoint.ts';
-import { HttpClient } from './http-client.ts';
+import { readCertificateFiles } from './certificates.ts';
+import { certificateFilesFor, nodeSettings } from './certs-d.ts';
+import { credentialsFor, type DockerConfig, readDockerConfig } from './credentials.ts';
+import { addressOf, addressOfEntry, Endpoint, mirrorAddress, type RegistryAddress } from './endpoint.ts';
+import { type HostSettings, HttpClient } from './http-client.ts';
 import { forMirror, networkPatience, type RetryPolicy, retrying } from './retry.ts';
+
+/** What is asked of a host: to say what a tag means, or for something by its digest. */
+export type Capability = 'resolve' | 'pull';
+
+interface Place {
+  readonly address: RegistryAddress;
+  readonly capabilities: readonly string[];
+  readonly settings: HostSettings;
+}
 
 /** The mirrors of a registry and the registry itself, in the order in which they are asked. */
 export class Endpoints {
-  readonly #mirrors: readonly Endpoint[];
-  readonly #registry: Endpoint;
+  readonly #endpoints: readonly { readonly endpoint: Endpoint; readonly capabilities: readonly string[] }[];
+  readonly #registry: string;
   readonly #patience: RetryPolicy;
   readonly #signal: AbortSignal;
   readonly #onRetry: (message: string) => void;
 
   /** @throws MounterError (usage) for a mirror, a CA file or a configuration that cannot be used. */
   constructor(reference: ImageReference, name: string, options: SourceOptions, signal: AbortSignal) {
-    const http = new HttpClient(options);
-    const config = readDockerConfig(options.credentials);
-    const mirrors = Object.hasOwn(options.mirrors, reference.registry)
-      ? options.mirrors[reference.registry]
-      : [];
-    const endpoint = (address: RegistryAddress, host: string) =>
-      new Endpoint(
-        address,
-        http,
-        once(() => credentialsFor(host, address.repository, config)),
-        signal,
-      );
-    this.#mirrors = (mirrors ?? []).map((mirror) => {
-      const address = mirrorAddress(mirror, reference.repository);
-      return endpoint(address, address.host);
-    });
-    this.#registry = endpoint(addressOf(reference), reference.registry);
+    this.#registry = reference.registry;
     this.#patience = options.patience ?? networkPatience;
     this.#signal = signal;
     this.#onRetry = (message) => options.progress({ kind: 'retry', message: `${name}: ${message}` });
+    const http = new HttpClient(options);
+    const config = readDockerConfig(options.credentials);
+    const places = [...mirrorPlaces(reference, options), ...nodePlaces(reference, this.#onRetry)];
+    this.#endpoints = places.map(({ address, capabilities, settings }) => ({
+      capabilities,
+      endpoint: new Endpoint(address, http.for(settings), credentialsAt(address, config), signal),
+    }));
   }
 
   /**
    * @returns what `action` returns at the first of them where it succeeds.
-   * @throws what it throws at the registry: a mirror need not have everything.
+   * @throws what it throws at the last: a mirror need not have everything.
    */
-  async anywhere<T>(action: (endpoint: Endpoint) => Promise<T>): Promise<T> {
-    for (const mirror of this.#mirrors) {
+  async anywhere<T>(capability: Capability, action: (endpoint: Endpoint) => Promise<T>): Promise<T> {
+    const able = this.#endpoints.filter(({ capabilities }) => capabilities.includes(capability));
+    const last = able.pop();
+    for (const { endpoint } of able) {
       try {
-        return await this.#retrying(mirror, forMirror(this.#patience), action);
+        return await this.#retrying(endpoint, forMirror(this.#patience), action);
       } catch (error) {
         this.#signal.throwIfAborted();
         this.#onRetry(`not from the mirror: ${error instanceof Error ? error.message : error}`);
       }
     }
-    return await this.#retrying(this.#registry, this.#patience, action);
+    if (last === undefined) throw nobody(this.#registry, capability);
+    return await this.#retrying(last.endpoint, this.#patience, action);
   }
 
   #retrying<T>(
@@ -62,11 +69,64 @@ export class Endpoints {
   }
 }
 
+/** Those of the command line. */
+function mirrorPlaces(reference: ImageReference, { mirrors }: SourceOptions): readonly Place[] {
+  const { registry, repository } = reference;
+  const words = Object.hasOwn(mirrors, registry) ? mirrors[registry] : [];
+  return (words ?? []).map((word) => {
+    const address = mirrorAddress(word, repository);
+    return {
+      address,
+      capabilities: everything,
+      settings: settingsOf(address.host, certificateFilesFor(address.host)),
+    };
+  });
+}
+
+/** Those of the node, and the registry itself, unless the node says where to ask instead. */
+function nodePlaces(reference: ImageReference, warn: (message: string) => void): readonly Place[] {
+  const { hosts, files } = nodeSettings(reference.registry, warn);
+  const itself = addressOf(reference);
+  const names = new Set([reference.registry, itself.host]);
+  if (hosts.length === 0) {
+    const more = itself.host === reference.registry ? [] : certificateFilesFor(itself.host);
+    return [
+      { address: itself, capabilities: everything, settings: settingsOf(itself.host, [...files, ...more]) },
+    ];
+  }
+  return hosts.map((entry) => {
+    const address = addressOfEntry(entry, reference);
+    const { isUnverified, headers, capabilities } = entry;
+    const own = names.has(address.host) ? files : certificateFilesFor(address.host);
+    const settings = settingsOf(address.host, [entry.files, ...own]);
+    const isPlainAllowed = entry.place?.protocol === 'http:';
+    return { address, capabilities, settings: { ...settings, isUnverified, headers, isPlainAllowed } };
+  });
+}
+
+const everything: readonly Capability[] = ['resolve', 'pull'];
+
+function settingsOf(host: string, files: Parameters<typeof readCertificateFiles>[0]): HostSettings {
+  const certificates = readCertificateFiles(files);
+  return { host, certificates, isUnverified: false, isPlainAllowed: false, headers: {} };
+}
+
 /** A helper is asked once, and only when the registry asks us. */
-function once<T>(action: () => Promise<T>): () => Promise<T> {
-  let result: Promise<T> | undefined;
+function credentialsAt({ host, repository }: RegistryAddress, config: DockerConfig) {
+  let result: ReturnType<typeof credentialsFor> | undefined;
   return () => {
-    result ??= action();
+    result ??= credentialsFor(host, repository, config);
     return result;
   };
+}
+
+function nobody(registry: string, capability: Capability): MounterError {
+  return new MounterError(
+    `the node's hosts.toml for ${registry} names no host with the capability ${capability}`,
+    {
+      subject: registry,
+      status: exitCode.usage,
+      hint: 'add it to the capabilities of one, or name the image by its digest',
+    },
+  );
 }

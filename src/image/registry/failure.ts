@@ -1,7 +1,7 @@
-import { type MounterError, printable } from '../../errors.ts';
+import { MounterError, printable } from '../../errors.ts';
 import { sourceError } from '../content.ts';
 import { type HttpResponse, SilenceError } from './http.ts';
-import { RedirectError } from './http-client.ts';
+import { codeOf, isUntrusted, ProxyError, RedirectError } from './http-client.ts';
 import { SlownessError } from './pace.ts';
 import { Transient } from './retry.ts';
 
@@ -19,8 +19,9 @@ export function networkFailure(error: unknown, attempt: Attempt, hasProgressed =
   if (error instanceof RedirectError)
     return failure(attempt, `answers with ${error.message}`, 'look at the registry');
   if (!(error instanceof Error)) return new Error(String(error));
-  if (/CERT|SELF_SIGNED|LEAF_SIGNATURE|ISSUER|ALTNAME/.test(codeOf(error)))
-    return certificateFailure(error, attempt);
+  if (isUntrusted(error)) return certificateFailure(error, attempt);
+  if (error instanceof MounterError) return error;
+  if (error instanceof ProxyError) return proxyFailure(error, attempt);
   const { host } = attempt;
   if (error instanceof SlownessError) {
     const hint = `look at ${host} and the line to it, then run the same command again; or bring the image to this node as a file, and install that`;
@@ -35,9 +36,23 @@ export function networkFailure(error: unknown, attempt: Attempt, hasProgressed =
   );
 }
 
-/** The code of an error of the network or of TLS, from the kernel or the runtime; '' for any other. */
-export function codeOf(error: unknown): string {
-  return error instanceof Error && 'code' in error ? String(error.code) : '';
+/** What a proxy refuses, it refuses again. */
+function proxyFailure(error: ProxyError, attempt: Attempt): Error {
+  const { proxy, status = 0 } = error;
+  const { host } = attempt;
+  const message = `the connection failed: ${error.message}`;
+  const hint = proxyHint(proxy, status, host);
+  const problem = failure(attempt, message, hint, error);
+  return status >= 400 && status < 500 ? problem : new Transient(problem);
+}
+
+function proxyHint({ url, variable }: ProxyError['proxy'], status: number, host: string): string {
+  const scheme = url.protocol;
+  if (status === 407)
+    return `give the user of the proxy in ${variable}: ${scheme}//USER:PASSWORD@${url.host}`;
+  if (status >= 400 && status < 500)
+    return `ask whoever runs ${url.host} to let this node reach ${host}, or name ${host} in NO_PROXY`;
+  return `see whether the proxy in ${variable} is right and up, or name ${host} in NO_PROXY to reach it without`;
 }
 
 function certificateFailure(error: Error, attempt: Attempt): MounterError {
@@ -45,7 +60,7 @@ function certificateFailure(error: Error, attempt: Attempt): MounterError {
   return failure(
     attempt,
     message,
-    "for a registry with a private CA, give the CA's certificate with --ca-file",
+    `for a registry with a private CA, give the CA's certificate with --ca-file, or put it in /etc/docker/certs.d/${attempt.host}/ca.crt`,
     error,
   );
 }
@@ -71,6 +86,7 @@ function hintFor(status: number, host: string, login: Login): string {
   if (status === 401) return `log in to ${host} again: it does not take these credentials`;
   if (status === 403) return `ask whoever runs ${host} for the right to pull it, or log in as somebody else`;
   if (status === 404) return 'check the name and the tag';
+  if (status === 407) return 'give the user of the proxy in HTTP_PROXY: http://USER:PASSWORD@HOST:PORT';
   if (status === 429) return `${host} limits how much may be pulled: log in, or try again later`;
   if (status >= 500) return `something is wrong at ${host}: look there, or try again later`;
   return `look at what runs on ${host}`;

@@ -1,33 +1,79 @@
-import { readFileSync } from 'node:fs';
-import { rootCertificates } from 'node:tls';
-import { MounterError } from '../../errors.ts';
-import { exitCode } from '../../exit-codes.ts';
 import type { SourceOptions } from '../source/options.ts';
-import { exchange, type HttpResponse } from './http.ts';
+import { type Certificates, noCertificates, readCertificates } from './certificates.ts';
+import { exchange, type HttpResponse, type TlsSettings } from './http.ts';
+import { type HttpProxy, proxyFor } from './proxy.ts';
 import { networkPatience, type RetryPolicy } from './retry.ts';
+import { trustedCertificates } from './trust-store.ts';
 
 /** A redirect that leads where we do not go. */
 export class RedirectError extends Error {}
 
+/** An exchange by a proxy that did not come to an answer. */
+export class ProxyError extends Error {
+  readonly code: string;
+  readonly proxy: HttpProxy;
+  /** What the proxy answered instead of making a tunnel. */
+  readonly status: number | undefined;
+
+  constructor(error: Error, proxy: HttpProxy) {
+    super(`by the proxy ${proxy.url.host}: ${error.message}`, { cause: error });
+    this.code = 'code' in error ? String(error.code) : 'EPROXY';
+    this.proxy = proxy;
+    this.status = 'statusCode' in error ? Number(error.statusCode) : undefined;
+  }
+}
+
+/** What the node says of one host. */
+export interface HostSettings {
+  /** `host[:port]` as in its URL. */
+  readonly host: string;
+  readonly certificates: Certificates;
+  /** Whether anybody may say to be it. */
+  readonly isUnverified: boolean;
+  readonly isPlainAllowed: boolean;
+  /** Sent to it, and to nobody else; their names in lower case. */
+  readonly headers: Readonly<Record<string, string>>;
+}
+
 /** Docker Hub needs one, presigned stores two. */
 const mostRedirects = 5;
 
-/** HTTP by the operator's settings: which certificates, whether without TLS, how long. */
+/** HTTP by the operator's settings and the node's: which certificates and proxies, whether without TLS, how long. */
 export class HttpClient {
-  readonly #ca: readonly string[] | undefined;
+  readonly #trusted: readonly string[];
   readonly #plainHttp: boolean;
   readonly #patience: RetryPolicy;
+  #special: HostSettings | undefined;
+  #tls: TlsSettings;
 
   /** @throws MounterError (usage) when there is no certificate in `caFile`. */
-  constructor({ caFile, plainHttp, patience = networkPatience }: SourceOptions) {
-    this.#ca = caFile === undefined ? undefined : [...rootCertificates, readCertificates(caFile)];
+  constructor(
+    {
+      caFile,
+      plainHttp,
+      patience = networkPatience,
+    }: Pick<SourceOptions, 'caFile' | 'plainHttp' | 'patience'>,
+    trusted = trustedCertificates(),
+  ) {
+    this.#trusted = [...trusted, ...(caFile === undefined ? [] : [readCertificates(caFile)])];
     this.#plainHttp = plainHttp;
     this.#patience = patience;
+    this.#tls = tlsOf(this.#trusted, undefined);
+  }
+
+  /** One for a host that the node has settings of its own for, and for where it leads. */
+  for(special: HostSettings): HttpClient {
+    const options = { plainHttp: this.#plainHttp, patience: this.#patience };
+    const client = new HttpClient(options, this.#trusted);
+    client.#special = special;
+    client.#tls = tlsOf(this.#trusted, special);
+    return client;
   }
 
   /** Whether the host may be spoken to without TLS. */
   mayBePlain(host: string): boolean {
-    return this.#plainHttp || isLoopback(host);
+    const isAllowed = this.#special?.isPlainAllowed === true && this.#special.host === host;
+    return this.#plainHttp || isLoopback(host) || isAllowed;
   }
 
   /**
@@ -55,14 +101,23 @@ export class HttpClient {
     return this.#exchange(url, { 'content-type': 'application/x-www-form-urlencoded' }, signal, form);
   }
 
-  #exchange(
+  async #exchange(
     url: URL,
     headers: Readonly<Record<string, string>>,
     signal: AbortSignal,
     form?: URLSearchParams,
   ): Promise<HttpResponse> {
-    const settings = { ca: this.#ca, patience: this.#patience, signal };
-    return exchange({ url, headers, ...settings, ...(form === undefined ? {} : { form }) });
+    const proxy = proxyFor(url);
+    const own = url.host === this.#special?.host ? this.#special.headers : {};
+    const settings = { tls: this.#tls, proxy, patience: this.#patience, signal };
+    const request = { url, headers: { ...own, ...headers }, ...settings, ...(form && { form }) };
+    try {
+      return await exchange(request);
+    } catch (error) {
+      const isOfProxy = proxy !== undefined && !signal.aborted && !isUntrusted(error);
+      if (!isOfProxy || !(error instanceof Error)) throw error;
+      throw new ProxyError(error, proxy);
+    }
   }
 
   #redirected(from: URL, location: string): URL {
@@ -75,18 +130,28 @@ export class HttpClient {
   }
 }
 
+/** Whether a certificate was not trusted, by the codes of OpenSSL and BoringSSL. */
+export function isUntrusted(error: unknown): boolean {
+  return /CERT|SELF_SIGNED|LEAF_SIGNATURE|ISSUER|ALTNAME/.test(codeOf(error));
+}
+
+/** The code of an error of the network or of TLS, from the kernel or the runtime; '' for any other. */
+export function codeOf(error: unknown): string {
+  return error instanceof Error && 'code' in error ? String(error.code) : '';
+}
+
 function isRedirect(status: number): boolean {
   return [301, 302, 303, 307, 308].includes(status);
 }
 
-function readCertificates(file: string): string {
-  const text = readFileSync(file, 'utf8');
-  if (/-----BEGIN (TRUSTED )?CERTIFICATE-----/.test(text)) return text;
-  throw new MounterError('has no certificate in it', {
-    subject: file,
-    status: exitCode.usage,
-    hint: "give the CA's certificate as PEM text",
-  });
+function tlsOf(trusted: readonly string[], special: HostSettings | undefined): TlsSettings {
+  const { ca, clients } = special?.certificates ?? noCertificates;
+  return {
+    ca: [...trusted, ...ca],
+    cert: clients.map(({ cert }) => cert),
+    key: clients.map(({ key }) => key),
+    rejectUnauthorized: special?.isUnverified !== true,
+  };
 }
 
 /** Whether what is sent to this host stays on this machine. `host` as in a URL or a reference, port or not. */

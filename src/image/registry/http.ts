@@ -1,6 +1,13 @@
-import { type IncomingHttpHeaders, type IncomingMessage, request as requestPlain } from 'node:http';
-import { request as requestTls } from 'node:https';
+import {
+  type IncomingHttpHeaders,
+  type IncomingMessage,
+  Agent as PlainAgent,
+  request as requestPlain,
+} from 'node:http';
+import { request as requestTls, Agent as TlsAgent } from 'node:https';
+import { setDefaultCACertificates } from 'node:tls';
 import { Pace } from './pace.ts';
+import type { HttpProxy } from './proxy.ts';
 import type { RetryPolicy } from './retry.ts';
 
 /**
@@ -12,10 +19,21 @@ export interface HttpRequest {
   readonly headers: Readonly<Record<string, string>>;
   /** A form to post; GET without one. */
   readonly form?: URLSearchParams;
-  /** Certificates to trust, PEM; the runtime's own when undefined. */
-  readonly ca: readonly string[] | undefined;
+  readonly tls: TlsSettings;
+  readonly proxy: HttpProxy | undefined;
   readonly patience: RetryPolicy;
   readonly signal: AbortSignal;
+}
+
+/** Whom to trust, and who we are. */
+export interface TlsSettings {
+  /** Certificates to trust, PEM. */
+  readonly ca: readonly string[];
+  /** Certificates and keys of ours, PEM, for a server that wants one. */
+  readonly cert: readonly string[];
+  readonly key: readonly string[];
+  /** Whether the server has to show that it is the one that was asked. */
+  readonly rejectUnauthorized: boolean;
 }
 
 /** The server has sent nothing for `idleMs`, or no whole answer: its headers may come as slowly as its body. */
@@ -121,17 +139,23 @@ class Watch {
 
 /** @throws when there is no answer: node's error, SilenceError, or the signal's reason. */
 export function exchange(wanted: HttpRequest): Promise<HttpResponse> {
-  const { url, form, ca, signal } = wanted;
+  const { url, form, tls, proxy, signal, patience } = wanted;
   signal.throwIfAborted();
   return new Promise((resolve, reject) => {
     const request = (url.protocol === 'https:' ? requestTls : requestPlain)(withoutUser(url), {
       method: form === undefined ? 'GET' : 'POST',
       headers: { 'user-agent': 'mounter', 'accept-encoding': 'identity', ...wanted.headers },
-      // A connection for each exchange, so that one can be closed in the middle of an answer.
-      agent: false,
-      ...(ca === undefined ? {} : { ca: [...ca] }),
+      agent: agentFor(wanted),
+      // The tunnel that a proxy is to make is no request yet that `destroy` could end.
+      ...(proxy === undefined ? {} : { timeout: patience.idleMs }),
+      ca: [...tls.ca],
+      rejectUnauthorized: tls.rejectUnauthorized,
+      ...(tls.cert.length === 0 ? {} : { cert: [...tls.cert], key: [...tls.key] }),
     });
-    const watch = new Watch(wanted, (reason) => request.destroy(reason));
+    const watch = new Watch(wanted, (reason) => {
+      request.destroy(reason);
+      reject(reason);
+    });
     request.on('response', (message) => {
       watch.answered();
       resolve(new HttpResponse(url, message, watch, wanted.patience));
@@ -143,6 +167,17 @@ export function exchange(wanted: HttpRequest): Promise<HttpResponse> {
     });
     request.end(form?.toString());
   });
+}
+
+/** A connection for each exchange, so that one can be closed in the middle of an answer. */
+function agentFor({ url, proxy, tls }: HttpRequest): PlainAgent | false {
+  if (proxy === undefined) return false;
+  // A proxy that speaks TLS itself is looked at by these alone.
+  if (proxy.url.protocol === 'https:') setDefaultCACertificates(tls.ca);
+  const { href } = proxy.url;
+  return url.protocol === 'https:'
+    ? new TlsAgent({ proxyEnv: { HTTPS_PROXY: href } })
+    : new PlainAgent({ proxyEnv: { HTTP_PROXY: href } });
 }
 
 /** node would send them as credentials of its own making. */

@@ -61,7 +61,9 @@ async function resolve(
   options: SourceOptions,
 ): Promise<ResolvedImage> {
   const document = (path: string, what: string, wanted?: string) =>
-    endpoints.anywhere((endpoint) => fetchDocument(endpoint, path, { reference: name, what }, wanted));
+    endpoints.anywhere(wanted === undefined ? 'resolve' : 'pull', (endpoint) =>
+      fetchDocument(endpoint, path, { reference: name, what }, wanted),
+    );
   const first = await document(`manifests/${digest ?? tag ?? 'latest'}`, 'the manifest', digest);
   const fetch: FetchDocument = ({ digest: wanted }, kind) =>
     document(
@@ -118,7 +120,7 @@ function startDownloads(
       directory,
       reference,
       progress,
-      anywhere: (action) => endpoints.anywhere(action),
+      anywhere: (action) => endpoints.anywhere('pull', action),
     });
   };
   return new Downloads(blobs.keys(), blobsAtOnce, fetch, (error) => controller.abort(error));

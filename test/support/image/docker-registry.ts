@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
@@ -15,6 +15,8 @@ export interface RegistryRequest {
   /** By user name: basic auth by htpasswd. */
   readonly passwords?: Readonly<Record<string, string>>;
   readonly tls?: boolean;
+  /** Whether it wants a certificate of its CA's from whoever asks. */
+  readonly clientCertificates?: boolean;
   /** A command prefix that enters the network namespace whose loopback it is on; ours if left out. */
   readonly enterNetwork?: readonly string[];
 }
@@ -22,7 +24,10 @@ export interface RegistryRequest {
 /** One that runs on loopback until it is disposed of. */
 export class DockerRegistry {
   readonly address: string;
-  /** Scratch files; `ca.pem` among them where it speaks TLS. */
+  /**
+   * Scratch files. Where it speaks TLS, as 127.0.0.1 and as registry.example, `ca.pem` is among them, and `certs`, with
+   * ca.crt, client.cert and client.key as in /etc/docker/certs.d.
+   */
   readonly directory: string;
   readonly #process: ChildProcess;
   readonly #enterNetwork: readonly string[];
@@ -40,7 +45,7 @@ export class DockerRegistry {
   }
 
   static async start(request: RegistryRequest = {}): Promise<DockerRegistry> {
-    const { passwords, tls = false, enterNetwork = [] } = request;
+    const { passwords, clientCertificates = false, tls = clientCertificates, enterNetwork = [] } = request;
     await ensureInstalled(['skopeo', 'openssl']);
     const program = await ensureDockerRegistry();
     const directory = mkdtempSync(join(tmpdir(), 'docker-registry-'));
@@ -49,7 +54,15 @@ export class DockerRegistry {
       version: 0.1,
       log: { accesslog: { disabled: true }, level: 'error' },
       storage: { filesystem: { rootdirectory: `${directory}/storage` } },
-      http: { addr: address, ...(tls && { tls: await makeCertificate(directory) }) },
+      http: {
+        addr: address,
+        ...(tls && {
+          tls: {
+            ...(await makeCertificates(directory)),
+            ...(clientCertificates && { clientcas: [join(directory, 'ca.pem')] }),
+          },
+        }),
+      },
       ...(passwords && { auth: { htpasswd: { realm: 'test', path: await htpasswd(directory, passwords) } } }),
     };
     // YAML takes JSON.
@@ -81,7 +94,9 @@ export class DockerRegistry {
   async push(source: string, name: string, login?: string): Promise<string> {
     const reference = `${this.address}/${name}`;
     const creds = login === undefined ? [] : ['--dest-creds', login];
-    const copy = ['copy', '--all', '--preserve-digests', '--dest-tls-verify=false', ...creds];
+    const certificates = join(this.directory, 'certs');
+    const certs = existsSync(certificates) ? ['--dest-cert-dir', certificates] : ['--dest-tls-verify=false'];
+    const copy = ['copy', '--all', '--preserve-digests', ...certs, ...creds];
     await this.#run('skopeo', ['--insecure-policy', ...copy, source, `docker://${reference}`]);
     return reference;
   }
@@ -112,13 +127,25 @@ async function htpasswd(directory: string, passwords: Readonly<Record<string, st
   return join(directory, 'htpasswd');
 }
 
-/** A CA, and a certificate of its for 127.0.0.1. */
-async function makeCertificate(cwd: string): Promise<{ readonly certificate: string; readonly key: string }> {
+/** A CA, and certificates of its: for the registry, and for a client. */
+async function makeCertificates(
+  cwd: string,
+): Promise<{ readonly certificate: string; readonly key: string }> {
+  mkdirSync(join(cwd, 'certs'));
   const key = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-days', '2'];
-  const ca = ['-keyout', 'ca.key', '-out', 'ca.pem', '-subj', '/CN=test CA'];
-  await execa('openssl', ['req', '-x509', ...key, ...ca], { cwd });
-  const server = ['-keyout', 'key.pem', '-out', 'cert.pem', '-subj', '/CN=test'];
-  const signed = ['-CA', 'ca.pem', '-CAkey', 'ca.key', '-addext', 'subjectAltName=IP:127.0.0.1'];
-  await execa('openssl', ['req', '-x509', ...key, ...signed, ...server], { cwd });
+  const make = (keyFile: string, file: string, name: string, ...more: readonly string[]) =>
+    execa(
+      'openssl',
+      ['req', '-x509', ...key, '-keyout', keyFile, '-out', file, '-subj', `/CN=${name}`, ...more],
+      {
+        cwd,
+      },
+    );
+  await make('ca.key', 'ca.pem', 'test CA');
+  copyFileSync(join(cwd, 'ca.pem'), join(cwd, 'certs/ca.crt'));
+  const signed = ['-CA', 'ca.pem', '-CAkey', 'ca.key'];
+  const names = 'subjectAltName=IP:127.0.0.1,DNS:registry.example';
+  await make('key.pem', 'cert.pem', 'test', ...signed, '-addext', names);
+  await make('certs/client.key', 'certs/client.cert', 'client', ...signed);
   return { certificate: join(cwd, 'cert.pem'), key: join(cwd, 'key.pem') };
 }

@@ -1,22 +1,48 @@
 import test from 'ava';
-import { addressOf, mirrorAddress } from '../../../../src/image/registry/endpoint.ts';
+import { addressOf, addressOfEntry, mirrorAddress } from '../../../../src/image/registry/endpoint.ts';
 import { retryAfterMs } from '../../../../src/image/registry/failure.ts';
+import { parseHostsToml } from '../../../../src/image/registry/hosts-toml.ts';
 import { isLoopback } from '../../../../src/image/registry/http-client.ts';
 import { bodyRange } from '../../../../src/image/registry/receive.ts';
 
 test('mirrors', (t) => {
   const place = (mirror: string) => mirrorAddress(mirror, 'team/tools');
   const repository = 'team/tools';
-  t.deepEqual(place('m.example'), { host: 'm.example', protocol: undefined, repository });
-  t.deepEqual(place('m.example:5000/'), { host: 'm.example:5000', protocol: undefined, repository });
+  const ordinary = { root: '/v2', query: '' };
+  t.deepEqual(place('m.example'), { host: 'm.example', protocol: undefined, repository, ...ordinary });
+  t.deepEqual(place('m.example:5000/'), {
+    host: 'm.example:5000',
+    protocol: undefined,
+    repository,
+    ...ordinary,
+  });
   t.deepEqual(place('https://m.example/cache/hub'), {
     host: 'm.example',
     protocol: 'https:',
     repository: 'cache/hub/team/tools',
+    ...ordinary,
   });
-  t.deepEqual(place('http://[::1]:5000'), { host: '[::1]:5000', protocol: 'http:', repository });
+  t.deepEqual(place('http://[::1]:5000'), { host: '[::1]:5000', protocol: 'http:', repository, ...ordinary });
   for (const mirror of ['', 'ftp://m.example', 'https://me:secret@m.example', 'm.example/../x y', 'a b'])
     t.throws(() => place(mirror), { message: 'is no place of a mirror' }, mirror);
+});
+
+test('hosts of a hosts.toml', (t) => {
+  const reference = { registry: 'docker.io', repository: 'library/a', tag: 'b', digest: undefined };
+  const place = (text: string) => {
+    const [entry] = parseHostsToml(text, '/');
+    return entry === undefined ? undefined : addressOfEntry(entry, reference);
+  };
+  const repository = 'library/a';
+  const mirror = { host: 'm.example:5000', root: '/v2', repository, query: '?ns=docker.io' };
+  t.deepEqual(place('[host."http://m.example:5000"]'), { ...mirror, protocol: 'http:' });
+  t.deepEqual(place('[host."http://m.example:5000"]\nskip_verify = false'), {
+    ...mirror,
+    protocol: undefined,
+  });
+  const hub = { host: 'registry-1.docker.io', repository, query: '' };
+  t.deepEqual(place('server = "https://registry-1.docker.io"'), { ...hub, root: '/v2', protocol: 'https:' });
+  t.deepEqual(place('skip_verify = true'), { ...hub, root: '/v2', protocol: undefined });
 });
 
 test("Docker Hub's registry", (t) => {
