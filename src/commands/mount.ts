@@ -15,7 +15,8 @@ export const mount = defineCommand({
   usage: ['-t TYPE [-o OPTIONS] [-rwvfns] SOURCE TARGET'],
   flags: {
     '-t, --types TYPE': 'nfs, nfs4, glusterfs, or what else the manifest offers',
-    '-o, --options LIST': 'handed to the helper as they are, in their order; may be repeated',
+    '-o, --options LIST':
+      'handed to the helper, but for those that mount(8) keeps: defaults, _netdev, x-*, ...',
     '-r, --read-only': 'the same as -o ro',
     '-w, --read-write': 'the same as -o rw',
     '-v, --verbose': 'say each step',

@@ -12,9 +12,10 @@ import { attach, mountedApart } from './steps/attach.ts';
 import { undoMount } from './steps/chroot/undo.ts';
 import { verifyMounted } from './steps/chroot/verify.ts';
 import { runHelper } from './steps/helper.ts';
+import type { OpenTarget } from './steps/path-walk.ts';
 import { checkDevice, checkFile, checkHelper } from './steps/preconditions.ts';
 import { type MountSite, requirePrepared, siteFor } from './steps/site.ts';
-import { type OpenTarget, openTarget } from './steps/target.ts';
+import { openTarget } from './steps/target.ts';
 
 export interface MountResult {
   /** The target had this source mounted before the call; nothing was run. */

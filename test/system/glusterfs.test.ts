@@ -2,9 +2,9 @@ import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { setTimeout } from 'node:timers/promises';
 import test from 'ava';
 import { daemonsOf, mount, newTarget, nothingLeft, setting } from '../support/gluster/gluster-node.ts';
-import type { GlusterServer } from '../support/gluster/gluster-server.ts';
+import { type GlusterServer, startGlusterServer } from '../support/gluster/gluster-server.ts';
 import { enterModes } from '../support/node/enter-mode.ts';
-import { kubeletDirectory, mounterHome, type ScratchNode } from '../support/node/namespace.ts';
+import { kubeletDirectory, mounterHome, ScratchNode } from '../support/node/namespace.ts';
 
 /** Real GlusterFS, from a server in a network namespace that the node shares. */
 
@@ -275,3 +275,68 @@ test('chroot: without /dev/fuse nothing is run', async (t) => {
     /^mounter: \/dev\/fuse: the device is not in the rootfs: the node is not prepared\nhint: run mounter prepare\n$/,
   );
 });
+
+/** What stands around a volume's source and target, and the same call again. */
+const asked: readonly (readonly [
+  title: string,
+  source: (name: string) => string,
+  options: string,
+  sub: boolean,
+])[] = [
+  ['a name with an underscore', () => 'gluster_1:v1', 'log-level=ERROR', false],
+  ['a backup with an underscore', () => 'gluster_1:/v1', 'backup-volfile-servers=gluster_2', false],
+  ['slashes too many', (server) => `${server}:/v1//sub/`, 'log-level=ERROR', true],
+  ['subdir-mount=', (server) => `${server}:v1`, 'subdir-mount=sub', true],
+  ['subdir-mount= with slashes', (server) => `${server}:/v1`, 'subdir-mount=/sub/', true],
+  ['two servers', (server) => `10.77.99.9,${server}:/v1`, 'log-level=ERROR', false],
+];
+
+for (const enter of enterModes)
+  test(`${enter}: a kubelet directory that is a symlink, and ways to write a source: mounted, and the same call again is a success`, async (t) => {
+    await using server = await startGlusterServer({ volumes: ['v1', 'v2'] });
+    await using node = await ScratchNode.installed({ enter, enterNetwork: server.enter });
+    await node.shell(`rmdir ${kubeletDirectory} && mkdir -p /var/lib/data/kubelet && ln -s data/kubelet ${kubeletDirectory}
+      echo '${server.address} gluster_1 gluster_2 gluster-3' >>${mounterHome}/rootfs/etc/hosts`);
+    await node.mustRun('prepare');
+    const first = await newTarget(node);
+    t.is((await mount(node, `${server.address}:v1`, first)).status, 0);
+    await node.shell(`mkdir -p ${first}/sub/deep`);
+    for (const [title, source, options, isSub] of asked) {
+      const target = await newTarget(node);
+      for (const call of ['first', 'again']) {
+        const { status, stderr } = await mount(node, source(server.address), target, options);
+        t.is(status, 0, `${title}, ${call}: ${stderr}`);
+      }
+      t.is((await node.run(['test', '-d', `${target}/deep`])).status, isSub ? 0 : 1, title);
+      const place = target.replace(kubeletDirectory, '/var/lib/data/kubelet');
+      t.is(node.entriesOf(place).length, 1, title);
+      const other = await mount(node, `${server.address}:v2`, target);
+      t.is(other.status, 32, title);
+      t.regex(other.stderr, /is mounted there already, not/, title);
+    }
+    const target = await newTarget(node);
+    for (const name of ['gluster_1', 'gluster-3', server.address]) {
+      const { status, stderr } = await mount(node, `${name}:v1`, target, 'log-level=ERROR');
+      t.is(status, 0, `another name of the server: ${stderr}`);
+    }
+    for (const other of ['gluster-3:v2', 'gluster-3:v1/sub', '10.77.99.9:v1', 'nosuch.invalid:v1'])
+      t.is((await mount(node, other, target)).status, 32, other);
+    t.is(daemonsOf(target).length, 1);
+  });
+
+for (const enter of enterModes)
+  test(`${enter}: a directory with a dot in its name, beside one that a regular expression takes for it`, async (t) => {
+    await using s = await setting(enter);
+    const target = await newTarget(s.node);
+    for (const place of [`${target}-1`, `${target}.1`]) {
+      await s.node.shell(`mkdir ${place}`);
+      t.deepEqual(
+        await mount(s.node, s.source, place, 'log-level=ERROR'),
+        { status: 0, stdout: '', stderr: '' },
+        place,
+      );
+    }
+    t.is(daemonsOf(`${target}.1`).length, 1);
+    const status = JSON.parse((await s.node.mounter('status', '--json')).stdout);
+    t.is(status.volumes.length, 2);
+  });

@@ -81,8 +81,8 @@ const arrives: readonly (readonly [source: string, name: string, options: string
   ['127.0.0.1:/é/e\u0301/\u{1f4be}', 'e\u0301', quick],
   ['[::1]:/x', 'v6', quick],
   ['[fe80::1%lo]:/x', 'scope', quick],
-  ['127.0.0.1:/x', 'opts', `${quick},context="system_u:object_r:x:s0:c1,c2",x-a=b c`],
-  ['127.0.0.1:/x', 'long', `${quick},x-long=${'a'.repeat(100_000)}`],
+  ['127.0.0.1:/x', 'opts', `${quick},context="system_u:object_r:x:s0:c1,c2",fsc=b c`],
+  ['127.0.0.1:/x', 'long', `${quick},fsc=${'a'.repeat(100_000)}`],
   [`127.0.0.1:/${'x'.repeat(100_000)}`, 'longer', quick],
 ];
 
@@ -155,8 +155,11 @@ test('GlusterFS: names that its shell takes literally reach helper and daemon as
     mkdirSync(node.path(target));
     await node.run(['mkdir', '--', `${first}/${name}`]);
     const { status, stderr, argv } = await call(node, 'glusterfs', source, target, 'log-level=ERROR');
-    t.deepEqual(argv, [source, target, '-o', 'log-level=ERROR'], stderr);
-    const daemon = node.processesOf('glusterfs').find(({ commandLine }) => commandLine.at(-1) === target);
+    const log = `log-file=/var/log/glusterfs/${target.slice(1).replaceAll('/', '-')}.log`;
+    t.deepEqual(argv, [source, `${target}/`, '-o', `log-level=ERROR,${log}`], stderr);
+    const daemon = node
+      .processesOf('glusterfs')
+      .find(({ commandLine }) => commandLine.at(-1) === `${target}/`);
     t.is(daemon !== undefined, status === 0, `${name}: ${stderr}`);
     if (daemon !== undefined) t.true(daemon.commandLine.includes(`--subdir-mount=/${name}`), name);
     t.is(node.entriesOf(target).length, status === 0 ? node.entriesPerVolume : 0);

@@ -30,8 +30,10 @@ export interface FilesystemDriver {
   places(asked: Asked): readonly SourcePlace[] | undefined;
   /** The source as its helper decodes it, for a look at its path. */
   decodedSource(source: string): string;
-  /** Whether what is mounted there is a filesystem of this kind, of this source. */
-  isSameSource(source: string, entry: MountEntry): boolean;
+  /** Whether what is mounted there is a filesystem of this kind, of this source, as far as the kernel's words tell. */
+  isSameSource(asked: Asked, entry: MountEntry): boolean;
+  /** What else tells that, where they do not; undefined: it is another source. */
+  likeness(asked: Asked, entry: MountEntry): Likeness | undefined;
 
   /**
    * argv for the helper, e.g. `['/sbin/mount.nfs', 'srv:/x', '/m', '-o', 'vers=3']`. Source and target come first,
@@ -68,6 +70,16 @@ export interface FilesystemDriver {
   /** What a slow mount asks the network; undefined where nothing can be asked. */
   probe(): Promise<FilesystemProbe | undefined>;
   failureTexts(): Promise<FailureTexts>;
+}
+
+/** What is mounted may be what was asked for, under another name: it is where one of `servers` is one of `mountedFrom`. */
+export interface Likeness {
+  /** Names or addresses that were asked for, without brackets. */
+  readonly servers: readonly string[];
+  /** Those that the kernel tells. */
+  readonly mountedFrom: readonly string[];
+  /** And where its directory is the one that a mount of the source leads to: the server may have symlinks. */
+  readonly isOtherPath: boolean;
 }
 
 export type LockServicesNeed = 'always' | 'ifNegotiated' | 'never';

@@ -74,6 +74,13 @@ export function valuesOf(
     .map(({ name, text }) => [name, text.includes('=') ? text.slice(text.indexOf('=') + 1) : '']);
 }
 
+/** The value of an option as the kernel lists it, if it does. */
+export function valueIn(options: readonly string[], name: string): readonly string[] {
+  return options
+    .filter((option) => option.startsWith(`${name}=`))
+    .map((option) => option.slice(name.length + 1));
+}
+
 export function withoutBrackets(host: string): string {
   return host.replace(/^\[([^\]]*)\]$/, '$1');
 }

@@ -1,5 +1,6 @@
 import type { MountRequest } from '../arguments/request.ts';
 import type { FilesystemDriver, FilesystemTraits, OptionGrammar, ValueMatch } from './filesystem-driver.ts';
+import { helperOptions } from './mount-options.ts';
 
 /** What drivers begin with (`...plain`): a helper that is called as mount(8) calls it, for servers that cannot be asked. */
 
@@ -31,11 +32,8 @@ const forbidden = [
   'sizelimit',
   'encryption',
   'verity.*',
-  // mkdir, chown and chmod of the target, a mount namespace, a sub-directory entered by path.
-  'x-mount.*',
-  // Kept in /run/mount/utab: the host's umount(8) later runs umount.VALUE.
-  'helper',
-  'uhelper',
+  // Another directory than the source, or another owner and mode: nobody does that here, and it would go unnoticed.
+  ...['subdir', 'idmap', 'owner', 'group', 'mode'].map((name) => `x-mount.${name}`),
 ];
 
 const plainOptions: OptionGrammar = {
@@ -103,7 +101,8 @@ export const plain: Omit<FilesystemDriver, 'kind' | 'traits'> = {
   servers: () => undefined,
   places: () => undefined,
   decodedSource: (source) => source,
-  isSameSource: (source, entry) => entry.source === source,
+  isSameSource: ({ source }, entry) => entry.source === source,
+  likeness: () => undefined,
   helperArgv: plainHelperArgv,
   helperSecrets: () => ({}),
   hasFakeMount: true,
@@ -121,7 +120,11 @@ export const plain: Omit<FilesystemDriver, 'kind' | 'traits'> = {
 };
 
 function plainHelperArgv(helper: string, { source, target, helperFlags, options }: MountRequest) {
-  return [helper, source, target, ...helperFlags, ...(options === '' ? [] : ['-o', options])];
+  return [helper, source, target, ...helperFlags, ...optionWords(helperOptions(options, true))];
+}
+
+export function optionWords(options: string): readonly string[] {
+  return options === '' ? [] : ['-o', options];
 }
 
 export const plainFailureTexts = {

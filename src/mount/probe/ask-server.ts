@@ -42,7 +42,7 @@ export async function askAll<T>(
  * helper's, and not the node's. The limit is ours, whatever resolv.conf says of attempts and timeouts.
  * @returns the name itself when it is an address, a refusal when it has none, undefined when nobody can tell.
  */
-async function resolveServer(
+export async function resolveServer(
   server: string,
   inquiry: Inquiry,
 ): Promise<readonly string[] | ProbeFailure | undefined> {

@@ -6,8 +6,8 @@ import type { MountContext } from '../context.ts';
 import type { MountPlan } from '../plan-data.ts';
 import { isMountedSince } from './chroot/undo.ts';
 import { attachInSight } from './in-sight.ts';
+import type { OpenTarget } from './path-walk.ts';
 import type { MountSite } from './site.ts';
-import type { OpenTarget } from './target.ts';
 
 /** What the helper reports as done: is it there, is it what was asked for, and then: on the target. */
 

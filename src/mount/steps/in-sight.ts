@@ -4,8 +4,7 @@ import { isSameFile } from '../../host/host.ts';
 import type { Descriptor, MountHost } from '../../host/mount-host.ts';
 import { isErrnoException } from '../../host/system-error.ts';
 import type { MountPlan } from '../plan-data.ts';
-import { partsBelow, walk } from './path-walk.ts';
-import type { OpenTarget } from './target.ts';
+import { type OpenTarget, partsBelow, walk } from './path-walk.ts';
 
 /** What is attached, and where. */
 type Names = Pick<MountPlan, 'source' | 'target'>;

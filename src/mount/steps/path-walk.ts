@@ -1,5 +1,14 @@
 import type { Descriptor, MountHost, OpenStatus } from '../../host/mount-host.ts';
 
+/** The directory to mount on: opened once, and from then on this very directory. */
+export interface OpenTarget {
+  readonly file: Descriptor;
+  readonly status: OpenStatus;
+  readonly identityMount: string;
+  /** The directories from the identity mount down to the target's parent. */
+  readonly way: readonly OpenStatus[];
+}
+
 /** What was found on the way down to a file: each part opened in the one before, no symlink followed. */
 export interface PathWalk {
   /** One for the directory that it begins with and for each part below it, down to the first that is missing or no directory. */

@@ -7,8 +7,7 @@ import { daemonDirectories } from '../../node/layout.ts';
 import { helpersPin, isPinned, notPrepared, rootfsEntrance } from '../../rootfs/entrance.ts';
 import type { MountContext } from '../context.ts';
 import type { MountPlan } from '../plan-data.ts';
-import { nameOf, parentOf, partsBelow, walk } from './path-walk.ts';
-import type { OpenTarget } from './target.ts';
+import { nameOf, type OpenTarget, parentOf, partsBelow, walk } from './path-walk.ts';
 
 /** Where the helper of a call mounts, and what it keeps of root's there. */
 export type MountSite = (ApartSite | ChrootSite) & { readonly privileges: Privileges };

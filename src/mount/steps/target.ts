@@ -5,17 +5,8 @@ import { type MountEntry, readMountinfo } from '../../host/mountinfo.ts';
 import { isWithinVolume } from '../../node/within-volume.ts';
 import type { MountContext } from '../context.ts';
 import type { MountPlan } from '../plan-data.ts';
-import { nameOf, partsBelow, walk } from './path-walk.ts';
+import { nameOf, type OpenTarget, partsBelow, walk } from './path-walk.ts';
 import { lockTarget } from './target-lock.ts';
-
-/** The directory to mount on: opened once, and from then on this very directory. */
-export interface OpenTarget {
-  readonly file: Descriptor;
-  readonly status: OpenStatus;
-  readonly identityMount: string;
-  /** The directories from the identity mount down to the target's parent. */
-  readonly way: readonly OpenStatus[];
-}
 
 /**
  * Opens the target when no other call is at work on it, and looks at it before anything is run.
@@ -32,7 +23,7 @@ export async function openTarget(
 ): Promise<OpenTarget | 'mounted'> {
   const { parent, parentStatus, way } = await openParent(plan.target, identityMount, deadline, context);
   try {
-    return await openIn(parent, parentStatus, plan, { identityMount, way }, context);
+    return await openIn(parent, parentStatus, plan, { identityMount, way, deadline }, context);
   } finally {
     context.host.close(parent);
   }
@@ -71,7 +62,7 @@ async function openIn(
   parent: Descriptor,
   parentStatus: OpenStatus,
   plan: MountPlan,
-  place: Pick<OpenTarget, 'identityMount' | 'way'>,
+  { deadline, ...place }: Pick<OpenTarget, 'identityMount' | 'way'> & { readonly deadline: number },
   context: MountContext,
 ): Promise<OpenTarget | 'mounted'> {
   const { host } = context;
@@ -87,14 +78,19 @@ async function openIn(
       return { file, status, ...place };
     }
     const entry = mountEntryOf(status.mountId, context);
-    if (entry === undefined || !plan.driver.isSameSource(plan.source, entry)) throw otherMount(plan, entry);
+    if (entry === undefined) throw otherMount(plan, entry);
+    if (!plan.driver.isSameSource(plan, entry)) {
+      const { isMountedAlready } = await import('./mounted-already.ts');
+      if (!(await isMountedAlready(plan, entry, { file, status, ...place }, deadline, context)))
+        throw otherMount(plan, entry);
+    }
     if (!(await isDeadMount(file, plan, context))) return 'mounted';
   } finally {
     if (!isKept) host.close(file);
   }
   // Nothing can be done with it any more but to take it away: its daemon is gone.
   host.detach(plan.target);
-  return openIn(parent, parentStatus, plan, place, context);
+  return openIn(parent, parentStatus, plan, { deadline, ...place }, context);
 }
 
 /** A question to a filesystem that is alive takes milliseconds; to one whose server is far away, some more. */

@@ -56,7 +56,7 @@ export function daemonsOf(target: string): readonly number[] {
     .map(Number)
     .filter((pid) => {
       const words = commandLine(pid);
-      return words[0]?.endsWith('glusterfs') && words.at(-1) === target;
+      return words[0]?.endsWith('glusterfs') && words.at(-1)?.replace(/\/$/, '') === target;
     });
 }
 

@@ -2,6 +2,7 @@ import { usageError } from '../../arguments/getopt.ts';
 import { lastOption, parseOptions } from '../../arguments/options.ts';
 import type { MountRequest } from '../../arguments/request.ts';
 import type { FilesystemDriver } from '../filesystem-driver.ts';
+import { helperOptions } from '../mount-options.ts';
 import { plain, plainTraits } from '../plain.ts';
 import { cifsOptions, passwordsApart } from './options.ts';
 import {
@@ -9,6 +10,7 @@ import {
   cifsPlaces,
   cifsServers,
   isSameCifsSource,
+  likenessOfShare,
   parseShare,
   withSlashes,
 } from './source.ts';
@@ -23,12 +25,13 @@ export const cifs: FilesystemDriver = {
   places: cifsPlaces,
   decodedSource: withSlashes,
   isSameSource: isSameCifsSource,
+  likeness: likenessOfShare,
   helperArgv: cifsHelperArgv,
   // It ends where it may not have these, though it uses the first alone: its view has no file but root's own.
   privileges: { ...plain.privileges, capabilities: ['SYS_ADMIN', 'DAC_READ_SEARCH', 'DAC_OVERRIDE'] },
   // A comma in a password ends it on the command line, and not here. Without any, it would be asked for at a terminal.
   helperSecrets: ({ options }) => ({ PASSWD: passwordsApart(options).passwords[0] ?? '' }),
-  isAsked: ({ source }, entry) => isSameCifsSource(source, entry),
+  isAsked: isSameCifsSource,
   isNewMountProof: false,
   probe: async () => (await import('./probe.ts')).cifsProbe,
   failureTexts: async () => (await import('./failure.ts')).cifsFailureTexts,
@@ -59,7 +62,7 @@ function cifsHelperArgv(helper: string, request: MountRequest): readonly string[
  * the server says another: mount.cifs would ask for that of its own process.
  */
 function toldOptions({ options }: MountRequest): string {
-  const asked = passwordsApart(options).rest;
+  const asked = helperOptions(passwordsApart(options).rest, true);
   const ofRoot = lastOption(parseOptions(asked), 'gid') === undefined ? ['gid=0', 'noforcegid'] : [];
   return ['nodfs', ...(asked === '' ? [] : [asked]), ...ofRoot].join(',');
 }

@@ -1,7 +1,7 @@
 import type { MountEntry } from '../../../host/mountinfo.ts';
 import { lastOption, parseOptions } from '../../arguments/options.ts';
-import type { Asked, SourcePlace } from '../filesystem-driver.ts';
-import { optionReadings, valuesOf } from '../option-readings.ts';
+import type { Asked, Likeness, SourcePlace } from '../filesystem-driver.ts';
+import { optionReadings, valueIn, valuesOf } from '../option-readings.ts';
 import { cifsOptions, passwordsApart } from './options.ts';
 
 /** How a source is written, `//server/share[/directory]`, and where it leads. */
@@ -43,15 +43,25 @@ export function cifsServers({ source, options }: Asked): readonly string[] | und
 }
 
 /** Servers and shares have no upper case. mount.cifs tries again with nothing else where a server does not know a share. */
-export function isSameCifsSource(source: string, entry: MountEntry): boolean {
-  return cifsKernelTypes.includes(entry.fstype) && canonical(entry.source) === canonical(source);
+export function isSameCifsSource({ source }: Pick<Asked, 'source'>, entry: MountEntry): boolean {
+  const [asked, mounted] = [parseShare(source), parseShare(entry.source)];
+  return isSameShare(source, entry) && asked?.server.toLowerCase() === mounted?.server.toLowerCase();
 }
 
-function canonical(source: string): string {
+function isSameShare(source: string, { fstype, source: mounted }: MountEntry): boolean {
+  return cifsKernelTypes.includes(fstype) && pathIn(mounted) === pathIn(source);
+}
+
+/** All but the server; the source itself where it is none. */
+function pathIn(source: string): string {
   const parsed = parseShare(source);
-  if (parsed === undefined) return source;
-  const { server, share, directory } = parsed;
-  return [`//${server.toLowerCase()}`, share.toLowerCase(), ...directory].join('/');
+  return parsed === undefined ? source : [parsed.share.toLowerCase(), ...parsed.directory].join('/');
+}
+
+export function likenessOfShare(asked: Asked, entry: MountEntry): Likeness | undefined {
+  if (!isSameShare(asked.source, entry)) return undefined;
+  const mountedFrom = valueIn(entry.superOptions, 'addr');
+  return { servers: cifsServers(asked) ?? [], mountedFrom, isOtherPath: false };
 }
 
 /** They choose another source than the one that was named, for some reader of the options. */

@@ -2,15 +2,18 @@ import type { Host } from '../../../host/host.ts';
 import { glusterfsPrograms, isProgram } from '../../../host/processes.ts';
 import { processesIn } from '../../../rootfs/root-processes.ts';
 import { usageError } from '../../arguments/getopt.ts';
+import { lastOption, parseOptions } from '../../arguments/options.ts';
 import type { MountRequest } from '../../arguments/request.ts';
 import type { FilesystemDaemon, FilesystemDriver, FilesystemTraits } from '../filesystem-driver.ts';
-import { nobodysId, plain, plainTraits } from '../plain.ts';
+import { helperOptions } from '../mount-options.ts';
+import { nobodysId, optionWords, plain, plainTraits } from '../plain.ts';
 import {
   glusterfsKernelType,
   glusterfsOptions,
   glusterfsPlaces,
   glusterfsServers,
   isSameGlusterfsSource,
+  likenessOfVolume,
   logFileOf,
   withoutIpv6Brackets,
 } from './source.ts';
@@ -35,6 +38,7 @@ export const glusterfs: FilesystemDriver = {
   servers: glusterfsServers,
   places: glusterfsPlaces,
   isSameSource: isSameGlusterfsSource,
+  likeness: likenessOfVolume,
   helperArgv: glusterfsHelperArgv,
   // mount.glusterfs has no -f.
   hasFakeMount: false,
@@ -43,7 +47,7 @@ export const glusterfs: FilesystemDriver = {
   privileges: { ...plain.privileges, user: nobodysId },
   daemon: 'glusterfs',
   logFile: logFileOf,
-  isAsked: ({ source }, entry) => isSameGlusterfsSource(source, entry),
+  isAsked: isSameGlusterfsSource,
   isNewMountProof: false,
   probe: async () => (await import('./probe.ts')).glusterfsProbe,
   failureTexts: async () => (await import('./failure.ts')).glusterfsFailureTexts,
@@ -58,8 +62,8 @@ function glusterfsHelperArgv(helper: string, request: MountRequest): readonly st
   refuseShellText('source', request.source, request.source);
   refuseShellText('target', request.target, request.target);
   refuseShellText('options', request.options, 'options');
-  const source = withoutIpv6Brackets(request.source);
-  if (!/^[A-Za-z0-9][A-Za-z0-9.:%,-]*:\/?[A-Za-z0-9_-]+(\.(tcp|rdma))?(\/[^/]+)*\/?$/.test(source)) {
+  const source = withoutIpv6Brackets(request.source).replace(/\/{2,}/g, '/');
+  if (!/^\w[\w.:%,-]*:\/?[\w-]+(\.(tcp|rdma))?(\/[^/]+)*\/?$/.test(source)) {
     throw usageError(
       request.source,
       'is not written SERVER:VOLUME',
@@ -68,14 +72,38 @@ function glusterfsHelperArgv(helper: string, request: MountRequest): readonly st
   }
   if (/(^|\/)\.\.?(\/|$)/.test(source))
     throw usageError(request.source, 'has a "." or ".." in it', 'write the directory without them');
+  refuseLongNames(request);
   const flags = request.helperFlags.filter((flag) => flag === '-n' || flag === '-s');
-  return [
-    helper,
-    source,
-    request.target,
-    ...flags,
-    ...(request.options === '' ? [] : ['-o', request.options]),
-  ];
+  return [helper, source, onNoLineOf(request.target), ...flags, ...optionWords(toldOptions(request))];
+}
+
+/** It counts them with their newline, and drops a longer one without a word. @see is_valid_hostname() of glusterfs 3.7 to 11 */
+const maximumNameLength = 63;
+
+function refuseLongNames(request: MountRequest): void {
+  const long = glusterfsPlaces(request)?.find(({ server }) => server.length > maximumNameLength);
+  if (long === undefined) return;
+  const { server } = long;
+  throw usageError(
+    server,
+    `is ${server.length} characters long, and mount.glusterfs takes no name of a server with more than ${maximumNameLength}`,
+    'name its address, or a shorter name of it',
+  );
+}
+
+/**
+ * mount.glusterfs looks for the target in /proc/mounts by a regular expression, and where the rootfs is entered by
+ * chroot(2) would take `pv-1` there for `pv.1`. No line has a path that ends in a slash.
+ */
+function onNoLineOf(target: string): string {
+  return `${target}/`;
+}
+
+/** With the log's name, in which the slash at the end of the target would be one more `-`. */
+function toldOptions(request: MountRequest): string {
+  const options = helperOptions(request.options, false);
+  if (lastOption(parseOptions(options), 'log-file') !== undefined) return options;
+  return [...(options === '' ? [] : [options]), `log-file=${logFileOf(request)}`].join(',');
 }
 
 /**
@@ -100,7 +128,7 @@ function refuseShellText(what: 'source' | 'target' | 'options', text: string, su
 function glusterfsDaemons(host: Host, directories: readonly string[]): readonly FilesystemDaemon[] {
   const named = host.processes().filter((process) => isProgram(process, glusterfsPrograms));
   return processesIn(host, directories, named).flatMap(({ pid }) => {
-    const target = commandLineOf(host, pid).at(-1);
+    const target = commandLineOf(host, pid).at(-1)?.replace(/\/$/, '');
     return target === undefined ? [] : [{ pid, target }];
   });
 }

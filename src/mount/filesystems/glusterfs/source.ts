@@ -1,6 +1,6 @@
 import type { MountEntry } from '../../../host/mountinfo.ts';
 import { lastOption, parseOptions } from '../../arguments/options.ts';
-import type { Asked, OptionGrammar, SourcePlace } from '../filesystem-driver.ts';
+import type { Asked, Likeness, OptionGrammar, SourcePlace } from '../filesystem-driver.ts';
 import { optionReadings, valuesOf, withoutBrackets } from '../option-readings.ts';
 import { plain } from '../plain.ts';
 
@@ -60,24 +60,28 @@ export function withoutIpv6Brackets(source: string): string {
 
 export const glusterfsKernelType = 'fuse.glusterfs';
 
-export function isSameGlusterfsSource(source: string, entry: MountEntry): boolean {
-  return (
-    entry.fstype === glusterfsKernelType &&
-    canonicalGlusterfsSource(entry.source) === canonicalGlusterfsSource(source)
-  );
+/** The kernel lists `a,b:/vol/x` as `a:/vol/x`, and by transport `a:vol.tcp`. */
+export function isSameGlusterfsSource(asked: Asked, entry: MountEntry): boolean {
+  const likeness = likenessOfVolume(asked, entry);
+  return likeness?.servers.includes(likeness.mountedFrom[0] ?? '') ?? false;
 }
 
-/** In one form, that of the first server: the kernel lists `a,b:/vol/x` as `a:/vol/x`, and by transport `a:vol.tcp`. */
-export function canonicalGlusterfsSource(source: string): string {
-  const plain = withoutIpv6Brackets(source);
-  const colon = plain.lastIndexOf(':');
-  if (colon <= 0) return source;
-  const [volume = '', ...directory] = plain
-    .slice(colon + 1)
-    .split('/')
-    .filter((part) => part !== '');
-  const server = plain.slice(0, colon).split(',')[0];
-  return `${server}:${[volume.replace(/\.(tcp|rdma)$/, ''), ...directory].join('/')}`;
+/** Each of the servers that are asked for a volume has to have the same one. */
+export function likenessOfVolume(asked: Asked, entry: MountEntry): Likeness | undefined {
+  const mounted = { ...asked, source: entry.source, options: '' };
+  if (entry.fstype !== glusterfsKernelType || directoryOf(mounted) !== directoryOf(asked)) return undefined;
+  const servers = glusterfsServers(asked) ?? glusterfsServers({ ...asked, options: '' }) ?? [];
+  return { servers, mountedFrom: glusterfsServers(mounted) ?? [], isOtherPath: false };
+}
+
+/** `volume/directory`. That of the source, if only a slash, counts before the one that an option names. */
+function directoryOf({ source, options }: Pick<Asked, 'source' | 'options'>): string {
+  const path = source.slice(source.lastIndexOf(':') + 1);
+  const [volume = '', ...directory] = path.split('/').filter((part) => part !== '');
+  const isNamed = /^\/?[^/]+\//.test(path);
+  const named = isNamed ? undefined : lastOption(parseOptions(options), 'subdir-mount')?.value;
+  const parts = named?.split('/').filter((part) => part !== '') ?? directory;
+  return [volume.replace(/\.(tcp|rdma)$/, ''), ...parts].join('/');
 }
 
 /**

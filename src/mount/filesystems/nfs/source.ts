@@ -1,7 +1,8 @@
 import { type MountEntry, readMountinfo } from '../../../host/mountinfo.ts';
+import { lastOption, parseOptions } from '../../arguments/options.ts';
 import type { MountContext } from '../../context.ts';
-import type { Asked, SourcePlace } from '../filesystem-driver.ts';
-import { optionReadings, valuesOf, withoutBrackets } from '../option-readings.ts';
+import type { Asked, Likeness, SourcePlace } from '../filesystem-driver.ts';
+import { optionReadings, valueIn, valuesOf, withoutBrackets } from '../option-readings.ts';
 import { nfsOptions } from './options.ts';
 
 /** How a source is written, `server:/path`, and where it leads. @see nfs(5) */
@@ -47,10 +48,23 @@ export function nfsPlaces({ source, options }: Asked): readonly SourcePlace[] | 
   ];
 }
 
-export function isSameNfsSource(source: string, entry: MountEntry): boolean {
-  return (
-    nfsKernelTypes.includes(entry.fstype) && canonicalNfsSource(entry.source) === canonicalNfsSource(source)
-  );
+export function isSameNfsSource(asked: Asked, entry: MountEntry): boolean {
+  return isSamePort(asked, entry) && canonicalNfsSource(entry.source) === canonicalNfsSource(asked.source);
+}
+
+/** Also whether it is NFS. One address may have a server at each port; without a port mount.nfs asks for it. */
+function isSamePort({ options }: Asked, { fstype, superOptions }: MountEntry): boolean {
+  const asked = lastOption(parseOptions(options), 'port')?.value;
+  const [port = '2049'] = valueIn(superOptions, 'port');
+  return nfsKernelTypes.includes(fstype) && (asked === undefined || Number(asked) === Number(port));
+}
+
+/** The kernel keeps the name by which a filesystem was first mounted, and says where it was mounted from. */
+export function likenessOfExport(asked: Asked, entry: MountEntry): Likeness | undefined {
+  const server = nfsServer(asked.source);
+  if (server === undefined || !isSamePort(asked, entry)) return undefined;
+  const mountedFrom = valueIn(entry.superOptions, 'addr');
+  return { servers: [server], mountedFrom, isOtherPath: pathOf(entry.source) !== pathOf(asked.source) };
 }
 
 /**
@@ -74,10 +88,14 @@ function pathOf(source: string): string {
   return canonical.slice(canonical.indexOf(':', canonical.startsWith('[') ? canonical.indexOf(']') : 0) + 1);
 }
 
-/** Without repeated and trailing slashes. Two names of one server are two sources, as they are for the kernel. */
+/**
+ * The server that is asked, and its directory from its root on, without needless slashes and ".": `a,b:x/./y/` is
+ * `a:/x/y`.
+ */
 function canonicalNfsSource(source: string): string {
   const colon = source.startsWith('[') ? source.indexOf(']:') + 1 : source.indexOf(':');
   if (colon <= 0) return source;
-  const path = source.slice(colon + 1).replace(/\/+/g, '/');
-  return `${source.slice(0, colon)}:${path.length > 1 ? path.replace(/\/$/, '') : path}`;
+  const parts = source.slice(colon + 1).split('/');
+  const path = parts.filter((part) => part !== '' && part !== '.').join('/');
+  return `${source.slice(0, colon).replace(/,.*/, '')}:/${path}`;
 }

@@ -5,8 +5,7 @@ import { isShared } from '../../../manifest/shared-mounts.ts';
 import type { MountContext } from '../../context.ts';
 import type { MountPlan } from '../../plan-data.ts';
 import { refusalOf } from '../in-sight.ts';
-import { type PathWalk, partsBelow, walk } from '../path-walk.ts';
-import type { OpenTarget } from '../target.ts';
+import { type OpenTarget, type PathWalk, partsBelow, walk } from '../path-walk.ts';
 
 /**
  * Taking away what a helper has mounted on the target itself, in a rootfs that is entered by chroot(2). Under the lock of
@@ -118,7 +117,7 @@ export interface Misplaced {
 }
 
 function isMisplaced(entry: MountEntry, plan: MountPlan, { layout, manifest }: MountContext): boolean {
-  if (!plan.driver.isSameSource(plan.source, entry)) return false;
+  if (!plan.driver.isSameSource(plan, entry)) return false;
   const place = placeInRootfs(entry.mountPoint, layout);
   if (place === undefined) return false;
   return !manifest.mounts.mounter.filter(isShared).some(({ rootfs }) => place.startsWith(`${rootfs}/`));

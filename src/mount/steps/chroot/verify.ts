@@ -2,7 +2,8 @@ import { MounterError } from '../../../errors.ts';
 import { exitCode } from '../../../exit-codes.ts';
 import type { MountContext } from '../../context.ts';
 import type { MountPlan } from '../../plan-data.ts';
-import { mountEntryOf, type OpenTarget } from '../target.ts';
+import type { OpenTarget } from '../path-walk.ts';
+import { mountEntryOf } from '../target.ts';
 import { isMountedInRootfs, isMountedSince, type Misplaced, undoMisplaced } from './undo.ts';
 
 /**
@@ -33,7 +34,7 @@ function isMountedAsAsked(plan: MountPlan, before: OpenTarget, context: MountCon
   if (file === undefined) return false;
   const entry = mountEntryOf(host.statusOf(file).mountId, context);
   host.close(file);
-  return entry !== undefined && plan.driver.isSameSource(plan.source, entry);
+  return entry !== undefined && plan.driver.isSameSource(plan, entry);
 }
 
 function wentElsewhere(

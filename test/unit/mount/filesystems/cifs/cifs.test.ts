@@ -143,7 +143,7 @@ for (const [title, mounted, fstype, isSame] of [
 ] as const)
   test(`same source: ${title}`, (t) => {
     const entry = { source: mounted, fstype } as Parameters<typeof isSameCifsSource>[1];
-    t.is(isSameCifsSource('\\\\srv\\Share\\dir\\', entry), isSame);
+    t.is(isSameCifsSource({ source: '\\\\srv\\Share\\dir\\' }, entry), isSame);
   });
 
 const policies: readonly (readonly [
@@ -166,7 +166,7 @@ const policies: readonly (readonly [
       'cruid=0',
       'multiuser',
       'vers=1.0',
-      'x-mount.mkdir',
+      'x-mount.subdir',
     ] as const
   ).map((option) => [option, {}, ''] as const),
   ['username=a,password=b,domain=c,uid=1,file_mode=0600,seal,sec=ntlmssp,vers=3,ip=10.0.0.5', {}, undefined],

@@ -1,6 +1,7 @@
 import test from 'ava';
 import { MounterError } from '../../../../../src/errors.ts';
-import { canonicalGlusterfsSource } from '../../../../../src/mount/filesystems/glusterfs/source.ts';
+import type { MountEntry } from '../../../../../src/host/mountinfo.ts';
+import { isSameGlusterfsSource } from '../../../../../src/mount/filesystems/glusterfs/source.ts';
 import { planFor, target } from '../../../../support/model/node-model.ts';
 
 function helperArgv(
@@ -19,14 +20,17 @@ test('what kubelet asks for reaches the helper as it is', (t) => {
   t.deepEqual(helperArgv('10.0.0.1:vol_x', options), [
     '/sbin/mount.glusterfs',
     '10.0.0.1:vol_x',
-    target,
+    `${target}/`,
     '-o',
     options,
   ]);
 });
 
 test('flags that would make the helper mount nothing and say success are kept from it', (t) => {
-  t.deepEqual(helperArgv('s:v', '', target, '-vns'), ['/sbin/mount.glusterfs', 's:v', target, '-s', '-n']);
+  t.deepEqual(helperArgv('s:v', 'ro', target, '-vns'), [
+    ...['/sbin/mount.glusterfs', 's:v', `${target}/`, '-s', '-n', '-o'],
+    `ro,log-file=/var/log/glusterfs/${target.slice(1).replaceAll('/', '-')}.log`,
+  ]);
   t.deepEqual(helperArgv('s:v', '', target, '-f'), [], 'nor has it a fake mount');
 });
 
@@ -43,9 +47,29 @@ for (const source of [
   's:vol.tcp',
   'fd00::1:v',
   's:v/',
+  'gluster_1:v',
+  'a_b,_c:/v/d',
+  `${'n'.repeat(63)}:v`,
 ]) {
   test(`accepted: ${source}`, (t) => t.is(helperArgv(source, '')[1], source));
 }
+
+test('slashes too many are taken out: the helper would take what is between them for an empty volume', (t) => {
+  t.is(helperArgv('s://v//d//', '')[1], 's:/v/d/');
+});
+
+const long = `${'n'.repeat(64)}`;
+for (const [source, options] of [
+  [`${long}:v`, ''],
+  [`s,${long}:v`, ''],
+  ['s:v', `backup-volfile-servers=10.0.0.2:${long}`],
+  ['s:v', `backupvolfile-server=${long}`],
+] as const)
+  test(`a name that the helper would drop without a word is told with its length: ${source} ${options}`, (t) => {
+    const error = t.throws(() => helperArgv(source, options), { instanceOf: MounterError });
+    t.is(error?.subject, long);
+    t.regex(error?.message ?? '', /64 characters/);
+  });
 
 const refused: readonly (readonly [source: string, options: string, at?: string])[] = [
   ['/etc/passwd', ''],
@@ -53,7 +77,6 @@ const refused: readonly (readonly [source: string, options: string, at?: string]
   ['s:', ''],
   ['s:v/../..', ''],
   ['s:v/./x', ''],
-  ['s://v', ''],
   ['/etc/*H:v1', ''],
   ['s:v --log-file=/etc/x', ''],
   ['s:v*', ''],
@@ -77,17 +100,27 @@ for (const [source, options, at] of refused) {
   });
 }
 
-test('one volume, written in several ways, is one source', (t) => {
-  for (const [written, listed] of [
-    ['s:v', 's:/v'],
-    ['s:v/', 's:v'],
-    ['a,b:v', 'a:v'],
-    ['s:v', 's:v.tcp'],
-    ['[fd00::1]:v', 'fd00::1:v'],
-    ['s:/v/d', 's:v/d'],
-  ] as const) {
-    t.is(canonicalGlusterfsSource(written), canonicalGlusterfsSource(listed));
-  }
-  t.not(canonicalGlusterfsSource('s:v'), canonicalGlusterfsSource('s:v2'));
-  t.not(canonicalGlusterfsSource('s:v'), canonicalGlusterfsSource('s:v/d'));
-});
+for (const [asked, options, listed, isSame] of [
+  ['s:v', '', 's:/v', true],
+  ['s:v/', '', 's:v', true],
+  ['a,b:v', '', 'a:v', true],
+  ['a,b:v', '', 'b:v', true],
+  ['a:v', 'backup-volfile-servers=x:y', 'y:v', true],
+  ['a:v', 'backup-volfile-servers=x:y', 'z:v', false],
+  ['s:v', '', 's:v.tcp', true],
+  ['[fd00::1]:v', '', 'fd00::1:v', true],
+  ['s:/v/d', '', 's:v/d', true],
+  ['s:v', 'subdir-mount=d', 's:v/d', true],
+  ['s:v', 'subdir-mount=/d/e/', 's:v//d/e/', true],
+  ['s:v', 'subdir-mount=d', 's:v', false],
+  ['s:v', '', 's:v/d', false],
+  // The helper takes the directory of the source, which is none here.
+  ['s:v/', 'subdir-mount=d', 's:v', true],
+  ['s:v/e', 'subdir-mount=d', 's:v/e', true],
+  ['s:v', '', 's:v2', false],
+  ['s:v', '', 's2:v', false],
+] as const)
+  test(`${asked} ${options} is ${isSame ? '' : 'not '}what the kernel lists as ${listed}`, (t) => {
+    const entry = { source: listed, fstype: 'fuse.glusterfs' } as MountEntry;
+    t.is(isSameGlusterfsSource({ fstype: 'glusterfs', source: asked, target, options }, entry), isSame);
+  });
