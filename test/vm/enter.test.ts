@@ -1,4 +1,4 @@
-import { readFile, writeFile } from 'node:fs/promises';
+import { appendFile, readFile, writeFile } from 'node:fs/promises';
 import test, { type ExecutionContext } from 'ava';
 import { execa } from 'execa';
 import { takeLock } from '../support/guest/lock.ts';
@@ -34,6 +34,56 @@ for (const enter of enterModes) {
     });
   }
 }
+
+/** Ways to name one directory of a server, the options, and what the first call is to end with. */
+const sameExport = (address: string) =>
+  [
+    [`nas-a:/srv/vol1`, 'vers=4.2'],
+    [`nas-b:/srv/vol1`, 'vers=4.2'],
+    [`nas-b:/srv/vol1`, 'vers=3'],
+    [`${address}:srv/vol1`, 'vers=4.2'],
+    [`${address}:/srv/./vol1/.`, 'vers=4.2'],
+    [`${address},10.9.9.9:/srv/vol1`, 'vers=4.2'],
+    [`${address}:/srv/vol1/link`, 'vers=4.2'],
+    [`nas-b:/srv/vol1/link`, 'vers=3'],
+    [`${address}:`, 'vers=4.2'],
+    [`${address}:/srv/vol1`, 'defaults,user,user=u,nofail,x-a,helper=a,vers=4.2'],
+  ] as const;
+
+for (const enter of enterModes)
+  test.serial(
+    `${enter}: the same call again is a success, by whatever name; another directory is busy`,
+    async (t) => {
+      await setEnter(home, enter);
+      t.is((await mounter('prepare')).status, 0);
+      await appendFile(`${home}/rootfs/etc/hosts`, `${server.address} nas-a nas-b\n`);
+      await execa('ln', ['-sfn', 'sub', `${server.directory}/vol1/link`]);
+      const sub = await newTarget();
+      for (const options of ['vers=4.2', 'vers=3'])
+        t.is((await mountNfs(`nas-a:/srv/vol1/sub`, await newTarget(), options)).status, 0);
+      t.is((await mountNfs(`nas-a:/srv/vol1/sub`, sub, 'vers=4.2')).status, 0);
+      for (const [source, options] of sameExport(server.address)) {
+        const target = await newTarget();
+        for (const call of ['first', 'again']) {
+          const { status, output } = await mountNfs(source, target, options);
+          t.is(status, 0, `${source} ${options}, ${call}: ${output}`);
+        }
+        t.is((await entriesOf(target)).length, entries[enter], source);
+        const other = await mountNfs(`${server.address}:/srv/vol2`, target, options);
+        t.is(other.status, 32, source);
+        t.regex(other.output, /is mounted there already, not/, source);
+      }
+      t.is((await mountNfs('nas-b:/srv/vol1/link', sub, 'vers=4.2')).status, 0);
+      for (const other of [
+        '10.9.9.9:/srv/vol1/sub',
+        'nosuch.invalid:/srv/vol1/sub',
+        'nas-b:/srv/vol1',
+        'nas-b:/srv/nosuch',
+      ])
+        t.is((await mountNfs(other, sub, 'vers=4.2')).status, 32, other);
+      t.is((await entriesOf(sub)).length, entries[enter]);
+    },
+  );
 
 test.serial('a node that allows no mount namespaces is told so, and goes on with chroot', async (t) => {
   await installAndPrepare('chroot');

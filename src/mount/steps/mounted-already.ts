@@ -1,12 +1,13 @@
+import type { ApartSite, ChrootSite, MountHost } from '../../host/mount-host.ts';
 import { type MountEntry, topmostAt } from '../../host/mountinfo.ts';
 import { type IpAddress, isSameAddress, parseIpAddress } from '../../ip-address.ts';
 import type { MountContext } from '../context.ts';
 import type { MountPlan } from '../plan-data.ts';
 import { resolveServer } from '../probe/ask-server.ts';
 import { type Inquiry, newInquiry } from '../probe/inquiry.ts';
-import { runHelper } from './helper.ts';
+import { type HelperCall, runHelper } from './helper.ts';
 import type { OpenTarget } from './path-walk.ts';
-import { siteFor } from './site.ts';
+import { type MountSite, siteFor } from './site.ts';
 
 /**
  * Whether a mount on the target is the one that this call would make, though the kernel calls it otherwise: by another
@@ -51,11 +52,42 @@ async function mountForALook(
   const step = plan.steps.find(({ kind }) => kind === 'runHelper');
   if (step?.kind !== 'runHelper') return undefined;
   const site = siteFor(plan, target, context);
-  if (site.kind === 'chroot') return undefined;
-  const watchdog = { afterMs: deadline, shouldAbort: async () => false };
-  const call = { argv: step.argv, secrets: step.secrets ?? {}, site, deadline, watchdog };
-  const { guardian } = await runHelper(plan, call, context);
-  await guardian?.end();
-  const made = topmostAt(context.host.readMountTable(site), site.place);
+  const { host } = context;
+  const made =
+    site.kind === 'chroot'
+      ? await mountInCopy(step.argv, site, deadline, host)
+      : await mountApart(plan, { argv: step.argv, secrets: step.secrets ?? {}, site, deadline }, context);
   return made !== undefined && plan.driver.isAsked(plan, made, context) ? made : undefined;
+}
+
+async function mountApart(
+  plan: MountPlan,
+  call: Omit<HelperCall, 'watchdog' | 'site'> & { readonly site: ApartSite & MountSite },
+  context: MountContext,
+): Promise<MountEntry | undefined> {
+  const watchdog = { afterMs: call.deadline, shouldAbort: async () => false };
+  const { guardian } = await runHelper(plan, { ...call, watchdog }, context);
+  await guardian?.end();
+  return topmostAt(context.host.readMountTable(call.site), call.site.place);
+}
+
+/** In a copy of the host's mount namespace, of which nothing comes back, in the place of what is mounted. */
+const inCopy =
+  'directory=$1; umount -l "$1$2" && shift 2 && chroot "$directory" "$@" && cat /proc/self/mountinfo';
+
+async function mountInCopy(
+  argv: readonly string[],
+  { directory, place }: ChrootSite,
+  deadline: number,
+  host: MountHost,
+): Promise<MountEntry | undefined> {
+  const { output } = await host.run({
+    argv: [
+      ...[host.findProgram('unshare'), '--mount', '--propagation', 'private'],
+      ...['sh', '-c', inCopy, 'sh', directory, place, ...argv],
+    ],
+    deadlineMs: Math.max(0, deadline - host.now()),
+    terminateMs: 0,
+  });
+  return topmostAt(output, `${directory}${place}`);
 }
