@@ -54,6 +54,10 @@ const connections: Readonly<Record<Ended, Connection>> = {
   ENETUNREACH: 'noRoute',
   EHOSTDOWN: 'noRoute',
   ENETDOWN: 'noRoute',
+  // A route of the type blackhole, or prohibit, and a program of a control group's that lets nothing out.
+  EINVAL: 'noRoute',
+  EACCES: 'noRoute',
+  EPERM: 'noRoute',
 };
 
 /** `MountHost.isAlive`: a child asks, for it may never come back. A server may hide the directory from root: no error. */

@@ -1,6 +1,6 @@
 import * as system from 'system-calls';
 import { kindOf } from '../host/file-host.ts';
-import type { Descriptor, MountHost, OpenStatus } from '../host/mount-host.ts';
+import type { Descriptor, MountHost, OpenStatus, PlainFile } from '../host/mount-host.ts';
 import { locksDirectory, runDirectory, targetLocksFile } from '../node/layout.ts';
 import { Stats } from './node-fs.ts';
 import { checked } from './system-error.ts';
@@ -45,25 +45,28 @@ export function close(file: Descriptor): void {
 export const openPlainFile: MountHost['openPlainFile'] = (directory, name, user) => {
   const flags = O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY;
   const file = plain(orUndefined('openat', name, system.openAt(directory, name, flags)));
-  if (file !== undefined) checked('fchown', name, system.changeOwner(file, user));
+  if (file !== undefined) checked('fchown', name, system.changeOwner(file.descriptor, user));
   return file;
 };
 
-export const readEnd: MountHost['readEnd'] = (path, maximumBytes) => {
+export const readEnd: MountHost['readEnd'] = (path, maximumBytes, before) => {
   const flags = O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY;
   const file = plain(orUndefined('open', path, system.open(path, flags, 0)));
   if (file === undefined) return undefined;
+  const { descriptor, inode, size } = file;
+  const old = inode === before.inode && size >= before.size ? before.size : 0;
   try {
-    const { size } = new Stats(checked('fstat', path, system.fstat(file)));
-    return checked('read', path, system.read(file, Math.max(0, size - maximumBytes), maximumBytes));
+    return checked('read', path, system.read(descriptor, Math.max(old, size - maximumBytes), maximumBytes));
   } finally {
-    system.close(file);
+    system.close(descriptor);
   }
 };
 
-function plain(file: Descriptor | undefined): Descriptor | undefined {
-  if (file === undefined || statusOf(file).kind === 'file') return file;
-  system.close(file);
+function plain(descriptor: Descriptor | undefined): PlainFile | undefined {
+  if (descriptor === undefined) return undefined;
+  const stats = new Stats(checked('fstat', undefined, system.fstat(descriptor)));
+  if (stats.isFile()) return { descriptor, inode: stats.ino, size: stats.size };
+  system.close(descriptor);
   return undefined;
 }
 

@@ -12,9 +12,12 @@ export interface MountHost extends Host {
   isAlive(file: Descriptor, limitMs: number): Promise<Liveness>;
   close(file: Descriptor): void;
   /** Opens or makes a plain file, which is that user's then. @returns undefined where something else has that name. */
-  openPlainFile(directory: Descriptor, name: string, user: number): Descriptor | undefined;
-  /** The last bytes of a plain file as text. @returns undefined where there is none, or something else. */
-  readEnd(path: string, maximumBytes: number): string | undefined;
+  openPlainFile(directory: Descriptor, name: string, user: number): PlainFile | undefined;
+  /**
+   * The last bytes of a plain file as text, none of those that it had already as `before`.
+   * @returns undefined where there is none, or something else.
+   */
+  readEnd(path: string, maximumBytes: number, before: FileEnd): string | undefined;
   /**
    * Locks one number of 52 bits among all mounts on this node, at once or not at all. The lock ends with this process
    * and the guardian of its helper.
@@ -40,6 +43,13 @@ export interface MountHost extends Host {
 
 /** An open file of this process. */
 export type Descriptor = number;
+
+/** How far a file was written at a moment. Another file of that name, or a shorter one, has been begun anew since. */
+export type FileEnd = Pick<FileStatus, 'inode' | 'size'>;
+
+export interface PlainFile extends FileEnd {
+  readonly descriptor: Descriptor;
+}
 
 export interface OpenStatus extends Pick<FileStatus, 'kind' | 'device' | 'inode'> {
   /** Nobody but root can put something else in the place of what is in it. */

@@ -140,7 +140,8 @@ class MountRun {
     if (outcome.status === 0 && outcome.endedBy === 'itself') return;
     await this.undo();
     const { explainFailure } = await import('./failure/explain.ts');
-    throw await explainFailure({ plan, outcome, probeFailure: this.#probe.probeFailure, startedMs }, context);
+    const { probeFailure } = this.#probe;
+    throw await explainFailure({ plan, outcome, probeFailure, startedMs, logBefore: site.before }, context);
   }
 
   async #verify(): Promise<void> {
@@ -151,7 +152,8 @@ class MountRun {
       if (this.#entry !== undefined) return;
     } else if (verifyMounted(plan, target, ran.output, context)) return;
     const { explainNothingMounted } = await import('./failure/explain.ts');
-    const failure = { plan, outcome: ran, probeFailure: undefined, startedMs: this.#startedMs };
+    const [startedMs, logBefore] = [this.#startedMs, site.before];
+    const failure = { plan, outcome: ran, probeFailure: undefined, startedMs, logBefore };
     throw await explainNothingMounted(failure, context);
   }
 

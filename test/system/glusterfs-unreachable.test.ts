@@ -19,6 +19,7 @@ const network = `
 ip link add v0 type veth peer name v1
 ip address add 192.0.2.1/24 dev v0
 ip link set v0 up; ip link set v1 up
+ip route add blackhole 192.0.3.0/24; ip route add prohibit 192.0.4.0/24
 ip neighbour replace 192.0.2.99 lladdr 02:00:00:00:00:99 dev v0 nud permanent`;
 
 const cases: readonly (readonly [
@@ -51,6 +52,8 @@ const cases: readonly (readonly [
     /192\.0\.2\.99 is up/,
   ],
   ['no such host in the network', () => '192.0.2.98:v1', '', 'no-route', /ip route get 192\.0\.2\.98/],
+  ['a route into a black hole', () => '192.0.3.1:v1', '', 'no-route', /ip route get 192\.0\.3\.1/],
+  ['a route that is prohibited', () => '192.0.4.1:v1', '', 'no-route', /ip route get 192\.0\.4\.1/],
   ['DNS silent', () => 'gluster.example:v1', '', 'name-resolution', /getent ahosts gluster\.example/],
   ['an unknown volume', (s) => `${s.server.address}:nosuch`, '', 'no-such-export', /gluster volume info on/],
   [

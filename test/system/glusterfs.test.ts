@@ -1,7 +1,14 @@
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { setTimeout } from 'node:timers/promises';
 import test from 'ava';
-import { daemonsOf, mount, newTarget, nothingLeft, setting } from '../support/gluster/gluster-node.ts';
+import {
+  daemonsOf,
+  mount,
+  newTarget,
+  nothingLeft,
+  options,
+  setting,
+} from '../support/gluster/gluster-node.ts';
 import { type GlusterServer, startGlusterServer } from '../support/gluster/gluster-server.ts';
 import { enterModes } from '../support/node/enter-mode.ts';
 import { kubeletDirectory, mounterHome, ScratchNode } from '../support/node/namespace.ts';
@@ -168,6 +175,19 @@ test('a missing sub-directory is a failure, though mount.glusterfs may say succe
     t.not(ran.status, 0, ran.stderr);
     nothingLeft(t, s.node, target);
   }
+});
+
+test('a failure is not explained by what the call just before has left in the log', async (t) => {
+  await using s = await setting();
+  const target = await newTarget(s.node);
+  const call = (source: string) =>
+    `${mounterHome}/mounter mount -t glusterfs -o ${options} ${source} ${target}`;
+  // One after the other, with nothing in between.
+  const script = `${call(`${s.server.address}:nosuch`)} 2>/tmp/first; ${call('127.0.0.1:v1')}`;
+  const { stderr } = await s.node.run(['sh', '-c', script]);
+  t.regex(s.node.read('/tmp/first'), /failed to fetch volume file \(key:nosuch\)/);
+  t.regex(stderr, /127\.0\.0\.1/);
+  t.notRegex(stderr, /nosuch/);
 });
 
 test('an option that mount.glusterfs does not have', async (t) => {

@@ -25,6 +25,9 @@ let dns: DnsServer;
 test.serial.before(async () => {
   await closed.stopServices();
   await dropPackets(server.device, '10.9.0.99');
+  // What mount.nfs says of them is what it says of a bad option, and of an export to others.
+  await execa('ip', ['route', 'add', 'blackhole', '10.9.97.0/24']);
+  await execa('ip', ['route', 'add', 'prohibit', '10.9.98.0/24']);
   // Five seconds and two attempts, which is resolv.conf(5)'s default, for each of two names.
   await writeFile(`${home}/rootfs/etc/resolv.conf`, 'nameserver 127.0.0.1\nsearch cluster.local\n');
   dns = await startDnsServer('silent');
@@ -75,6 +78,8 @@ const unreachable: readonly (readonly [title: string, host: string, errorClass: 
   ['the ports closed', closed.address, 'connection-refused', /start the NFS server on 10\.9\.5\.1/],
   ['the host silent', '10.9.0.99', 'server-silent', /10\.9\.0\.99 is up, .* drops TCP port (111|2049)/],
   ['no such host in the network', '10.9.0.77', 'no-route', /ip route get 10\.9\.0\.77/],
+  ['a route into a black hole', '10.9.97.1', 'no-route', /ip route get 10\.9\.97\.1/],
+  ['a route that is prohibited', '10.9.98.1', 'no-route', /ip route get 10\.9\.98\.1/],
 ];
 
 for (const [title, host, errorClass, hint] of unreachable) {

@@ -2,6 +2,7 @@ import type { ErrorClass } from '../../errors.ts';
 import { MounterError } from '../../errors.ts';
 import { exitCode } from '../../exit-codes.ts';
 import type { Host, Outcome } from '../../host/host.ts';
+import type { FileEnd } from '../../host/mount-host.ts';
 import type { MountContext } from '../context.ts';
 import type { FailureTexts, HintFacts } from '../filesystems/filesystem-driver.ts';
 import { hintFor } from '../filesystems/hints.ts';
@@ -20,6 +21,8 @@ export interface Failure {
   readonly probeFailure: ProbeFailure | undefined;
   /** By the host's clock, in milliseconds. */
   readonly startedMs: number;
+  /** How far the daemon's log was written then; undefined where there is none. */
+  readonly logBefore: FileEnd | undefined;
 }
 
 /** What is known of a failure. */
@@ -109,11 +112,10 @@ function factsOf(
 }
 
 /** The helper's words, byte for byte, and behind them those of the log file in which its daemon has the reason. */
-function wordsOf({ plan, outcome, startedMs }: Failure, texts: FailureTexts, { host }: MountContext): string {
+function wordsOf({ plan, outcome, logBefore }: Failure, texts: FailureTexts, { host }: MountContext): string {
   const { output } = outcome;
-  if (plan.logFile === undefined || outcome.endedBy === 'interrupt') return output;
-  const sinceMs = Date.now() - (host.now() - startedMs);
-  const log = texts.saidInLog(plan.logFile.onHost, sinceMs, host);
+  if (plan.logFile === undefined || logBefore === undefined || outcome.endedBy === 'interrupt') return output;
+  const log = texts.saidInLog(plan.logFile.onHost, logBefore, host);
   return `${output}${log !== '' && output !== '' && !output.endsWith('\n') ? '\n' : ''}${log}`;
 }
 
@@ -225,13 +227,14 @@ async function whatWasSaid(
 ): Promise<Finding> {
   const message = `${plan.helper} failed to mount ${plan.source}`;
   const { status } = outcome;
-  const errorClass = classOfWords(texts, words, plan);
-  if (errorClass !== undefined) return { errorClass, message, status, server: texts.unresolvedServer(words) };
-  if (!texts.isTaciturn) return { errorClass: 'unknown', message, status };
+  const errorClass = classOfWords(texts, words, plan) ?? 'unknown';
+  const isKnown = errorClass !== 'unknown';
+  const said = { errorClass, message, status, server: texts.unresolvedServer(words) };
+  if (isKnown ? !texts.sayNoRouteAsWell?.test(words) : !texts.isTaciturn) return said;
   // A question that fails must not hide what it is about.
-  const limitMs = limitFor(startedMs, context);
+  const limitMs = isKnown ? noRouteMs : limitFor(startedMs, context);
   const probeFailure = found ?? (await singleFlight(plan, limitMs, context).catch(() => undefined));
-  if (probeFailure === undefined) return { errorClass: 'unknown', message, status };
+  if (probeFailure === undefined || (isKnown && !hasNoRoute(probeFailure))) return said;
   const described = describeProbeFailure(probeFailure);
   return {
     errorClass: described.errorClass,
@@ -239,6 +242,13 @@ async function whatWasSaid(
     status,
     probeFailure,
   };
+}
+
+/** The kernel tells at once. */
+const noRouteMs = 500;
+
+function hasNoRoute(probeFailure: ProbeFailure): boolean {
+  return probeFailure.kind === 'unreachable' && probeFailure.connection === 'noRoute';
 }
 
 /** What the call has left of the time in which a server that cannot be reached is found; a long run is long anyway. */

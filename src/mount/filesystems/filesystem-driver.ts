@@ -1,6 +1,6 @@
 import type { ErrorClass } from '../../errors.ts';
 import type { Host } from '../../host/host.ts';
-import type { MountHost, Privileges } from '../../host/mount-host.ts';
+import type { FileEnd, MountHost, Privileges } from '../../host/mount-host.ts';
 import type { MountEntry } from '../../host/mountinfo.ts';
 import type { FilesystemKind } from '../../manifest/filesystem-kinds.ts';
 import type { NodeSettings } from '../../manifest/manifest.ts';
@@ -196,12 +196,14 @@ export interface FailureTexts {
   readonly wordings: readonly Wording[];
   /** The next action for a class of failure, where it is another than that for most kinds. */
   readonly hints: Readonly<Partial<Record<ErrorClass, Hint>>>;
-  /** What was said elsewhere: lines of the daemon's log, newline-terminated. @param sinceMs since 1970. */
-  saidInLog(file: string, sinceMs: number, host: MountHost): string;
+  /** What was said elsewhere: lines of the daemon's log, newline-terminated. @param before how far it was written before. */
+  saidInLog(file: string, before: FileEnd, host: MountHost): string;
   /** What this node lacks, where the helper's words are explained by that. */
   lackOfNode(words: string, context: MountContext): NodeLack | undefined;
   /** The server whose name did not resolve, where it need not be that of the source. */
   unresolvedServer(words: string): string | undefined;
+  /** Words that the helper has, too, where this node has no way to the server: then that is asked. */
+  readonly sayNoRouteAsWell: RegExp | undefined;
   /** The helper often ends without a word about its server: then that is asked. */
   readonly isTaciturn: boolean;
 }

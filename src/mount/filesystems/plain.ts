@@ -133,5 +133,6 @@ export const plainFailureTexts = {
   saidInLog: () => '',
   lackOfNode: () => undefined,
   unresolvedServer: () => undefined,
+  sayNoRouteAsWell: undefined,
   isTaciturn: false,
 };

@@ -1,7 +1,14 @@
 import { MounterError, policyError } from '../../errors.ts';
 import { exitCode } from '../../exit-codes.ts';
 import { isSameFile } from '../../host/host.ts';
-import type { ApartSite, ChrootSite, Descriptor, MountHost, Privileges } from '../../host/mount-host.ts';
+import type {
+  ApartSite,
+  ChrootSite,
+  FileEnd,
+  MountHost,
+  PlainFile,
+  Privileges,
+} from '../../host/mount-host.ts';
 import { isErrnoException } from '../../host/system-error.ts';
 import { daemonDirectories } from '../../node/layout.ts';
 import { helpersPin, isPinned, notPrepared, rootfsEntrance } from '../../rootfs/entrance.ts';
@@ -10,7 +17,11 @@ import type { MountPlan } from '../plan-data.ts';
 import { nameOf, type OpenTarget, parentOf, partsBelow, walk } from './path-walk.ts';
 
 /** Where the helper of a call mounts, and what it keeps of root's there. */
-export type MountSite = (ApartSite | ChrootSite) & { readonly privileges: Privileges };
+export type MountSite = (ApartSite | ChrootSite) & {
+  readonly privileges: Privileges;
+  /** What its file held before: nothing of that is about this call. */
+  readonly before: FileEnd | undefined;
+};
 
 /**
  * A place in a mount namespace of this call's own; or, in a rootfs that is entered by chroot(2), the target itself.
@@ -25,7 +36,7 @@ export function siteFor(plan: MountPlan, target: OpenTarget, context: MountConte
   const { user } = privileges;
   const file = openWritten(plan, user, host) ?? openLog(plan, user, host);
   try {
-    if (pin === undefined) return { ...chrootSite(plan, target, context), privileges };
+    if (pin === undefined) return { ...chrootSite(plan, target, context), privileges, before: file };
     const site = host.makeApart({
       pin,
       target: plan.target,
@@ -36,7 +47,7 @@ export function siteFor(plan: MountPlan, target: OpenTarget, context: MountConte
       user,
       file,
     });
-    return { ...site, privileges };
+    return { ...site, privileges, before: file };
   } finally {
     if (file !== undefined) host.close(file.descriptor);
   }
@@ -71,12 +82,11 @@ function chrootSite(
   });
 }
 
+/** And its path as the helper names it. */
+type LogAtPath = PlainFile & { readonly path: string };
+
 /** The host's file, for a helper that sees nothing else of the host: kubelet reads the last lines of such a log. */
-function openWritten(
-  { writtenFiles }: MountPlan,
-  user: number,
-  host: MountHost,
-): { readonly path: string; readonly descriptor: Descriptor } | undefined {
+function openWritten({ writtenFiles }: MountPlan, user: number, host: MountHost): LogAtPath | undefined {
   const [first, second] = writtenFiles;
   if (first === undefined) return undefined;
   if (second !== undefined)
@@ -85,8 +95,8 @@ function openWritten(
   const { file: parent } = walk(identityMount, partsBelow(identityMount, path).slice(0, -1), host, 'one');
   if (parent === undefined) throw refused(first.option, 'the directory that it names does not exist');
   try {
-    const descriptor = host.openPlainFile(parent, nameOf(path), user);
-    if (descriptor !== undefined) return { path, descriptor };
+    const file = host.openPlainFile(parent, nameOf(path), user);
+    if (file !== undefined) return { ...file, path };
   } finally {
     host.close(parent);
   }
@@ -94,18 +104,14 @@ function openWritten(
 }
 
 /** Its own log on the host, and nobody else's; without one, on a full disk say, it writes to what is gone with it. */
-function openLog(
-  { logFile }: MountPlan,
-  user: number,
-  host: MountHost,
-): { readonly path: string; readonly descriptor: Descriptor } | undefined {
+function openLog({ logFile }: MountPlan, user: number, host: MountHost): LogAtPath | undefined {
   if (logFile === undefined) return undefined;
   const { inRootfs: path, onHost } = logFile;
   const directory = onHost === path ? undefined : host.openDirectory(parentOf(onHost));
   if (directory === undefined) return undefined;
   try {
-    const descriptor = host.openPlainFile(directory, nameOf(onHost), user);
-    return descriptor === undefined ? undefined : { path, descriptor };
+    const file = host.openPlainFile(directory, nameOf(onHost), user);
+    return file && { ...file, path };
   } catch (error) {
     if (isErrnoException(error) && withoutLog.includes(error.code ?? '')) return undefined;
     throw error;

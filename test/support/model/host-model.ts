@@ -224,10 +224,12 @@ export class HostModel implements MountHost {
     if (!this.files.has(path)) this.file(path);
     if (this.files.get(path)?.kind !== 'file') return undefined;
     this.owners.set(path, user);
-    return this.#opened(path);
+    const { inode } = this.files.get(path) ?? { inode: 0 };
+    return { descriptor: this.#opened(path), inode, size: this.texts.get(path)?.length ?? 0 };
   };
 
-  readEnd: MountHost['readEnd'] = (path, maximumBytes) => this.texts.get(path)?.slice(-maximumBytes);
+  readEnd: MountHost['readEnd'] = (path, maximumBytes, { size }) =>
+    this.texts.get(path)?.slice(size).slice(-maximumBytes);
 
   /** The numbers that were asked for, once for each look. */
   readonly looksAtLock: number[] = [];

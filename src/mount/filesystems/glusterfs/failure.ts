@@ -1,4 +1,4 @@
-import type { MountHost } from '../../../host/mount-host.ts';
+import type { FileEnd, MountHost } from '../../../host/mount-host.ts';
 import type { FailureTexts, Wording } from '../filesystem-driver.ts';
 import { word } from '../hints.ts';
 import { plainFailureTexts } from '../plain.ts';
@@ -15,6 +15,13 @@ const glusterfsWordings: readonly Wording[] = [
       /unrecognized option '--guarded=|glusterfs: (it can ?not be guarded|the program that is guarded)/,
     errorClass: 'node',
     source: 'argp(3), of a glusterfs without its guard; src/guard/start.c, confine.c',
+  },
+  {
+    pattern:
+      /connection attempt on .* failed, \((Invalid argument|Permission denied|Operation not permitted)\)/,
+    errorClass: 'no-route',
+    source:
+      'socket.c (socket_connect): a route of the type blackhole or prohibit, connect(2) that is forbidden',
   },
   {
     pattern: /Invalid option|invalid argument|Invalid backup|^glusterfs: (unknown|invalid|unrecognized) /im,
@@ -98,9 +105,6 @@ export const glusterfsFailureTexts: FailureTexts = {
 
 const maximumBytes = 32 * 1024;
 const maximumLines = 2;
-/** `sinceMs` is by another clock than the log. Not more than this: a call that failed just before may have had another reason. */
-const inexactMs = 10;
-
 /** GF_ASSERT's lines, for debuggers alone; and those of its own unmount, which after a failure say what user it is. */
 const isNoise = /Assertion failed: To attach gdb|^[^\]]*\] . (\[MSGID[^\]]*\] )?\[[^\]]*:gf_fuse_unmount\] /;
 
@@ -111,9 +115,9 @@ const isRefusal = /^[^\]]*\] C \[[^\]]*\] 0-mounter: refused by mounter: /;
  * The last lines in which the mount's log names an error of this call: often the only place that has the reason. The
  * options that name the file were checked; only glusterfs's own lines are shown, for another file's are nobody's to see.
  */
-function saidInLog(file: string, sinceMs: number, host: MountHost): string {
+function saidInLog(file: string, before: FileEnd, host: MountHost): string {
   try {
-    return errorLines(host.readEnd(file, maximumBytes) ?? '', sinceMs);
+    return errorLines(host.readEnd(file, maximumBytes, before) ?? '');
   } catch {
     return '';
   }
@@ -124,13 +128,10 @@ function saidInLog(file: string, sinceMs: number, host: MountHost): string {
  * [2023-05-04 08:15:42.123456 +0000] E [MSGID: 101075] [common-utils.c:520:gf_resolve_ip6] 0-resolver: …
  * [2017-05-04 08:15:42.123456] E [glusterfsd-mgmt.c:1925:mgmt_getspec_cbk] 0-mgmt: failed to fetch volume file
  * ```
- * The time is UTC, in microseconds.
  */
-export function errorLines(log: string, sinceMs: number): string {
-  const found = log.split('\n').filter((line) => {
-    const [, date, time] = /^\[(\d{4}-\d\d-\d\d) (\d\d:\d\d:\d\d\.\d{3})[^\]]*\] [AECM] \[/.exec(line) ?? [];
-    return date !== undefined && Date.parse(`${date}T${time}Z`) >= sinceMs - inexactMs && !isNoise.test(line);
-  });
+export function errorLines(log: string): string {
+  const isError = /^\[\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3}[^\]]*\] [AECM] \[/;
+  const found = log.split('\n').filter((line) => isError.test(line) && !isNoise.test(line));
   return telling(found)
     .map((line) => `${line}\n`)
     .join('');

@@ -114,6 +114,9 @@ export const nfsFailureTexts: FailureTexts = {
       `run findmnt ${word(target)}; if nothing is there, this filesystem of the server is mounted elsewhere with another context= (see dmesg): give both the same, or this one nosharecache`,
   },
   lackOfNode,
+  // EINVAL, EACCES and EPERM of connect(2), where mount.nfs asks nobody else before.
+  sayNoRouteAsWell:
+    /an incorrect mount option was specified|access denied by server|: Operation not permitted/,
 };
 
 function lackOfNode(words: string, { host, layout }: MountContext): NodeLack | undefined {
