@@ -59,7 +59,7 @@ export function judgeKubelets(
     warning(
       path,
       `has the host's name servers, and none of the cluster's: kubelet (process ${pid}) began before there was a rootfs to write them to`,
-      'restart kubelet; or name them as resolver.nameservers in the manifest, then run mounter prepare',
+      'restart kubelet; or name them as resolver.nameservers in node-settings.json, then run mounter prepare',
     ),
   ];
 }
@@ -70,7 +70,7 @@ async function checkServers(path: string, servers: readonly string[]): Promise<r
       warning(
         path,
         'names no name server: a server has to be mounted by its address',
-        "write it, or have mounter prepare copy the host's: remove it and run mounter prepare",
+        "name one in the host's /etc/resolv.conf, or as resolver.nameservers in node-settings.json; then run mounter prepare",
       ),
     ];
   const answers = await Promise.all(servers.map(askNameServer));

@@ -34,6 +34,30 @@ export interface RunContext extends MountContext {
  * @throws MounterError with mount(8)'s status, or the helper's own.
  */
 export async function runPlan(plan: MountPlan, context: RunContext): Promise<MountResult> {
+  const startedMs = context.host.now();
+  try {
+    return await runOnce(plan, context);
+  } catch (error) {
+    const isSoon = context.host.now() - startedMs < soonMs;
+    if (!isSoon || !(await hasNewNameServers(asMounterError(error), context))) throw error;
+    forget(plan.failureCache, context.host);
+    return await runOnce(plan, context);
+  }
+}
+
+/** A name is not found for longer where its servers are silent: a second time is for where there are none. */
+const soonMs = 10_000;
+
+/**
+ * kubelet writes the rootfs's resolv.conf at its start, perhaps without a name server, and nobody looks at it before a
+ * mount fails.
+ */
+async function hasNewNameServers({ errorClass }: MounterError, context: MountContext): Promise<boolean> {
+  if (errorClass !== 'name-resolution') return false;
+  return (await import('../resolver/refresh.ts')).refreshResolvConfIfPossible(context);
+}
+
+async function runOnce(plan: MountPlan, context: RunContext): Promise<MountResult> {
   const run = new MountRun(plan, context);
   try {
     for (const step of plan.steps) {

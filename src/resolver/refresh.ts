@@ -36,15 +36,15 @@ function isBeingWritten(status: FileStatus | undefined): boolean {
   return Math.abs(Date.now() - status.changedMs) < 2000;
 }
 
-/** For a mount, which goes on with the old file where that cannot be replaced. */
+/** For a mount, which goes on with the old file where that cannot be replaced. @returns whether there is a new one. */
 export function refreshResolvConfIfPossible(context: {
   readonly host: Host;
   readonly layout: Layout;
   readonly manifest: NodeSettings;
-}): void {
+}): boolean {
   try {
-    refreshResolvConf(context.layout.rootfs, context);
+    return refreshResolvConf(context.layout.rootfs, context) !== undefined;
   } catch {
-    // A read-only or full disk: what is wrong there shows where it matters.
+    return false; // A read-only or full disk: what is wrong there shows where it matters.
   }
 }

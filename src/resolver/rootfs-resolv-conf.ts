@@ -1,6 +1,6 @@
 import type { FileStatus } from '../host/host.ts';
 import type { NodeSettings } from '../manifest/manifest.ts';
-import { mergeResolvConf } from './merge.ts';
+import { mergeResolvConf, usedNameservers } from './merge.ts';
 import { formatResolvConf, parseResolvConf, type ResolvConf } from './resolv-conf.ts';
 
 /**
@@ -42,11 +42,13 @@ export function wantedResolvConf(sources: ResolverSources): WantedResolvConf | u
   const { resolver, current, hostText, hostStatus } = sources;
   const isOurs = current?.startsWith(`${title}\n`) ?? false;
   const kubelet = isOurs ? rememberedOf(current ?? '') : (current ?? '');
+  // One without a clusterDNS writes no name server: with its domains come those of the manifest, and the host's.
   if (resolver.mode === 'kubelet') {
-    if (current !== undefined && !isOurs) return undefined;
-    // Written in `merge` mode, before the mode was changed: kubelet's own words are put back.
-    if (kubelet !== '') return { text: kubelet, dropped: [] };
-    if (resolver.nameservers.length === 0)
+    if (usedNameservers(kubelet).length > 0) {
+      // Written in `merge` mode, before the mode was changed: kubelet's own words are put back.
+      return isOurs ? { text: kubelet, dropped: [] } : undefined;
+    }
+    if (kubelet === '' && resolver.nameservers.length === 0)
       return { text: `${title}\n${stampOf(resolver, hostStatus)}\n${hostText}`, dropped: [] };
   }
   const { merged, dropped } = mergeResolvConf(

@@ -61,6 +61,20 @@ async function settings(): Promise<readonly string[]> {
     .filter((line) => line !== '' && !line.startsWith('#'));
 }
 
+test.serial("a kubelet without clusterDNS names no server: the host's are asked", async (t) => {
+  await prepareWith({ mode: 'kubelet' });
+  await kubeletWrites('search corp.example\n');
+  const target = await newTarget();
+  t.like(await mountNfs('files.example:/srv/vol1', target, 'vers=4.2'), { status: 0, output: '' });
+  t.deepEqual(await settings(), [
+    'nameserver 127.0.0.53',
+    'search corp.example example',
+    'options edns0 trust-ad',
+  ]);
+  await kubeletWrites('nameserver 127.0.0.1\n');
+  t.like(await mountNfs(`${service}:/srv/vol1`, await newTarget(), 'vers=4.2'), { status: 0, output: '' });
+});
+
 const merge = { mode: 'merge', nameservers: ['127.0.0.1'], searches: ['svc.cluster.local'] };
 
 for (const version of ['4.2', '3']) {

@@ -131,6 +131,24 @@ test("mode kubelet: the cluster's name servers come first until kubelet writes, 
   t.false(lacksKubelet(host.texts.get(path) ?? ''));
 });
 
+for (const written of ['search corp.example\noptions ndots:5\n', '', '# nothing\n', 'nameserver\n'])
+  test(`mode kubelet: the host's come after a file of kubelet's that names none: ${JSON.stringify(written)}`, (t) => {
+    const host = nodeWith('nameserver 1.1.1.1\nsearch example\n', written);
+    t.truthy(refresh(host, keep));
+    t.deepEqual(readBack(host).nameservers, ['1.1.1.1']);
+    t.deepEqual(
+      readBack(host).searches,
+      written.startsWith('search') ? ['corp.example', 'example'] : ['example'],
+    );
+    t.is(refresh(host, keep), undefined, 'a second time, nothing');
+    write(host, '/etc/resolv.conf', 'nameserver 2.2.2.2\n');
+    refresh(host, keep);
+    t.deepEqual(readBack(host).nameservers, ['2.2.2.2'], "and follow the host's");
+    t.is(lacksKubelet(host.texts.get(path) ?? ''), written === '');
+    write(host, path, 'nameserver 10.96.0.99\n');
+    t.is(refresh(host, keep), undefined, 'until it names one');
+  });
+
 test("mode merge: what kubelet writes is merged in and not lost when the host's changes", (t) => {
   const host = nodeWith('nameserver 1.1.1.1\n', undefined);
   refresh(host, merge);
