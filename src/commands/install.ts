@@ -5,7 +5,7 @@ import { fetchProgress } from '../image/fetch-progress.ts';
 import { helperNames } from '../mount/arguments/argv.ts';
 import { type Layout, layoutOf } from '../node/layout.ts';
 import { requireRoot } from '../node/node.ts';
-import { offFile } from '../node/off.ts';
+import { whyOff } from '../node/off.ts';
 import { helperDirectories, removeHelperLinks } from '../prepare/helper-links.ts';
 import { type CommandContext, defineCommand, type FlagsOf, type FlagTable, told } from './command.ts';
 import { badFlag } from './flags.ts';
@@ -41,8 +41,9 @@ export const install = defineCommand({
   manual: [
     `Fetches a rootfs, unpacks it to versions/DIGEST below MOUNTER_HOME, checks that what its manifest promises
     is there and runs, places this executable and the manifest, and switches the rootfs to it by one rename.
-    Installing what is installed changes nothing, or mends what is missing in it; a manifest that was edited on the
-    node is kept beside the new one, as rootfs-manifest.json.previous. A failure leaves the rootfs that was there. No
+    Installing what is installed changes nothing, or mends what is missing in it. The node's own settings, in
+    node-settings.json, stay; what was edited in its manifest becomes theirs. A failure leaves the rootfs that was
+    there. No
     other command waits for its network: a connection that brings less than 64 KiB in 30 s is ended and tried again,
     some times. SOURCE is one of`,
     [
@@ -127,15 +128,19 @@ async function installRootfs(
   const isToSwitch = !given.has('no-switch');
   const installed = await installVersion({ source, fetch, manifest, isToSwitch }, { ...context, layout });
   const summary = `${installed.manifest.manifest.rootfs.name} ${installed.digest} in ${layout.home}`;
-  const file = offFile(context.host, layout);
+  const { describeOverrides } = await import('../image/versions/node-edits.ts');
+  const { manifest: settings } = installed.manifest;
+  const overrides = describeOverrides(layout, context.host, settings);
+  const offBy = whyOff(context.host, layout, settings);
   const lines = [
     ...(installed.done.length === 0
       ? [`installed already: ${summary}`]
       : [...installed.done, `installed ${summary}`]),
     ...(isToSwitch ? [] : [`mounter rollback ${installed.digest} switches to it`]),
-    ...(file === undefined
+    ...(overrides === undefined ? [] : [overrides]),
+    ...(offBy === undefined
       ? []
-      : [`the mounter is turned off on this node, by ${file}: mounter enable turns it on`]),
+      : [`the mounter is turned off on this node, by ${offBy}: mounter enable turns it on`]),
   ];
   context.output.out(`${lines.join('\n')}\n`);
 }

@@ -15,6 +15,8 @@ const flags = {
   '--digest sha256:HEX': 'of the image behind --url',
   '--kubelet-flag': 'give kubelet --experimental-mounter-path',
   '--helpers': 'place mount.nfs and the like too, for kubelets without the flag',
+  '--settings FILE':
+    'JSON that becomes node-settings.json of each machine, such as {"limits": {"mountSeconds": 60}}',
   '--home DIR': { text: 'MOUNTER_HOME on the machines', default: defaultHome },
 } as const satisfies FlagTable;
 
@@ -34,6 +36,7 @@ export const cloudInit = defineCommand({
   ],
   run: async (given, { output }) => {
     const { cloudInitText } = await import('../fleet/cloud-init.ts');
+    const settings = given.value('settings');
     const executable = requiredFlag(given, 'executable', 'https://files.example/mounter');
     const request = {
       executableUrl: httpsUrl('executable', executable),
@@ -42,6 +45,8 @@ export const cloudInit = defineCommand({
       home: plainPath('home', given.value('home')),
       kubeletFlag: given.has('kubelet-flag'),
       helpers: given.has('helpers'),
+      settings:
+        settings && (await (await import('../fleet/settings-file.ts')).readNodeSettingsFile(settings)),
     };
     output.out(cloudInitText(request));
     return exitCode.success;

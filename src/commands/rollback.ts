@@ -9,7 +9,7 @@ export const rollback = defineCommand({
   flags: {},
   manual: [
     `Switches the rootfs to the version that was in use before, or to DIGEST (its first digits are enough), with
-    the manifest it was installed with. The version is checked first, and prepared where the node is. Mounted
+    the manifest it was installed with; the node's own settings stay. The version is checked first, and prepared where the node is. Mounted
     volumes stay as they are, and so does etc/resolv.conf. A second rollback goes forward again.`,
   ],
   examples: ['mounter rollback', 'mounter rollback sha256:1f0c'],
@@ -17,10 +17,14 @@ export const rollback = defineCommand({
   run: async ({ operands }, { layout, host, output }) => {
     requireRoot(host, 'switching to another version');
     const { rollBack } = await import('../image/versions/rollback.ts');
-    const { digest, done } = await rollBack(operands[0], { layout, host });
-    output.out(
-      done.length === 0 ? `in use already: ${digest}\n` : `${done.join('\n')}\nswitched to ${digest}\n`,
-    );
+    const { digest, manifest, done } = await rollBack(operands[0], { layout, host });
+    const { describeOverrides } = await import('../image/versions/node-edits.ts');
+    const overrides = describeOverrides(layout, host, manifest);
+    const lines = [
+      ...(done.length === 0 ? [`in use already: ${digest}`] : [...done, `switched to ${digest}`]),
+      ...(overrides === undefined ? [] : [overrides]),
+    ];
+    output.out(`${lines.join('\n')}\n`);
     return exitCode.success;
   },
 });

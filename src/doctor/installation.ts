@@ -2,9 +2,10 @@ import { existsSync, realpathSync, statSync } from 'node:fs';
 import { MounterError } from '../errors.ts';
 import type { Host } from '../host/host.ts';
 import type { Manifest } from '../manifest/manifest.ts';
+import { describeOwnSettings } from '../manifest/node-settings.ts';
 import { helperNames } from '../mount/arguments/argv.ts';
 import type { Layout } from '../node/layout.ts';
-import { readManifest } from '../node/node.ts';
+import { readManifest, readNodeSettings } from '../node/node.ts';
 import { offFile, whyOff } from '../node/off.ts';
 import { isClosed } from '../node/version-directories.ts';
 import { helperDirectories, helperState } from '../prepare/helper-links.ts';
@@ -49,7 +50,7 @@ export async function examineInstallation(host: Host, layout: Layout): Promise<I
   if (offBy !== undefined) return { findings: judgeOff(layout, offBy, file !== undefined), found };
   if (found === undefined) return only('rootfs', failing(layout.rootfs, 'no rootfs is installed', install));
   const findings = [
-    ...findingsOf('manifest', [judgeManifest(layout, manifest)]),
+    ...findingsOf('manifest', [judgeManifest(layout, manifest), ...judgeOwnSettings(layout, host, manifest)]),
     ...findingsOf('executable', [judgeExecutable(layout)]),
     ...findingsOf('versions', judgeVersions(layout)),
   ];
@@ -64,6 +65,22 @@ export function judgeManifest({ manifest: path }: Layout, { limits }: Pick<Manif
   if (mountSeconds + terminateSeconds < kubeletSeconds) return ok(path, 'is valid');
   const message = `limits.mountSeconds is ${mountSeconds}, and kubelet waits 2 min 3 s for volumes: a Pod's event would not say why they fail`;
   return warning(path, message, 'set limits.mountSeconds to 110, as it ships');
+}
+
+function judgeOwnSettings(layout: Layout, host: Host, manifest: Manifest): readonly Judgement[] {
+  const own = readNodeSettings(host, layout);
+  if (own === undefined) return [];
+  const { paths, strangeTypes } = describeOwnSettings(own, manifest);
+  return [
+    ok(own.path, paths.length === 0 ? 'sets nothing' : `is laid over the manifest: ${paths.join(', ')}`),
+    ...strangeTypes.map(({ type, meant }) =>
+      warning(
+        own.path,
+        `filesystems.${type} is taken away, and there is no such type`,
+        meant === undefined ? 'take it out' : `did you mean ${meant}?`,
+      ),
+    ),
+  ];
 }
 
 function only(check: string, judgement: Judgement): Installation {

@@ -1,3 +1,4 @@
+import { layoutOf } from '../node/layout.ts';
 import { shellQuoted } from '../shell-word.ts';
 import { yamlText } from './yaml.ts';
 
@@ -13,6 +14,8 @@ export interface CloudInitRequest {
   readonly kubeletFlag: boolean;
   /** Place mount(8)'s helpers. */
   readonly helpers: boolean;
+  /** The text of node-settings.json. */
+  readonly settings?: string | undefined;
 }
 
 const scriptPath = '/etc/containerized-mounter/boot.sh';
@@ -23,6 +26,7 @@ export function cloudInitText(request: CloudInitRequest): string {
   const files = [
     { path: scriptPath, owner: 'root:root', permissions: '0755', content: bootScript(request) },
     { path: `/etc/systemd/system/${unitName}`, owner: 'root:root', permissions: '0644', content: unit },
+    ...(request.settings === undefined ? [] : [nodeSettings(request.home, request.settings)]),
     ...(request.kubeletFlag ? [kubeletDropIn(request)] : []),
   ];
   const restart = [['systemctl', 'try-restart', 'kubelet.service']];
@@ -65,6 +69,11 @@ RestartSec=30
 [Install]
 WantedBy=multi-user.target kubelet.service
 `;
+
+function nodeSettings(home: string, text: string) {
+  const path = layoutOf(home).nodeSettings;
+  return { path, owner: 'root:root', permissions: '0644', content: `${text.trimEnd()}\n` };
+}
 
 function kubeletDropIn({ home }: CloudInitRequest) {
   const content = `# KUBELET_EXTRA_ARGS is what kubeadm's unit of kubelet leaves to the operator.

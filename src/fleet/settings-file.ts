@@ -2,9 +2,10 @@ import { createReadStream } from 'node:fs';
 import { text } from 'node:stream/consumers';
 import { MounterError } from '../errors.ts';
 import { exitCode } from '../exit-codes.ts';
+import { effectiveManifest } from '../manifest/node-settings.ts';
 import { shippedText } from '../manifest/shipped.ts';
+import { longestText } from '../manifest/strict-json.ts';
 import { checkSettings } from '../node-agent/settings.ts';
-import { longestText } from '../node-agent/strict-json.ts';
 
 /**
  * @throws MounterError (usage) for what a node would refuse, in the same words: laid over the manifest that we ship.
@@ -12,10 +13,30 @@ import { longestText } from '../node-agent/strict-json.ts';
  */
 export async function readSettings(file: string): Promise<string> {
   const subject = `--settings ${file}`;
-  const written = await textOf(file);
-  if (written.trim() === '') throw bad(`${file} is empty`, 'write {} to take all settings back');
+  const written = await settingsIn(file);
   const { wanted: settings } = checkSettings(shippedText, written, subject, exitCode.usage);
   return JSON.stringify(settings, undefined, 2);
+}
+
+/**
+ * What a machine's own settings are to be: it is root's to write, and may name all that a manifest may.
+ * @throws MounterError for what a machine would refuse.
+ */
+export async function readNodeSettingsFile(file: string): Promise<string> {
+  const own = { path: `--settings ${file}`, text: await settingsIn(file) };
+  try {
+    effectiveManifest({ path: 'the manifest', text: shippedText }, own);
+  } catch (error) {
+    if (!(error instanceof MounterError)) throw error;
+    throw new MounterError(error.message, { ...error, status: exitCode.usage, errorClass: 'usage' });
+  }
+  return own.text;
+}
+
+async function settingsIn(file: string): Promise<string> {
+  const written = await textOf(file);
+  if (written.trim() === '') throw bad(`${file} is empty`, 'write {} to take all settings back');
+  return written;
 }
 
 /** No more of it than settings may have, and one byte: it may be /dev/zero. */

@@ -57,7 +57,7 @@ async function judgeAndMount(
   const settings = await currentSettings(layout);
   const isRead = !(settings instanceof MounterError);
   // Before the arguments are read: where the mounter is off, they are the host's mount(8)'s to judge.
-  const offBySetting = isRead ? offBySettings(layout, settings) : undefined;
+  const offBySetting = isRead ? offBySettings(frontHost, layout, settings) : undefined;
   if (offBySetting !== undefined) await mountByHost(helperName, layout, offBySetting);
   if (isRead) call.place = settings.log;
   const args = helperName === undefined ? parseMountArguments(argv) : parseHelperArguments(helperName, argv);

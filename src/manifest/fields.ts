@@ -5,7 +5,9 @@ import { nearest } from '../nearest.ts';
 
 /** An object with these fields and no others. Of one that is mistyped the message names what was meant. */
 export function section<const Entries extends v.ObjectEntries>(entries: Entries) {
-  return v.strictObject(entries, ({ expected, path, message }: v.StrictObjectIssue) => {
+  // Without the names that every object has, such as `toString`: no setting is called so.
+  const own: Entries = Object.assign(Object.create(null), entries);
+  return v.strictObject(own, ({ expected, path, message }: v.StrictObjectIssue) => {
     const [at] = path ?? [];
     if (at?.type !== 'object') return message;
     if (expected === 'never') {

@@ -219,11 +219,38 @@ export function parseManifest(text: string, path: string): Manifest {
   }
   const result = v.safeParse(manifestSchema, withTodaysNames(json), { abortEarly: true });
   if (result.success) return result.output;
-  const [issue] = result.issues;
-  const field = v.getDotPath(issue) ?? 'the whole file';
-  throw new MounterError(`${field}: ${issue.message}`, {
+  const { names, message } = describeIssue(result.issues[0]);
+  throw new MounterError(`${names.join('.') || 'the whole file'}: ${message}`, {
     subject: path,
     status: exitCode.system,
     hint: 'mend this field, or run mounter install again',
   });
+}
+
+/** Where it is, and what is wrong there. A setting that belongs into another section is named with that. */
+export function describeIssue(issue: v.BaseIssue<unknown>): {
+  readonly names: readonly string[];
+  readonly message: string;
+} {
+  const names = (issue.path ?? []).map(({ key }) => String(key));
+  const isUnknown = issue.type === 'strict_object' && issue.expected === 'never';
+  const elsewhere = isUnknown ? settingNamed(names.at(-1) ?? '') : undefined;
+  if (elsewhere === undefined) return { names, message: issue.message };
+  return { names, message: `there is no such setting; did you mean ${elsewhere}?` };
+}
+
+/** The path of the first setting of that name, in whatever section; `rootfs` has none. */
+export function settingNamed(name: string, schema: unknown = manifestSchema, at = ''): string | undefined {
+  const { entries, wrapped } = schema as {
+    readonly entries?: Readonly<Record<string, unknown>>;
+    wrapped?: unknown;
+  };
+  if (wrapped !== undefined) return settingNamed(name, wrapped, at);
+  for (const [member, inner] of Object.entries(entries ?? {})) {
+    const path = `${at}${member}`;
+    const found =
+      member === name ? path : path === 'rootfs' ? undefined : settingNamed(name, inner, `${path}.`);
+    if (found !== undefined) return found;
+  }
+  return undefined;
 }

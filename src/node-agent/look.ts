@@ -27,6 +27,7 @@ export function lookAtHost(layout: Layout, manifest: Manifest): string {
     layout.executable,
     layout.fullExecutable,
     layout.manifest,
+    layout.nodeSettings,
     layout.startStatd,
     layout.rootfs,
     ...offFiles(layout),

@@ -1,6 +1,6 @@
 import { dirname } from 'node:path';
 import * as v from 'valibot';
-import { manifestSchema } from '../manifest/manifest.ts';
+import { describeIssue, manifestSchema, settingNamed } from '../manifest/manifest.ts';
 import { defaultPlace } from '../manifest/record-place.ts';
 import { isObject } from '../manifest/renamed.ts';
 import { nearest } from '../nearest.ts';
@@ -66,7 +66,8 @@ function objectionToNames(settings: Json): Objection | undefined {
   if (strange !== undefined) return noSuchSetting(strange.path, undefined);
   for (const [section, value] of Object.entries(settings)) {
     if (settable.includes(section)) continue;
-    if (!Object.hasOwn(reasons, section)) return noSuchSetting(section, nearest(section, settable));
+    if (!Object.hasOwn(reasons, section))
+      return noSuchSetting(section, nearest(section, settable) ?? settingNamed(section));
     return notSettable(section, value, reasons[section as keyof typeof reasons]);
   }
   return undefined;
@@ -110,9 +111,11 @@ function objectionToValues(settings: Json): Objection | undefined {
   const result = v.safeParse(settableSchema, settings, { abortEarly: true });
   if (result.success) return undefined;
   const [issue] = result.issues;
-  const path = v.getDotPath(issue) ?? '';
-  if (issue.type === 'strict_object' && issue.expected === 'never') return noSuchSetting(path, undefined);
-  return { message: `${path}: ${issue.message}`, hint: 'mend this setting, or take it out' };
+  const { names, message } = describeIssue(issue);
+  const path = names.join('.');
+  if (issue.type === 'strict_object' && issue.expected === 'never')
+    return noSuchSetting(path, /did you mean (.*)\?$/.exec(message)?.[1]);
+  return { message: `${path}: ${message}`, hint: 'mend this setting, or take it out' };
 }
 
 const logDirectory = dirname(defaultPlace.file);

@@ -3,14 +3,15 @@ import * as v from 'valibot';
 import { MounterError } from '../errors.ts';
 import { exitCode } from '../exit-codes.ts';
 import { type Manifest, parseManifest, resolver } from '../manifest/manifest.ts';
+import { combinePatches, mergePatch } from '../manifest/merge-patch.ts';
 import { isObject, withTodaysNames } from '../manifest/renamed.ts';
+import { parseStrictly } from '../manifest/strict-json.ts';
 import { parseResolvConf } from '../resolver/resolv-conf.ts';
 import { objectionTo, objectionToTypes } from './settable.ts';
-import { parseStrictly } from './strict-json.ts';
 
 /**
  * An operator's settings for all nodes: sections of rootfs-manifest.json that are laid over the image's own,
- * such as `{"filesystems": {"glusterfs": null}}` or `{"limits": {"mountSeconds": 60}}`. Objects are merged, all else replaced.
+ * such as `{"filesystems": {"glusterfs": null}}` or `{"limits": {"mountSeconds": 60}}`.
  */
 
 type Json = Readonly<Record<string, unknown>>;
@@ -44,7 +45,7 @@ export function applySettings(
   const { wanted, laid } = checkSettings(manifestText, settings, subject, exitCode.system);
   const { mode, nameservers } = laid.manifest.resolver;
   const isToKnow = dns !== undefined && mode === 'kubelet' && nameservers.length === 0;
-  return isToKnow ? layOver(manifestText, merge(wanted, { resolver: dns })) : laid;
+  return isToKnow ? layOver(manifestText, combinePatches(wanted, { resolver: dns })) : laid;
 }
 
 type ClusterDns = Pick<Manifest['resolver'], 'nameservers' | 'searches'>;
@@ -97,7 +98,7 @@ function layOver(manifestText: string, wanted: unknown): LaidOver {
   const isNone = isObject(wanted) && Object.keys(wanted).length === 0;
   const merged = isNone
     ? manifestText
-    : JSON.stringify(merge(withTodaysNames(JSON.parse(manifestText)), wanted), undefined, 2);
+    : JSON.stringify(mergePatch(withTodaysNames(JSON.parse(manifestText)), wanted), undefined, 2);
   const text = `${merged.trimEnd()}\n`;
   return { text, manifest: parseManifest(text, 'the manifest') };
 }
@@ -108,14 +109,6 @@ function readJson(text: string, subject: string, status: number): unknown {
   } catch (error) {
     throw settingsError((error as Error).message, subject, status);
   }
-}
-
-function merge(below: unknown, above: unknown): unknown {
-  if (!isObject(below) || !isObject(above)) return above;
-  const names = [...new Set([...Object.keys(below), ...Object.keys(above)])];
-  return Object.fromEntries(
-    names.map((name) => [name, Object.hasOwn(above, name) ? merge(below[name], above[name]) : below[name]]),
-  );
 }
 
 function settingsError(

@@ -9,7 +9,10 @@ export interface Layout {
   /** The symlink to the version in use. kubelet writes `rootfs/etc/resolv.conf` through it. */
   readonly rootfs: string;
   readonly versions: string;
+  /** What the rootfs was installed with. */
   readonly manifest: string;
+  /** The node's own settings, which are laid over it. */
+  readonly nodeSettings: string;
   /** mounter's stand-in for start-statd, laid over the image's own; beside the executable, because /run may be noexec. */
   readonly startStatd: string;
 }
@@ -42,6 +45,7 @@ export function layoutOf(home: string, manifest?: string): Layout {
     fullExecutable: `${home}/mounter-full`,
     rootfs: `${home}/rootfs`,
     versions: `${home}/versions`,
+    nodeSettings: `${home}/node-settings.json`,
     manifest: manifest ?? `${home}/rootfs-manifest.json`,
     startStatd: `${home}/start-statd`,
   };

@@ -3,6 +3,7 @@ import { exitCode } from '../exit-codes.ts';
 import type { Host } from '../host/host.ts';
 import { isErrnoException } from '../host/system-error.ts';
 import type { Manifest } from '../manifest/manifest.ts';
+import type { TextFile } from '../manifest/node-settings.ts';
 import { defaultHome, type Layout, layoutOf } from './layout.ts';
 import { offBySettings, offFile } from './off.ts';
 
@@ -38,12 +39,17 @@ export function findLayout(host: Host, executable: string, environment: NodeJS.P
   return layoutOf(isInstalled ? directory : defaultHome, manifest);
 }
 
-/** @throws MounterError (system) when the manifest is missing or not valid. */
+/**
+ * The manifest with the node's own settings in it.
+ * @throws MounterError (system) when it is missing, or either is not valid.
+ */
 export async function readManifest(host: Host, layout: Layout): Promise<Manifest> {
   const text = readText(host, layout.manifest);
-  // Its schema is heavy to load; a mount goes by settings.ts and has no need of it.
-  if (text !== undefined)
-    return (await import('../manifest/manifest.ts')).parseManifest(text, layout.manifest);
+  if (text !== undefined) {
+    // Its schema is heavy to load; a mount goes by settings.ts and has no need of it.
+    const { effectiveManifest } = await import('../manifest/node-settings.ts');
+    return effectiveManifest({ path: layout.manifest, text }, readNodeSettings(host, layout));
+  }
   throw new MounterError('there is no manifest: nothing is installed here', {
     subject: layout.manifest,
     status: exitCode.system,
@@ -51,13 +57,22 @@ export async function readManifest(host: Host, layout: Layout): Promise<Manifest
   });
 }
 
-function readText(host: Host, manifest: string): string | undefined {
+/** @returns undefined where the node has none. @throws MounterError (system) for a directory. */
+export function readNodeSettings(
+  host: Pick<Host, 'readText'>,
+  { nodeSettings: path }: Layout,
+): TextFile | undefined {
+  const text = readText(host, path);
+  return text === undefined ? undefined : { path, text };
+}
+
+function readText(host: Pick<Host, 'readText'>, path: string): string | undefined {
   try {
-    return host.readText(manifest);
+    return host.readText(path);
   } catch (error) {
     if (!isErrnoException(error) || error.code !== 'EISDIR') throw error;
-    throw new MounterError('is a directory, and no manifest', {
-      subject: manifest,
+    throw new MounterError('is a directory, and no file with settings', {
+      subject: path,
       status: exitCode.system,
       hint: 'remove it, then run mounter install SOURCE',
       cause: error,
@@ -93,6 +108,6 @@ export function requireRoot(host: Host, what: string): void {
  * @throws MounterError (system) where no file turns it off, and there is no manifest to ask.
  */
 export async function nothingDoneWhereOff(host: Host, layout: Layout): Promise<string | undefined> {
-  const offBy = offFile(host, layout) ?? offBySettings(layout, await readManifest(host, layout));
+  const offBy = offFile(host, layout) ?? offBySettings(host, layout, await readManifest(host, layout));
   return offBy === undefined ? undefined : `turned off by ${offBy}; nothing done`;
 }

@@ -50,17 +50,27 @@ function isThere(host: Pick<Host, 'lstat'>, path: string): boolean {
 
 /** What turns the mounter off on this node, in words; undefined where it is on. @param settings undefined: unreadable. */
 export function whyOff(
-  host: Pick<Host, 'lstat'>,
+  host: Pick<Host, 'lstat' | 'readText'>,
   layout: Layout,
   settings: Pick<NodeSettings, 'enabled'> | undefined,
 ): string | undefined {
-  return offFile(host, layout) ?? offBySettings(layout, settings);
+  return offFile(host, layout) ?? offBySettings(host, layout, settings);
 }
 
 /** The same of the settings alone. */
 export function offBySettings(
+  host: Pick<Host, 'readText'>,
   layout: Layout,
   settings: Pick<NodeSettings, 'enabled'> | undefined,
 ): string | undefined {
-  return settings?.enabled === false ? `"enabled": false in ${layout.manifest}` : undefined;
+  return settings?.enabled === false ? `"enabled": false in ${fileThatTurnsOff(host, layout)}` : undefined;
+}
+
+/** Of the two files with settings the one that says it. */
+export function fileThatTurnsOff(host: Pick<Host, 'readText'>, { manifest, nodeSettings }: Layout): string {
+  try {
+    return JSON.parse(host.readText(nodeSettings) ?? '{}').enabled === false ? nodeSettings : manifest;
+  } catch {
+    return manifest; // It is another one by now.
+  }
 }

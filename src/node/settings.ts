@@ -6,16 +6,16 @@ import { type Layout, runDirectory } from './layout.ts';
 import { readManifest } from './node.ts';
 
 /**
- * What a mount needs of the manifest, checked before: to check it costs more than all else that a mount does. It lies
- * in /run, under a stamp of the file that was checked; a manifest that has changed since is checked again.
+ * What a mount needs of the manifest and the node's own settings, checked before: to check them costs more than all else
+ * that a mount does. It lies in /run, under a stamp of the two files; once either has changed both are checked again.
  */
 
 /** Changes with what stands in the file below: an older executable's file is then no match. */
-const format = 7;
+const format = 8;
 
 export const settingsFile = `${runDirectory}/settings`;
 
-/** @throws MounterError (system) when the manifest is missing or not valid. */
+/** @throws MounterError (system) when the manifest is missing, or a file not valid. */
 export async function readSettings(host: Host, layout: Layout): Promise<NodeSettings> {
   return storedSettings(host, layout) ?? readManifest(host, layout);
 }
@@ -37,7 +37,7 @@ export async function settingsAnswer(host: Host, layout: Layout): Promise<Settin
   }
 }
 
-/** @throws MounterError (system) when the manifest is missing or not valid. */
+/** @throws MounterError (system) when the manifest is missing, or a file not valid. */
 async function currentSettings(host: Host, layout: Layout): Promise<NodeSettings> {
   const stored = storedSettings(host, layout);
   if (stored !== undefined) return stored;
@@ -53,14 +53,14 @@ async function currentSettings(host: Host, layout: Layout): Promise<NodeSettings
 /**
  * Reads and checks the manifest.
  * @returns what a mount needs of it, and what `settingsFile` is to hold.
- * @throws MounterError (system) when the manifest is missing or not valid.
+ * @throws MounterError (system) when the manifest is missing, or a file not valid.
  */
 export async function checkSettings(
   host: Host,
   layout: Layout,
 ): Promise<{ readonly settings: NodeSettings; readonly text: string }> {
-  // Before it is read: one that changes meanwhile has another stamp, and is read again by the next call.
-  const stamp = stampOf(layout, host.stat(layout.manifest)) ?? '';
+  // Before they are read: what changes meanwhile has another stamp, and is read again by the next call.
+  const stamp = stampOf(host, layout) ?? '';
   const manifest = await readManifest(host, layout);
   const { isOnLocalFilesystem } = await import('./local-filesystem.ts');
   const { readMountinfo } = await import('../host/mountinfo.ts');
@@ -72,10 +72,10 @@ export async function checkSettings(
   return { settings, text: stamp + JSON.stringify(settings) };
 }
 
-/** @returns undefined where there are none, the manifest has changed since, or it is not root who asks. */
+/** @returns undefined where there are none, a file has changed since, or it is not root who asks. */
 export function storedSettings(host: Host, layout: Layout): NodeSettings | undefined {
   if (host.effectiveUserId() !== 0) return undefined;
-  const stamp = stampOf(layout, host.stat(layout.manifest));
+  const stamp = stampOf(host, layout);
   const text = host.readText(settingsFile);
   if (stamp === undefined || text?.startsWith(stamp) !== true) return undefined;
   try {
@@ -85,9 +85,14 @@ export function storedSettings(host: Host, layout: Layout): NodeSettings | undef
   }
 }
 
-/** A line that no two states of the file share: whatever writes it, or puts another in its place, changes ctime. */
-function stampOf(layout: Layout, status: FileStatus | undefined): string | undefined {
+/** A line that no two states of the files share: whatever writes one, or puts another in its place, changes ctime. */
+function stampOf(host: Host, { manifest, nodeSettings }: Layout): string | undefined {
+  const status = host.stat(manifest);
   if (status === undefined) return undefined;
-  const { device, inode, size, changedMs } = status;
-  return `${format} ${layout.manifest} ${device} ${inode} ${size} ${changedMs}\n`;
+  const own = host.stat(nodeSettings);
+  return `${[format, manifest, ...stateOf(status), ...(own === undefined ? [] : stateOf(own))].join(' ')}\n`;
+}
+
+function stateOf({ device, inode, size, changedMs }: FileStatus): readonly number[] {
+  return [device, inode, size, changedMs];
 }

@@ -2,9 +2,8 @@ import { rmSync } from 'node:fs';
 import { MounterError } from '../errors.ts';
 import { exitCode } from '../exit-codes.ts';
 import { writeAtomically } from '../host/replace.ts';
-import type { Layout } from '../node/layout.ts';
 import { type BareNode, readManifest } from '../node/node.ts';
-import { helpersWanted, offFiles } from '../node/off.ts';
+import { fileThatTurnsOff, helpersWanted, offFiles } from '../node/off.ts';
 import { removeOffFile } from '../node/off-file.ts';
 import { placeHelpers } from './place-helpers.ts';
 import { describePreparation, prepareNode } from './prepare-node.ts';
@@ -28,7 +27,7 @@ export async function turnOn(
   const isInstalled = [layout.rootfs, layout.manifest].some((path) => host.lstat(path) !== undefined);
   if (!isInstalled && before.length === 0) say('nothing is installed here; nothing to do\n');
   if (isInstalled) {
-    if (!(await readManifest(host, layout)).enabled) throw offByManifest(layout);
+    if (!(await readManifest(host, layout)).enabled) throw offByManifest(fileThatTurnsOff(host, layout));
     say(describePreparation(await prepareNode({ host, layout })));
   }
   const ofHelpers = before.filter(({ off }) => off.hadHelpers).map(({ path }) => helpersWanted(path));
@@ -44,9 +43,9 @@ export async function turnOn(
   for (const path of offFiles(layout).map(helpersWanted)) rmSync(path, { force: true });
 }
 
-function offByManifest({ manifest }: Layout): MounterError {
+function offByManifest(subject: string): MounterError {
   return new MounterError('"enabled": false turns the mounter off, whatever else is set', {
-    subject: manifest,
+    subject,
     status: exitCode.system,
     hint: 'take this line out, then mounter enable again',
   });

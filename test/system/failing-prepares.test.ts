@@ -75,7 +75,7 @@ const failures: readonly Failure[] = [
     title: 'no more mount namespaces are allowed',
     ways: ['attach'],
     prefix: failing('unshare', 'ENOSPC', '1+'),
-    says: /: user\.max_mnt_namespaces allows no more .*\nhint: set "enter": "chroot"/,
+    says: /: user\.max_mnt_namespaces allows no more .*\nhint: write \{"enter": "chroot"\} into /,
   },
   ...[1, 3, 9, 20].map((when) => ({
     title: `mount(2) is forbidden, from the ${when}. on`,

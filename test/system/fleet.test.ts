@@ -369,14 +369,19 @@ test('the script installs and prepares a bare node; again it changes nothing, an
     home: mounterHome,
     kubeletFlag: false,
     helpers: true,
+    settings: '{"limits": {"mountSeconds": 60}}',
   });
-  writeFileSync(`${node.sharedDirectory}/boot.sh`, parse(text).write_files[0].content);
+  const files: readonly Tree[] = parse(text).write_files;
+  writeFileSync(`${node.sharedDirectory}/boot.sh`, files[0].content);
+  const settings = files.find(({ path }) => path.endsWith('/node-settings.json'));
+  await node.run(['sh', '-c', `mkdir -p ${mounterHome}; cat >${settings.path}`], { input: settings.content });
   await makeSbinWritable(node);
   const bare = await node.shell('df -P /home | tail -1; ls /home');
   t.regex(bare, /tmpfs/);
   const first = await node.run(['sh', `${shared}/boot.sh`]);
   t.is(first.status, 0, first.stderr);
   t.is((await node.run([`${mounterHome}/mounter`, 'status'])).status, 0);
+  t.regex(first.stdout, /^\S+\/node-settings\.json is laid over the manifest: limits\.mountSeconds$/m);
   t.is(await node.shell('readlink /sbin/mount.nfs'), `${mounterHome}/mounter\n`);
   const mounts = node.mountinfo();
   rmSync(`${node.sharedDirectory}/image`, { recursive: true });

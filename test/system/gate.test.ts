@@ -135,9 +135,17 @@ test('prepare does nothing, with status 0; status says it plainly', async (t) =>
   t.false(JSON.parse(await node.mustRun('status', '--json')).isEnabled);
 });
 
-test('an install that turns it on again says so', async (t) => {
+test('what its shipped manifest had turned off an install turns on, and says so', async (t) => {
   await using node = await ScratchNode.installed();
-  setEnabled(node, false);
+  const off = JSON.stringify({
+    ...JSON.parse(node.read(`${mounterHome}/rootfs-manifest.json`)),
+    enabled: false,
+  });
+  writeFileSync(node.path('/tmp/off.json'), off);
+  t.regex(
+    await node.mustRun('install', '/mnt/dist/rootfs.tar.zst', '--manifest', '/tmp/off.json'),
+    /^the mounter is turned off on this node, by "enabled": false in \S+\/rootfs-manifest\.json: /m,
+  );
   t.regex(
     await node.mustRun('install', '/mnt/dist/rootfs.tar.zst'),
     /^the mounter was turned off on this node \("enabled": false\), and is on now$/m,

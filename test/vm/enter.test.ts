@@ -94,7 +94,7 @@ test.serial('a node that allows no mount namespaces is told so, and goes on with
   try {
     const { status, output } = await mounter('prepare');
     t.is(status, 2);
-    t.regex(output, /cannot be made: user\.max_mnt_namespaces .*\nhint: set "enter": "chroot" in /);
+    t.regex(output, /cannot be made: user\.max_mnt_namespaces .*\nhint: write \{"enter": "chroot"\} into \//);
     const target = await newTarget();
     const version4 = await mountNfs(`${server.address}:/srv/vol1`, target, 'vers=4.2');
     t.is(version4.status, 32, 'the kernel itself makes a namespace for it');

@@ -8,13 +8,16 @@ import type { BareNode } from '../../node/node.ts';
 import { pinsDirectory } from '../../prepare/namespace/pins.ts';
 import { prepareRootfs } from '../../prepare/prepare.ts';
 import { takeOver } from '../../prepare/prepare-node.ts';
+import { changesBetween } from './node-edits.ts';
 import { readRecord, unknownRecord, writeRecord } from './version-record.ts';
 import { currentDigest, switchTo, versionPath } from './versions.ts';
 
 /** A version to be switched to: complete, checked and on record. */
 export interface Activation {
   readonly digest: string;
+  /** With the node's own settings in it. */
   readonly manifest: Manifest;
+  /** As it was installed. */
   readonly manifestText: string;
 }
 
@@ -24,9 +27,10 @@ export interface Activation {
  * @returns what was done, a line each; nothing where it is in use already.
  */
 export async function activateVersion(
-  { digest, manifest, manifestText }: Activation,
+  activation: Activation,
   { layout, host }: BareNode,
 ): Promise<readonly string[]> {
+  const { digest, manifest } = activation;
   const done: string[] = [];
   const previous = currentDigest(layout);
   const root = realpathSync(versionPath(layout, digest));
@@ -38,7 +42,7 @@ export async function activateVersion(
   }
   // Mounts go on while we switch: the version is ready, as its manifest has it, before anything leads to it.
   if (isPrepared) done.push(...(await prepareRootfs(root, context)));
-  done.push(...placeManifest(manifestText, layout, host));
+  done.push(...placeManifest(activation, { layout, host }));
   if (previous !== digest) {
     switchTo(layout, digest);
     done.push(`switched ${layout.rootfs} to it`);
@@ -47,19 +51,18 @@ export async function activateVersion(
   return done;
 }
 
-/** A manifest that is replaced may have settings of the operator's: it stays under another name. */
-function placeManifest(text: string, layout: Layout, host: Host): readonly string[] {
+/** What was edited in the one that is replaced has been kept before: node-edits.ts. */
+function placeManifest(
+  { manifest, manifestText: text }: Activation,
+  { layout, host }: BareNode,
+): readonly string[] {
   const current = host.readText(layout.manifest);
   if (current === text) return [];
-  if (current === undefined) {
-    writeAtomically(layout.manifest, text, 0o644);
-    return [`wrote ${layout.manifest}`];
-  }
-  writeAtomically(`${layout.manifest}.previous`, current, 0o644);
   writeAtomically(layout.manifest, text, 0o644);
+  const changes = current === undefined ? [] : changesBetween(current, text);
   return [
-    `wrote ${layout.manifest}; the one before is ${layout.manifest}.previous`,
-    ...(isTurnedOff(current) && !isTurnedOff(text)
+    `wrote ${layout.manifest}${changes.length === 0 ? '' : `; it changes ${changes.join(', ')}`}`,
+    ...(current !== undefined && isTurnedOff(current) && manifest.enabled
       ? ['the mounter was turned off on this node ("enabled": false), and is on now']
       : []),
   ];

@@ -16,6 +16,7 @@ import { activateVersion, inheritResolvConf, removeImagesResolvConf } from './ac
 import { checkRootfs } from './check.ts';
 import { placeExecutables } from './executable.ts';
 import { chooseManifest, type ManifestFile } from './manifest-choice.ts';
+import { keepEdits, placedDigest } from './node-edits.ts';
 import { stage } from './stage.ts';
 import { withStaging } from './staging.ts';
 import { removeTree, unfinishedPath } from './unfinished.ts';
@@ -79,7 +80,10 @@ export async function installVersion(request: InstallRequest, context: InstallCo
 }
 
 async function installContent(installing: Installing, tree: string): Promise<Installed> {
+  const { request, context, done } = installing;
   const installed = await withVersionsLock(async () => {
+    // Before any record is written: it tells what was edited.
+    done.push(...(await withNodeLock(async () => keepEdits(context, request.manifest?.text))));
     const manifest = await keepInstalled(installing);
     return manifest === undefined ? undefined : await switchIfWanted(manifest, installing);
   });
@@ -110,7 +114,7 @@ async function unpack(
 ): Promise<ManifestFile> {
   let manifest = request.manifest;
   await stage(content, tree, async (root) => {
-    manifest = chooseManifest(request.manifest, root, layout, content.reference);
+    manifest = chooseManifest(request.manifest, root, { layout, host }, content.reference);
     await checkRootfs(root, manifest.manifest, host, content.reference);
     await guardGlusterfs(root, manifest.manifest, host, content.reference);
     removeImagesResolvConf(root);
@@ -118,7 +122,7 @@ async function unpack(
     unlink(root);
     inheritResolvConf(layout, root);
   });
-  return manifest ?? chooseManifest(undefined, tree, layout, content.reference);
+  return manifest ?? chooseManifest(undefined, tree, { layout, host }, content.reference);
 }
 
 /** Gives what was unpacked its name. */
@@ -133,7 +137,9 @@ function addVersion(
   const aside = setAside(layout, digest);
   // Before the directory has its name: a version without a record would know no manifest of its own.
   const reference = lastingName(content.reference, content);
-  writeRecord(layout, { digest, reference, installedAt, bytes, manifest: manifest.text, previous: null });
+  const { text } = manifest;
+  const replaces = placedDigest({ layout, host });
+  writeRecord(layout, { digest, reference, installedAt, bytes, manifest: text, replaces, previous: null });
   renameSync(tree, versionPath(layout, digest));
   if (aside !== undefined) removeTree(realpathSync(aside), host);
   done.push(`unpacked ${versionPath(layout, digest)}`);
@@ -173,7 +179,7 @@ async function keepInstalled({
   const { digest, reference } = content;
   if (!installedDigests(layout).includes(digest)) return undefined;
   const path = versionPath(layout, digest);
-  const manifest = chooseManifest(request.manifest, path, layout, reference);
+  const manifest = chooseManifest(request.manifest, path, { layout, host }, reference);
   try {
     await checkRootfs(path, manifest.manifest, host, reference);
   } catch (damage) {
@@ -181,9 +187,11 @@ async function keepInstalled({
     refuseInUse(layout, digest, host, damage);
     return undefined;
   }
-  const record = readRecord(layout, digest) ?? { ...unknownRecord, digest, reference };
+  const record = readRecord(layout, digest) ?? { ...unknownRecord, digest, reference, manifest: '' };
   const lasting = lastingName(record.reference, content);
-  writeRecord(layout, { ...record, reference: lasting, manifest: manifest.text });
+  // Its first digest tells what lay there when its manifest became another one; later ones are no news.
+  const replaces = record.manifest === manifest.text ? record.replaces : placedDigest({ layout, host });
+  writeRecord(layout, { ...record, reference: lasting, manifest: manifest.text, replaces });
   return manifest;
 }
 

@@ -4,12 +4,13 @@ import { MounterError } from '../../errors.ts';
 import { exitCode } from '../../exit-codes.ts';
 import { resolveInRoot } from '../../host/path-in-root.ts';
 import { type Manifest, parseManifest } from '../../manifest/manifest.ts';
+import { effectiveManifest, type TextFile } from '../../manifest/node-settings.ts';
 import type { Layout } from '../../node/layout.ts';
+import { type BareNode, readNodeSettings } from '../../node/node.ts';
 
 /** A manifest as it stands in its file, checked. */
-export interface ManifestFile {
-  readonly path: string;
-  readonly text: string;
+export interface ManifestFile extends TextFile {
+  /** With the settings of the node that it was chosen for. */
   readonly manifest: Manifest;
 }
 
@@ -38,15 +39,19 @@ export function besideSource(source: string): string | undefined {
 /**
  * The manifest that a version is installed with: the explicit one, else the one inside the image, else the node's.
  * @param root of the unpacked image.
- * @throws MounterError (usage) when there is none of them.
+ * @throws MounterError (usage) when there is none of them; (system) when the node's own settings do not fit it.
  */
 export function chooseManifest(
   explicit: ManifestFile | undefined,
   root: string,
-  layout: Layout,
+  { layout, host }: BareNode,
   reference: string,
 ): ManifestFile {
-  if (explicit !== undefined) return explicit;
+  const chosen = explicit ?? manifestOf(root, layout, reference);
+  return { ...chosen, manifest: effectiveManifest(chosen, readNodeSettings(host, layout)) };
+}
+
+function manifestOf(root: string, layout: Layout, reference: string): ManifestFile {
   const resolved = resolveInRoot(root, manifestInImage);
   if (resolved !== undefined && lstatSync(root + resolved).isFile())
     return readManifestFile(root + resolved, `${manifestInImage} of ${reference}`);

@@ -2,9 +2,10 @@ import { realpathSync, renameSync } from 'node:fs';
 import { MounterError } from '../../errors.ts';
 import type { Host } from '../../host/host.ts';
 import { mountsBelow, readMountinfo } from '../../host/mountinfo.ts';
-import { type Manifest, parseManifest } from '../../manifest/manifest.ts';
+import type { Manifest } from '../../manifest/manifest.ts';
+import { effectiveManifest, type TextFile } from '../../manifest/node-settings.ts';
 import { withNodeLock, withVersionsLock } from '../../node/lock.ts';
-import type { BareNode } from '../../node/node.ts';
+import { type BareNode, readNodeSettings } from '../../node/node.ts';
 import { applyActions, detachAll } from '../../prepare/mount-actions.ts';
 import { removeTree, removeUnfinished, unfinishedPath } from './unfinished.ts';
 import { type InstalledVersion, listVersions } from './version-list.ts';
@@ -60,7 +61,7 @@ export function userOf(
   if (mounts.length === 0) return undefined;
   const text = manifest ?? host.readText(layout.manifest);
   if (text === undefined) return 'something is mounted in it, and no manifest says what';
-  const prepared = preparedBy(text, layout.manifest);
+  const prepared = preparedBy({ path: layout.manifest, text }, { layout, host });
   if (prepared === undefined) return 'something is mounted in it, and its manifest is not valid any more';
   const directory = realpathSync(versionPath(layout, digest));
   const [foreign] = foreignMounts(directory, mounts, prepared);
@@ -68,9 +69,9 @@ export function userOf(
 }
 
 /** Another mounter may have written it, for other settings than there are today. */
-function preparedBy(text: string, path: string): Manifest | undefined {
+function preparedBy(file: TextFile, { layout, host }: BareNode): Manifest | undefined {
   try {
-    return parseManifest(text, path);
+    return effectiveManifest(file, readNodeSettings(host, layout));
   } catch (error) {
     if (error instanceof MounterError) return undefined;
     throw error;

@@ -1,12 +1,14 @@
 import { existsSync, realpathSync } from 'node:fs';
 import { MounterError } from '../../errors.ts';
 import { exitCode } from '../../exit-codes.ts';
-import { parseManifest } from '../../manifest/manifest.ts';
+import type { Manifest } from '../../manifest/manifest.ts';
+import { effectiveManifest, type TextFile } from '../../manifest/node-settings.ts';
 import type { Layout } from '../../node/layout.ts';
 import { withNodeLock, withVersionsLock } from '../../node/lock.ts';
-import type { BareNode } from '../../node/node.ts';
+import { type BareNode, readNodeSettings } from '../../node/node.ts';
 import { activateVersion } from './activate.ts';
 import { checkRootfs } from './check.ts';
+import { keepEdits } from './node-edits.ts';
 import { removeUnfinished } from './unfinished.ts';
 import { previousDigest } from './version-list.ts';
 import { readRecord } from './version-record.ts';
@@ -16,22 +18,25 @@ import { currentDigest, findVersion, versionPath } from './versions.ts';
  * Switches to another version that is installed, with the manifest that it was installed with. Takes the versions'
  * lock and the node's.
  * @param word the first digits of its digest; the version before this one if left out.
- * @returns its digest, and what was done, a line each: nothing where it is in use already.
+ * @returns its digest, its manifest with the node's own settings, and what was done, a line each: nothing where it is in
+ *   use already.
  * @throws MounterError where there is none, or one that would not work.
  */
 export function rollBack(
   word: string | undefined,
   { layout, host }: BareNode,
-): Promise<{ readonly digest: string; readonly done: readonly string[] }> {
+): Promise<{ readonly digest: string; readonly manifest: Manifest; readonly done: readonly string[] }> {
   return withVersionsLock(async () => {
     const digest = wantedVersion(layout, word);
     await removeUnfinished(layout, host);
+    const kept = await withNodeLock(async () => keepEdits({ layout, host }));
     const path = versionPath(layout, digest);
-    const { text, from } = manifestOf(layout, digest, host.readText(layout.manifest));
-    const manifest = parseManifest(text, from);
+    const file = manifestOf(layout, digest, host.readText(layout.manifest));
+    const manifest = effectiveManifest(file, readNodeSettings(host, layout));
     await checkRootfs(realpathSync(path), manifest, host, path);
-    const activation = { digest, manifest, manifestText: text };
-    return { digest, done: await withNodeLock(() => activateVersion(activation, { layout, host })) };
+    const activation = { digest, manifest, manifestText: file.text };
+    const done = await withNodeLock(() => activateVersion(activation, { layout, host }));
+    return { digest, manifest, done: [...kept, ...done] };
   });
 }
 
@@ -51,14 +56,10 @@ function wantedVersion(layout: Layout, word: string | undefined): string {
 }
 
 /** The version's own, or the node's for a version that was installed before there were records. */
-function manifestOf(
-  layout: Layout,
-  digest: string,
-  ofNode: string | undefined,
-): { readonly text: string; readonly from: string } {
+function manifestOf(layout: Layout, digest: string, ofNode: string | undefined): TextFile {
   const own = readRecord(layout, digest)?.manifest;
-  if (own !== undefined) return { text: own, from: `the manifest of ${digest}` };
-  if (ofNode !== undefined) return { text: ofNode, from: layout.manifest };
+  if (own !== undefined) return { text: own, path: `the manifest of ${digest}` };
+  if (ofNode !== undefined) return { text: ofNode, path: layout.manifest };
   throw new MounterError('this version has no manifest, and neither has the node', {
     subject: digest,
     status: exitCode.system,

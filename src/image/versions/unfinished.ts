@@ -34,8 +34,8 @@ export async function removeUnfinished(
   host: Host,
   { except, salvage = () => {} }: Exceptions = {},
 ): Promise<void> {
-  const { rootfs, executable, fullExecutable, manifest } = layout;
-  for (const path of [rootfs, executable, fullExecutable, manifest, `${manifest}.previous`])
+  const { rootfs, executable, fullExecutable, manifest, nodeSettings } = layout;
+  for (const path of [rootfs, executable, fullExecutable, manifest, `${manifest}.previous`, nodeSettings])
     rmSync(`${path}.new`, { force: true });
   if (!existsSync(layout.versions)) return;
   const versions = realpathSync(layout.versions);

@@ -20,6 +20,8 @@ const recordSchema = v.object({
   bytes: v.nullable(v.number()),
   /** The manifest it was installed with, as text: a rollback brings it back. */
   manifest: v.string(),
+  /** Of the manifest that lay on the node when this one was written: the sha256 of its text; null where there was none. */
+  replaces: v.optional(v.nullable(v.string()), null),
   /** The version that was in use when this one was last switched to. */
   previous: v.nullable(digest),
 });
@@ -27,7 +29,13 @@ const recordSchema = v.object({
 export type VersionRecord = v.InferOutput<typeof recordSchema>;
 
 /** Of a version that was installed before there were records, or whose record is damaged. */
-export const unknownRecord = { reference: null, installedAt: null, bytes: null, previous: null } as const;
+export const unknownRecord = {
+  reference: null,
+  installedAt: null,
+  bytes: null,
+  replaces: null,
+  previous: null,
+} as const;
 
 function recordPath(layout: Layout, digest: string): string {
   return `${versionPath(layout, digest)}.json`;

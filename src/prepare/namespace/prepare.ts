@@ -178,9 +178,9 @@ async function makeNamespace(
   } catch (error) {
     if (!isErrnoException(error)) throw error;
     const isLimit = error.syscall === 'unshare' && error.code === 'ENOSPC';
-    throw impossible(request.root, isLimit ? namespaceLimit : error.message, layout.manifest, error);
+    throw impossible(request.root, isLimit ? namespaceLimit : error.message, layout.nodeSettings, error);
   }
-  throw impossible(request.root, 'the kernel refuses to pin it here', layout.manifest, undefined);
+  throw impossible(request.root, 'the kernel refuses to pin it here', layout.nodeSettings, undefined);
 }
 
 /** A failure must not leave a namespace that nobody enters. */
@@ -193,11 +193,11 @@ async function forget(pins: string, { host }: NodeContext): Promise<void> {
 /** @see namespaces(7) */
 const namespaceLimit = 'user.max_mnt_namespaces allows no more (sysctl -w user.max_mnt_namespaces=NUMBER)';
 
-function impossible(root: string, reason: string, manifest: string, cause: unknown): MounterError {
+function impossible(root: string, reason: string, settings: string, cause: unknown): MounterError {
   return new MounterError(`a mount namespace for the rootfs cannot be made: ${reason}`, {
     subject: root,
     status: exitCode.system,
-    hint: `set "enter": "chroot" in ${manifest}, then run mounter prepare`,
+    hint: `write {"enter": "chroot"} into ${settings}, then run mounter prepare`,
     cause,
   });
 }

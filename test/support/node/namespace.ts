@@ -17,7 +17,7 @@ import { execa } from 'execa';
 import { ensureInstalled } from '../../../scripts/debian.ts';
 import { distDirectory } from '../../../scripts/paths.ts';
 import { type MountEntry, parseMountinfo } from '../../../src/host/mountinfo.ts';
-import type { EnterMode } from './enter-mode.ts';
+import { type EnterMode, setEnter } from './enter-mode.ts';
 import { installedCopy } from './installed-copy.ts';
 
 /**
@@ -256,11 +256,9 @@ export class ScratchNode {
     return stdout;
   }
 
-  /** In the manifest, as an operator changes it. */
-  async setEnter(enter: EnterMode): Promise<void> {
-    await this.shell(
-      `sed -i 's/"enter": *"[a-z]*"/"enter": "${enter}"/' ${mounterHome}/rootfs-manifest.json`,
-    );
+  /** In the node's settings, as an operator changes it. */
+  setEnter(enter: EnterMode): Promise<void> {
+    return setEnter(this.path(mounterHome), enter);
   }
 
   /**
@@ -318,7 +316,11 @@ export class ScratchNode {
 
   /** How many entries of mountinfo one volume costs the node, by the way into the rootfs that it has now. */
   get entriesPerVolume(): number {
-    return JSON.parse(this.read(`${mounterHome}/rootfs-manifest.json`)).enter === 'chroot' ? 2 : 1;
+    const [manifest, own] = ['rootfs-manifest.json', 'node-settings.json'].map((name) => {
+      const path = this.path(`${mounterHome}/${name}`);
+      return existsSync(path) ? JSON.parse(readFileSync(path, 'utf8')) : {};
+    });
+    return (own.enter ?? manifest.enter) === 'chroot' ? 2 : 1;
   }
 
   /** As after a power cut: all that runs is killed, what has been mounted since the start is gone, and so is /run. */

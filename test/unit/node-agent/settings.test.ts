@@ -183,6 +183,9 @@ test('a hint followed literally leads on', (t) => {
   const hintOf = (settings: string) =>
     (t.throws(() => parseSettings(settings, 'x', exitCode.system)) as MounterError).hint ?? '';
   t.is(hintOf('{"enabeld": false}'), 'did you mean enabled?');
+  t.is(hintOf('{"limits": {"mountSecond": 1}}'), 'did you mean mountSeconds?');
+  t.is(hintOf('{"mountSeconds": 1}'), 'did you mean limits.mountSeconds?');
+  t.is(hintOf('{"limits": {"locks": "require"}}'), 'did you mean policy.locks?');
   t.regex(hintOf('{"daemons": {}}'), /write it to rootfs-manifest\.json, build the image again/);
   const [, file] = /name a file such as (\S+),/.exec(hintOf('{"log": {"file": "/etc/x"}}')) ?? [];
   t.notThrows(() => apply({ log: { file } }));

@@ -36,6 +36,29 @@ for (const change of [{ inode: 8 }, { size: 101 }, { changedMs: 1000.6 }, { devi
   });
 }
 
+for (const [title, change] of [
+  ['come', { size: 2 }],
+  ['have changed', { inode: 9, size: 2 }],
+  ['have changed', { inode: 8, size: 2, changedMs: 9 }],
+  ['are gone', undefined],
+] as const)
+  test(`settings of the node's own that ${title}: ${JSON.stringify(change)}`, async (t) => {
+    const host = node();
+    if (title !== 'come') {
+      host.file(layout.nodeSettings, { inode: 8, size: 2 });
+      host.texts.set(layout.nodeSettings, '{"limits": {"mountSeconds": 7}}');
+    }
+    host.texts.set(settingsFile, (await checkSettings(host, layout)).text);
+    t.is(storedSettings(host, layout)?.limits.mountSeconds, title === 'come' ? 110 : 7);
+    if (change === undefined) host.remove(layout.nodeSettings);
+    else {
+      host.file(layout.nodeSettings, change);
+      host.texts.set(layout.nodeSettings, '{"limits": {"mountSeconds": 8}}');
+    }
+    t.is(storedSettings(host, layout), undefined);
+    t.is((await readSettings(host, layout)).limits.mountSeconds, change === undefined ? 110 : 8);
+  });
+
 test('another manifest by MOUNTER_MANIFEST is not taken for the remembered one', async (t) => {
   const host = await rememberedNode();
   host.file('/other.json', { inode: 7, size: 100, changedMs: 1000.5 });

@@ -1,0 +1,87 @@
+import { readFileSync } from 'node:fs';
+import test from 'ava';
+import { describeOwnSettings, effectiveManifest } from '../../../src/manifest/node-settings.ts';
+
+const shipped = {
+  path: 'rootfs-manifest.json',
+  text: readFileSync(new URL('../../../rootfs-manifest.json', import.meta.url), 'utf8'),
+};
+const own = (text: string) => ({ path: '/home/node-settings.json', text });
+const withOwn = (settings: unknown) => effectiveManifest(shipped, own(JSON.stringify(settings)));
+
+test('what the node sets is in force, and all else is as it ships', (t) => {
+  const before = effectiveManifest(shipped, undefined);
+  const after = withOwn({
+    enabled: false,
+    limits: { doubtSeconds: 3, mountSeconds: 60 },
+    filesystems: { nfs: null },
+    policy: { sources: [{ server: 'nas' }] },
+    resolver: null,
+    mounts: { kubelet: [] },
+  });
+  const { nfs, ...filesystems } = before.filesystems;
+  t.deepEqual(after, {
+    ...before,
+    enabled: false,
+    limits: { ...before.limits, probeAfterSeconds: 3, mountSeconds: 60 },
+    filesystems,
+    policy: { ...before.policy, sources: [{ server: 'nas' }] },
+    mounts: { ...before.mounts, kubelet: [] },
+  });
+  t.deepEqual(withOwn({}), before);
+});
+
+const refused: readonly (readonly [text: string, message: RegExp])[] = [
+  ['', /^is empty$/],
+  [' \n', /^is empty$/],
+  ['{', /^not valid JSON: /],
+  ['[]', /^is no JSON object$/],
+  ['null', /^is no JSON object$/],
+  ['{"enabled": true,\n "enabled": false}', /^enabled: stands there twice$/],
+  ['{\n  "enabeld": false\n}', /^line 2: enabeld: there is no such setting; did you mean enabled\?$/],
+  [
+    '{\n"enter": "attach",\n"limits": {\n\n"mountSecond": 60 }}',
+    /^line 5: limits\.mountSecond: there is no such setting; did you mean mountSeconds\?$/,
+  ],
+  [
+    '{"enter": "attach",\n"mountSeconds": 60}',
+    /^line 2: mountSeconds: there is no such setting; did you mean limits\.mountSeconds\?$/,
+  ],
+  ['{"limits":\n{"locks": "require"}}', /^line 2: limits\.locks: .*; did you mean policy\.locks\?$/],
+  ['{"toString": 1}', /^line 1: toString: there is no such setting$/],
+  ['{"limits": {"mountSeconds":\n0}}', /^line 1: limits\.mountSeconds: must be at least 0\.1 s$/],
+  ['{\n"limits": {"mountSeconds": null}}', /^line 2: limits\.mountSeconds: is missing$/],
+  ['{"enabled": true,\n"daemons": null}', /^line 2: daemons: is missing$/],
+  [
+    '{"policy": {"sources": [\n{"server": "a"},\n{"server": "b,c"}\n]}}',
+    /^line 3: policy\.sources\.1\.server: must be a host name/,
+  ],
+  ['{"rootfs": {"name": "x"}}', /^line 1: rootfs: is the image's own, and no setting$/],
+  ['{"filesystems": {\n"nfs": {"helper": "x"}}}', /^line 2: filesystems\.nfs\.helper: must be an absolute/],
+];
+for (const [text, message] of refused)
+  test(`refused: ${JSON.stringify(text)}`, (t) => {
+    t.throws(() => effectiveManifest(shipped, own(text)), { message });
+    t.like(
+      t.throws(() => effectiveManifest(shipped, own(text))),
+      { subject: '/home/node-settings.json', status: 2 },
+    );
+  });
+
+test('where the manifest is the broken one, it is named', (t) => {
+  const broken = { ...shipped, text: shipped.text.replace('"mountSeconds": 110', '"mountSeconds": 0') };
+  const error = t.throws(() => effectiveManifest(broken, own('{"limits": {"mountSeconds": 60}}')));
+  t.like(error, { subject: 'rootfs-manifest.json', message: 'limits.mountSeconds: must be at least 0.1 s' });
+});
+
+test('a type that is taken away and was never there is another, perhaps', (t) => {
+  const manifest = effectiveManifest(shipped, undefined);
+  const text = '{"$schema": "x", "filesystems": {"glusterf": null, "nfs": null, "smb3": null, "x": null}}';
+  t.deepEqual(describeOwnSettings(own(text), manifest), {
+    paths: ['filesystems.glusterf', 'filesystems.nfs', 'filesystems.smb3', 'filesystems.x'],
+    strangeTypes: [
+      { type: 'glusterf', meant: 'glusterfs' },
+      { type: 'x', meant: undefined },
+    ],
+  });
+});
