@@ -54,10 +54,13 @@ const connections: Readonly<Record<Ended, Connection>> = {
   ENETUNREACH: 'noRoute',
   EHOSTDOWN: 'noRoute',
   ENETDOWN: 'noRoute',
-  // A route of the type blackhole, or prohibit, and a program of a control group's that lets nothing out.
+  // A route that is a black hole; a link-local address without its interface.
   EINVAL: 'noRoute',
-  EACCES: 'noRoute',
-  EPERM: 'noRoute',
+  EACCES: 'forbidden',
+  EPERM: 'forbidden',
+  EAFNOSUPPORT: 'noFamily',
+  // Or every port of this node's is taken.
+  EADDRNOTAVAIL: 'noFamily',
 };
 
 /** `MountHost.isAlive`: a child asks, for it may never come back. A server may hide the directory from root: no error. */

@@ -144,8 +144,11 @@ export interface ConnectLimits {
   readonly signal?: AbortSignal | undefined;
 }
 
-/** What came of a connection; `unknown` is what says nothing about the server: our own limits, an abort. */
-export type Connection = 'open' | 'refused' | 'noRoute' | 'silent' | 'unknown';
+/**
+ * What came of a connection. `forbidden`: this node's own firewall or routes do not let it out; `noFamily`: there is no
+ * address here to begin it from; `unknown` is what says nothing about the server: our own limits, an abort.
+ */
+export type Connection = 'open' | 'refused' | 'noRoute' | 'forbidden' | 'noFamily' | 'silent' | 'unknown';
 
 /** What it takes to show a volume in several places, and to take it away again: the front alone has it. */
 export interface VolumeHost extends MountHost {

@@ -9,6 +9,7 @@ import type { FilesystemDriver } from './filesystems/filesystem-driver.ts';
 import { driverFor } from './filesystems/filesystems.ts';
 import type { LogFile, MountPlan, MountStep } from './plan-data.ts';
 import { checkPolicy } from './policy/options.ts';
+import { checkServerAddresses } from './policy/server-address.ts';
 import { checkSource } from './policy/sources.ts';
 import { failureCacheFile } from './probe/failure-cache/file.ts';
 
@@ -34,6 +35,7 @@ export function planWith(
   const identityMount = identityMountOf(request.target, manifest);
   const writtenFiles = checkPolicy(driver, request, manifest);
   const servers = driver.servers(request);
+  checkServerAddresses(request.source, servers);
   const isRemembering = !request.isFake && manifest.limits.failureCacheSeconds > 0 && servers !== undefined;
   const failureCache = isRemembering ? failureCacheFile(driver.kind, servers) : undefined;
   const locks = driver.lockServices(request);

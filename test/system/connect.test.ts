@@ -9,6 +9,7 @@ ip link add v0 type veth peer name v1
 ip address add 192.0.2.1/24 dev v0
 ip -6 address add 2001:db8::1/64 dev v0 nodad
 ip link set v0 up; ip link set v1 up
+ip route add blackhole 192.0.3.0/24; ip route add prohibit 192.0.4.0/24
 # Where frames for a hardware address vanish.
 ip neighbour replace 192.0.2.99 lladdr 02:00:00:00:00:99 dev v0 nud permanent
 ip neighbour replace fe80::99 lladdr 02:00:00:00:00:99 dev v0 nud permanent
@@ -26,10 +27,12 @@ const attempts: readonly (readonly [expected: string, ...words: string[]])[] = [
   ['noRoute', '10.1.2.3', '2049', '5000'],
   ['noRoute', '2001:db9::1', '2049', '5000'],
   ['noRoute', '192.0.2.98', '2049', '5000'],
+  ['noRoute', '192.0.3.1', '2049', '5000'],
+  ['forbidden', '192.0.4.1', '2049', '5000'],
   ['silent', '192.0.2.99', '2049', '1000'],
   ['silent', 'fe80::99%v0', '2049', '1000'],
   ['unknown', '192.0.2.99', '2049', '5000', '300'],
-  ['unknown', 'nonsense', '2049', '1000'],
+  ['noRoute', 'nonsense', '2049', '1000'],
 ];
 
 test('what comes of a connection: open, refused, no route, silent, given up', async (t) => {

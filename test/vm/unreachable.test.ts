@@ -1,4 +1,4 @@
-import { readFile, writeFile } from 'node:fs/promises';
+import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { setTimeout } from 'node:timers/promises';
 import test, { type ExecutionContext } from 'ava';
 import { execa } from 'execa';
@@ -108,6 +108,21 @@ test.serial('v3 asked of a server whose rpcbind does not know NFS', async (t) =>
   await closed.stopServices();
 });
 
+/** A Service with these two ports alone: NFS and mountd listen, and rpcbind does not. */
+test.serial('v3 on ports of its own with no rpcbind there: says what helps, which does', async (t) => {
+  const daemons = 'rpc.nfsd -N 4 -p 12049 2; rpc.mountd -N 4 -p 12048; pkill -x rpcbind';
+  await closed.run('bash', '-c', `rpcbind -w; rpc.statd --no-notify; nfsdcld; exportfs -ra; ${daemons}`);
+  const source = `${closed.address}:/srv/vol1`;
+  const failed = await failsToMount(t, source, 'vers=3,port=12049,mountport=12048,nolock');
+  t.is(failed.class, 'connection-refused');
+  t.regex(failed.message, /TCP port 111$/);
+  t.regex(failed.hint, /port=PORT,mountport=PORT,proto=tcp,nolock/);
+  const cured = 'vers=3,port=12049,mountport=12048,proto=tcp,nolock';
+  t.like(await mountNfs(source, await newTarget(), cured), { status: 0, output: '' });
+  await unmountAll();
+  await closed.stopServices();
+});
+
 const said: readonly (readonly [title: string, source: string, options: string, errorClass: string])[] = [
   ['not exported to us, v3', `${server.address}:/srv/secret`, 'vers=3', 'access-denied'],
   ['not exported to us, v4', `${server.address}:/srv/secret`, 'vers=4.2', 'no-such-export'],
@@ -168,4 +183,16 @@ test.serial('a server that is slow and not refusing: asked after, and mounted', 
   const { status, output, milliseconds } = await call;
   t.log(`${milliseconds} ms`);
   t.is(status, 0, output);
+});
+
+/** The last test: the guest loses its IPv6 addresses. */
+test.serial('an IPv6 server on a node with IPv6 off: no-route', async (t) => {
+  for (const name of await readdir('/proc/sys/net/ipv6/conf'))
+    await writeFile(`/proc/sys/net/ipv6/conf/${name}/disable_ipv6`, '1');
+  for (const options of ['vers=3', 'vers=4.2', '']) {
+    const failed = await failsToMount(t, `[${server.address6}]:/srv/vol1`, options);
+    t.is(failed.class, 'no-route');
+    t.regex(failed.message, /this node has no IPv6 address/);
+    t.regex(failed.hint, /sysctl -w net\.ipv6\.conf\.all\.disable_ipv6=0/);
+  }
 });

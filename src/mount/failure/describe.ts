@@ -57,6 +57,16 @@ function unreachable({
       };
     case 'noRoute':
       return { errorClass: 'no-route', sentence: `there is no route to the server ${where}` };
+    case 'forbidden':
+      return {
+        errorClass: 'no-route',
+        sentence: `this node itself forbids connections to the server ${where}, TCP port ${port}`,
+      };
+    case 'noFamily':
+      return {
+        errorClass: 'no-route',
+        sentence: `the server ${where} was asked for by IPv6, and this node has no IPv6 address`,
+      };
     case 'silent':
       return {
         errorClass: 'server-silent',

@@ -218,7 +218,7 @@ function endedBySignal({ helper, source }: MountPlan, signal: number): Finding {
   };
 }
 
-/** Where the helper often says nothing about its server, the server itself is asked. */
+/** Where the helper says nothing about its server, or not which address has no way to it, the server itself is asked. */
 async function whatWasSaid(
   { plan, outcome, probeFailure: found, startedMs }: Failure,
   texts: FailureTexts,
@@ -228,9 +228,10 @@ async function whatWasSaid(
   const message = `${plan.helper} failed to mount ${plan.source}`;
   const { status } = outcome;
   const errorClass = classOfWords(texts, words, plan) ?? 'unknown';
-  const isKnown = errorClass !== 'unknown';
+  const isKnown = errorClass !== 'unknown' && errorClass !== 'no-route';
   const said = { errorClass, message, status, server: texts.unresolvedServer(words) };
-  if (isKnown ? !texts.sayNoRouteAsWell?.test(words) : !texts.isTaciturn) return said;
+  const isVague = errorClass === 'no-route' || texts.isTaciturn;
+  if (isKnown ? !texts.sayNoRouteAsWell?.test(words) : !isVague) return said;
   // A question that fails must not hide what it is about.
   const limitMs = isKnown ? noRouteMs : limitFor(startedMs, context);
   const probeFailure = found ?? (await singleFlight(plan, limitMs, context).catch(() => undefined));
@@ -248,7 +249,7 @@ async function whatWasSaid(
 const noRouteMs = 500;
 
 function hasNoRoute(probeFailure: ProbeFailure): boolean {
-  return probeFailure.kind === 'unreachable' && probeFailure.connection === 'noRoute';
+  return probeFailure.kind === 'unreachable' && ['noRoute', 'forbidden'].includes(probeFailure.connection);
 }
 
 /** What the call has left of the time in which a server that cannot be reached is found; a long run is long anyway. */

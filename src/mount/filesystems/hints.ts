@@ -12,8 +12,7 @@ export const raiseMountMax =
 const hints: Readonly<Record<ErrorClass, Hint>> = {
   'name-resolution': ({ server, rootfs }) =>
     `run mounter doctor, which asks each name server of ${rootfs}/etc/resolv.conf; ${inRootfs('getent ahosts', server)} prints nothing until the name resolves`,
-  'no-route': ({ server, probeFailure }) =>
-    `run ip route get ${word(addressOf(probeFailure) ?? server)} on this node, and see whether the server is up`,
+  'no-route': ({ server, probeFailure }) => noRouteHint(addressOf(probeFailure) ?? server, probeFailure),
   'connection-refused': ({ server }) => `start the service of this filesystem on ${word(server)}`,
   'server-silent': ({ server, probeFailure }) =>
     `see whether ${word(server)} is up, and whether a firewall or network policy drops TCP port ${portOf(probeFailure) ?? 'of its service'} from this node`,
@@ -61,6 +60,16 @@ export function inRootfs(command: string, server: string | undefined): string {
 export function word(text: string | undefined): string {
   if (text === undefined) return 'SERVER';
   return /^[\w.:/%~+@-]+$/.test(text) ? text : shellQuoted(text);
+}
+
+function noRouteHint(address: string | undefined, probeFailure: ProbeFailure | undefined): string {
+  const refusal = probeFailure?.kind === 'unreachable' ? probeFailure.connection : undefined;
+  if (refusal === 'noFamily')
+    return 'name the server by an IPv4 address; or turn IPv6 on, sysctl -w net.ipv6.conf.all.disable_ipv6=0, and give this node an address that ip -6 address shows as global';
+  const route = `run ip route get ${word(address)} on this node`;
+  return refusal === 'forbidden'
+    ? `${route}; if that shows a way, iptables -S OUTPUT or nft list ruleset has the rule`
+    : `${route}, and see whether the server is up`;
 }
 
 function addressOf(probeFailure: ProbeFailure | undefined): string | undefined {

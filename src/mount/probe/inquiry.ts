@@ -1,8 +1,9 @@
-import type { Outcome } from '../../host/host.ts';
+import type { Host, Outcome } from '../../host/host.ts';
+import type { Connection } from '../../host/mount-host.ts';
 import { rootfsEntrance } from '../../rootfs/entrance.ts';
 import type { MountContext } from '../context.ts';
 import { AtOnce } from './at-once.ts';
-import type { ProbeAnswer } from './probe-failure.ts';
+import type { ProbeAnswer, Refusal } from './probe-failure.ts';
 
 /** The questions to the network about one mount, and the limits that they share. */
 export interface Inquiry {
@@ -93,9 +94,38 @@ export async function askPort(
   return question(inquiry.connections, inquiry, async (timeoutMs) => {
     const startedMs = host.now();
     const connection = await host.connect(address, port, { timeoutMs, signal: inquiry.over });
-    if (connection === 'open' || connection === 'unknown') return undefined;
-    return { kind: 'unreachable', server, address, port, connection, waitedMs: host.now() - startedMs };
+    const refusal = refusalOf(connection, address, host);
+    return (
+      refusal && {
+        kind: 'unreachable',
+        server,
+        address,
+        port,
+        connection: refusal,
+        waitedMs: host.now() - startedMs,
+      }
+    );
   });
+}
+
+/** A node without IPv6 is told apart from one without a route: the kernel says this or that, as it was turned off. */
+function refusalOf(connection: Connection, address: string, host: Host): Refusal | undefined {
+  if (connection === 'open' || connection === 'unknown') return undefined;
+  if (connection !== 'noRoute' && connection !== 'noFamily') return connection;
+  const isWithout = address.includes(':') && !hasIpv6(host);
+  return isWithout ? 'noFamily' : connection === 'noRoute' ? connection : undefined;
+}
+
+/**
+ * Whether an interface has an address of more than link-local scope, which is 20, or 10 for the node itself:
+ *
+ * ```
+ * fd000009000000000000000000000001 02 40 00 80     eth0
+ * ```
+ * There is no such file where the kernel was started with IPv6 off.
+ */
+function hasIpv6(host: Host): boolean {
+  return /^[0-9a-f]{32} [0-9a-f]+ [0-9a-f]+ (?![12]0)/m.test(host.readText('/proc/net/if_inet6') ?? '');
 }
 
 /** A port number of an option; undefined for 0 and for what is none, both of which only the helper understands. */

@@ -19,11 +19,13 @@ export type Finding =
       readonly server: string;
       readonly address: string;
       readonly port: number;
-      readonly connection: Exclude<Connection, 'open' | 'unknown'>;
+      readonly connection: Refusal;
       readonly waitedMs: number;
     }
   /** The server's rpcbind answers, and does not know the service. */
   | { readonly kind: 'notRegistered'; readonly server: string; readonly service: 'nfs' | 'mountd' };
+
+export type Refusal = Exclude<Connection, 'open' | 'unknown'>;
 
 /** Undefined: nothing speaks against the mount, or nobody can tell. */
 export type ProbeAnswer = ProbeFailure | undefined;
@@ -43,5 +45,13 @@ export function whenAnyRefuses(answers: readonly ProbeAnswer[]): ProbeAnswer {
 /** A server that refuses is there; one that is silent may be; without a route nobody knows. */
 function rank(probeFailure: ProbeFailure): number {
   if (probeFailure.kind !== 'unreachable') return probeFailure.kind === 'unresolved' ? 4 : 1;
-  return { refused: 0, silent: 2, noRoute: 3 }[probeFailure.connection];
+  return refusalRanks[probeFailure.connection];
 }
+
+export const refusalRanks: Readonly<Record<Refusal, number>> = {
+  refused: 0,
+  forbidden: 2,
+  silent: 2,
+  noRoute: 3,
+  noFamily: 3,
+};

@@ -22,10 +22,18 @@ interface World {
   readonly ports?: Readonly<Record<string, Connection>>;
   /** What rpcinfo -p prints; it fails if left out. */
   readonly rpcbind?: string;
+  /** /proc/net/if_inet6. */
+  readonly ipv6?: string | undefined;
 }
 
-function world({ names = {}, dns, ports = {}, rpcbind }: World): HostModel {
+const addresses6 = `00000000000000000000000000000001 01 80 10 80       lo
+fe800000000000000000000000000001 02 40 20 80     eth0
+fd000000000000000000000000000001 02 40 00 80     eth0
+`;
+
+function world({ names = {}, dns, ports = {}, rpcbind, ipv6 = addresses6 }: World): HostModel {
   const host = preparedNode();
+  if (ipv6 !== undefined) host.texts.set('/proc/net/if_inet6', ipv6);
   host.durationOf = ({ argv }) => (dns === 'silent' && argv.includes('getent') ? 20_000 : 10);
   host.onRun = ({ argv }) => {
     if (argv.includes('getent')) {
@@ -68,6 +76,34 @@ const refusals: readonly (readonly [
   ],
   ['v4, silent', { ports: { '10.0.0.5': 'silent' } }, 'v4.1', '10.0.0.5:/x', { connection: 'silent' }],
   ['v4 by IPv6', { ports: { 'fd00::5': 'noRoute' } }, 'vers=4', '[fd00::5]:/x', { connection: 'noRoute' }],
+  [
+    'v4 by IPv6, which is off',
+    { ports: { 'fd00::5': 'noFamily' }, ipv6: '' },
+    'vers=4',
+    '[fd00::5]:/x',
+    { connection: 'noFamily' },
+  ],
+  [
+    'v4 by IPv6, with link-local addresses alone',
+    { ports: { 'fd00::5': 'noRoute' }, ipv6: addresses6.replace(/fd00.*\n/, '') },
+    'vers=4',
+    '[fd00::5]:/x',
+    { connection: 'noFamily' },
+  ],
+  [
+    'every port of this node in use',
+    { ports: { 'fd00::5': 'noFamily' } },
+    'vers=4',
+    '[fd00::5]:/x',
+    undefined,
+  ],
+  [
+    'a firewall of this node',
+    { ports: { '10.0.0.5': 'forbidden' } },
+    'vers=4',
+    '10.0.0.5:/x',
+    { port: 2049 },
+  ],
   ['port=', { ports: { '10.0.0.5:20049': 'refused' } }, 'vers=4,port=20049', '10.0.0.5:/x', { port: 20049 }],
   ['port=0 is not ours to judge', { ports: { '10.0.0.5': 'refused' } }, 'port=0', '10.0.0.5:/x', undefined],
   ['port=x neither', { ports: { '10.0.0.5': 'refused' } }, 'port=x', '10.0.0.5:/x', undefined],
@@ -114,9 +150,30 @@ const refusals: readonly (readonly [
     undefined,
   ],
   [
-    'v3, both ports given: rpcbind is not needed',
+    'v3, both ports and the transport given: rpcbind is not needed',
+    { ports: { '10.0.0.5:111': 'refused' } },
+    'vers=3,nolock,port=2049,mountport=4,proto=tcp',
+    '10.0.0.5:/x',
+    undefined,
+  ],
+  [
+    'v3, both ports given, and no transport: mount.nfs asks rpcbind all the same',
     { ports: { '10.0.0.5:111': 'refused' } },
     'vers=3,nolock,port=2049,mountport=4',
+    '10.0.0.5:/x',
+    { port: 111 },
+  ],
+  [
+    'v3, a port given that rpcbind does not know',
+    { rpcbind: registered },
+    'vers=3,nolock,port=12049',
+    '10.0.0.5:/x',
+    { kind: 'notRegistered', service: 'nfs' },
+  ],
+  [
+    'v3, a port given that rpcbind knows',
+    { rpcbind: registered },
+    'vers=3,nolock,port=2049,mountport=40001',
     '10.0.0.5:/x',
     undefined,
   ],

@@ -77,9 +77,10 @@ const glusterfsWordings: readonly Wording[] = [
     source: 'strerror(3), socket.c (socket_connect_finish)',
   },
   {
-    pattern: /No route to host|Network is unreachable/,
+    pattern:
+      /No route to host|Network is unreachable|Cannot assign requested address|Address family not supported by protocol/,
     errorClass: 'no-route',
-    source: 'strerror(3), socket.c',
+    source: 'strerror(3), socket.c; the last two where the node has no IPv6',
   },
   { pattern: /Connection timed out/, errorClass: 'server-silent', source: 'strerror(3), socket.c' },
 ];

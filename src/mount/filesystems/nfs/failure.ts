@@ -72,9 +72,11 @@ const nfsWordings: readonly Wording[] = [
   },
   { pattern: /Connection refused/, errorClass: 'connection-refused', source: 'strerror(3) of ECONNREFUSED' },
   {
-    pattern: /No route to host|Network is unreachable|Host is down|Network is down/,
+    pattern:
+      /No route to host|Network is unreachable|Host is down|Network is down|Cannot assign requested address|Address family not supported by protocol/,
     errorClass: 'no-route',
-    source: 'strerror(3) of EHOSTUNREACH, ENETUNREACH, EHOSTDOWN, ENETDOWN',
+    source:
+      'strerror(3) of EHOSTUNREACH, ENETUNREACH, EHOSTDOWN, ENETDOWN; of EADDRNOTAVAIL, EAFNOSUPPORT where the node has no IPv6',
   },
   {
     pattern: /timed out/i,
@@ -95,7 +97,7 @@ export const nfsFailureTexts: FailureTexts = {
     'connection-refused': ({ server, probeFailure }) =>
       `start the NFS server on ${word(server)}, or name its port with -o port=PORT; ${
         portOf(probeFailure) === 111
-          ? 'vers=4 needs no rpcbind there'
+          ? 'vers=4 needs no rpcbind there, nor do port=PORT,mountport=PORT,proto=tcp,nolock together'
           : `${inRootfs('rpcinfo -p', server)} lists what runs`
       }`,
     'access-denied': ({ server }) =>

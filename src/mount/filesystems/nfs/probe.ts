@@ -20,6 +20,8 @@ interface NfsPorts {
   /** Undefined: 2049 for v4, and for v3 what the server's rpcbind says. */
   readonly nfs: number | undefined;
   readonly mountd: number | undefined;
+  /** Those for which mount.nfs asks rpcbind all the same: it was not told their transport. */
+  readonly lookedUp: readonly ('nfs' | 'mountd')[];
   /** mountd is asked by UDP, or on another host: only the helper finds out. */
   readonly isMountdElsewhere: boolean;
 }
@@ -80,13 +82,12 @@ async function askVersion3(
   ports: NfsPorts,
   inquiry: Inquiry,
 ): Promise<ProbeAnswer> {
-  const { nfs, mountd, isMountdElsewhere } = ports;
-  const needsRpcbind = nfs === undefined || (mountd === undefined && !isMountdElsewhere);
+  const { nfs, mountd, lookedUp, isMountdElsewhere } = ports;
   const given = [nfs, isMountdElsewhere ? undefined : mountd].filter((port) => port !== undefined);
   return whenAnyRefuses(
     await Promise.all([
       ...given.map((port) => askPort(server, address, port, inquiry)),
-      ...(needsRpcbind ? [askRpcbind(server, address, ports, inquiry)] : []),
+      ...(lookedUp.length > 0 ? [askRpcbind(server, address, ports, inquiry)] : []),
     ]),
   );
 }
@@ -101,13 +102,10 @@ async function askRpcbind(
   if (refused !== undefined) return refused;
   const registrations = await registrationsAt(address, inquiry);
   if (registrations === undefined) return undefined;
-  const wanted = [
-    ...(ports.nfs === undefined ? (['nfs'] as const) : []),
-    ...(ports.mountd === undefined && !ports.isMountdElsewhere ? (['mountd'] as const) : []),
-  ];
-  const answers = wanted.map(async (service): Promise<ProbeAnswer> => {
+  const answers = ports.lookedUp.map(async (service): Promise<ProbeAnswer> => {
     const found = registrations.filter(
-      ({ program, version }) => program === rpcProgram[service] && version === 3,
+      ({ program, version, port }) =>
+        program === rpcProgram[service] && version === 3 && port === (ports[service] ?? port),
     );
     if (found.length === 0) return { kind: 'notRegistered', server, service };
     const port = found.find(({ transport }) => transport === 'tcp')?.port;
@@ -130,5 +128,12 @@ function portsOf(options: readonly MountOption[]): NfsPorts | undefined {
   const isMountdElsewhere =
     (mountTransport !== undefined && mountTransport !== 'tcp') ||
     lastOption(options, 'mountaddr', 'mounthost') !== undefined;
-  return { nfs, mountd, isMountdElsewhere };
+  const isNfsKnown = nfs !== undefined && transport !== undefined;
+  const isMountdKnown =
+    isMountdElsewhere || (mountd !== undefined && (mountTransport ?? transport) !== undefined);
+  const lookedUp = [
+    ...(isNfsKnown ? [] : (['nfs'] as const)),
+    ...(isMountdKnown ? [] : (['mountd'] as const)),
+  ];
+  return { nfs, mountd, lookedUp, isMountdElsewhere };
 }

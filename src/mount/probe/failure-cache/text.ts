@@ -1,4 +1,4 @@
-import type { Finding } from '../probe-failure.ts';
+import { type Finding, refusalRanks } from '../probe-failure.ts';
 import { maximumBytes } from './file.ts';
 
 /** An answer in a file of the memory. */
@@ -62,7 +62,8 @@ function isFinding({
       return (
         typeof address === 'string' &&
         Number.isInteger(port) &&
-        (connection === 'refused' || connection === 'noRoute' || connection === 'silent') &&
+        typeof connection === 'string' &&
+        Object.hasOwn(refusalRanks, connection) &&
         isTime(waitedMs)
       );
     case 'notRegistered':
