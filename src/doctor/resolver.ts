@@ -3,6 +3,7 @@ import type { MountEntry } from '../host/mountinfo.ts';
 import { isRoots, processesNamed } from '../host/processes.ts';
 import type { Manifest } from '../manifest/manifest.ts';
 import { usedNameservers } from '../resolver/merge.ts';
+import { leftOutOfCopies, oldCopies } from '../resolver/node-files.ts';
 import { lacksKubelet } from '../resolver/rootfs-resolv-conf.ts';
 import type { DoctorContext } from './context.ts';
 import { failing, type Judgement, ok, warning } from './finding.ts';
@@ -16,11 +17,32 @@ const mostKubelets = 8;
 /** Whether the rootfs has a resolv.conf of its own, and its name servers answer. */
 export async function checkResolver(context: DoctorContext): Promise<readonly Judgement[]> {
   const path = `${context.root}/etc/resolv.conf`;
+  const copies = judgeCopies(context);
   const view = viewOfHost(path, context.entries);
-  if (view !== undefined) return [view];
+  if (view !== undefined) return [view, ...copies];
   const text = readFileSync(path, 'utf8');
   const late = judgeKubelets(path, text, context.manifest, await kubeletsWithUs(context));
-  return [...late, ...(await checkServers(path, usedNameservers(text)))];
+  return [...late, ...copies, ...(await checkServers(path, usedNameservers(text)))];
+}
+
+/** The rootfs's copies of the node's own files. */
+function judgeCopies({ root, host, manifest }: DoctorContext): readonly Judgement[] {
+  const context = { host, manifest };
+  const old = oldCopies(root, context).map((path) =>
+    warning(
+      `${root}${path}`,
+      `is not what this node's ${path} is`,
+      `write what is to stay into ${path} of the node, then run mounter prepare, which copies it`,
+    ),
+  );
+  const leftOut = leftOutOfCopies(root, context).map((line) =>
+    warning(
+      `${root}/etc`,
+      line,
+      "mounts go on without it: make the file a plain one of root's, or take the line out of it",
+    ),
+  );
+  return [...old, ...leftOut];
 }
 
 /** The kubelets that were told to mount by us, and so to write the file. */

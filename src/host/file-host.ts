@@ -2,7 +2,9 @@ import {
   chmodSync,
   closeSync,
   lstatSync,
+  mkdirSync,
   openSync,
+  readdirSync,
   readFileSync,
   readlinkSync,
   type Stats,
@@ -25,6 +27,8 @@ export const fileHost: Pick<
   | 'replaceText'
   | 'createText'
   | 'remove'
+  | 'list'
+  | 'makeDirectory'
   | 'lstat'
   | 'readLink'
   | 'stat'
@@ -36,6 +40,8 @@ export const fileHost: Pick<
   replaceText,
   createText,
   remove: (path) => orUndefined(() => unlinkSync(path)),
+  list: (path) => readdirSync(path),
+  makeDirectory: (path, mode) => void mkdirSync(path, { mode }),
   lstat: (path) => statusOf(orUndefined(() => lstatSync(path))),
   readLink,
   stat: (path) => statusOf(orUndefined(() => statSync(path))),
@@ -91,6 +97,7 @@ function statusOf(stats: Stats | undefined): FileStatus | undefined {
     device: stats.dev,
     inode: stats.ino,
     isExecutable: (stats.mode & 0o111) !== 0,
+    isRoots: stats.uid === 0 && (stats.mode & 0o022) === 0,
     size: stats.size,
     changedMs: stats.ctimeMs,
   };

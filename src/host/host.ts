@@ -14,6 +14,10 @@ export interface Host {
   createText(path: string, text: string, mode: number): boolean;
   /** unlink(2); a missing file is no error. @throws when it can't be removed. */
   remove(path: string): void;
+  /** The names in a directory. @throws when it can't be read. */
+  list(path: string): readonly string[];
+  /** mkdir(2). @throws when it can't be made. */
+  makeDirectory(path: string, mode: number): void;
   /** lstat(2). @returns undefined when nothing is there (ENOENT, ENOTDIR, ELOOP). */
   lstat(path: string): FileStatus | undefined;
   /** readlink(2). @returns undefined when nothing is there, or no symlink. */
@@ -40,6 +44,8 @@ export interface FileStatus {
   readonly device: number;
   readonly inode: number;
   readonly isExecutable: boolean;
+  /** It is root's, and nobody else may write to it. */
+  readonly isRoots: boolean;
   /** In bytes. */
   readonly size: number;
   /** ctime, in milliseconds since 1970, with fractions. */

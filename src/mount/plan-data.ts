@@ -48,6 +48,8 @@ export type MountStep =
   | { readonly kind: 'checkHelper'; readonly path: string }
   /** resolv.conf of the rootfs, where it is merged from the host's, which may have changed. */
   | { readonly kind: 'refreshResolver' }
+  /** The rootfs's copies of what helpers read in the node's /etc, which may have changed. */
+  | { readonly kind: 'copyNodeFiles' }
   | { readonly kind: 'checkDevice'; readonly path: string }
   /** A directory, no symlink on the way below `identityMount`; or mounted already. */
   | { readonly kind: 'checkTarget'; readonly identityMount: string }

@@ -71,6 +71,7 @@ export function planWith(
       : [
           ...checks,
           ...when(manifest.resolver.mode === 'merge', { kind: 'refreshResolver' }),
+          { kind: 'copyNodeFiles' },
           ...when(failureCache !== undefined, { kind: 'checkServer' }),
           ...when(locks === 'always', { kind: 'provideLockServices' }),
           runHelper,

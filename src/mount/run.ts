@@ -4,6 +4,7 @@ import type { MountEntry } from '../host/mountinfo.ts';
 import { asMounterError } from '../host/system-error.ts';
 import { moveLockServicesToScopes, provideLockServices } from '../lock-services/lock-services.ts';
 import { moveToScopes } from '../lock-services/scope.ts';
+import { areCopiesOld } from '../resolver/stamps.ts';
 import type { MountContext } from './context.ts';
 import type { MountPlan, MountStep } from './plan-data.ts';
 import { forget, isRemembering } from './probe/failure-cache/file.ts';
@@ -123,6 +124,12 @@ class MountRun {
       case 'refreshResolver':
         (await import('../resolver/refresh.ts')).refreshResolvConfIfPossible(context);
         break;
+      case 'copyNodeFiles': {
+        const copies = { host: context.host, rootfs: context.layout.rootfs };
+        if (areCopiesOld(copies))
+          (await import('../resolver/node-files.ts')).copyNodeFilesIfPossible(copies, context.manifest);
+        break;
+      }
       case 'checkFile':
         checkFile(step, context);
         break;

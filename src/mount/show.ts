@@ -27,6 +27,8 @@ export function describeStep(step: MountStep): string {
       return `check that ${step.path} is there`;
     case 'refreshResolver':
       return "merge the host's /etc/resolv.conf into the rootfs's again, if it has changed";
+    case 'copyNodeFiles':
+      return "copy the node's /etc/hosts and NFS settings into the rootfs again, if they have changed";
     case 'checkTarget':
       return `check the target below ${step.identityMount}, and what is mounted on it`;
     case 'checkFile':

@@ -23,6 +23,7 @@ import { makeRunDirectory, removeOldLocks } from '../node/lock.ts';
 import type { NodeContext } from '../node/node.ts';
 import { checkSettings, settingsFile } from '../node/settings.ts';
 import { closeVersions } from '../node/version-directories.ts';
+import { copyNodeFiles, writtenFiles } from '../resolver/node-files.ts';
 import { refreshResolvConf } from '../resolver/refresh.ts';
 import { wantedEnter } from '../rootfs/entrance.ts';
 import { planExecutableHome, planHome } from './home-mount.ts';
@@ -62,6 +63,8 @@ async function layRootfs(root: string, context: NodeContext): Promise<readonly s
   done.push(...writeStartStatd(context));
   if (isGuardNeeded(manifest)) done.push(...(await guardGlusterfs(root, host)));
   done.push(...makeResolvConf(root, context));
+  for (const path of writtenFiles(root)) removeUnfinished(path);
+  done.push(...copyNodeFiles(root, context));
   // Calls enter by them from the moment that they are whole: nothing fails after that.
   const layMounts = wantedEnter(manifest, host) === 'chroot' ? layOnHost : layInNamespaces;
   done.push(...(await layMounts(root, context)));

@@ -296,6 +296,26 @@ for (const [title, script, expected, mend, request] of breakages) {
   });
 }
 
+test.serial("copies of the node's files: one that was edited, one that others can change", async (t) => {
+  await using node = await ScratchNode.prepared();
+  const found = async () =>
+    (await examine(node)).findings.flatMap(({ check, subject, message }) =>
+      check === 'resolver' && /this node's|is not copied/.test(message)
+        ? [subject.replace(/.*[0-9a-f]{64}/, '')]
+        : [],
+    );
+  t.deepEqual(await found(), []);
+  await node.shell(`echo 192.0.2.7 edited >>${rootfs}/etc/hosts`);
+  t.deepEqual(await found(), ['/etc/hosts']);
+  await node.mustRun('prepare');
+  t.deepEqual(await found(), []);
+  await node.shell('echo 192.0.2.8 new >>/etc/hosts; touch /etc/nfs.conf; chmod 666 /etc/nfs.conf');
+  t.deepEqual(await found(), ['/etc/hosts', '/etc']);
+  await node.shell('rm /etc/nfs.conf');
+  await node.mustRun('prepare');
+  t.regex(await node.mustRun('exec', '--', 'getent', 'hosts', 'new'), /^192\.0\.2\.8/);
+});
+
 test.serial('an executable gone: found by the one that was downloaded, and mended by it', async (t) => {
   await using node = await ScratchNode.prepared();
   await node.shell(setUp);

@@ -99,6 +99,7 @@ test('the front has no package, and loads what explains a failure when one is th
     'src/mount/filesystems/glusterfs/glusterfs.ts',
     'src/mount/filesystems/generic.ts',
     'src/front/ask.ts',
+    'src/resolver/node-files.ts',
   ])
     t.true(onDemand.includes(module), module);
 });

@@ -68,6 +68,7 @@ export class HostModel implements MountHost {
       device: 1,
       inode: this.#nextInode++,
       isExecutable: false,
+      isRoots: true,
       size: 0,
       changedMs: 0,
       ...status,
@@ -105,6 +106,12 @@ export class HostModel implements MountHost {
     this.files.delete(path);
     this.texts.delete(path);
   };
+  list = (path: string) =>
+    [...this.files.keys()].flatMap((file) => {
+      const name = file.slice(path.length + 1);
+      return file.startsWith(`${path}/`) && !name.includes('/') ? [name] : [];
+    });
+  makeDirectory = (path: string) => void this.directory(path);
   readonly links = new Map<string, string>([['/proc/self/ns/mnt', ownMounts]]);
   readLink = (path: string) => this.links.get(path);
   lstat = (path: string) => this.files.get(path);

@@ -9,7 +9,15 @@ const kindsOf = (...argv: readonly string[]) => planFor(...argv).steps.map((step
 const nfs = (options: string) => kindsOf('-t', 'nfs', '-o', options, 'srv:/x', target);
 
 test('a v4 mount starts no daemon', (t) => {
-  const expected = ['checkHelper', 'checkTarget', 'checkServer', 'runHelper', 'verifyMounted', 'attach'];
+  const expected = [
+    'checkHelper',
+    'checkTarget',
+    'copyNodeFiles',
+    'checkServer',
+    'runHelper',
+    'verifyMounted',
+    'attach',
+  ];
   for (const options of [
     'vers=4',
     'nfsvers=4.1',
@@ -38,6 +46,7 @@ test('a v3 mount with locks has its lock services before the helper runs', (t) =
       [
         'checkHelper',
         'checkTarget',
+        'copyNodeFiles',
         'checkServer',
         'provideLockServices',
         'runHelper',
@@ -57,7 +66,7 @@ test('nolock needs no lock services', (t) => {
   for (const options of ['nolock', 'vers=3,nolock', 'lock,nolock,vers=3']) {
     t.deepEqual(
       nfs(options),
-      ['checkHelper', 'checkTarget', 'checkServer', 'runHelper', 'verifyMounted', 'attach'],
+      ['checkHelper', 'checkTarget', 'copyNodeFiles', 'checkServer', 'runHelper', 'verifyMounted', 'attach'],
       options,
     );
   }
@@ -67,6 +76,7 @@ test('without a version the lock services are asked after the mount, in case it 
   const expected = [
     'checkHelper',
     'checkTarget',
+    'copyNodeFiles',
     'checkServer',
     'runHelper',
     'verifyMounted',
@@ -81,7 +91,16 @@ test('glusterfs needs /dev/fuse', (t) => {
   const plan = planFor('-t', 'glusterfs', '-o', 'auto_unmount,log-level=ERROR', '10.0.0.1:vol', target);
   t.deepEqual(
     plan.steps.map((s) => s.kind),
-    ['checkHelper', 'checkDevice', 'checkTarget', 'checkServer', 'runHelper', 'verifyMounted', 'attach'],
+    [
+      'checkHelper',
+      'checkDevice',
+      'checkTarget',
+      'copyNodeFiles',
+      'checkServer',
+      'runHelper',
+      'verifyMounted',
+      'attach',
+    ],
   );
 });
 

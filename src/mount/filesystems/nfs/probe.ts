@@ -1,4 +1,5 @@
 import { lastOption, type MountOption, parseOptions } from '../../arguments/options.ts';
+import type { MountContext } from '../../context.ts';
 import { askServer } from '../../probe/ask-server.ts';
 import { askPort, type Inquiry, portNumber } from '../../probe/inquiry.ts';
 import { type ProbeAnswer, whenAllRefuse, whenAnyRefuses } from '../../probe/probe-failure.ts';
@@ -46,8 +47,21 @@ function nfsQuestion({ fstype, source, options }: Asked): NfsQuestion | undefine
  * mount.nfs would try. Undefined also where TCP says nothing about it: RDMA, UDP, `port=0`.
  */
 function askNfs({ server, version, ports }: NfsQuestion, inquiry: Inquiry): Promise<ProbeAnswer> {
-  const ask = (address: string, part: Inquiry) => askAddress(server, address, version, ports, part);
+  const known = isToldByNode(inquiry.context) ? undefined : ports;
+  const ask = (address: string, part: Inquiry) => askAddress(server, address, version, known, part);
   return askServer(server, ask, inquiry);
+}
+
+/** nfsmount.conf may say where a server is, for each server and target, and mount.nfs alone can tell what counts. */
+function isToldByNode({ host, layout }: MountContext): boolean {
+  const path = `${layout.rootfs}/etc/nfsmount.conf`;
+  const directory = `${path}.d`;
+  const names = host.stat(directory)?.kind === 'directory' ? host.list(directory) : [];
+  return [path, ...names.map((name) => `${directory}/${name}`)].some((file) =>
+    /^[ \t]*((default)?(nfs)?vers|(default)?(mount)?proto|(mount)?(port|host|addr)|udp|rdma)\b[ \t]*=/im.test(
+      host.readText(file) ?? '',
+    ),
+  );
 }
 
 async function askAddress(
