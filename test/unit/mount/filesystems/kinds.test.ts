@@ -92,6 +92,7 @@ test('a driver and an entry of the manifest make a further type: the plan asks n
     [
       'checkHelper',
       'checkTarget',
+      'copyNodeFiles',
       'checkServer',
       'provideLockServices',
       'runHelper',
