@@ -2,6 +2,7 @@ import { type MountEntry, mountsBelow } from '../host/mountinfo.ts';
 import type { SharedDirectory } from '../manifest/shared-mounts.ts';
 import { leftInOldVersions } from '../prepare/retire.ts';
 import { isCopy, isCounterpart } from '../prepare/shared-mount.ts';
+import { shellWord } from '../shell-word.ts';
 import { volumesBelow } from '../volumes/volumes.ts';
 import { type DoctorContext, localVolumeDirectories } from './context.ts';
 import { type Judgement, ok, warning } from './finding.ts';
@@ -50,7 +51,7 @@ function stackedDirectory(directory: SharedDirectory, entries: readonly MountEnt
       : warning(
           directory.host,
           message,
-          'unmount the upper ones once no volume is mounted (drain the node first)',
+          `run umount ${shellWord(directory.host)} once no volume is mounted (drain the node first), for each but the lowest`,
         ),
   ];
 }

@@ -2,6 +2,7 @@ import { release } from 'node:os';
 import type { Host } from '../host/host.ts';
 import type { Filesystem } from '../manifest/manifest.ts';
 import { traitsOf } from '../mount/filesystems/all.ts';
+import { providerOf } from '../mount/steps/preconditions.ts';
 import { hostPathOf } from '../rootfs/host-path.ts';
 import type { DoctorContext } from './context.ts';
 import { failing, type Judgement, ok, warning } from './finding.ts';
@@ -16,7 +17,8 @@ export interface KernelFiles {
   readonly builtin: string | undefined;
   /** /proc/sys/kernel/modules_disabled is 1. */
   readonly isClosed: boolean;
-  /** The program that the kernel calls for a module, where it exists. */
+  /** The program that the kernel calls for a module, and whether it exists. */
+  readonly modprobe: string;
   readonly hasModprobe: boolean;
 }
 
@@ -38,6 +40,7 @@ function readKernelFiles(host: Host): KernelFiles {
     modules: host.readText(`/lib/modules/${version}/modules.dep`),
     builtin: host.readText(`/lib/modules/${version}/modules.builtin`),
     isClosed: host.readText('/proc/sys/kernel/modules_disabled')?.trim() === '1',
+    modprobe,
     hasModprobe: host.stat(modprobe)?.isExecutable === true,
   };
 }
@@ -69,7 +72,7 @@ export function judgeKernel(filesystem: Filesystem, files: KernelFiles): Judgeme
     return lacking(
       filesystem,
       `module ${module} is not loaded, and there is no modprobe(8) for the kernel to call`,
-      `load ${module} at boot`,
+      `put modprobe at ${files.modprobe}, or load ${module} at boot`,
     );
   return ok(name, `module ${module} is loaded by the first mount`);
 }
@@ -97,12 +100,7 @@ function hasModule(module: string, text: string | undefined): boolean {
 export function checkDevices({ host, root, manifest }: DoctorContext): readonly Judgement[] {
   const paths = new Set(Object.values(manifest.filesystems).flatMap(({ devices }) => devices));
   return [...paths].map((path) => {
-    if (host.stat(path)?.kind !== 'device')
-      return failing(
-        path,
-        'is missing on this node',
-        `load the module that provides it (for /dev/fuse: modprobe fuse)`,
-      );
+    if (host.stat(path)?.kind !== 'device') return failing(path, 'is missing on this node', providerOf(path));
     if (host.stat(hostPathOf(path, { rootfs: root }, manifest, host))?.kind !== 'device')
       return failing(path, 'is on the host, but not in the rootfs', 'run mounter prepare');
     return ok(path, 'is there, on the host and in the rootfs');

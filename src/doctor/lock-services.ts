@@ -21,7 +21,7 @@ export async function checkLockServices(context: DoctorContext): Promise<readonl
       failing(
         'rpcbind',
         `a second one runs (process ${daemon.pid}, ${ownerOf(daemon)}): locks and umount hang`,
-        `end process ${daemon.pid}, or the other one`,
+        `run kill ${daemon.pid}, or end the other one`,
       ),
     ),
     ...judgePort(state),
@@ -46,7 +46,7 @@ export function judgeLockServices(
     return failing(
       'rpcbind',
       `runs (process ${rpcbind.pid}, the host's own) and does not answer: an NFSv3 mount with locks fails`,
-      'restart it: systemctl restart rpcbind',
+      `run systemctl restart rpcbind; without systemd: kill -KILL ${rpcbind.pid}, and the next mount starts one`,
     );
   if (rpcbind === null && statd === null && lockingVolumes === 0 && !portmapperAnswers)
     return ok(

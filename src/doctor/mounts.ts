@@ -2,6 +2,7 @@ import { existsSync, realpathSync } from 'node:fs';
 import type { Host } from '../host/host.ts';
 import { containingMount } from '../host/mount-tree.ts';
 import { type MountEntry, mountAt, mountsBelow } from '../host/mountinfo.ts';
+import { raiseLimit } from '../host/system-error.ts';
 import type { ManifestMount } from '../manifest/manifest.ts';
 import { isShared, type SharedDirectory } from '../manifest/shared-mounts.ts';
 import { observeRootfs } from '../prepare/mount-states.ts';
@@ -12,6 +13,7 @@ import { wantedEnter } from '../rootfs/entrance.ts';
 import { type DoctorContext, isNetworkMount } from './context.ts';
 import { failing, type Judgement, ok, warning } from './finding.ts';
 import type { Found } from './installation.ts';
+import { remountedHint } from './space.ts';
 
 const prepare = 'run mounter prepare';
 
@@ -87,7 +89,7 @@ export function judgeMount(
       return failing(subject, `is not mounted in the rootfs, on ${mount.rootfs}`, prepare);
     case 'wrong':
       if (source !== undefined && mount.access === 'rw' && isReadOnly(source, hostEntries))
-        return failing(subject, 'is read-only on the host itself', `mount -o remount,rw it, then ${prepare}`);
+        return failing(subject, 'is read-only on the host itself', remountedHint(source));
       return failing(subject, `${faultOf(observed, entries)}, on ${mount.rootfs} of the rootfs`, prepare);
   }
 }
@@ -142,7 +144,7 @@ export function checkMountMax({ host, entries }: DoctorContext): readonly Judgem
 
 export function judgeMountMax(count: number, maximum: number): Judgement {
   const message = `${count} of ${maximum} mounts (fs.mount-max)`;
-  const hint = 'see the duplicates above, or raise it with sysctl fs.mount-max';
+  const hint = `see the duplicates above, or ${raiseLimit('fs.mount-max')}`;
   // A volume takes two where the rootfs is entered by chroot(2): on the host and in the rootfs.
   if (count + 2 > maximum) return failing('/proc/self/mountinfo', message, hint);
   if (count > 0.8 * maximum) return warning('/proc/self/mountinfo', message, hint);

@@ -1,3 +1,4 @@
+import { shellWord } from '../shell-word.ts';
 import { type Volume, volumesOf } from '../volumes/volumes.ts';
 import { type DoctorContext, localVolumeDirectories } from './context.ts';
 import { type Judgement, ok, warning } from './finding.ts';
@@ -43,6 +44,6 @@ function orphan({ source, target }: Volume, uid: string): Judgement {
   return warning(
     target,
     `${source} is mounted for Pod ${uid}, of which the node has no other trace`,
-    `see whether kubectl get pods -A -o yaml still has this UID; if not, umount ${target}`,
+    `see whether kubectl get pods -A -o yaml still has this UID; if not, run umount ${shellWord(target)}`,
   );
 }

@@ -81,7 +81,7 @@ export function judgeKubelets(
     warning(
       path,
       `has the host's name servers, and none of the cluster's: kubelet (process ${pid}) began before there was a rootfs to write them to`,
-      'restart kubelet; or name them as resolver.nameservers in node-settings.json, then run mounter prepare',
+      'run systemctl restart kubelet; or name them as resolver.nameservers in node-settings.json, then run mounter prepare',
     ),
   ];
 }
@@ -96,7 +96,7 @@ async function checkServers(path: string, servers: readonly string[]): Promise<r
       ),
     ];
   const answers = await Promise.all(servers.map(askNameServer));
-  return servers.map((server, index) => judgeNameServer(server, answers[index]));
+  return servers.map((server, index) => judgeNameServer(path, server, answers[index]));
 }
 
 /** kubelet writes this file: were it the host's, the node would lose its own name servers. */
@@ -120,13 +120,17 @@ function viewOfHost(path: string, entries: readonly MountEntry[]): Judgement | u
   return undefined;
 }
 
-export function judgeNameServer(server: string, answer: NameServerAnswer | undefined): Judgement {
+export function judgeNameServer(
+  path: string,
+  server: string,
+  answer: NameServerAnswer | undefined,
+): Judgement {
   if (answer?.kind === 'answered')
     return ok(server, `this name server answers, after ${answer.milliseconds} ms`);
   const why = answer?.kind === 'refused' ? `does not take questions (${answer.code})` : 'does not answer';
   return warning(
     server,
     `this name server ${why}: mounts by name wait for it or fail`,
-    "mend the name server, or etc/resolv.conf of the rootfs; kubelet writes the cluster's there at its start",
+    `start it, or name another one in ${path}; kubelet writes the cluster's there at its start`,
   );
 }

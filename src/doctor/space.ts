@@ -1,6 +1,7 @@
 import { accessSync, constants, existsSync, statfsSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { offeredTraits } from '../mount/filesystems/all.ts';
+import { shellWord } from '../shell-word.ts';
 import { type DoctorContext, isNetworkMount } from './context.ts';
 import { failing, type Judgement, ok, warning } from './finding.ts';
 
@@ -77,20 +78,20 @@ export function judgeSpace(space: ObservedSpace): Judgement {
   const { path, user, refusal, freeBytes, freeInodes } = space;
   const say = (level: 'failing' | 'warning', what: string, hint: string) =>
     (level === 'failing' ? failing : warning)(path, `${what}; it is for ${user}`, hint);
-  if (refusal === 'EROFS')
-    return say(
-      space.readOnly,
-      'is read-only',
-      'see dmesg for the reason, mount -o remount,rw the filesystem, then run mounter prepare',
-    );
+  if (refusal === 'EROFS') return say(space.readOnly, 'is read-only', remountedHint(path));
   if (refusal !== undefined)
-    return say(space.readOnly, `cannot be written to (${refusal})`, 'see its permissions');
+    return say(space.readOnly, `cannot be written to (${refusal})`, `see ls -ld ${shellWord(path)}`);
   if (freeInodes === 0) return say(space.full, 'has no inode left', 'remove files there');
   if (freeBytes < leastBytes) return say(space.full, 'is full', 'make room there');
   const kibibytes = Math.floor(freeBytes / kibibyte);
   const free = kibibytes < kibibyte ? `${kibibytes} KiB` : `${Math.floor(kibibytes / kibibyte)} MiB`;
   if (freeBytes < littleBytes) return say('warning', `has ${free} free`, 'make room there');
   return ok(path, `can be written to, ${free} free`);
+}
+
+/** The next action where the filesystem that `path` lies on is read-only. */
+export function remountedHint(path: string): string {
+  return `run mount -o remount,rw "$(findmnt -no TARGET --target ${shellWord(path)})" && mounter prepare; dmesg may say why it is so`;
 }
 
 /** rpc.statd keeps a file for each server it has locks of in `sm`, and those from before the last boot in `sm.bak`. */
@@ -103,7 +104,7 @@ export function checkNfsState({ manifest, entries }: DoctorContext): readonly Ju
     failing(
       state,
       `lacks ${missing.join(' and ')}: rpc.statd does not start`,
-      'when no NFSv3 volume is mounted: remove the directory, then run mounter prepare, which makes it anew',
+      `when no NFSv3 volume is mounted: rm -r ${shellWord(state)} && mounter prepare, which makes it anew`,
     ),
   ];
 }

@@ -1,3 +1,4 @@
+import { shellWord } from '../shell-word.ts';
 import { askStates, firstOfEach, serverOf, statfsArgv, type VolumeAnswer } from '../volumes/states.ts';
 import { type Volume, volumesOf } from '../volumes/volumes.ts';
 import type { DoctorContext } from './context.ts';
@@ -38,17 +39,17 @@ function faultOf(
     case 'silent':
       return [
         `hangs: ${fstype.startsWith('fuse') ? `${server}, or the FUSE daemon,` : server} does not answer for ${source} (${fstype})`,
-        `bring ${server} back, and it goes on; else umount -f ${target}, or umount -l`,
+        `bring ${server} back, and it goes on; else run umount -f -l ${shellWord(target)}`,
       ];
     case 'dead':
       return [
         `the FUSE daemon of ${source} is gone, or has lost its servers (Transport endpoint is not connected)`,
-        `see whether ${server} serves it: the volume goes on by itself then; else umount ${target}, and have its Pods started anew`,
+        `see whether ${server} serves it: the volume goes on by itself then; else run umount ${shellWord(target)}, and have its Pods started anew`,
       ];
     case 'stale':
       return [
         `is stale: ${server} no longer knows what was mounted (Stale file handle)`,
-        `umount -l ${target}, and have its Pods started anew; see whether the export was made anew`,
+        `run umount -l ${shellWord(target)}, and have its Pods started anew; see whether the export was made anew`,
       ];
     case 'error':
       return [`${source} answers with an error: ${words}`, `see ${server} and its log`];

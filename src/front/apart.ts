@@ -2,7 +2,7 @@ import * as system from 'system-calls';
 import { MounterError } from '../errors.ts';
 import { exitCode } from '../exit-codes.ts';
 import type { ApartRequest, ApartSite } from '../host/mount-host.ts';
-import { hintOf } from '../host/system-error.ts';
+import { hintOf, raiseLimit } from '../host/system-error.ts';
 import { shellQuoted } from '../shell-word.ts';
 import { checked } from './system-error.ts';
 
@@ -70,7 +70,7 @@ function notMade(target: string, step: number, errno: number): MounterError {
     status: exitCode.system,
     errorClass: 'node',
     hint: isLimit
-      ? 'user.max_mnt_namespaces allows no more mount namespaces, or fs.mount-max no more mounts: see sysctl of both'
+      ? raiseLimit(steps[step] === 'unshare' ? 'user.max_mnt_namespaces' : 'fs.mount-max')
       : (hintOf(code) ?? 'run mounter prepare; if it comes again, see dmesg of this node'),
   });
 }

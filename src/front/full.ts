@@ -60,7 +60,7 @@ export async function settingsByFull(): Promise<NodeSettings> {
       subject: fullExecutable(),
       status: exitCode.system,
       helperOutput: output,
-      hint: 'run mounter status; mounter install SOURCE places the executables again',
+      hint: placeAgain,
     },
   );
 }

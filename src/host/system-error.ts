@@ -48,10 +48,15 @@ const hints: Readonly<Record<string, string>> = {
   ENOSPC: 'the disk is full: make room, then try again',
   EDQUOT: 'a quota is used up: make room, then try again',
   EMFILE: 'raise the limit on open files of whoever calls (ulimit -n; LimitNOFILE= in the unit of kubelet)',
-  ENFILE: 'the node has no more open files to give: see what holds them, or raise fs.file-max',
+  ENFILE: `the node has no more open files to give: see what holds them, or ${raiseLimit('fs.file-max')}`,
   ENOMEM: 'the node, or the cgroup of the caller, is out of memory',
   EAGAIN:
     'the node, or the cgroup of the caller, has no more processes to give: see what runs, or raise TasksMax= and LimitNPROC=',
   EIO: 'a disk, or the server of a filesystem, fails: see dmesg of this node',
   EROFS: 'the filesystem is read-only: mount it rw; for what is in MOUNTER_HOME, another one can be named',
 };
+
+/** The next action where a limit of the kernel's is used up: `fs.mount-max`, say. It stays so until the next reboot. */
+export function raiseLimit(sysctl: string): string {
+  return `run sysctl -w ${sysctl}=$((2 * $(sysctl -n ${sysctl}) + 1000))`;
+}

@@ -213,7 +213,7 @@ export function parseManifest(text: string, path: string): Manifest {
     throw new MounterError(`not valid JSON: ${(error as Error).message}`, {
       subject: path,
       status: exitCode.system,
-      hint: 'mend the file, or run mounter install again',
+      hint: 'mend the file, or run mounter install SOURCE again',
       cause: error,
     });
   }
@@ -223,7 +223,7 @@ export function parseManifest(text: string, path: string): Manifest {
   throw new MounterError(`${names.join('.') || 'the whole file'}: ${message}`, {
     subject: path,
     status: exitCode.system,
-    hint: 'mend this field, or run mounter install again',
+    hint: 'mend this field, or run mounter install SOURCE again',
   });
 }
 

@@ -1,6 +1,6 @@
 import { MounterError } from '../errors.ts';
 import { exitCode } from '../exit-codes.ts';
-import { shellQuoted } from '../shell-word.ts';
+import { shellWord } from '../shell-word.ts';
 
 /** How words are written so that systemd reads back the very same ones. */
 
@@ -34,5 +34,5 @@ export function commandLine([program = '', ...args]: readonly string[]): string 
 
 /** A command line for sh(1), with quotes around each word that needs them. */
 export function shellLine(argv: readonly string[]): string {
-  return argv.map((word) => (/^[\w./:=@%+,-]+$/.test(word) ? word : shellQuoted(word))).join(' ');
+  return argv.map(shellWord).join(' ');
 }

@@ -2,6 +2,7 @@ import { MounterError } from '../../errors.ts';
 import { exitCode } from '../../exit-codes.ts';
 import type { Host } from '../../host/host.ts';
 import type { Descriptor } from '../../host/mount-host.ts';
+import { shellWord } from '../../shell-word.ts';
 import type { MountContext } from '../context.ts';
 import { raiseMountMax } from '../filesystems/hints.ts';
 import type { MountPlan } from '../plan-data.ts';
@@ -22,17 +23,16 @@ export function notAttached(
     return new MounterError(`the target was removed while ${plan.source} was mounted`, {
       ...options,
       errorClass: 'mount-point',
-      hint: 'make the directory, and mount again',
+      hint: `run mkdir -p ${shellWord(plan.target)}, and mount again`,
     });
-  if (code === 'ENOSPC')
-    return new MounterError(
-      `this node has as many mounts as fs.mount-max allows (${mountMax(host) ?? 'unknown'})`,
-      {
-        ...options,
-        errorClass: 'mount-max',
-        hint: raiseMountMax,
-      },
-    );
+  if (code === 'ENOSPC') {
+    const maximum = mountMax(host);
+    return new MounterError(`this node has as many mounts as fs.mount-max allows (${maximum ?? 'unknown'})`, {
+      ...options,
+      errorClass: 'mount-max',
+      hint: raiseMountMax,
+    });
+  }
   if (code === 'ETIMEDOUT')
     return new MounterError(`the server does not answer any more, and ${plan.source} could not be attached`, {
       ...options,

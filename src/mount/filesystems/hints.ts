@@ -1,18 +1,19 @@
 import type { ErrorClass } from '../../errors.ts';
+import { raiseLimit } from '../../host/system-error.ts';
+import { parseIpAddress } from '../../ip-address.ts';
 import { lockServicesHint } from '../../lock-services/lock-services.ts';
-import { shellQuoted } from '../../shell-word.ts';
+import { shellWord } from '../../shell-word.ts';
 import type { ProbeFailure } from '../probe/probe-failure.ts';
 import type { Hint, HintFacts } from './filesystem-driver.ts';
 
 /** What an operator can do about too many mounts. */
-export const raiseMountMax =
-  'run mounter status to find mounts that nobody needs, or raise the limit: sysctl -w fs.mount-max=NUMBER';
+export const raiseMountMax = `${raiseLimit('fs.mount-max')}; mounter status shows volumes that nobody may need`;
 
 /** The next action for each class of failure, where the driver has none of its own. */
 const hints: Readonly<Record<ErrorClass, Hint>> = {
   'name-resolution': ({ server, rootfs }) =>
     `run mounter doctor, which asks each name server of ${rootfs}/etc/resolv.conf; ${inRootfs('getent ahosts', server)} prints nothing until the name resolves`,
-  'no-route': ({ server, probeFailure }) => noRouteHint(addressOf(probeFailure) ?? server, probeFailure),
+  'no-route': ({ server, probeFailure }) => noRouteHint(server, probeFailure),
   'connection-refused': ({ server }) => `start the service of this filesystem on ${word(server)}`,
   'server-silent': ({ server, probeFailure }) =>
     `see whether ${word(server)} is up, and whether a firewall or network policy drops TCP port ${portOf(probeFailure) ?? 'of its service'} from this node`,
@@ -21,17 +22,17 @@ const hints: Readonly<Record<ErrorClass, Hint>> = {
   'version-not-offered': ({ server }) =>
     `see which versions ${word(server)} offers, and ask for one of them with -o vers=`,
   'lock-service': () => lockServicesHint,
-  'bad-option': () => 'take it out of mountOptions; dmesg names an option that the kernel did not take',
+  'bad-option': () => takeItOut,
   policy: () => undefined,
-  'mount-point': ({ target }) => `make ${word(target)} a directory, and mount again`,
+  'mount-point': ({ target }) => `run mkdir -p ${word(target)}, and mount again`,
   stale: ({ target }) => `run umount -l ${word(target)}, and mount again`,
   busy: ({ target }) =>
-    `run findmnt ${word(target)} to see what is there, umount it, or choose another target`,
+    `run findmnt ${word(target)} to see what is there, and umount ${word(target)}; or choose another target`,
   'helper-missing': () =>
-    'the helper, its interpreter or a library is missing in the rootfs: run mounter install again',
+    `the helper, its interpreter or a library is missing in the rootfs: ${installAgain}`,
   propagation: () => 'run mounter prepare',
   deadline: ({ server, mountSeconds }) =>
-    `see how the server ${word(server)} fares: nothing refused the mount, but it did not end; limits.mountSeconds of the manifest is ${mountSeconds}`,
+    `see how the server ${word(server)} fares: nothing refused the mount, but it did not end; where it is only slow, raise limits.mountSeconds of the manifest, which is ${mountSeconds}`,
   'mount-max': () => raiseMountMax,
   node: () => 'run mounter doctor to see what the node lacks',
   usage: () => 'write SERVER:/PATH',
@@ -49,7 +50,23 @@ export function hintFor(
   own: Readonly<Partial<Record<ErrorClass, Hint>>>,
   facts: HintFacts,
 ): string | undefined {
-  return (own[errorClass] ?? hints[errorClass])(facts);
+  return own[errorClass]?.(facts) ?? hints[errorClass](facts);
+}
+
+export const takeItOut =
+  'take it out of mountOptions: dmesg | tail names one that the kernel does not know, or cannot read';
+
+export const installAgain = 'run mounter install SOURCE again, with the SOURCE that mounter versions shows';
+
+/** ip(8) takes addresses alone. */
+function wayTo(server: string | undefined, probeFailure: ProbeFailure | undefined): string {
+  const address =
+    addressOf(probeFailure) ?? (server !== undefined && parseIpAddress(server) ? server : undefined);
+  const ask =
+    address === undefined
+      ? `run ${inRootfs('getent ahosts', server)}, and ip route get with each address that it prints`
+      : `run ip route get ${word(address)} on this node`;
+  return `${ask}: where it is unreachable, the node lacks a route (ip route add)`;
 }
 
 export function inRootfs(command: string, server: string | undefined): string {
@@ -59,17 +76,16 @@ export function inRootfs(command: string, server: string | undefined): string {
 /** It will be pasted into a shell, and whoever wrote the source chose it. */
 export function word(text: string | undefined): string {
   if (text === undefined) return 'SERVER';
-  return /^[\w.:/%~+@-]+$/.test(text) ? text : shellQuoted(text);
+  return shellWord(text);
 }
 
-function noRouteHint(address: string | undefined, probeFailure: ProbeFailure | undefined): string {
+function noRouteHint(server: string | undefined, probeFailure: ProbeFailure | undefined): string {
   const refusal = probeFailure?.kind === 'unreachable' ? probeFailure.connection : undefined;
   if (refusal === 'noFamily')
     return 'name the server by an IPv4 address; or turn IPv6 on, sysctl -w net.ipv6.conf.all.disable_ipv6=0, and give this node an address that ip -6 address shows as global';
-  const route = `run ip route get ${word(address)} on this node`;
   return refusal === 'forbidden'
-    ? `${route}; if that shows a way, iptables -S OUTPUT or nft list ruleset has the rule`
-    : `${route}, and see whether the server is up`;
+    ? `${wayTo(server, probeFailure)}; where there is one, iptables -S OUTPUT or nft list ruleset has the rule`
+    : `${wayTo(server, probeFailure)}; where there is one, see whether the server is up`;
 }
 
 function addressOf(probeFailure: ProbeFailure | undefined): string | undefined {

@@ -30,7 +30,7 @@ export function checkHelper(path: string, isGuarded: boolean, { host, layout }: 
       subject: `${layout.rootfs}${path}`,
       status: exitCode.system,
       errorClass: 'helper-missing',
-      hint: 'install a rootfs that has it: mounter install SOURCE',
+      hint: 'run mounter install SOURCE, with a rootfs that has it',
     },
   );
 }
@@ -50,7 +50,7 @@ function isOurselves(subject: string): MounterError {
   return new MounterError('the mount helper in the rootfs is mounter itself', {
     subject,
     status: exitCode.system,
-    hint: 'install a rootfs that holds the real helper: mounter install SOURCE',
+    hint: 'run mounter install SOURCE, with a rootfs that holds the real helper',
   });
 }
 
@@ -69,11 +69,14 @@ export function checkDevice(path: string, { host, layout }: MountContext): void 
       subject: path,
       status: exitCode.system,
       errorClass: 'node',
-      hint: isOnHost
-        ? 'run mounter prepare'
-        : `load the kernel module that provides ${path} (for /dev/fuse: modprobe fuse)`,
+      hint: isOnHost ? 'run mounter prepare' : providerOf(path),
     },
   );
+}
+
+/** What to do about a device that the node lacks. */
+export function providerOf(device: string): string {
+  return device === '/dev/fuse' ? 'run modprobe fuse' : `load the kernel module that provides ${device}`;
 }
 
 /**

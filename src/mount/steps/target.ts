@@ -1,8 +1,10 @@
 import { MounterError } from '../../errors.ts';
 import { exitCode } from '../../exit-codes.ts';
-import type { Descriptor, OpenStatus } from '../../host/mount-host.ts';
+import type { Descriptor, MountHost, OpenStatus } from '../../host/mount-host.ts';
 import { type MountEntry, readMountinfo } from '../../host/mountinfo.ts';
+import { isErrnoException } from '../../host/system-error.ts';
 import { isWithinVolume } from '../../node/within-volume.ts';
+import { shellWord } from '../../shell-word.ts';
 import type { MountContext } from '../context.ts';
 import type { MountPlan } from '../plan-data.ts';
 import { nameOf, type OpenTarget, partsBelow, walk } from './path-walk.ts';
@@ -66,7 +68,7 @@ async function openIn(
   context: MountContext,
 ): Promise<OpenTarget | 'mounted'> {
   const { host } = context;
-  const file = host.openIn(parent, nameOf(plan.target));
+  const file = openTop(parent, plan, host);
   if (file === undefined) throw missing(plan.target);
   let isKept = false;
   try {
@@ -96,21 +98,30 @@ async function openIn(
 /** A question to a filesystem that is alive takes milliseconds; to one whose server is far away, some more. */
 const answerMs = 2000;
 
+/** The kernel looks at what is mounted there: not even its root can be opened where a server has made that anew. */
+function openTop(parent: Descriptor, plan: MountPlan, host: MountHost): Descriptor | undefined {
+  try {
+    return host.openIn(parent, nameOf(plan.target));
+  } catch (error) {
+    throw isErrnoException(error) && error.code === 'ESTALE' ? stale(plan, 'something') : error;
+  }
+}
+
 /** One whose server is silent goes on when that does. @throws MounterError for what is stale: Pods may still have it. */
-async function isDeadMount(
-  file: Descriptor,
-  { source, target }: MountPlan,
-  { host }: MountContext,
-): Promise<boolean> {
+async function isDeadMount(file: Descriptor, plan: MountPlan, { host }: MountContext): Promise<boolean> {
   const liveness = await host.isAlive(file, answerMs);
   if (liveness !== 'stale') return liveness === 'dead';
-  throw new MounterError(
-    `${source} is mounted there already, and stale: its server does not know it any more`,
+  throw stale(plan, plan.source);
+}
+
+function stale({ target }: MountPlan, what: string): MounterError {
+  return new MounterError(
+    `${what} is mounted there already, and stale: its server does not know it any more`,
     {
       subject: target,
       status: exitCode.mountFailure,
       errorClass: 'stale',
-      hint: `umount -l ${target}, and mount again; exportfs -r on the server where the export was made anew`,
+      hint: `run umount -l ${shellWord(target)}, and mount again; exportfs -r on the server where the export was made anew`,
     },
   );
 }
@@ -123,25 +134,33 @@ function checkWay(target: string, names: readonly string[], way: readonly OpenSt
   for (const index of names.keys()) {
     const path = names.slice(0, index + 1).join('/');
     const step = way[index];
-    if (step === undefined) throw targetError(target, `${path} does not exist`, 'make the directory first');
+    if (step === undefined) throw missing(target, path);
     if (step.kind === 'symlink')
-      throw targetError(target, `${path} is a symlink`, 'mount on a path without symlinks');
+      throw targetError(
+        target,
+        `${path} is a symlink`,
+        `mount on the path without symlinks: readlink -f ${shellWord(target)} prints it`,
+      );
     if (step.kind !== 'directory')
-      throw targetError(target, `${path} is not a directory`, 'mount on a directory');
+      throw targetError(target, `${path} is not a directory`, 'mount on a directory, by another path');
     if (!step.isRootOnly)
       throw targetError(
         target,
         `others than root can write in ${path}, and could lead the mount elsewhere`,
-        'mount on a path of directories that root alone can write in',
+        `run chown root:root ${shellWord(path)} && chmod go-w ${shellWord(path)}, or mount below directories that root alone can write in`,
       );
   }
 }
 
 export function checkDirectory(target: string, { kind }: OpenStatus): void {
   if (kind === 'symlink')
-    throw targetError(target, 'the target is a symlink', 'mount on the directory itself');
+    throw targetError(
+      target,
+      'the target is a symlink',
+      `mount on the directory itself: readlink -f ${shellWord(target)} prints it`,
+    );
   if (kind !== 'directory')
-    throw targetError(target, 'the target is not a directory', 'mount on a directory');
+    throw targetError(target, 'the target is not a directory', 'mount on a directory, by another path');
 }
 
 /** kubelet asks for none: there a container's root, or a server, can swap any directory for a symlink at any moment. */
@@ -154,9 +173,16 @@ export function refuseWithinVolume(target: string, identityMount: string): void 
   );
 }
 
-export function missing(target: string): MounterError {
-  return targetError(target, 'the target does not exist', 'make the directory first');
+export function missing(target: string, path = target): MounterError {
+  // encodeURI counts bytes: QuickJS has nothing else that does.
+  if (path.split('/').some((name) => encodeURI(name).replace(/%../g, '%').length > longestName))
+    return targetError(target, `a name in it is longer than ${longestName} bytes`, 'mount on a shorter path');
+  const what = path === target ? 'the target' : path;
+  return targetError(target, `${what} does not exist`, `run mkdir -p ${shellWord(target)}, and mount again`);
 }
+
+/** NAME_MAX of limits.h. */
+const longestName = 255;
 
 function targetError(target: string, message: string, hint: string): MounterError {
   return new MounterError(message, {
@@ -173,7 +199,7 @@ function otherMount(plan: MountPlan, entry: MountEntry | undefined): MounterErro
     subject: plan.target,
     status: exitCode.mountFailure,
     errorClass: 'busy',
-    hint: `umount ${plan.target} first, or choose another target`,
+    hint: `run umount ${shellWord(plan.target)} first, or choose another target`,
   });
 }
 

@@ -17,6 +17,7 @@ const bare: KernelFiles = {
   modules: undefined,
   builtin: undefined,
   isClosed: false,
+  modprobe: '/sbin/modprobe',
   hasModprobe: true,
 };
 

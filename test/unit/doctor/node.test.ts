@@ -19,9 +19,12 @@ test('name servers are the first three that resolv.conf names', (t) => {
 });
 
 test('a name server that answers, refuses, is silent', (t) => {
-  t.is(judgeNameServer('10.0.0.1', { kind: 'answered', milliseconds: 3 }).level, 'ok');
-  t.regex(judgeNameServer('10.0.0.1', { kind: 'refused', code: 'ECONNREFUSED' }).message, /ECONNREFUSED/);
-  t.regex(judgeNameServer('10.0.0.1', { kind: 'silent' }).message, /does not answer/);
+  t.is(judgeNameServer('/etc/resolv.conf', '10.0.0.1', { kind: 'answered', milliseconds: 3 }).level, 'ok');
+  t.regex(
+    judgeNameServer('/etc/resolv.conf', '10.0.0.1', { kind: 'refused', code: 'ECONNREFUSED' }).message,
+    /ECONNREFUSED/,
+  );
+  t.regex(judgeNameServer('/etc/resolv.conf', '10.0.0.1', { kind: 'silent' }).message, /does not answer/);
 });
 
 test('a host name that many machines have makes duplicate NFSv4 clients', (t) => {

@@ -91,10 +91,12 @@ export const glusterfsFailureTexts: FailureTexts = {
   hints: {
     'connection-refused': ({ server }) =>
       `start glusterd on ${word(server)}, or name the port it listens on with -o server-port=PORT`,
-    'access-denied': ({ server }) =>
-      `allow this node's address: gluster volume set VOLUME auth.allow, on ${word(server)}`,
-    'no-such-export': ({ server }) =>
-      `run gluster volume info on ${word(server)} and compare the name; a directory of the volume has to exist`,
+    'access-denied': ({ server, source }) => {
+      const volume = word(volumeOf(source));
+      return `run gluster volume get ${volume} auth.allow on ${word(server)}, and gluster volume set ${volume} auth.allow ADDRESSES there, with this node's address added`;
+    },
+    'no-such-export': ({ server, source }) =>
+      `run gluster volume info on ${word(server)} and compare the name; gluster volume start ${word(volumeOf(source))} there, where it is not started; a directory of the volume has to exist`,
     'bad-option': () => 'take the option out of mountOptions; mount.glusterfs(8) lists those that there are',
     usage: () => 'write SERVER:VOLUME',
   },
@@ -103,6 +105,12 @@ export const glusterfsFailureTexts: FailureTexts = {
   unresolvedServer: (words) => /DNS resolution failed on host (\S+)/.exec(words)?.[1],
   isTaciturn: true,
 };
+
+/** `v` of `server:/v/directory`. */
+function volumeOf(source: string): string {
+  const path = source.slice(source.lastIndexOf(':') + 1).replace(/^\//, '');
+  return path.split('/')[0]?.replace(/\.(tcp|rdma)$/, '') || 'VOLUME';
+}
 
 const maximumBytes = 32 * 1024;
 const maximumLines = 2;

@@ -11,6 +11,7 @@ import {
   nfsKernelTypes,
   nfsPlaces,
   nfsServer,
+  refuseBareIpv6,
 } from './source.ts';
 
 const nfsTraits: FilesystemTraits = {
@@ -47,6 +48,10 @@ export const nfs: FilesystemDriver = {
   decodedSource,
   isSameSource: isSameNfsSource,
   likeness: likenessOfExport,
+  helperArgv: (helper, request) => {
+    refuseBareIpv6(request.source);
+    return plain.helperArgv(helper, request);
+  },
   withoutNoise: (output) => output.replace(ofOurGroup, ''),
   lockServices: lockServicesNeed,
   hasNegotiatedLocks: hasNegotiatedVersion3,

@@ -172,8 +172,13 @@ export function requestedMajorVersion(fstype: string, options: string): string |
   return requestedVersion(fstype, options)?.split('.')[0];
 }
 
+/** Whether v4 has no such thing as this option is about. */
+export function isOfVersion3Alone(option: MountOption): boolean {
+  return nfsConsequences(option).includes(version3);
+}
+
 function asksForVersion3(options: readonly MountOption[]): boolean {
-  return options.some((option) => nfsConsequences(option).includes(version3));
+  return options.some(isOfVersion3Alone);
 }
 
 /** `tcp`, `udp`, `rdma` or whatever was asked for; undefined where it is left to mount.nfs, which begins with TCP. */

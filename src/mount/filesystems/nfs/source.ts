@@ -1,4 +1,7 @@
 import { type MountEntry, readMountinfo } from '../../../host/mountinfo.ts';
+import { parseIpAddress } from '../../../ip-address.ts';
+import { shellWord } from '../../../shell-word.ts';
+import { usageError } from '../../arguments/getopt.ts';
 import { lastOption, parseOptions } from '../../arguments/options.ts';
 import type { MountContext } from '../../context.ts';
 import type { Asked, Likeness, SourcePlace } from '../filesystem-driver.ts';
@@ -48,6 +51,22 @@ export function nfsPlaces({ source, options }: Asked): readonly SourcePlace[] | 
   ];
 }
 
+/** mount.nfs would look for a server named `fd00`. @throws MounterError (usage) that says how to write it. */
+export function refuseBareIpv6(source: string): void {
+  const [, host] = /^([^/[]*:[^/[]*):\//.exec(source) ?? [];
+  if (host === undefined || parseIpAddress(host) === undefined) return;
+  throw usageError(source, 'has an IPv6 address without brackets', correctedSource(source));
+}
+
+/** The next action for a source that mount.nfs cannot read: a URL, one without a colon or a bracket, one too long. */
+export function correctedSource(source: string): string {
+  if (source.length > 255)
+    return 'name a shorter one: a server can export a directory by a shorter path, too';
+  const [, place = '', path = '/PATH'] = /^(?:nfs:)?(?:\/\/)?([^/]*?):?(\/.*)?$/.exec(source) ?? [];
+  const host = place.replace(/^(\[.*\]|[^:]*):\d+$/, '$1').replace(/^\[|\]$/g, '') || 'SERVER';
+  return `write ${shellWord(`${host.includes(':') ? `[${host}]` : host}:${path}`)}`;
+}
+
 export function isSameNfsSource(asked: Asked, entry: MountEntry): boolean {
   return isSamePort(asked, entry) && canonicalNfsSource(entry.source) === canonicalNfsSource(asked.source);
 }
@@ -83,7 +102,7 @@ export function isAskedExport(
 }
 
 /** `/path` of `server:/path`, whatever colons are in that path. */
-function pathOf(source: string): string {
+export function pathOf(source: string): string {
   const canonical = canonicalNfsSource(source);
   return canonical.slice(canonical.indexOf(':', canonical.startsWith('[') ? canonical.indexOf(']') : 0) + 1);
 }
