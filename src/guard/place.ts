@@ -76,12 +76,15 @@ function lay(root: string, program: string, guard: Uint8Array): void {
 }
 
 /**
- * The real glusterfs: in every package a symlink to glusterfsd; a file in its own right keeps a second name.
+ * The real glusterfs: in every package a symlink to glusterfsd, which is found again where our own link to it was lost;
+ * a file in its own right keeps a second name.
  * @returns undefined where the way to it is there, and an older guard in its place.
  */
 function realProgram(root: string, program: string): string | undefined {
   if (lstatSync(`${root}${program}`).isSymbolicLink()) return resolveInRoot(root, program);
   if (resolveInRoot(root, guardedProgram) !== undefined) return undefined;
+  const usual = `${dirname(program)}/glusterfsd`;
+  if (resolveInRoot(root, usual) !== undefined) return usual;
   const second = `${dirname(program)}/glusterfs.unguarded`;
   if (!existsSync(`${root}${second}`)) linkSync(`${root}${program}`, `${root}${second}`);
   return second;
