@@ -197,7 +197,7 @@ function writtenFile(
     name,
     `the helper may write no file there: only below ${directories.join(' or ')}, outside of its pods directory, ` +
       'by a path without ".." and, for a log, with a name that ends in .log (policy.options)',
-    `write ${name}=${directories[0]}/plugins/kubernetes.io/glusterfs/VOLUME/NAME.log, or leave it out`,
+    `leave ${name} out, or write ${name}=${directories[0]}/plugins/kubernetes.io/glusterfs/VOLUME/NAME.log, in a directory that exists`,
   );
 }
 

@@ -98,6 +98,6 @@ export function checkFile({ option, path, identityMount }: WrittenFile, { host }
   throw policyError(
     option,
     'the file that it names lies behind a symlink, on a volume, or where others than root can write',
-    `write ${option}=${identityMount}/plugins/kubernetes.io/glusterfs/VOLUME/NAME.log, or leave it out`,
+    `leave ${option} out, or write ${option}=${identityMount}/plugins/kubernetes.io/glusterfs/VOLUME/NAME.log, in a directory that exists`,
   );
 }

@@ -105,12 +105,12 @@ export function act(action: (situation: Situation) => Promise<unknown>): Step {
   return action;
 }
 
-/** The option of the hint is taken out of those of the mount. */
+/** The option of the hint, or all of its name, is taken out of those of the mount. */
 export function takeOut(group = 1): Step {
   return async (situation) => {
     const named = told(situation, group);
     const before = situation.call.options.split(',');
-    const options = before.filter((option) => option !== named);
+    const options = before.filter((option) => option !== named && option.split('=')[0] !== named);
     situation.t.is(options.length, before.length - 1, `${named} is one of ${before}`);
     situation.change({ options: options.join(',') });
   };

@@ -72,6 +72,12 @@ const glusterfsWordings: readonly Wording[] = [
     source: 'glusterfsd/src/glusterfsd-mgmt.c (mgmt_getspec_cbk)',
   },
   {
+    pattern: /failed to get the port number for remote subvolume/,
+    errorClass: 'no-such-export',
+    source:
+      'xlators/protocol/client/src/client-handshake.c (client_query_portmap_cbk): a brick that is not served',
+  },
+  {
     pattern: /Connection refused/,
     errorClass: 'connection-refused',
     source: 'strerror(3), socket.c (socket_connect_finish)',
@@ -93,10 +99,10 @@ export const glusterfsFailureTexts: FailureTexts = {
       `start glusterd on ${word(server)}, or name the port it listens on with -o server-port=PORT`,
     'access-denied': ({ server, source }) => {
       const volume = word(volumeOf(source));
-      return `run gluster volume get ${volume} auth.allow on ${word(server)}, and gluster volume set ${volume} auth.allow ADDRESSES there, with this node's address added`;
+      return `run gluster volume info ${volume} on ${word(server)}: gluster volume set ${volume} auth.allow ADDRESSES there, with this node's address among them; or gluster volume reset ${volume} auth.reject, where that names it`;
     },
     'no-such-export': ({ server, source }) =>
-      `run gluster volume info on ${word(server)} and compare the name; gluster volume start ${word(volumeOf(source))} there, where it is not started; a directory of the volume has to exist`,
+      `run gluster volume info on ${word(server)} and compare the name; gluster volume start ${word(volumeOf(source))} force there, where it is not started, or a brick of it is down; a directory of the volume has to exist`,
     'bad-option': () => 'take the option out of mountOptions; mount.glusterfs(8) lists those that there are',
     usage: () => 'write SERVER:VOLUME',
   },
