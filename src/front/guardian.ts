@@ -1,4 +1,5 @@
 import * as system from 'system-calls';
+import { fileHost } from '../host/file-host.ts';
 import type { ApartSite, ChrootSite, Guardian, Left } from '../host/mount-host.ts';
 import { withTimeout } from '../host/with-timeout.ts';
 import { neverRan, notStarted } from './child.ts';
@@ -101,12 +102,18 @@ class GuardianProcess implements Guardian, StartedChild {
     const sent = this.#tell(order);
     if (sent < 0) return { failure: system.errorNames(-sent)[0], daemons: [] };
     const report = await withTimeout(answer, limitMs);
+    const silence = report === undefined ? this.#silence() : 'ECONNRESET';
     if (report === undefined) await this.#endByForce();
     const [, result, ...daemons] = report ?? [];
-    if (result === undefined)
-      return { failure: report === undefined ? 'ETIMEDOUT' : 'ECONNRESET', daemons: [] };
+    if (result === undefined) return { failure: silence, daemons: [] };
     const failure = result < 0 ? system.errorNames(-result)[0] : undefined;
     return { failure, daemons: daemons.filter((pid) => pid > 0) };
+  }
+
+  /** Why it does not answer. */
+  #silence(): 'stopped' | 'ETIMEDOUT' {
+    const stat = fileHost.readText(`/proc/${this.#pid}/stat`) ?? '';
+    return /\) [Tt] [^)]*$/.test(stat) ? 'stopped' : 'ETIMEDOUT';
   }
 
   #tell(order: 'E' | 'A' | 'R'): number {

@@ -133,7 +133,10 @@ export interface Guardian {
 }
 
 export interface Left {
-  /** The name of an errno; undefined: attached. ECONNRESET, ETIMEDOUT: the guardian was ended, before or after that. */
+  /**
+   * The name of an errno; undefined: attached. ECONNRESET, ETIMEDOUT, and `stopped` where a signal had stopped it: the
+   * guardian was ended, before or after that.
+   */
   readonly failure: string | undefined;
   /** The pids of daemons that go on. */
   readonly daemons: readonly number[];

@@ -64,7 +64,7 @@ const cases: readonly (readonly [title: string, step: string, expected: unknown]
   [
     'a guardian that does not answer is ended at the limit, with what it has held',
     'guardianStopped',
-    [2, 'ETIMEDOUT', [], 0, false, 0],
+    [2, 'stopped', [], 0, false, 0],
   ],
   ['one that is killed leaves no daemon, whatever the call does meanwhile', 'guardianKilled', [2, 0, true]],
   ['a helper that ignores SIGTERM ends with its daemon', 'deadline', [137, 'deadline', 0, false]],

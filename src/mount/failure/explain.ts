@@ -1,8 +1,8 @@
 import type { ErrorClass } from '../../errors.ts';
 import { MounterError } from '../../errors.ts';
 import { exitCode } from '../../exit-codes.ts';
-import type { Host, Outcome } from '../../host/host.ts';
-import type { FileEnd } from '../../host/mount-host.ts';
+import { type Outcome } from '../../host/host.ts';
+import { type FileEnd, type MountHost } from '../../host/mount-host.ts';
 import type { MountContext } from '../context.ts';
 import type { FailureTexts, HintFacts } from '../filesystems/filesystem-driver.ts';
 import { hintFor } from '../filesystems/hints.ts';
@@ -10,6 +10,7 @@ import type { MountPlan } from '../plan-data.ts';
 import { singleFlight } from '../probe/examine.ts';
 import { failureCacheOf, recall } from '../probe/failure-cache/failure-cache.ts';
 import type { ProbeFailure } from '../probe/probe-failure.ts';
+import { nameOf, parentOf, walk } from '../steps/path-walk.ts';
 import { describeProbeFailure } from './describe.ts';
 import { reachedMountMax } from './not-attached.ts';
 
@@ -197,12 +198,11 @@ function whatWasSeen(
   };
 }
 
-function isGone(target: string, host: Host): boolean {
-  try {
-    return host.lstat(target)?.kind !== 'directory';
-  } catch {
-    return false; // What is mounted there does not answer: ENOTCONN, ESTALE, EIO.
-  }
+/** What is mounted there, where it could not be undone, is not asked: its server may never answer. */
+function isGone(target: string, host: MountHost): boolean {
+  const { steps, file } = walk(parentOf(target), [nameOf(target)], host);
+  if (file !== undefined) host.close(file);
+  return file === undefined || steps.at(-1)?.kind !== 'directory';
 }
 
 /** Of `Outcome.status`, for a helper that a signal ended. */

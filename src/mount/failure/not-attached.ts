@@ -39,6 +39,15 @@ export function notAttached(
       errorClass: 'server-silent',
       hint: 'see how the server fares, and mount again',
     });
+  if (code === 'stopped')
+    return new MounterError(
+      `the process that guards its helper, mounter-guard, was stopped by a signal, and ${plan.source} could not be attached`,
+      {
+        ...options,
+        errorClass: 'node',
+        hint: 'see who sends SIGSTOP to processes of this node, a debugger perhaps, and mount again',
+      },
+    );
   return new MounterError(`${plan.source} could not be attached to the target: ${code}`, {
     ...options,
     errorClass: 'node',

@@ -56,7 +56,7 @@ export async function attach(
   const { target } = made;
   const { failure, daemons } = await putInPlace(plan, made, context);
   // Whoever ended the guardian, out of memory say, may have done so a moment after it was done.
-  const isUnknown = failure === 'ECONNRESET' || failure === 'ETIMEDOUT';
+  const isUnknown = failure !== undefined && ['ECONNRESET', 'ETIMEDOUT', 'stopped'].includes(failure);
   if (failure !== undefined && !(isUnknown && isMountedSince(plan, target, context)))
     throw (await import('../failure/not-attached.ts')).notAttached(plan, failure, target.file, context);
   return daemons;

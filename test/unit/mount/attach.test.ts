@@ -138,6 +138,7 @@ for (const [code, errorClass, message] of [
   ['ENOENT', 'mount-point', /^the target was removed while .* was mounted$/],
   ['ENOSPC', 'mount-max', /as many mounts as fs\.mount-max allows/],
   ['EPERM', 'node', /could not be attached to the target: EPERM$/],
+  ['stopped', 'node', /mounter-guard, was stopped by a signal, and \S+ could not be attached$/],
 ] as const) {
   test(`attaching fails with ${code}: class ${errorClass}`, async (t) => {
     for (const [argv, mount] of [

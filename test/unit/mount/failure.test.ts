@@ -178,6 +178,21 @@ test('what was done decides, whatever the helper says', async (t) => {
   }
 });
 
+test('what is left mounted on the target is not asked for its status: its server may never answer', async (t) => {
+  const host = preparedNode();
+  const asked: string[] = [];
+  for (const call of ['lstat', 'stat'] as const)
+    host[call] = (path: string) => {
+      asked.push(path);
+      return host.files.get(path);
+    };
+  const error = await explain({ host, outcome: { output: 'mount.nfs: access denied by server\n' } });
+  t.is(error.errorClass, 'access-denied');
+  t.false(asked.includes(target));
+  host.files.delete(target);
+  t.regex((await explain({ host, outcome: {} })).message, /the target is gone$/);
+});
+
 test('ENOSPC is mount-max where the table of mounts is full, and the server’s disk where not', async (t) => {
   const output = 'mount.nfs: No space left on device\n';
   for (const [mounts, errorClass] of [
