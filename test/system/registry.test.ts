@@ -338,6 +338,22 @@ for (const [engine, pullWith] of Object.entries(engines)) {
     }
   });
 
+  test(`${engine}: a registry without /v2/, whose tokens are for anybody`, async (t) => {
+    await using registry = await RegistryStandIn.start((request, response, answer) => {
+      if (request.url === '/v2/') return send(request, response, json(404, {}));
+      if (request.url?.startsWith('/token')) return send(request, response, json(200, { token: 'x' }));
+      if (request.headers.authorization === 'Bearer x') return send(request, response, answer);
+      const challenges = ['Basic realm="x"', `Bearer realm="http://${registry.address}/token"`];
+      response.writeHead(401, { 'www-authenticate': challenges }).end();
+    });
+    t.deepEqual((await pullWith(registry.add(image), optionsFor(t.title))).layers, digestsOf(image));
+    t.is(registry.asked('/token').length, 1);
+    t.true(registry.asked('/token').every(({ headers }) => headers.authorization === undefined));
+    registry.behave = (request, response) => send(request, response, json(404, {}));
+    const { error } = await pullWith(registry.add(image), optionsFor(t.title));
+    t.is(error?.hint, 'check the name and the tag');
+  });
+
   test(`${engine}: bearer tokens that expire are fetched anew`, async (t) => {
     let issued = 0;
     let uses = 0;

@@ -68,8 +68,9 @@ export function parseHostsToml(text: string, directory: string): readonly HostEn
 function checked(text: string): v.InferOutput<typeof fileSchema> {
   const result = v.safeParse(fileSchema, parsed(text));
   if (result.success) return result.output;
-  const [issue] = result.issues;
-  throw new Error(`${v.getDotPath(issue) ?? 'it'} is not what it should be`);
+  const where = v.getDotPath(result.issues[0]) ?? 'it';
+  // Somebody may have written a password into a URL.
+  throw new Error(`${where.replace(/\/\/[^/]*@/, '//')} is not what it should be`);
 }
 
 function parsed(text: string): unknown {

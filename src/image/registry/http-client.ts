@@ -1,7 +1,7 @@
 import type { SourceOptions } from '../source/options.ts';
 import { type Certificates, noCertificates, readCertificates } from './certificates.ts';
 import { exchange, type HttpResponse, type TlsSettings } from './http.ts';
-import { type HttpProxy, proxyFor } from './proxy.ts';
+import { type HttpProxy, isLoopback, proxyFor } from './proxy.ts';
 import { networkPatience, type RetryPolicy } from './retry.ts';
 import { trustedCertificates } from './trust-store.ts';
 
@@ -152,10 +152,4 @@ function tlsOf(trusted: readonly string[], special: HostSettings | undefined): T
     key: clients.map(({ key }) => key),
     rejectUnauthorized: special?.isUnverified !== true,
   };
-}
-
-/** Whether what is sent to this host stays on this machine. `host` as in a URL or a reference, port or not. */
-export function isLoopback(host: string): boolean {
-  const name = host.replace(/:\d+$/, '').toLowerCase();
-  return name === 'localhost' || name === '[::1]' || /^127\.\d{1,3}\.\d{1,3}\.\d{1,3}$/.test(name);
 }

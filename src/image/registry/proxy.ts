@@ -1,6 +1,6 @@
+import { BlockList, isIP } from 'node:net';
 import { MounterError } from '../../errors.ts';
 import { exitCode } from '../../exit-codes.ts';
-import { isInRange, isSameAddress, parseIpAddress, parseIpRange } from '../../ip-address.ts';
 
 /** A proxy of the environment. */
 export interface HttpProxy {
@@ -39,18 +39,16 @@ function parseProxy(text: string, variable: string): URL {
 }
 
 function isDirect(url: URL, noProxy: string): boolean {
-  const host = url.hostname.replace(/^\[|\]$/g, '').replace(/\.$/, '');
-  if (host === 'localhost' || isLoopbackAddress(host)) return true;
+  if (isLoopback(url.host)) return true;
+  const host = url.hostname.replace(/^\[|\]$/g, '');
   const port = url.port || (url.protocol === 'https:' ? '443' : '80');
   return noProxy.split(',').some((word) => fits(word.trim().toLowerCase(), host, port));
 }
 
-function isLoopbackAddress(host: string): boolean {
-  const address = parseIpAddress(host);
-  return ['127.0.0.0/8', '::1/128'].some((text) => {
-    const range = parseIpRange(text);
-    return address !== undefined && range !== undefined && isInRange(address, range);
-  });
+/** Whether what is sent to this host stays on this machine. `host` as in a URL or a reference, port or not. */
+export function isLoopback(host: string): boolean {
+  const name = host.replace(/:\d+$/, '').toLowerCase();
+  return name === 'localhost' || name === '[::1]' || /^127\.\d{1,3}\.\d{1,3}\.\d{1,3}$/.test(name);
 }
 
 /**
@@ -59,16 +57,25 @@ function isLoopbackAddress(host: string): boolean {
  */
 function fits(word: string, host: string, port: string): boolean {
   if (word === '*') return true;
-  const address = parseIpAddress(host);
-  const range = parseIpRange(word);
-  if (range !== undefined) return address !== undefined && isInRange(address, range);
-  // Of an IPv6 address the port is told only behind brackets.
-  const isBare = parseIpAddress(word) !== undefined;
-  const [, written = '', wordPort = port] = isBare ? [word, word] : (/^(.*?)(?::(\d+))?$/.exec(word) ?? []);
+  const whole = isInRange(host, word);
+  if (whole !== undefined) return whole;
+  const [, written = '', wordPort = port] = /^(.*?)(?::(\d+))?$/.exec(word) ?? [];
   if (wordPort !== port) return false;
   const name = written.replace(/^\[|\]$/g, '').replace(/^\*(?=\.)/, '');
-  const itself = parseIpAddress(name);
-  if (itself !== undefined) return address !== undefined && isSameAddress(address, itself);
+  const isIt = isInRange(host, name);
+  if (isIt !== undefined) return isIt;
   if (name.startsWith('.')) return host.endsWith(name);
   return name !== '' && (host === name || host.endsWith(`.${name}`));
+}
+
+/** @returns undefined where `range` is neither an address nor `ADDRESS/BITS`. */
+function isInRange(host: string, range: string): boolean | undefined {
+  const [address = '', bits] = range.split('/', 2);
+  const longest = { 4: 32, 6: 128 }[isIP(address)];
+  const length = Number(bits ?? longest);
+  if (longest === undefined || !(length <= longest)) return undefined;
+  const family = (text: string) => (isIP(text) === 4 ? 'ipv4' : 'ipv6');
+  const list = new BlockList();
+  list.addSubnet(address, length, family(address));
+  return isIP(host) !== 0 && list.check(host, family(host));
 }

@@ -29,7 +29,7 @@ export function trustedCertificates(
 }
 
 /** The certificates of a PEM text, each by itself. */
-export function certificatesIn(text: string): readonly string[] {
+function certificatesIn(text: string): readonly string[] {
   return text.match(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g) ?? [];
 }
 

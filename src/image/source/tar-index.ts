@@ -26,7 +26,7 @@ export class TarIndex {
   }
 
   /**
-   * Regular files by name, `./` taken away. A link goes by the file that it leads to: docker save writes a
+   * Regular files by name, `./` and `/` taken away. A link goes by the file that it leads to: docker save writes a
    * layer that two images share once, and a symlink to it.
    * @throws TarError when the tar is cut.
    */
@@ -49,7 +49,7 @@ export class TarIndex {
   }
 
   #begin({ kind, name: written, linkname, size, segments }: TarEntry): void {
-    const name = posix.normalize(written);
+    const name = posix.normalize(written).replace(/^\/+/, '');
     this.#current = undefined;
     this.#files.delete(name);
     this.#links.delete(name);

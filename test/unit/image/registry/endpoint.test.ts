@@ -2,7 +2,7 @@ import test from 'ava';
 import { addressOf, addressOfEntry, mirrorAddress } from '../../../../src/image/registry/endpoint.ts';
 import { retryAfterMs } from '../../../../src/image/registry/failure.ts';
 import { parseHostsToml } from '../../../../src/image/registry/hosts-toml.ts';
-import { isLoopback } from '../../../../src/image/registry/http-client.ts';
+import { isLoopback } from '../../../../src/image/registry/proxy.ts';
 import { bodyRange } from '../../../../src/image/registry/receive.ts';
 
 test('mirrors', (t) => {

@@ -74,6 +74,10 @@ const bad: Readonly<Record<string, readonly [text: string, message: RegExp]>> = 
     '[host."https://a"]\ncapabilities = ["secret"]',
     /^host\.https:\/\/a\.capabilities\.0 is not/,
   ],
+  'a capability of a URL with a password': [
+    '[host."https://me:secret@a"]\ncapabilities = ["x"]',
+    /^host\.https:\/\/a\.capabilities\.0 is not/,
+  ],
   'a number for a file': ['ca = 5', /^ca is not what it should be$/],
   'a pair of three': ['client = [["a", "b", "secret"]]', /^client is not/],
   'no URL': ['server = "https://"', /^server is not/],
