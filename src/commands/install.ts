@@ -40,10 +40,11 @@ export const install = defineCommand({
   flags,
   manual: [
     `Fetches a rootfs, unpacks it to versions/DIGEST below MOUNTER_HOME, checks that what its manifest promises
-    is there and runs, places this executable and the manifest, and switches the rootfs to it by one rename.
-    Installing what is installed changes nothing, or mends what is missing in it. The node's own settings, in
-    node-settings.json, stay; what was edited in its manifest becomes theirs. A failure leaves the rootfs that was
-    there. No
+    is there, and tries each program, script and library of it; then places this executable and the manifest, and
+    switches the rootfs to it by one rename. Installing what is installed changes nothing: each of its files is read and
+    held against the digest that was recorded when it was unpacked. What is missing or changed is mended file by file,
+    and volumes stay mounted. The node's own settings, in node-settings.json, stay; what was edited in its manifest
+    becomes theirs. A failure leaves the rootfs that was there. No
     other command waits for its network: a connection that brings less than 64 KiB in 30 s is ended and tried again,
     some times. SOURCE is one of`,
     [

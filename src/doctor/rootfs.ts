@@ -1,8 +1,10 @@
 import { isExecutable } from '../host/path-in-root.ts';
 import { enteringArgv } from '../host/programs.ts';
 import type { BoundedResult } from '../host/run-bounded.ts';
-import { calledPaths, missingFrom, promisedPrograms } from '../image/versions/check.ts';
+import { missingFrom, promisedPrograms } from '../image/versions/check.ts';
+import { damageOf, mendingHint } from '../image/versions/damage.ts';
 import { trialOf } from '../image/versions/trial.ts';
+import { currentDigest } from '../image/versions/versions.ts';
 import { isEnterable, rootfsEntrance } from '../rootfs/entrance.ts';
 import { hostPathOf } from '../rootfs/host-path.ts';
 import type { DoctorContext } from './context.ts';
@@ -11,18 +13,21 @@ import { failing, type Judgement, ok, warning } from './finding.ts';
 /** A program that says its version takes milliseconds; on a node under load, much longer. */
 const answerMs = 3000;
 
-/** Programs that the scripts call, and that need libraries which no promised program needs. */
-const hasLibraries = /\/(glusterfs|rpcinfo)$/;
-
-const installAgain =
-  'mounter install SOURCE of another version mends it; of the same one after mounter teardown (drain the node first)';
-
-/** Whether the rootfs has all that the manifest promises and its scripts call. */
-export function checkContents({ root, manifest }: DoctorContext): readonly Judgement[] {
+/** Whether the rootfs is as it was installed, and has all that the manifest promises and its scripts call. */
+export async function checkContents({
+  root,
+  manifest,
+  host,
+  layout,
+}: DoctorContext): Promise<readonly Judgement[]> {
+  const hint = mendingHint(layout, currentDigest(layout));
+  const damage = await damageOf(root, manifest, host);
+  if (damage !== undefined) return [failing(root, `is damaged: ${damage}`, hint)];
   const missing = missingFrom(root, manifest);
   if (missing.length === 0)
-    return [ok(root, 'has every helper, every daemon and the files that they look up')];
-  return missing.map((path) => failing(`${root}${path}`, 'is missing', installAgain));
+    return [ok(root, 'is as it was installed, and has all that helpers and daemons need')];
+  const another = 'install a rootfs that has it, or take it out of the manifest';
+  return missing.map((path) => failing(`${root}${path}`, 'is missing', another));
 }
 
 /**
@@ -35,10 +40,7 @@ export async function checkPrograms(context: DoctorContext): Promise<readonly Ju
   if (!isEnterable(host, rootfsEntrance(root, host))) return [];
   if (host.stat(hostPathOf('/dev/null', { rootfs: root }, manifest, host))?.kind !== 'device') return [];
   const promised = promisedPrograms(manifest).filter((path) => isExecutable(root, path));
-  const called = calledPaths(root, manifest).filter(
-    (path) => hasLibraries.test(path) && !promised.includes(path),
-  );
-  const tried = await Promise.all([...promised, ...called].map((path) => tryProgram(path, context)));
+  const tried = await Promise.all(promised.map((path) => tryProgram(path, context)));
   const failed = tried.filter((finding) => finding !== undefined);
   if (failed.length > 0) return failed;
   return [ok(promised.join(', '), 'run, with all their libraries')];
@@ -46,15 +48,20 @@ export async function checkPrograms(context: DoctorContext): Promise<readonly Ju
 
 async function tryProgram(
   path: string,
-  { host, root, manifest, runBounded }: DoctorContext,
+  { host, root, manifest, layout, runBounded }: DoctorContext,
 ): Promise<Judgement | undefined> {
   const trial = trialOf(root, path, manifest);
   if (trial === undefined) return undefined;
-  return judgeTrial(path, await runBounded(enteringArgv(rootfsEntrance(root, host), trial), answerMs));
+  const answer = await runBounded(enteringArgv(rootfsEntrance(root, host), trial.argv), answerMs);
+  return judgeTrial(path, answer, mendingHint(layout, currentDigest(layout)));
 }
 
 /** @param answer to its trial. @returns undefined when it runs. */
-export function judgeTrial(path: string, answer: BoundedResult | undefined): Judgement | undefined {
+export function judgeTrial(
+  path: string,
+  answer: BoundedResult | undefined,
+  hint: string,
+): Judgement | undefined {
   if (answer?.status === 0) return undefined;
   // Slow, which a mount may be as well: no proof that one would fail.
   if (answer === undefined)
@@ -64,5 +71,5 @@ export function judgeTrial(path: string, answer: BoundedResult | undefined): Jud
       'see whether the disk of the rootfs answers, and the load of the node',
     );
   const line = answer.output.trim().split('\n').at(-1) || `status ${answer.status}`;
-  return failing(path, `cannot run in the rootfs: ${line}`, installAgain);
+  return failing(path, `cannot run in the rootfs: ${line}`, hint);
 }

@@ -8,7 +8,7 @@ import { resolveInRoot } from '../host/path-in-root.ts';
 import { programDirectories } from '../host/programs.ts';
 import { replace, writeAtomically } from '../host/replace.ts';
 import { isErrnoException } from '../host/system-error.ts';
-import { failedTrial } from '../rootfs/trial.ts';
+import { failedTrials } from '../rootfs/trial.ts';
 import { guardedProgram } from './guarded-program.ts';
 
 /** The guard in the place of a rootfs's `glusterfs`: part of the tree, and where it does not work, no glusterfs runs. */
@@ -35,8 +35,8 @@ export async function placeGuard(root: string, host: Host): Promise<PlacedGuard>
     if (isErrnoException(error)) throw notLaid(`${root}${program}`, error);
     throw error;
   }
-  const failure = await failedTrial(root, [program, '-V'], host);
-  return { done: [`guarded ${root}${program}`], ...(failure === undefined ? {} : { failure }) };
+  const [failed] = await failedTrials(root, [{ path: program, argv: [program, '-V'] }], host);
+  return { done: [`guarded ${root}${program}`], ...(failed === undefined ? {} : { failure: failed.reason }) };
 }
 
 /** Whether the guard of this executable is in place, or none is called for. */
@@ -52,7 +52,7 @@ export function removeImagesGuardedProgram(root: string): void {
 }
 
 /** Where the rootfs has glusterfs, its directory without symlinks; undefined where it has none. */
-function glusterfsOf(root: string): string | undefined {
+export function glusterfsOf(root: string): string | undefined {
   for (const directory of programDirectories) {
     const path = `${directory}/glusterfs`;
     const parent = resolveInRoot(root, directory);

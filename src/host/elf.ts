@@ -1,6 +1,10 @@
-import { closeSync, openSync, readSync } from 'node:fs';
+import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
 
+const PT_LOAD = 1;
 const PT_INTERP = 3;
+const ET_REL = 1;
+/** e_machine of what this machine runs. @see elf(5) */
+const ownMachine: number | undefined = { x64: 62, arm64: 183 }[process.arch as string];
 const headerBytes = 64;
 /** The kernel refuses a longer one: PATH_MAX. */
 const maximumPath = 4096;
@@ -34,24 +38,67 @@ function scriptInterpreter(fd: number): string {
   return line.trim().split(/[ \t]/)[0] ?? '';
 }
 
-/** 64-bit little-endian files alone: what the mounter itself runs on. */
 function elfInterpreter(fd: number, header: Buffer): string | undefined {
-  if (header.length < headerBytes || header.readUInt32BE(0) !== 0x7f454c46) return undefined;
-  if (header[4] !== 2 || header[5] !== 1) return undefined;
-  const [offset, size, count] = [
+  if (header.length < headerBytes || !isElf(header) || !isOfOurKind(header)) return undefined;
+  const entry = segments(fd, header).find(({ type }) => type === PT_INTERP);
+  if (entry === undefined) return undefined;
+  return read(fd, entry.offset, Math.min(entry.length, maximumPath)).toString('utf8').replace(/\0.*$/s, '');
+}
+
+/**
+ * Why the kernel, or ld.so, cannot load an ELF file here, in a few words. ld.so does not see that a file is cut short: it
+ * dies of that, or the program does later.
+ * @returns undefined for one that they can, and for every other file.
+ */
+export function elfFault(file: string): string | undefined {
+  const fd = openSync(file, 'r');
+  try {
+    const header = read(fd, 0, headerBytes);
+    if (!isElf(header)) return undefined;
+    if (header.length < headerBytes) return 'is cut short';
+    const machine = header.readUInt16LE(18);
+    if (!isOfOurKind(header) || (ownMachine !== undefined && machine !== ownMachine))
+      return 'is of another architecture';
+    if (header.readUInt16LE(16) === ET_REL) return undefined;
+    const { size } = fstatSync(fd);
+    const loaded = segments(fd, header).filter(({ type }) => type === PT_LOAD);
+    const isWhole = loaded.length > 0 && loaded.every(({ offset, length }) => offset + length <= size);
+    return isWhole ? undefined : 'is cut short';
+  } finally {
+    closeSync(fd);
+  }
+}
+
+function isElf(header: Buffer): boolean {
+  return header.length >= 4 && header.readUInt32BE(0) === 0x7f454c46;
+}
+
+/** 64-bit and little-endian: what the mounter itself runs on. */
+function isOfOurKind(header: Buffer): boolean {
+  return header[4] === 2 && header[5] === 1;
+}
+
+interface Segment {
+  readonly type: number;
+  readonly offset: number;
+  /** In the file. */
+  readonly length: number;
+}
+
+function segments(fd: number, header: Buffer): readonly Segment[] {
+  const [start, size, count] = [
     Number(header.readBigUInt64LE(32)),
     header.readUInt16LE(54),
     header.readUInt16LE(56),
   ];
-  for (let index = 0; index < count; index += 1) {
-    const entry = read(fd, offset + index * size, 56);
-    if (entry.length < 56 || entry.readUInt32LE(0) !== PT_INTERP) continue;
-    const length = Math.min(Number(entry.readBigUInt64LE(32)), maximumPath);
-    return read(fd, Number(entry.readBigUInt64LE(8)), length)
-      .toString('utf8')
-      .replace(/\0.*$/s, '');
-  }
-  return undefined;
+  const entries = Array.from({ length: count }, (_, index) => read(fd, start + index * size, 56));
+  return entries
+    .filter((entry) => entry.length === 56)
+    .map((entry) => ({
+      type: entry.readUInt32LE(0),
+      offset: Number(entry.readBigUInt64LE(8)),
+      length: Number(entry.readBigUInt64LE(32)),
+    }));
 }
 
 function read(fd: number, position: number, length: number): Buffer {

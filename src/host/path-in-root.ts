@@ -20,6 +20,7 @@ export function resolveInRoot(root: string, path: string): string | undefined {
     const status = lstatSync(`${root}/${[...resolved, part].join('/')}`, { throwIfNoEntry: false });
     if (status === undefined) return undefined;
     if (!status.isSymbolicLink()) {
+      if (pending.length > 0 && !status.isDirectory()) return undefined;
       resolved.push(part);
       continue;
     }

@@ -118,7 +118,7 @@ const breakages: readonly (readonly [
   [
     'netconfig is missing',
     `mv ${home}/rootfs/etc/netconfig ${home}/netconfig`,
-    ['failing rootfs ROOT/etc/netconfig'],
+    ['failing rootfs ROOT'],
     `mv ${home}/netconfig ${home}/rootfs/etc/netconfig`,
   ],
   ['the NFS state is missing', `rm -r ${state}`, [`failing mounts ${state}`], 'true'],

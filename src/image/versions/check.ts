@@ -6,15 +6,16 @@ import { isExecutable, resolveInRoot } from '../../host/path-in-root.ts';
 import { programDirectories } from '../../host/programs.ts';
 import type { Manifest } from '../../manifest/manifest.ts';
 import { offeredTraits } from '../../mount/filesystems/all.ts';
-import { failedTrials } from './trial.ts';
+import { librariesOf } from '../../rootfs/parts.ts';
+import { brokenParts } from './trial.ts';
 
 /**
- * Refuses a rootfs that is not what the manifest promises: each helper and each daemon there, as a program
- * that runs in it; the files that NFS looks up; the programs that their scripts call. And one whose etc is
- * no directory: kubelet writes resolv.conf there, by the host's name for it, and a symlink would lead to the
+ * Refuses a rootfs that is not what the manifest promises: each helper and each daemon there, with the programs, files
+ * and libraries that they call, look up and load; and all programs, scripts and libraries fit to run. And one whose etc
+ * is no directory: kubelet writes resolv.conf there, by the host's name for it, and a symlink would lead to the
  * host's own.
  * @param subject what the operator called it.
- * @throws MounterError (system) that names all that is missing.
+ * @throws MounterError (system) that names what is missing and what cannot run.
  */
 export async function checkRootfs(
   root: string,
@@ -23,18 +24,26 @@ export async function checkRootfs(
   subject: string,
 ): Promise<void> {
   if (!lstatSync(`${root}/etc`, { throwIfNoEntry: false })?.isDirectory()) throw noEtc(subject);
-  const programs = promisedPrograms(manifest);
   const missing = missingFrom(root, manifest);
-  const present = programs.filter((path) => !missing.includes(path));
-  const failed = await failedTrials(root, present, manifest, host);
-  if (missing.length + failed.length === 0) return;
-  const lacks = missing.length === 0 ? [] : [`lacks ${missing.join(', ')}, which the manifest promises`];
-  const broken = failed.length === 0 ? [] : [`cannot run ${failed.join(', ')}`];
-  throw new MounterError(`the rootfs ${[...lacks, ...broken].join('; it ')}`, {
+  const broken = await brokenParts(root, promisedPrograms(manifest), manifest, host);
+  if (missing.length + broken.length === 0) return;
+  const lacks = missing.length === 0 ? [] : [`lacks ${few(missing)}, which the manifest promises`];
+  const words = broken.map(({ path, reason }) => `${path} (${reason})`);
+  const cannot = words.length === 0 ? [] : [`cannot run ${few(words)}`];
+  throw new MounterError(`the rootfs ${[...lacks, ...cannot].join('; it ')}`, {
     subject,
     status: exitCode.system,
-    hint: 'install a rootfs that was built from this manifest',
+    hint: 'install a rootfs that was built from this manifest, whole and for this architecture',
   });
+}
+
+/** So many are named: without its libc a rootfs has nothing that runs. */
+const named = 5;
+
+/** The first of them, and how many more there are. */
+export function few(words: readonly string[]): string {
+  const more = words.length - named;
+  return `${words.slice(0, named).join(', ')}${more > 0 ? ` and ${more} more` : ''}`;
 }
 
 /** The helpers and the daemons of the manifest. */
@@ -43,23 +52,21 @@ export function promisedPrograms({ filesystems, daemons }: Manifest): readonly s
   return [...new Set([...helpers, daemons.rpcbind.path, daemons.statd.path])];
 }
 
-/** The programs that the scripts of a rootfs call, where they lie in this one; those that it lacks are left out. */
-export function calledPaths(root: string, manifest: Manifest): readonly string[] {
-  const paths = calledPrograms(manifest).map((name) =>
-    programDirectories.map((directory) => `${directory}/${name}`).find((path) => isExecutable(root, path)),
-  );
-  return paths.filter((path) => path !== undefined);
-}
-
-/** Programs and files, as they are named in the rootfs. */
+/** Programs and files, as they are named in the rootfs, and the ends of libraries' paths. */
 export function missingFrom(root: string, manifest: Manifest): readonly string[] {
-  const files = offeredTraits(manifest).flatMap(({ lookedUpFiles }) => lookedUpFiles);
+  const traits = offeredTraits(manifest);
+  const files = traits.flatMap(({ lookedUpFiles }) => lookedUpFiles);
+  const libraries = librariesOf(root).filter((path) => resolveInRoot(root, path) !== undefined);
   return [
     ...promisedPrograms(manifest).filter((path) => !isExecutable(root, path)),
     ...calledPrograms(manifest).filter(
       (name) => !programDirectories.some((directory) => isExecutable(root, `${directory}/${name}`)),
     ),
     ...files.filter((path) => resolveInRoot(root, path) === undefined),
+    ...traits
+      .flatMap(({ loadedLibraries }) => loadedLibraries)
+      .filter((end) => !libraries.some((path) => path.endsWith(end)))
+      .map((end) => end.slice(1)),
   ];
 }
 

@@ -1,4 +1,4 @@
-import { lstatSync, realpathSync, renameSync } from 'node:fs';
+import { lstatSync, mkdirSync, realpathSync, renameSync, rmSync } from 'node:fs';
 import { MounterError } from '../../errors.ts';
 import { exitCode } from '../../exit-codes.ts';
 import { placeGuard, removeImagesGuardedProgram } from '../../guard/place.ts';
@@ -13,16 +13,16 @@ import { unlink } from '../../prepare/namespace/pins.ts';
 import type { ImageContent } from '../content.ts';
 import { openSource, type SourceOptions } from '../source.ts';
 import { activateVersion, inheritResolvConf, removeImagesResolvConf } from './activate.ts';
-import { checkRootfs } from './check.ts';
+import { checkRootfs, few, missingFrom } from './check.ts';
 import { placeExecutables } from './executable.ts';
 import { chooseManifest, type ManifestFile } from './manifest-choice.ts';
+import { mend } from './mend.ts';
 import { keepEdits, placedDigest } from './node-edits.ts';
 import { stage } from './stage.ts';
 import { withStaging } from './staging.ts';
-import { removeTree, unfinishedPath } from './unfinished.ts';
+import { differencesFrom, readTreeRecord, writeTreeRecord } from './tree-record.ts';
 import { diskUsage, readRecord, unknownRecord, writeRecord } from './version-record.ts';
-import { describeProcess, useOf } from './version-use.ts';
-import { installedDigests, versionPath } from './versions.ts';
+import { versionPath } from './versions.ts';
 import { requireDigest } from './wanted-digest.ts';
 
 /** What is to be installed. */
@@ -59,8 +59,8 @@ interface Installing {
  * 2. A version that is there and whole is switched to. Under the versions' lock.
  * 3. Any other is fetched, unpacked and tried in a place of this install's own. Without a lock: a slow registry
  *    holds up nobody else.
- * 4. It gets its name, unless another install was faster with the same one, and is switched to: two renames. Under
- *    the versions' lock.
+ * 4. It gets its name, unless another install was faster with the same one, or mends what is damaged under that name.
+ *    Then it is switched to. Under the versions' lock.
  */
 export async function installVersion(request: InstallRequest, context: InstallContext): Promise<Installed> {
   // rpc.statd, which is not root, must find its way in.
@@ -90,7 +90,7 @@ async function installContent(installing: Installing, tree: string): Promise<Ins
   if (installed !== undefined) return installed;
   const chosen = await unpack(tree, installing);
   return await withVersionsLock(async () => {
-    const manifest = (await keepInstalled(installing)) ?? addVersion(tree, chosen, installing);
+    const manifest = (await keepInstalled(installing)) ?? (await addVersion(tree, chosen, installing));
     return await switchIfWanted(manifest, installing);
   });
 }
@@ -120,29 +120,40 @@ async function unpack(
     removeImagesResolvConf(root);
     // An image must not decide how its rootfs is entered.
     unlink(root);
+    await writeTreeRecord(root);
     inheritResolvConf(layout, root);
   });
   return manifest ?? chooseManifest(undefined, tree, { layout, host }, content.reference);
 }
 
-/** Gives what was unpacked its name. */
-function addVersion(
+/** Gives what was unpacked its name, or mends with it what has that name. */
+async function addVersion(
   tree: string,
   manifest: ManifestFile,
-  { content, context: { layout, host }, done }: Installing,
-): ManifestFile {
+  installing: Installing,
+): Promise<ManifestFile> {
+  const { content, context, done } = installing;
   const { digest } = content;
+  const { layout } = context;
+  const root = versionPath(layout, digest);
+  if (lstatSync(root, { throwIfNoEntry: false })?.isDirectory()) {
+    const aside = `${tree}.aside`;
+    mkdirSync(aside, 0o700);
+    const mended = await withNodeLock(() => mend({ root, from: tree, aside }, manifest.manifest));
+    if (mended.length > 0) done.push(`mended ${root}: ${few(mended)}`);
+    keepRecord(installing, manifest);
+    return manifest;
+  }
+  rmSync(root, { force: true });
   const bytes = diskUsage(tree);
   const installedAt = new Date().toISOString();
-  const aside = setAside(layout, digest);
   // Before the directory has its name: a version without a record would know no manifest of its own.
   const reference = lastingName(content.reference, content);
   const { text } = manifest;
-  const replaces = placedDigest({ layout, host });
+  const replaces = placedDigest(context);
   writeRecord(layout, { digest, reference, installedAt, bytes, manifest: text, replaces, previous: null });
-  renameSync(tree, versionPath(layout, digest));
-  if (aside !== undefined) removeTree(realpathSync(aside), host);
-  done.push(`unpacked ${versionPath(layout, digest)}`);
+  renameSync(tree, root);
+  done.push(`unpacked ${root}`);
   return manifest;
 }
 
@@ -169,52 +180,42 @@ async function guardGlusterfs(root: string, manifest: Manifest, host: Host, subj
 
 /**
  * A version that is there and whole goes on with the manifest that is wanted now.
- * @returns undefined where there is none, or it is damaged and can be exchanged.
+ * @returns undefined where there is none, or it is damaged or lacks what the manifest promises.
  */
-async function keepInstalled({
-  content,
-  request,
-  context: { layout, host },
-}: Installing): Promise<ManifestFile | undefined> {
-  const { digest, reference } = content;
-  if (!installedDigests(layout).includes(digest)) return undefined;
-  const path = versionPath(layout, digest);
-  const manifest = chooseManifest(request.manifest, path, { layout, host }, reference);
-  try {
-    await checkRootfs(path, manifest.manifest, host, reference);
-  } catch (damage) {
-    if (!(damage instanceof MounterError)) throw damage;
-    refuseInUse(layout, digest, host, damage);
-    return undefined;
-  }
-  const record = readRecord(layout, digest) ?? { ...unknownRecord, digest, reference, manifest: '' };
-  const lasting = lastingName(record.reference, content);
-  // Its first digest tells what lay there when its manifest became another one; later ones are no news.
-  const replaces = record.manifest === manifest.text ? record.replaces : placedDigest({ layout, host });
-  writeRecord(layout, { ...record, reference: lasting, manifest: manifest.text, replaces });
+async function keepInstalled(installing: Installing): Promise<ManifestFile | undefined> {
+  const { content, context } = installing;
+  const path = versionPath(context.layout, content.digest);
+  const entries = readTreeRecord(path);
+  if (entries === undefined) return undefined;
+  const manifest = chosenForInstalled(installing, path);
+  if (manifest === undefined) return undefined;
+  const differences = await differencesFrom(entries, path, manifest.manifest);
+  if (differences.length + missingFrom(path, manifest.manifest).length > 0) return undefined;
+  keepRecord(installing, manifest);
   return manifest;
 }
 
-/** A damaged version makes room for the one that was unpacked anew. @returns its new name. */
-function setAside(layout: Layout, digest: string): string | undefined {
-  if (!installedDigests(layout).includes(digest)) return undefined;
-  const aside = unfinishedPath(layout, 'damaged');
-  renameSync(versionPath(layout, digest), aside);
-  return aside;
+/** @returns undefined where that inside it is damaged. */
+function chosenForInstalled(
+  { content: { reference }, request, context }: Installing,
+  path: string,
+): ManifestFile | undefined {
+  try {
+    return chooseManifest(request.manifest, path, context, reference);
+  } catch (error) {
+    if (error instanceof MounterError) return undefined;
+    throw error;
+  }
 }
 
-/** @throws MounterError (system): what runs from it, or is mounted in it, would be left with nothing. */
-function refuseInUse(layout: Layout, digest: string, host: Host, damage: MounterError): void {
-  const { processes, mounts } = useOf(layout, digest, host);
-  const [process] = processes;
-  if (process === undefined && mounts.length === 0) return;
-  const user = process === undefined ? 'the node is prepared with it' : describeProcess(process);
-  throw new MounterError(`is damaged and in use (${user}), so it cannot be exchanged: ${damage.message}`, {
-    subject: versionPath(layout, digest),
-    status: exitCode.system,
-    hint: 'install another version, or run mounter teardown and then this install again',
-    cause: damage,
-  });
+function keepRecord({ content, context }: Installing, { text }: ManifestFile): void {
+  const { digest, reference } = content;
+  const { layout } = context;
+  const record = readRecord(layout, digest) ?? { ...unknownRecord, digest, reference, manifest: '' };
+  const lasting = lastingName(record.reference, content);
+  // Its first digest tells what lay there when its manifest became another one; later ones are no news.
+  const replaces = record.manifest === text ? record.replaces : placedDigest(context);
+  writeRecord(layout, { ...record, reference: lasting, manifest: text, replaces });
 }
 
 /** A directory in the symlink's place is somebody else's installation (the original mounter's is one). */

@@ -1,4 +1,4 @@
-import { existsSync, realpathSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { MounterError } from '../../errors.ts';
 import { exitCode } from '../../exit-codes.ts';
 import type { Manifest } from '../../manifest/manifest.ts';
@@ -7,12 +7,12 @@ import type { Layout } from '../../node/layout.ts';
 import { withNodeLock, withVersionsLock } from '../../node/lock.ts';
 import { type BareNode, readNodeSettings } from '../../node/node.ts';
 import { activateVersion } from './activate.ts';
-import { checkRootfs } from './check.ts';
+import { requireWhole } from './damage.ts';
 import { keepEdits } from './node-edits.ts';
 import { removeUnfinished } from './unfinished.ts';
 import { previousDigest } from './version-list.ts';
 import { readRecord } from './version-record.ts';
-import { currentDigest, findVersion, versionPath } from './versions.ts';
+import { currentDigest, findVersion } from './versions.ts';
 
 /**
  * Switches to another version that is installed, with the manifest that it was installed with. Takes the versions'
@@ -30,10 +30,9 @@ export function rollBack(
     const digest = wantedVersion(layout, word);
     await removeUnfinished(layout, host);
     const kept = await withNodeLock(async () => keepEdits({ layout, host }));
-    const path = versionPath(layout, digest);
     const file = manifestOf(layout, digest, host.readText(layout.manifest));
     const manifest = effectiveManifest(file, readNodeSettings(host, layout));
-    await checkRootfs(realpathSync(path), manifest, host, path);
+    await requireWhole(layout, digest, manifest, host);
     const activation = { digest, manifest, manifestText: file.text };
     const done = await withNodeLock(() => activateVersion(activation, { layout, host }));
     return { digest, manifest, done: [...kept, ...done] };

@@ -1,47 +1,79 @@
+import { lstatSync } from 'node:fs';
 import { guardedProgram } from '../../guard/guarded-program.ts';
-import { interpreterOf } from '../../host/elf.ts';
+import { elfFault, type Interpreter, interpreterOf } from '../../host/elf.ts';
 import type { Host } from '../../host/host.ts';
-import { resolveInRoot } from '../../host/path-in-root.ts';
+import { isExecutable, resolveInRoot } from '../../host/path-in-root.ts';
 import type { Manifest } from '../../manifest/manifest.ts';
 import { traitsOf } from '../../mount/filesystems/all.ts';
-import { failedTrial } from '../../rootfs/trial.ts';
+import { librariesOf, programsOf } from '../../rootfs/parts.ts';
+import { type FailedTrial, failedTrials, type Trial } from '../../rootfs/trial.ts';
 
-/** Which program of a rootfs is tried in which way. */
+/** Whether all that a rootfs has of programs, scripts and libraries can be started and loaded there. */
+
+const shells = /\/(sh|dash|ash|bash)$/;
 
 /**
- * Each program that does not run in `root`, with the reason. Those that can say their version do so;
- * of the others the rootfs's own ld.so has to find every library.
- * @param paths executable files, as they are named in the rootfs.
+ * Each file with why it cannot. Helpers that can say their version do so; for other programs and for each library the
+ * rootfs's own ld.so has to find all that they need; a shell has to read its scripts to their end.
+ * @param promised programs of the manifest, as they are named in the rootfs.
  */
-export async function failedTrials(
+export async function brokenParts(
   root: string,
-  paths: readonly string[],
+  promised: readonly string[],
   manifest: Manifest,
-  host: Host,
-): Promise<readonly string[]> {
-  const failures: string[] = [];
-  for (const path of paths) {
-    const argv = trialOf(root, path, manifest);
-    if (argv === undefined) continue;
-    const reason = await failedTrial(root, argv, host);
-    if (reason !== undefined) failures.push(`${path} (${reason})`);
+  host: Pick<Host, 'run' | 'findProgram'>,
+): Promise<readonly FailedTrial[]> {
+  const files = librariesOf(root).filter((path) => lstatSync(root + path).isFile());
+  const called = promised.filter((path) => isExecutable(root, path));
+  const others = programsOf(root).filter((path) => !called.some((one) => resolveInRoot(root, one) === path));
+  const faults = [...called, ...others, ...files].flatMap((path) => faultOf(root, path));
+  const isWhole = (path: string) => faults.every((fault) => fault.path !== path);
+  const programs = [...called, ...others]
+    .filter(isWhole)
+    .flatMap((path) => trialOf(root, path, manifest) ?? []);
+  const loader = loaderOf(root, [...called, ...others]);
+  const libraries = files
+    .filter((path) => loader !== undefined && isWhole(path) && path !== resolveInRoot(root, loader))
+    .map((path): Trial => ({ path, argv: [loader ?? '', '--list', path] }));
+  return [...faults, ...(await failedTrials(root, [...programs, ...libraries], host))];
+}
+
+/** The ld.so of the programs: where they have none, nothing is loaded. */
+function loaderOf(root: string, programs: readonly string[]): string | undefined {
+  for (const path of programs) {
+    const interpreter = interpreterOf(root + resolveInRoot(root, path));
+    if (interpreter?.kind === 'elf' && isExecutable(root, interpreter.path)) return interpreter.path;
   }
-  return failures;
+  return undefined;
+}
+
+/** What is seen without a trial. */
+function faultOf(root: string, path: string): readonly FailedTrial[] {
+  const file = root + resolveInRoot(root, path);
+  if (lstatSync(file).size === 0) return [{ path, reason: 'is empty' }];
+  const reason = elfFault(file) ?? interpreterFault(root, interpreterOf(file));
+  return reason === undefined ? [] : [{ path, reason }];
+}
+
+function interpreterFault(root: string, interpreter: Interpreter | undefined): string | undefined {
+  if (interpreter === undefined || isExecutable(root, interpreter.path)) return undefined;
+  return `its interpreter ${interpreter.path} is missing`;
 }
 
 /**
- * The argv, inside the rootfs, that shows whether a program runs there.
+ * What shows whether a program runs there.
  * @returns undefined where there is nothing to try: a static program that we know no harmless call of.
  */
-export function trialOf(root: string, path: string, manifest: Manifest): readonly string[] | undefined {
+export function trialOf(root: string, path: string, manifest: Manifest): Trial | undefined {
   const isKnown = Object.values(manifest.filesystems).some(
     (filesystem) => filesystem.helper === path && traitsOf(filesystem).saysVersion,
   );
-  if (isKnown) return [path, '-V'];
+  if (isKnown) return { path, argv: [path, '-V'] };
   const resolved = resolveInRoot(root, path);
   const interpreter = resolved === undefined ? undefined : interpreterOf(root + resolved);
-  if (interpreter === undefined) return isGuarded(root, path) ? [path, '-V'] : undefined;
-  return interpreter.kind === 'elf' ? [interpreter.path, '--list', path] : [interpreter.path, '-c', ':'];
+  if (interpreter === undefined) return isGuarded(root, path) ? { path, argv: [path, '-V'] } : undefined;
+  if (interpreter.kind === 'elf') return { path, argv: [interpreter.path, '--list', path] };
+  return shells.test(interpreter.path) ? { path, argv: [interpreter.path, '-n', path] } : undefined;
 }
 
 /** The guard is static, so ld.so cannot tell about it; the glusterfs that it starts is not. */

@@ -87,6 +87,7 @@ export const plainTraits: FilesystemTraits = {
   isExtra: false,
   calledPrograms: [],
   lookedUpFiles: [],
+  loadedLibraries: [],
   saysVersion: false,
   isGuarded: false,
   writesTo: [],

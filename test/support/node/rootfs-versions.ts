@@ -31,6 +31,26 @@ export async function changedTar(omitted: RegExp, add: (archive: Pack) => void):
   return bytes;
 }
 
+/** The rootfs's tar with another content of one of its files; without it where `change` gives none. */
+export async function tarWithFile(
+  name: string,
+  change: (content: Buffer) => Buffer | undefined,
+): Promise<Buffer> {
+  const archive = pack();
+  const bytes = buffer(archive);
+  let isFound = false;
+  for await (const entry of Readable.from([rootfsBytes]).pipe(extract())) {
+    const content = await buffer(entry as unknown as Readable);
+    const isChosen = entry.header.name === name;
+    const changed = isChosen ? change(content) : content;
+    isFound ||= isChosen;
+    if (changed !== undefined) archive.entry({ ...entry.header, size: changed.length }, changed);
+  }
+  if (!isFound) throw new Error(`the rootfs has no ${name}`);
+  archive.finalize();
+  return bytes;
+}
+
 /** A rootfs that has the file `/NAME` more. */
 export function rootfsWith(name: string): Promise<Buffer> {
   return changedTar(/^$/, (archive) => archive.entry({ name }, 'here'));

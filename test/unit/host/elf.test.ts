@@ -1,14 +1,18 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test from 'ava';
-import { interpreterOf } from '../../../src/host/elf.ts';
+import { elfFault, interpreterOf } from '../../../src/host/elf.ts';
 
 function interpreterIn(content: Buffer | string): ReturnType<typeof interpreterOf> {
+  return about(content, interpreterOf);
+}
+
+function about<T>(content: Buffer | string, ask: (file: string) => T): T {
   const directory = mkdtempSync(join(tmpdir(), 'elf-test-'));
   try {
     writeFileSync(`${directory}/file`, content);
-    return interpreterOf(`${directory}/file`);
+    return ask(`${directory}/file`);
   } finally {
     rmSync(directory, { recursive: true });
   }
@@ -41,4 +45,16 @@ test('the interpreter of a script', (t) => {
 test('what is neither, or cut short', (t) => {
   for (const content of ['', 'text', '\x7fELF', elf('/lib/ld.so').subarray(0, 70)])
     t.is(interpreterIn(content), undefined);
+});
+
+test('an ELF file that cannot be loaded here, and why', (t) => {
+  const own = readFileSync(process.execPath);
+  t.is(elfFault(process.execPath), undefined);
+  t.is(about(own.subarray(0, own.length / 2), elfFault), 'is cut short');
+  for (const length of [4, 63, 64, 100]) t.is(about(own.subarray(0, length), elfFault), 'is cut short');
+  const changed = (at: number, byte: number) =>
+    Buffer.concat([own.subarray(0, at), Buffer.of(byte), own.subarray(at + 1)]);
+  for (const other of [changed(18, 40), changed(4, 1), changed(5, 2)])
+    t.is(about(other, elfFault), 'is of another architecture');
+  for (const content of ['', 'text', '#!/bin/sh\n']) t.is(about(content, elfFault), undefined);
 });

@@ -18,11 +18,28 @@ import {
   withoutIpv6Brackets,
 } from './source.ts';
 
+/**
+ * What glusterfs loads before it asks a server, and what a volume names that nobody has set options of: the same from 3.7
+ * to 11. libgcc_s is pthread_cancel(3)'s.
+ */
+const clientLibraries = [
+  'rpc-transport/socket',
+  'xlator/mount/fuse',
+  'xlator/meta',
+  'xlator/protocol/client',
+  ...['distribute', 'replicate', 'disperse'].map((name) => `xlator/cluster/${name}`),
+  ...['write-behind', 'read-ahead', 'readdir-ahead', 'io-cache', 'open-behind', 'quick-read', 'md-cache'].map(
+    (name) => `xlator/performance/${name}`,
+  ),
+  'xlator/debug/io-stats',
+].map((name) => `/${name}.so`);
+
 const glusterfsTraits: FilesystemTraits = {
   ...plainTraits,
   kernelTypes: [glusterfsKernelType],
   // mount.glusterfs(8), a shell script, calls them.
   calledPrograms: ['sh', 'glusterfs', 'sed', 'awk', 'cut', 'grep', 'stat', 'uname', 'wc'],
+  loadedLibraries: [...clientLibraries, '/libgcc_s.so.1'],
   saysVersion: true,
   isGuarded: true,
   writesTo: [{ path: '/var/log/glusterfs', user: 'the logs of glusterfs', full: 'warning' }],

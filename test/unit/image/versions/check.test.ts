@@ -17,6 +17,16 @@ const promised = [
 const called = ['sh', 'rpcinfo', 'timeout', 'flock', 'date', 'sleep', 'mkdir', 'chown']
   .concat(['glusterfs', 'sed', 'awk', 'cut', 'grep', 'stat', 'uname', 'wc'])
   .map((name) => `/usr/bin/${name}`);
+const translators = [
+  ...['mount/fuse', 'meta', 'protocol/client', 'cluster/distribute', 'cluster/replicate', 'cluster/disperse'],
+  ...['write-behind', 'read-ahead', 'readdir-ahead', 'io-cache', 'open-behind', 'quick-read', 'md-cache'].map(
+    (name) => `performance/${name}`,
+  ),
+  'debug/io-stats',
+];
+const libraries = ['libgcc_s.so.1', 'glusterfs/10.3/rpc-transport/socket.so']
+  .concat(translators.map((name) => `glusterfs/10.3/xlator/${name}.so`))
+  .map((name) => `/usr/lib/${name}`);
 const files = ['netconfig', 'protocols', 'services', 'rpc', 'nsswitch.conf'].map((name) => `/etc/${name}`);
 
 /** A directory with every helper that the manifest promises. */
@@ -27,6 +37,7 @@ class Rootfs implements Disposable {
     mkdirSync(join(this.root, 'etc'));
     for (const path of [...promised, ...called]) this.program(path);
     for (const path of files) writeFileSync(this.root + path, '');
+    for (const path of libraries) this.program(path);
   }
 
   program(path: string): void {
@@ -71,13 +82,32 @@ for (const [what, spoil] of [
 
 test('what NFS looks up and what scripts call is named with the rest', (t) => {
   using rootfs = new Rootfs();
-  for (const path of ['/etc/netconfig', '/etc/rpc', '/usr/bin/flock', '/usr/bin/awk', '/sbin/rpcbind'])
+  const client = '/usr/lib/glusterfs/10.3/xlator/protocol/client.so';
+  for (const path of [
+    '/etc/netconfig',
+    '/etc/rpc',
+    '/usr/bin/flock',
+    '/usr/bin/awk',
+    '/sbin/rpcbind',
+    client,
+  ])
     rmSync(rootfs.root + path);
-  const missing = ['/sbin/rpcbind', 'flock', 'awk', '/etc/netconfig', '/etc/rpc'];
+  const missing = [
+    '/sbin/rpcbind',
+    'flock',
+    'awk',
+    '/etc/netconfig',
+    '/etc/rpc',
+    'xlator/protocol/client.so',
+  ];
   t.deepEqual(missingFrom(rootfs.root, manifest), missing);
   const { glusterfs = never() } = manifest.filesystems;
   const without = { ...manifest, filesystems: { glusterfs } };
-  t.deepEqual(missingFrom(rootfs.root, without), ['/sbin/rpcbind', 'awk'], 'GlusterFS alone');
+  t.deepEqual(
+    missingFrom(rootfs.root, without),
+    ['/sbin/rpcbind', 'awk', 'xlator/protocol/client.so'],
+    'GlusterFS alone',
+  );
 });
 
 function never(): never {
