@@ -1,5 +1,6 @@
 import { table, terminalWidth } from '../columns.ts';
 import type { Finding } from '../doctor/finding.ts';
+import type { Examination } from '../doctor/verdict.ts';
 import { exitCode } from '../exit-codes.ts';
 import { requireRoot } from '../node/node.ts';
 import { defineCommand } from './command.ts';
@@ -16,8 +17,9 @@ export const doctor = defineCommand({
     the rootfs and its helpers, the kernel, devices, mounts and their propagation, duplicate mounts, fs.mount-max,
     free space, lock services, name servers, each mounted volume, volumes of Pods that are gone, and the failures
     of the last hour. Nothing that hangs holds it up: it ends within 5 s. It changes nothing.`,
-    `Exit status 1 when a mount would fail, 0 when not. Where the manifest turns the mounter off it says so first, and
-    looks at the volumes alone.`,
+    `Exit status 1 when a mount would fail, 0 when not; a type of filesystem that the kernel does not have is a
+    warning where it has another one. mounter status, its metrics and the readiness of the node agent have this same
+    verdict. Where the mounter is turned off it says so first, and looks at the volumes alone.`,
   ],
   examples: ['mounter doctor', 'mounter doctor --json', 'mounter doctor --repair'],
   changesNode: (argv) => argv.includes('--repair'),
@@ -29,30 +31,28 @@ export const doctor = defineCommand({
       for (const line of await repair(host, layout, runBounded)) output.err(`${line}\n`);
     }
     const { examine } = await import('../doctor/examination.ts');
-    const findings = await examine(host, layout, runBounded);
-    const isFailing = findings.some(({ level }) => level === 'failing');
-    output.out(flags.has('json') ? asJson(findings, isFailing) : forPeople(findings));
-    return isFailing ? exitCode.usage : exitCode.success;
+    const { verdictWords } = await import('../doctor/verdict.ts');
+    const examination = await examine(host, layout, runBounded, 'all');
+    output.out(
+      flags.has('json') ? asJson(examination) : forPeople(examination.findings, verdictWords(examination)),
+    );
+    return examination.node === 'failing' ? exitCode.usage : exitCode.success;
   },
 });
 
-function asJson(findings: readonly Finding[], isFailing: boolean): string {
+function asJson({ findings, ...verdict }: Examination): string {
   const isEnabled = !findings.some(({ check }) => check === 'off');
-  return `${JSON.stringify({ isEnabled, wouldMount: isEnabled && !isFailing, findings }, undefined, 2)}\n`;
+  const wouldMount = verdict.node === 'ready';
+  return `${JSON.stringify({ isEnabled, wouldMount, verdict, findings }, undefined, 2)}\n`;
 }
 
-function forPeople(findings: readonly Finding[]): string {
+function forPeople(findings: readonly Finding[], verdict: string): string {
   const rows = findings.map(({ level, check, subject, message, hint }) => [
     level,
     check,
     `${subject}: ${message}${hint === null ? '' : `; ${hint}`}`,
   ]);
-  return `${table(rows, terminalWidth())}${summary(findings)}\n`;
-}
-
-function summary(findings: readonly Finding[]): string {
   const count = (wanted: Finding['level']) => findings.filter(({ level }) => level === wanted).length;
-  const isOff = findings.some(({ check }) => check === 'off');
-  const verdict = isOff ? 'turned off' : count('failing') > 0 ? 'a mount would fail' : 'a mount can work';
-  return `${verdict}: ${count('failing')} failing, ${count('warning')} to be seen to, ${count('ok')} ok`;
+  const counts = `${count('failing')} failing, ${count('warning')} to be seen to, ${count('ok')} ok`;
+  return `${table(rows, terminalWidth())}${verdict}: ${counts}\n`;
 }

@@ -3,8 +3,10 @@ import { dirname, resolve } from 'node:path';
 import { MounterError } from '../errors.ts';
 import { exitCode } from '../exit-codes.ts';
 import { writeAtomically } from '../host/replace.ts';
+import type { Manifest } from '../manifest/manifest.ts';
 import { defaultPlace } from '../manifest/record-place.ts';
-import { readManifestIfThere, requireRoot } from '../node/node.ts';
+import { usualMetricsFile } from '../node/layout.ts';
+import { type BareNode, readManifest, requireRoot } from '../node/node.ts';
 import { settingsAnswer } from '../node/settings.ts';
 import { defineCommand } from './command.ts';
 
@@ -22,8 +24,8 @@ export const status = defineCommand({
   },
   manual: [
     `What is installed, prepared, running and mounted, and how recent mounts went. Exit status 0 when a mount
-    can work, or where the mounter is turned off on purpose; 1 when not. Each volume is asked, all together
-    for less than 3 s:`,
+    can work, or where the mounter is turned off on purpose; 1 when a mount would fail, as mounter doctor says, which
+    asks more. Each volume is asked, all together for less than 3 s:`,
     [
       ['alive', 'it answers'],
       ['dead', 'its FUSE daemon is gone'],
@@ -35,11 +37,7 @@ export const status = defineCommand({
     ],
     'mounter doctor says what to do about those that are not alive.',
   ],
-  examples: [
-    'mounter status',
-    'mounter status --json',
-    'mounter status --metrics /var/lib/prometheus/node-exporter/mounter.prom',
-  ],
+  examples: ['mounter status', 'mounter status --json', `mounter status --metrics ${usualMetricsFile}`],
   run: async (flags, { layout, host, output }) => {
     if (flags.has('checked-settings')) {
       output.out(JSON.stringify(await settingsAnswer(host, layout)));
@@ -48,14 +46,16 @@ export const status = defineCommand({
     const [file] = flags.operands;
     requireRoot(host, 'looking at the node');
     if (file !== undefined && !flags.has('metrics')) throw onlyMetrics(file);
+    if (flags.has('json') && flags.has('metrics')) throw twoForms();
     if (file !== undefined && !existsSync(dirname(resolve(file)))) throw noDirectory(file);
-    const manifest = await readManifestIfThere(host, layout);
+    const manifest = await manifestIfValid({ host, layout });
     const place = manifest?.log ?? defaultPlace;
     const { observeNode } = await import('../status/node.ts');
     if (flags.has('metrics')) {
       const { readRecord } = await import('../record/read.ts');
       const { metricsText } = await import('../status/metrics.ts');
-      const record = await readRecord(place);
+      // A record that cannot be read is no reason to say nothing of the node.
+      const record = await readRecord(place).catch(() => undefined);
       const text = metricsText(await observeNode(host, layout, manifest), record, host);
       if (file === undefined) output.out(text);
       else writeAtomically(resolve(file), text, 0o644);
@@ -67,9 +67,27 @@ export const status = defineCommand({
     const { describeNode } = await import('../status/show.ts');
     if (flags.has('json')) output.out(`${JSON.stringify({ ...node, history }, undefined, 2)}\n`);
     else output.out(`${describeNode(node)}\n${describeHistory(history)}`);
-    return node.isPrepared || node.offBy !== null ? exitCode.success : exitCode.usage;
+    return node.verdict.node === 'failing' ? exitCode.usage : exitCode.success;
   },
 });
+
+/** A broken one is a verdict, and no end of what can be seen of the node. */
+async function manifestIfValid({ host, layout }: BareNode): Promise<Manifest | undefined> {
+  try {
+    return await readManifest(host, layout);
+  } catch (error) {
+    if (error instanceof MounterError) return undefined;
+    throw error;
+  }
+}
+
+function twoForms(): MounterError {
+  return new MounterError('the metrics are no JSON', {
+    subject: '--json',
+    status: exitCode.usage,
+    hint: 'take --json or --metrics: mounter status --json has the state of the node, but not all mounts there were',
+  });
+}
 
 function noDirectory(file: string): MounterError {
   const directory = dirname(resolve(file));

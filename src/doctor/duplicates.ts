@@ -5,10 +5,10 @@ import { isCopy, isCounterpart } from '../prepare/shared-mount.ts';
 import { shellWord } from '../shell-word.ts';
 import { volumesBelow } from '../volumes/volumes.ts';
 import { type DoctorContext, localVolumeDirectories } from './context.ts';
-import { type Judgement, ok, warning } from './finding.ts';
+import { type Advice, ok, warning } from './finding.ts';
 
 /** Mounts that are there more often than they need to be: every copy of the kubelet directory doubles every volume. */
-export function checkDuplicates(context: DoctorContext): readonly Judgement[] {
+export function checkDuplicates(context: DoctorContext): readonly Advice[] {
   const { root, entries } = context;
   const old = leftInOldVersions(root, context, entries).map(({ entry }) =>
     warning(
@@ -24,7 +24,7 @@ export function checkDuplicates(context: DoctorContext): readonly Judgement[] {
 export function judgeDuplicates(
   directory: SharedDirectory,
   entries: readonly MountEntry[],
-): readonly Judgement[] {
+): readonly Advice[] {
   const { host } = directory;
   const found = [
     ...stackedDirectory(directory, entries),
@@ -40,7 +40,7 @@ export function judgeDuplicates(
   return found.length === 0 ? [ok(host, 'no mount is there twice')] : found;
 }
 
-function stackedDirectory(directory: SharedDirectory, entries: readonly MountEntry[]): readonly Judgement[] {
+function stackedDirectory(directory: SharedDirectory, entries: readonly MountEntry[]): readonly Advice[] {
   const layers = entries.filter(({ mountPoint }) => mountPoint === directory.host);
   if (layers.length < 2) return [];
   const message = `is mounted ${layers.length} times, one over the other`;
@@ -70,7 +70,7 @@ export function stackedVolumes(host: string, entries: readonly MountEntry[]): re
 }
 
 /** More lines of mountinfo for a volume than the host and the rootfs need. */
-function surplusViews(directory: SharedDirectory, entries: readonly MountEntry[]): readonly Judgement[] {
+function surplusViews(directory: SharedDirectory, entries: readonly MountEntry[]): readonly Advice[] {
   const stacked = new Set(stackedVolumes(directory.host, entries).map(({ mountPoint }) => mountPoint));
   const views = new Set(
     entries.filter((entry) => isCounterpart(entry, directory)).map(({ mountPoint }) => mountPoint),

@@ -8,46 +8,57 @@ import { entranceInUse } from '../rootfs/entrance.ts';
 import type { DoctorContext } from './context.ts';
 import { checkDuplicates } from './duplicates.ts';
 import { checkFailures } from './failures.ts';
-import { type Finding, findingsOf, type Judgement, warning } from './finding.ts';
+import { type Advice, findingsOf, type Judged, type Judgement, warning } from './finding.ts';
 import { examineInstallation, type Found } from './installation.ts';
 import { checkDevices, checkKernel } from './kernel.ts';
 import { checkKubelet } from './kubelet.ts';
 import { checkLockServices } from './lock-services.ts';
-import { checkMountMax, checkMounts, checkPropagation, judgePreparation } from './mounts.ts';
+import { checkMountMax, checkMounts, checkPropagation, checkTargets, judgePreparation } from './mounts.ts';
 import { checkNfsClient } from './nfs-client.ts';
 import { checkOrphans } from './orphans.ts';
-import { checkResolver } from './resolver.ts';
-import { checkContents, checkPrograms } from './rootfs.ts';
+import { checkResolvConf, checkResolver } from './resolver.ts';
+import { checkContents, checkGuard, checkPrograms } from './rootfs.ts';
 import { checkNfsState, checkSpace } from './space.ts';
+import { type Examination, judge } from './verdict.ts';
 import { checkVolumes } from './volumes.ts';
 
 /** One group of questions about the node. It asks what can hang by `context.runBounded` alone, and changes nothing. */
-type Check = (context: DoctorContext) => readonly Judgement[] | Promise<readonly Judgement[]>;
+interface Check<J extends Judgement> {
+  readonly ask: (context: DoctorContext) => readonly J[] | Promise<readonly J[]>;
+  /** It counts where the mounter is turned off, too: what is mounted is there still. */
+  readonly isWhereOff?: true;
+  /** It is of what only `prepare` makes. */
+  readonly isOfPreparation?: true;
+}
 
-/** The checks that count where the mounter is turned off: those of what is mounted. */
-const whereOff = ['volumes', 'orphans'];
-/** The checks of what only `prepare` makes. */
-const ofPreparation = ['devices', 'mounts', 'propagation', 'resolver'];
+type Checks<J extends Judgement> = Readonly<Record<string, Check<J>>>;
 
-/** In the order in which they are shown: what a mount needs first comes first. */
-const checks: Readonly<Record<string, Check>> = {
-  rootfs: checkContents,
-  helpers: checkPrograms,
-  kernel: checkKernel,
-  devices: checkDevices,
-  mounts: checkMounts,
-  propagation: checkPropagation,
-  kubelet: checkKubelet,
-  duplicates: checkDuplicates,
-  'mount-max': checkMountMax,
-  space: checkSpace,
-  'nfs-state': checkNfsState,
-  locks: checkLockServices,
-  resolver: checkResolver,
-  'nfs-client': checkNfsClient,
-  volumes: checkVolumes,
-  orphans: checkOrphans,
-  failures: checkFailures,
+/** All that can find that a mount would fail, in the order in which it is shown: what a mount needs first comes first. */
+const deciding: Checks<Judgement> = {
+  rootfs: { ask: checkContents },
+  helpers: { ask: checkPrograms },
+  guard: { ask: checkGuard },
+  kernel: { ask: checkKernel },
+  devices: { ask: checkDevices, isOfPreparation: true },
+  targets: { ask: checkTargets },
+  mounts: { ask: checkMounts, isOfPreparation: true },
+  propagation: { ask: checkPropagation, isOfPreparation: true },
+  kubelet: { ask: checkKubelet },
+  'mount-max': { ask: checkMountMax },
+  space: { ask: checkSpace },
+  'nfs-state': { ask: checkNfsState },
+  locks: { ask: checkLockServices },
+  resolver: { ask: checkResolvConf, isOfPreparation: true },
+};
+
+/** What only doctor asks: it takes long, or is no matter of the verdict. */
+const advising: Checks<Advice> = {
+  resolver: { ask: checkResolver, isOfPreparation: true },
+  duplicates: { ask: checkDuplicates },
+  'nfs-client': { ask: checkNfsClient },
+  volumes: { ask: checkVolumes, isWhereOff: true },
+  orphans: { ask: checkOrphans, isWhereOff: true },
+  failures: { ask: checkFailures },
 };
 
 /** Each question has a limit of its own, at most 3 s; this is for what we did not foresee. */
@@ -56,24 +67,41 @@ const allMs = 4000;
 /** For a question to the lock services: they answer in milliseconds, and on a node under load in seconds. */
 const lockAnswerMs = 2500;
 
-/** Asks everything at once. @returns in less than 5 s, whatever hangs. */
+/**
+ * Asks everything at once.
+ * @param what `verdict`: no more than what decides, as status does; `all` is for doctor.
+ * @returns in less than 5 s, whatever hangs.
+ */
 export async function examine(
   host: Host,
   layout: Layout,
   runBounded: RunBounded,
-): Promise<readonly Finding[]> {
-  const { findings, found } = await examineInstallation(host, layout);
-  if (found === undefined) return findings;
+  what: 'all' | 'verdict',
+): Promise<Examination> {
+  const { findings, found, offered, isOff } = await examineInstallation(host, layout);
+  const judgements = found === undefined ? [] : await examineFound(found, host, layout, runBounded, what);
+  return judge([...findings, ...judgements], offered, isOff);
+}
+
+async function examineFound(
+  found: Found,
+  host: Host,
+  layout: Layout,
+  runBounded: RunBounded,
+  what: 'all' | 'verdict',
+): Promise<readonly Judged[]> {
   const entries = readMountinfo(host);
   const inUse = entranceInUse(found.root, found.manifest, entries, host);
   const context = contextOf(host, layout, runBounded, found, entries, inUse);
-  const groups = Object.entries(checks).flatMap(([name, check]) => {
-    if (found.offBy !== undefined && !whereOff.includes(name)) return [];
-    if (inUse === undefined && ofPreparation.includes(name)) return [];
-    return [withinLimit(name, check, context).then((found) => findingsOf(name, found))];
-  });
-  const preparation = found.offBy === undefined ? judgePreparation(found, inUse, host) : [];
-  return [...findings, ...findingsOf('mounts', preparation), ...(await Promise.all(groups)).flat()];
+  const isOff = found.offBy !== undefined;
+  const askAll = (checks: Checks<Judgement>) =>
+    Object.entries(checks).flatMap(([name, { ask, isWhereOff, isOfPreparation }]) => {
+      if ((isOff && !isWhereOff) || (inUse === undefined && isOfPreparation)) return [];
+      return [withinLimit(name, ask, context).then((judgements) => findingsOf(name, judgements))];
+    });
+  const asked = [...askAll(deciding), ...(what === 'all' ? askAll(advising) : [])];
+  const preparation = isOff ? [] : judgePreparation(found, inUse, host);
+  return [...findingsOf('mounts', preparation), ...(await Promise.all(asked)).flat()];
 }
 
 function contextOf(
@@ -96,7 +124,7 @@ function contextOf(
 /** A check that fails or does not end is a finding, and keeps no other from being shown. */
 async function withinLimit(
   name: string,
-  check: Check,
+  ask: Check<Judgement>['ask'],
   context: DoctorContext,
 ): Promise<readonly Judgement[]> {
   let limit: NodeJS.Timeout | undefined;
@@ -106,7 +134,7 @@ async function withinLimit(
     limit = setTimeout(say, allMs);
   });
   try {
-    return await Promise.race([check(context), passed]);
+    return await Promise.race([ask(context), passed]);
   } catch (error) {
     const message = `could not be looked at: ${(error as Error).message}`;
     return [warning(name, message, 'see whether the node changed meanwhile, then run it again')];

@@ -3,7 +3,7 @@ import type { ErrorClass } from '../errors.ts';
 import { openRegularFile } from '../record/files.ts';
 import { isCountedMount, parseRecord, type RecordedCall } from '../record/parse.ts';
 import { type DoctorContext, isNetworkMount } from './context.ts';
-import { type Judgement, ok, warning } from './finding.ts';
+import { type Advice, ok, warning } from './finding.ts';
 
 /** What the record of calls says of the last mounts. */
 
@@ -11,7 +11,7 @@ import { type Judgement, ok, warning } from './finding.ts';
 const readBytes = 256 * 1024;
 const hourMs = 3_600_000;
 
-export function checkFailures(context: DoctorContext): readonly Judgement[] {
+export function checkFailures(context: DoctorContext): readonly Advice[] {
   const calls = lastCalls(context);
   return calls === undefined ? [] : [judgeFailures(context.manifest.log.file, calls, Date.now())];
 }
@@ -50,7 +50,7 @@ function isFailedMount(call: RecordedCall): boolean {
  * @param calls in their order.
  * @param now milliseconds since 1970.
  */
-export function judgeFailures(file: string, calls: readonly RecordedCall[], now: number): Judgement {
+export function judgeFailures(file: string, calls: readonly RecordedCall[], now: number): Advice {
   const failures = calls.filter(isFailedMount);
   const recent = failures.filter(({ timeMs }) => timeMs > now - hourMs && timeMs <= now);
   const last = recent.findLast((failure) => !wasMountedAfter(failure, calls)) ?? failures.at(-1);

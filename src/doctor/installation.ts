@@ -3,21 +3,25 @@ import { MounterError } from '../errors.ts';
 import type { Host } from '../host/host.ts';
 import type { Manifest } from '../manifest/manifest.ts';
 import { describeOwnSettings } from '../manifest/node-settings.ts';
+import { shippedManifest } from '../manifest/shipped.ts';
 import { helperNames } from '../mount/arguments/argv.ts';
 import type { Layout } from '../node/layout.ts';
 import { readManifest, readNodeSettings } from '../node/node.ts';
 import { offFile, whyOff } from '../node/off.ts';
 import { isClosed } from '../node/version-directories.ts';
 import { helperDirectories, helperState } from '../prepare/helper-links.ts';
-import { type Finding, failing, findingsOf, type Judgement, ok, warning } from './finding.ts';
+import { failing, findingsOf, type Judged, type Judgement, ok, warning } from './finding.ts';
 
 const install = 'run mounter install SOURCE';
 
 /** The first findings, and what all other checks need. */
 export interface Installation {
-  readonly findings: readonly Finding[];
+  readonly findings: readonly Judged[];
   /** undefined when there is nothing to examine further. */
   readonly found: Found | undefined;
+  /** The filesystem types that the settings have; where they cannot be read, those of the manifest that we ship. */
+  readonly offered: readonly string[];
+  readonly isOff: boolean;
 }
 
 export interface Found {
@@ -41,20 +45,24 @@ export async function examineInstallation(host: Host, layout: Layout): Promise<I
   } catch (error) {
     if (!(error instanceof MounterError)) throw error;
     const { subject = layout.manifest, message, hint = install } = error;
-    if (file !== undefined) return { findings: judgeOff(layout, file, true), found: undefined };
-    return only('manifest', failing(subject, message, hint));
+    const broken = only('manifest', failing(subject, message, hint));
+    if (file === undefined) return broken;
+    return { ...broken, findings: judgeOff(layout, file, true), isOff: true };
   }
   const isInstalled = host.stat(layout.rootfs)?.kind === 'directory';
   const offBy = whyOff(host, layout, manifest);
   const found = isInstalled ? { manifest, root: realpathSync(layout.rootfs), offBy } : undefined;
-  if (offBy !== undefined) return { findings: judgeOff(layout, offBy, file !== undefined), found };
-  if (found === undefined) return only('rootfs', failing(layout.rootfs, 'no rootfs is installed', install));
+  const offered = Object.keys(manifest.filesystems);
+  if (offBy !== undefined)
+    return { findings: judgeOff(layout, offBy, file !== undefined), found, offered, isOff: true };
+  if (found === undefined)
+    return { ...only('rootfs', failing(layout.rootfs, 'no rootfs is installed', install)), offered };
   const findings = [
     ...findingsOf('manifest', [judgeManifest(layout, manifest), ...judgeOwnSettings(layout, host, manifest)]),
     ...findingsOf('executable', [judgeExecutable(layout)]),
     ...findingsOf('versions', judgeVersions(layout)),
   ];
-  return { findings, found };
+  return { findings, found, offered, isOff: false };
 }
 
 /** So long kubelet waits for a Pod's volumes. */
@@ -84,11 +92,12 @@ function judgeOwnSettings(layout: Layout, host: Host, manifest: Manifest): reado
 }
 
 function only(check: string, judgement: Judgement): Installation {
-  return { findings: findingsOf(check, [judgement]), found: undefined };
+  const offered = Object.keys(shippedManifest().filesystems);
+  return { findings: findingsOf(check, [judgement]), found: undefined, offered, isOff: false };
 }
 
 /** A helper that is ours fails where we are off, and mount(8) finds it first. */
-function judgeOff(layout: Layout, offBy: string, isByFile: boolean): readonly Finding[] {
+function judgeOff(layout: Layout, offBy: string, isByFile: boolean): readonly Judged[] {
   const off = warning(
     'mounter',
     `turned off by ${offBy}: a mount is the host's own mount(8)`,
@@ -107,7 +116,10 @@ function judgeOff(layout: Layout, offBy: string, isByFile: boolean): readonly Fi
 
 /** kubelet finds it under this name alone; and what it hands over to, beside it. */
 function judgeExecutable({ executable, fullExecutable }: Layout): Judgement {
-  if (!existsSync(executable)) return failing(executable, 'is missing: kubelet has nothing to call', install);
+  const status = statSync(executable, { throwIfNoEntry: false });
+  if (status === undefined) return failing(executable, 'is missing: kubelet has nothing to call', install);
+  if (!status.isFile() || (status.mode & 0o111) === 0)
+    return failing(executable, 'is no executable file: kubelet cannot call it', install);
   if (!existsSync(fullExecutable))
     return warning(fullExecutable, 'is missing: only a plain mount works without it', install);
   return ok(executable, 'is there');

@@ -1,11 +1,11 @@
 import { release } from 'node:os';
 import type { Host } from '../host/host.ts';
 import type { Filesystem } from '../manifest/manifest.ts';
-import { traitsOf } from '../mount/filesystems/all.ts';
+import { typesThat } from '../mount/filesystems/all.ts';
 import { providerOf } from '../mount/steps/preconditions.ts';
 import { hostPathOf } from '../rootfs/host-path.ts';
 import type { DoctorContext } from './context.ts';
-import { failing, type Judgement, ok, warning } from './finding.ts';
+import { failing, type Judgement, ok } from './finding.ts';
 
 /** The texts in which the kernel and its modules say what they offer. */
 export interface KernelFiles {
@@ -28,7 +28,10 @@ export function checkKernel({ host, manifest }: DoctorContext): readonly Judgeme
   const byName = new Map<string, Filesystem>();
   for (const filesystem of Object.values(manifest.filesystems))
     if (!byName.has(filesystem.kernelFilesystem)) byName.set(filesystem.kernelFilesystem, filesystem);
-  return [...byName.values()].map((filesystem) => judgeKernel(filesystem, files));
+  return [...byName].map(([name, filesystem]) => ({
+    ...judgeKernel(filesystem, files),
+    types: typesThat(manifest, (_, { kernelFilesystem }) => kernelFilesystem === name),
+  }));
 }
 
 function readKernelFiles(host: Host): KernelFiles {
@@ -57,29 +60,28 @@ export function judgeKernel(filesystem: Filesystem, files: KernelFiles): Judgeme
   if (!hasModule(module, files.modules)) {
     const lack = `the kernel does not have it, and /lib/modules/${files.release} has no module ${module}`;
     return lacking(
-      filesystem,
+      name,
       lack,
       `install the kernel's modules, or boot a kernel with ${module}; or set the types of filesystems that need it to null, where no volume is of them`,
     );
   }
   if (files.isClosed)
     return lacking(
-      filesystem,
+      name,
       `module ${module} is not loaded, and modules_disabled forbids it`,
       `load ${module} at boot, before kernel.modules_disabled is set`,
     );
   if (!files.hasModprobe)
     return lacking(
-      filesystem,
+      name,
       `module ${module} is not loaded, and there is no modprobe(8) for the kernel to call`,
       `put modprobe at ${files.modprobe}, or load ${module} at boot`,
     );
   return ok(name, `module ${module} is loaded by the first mount`);
 }
 
-function lacking(filesystem: Filesystem, message: string, hint: string): Judgement {
-  const level = traitsOf(filesystem).isExtra ? warning : failing;
-  return level(filesystem.kernelFilesystem, message, hint);
+function lacking(subject: string, message: string, hint: string): Judgement {
+  return { level: 'lacking', subject, message, hint };
 }
 
 /** Lines such as `nodev\tnfs` and `\text4`. */
@@ -100,9 +102,11 @@ function hasModule(module: string, text: string | undefined): boolean {
 export function checkDevices({ host, root, manifest }: DoctorContext): readonly Judgement[] {
   const paths = new Set(Object.values(manifest.filesystems).flatMap(({ devices }) => devices));
   return [...paths].map((path) => {
-    if (host.stat(path)?.kind !== 'device') return failing(path, 'is missing on this node', providerOf(path));
+    const types = typesThat(manifest, (_, { devices }) => devices.includes(path));
+    if (host.stat(path)?.kind !== 'device')
+      return failing(path, 'is missing on this node', providerOf(path), types);
     if (host.stat(hostPathOf(path, { rootfs: root }, manifest, host))?.kind !== 'device')
-      return failing(path, 'is on the host, but not in the rootfs', 'run mounter prepare');
+      return failing(path, 'is on the host, but not in the rootfs', 'run mounter prepare', types);
     return ok(path, 'is there, on the host and in the rootfs');
   });
 }

@@ -1,7 +1,7 @@
 import type { MountEntry } from '../host/mountinfo.ts';
 import { lockServices } from '../lock-services/services.ts';
 import { type LockDaemon, type LockServicesState, observeLockServices } from '../lock-services/state.ts';
-import { offeredTraits } from '../mount/filesystems/all.ts';
+import { lockingTypes, offeredTraits } from '../mount/filesystems/all.ts';
 import type { DoctorContext } from './context.ts';
 import { hasFailedLately } from './failures.ts';
 import { failing, type Judgement, ok, warning } from './finding.ts';
@@ -11,11 +11,12 @@ export async function checkLockServices(context: DoctorContext): Promise<readonl
   const { manifest, entries } = context;
   const concerned = offeredTraits(manifest).filter(({ hasLockServices }) => hasLockServices);
   if (concerned.length === 0) return [];
+  const types = lockingTypes(manifest);
   const state = await observeLockServices(context);
   const needsLocks = (entry: MountEntry) => concerned.some((traits) => traits.needsLockServices(entry));
   // Once for each time it is mounted.
   const lockingVolumes = entries.filter(needsLocks).length;
-  return [
+  const judged: readonly Judgement[] = [
     judgeLockServices(state, lockingVolumes, hasFailedLately(context, 'lock-service')),
     ...state.surplusRpcbinds.map((daemon) =>
       failing(
@@ -26,6 +27,7 @@ export async function checkLockServices(context: DoctorContext): Promise<readonl
     ),
     ...judgePort(state),
   ];
+  return judged.map((judgement) => ({ ...judgement, types }));
 }
 
 const startStatd = 'mounter exec -- /usr/sbin/start-statd';

@@ -1,10 +1,12 @@
-import { existsSync, realpathSync } from 'node:fs';
+import { existsSync, lstatSync, realpathSync, type Stats, statSync } from 'node:fs';
 import type { Host } from '../host/host.ts';
+import { isRootOnly } from '../host/mount-host.ts';
 import { containingMount } from '../host/mount-tree.ts';
 import { type MountEntry, mountAt, mountsBelow } from '../host/mountinfo.ts';
 import { raiseLimit } from '../host/system-error.ts';
 import type { ManifestMount } from '../manifest/manifest.ts';
-import { isShared, type SharedDirectory } from '../manifest/shared-mounts.ts';
+import { identityMounts, isShared, type SharedDirectory } from '../manifest/shared-mounts.ts';
+import { lockingTypes, typesThat } from '../mount/filesystems/all.ts';
 import { observeRootfs } from '../prepare/mount-states.ts';
 import { type ObservedMount, stateOf } from '../prepare/mounts.ts';
 import { canMount, mountsSeen, planHomeOf } from '../prepare/prepare.ts';
@@ -41,8 +43,52 @@ export async function checkMounts(context: DoctorContext): Promise<readonly Judg
     ...judgeHome(context),
     ...(await judgeNamespaces(context)),
     ...remote.map(({ host: path = '' }) => warning(path, notLookedAt, 'keep it on a local disk')),
-    ...seen.observed.map((observed) => judgeMount(observed, seen.entries ?? [], entries)),
+    ...seen.observed.map((observed) => ({
+      ...judgeMount(observed, seen.entries ?? [], entries),
+      ...typesWith(observed, context),
+    })),
   ];
+}
+
+/** The types whose mounts need it: where helpers have a view of their own, what services have is for locks alone. */
+function typesWith(
+  { mount: { rootfs: path }, source, isSame }: ObservedMount,
+  { manifest, entries }: DoctorContext,
+): Pick<Judgement, 'types'> {
+  const isScript = path === manifest.daemons.startStatd;
+  // It is read, and never written.
+  if (isScript && isSame && source !== undefined && isReadOnly(source, entries)) return { types: [] };
+  const isOfServices = manifest.enter === 'attach' || isScript;
+  const needing = typesThat(manifest, ({ writesTo }) => writesTo.some((place) => place.path === path));
+  const locking = lockingTypes(manifest);
+  if (needing.length > 0)
+    return { types: isOfServices ? needing.filter((type) => locking.includes(type)) : needing };
+  return isOfServices ? { types: locking } : {};
+}
+
+/** Whether mounts are let in: those directories that all targets lie in, which others than root may not write to. */
+export function checkTargets({ manifest, entries }: DoctorContext): readonly Judgement[] {
+  return identityMounts(manifest.mounts)
+    .filter((directory) => !isNetworkMount(directory, entries))
+    .flatMap((directory) => {
+      // The kubelet directory itself may be a symlink, and nothing below it.
+      const judged = judgeTargets(directory, statSync(directory, { throwIfNoEntry: false }));
+      if (judged.some(({ level }) => level === 'failing')) return judged;
+      const below = [`${directory}/pods`, `${directory}/plugins`].flatMap((path) =>
+        judgeTargets(path, lstatSync(path, { throwIfNoEntry: false })),
+      );
+      return [...judged, ...below.filter(({ level }) => level === 'failing')];
+    });
+}
+
+function judgeTargets(path: string, status: Stats | undefined): readonly Judgement[] {
+  if (status === undefined) return []; // kubelet makes it.
+  const refusal = 'every mount in it is refused';
+  if (!status.isDirectory())
+    return [failing(path, `is no directory: ${refusal}`, `move it away; kubelet makes ${path} anew`)];
+  if (isRootOnly(status)) return [ok(path, "is root's alone to write in")];
+  const mend = `run chown root:root ${path} && chmod go-w ${path}`;
+  return [failing(path, `others than root can write in it, so that ${refusal}`, mend)];
 }
 
 function judgeHome(context: DoctorContext): readonly Judgement[] {

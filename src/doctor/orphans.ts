@@ -1,7 +1,7 @@
 import { shellWord } from '../shell-word.ts';
 import { type Volume, volumesOf } from '../volumes/volumes.ts';
 import { type DoctorContext, localVolumeDirectories } from './context.ts';
-import { type Judgement, ok, warning } from './finding.ts';
+import { type Advice, ok, warning } from './finding.ts';
 import { type KnownPods, knownPods, namesIn } from './pods.ts';
 
 /**
@@ -12,7 +12,7 @@ import { type KnownPods, knownPods, namesIn } from './pods.ts';
  * there, this Pod's is not, and neither are its logs. What was mounted by hand, in a directory that has no
  * UID for its name, is left alone.
  */
-export function checkOrphans({ manifest, entries }: DoctorContext): readonly Judgement[] {
+export function checkOrphans({ manifest, entries }: DoctorContext): readonly Advice[] {
   const known = knownPods();
   const directories = localVolumeDirectories({ manifest, entries });
   const orphans = volumesOf(manifest, entries).flatMap((volume) =>
@@ -40,7 +40,7 @@ export function isGone(uid: string, names: readonly string[], { groups, logs }: 
   return groups !== undefined && !groups.has(uid) && !logs.has(uid);
 }
 
-function orphan({ source, target }: Volume, uid: string): Judgement {
+function orphan({ source, target }: Volume, uid: string): Advice {
   return warning(
     target,
     `${source} is mounted for Pod ${uid}, of which the node has no other trace`,

@@ -6,7 +6,7 @@ import { usedNameservers } from '../resolver/merge.ts';
 import { leftOutOfCopies, oldCopies } from '../resolver/node-files.ts';
 import { lacksKubelet } from '../resolver/rootfs-resolv-conf.ts';
 import type { DoctorContext } from './context.ts';
-import { failing, type Judgement, ok, warning } from './finding.ts';
+import { type Advice, failing, type Judgement, ok, warning } from './finding.ts';
 import { kubeletPrograms } from './kubelet.ts';
 import { askNameServer, type NameServerAnswer } from './name-server.ts';
 
@@ -14,19 +14,24 @@ const commandLineMs = 1000;
 /** A program for each: a container may have thousands of processes of that name, which began after kubelet. */
 const mostKubelets = 8;
 
-/** Whether the rootfs has a resolv.conf of its own, and its name servers answer. */
-export async function checkResolver(context: DoctorContext): Promise<readonly Judgement[]> {
+/** Whether the rootfs has a resolv.conf of its own. */
+export function checkResolvConf({ root, entries }: DoctorContext): readonly Judgement[] {
+  const view = viewOfHost(`${root}/etc/resolv.conf`, entries);
+  return view === undefined ? [] : [view];
+}
+
+/** Whether its name servers are the cluster's, and answer. */
+export async function checkResolver(context: DoctorContext): Promise<readonly Advice[]> {
   const path = `${context.root}/etc/resolv.conf`;
   const copies = judgeCopies(context);
-  const view = viewOfHost(path, context.entries);
-  if (view !== undefined) return [view, ...copies];
+  if (viewOfHost(path, context.entries) !== undefined) return copies;
   const text = readFileSync(path, 'utf8');
   const late = judgeKubelets(path, text, context.manifest, await kubeletsWithUs(context));
   return [...late, ...copies, ...(await checkServers(path, usedNameservers(text)))];
 }
 
 /** The rootfs's copies of the node's own files. */
-function judgeCopies({ root, host, manifest }: DoctorContext): readonly Judgement[] {
+function judgeCopies({ root, host, manifest }: DoctorContext): readonly Advice[] {
   const context = { host, manifest };
   const old = oldCopies(root, context).map((path) =>
     warning(
@@ -73,7 +78,7 @@ export function judgeKubelets(
   text: string,
   { resolver }: Pick<Manifest, 'resolver'>,
   kubelets: readonly number[],
-): readonly Judgement[] {
+): readonly Advice[] {
   const [pid] = kubelets;
   const isToWrite = resolver.mode === 'kubelet' && resolver.nameservers.length === 0;
   if (pid === undefined || !isToWrite || !lacksKubelet(text)) return [];
@@ -86,7 +91,7 @@ export function judgeKubelets(
   ];
 }
 
-async function checkServers(path: string, servers: readonly string[]): Promise<readonly Judgement[]> {
+async function checkServers(path: string, servers: readonly string[]): Promise<readonly Advice[]> {
   if (servers.length === 0)
     return [
       warning(
@@ -120,11 +125,7 @@ function viewOfHost(path: string, entries: readonly MountEntry[]): Judgement | u
   return undefined;
 }
 
-export function judgeNameServer(
-  path: string,
-  server: string,
-  answer: NameServerAnswer | undefined,
-): Judgement {
+export function judgeNameServer(path: string, server: string, answer: NameServerAnswer | undefined): Advice {
   if (answer?.kind === 'answered')
     return ok(server, `this name server answers, after ${answer.milliseconds} ms`);
   const why = answer?.kind === 'refused' ? `does not take questions (${answer.code})` : 'does not answer';

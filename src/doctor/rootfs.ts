@@ -1,3 +1,4 @@
+import { isGuardPlaced } from '../guard/place.ts';
 import { isExecutable } from '../host/path-in-root.ts';
 import { enteringArgv } from '../host/programs.ts';
 import type { BoundedResult } from '../host/run-bounded.ts';
@@ -5,6 +6,8 @@ import { missingFrom, promisedPrograms } from '../image/versions/check.ts';
 import { damageOf, mendingHint } from '../image/versions/damage.ts';
 import { trialOf } from '../image/versions/trial.ts';
 import { currentDigest } from '../image/versions/versions.ts';
+import type { Manifest } from '../manifest/manifest.ts';
+import { lockingTypes, typesThat } from '../mount/filesystems/all.ts';
 import { isEnterable, rootfsEntrance } from '../rootfs/entrance.ts';
 import { hostPathOf } from '../rootfs/host-path.ts';
 import type { DoctorContext } from './context.ts';
@@ -27,7 +30,31 @@ export async function checkContents({
   if (missing.length === 0)
     return [ok(root, 'is as it was installed, and has all that helpers and daemons need')];
   const another = 'install a rootfs that has it, or take it out of the manifest';
-  return missing.map((path) => failing(`${root}${path}`, 'is missing', another));
+  return missing.map((path) => failing(`${root}${path}`, 'is missing', another, typesWith(path, manifest)));
+}
+
+/**
+ * The types whose mounts need a program or a file of the rootfs.
+ * @param path as it is named there, or the name of a program alone.
+ */
+function typesWith(path: string, manifest: Manifest): readonly string[] {
+  const { rpcbind, statd } = manifest.daemons;
+  const locking = [rpcbind.path, statd.path].includes(path) ? lockingTypes(manifest) : [];
+  const name = path.slice(path.lastIndexOf('/') + 1);
+  const others = typesThat(
+    manifest,
+    ({ calledPrograms, lookedUpFiles }, { helper }) =>
+      helper === path || calledPrograms.includes(name) || lookedUpFiles.includes(path),
+  );
+  return [...locking, ...others];
+}
+
+/** Whether what stands against the servers of GlusterFS is in place: mount refuses to do without. */
+export async function checkGuard({ root, manifest }: DoctorContext): Promise<readonly Judgement[]> {
+  const guarded = typesThat(manifest, ({ isGuarded }) => isGuarded);
+  if (guarded.length === 0 || (await isGuardPlaced(root))) return [];
+  const message = 'its glusterfs is not guarded from its servers by this version of the mounter';
+  return [failing(root, message, 'run mounter prepare', guarded)];
 }
 
 /**
@@ -53,14 +80,15 @@ async function tryProgram(
   const trial = trialOf(root, path, manifest);
   if (trial === undefined) return undefined;
   const answer = await runBounded(enteringArgv(rootfsEntrance(root, host), trial.argv), answerMs);
-  return judgeTrial(path, answer, mendingHint(layout, currentDigest(layout)));
+  return judgeTrial(path, answer, mendingHint(layout, currentDigest(layout)), typesWith(path, manifest));
 }
 
-/** @param answer to its trial. @returns undefined when it runs. */
+/** @param answer to its trial. @param types that need it. @returns undefined when it runs. */
 export function judgeTrial(
   path: string,
   answer: BoundedResult | undefined,
   hint: string,
+  types: readonly string[],
 ): Judgement | undefined {
   if (answer?.status === 0) return undefined;
   // Slow, which a mount may be as well: no proof that one would fail.
@@ -71,5 +99,5 @@ export function judgeTrial(
       'see whether the disk of the rootfs answers, and the load of the node',
     );
   const line = answer.output.trim().split('\n').at(-1) || `status ${answer.status}`;
-  return failing(path, `cannot run in the rootfs: ${line}`, hint);
+  return failing(path, `cannot run in the rootfs: ${line}`, hint, types);
 }

@@ -1,6 +1,6 @@
 import { accessSync, constants, existsSync, statfsSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { offeredTraits } from '../mount/filesystems/all.ts';
+import { lockingTypes, offeredTraits, typesThat } from '../mount/filesystems/all.ts';
 import { shellWord } from '../shell-word.ts';
 import { type DoctorContext, isNetworkMount } from './context.ts';
 import { failing, type Judgement, ok, warning } from './finding.ts';
@@ -18,6 +18,8 @@ interface Place {
   readonly path: string;
   /** What needs it, such as `rpcbind and rpc.statd`. */
   readonly user: string;
+  /** Whose mounts that is. */
+  readonly types?: readonly string[];
   /** What it means when nothing can be written there, and when it is full. */
   readonly readOnly: 'failing' | 'warning';
   readonly full: 'failing' | 'warning';
@@ -36,17 +38,22 @@ export function checkSpace(context: DoctorContext): readonly Judgement[] {
  * full /var/lib/nfs; mount.glusterfs with a full disk for its log, and not with a read-only one.
  */
 function places({ root, manifest }: DoctorContext): readonly Place[] {
-  const offered = offeredTraits(manifest);
-  const hasLockServices = offered.some((traits) => traits.hasLockServices);
   const hostPathOf = (path: string) =>
     manifest.mounts.mounter.find(({ rootfs }) => rootfs === path)?.host ?? `${root}${path}`;
   const needed = { readOnly: 'failing', full: 'warning' } as const;
   const log = { path: dirname(manifest.log.file), user: 'the record of the mounts' };
   return [
-    { path: '/run', user: 'rpcbind, rpc.statd and locks', ...(hasLockServices ? needed : unneeded) },
-    ...offered
-      .flatMap(({ writesTo }) => writesTo)
-      .map(({ path, user, full }) => ({ path: hostPathOf(path), user, ...needed, full })),
+    { path: '/run', user: 'rpcbind, rpc.statd and locks', types: lockingTypes(manifest), ...needed },
+    ...offeredTraits(manifest).flatMap((traits) =>
+      traits.writesTo.map(({ path, user, full }) => {
+        const types = traits.hasLockServices
+          ? lockingTypes(manifest)
+          : typesThat(manifest, (other) => other === traits);
+        // A daemon that a mount apart leaves has a log of its own where this one cannot be written.
+        const isSpare = manifest.enter === 'attach' && !traits.hasLockServices;
+        return { path: hostPathOf(path), user, types, ...(isSpare ? unneeded : { ...needed, full }) };
+      }),
+    ),
     ...(manifest.log.to === 'file' ? [{ ...log, ...unneeded }] : []),
   ];
 }
@@ -75,9 +82,9 @@ const leastBytes = 64 * kibibyte;
 const littleBytes = 16 * kibibyte * kibibyte;
 
 export function judgeSpace(space: ObservedSpace): Judgement {
-  const { path, user, refusal, freeBytes, freeInodes } = space;
+  const { path, user, types, refusal, freeBytes, freeInodes } = space;
   const say = (level: 'failing' | 'warning', what: string, hint: string) =>
-    (level === 'failing' ? failing : warning)(path, `${what}; it is for ${user}`, hint);
+    (level === 'failing' ? failing : warning)(path, `${what}; it is for ${user}`, hint, types);
   if (refusal === 'EROFS') return say(space.readOnly, 'is read-only', remountedHint(path));
   if (refusal !== undefined)
     return say(space.readOnly, `cannot be written to (${refusal})`, `see ls -ld ${shellWord(path)}`);
@@ -105,6 +112,7 @@ export function checkNfsState({ manifest, entries }: DoctorContext): readonly Ju
       state,
       `lacks ${missing.join(' and ')}: rpc.statd does not start`,
       `when no NFSv3 volume is mounted: rm -r ${shellWord(state)} && mounter prepare, which makes it anew`,
+      lockingTypes(manifest),
     ),
   ];
 }

@@ -2,11 +2,11 @@ import { shellWord } from '../shell-word.ts';
 import { askStates, firstOfEach, serverOf, statfsArgv, type VolumeAnswer } from '../volumes/states.ts';
 import { type Volume, volumesOf } from '../volumes/volumes.ts';
 import type { DoctorContext } from './context.ts';
-import { type Judgement, ok, warning } from './finding.ts';
+import { type Advice, ok, warning } from './finding.ts';
 
 /** Whether each network volume answers. */
 
-export async function checkVolumes(context: DoctorContext): Promise<readonly Judgement[]> {
+export async function checkVolumes(context: DoctorContext): Promise<readonly Advice[]> {
   const { manifest, entries, runBounded, root, host } = context;
   const volumes = firstOfEach(volumesOf(manifest, entries), entries);
   if (volumes.length === 0) return [ok('volumes', 'none is mounted')];
@@ -21,7 +21,7 @@ export async function checkVolumes(context: DoctorContext): Promise<readonly Jud
 }
 
 /** @returns nothing for a volume that is well, and for one that was not asked. */
-export function judgeVolume(volume: Volume, answer: VolumeAnswer | undefined): readonly Judgement[] {
+export function judgeVolume(volume: Volume, answer: VolumeAnswer | undefined): readonly Advice[] {
   const fault = answer === undefined ? undefined : faultOf(volume, answer);
   return fault === undefined ? [] : [warning(volume.target, ...fault)];
 }
@@ -58,7 +58,7 @@ function faultOf(
   }
 }
 
-function notAsked(count: number): Judgement {
+function notAsked(count: number): Advice {
   return warning(
     'volumes',
     `${count} more were not asked: there was no time left`,

@@ -1,6 +1,6 @@
 import * as system from 'system-calls';
 import { kindOf } from '../host/file-host.ts';
-import type { Descriptor, MountHost, OpenStatus, PlainFile } from '../host/mount-host.ts';
+import { isRootOnly, type Descriptor, type MountHost, type OpenStatus, type PlainFile } from '../host/mount-host.ts';
 import { locksDirectory, runDirectory, targetLocksFile } from '../node/layout.ts';
 import { Stats } from './node-fs.ts';
 import { checked } from './system-error.ts';
@@ -27,12 +27,11 @@ function orUndefined(call: string, path: string, result: number): Descriptor | u
 export function statusOf(file: Descriptor): OpenStatus {
   const values = checked('statx', undefined, system.knownStatus(file));
   const [mode, uid, gid] = [values[2] ?? 0, values[3] ?? 0, values[4] ?? 0];
-  const isRootOnly = uid === 0 && (mode & 0o002) === 0 && ((mode & 0o020) === 0 || gid === 0);
   return {
     kind: kindOf(new Stats(values)),
     device: values[0] ?? 0,
     inode: values[1] ?? 0,
-    isRootOnly,
+    isRootOnly: isRootOnly({ uid, gid, mode }),
     mountId: values[5] ?? 0,
   };
 }

@@ -58,6 +58,11 @@ export interface OpenStatus extends Pick<FileStatus, 'kind' | 'device' | 'inode'
   readonly mountId: number;
 }
 
+/** Whether root alone can write in a directory of this owner, group and mode. */
+export function isRootOnly({ uid, gid, mode }: { uid: number; gid: number; mode: number }): boolean {
+  return uid === 0 && (mode & 0o002) === 0 && ((mode & 0o020) === 0 || gid === 0);
+}
+
 /** `dead`: its daemon is gone (ENOTCONN); `stale`: its server does not know it any more; `silent`: no answer in time. */
 export type Liveness = 'alive' | 'dead' | 'stale' | 'silent';
 

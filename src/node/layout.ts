@@ -19,6 +19,9 @@ export interface Layout {
 
 export const defaultHome = '/home/kubernetes/containerized_mounter';
 
+/** What Debian's node-exporter reads: the directory is the one of its textfile collector. */
+export const usualMetricsFile = '/var/lib/prometheus/node-exporter/mounter.prom';
+
 /** What is gone after a reboot: locks, and what `prepare` did. Root's alone. */
 export const runDirectory = '/run/containerized-mounter';
 

@@ -8,41 +8,64 @@ import type { NodeRecord } from '../record/read.ts';
 import { addCalls } from '../record/totals.ts';
 import { type NodeStatus, seenStates } from './node.ts';
 
-/** Prometheus' text format: the node's state now, and all mounts there were. */
-export function metricsText(node: NodeStatus, { totals, calls }: NodeRecord, host: Host): string {
-  return exposition([...nodeMetrics(node, host), ...mountMetrics(addCalls(totals, calls))]);
+/**
+ * Prometheus' text format: the node's state now, and all mounts there were.
+ * @param record undefined where it cannot be read.
+ */
+export function metricsText(node: NodeStatus, record: NodeRecord | undefined, host: Host): string {
+  const mounts = record === undefined ? [] : mountMetrics(addCalls(record.totals, record.calls));
+  return exposition([...nodeMetrics(node, host), ...mounts]);
 }
+
+/** The names and meanings of what is said of the node now. The alert rules take the names from here. */
+export const nodeGauges = {
+  info: ['mounter_info', 'This mounter and the rootfs in use.'],
+  healthy: [
+    'mounter_healthy',
+    'Whether the node is in order: a mount can work, or the mounter is turned off on purpose.',
+  ],
+  enabled: ['mounter_enabled', 'Whether the mounter is turned on on this node.'],
+  ready: [
+    'mounter_ready',
+    'Whether a mount of this filesystem type can work, for each type that the settings offer.',
+  ],
+  prepared: ['mounter_prepared', 'Whether the node is prepared for mounts.'],
+  volumes: ['mounter_volumes', 'Network volumes that are mounted, by filesystem type and state.'],
+  lockServices: [
+    'mounter_lock_services_answering',
+    'Whether rpcbind and rpc.statd answer; the first NFSv3 mount with locks starts them.',
+  ],
+  tableEntries: ['mounter_mount_table_entries', 'Mounts in the mount namespace of the host.'],
+  tableMax: ['mounter_mount_table_max', 'The limit of those: fs.mount-max.'],
+  versions: ['mounter_versions_installed', 'Versions of the rootfs that are installed.'],
+  time: ['mounter_metrics_timestamp_seconds', 'When the node was looked at for this, in seconds since 1970.'],
+} as const satisfies Readonly<Record<string, readonly [name: string, help: string]>>;
 
 function nodeMetrics(node: NodeStatus, host: Host): readonly MetricFamily[] {
-  return [
-    gauge('mounter_info', 'This mounter and the rootfs in use.', [
-      { labels: { version: packageJson.version, digest: node.digest ?? '' }, value: 1 },
-    ]),
-    gauge('mounter_prepared', 'Whether the node is prepared for mounts.', [
-      { value: Number(node.isPrepared) },
-    ]),
-    gauge(
-      'mounter_volumes',
-      'Network volumes that are mounted, by filesystem type and state.',
-      volumes(node),
-    ),
-    gauge(
-      'mounter_lock_services_answering',
-      'Whether rpcbind and rpc.statd answer; the first NFSv3 mount with locks starts them.',
-      [{ value: Number(node.lockServices?.statdAnswers ?? false) }],
-    ),
-    gauge('mounter_mount_table_entries', 'Mounts in the mount namespace of the host.', [
-      { value: readMountinfo(host).length },
-    ]),
-    gauge('mounter_mount_table_max', 'The limit of those: fs.mount-max.', mountMax(host)),
-    gauge('mounter_versions_installed', 'Versions of the rootfs that are installed.', [
-      { value: node.versions.length },
-    ]),
-  ];
-}
-
-function gauge(name: string, help: string, samples: readonly Sample[]): MetricFamily {
-  return { name, help, type: 'gauge', samples };
+  const { verdict, lockServices, versions } = node;
+  const info = { labels: { version: packageJson.version, digest: node.digest ?? '' }, value: 1 };
+  const samples: Readonly<Record<keyof typeof nodeGauges, readonly Sample[]>> = {
+    info: [info],
+    healthy: [{ value: Number(verdict.node !== 'failing') }],
+    enabled: [{ value: Number(node.isEnabled) }],
+    ready: Object.entries(verdict.types).map(([type, state]) => ({
+      labels: { type },
+      value: Number(state === 'ready'),
+    })),
+    prepared: [{ value: Number(node.isPrepared) }],
+    volumes: volumes(node),
+    lockServices: [{ value: Number(lockServices?.statdAnswers ?? false) }],
+    tableEntries: [{ value: readMountinfo(host).length }],
+    tableMax: mountMax(host),
+    versions: [{ value: versions.length }],
+    time: [{ value: Math.round(Date.now() / 1000) }],
+  };
+  return Object.entries(nodeGauges).map(([key, [name, help]]) => ({
+    name,
+    help,
+    type: 'gauge',
+    samples: samples[key as keyof typeof nodeGauges],
+  }));
 }
 
 /** Shown also when there is none: a sample that is missing raises no alarm. */

@@ -1,6 +1,10 @@
 import { existsSync, realpathSync } from 'node:fs';
+import { examine } from '../doctor/examination.ts';
+import type { Finding } from '../doctor/finding.ts';
+import type { Verdict } from '../doctor/verdict.ts';
 import type { Host } from '../host/host.ts';
 import { type MountEntry, readMountinfo } from '../host/mountinfo.ts';
+import { runBounded } from '../host/run-bounded.ts';
 import { readRecord } from '../image/versions/version-record.ts';
 import { currentDigest, installedDigests } from '../image/versions/versions.ts';
 import { type LockServicesState, observeLockServices } from '../lock-services/state.ts';
@@ -31,6 +35,9 @@ export interface NodeStatus {
   /** What turns the mounter off on this node, in words; null where it is on. */
   readonly offBy: string | null;
   readonly isPrepared: boolean;
+  readonly verdict: Verdict;
+  /** Why mounts would fail; `mounter doctor` has more to say. */
+  readonly failing: readonly Finding[];
   /** How mounts are made now, and from the next `prepare` on; null where that is not known. */
   readonly enter: { readonly inUse: 'attach' | 'chroot' | null; readonly wanted: 'attach' | 'chroot' } | null;
   /** Those that calls enter by now; none where the node is not prepared. */
@@ -65,6 +72,11 @@ export async function observeNode(
   const way = isInstalled ? entranceInUse(root, manifest, entries, host) : undefined;
   const asUsed = way && manifest && { host, layout, manifest: { ...manifest, enter: way } };
   const isReady = asUsed !== undefined && root !== undefined && (await isPrepared(root, asUsed));
+  const [{ findings, ...verdict }, lockServices, volumes] = await Promise.all([
+    examine(host, layout, runBounded, 'verdict'),
+    isReady ? observeLockServices(asUsed) : null,
+    observeVolumes(host, layout, manifest ?? shippedManifest(), root, entries),
+  ]);
   return {
     home: layout.home,
     executable: existsSync(layout.executable) ? layout.executable : null,
@@ -74,10 +86,12 @@ export async function observeNode(
     isEnabled: offBy === undefined,
     offBy: offBy ?? null,
     isPrepared: isReady,
+    verdict,
+    failing: findings.filter(({ level }) => level === 'failing'),
     enter: manifest === undefined ? null : { inUse: way ?? null, wanted: wantedEnter(manifest, host) },
     mounts: asUsed === undefined || root === undefined ? [] : await observeMounts(root, asUsed),
-    lockServices: isReady ? await observeLockServices(asUsed) : null,
-    volumes: await observeVolumes(host, layout, manifest ?? shippedManifest(), root, entries),
+    lockServices,
+    volumes,
   };
 }
 
@@ -116,7 +130,6 @@ async function observeVolumes(
   }));
 }
 
-/** What starts processes is loaded where there is something to ask. */
 async function askVolumes(
   volumes: readonly Volume[],
   entries: readonly MountEntry[],
@@ -124,7 +137,6 @@ async function askVolumes(
   host: Host,
 ): Promise<ReadonlyMap<string, VolumeAnswer>> {
   if (root === undefined || host.effectiveUserId() !== 0) return new Map();
-  const { runBounded } = await import('../host/run-bounded.ts');
   const statfs = statfsArgv(root, host);
   return statfs === undefined ? new Map() : await askStates(volumes, entries, statfs, runBounded);
 }

@@ -1,4 +1,5 @@
 import { table, terminalWidth } from '../columns.ts';
+import { verdictWords } from '../doctor/verdict.ts';
 import type { LockDaemon, LockServicesState } from '../lock-services/state.ts';
 import { type NodeStatus, type SeenVolume, seenStates } from './node.ts';
 
@@ -9,6 +10,7 @@ export function describeNode(node: NodeStatus): string {
       ...(node.offBy === null
         ? []
         : [['enabled', `no: ${node.offBy}; mounter mount is the host's own mount(8)`]]),
+      ...describeVerdict(node),
       ['home', node.home],
       ['executable', node.executable ?? 'missing: run mounter install SOURCE'],
       ['rootfs', node.digest ?? 'none: run mounter install SOURCE'],
@@ -36,6 +38,16 @@ export function describeNode(node: NodeStatus): string {
     ]),
   ]);
   return `${facts}\n${node.mounts.length === 0 || !node.isEnabled ? '' : `${mounts}\n`}${node.volumes.length === 0 ? 'no volumes mounted\n' : volumes}`;
+}
+
+/** The first reason; doctor has all of them. */
+function describeVerdict({ verdict, failing }: NodeStatus): readonly (readonly string[])[] {
+  const [first, ...others] = failing;
+  const more = others.length === 0 ? '' : ` (mounter doctor has ${others.length} more)`;
+  return [
+    ...(verdict.node === 'off' ? [] : [['verdict', verdictWords(verdict)]]),
+    ...(first === undefined ? [] : [['', `${first.subject}: ${first.message}; ${first.hint}${more}`]]),
+  ];
 }
 
 function describePreparation({ isPrepared, enter }: NodeStatus): readonly (readonly string[])[] {

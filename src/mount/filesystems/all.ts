@@ -1,6 +1,6 @@
 import { type FilesystemKind, kindNames } from '../../manifest/filesystem-kinds.ts';
 import type { Filesystem, Manifest } from '../../manifest/manifest.ts';
-import type { FilesystemTraits } from './filesystem-driver.ts';
+import type { FilesystemDriver, FilesystemTraits } from './filesystem-driver.ts';
 import { driverFor } from './filesystems.ts';
 
 /** All drivers at once, for whoever looks at every kind of filesystem. A mount loads its own alone. */
@@ -9,14 +9,14 @@ const drivers = await Promise.all(kindNames.map(driverFor));
 
 export const allTraits: readonly FilesystemTraits[] = drivers.map(({ traits }) => traits);
 
-const traitsByKind: ReadonlyMap<FilesystemKind, FilesystemTraits> = new Map(
-  drivers.map(({ kind, traits }) => [kind, traits]),
-);
+function driverOf(kind: FilesystemKind): FilesystemDriver {
+  const driver = drivers.find((one) => one.kind === kind);
+  if (driver === undefined) throw new Error(`no driver for ${kind}`);
+  return driver;
+}
 
 export function traitsOf({ kind }: Pick<Filesystem, 'kind'>): FilesystemTraits {
-  const traits = traitsByKind.get(kind);
-  if (traits === undefined) throw new Error(`no driver for ${kind}`);
-  return traits;
+  return driverOf(kind).traits;
 }
 
 /** The traits of the kinds that a node with these settings mounts, each once. */
@@ -38,4 +38,21 @@ const otherTypes = /^(9p|autofs|fuse\..*|afs|lustre|glusterfs)$/;
 /** Whether a question to such a filesystem goes to a server or a daemon, which may not answer. */
 export function isNetworkType(fstype: string): boolean {
   return volumeTypes.includes(fstype) || otherTypes.test(fstype);
+}
+
+/** The types that these settings offer whose kind is so. */
+export function typesThat(
+  { filesystems }: Pick<Manifest, 'filesystems'>,
+  isSo: (traits: FilesystemTraits, filesystem: Filesystem) => boolean,
+): readonly string[] {
+  return Object.entries(filesystems).flatMap(([type, filesystem]) =>
+    isSo(traitsOf(filesystem), filesystem) ? [type] : [],
+  );
+}
+
+/** The types of which a mount without options may need rpcbind and rpc.statd here. */
+export function lockingTypes({ filesystems }: Pick<Manifest, 'filesystems'>): readonly string[] {
+  return Object.entries(filesystems).flatMap(([fstype, { kind }]) =>
+    driverOf(kind).lockServices({ fstype, options: '' }) === 'never' ? [] : [fstype],
+  );
 }

@@ -1,9 +1,11 @@
 import type { Finding } from '../../../src/doctor/finding.ts';
+import type { Verdict } from '../../../src/doctor/verdict.ts';
 
 /** What `mounter doctor --json` prints. */
 export interface Examination {
   readonly isEnabled: boolean;
   readonly wouldMount: boolean;
+  readonly verdict: Verdict;
   readonly findings: readonly Finding[];
 }
 

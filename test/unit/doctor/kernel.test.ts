@@ -1,5 +1,5 @@
 import test from 'ava';
-import type { Level } from '../../../src/doctor/finding.ts';
+import type { Judgement } from '../../../src/doctor/finding.ts';
 import { judgeKernel, type KernelFiles } from '../../../src/doctor/kernel.ts';
 import type { Filesystem } from '../../../src/manifest/manifest.ts';
 
@@ -26,21 +26,21 @@ const module = 'kernel/fs/nfs/nfs.ko.xz: kernel/fs/lockd/lockd.ko.xz kernel/net/
 const cases: readonly (readonly [
   title: string,
   files: Partial<KernelFiles>,
-  level: Level,
+  level: Judgement['level'],
   message: RegExp,
 ])[] = [
   ['listed', { filesystems: 'nodev\tnfs\nnodev\tnfs4\n' }, 'ok', /has this filesystem/],
-  ['another of which it is the beginning is listed', {}, 'failing', /6\.1\.0 has no module nfs$/],
+  ['another of which it is the beginning is listed', {}, 'lacking', /6\.1\.0 has no module nfs$/],
   ['built in', { builtin: 'kernel/fs/nfs/nfs.ko\n' }, 'ok', /built into/],
   ['a module', { modules: module }, 'ok', /loaded by the first mount/],
   [
     'a module that only others need',
     { modules: 'kernel/fs/nfs/nfsv4.ko: kernel/fs/nfs/nfs.ko\n' },
-    'failing',
+    'lacking',
     /no module/,
   ],
-  ['a module, and loading is forbidden', { modules: module, isClosed: true }, 'failing', /modules_disabled/],
-  ['a module, and no modprobe', { modules: module, hasModprobe: false }, 'failing', /modprobe\(8\)/],
+  ['a module, and loading is forbidden', { modules: module, isClosed: true }, 'lacking', /modules_disabled/],
+  ['a module, and no modprobe', { modules: module, hasModprobe: false }, 'lacking', /modprobe\(8\)/],
 ];
 for (const [title, files, level, message] of cases) {
   test(`kernel: ${title}`, (t) => {
@@ -54,8 +54,4 @@ for (const [title, files, level, message] of cases) {
 test('a module whose file has a dash in its name', (t) => {
   const filesystem = { ...nfs, kernelFilesystem: 'x', kernelModule: 'a_b' };
   t.is(judgeKernel(filesystem, { ...bare, modules: 'kernel/a-b.ko.zst:\n' }).level, 'ok');
-});
-
-test('what an image has beyond NFS and GlusterFS is an extra', (t) => {
-  t.is(judgeKernel({ ...nfs, kind: 'generic', kernelFilesystem: 'cifs' }, bare).level, 'warning');
 });
