@@ -8,6 +8,7 @@ export type Need =
   | 'nodeAgentImage'
   | 'glusterServer'
   | 'dockerRegistry'
+  | 'promtool'
   | 'containerRuntime'
   | 'containerRuntimeInVm';
 
@@ -47,7 +48,7 @@ export const suites: readonly Suite[] = [
     name: 'system',
     files: ['test/system/**/*.test.ts'],
     place: 'machine',
-    needs: ['build', 'rootfs', 'nodeAgentImage', 'glusterServer', 'dockerRegistry', 'vm'],
+    needs: ['build', 'rootfs', 'nodeAgentImage', 'glusterServer', 'dockerRegistry', 'promtool', 'vm'],
   },
   {
     name: 'faults',

@@ -5,6 +5,7 @@ import { ensureServerRootfs } from '../test/support/gluster/gluster-server.ts';
 import { ensureSmbRootfs } from '../test/support/node/smb-rootfs.ts';
 import { ensureContainerRuntime, ensureRuntimeForVm } from '../test/support/packages/container-runtime.ts';
 import { ensureDockerRegistry } from '../test/support/packages/docker-registry.ts';
+import { ensurePromtool } from '../test/support/packages/promtool.ts';
 import { testProgram } from '../test/support/programs/test-program.ts';
 import { buildVm, runInVm, type VmRun } from '../test/support/vm.ts';
 import { ensureInstalled } from './debian.ts';
@@ -48,6 +49,7 @@ const preparations: Readonly<Record<Need, () => Promise<unknown>>> = {
   vm: buildVm,
   glusterServer: ensureServerRootfs,
   dockerRegistry: ensureDockerRegistry,
+  promtool: ensurePromtool,
   containerRuntime: ensureContainerRuntime,
   containerRuntimeInVm: async () => {
     await ensureRuntimeForVm();

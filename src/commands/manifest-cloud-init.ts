@@ -42,7 +42,7 @@ export const cloudInit = defineCommand({
       executableUrl: httpsUrl('executable', executable),
       executableSha256: await executableSha256(given),
       ...sourceOf(given),
-      home: plainPath('home', given.value('home')),
+      home: plainPath('home', given.value('home'), defaultHome),
       kubeletFlag: given.has('kubelet-flag'),
       helpers: given.has('helpers'),
       settings:

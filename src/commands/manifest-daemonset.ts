@@ -2,7 +2,7 @@ import { exitCode } from '../exit-codes.ts';
 import type { DaemonSetRequest, ObjectNames, Toleration } from '../fleet/daemonset.ts';
 import type { CommentedDocument } from '../fleet/yaml.ts';
 import type { Output } from '../host/output.ts';
-import { defaultHome } from '../node/layout.ts';
+import { defaultHome, usualMetricsFile } from '../node/layout.ts';
 import type { GateState } from '../node-agent/gate.ts';
 import { defineCommand, type Flags, type FlagsOf, type FlagTable, flagsOf } from './command.ts';
 import { defaultDriver, driverNames } from './csi.ts';
@@ -16,6 +16,8 @@ const daemonSetFlags = {
   '--max-unavailable N|N%': { text: 'how many nodes a new image goes to at a time', default: '10%' },
   '--helpers': 'place mount.nfs and the like too, for kubelets without the flag',
   '--home DIR': { text: 'MOUNTER_HOME on the nodes', default: defaultHome },
+  '--metrics FILE': `on the nodes, for node-exporter's textfile collector, such as
+    ${usualMetricsFile}; its directory has to be there. The rules: mounter manifest alerts`,
   '--interval SECONDS': 'between two rounds where nothing changes: 600 if left out',
   '--architecture ARCH': { text: 'amd64 or arm64', default: 'amd64' },
   '--kubernetes 1.N': { text: "the cluster's version, if it is below 1.30", default: '1.30' },
@@ -159,6 +161,7 @@ const label = /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/;
 
 function requestOf(flags: DaemonSetFlags): Omit<DaemonSetRequest, 'csi'> {
   const interval = flags.value('interval');
+  const metrics = flags.value('metrics');
   const selinuxType = flags.value('selinux-type');
   const image = requiredFlag(flags, 'image', 'registry.example/mounter-node-agent@sha256:…');
   return {
@@ -169,7 +172,8 @@ function requestOf(flags: DaemonSetFlags): Omit<DaemonSetRequest, 'csi'> {
     maxUnavailable: maxUnavailableOf(flags.value('max-unavailable')),
     architecture: architectureOf(flags.value('architecture')),
     helpers: flags.has('helpers'),
-    home: plainPath('home', flags.value('home')),
+    home: plainPath('home', flags.value('home'), defaultHome),
+    metricsFile: metrics === undefined ? undefined : plainPath('metrics', metrics, usualMetricsFile),
     intervalSeconds:
       interval === undefined ? undefined : Number(fitting('interval', interval, /^[1-9]\d{0,4}$/, '60')),
     kubernetesMinor: minorOf(flags.value('kubernetes')),

@@ -17,6 +17,6 @@ export function pinnedReference(name: string, value: string): string {
 }
 
 /** Absolute, and with nothing that a shell, systemd or YAML could take for something else. */
-export function plainPath(name: string, value: string): string {
-  return fitting(name, value, /^(\/[A-Za-z0-9._-]+)+$/, '/home/kubernetes/containerized_mounter');
+export function plainPath(name: string, value: string, example: string): string {
+  return fitting(name, value, /^(\/[A-Za-z0-9._-]+)+$/, example);
 }

@@ -1,4 +1,5 @@
 import { defineCommand } from './command.ts';
+import { alerts } from './manifest-alerts.ts';
 import { cloudInit } from './manifest-cloud-init.ts';
 import { csiManifest, daemonSet } from './manifest-daemonset.ts';
 
@@ -8,5 +9,5 @@ export const manifest = defineCommand({
   flags: {},
   manual: [],
   examples: [],
-  subcommands: [daemonSet, csiManifest, cloudInit],
+  subcommands: [daemonSet, csiManifest, cloudInit, alerts],
 });

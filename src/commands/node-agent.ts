@@ -1,8 +1,10 @@
 import { exitCode } from '../exit-codes.ts';
+import { usualMetricsFile } from '../node/layout.ts';
 import { requireRoot } from '../node/node.ts';
 import { defineCommand } from './command.ts';
 import { startNamed } from './csi.ts';
 import { badFlag } from './flags.ts';
+import { plainPath } from './manifest-flags.ts';
 
 export const nodeAgent = defineCommand({
   name: 'node-agent',
@@ -14,13 +16,16 @@ export const nodeAgent = defineCommand({
     },
     '--helpers': 'place mount.nfs and the like too',
     '--csi NAMES': 'serve CSI as well, under these names: see mounter csi',
+    '--metrics FILE': `on the node, for node-exporter's textfile collector: written each minute, or 10 times in the
+      interval; taken away where the gate is at removed`,
     '--once': 'one round; its status',
   },
   manual: [
     `What the container of mounter manifest daemonset runs: on its node, in the host's namespaces, it installs the tools
     that its image holds, prepares the node, and asks mounter doctor. It looks every 5 s whether the node is still so,
-    which starts no program, and does all of it again where it is not, and every 600 s. What it says last is what the
-    readiness probe says; it begins with what fails.`,
+    which starts no program, asks mounter doctor each minute, and does all of it again where the node is not so, and
+    every 600 s. What it says last is what the readiness probe says: the verdict of mounter doctor; it begins with what
+    fails.`,
     `The gate is /etc/containerized-mounter-gate/state: on, off, or removed; it comes before all else. Settings are read
     from /etc/containerized-mounter/settings.json: enabled, enter, limits, policy, resolver and log, as
     rootfs-manifest.json has them, such as {"limits": {"mountSeconds": 60}}, and {"filesystems": {"nfs": null}} for a
@@ -39,6 +44,7 @@ export const nodeAgent = defineCommand({
     const context = {
       layout,
       helpers: flags.has('helpers'),
+      metricsFile: metricsFile(flags.value('metrics')),
       call: onHost(layout.home),
       report: reporter(output),
       lacks: () => driver?.lacks(),
@@ -52,6 +58,11 @@ export const nodeAgent = defineCommand({
     }
   },
 });
+
+/** The host's, and this container's working directory is none of the host's. */
+function metricsFile(word: string | undefined): string | undefined {
+  return word === undefined ? undefined : plainPath('metrics', word, usualMetricsFile);
+}
 
 function intervalSeconds(word: string): number {
   if (/^[1-9]\d{0,4}$/.test(word)) return Number(word);

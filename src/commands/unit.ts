@@ -6,6 +6,7 @@ import { unitDirectory } from '../lock-services/lock-services.ts';
 import { isSystemdRunning } from '../lock-services/scope.ts';
 import type { Manifest } from '../manifest/manifest.ts';
 import { nearest } from '../nearest.ts';
+import { usualMetricsFile } from '../node/layout.ts';
 import { type BareNode, readManifest, requireRoot } from '../node/node.ts';
 import { shellLine } from '../units/syntax.ts';
 import {
@@ -22,7 +23,8 @@ import { viewFlags } from './kubelet.ts';
 const flags = {
   '--install': `write them to /etc/systemd/system, enable and start them; kubelet is not started. A second run changes
     nothing`,
-  '--remove': 'disable and remove them (all, without a name); what runs goes on',
+  '--remove': 'disable and remove them (all, without a name); what volumes need goes on',
+  '--file FILE': `for metrics: what is written, such as ${usualMetricsFile}; its directory has to be there`,
   '--root DIR': 'of another system, such as an image that is being built; nothing is started',
   ...viewFlags,
 } as const satisfies FlagTable;
@@ -35,8 +37,9 @@ export const unit = defineCommand({
   operands: `[${unitNames.join('|')}]`,
   program: '[[COMMAND] FLAGS…]',
   usage: [
-    '[prepare|statd|kubelet] [--install|--remove] [--root DIR]',
-    'kubelet [--rootfs DIR] [--root-dir DIR] [--host-root PATH] [-- [COMMAND] FLAGS…]',
+    '[prepare|statd] [--install|--remove] [--root DIR]',
+    'metrics --file FILE [--install|--remove] [--root DIR]',
+    'kubelet [--install|--remove] [--rootfs DIR] [--root-dir DIR] [--host-root PATH] [-- [COMMAND] FLAGS…]',
   ],
   flags,
   manual: [
@@ -50,12 +53,18 @@ export const unit = defineCommand({
         them and again when they die; and -notify.service: after a restart, servers are told to give up the locks that
         this node had`,
       ],
+      [
+        'metrics',
+        `containerized-mounter-metrics.timer and .service: mounter status --metrics FILE each minute, for
+        node-exporter's textfile collector`,
+      ],
       ['kubelet', 'containerized-mounter-kubelet.service: mounter kubelet with these arguments'],
     ],
   ],
   examples: [
     'mounter unit --install',
     'mounter unit prepare',
+    `mounter unit metrics --install --file ${usualMetricsFile}`,
     'mounter unit kubelet --install --rootfs /opt/kubelet/v1.36.0 -- kubelet --config /etc/kubernetes/kubelet.yaml',
   ],
   run: async (given, context) => {
@@ -98,13 +107,28 @@ async function unitContext(
       'is for mounter unit kubelet alone',
       'name that unit, or leave it out',
     );
-  return { layout, manifest: await manifestFor(flags, { host, layout }), kubeletArguments };
+  const metricsFile = metricsFileOf(names, flags);
+  return { layout, manifest: await manifestFor(flags, { host, layout }), kubeletArguments, metricsFile };
 }
 
 /** What is only printed, or taken away, needs none of this node's: nothing may be installed yet, or any more. */
 async function manifestFor(flags: UnitFlags, { host, layout }: BareNode): Promise<Manifest> {
   if (flags.has('install') || host.lstat(layout.manifest) !== undefined) return readManifest(host, layout);
   return (await import('../manifest/shipped.ts')).shippedManifest();
+}
+
+function metricsFileOf(names: readonly UnitName[], flags: UnitFlags): string {
+  const file = flags.value('file');
+  const isForMetrics = names.length === 1 && names[0] === 'metrics';
+  if (file !== undefined && !isForMetrics)
+    throw usage('--file', 'is for mounter unit metrics alone', 'name that unit, or leave it out');
+  if (file !== undefined) return resolve(file);
+  if (!isForMetrics || flags.has('remove')) return 'FILE';
+  throw usage(
+    'metrics',
+    'has no file to write',
+    `add --file ${usualMetricsFile}, or another in the directory that node-exporter reads`,
+  );
 }
 
 /** As `mounter kubelet` takes them; systemd runs it from another directory. */

@@ -43,14 +43,14 @@ export function judge(judged: readonly Judged[], offered: readonly string[], isO
   };
 }
 
-/** `a mount can work, but not of nfs, nfs4`: the verdict for people. */
+/** `mounts would work, but not of nfs, nfs4`: the verdict for people. */
 export function verdictWords({ node, types }: Verdict): string {
   const typesThat = (are: readonly string[]) =>
     Object.keys(types).filter((type) => are.includes(types[type] ?? ''));
   const [failing, lacking] = [typesThat(['failing']), typesThat(['lacking'])];
   const kernel = lacking.length === 0 ? '' : `, but not of ${lacking.join(', ')}`;
   if (Object.values(types).includes('off')) return 'turned off';
-  if (node === 'ready') return `a mount can work${kernel}`;
+  if (node === 'ready') return `mounts would work${kernel}`;
   const isOfAll = typesThat(['ready']).length === 0;
-  return isOfAll ? 'a mount would fail' : `a mount of ${failing.join(', ')} would fail`;
+  return isOfAll ? 'mounts would fail' : `mounts of ${failing.join(', ')} would fail`;
 }

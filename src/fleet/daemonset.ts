@@ -30,6 +30,8 @@ export interface DaemonSetRequest extends ObjectNames {
   /** Names of the CSI driver; none where it is not to be one. */
   readonly csi: readonly string[];
   readonly home: string;
+  /** On the nodes. */
+  readonly metricsFile: string | undefined;
   readonly intervalSeconds: number | undefined;
   /** Minor version of Kubernetes 1.x. */
   readonly kubernetesMinor: number;
@@ -187,10 +189,11 @@ function environmentOf({ home, csi }: DaemonSetRequest) {
   return env.length === 0 ? {} : { env };
 }
 
-function agentFlags({ helpers, csi, intervalSeconds }: DaemonSetRequest): readonly string[] {
+function agentFlags({ helpers, csi, metricsFile, intervalSeconds }: DaemonSetRequest): readonly string[] {
   return [
     ...(helpers ? ['--helpers'] : []),
     ...(csi.length === 0 ? [] : ['--csi', csi.join()]),
+    ...(metricsFile === undefined ? [] : ['--metrics', metricsFile]),
     ...(intervalSeconds === undefined ? [] : ['--interval', String(intervalSeconds)]),
   ];
 }

@@ -1,6 +1,12 @@
 import * as system from 'system-calls';
 import { kindOf } from '../host/file-host.ts';
-import { isRootOnly, type Descriptor, type MountHost, type OpenStatus, type PlainFile } from '../host/mount-host.ts';
+import {
+  type Descriptor,
+  isRootOnly,
+  type MountHost,
+  type OpenStatus,
+  type PlainFile,
+} from '../host/mount-host.ts';
 import { locksDirectory, runDirectory, targetLocksFile } from '../node/layout.ts';
 import { Stats } from './node-fs.ts';
 import { checked } from './system-error.ts';

@@ -8,17 +8,30 @@ import { parseManifest } from '../manifest/manifest.ts';
 import { lookAtHost } from './look.ts';
 import { forgetOutcome, type Outcome, writeOutcome } from './outcome.ts';
 import { toolsManifest } from './places.ts';
-import { type Report, type RoundContext, readWish, runRound, type Wish } from './reconcile.ts';
+import {
+  examineNode,
+  keepMetrics,
+  type Report,
+  type RoundContext,
+  readWish,
+  runRound,
+  type Wish,
+} from './reconcile.ts';
 
 /** From a round that failed to the next: doubled each time. */
 const [firstRetrySeconds, lastRetrySeconds] = [5, 60];
-/** The gate and the settings are read, and the node is looked at. */
+/** The gate and the settings are read, and the node's files are looked at. */
 const [wishMs, lookMs] = [2000, 5000];
+
+/** From one examination of a node that is in order to the next, as a share of what lies between two rounds. */
+const examinationsInInterval = 10;
 
 /** One round. @returns whether the node is ready then. @throws MounterError for a wish that is not valid. */
 export async function runOnce(context: RoundContext, output: Output, end: AbortSignal): Promise<boolean> {
   requireContainer();
-  const { isReady, text } = await runRound(readWish(), context, end);
+  const wish = readWish();
+  const { isReady, text } = await runRound(wish, context, end);
+  await keepMetrics(wish, context, end);
   if (!isReady) output.err(`not ready: ${text}\n`);
   return isReady;
 }
@@ -36,7 +49,8 @@ function requireContainer(): void {
 /**
  * Rounds for ever: one when it starts, when another thing is wished, when the node is not as the last round left it,
  * after a round that failed, and every `intervalMs`. A round that has changed something is followed by another, which
- * finds nothing to do: what somebody else changes meanwhile is not taken for its work.
+ * finds nothing to do: what somebody else changes meanwhile is not taken for its work. Between two rounds the node is
+ * examined some times, for what no file shows, such as a disk that is full; and its metrics are written.
  */
 export async function keepNode(
   context: RoundContext,
@@ -60,9 +74,11 @@ export async function keepNode(
     }
     last = wish;
     const before = look();
-    const outcome = await runWatched(wish, context, end, () => {
+    const isAtWork = () => {
       if (said !== undefined) writeOutcome(said);
-    });
+    };
+    const watched = <T>(work: (signal: AbortSignal) => Promise<T>) => runWatched(wish, end, isAtWork, work);
+    const outcome = await watched((signal) => runRound(wish, context, signal)).catch(failed);
     if (end.aborted) return;
     // What was wished before is no matter any more, whatever came of it.
     if (!isSame(wish, readWish())) continue;
@@ -71,13 +87,31 @@ export async function keepNode(
     writeOutcome(said);
     const until = performance.now() + (outcome.isReady ? intervalMs : Math.min(intervalMs, retryMs));
     retryMs = outcome.isReady ? firstRetrySeconds * 1000 : Math.min(2 * retryMs, lastRetrySeconds * 1000);
-    await pause(until, wish, end, () => {
+    await watched((signal) => keepMetrics(wish, context, signal));
+    const examineMs = intervalMs / examinationsInInterval;
+    let nextExamination = performance.now() + examineMs;
+    await pause(until, wish, end, async () => {
       said = withLacks(outcome, context);
       say(said);
       writeOutcome(said);
-      return !outcome.isReady || look() === before;
+      if (!outcome.isReady) return true;
+      if (look() !== before) return false;
+      if (performance.now() < nextExamination) return true;
+      nextExamination = performance.now() + examineMs;
+      await watched((signal) => keepMetrics(wish, context, signal));
+      if (!outcome.isExamined) return true;
+      const found = await watched((signal) => examineNode(context, signal));
+      if (found.isReady || end.aborted || !isSame(wish, readWish())) return true;
+      say(found);
+      said = found;
+      writeOutcome(found);
+      return false;
     });
   }
+}
+
+function failed(error: unknown): Outcome {
+  return { isReady: false, text: formatError(asMounterError(error)).slice('mounter: '.length) };
 }
 
 /**
@@ -85,21 +119,19 @@ export async function keepNode(
  * being obeyed: a container that crashes waits for minutes.
  * @param isAtWork called now and then: a step may take longer than what was said before is good for.
  */
-async function runWatched(
+async function runWatched<T>(
   wish: Wish,
-  context: RoundContext,
   end: AbortSignal,
   isAtWork: () => void,
-): Promise<Outcome> {
+  work: (signal: AbortSignal) => Promise<T>,
+): Promise<T> {
   const other = new AbortController();
   const watch = setInterval(() => {
     if (!isSame(wish, readWish())) other.abort();
     isAtWork();
   }, wishMs);
   try {
-    return await runRound(wish, context, AbortSignal.any([end, other.signal]));
-  } catch (error) {
-    return { isReady: false, text: formatError(asMounterError(error)).slice('mounter: '.length) };
+    return await work(AbortSignal.any([end, other.signal]));
   } finally {
     clearInterval(watch);
   }
@@ -115,13 +147,18 @@ function isSame(one: Wish, other: Wish): boolean {
 }
 
 /** Until it is time, something else is wished, it is to end, or `isAsLeft` finds the node changed. */
-async function pause(until: number, wish: Wish, end: AbortSignal, isAsLeft: () => boolean): Promise<void> {
+async function pause(
+  until: number,
+  wish: Wish,
+  end: AbortSignal,
+  isAsLeft: () => Promise<boolean>,
+): Promise<void> {
   let nextLook = performance.now() + lookMs;
   for (;;) {
     const left = until - performance.now();
     if (left <= 0 || end.aborted || !isSame(wish, readWish())) return;
     if (performance.now() >= nextLook) {
-      if (!isAsLeft()) return;
+      if (!(await isAsLeft())) return;
       nextLook = performance.now() + lookMs;
     }
     await setTimeout(Math.min(left, wishMs), undefined, { signal: end }).catch(() => {});

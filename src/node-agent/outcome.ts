@@ -12,6 +12,8 @@ import { outcomePath, scratchDirectory } from './places.ts';
 export interface Outcome {
   readonly isReady: boolean;
   readonly text: string;
+  /** It is doctor's verdict, which other things than the agent's work can change: it is asked again now and then. */
+  readonly isExamined?: true;
 }
 
 /** An agent that says nothing for longer than this hangs. */

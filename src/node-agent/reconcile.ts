@@ -1,5 +1,5 @@
-import { lstatSync, mkdirSync, readFileSync } from 'node:fs';
-import type { Finding } from '../doctor/finding.ts';
+import { lstatSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
+import { type Examination, verdictWords } from '../doctor/verdict.ts';
 import { fileHost } from '../host/file-host.ts';
 import { writeAtomically } from '../host/replace.ts';
 import type { Layout } from '../node/layout.ts';
@@ -43,6 +43,8 @@ export interface RoundContext {
   readonly layout: Layout;
   /** mount(8)'s helpers too. */
   readonly helpers: boolean;
+  /** Where the host's node-exporter reads, on the host. */
+  readonly metricsFile: string | undefined;
   readonly call: CallOnHost;
   readonly report: Report;
   /** What else the node is not ready without; undefined once it is there. */
@@ -78,7 +80,7 @@ async function turnOn(context: RoundContext, signal: AbortSignal): Promise<Outco
   const helpers: Steps = context.helpers ? { helpers: ['install', '--helpers'] } : {};
   const rest = { ...helpers, prune: ['prune'] };
   const second = await runSteps(rest, 'prepared', context, signal);
-  return second.isReady ? await examine(context, signal) : second;
+  return second.isReady ? await examineNode(context, signal) : second;
 }
 
 async function runSteps(
@@ -105,25 +107,48 @@ function reasonFirst(name: string, { status, stderr }: Called): string {
   return `${words.join('\n')}\n(mounter ${name}: status ${status})`;
 }
 
-/** Whether mounts would work, as `mounter doctor` on the host says. */
-async function examine({ call }: RoundContext, signal: AbortSignal): Promise<Outcome> {
+/** Whether mounts would work: the verdict of `mounter doctor` on the host. */
+export async function examineNode(
+  { call }: Pick<RoundContext, 'call'>,
+  signal: AbortSignal,
+): Promise<Outcome> {
   const called = await call(['doctor', '--json'], AbortSignal.any([signal, AbortSignal.timeout(60_000)]));
-  const failing = failingFindings(called.stdout);
-  if (failing === undefined) return { isReady: false, text: reasonFirst('doctor', called) };
-  if (failing.length === 0) return { isReady: true, text: 'mounts would work' };
+  const examined = parsedExamination(called.stdout);
+  if (examined === undefined) return { isReady: false, text: reasonFirst('doctor', called) };
+  const isReady = examined.node !== 'failing';
+  const failing = examined.findings.filter(({ level }) => level === 'failing');
   const lines = failing.map(
     ({ subject, message, hint }) => `${subject}: ${message}${hint === null ? '' : `; ${hint}`}`,
   );
-  return { isReady: false, text: lines.join('\n') };
+  return { isReady, text: isReady ? verdictWords(examined) : lines.join('\n'), isExamined: true };
 }
 
 /** @returns undefined for what is no report of doctor's. */
-function failingFindings(json: string): readonly Finding[] | undefined {
+function parsedExamination(json: string): Examination | undefined {
   try {
-    const { findings } = JSON.parse(json) as { readonly findings: readonly Finding[] };
-    return findings.filter(({ level }) => level === 'failing');
+    const { verdict, findings } = JSON.parse(json);
+    return { ...verdict, findings };
   } catch {
     return undefined;
+  }
+}
+
+/** Writes the metrics of the node, or takes them away from one that nothing is left on. */
+export async function keepMetrics(wish: Wish, context: RoundContext, signal: AbortSignal): Promise<void> {
+  const { metricsFile, call, report } = context;
+  if (metricsFile === undefined) return;
+  if (wish.gate?.trim() === 'removed') return removeMetrics(metricsFile, report);
+  const argv = ['status', '--metrics', metricsFile];
+  const called = await call(argv, AbortSignal.any([signal, AbortSignal.timeout(20_000)]));
+  if (!signal.aborted) report('metrics', called);
+}
+
+function removeMetrics(file: string, report: Report): void {
+  try {
+    const path = pathOnHost(file);
+    if (path !== undefined) rmSync(path, { force: true });
+  } catch (error) {
+    report('metrics', { status: 1, stdout: '', stderr: `${file} stays: ${(error as Error).message}\n` });
   }
 }
 

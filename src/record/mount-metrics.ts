@@ -1,11 +1,13 @@
 import type { MetricFamily, Sample } from './exposition.ts';
 import { durationBounds, type MountTotals, type Totals } from './totals.ts';
 
+export const mountsTotal = 'mounter_mounts_total';
+
 /** The metrics of all mounts there were. */
 export function mountMetrics({ mounts, lastFailureMs }: Totals): readonly MetricFamily[] {
   return [
     {
-      name: 'mounter_mounts_total',
+      name: mountsTotal,
       help: 'Calls of mounter mount that were no usage errors, by filesystem type, result and class of failure.',
       type: 'counter',
       samples: mounts.map(({ fstype, result, class: errorClass, count }) => ({

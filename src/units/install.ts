@@ -41,7 +41,7 @@ export async function installUnits(units: readonly Unit[], root: string): Promis
 }
 
 /**
- * Disables the units and removes their files. What runs goes on: volumes and their locks need it.
+ * Disables the units and removes their files. What volumes and their locks need goes on.
  * @returns what was done, a line each.
  */
 export async function removeUnits(units: readonly Unit[], root: string): Promise<readonly string[]> {
@@ -49,7 +49,8 @@ export async function removeUnits(units: readonly Unit[], root: string): Promise
   for (const unit of installed) refuseForeign(pathOf(unit, root));
   for (const unit of installed) {
     // Also where only a link to it is left from an earlier removal.
-    if (unit.isEnabled) await systemctl(root, 'disable', unit.fileName);
+    const stop = unit.isStopped && root === '' ? ['--now'] : [];
+    if (unit.isEnabled) await systemctl(root, 'disable', ...stop, unit.fileName);
     rmSync(pathOf(unit, root));
   }
   if (installed.length > 0 && root === '') await systemctl(root, 'daemon-reload');

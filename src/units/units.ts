@@ -2,12 +2,12 @@ import { type LockService, lockService, lockServices } from '../lock-services/se
 import type { Manifest } from '../manifest/manifest.ts';
 import { isShared } from '../manifest/shared-mounts.ts';
 import { type Layout, layoutOf } from '../node/layout.ts';
-import { lockServiceHardening, prepareHardening } from './hardening.ts';
+import { lockServiceHardening, metricsHardening, prepareHardening } from './hardening.ts';
 import { commandLine, plain, quoted } from './syntax.ts';
 
 /** The systemd units of a node, as text; nothing is read or written here. */
 
-export const unitNames = ['prepare', 'statd', 'kubelet'] as const;
+export const unitNames = ['prepare', 'statd', 'metrics', 'kubelet'] as const;
 export type UnitName = (typeof unitNames)[number];
 
 /** A file of /etc/systemd/system. */
@@ -18,11 +18,15 @@ export interface Unit {
   readonly isEnabled: boolean;
   /** Started by its installation, too: it does nothing that a running node does not have done already. */
   readonly isStarted: boolean;
+  /** Ended by its removal, too: no volume needs it. */
+  readonly isStopped?: true;
 }
 
 export interface UnitContext {
   readonly layout: Layout;
   readonly manifest: Manifest;
+  /** For `metrics`: what is written; of no matter for their removal. */
+  readonly metricsFile: string;
   /** For `kubelet`: the arguments of `mounter kubelet`. */
   readonly kubeletArguments: readonly string[];
 }
@@ -32,6 +36,7 @@ export const mark = '# Written by mounter unit.';
 
 export const prepareUnit = 'containerized-mounter-prepare.service';
 export const notifyUnit = 'containerized-mounter-notify.service';
+export const metricsUnit = 'containerized-mounter-metrics.service';
 export const kubeletUnit = 'containerized-mounter-kubelet.service';
 
 /** The units behind a name of the command line. @throws MounterError (usage) for a path that no unit can name. */
@@ -41,6 +46,8 @@ export function unitsOf(name: UnitName, context: UnitContext): readonly Unit[] {
       return [prepare(context)];
     case 'statd':
       return [...lockServices.map((service) => ofLockService(service, context)), notify(context)];
+    case 'metrics':
+      return [metrics(context), metricsTimer(context)];
     case 'kubelet':
       return [kubelet(context)];
     default:
@@ -51,7 +58,7 @@ export function unitsOf(name: UnitName, context: UnitContext): readonly Unit[] {
 /** The commands, as argv, that replace the units where there is no systemd. */
 export function commandsOf(
   name: UnitName,
-  { layout, kubeletArguments }: UnitContext,
+  { layout, kubeletArguments, metricsFile }: UnitContext,
 ): readonly (readonly string[])[] {
   const { executable } = layout;
   switch (name) {
@@ -60,6 +67,8 @@ export function commandsOf(
     case 'statd':
       // rpcbind and rpc.statd are started by the mounts that need them.
       return [[executable, 'exec', '--', 'sm-notify']];
+    case 'metrics':
+      return [['sh', '-c', eachMinute, executable, metricsFile]];
     case 'kubelet':
       return [
         [executable, 'prepare'],
@@ -151,6 +160,30 @@ function notify({ layout, manifest }: UnitContext): Unit {
 
 function stateDirectory({ mounts }: Manifest): string {
   return mounts.mounter.find(({ rootfs }) => rootfs === '/var/lib/nfs')?.host ?? '/var/lib/nfs';
+}
+
+const eachMinute = 'while :; do "$0" status --metrics "$1"; sleep 60; done &';
+
+/** That it ran is no news, and would hide all else in the journal. */
+function metrics({ layout, metricsFile }: UnitContext): Unit {
+  const text = file([
+    ['Unit', 'Description=Write the metrics of the containerized mounter', ...installed(layout)],
+    ['Service', 'Type=oneshot', ...environment(layout)],
+    ['', `ExecStart=${commandLine([layout.executable, 'status', '--metrics', metricsFile])}`],
+    ['', 'TimeoutStartSec=60', 'LogLevelMax=notice', 'SyslogLevel=notice', ...metricsHardening],
+  ]);
+  return { fileName: metricsUnit, text, isEnabled: false, isStarted: false };
+}
+
+/** By the clock: a timer that counts from the last run ends where one is skipped. */
+function metricsTimer({ layout }: UnitContext): Unit {
+  const text = file([
+    ['Unit', 'Description=Write the metrics of the containerized mounter each minute', ...installed(layout)],
+    ['Timer', `Unit=${metricsUnit}`, 'OnActiveSec=1s', 'OnCalendar=minutely', 'AccuracySec=10s'],
+    ['Install', 'WantedBy=timers.target'],
+  ]);
+  const fileName = metricsUnit.replace('.service', '.timer');
+  return { fileName, text, isEnabled: true, isStarted: true, isStopped: true };
 }
 
 /** Like kubelet's own units: a restart leaves alone what kubelet has started, and there is no sandbox. */

@@ -12,6 +12,7 @@ import {
   pullImage,
   RunningAgent,
   runOnce,
+  setGate,
   setSettings,
   upgradeImage,
   withoutNfs,
@@ -210,6 +211,35 @@ test.serial('at rest it starts no program, and is not ready without it, or when 
   const { status, stdout } = await agent.probe();
   t.is(status, 1, 'what an earlier life of the container has left counts for nothing');
   t.regex(stdout, /^the node agent has ended or was started anew/);
+});
+
+test.serial('the metrics are kept, and say what the readiness does, of what no file shows too', async (t) => {
+  await using node = await nodeWithImage();
+  const directory = '/var/lib/prometheus/node-exporter';
+  await node.shell(`mkdir -p ${directory}`);
+  const file = `${directory}/mounter.prom`;
+  const agent = new RunningAgent(node, await containerSpec('--metrics', file, '--interval', '50'));
+  const text = () => (existsSync(node.path(file)) ? node.read(file) : '');
+  const healthy = () => /^mounter_healthy (\d)$/m.exec(text())?.[1];
+  const untilHealthy = async (wanted: string) => {
+    const end = Date.now() + 60_000;
+    while (healthy() !== wanted && Date.now() < end) await setTimeout(100);
+    t.is(healthy(), wanted);
+  };
+  await agent.until(0, /^mounts would work$/m);
+  await untilHealthy('1');
+  await node.shell(`chmod 777 ${kubeletDirectory}`);
+  await agent.until(1, /^\/var\/lib\/kubelet: others than root can write in it, .*; run chown root:root /);
+  await untilHealthy('0');
+  await node.shell(`chmod 750 ${kubeletDirectory}`);
+  await agent.until(0, /^mounts would work$/m);
+  await untilHealthy('1');
+  setGate(node, 'removed');
+  await agent.until(0, /^removed$/m);
+  const end = Date.now() + 30_000;
+  while (existsSync(node.path(file)) && Date.now() < end) await setTimeout(100);
+  t.false(existsSync(node.path(file)), 'taken away');
+  await agent.end();
 });
 
 test.serial('an upgrade and a roll back keep the volume that is mounted, and its daemon', async (t) => {

@@ -18,7 +18,7 @@ function parsed({ stdout, stderr }: Ran) {
   return JSON.parse(stdout);
 }
 
-test.serial('status: 1 before install and before prepare, 0 when a mount can work', async (t) => {
+test.serial('status: 1 before install and before prepare, 0 when mounts would work', async (t) => {
   await using node = await ScratchNode.start();
   const bare = await node.mounter('status');
   t.is(bare.status, 1);
@@ -135,7 +135,7 @@ test.serial('status with a manifest that is not valid names the field', async (t
   writeFileSync(node.path(`${mounterHome}/rootfs-manifest.json`), '{"formatVersion": 2}');
   const { status, stdout } = await node.mounter('status');
   t.is(status, 1);
-  t.regex(stdout, /^verdict +a mount would fail\n +\S+\/rootfs-manifest\.json: (formatVersion|rootfs): /m);
+  t.regex(stdout, /^verdict +mounts would fail\n +\S+\/rootfs-manifest\.json: (formatVersion|rootfs): /m);
 });
 
 test.serial('status shows a name with control characters as text', async (t) => {

@@ -1,4 +1,5 @@
-import { mkdirSync } from 'node:fs';
+import { existsSync, mkdirSync } from 'node:fs';
+import { setTimeout } from 'node:timers/promises';
 import test, { type ExecutionContext } from 'ava';
 import { execa } from 'execa';
 import { readMountsFrom } from '../support/guest/mountinfo.ts';
@@ -65,12 +66,20 @@ test.serial('when it does not mount: found out', async (t) => {
   const outputs = await runAll(t, troubleshooting);
   t.regex(outputs.get('mounter log --failures') ?? '', /no-such-export[^\n]*\n.*\n +hint: /);
   t.regex(outputs.get('mounter exec -- showmount -e nfs.example') ?? '', /^\/srv\/vol1 +\*$/m);
-  const metrics = await run('cat', '/var/lib/prometheus/node-exporter/mounter.prom');
+  const file = '/var/lib/prometheus/node-exporter/mounter.prom';
+  // The timer has just been started.
+  for (let tries = 0; tries < 300 && !existsSync(file); tries += 1) await setTimeout(100);
+  const metrics = await run('cat', file);
+  t.regex(metrics, /^mounter_healthy 1$/m);
   t.regex(metrics, /class="no-such-export"[^\n]*\} 1$/m);
 });
 
 test.serial('remove it: nothing is left', async (t) => {
   await runAll(t, removal);
+  const { stdout } = await execa('systemctl', ['is-active', 'containerized-mounter-metrics.timer'], {
+    reject: false,
+  });
+  t.is(stdout, 'inactive');
   const left = await run(
     ...(['find', '/home/kubernetes', '/usr/sbin', '/etc/systemd/system', '/run/systemd/system'] as const),
     ...['(', '-name', 'mount.nfs*', '-o', '-name', '*containerized*mounter*', ')'],

@@ -6,6 +6,9 @@ import { commands } from '../../src/commands/table.ts';
 import { errorClasses } from '../../src/errors.ts';
 import { exitCode } from '../../src/exit-codes.ts';
 import { manifestSchema } from '../../src/manifest/manifest.ts';
+import { mountMetrics } from '../../src/record/mount-metrics.ts';
+import { noTotals } from '../../src/record/totals.ts';
+import { nodeGauges } from '../../src/status/metrics.ts';
 import { namesIn, places, readme, section, sections } from '../support/texts/readme.ts';
 
 const commandNames = commands.map(({ name }) => name);
@@ -54,6 +57,13 @@ test('every exit status is in the table, and nothing else', (t) => {
 test('every class of failure is in the table, in the order of the code', (t) => {
   const shown = section('When it does not mount').rows.flatMap(([cell = '']) => namesIn(cell));
   t.deepEqual(shown, [...errorClasses]);
+});
+
+test('every metric is in the table, and nothing else', (t) => {
+  const shown = section('Metrics').rows.flatMap(([cell = '']) => namesIn(cell));
+  const ofNode = Object.values(nodeGauges).map(([name]) => name);
+  const ofMounts = mountMetrics(noTotals).map(({ name }) => name);
+  t.deepEqual(shown.map((name) => name.replace(/\{.*/, '')).sort(), [...ofNode, ...ofMounts].sort());
 });
 
 interface Schema {

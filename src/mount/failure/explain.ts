@@ -1,8 +1,8 @@
 import type { ErrorClass } from '../../errors.ts';
 import { MounterError } from '../../errors.ts';
 import { exitCode } from '../../exit-codes.ts';
-import { type Outcome } from '../../host/host.ts';
-import { type FileEnd, type MountHost } from '../../host/mount-host.ts';
+import type { Outcome } from '../../host/host.ts';
+import type { FileEnd, MountHost } from '../../host/mount-host.ts';
 import type { MountContext } from '../context.ts';
 import type { FailureTexts, HintFacts } from '../filesystems/filesystem-driver.ts';
 import { hintFor } from '../filesystems/hints.ts';

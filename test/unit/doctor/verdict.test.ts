@@ -26,7 +26,7 @@ const cases: readonly (readonly [
     'ready',
     'ready ready ready',
     'ok warning',
-    'a mount can work',
+    'mounts would work',
   ],
   [
     'what fails all',
@@ -34,7 +34,7 @@ const cases: readonly (readonly [
     'failing',
     'failing failing failing',
     'failing',
-    'a mount would fail',
+    'mounts would fail',
   ],
   [
     'what fails one type',
@@ -42,7 +42,7 @@ const cases: readonly (readonly [
     'failing',
     'failing ready ready',
     'failing',
-    'a mount of nfs would fail',
+    'mounts of nfs would fail',
   ],
   [
     'what fails no type that is offered',
@@ -50,7 +50,7 @@ const cases: readonly (readonly [
     'ready',
     'ready ready ready',
     'warning',
-    'a mount can work',
+    'mounts would work',
   ],
   [
     'a kernel that lacks some',
@@ -58,7 +58,7 @@ const cases: readonly (readonly [
     'ready',
     'lacking lacking ready',
     'warning',
-    'a mount can work, but not of nfs, nfs4',
+    'mounts would work, but not of nfs, nfs4',
   ],
   [
     'a fault of what the kernel lacks as well',
@@ -66,7 +66,7 @@ const cases: readonly (readonly [
     'ready',
     'lacking lacking ready',
     'warning warning',
-    'a mount can work, but not of nfs, nfs4',
+    'mounts would work, but not of nfs, nfs4',
   ],
   [
     'a fault of what the kernel has',
@@ -74,7 +74,7 @@ const cases: readonly (readonly [
     'failing',
     'failing ready failing',
     'warning failing',
-    'a mount of nfs, glusterfs would fail',
+    'mounts of nfs, glusterfs would fail',
   ],
   [
     'a kernel that lacks all',
@@ -82,7 +82,7 @@ const cases: readonly (readonly [
     'failing',
     'failing failing failing',
     'failing failing failing',
-    'a mount would fail',
+    'mounts would fail',
   ],
 ];
 

@@ -1,0 +1,6 @@
+import { unpackedPackage } from './unpacked-package.ts';
+
+/** Of Debian's prometheus, which, installed, would run as a service. @returns its path. */
+export async function ensurePromtool(): Promise<string> {
+  return `${await unpackedPackage('prometheus')}/usr/bin/promtool`;
+}
