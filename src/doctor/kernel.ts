@@ -36,7 +36,7 @@ export function checkKernel({ host, manifest }: DoctorContext): readonly Judgeme
 
 function readKernelFiles(host: Host): KernelFiles {
   const version = release();
-  const modprobe = host.readText('/proc/sys/kernel/modprobe')?.trim() || '/sbin/modprobe';
+  const modprobe = host.readText('/proc/sys/kernel/modprobe')?.trim() ?? '/sbin/modprobe';
   return {
     release: version,
     filesystems: host.readText('/proc/filesystems') ?? '',

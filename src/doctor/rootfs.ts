@@ -1,4 +1,4 @@
-import { isGuardPlaced } from '../guard/place.ts';
+import { hasSomeGuard, isGuardPlaced } from '../guard/place.ts';
 import { isExecutable } from '../host/path-in-root.ts';
 import { enteringArgv } from '../host/programs.ts';
 import type { BoundedResult } from '../host/run-bounded.ts';
@@ -49,12 +49,14 @@ function typesWith(path: string, manifest: Manifest): readonly string[] {
   return [...locking, ...others];
 }
 
-/** Whether what stands against the servers of GlusterFS is in place: mount refuses to do without. */
+/** Whether what stands against the servers of GlusterFS is in place: a mount refuses to do without. */
 export async function checkGuard({ root, manifest }: DoctorContext): Promise<readonly Judgement[]> {
   const guarded = typesThat(manifest, ({ isGuarded }) => isGuarded);
   if (guarded.length === 0 || (await isGuardPlaced(root))) return [];
-  const message = 'its glusterfs is not guarded from its servers by this version of the mounter';
-  return [failing(root, message, 'run mounter prepare', guarded)];
+  const mend = 'run mounter prepare';
+  if (hasSomeGuard(root))
+    return [warning(root, 'its glusterfs has the guard of another version of the mounter', mend)];
+  return [failing(root, 'its glusterfs is not guarded from its servers', mend, guarded)];
 }
 
 /**

@@ -46,6 +46,16 @@ export async function isGuardPlaced(root: string): Promise<boolean> {
   return guard === undefined || program === undefined || isPlaced(root, program, guard);
 }
 
+/** Whether it has a guard of some version, which a mount takes for enough. */
+export function hasSomeGuard(root: string): boolean {
+  const program = glusterfsOf(root);
+  return (
+    program !== undefined &&
+    resolveInRoot(root, guardedProgram) !== undefined &&
+    lstatSync(`${root}${program}`).isFile()
+  );
+}
+
 /** An image's own link of that name would lead the guard to another program. */
 export function removeImagesGuardedProgram(root: string): void {
   rmSync(`${root}${guardedProgram}`, { recursive: true, force: true });

@@ -40,10 +40,10 @@ export function describeNode(node: NodeStatus): string {
   return `${facts}\n${node.mounts.length === 0 || !node.isEnabled ? '' : `${mounts}\n`}${node.volumes.length === 0 ? 'no volumes mounted\n' : volumes}`;
 }
 
-/** The first reason; doctor has all of them. */
+/** One reason, that for all types before others; doctor has all of them. */
 function describeVerdict({ verdict, failing }: NodeStatus): readonly (readonly string[])[] {
-  const [first, ...others] = failing;
-  const more = others.length === 0 ? '' : ` (mounter doctor has ${others.length} more)`;
+  const first = failing.find(({ types }) => types === undefined) ?? failing[0];
+  const more = failing.length < 2 ? '' : ` (mounter doctor has ${failing.length - 1} more)`;
   return [
     ...(verdict.node === 'off' ? [] : [['verdict', verdictWords(verdict)]]),
     ...(first === undefined ? [] : [['', `${first.subject}: ${first.message}; ${first.hint}${more}`]]),
@@ -51,8 +51,9 @@ function describeVerdict({ verdict, failing }: NodeStatus): readonly (readonly s
 }
 
 function describePreparation({ isPrepared, enter }: NodeStatus): readonly (readonly string[])[] {
+  if (enter === null) return []; // Without settings nobody knows.
   const verdict = isPrepared ? 'yes' : 'no: run mounter prepare';
-  if (!enter?.inUse || enter.inUse === enter.wanted) return [['prepared', verdict]];
+  if (!enter.inUse || enter.inUse === enter.wanted) return [['prepared', verdict]];
   return [
     ['prepared', verdict],
     ['', `by "enter": "${enter.inUse}"; mounter prepare changes it to "${enter.wanted}"`],

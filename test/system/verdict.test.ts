@@ -99,6 +99,11 @@ const states: Readonly<Record<string, State>> = {
     script: `rm ${rootfs}${guardedProgram}`,
     verdict: fails({ glusterfs: 'failing' }),
   },
+  'a guard of another version': {
+    script: `printf x >>${rootfs}/usr/sbin/glusterfs`,
+    verdict: isReady,
+  },
+  'the locks of mounts gone': { script: 'rm -r /run/containerized-mounter/locks', verdict: isReady },
   'rpc.statd gone': { script: `rm ${rootfs}/usr/sbin/rpc.statd`, verdict: fails({ nfs: 'failing' }) },
   'a kernel without NFS': {
     script: kernelWith('fuse'),
