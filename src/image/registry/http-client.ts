@@ -1,9 +1,10 @@
+import { createSecureContext, type SecureContext } from 'node:tls';
 import type { SourceOptions } from '../source/options.ts';
 import { type Certificates, noCertificates, readCertificates } from './certificates.ts';
 import { exchange, type HttpResponse, type TlsSettings } from './http.ts';
 import { type HttpProxy, isLoopback, proxyFor } from './proxy.ts';
 import { networkPatience, type RetryPolicy } from './retry.ts';
-import { trustedCertificates } from './trust-store.ts';
+import { machinesCertificates } from './trust-store.ts';
 
 /** A redirect that leads where we do not go. */
 export class RedirectError extends Error {}
@@ -53,7 +54,7 @@ export class HttpClient {
       plainHttp,
       patience = networkPatience,
     }: Pick<SourceOptions, 'caFile' | 'plainHttp' | 'patience'>,
-    trusted = trustedCertificates(),
+    trusted = machinesCertificates(),
   ) {
     this.#trusted = [...trusted, ...(caFile === undefined ? [] : [readCertificates(caFile)])];
     this.#plainHttp = plainHttp;
@@ -145,11 +146,16 @@ function isRedirect(status: number): boolean {
 }
 
 function tlsOf(trusted: readonly string[], special: HostSettings | undefined): TlsSettings {
-  const { ca, clients } = special?.certificates ?? noCertificates;
+  const { ca: more, clients } = special?.certificates ?? noCertificates;
+  const ca = [...trusted, ...more];
+  let context: SecureContext | undefined;
   return {
-    ca: [...trusted, ...ca],
-    cert: clients.map(({ cert }) => cert),
-    key: clients.map(({ key }) => key),
+    ca,
+    context: () => {
+      const ours = { cert: clients.map(({ cert }) => cert), key: clients.map(({ key }) => key) };
+      context ??= createSecureContext({ ca, ...(clients.length === 0 ? {} : ours) });
+      return context;
+    },
     rejectUnauthorized: special?.isUnverified !== true,
   };
 }

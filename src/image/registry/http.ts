@@ -5,7 +5,7 @@ import {
   request as requestPlain,
 } from 'node:http';
 import { request as requestTls, Agent as TlsAgent } from 'node:https';
-import { setDefaultCACertificates } from 'node:tls';
+import { type SecureContext, setDefaultCACertificates } from 'node:tls';
 import { Pace } from './pace.ts';
 import type { HttpProxy } from './proxy.ts';
 import type { RetryPolicy } from './retry.ts';
@@ -29,9 +29,8 @@ export interface HttpRequest {
 export interface TlsSettings {
   /** Certificates to trust, PEM. */
   readonly ca: readonly string[];
-  /** Certificates and keys of ours, PEM, for a server that wants one. */
-  readonly cert: readonly string[];
-  readonly key: readonly string[];
+  /** With them, and with the certificates of ours for a server that wants one. Made once: it takes some milliseconds. */
+  readonly context: () => SecureContext;
   /** Whether the server has to show that it is the one that was asked. */
   readonly rejectUnauthorized: boolean;
 }
@@ -148,9 +147,9 @@ export function exchange(wanted: HttpRequest): Promise<HttpResponse> {
       agent: agentFor(wanted),
       // The tunnel that a proxy is to make is no request yet that `destroy` could end.
       ...(proxy === undefined ? {} : { timeout: patience.idleMs }),
-      ca: [...tls.ca],
-      rejectUnauthorized: tls.rejectUnauthorized,
-      ...(tls.cert.length === 0 ? {} : { cert: [...tls.cert], key: [...tls.key] }),
+      ...(url.protocol === 'https:'
+        ? { secureContext: tls.context(), rejectUnauthorized: tls.rejectUnauthorized }
+        : {}),
     });
     const watch = new Watch(wanted, (reason) => {
       request.destroy(reason);
