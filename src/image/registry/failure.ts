@@ -60,7 +60,7 @@ function certificateFailure(error: Error, attempt: Attempt): MounterError {
   return failure(
     attempt,
     message,
-    `for a registry with a private CA, give the CA's certificate with --ca-file, or put it in /etc/docker/certs.d/${attempt.host}/ca.crt`,
+    "for a server with a private CA, give the CA's certificate with --ca-file, or add it to what this machine trusts",
     error,
   );
 }

@@ -1,4 +1,4 @@
-import { createReadStream, statSync } from 'node:fs';
+import { createReadStream, existsSync, statSync } from 'node:fs';
 import { rm, writeFile } from 'node:fs/promises';
 import { posix } from 'node:path';
 import { shellQuoted } from '../../shell-word.ts';
@@ -24,7 +24,7 @@ export async function openDirectory(
     const status = statSync(path, { throwIfNoEntry: false });
     return status?.isFile() === true ? { path, offset: 0, size: status.size } : undefined;
   };
-  if (!isOciLayout(find)) {
+  if (!isOciLayout(find, existsSync(`${directory}/${blobsDirectory}`))) {
     const hint = 'name a tar, or a directory that skopeo copy … oci:DIRECTORY:TAG has made';
     throw sourceError(reference, 'is a directory without oci-layout and index.json', hint);
   }
@@ -66,7 +66,8 @@ async function tarContent(
     const entry = tar.files.get(posix.normalize(name));
     return entry === undefined ? undefined : { path, ...entry };
   };
-  if (isOciLayout(find) || hasBlobs(tar))
+  const hasBlobs = [...tar.files.keys()].some((name) => name.startsWith(`${blobsDirectory}/`));
+  if (isOciLayout(find, hasBlobs))
     return await ociLayoutContent(find, undefined, reference, options, saveOne);
   if (await isDockerSave(find)) return await dockerSaveContent(find, reference, options);
   refuseOtherImage(tar, reference);
@@ -75,17 +76,15 @@ async function tarContent(
 
 const imageFiles = ['oci-layout', 'index.json', 'manifest.json'];
 
-/** podman and skopeo read a layout that lacks its oci-layout. */
-function hasBlobs({ files }: TarFile): boolean {
-  return files.has('index.json') && [...files.keys()].some((name) => name.startsWith('blobs/sha256/'));
-}
+const blobsDirectory = 'blobs/sha256';
 
 /** What is an image, but none that can be read, is no rootfs either. @throws MounterError (system) */
 function refuseOtherImage({ files }: TarFile, reference: string): void {
   const [first = ''] = files.keys();
   const [top = ''] = first.split('/', 1);
   const isNested = [...files.keys()].every((name) => name.startsWith(`${top}/`));
-  if (isNested && files.has(`${top}/oci-layout`)) {
+  const isImage = ['oci-layout', 'repositories'].some((name) => files.has(`${top}/${name}`));
+  if (isNested && isImage) {
     const hint = `pack what is in it: tar -C ${shellQuoted(top)} -cf FILE .`;
     throw sourceError(reference, `holds an image in its directory ${top}, not at its top`, hint);
   }

@@ -6,9 +6,13 @@ import type { SourceOptions } from './options.ts';
 import { choosePlatform } from './platform.ts';
 import { resolveImage, type StoredDocument } from './resolve.ts';
 
-/** @see https://github.com/opencontainers/image-spec/blob/main/image-layout.md */
-export function isOciLayout(find: FindPart): boolean {
-  return find('oci-layout') !== undefined && find('index.json') !== undefined;
+/**
+ * skopeo and podman read one that lacks its oci-layout.
+ * @param hasBlobs whether there is something in blobs/sha256.
+ * @see https://github.com/opencontainers/image-spec/blob/main/image-layout.md
+ */
+export function isOciLayout(find: FindPart, hasBlobs: boolean): boolean {
+  return find('index.json') !== undefined && (hasBlobs || find('oci-layout') !== undefined);
 }
 
 /** A tag, or a whole reference; docker save and ctr export write both. */

@@ -277,6 +277,7 @@ test.serial(
     const saved = await pull(write(await dockerSave({ 'manifest.json': jsonOf(twice) })), options);
     t.is(saved.digest, digestOf(image.config));
     const layout = without(layoutOf({ v1: image }), 'oci-layout');
+    t.is((await pull(writeLayout(layout), options)).digest, image.digest);
     for (const prefix of ['', './', '/']) {
       const files = Object.entries(layout).map(([name, bytes]) => [`${prefix}${name}`, bytes]);
       t.is((await pull(write(await tarOf(Object.fromEntries(files))), options)).digest, image.digest);
