@@ -8,7 +8,7 @@ import type { ManifestMount } from '../manifest/manifest.ts';
 import { identityMounts, isShared, type SharedDirectory } from '../manifest/shared-mounts.ts';
 import { lockingTypes, typesThat } from '../mount/filesystems/all.ts';
 import { observeRootfs } from '../prepare/mount-states.ts';
-import { type ObservedMount, stateOf } from '../prepare/mounts.ts';
+import { mountsAboveVolumes, type ObservedMount, stateOf } from '../prepare/mounts.ts';
 import { canMount, mountsSeen, planHomeOf } from '../prepare/prepare.ts';
 import { strangerIn } from '../prepare/shared-mount.ts';
 import { wantedEnter } from '../rootfs/entrance.ts';
@@ -157,16 +157,25 @@ export function checkPropagation({ host: node, manifest, entries }: DoctorContex
   return manifest.mounts.mounter.filter(isShared).flatMap(({ host, rootfs }) => {
     if (host === undefined || isNetworkMount(host, entries)) return [];
     if (!existsSync(host)) return [failing(host, 'does not exist', prepare)];
-    return [judgePropagation({ host: realpathSync(host), rootfs }, entries)];
+    const directory = realpathSync(host);
+    return [
+      judgePropagation({ host: directory, rootfs }, entries),
+      ...mountsAboveVolumes(directory, entries)
+        .filter(({ peerGroup }) => peerGroup === undefined)
+        .map(({ mountPoint }) => notShared(mountPoint)),
+    ];
   });
+}
+
+function notShared(directory: string): Judgement {
+  return failing(directory, 'is not shared: a volume would not appear on the host', prepare);
 }
 
 export function judgePropagation(directory: SharedDirectory, entries: readonly MountEntry[]): Judgement {
   const { host } = directory;
   const own = mountAt(entries, host);
   const entry = own ?? containingMount(entries, host);
-  if (entry.peerGroup === undefined)
-    return failing(host, 'is not shared: a volume would not appear on the host', prepare);
+  if (entry.peerGroup === undefined) return notShared(host);
   const stranger = own === undefined ? undefined : strangerIn(own, directory, entries);
   if (own !== undefined && stranger === undefined)
     return ok(host, `is shared, with peer group ${entry.peerGroup} of its own`);

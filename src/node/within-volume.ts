@@ -9,3 +9,8 @@ export function isWithinVolume(path: string): boolean {
     !/^pods\/[^/]+\/volumes\/kubernetes\.io~csi\/[^/]+\/mount$/.test(path)
   );
 }
+
+/** Whether volumes lie below a directory, which is none itself. @param path below the kubelet directory. */
+export function isAboveVolumes(path: string): boolean {
+  return /^pods(\/[^/]+\/volumes(\/[^/]+)?)?$/.test(path);
+}

@@ -1,6 +1,7 @@
 import { containingMount, isPrivate } from '../host/mount-tree.ts';
-import { type MountEntry, mountAt } from '../host/mountinfo.ts';
+import { type MountEntry, mountAt, mountsBelow } from '../host/mountinfo.ts';
 import type { ManifestMount } from '../manifest/manifest.ts';
+import { isAboveVolumes } from '../node/within-volume.ts';
 import { detachActions, type MountAction, remountOptions } from './mount-actions.ts';
 
 /**
@@ -68,10 +69,12 @@ function needsReadOnly({ mount, source }: ObservedMount, entries: readonly Mount
 }
 
 function hasPropagation(
-  { mount, source = '' }: ObservedMount,
+  { mount, source = '', target }: ObservedMount,
   entry: MountEntry,
   entries: readonly MountEntry[],
 ): boolean {
+  const isPeer = (one: MountEntry | undefined, other: MountEntry) =>
+    one?.peerGroup !== undefined && one.peerGroup === other.peerGroup;
   switch (mount.propagation) {
     case 'private':
       return isPrivate(entry);
@@ -81,10 +84,24 @@ function hasPropagation(
       return entry.master === (peerGroup ?? master);
     }
     case 'shared':
-      return entry.peerGroup !== undefined && entry.peerGroup === containingMount(entries, source).peerGroup;
+      return (
+        isPeer(entry, containingMount(entries, source)) &&
+        mountsAboveVolumes(source, entries).every((one) =>
+          isPeer(mountAt(entries, `${target}${one.mountPoint.slice(source.length)}`), one),
+        )
+      );
     default:
       return mount.propagation satisfies never;
   }
+}
+
+/**
+ * What is mounted below a shared directory of the host, and has volumes mounted on it: a disk of its own for Pods, say.
+ * @param directory without symlinks.
+ */
+export function mountsAboveVolumes(directory: string, entries: readonly MountEntry[]): readonly MountEntry[] {
+  const below = mountsBelow(entries, directory);
+  return below.filter(({ mountPoint }) => isAboveVolumes(mountPoint.slice(directory.length + 1)));
 }
 
 /** @param entries of the host. */

@@ -30,7 +30,7 @@ import { planExecutableHome, planHome } from './home-mount.ts';
 import { applyActions, detachActions, type MountAction } from './mount-actions.ts';
 import { makeHostPath, makeMountPoint, observe } from './mount-points.ts';
 import { isInPlace } from './mount-states.ts';
-import { planRootfsMount } from './mounts.ts';
+import { mountsAboveVolumes, planRootfsMount } from './mounts.ts';
 import { unlink } from './namespace/pins.ts';
 import { isHelpersViewInPlace, prepareNamespaces } from './namespace/prepare.ts';
 import { mountsOfView, wantedMounts } from './namespace/views.ts';
@@ -113,7 +113,11 @@ async function layOnHost(root: string, { host, layout, manifest }: NodeContext):
     const observed = observe(mount, root, host);
     makeMountPoint(mount, root);
     await apply(planRootfsMount(observed, readMountinfo(host)));
-    if (isShared(mount)) done.push(...(await forbidSymlinks(observed.target, host)));
+    if (!isShared(mount)) continue;
+    const { source = '', target } = observed;
+    const above = mountsAboveVolumes(source, readMountinfo(host)).map(({ mountPoint }) => mountPoint);
+    for (const path of [source, ...above])
+      done.push(...(await forbidSymlinks(`${target}${path.slice(source.length)}`, host)));
   }
   unlink(root);
   return done;

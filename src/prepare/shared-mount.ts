@@ -5,6 +5,7 @@ import { type MountEntry, mountAt, mountsBelow } from '../host/mountinfo.ts';
 import type { SharedDirectory } from '../manifest/shared-mounts.ts';
 import { isWithinVolume } from '../node/within-volume.ts';
 import { detachActions, type MountAction } from './mount-actions.ts';
+import { mountsAboveVolumes } from './mounts.ts';
 
 /**
  * The kubelet directory as a shared mount with a peer group of its own, so that a volume propagates to the
@@ -111,12 +112,15 @@ export function strangerIn(
 
 /**
  * A mount below the directory that is not shared, and has others on it: the rootfs has copies of them, which would
- * stay when kubelet unmounts its own, and keep the volume.
+ * stay when kubelet unmounts its own, and keep the volume. Or is to have some, which would not appear on the host.
  */
 function privateHolder({ host }: SharedDirectory, entries: readonly MountEntry[]): MountEntry | undefined {
   const below = mountsBelow(entries, host);
   const parents = new Set(below.map(({ parentId }) => parentId));
-  return below.find(({ mountId, peerGroup }) => peerGroup === undefined && parents.has(mountId));
+  const above = mountsAboveVolumes(host, entries);
+  return below.find(
+    (entry) => entry.peerGroup === undefined && (parents.has(entry.mountId) || above.includes(entry)),
+  );
 }
 
 /** Whether the mount is the same directory in a rootfs. */

@@ -237,6 +237,8 @@ test('chroot: a kubelet directory that is not shared: undone, daemon and all', a
   nothingLeft(t, s.node, target);
 });
 
+const privateDisk = 'mkdir -p K/pods; mount -t tmpfs -o mode=755 disk K/pods; mount --make-private K/pods';
+
 /** What stands around the target, whatever `prepare` has seen. */
 const surroundings: readonly (readonly [title: string, script: string])[] = [
   ['is private', `mount --bind K K; mount --make-private K`],
@@ -244,6 +246,7 @@ const surroundings: readonly (readonly [title: string, script: string])[] = [
   ['is private, as all mounts of the node', 'mount --make-rprivate /'],
   ['is another one than at prepare', 'mount -t tmpfs -o mode=755 other K'],
   ['has a disk of its own for its Pods', 'mkdir -p K/pods; mount -t tmpfs -o mode=755 disk K/pods'],
+  ['has a private disk for its Pods', privateDisk],
   ['is another directory of the same name', 'mv K K.old; mkdir -m 750 K'],
 ];
 
@@ -283,6 +286,37 @@ test('attach: a log file on an unbindable mount is refused with what to do, and 
   t.deepEqual(await mount(s.node, s.source, target), { status: 0, stdout: '', stderr: '' });
   t.is(s.node.entriesOf(target).length, 1);
 });
+
+for (const when of ['before prepare', 'since prepare'])
+  test(`chroot: a private disk for Pods, ${when}: it is said by all, and what they say helps`, async (t) => {
+    await using server = await startGlusterServer({ volumes: ['v1'] });
+    await using node = await ScratchNode.installed({ enter: 'chroot', enterNetwork: server.enter });
+    if (when === 'since prepare') await node.mustRun('prepare');
+    await node.shell(privateDisk.replaceAll('K', kubeletDirectory));
+    const target = await newTarget(node);
+    t.not((await mount(node, `${server.address}:v1`, target)).status, 0);
+    t.is((await node.mounter('status')).status, 1);
+    if (when === 'since prepare')
+      t.regex(
+        (await node.mounter('doctor')).stdout,
+        /^failing +propagation +\/var\/lib\/kubelet\/pods: is not shared: .*; run mounter prepare$/m,
+      );
+    else {
+      const { status, stderr } = await node.mounter('prepare');
+      t.is(status, 2);
+      const [, hint = 'false'] = /^hint: run (mount --make-rshared \S+), or/m.exec(stderr) ?? [];
+      await node.shell(hint);
+    }
+    await node.mustRun('prepare');
+    t.is(await node.mustRun('prepare'), 'prepared already; nothing to do\n');
+    t.is((await node.mounter('status')).status, 0);
+    t.notRegex((await node.mounter('doctor')).stdout, /^failing +(mounts|propagation)/m);
+    t.deepEqual(await mount(node, `${server.address}:v1`, target), { status: 0, stdout: '', stderr: '' });
+    t.is(node.entriesOf(target).length, node.entriesPerVolume);
+    await node.shell(`umount ${target}`);
+    while (daemonsOf(target).length > 0) await setTimeout(20);
+    nothingLeft(t, node, target);
+  });
 
 test('chroot: without /dev/fuse nothing is run', async (t) => {
   await using s = await setting('chroot');

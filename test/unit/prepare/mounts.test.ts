@@ -105,6 +105,8 @@ const volume = (parent: number, id = 9) => `${id} ${parent} 0:7 / ${kubelet}/v r
 const inRootfs = (group: number) =>
   `4 2 8:1 ${kubelet} ${root}${kubelet} rw shared:${group} - ext4 /dev/sda rw`;
 
+const privateDisk = `8 3 0:6 / ${kubelet}/pods rw - ext4 /dev/sdb rw`;
+
 const directories: readonly (readonly [
   title: string,
   entries: readonly MountEntry[],
@@ -123,6 +125,11 @@ const directories: readonly (readonly [
       volume(3).replace(' shared:7', ''),
       `10 9 0:8 / ${kubelet}/v/w rw - nfs4 s:/y rw`,
     ),
+    [`mount --make-rshared ${kubelet}`],
+  ],
+  [
+    'shared, with a private disk for Pods',
+    mounts('shared', boundKubelet, privateDisk),
     [`mount --make-rshared ${kubelet}`],
   ],
   [
@@ -153,6 +160,21 @@ for (const [title, entries, expected] of directories) {
     t.deepEqual(commands(planShared({ host: kubelet, rootfs: kubelet }, entries)), expected);
   });
 }
+
+test('kubelet directory in a rootfs: a disk for Pods has to be a peer there, too', (t) => {
+  const mount = { ...proc, host: kubelet, rootfs: kubelet, propagation: 'shared' } as const;
+  const observed = { mount, source: kubelet, target: `${root}${kubelet}`, isSame: true };
+  const disk = (at: string, group: string) =>
+    `${privateDisk.replace(kubelet, at).replace(' rw - ', ` rw${group} - `)}`;
+  const state = (host: string, rootfs: string) =>
+    stateOf(
+      observed,
+      mounts('shared', boundKubelet, inRootfs(3), disk(kubelet, host), disk(`${root}${kubelet}`, rootfs)),
+    );
+  t.is(state(' shared:5', ' shared:5'), 'ok');
+  t.is(state('', ''), 'wrong');
+  t.is(state(' shared:6', ' shared:5'), 'wrong');
+});
 
 test('kubelet directory: no mount point, with a volume, / private', (t) => {
   t.throws(() => planShared({ host: kubelet, rootfs: kubelet }, mounts('private', volume(1))), {
