@@ -1,6 +1,7 @@
 import { MounterError } from '../errors.ts';
 import { exitCode } from '../exit-codes.ts';
 import type { Host } from '../host/host.ts';
+import { readMountinfo } from '../host/mountinfo.ts';
 import { isErrnoException } from '../host/system-error.ts';
 import type { Manifest } from '../manifest/manifest.ts';
 import type { TextFile } from '../manifest/node-settings.ts';
@@ -100,6 +101,16 @@ export function requireRoot(host: Host, what: string): void {
   throw new MounterError(`${what} needs root`, {
     status: exitCode.usage,
     hint: 'run it as root, or with sudo',
+  });
+}
+
+/** @throws MounterError (system) in a plain chroot: nothing that is mounted in there can be kept from propagating. */
+export function requireMountedRoot(host: Host, what: string): void {
+  if (readMountinfo(host).some(({ mountPoint }) => mountPoint === '/')) return;
+  throw new MounterError(`${what} does not work in a plain chroot: its root directory is no mount point`, {
+    subject: '/',
+    status: exitCode.system,
+    hint: 'run it on the host itself, such as by nsenter --target 1 --mount -- mounter prepare',
   });
 }
 

@@ -1,6 +1,6 @@
 import { realpathSync } from 'node:fs';
 import { withNodeLock } from '../node/lock.ts';
-import { type BareNode, type NodeContext, readManifest } from '../node/node.ts';
+import { type BareNode, type NodeContext, readManifest, requireMountedRoot } from '../node/node.ts';
 import { requireRootfs } from '../rootfs/entrance.ts';
 import { prepareRootfs, rememberSettings } from './prepare.ts';
 import { retireOldVersions } from './retire.ts';
@@ -13,6 +13,7 @@ import { retireOldVersions } from './retire.ts';
 export async function prepareNode({ host, layout }: BareNode): Promise<readonly string[]> {
   const context = { host, layout, manifest: await readManifest(host, layout) };
   requireRootfs(host, layout);
+  requireMountedRoot(host, 'preparing the node');
   return await withNodeLock(async () => {
     const root = realpathSync(layout.rootfs);
     // First: what fails later takes nothing away that calls have entered already.

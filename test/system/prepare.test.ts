@@ -2,7 +2,15 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSy
 import test, { type ExecutionContext } from 'ava';
 import { describeMounts } from '../support/node/describe-mounts.ts';
 import { enterModes } from '../support/node/enter-mode.ts';
-import { kubeletDirectory, mounter, mounterHome, ScratchNode } from '../support/node/namespace.ts';
+import {
+  dist,
+  installedMounter,
+  kubeletDirectory,
+  mounter,
+  mounterHome,
+  rootfsTar,
+  ScratchNode,
+} from '../support/node/namespace.ts';
 import { currentVersion } from '../support/node/rootfs-versions.ts';
 
 const rootfs = `${mounterHome}/rootfs`;
@@ -589,4 +597,22 @@ test.serial('prepare without a rootfs, a manifest or root says what to do', asyn
   ]);
   t.is(other.status, 1);
   t.regex(other.stderr, /needs root\nhint: /);
+});
+
+test('in a plain chroot prepare and install say that it is one, and what to do', async (t) => {
+  await using node = await ScratchNode.installed();
+  await node.shell(`mkdir /tmp/root; cd /tmp/root
+    for path in /*; do
+      if [ -L $path ]; then cp -a $path .; elif [ -d $path ]; then mkdir .$path; fi
+      [ $path = /tmp ] || [ ! -d .$path ] || [ -L $path ] || mount --rbind $path .$path
+    done`);
+  const call = (...argv: readonly string[]) => node.run(['chroot', '/tmp/root', ...argv]);
+  for (const argv of [
+    [installedMounter, 'prepare'],
+    [`${dist}/mounter`, 'install', rootfsTar],
+  ]) {
+    const { status, stderr } = await call(...argv);
+    t.is(status, 2);
+    t.regex(stderr, /^mounter: \/: \S.* does not work in a plain chroot: .*\nhint: run it on the host.*\n$/);
+  }
 });

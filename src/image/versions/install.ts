@@ -7,7 +7,7 @@ import type { Manifest } from '../../manifest/manifest.ts';
 import { isGuardNeeded } from '../../mount/filesystems/all.ts';
 import type { Layout } from '../../node/layout.ts';
 import { withNodeLock, withVersionsLock } from '../../node/lock.ts';
-import type { BareNode } from '../../node/node.ts';
+import { type BareNode, requireMountedRoot } from '../../node/node.ts';
 import { closeVersions } from '../../node/version-directories.ts';
 import { unlink } from '../../prepare/namespace/pins.ts';
 import type { ImageContent } from '../content.ts';
@@ -66,6 +66,7 @@ export async function installVersion(request: InstallRequest, context: InstallCo
   // rpc.statd, which is not root, must find its way in.
   process.umask(0o022);
   refuseRealRootfs(context.layout);
+  requireMountedRoot(context.host, 'installing');
   return await withStaging(context, async ({ downloads, tree }) => {
     const opened = await openSource(request.source, { ...request.fetch, downloadDirectory: downloads });
     try {
