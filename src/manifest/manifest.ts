@@ -1,6 +1,7 @@
 import * as v from 'valibot';
 import { MounterError } from '../errors.ts';
 import { exitCode } from '../exit-codes.ts';
+import { parseJsonText } from '../json.ts';
 import { absolutePath, digest, ipAddress, seconds, secondsOrNone, section, sha256 } from './fields.ts';
 import { kindNames } from './filesystem-kinds.ts';
 import { policy } from './policy.ts';
@@ -208,9 +209,9 @@ export type DebianPackage = v.InferOutput<typeof debianPackage>;
 export function parseManifest(text: string, path: string): Manifest {
   let json: unknown;
   try {
-    json = JSON.parse(text);
+    json = parseJsonText(text);
   } catch (error) {
-    throw new MounterError(`not valid JSON: ${(error as Error).message}`, {
+    throw new MounterError((error as Error).message, {
       subject: path,
       status: exitCode.system,
       hint: 'mend the file, or run mounter install SOURCE again',

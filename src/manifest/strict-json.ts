@@ -1,3 +1,5 @@
+import { parseJsonText } from '../json.ts';
+
 /**
  * JSON that everybody reads alike. JSON.parse takes the last of two members of one name, other readers the first:
  * what a reviewer, or an admission policy of the cluster, has seen would not be what a node goes by.
@@ -14,18 +16,10 @@ export function parseStrictly(text: string): unknown {
     throw new Error(`is longer than ${longestText >> 10} KiB`);
   // Before it is parsed: what goes down level by level has no end of stack.
   if (depthOf(text) > deepest) throw new Error(`is nested in more than ${deepest} levels`);
-  const json = parse(text);
+  const json = parseJsonText(text);
   const duplicate = duplicateMember(text);
   if (duplicate !== undefined) throw new Error(`${duplicate}: stands there twice`);
   return json;
-}
-
-function parse(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch (error) {
-    throw new Error(`not valid JSON: ${(error as Error).message}`, { cause: error });
-  }
 }
 
 const tokens = /"(?:[^"\\]|\\.)*"|[{}[\]:,]/gs;

@@ -110,7 +110,7 @@ export function requireMountedRoot(host: Host, what: string): void {
   throw new MounterError(`${what} does not work in a plain chroot: its root directory is no mount point`, {
     subject: '/',
     status: exitCode.system,
-    hint: 'run it on the host itself, such as by nsenter --target 1 --mount -- mounter prepare',
+    hint: 'run it on the host itself, such as by nsenter --target 1 --mount -- mounter …',
   });
 }
 

@@ -628,7 +628,10 @@ const badManifests: Readonly<Record<string, { bytes: Buffer; says: RegExp }>> = 
     bytes: Buffer.from('{"schemaVersion": 1, "name": "x", "fsLayers": []}'),
     says: /first format \(schema 1\)/,
   },
-  'no JSON': { bytes: Buffer.from('"sch'), says: /is no valid JSON$/ },
+  'no JSON': {
+    bytes: Buffer.from('"sch'),
+    says: /is not valid JSON: line 1, column 1: a value is expected$/,
+  },
   'a list': { bytes: Buffer.from('[1]'), says: /is not as it should be: config/ },
   'larger than 4 MiB': { bytes: Buffer.alloc(5 << 20, ' '), says: /is larger than 4 MiB/ },
   'CVE-2021-41190, both index and manifest': {

@@ -40,22 +40,26 @@ export function readDockerConfig(path: string | undefined): DockerConfig {
 
 /** What is null or empty is as good as missing, as for docker. */
 export function parseDockerConfig(text: string, file: string): DockerConfig {
-  const result = v.safeParse(configSchema, text.trim() === '' ? {} : asJson(text));
+  const result = v.safeParse(configSchema, text.trim() === '' ? {} : jsonOf(text, file));
   if (result.success) return result.output;
-  // The parser's own message would quote the text, and a password with it.
-  throw new MounterError("is no valid configuration of docker's", {
+  throw notDockers(file, '');
+}
+
+/** The engine's own message would quote the text, and a password with it. */
+function jsonOf(text: string, file: string): unknown {
+  try {
+    return withoutNulls(text);
+  } catch (error) {
+    throw notDockers(file, `: ${(error as Error).message}`);
+  }
+}
+
+function notDockers(file: string, why: string): MounterError {
+  return new MounterError(`is no valid configuration of docker's${why}`, {
     subject: file,
     status: exitCode.usage,
     hint: 'mend it, or move it away and log in again with docker login; or set DOCKER_CONFIG to the directory of another one',
   });
-}
-
-function asJson(text: string): unknown {
-  try {
-    return withoutNulls(text);
-  } catch {
-    return undefined;
-  }
 }
 
 /**

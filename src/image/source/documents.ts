@@ -1,4 +1,5 @@
 import * as v from 'valibot';
+import { parseJsonText } from '../../json.ts';
 import { type ImageConfig, sourceError } from '../content.ts';
 import { isDigest } from '../digest.ts';
 
@@ -103,13 +104,13 @@ export function parseJson(bytes: Buffer, what: string, reference: string): unkno
   try {
     return withoutNulls(bytes.toString('utf8'));
   } catch (error) {
-    throw unreadable(what, reference, 'is no valid JSON', error);
+    throw unreadable(what, reference, `is ${(error as Error).message}`, error);
   }
 }
 
-/** @throws SyntaxError */
+/** @throws Error as `parseJsonText` does. */
 export function withoutNulls(json: string): unknown {
-  return JSON.parse(json, (_, value) => (value === null ? undefined : value));
+  return parseJsonText(json, (_, value) => (value === null ? undefined : value));
 }
 
 export function checked<T extends v.GenericSchema>(

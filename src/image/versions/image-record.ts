@@ -3,6 +3,7 @@ import * as v from 'valibot';
 import { MounterError } from '../../errors.ts';
 import { exitCode } from '../../exit-codes.ts';
 import { writeAtomically } from '../../host/replace.ts';
+import { parseJsonText } from '../../json.ts';
 import type { ImageContent } from '../content.ts';
 
 /**
@@ -47,7 +48,7 @@ export function readImageRecord(directory: string): ImageRecord | undefined {
   const path = imageRecordPath(directory);
   if (!existsSync(path)) return undefined;
   try {
-    return v.parse(recordSchema, JSON.parse(readFileSync(path, 'utf8')));
+    return v.parse(recordSchema, parseJsonText(readFileSync(path, 'utf8')));
   } catch (error) {
     throw new MounterError(`is no record of an image: ${(error as Error).message}`, {
       subject: path,
