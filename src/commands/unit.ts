@@ -37,7 +37,7 @@ export const unit = defineCommand({
   operands: `[${unitNames.join('|')}]`,
   program: '[[COMMAND] FLAGS…]',
   usage: [
-    '[prepare|statd] [--install|--remove] [--root DIR]',
+    '[prepare|statd|kubelet-flag] [--install|--remove] [--root DIR]',
     'metrics --file FILE [--install|--remove] [--root DIR]',
     'kubelet [--install|--remove] [--rootfs DIR] [--root-dir DIR] [--host-root PATH] [-- [COMMAND] FLAGS…]',
   ],
@@ -59,12 +59,19 @@ export const unit = defineCommand({
         node-exporter's textfile collector`,
       ],
       ['kubelet', 'containerized-mounter-kubelet.service: mounter kubelet with these arguments'],
+      [
+        'kubelet-flag',
+        `what makes the node's own kubelet.service call the mounter, where it takes KUBELET_EXTRA_ARGS, as kubeadm's does:
+        --experimental-mounter-path, behind what /etc/default/kubelet, /etc/sysconfig/kubelet or a drop-in sets, else
+        in a drop-in. From kubelet's next start on`,
+      ],
     ],
   ],
   examples: [
     'mounter unit --install',
     'mounter unit prepare',
     `mounter unit metrics --install --file ${usualMetricsFile}`,
+    'mounter unit kubelet-flag --install',
     'mounter unit kubelet --install --rootfs /opt/kubelet/v1.36.0 -- kubelet --config /etc/kubernetes/kubelet.yaml',
   ],
   run: async (given, context) => {
@@ -167,11 +174,40 @@ async function change(
   }
   if (root !== '' && !existsSync(root))
     throw usage(root, 'no such directory', "--root is a node's root directory");
-  const units = names.flatMap((name) => unitsOf(name, unitContext));
-  const { installUnits, removeUnits } = await import('../units/install.ts');
-  const done = await (flags.has('install') ? installUnits : removeUnits)(units, root);
+  const done = await (flags.has('install') ? installNamed : removeNamed)(names, unitContext, root);
   output.out(told(done, `${flags.has('install') ? 'installed already' : 'not installed'}; nothing to do`));
   return exitCode.success;
+}
+
+async function installNamed(
+  names: readonly UnitName[],
+  context: UnitContext,
+  root: string,
+): Promise<readonly string[]> {
+  const { installUnits, reloadUnits } = await import('../units/install.ts');
+  const { addKubeletFlag } = await import('../units/kubelet-flag.ts');
+  const isOfFlag = names.includes('kubelet-flag');
+  const added = isOfFlag ? addKubeletFlag(root, context.layout) : undefined;
+  if (added !== undefined && added.length > 0) await reloadUnits(root);
+  // Where somebody sets the variable, a drop-in of ours would set it to less.
+  const wanted = names.filter((name) => name !== 'kubelet-flag' || added === undefined);
+  const units = wanted.flatMap((name) => unitsOf(name, context));
+  const done = [...(added ?? []), ...(units.length === 0 ? [] : await installUnits(units, root))];
+  const isForStart = isOfFlag && done.length > 0 && root === '';
+  return isForStart ? [...done, 'kubelet takes it from its next start on: systemctl restart kubelet'] : done;
+}
+
+async function removeNamed(
+  names: readonly UnitName[],
+  context: UnitContext,
+  root: string,
+): Promise<readonly string[]> {
+  const { reloadUnits, removeUnits } = await import('../units/install.ts');
+  const { removeKubeletFlag } = await import('../units/kubelet-flag.ts');
+  const taken = names.includes('kubelet-flag') ? removeKubeletFlag(root, context.layout) : [];
+  if (taken.length > 0) await reloadUnits(root);
+  const units = names.flatMap((name) => unitsOf(name, context));
+  return [...taken, ...(await removeUnits(units, root))];
 }
 
 function noSystemd(commands: string): MounterError {

@@ -1,14 +1,90 @@
 import { isSameFile } from '../host/host.ts';
 import { containingMount } from '../host/mount-tree.ts';
 import { type MountEntry, parseMountinfo } from '../host/mountinfo.ts';
-import { processesNamed } from '../host/processes.ts';
+import { isRoots, processesNamed } from '../host/processes.ts';
+import { helperNames } from '../mount/arguments/argv.ts';
+import type { Layout } from '../node/layout.ts';
+import { helperDirectories, helperState } from '../prepare/helper-links.ts';
+import { processesOfViews } from '../rootfs/root-processes.ts';
 import { type DoctorContext, localVolumeDirectories } from './context.ts';
 import { type Judgement, ok, warning } from './finding.ts';
 
 export const kubeletPrograms: readonly string[] = ['kubelet', 'hyperkube'];
 
-/** Whether what kubelet mounts, and unmounts, is mounted and unmounted on the host. */
-export function checkKubelet({ host, manifest, entries }: DoctorContext): readonly Judgement[] {
+const commandLineMs = 1000;
+/** A program for each: a container may have thousands of processes of that name, which began after kubelet. */
+const mostKubelets = 8;
+const flagName = '--experimental-mounter-path';
+
+/** A kubelet, and the mounter that it was told to call; undefined where that is none. */
+export interface KubeletOfNode {
+  readonly pid: number;
+  readonly mounter: string | undefined;
+}
+
+const asked = new WeakMap<DoctorContext, Promise<readonly KubeletOfNode[]>>();
+
+/** Those whose arguments could be read; they are once in an examination. */
+export function kubeletsOfNode(context: DoctorContext): Promise<readonly KubeletOfNode[]> {
+  const answer = asked.get(context) ?? askKubelets(context);
+  asked.set(context, answer);
+  return answer;
+}
+
+async function askKubelets({ host, runBounded }: DoctorContext): Promise<readonly KubeletOfNode[]> {
+  const kubelets = processesNamed(kubeletPrograms)
+    .filter(({ pid }) => isRoots(pid))
+    .slice(0, mostKubelets);
+  const found = await Promise.all(
+    kubelets.map(async ({ pid }): Promise<readonly KubeletOfNode[]> => {
+      // A process that has this name may be anybody's, who can keep a reader of this file waiting.
+      const answer = await runBounded([host.findProgram('cat'), `/proc/${pid}/cmdline`], commandLineMs);
+      // One that has ended has none.
+      const commandLine = answer?.status === 0 ? answer.output : '';
+      return commandLine === '' ? [] : [{ pid, mounter: mounterOf(commandLine) }];
+    }),
+  );
+  return found.flat();
+}
+
+/** @param commandLine as /proc/PID/cmdline has it. The last of the flags counts; one dash will do. */
+export function mounterOf(commandLine: string): string | undefined {
+  const words = commandLine.replace(/(?<=(?:^|\0)-{1,2}experimental-mounter-path)\0/g, '=').split('\0');
+  return words.flatMap((word) => /^-{1,2}experimental-mounter-path=(.*)$/s.exec(word)?.[1] ?? []).at(-1);
+}
+
+/** Whether kubelet calls the mounter, and what it mounts, and unmounts, is mounted and unmounted on the host. */
+export async function checkKubelet(context: DoctorContext): Promise<readonly Judgement[]> {
+  return [...checkNamespaces(context), ...judgeCalls(await kubeletsOfNode(context), context)];
+}
+
+/** One in an image has the image's own helpers. Where mount(8) has ours, no kubelet needs the flag. */
+function judgeCalls(
+  kubelets: readonly KubeletOfNode[],
+  { host, layout, manifest }: Pick<DoctorContext, 'host' | 'layout' | 'manifest'>,
+): readonly Judgement[] {
+  const offered = helperNames.filter(
+    (name) => manifest.filesystems[name.slice('mount.'.length)] !== undefined,
+  );
+  if (offered.every((name) => helperState(name, layout, helperDirectories).kind === 'ours')) return [];
+  const ofImages = processesOfViews(host, processesNamed(kubeletPrograms)).map(({ pid }) => pid);
+  return kubelets
+    .filter(({ pid }) => !ofImages.includes(pid))
+    .map(({ pid, mounter }) => judgeCall(pid, mounter, layout));
+}
+
+export function judgeCall(pid: number, mounter: string | undefined, { executable }: Layout): Judgement {
+  const subject = `kubelet (process ${pid})`;
+  if (mounter === executable) return ok(subject, 'calls the mounter');
+  const message = mounter === undefined ? `has no ${flagName}` : `calls ${mounter} by ${flagName}`;
+  return warning(
+    subject,
+    `${message}: its mounts never come to ${executable}`,
+    'run mounter unit kubelet-flag --install, or mounter install --helpers, then systemctl restart kubelet',
+  );
+}
+
+function checkNamespaces({ host, manifest, entries }: DoctorContext): readonly Judgement[] {
   const directories = localVolumeDirectories({ manifest, entries });
   const own = host.stat('/proc/self/ns/mnt');
   // A process in a user namespace of its own is no kubelet, and may have made any number of mounts.

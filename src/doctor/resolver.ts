@@ -1,18 +1,13 @@
 import { lstatSync, readFileSync, statSync } from 'node:fs';
 import type { MountEntry } from '../host/mountinfo.ts';
-import { isRoots, processesNamed } from '../host/processes.ts';
 import type { Manifest } from '../manifest/manifest.ts';
 import { usedNameservers } from '../resolver/merge.ts';
 import { leftOutOfCopies, oldCopies } from '../resolver/node-files.ts';
 import { lacksKubelet } from '../resolver/rootfs-resolv-conf.ts';
 import type { DoctorContext } from './context.ts';
 import { type Advice, failing, type Judgement, ok, warning } from './finding.ts';
-import { kubeletPrograms } from './kubelet.ts';
+import { kubeletsOfNode } from './kubelet.ts';
 import { askNameServer, type NameServerAnswer } from './name-server.ts';
-
-const commandLineMs = 1000;
-/** A program for each: a container may have thousands of processes of that name, which began after kubelet. */
-const mostKubelets = 8;
 
 /** Whether the rootfs has a resolv.conf of its own. */
 export function checkResolvConf({ root, entries }: DoctorContext): readonly Judgement[] {
@@ -26,7 +21,15 @@ export async function checkResolver(context: DoctorContext): Promise<readonly Ad
   const copies = judgeCopies(context);
   if (viewOfHost(path, context.entries) !== undefined) return copies;
   const text = readFileSync(path, 'utf8');
-  const late = judgeKubelets(path, text, context.manifest, await kubeletsWithUs(context));
+  const kubelets = await kubeletsOfNode(context);
+  // Those that were told to mount by us, and so to write the file.
+  const withUs = kubelets.filter(({ mounter }) => mounter === context.layout.executable);
+  const late = judgeKubelets(
+    path,
+    text,
+    context.manifest,
+    withUs.map(({ pid }) => pid),
+  );
   return [...late, ...copies, ...(await checkServers(path, usedNameservers(text)))];
 }
 
@@ -48,28 +51,6 @@ function judgeCopies({ root, host, manifest }: DoctorContext): readonly Advice[]
     ),
   );
   return [...old, ...leftOut];
-}
-
-/** The kubelets that were told to mount by us, and so to write the file. */
-async function kubeletsWithUs({ host, layout, runBounded }: DoctorContext): Promise<readonly number[]> {
-  const pids = processesNamed(kubeletPrograms)
-    .map(({ pid }) => pid)
-    .filter(isRoots)
-    .slice(0, mostKubelets);
-  const flag = `--experimental-mounter-path=${layout.executable}`;
-  const areWithUs = await Promise.all(
-    pids.map(async (pid) => {
-      // A process that has this name may be anybody's, who can keep a reader of this file waiting.
-      const answer = await runBounded([host.findProgram('cat'), `/proc/${pid}/cmdline`], commandLineMs);
-      return (
-        answer?.output
-          .replace(/(?<=-mounter-path)\0/, '=')
-          .split('\0')
-          .includes(flag) ?? false
-      );
-    }),
-  );
-  return pids.filter((_, index) => areWithUs[index]);
 }
 
 /** kubelet writes the file only when it starts: one that started before there was a rootfs had nowhere to write to. */

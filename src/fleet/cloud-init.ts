@@ -27,7 +27,6 @@ export function cloudInitText(request: CloudInitRequest): string {
     { path: scriptPath, owner: 'root:root', permissions: '0755', content: bootScript(request) },
     { path: `/etc/systemd/system/${unitName}`, owner: 'root:root', permissions: '0644', content: unit },
     ...(request.settings === undefined ? [] : [nodeSettings(request.home, request.settings)]),
-    ...(request.kubeletFlag ? [kubeletDropIn(request)] : []),
   ];
   const restart = [['systemctl', 'try-restart', 'kubelet.service']];
   const content = {
@@ -75,21 +74,12 @@ function nodeSettings(home: string, text: string) {
   return { path, owner: 'root:root', permissions: '0644', content: `${text.trimEnd()}\n` };
 }
 
-function kubeletDropIn({ home }: CloudInitRequest) {
-  const content = `# KUBELET_EXTRA_ARGS is what kubeadm's unit of kubelet leaves to the operator.
-[Service]
-Environment="KUBELET_EXTRA_ARGS=--experimental-mounter-path=${home}/mounter"
-`;
-  const path = '/etc/systemd/system/kubelet.service.d/20-containerized-mounter.conf';
-  return { path, owner: 'root:root', permissions: '0644', content };
-}
-
 /**
  * A script for the sh of any node. What is there with the right digest is not fetched again, so that a boot without a
  * network works; killed at any moment, the next run goes on.
  */
 function bootScript(request: CloudInitRequest): string {
-  const { executableUrl, executableSha256, source, digest, home, helpers } = request;
+  const { executableUrl, executableSha256, source, digest, home, helpers, kubeletFlag } = request;
   return `#!/bin/sh
 # Written by mounter manifest cloud-init. Any number of times, same result.
 set -eu
@@ -131,5 +121,5 @@ if [ ! -x "$home/mounter" ] || [ "$in_place" != "versions/\${digest#sha256:} $sh
   echo "$sha256" >"$home/mounter.sha256"
 fi
 "$home/mounter" prepare 9>&-
-${helpers ? '"$home/mounter" install --helpers 9>&-\n' : ''}`;
+${kubeletFlag ? '"$home/mounter" unit kubelet-flag --install 9>&-\n' : ''}${helpers ? '"$home/mounter" install --helpers 9>&-\n' : ''}`;
 }

@@ -1,4 +1,5 @@
-import { lstatSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
+import { lstatSync, mkdirSync, readFileSync, rmdirSync, rmSync } from 'node:fs';
+import { dirname } from 'node:path';
 import { MounterError } from '../errors.ts';
 import { exitCode } from '../exit-codes.ts';
 import { fileHost } from '../host/file-host.ts';
@@ -21,8 +22,8 @@ import { mark, type Unit } from './units.ts';
 export async function installUnits(units: readonly Unit[], root: string): Promise<readonly string[]> {
   for (const unit of units) refuseForeign(pathOf(unit, root));
   const done: string[] = [];
-  mkdirSync(`${root}${unitDirectory}`, { recursive: true, mode: 0o755 });
   for (const unit of units.filter((unit) => textOf(unit, root) !== unit.text)) {
+    mkdirSync(dirname(pathOf(unit, root)), { recursive: true, mode: 0o755 });
     writeAtomically(pathOf(unit, root), unit.text, 0o644);
     done.push(`wrote ${pathOf(unit, root)}`);
   }
@@ -52,14 +53,28 @@ export async function removeUnits(units: readonly Unit[], root: string): Promise
     const stop = unit.isStopped && root === '' ? ['--now'] : [];
     if (unit.isEnabled) await systemctl(root, 'disable', ...stop, unit.fileName);
     rmSync(pathOf(unit, root));
+    if (unit.fileName.includes('/')) removeEmpty(dirname(pathOf(unit, root)));
   }
   if (installed.length > 0 && root === '') await systemctl(root, 'daemon-reload');
   return installed.map((unit) => `removed ${pathOf(unit, root)}`);
 }
 
+function removeEmpty(directory: string): void {
+  try {
+    rmdirSync(directory);
+  } catch {
+    // Others' drop-ins are there.
+  }
+}
+
+/** After a drop-in of somebody else's was changed. */
+export async function reloadUnits(root: string): Promise<void> {
+  if (root === '') await systemctl(root, 'daemon-reload');
+}
+
 /** A run that was killed may have written the file, and not have reloaded. */
 async function reloadWhereNeeded(units: readonly Unit[], hasChanged: boolean): Promise<void> {
-  const names = units.map(({ fileName }) => fileName);
+  const names = units.map(({ fileName }) => fileName.replace(/\.d\/.*/, ''));
   const shown = await runProgram('systemctl', ['show', '--property=NeedDaemonReload,LoadState', ...names]);
   if (hasChanged || /^NeedDaemonReload=yes|^LoadState=not-found/m.test(shown))
     await runProgram('systemctl', ['daemon-reload']);

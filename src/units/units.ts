@@ -3,11 +3,12 @@ import type { Manifest } from '../manifest/manifest.ts';
 import { isShared } from '../manifest/shared-mounts.ts';
 import { type Layout, layoutOf } from '../node/layout.ts';
 import { lockServiceHardening, metricsHardening, prepareHardening } from './hardening.ts';
+import { dropIn, kubeletFlag, variable } from './kubelet-flag.ts';
 import { commandLine, plain, quoted } from './syntax.ts';
 
 /** The systemd units of a node, as text; nothing is read or written here. */
 
-export const unitNames = ['prepare', 'statd', 'metrics', 'kubelet'] as const;
+export const unitNames = ['prepare', 'statd', 'metrics', 'kubelet', 'kubelet-flag'] as const;
 export type UnitName = (typeof unitNames)[number];
 
 /** A file of /etc/systemd/system. */
@@ -50,6 +51,8 @@ export function unitsOf(name: UnitName, context: UnitContext): readonly Unit[] {
       return [metrics(context), metricsTimer(context)];
     case 'kubelet':
       return [kubelet(context)];
+    case 'kubelet-flag':
+      return [kubeletDropIn(context)];
     default:
       return name satisfies never;
   }
@@ -74,6 +77,8 @@ export function commandsOf(
         [executable, 'prepare'],
         [executable, 'kubelet', ...kubeletArguments],
       ];
+    case 'kubelet-flag':
+      return [['kubelet', kubeletFlag(layout)]];
     default:
       return name satisfies never;
   }
@@ -184,6 +189,12 @@ function metricsTimer({ layout }: UnitContext): Unit {
   ]);
   const fileName = metricsUnit.replace('.service', '.timer');
   return { fileName, text, isEnabled: true, isStarted: true, isStopped: true };
+}
+
+/** Of the operator's own kubelet, where nothing else sets the variable: kubelet-flag.ts. */
+function kubeletDropIn({ layout }: UnitContext): Unit {
+  const text = file([['Service', `Environment=${quoted(`${variable}=${kubeletFlag(layout)}`)}`]]);
+  return { fileName: dropIn, text, isEnabled: false, isStarted: false };
 }
 
 /** Like kubelet's own units: a restart leaves alone what kubelet has started, and there is no sandbox. */

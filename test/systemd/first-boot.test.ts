@@ -1,7 +1,20 @@
-import { mkdirSync, readdirSync, readFileSync, readlinkSync, statSync } from 'node:fs';
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
+import { dirname } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import test from 'ava';
 import { execa } from 'execa';
+import { layoutOf } from '../../src/node/layout.ts';
+import { addKubeletFlag, removeKubeletFlag } from '../../src/units/kubelet-flag.ts';
 import { readMountsFrom } from '../support/guest/mountinfo.ts';
 import { entriesPerVolume, home } from '../support/guest/node.ts';
 import {
@@ -76,6 +89,137 @@ test.serial("systemd reads a kubelet's arguments as they were given", async (t) 
     await mounter('unit', 'kubelet', '--remove'),
     'removed /etc/systemd/system/containerized-mounter-kubelet.service',
   );
+});
+
+/** Nobody sets the variable: a drop-in of ours does. */
+const unset: readonly string[] = [];
+
+/** What kubeadm's packages have kubelet read, and drop-ins; and the words that kubelet then has of them. */
+const kubeletSettings: readonly (readonly [path: string, text: string, words: readonly string[]])[] = [
+  ...(
+    [
+      ['# of kubeadm\n#KUBELET_EXTRA_ARGS=--v=9\n', unset],
+      ['KUBELET_EXTRA_ARGS=\n', []],
+      ['KUBELET_EXTRA_ARGS=""', []],
+      ['KUBELET_EXTRA_ARGS=--v=2', ['--v=2']],
+      ['# before\nKUBELET_EXTRA_ARGS=--v=2 --x=1  \n# behind\nOTHER=1\n', ['--v=2', '--x=1']],
+      ['KUBELET_EXTRA_ARGS="--v=2 --x=1"\n', ['--v=2', '--x=1']],
+      ["  KUBELET_EXTRA_ARGS= '--v=2 --x=1'\n", ['--v=2', '--x=1']],
+      ['KUBELET_EXTRA_ARGS="--v=2" --x\n', ['--v=2--x']],
+      ['KUBELET_EXTRA_ARGS="--v=2" \'--x\'\n', ['--v=2--x']],
+      ['KUBELET_EXTRA_ARGS=--v=2 \\\n  --x=1\nOTHER=1\n', ['--v=2', '--x=1']],
+      ['KUBELET_EXTRA_ARGS="--v=2 \\\n  --x=1"\n', ['--v=2', '--x=1']],
+      ['KUBELET_EXTRA_ARGS="--v=2\n--x=1"\n', ['--v=2', '--x=1']],
+      ['KUBELET_EXTRA_ARGS="--x=\\"1\\""\n', ['--x=1']],
+      ['KUBELET_EXTRA_ARGS=--v=1\nKUBELET_EXTRA_ARGS="--v=2"\n', ['--v=2']],
+      ['KUBELET_EXTRA_ARGS="--v=2"\r\n', ['--v=2']],
+    ] as const
+  ).map(([text, words]) => ['/etc/default/kubelet', text, words] as const),
+  ...(
+    [
+      ['Environment="KUBELET_EXTRA_ARGS=--v=2 --x=1"', ['--v=2', '--x=1']],
+      ['Environment=KUBELET_EXTRA_ARGS=--v=2', ['--v=2']],
+      ["Environment=A=b 'KUBELET_EXTRA_ARGS=--v=2 --x=1' B=c", ['--v=2', '--x=1']],
+      ['Environment=KUBELET_EXTRA_ARGS="--v=2 --x=1"', ['--v=2', '--x=1']],
+      ['Environment=KUBELET_EXTRA_ARGS=', []],
+    ] as const
+  ).map(
+    ([text, words]) =>
+      ['/etc/systemd/system/kubelet.service.d/10-site.conf', `[Service]\n${text}\n`, words] as const,
+  ),
+];
+
+const flag = `--experimental-mounter-path=${home}/mounter`;
+
+test.serial('the flag comes behind what an operator gives kubelet, as systemd reads it', async (t) => {
+  t.timeout(120_000);
+  const layout = layoutOf(home);
+  const roots = kubeletSettings.map((_, index) => `/var/tmp/kubelet-${index}`);
+  writeFileSync('/var/tmp/words.sh', 'to=/run/words-$1; shift; for word; do echo "$word"; done >$to\n');
+  writeFileSync(
+    '/etc/systemd/system/words@.service',
+    `[Service]
+Type=oneshot
+EnvironmentFile=-/var/tmp/kubelet-%i/etc/default/kubelet
+ExecStart=/bin/sh /var/tmp/words.sh %i $KUBELET_EXTRA_ARGS
+`,
+  );
+  for (const [index, [path, text]] of kubeletSettings.entries()) {
+    const file = `${roots[index]}${path}`;
+    mkdirSync(dirname(file), { recursive: true });
+    writeFileSync(file, text, { mode: 0o640 });
+    addKubeletFlag(roots[index] ?? '', layout);
+    t.is(statSync(file).mode & 0o777, 0o640);
+    if (!path.endsWith('.conf')) continue;
+    mkdirSync(`/etc/systemd/system/words@${index}.service.d`);
+    copyFileSync(file, `/etc/systemd/system/words@${index}.service.d/10-site.conf`);
+  }
+  await systemctl('daemon-reload');
+  await systemctl('start', ...roots.map((_, index) => `words@${index}.service`));
+  for (const [index, [path, text, words]] of kubeletSettings.entries()) {
+    const read = readFileSync(`/run/words-${index}`, 'utf8').split('\n').slice(0, -1);
+    t.deepEqual(read, [...words, ...(words === unset ? [] : [flag])], text);
+    const [root = '', file] = [roots[index], `${roots[index]}${path}`];
+    t.deepEqual(addKubeletFlag(root, layout), words === unset ? undefined : [], 'again: nothing');
+    removeKubeletFlag(root, layout);
+    if (/=KUBELET_EXTRA_ARGS=--/.test(text)) t.false(readFileSync(file, 'utf8').includes('mounter'));
+    else t.is(readFileSync(file, 'utf8'), text, 'to the letter');
+    rmSync(`/etc/systemd/system/words@${index}.service.d`, { recursive: true, force: true });
+  }
+  rmSync('/etc/systemd/system/words@.service');
+});
+
+test.serial('kubelet is given the flag, and doctor says when it has none', async (t) => {
+  t.timeout(240_000);
+  const program = '/opt/kubelet/kubelet';
+  mkdirSync(dirname(program), { recursive: true });
+  copyFileSync('/bin/bash', program);
+  writeFileSync(`${program}.sh`, 'sleep infinity; :\n');
+  const unit = ['[Service]', 'Type=exec', 'EnvironmentFile=-/etc/default/kubelet'];
+  writeFileSync(
+    '/etc/systemd/system/kubelet.service',
+    [...unit, `ExecStart=${program} ${program}.sh $KUBELET_EXTRA_ARGS`, ''].join('\n'),
+  );
+  writeFileSync('/etc/default/kubelet', 'KUBELET_EXTRA_ARGS="--experimental-mounter-path=/opt/other"\n');
+  await systemctl('daemon-reload');
+  const restarted = async () => {
+    await systemctl('restart', 'kubelet.service');
+    const pid = await property('kubelet.service', 'MainPID');
+    const { stdout } = await execa(`${home}/mounter`, ['doctor'], { reject: false });
+    return {
+      words: readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0').slice(2, -1),
+      findings: stdout.split('\n').filter((line) => line.includes(` kubelet (process ${pid}): `)),
+    };
+  };
+  t.regex((await restarted()).findings.join('\n'), /calls \/opt\/other by --experimental-mounter-path/);
+  const other = await execa(`${home}/mounter`, ['unit', 'kubelet-flag', '--install'], { reject: false });
+  t.is(other.exitCode, 2);
+  t.regex(
+    other.stderr,
+    /^mounter: \/etc\/default\/kubelet: gives kubelet another mounter already: \S+\nhint: /,
+  );
+  writeFileSync('/etc/default/kubelet', 'KUBELET_EXTRA_ARGS="--v=2"\n');
+  t.regex(
+    (await restarted()).findings.join('\n'),
+    /has no --experimental-mounter-path: its mounts never come to /,
+  );
+  t.is(
+    await mounter('unit', 'kubelet-flag', '--install'),
+    'added --experimental-mounter-path to KUBELET_EXTRA_ARGS in /etc/default/kubelet\nkubelet takes it from its next start on: systemctl restart kubelet',
+  );
+  const given = await restarted();
+  t.deepEqual(given.words, ['--v=2', flag]);
+  t.regex(given.findings.join('\n'), /calls the mounter/);
+  t.regex(await mounter('unit', 'kubelet-flag', '--remove'), /^took --experimental-mounter-path out of /);
+  rmSync('/etc/default/kubelet');
+  t.regex(
+    await mounter('unit', 'kubelet-flag', '--install'),
+    /^wrote \S+\/kubelet\.service\.d\/00-containerized-mounter\.conf\nkubelet takes it /,
+  );
+  t.deepEqual((await restarted()).words, [flag]);
+  t.regex(await mounter('unit', 'kubelet-flag', '--remove'), /^removed \S+00-containerized-mounter\.conf$/);
+  t.false(existsSync('/etc/systemd/system/kubelet.service.d'), 'nothing is left');
+  await systemctl('stop', 'kubelet.service');
 });
 
 test.serial('another unit of that name is not overwritten', async (t) => {

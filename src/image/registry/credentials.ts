@@ -137,12 +137,21 @@ async function askHelper(name: string, host: string): Promise<Credentials | unde
   });
   if (/credentials not found/i.test(result.stdout)) return undefined;
   if (result.failed) throw helperError(program, helperFailure(result));
-  const reply = v.safeParse(helperReply, asJson(result.stdout));
+  const reply = v.safeParse(helperReply, jsonOrNothing(result.stdout));
   if (!reply.success) throw helperError(program, 'answered with no user and secret');
   const { Username: user, Secret: password } = reply.output;
   return user === '<token>'
     ? { kind: 'identityToken', token: password }
     : { kind: 'password', user, password };
+}
+
+/** What a program printed says nothing of where a file is to be mended. */
+function jsonOrNothing(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
 }
 
 function helperFailure(result: {

@@ -1,6 +1,6 @@
 import test from 'ava';
 import type { Level } from '../../../src/doctor/finding.ts';
-import { judgeKubelet } from '../../../src/doctor/kubelet.ts';
+import { judgeKubelet, mounterOf } from '../../../src/doctor/kubelet.ts';
 import { parseMountinfo } from '../../../src/host/mountinfo.ts';
 
 const directory = '/var/lib/kubelet';
@@ -25,3 +25,15 @@ for (const [title, how, level] of copies) {
 test("in the host's mount namespace nothing is to be said", (t) => {
   t.is(judgeKubelet(7, directory, host, host).level, 'ok');
 });
+
+for (const [words, mounter] of [
+  [['--v=2'], undefined],
+  [['--experimental-mounter-path=/a'], '/a'],
+  [['--experimental-mounter-path', '/a', '--v=2'], '/a'],
+  [['-experimental-mounter-path=/a', '--experimental-mounter-path=/b=c'], '/b=c'],
+  [['--experimental-mounter-path='], ''],
+  [['--x=--experimental-mounter-path=/a'], undefined],
+] as const)
+  test(`the mounter that a kubelet is told: ${words.join(' ')}`, (t) => {
+    t.is(mounterOf(['/usr/bin/kubelet', ...words, ''].join('\0')), mounter);
+  });
