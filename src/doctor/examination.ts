@@ -15,7 +15,7 @@ import { checkKubelet } from './kubelet.ts';
 import { checkLockServices } from './lock-services.ts';
 import { checkMountMax, checkMounts, checkPropagation, checkTargets, judgePreparation } from './mounts.ts';
 import { checkNfsClient } from './nfs-client.ts';
-import { checkOrphans } from './orphans.ts';
+import { checkOrphans, checkUsers } from './orphans.ts';
 import { checkResolvConf, checkResolver } from './resolver.ts';
 import { checkContents, checkGuard, checkPrograms } from './rootfs.ts';
 import { checkNfsState, checkSpace } from './space.ts';
@@ -58,6 +58,7 @@ const advising: Checks<Advice> = {
   'nfs-client': { ask: checkNfsClient },
   volumes: { ask: checkVolumes, isWhereOff: true },
   orphans: { ask: checkOrphans, isWhereOff: true },
+  users: { ask: checkUsers },
   failures: { ask: checkFailures },
 };
 

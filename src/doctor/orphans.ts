@@ -1,3 +1,4 @@
+import { allTraits } from '../mount/filesystems/all.ts';
 import { shellWord } from '../shell-word.ts';
 import { type Volume, volumesOf } from '../volumes/volumes.ts';
 import { type DoctorContext, localVolumeDirectories } from './context.ts';
@@ -45,5 +46,30 @@ function orphan({ source, target }: Volume, uid: string): Advice {
     target,
     `${source} is mounted for Pod ${uid}, of which the node has no other trace`,
     `see whether kubectl get pods -A -o yaml still has this UID; if not, run umount ${shellWord(target)}`,
+  );
+}
+
+/**
+ * Volumes of Pods with `hostUsers: false`. Their containers do not start, in every cluster: the runtime maps the users of
+ * each volume, which the kernel refuses for these filesystems. kubelet keeps the users that it has given a Pod in
+ * `pods/UID/userns`.
+ */
+export function checkUsers({ host, manifest, entries }: DoctorContext): readonly Advice[] {
+  const types = allTraits.filter(({ canMapUsers }) => !canMapUsers).flatMap(({ kernelTypes }) => kernelTypes);
+  const volumes = volumesOf(manifest, entries).filter(({ fstype }) => types.includes(fstype));
+  return localVolumeDirectories({ manifest, entries }).flatMap(({ host: directory }) =>
+    volumes.flatMap((volume) => {
+      const uid = podOf(directory, volume);
+      const hasOwn = uid !== undefined && host.lstat(`${directory}/pods/${uid}/userns`)?.kind === 'file';
+      return hasOwn ? [withOwnUsers(volume, uid)] : [];
+    }),
+  );
+}
+
+function withOwnUsers({ source, target, fstype }: Volume, uid: string): Advice {
+  return warning(
+    target,
+    `${source} is mounted for Pod ${uid}, which has hostUsers: false: no container of it starts with a volume of ${fstype}, of which Linux cannot map the users (failed to set MOUNT_ATTR_IDMAP)`,
+    'take hostUsers: false out of this Pod, or the volume',
   );
 }

@@ -536,6 +536,11 @@ test.serial('a volume of a Pod that is gone', async (t) => {
   t.deepEqual(await faults(node), [dead, `warning orphans ${volume}`]);
   await node.shell(`mkdir ${kubeletDirectory}/pods/${uid}/plugins`);
   t.deepEqual(await faults(node), [dead], 'kubelet has made its directory');
+  // As kubelet writes it before it makes the Pod's sandbox.
+  const mapping = [{ hostId: 65536, containerId: 0, length: 65536 }];
+  const file = node.path(`${kubeletDirectory}/pods/${uid}/userns`);
+  writeFileSync(file, JSON.stringify({ uidMappings: mapping, gidMappings: mapping }), { mode: 0o600 });
+  t.deepEqual(await faults(node), [dead, `warning users ${volume}`], 'its Pod has hostUsers: false');
 });
 
 test.serial('the failures of the last hour, the last with its hint', async (t) => {

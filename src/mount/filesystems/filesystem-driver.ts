@@ -144,6 +144,8 @@ export interface OptionGrammar {
 export interface FilesystemTraits {
   /** The types under which the kernel lists its mounts, such as `fuse.glusterfs`. */
   readonly kernelTypes: readonly string[];
+  /** Whether Linux may map the users of its mounts, for Pods with users of their own: mount_setattr(2), MOUNT_ATTR_IDMAP. */
+  readonly canMapUsers: boolean;
   /** An image may bring it, and nothing is wrong with a node that cannot mount it. */
   readonly isExtra: boolean;
   /** Programs of the rootfs that its helper, or a script of ours for it, calls. */

@@ -5,8 +5,8 @@ import { plain, plainTraits } from './plain.ts';
 export const generic: FilesystemDriver = {
   ...plain,
   kind: 'generic',
-  // What images are known to bring.
-  traits: { ...plainTraits, kernelTypes: ['ceph'], isExtra: true },
+  // What images are known to bring; Linux 6.7 maps its users.
+  traits: { ...plainTraits, kernelTypes: ['ceph'], canMapUsers: true, isExtra: true },
   options: {
     ...plain.options,
     isReaderKnown: false,

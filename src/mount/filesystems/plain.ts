@@ -84,6 +84,7 @@ function mayBeNumber(value: string, wanted: string): boolean {
 
 export const plainTraits: FilesystemTraits = {
   kernelTypes: [],
+  canMapUsers: false,
   isExtra: false,
   calledPrograms: [],
   lookedUpFiles: [],
