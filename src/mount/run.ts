@@ -1,4 +1,5 @@
 import { MounterError } from '../errors.ts';
+import type { Watchdog } from '../host/host.ts';
 import type { HelperRun } from '../host/mount-host.ts';
 import type { MountEntry } from '../host/mountinfo.ts';
 import { asMounterError } from '../host/system-error.ts';
@@ -6,6 +7,7 @@ import { moveLockServicesToScopes, provideLockServices } from '../lock-services/
 import { moveToScopes } from '../lock-services/scope.ts';
 import { areCopiesOld } from '../resolver/stamps.ts';
 import type { MountContext } from './context.ts';
+import type { Failure } from './failure/explain.ts';
 import type { MountPlan, MountStep } from './plan-data.ts';
 import { forget, isRemembering } from './probe/failure-cache/file.ts';
 import { SlowStepProbe } from './probe/slow-step-probe.ts';
@@ -79,10 +81,12 @@ function withRemains(error: MounterError, remains: string): MounterError {
   return new MounterError(`${error.message}; ${remains}`, error);
 }
 
+type RunHelper = Extract<MountStep, { kind: 'runHelper' }>;
+
 /** What the steps of one mount hand on to each other. */
 class MountRun {
   readonly #plan: MountPlan;
-  readonly #context: MountContext;
+  readonly #context: RunContext;
   readonly #probe: SlowStepProbe;
   readonly #startedMs: number;
   readonly #deadline: number;
@@ -93,7 +97,7 @@ class MountRun {
   #isAttached = false;
   #undone: Promise<string | undefined> | undefined;
 
-  constructor(plan: MountPlan, context: MountContext) {
+  constructor(plan: MountPlan, context: RunContext) {
     this.#plan = plan;
     this.#context = context;
     this.#probe = new SlowStepProbe(plan, context);
@@ -159,20 +163,47 @@ class MountRun {
     return undefined;
   }
 
-  async #runHelper({ argv, secrets = {} }: Extract<MountStep, { kind: 'runHelper' }>): Promise<void> {
+  async #runHelper(step: RunHelper): Promise<void> {
+    const context = this.#context;
+    const failure = await this.#tryHelper(step, this.#probe.whileHelperRuns());
+    if (failure === undefined) return;
+    const isUndone = (await this.undo()) === undefined;
+    const { secondTry } = await import('./failure/second-try.ts');
+    const tried = await secondTry(step, failure, context);
+    const { second } = tried;
+    const { explainFailure } = await import('./failure/explain.ts');
+    if (second === undefined || !isUndone) throw await explainFailure(tried.failure, context);
+    context.report(second.step);
+    this.#undone = undefined;
+    const last = await this.#tryHelper(second.step, undefined);
+    if (last === undefined) return;
+    await this.undo();
+    throw await explainFailure({ ...last, otherFamily: second.otherFamily }, context);
+  }
+
+  /** @returns how it has failed, where it has. */
+  async #tryHelper(
+    { argv, secrets = {} }: RunHelper,
+    watchdog: Watchdog | undefined,
+  ): Promise<Failure | undefined> {
     const [plan, context] = [this.#plan, this.#context];
     const site = siteFor(plan, this.#opened(), context);
     this.#site = site;
     const startedMs = context.host.now();
-    const watchdog = this.#probe.whileHelperRuns();
-    const call = { argv, secrets, site, deadline: this.#deadline, watchdog };
-    const outcome = await runHelper(plan, call, context);
+    const outcome = await runHelper(
+      plan,
+      { argv, secrets, site, deadline: this.#deadline, watchdog },
+      context,
+    );
     this.#ran = outcome;
-    if (outcome.status === 0 && outcome.endedBy === 'itself') return;
-    await this.undo();
-    const { explainFailure } = await import('./failure/explain.ts');
-    const { probeFailure } = this.#probe;
-    throw await explainFailure({ plan, outcome, probeFailure, startedMs, logBefore: site.before }, context);
+    if (outcome.status === 0 && outcome.endedBy === 'itself') return undefined;
+    return {
+      plan,
+      outcome,
+      probeFailure: watchdog && this.#probe.probeFailure,
+      startedMs,
+      logBefore: site.before,
+    };
   }
 
   async #verify(): Promise<void> {

@@ -1,5 +1,5 @@
 import type { ErrorClass } from '../../errors.ts';
-import type { ProbeFailure } from '../probe/probe-failure.ts';
+import type { Attempt, ProbeFailure, Refusal } from '../probe/probe-failure.ts';
 
 /** A refusal in the terms of an error: its class, and a sentence without its full stop. */
 export function describeProbeFailure(probeFailure: ProbeFailure): Description {
@@ -27,7 +27,15 @@ function describeOwn(probeFailure: ProbeFailure): Description {
           : `the name ${probeFailure.server} does not resolve: no name server gave an address for it`,
       };
     case 'unreachable':
-      return unreachable(probeFailure);
+      return withOthers(unreachable(probeFailure), probeFailure.others ?? []);
+    case 'otherFamily':
+      return withOthers(
+        {
+          errorClass: 'no-route',
+          sentence: `the server ${probeFailure.server} can be reached by IPv${probeFailure.family} alone`,
+        },
+        probeFailure.others,
+      );
     case 'notRegistered':
       return {
         errorClass: 'version-not-offered',
@@ -40,6 +48,23 @@ function describeOwn(probeFailure: ProbeFailure): Description {
       return probeFailure satisfies never;
   }
 }
+
+/** Each with what came of it: dual stack fails in two ways. */
+function withOthers({ errorClass, sentence }: Description, others: readonly Attempt[]): Description {
+  if (others.length === 0) return { errorClass, sentence };
+  const tried = others.map(
+    ({ address, port, connection }) => `${address} (${attemptWords[connection]}, TCP port ${port})`,
+  );
+  return { errorClass, sentence: `${sentence}; also tried: ${tried.join(', ')}` };
+}
+
+const attemptWords: Readonly<Record<Refusal, string>> = {
+  refused: 'refused',
+  forbidden: 'forbidden by this node',
+  silent: 'silent',
+  noRoute: 'no route',
+  noFamily: 'this node has no IPv6 address',
+};
 
 function unreachable({
   server,

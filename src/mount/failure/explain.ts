@@ -9,7 +9,7 @@ import { hintFor } from '../filesystems/hints.ts';
 import type { MountPlan } from '../plan-data.ts';
 import { singleFlight } from '../probe/examine.ts';
 import { failureCacheOf, recall } from '../probe/failure-cache/failure-cache.ts';
-import type { ProbeFailure } from '../probe/probe-failure.ts';
+import type { OtherFamily, ProbeFailure } from '../probe/probe-failure.ts';
 import { nameOf, parentOf, walk } from '../steps/path-walk.ts';
 import { describeProbeFailure } from './describe.ts';
 import { reachedMountMax } from './not-attached.ts';
@@ -20,10 +20,14 @@ export interface Failure {
   readonly outcome: Outcome;
   /** Why it cannot have come to anything, where that was asked meanwhile. */
   readonly probeFailure: ProbeFailure | undefined;
+  /** That was asked after its end, too. */
+  readonly isAsked?: boolean;
   /** By the host's clock, in milliseconds. */
   readonly startedMs: number;
   /** How far the daemon's log was written then; undefined where there is none. */
   readonly logBefore: FileEnd | undefined;
+  /** Why it was run once more, as here. */
+  readonly otherFamily?: OtherFamily;
 }
 
 /** What is known of a failure. */
@@ -45,7 +49,14 @@ export async function explainFailure(failure: Failure, context: MountContext): P
     whatWasDone(failure, context) ??
     whatWasSeen(failure, texts, context, helperOutput) ??
     (await whatWasSaid(failure, texts, context, helperOutput));
-  return errorOf(failure.plan, finding, texts, context, helperOutput);
+  return errorOf(failure.plan, withFirst(finding, failure.otherFamily), texts, context, helperOutput);
+}
+
+/** What became of the first try, by the other family of addresses. */
+function withFirst(finding: Finding, otherFamily: OtherFamily | undefined): Finding {
+  if (otherFamily === undefined) return finding;
+  const { sentence } = describeProbeFailure(otherFamily);
+  return { ...finding, message: `${finding.message}; ${sentence}` };
 }
 
 /**
@@ -56,7 +67,7 @@ export async function failAsRemembered(plan: MountPlan, context: MountContext): 
   const probe = await plan.driver.probe();
   const failureCache = failureCacheOf(plan, probe?.(plan)?.about, context);
   const found = failureCache && recall(failureCache, failureCache.nowMs())?.answer;
-  if (found === undefined) return;
+  if (found === undefined || found.kind === 'otherFamily') return;
   throw errorOf(plan, unreachable(plan, found), await plan.driver.failureTexts(), context);
 }
 
@@ -220,7 +231,7 @@ function endedBySignal({ helper, source }: MountPlan, signal: number): Finding {
 
 /** Where the helper says nothing about its server, or not which address has no way to it, the server itself is asked. */
 async function whatWasSaid(
-  { plan, outcome, probeFailure: found, startedMs }: Failure,
+  { plan, outcome, probeFailure: found, startedMs, otherFamily, isAsked }: Failure,
   texts: FailureTexts,
   context: MountContext,
   words: string,
@@ -232,6 +243,7 @@ async function whatWasSaid(
   const said = { errorClass, message, status, server: texts.unresolvedServer(words) };
   const isVague = errorClass === 'no-route' || texts.isTaciturn;
   if (isKnown ? !texts.sayNoRouteAsWell?.test(words) : !isVague) return said;
+  if (!isKnown && (otherFamily !== undefined || (isAsked && found === undefined))) return said;
   // A question that fails must not hide what it is about.
   const limitMs = isKnown ? noRouteMs : limitFor(startedMs, context);
   const probeFailure = found ?? (await singleFlight(plan, limitMs, context).catch(() => undefined));
@@ -253,7 +265,7 @@ function hasNoRoute(probeFailure: ProbeFailure): boolean {
 }
 
 /** What the call has left of the time in which a server that cannot be reached is found; a long run is long anyway. */
-function limitFor(startedMs: number, { host, manifest }: MountContext): number {
+export function limitFor(startedMs: number, { host, manifest }: MountContext): number {
   const { probeAfterSeconds, connectSeconds } = manifest.limits;
   const left = (probeAfterSeconds + connectSeconds) * 1000 - (host.now() - startedMs);
   return left > 0 ? left : connectSeconds * 1000;

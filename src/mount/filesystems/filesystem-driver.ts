@@ -7,7 +7,7 @@ import type { NodeSettings } from '../../manifest/manifest.ts';
 import type { MountRequest } from '../arguments/request.ts';
 import type { MountContext } from '../context.ts';
 import type { Inquiry } from '../probe/inquiry.ts';
-import type { ProbeAnswer, ProbeFailure } from '../probe/probe-failure.ts';
+import type { IpVersion, ProbeAnswer, ProbeFailure } from '../probe/probe-failure.ts';
 
 /**
  * All that kinds of filesystems differ in. A kind is one folder here and one line of the table in filesystems.ts;
@@ -67,6 +67,8 @@ export interface FilesystemDriver {
   /** A new mount on the target is that of the source; otherwise its line of mountinfo has to be looked at. */
   readonly isNewMountProof: boolean;
 
+  /** The option that has the helper go by one family of addresses; undefined where it has none, or was told already. */
+  familyOption(asked: Asked, family: IpVersion): string | undefined;
   /** What a slow mount asks the network; undefined where nothing can be asked. */
   probe(): Promise<FilesystemProbe | undefined>;
   failureTexts(): Promise<FailureTexts>;

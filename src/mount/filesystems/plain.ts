@@ -117,6 +117,7 @@ export const plain: Omit<FilesystemDriver, 'kind' | 'traits'> = {
   applyLockPolicy: ({ options }) => ({ options, notices: [] }),
   isAsked: () => true,
   isNewMountProof: true,
+  familyOption: () => undefined,
   probe: async () => undefined,
   failureTexts: async () => plainFailureTexts,
 };

@@ -124,7 +124,7 @@ function refusalOf(connection: Connection, address: string, host: Host): Refusal
  * ```
  * There is no such file where the kernel was started with IPv6 off.
  */
-function hasIpv6(host: Host): boolean {
+export function hasIpv6(host: Host): boolean {
   return /^[0-9a-f]{32} [0-9a-f]+ [0-9a-f]+ (?![12]0)/m.test(host.readText('/proc/net/if_inet6') ?? '');
 }
 

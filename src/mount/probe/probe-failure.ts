@@ -21,20 +21,58 @@ export type Finding =
       readonly port: number;
       readonly connection: Refusal;
       readonly waitedMs: number;
+      /** Of other addresses, or servers, what came of them: `attemptsShown` at most. */
+      readonly others?: readonly Attempt[];
+    }
+  /** The helper can come to nothing by itself, and can by this family of addresses. */
+  | {
+      readonly kind: 'otherFamily';
+      readonly server: string;
+      readonly family: IpVersion;
+      /** What came of those of the other family; empty where there is none. */
+      readonly others: readonly Attempt[];
     }
   /** The server's rpcbind answers, and does not know the service. */
   | { readonly kind: 'notRegistered'; readonly server: string; readonly service: 'nfs' | 'mountd' };
+
+export type OtherFamily = Extract<ProbeFailure, { kind: 'otherFamily' }>;
+
+export interface Attempt {
+  readonly address: string;
+  readonly port: number;
+  readonly connection: Refusal;
+}
+
+/** An event of a Pod has room for about as many. */
+const attemptsShown = 4;
+
+export type IpVersion = 4 | 6;
+
+export function ipVersionOf(address: string): IpVersion {
+  return address.includes(':') ? 6 : 4;
+}
 
 export type Refusal = Exclude<Connection, 'open' | 'unknown'>;
 
 /** Undefined: nothing speaks against the mount, or nobody can tell. */
 export type ProbeAnswer = ProbeFailure | undefined;
 
-/** The refusal where every one of `answers` is one: that which says most about the server. */
+/** The refusal where every one of `answers` is one: that which says most about the server, with the others. */
 export function whenAllRefuse(answers: readonly ProbeAnswer[]): ProbeAnswer {
   const refusals = answers.filter((answer) => answer !== undefined);
   if (refusals.length < answers.length) return undefined;
-  return refusals.toSorted((a, b) => rank(a) - rank(b))[0];
+  const [first, ...rest] = refusals.toSorted((a, b) => rank(a) - rank(b));
+  if (first?.kind !== 'unreachable') return first;
+  const { others: _, ...own } = first;
+  const others = [first, ...rest].flatMap(attemptsOf).filter(({ address }) => address !== own.address);
+  return others.length === 0 ? own : { ...own, others: others.slice(0, attemptsShown) };
+}
+
+/** All that was tried, and failed. */
+export function attemptsOf(probeFailure: ProbeFailure | undefined): readonly Attempt[] {
+  if (probeFailure?.kind !== 'unreachable') return [];
+  const { address, port, connection, others = [] } = probeFailure;
+  return [{ address, port, connection }, ...others];
 }
 
 /** The refusal where at least one is needed that is none. */
@@ -44,8 +82,8 @@ export function whenAnyRefuses(answers: readonly ProbeAnswer[]): ProbeAnswer {
 
 /** A server that refuses is there; one that is silent may be; without a route nobody knows. */
 function rank(probeFailure: ProbeFailure): number {
-  if (probeFailure.kind !== 'unreachable') return probeFailure.kind === 'unresolved' ? 4 : 1;
-  return refusalRanks[probeFailure.connection];
+  if (probeFailure.kind === 'unreachable') return refusalRanks[probeFailure.connection];
+  return { otherFamily: -1, notRegistered: 1, unresolved: 4 }[probeFailure.kind];
 }
 
 export const refusalRanks: Readonly<Record<Refusal, number>> = {

@@ -17,7 +17,7 @@ export interface HelperCall {
   readonly site: MountSite;
   /** Of the whole mount, by the host's clock. */
   readonly deadline: number;
-  readonly watchdog: Watchdog;
+  readonly watchdog: Watchdog | undefined;
 }
 
 /**

@@ -14,8 +14,11 @@ export interface Setting extends AsyncDisposable {
   readonly source: string;
 }
 
-export async function setting(enter?: EnterMode): Promise<Setting> {
-  const server = await startGlusterServer({ volumes: ['v1', 'v2'] });
+export async function setting(enter?: EnterMode, address?: string): Promise<Setting> {
+  const server = await startGlusterServer({
+    volumes: ['v1', 'v2'],
+    ...(address === undefined ? {} : { address }),
+  });
   const node = await ScratchNode.prepared({
     enterNetwork: server.enter,
     ...(enter === undefined ? {} : { enter }),

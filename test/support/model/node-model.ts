@@ -49,6 +49,12 @@ export const nodes = [
   ['chroot', preparedNode],
 ] as const;
 
+/** /proc/net/if_inet6 of a node with IPv6. */
+export const addresses6 = `00000000000000000000000000000001 01 80 10 80       lo
+fe800000000000000000000000000001 02 40 20 80     eth0
+fd000000000000000000000000000001 02 40 00 80     eth0
+`;
+
 const onTheWay = ['/pods', '/pods/uid', '/pods/uid/volumes', '/pods/uid/volumes/v'];
 
 function nodeWithRootfs(): HostModel {
@@ -58,6 +64,7 @@ function nodeWithRootfs(): HostModel {
   for (const { helper } of Object.values(manifest.filesystems))
     host.file(`${layout.rootfs}${helper}`, { isExecutable: true });
   host.links.set(`${layout.rootfs}${guardedProgram}`, '/usr/sbin/glusterfsd');
+  host.texts.set('/proc/net/if_inet6', addresses6);
   return host.file('/dev/fuse', { kind: 'device' });
 }
 

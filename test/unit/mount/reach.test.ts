@@ -3,7 +3,14 @@ import type { Connection } from '../../../src/host/mount-host.ts';
 import { parseRegistrations } from '../../../src/mount/filesystems/nfs/registrations.ts';
 import { examine } from '../../../src/mount/probe/examine.ts';
 import type { HostModel } from '../../support/model/host-model.ts';
-import { contextOf, layout, planFor, preparedNode, target } from '../../support/model/node-model.ts';
+import {
+  addresses6,
+  contextOf,
+  layout,
+  planFor,
+  preparedNode,
+  target,
+} from '../../support/model/node-model.ts';
 
 const registered = `   program vers proto   port  service
     100000    4   tcp    111  portmapper
@@ -24,20 +31,19 @@ interface World {
   readonly rpcbind?: string;
   /** /proc/net/if_inet6. */
   readonly ipv6?: string | undefined;
+  /** The names are told to whoever asks for addresses that this node does not have. */
+  readonly isHidden?: boolean;
 }
 
-const addresses6 = `00000000000000000000000000000001 01 80 10 80       lo
-fe800000000000000000000000000001 02 40 20 80     eth0
-fd000000000000000000000000000001 02 40 00 80     eth0
-`;
+const bothFamilies = 'fd00::5 STREAM srv\nfd00::5 DGRAM\n10.0.0.6 STREAM\n';
 
-function world({ names = {}, dns, ports = {}, rpcbind, ipv6 = addresses6 }: World): HostModel {
+function world({ names = {}, dns, ports = {}, rpcbind, ipv6 = addresses6, isHidden }: World): HostModel {
   const host = preparedNode();
   if (ipv6 !== undefined) host.texts.set('/proc/net/if_inet6', ipv6);
   host.durationOf = ({ argv }) => (dns === 'silent' && argv.includes('getent') ? 20_000 : 10);
   host.onRun = ({ argv }) => {
     if (argv.includes('getent')) {
-      const output = names[argv.at(-1) ?? ''];
+      const output = isHidden && !argv.includes('--no-addrconfig') ? undefined : names[argv.at(-1) ?? ''];
       return output === undefined ? { status: 2 } : { output };
     }
     if (argv.includes('rpcinfo') && argv.includes('-p'))
@@ -222,7 +228,47 @@ const refusals: readonly (readonly [
     },
     'vers=4',
     'srv:/x',
-    { server: 'srv', address: '10.0.0.6', connection: 'silent' },
+    {
+      server: 'srv',
+      address: '10.0.0.6',
+      connection: 'silent',
+      others: [{ address: 'fd00::5', port: 2049, connection: 'noRoute' }],
+    },
+  ],
+  [
+    'the first family is silent, the other is not',
+    { names: { srv: bothFamilies }, ports: { 'fd00::5': 'silent' } },
+    'vers=4',
+    'srv:/x',
+    { kind: 'otherFamily', family: 4, others: [{ address: 'fd00::5', port: 2049, connection: 'silent' }] },
+  ],
+  [
+    'the first family refuses: mount.nfs goes on to the other by itself',
+    { names: { srv: bothFamilies }, ports: { 'fd00::5': 'refused' } },
+    'vers=4',
+    'srv:/x',
+    undefined,
+  ],
+  [
+    'the second family is silent: the first answers',
+    { names: { srv: bothFamilies }, ports: { '10.0.0.6': 'silent' } },
+    'vers=4',
+    'srv:/x',
+    undefined,
+  ],
+  [
+    'the first family is silent, and the options have chosen it',
+    { names: { srv: bothFamilies }, ports: { 'fd00::5': 'silent' } },
+    'vers=4,proto=tcp6',
+    'srv:/x',
+    undefined,
+  ],
+  [
+    'a name with IPv6 addresses alone, on a node without',
+    { names: { srv: 'fd00::5 STREAM srv\n' }, isHidden: true, ipv6: '', ports: { 'fd00::5': 'noFamily' } },
+    'vers=4',
+    'srv:/x',
+    { kind: 'unreachable', connection: 'noFamily' },
   ],
   [
     'of several names the first',
@@ -305,6 +351,34 @@ const gluster: readonly (readonly [
     'backup-volfile-servers=-h',
     '10.0.0.5:vol',
     undefined,
+  ],
+  [
+    'a name that has an IPv6 address alone',
+    { names: { gl6: 'fd00::5 STREAM gl6\n' } },
+    '',
+    'gl6:vol',
+    { kind: 'otherFamily', family: 6, others: [] },
+  ],
+  [
+    'dual stack, IPv4 closed',
+    { names: { srv: bothFamilies }, ports: { '10.0.0.6': 'refused' } },
+    '',
+    'srv:vol',
+    { kind: 'otherFamily', family: 6, others: [{ address: '10.0.0.6', port: 24007, connection: 'refused' }] },
+  ],
+  [
+    'dual stack, IPv6 closed',
+    { names: { srv: bothFamilies }, ports: { 'fd00::5': 'refused' } },
+    '',
+    'srv:vol',
+    undefined,
+  ],
+  [
+    'dual stack, both fail',
+    { names: { srv: bothFamilies }, ports: { 'fd00::5': 'noRoute', '10.0.0.6': 'refused' } },
+    '',
+    'srv:vol',
+    { address: '10.0.0.6', others: [{ address: 'fd00::5', port: 24007, connection: 'noRoute' }] },
   ],
   ['RDMA', { ports: { '10.0.0.5': 'refused' } }, '', '10.0.0.5:vol.rdma', undefined],
   ['RDMA as an option', { ports: { '10.0.0.5': 'refused' } }, 'transport=rdma', '10.0.0.5:vol', undefined],

@@ -277,7 +277,12 @@ function otherAsks(host: HostModel, holder: string, sinceMs = 0): string {
   const failureCache = planFor(...v4()).failureCache ?? '';
   const question = JSON.stringify([
     'nfs',
-    { server: '10.0.0.5', version: '4', ports: { lookedUp: ['nfs', 'mountd'], isMountdElsewhere: false } },
+    {
+      server: '10.0.0.5',
+      version: '4',
+      ports: { lookedUp: ['nfs', 'mountd'], isMountdElsewhere: false },
+      isFamilyFree: true,
+    },
   ]);
   host.replaceText(`${failureCache}.turn`, `${holder}\n${question}\n${sinceMs}\n`);
   return failureCache;

@@ -322,6 +322,23 @@ for (const [way, node] of nodes) {
     t.true(host.now() < 2000, `${host.now()} ms`);
   });
 
+  test(`${way}: a server whose first family is silent: the helper runs once more, by the other`, async (t) => {
+    const host = node();
+    host.onRun = (command) => {
+      const { argv } = command;
+      if (argv.includes('getent')) return { output: 'fd00::5 STREAM srv\n10.0.0.5 STREAM\n' };
+      if (!isHelper(argv) || !argv.includes('vers=4,proto=tcp')) return {};
+      host.mountBy(command, nfsMount);
+      return {};
+    };
+    host.durationOf = ({ argv }) => (isHelper(argv) && argv.includes('vers=4') ? 130_000 : 0);
+    host.onConnect = (address) => (address === 'fd00::5' ? ['silent', 1e9] : ['open', 1]);
+    const argv = ['-t', 'nfs', '-o', 'vers=4', 'srv:/x', target];
+    t.false((await runPlan(planFor(...argv), contextOf(host))).wasMounted);
+    t.is(host.commands.filter(isHelper).length, 2);
+    t.true(host.now() < 7000, `${host.now()} ms`);
+  });
+
   test(`${way}: a helper that waits for a server that answers goes on to its deadline`, async (t) => {
     const host = node();
     helperMounts(host, { ...nfsMount, source: '10.0.0.5:/x' });

@@ -66,6 +66,11 @@ export const glusterfs: FilesystemDriver = {
   logFile: logFileOf,
   isAsked: isSameGlusterfsSource,
   isNewMountProof: false,
+  // By itself it asks for IPv4 addresses alone.
+  familyOption: ({ options }, family) =>
+    family === 6 && !options.includes('address-family')
+      ? 'xlator-option=transport.address-family=inet6'
+      : undefined,
   probe: async () => (await import('./probe.ts')).glusterfsProbe,
   failureTexts: async () => (await import('./failure.ts')).glusterfsFailureTexts,
 };

@@ -1,8 +1,9 @@
 import type { MountEntry } from '../../../host/mountinfo.ts';
+import { parseOptions } from '../../arguments/options.ts';
 import type { FilesystemDriver, FilesystemTraits } from '../filesystem-driver.ts';
 import { plain, plainTraits } from '../plain.ts';
 import { applyLockPolicy, hasNegotiatedVersion3, lockServicesNeed } from './locks.ts';
-import { nfsOptions } from './options.ts';
+import { nfsOptions, requestedTransport } from './options.ts';
 import {
   decodedSource,
   isAskedExport,
@@ -57,6 +58,10 @@ export const nfs: FilesystemDriver = {
   hasNegotiatedLocks: hasNegotiatedVersion3,
   applyLockPolicy,
   isAsked: isAskedExport,
+  familyOption: ({ options }, family) =>
+    requestedTransport(parseOptions(options)) === undefined
+      ? `proto=${family === 6 ? 'tcp6' : 'tcp'}`
+      : undefined,
   probe: async () => (await import('./probe.ts')).nfsProbe,
   failureTexts: async () => (await import('./failure.ts')).nfsFailureTexts,
 };

@@ -33,23 +33,29 @@ interface NfsQuestion {
   /** Undefined when every version would be tried. */
   readonly version: string | undefined;
   readonly ports: NfsPorts | undefined;
+  /** No `proto=` has chosen between IPv4 and IPv6. */
+  readonly isFamilyFree: boolean;
 }
 
 function nfsQuestion({ fstype, source, options }: Asked): NfsQuestion | undefined {
   const server = nfsServer(source);
   if (server === undefined) return undefined;
   const version = requestedMajorVersion(fstype, options);
-  return { server, version, ports: portsOf(parseOptions(options)) };
+  const parsed = parseOptions(options);
+  return { server, version, ports: portsOf(parsed), isFamilyFree: requestedTransport(parsed) === undefined };
 }
 
 /**
  * Whether the server can be reached in the way that these options take; without a version in every way that
  * mount.nfs would try. Undefined also where TCP says nothing about it: RDMA, UDP, `port=0`.
  */
-function askNfs({ server, version, ports }: NfsQuestion, inquiry: Inquiry): Promise<ProbeAnswer> {
+function askNfs(
+  { server, version, ports, isFamilyFree }: NfsQuestion,
+  inquiry: Inquiry,
+): Promise<ProbeAnswer> {
   const known = isToldByNode(inquiry.context) ? undefined : ports;
   const ask = (address: string, part: Inquiry) => askAddress(server, address, version, known, part);
-  return askServer(server, ask, inquiry);
+  return askServer(server, ask, inquiry, isFamilyFree ? 'inOrder' : undefined);
 }
 
 /** nfsmount.conf may say where a server is, for each server and target, and mount.nfs alone can tell what counts. */

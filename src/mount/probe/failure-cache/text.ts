@@ -53,6 +53,8 @@ function isFinding({
   service,
   isSilent,
   waitedMs,
+  family,
+  others,
 }: Fields): boolean {
   if (typeof server !== 'string') return false;
   switch (kind) {
@@ -62,15 +64,34 @@ function isFinding({
       return (
         typeof address === 'string' &&
         Number.isInteger(port) &&
-        typeof connection === 'string' &&
-        Object.hasOwn(refusalRanks, connection) &&
-        isTime(waitedMs)
+        isRefusal(connection) &&
+        isTime(waitedMs) &&
+        (others === undefined || areAttempts(others))
       );
+    case 'otherFamily':
+      return (family === 4 || family === 6) && areAttempts(others);
     case 'notRegistered':
       return service === 'nfs' || service === 'mountd';
     default:
       return false;
   }
+}
+
+function areAttempts(value: unknown): boolean {
+  return (
+    Array.isArray(value) &&
+    value.every(
+      (one) =>
+        isObject(one) &&
+        typeof one.address === 'string' &&
+        Number.isInteger(one.port) &&
+        isRefusal(one.connection),
+    )
+  );
+}
+
+function isRefusal(value: unknown): boolean {
+  return typeof value === 'string' && Object.hasOwn(refusalRanks, value);
 }
 
 function isObject(value: unknown): value is Fields {

@@ -1,0 +1,46 @@
+import type { MountContext } from '../context.ts';
+import type { MountStep } from '../plan-data.ts';
+import { isAddress } from '../probe/ask-server.ts';
+import { singleFlight } from '../probe/examine.ts';
+import type { OtherFamily } from '../probe/probe-failure.ts';
+import { type Failure, limitFor } from './explain.ts';
+
+type RunHelper = Extract<MountStep, { kind: 'runHelper' }>;
+
+export interface SecondTry {
+  readonly step: RunHelper;
+  readonly otherFamily: OtherFamily;
+}
+
+/**
+ * How to run a failed helper once more: by the family of addresses that its server can be reached by, where it has gone
+ * by the other one. Not before it was seen to fail, so that a mount that goes well asks nobody.
+ * @returns the failure with what was found out, and no second try where that would not help.
+ */
+export async function secondTry(
+  step: RunHelper,
+  failure: Failure,
+  context: MountContext,
+): Promise<{ readonly failure: Failure; readonly second?: SecondTry }> {
+  const { plan } = failure;
+  const asked = await withFamilies(failure, context);
+  const otherFamily = asked.probeFailure;
+  if (otherFamily?.kind !== 'otherFamily') return { failure: asked };
+  const option = plan.driver.familyOption(plan, otherFamily.family);
+  if (option === undefined) return { failure: asked };
+  const argv =
+    plan.options === ''
+      ? [...step.argv, '-o', option]
+      : step.argv.map((word, index) => (step.argv[index - 1] === '-o' ? `${word},${option}` : word));
+  return { failure: asked, second: { step: { ...step, argv }, otherFamily } };
+}
+
+/** A helper that says little of its server ends by itself, too: then the server is asked. */
+async function withFamilies(failure: Failure, context: MountContext): Promise<Failure> {
+  const { plan, outcome, probeFailure, startedMs } = failure;
+  const isName = plan.servers?.some((server) => !isAddress(server)) ?? false;
+  if (outcome.endedBy !== 'itself' || probeFailure !== undefined || !isName) return failure;
+  if (!(await plan.driver.failureTexts()).isTaciturn) return failure;
+  const found = await singleFlight(plan, limitFor(startedMs, context), context).catch(() => undefined);
+  return { ...failure, probeFailure: found, isAsked: true };
+}

@@ -1,0 +1,34 @@
+import test from 'ava';
+import { mount, newTarget, nothingLeft, setting } from '../support/gluster/gluster-node.ts';
+import { enterModes } from '../support/node/enter-mode.ts';
+
+/** A GlusterFS server that listens by IPv6 alone, whose name leads there, or there as well. */
+
+const address = 'fd00:77::1';
+/** Nothing listens at the others. */
+const names = `ip address add 10.77.0.9/32 dev lo; ip address add fd00:77::9/128 dev lo
+printf '%s\\n' '${address} only' '10.77.0.9 both' '${address} both' '10.77.0.9 none' 'fd00:77::9 none' >>/etc/hosts`;
+
+for (const enter of enterModes) {
+  test(`${enter}: mounted by the family that leads to it, without an option; else both are named`, async (t) => {
+    await using s = await setting(enter, address);
+    await s.node.shell(names);
+    for (const name of [`[${address}]`, 'only', 'both', 'none,only']) {
+      const target = await newTarget(s.node);
+      const ran = await mount(s.node, `${name}:v1`, target);
+      t.is(ran.status, 0, `${name}: ${ran.stderr}`);
+      t.is(s.node.entriesOf(target).length, s.node.entriesPerVolume, name);
+      await s.node.shell(`echo x >${target}/file; umount ${target}`);
+    }
+    for (const [source, said] of [
+      ['none:v1', /the server none \(\S+\) refuses .*; also tried: \S+ \(refused, TCP port 24007\)\n/],
+      ['both:nosuch', /can be reached by IPv6 alone; also tried: 10\.77\.0\.9 \(refused, .*volume file/s],
+    ] as const) {
+      const target = await newTarget(s.node);
+      const { status, stderr } = await mount(s.node, source, target);
+      t.not(status, 0);
+      t.regex(stderr, said);
+      nothingLeft(t, s.node, target);
+    }
+  });
+}
