@@ -550,6 +550,14 @@ test.serial('resolv.conf in the rootfs is a file of its own', async (t) => {
   t.is(await node.mustRun('exec', '--', 'cat', '/etc/resolv.conf'), 'nameserver 10.96.0.10\n');
 });
 
+test.serial("copies of the node's files: what a killed process left of one is removed", async (t) => {
+  await using node = await ScratchNode.prepared();
+  await node.shell(`echo 192.0.2.9 nas >>/etc/hosts; echo half >${rootfs}/etc/hosts.new.999`);
+  t.regex(await node.mustRun('prepare'), /^copied \/etc\/hosts of this node into \S+\nprepared\n$/);
+  t.is(await node.shell(`ls ${rootfs}/etc | grep hosts`), 'hosts\n');
+  t.is(await node.mustRun('prepare'), already);
+});
+
 test.serial('a umask of 077 does not shut rpc.statd out of the rootfs', async (t) => {
   await using node = await ScratchNode.start();
   await node.shell(`umask 077; ${mounter} install /mnt/dist/rootfs.tar.zst; ${mounter} prepare`);
