@@ -34,7 +34,7 @@ export const suites: readonly Suite[] = [
     name: 'vm',
     files: ['test/vm/**/*.test.ts'],
     place: 'vm',
-    needs: ['build', 'rootfs', 'smbRootfs', 'testPrograms', 'vm'],
+    needs: ['build', 'rootfs', 'smbRootfs', 'testPrograms', 'vm', 'glusterServer'],
   },
   {
     // It waits for kubelet's probes and restarts: early, beside what needs the CPUs.

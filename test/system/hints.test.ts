@@ -201,8 +201,9 @@ const nodes: readonly HintRow[] = [
   },
 ];
 
-followHints(test, node, { type: 'glusterfs', options: '', source: '10.77.0.1:v1', prefix: '' }, [
-  ...servers,
-  ...options,
-  ...nodes,
-]);
+followHints(
+  test,
+  node,
+  { type: 'glusterfs', options: '', source: '10.77.0.1:v1', program: 'mounter mount' },
+  [...servers, ...options, ...nodes],
+);

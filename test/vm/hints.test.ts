@@ -1,9 +1,9 @@
-import { writeFile } from 'node:fs/promises';
+import { mkdtemp, writeFile } from 'node:fs/promises';
 import test from 'ava';
 import { execa } from 'execa';
+import { type GlusterServer, startGlusterServer } from '../support/gluster/gluster-server.ts';
 import { type DnsServer, startDnsServer } from '../support/guest/dns.ts';
 import { entriesOf, home, kubeletDirectory, newTarget } from '../support/guest/node.ts';
-import { dropPackets } from '../support/guest/packets.ts';
 import { rpcProcesses, startHostRpcbind } from '../support/guest/rpc.ts';
 import { vmNode } from '../support/guest/vm-node.ts';
 import {
@@ -42,15 +42,20 @@ const state = '/var/lib/containerized-mounter/nfs';
 const below = `${kubeletDirectory}/pods/hints`;
 
 let dns: DnsServer;
+let gluster: GlusterServer;
 
 test.serial.before(async () => {
   dns = await startDnsServer({ 'files.example': '10.9.0.1', 'far.example': v4Server.address }, '127.0.0.53');
   const nameServer = 'nameserver 127.0.0.53\noptions timeout:1 attempts:1\n';
   for (const path of ['/etc/resolv.conf', resolvConf]) await writeFile(path, nameServer);
   await writeFile('/tmp/resolv.conf', nameServer);
-  await dropPackets(server.device, '10.9.0.99');
+  const bricks = await mkdtemp('/server/data/bricks-');
+  gluster = await startGlusterServer({ volumes: ['v1'], network: 'current', bricks });
 });
-test.after.always(() => dns.close());
+test.after.always(async () => {
+  await dns.close();
+  await gluster.stop();
+});
 
 const sources: readonly HintRow[] = [
   '10.9.0.1/srv/vol1',
@@ -99,9 +104,9 @@ const arguments_: readonly HintRow[] = [
   },
   {
     title: 'not root',
-    call: { prefix: 'setpriv --reuid=65534 --regid=65534 --clear-groups' },
+    call: { program: 'setpriv --reuid=65534 --regid=65534 --clear-groups mounter mount' },
     hint: /^run it as root, or with sudo\n/,
-    follow: [act(async (s) => s.change({ prefix: '' }))],
+    follow: [act(async (s) => s.change({ program: 'mounter mount' }))],
   },
 ];
 
@@ -351,6 +356,34 @@ const nodes: readonly HintRow[] = [
     follow: [run()],
   },
   {
+    title: 'a mount helper of a mounter that is turned off',
+    broken: `mounter disable; ln -s ${home}/mounter /sbin/mount.nfs`,
+    call: { program: 'mount' },
+    hint: /^(mounter enable) turns it on; /,
+    follow: [run()],
+    after: 'rm /sbin/mount.nfs',
+  },
+  {
+    title: 'a server that does not answer within the time that the node gives a mount',
+    broken: async () => {
+      await node.run(
+        `cp ${manifest} /tmp/manifest; sed -i 's/"mountSeconds": *110/"mountSeconds": 2/' ${manifest}`,
+      );
+      await server.dropPackets();
+    },
+    call: {},
+    hint: /^see how the server 10\.9\.0\.1 fares: .*, raise (limits\.mountSeconds) of the manifest, which is 2\n/,
+    follow: [act(() => server.passPackets())],
+    after: `cp /tmp/manifest ${manifest}`,
+  },
+  {
+    title: 'no /dev/fuse',
+    broken: 'umount /sys/fs/fuse/connections 2>/dev/null || true; modprobe -r fuse',
+    call: { type: 'glusterfs', source: '10.77.0.1:v1', options: '' },
+    hint: /^run (modprobe fuse)\n/,
+    follow: [run()],
+  },
+  {
     title: 'no name server in the resolv.conf of the rootfs',
     broken: `: >${resolvConf}`,
     call: { source: 'files.example:/srv/vol1' },
@@ -485,12 +518,17 @@ const lockServices: readonly HintRow[] = [
   },
 ];
 
-followHints(test, node, { type: 'nfs', options: 'vers=4.2', source: '10.9.0.1:/srv/vol1', prefix: '' }, [
-  ...sources,
-  ...arguments_,
-  ...options,
-  ...exports,
-  ...targets,
-  ...nodes,
-  ...lockServices.map((row) => ({ ...row, call: { options: 'vers=3' } })),
-]);
+followHints(
+  test,
+  node,
+  { type: 'nfs', options: 'vers=4.2', source: '10.9.0.1:/srv/vol1', program: 'mounter mount' },
+  [
+    ...sources,
+    ...arguments_,
+    ...options,
+    ...exports,
+    ...targets,
+    ...nodes,
+    ...lockServices.map((row) => ({ ...row, call: { options: 'vers=3' } })),
+  ],
+);

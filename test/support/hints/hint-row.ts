@@ -22,8 +22,8 @@ export interface MountCall {
   readonly options: string;
   readonly source: string;
   readonly target: string;
-  /** Words before the mounter. */
-  readonly prefix: string;
+  /** What is called with `-t TYPE -o OPTIONS SOURCE TARGET`. */
+  readonly program: string;
 }
 
 /** Where the rows break something. */
@@ -198,9 +198,9 @@ function found(t: ExecutionContext, text: string, wanted: RegExp, all: string): 
 }
 
 function mount({ node, call }: Situation) {
-  const { prefix, type, options, source, target } = call;
+  const { program, type, options, source, target } = call;
   const words = ['-t', type, ...(options === '' ? [] : ['-o', options]), source, target];
-  return node.run(`${prefix} mounter mount ${words.map(shellWord).join(' ')}`);
+  return node.run(`${program} ${words.map(shellWord).join(' ')}`);
 }
 
 /** What another call has found is remembered for some seconds: kubelet, too, is told so, and tries again. */
