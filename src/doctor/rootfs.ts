@@ -7,7 +7,8 @@ import { damageOf, mendingHint } from '../image/versions/damage.ts';
 import { trialOf } from '../image/versions/trial.ts';
 import { currentDigest } from '../image/versions/versions.ts';
 import type { Manifest } from '../manifest/manifest.ts';
-import { lockingTypes, typesThat } from '../mount/filesystems/all.ts';
+import { lockingTypes, offeredTraits, typesThat } from '../mount/filesystems/all.ts';
+import type { FilesystemTraits } from '../mount/filesystems/filesystem-driver.ts';
 import { isEnterable, rootfsEntrance } from '../rootfs/entrance.ts';
 import { hostPathOf } from '../rootfs/host-path.ts';
 import type { DoctorContext } from './context.ts';
@@ -39,14 +40,18 @@ export async function checkContents({
  */
 function typesWith(path: string, manifest: Manifest): readonly string[] {
   const { rpcbind, statd } = manifest.daemons;
-  const locking = [rpcbind.path, statd.path].includes(path) ? lockingTypes(manifest) : [];
   const name = path.slice(path.lastIndexOf('/') + 1);
-  const others = typesThat(
+  const needed = ({ calledPrograms, lookedUpFiles }: FilesystemTraits) =>
+    calledPrograms.includes(name) || lookedUpFiles.includes(path);
+  // Where there are lock services it is they, and the script that starts them, who look for it.
+  const isForLocks =
+    [rpcbind.path, statd.path].includes(path) ||
+    offeredTraits(manifest).some((traits) => traits.hasLockServices && needed(traits));
+  const types = typesThat(
     manifest,
-    ({ calledPrograms, lookedUpFiles }, { helper }) =>
-      helper === path || calledPrograms.includes(name) || lookedUpFiles.includes(path),
+    (traits, { helper }) => helper === path || (!traits.hasLockServices && needed(traits)),
   );
-  return [...locking, ...others];
+  return [...types, ...(isForLocks ? lockingTypes(manifest) : [])];
 }
 
 /** Whether what stands against the servers of GlusterFS is in place: a mount refuses to do without. */

@@ -86,6 +86,10 @@ const states: Readonly<Record<string, State>> = {
     script: `rm ${rootfs}/usr/bin/sed`,
     verdict: fails({ glusterfs: 'failing' }),
   },
+  'a file that lock services look up gone': {
+    script: `rm ${rootfs}/etc/netconfig`,
+    verdict: fails({ nfs: 'failing' }),
+  },
   'the interpreter gone': { script: `rm ${rootfs}/lib64/ld-linux-x86-64.so.2`, verdict: fails() },
   'a library of GlusterFS gone': {
     script: `rm ${rootfs}/usr/lib/x86_64-linux-gnu/libglusterfs.so.0*`,

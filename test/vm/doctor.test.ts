@@ -142,6 +142,7 @@ for (const [title, script, expected, mend] of breakages) {
       await faults(),
       expected.map((line) => line.replace('ROOT', root)),
     );
+    t.like((await examine()).verdict, { node: 'failing', types: { nfs: 'failing', nfs4: 'ready' } });
     const v3 = await mount('vers=3');
     t.is(v3.status, 32);
     t.log(v3.output);
