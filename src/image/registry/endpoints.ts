@@ -126,7 +126,7 @@ function nobody(registry: string, capability: Capability): MounterError {
     {
       subject: registry,
       status: exitCode.usage,
-      hint: 'add it to the capabilities of one, or name the image by its digest',
+      hint: `add "${capability}" to the capabilities of one of them`,
     },
   );
 }

@@ -33,12 +33,15 @@ const capability = v.pipe(v.string(), v.toLowerCase(), v.picklist(['pull', 'reso
 const path = v.pipe(v.string(), v.minLength(1));
 /** A file with both, or two; the second may be empty. */
 const pair = v.union([path, v.strictTuple([path, v.string()])]);
+const headerName = v.pipe(v.string(), v.regex(/^[\w!#$%&'*+.^`|~-]+$/));
+/** No line breaks in it. */
+const headerValue = v.pipe(v.string(), v.regex(/^[\t\x20-\x7e\x80-\xff]*$/));
 const settings = {
   capabilities: v.optional(v.array(capability), []),
   ca: v.optional(v.union([path, v.array(path)]), []),
   client: v.optional(v.union([path, v.array(pair)]), []),
   skip_verify: v.optional(v.boolean()),
-  header: v.optional(v.record(v.string(), v.union([v.string(), v.array(v.string())])), {}),
+  header: v.optional(v.record(headerName, v.union([headerValue, v.array(headerValue)])), {}),
   override_path: v.optional(v.boolean(), false),
 };
 const settingsSchema = v.object(settings);

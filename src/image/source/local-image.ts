@@ -8,7 +8,7 @@ import { sourcePrefix } from '../registry/partial-file.ts';
 import { diskFailure } from '../registry/receive.ts';
 import { dockerSaveContent, isDockerSave, saveOne } from './docker-save.ts';
 import { type FindPart, openVerified } from './file-part.ts';
-import { isOciLayout, ociLayoutContent } from './oci-layout.ts';
+import { blobsDirectory, isOciLayout, ociLayoutContent } from './oci-layout.ts';
 import { checkExpected, type OpenedSource, type SourceOptions } from './options.ts';
 import { readTarFile, type TarFile } from './tar-file.ts';
 
@@ -75,8 +75,6 @@ async function tarContent(
 }
 
 const imageFiles = ['oci-layout', 'index.json', 'manifest.json'];
-
-const blobsDirectory = 'blobs/sha256';
 
 /** What is an image, but none that can be read, is no rootfs either. @throws MounterError (system) */
 function refuseOtherImage({ files }: TarFile, reference: string): void {

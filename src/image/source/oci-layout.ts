@@ -6,9 +6,11 @@ import type { SourceOptions } from './options.ts';
 import { choosePlatform } from './platform.ts';
 import { resolveImage, type StoredDocument } from './resolve.ts';
 
+export const blobsDirectory = 'blobs/sha256';
+
 /**
  * skopeo and podman read one that lacks its oci-layout.
- * @param hasBlobs whether there is something in blobs/sha256.
+ * @param hasBlobs whether it has that directory.
  * @see https://github.com/opencontainers/image-spec/blob/main/image-layout.md
  */
 export function isOciLayout(find: FindPart, hasBlobs: boolean): boolean {
@@ -95,5 +97,5 @@ function namesOf({ annotations }: Descriptor): readonly string[] {
 }
 
 function blobName(digest: string): string {
-  return `blobs/sha256/${digitsOf(digest)}`;
+  return `${blobsDirectory}/${digitsOf(digest)}`;
 }

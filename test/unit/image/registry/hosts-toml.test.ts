@@ -81,6 +81,7 @@ const bad: Readonly<Record<string, readonly [text: string, message: RegExp]>> = 
   'a number for a file': ['ca = 5', /^ca is not what it should be$/],
   'a pair of three': ['client = [["a", "b", "secret"]]', /^client is not/],
   'no URL': ['server = "https://"', /^server is not/],
+  'a header of two lines': ['[header]\nx = "a\\nsecret: b"', /^header\.x is not/],
   'a header that is a table': ['[header]\nx = {secret = 1}', /^header\.x is not/],
 };
 for (const [what, [text, message]] of Object.entries(bad))
