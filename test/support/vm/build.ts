@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { access, cp, mkdir, mkdtemp, readdir, readFile, rename, rm } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { execa } from 'execa';
-import { ensureInstalled, fetchPackages, unpackInto } from '../../../scripts/debian.ts';
+import { fetchPackages, unpackInto } from '../../../scripts/debian.ts';
 import { installKernel } from './kernel.ts';
 import { installModules } from './modules.ts';
 import { furnish, node, type Root, server, unneededFiles, unneededPackages } from './roots.ts';
@@ -24,7 +24,6 @@ const inputs = ['build.ts', 'roots.ts', 'modules.ts', 'image-init.sh', 'kernel.t
 export async function buildVm(): Promise<string> {
   const directory = join(cache, `build-${await keyOfInputs()}`);
   if (await exists(directory)) return directory;
-  await ensureInstalled(['e2fsprogs']);
   await mkdir(cache, { recursive: true });
   const stage = await mkdtemp(join(cache, 'stage-'));
   try {
@@ -53,7 +52,7 @@ async function buildInto(stage: string): Promise<void> {
   await installModules(join(uml, 'usr/lib/uml/modules'), root);
   await cp(join(import.meta.dirname, 'image-init.sh'), join(root, 'init'));
   await execa('chmod', ['0755', join(root, 'init')]);
-  await makeDisk(root, join(result, 'disk.img'));
+  await makeDisk(root, join(result, 'disk.img'), join(stage, 'tools'));
 }
 
 async function unpackUml(directory: string): Promise<string> {
@@ -77,9 +76,23 @@ async function makeRoot(name: string, root: Root, directory: string): Promise<vo
   await furnish(directory, root);
 }
 
-/** ext4, since NFSv4 cannot export a hostfs; without a journal, since no guest lives twice. */
-async function makeDisk(root: string, image: string): Promise<void> {
-  await execa('mke2fs', ['-q', '-t', 'ext4', '-O', '^has_journal', '-d', root, image, '1G']);
+/**
+ * ext4, since NFSv4 cannot export a hostfs; without a journal, since no guest lives twice. e2fsprogs is not installed: it
+ * would check this machine's filesystems every week.
+ */
+async function makeDisk(root: string, image: string, tools: string): Promise<void> {
+  const debs = await fetchPackages({
+    names: ['e2fsprogs'],
+    directory: join(cache, 'packages/e2fsprogs'),
+    suite,
+  });
+  await unpackInto(debs, tools, unneededFiles);
+  const libraries = join(tools, 'usr/lib/x86_64-linux-gnu');
+  const mke2fs = [join(libraries, 'ld-linux-x86-64.so.2'), '--library-path', libraries];
+  const [loader = '', ...argv] = [...mke2fs, join(tools, 'usr/sbin/mke2fs')];
+  await execa(loader, [...argv, '-q', '-t', 'ext4', '-O', '^has_journal', '-d', root, image, '1G'], {
+    env: { MKE2FS_CONFIG: join(tools, 'etc/mke2fs.conf') },
+  });
 }
 
 /** Renames the finished build into place; of two that build at once the first wins. Older builds go. */
