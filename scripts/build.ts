@@ -6,13 +6,16 @@ import {
   openSync,
   readFileSync,
   renameSync,
+  rmSync,
   statSync,
   writeFileSync,
   writeSync,
 } from 'node:fs';
 import { toJsonSchema } from '@valibot/to-json-schema';
 import { execa } from 'execa';
+import { exitCode } from '../src/exit-codes.ts';
 import { manifestSchema } from '../src/manifest/manifest.ts';
+import { runMain } from './command-line.ts';
 import { buildFront } from './front.ts';
 import { buildGuard } from './guard.ts';
 import {
@@ -36,27 +39,42 @@ const schemaFile = `${distDirectory}/rootfs-manifest.schema.json`;
 const stampFile = `${cacheDirectory}/build-stamp`;
 const inputs = [
   'src/**/*.*',
-  'scripts/{build,front,guard,paths}.ts',
+  'scripts/{build,front,guard,paths,scratch}.ts',
   'scripts/front/*',
   'rootfs-manifest.json',
   'package-lock.json',
 ];
 
-mkdirSync(distDirectory, { recursive: true });
-mkdirSync(cacheDirectory, { recursive: true });
 const key = keyOfInputs();
-if (readStamp() === stamp()) console.log('dist/mounter is up to date');
-else {
-  await build();
-  writeFileSync(stampFile, stamp());
-  console.log('built dist/mounter, dist/mounter-front and dist/glusterfs-guard');
+
+async function main(): Promise<number> {
+  mkdirSync(distDirectory, { recursive: true });
+  mkdirSync(cacheDirectory, { recursive: true });
+  if (readStamp() === stamp()) console.log('dist/mounter is up to date');
+  else {
+    await build();
+    writeFileSync(stampFile, stamp());
+    console.log('built dist/mounter, dist/mounter-front and dist/glusterfs-guard');
+  }
+  return exitCode.success;
+}
+
+/** bun, where it is killed, leaves its unfinished executable in its directory. An hour ago, it is nobody's any more. */
+function removeAbandoned(): void {
+  for (const name of globSync('.*.bun-build', { cwd: repository })) {
+    const { mtimeMs = Date.now() } = statSync(`${repository}/${name}`, { throwIfNoEntry: false }) ?? {};
+    if (Date.now() - mtimeMs > 3_600_000) rmSync(`${repository}/${name}`, { force: true });
+  }
 }
 
 async function build(): Promise<void> {
+  removeAbandoned();
   await buildFront();
   await buildGuard();
   // bun writes in place; a running dist/mounter keeps its file when the new one comes by rename.
+  // By one name: the executable has it in itself.
   const unfinished = `${mounterExecutable}.new`;
+  process.once('exit', () => rmSync(unfinished, { force: true }));
   await execa(
     `${repository}/node_modules/.bin/bun`,
     [
@@ -71,6 +89,9 @@ async function build(): Promise<void> {
       // A call is over before optimized code would pay: it starts faster and stays smaller without.
       '--compile-jit-policy=100',
       '--min-chunk-size=16384',
+      // Where this directory is would be in the executable: pino knows its own, for threads that nobody starts.
+      '--define=__dirname="/"',
+      '--define=__filename="/"',
       // Embedded under its own name.
       '--asset-naming=[name]',
       'src/main.ts',
@@ -131,3 +152,5 @@ function forgetRuntimeVariables(executable: string): void {
     closeSync(fd);
   }
 }
+
+await runMain('build', main);

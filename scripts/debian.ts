@@ -2,6 +2,6 @@
 export { fetchPackages, type PackagesRequest } from './debian/closure.ts';
 export type { DebFile } from './debian/deb-file.ts';
 export { ensureInstalled } from './debian/install.ts';
-export { fetchPinned, type PinnedRequest } from './debian/pins.ts';
+export { fetchPinned, type PinnedRequest, refuseOlder } from './debian/pins.ts';
 export { fetchPoolFile } from './debian/pool-file.ts';
 export { unpackInto } from './debian/unpack.ts';

@@ -1,7 +1,10 @@
 import { readFileSync } from 'node:fs';
 import { execa } from 'execa';
+import { MounterError } from '../src/errors.ts';
+import { exitCode } from '../src/exit-codes.ts';
 import { startGlusterServer } from '../test/support/gluster/gluster-server.ts';
 import { runInVm } from '../test/support/vm.ts';
+import { requireRoot, runMain } from './command-line.ts';
 import { ensureInstalled } from './debian.ts';
 import { distDirectory, mounterExecutable, repository } from './paths.ts';
 
@@ -13,8 +16,8 @@ import { distDirectory, mounterExecutable, repository } from './paths.ts';
 const node = `${repository}/scripts/demo/node.sh`;
 const privateMounts = ['unshare', '--mount', '--propagation', 'private'];
 
-async function main(): Promise<void> {
-  if (process.geteuid?.() !== 0) throw new Error('the demo mounts volumes: run it as root');
+async function main(): Promise<number> {
+  requireRoot('npm run demo');
   await ensureInstalled(['util-linux', 'zstd', 'gcc', 'libc6-dev']);
   heading('Build: the executable, and a rootfs of storage tools from Debian packages');
   await script('build.ts');
@@ -25,6 +28,7 @@ async function main(): Promise<void> {
   console.log(
     'dist/ has what a node needs: mounter, rootfs.tar.zst, rootfs-manifest.json. README.md goes on from here.',
   );
+  return exitCode.success;
 }
 
 async function script(name: string, ...args: readonly string[]): Promise<void> {
@@ -82,12 +86,12 @@ async function nfs(): Promise<void> {
     environment: emphasis,
     onOutput: (text) => process.stdout.write(text),
   });
-  if (result.status !== 0) throw new Error(`the demo failed in the VM\n${result.console}`);
+  if (result.status === 0) return;
+  throw new MounterError('failed, as said above', {
+    subject: 'the part in the test VM',
+    status: exitCode.system,
+    helperOutput: result.console,
+  });
 }
 
-try {
-  await main();
-} catch (error) {
-  console.error(`demo: ${(error as Error).message}`);
-  process.exitCode = 1;
-}
+await runMain('demo', main);

@@ -1,9 +1,10 @@
-import { createHash, randomUUID } from 'node:crypto';
-import { copyFile, mkdir, readdir, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { createHash } from 'node:crypto';
+import { mkdir, readdir, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { parse } from 'node:path';
 import { execa } from 'execa';
 import { ensureInstalled, fetchPoolFile } from './debian.ts';
 import { cacheDirectory, frontExecutable, repository } from './paths.ts';
+import { copyWhole, withScratch } from './scratch.ts';
 
 /**
  * The front: src/front compiled by QuickJS to one static executable, in which the engine is started and the modules are
@@ -65,7 +66,7 @@ export interface FrontProgram {
 export function buildFrontProgram({ entry, output, flags }: FrontProgram): Promise<void> {
   return build(entry, flags, async ({ objects, modules, directory }) => {
     await link(flags, `${directory}/program`, [...objects, ...modules]);
-    await replace(`${directory}/program`, output);
+    await copyWhole(`${directory}/program`, output);
   });
 }
 
@@ -93,7 +94,7 @@ export function buildFront(output = frontExecutable, withNames = false): Promise
     await link(flags, program, [...objects, ...(await compile(memorySource))]);
     await requireSameAddresses(saver, program);
     if (!withNames) await execa('strip', [program]);
-    await replace(program, output);
+    await copyWhole(program, output);
   });
 }
 
@@ -143,42 +144,26 @@ async function build(
 ): Promise<void> {
   await ensureInstalled(['gcc', 'libc6-dev', 'xz-utils']);
   const engine = await buildQuickjs();
-  const directory = `${frontCache}/build.${randomUUID()}`;
-  const chunks = `${directory}/chunks`;
-  const modules = `${directory}/modules.c`;
-  const compile = async (...sources: readonly string[]) => {
-    const own = [...ownFlags, ...flags, ...engine.flags, '-I', `${repository}/src/front`];
-    await execa('gcc', [...own, '-c', ...sources], { cwd: directory });
-    return sources.map((source) => `${directory}/${parse(source).name}.o`);
-  };
-  try {
-    await execa(`${repository}/node_modules/.bin/bun`, [
-      `${repository}/scripts/front/bundle.ts`,
-      entry,
-      chunks,
-    ]);
-    const files = (await readdir(chunks)).map((name) => `${chunks}/${name}`);
+  await withScratch(`${frontCache}/builds`, async (directory) => {
+    const chunks = `${directory}/chunks`;
+    const modules = `${directory}/modules.c`;
+    const compile = async (...sources: readonly string[]) => {
+      const own = [...ownFlags, ...flags, ...engine.flags, '-I', `${repository}/src/front`];
+      await execa('gcc', [...own, '-c', ...sources], { cwd: directory });
+      return sources.map((source) => `${directory}/${parse(source).name}.o`);
+    };
+    // Names of chunks depend on the way from here to the sources.
+    const bundle = [`${repository}/scripts/front/bundle.ts`, entry, chunks];
+    await execa(`${repository}/node_modules/.bin/bun`, bundle, { cwd: repository });
+    const files = (await readdir(chunks)).sort().map((name) => `${chunks}/${name}`);
     await execa(engine.compiler, files, { stdout: { file: modules } });
     const objects = [...(await compile(...ownSources)), ...engine.objects];
     await finish({ objects, modules: await compile(modules), compile, directory, libc: engine.libc });
-  } finally {
-    await rm(directory, { recursive: true, force: true });
-  }
+  });
 }
 
 function link(flags: readonly string[], output: string, objects: readonly string[]): Promise<unknown> {
   return execa('gcc', ['-no-pie', ...flags, '-o', output, ...objects, '-lm']);
-}
-
-/** A program that runs keeps its file when the new one comes by rename. */
-async function replace(program: string, output: string): Promise<void> {
-  const unfinished = `${output}.${process.pid}`;
-  try {
-    await copyFile(program, unfinished);
-    await rename(unfinished, output);
-  } finally {
-    await rm(unfinished, { force: true });
-  }
 }
 
 interface Quickjs {
@@ -196,47 +181,55 @@ async function buildQuickjs(): Promise<Quickjs> {
   const { stdout: libc } = await execa('gcc', ['-print-file-name=libc.a']);
   const { mtimeMs } = await stat(libc);
   const key = createHash('sha256')
-    .update(JSON.stringify([quickjs, quickjsFlags, compilerVersion, libc, mtimeMs]))
+    .update(JSON.stringify([quickjs, quickjsSources, quickjsFlags, compilerVersion, libc, mtimeMs]))
     .digest('hex')
     .slice(0, 16);
   const directory = `${frontCache}/quickjs-${key}`;
   const source = `${directory}/source`;
   const objects = quickjsSources.map((name) => `${directory}/${name}.o`);
-  if (!(await exists(directory))) {
-    const unfinished = `${directory}.${process.pid}`;
-    await unpackQuickjs(`${unfinished}/source`);
-    await Promise.all(
-      quickjsSources.map((name) =>
-        gcc(
-          ...quickjsFlags,
-          ...(name === 'quickjs' ? [] : ['-Os']),
-          '-c',
-          `${unfinished}/source/${name}.c`,
-          '-o',
-          `${unfinished}/${name}.o`,
+  if (!(await exists(directory)))
+    await withScratch(`${frontCache}/builds`, async (scratch) => {
+      const unfinished = `${scratch}/quickjs`;
+      await unpackQuickjs(`${unfinished}/source`);
+      // By names that are the same everywhere: its assert(3) has them in it.
+      await Promise.all(
+        quickjsSources.map((name) =>
+          execa(
+            'gcc',
+            [
+              ...quickjsFlags,
+              ...(name === 'quickjs' ? [] : ['-Os']),
+              '-c',
+              `source/${name}.c`,
+              '-o',
+              `${name}.o`,
+            ],
+            { cwd: unfinished },
+          ),
         ),
-      ),
-    );
-    // Without what C++ needs to unwind its stack: nobody here does, and it would be a fortieth of the front.
-    await execa('objcopy', ['--remove-section=.eh_frame', libc, `${unfinished}/libc.a`]);
-    await rm(directory, { recursive: true, force: true });
-    await rename(unfinished, directory);
-  }
+      );
+      // Without what C++ needs to unwind its stack: nobody here does, and it would be a fortieth of the front.
+      await execa('objcopy', ['--remove-section=.eh_frame', libc, `${unfinished}/libc.a`]);
+      await rm(directory, { recursive: true, force: true });
+      await rename(unfinished, directory);
+    });
   // No warnings of its headers: they are not ours.
   const flags = ['-isystem', source];
   const compiler = `${directory}/compile`;
-  const unfinished = `${compiler}.${process.pid}`;
-  await gcc(
-    ...ownFlags,
-    ...flags,
-    '-no-pie',
-    '-o',
-    unfinished,
-    `${repository}/scripts/front/compile.c`,
-    ...objects,
-    '-lm',
-  );
-  await rename(unfinished, compiler);
+  await withScratch(`${frontCache}/builds`, async (scratch) => {
+    const source = `${repository}/scripts/front/compile.c`;
+    await execa('gcc', [
+      ...ownFlags,
+      ...flags,
+      '-no-pie',
+      '-o',
+      `${scratch}/compile`,
+      source,
+      ...objects,
+      '-lm',
+    ]);
+    await rename(`${scratch}/compile`, compiler);
+  });
   return { flags, objects, compiler, libc: directory };
 }
 
@@ -245,10 +238,6 @@ async function unpackQuickjs(directory: string): Promise<void> {
   await fetchPoolFile(quickjs, archive);
   await mkdir(directory, { recursive: true });
   await execa('tar', ['-xJf', archive, '-C', directory, '--strip-components=1', '--no-same-owner']);
-}
-
-async function gcc(...args: readonly string[]): Promise<void> {
-  await execa('gcc', args);
 }
 
 async function exists(path: string): Promise<boolean> {

@@ -1,7 +1,7 @@
-import { mkdir, rename, rm } from 'node:fs/promises';
 import { execa } from 'execa';
 import { ensureInstalled } from './debian.ts';
 import { cacheDirectory, guardFile, repository } from './paths.ts';
+import { copyWhole, withScratch } from './scratch.ts';
 
 /** The guard of glusterfs: src/guard compiled to one file, a program and a library at once. */
 
@@ -26,10 +26,8 @@ const oldestGlibc = [2, 28] as const;
 /** Builds dist/glusterfs-guard, with a compiler from Debian where the machine has none. */
 export async function buildGuard(): Promise<void> {
   await ensureInstalled(['gcc', 'libc6-dev', 'binutils']);
-  const objects = `${cacheDirectory}/guard.${process.pid}`;
-  const unfinished = `${guardFile}.${process.pid}`;
-  try {
-    await mkdir(objects, { recursive: true });
+  await withScratch(`${cacheDirectory}/guard`, async (objects) => {
+    const unfinished = `${objects}/glusterfs-guard`;
     const compiled = await Promise.all([
       compile('start', freestanding, objects),
       compile('confine', [], objects),
@@ -37,11 +35,8 @@ export async function buildGuard(): Promise<void> {
     ]);
     await execa('gcc', [...linking, '-o', unfinished, ...compiled]);
     await checkVersions(unfinished);
-    await rename(unfinished, guardFile);
-  } finally {
-    await rm(objects, { recursive: true, force: true });
-    await rm(unfinished, { force: true });
-  }
+    await copyWhole(unfinished, guardFile);
+  });
 }
 
 async function compile(name: string, more: readonly string[], directory: string): Promise<string> {

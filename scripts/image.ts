@@ -2,17 +2,18 @@ import { readFile } from 'node:fs/promises';
 import { relative, resolve } from 'node:path';
 import { execa } from 'execa';
 import minimist from 'minimist';
-import { formatError, MounterError } from '../src/errors.ts';
+import { MounterError } from '../src/errors.ts';
 import { exitCode } from '../src/exit-codes.ts';
 import { parseManifest } from '../src/manifest/manifest.ts';
-import { usageError } from './command-line.ts';
+import { runMain, usageError } from './command-line.ts';
 import { writeLayout } from './image/layout.ts';
 import { nodeAgentImage, nodeAgentName } from './image/node-agent-image.ts';
 import { type Compression, composeImage, compressions, type Image, type ImageRequest } from './image/oci.ts';
 import { type RootfsFiles, readRootfs, rootfsImage } from './image/rootfs-image.ts';
 import { distDirectory, repository } from './paths.ts';
 import { replaceRootfs } from './rootfs/manifest-text.ts';
-import { workspace, writeWhole } from './rootfs/workspace.ts';
+import { workspace } from './rootfs/workspace.ts';
+import { writeWhole } from './scratch.ts';
 
 const usage = `usage: npm run image -- [OPTION]...
 
@@ -48,9 +49,12 @@ interface Published {
   readonly digests: Readonly<Record<string, string>>;
 }
 
-async function main(argv: readonly string[]): Promise<void> {
+async function main(argv: readonly string[]): Promise<number> {
   const flags = parseFlags(argv);
-  if (flags === undefined) return void process.stdout.write(usage);
+  if (flags === undefined) {
+    process.stdout.write(usage);
+    return exitCode.success;
+  }
   await runRootfs(flags);
   const files = await readRootfs(distDirectory);
   const request = await rootfsImage(files, flags);
@@ -59,6 +63,7 @@ async function main(argv: readonly string[]): Promise<void> {
   const tag = tagOf(suite, image);
   if (flags.only !== nodeAgentName) await publishTools(files, request, image, tag, flags);
   if (flags.only !== name) await publishNodeAgent(files, image, tag, flags);
+  return exitCode.success;
 }
 
 async function publishTools(
@@ -188,10 +193,4 @@ function fromHere(directory: string): string {
   return way.startsWith('../') ? directory : way;
 }
 
-try {
-  await main(process.argv.slice(2));
-} catch (error) {
-  if (!(error instanceof MounterError)) throw error;
-  process.stderr.write(formatError(error).replace(/^mounter/, 'image'));
-  process.exitCode = error.status;
-}
+await runMain('image', main);

@@ -1,15 +1,17 @@
 import { readFile } from 'node:fs/promises';
 import { join, relative, resolve } from 'node:path';
 import minimist from 'minimist';
-import { formatError, MounterError } from '../src/errors.ts';
+import { MounterError } from '../src/errors.ts';
 import { exitCode } from '../src/exit-codes.ts';
 import { type Manifest, parseManifest } from '../src/manifest/manifest.ts';
-import { requireRoot, usageError } from './command-line.ts';
+import { requireRoot, runMain, usageError } from './command-line.ts';
 import { buildRootfs, withNewPins } from './rootfs/build.ts';
 import { replaceRootfs } from './rootfs/manifest-text.ts';
 import { withOptional } from './rootfs/optional.ts';
+import { idleIncludes } from './rootfs/packages.ts';
 import { type BuildRecord, buildKey, readRecord, writeNodeManifest, writeResults } from './rootfs/results.ts';
-import { workspace, writeWhole } from './rootfs/workspace.ts';
+import { workspace } from './rootfs/workspace.ts';
+import { writeWhole } from './scratch.ts';
 
 const usage = `usage: npm run rootfs -- [--update-pins] [--allow-newer] [--manifest FILE] [--output DIR] [--no-cache]
 
@@ -31,17 +33,22 @@ interface Flags {
   readonly cache: boolean;
 }
 
-async function main(argv: readonly string[]): Promise<void> {
+async function main(argv: readonly string[]): Promise<number> {
   const flags = parseFlags(argv);
-  if (flags === undefined) return void process.stdout.write(usage);
+  if (flags === undefined) {
+    process.stdout.write(usage);
+    return exitCode.success;
+  }
   requireRoot('npm run rootfs');
   if (flags.updatePins) await updatePins(flags.manifest);
   const text = await readFile(flags.manifest, 'utf8');
   const manifest = withOptional(parseManifest(text, flags.manifest));
+  warnOfIdle(manifest.rootfs);
   const record = (await upToDate(manifest, flags)) ?? (await build(manifest, flags));
   if (flags.updatePins) await recordDigest(flags.manifest, record.digest);
   else checkDigest(manifest.rootfs, record, flags);
   await writeNodeManifest(text, manifest.rootfs, record, flags.output);
+  return exitCode.success;
 }
 
 function parseFlags(argv: readonly string[]): Flags | undefined {
@@ -59,6 +66,14 @@ function parseFlags(argv: readonly string[]): Flags | undefined {
   const [manifest, output] = [resolve(String(flags.manifest)), resolve(String(flags.output))];
   const [updatePins, allowNewer] = [flags['update-pins'] === true, flags['allow-newer'] === true];
   return { updatePins, allowNewer, manifest, output, cache: flags.cache === true };
+}
+
+function warnOfIdle(rootfs: Manifest['rootfs']): void {
+  for (const name of idleIncludes(rootfs)) {
+    process.stderr.write(
+      `warning: rootfs.include: ${name} adds no file; name what is wanted of it in rootfs.files, then npm run rootfs -- --update-pins\n`,
+    );
+  }
 }
 
 /** The last build's record, if building again would give the same. */
@@ -119,10 +134,4 @@ function honoursPins(rootfs: Manifest['rootfs'], built: Pick<BuildRecord, 'packa
   return same && built.packages.length === pinned.size;
 }
 
-try {
-  await main(process.argv.slice(2));
-} catch (error) {
-  if (!(error instanceof MounterError)) throw error;
-  process.stderr.write(formatError(error));
-  process.exitCode = error.status;
-}
+await runMain('rootfs', main);

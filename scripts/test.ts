@@ -1,6 +1,7 @@
 import { availableParallelism } from 'node:os';
 import { execa } from 'execa';
 import minimist from 'minimist';
+import { exitCode } from '../src/exit-codes.ts';
 import { ensureServerRootfs } from '../test/support/gluster/gluster-server.ts';
 import { ensureSmbRootfs } from '../test/support/node/smb-rootfs.ts';
 import { ensureContainerRuntime, ensureRuntimeForVm } from '../test/support/packages/container-runtime.ts';
@@ -8,6 +9,7 @@ import { ensureDockerRegistry } from '../test/support/packages/docker-registry.t
 import { ensurePromtool } from '../test/support/packages/promtool.ts';
 import { testProgram } from '../test/support/programs/test-program.ts';
 import { buildVm, runInVm, type VmRun } from '../test/support/vm.ts';
+import { requireRoot, runMain } from './command-line.ts';
 import { ensureInstalled } from './debian.ts';
 import { cacheDirectory, repository } from './paths.ts';
 import { SuiteOutputs } from './suite-output.ts';
@@ -60,16 +62,38 @@ const preparations: Readonly<Record<Need, () => Promise<unknown>>> = {
   testPrograms: () => Promise.all(['callers', 'slow-helper'].map(testProgram)),
 };
 
+const usage = `usage: npm test [${suites.map(({ name }) => name).join('|')}]… [-- FILE…]
+
+Builds what the tests need, and runs all suites, or those named; FILEs in the place of those of one suite. As root, on
+Debian; what is missing of its packages is installed.
+`;
+
 async function main(argv: readonly string[]): Promise<number> {
-  const { _: words, '--': rest = [] } = minimist([...argv], { string: ['_'], '--': true });
+  const unknownFlags: string[] = [];
+  const {
+    _: words,
+    '--': rest = [],
+    help,
+  } = minimist([...argv], {
+    string: ['_'],
+    boolean: ['help'],
+    alias: { h: 'help' },
+    '--': true,
+    unknown: (word) => !word.startsWith('-') || unknownFlags.push(word) === 0,
+  });
+  if (help === true) {
+    process.stdout.write(usage);
+    return exitCode.success;
+  }
   const names = words.filter((word) => !isFile(word));
   const files = [...words.filter(isFile), ...rest];
   const chosen = suites.filter(({ name }) => names.length === 0 || names.includes(name));
   const unknown = names.find((name) => !suites.some((suite) => suite.name === name));
-  if (unknown !== undefined || (files.length > 0 && chosen.length !== 1)) {
-    console.error(`usage: npm test [${suites.map(({ name }) => name).join('|')}]… [-- FILE…]`);
-    return 1;
+  if (unknown !== undefined || unknownFlags.length > 0 || (files.length > 0 && chosen.length !== 1)) {
+    process.stderr.write(usage);
+    return exitCode.usage;
   }
+  requireRoot('npm test');
   await ensureInstalled(packages);
   const total = { passed: 0, failed: 0 };
   const failures: string[] = [];
@@ -210,4 +234,4 @@ async function runInGuest(
   return result.status;
 }
 
-process.exitCode = await main(process.argv.slice(2));
+await runMain('test', main);

@@ -4,7 +4,8 @@ import { type ExecaError, execa } from 'execa';
 import pRetry from 'p-retry';
 import { MounterError } from '../../src/errors.ts';
 import { exitCode } from '../../src/exit-codes.ts';
-import { debLines, readAptSources, readCodename } from './sources.ts';
+import { hintOf } from '../../src/host/system-error.ts';
+import { debLines, readAptSources, readCodename, securityLines } from './sources.ts';
 
 const cacheDirectory = resolve(import.meta.dirname, '../../.cache/apt');
 
@@ -39,14 +40,20 @@ export async function openPrivateApt(suite: string, architecture: string): Promi
   await mkdir(join(state, 'archives/partial'), { recursive: true });
   await writeAtomically(join(state, 'status'), '');
   const lines = debLines(await readAptSources(), await readCodename(), suite);
-  await writeAtomically(join(state, 'sources.list'), `${lines.join('\n')}\n`);
   await writeAtomically(join(state, 'apt.conf'), aptConfiguration(state, architecture));
   const apt: PrivateApt = {
     suite,
     architecture,
     run: (program, args, options) => runLocked(state, program, args, options?.cwd ?? state),
   };
-  await pRetry(() => apt.run('apt-get', ['update', '--error-on=any']), networkRetries);
+  const update = async (sources: readonly string[]) => {
+    await writeAtomically(join(state, 'sources.list'), `${sources.join('\n')}\n`);
+    await pRetry(() => apt.run('apt-get', ['update', '--error-on=any']), networkRetries);
+  };
+  const security = securityLines(lines, suite);
+  if (security.length === 0) await update(lines);
+  // What is pinned comes from there too. A mirror that has none is no error: what is missing will be named.
+  else await update([...lines, ...security]).catch(() => update(lines));
   return apt;
 }
 
@@ -119,7 +126,9 @@ function aptError(error: ExecaError, program: string, args: readonly string[]): 
   return new MounterError(message, {
     subject: `${program} ${args[0] ?? ''}`,
     status: exitCode.system,
-    hint: 'check the names, and that the sources in /etc/apt can be reached',
+    hint: message.includes('No space left on device')
+      ? hintOf('ENOSPC')
+      : 'check the names, and that the sources in /etc/apt can be reached',
     cause: error,
   });
 }

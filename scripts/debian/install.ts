@@ -14,6 +14,12 @@ const listLockRetries = { retries: 150, minTimeout: 2000, factor: 1 };
 export async function ensureInstalled(packages: readonly string[]): Promise<void> {
   const missing = await missingPackages(packages);
   if (missing.length === 0) return;
+  if (process.getuid?.() !== 0)
+    throw new MounterError('are missing, and only root can install them', {
+      subject: missing.join(' '),
+      status: exitCode.system,
+      hint: `run this as root, or have apt-get install ${missing.join(' ')} run before`,
+    });
   process.stdout.write(`installing ${missing.join(' ')} with apt-get\n`);
   await aptGet(['update'], missing);
   await aptGet(['install', '-y', '--no-install-recommends', ...missing], missing);

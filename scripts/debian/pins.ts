@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { mkdir } from 'node:fs/promises';
 import { MounterError } from '../../src/errors.ts';
 import { exitCode } from '../../src/exit-codes.ts';
@@ -57,11 +58,46 @@ export function choose(
   const exact = versions.find((record) => record.version === pin.version && record.sha256 === pin.sha256);
   if (exact !== undefined) return exact;
   const [newest] = versions;
+  if (newest !== undefined && isOlder(newest.version, pin.version))
+    throw olderError(pin, newest.version, request.suite);
   // The same version with other bytes is no update but a mirror not to trust, whatever was asked for.
   if (!request.allowNewer || newest === undefined || newest.version === pin.version)
     throw goneError(pin, newest, request.suite);
   process.stderr.write(`warning: ${pin.name}: ${pin.version} is gone, ${newest.version} taken instead\n`);
   return newest;
+}
+
+/** By dpkg's own order. */
+function isOlder(version: string, than: string): boolean {
+  try {
+    execFileSync('dpkg', ['--compare-versions', version, 'lt', than]);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/**
+ * Refuses to go back: an archive that has only an older version lacks the security updates.
+ * @throws MounterError (system) for the first of `packages` that is older than its pin.
+ */
+export function refuseOlder(
+  packages: readonly DebianPackage[],
+  pins: readonly DebianPackage[],
+  suite: string,
+): void {
+  for (const { name, version } of packages) {
+    const pin = pins.find((one) => one.name === name);
+    if (pin !== undefined && isOlder(version, pin.version)) throw olderError(pin, version, suite);
+  }
+}
+
+function olderError(pin: DebianPackage, version: string, suite: string): MounterError {
+  return new MounterError(`${pin.version} is pinned, and the archives of this machine have only ${version}`, {
+    subject: pin.name,
+    status: exitCode.system,
+    hint: `add the security archive, ${suite}-security, to the sources in /etc/apt`,
+  });
 }
 
 function goneError(pin: DebianPackage, newest: ArchivePackage | undefined, suite: string): MounterError {

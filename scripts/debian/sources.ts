@@ -32,6 +32,19 @@ export function debLines(sources: readonly AptSource[], codename: string, suite:
   return [...new Set(lines)].sort();
 }
 
+/**
+ * Where Debian's mirrors have the security archive of `suite`, for a machine that is configured without: beside the main
+ * one, under the same key.
+ * @returns `deb` lines; none where `lines` have one, and for a suite that has none.
+ */
+export function securityLines(lines: readonly string[], suite: string): readonly string[] {
+  if (suite === 'sid' || lines.some((line) => line.includes(` ${suite}-security `))) return [];
+  const main = lines.filter((line) => line.endsWith(` ${suite} main`) && /\/debian\/? /.test(line));
+  return main.map((line) =>
+    line.replace(/\/debian(\/?) \S+ main$/, `/debian-security$1 ${suite}-security main`),
+  );
+}
+
 /** The archives this machine's apt is configured with, component `main` only; nothing is downloaded. */
 export async function readAptSources(): Promise<readonly AptSource[]> {
   const format = '$(REPO_URI)|$(RELEASE)|$(SOURCESENTRY)';

@@ -1,8 +1,9 @@
 import { mkdir, symlink } from 'node:fs/promises';
 import { join } from 'node:path';
-import { execa } from 'execa';
+import { type ExecaError, execa } from 'execa';
 import { MounterError } from '../../src/errors.ts';
 import { exitCode } from '../../src/exit-codes.ts';
+import { hintOf } from '../../src/host/system-error.ts';
 import type { DebFile } from './deb-file.ts';
 
 /**
@@ -37,10 +38,11 @@ async function unpack(deb: DebFile, directory: string, exclude: readonly string[
       ...excludes,
     ]);
   } catch (error) {
+    const isFull = String((error as ExecaError).stderr ?? '').includes('No space left on device');
     throw new MounterError(`could not be unpacked into ${directory}`, {
       subject: deb.path,
       status: exitCode.system,
-      hint: 'remove the file, so that it is downloaded again, and check the space on the disk',
+      hint: isFull ? hintOf('ENOSPC') : 'remove the file, so that it is downloaded again',
       cause: error,
     });
   }

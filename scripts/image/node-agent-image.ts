@@ -17,7 +17,8 @@ import { digestOf, tarOf } from '../rootfs/archive.ts';
 import { completeTree, directory, type Entry, link, textFile } from '../rootfs/entry.ts';
 import { takeLibraries } from '../rootfs/libraries.ts';
 import { UnpackedTree } from '../rootfs/unpacked.ts';
-import { withScratch, workspace } from '../rootfs/workspace.ts';
+import { workspace } from '../rootfs/workspace.ts';
+import { withScratch } from '../scratch.ts';
 import { layerOf } from './layer.ts';
 import { type Image, type ImageRequest, indexOf, type LayerBlob, timeOf } from './oci.ts';
 import type { RootfsFiles } from './rootfs-image.ts';
@@ -74,7 +75,7 @@ async function programEntries(files: RootfsFiles, allowNewer: boolean) {
   const { packages, suite, architecture } = files.manifest.rootfs;
   const pins = packages.filter(({ name }) => packageNames.includes(name));
   const debs = await fetchPinned({ pins, directory: workspace.debs, suite, architecture, allowNewer });
-  return await withScratch(async (scratch) => {
+  return await withScratch(workspace.builds, async (scratch) => {
     const root = join(scratch, 'node-agent');
     await unpackInto(debs, root);
     await copyFile(mounterExecutable, `${root}${agentExecutable}`);

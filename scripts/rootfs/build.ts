@@ -3,13 +3,14 @@ import { join } from 'node:path';
 import { MounterError } from '../../src/errors.ts';
 import { exitCode } from '../../src/exit-codes.ts';
 import type { DebianPackage, Manifest } from '../../src/manifest/manifest.ts';
-import { type DebFile, fetchPackages, fetchPinned, unpackInto } from '../debian.ts';
+import { type DebFile, fetchPackages, fetchPinned, refuseOlder, unpackInto } from '../debian.ts';
+import { withScratch } from '../scratch.ts';
 import { digestOf, tarOf } from './archive.ts';
 import { type Contents, describeContents, withContents } from './contents.ts';
 import { joined } from './optional.ts';
 import { contributingPackages, pinsOf } from './packages.ts';
 import { selectEntries, withLibraryCache } from './tree.ts';
-import { withScratch, workspace } from './workspace.ts';
+import { workspace } from './workspace.ts';
 
 /** The rootfs must fit on nodes whose disk is small: the sum of its files, in bytes. */
 const largestRootfs = 50e6;
@@ -33,7 +34,7 @@ export async function buildRootfs(manifest: Manifest, allowNewer: boolean): Prom
   const { packages: pins, suite, architecture, epoch = 0 } = manifest.rootfs;
   if (pins.length === 0) throw noPinsError();
   const debs = await fetchPinned({ pins, directory: workspace.debs, suite, architecture, allowNewer });
-  return await withScratch(async (scratch) => {
+  return await withScratch(workspace.builds, async (scratch) => {
     const root = join(scratch, 'packages');
     await unpackInto(debs, root, neverUnpacked);
     const selected = await selectEntries(root, manifest.rootfs, names(debs));
@@ -49,6 +50,7 @@ export async function buildRootfs(manifest: Manifest, allowNewer: boolean): Prom
 export async function withNewPins(rootfs: Manifest['rootfs']): Promise<Manifest['rootfs']> {
   const { digest: _digest, image: _image, optional, ...own } = rootfs;
   const packages = await resolvePins(own);
+  refuseOlder(packages, own.packages, own.suite);
   if (optional === undefined) return { ...own, packages };
   const pinned: typeof optional = {};
   for (const [kind, one] of Object.entries(optional)) {
@@ -67,7 +69,7 @@ async function resolvePins(rootfs: Manifest['rootfs']): Promise<DebianPackage[]>
   await mkdir(workspace.debs, { recursive: true });
   const request = { names: include, directory: workspace.debs, suite, architecture, refresh: true };
   const debs = await fetchPackages(request);
-  return await withScratch(async (scratch) => {
+  return await withScratch(workspace.builds, async (scratch) => {
     await unpackInto(debs, scratch, neverUnpacked);
     const programs = await contributingPackages(debs, await selectEntries(scratch, rootfs, []));
     // A package's doc directory may be a link into another package's.

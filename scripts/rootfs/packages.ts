@@ -1,5 +1,5 @@
 import { execa } from 'execa';
-import type { DebianPackage } from '../../src/manifest/manifest.ts';
+import type { DebianPackage, Manifest } from '../../src/manifest/manifest.ts';
 import type { DebFile } from '../debian.ts';
 import type { Entry } from './entry.ts';
 
@@ -18,6 +18,14 @@ export async function contributingPackages(
     if (paths.some((path) => wanted.has(path))) contributing.push(deb);
   }
   return contributing;
+}
+
+/** Packages of `include` that add no file: pinned are those that the rootfs takes something from. */
+export function idleIncludes({
+  include,
+  packages,
+}: Pick<Manifest['rootfs'], 'include' | 'packages'>): readonly string[] {
+  return include.filter((name) => packages.every((pin) => pin.name !== name));
 }
 
 async function listFiles(deb: DebFile): Promise<string> {

@@ -3,11 +3,12 @@ import { globSync } from 'node:fs';
 import { mkdir, readFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import type { DebianPackage, Manifest } from '../../src/manifest/manifest.ts';
+import { writeWhole } from '../scratch.ts';
 import { compress, digestOf } from './archive.ts';
 import type { BuiltRootfs } from './build.ts';
 import { formatContents } from './contents.ts';
 import { replaceRootfs } from './manifest-text.ts';
-import { workspace, writeWhole } from './workspace.ts';
+import { workspace } from './workspace.ts';
 
 const sources = ['scripts/rootfs.ts', 'scripts/rootfs/*.ts', 'scripts/debian/*.ts', 'package-lock.json'];
 

@@ -1,7 +1,7 @@
 import test from 'ava';
 import { parsePrintUris } from '../../../../scripts/debian/closure.ts';
 import { parsePackageRecords } from '../../../../scripts/debian/deb-file.ts';
-import { choose } from '../../../../scripts/debian/pins.ts';
+import { choose, refuseOlder } from '../../../../scripts/debian/pins.ts';
 
 const sha256 = 'a'.repeat(64);
 const attr = {
@@ -49,4 +49,18 @@ test('the pinned version with other bytes is refused, with allowNewer too', (t) 
 test('a package the archive does not have at all is an error, with allowNewer too', (t) => {
   const error = t.throws(() => choose(pin, [], { suite: 'bookworm', allowNewer: true }));
   t.regex(error.message, /bookworm does not have this package$/);
+});
+
+test('an archive that has only an older one lacks the security archive: no downgrade, with allowNewer neither', (t) => {
+  const before = { ...attr, version: '1:2.5.0-9', sha256: 'd'.repeat(64) };
+  for (const allowNewer of [false, true]) {
+    const error = t.throws(() => choose(pin, [before], { suite: 'bookworm', allowNewer }));
+    t.is(error.message, '1:2.5.1-4 is pinned, and the archives of this machine have only 1:2.5.0-9');
+    t.like(error, {
+      subject: 'attr',
+      hint: 'add the security archive, bookworm-security, to the sources in /etc/apt',
+    });
+  }
+  t.throws(() => refuseOlder([before], [pin], 'bookworm'), { message: /have only 1:2\.5\.0-9$/ });
+  t.notThrows(() => refuseOlder([newer, attr], [pin], 'bookworm'));
 });

@@ -1,5 +1,5 @@
 import test from 'ava';
-import { debLines, sourceOptions } from '../../../../scripts/debian/sources.ts';
+import { debLines, securityLines, sourceOptions } from '../../../../scripts/debian/sources.ts';
 
 const keyring = 'signed-by=/usr/share/keyrings/debian-archive-keyring.gpg';
 const debian = { uri: 'http://mirror/debian/', suite: 'bookworm', options: [keyring] };
@@ -25,6 +25,16 @@ test('another release: the same mirrors with its name', (t) => {
 test('sid has no updates and no security archive', (t) => {
   const lines = debLines([debian, updates, security], 'bookworm', 'sid');
   t.deepEqual(lines, [`deb [${keyring}] http://mirror/debian/ sid main`]);
+});
+
+test('a machine without its security archive: where the mirror has it beside the main one', (t) => {
+  const lines = debLines([debian, updates], 'bookworm', 'bookworm');
+  t.deepEqual(securityLines(lines, 'bookworm'), [
+    `deb [${keyring}] http://mirror/debian-security/ bookworm-security main`,
+  ]);
+  t.deepEqual(securityLines(debLines([debian, security], 'bookworm', 'trixie'), 'trixie'), []);
+  t.deepEqual(securityLines(debLines([debian], 'bookworm', 'sid'), 'sid'), []);
+  t.deepEqual(securityLines(['deb http://mirror/other bookworm main'], 'bookworm'), []);
 });
 
 test('a source named by a rolling suite counts', (t) => {

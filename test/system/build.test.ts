@@ -1,0 +1,114 @@
+import { createHash } from 'node:crypto';
+import { cpSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import test from 'ava';
+import { execa } from 'execa';
+import { cacheDirectory, distDirectory, repository } from '../../scripts/paths.ts';
+
+/** The scripts of the build: what they make depends on the sources alone; what stops them is said in a line. */
+
+const built = ['mounter', 'mounter-front', 'glusterfs-guard', 'rootfs-manifest.schema.json'];
+
+function digestsIn(directory: string): readonly string[] {
+  return built.map((name) =>
+    createHash('sha256')
+      .update(readFileSync(join(directory, name)))
+      .digest('hex'),
+  );
+}
+
+test('built in another directory, by another environment, it is the same bytes', async (t) => {
+  t.timeout(600_000);
+  const elsewhere = mkdtempSync(join(cacheDirectory, 'another-directory-'));
+  try {
+    const sources = [
+      'src',
+      'scripts',
+      'test/support',
+      'package.json',
+      'package-lock.json',
+      'rootfs-manifest.json',
+    ];
+    for (const name of sources) cpSync(join(repository, name), join(elsewhere, name), { recursive: true });
+    await execa('cp', ['-al', join(repository, 'node_modules'), elsewhere]);
+    // What is downloaded, or takes a minute to compile; a path in it would be found below.
+    await execa('mkdir', [join(elsewhere, '.cache')]);
+    await execa('cp', ['-al', join(cacheDirectory, 'front'), join(elsewhere, '.cache')]);
+    const env = { HOME: elsewhere, LANG: 'C.UTF-8', A_LONG_VARIABLE: 'x'.repeat(5000) };
+    await execa(process.execPath, [join(elsewhere, 'scripts/build.ts')], { env, cwd: '/' });
+    t.deepEqual(digestsIn(join(elsewhere, 'dist')), digestsIn(distDirectory));
+  } finally {
+    rmSync(elsewhere, { recursive: true, force: true });
+  }
+  for (const name of built) {
+    const bytes = readFileSync(join(distDirectory, name));
+    for (const path of [repository, cacheDirectory]) t.false(bytes.includes(path), `${path} in ${name}`);
+  }
+});
+
+interface Stopped {
+  readonly script: string;
+  readonly argv?: readonly string[];
+  /** Run before, in a mount namespace of its own. */
+  readonly setUp?: string;
+  readonly as?: readonly string[];
+  readonly status: number;
+  readonly says: RegExp;
+}
+
+// The repository may lie where root alone goes.
+const reading = ['--inh-caps', '+dac_read_search', '--ambient-caps', '+dac_read_search'];
+const nobody = ['setpriv', '--reuid', '65534', '--regid', '65534', '--clear-groups', ...reading];
+const work = `${cacheDirectory}/rootfs`;
+
+const stopped: Readonly<Record<string, Stopped>> = {
+  'a disk that is full while the rootfs is made': {
+    script: 'rootfs.ts',
+    argv: ['--no-cache', '--allow-newer', '--output', '/dev/shm/nothing-is-written'],
+    setUp: `mount -t tmpfs -o size=1m tmpfs ${work}`,
+    status: 2,
+    says: /^rootfs: \S+\.deb: could not be unpacked into \S+\nhint: the disk is full: make room, then try again$/,
+  },
+  'tests by another user than root': {
+    script: 'test.ts',
+    argv: ['unit'],
+    as: nobody,
+    status: 1,
+    says: /^test: npm test: must run as root\nhint: run it as root$/,
+  },
+  'the demo by another user than root': {
+    script: 'demo.ts',
+    as: nobody,
+    status: 1,
+    says: /^demo: npm run demo: must run as root\nhint: run it as root$/,
+  },
+  'a flag that npm test has not': {
+    script: 'test.ts',
+    argv: ['--watch'],
+    status: 1,
+    says: /^usage: npm test /,
+  },
+};
+
+for (const [what, { script, argv = [], setUp = ':', as = [], status, says }] of Object.entries(stopped)) {
+  test(`one message, and nothing left: ${what}`, async (t) => {
+    const command = [...as, process.execPath, join(repository, 'scripts', script), ...argv];
+    const inside = `${setUp} && "$@"; status=$?; [ "${setUp}" = : ] || ls -A ${work} >&3; exit $status`;
+    const { exitCode, stdout, stderr, stdio } = await execa(
+      'unshare',
+      ['--mount', 'sh', '-c', inside, 'sh', ...command],
+      { reject: false, stdio: ['ignore', 'pipe', 'pipe', 'pipe'], timeout: 120_000 },
+    );
+    t.is(exitCode, status, stderr);
+    t.is(stdout, '');
+    t.regex(stderr, says);
+    t.is(stdio[3], '', 'what it has made on the way');
+  });
+}
+
+test('npm test -- --help prints how it is called, and runs nothing', async (t) => {
+  const { stdout } = await execa(process.execPath, [join(repository, 'scripts/test.ts'), '--help'], {
+    timeout: 60_000,
+  });
+  t.regex(stdout, /^usage: npm test \[unit\|/);
+});
