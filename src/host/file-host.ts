@@ -16,6 +16,7 @@ import type { FileStatus, Host } from './host.ts';
 import { processes } from './processes.ts';
 import { findProgram } from './programs.ts';
 import { replace } from './replace.ts';
+import { about } from './system-error.ts';
 
 /**
  * The part of a real node's Host that takes node:fs alone: also the front's, which has those calls of it
@@ -36,7 +37,7 @@ export const fileHost: Pick<
   | 'processes'
   | 'findProgram'
 > = {
-  readText: (path) => orUndefined(() => readFileSync(path, 'utf8')),
+  readText: (path) => orUndefined(() => about(path, () => readFileSync(path, 'utf8'))),
   replaceText,
   createText,
   remove: (path) => orUndefined(() => unlinkSync(path)),

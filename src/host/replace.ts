@@ -1,4 +1,5 @@
-import { chmodSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, renameSync, unlinkSync, writeFileSync } from 'node:fs';
+import { isErrnoException } from './system-error.ts';
 
 /**
  * Puts what `make` makes in the place of `path` by one rename: whoever looks finds the old one or the whole new one.
@@ -7,14 +8,23 @@ import { chmodSync, renameSync, rmSync, writeFileSync } from 'node:fs';
  * @throws what `make` throws, and like node:fs; the old one is there then, and nothing of the new one.
  */
 export function replace(path: string, make: (unfinished: string) => void, unfinished = `${path}.new`): void {
-  rmSync(unfinished, { force: true });
+  remove(unfinished);
   try {
     make(unfinished);
     renameSync(unfinished, path);
   } catch (error) {
-    rmSync(unfinished, { force: true });
+    remove(unfinished);
+    // Nobody has heard of the other name; and a write to an open file names none.
+    if (isErrnoException(error)) error.path = path;
     throw error;
   }
+}
+
+/** Where it cannot be removed, it cannot be made either, and that says why. */
+function remove(unfinished: string): void {
+  try {
+    unlinkSync(unfinished);
+  } catch {}
 }
 
 /** Writes a file so that it has its old content or all of the new one, after a power cut too. */

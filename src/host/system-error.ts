@@ -4,14 +4,14 @@ import { exitCode } from '../exit-codes.ts';
 /** What the kernel refused to us, in the operator's words: a full disk is no bug of ours. Anything else is as it was. */
 export function asSystemError(error: unknown): unknown {
   if (error instanceof MounterError || !isErrnoException(error)) return error;
-  return systemError(error, hints[error.code ?? '']);
+  return systemError(error);
 }
 
 /** For the end of a call: what the node has run out of is told apart from what we did not foresee, which is our bug. */
 export function asMounterError(error: unknown): MounterError {
   if (error instanceof MounterError) return error;
   // A call that the kernel refuses is the node's matter, whatever it is refused for.
-  if (isErrnoException(error)) return systemError(error, hintOf(error.code ?? '') ?? unforeseen);
+  if (isErrnoException(error)) return systemError(error);
   const message = error instanceof Error ? error.message : String(error);
   return new MounterError(message, {
     subject: 'internal error',
@@ -21,14 +21,25 @@ export function asMounterError(error: unknown): MounterError {
   });
 }
 
-function systemError(error: NodeJS.ErrnoException, hint: string | undefined): MounterError {
-  const { path, message } = error;
+function systemError(error: NodeJS.ErrnoException): MounterError {
+  const { path, message, code = '' } = error;
+  const hint = hints[code] ?? hintsOfPlaces[code] ?? unforeseen;
   return new MounterError(message, { subject: path, status: exitCode.system, hint, cause: error });
 }
 
 /** Whether a system call failed; decompressors' errors have a code too, but no system call. */
 export function isErrnoException(error: unknown): error is NodeJS.ErrnoException {
   return error instanceof Error && 'code' in error && 'syscall' in error;
+}
+
+/** Does it; the error of a call on an open file, which names none, is about `path` then. */
+export function about<T>(path: string, action: () => T): T {
+  try {
+    return action();
+  } catch (error) {
+    if (isErrnoException(error)) error.path ??= path;
+    throw error;
+  }
 }
 
 /** An error in the form of node:fs's. */
@@ -39,7 +50,7 @@ export function callError(code: string, syscall: string, path: string | Buffer):
 
 const unforeseen = 'see dmesg of this node; if it comes again, report it, with the command and this line';
 
-/** What to do about an errno of that name. */
+/** What to do about an errno of that name, by which the node has run out of something. */
 export function hintOf(code: string): string | undefined {
   return hints[code];
 }
@@ -60,3 +71,18 @@ const hints: Readonly<Record<string, string>> = {
 export function raiseLimit(sysctl: string): string {
   return `run sysctl -w ${sysctl}=$((2 * $(sysctl -n ${sysctl}) + 1000))`;
 }
+
+/** Where the file that is named, or the way to it, is not what it should be. */
+const hintsOfPlaces: Readonly<Record<string, string>> = {
+  ENOENT: 'see which directory on the way is missing (namei -l), and make it, or name another place',
+  ENOTDIR: 'see what on the way is no directory (namei -l), and move it away, or name another place',
+  EISDIR: 'a directory has the place of a file: see what is in it, and move it away, or name another place',
+  EEXIST: 'something else has this name: see what it is (ls -ld), and move it away, or name another place',
+  ENOTEMPTY: 'see what is in this directory, and move it away',
+  ELOOP: 'a symlink on the way leads to itself: see namei -l',
+  ENAMETOOLONG: 'name a shorter path',
+  EBUSY: 'something is mounted there, or uses it: see findmnt and fuser -vm, then try again',
+  EACCES: 'see who may do so there (namei -l, lsattr -d), and what a security module forbids (dmesg)',
+  EPERM: 'see who may do so there (namei -l, lsattr -d), and what a security module forbids (dmesg)',
+  EXDEV: 'name a place on the same filesystem',
+};

@@ -38,3 +38,48 @@ test('a mount after a changed manifest works where /run and /tmp are full, and s
   const limited = await node.run(['sh', '-c', 'ulimit -f 0; exec "$@"', 'sh', ...mount]);
   t.deepEqual(limited, { status: 0, stdout: '', stderr: '' });
 });
+
+const tar = '/mnt/dist/rootfs.tar.zst';
+/** Each spoils a node in its way, and then a call says which file it is about, and what to do. */
+const raw: readonly (readonly [script: string, call: string, words: RegExp])[] = [
+  [
+    'mkdir /tmp/d',
+    `status --metrics /tmp/d`,
+    /^mounter: \/tmp\/d: EISDIR: .*\nhint: a directory has the place/,
+  ],
+  [
+    'mkdir /tmp/m; mount -t tmpfs -o size=4k t /tmp/m; cat /dev/zero >/tmp/m/fill 2>/dev/null || true',
+    'status --metrics /tmp/m/x',
+    /^mounter: \/tmp\/m\/x: ENOSPC: .*\nhint: the disk is full/,
+  ],
+  [
+    ':',
+    'unit prepare --root /tmp/m --install',
+    /^mounter: \/tmp\/m\/etc\/.*: ENOSPC: .*\nhint: the disk is full/,
+  ],
+  [
+    ':',
+    'status --metrics /etc/hostname/x',
+    /^mounter: \/etc\/hostname\/x: ENOTDIR: .*\nhint: see what on the way/,
+  ],
+  [':', 'status --metrics /proc/x', /^mounter: \/proc\/x: ENOENT: .*\nhint: see which directory/],
+  [':', `install ${tar} --manifest /tmp/d`, /^mounter: \/tmp\/d: EISDIR: .*\nhint: a directory/],
+  [':', 'install registry.example/x --ca-file /tmp/d', /^mounter: \/tmp\/d: EISDIR: .*\nhint: a directory/],
+  [':', `install ${tar} --into /etc/hostname/x`, /^mounter: \/etc\/hostname.*: E\w+: .*\nhint: s/],
+  [':', `install ${tar} --home /etc/hostname`, /^mounter: \/etc\/hostname\S*: ENOTDIR: .*\nhint: see what/],
+  [
+    `rm ${mounterHome}/start-statd; mkdir ${mounterHome}/start-statd`,
+    'prepare',
+    /^mounter: \S+\/start-statd: EISDIR: .*\nhint: a directory/,
+  ],
+];
+
+test('what the kernel refuses is told with its file and the next action', async (t) => {
+  await using node = await ScratchNode.prepared();
+  for (const [script, call, words] of raw) {
+    await node.shell(script);
+    const { status, stderr } = await node.run(['sh', '-c', `${installedMounter} ${call}`]);
+    t.is(status, 2, `${call}: ${stderr}`);
+    t.regex(stderr, words);
+  }
+});

@@ -4,6 +4,7 @@ import { execa } from 'execa';
 import * as v from 'valibot';
 import { MounterError } from '../../errors.ts';
 import { exitCode } from '../../exit-codes.ts';
+import { about } from '../../host/system-error.ts';
 import { withoutNulls } from '../source/documents.ts';
 
 /** How to identify oneself to a registry. Nothing of it is ever shown. */
@@ -35,7 +36,10 @@ const helperTimeoutMs = 60_000;
 export function readDockerConfig(path: string | undefined): DockerConfig {
   const file = path ?? `${process.env.DOCKER_CONFIG || `${homedir()}/.docker`}/config.json`;
   if (path === undefined && !existsSync(file)) return { auths: {}, credHelpers: {} };
-  return parseDockerConfig(readFileSync(file, 'utf8'), file);
+  return parseDockerConfig(
+    about(file, () => readFileSync(file, 'utf8')),
+    file,
+  );
 }
 
 /** What is null or empty is as good as missing, as for docker. */

@@ -3,6 +3,7 @@ import { dirname } from 'node:path';
 import { MounterError } from '../../errors.ts';
 import { exitCode } from '../../exit-codes.ts';
 import { resolveInRoot } from '../../host/path-in-root.ts';
+import { about } from '../../host/system-error.ts';
 import { type Manifest, parseManifest } from '../../manifest/manifest.ts';
 import { effectiveManifest, type TextFile } from '../../manifest/node-settings.ts';
 import type { Layout } from '../../node/layout.ts';
@@ -65,7 +66,7 @@ function manifestOf(root: string, layout: Layout, reference: string): ManifestFi
 
 /** @param name for messages. */
 function readManifestFile(path: string, name = path): ManifestFile {
-  const text = readFileSync(path, 'utf8');
+  const text = about(path, () => readFileSync(path, 'utf8'));
   return { path: name, text, manifest: parseManifest(text, name) };
 }
 
