@@ -123,7 +123,7 @@ export class NodeService {
 }
 
 /** kubelet gives the whole call 2 s where many volumes are asked. */
-const statsMs = 1500;
+const statsMs = 1000;
 
 /** In doctor's words. */
 const conditions: Readonly<Record<string, string | undefined>> = {
@@ -153,7 +153,7 @@ function refuseSecrets(secrets: Readonly<Record<string, string>>): void {
   if (Object.keys(secrets).length > 0)
     throw invalid(
       'secrets',
-      'neither nfs nor glusterfs takes any',
+      'no type of volume takes any',
       'leave nodeStageSecretRef and nodePublishSecretRef out',
     );
 }

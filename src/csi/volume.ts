@@ -1,10 +1,11 @@
+import { volumeKinds } from '../mount/filesystems/all.ts';
 import { nearest } from '../nearest.ts';
 import { invalid } from './csi-error.ts';
 import type { Request } from './protocol.ts';
 
 /** What is to be mounted, as `mounter mount` takes it. */
 export interface CsiVolume {
-  readonly fstype: 'nfs' | 'glusterfs';
+  readonly fstype: string;
   readonly source: string;
   readonly options: readonly string[];
 }
@@ -26,22 +27,16 @@ const readerModes = [2, 3];
 export function volumeOf(context: Readonly<Record<string, string>>, capability: Capability): CsiVolume {
   const attributes = readAttributes(context);
   const mount = mountOf(capability);
-  const fstype = typeOf(attributes, mount.fsType);
+  const kind = kindOf(attributes, mount.fsType);
   const server = attributes.server ?? '';
   if (server === '')
     throw invalid('volume_context[server]', 'is missing', 'name the server in volumeAttributes');
-  const options = mount.mountFlags.filter((option) => option !== '');
-  if (fstype === 'nfs') {
-    const share = pathOf(attributes, 'share', 'volume');
-    return { fstype, source: `${bracketed(server)}:${withSubDirectory(share, attributes)}`, options };
-  }
-  const [first = '', ...backups] = server.split(',').map((name) => name.trim());
-  const volume = pathOf(attributes, 'volume', 'share').replace(/^\/?/, '/');
-  const more = backups.length === 0 ? [] : [`backup-volfile-servers=${backups.join(':')}`];
+  const path = withSubDirectory(pathOf(attributes, kind), attributes);
+  const { source, options } = kind.asked(server, path);
   return {
-    fstype,
-    source: `${bracketed(first)}:${withSubDirectory(volume, attributes)}`,
-    options: [...more, ...options],
+    fstype: kind.kind,
+    source,
+    options: [...options, ...mount.mountFlags.filter((option) => option !== '')],
   };
 }
 
@@ -86,32 +81,47 @@ function unknownAttribute(name: string): Error {
   );
 }
 
-function typeOf({ type, volume }: Attributes, fsType: string): CsiVolume['fstype'] {
-  const asked = type ?? (volume === undefined ? 'nfs' : 'glusterfs');
-  if (asked !== 'nfs' && asked !== 'glusterfs')
-    throw invalid('volume_context[type]', `is ${asked}`, 'set it to nfs or glusterfs');
-  const other = asked === 'nfs' ? 'glusterfs' : 'nfs';
-  if (fsType.startsWith(other) || (fsType === 'nfs4' && asked !== 'nfs'))
+type Kind = (typeof volumeKinds)[number];
+
+/** That of the type; without one, that of the attribute which only it has. */
+function kindOf(attributes: Attributes, fsType: string): Kind {
+  const { type } = attributes;
+  const kind = volumeKinds.find((one) =>
+    type === undefined ? attributes[one.attribute] !== undefined : one.kind === type,
+  );
+  const types = volumeKinds.map((one) => one.kind).join(' or ');
+  if (kind === undefined && type === undefined)
+    throw invalid(
+      'volume_context[type]',
+      'is missing',
+      `set it to ${types}, or name what is mounted as share or volume`,
+    );
+  if (kind === undefined) throw invalid('volume_context[type]', `is ${type}`, `set it to ${types}`);
+  // Of nfs4 as well. What a provisioner's default put there, such as ext4, says nothing.
+  if (volumeKinds.some((other) => other !== kind && fsType.startsWith(other.kind)))
     throw invalid(
       'volume_capability.mount.fs_type',
-      `is ${fsType}, and the volume's type ${asked}`,
+      `is ${fsType}, and the volume's type ${kind.kind}`,
       'leave fsType out',
     );
-  return asked;
+  return kind;
 }
 
-function pathOf(attributes: Attributes, name: 'share' | 'volume', other: 'share' | 'volume'): string {
-  const path = attributes[name] ?? '';
-  if (attributes[other] !== undefined)
+function pathOf(attributes: Attributes, { attribute, isAbsolute }: Kind): string {
+  const path = attributes[attribute] ?? '';
+  const other = volumeKinds.find(
+    (one) => one.attribute !== attribute && attributes[one.attribute] !== undefined,
+  );
+  if (other !== undefined)
     throw invalid(
-      `volume_context[${other}]`,
-      `does not go with this type`,
-      `name ${name}, and leave ${other} out`,
+      `volume_context[${other.attribute}]`,
+      'does not go with this type',
+      `name ${attribute}, and leave ${other.attribute} out`,
     );
   if (path === '')
-    throw invalid(`volume_context[${name}]`, 'is missing', `name the ${name} in volumeAttributes`);
-  if (name === 'share' && !path.startsWith('/'))
-    throw invalid('volume_context[share]', `${path} is no absolute path`, 'begin it with a slash');
+    throw invalid(`volume_context[${attribute}]`, 'is missing', `name the ${attribute} in volumeAttributes`);
+  if (isAbsolute && !path.startsWith('/'))
+    throw invalid(`volume_context[${attribute}]`, `${path} is no absolute path`, 'begin it with a slash');
   return path;
 }
 
@@ -120,8 +130,4 @@ function withSubDirectory(path: string, { subDir = '' }: Attributes): string {
   if (parts.some((part) => part === '.' || part === '..'))
     throw invalid('volume_context[subDir]', 'has a "." or ".." in it', 'give the path without them');
   return parts.length === 0 ? path : `${path.replace(/\/+$/, '')}/${parts.join('/')}`;
-}
-
-function bracketed(server: string): string {
-  return server.includes(':') && !server.startsWith('[') ? `[${server}]` : server;
 }

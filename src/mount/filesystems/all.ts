@@ -29,6 +29,11 @@ export function isGuardNeeded(settings: Pick<Manifest, 'filesystems'>): boolean 
   return offeredTraits(settings).some(({ isGuarded }) => isGuarded);
 }
 
+/** Those of which a PersistentVolume can be, and how it names what is mounted. */
+export const volumeKinds = drivers.flatMap(({ kind, traits: { volume } }) =>
+  volume === undefined ? [] : [{ kind, ...volume }],
+);
+
 /** The types of volumes that lie on servers, as the kernel lists them. */
 export const volumeTypes: readonly string[] = allTraits.flatMap(({ kernelTypes }) => kernelTypes);
 

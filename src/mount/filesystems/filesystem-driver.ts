@@ -162,6 +162,8 @@ export interface FilesystemTraits {
   readonly isGuarded: boolean;
   /** Directories that it writes to, as the rootfs names them, besides /run and the target. */
   readonly writesTo: readonly WrittenDirectory[];
+  /** How a PersistentVolume of a CSI driver names what is mounted; undefined where it cannot. */
+  readonly volume: VolumeNames | undefined;
   /** This node runs rpcbind and rpc.statd for some of its mounts. */
   readonly hasLockServices: boolean;
   /** Its servers tell nodes apart by their host name, or by the NFSv4 client id where that is set. */
@@ -170,6 +172,14 @@ export interface FilesystemTraits {
   needsLockServices(entry: MountEntry): boolean;
   /** The daemons that serve its mounts, and run in one of `directories`, which are versions of the rootfs. */
   daemons(host: Host, directories: readonly string[]): readonly FilesystemDaemon[];
+}
+
+export interface VolumeNames {
+  /** The one of its `volumeAttributes` that has a path at the server, or below it, as its value. */
+  readonly attribute: 'share' | 'volume';
+  readonly isAbsolute: boolean;
+  /** @param server as that attribute has it. */
+  asked(server: string, path: string): Pick<Asked, 'source'> & { readonly options: readonly string[] };
 }
 
 export interface WrittenDirectory {

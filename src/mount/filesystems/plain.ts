@@ -92,6 +92,7 @@ export const plainTraits: FilesystemTraits = {
   saysVersion: false,
   isGuarded: false,
   writesTo: [],
+  volume: undefined,
   hasLockServices: false,
   isToldApartByName: false,
   needsLockServices: () => false,
@@ -139,3 +140,8 @@ export const plainFailureTexts = {
   sayNoRouteAsWell: undefined,
   isTaciturn: false,
 };
+
+/** A server as a source has it. */
+export function bracketed(server: string): string {
+  return server.includes(':') && !server.startsWith('[') ? `[${server}]` : server;
+}

@@ -6,7 +6,7 @@ import { lastOption, parseOptions } from '../../arguments/options.ts';
 import type { MountRequest } from '../../arguments/request.ts';
 import type { FilesystemDaemon, FilesystemDriver, FilesystemTraits } from '../filesystem-driver.ts';
 import { helperOptions } from '../mount-options.ts';
-import { nobodysId, optionWords, plain, plainTraits } from '../plain.ts';
+import { bracketed, nobodysId, optionWords, plain, plainTraits } from '../plain.ts';
 import {
   glusterfsKernelType,
   glusterfsOptions,
@@ -43,8 +43,18 @@ const glusterfsTraits: FilesystemTraits = {
   saysVersion: true,
   isGuarded: true,
   writesTo: [{ path: '/var/log/glusterfs', user: 'the logs of glusterfs', full: 'warning' }],
+  volume: { attribute: 'volume', isAbsolute: false, asked: askedOfServers },
   daemons: glusterfsDaemons,
 };
+
+/** Those behind the first have the same volume. */
+function askedOfServers(servers: string, path: string) {
+  const [first = '', ...backups] = servers.split(',').map((name) => name.trim());
+  return {
+    source: `${bracketed(first)}:/${path.replace(/^\//, '')}`,
+    options: backups.length === 0 ? [] : [`backup-volfile-servers=${backups.join(':')}`],
+  };
+}
 
 /** GlusterFS, by FUSE: a daemon serves each mount. */
 export const glusterfs: FilesystemDriver = {

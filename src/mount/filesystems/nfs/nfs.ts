@@ -1,7 +1,7 @@
 import type { MountEntry } from '../../../host/mountinfo.ts';
 import { parseOptions } from '../../arguments/options.ts';
 import type { FilesystemDriver, FilesystemTraits } from '../filesystem-driver.ts';
-import { plain, plainTraits } from '../plain.ts';
+import { bracketed, plain, plainTraits } from '../plain.ts';
 import { applyLockPolicy, hasNegotiatedVersion3, lockServicesNeed } from './locks.ts';
 import { nfsOptions, requestedTransport } from './options.ts';
 import {
@@ -24,6 +24,11 @@ const nfsTraits: FilesystemTraits = {
   lookedUpFiles: ['/etc/netconfig', '/etc/protocols', '/etc/services', '/etc/rpc', '/etc/nsswitch.conf'],
   saysVersion: true,
   writesTo: [{ path: '/var/lib/nfs', user: "rpc.statd's state", full: 'failing' }],
+  volume: {
+    attribute: 'share',
+    isAbsolute: true,
+    asked: (server, path) => ({ source: `${bracketed(server)}:${path}`, options: [] }),
+  },
   hasLockServices: true,
   isToldApartByName: true,
   needsLockServices,
