@@ -324,3 +324,34 @@ test('who turns it off while it is being turned on has the last word; the fleet 
   t.regex(await node.mustRun('enable', '--fleet'), /^turned off by hand, in \/run\/.*; left so: /);
   t.regex(await node.mustRun('enable'), /\nturned on\n$/);
 });
+
+test('what places helpers and takes a node back, killed or two at once, is mended by the next call', async (t) => {
+  await using node = await ScratchNode.prepared();
+  await makeSbinWritable(node);
+  const mounts = node.mountinfo().length;
+  const both = [
+    ['install --helpers', 'teardown --keep-kubelet'],
+    ['prepare', 'teardown'],
+    ['install --helpers', 'install --remove-helpers'],
+    ['prepare', 'disable'],
+  ];
+  for (const [round, [one, other]] of both.entries()) {
+    const killed = (command = '') =>
+      `timeout -s KILL 0.${1 + Math.floor(Math.random() * 6)} ${executable} ${command}`;
+    const whole = (command = '') => `${executable} ${command}`;
+    const call = round % 2 === 0 ? whole : killed;
+    const { stderr } = await node.run(['bash', '-c', `${call(one)} & ${call(other)} & wait`]);
+    t.is(stderr.replace(/^bash: .*Killed.*\n/gm, ''), '', `${one}, ${other}`);
+    for (const command of ['enable', 'prepare']) await node.mustRun(command);
+    await node.mustRun('install', '--helpers');
+    t.is(node.mountinfo().length, mounts);
+  }
+  await node.mustRun('teardown');
+  await node.mustRun('install', '--remove-helpers');
+  t.deepEqual(
+    node.mountinfo().filter(({ mountPoint }) => /containerized.mounter/.test(mountPoint)),
+    [],
+  );
+  const left = readdirSync(node.path('/usr/sbin')).filter((name) => /^mount\.(nfs|gluster)/.test(name));
+  t.deepEqual(left, []);
+});
