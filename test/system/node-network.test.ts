@@ -197,7 +197,17 @@ withRegistry('a registry that wants a certificate', { clientCertificates: true }
     const { isInstalled, text } = await install(reference, node);
     t.true(isInstalled, `${what}: ${text}`);
   }
-  t.false((await install(reference, { flags: caOf(registry) })).isInstalled);
+  for (const word of [reference, `https://${host}/v2/`]) {
+    const { text } = await install(word, { flags: caOf(registry) });
+    t.true(
+      text.includes(
+        `hint: put it and its key, as client.cert and client.key, into /etc/docker/certs.d/${host}`,
+      ),
+      text,
+    );
+  }
+  const byUrl = await install(`https://${host}/v2/`, { etc: { [`docker/certs.d/${host}`]: certs } });
+  t.regex(byUrl.text, /is not a tar/);
   const noKey = { [`docker/certs.d/${host}/client.cert`]: { copyOf: join(certs.copyOf, 'client.cert') } };
   t.regex(
     (await install(reference, { etc: noKey })).text,

@@ -1,6 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs';
-import { type CertificateFiles, certificateFilesIn } from './certificates.ts';
+import { type CertificateFiles, certificateFilesIn, readCertificateFiles } from './certificates.ts';
 import { type HostEntry, parseHostsToml } from './hosts-toml.ts';
+import type { HostSettings } from './http-client.ts';
 
 /** containerd's directories; of its own it reads docker's as well. */
 const containerdRoots = ['/etc/containerd/certs.d', '/etc/docker/certs.d'];
@@ -33,6 +34,16 @@ export function nodeSettings(registry: string, warn: (message: string) => void):
 /** The certificates that docker, podman and skopeo use for a host, whatever it is asked for. */
 export function certificateFilesFor(host: string): readonly CertificateFiles[] {
   return certificateRoots.map((root) => certificateFilesIn(`${root}/${host}`));
+}
+
+/**
+ * A host of which the node has certificates, and nothing else to say.
+ * @param files where they are, if not only where they are for any host of that name.
+ * @throws MounterError (usage) for a file that cannot be used.
+ */
+export function hostSettings(host: string, files = certificateFilesFor(host)): HostSettings {
+  const certificates = readCertificateFiles(files);
+  return { host, certificates, isUnverified: false, isPlainAllowed: false, headers: {} };
 }
 
 /** Windows has no colons in names. */

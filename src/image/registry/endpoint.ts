@@ -6,7 +6,7 @@ import type { Credentials } from './credentials.ts';
 import { type Attempt, type Login, networkFailure, statusFailure } from './failure.ts';
 import type { HostEntry } from './hosts-toml.ts';
 import type { HttpResponse } from './http.ts';
-import { codeOf, type HttpClient } from './http-client.ts';
+import { codeOf, type HttpClient, isAlert } from './http-client.ts';
 
 /** Where to ask for a repository: the registry itself, or a mirror of it. */
 export interface RegistryAddress {
@@ -206,7 +206,7 @@ export class Endpoint {
       return true;
     } catch (error) {
       // The server answers something else than TLS (OpenSSL's and BoringSSL's codes for that), or nothing.
-      if (/^(EPROTO|ECONNRESET|EPIPE|ERR_SSL_.*)$/.test(codeOf(error))) return false;
+      if (/^(EPROTO|ECONNRESET|EPIPE|ERR_SSL_.*)$/.test(codeOf(error)) && !isAlert(error)) return false;
       throw networkFailure(error, attempt);
     }
   }

@@ -2,8 +2,7 @@ import { MounterError } from '../../errors.ts';
 import { exitCode } from '../../exit-codes.ts';
 import type { ImageReference } from '../reference.ts';
 import type { SourceOptions } from '../source/options.ts';
-import { readCertificateFiles } from './certificates.ts';
-import { certificateFilesFor, nodeSettings } from './certs-d.ts';
+import { certificateFilesFor, hostSettings, nodeSettings } from './certs-d.ts';
 import { credentialsFor, type DockerConfig, readDockerConfig } from './credentials.ts';
 import { addressOf, addressOfEntry, Endpoint, mirrorAddress, type RegistryAddress } from './endpoint.ts';
 import { type HostSettings, HttpClient } from './http-client.ts';
@@ -78,7 +77,7 @@ function mirrorPlaces(reference: ImageReference, { mirrors }: SourceOptions): re
     return {
       address,
       capabilities: everything,
-      settings: settingsOf(address.host, certificateFilesFor(address.host)),
+      settings: hostSettings(address.host),
     };
   });
 }
@@ -91,25 +90,20 @@ function nodePlaces(reference: ImageReference, warn: (message: string) => void):
   if (hosts.length === 0) {
     const more = itself.host === reference.registry ? [] : certificateFilesFor(itself.host);
     return [
-      { address: itself, capabilities: everything, settings: settingsOf(itself.host, [...files, ...more]) },
+      { address: itself, capabilities: everything, settings: hostSettings(itself.host, [...files, ...more]) },
     ];
   }
   return hosts.map((entry) => {
     const address = addressOfEntry(entry, reference);
     const { isUnverified, headers, capabilities } = entry;
     const own = names.has(address.host) ? files : certificateFilesFor(address.host);
-    const settings = settingsOf(address.host, [entry.files, ...own]);
+    const settings = hostSettings(address.host, [entry.files, ...own]);
     const isPlainAllowed = entry.place?.protocol === 'http:';
     return { address, capabilities, settings: { ...settings, isUnverified, headers, isPlainAllowed } };
   });
 }
 
 const everything: readonly Capability[] = ['resolve', 'pull'];
-
-function settingsOf(host: string, files: Parameters<typeof readCertificateFiles>[0]): HostSettings {
-  const certificates = readCertificateFiles(files);
-  return { host, certificates, isUnverified: false, isPlainAllowed: false, headers: {} };
-}
 
 /** A helper is asked once, and only when the registry asks us. */
 function credentialsAt({ host, repository }: RegistryAddress, config: DockerConfig) {

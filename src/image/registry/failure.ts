@@ -1,7 +1,7 @@
 import { MounterError, printable } from '../../errors.ts';
 import { sourceError } from '../content.ts';
 import { type HttpResponse, SilenceError } from './http.ts';
-import { codeOf, isUntrusted, ProxyError, RedirectError } from './http-client.ts';
+import { codeOf, isAlert, isUntrusted, ProxyError, RedirectError } from './http-client.ts';
 import { SlownessError } from './pace.ts';
 import { Transient } from './retry.ts';
 
@@ -20,6 +20,7 @@ export function networkFailure(error: unknown, attempt: Attempt, hasProgressed =
     return failure(attempt, `answers with ${error.message}`, 'look at the registry');
   if (!(error instanceof Error)) return new Error(String(error));
   if (isUntrusted(error)) return certificateFailure(error, attempt);
+  if (isAlert(error) && /CERT/.test(codeOf(error))) return wantsCertificate(error, attempt);
   if (error instanceof MounterError) return error;
   if (error instanceof ProxyError) return proxyFailure(error, attempt);
   const { host } = attempt;
@@ -34,6 +35,12 @@ export function networkFailure(error: unknown, attempt: Attempt, hasProgressed =
     0,
     hasProgressed,
   );
+}
+
+function wantsCertificate(error: Error, attempt: Attempt): MounterError {
+  const message = 'wants a certificate of whoever asks, and has not got one that it takes';
+  const hint = `put it and its key, as client.cert and client.key, into /etc/docker/certs.d/${attempt.host}`;
+  return failure(attempt, message, hint, error);
 }
 
 /** What a proxy refuses, it refuses again. */

@@ -133,7 +133,12 @@ export class HttpClient {
 
 /** Whether a certificate was not trusted, by the codes of OpenSSL and BoringSSL. */
 export function isUntrusted(error: unknown): boolean {
-  return /CERT|SELF_SIGNED|LEAF_SIGNATURE|ISSUER|ALTNAME/.test(codeOf(error));
+  return /CERT|SELF_SIGNED|LEAF_SIGNATURE|ISSUER|ALTNAME/.test(codeOf(error)) && !isAlert(error);
+}
+
+/** Whether a server that speaks TLS did not want to go on: what it calls bad then is a certificate of ours, or none. */
+export function isAlert(error: unknown): boolean {
+  return /_ALERT_/.test(codeOf(error));
 }
 
 /** The code of an error of the network or of TLS, from the kernel or the runtime; '' for any other. */

@@ -1,5 +1,6 @@
 import { sourceError } from '../content.ts';
 import { basic } from '../registry/authorization.ts';
+import { hostSettings } from '../registry/certs-d.ts';
 import { type Attempt, networkFailure, statusFailure } from '../registry/failure.ts';
 import { HttpClient } from '../registry/http-client.ts';
 import { PartialFile, removeDownloads, sourcePrefix } from '../registry/partial-file.ts';
@@ -35,7 +36,7 @@ function shownUrl(url: URL): string {
 
 async function download(url: URL, name: string, path: string, options: SourceOptions): Promise<void> {
   const { progress, patience = networkPatience } = options;
-  const http = new HttpClient(options);
+  const http = new HttpClient(options).for(hostSettings(url.host));
   refusePlain(url, name, http);
   const file = await PartialFile.open(path, 0);
   try {
