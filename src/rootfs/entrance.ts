@@ -104,6 +104,9 @@ export function notPrepared(subject: string): MounterError {
   });
 }
 
+/** The next action where something is missing in the rootfs. */
+export const installAgain = 'run mounter install SOURCE again, with the SOURCE that mounter versions shows';
+
 /** @throws MounterError (system) when `rootfs` leads to no directory. */
 export function requireRootfs(host: Host, layout: Layout): void {
   if (host.stat(layout.rootfs)?.kind === 'directory') return;

@@ -42,6 +42,7 @@ const state = '/var/lib/containerized-mounter/nfs';
 const below = `${kubeletDirectory}/pods/hints`;
 
 let dns: DnsServer;
+let mountdPort = '';
 let gluster: GlusterServer;
 
 test.serial.before(async () => {
@@ -264,22 +265,51 @@ const exports: readonly HintRow[] = [
     title: `no route to ${host}`,
     broken: `ip route delete 10.9.2.0/24 dev ${v4Server.device}`,
     call: { source: `${host}:/srv/vol1` },
-    hint:
-      host === '10.9.2.1'
-        ? /^run (ip route get) (10\.9\.2\.1) on this node: .* \((ip route add)\)/
-        : /^run (mounter exec -- getent ahosts far\.example), and (ip route get) with each address .* \((ip route add)\)/,
+    hint: /^run (ip route get 10\.9\.2\.1) on this node: where it prints an error, .* \((ip route add), /,
     follow: [
       act(async (s) => {
-        const [, first = '', second = '', third = ''] = s.groups;
-        const isName = first.startsWith('mounter');
-        const address = isName ? /^\S+/.exec((await s.node.run(first)).output)?.[0] : second;
-        s.t.regex((await s.node.run(`${isName ? second : first} ${address}`)).output, /unreachable/);
-        s.read(`${isName ? third : third} 10.9.2.0/24 dev ${v4Server.device}`);
+        s.t.not((await s.node.run(told(s))).status, 0);
+        s.read(`${told(s, 2)} 10.9.2.0/24 dev ${v4Server.device}`);
       }),
       run(),
     ],
     after: `ip route replace 10.9.2.0/24 dev ${v4Server.device}`,
   })),
+  {
+    title: 'a route that is prohibited',
+    broken: `ip route add prohibit ${v4Server.address}`,
+    call: { source: `${v4Server.address}:/srv/vol1` },
+    hint: /^run (ip route get \S+) on this node: where it prints an error, .*, or (ip route delete)\)/,
+    follow: [
+      act(async (s) => {
+        s.t.not((await s.node.run(told(s))).status, 0);
+        s.read(`${told(s, 2)} prohibit ${v4Server.address}`);
+      }),
+      run(),
+    ],
+  },
+  {
+    title: 'IPv6 is off on the node',
+    broken: 'sysctl -w net.ipv6.conf.all.disable_ipv6=1',
+    call: { source: '[fd00:9:0::1]:/srv/vol1' },
+    hint: /or turn IPv6 on, (sysctl -w \S+), and give this node an address /,
+    follow: [run(), act((s) => s.node.run(`ip address add fd00:9:0::fe/64 dev ${server.device} nodad`))],
+  },
+  {
+    title: 'NFSv3 of a server without rpcbind, at ports of its own',
+    broken: async () => {
+      mountdPort = /^ +100005 +3 +tcp +(\d+) /m.exec(await otherServer.run('rpcinfo', '-p'))?.[1] ?? '';
+      await otherServer.run('bash', '-c', 'kill $(pidof rpcbind)');
+    },
+    call: { source: `${otherServer.address}:/srv/vol1`, options: 'vers=3' },
+    hint: /or for (port=PORT,mountport=PORT,proto=tcp,nolock) together; /,
+    follow: [
+      act(async (s) => {
+        const ports = told(s, 1, { 'port=PORT': 'port=2049', 'mountport=PORT': `mountport=${mountdPort}` });
+        s.change({ options: `vers=3,${ports}` });
+      }),
+    ],
+  },
   {
     title: 'a directory that was made anew on the server, and is mounted on the target',
     broken: `mkdir -p ${server.directory}/vol1/anew ${below}/stale
@@ -372,7 +402,7 @@ const nodes: readonly HintRow[] = [
       await server.dropPackets();
     },
     call: {},
-    hint: /^see how the server 10\.9\.0\.1 fares: .*, raise (limits\.mountSeconds) of the manifest, which is 2\n/,
+    hint: /^see how the server 10\.9\.0\.1 fares: .*, raise (limits\.mountSeconds) in node-settings\.json, which is 2 now\n/,
     follow: [act(() => server.passPackets())],
     after: `cp /tmp/manifest ${manifest}`,
   },
@@ -478,6 +508,17 @@ const lockServices: readonly HintRow[] = [
     call: {},
     hint: /^run (mounter doctor), which says .* then (mounter exec -- \S+), /,
     follow: [doctor(/^failing +locks +rpcbind: .*; without systemd: (kill -KILL \d+), /m), run()],
+  },
+  {
+    title: 'netconfig is missing in the rootfs',
+    broken: `rm ${home}/rootfs/etc/netconfig`,
+    call: {},
+    hint: /^run (mounter doctor), /,
+    follow: [
+      doctor(/^failing +rootfs .*etc\/netconfig.*; run (mounter install \S+), which mends it/m),
+      run(),
+    ],
+    after: `cp /tmp/resolv.conf ${resolvConf}`,
   },
   {
     title: 'the NFS state is missing',

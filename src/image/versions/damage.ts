@@ -4,6 +4,7 @@ import { exitCode } from '../../exit-codes.ts';
 import type { Host } from '../../host/host.ts';
 import type { Manifest } from '../../manifest/manifest.ts';
 import type { Layout } from '../../node/layout.ts';
+import { shellWord } from '../../shell-word.ts';
 import { checkRootfs, few } from './check.ts';
 import { differencesFrom, readTreeRecord } from './tree-record.ts';
 import { readRecord } from './version-record.ts';
@@ -39,7 +40,7 @@ async function untold(root: string, manifest: Manifest, host: Host): Promise<str
 export function mendingHint(layout: Layout, digest: string | undefined): string {
   const reference = digest === undefined ? null : (readRecord(layout, digest)?.reference ?? null);
   const source = reference !== null && isLasting(reference) ? reference : 'SOURCE';
-  return `run mounter install ${source}, which mends it; volumes stay mounted`;
+  return `run mounter install ${shellWord(source)}, which mends it; volumes stay mounted`;
 }
 
 /** Not a relative path, nor the name that an image gives itself. */

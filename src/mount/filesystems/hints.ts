@@ -2,6 +2,7 @@ import type { ErrorClass } from '../../errors.ts';
 import { raiseLimit } from '../../host/system-error.ts';
 import { parseIpAddress } from '../../ip-address.ts';
 import { lockServicesHint } from '../../lock-services/lock-services.ts';
+import { installAgain } from '../../rootfs/entrance.ts';
 import { shellWord } from '../../shell-word.ts';
 import type { ProbeFailure } from '../probe/probe-failure.ts';
 import type { Hint, HintFacts } from './filesystem-driver.ts';
@@ -32,7 +33,7 @@ const hints: Readonly<Record<ErrorClass, Hint>> = {
     `the helper, its interpreter or a library is missing in the rootfs: ${installAgain}`,
   propagation: () => 'run mounter prepare',
   deadline: ({ server, mountSeconds }) =>
-    `see how the server ${word(server)} fares: nothing refused the mount, but it did not end; where it is only slow, raise limits.mountSeconds of the manifest, which is ${mountSeconds}`,
+    `see how the server ${word(server)} fares: nothing refused the mount, but it did not end; where it is only slow, raise limits.mountSeconds in node-settings.json, which is ${mountSeconds} now`,
   'mount-max': () => raiseMountMax,
   node: () => 'run mounter doctor to see what the node lacks',
   usage: () => 'write SERVER:/PATH',
@@ -56,8 +57,6 @@ export function hintFor(
 export const takeItOut =
   'take it out of mountOptions: dmesg | tail names one that the kernel does not know, or cannot read';
 
-export const installAgain = 'run mounter install SOURCE again, with the SOURCE that mounter versions shows';
-
 /** ip(8) takes addresses alone. */
 function wayTo(server: string | undefined, probeFailure: ProbeFailure | undefined): string {
   const address =
@@ -66,7 +65,7 @@ function wayTo(server: string | undefined, probeFailure: ProbeFailure | undefine
     address === undefined
       ? `run ${inRootfs('getent ahosts', server)}, and ip route get with each address that it prints`
       : `run ip route get ${word(address)} on this node`;
-  return `${ask}: where it is unreachable, the node lacks a route (ip route add)`;
+  return `${ask}: where it prints an error, mend this node's routes (ip route add, or ip route delete)`;
 }
 
 export function inRootfs(command: string, server: string | undefined): string {

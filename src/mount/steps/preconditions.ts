@@ -2,7 +2,7 @@ import { MounterError, policyError } from '../../errors.ts';
 import { exitCode } from '../../exit-codes.ts';
 import { guardedProgram } from '../../guard/guarded-program.ts';
 import { type Host, isSameFile } from '../../host/host.ts';
-import { requireRootfs, rootfsEntrance } from '../../rootfs/entrance.ts';
+import { installAgain, requireRootfs, rootfsEntrance } from '../../rootfs/entrance.ts';
 import type { MountContext } from '../context.ts';
 import type { WrittenFile } from '../plan-data.ts';
 import { partsBelow, walk } from './path-walk.ts';
@@ -30,7 +30,7 @@ export function checkHelper(path: string, isGuarded: boolean, { host, layout }: 
       subject: `${layout.rootfs}${path}`,
       status: exitCode.system,
       errorClass: 'helper-missing',
-      hint: 'run mounter install SOURCE, with a rootfs that has it',
+      hint: installAgain,
     },
   );
 }

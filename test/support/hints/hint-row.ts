@@ -214,3 +214,10 @@ async function works(situation: Situation): Promise<void> {
   t.is(ran.status, 0, ran.output);
   t.true(await node.isMounted(call.target));
 }
+
+/** For a hint whose groups are `mounter install SOURCE` and the command that shows which that is. */
+export async function installWhatIsShown(situation: Situation): Promise<void> {
+  const { output } = await situation.node.run(told(situation, 2));
+  const SOURCE = /^current .* (\S+)$/m.exec(output)?.[1] ?? output;
+  await run(1, { SOURCE })(situation);
+}

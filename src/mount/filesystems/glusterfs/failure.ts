@@ -6,6 +6,11 @@ import { plainFailureTexts } from '../plain.ts';
 /** The helper's own words, and those of the log file of the mount, which alone has the reason. */
 const glusterfsWordings: readonly Wording[] = [
   {
+    pattern: /error while loading shared libraries: |^\S+: \d+: \S+: not found$/m,
+    errorClass: 'helper-missing',
+    source: 'ld.so(8), dash: what the script calls is not whole, and its status is its own',
+  },
+  {
     pattern: /^\[[^\]]*\] C \[[^\]]*\] 0-mounter: refused by mounter: /m,
     errorClass: 'policy',
     source: 'src/guard/interpose.c (log_refusal)',

@@ -1,10 +1,11 @@
 import type { Host } from '../../../host/host.ts';
 import { raiseLimit } from '../../../host/system-error.ts';
 import { parseIpAddress } from '../../../ip-address.ts';
+import { installAgain } from '../../../rootfs/entrance.ts';
 import { lastOption, parseOptions } from '../../arguments/options.ts';
 import type { MountContext } from '../../context.ts';
 import type { FailureTexts, HintFacts, NodeLack, Wording } from '../filesystem-driver.ts';
-import { inRootfs, installAgain, portOf, takeItOut, word } from '../hints.ts';
+import { inRootfs, portOf, takeItOut, word } from '../hints.ts';
 import { plainFailureTexts } from '../plain.ts';
 import { isOfVersion3Alone, requestedTransport, requestedVersion } from './options.ts';
 import { correctedSource, pathOf } from './source.ts';
