@@ -7,7 +7,7 @@ import type { MountContext } from '../context.ts';
 import type { FailureTexts, HintFacts } from '../filesystems/filesystem-driver.ts';
 import { hintFor } from '../filesystems/hints.ts';
 import type { MountPlan } from '../plan-data.ts';
-import { singleFlight } from '../probe/examine.ts';
+import { askAlone, singleFlight } from '../probe/examine.ts';
 import { failureCacheOf, recall } from '../probe/failure-cache/failure-cache.ts';
 import type { OtherFamily, ProbeFailure } from '../probe/probe-failure.ts';
 import { nameOf, parentOf, walk } from '../steps/path-walk.ts';
@@ -245,8 +245,9 @@ async function whatWasSaid(
   if (isKnown ? !texts.sayNoRouteAsWell?.test(words) : !isVague) return said;
   if (!isKnown && (otherFamily !== undefined || (isAsked && found === undefined))) return said;
   // A question that fails must not hide what it is about.
-  const limitMs = isKnown ? noRouteMs : limitFor(startedMs, context);
-  const probeFailure = found ?? (await singleFlight(plan, limitMs, context).catch(() => undefined));
+  const ask = () =>
+    isKnown ? askAlone(plan, noRouteMs, context) : singleFlight(plan, limitFor(startedMs, context), context);
+  const probeFailure = found ?? (await ask().catch(() => undefined));
   if (probeFailure === undefined || (isKnown && !hasNoRoute(probeFailure))) return said;
   const described = describeProbeFailure(probeFailure);
   return {

@@ -42,6 +42,15 @@ const lookMs = 200;
 /** What the answer may take beyond the limit: the last question, and until it is written down and seen. */
 const graceMs = leastMs + 2 * lookMs;
 
+/** The same for this call alone: nobody else waits for it, and nothing is remembered. */
+export async function askAlone(
+  plan: MountPlan,
+  limitMs: number,
+  context: MountContext,
+): Promise<ProbeAnswer> {
+  return (await plan.driver.probe())?.(plan)?.ask(newInquiry(context, limitMs, undefined));
+}
+
 /**
  * The answer of the network, remembered for a while. Of all calls with the same question one asks, and the others wait:
  * hundreds would ask a dead server in the same second otherwise, and healthy mounts would wait for that.
