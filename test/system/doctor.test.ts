@@ -247,6 +247,18 @@ const breakages: readonly (readonly [
     { enter: 'chroot' },
   ],
   [
+    'the kubelet directory writable by others',
+    `chown 7:7 ${kubeletDirectory}; chmod 777 ${kubeletDirectory}`,
+    [`failing targets ${kubeletDirectory}`],
+    `chown root:root ${kubeletDirectory} && chmod go-w ${kubeletDirectory}`,
+  ],
+  [
+    'the guard of GlusterFS gone',
+    `rm ${rootfs}/.mounter-glusterfs`,
+    ['failing guard ROOT'],
+    `${mounter} prepare`,
+  ],
+  [
     'the kubelet directory private',
     `mount --make-private ${kubeletDirectory}`,
     [`failing mounts ${kubeletDirectory}`, `failing propagation ${kubeletDirectory}`],
