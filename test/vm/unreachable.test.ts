@@ -185,14 +185,22 @@ test.serial('a server that is slow and not refusing: asked after, and mounted', 
   t.is(status, 0, output);
 });
 
-/** The last test: the guest loses its IPv6 addresses. */
+/** The last test: the node's end of each network loses its IPv6 address. */
 test.serial('an IPv6 server on a node with IPv6 off: no-route', async (t) => {
-  for (const name of await readdir('/proc/sys/net/ipv6/conf'))
-    await writeFile(`/proc/sys/net/ipv6/conf/${name}/disable_ipv6`, '1');
-  for (const options of ['vers=3', 'vers=4.2', '']) {
-    const failed = await failsToMount(t, `[${server.address6}]:/srv/vol1`, options);
-    t.is(failed.class, 'no-route');
-    t.regex(failed.message, /this node has no IPv6 address/);
-    t.regex(failed.hint, /sysctl -w net\.ipv6\.conf\.all\.disable_ipv6=0/);
+  await disableIpv6('1');
+  try {
+    for (const options of ['vers=3', 'vers=4.2', '']) {
+      const failed = await failsToMount(t, `[${server.address6}]:/srv/vol1`, options);
+      t.is(failed.class, 'no-route');
+      t.regex(failed.message, /this node has no IPv6 address/);
+      t.regex(failed.hint, /sysctl -w net\.ipv6\.conf\.all\.disable_ipv6=0/);
+    }
+  } finally {
+    await disableIpv6('0');
   }
 });
+
+async function disableIpv6(value: '0' | '1'): Promise<void> {
+  for (const name of await readdir('/proc/sys/net/ipv6/conf'))
+    await writeFile(`/proc/sys/net/ipv6/conf/${name}/disable_ipv6`, value);
+}
