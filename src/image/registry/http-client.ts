@@ -56,7 +56,7 @@ export class HttpClient {
     }: Pick<SourceOptions, 'caFile' | 'plainHttp' | 'patience'>,
     trusted = machinesCertificates(),
   ) {
-    this.#trusted = [...trusted, ...(caFile === undefined ? [] : [readCertificates(caFile)])];
+    this.#trusted = caFile === undefined ? trusted : [...trusted, readCertificates(caFile)];
     this.#plainHttp = plainHttp;
     this.#patience = patience;
     this.#tls = tlsOf(this.#trusted, undefined);
@@ -152,15 +152,20 @@ function isRedirect(status: number): boolean {
 
 function tlsOf(trusted: readonly string[], special: HostSettings | undefined): TlsSettings {
   const { ca: more, clients } = special?.certificates ?? noCertificates;
-  const ca = [...trusted, ...more];
-  let context: SecureContext | undefined;
+  const ca = more.length === 0 ? trusted : [...trusted, ...more];
+  const ours = { cert: clients.map(({ cert }) => cert), key: clients.map(({ key }) => key) };
   return {
     ca,
-    context: () => {
-      const ours = { cert: clients.map(({ cert }) => cert), key: clients.map(({ key }) => key) };
-      context ??= createSecureContext({ ca, ...(clients.length === 0 ? {} : ours) });
-      return context;
-    },
+    context: () => (clients.length === 0 ? contextOf(ca) : createSecureContext({ ca: [...ca], ...ours })),
     rejectUnauthorized: special?.isUnverified !== true,
   };
+}
+
+const contexts = new WeakMap<readonly string[], SecureContext>();
+
+/** Made once for the same list: some hundred certificates take OpenSSL 15 ms. */
+function contextOf(ca: readonly string[]): SecureContext {
+  const context = contexts.get(ca) ?? createSecureContext({ ca: [...ca] });
+  contexts.set(ca, context);
+  return context;
 }

@@ -29,7 +29,7 @@ export interface HttpRequest {
 export interface TlsSettings {
   /** Certificates to trust, PEM. */
   readonly ca: readonly string[];
-  /** With them, and with the certificates of ours for a server that wants one. Made once: it takes some milliseconds. */
+  /** With them, and with the certificates of ours for a server that wants one. */
   readonly context: () => SecureContext;
   /** Whether the server has to show that it is the one that was asked. */
   readonly rejectUnauthorized: boolean;
