@@ -80,4 +80,9 @@ for (const enter of enterModes)
       await s.node.shell(`umount ${target}`);
     }
     t.is(daemonsOf(target).length, 0);
+    const long = `${target}-${'n'.repeat(200)}`;
+    await s.node.shell(`mkdir ${long}`);
+    t.is((await mount(s.node, s.source, long, '')).status, 0, 'its log would have too long a name');
+    const flag = await mount(s.node, s.source, target, 'nodiratime');
+    t.regex(flag.stderr, /hint: take the option out/);
   });

@@ -30,7 +30,7 @@ const recordSchema = v.object({ formatVersion: v.literal(1), entries: v.array(en
 
 /** kubelet's, and those that a node may have copied from the host: of the image's nothing is expected to stay. */
 const ofTheNode =
-  /^\/etc\/(resolv\.conf|hosts|host\.conf|nfs(mount)?\.conf)(\.|$)|^\/\.mounter-namespace|^\/\.mounter-tree/;
+  /^\/etc\/(resolv\.conf|hosts|host\.conf|gai\.conf|nfs(mount)?\.conf)(\.|$)|^\/\.mounter-namespace|^\/\.mounter-tree/;
 
 /** Writes down what the tree is. Of devices, sockets and pipes nothing is written. */
 export async function writeTreeRecord(root: string): Promise<void> {

@@ -4,6 +4,7 @@ import { formatError, MounterError } from '../../../src/errors.ts';
 import { parseHelperArguments, parseMountArguments } from '../../../src/mount/arguments/argv.ts';
 import { helperRules, mountRules } from '../../../src/mount/arguments/grammar.ts';
 import { toMountRequest } from '../../../src/mount/arguments/request.ts';
+import { helperOptions } from '../../../src/mount/filesystems/mount-options.ts';
 import { planMount } from '../../../src/mount/plan.ts';
 import { fuzz, orMounterError } from '../../support/fuzz.ts';
 import { manifest, target } from '../../support/model/node-model.ts';
@@ -26,6 +27,12 @@ const call = fc
     type === 'nfs' ? `srv:/${path}` : `srv:v/${path}`,
     `${target}${name}`,
   ]);
+
+/** With the name that glusterfs would give its log. */
+function withLog(options: string, at: string): string {
+  const log = `log-file=/var/log/glusterfs/${at.slice(1).replaceAll('/', '-')}.log`;
+  return options === '' ? log : `${options},${log}`;
+}
 
 /** What a helper may be given: nothing that ends a line or a word, and nothing that it takes for another thing. */
 function isSafe(words: readonly string[]): boolean {
@@ -71,9 +78,12 @@ test.serial('what is given as source, target and options arrives byte for byte, 
         if (step?.kind !== 'runHelper') return false;
         const [, ...argv] = step.argv;
         const canonical = `/${place.split('/').filter(Boolean).join('/')}`;
-        return (
-          JSON.stringify(argv) === JSON.stringify([source, canonical, ...(options ? ['-o', options] : [])])
-        );
+        const told = helperOptions(options, type === 'nfs');
+        const expected =
+          type === 'nfs'
+            ? [source, canonical, ...(told ? ['-o', told] : [])]
+            : [source.replace(/\/+/g, '/'), `${canonical}/`, '-o', withLog(told, canonical)];
+        return JSON.stringify(argv) === JSON.stringify(expected);
       },
     ),
   );

@@ -31,7 +31,7 @@ const allowed: Readonly<Record<string, RegExp>> = {
   // The container's own files, seen from the host.
   'node-agent/on-host.ts': /^\/proc\/\$\{process\.pid\}\/root\$\{path\}$/,
   // By a program of its own, which is given up after a second.
-  'doctor/resolver.ts': /^\/proc\/\$\{pid\}\/cmdline$/,
+  'doctor/kubelet.ts': /^\/proc\/\$\{pid\}\/cmdline$/,
   // A daemon of a rootfs of ours, found to be one before.
   'mount/filesystems/glusterfs/glusterfs.ts': /^\/proc\/\$\{pid\}\/cmdline$/,
   // A process of the same mount and user namespace as the script: where nobody else changes his root directory.

@@ -73,6 +73,16 @@ const said: readonly (readonly ['nfs' | 'glusterfs', ErrorClass | undefined, str
   ['nfs', undefined, 'mount.nfs: mount system call failed for T'],
   ['glusterfs', 'bad-option', 'Invalid option foo'],
   ['glusterfs', 'bad-option', 'Invalid option: foo'],
+  [
+    'glusterfs',
+    'bad-option',
+    '[2026-11-28 22:58:33.226742 +0000] E [mount.c:510:gf_fuse_mount] 0-glusterfs-fuse: mount of s:v1 to T/ (default_permissions,nodiratime,allow_other,max_read=131072) failed',
+  ],
+  [
+    'glusterfs',
+    'no-route',
+    '[2026-11-28 22:17:13.023424 +0000] E [socket.c:3539:socket_connect] 0-glusterfs: connection attempt on  failed, (Invalid argument)',
+  ],
   ['glusterfs', 'bad-option', 'Invalid option auto_unmount'],
   ['glusterfs', 'usage', 'ERROR: Server name/volume name unspecified cannot proceed further..'],
   ['glusterfs', 'mount-point', 'ERROR: Mount point does not exist'],

@@ -35,6 +35,12 @@ const glusterfsWordings: readonly Wording[] = [
       'mount.glusterfs.in (with_options, without_options, start_glusterfs); glusterfsd.c (parse_opts), argp(3)',
   },
   {
+    pattern: /gf_fuse_mount\].* \([^)]*\b(no)?(diratime|relatime|strictatime)\b[^)]*\) failed/,
+    errorClass: 'bad-option',
+    source:
+      'mount.glusterfs.in hands them on, and mount_param_to_flag() of xlators/mount/fuse does not know them',
+  },
+  {
     pattern: /No valid servers found|Server name\/volume name unspecified/,
     errorClass: 'usage',
     source: 'mount.glusterfs.in (start_glusterfs, main)',

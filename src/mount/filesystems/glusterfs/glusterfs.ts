@@ -113,12 +113,11 @@ function glusterfsHelperArgv(helper: string, request: MountRequest): readonly st
 const maximumNameLength = 63;
 
 function refuseLongNames(request: MountRequest): void {
-  const long = glusterfsPlaces(request)?.find(({ server }) => server.length > maximumNameLength);
+  const long = glusterfsPlaces(request)?.find(({ server }) => server.length > maximumNameLength)?.server;
   if (long === undefined) return;
-  const { server } = long;
   throw usageError(
-    server,
-    `is ${server.length} characters long, and mount.glusterfs takes no name of a server with more than ${maximumNameLength}`,
+    long,
+    `is ${long.length} characters long, and mount.glusterfs takes no name of a server with more than ${maximumNameLength}`,
     'name its address, or a shorter name of it',
   );
 }

@@ -32,11 +32,15 @@ export const glusterfsOptions: OptionGrammar = {
   separator: /[,\s]+/,
 };
 
-/** @see glusterfs(8) */
+/** By the name that glusterfs would give it, which does not start where that is longer than a file's may be. */
 export function logFileOf({ target, options }: Asked): string {
   const given = lastOption(parseOptions(options), 'log-file')?.value;
-  return given?.startsWith('/') ? given : `/var/log/glusterfs/${target.slice(1).replaceAll('/', '-')}.log`;
+  const name = target.slice(1, maximumNameLength - '.log'.length + 1).replaceAll('/', '-');
+  return given?.startsWith('/') ? given : `/var/log/glusterfs/${name}.log`;
 }
+
+/** NAME_MAX */
+const maximumNameLength = 255;
 
 /**
  * The servers that mount.glusterfs asks for the volume, in its order; undefined where they cannot be told

@@ -26,6 +26,12 @@ test('what kubelet asks for reaches the helper as it is', (t) => {
   ]);
 });
 
+test('a log has a name that a file may have', (t) => {
+  const log = helperArgv('s:v', '', `${target}/${'n'.repeat(250)}`).at(-1) ?? '';
+  t.is(log.length, 'log-file=/var/log/glusterfs/'.length + 255);
+  t.regex(log, /^log-file=\/var\/log\/glusterfs\/var-lib-kubelet-pods-.*n\.log$/);
+});
+
 test('flags that would make the helper mount nothing and say success are kept from it', (t) => {
   t.deepEqual(helperArgv('s:v', 'ro', target, '-vns'), [
     ...['/sbin/mount.glusterfs', 's:v', `${target}/`, '-s', '-n', '-o'],
