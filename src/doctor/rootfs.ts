@@ -17,6 +17,9 @@ import { failing, type Judgement, ok, warning } from './finding.ts';
 /** A program that says its version takes milliseconds; on a node under load, much longer. */
 const answerMs = 3000;
 
+/** For reading the rootfs: one of 30 MB takes 40 ms, and an image may be larger. */
+const readingMs = 1500;
+
 /** Whether the rootfs is as it was installed, and has all that the manifest promises and its scripts call. */
 export async function checkContents({
   root,
@@ -25,7 +28,7 @@ export async function checkContents({
   layout,
 }: DoctorContext): Promise<readonly Judgement[]> {
   const hint = mendingHint(layout, currentDigest(layout));
-  const damage = await damageOf(root, manifest, host);
+  const damage = await damageOf(root, manifest, host, readingMs);
   if (damage !== undefined) return [failing(root, `is damaged: ${damage}`, hint)];
   const missing = missingFrom(root, manifest);
   if (missing.length === 0)

@@ -34,7 +34,7 @@ const withFirstLine =
 const damagedRootfs: readonly (readonly [file: string, damage: Damage, says: RegExp])[] = [
   [`${libraries}/libglusterfs.so.0.0.1`, gone, /\/glusterfsd \(libglusterfs\.so\.0: cannot open/],
   [`${libraries}/libtirpc.so.3.0.0`, half, /libtirpc\.so\.3\.0\.0 \(is cut short\)/],
-  [`${libraries}/libcrypto.so.3`, gone, /libssl\.so\.3 \(libcrypto\.so\.3: cannot open shared object file\)/],
+  [`${libraries}/libcrypto.so.3`, gone, /glusterfsd \(libcrypto\.so\.3: cannot open shared object file\)/],
   [`${libraries}/libgcc_s.so.1`, gone, /lacks libgcc_s\.so\.1/],
   [`${libraries}/libc.so.6`, zeros, /mount\.nfs \(.*invalid ELF header.* and \d+ more/],
   [`${libraries}/ld-linux-x86-64.so.2`, gone, /its interpreter \/lib64\/ld-linux-x86-64\.so\.2 is missing/],

@@ -188,5 +188,5 @@ test('an unknown flag is a usage error', async (t) => {
     },
   );
   t.is(exitCode, 1);
-  t.is(stderr, 'mounter: --update: unknown argument\nhint: see --help');
+  t.is(stderr, 'rootfs: --update: unknown argument\nhint: see --help');
 });

@@ -14,12 +14,18 @@ import { versionPath } from './versions.ts';
  * What of an installed version is not as it was when it was installed: all of it was tried then, so that reading it is
  * enough. One that no record tells of, of an earlier mounter, is tried as an install does.
  * @param root `versions/<digest>`.
+ * @param budgetMs as for `differencesFrom`.
  * @returns words such as `/usr/sbin/rpcbind (missing)`; undefined where it is whole.
  */
-export async function damageOf(root: string, manifest: Manifest, host: Host): Promise<string | undefined> {
+export async function damageOf(
+  root: string,
+  manifest: Manifest,
+  host: Host,
+  budgetMs?: number,
+): Promise<string | undefined> {
   const entries = readTreeRecord(root);
   if (entries === undefined) return await untold(root, manifest, host);
-  const differences = await differencesFrom(entries, root, manifest);
+  const differences = await differencesFrom(entries, root, manifest, budgetMs);
   if (differences.length === 0) return undefined;
   return few(
     differences.map(({ entry, isMissing }) => `${entry.path || '/'} (${isMissing ? 'missing' : 'changed'})`),

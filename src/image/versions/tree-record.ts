@@ -1,8 +1,11 @@
 import { createHash } from 'node:crypto';
-import { lstatSync, readdirSync, readFileSync, readlinkSync, type Stats } from 'node:fs';
+import { lstatSync, readdirSync, readFileSync, readlinkSync, rmSync, type Stats } from 'node:fs';
 import { open } from 'node:fs/promises';
 import * as v from 'valibot';
-import { glusterfsOf, isGuardPlaced } from '../../guard/place.ts';
+import { guardedProgram } from '../../guard/guarded-program.ts';
+import { glusterfsOf } from '../../guard/place.ts';
+import { elfFault } from '../../host/elf.ts';
+import { resolveInRoot } from '../../host/path-in-root.ts';
 import { writeAtomically } from '../../host/replace.ts';
 import type { Manifest } from '../../manifest/manifest.ts';
 import { isAtOrBelow } from '../../rootfs/root-processes.ts';
@@ -34,6 +37,9 @@ const ofTheNode =
 
 /** Writes down what the tree is. Of devices, sockets and pipes nothing is written. */
 export async function writeTreeRecord(root: string): Promise<void> {
+  // An image may bring anything under these names.
+  for (const name of [treeRecordFile, `${treeRecordFile}.new`])
+    rmSync(root + name, { recursive: true, force: true });
   const entries: TreeEntry[] = [];
   for (const path of pathsBelow(root, '')) entries.push(...(await entryOf(root, path)));
   writeAtomically(root + treeRecordFile, JSON.stringify({ formatVersion: 1, entries }), 0o644);
@@ -56,25 +62,37 @@ export interface Difference {
 
 /**
  * What of the image's own is not there any more as it was, parents first. What lies below the manifest's mount points is
- * not looked at, nor what a node writes into its rootfs; a guard may be that of this executable. What came in addition
+ * not looked at, nor what a node writes into its rootfs; the guard may be of another version. What came in addition
  * counts for nothing.
  * @param entries of this tree's record, or of another one of the same image.
+ * @param budgetMs for reading: files that come after that are asked for their names and modes alone.
  */
 export async function differencesFrom(
   entries: readonly TreeEntry[],
   root: string,
   { mounts, daemons }: Pick<Manifest, 'mounts' | 'daemons'>,
+  budgetMs = Number.POSITIVE_INFINITY,
 ): Promise<readonly Difference[]> {
   const points = [...mounts.mounter.map(({ rootfs }) => rootfs), daemons.startStatd];
-  const guard = (await isGuardPlaced(root)) ? glusterfsOf(root) : undefined;
+  const guard = wholeGuard(root);
   const differences: Difference[] = [];
+  const end = performance.now() + budgetMs;
   for (const entry of entries) {
     if (entry.path === guard || points.some((point) => isAtOrBelow(entry.path, point))) continue;
-    const [now] = await entryOf(root, entry.path);
+    const [now] = await entryOf(root, entry.path, performance.now() < end ? undefined : entry.content);
     if (now !== undefined && isSame(now, entry)) continue;
     differences.push({ entry, isMissing: now === undefined });
   }
   return differences;
+}
+
+/** Where the guard is, of whatever version: `prepare` lays that of its executable over it. */
+function wholeGuard(root: string): string | undefined {
+  const program = glusterfsOf(root);
+  if (program === undefined || resolveInRoot(root, guardedProgram) === undefined) return undefined;
+  const status = lstatSync(root + program);
+  const isProgram = status.isFile() && status.size > 0 && (status.mode & 0o111) === 0o111;
+  return isProgram && elfFault(root + program) === undefined ? program : undefined;
 }
 
 function isSame(one: TreeEntry, other: TreeEntry): boolean {
@@ -93,8 +111,11 @@ function pathsBelow(root: string, path: string): readonly string[] {
   ];
 }
 
-/** @returns nothing where there is nothing, or a device, a socket or a pipe. */
-async function entryOf(root: string, path: string): Promise<readonly TreeEntry[]> {
+/**
+ * @param digest of a file that is not to be read.
+ * @returns nothing where there is nothing, or a device, a socket or a pipe.
+ */
+async function entryOf(root: string, path: string, digest?: string): Promise<readonly TreeEntry[]> {
   const status = statusOf(root + path);
   if (status === undefined) return [];
   const { uid, gid } = status;
@@ -102,7 +123,8 @@ async function entryOf(root: string, path: string): Promise<readonly TreeEntry[]
   if (status.isSymbolicLink()) return [{ ...own, kind: 'link', mode: 0, content: readlinkSync(root + path) }];
   const mode = status.mode & 0o7777;
   if (status.isDirectory()) return [{ ...own, kind: 'directory', mode, content: '' }];
-  return status.isFile() ? [{ ...own, kind: 'file', mode, content: await digestOfFile(root + path) }] : [];
+  if (!status.isFile()) return [];
+  return [{ ...own, kind: 'file', mode, content: digest ?? (await digestOfFile(root + path)) }];
 }
 
 function statusOf(path: string): Stats | undefined {

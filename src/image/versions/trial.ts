@@ -4,7 +4,7 @@ import { elfFault, type Interpreter, interpreterOf } from '../../host/elf.ts';
 import type { Host } from '../../host/host.ts';
 import { isExecutable, resolveInRoot } from '../../host/path-in-root.ts';
 import type { Manifest } from '../../manifest/manifest.ts';
-import { traitsOf } from '../../mount/filesystems/all.ts';
+import { offeredTraits, traitsOf } from '../../mount/filesystems/all.ts';
 import { librariesOf, programsOf } from '../../rootfs/parts.ts';
 import { type FailedTrial, failedTrials, type Trial } from '../../rootfs/trial.ts';
 
@@ -12,9 +12,14 @@ import { type FailedTrial, failedTrials, type Trial } from '../../rootfs/trial.t
 
 const shells = /\/(sh|dash|ash|bash)$/;
 
+/** What glibc loads to look up names and users. */
+const nameServices = /\/libnss_[^/]+$/;
+
 /**
- * Each file with why it cannot. Helpers that can say their version do so; for other programs and for each library the
- * rootfs's own ld.so has to find all that they need; a shell has to read its scripts to their end.
+ * Each file with why it cannot. Helpers that can say their version do so; for other programs, and for each library that
+ * is loaded by name, the rootfs's own ld.so has to find all that they need; a shell has to read its scripts to their
+ * end. Other libraries are tried with the programs that need them, and by themselves no more than looked at: what lies in
+ * a directory of its own may be for a program that knows the way to it.
  * @param promised programs of the manifest, as they are named in the rootfs.
  */
 export async function brokenParts(
@@ -23,19 +28,27 @@ export async function brokenParts(
   manifest: Manifest,
   host: Pick<Host, 'run' | 'findProgram'>,
 ): Promise<readonly FailedTrial[]> {
-  const files = librariesOf(root).filter((path) => lstatSync(root + path).isFile());
+  const libraries = librariesOf(root).filter((path) => lstatSync(root + path).isFile());
+  const loadable = [nameServices, ...offeredTraits(manifest).flatMap(({ mayLoad }) => mayLoad ?? [])];
+  const loaded = libraries.filter((path) => loadable.some((pattern) => pattern.test(path)));
   const called = promised.filter((path) => isExecutable(root, path));
   const others = programsOf(root).filter((path) => !called.some((one) => resolveInRoot(root, one) === path));
-  const faults = [...called, ...others, ...files].flatMap((path) => faultOf(root, path));
+  const programs = [...called, ...others];
+  const faults = [
+    ...[...programs, ...loaded].flatMap((path) => faultOf(root, path)),
+    ...libraries
+      .filter((path) => !loaded.includes(path))
+      .flatMap((path) => seenFault(path, elfFault(root + path))),
+  ];
   const isWhole = (path: string) => faults.every((fault) => fault.path !== path);
-  const programs = [...called, ...others]
-    .filter(isWhole)
-    .flatMap((path) => trialOf(root, path, manifest) ?? []);
-  const loader = loaderOf(root, [...called, ...others]);
-  const libraries = files
-    .filter((path) => loader !== undefined && isWhole(path) && path !== resolveInRoot(root, loader))
-    .map((path): Trial => ({ path, argv: [loader ?? '', '--list', path] }));
-  return [...faults, ...(await failedTrials(root, [...programs, ...libraries], host))];
+  const loader = loaderOf(root, programs);
+  const trials = [
+    ...programs.filter(isWhole).flatMap((path) => trialOf(root, path, manifest) ?? []),
+    ...loaded
+      .filter((path) => loader !== undefined && isWhole(path))
+      .map((path): Trial => ({ path, argv: [loader ?? '', '--list', path] })),
+  ];
+  return [...faults, ...(await failedTrials(root, trials, host))];
 }
 
 /** The ld.so of the programs: where they have none, nothing is loaded. */
@@ -50,8 +63,11 @@ function loaderOf(root: string, programs: readonly string[]): string | undefined
 /** What is seen without a trial. */
 function faultOf(root: string, path: string): readonly FailedTrial[] {
   const file = root + resolveInRoot(root, path);
-  if (lstatSync(file).size === 0) return [{ path, reason: 'is empty' }];
-  const reason = elfFault(file) ?? interpreterFault(root, interpreterOf(file));
+  if (lstatSync(file).size === 0) return seenFault(path, 'is empty');
+  return seenFault(path, elfFault(file) ?? interpreterFault(root, interpreterOf(file)));
+}
+
+function seenFault(path: string, reason: string | undefined): readonly FailedTrial[] {
   return reason === undefined ? [] : [{ path, reason }];
 }
 

@@ -154,8 +154,10 @@ export interface FilesystemTraits {
   readonly calledPrograms: readonly string[];
   /** Files of the rootfs that are looked up for it. */
   readonly lookedUpFiles: readonly string[];
-  /** Libraries of the rootfs that it loads by name while it runs, by the ends of their paths. */
+  /** Libraries of the rootfs that it cannot do without and loads by name while it runs, by the ends of their paths. */
   readonly loadedLibraries: readonly string[];
+  /** The paths of all that it may load in that way. */
+  readonly mayLoad: RegExp | undefined;
   /** `HELPER -V` does nothing but say a version. */
   readonly saysVersion: boolean;
   /** Its servers choose code, commands and files of the daemon, which src/guard stands against. */

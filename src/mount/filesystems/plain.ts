@@ -89,6 +89,7 @@ export const plainTraits: FilesystemTraits = {
   calledPrograms: [],
   lookedUpFiles: [],
   loadedLibraries: [],
+  mayLoad: undefined,
   saysVersion: false,
   isGuarded: false,
   writesTo: [],

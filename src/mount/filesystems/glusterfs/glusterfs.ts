@@ -40,6 +40,8 @@ const glusterfsTraits: FilesystemTraits = {
   // mount.glusterfs(8), a shell script, calls them.
   calledPrograms: ['sh', 'glusterfs', 'sed', 'awk', 'cut', 'grep', 'stat', 'uname', 'wc'],
   loadedLibraries: [...clientLibraries, '/libgcc_s.so.1'],
+  mayLoad:
+    /\/glusterfs\/[^/]+\/(rpc-transport\/socket|xlator\/(meta|mount\/fuse|protocol\/client|((cluster|debug|performance|system)\/|features\/(utime|shard|read-only|locks|posix-locks|worm|cdc|cloudsync|leases|namespace|selinux|upcall|snapview-client))[^/]*))\.so$/,
   saysVersion: true,
   isGuarded: true,
   writesTo: [{ path: '/var/log/glusterfs', user: 'the logs of glusterfs', full: 'warning' }],
