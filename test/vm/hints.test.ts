@@ -99,7 +99,7 @@ const arguments_: readonly HintRow[] = [
   },
   {
     title: 'an option that the policy forbids',
-    call: { options: 'vers=4.2,x-mount.mkdir' },
+    call: { options: 'vers=4.2,loop' },
     hint: /^leave (it) out; /,
     follow: [act(async (s) => s.change({ options: 'vers=4.2' }))],
   },
@@ -415,10 +415,14 @@ const nodes: readonly HintRow[] = [
   },
   {
     title: 'no name server in the resolv.conf of the rootfs',
-    broken: `: >${resolvConf}`,
+    broken: `: >${resolvConf}; : >/etc/resolv.conf`,
     call: { source: 'files.example:/srv/vol1' },
     hint: /^run (mounter doctor), /,
-    follow: [doctor(/names no name server: .*; run (rm \S+ && mounter prepare), /), run()],
+    follow: [
+      doctor(/names no name server: .*; name one in the host's (\S+), or .*; then run (mounter prepare)/),
+      act((s) => s.node.run(`cp /tmp/resolv.conf ${told(s)}`)),
+      run(2),
+    ],
     after: `cp /tmp/resolv.conf ${resolvConf}`,
   },
   {

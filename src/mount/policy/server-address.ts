@@ -1,5 +1,6 @@
 import type { MounterError } from '../../errors.ts';
 import { isInRange, parseIpAddress, parseIpRange } from '../../ip-address.ts';
+import { shellWord } from '../../shell-word.ts';
 import { usageError } from '../arguments/getopt.ts';
 
 /** Addresses that no server has, with what they are instead. */
@@ -23,8 +24,11 @@ const isNumeric = /^(0x[0-9a-f]*|\d+)(\.(0x[0-9a-f]*|\d+))*\.?$/i;
  * @throws MounterError (usage) that says how to write it.
  */
 export function checkServerAddresses(source: string, servers: readonly string[] | undefined): void {
-  if (/^\[[^\]]*$/.test(source))
-    throw usageError(source, 'lacks the bracket that ends the address', 'write [ADDRESS]:/PATH');
+  if (/^\[[^\]]*$/.test(source)) {
+    const [, address, path] = /^(\[[^/]*?):?(\/.*)$/.exec(source) ?? [];
+    const meant = address === undefined ? '[ADDRESS]:/PATH' : shellWord(`${address}]:${path}`);
+    throw usageError(source, 'lacks the bracket that ends the address', `write ${meant}`);
+  }
   for (const server of servers ?? [])
     if (server.includes(':') || isNumeric.test(server)) checkAddress(source, server);
 }
