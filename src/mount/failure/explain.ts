@@ -262,7 +262,10 @@ async function whatWasSaid(
 const noRouteMs = 500;
 
 function hasNoRoute(probeFailure: ProbeFailure): boolean {
-  return probeFailure.kind === 'unreachable' && ['noRoute', 'forbidden', 'noFamily'].includes(probeFailure.connection);
+  return (
+    probeFailure.kind === 'unreachable' &&
+    ['noRoute', 'forbidden', 'noFamily'].includes(probeFailure.connection)
+  );
 }
 
 /** What the call has left of the time in which a server that cannot be reached is found; a long run is long anyway. */
