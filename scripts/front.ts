@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { mkdir, readdir, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { parse } from 'node:path';
 import { execa } from 'execa';
 import { ensureInstalled, fetchPoolFile } from './debian.ts';
@@ -65,7 +65,7 @@ export interface FrontProgram {
 /** Builds a test's program, with a compiler from Debian where the machine has none. */
 export function buildFrontProgram({ entry, output, flags }: FrontProgram): Promise<void> {
   return build(entry, flags, async ({ objects, modules, directory }) => {
-    await link(flags, `${directory}/program`, [...objects, ...modules]);
+    await link(flags, `${directory}/program`, [...objects, ...modules.first, ...modules.later]);
     await copyWhole(`${directory}/program`, output);
   });
 }
@@ -85,13 +85,14 @@ export function buildFront(output = frontExecutable, withNames = false): Promise
     const memory = `${directory}/memory`;
     const saverSource = `${repository}/scripts/front/save.c`;
     const memorySource = `${memory}.S`;
-    await link(flags, saver, [...objects, ...modules, ...(await compile(saverSource))]);
+    const both = [...modules.first, ...modules.later];
+    await link(flags, saver, [...objects, ...both, ...(await compile(saverSource))]);
     await save(saver, memory);
     await writeFile(
       memorySource,
       `.section .note.GNU-stack, ""\n.section arena, "aw"\n.balign 4096\n.incbin "${memory}"\n`,
     );
-    await link(flags, program, [...objects, ...(await compile(memorySource))]);
+    await link(flags, program, [...objects, ...modules.later, ...(await compile(memorySource))]);
     await requireSameAddresses(saver, program);
     if (!withNames) await execa('strip', [program]);
     await copyWhole(program, output);
@@ -127,8 +128,8 @@ async function save(saver: string, memory: string): Promise<void> {
 /** What a program is linked from. */
 interface Parts {
   readonly objects: readonly string[];
-  /** The object that has the compiled modules in it. */
-  readonly modules: readonly string[];
+  /** The objects that have the compiled modules in them, by when they are loaded. */
+  readonly modules: { readonly first: readonly string[]; readonly later: readonly string[] };
   /** @returns the objects. */
   compile(...sources: readonly string[]): Promise<readonly string[]>;
   /** For what is needed no longer than this. */
@@ -146,7 +147,6 @@ async function build(
   const engine = await buildQuickjs();
   await withScratch(`${frontCache}/builds`, async (directory) => {
     const chunks = `${directory}/chunks`;
-    const modules = `${directory}/modules.c`;
     const compile = async (...sources: readonly string[]) => {
       const own = [...ownFlags, ...flags, ...engine.flags, '-I', `${repository}/src/front`];
       await execa('gcc', [...own, '-c', ...sources], { cwd: directory });
@@ -155,11 +155,36 @@ async function build(
     // Names of chunks depend on the way from here to the sources.
     const bundle = [`${repository}/scripts/front/bundle.ts`, entry, chunks];
     await execa(`${repository}/node_modules/.bin/bun`, bundle, { cwd: repository });
-    const files = (await readdir(chunks)).sort().map((name) => `${chunks}/${name}`);
-    await execa(engine.compiler, files, { stdout: { file: modules } });
     const objects = [...(await compile(...ownSources)), ...engine.objects];
-    await finish({ objects, modules: await compile(modules), compile, directory, libc: engine.libc });
+    const { first, later } = await inTurn(chunks);
+    const compileModules = async (list: string, files: readonly string[]) => {
+      const source = `${directory}/${list}.c`;
+      await execa(engine.compiler, [list, ...files], { stdout: { file: source } });
+      return compile(source);
+    };
+    const modules = {
+      first: await compileModules('loaded_first', first),
+      later: await compileModules('loaded_later', later),
+    };
+    await finish({ objects, modules, compile, directory, libc: engine.libc });
   });
+}
+
+/** What import() loads in a call that goes well: by the name of its source. All else explains what did not. */
+const usuallyLoaded = /^(glusterfs|volume)-/;
+
+/** The chunks by when they are loaded: what main.js, or one that is usually loaded, imports comes first. */
+async function inTurn(directory: string) {
+  const names = (await readdir(directory)).sort();
+  const first = new Set(names.filter((name) => name === 'main.js' || usuallyLoaded.test(name)));
+  // A Set that grows is gone through to its new end.
+  for (const name of first) {
+    const text = await readFile(`${directory}/${name}`, 'utf8');
+    for (const [, imported = ''] of text.matchAll(/(?:from|import)"\.\/([^"]+)"/g)) first.add(imported);
+  }
+  const paths = (isWanted: (name: string) => boolean) =>
+    names.filter(isWanted).map((name) => `${directory}/${name}`);
+  return { first: paths((name) => first.has(name)), later: paths((name) => !first.has(name)) };
 }
 
 function link(flags: readonly string[], output: string, objects: readonly string[]): Promise<unknown> {

@@ -1,8 +1,8 @@
 /*
- * compile FILE...
+ * compile LIST FILE...
  *
- * Prints C with the bytecode of each FILE, an ES module, under its name without directories: what engine.c loads. In
- * a section of its own: with it or without, the front's objects are linked to the same addresses.
+ * Prints C with the bytecode of each FILE, an ES module, under its name without directories: what engine.c loads, as the
+ * array LIST. In a section of its own: with it or without, the front's objects are linked to the same addresses.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -70,11 +70,12 @@ int main(int argc, char **argv) {
   JS_SetStripInfo(runtime, JS_STRIP_DEBUG);
   JS_SetModuleLoaderFunc(runtime, NULL, stand_in, NULL);
   (void)printf("#include \"chunks.h\"\n#define IN_SECTION __attribute__((section(\"bytecode\")))\n");
-  for (int i = 1; i < argc; i++) compile(context, argv[i], i);
-  for (int i = 1; i < argc; i++)
+  if (argc < 2) fail("LIST", "is missing");
+  for (int i = 2; i < argc; i++) compile(context, argv[i], i);
+  for (int i = 2; i < argc; i++)
     (void)printf("IN_SECTION static const char name_%d[] = \"%s\";\n", i, base_name(argv[i]));
-  (void)printf("IN_SECTION const struct chunk chunks[] = {\n");
-  for (int i = 1; i < argc; i++) (void)printf("{name_%d, chunk_%d, sizeof chunk_%d},\n", i, i, i);
+  (void)printf("IN_SECTION const struct chunk %s[] = {\n", argv[1]);
+  for (int i = 2; i < argc; i++) (void)printf("{name_%d, chunk_%d, sizeof chunk_%d},\n", i, i, i);
   (void)printf("{NULL, NULL, 0}};\n");
   return fflush(stdout) == 0 ? 0 : 2;
 }

@@ -61,18 +61,28 @@ static int fail(JSContext *context) {
   return EXIT_INTERNAL;
 }
 
-/* The modules as scripts/front compiled them; not there in a program that was started before. */
-extern const struct chunk chunks[] __attribute__((weak));
+/*
+ * The modules as scripts/front compiled them: those that memory holds when a program begins that was started before,
+ * which are not there then; and those that are loaded when they are asked for.
+ */
+extern const struct chunk loaded_first[] __attribute__((weak));
+extern const struct chunk loaded_later[] __attribute__((weak));
 
 /* scripts/front/save.c, in the program that starts what another one will begin with. */
 extern int save_started(const struct starting *) __attribute__((weak));
 
+static const struct chunk *find_chunk(const struct chunk *list, const char *name) {
+  for (; list != NULL && list->name != NULL; list++)
+    if (strcmp(list->name, name) == 0) return list;
+  return NULL;
+}
+
 static JSModuleDef *load_module(JSContext *context, const char *name, void *opaque) {
   (void)opaque;
   if (strcmp(name, "system-calls") == 0) return system_calls_module(context, name);
-  const struct chunk *chunk = chunks;
-  while (chunk != NULL && chunk->name != NULL && strcmp(chunk->name, name) != 0) chunk++;
-  if (chunk == NULL || chunk->name == NULL) {
+  const struct chunk *chunk = find_chunk(loaded_first, name);
+  if (chunk == NULL) chunk = find_chunk(loaded_later, name);
+  if (chunk == NULL) {
     (void)JS_ThrowReferenceError(context, "there is no module %s", name);
     return NULL;
   }
@@ -139,11 +149,11 @@ static int start_engine(struct started *started) {
   return EXIT_SYSTEM;
 }
 
-/* All of them, the one that the program begins with first. */
+/* The one that the program begins with first. */
 static int load_modules(struct started *started) {
   system_calls_callbacks = (struct callbacks){JS_UNDEFINED, JS_UNDEFINED};
   int status = load(started->context, "main.js");
-  for (const struct chunk *chunk = chunks; chunk->name != NULL && status == 0; chunk++)
+  for (const struct chunk *chunk = loaded_first; chunk->name != NULL && status == 0; chunk++)
     status = load(started->context, chunk->name);
   started->callbacks = system_calls_callbacks;
   return status;
