@@ -1,7 +1,4 @@
-import { existsSync, readFileSync } from 'node:fs';
-import { basename, dirname } from 'node:path';
-import { resolveInRoot } from '../host/path-in-root.ts';
-import { type RunBounded, runBounded } from '../host/run-bounded.ts';
+import { existsSync } from 'node:fs';
 import type { Layout } from '../node/layout.ts';
 import { type Called, type CallOnHost, callsOf, enteringHost, hostRoot } from '../node-agent/on-host.ts';
 import { toolsManifest } from '../node-agent/places.ts';
@@ -13,11 +10,6 @@ export interface NodeHost {
   readonly call: CallOnHost;
   /** The host's file, as we reach it where no symlink is on the way. */
   readonly pathOf: (path: string) => string;
-  /** Its path without symlinks in the directories above it, as the mount table has it; nothing is asked of itself. */
-  readonly realPathOf: (path: string) => string | undefined;
-  /** The host's mount table. */
-  readonly mountTable: () => string;
-  readonly runBounded: RunBounded;
 }
 
 /** In the container of the node agent, the host is another; anywhere else it is where we are. */
@@ -27,22 +19,21 @@ export function nodeHost({ home, executable }: Layout): NodeHost {
   return {
     call: callsOf(() => [...(isContainer ? enteringHost() : []), executable], home),
     pathOf: (path) => `${root}${path}`,
-    realPathOf: (path) => {
-      const directory = resolveInRoot(isContainer ? hostRoot : '/', dirname(path));
-      return directory === undefined ? undefined : `${directory}/${basename(path)}`;
-    },
-    mountTable: () => readFileSync(isContainer ? '/proc/1/mountinfo' : '/proc/self/mountinfo', 'utf8'),
-    runBounded,
   };
 }
 
 /**
  * Runs a command of the front that says with JSON why it failed.
+ * @returns its stdout.
  * @throws CsiError with its words.
  */
-export async function callFront(host: NodeHost, argv: readonly string[], signal: AbortSignal): Promise<void> {
+export async function callFront(
+  host: NodeHost,
+  argv: readonly string[],
+  signal: AbortSignal,
+): Promise<string> {
   const called = await host.call(argv, signal);
-  if (called.status === 0) return;
+  if (called.status === 0) return called.stdout;
   const failure = parseFailure(called);
   if (failure === undefined)
     throw new CsiError(

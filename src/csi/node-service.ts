@@ -1,6 +1,4 @@
-import { mountFlagNames } from '../host/mount-host.ts';
-import { mountAt, parseMountinfo } from '../host/mountinfo.ts';
-import { judge } from '../volumes/states.ts';
+import { mountFlagNames, type Space } from '../host/mount-host.ts';
 import { CsiError, invalid } from './csi-error.ts';
 import { callFront, type NodeHost } from './node-host.ts';
 import type { Request, Response } from './protocol.ts';
@@ -86,25 +84,38 @@ export class NodeService {
   async stats(request: Request<'NodeGetVolumeStats'>): Promise<Response<'NodeGetVolumeStats'>> {
     required('volume_id', request.volumeId);
     const path = absolute('volume_path', request.volumePath);
-    const real = this.#host.realPathOf(path);
-    if (real === undefined || mountAt(parseMountinfo(this.#host.mountTable()), real) === undefined)
-      throw new CsiError('NOT_FOUND', `volume_path: no volume is mounted on ${path}; publish it first`);
-    const argv = ['/usr/bin/stat', '-f', '-c', '%b %f %a %S %c %d', '--', this.#host.pathOf(real)];
-    const answer = await this.#host.runBounded(argv, statsMs);
-    const { state, words } = judge(answer);
-    if (state !== 'alive')
-      return { volumeCondition: { abnormal: true, message: conditions[state] ?? words } };
-    const [blocks = 0, free = 0, available = 0, size = 0, inodes = 0, freeInodes = 0] = (answer?.output ?? '')
-      .trim()
-      .split(' ')
-      .map(Number);
+    const space = await this.#spaceOf(path);
+    if (typeof space === 'string') {
+      const message = conditions[space] ?? `it answers with the error ${space}`;
+      return { volumeCondition: { abnormal: true, message } };
+    }
+    const { bytes, inodes } = space;
     return {
       usage: [
-        { unit: 1, total: blocks * size, used: (blocks - free) * size, available: available * size },
-        { unit: 2, total: inodes, used: inodes - freeInodes, available: freeInodes },
+        { unit: 1, total: bytes.total, used: bytes.total - bytes.free, available: bytes.available },
+        { unit: 2, total: inodes.total, used: inodes.total - inodes.free, available: inodes.free },
       ],
       volumeCondition: { abnormal: false, message: 'it answers' },
     };
+  }
+
+  /** By a process that may never come back. @returns the name of an errno for a volume that does not answer with it. */
+  async #spaceOf(path: string): Promise<Space | string> {
+    const limit = AbortSignal.timeout(statsMs);
+    const silent = new Promise<undefined>((resolve) =>
+      limit.addEventListener('abort', () => resolve(undefined)),
+    );
+    try {
+      const asked = callFront(this.#host, ['volume', 'stats', path], limit);
+      asked.catch(() => {});
+      const answer = await Promise.race([asked, silent]);
+      return answer === undefined ? 'silent' : (JSON.parse(answer) as Space | string);
+    } catch (error) {
+      if (limit.aborted) return 'silent';
+      const failure = error instanceof CsiError ? error.failure : undefined;
+      if (failure?.class !== 'mount-point') throw error;
+      throw new CsiError('NOT_FOUND', `volume_path: no volume is mounted on ${path}; publish it first`);
+    }
   }
 
   /** STAGE_UNSTAGE_VOLUME, GET_VOLUME_STATS, VOLUME_CONDITION, SINGLE_NODE_MULTI_WRITER */
@@ -116,7 +127,7 @@ export class NodeService {
     return { nodeId: this.#nodeId };
   }
 
-  #mount({ fstype, source, options }: CsiVolume, path: string, signal: AbortSignal): Promise<void> {
+  #mount({ fstype, source, options }: CsiVolume, path: string, signal: AbortSignal): Promise<string> {
     const words = options.length === 0 ? [] : ['-o', options.join(',')];
     return callFront(this.#host, ['mount', '--json', '-t', fstype, ...words, source, path], signal);
   }
@@ -128,8 +139,9 @@ const statsMs = 1000;
 /** In doctor's words. */
 const conditions: Readonly<Record<string, string | undefined>> = {
   silent: 'no answer: its server is gone or out of reach, or its FUSE daemon hangs',
-  stale: 'its server no longer knows what was mounted',
-  dead: 'its FUSE daemon is gone',
+  ESTALE: 'its server no longer knows what was mounted',
+  ENOTCONN: 'its FUSE daemon is gone',
+  ECONNABORTED: 'its FUSE daemon is gone',
 };
 
 function required(field: string, value: string): string {

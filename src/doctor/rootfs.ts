@@ -3,7 +3,7 @@ import { isExecutable } from '../host/path-in-root.ts';
 import { enteringArgv } from '../host/programs.ts';
 import type { BoundedResult } from '../host/run-bounded.ts';
 import { missingFrom, promisedPrograms } from '../image/versions/check.ts';
-import { damageOf, mendingHint } from '../image/versions/damage.ts';
+import { type Damage, damageOf, mendingHint } from '../image/versions/damage.ts';
 import { trialOf } from '../image/versions/trial.ts';
 import { currentDigest } from '../image/versions/versions.ts';
 import type { Manifest } from '../manifest/manifest.ts';
@@ -29,12 +29,20 @@ export async function checkContents({
 }: DoctorContext): Promise<readonly Judgement[]> {
   const hint = mendingHint(layout, currentDigest(layout));
   const damage = await damageOf(root, manifest, host, readingMs);
-  if (damage !== undefined) return [failing(root, `is damaged: ${damage}`, hint)];
+  if (damage !== undefined)
+    return [failing(root, `is damaged: ${damage.words}`, hint, typesOfDamage(damage, manifest))];
   const missing = missingFrom(root, manifest);
   if (missing.length === 0)
     return [ok(root, 'is as it was installed, and has all that helpers and daemons need')];
   const another = 'install a rootfs that has it, or take it out of the manifest';
   return missing.map((path) => failing(`${root}${path}`, 'is missing', another, typesWith(path, manifest)));
+}
+
+/** @returns undefined, which is all of them, where one of the files may be anybody's, such as the C library. */
+function typesOfDamage({ paths }: Damage, manifest: Manifest): readonly string[] | undefined {
+  const types = paths.map((path) => typesWith(path, manifest));
+  const isTold = types.length > 0 && types.every((some) => some.length > 0);
+  return isTold ? [...new Set(types.flat())] : undefined;
 }
 
 /**
@@ -44,8 +52,10 @@ export async function checkContents({
 function typesWith(path: string, manifest: Manifest): readonly string[] {
   const { rpcbind, statd } = manifest.daemons;
   const name = path.slice(path.lastIndexOf('/') + 1);
-  const needed = ({ calledPrograms, lookedUpFiles }: FilesystemTraits) =>
-    calledPrograms.includes(name) || lookedUpFiles.includes(path);
+  const needed = ({ calledPrograms, lookedUpFiles, loadedLibraries }: FilesystemTraits) =>
+    calledPrograms.includes(name) ||
+    lookedUpFiles.includes(path) ||
+    loadedLibraries.some((end) => path.endsWith(end));
   // Where there are lock services it is they, and the script that starts them, who look for it.
   const isForLocks =
     [rpcbind.path, statd.path].includes(path) ||

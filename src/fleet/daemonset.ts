@@ -8,7 +8,7 @@ import {
   settingsDirectory,
 } from '../node-agent/places.ts';
 import { csiDriverDocument } from './csi.ts';
-import { capabilities, comments, containerComments } from './privileges.ts';
+import { capabilities, comments, containerComments, driverCapabilities } from './privileges.ts';
 import type { CommentedDocument } from './yaml.ts';
 
 /** Which of a cluster's objects they are. */
@@ -198,14 +198,17 @@ function agentFlags({ helpers, csi, metricsFile, intervalSeconds }: DaemonSetReq
   ];
 }
 
-function securityContext({ kubernetesMinor, selinuxType }: DaemonSetRequest) {
+function securityContext({ csi, kubernetesMinor, selinuxType }: DaemonSetRequest) {
   return {
     privileged: false,
     allowPrivilegeEscalation: true,
     runAsUser: 0,
     runAsGroup: 0,
     readOnlyRootFilesystem: true,
-    capabilities: { drop: ['ALL'], add: capabilities },
+    capabilities: {
+      drop: ['ALL'],
+      add: csi.length === 0 ? capabilities : [...capabilities, ...driverCapabilities],
+    },
     seccompProfile: { type: 'RuntimeDefault' },
     ...(kubernetesMinor >= firstWithAppArmorField ? { appArmorProfile: { type: 'Unconfined' } } : {}),
     ...(selinuxType === undefined ? {} : { seLinuxOptions: { type: selinuxType } }),

@@ -12,6 +12,9 @@ export const capabilities: readonly string[] = [
   'KILL',
 ];
 
+/** What the driver needs beside: a helper that it starts is given less than it has itself. */
+export const driverCapabilities: readonly string[] = ['SETUID', 'SETGID', 'SETPCAP', 'NET_BIND_SERVICE'];
+
 export const comments = {
   noToken: 'The agent never talks to the API server.',
   namespace: "Of the Pod Security levels only this one lets a Pod use the host's process ids.",
@@ -29,12 +32,17 @@ CHOWN, DAC_OVERRIDE, FOWNER: to unpack the rootfs with its owners and modes.
 MKNOD: for the few devices that a helper sees, /dev/null and /dev/fuse among them.
 KILL: to end rpc.statd, which is a user of its own, when the mounter is removed.`;
 
+const driverCapabilityReasons = `SETUID, SETGID, SETPCAP: to start the helper of a mount as a user of its own, with no capability that it does
+not need.
+NET_BIND_SERVICE: servers of NFS take calls from ports below 1024.`;
+
 /**
  * The comments of the DaemonSet, by path.
  * @param request the fields of a DaemonSetRequest that a comment depends on.
  */
 export function containerComments(request: {
   readonly tolerations: unknown;
+  readonly csi: readonly string[];
   readonly kubernetesMinor: number;
   readonly selinuxType: string | undefined;
 }): Readonly<Record<string, string>> {
@@ -59,7 +67,8 @@ other container would see them. No hostPath is needed, no hostNetwork, and nothi
     [`${context}.allowPrivilegeEscalation`]: 'Kubernetes allows no other value beside SYS_ADMIN.',
     [`${context}.readOnlyRootFilesystem`]:
       'All that it writes on its own is the merged manifest and what the probe reads, to a directory in memory.',
-    [`${context}.capabilities`]: capabilityReasons,
+    [`${context}.capabilities`]:
+      request.csi.length === 0 ? capabilityReasons : `${capabilityReasons}\n${driverCapabilityReasons}`,
     [`${context}.seccompProfile`]:
       "The runtime's default allows mount(2) and setns(2) to those who have SYS_ADMIN.",
     ...(request.selinuxType === undefined

@@ -23,6 +23,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
+#include <sys/vfs.h>
 #include <sys/wait.h>
 #include <sys/xattr.h>
 #include <time.h>
@@ -628,6 +629,15 @@ FUNCTION(process_ask) {
   _exit(cause == ENOTCONN && has_daemon() ? 0 : cause);
 }
 
+/* [blocks, free, available to users, bytes in a block, inodes, free ones]; whoever serves the filesystem is asked. */
+FUNCTION(file_space) {
+  struct statfs space;
+  if (fstatfs(integer(context, argv[0]), &space) != 0) return to_js_result(context, -1);
+  const double values[] = {(double)space.f_blocks, (double)space.f_bfree, (double)space.f_bavail,
+                           (double)space.f_frsize, (double)space.f_files,  (double)space.f_ffree};
+  return to_js_numbers(context, values, COUNT(values));
+}
+
 FUNCTION(process_unmount) {
   const char *name = to_c_string(context, argv[1]);
   if (name == NULL) return c_string_failure(context);
@@ -893,6 +903,7 @@ static const JSCFunctionListEntry exports[] = {
     JS_CFUNC_DEF("statusOf", 1, process_status),
     JS_CFUNC_DEF("ask", 1, process_ask),
     JS_CFUNC_DEF("unmount", 3, process_unmount),
+    JS_CFUNC_DEF("space", 1, file_space),
     JS_CFUNC_MAGIC_DEF("enterNamespace", 1, path_call, ENTER_NAMESPACE),
     JS_CFUNC_DEF("makeApart", 5, mounts_make_apart),
     JS_CFUNC_DEF("copyMount", 2, mounts_copy),

@@ -105,6 +105,8 @@ declare module 'system-calls' {
   function statusOf(waited: number): number;
   /** Asks the filesystem of an open file for its status. @returns a child whose exit status is 0 or the errno; it may never end. */
   function ask(fd: number): number;
+  /** fstatfs(2). @returns [blocks, free, available to users, bytes in a block, inodes, free ones]. */
+  function space(fd: number): readonly number[] | number;
   /** umount2(2) of what is mounted on `name` in an open directory. @returns a child as that of `ask`. */
   function unmount(directory: number, name: string, flags: number): number;
   /** setns(2) to the mount namespace of that file, and thereby to its root directory. */

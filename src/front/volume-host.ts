@@ -31,6 +31,15 @@ export const volumeHost: VolumeHost = {
     system.close(mount);
     return result < 0 ? errorOf(result) : undefined;
   },
+  spaceOf: (file) => {
+    const values = system.space(file);
+    if (typeof values === 'number') return errorOf(values);
+    const [blocks = 0, free = 0, available = 0, size = 0, inodes = 0, freeInodes = 0] = values;
+    return {
+      bytes: { total: blocks * size, free: free * size, available: available * size },
+      inodes: { total: inodes, free: freeInodes },
+    };
+  },
   unmountIn: async (directory, name, how, limitMs) => {
     holdInterruptions();
     const pid = checked('fork', undefined, system.unmount(directory, name, unmountFlags[how]));

@@ -3,7 +3,7 @@ import { exitCode } from '../exit-codes.ts';
 import { type MountFlag, mountFlagNames } from '../host/mount-host.ts';
 import type { Output } from '../host/output.ts';
 import { asMounterError } from '../host/system-error.ts';
-import { publish, type VolumeContext } from '../mount/volume/publish.ts';
+import { publish, spaceOf, type VolumeContext } from '../mount/volume/publish.ts';
 import { unpublish } from '../mount/volume/unpublish.ts';
 import { requireRoot } from '../node/node.ts';
 import { currentSettings, findNode } from './node.ts';
@@ -16,12 +16,13 @@ import { volumeHost } from './volume-host.ts';
  *     mounter volume publish STAGED TARGET [ro|nosuid|nodev|noexec]…
  *     mounter volume unpublish TARGET
  *     mounter volume unstage TARGET
+ *     mounter volume stats TARGET        its space in JSON, or the name of an errno
  *
  * @returns the exit status; what failed is said on stderr, and on stdout as `mounter mount --json` has it.
  */
 export async function volume(words: readonly string[], output: Output): Promise<number> {
   try {
-    await carryOut(words);
+    await carryOut(words, output);
     return exitCode.success;
   } catch (error) {
     const failure = asMounterError(error);
@@ -31,7 +32,7 @@ export async function volume(words: readonly string[], output: Output): Promise<
   }
 }
 
-async function carryOut([operation, ...paths]: readonly string[]): Promise<void> {
+async function carryOut([operation, ...paths]: readonly string[], output: Output): Promise<void> {
   const [first, second, ...flags] = paths;
   if (operation === undefined || first === undefined) throw usage();
   requireRoot(volumeHost, 'mounting');
@@ -47,6 +48,9 @@ async function carryOut([operation, ...paths]: readonly string[]): Promise<void>
     case 'unpublish':
     case 'unstage':
       await unpublish(first, { isDirectoryRemoved: operation === 'unpublish' }, context);
+      break;
+    case 'stats':
+      output.out(`${JSON.stringify(spaceOf(first, context))}\n`);
       break;
     default:
       throw usage();

@@ -169,6 +169,8 @@ export interface VolumeHost extends MountHost {
    * @returns undefined, or the name of an errno.
    */
   attachCopy(file: Descriptor, flags: readonly MountFlag[], target: Descriptor): string | undefined;
+  /** Asks the server of an open file, for as long as that takes. @returns what there is, or the name of an errno. */
+  spaceOf(file: Descriptor): Space | string;
   /**
    * Unmounts what is on top of `name` in an open directory, following no symlink, in a process that is left behind where
    * it does not come back.
@@ -180,6 +182,12 @@ export interface VolumeHost extends MountHost {
     how: UnmountHow,
     limitMs: number,
   ): Promise<string | undefined>;
+}
+
+/** Of the filesystem of a volume; inodes are 0 where it counts none. */
+export interface Space {
+  readonly bytes: { readonly total: number; readonly free: number; readonly available: number };
+  readonly inodes: { readonly total: number; readonly free: number };
 }
 
 /** The flags of one mount, whatever those of its filesystem. @see mount_setattr(2) */

@@ -211,7 +211,7 @@ const refused: readonly (readonly [
   ],
   [
     'StageVolume',
-    (v) => ({ ...v.staged, volumeContext: {} }),
+    (v) => ({ ...v.staged, volumeContext: { type: 'nfs' } }),
     'INVALID_ARGUMENT',
     /volume_context\[server\]/,
   ],

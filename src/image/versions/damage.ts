@@ -15,21 +15,32 @@ import { versionPath } from './versions.ts';
  * enough. One that no record tells of, of an earlier mounter, is tried as an install does.
  * @param root `versions/<digest>`.
  * @param budgetMs as for `differencesFrom`.
- * @returns words such as `/usr/sbin/rpcbind (missing)`; undefined where it is whole.
+ * @returns undefined where it is whole.
  */
 export async function damageOf(
   root: string,
   manifest: Manifest,
   host: Host,
   budgetMs?: number,
-): Promise<string | undefined> {
+): Promise<Damage | undefined> {
   const entries = readTreeRecord(root);
-  if (entries === undefined) return await untold(root, manifest, host);
+  if (entries === undefined) {
+    const words = await untold(root, manifest, host);
+    return words === undefined ? undefined : { words, paths: [] };
+  }
   const differences = await differencesFrom(entries, root, manifest, budgetMs);
   if (differences.length === 0) return undefined;
-  return few(
-    differences.map(({ entry, isMissing }) => `${entry.path || '/'} (${isMissing ? 'missing' : 'changed'})`),
+  const words = differences.map(
+    ({ entry, isMissing }) => `${entry.path || '/'} (${isMissing ? 'missing' : 'changed'})`,
   );
+  return { words: few(words), paths: differences.map(({ entry }) => entry.path) };
+}
+
+export interface Damage {
+  /** Such as `/usr/sbin/rpcbind (missing)`. */
+  readonly words: string;
+  /** As the rootfs names them; none where it is not known what it is. */
+  readonly paths: readonly string[];
 }
 
 async function untold(root: string, manifest: Manifest, host: Host): Promise<string | undefined> {
@@ -66,5 +77,5 @@ export async function requireWhole(
   const damage = await damageOf(path, manifest, host);
   if (damage === undefined) return;
   const [status, hint] = [exitCode.system, mendingHint(layout, digest)];
-  throw new MounterError(`is damaged: ${damage}`, { subject: path, status, hint });
+  throw new MounterError(`is damaged: ${damage.words}`, { subject: path, status, hint });
 }

@@ -1,6 +1,6 @@
 import { MounterError } from '../../errors.ts';
 import { exitCode } from '../../exit-codes.ts';
-import type { Descriptor, MountFlag, VolumeHost } from '../../host/mount-host.ts';
+import type { Descriptor, MountFlag, Space, VolumeHost } from '../../host/mount-host.ts';
 import type { MountEntry } from '../../host/mountinfo.ts';
 import { identityMountOf } from '../../manifest/shared-mounts.ts';
 import type { MountContext } from '../context.ts';
@@ -53,6 +53,16 @@ export async function publish(request: PublishRequest, context: VolumeContext): 
     }
   } finally {
     host.close(source.file);
+  }
+}
+
+/** What the filesystem of a volume has, or the errno that it answers with; no answer where its server has none. */
+export function spaceOf(path: string, context: VolumeContext): Space | string {
+  const { file } = openStaged(path, context);
+  try {
+    return context.host.spaceOf(file);
+  } finally {
+    context.host.close(file);
   }
 }
 

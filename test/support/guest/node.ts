@@ -47,6 +47,8 @@ async function call(
 
 /** Installs and prepares, whatever was there before. @param enter in place of what the manifest says. */
 export async function installAndPrepare(enter?: EnterMode): Promise<void> {
+  // They outlive an install.
+  await rm(`${home}/node-settings.json`, { force: true });
   await mustSucceed('/host/dist/mounter', 'install', '/host/dist/rootfs.tar.zst');
   if (enter !== undefined) await setEnter(home, enter);
   await mustSucceed(`${home}/mounter`, 'prepare');

@@ -32,7 +32,15 @@ export interface ContainerSpec {
 }
 
 export async function containerSpec(...flags: readonly string[]): Promise<ContainerSpec> {
-  const documents = await printedDocuments('daemonset', '--image', anImage, ...flags);
+  return specIn(await printedDocuments('daemonset', '--image', anImage, ...flags));
+}
+
+/** The same with the CSI driver in it. */
+export async function driverSpec(...flags: readonly string[]): Promise<ContainerSpec> {
+  return specIn(await printedDocuments('csi', '--image', anImage, ...flags));
+}
+
+function specIn(documents: readonly unknown[]): ContainerSpec {
   const daemonSet = documents.at(-1) as {
     readonly spec: {
       readonly template: { readonly spec: { readonly containers: readonly ContainerSpec[] } };

@@ -1,0 +1,68 @@
+import test from 'ava';
+import { connectClient } from '../support/csi/driver.ts';
+import { registrySocket, socket, testVolume } from '../support/csi/requests.ts';
+import { daemonsOf } from '../support/gluster/gluster-node.ts';
+import { startGlusterServer } from '../support/gluster/gluster-server.ts';
+import { driverSpec, nodeWithImage, RunningAgent } from '../support/node/node-agent.ts';
+
+/** The driver as the DaemonSet runs it: in the agent's container, and on the host's paths without a hostPath. */
+
+test.serial(
+  'ready once kubelet has registered it; killed, its volumes and their daemons go on',
+  async (t) => {
+    t.timeout(300_000);
+    await using server = await startGlusterServer({ volumes: ['v1'] });
+    await using node = await nodeWithImage({ enterNetwork: server.enter });
+    const spec = await driverSpec();
+    const agent = new RunningAgent(node, spec);
+    await agent.until(1, /kubelet has not registered the CSI driver/, 120);
+    {
+      await using kubelet = await connectClient(node, registrySocket);
+      t.is((await kubelet.call('Registration', 'GetInfo')).answer.endpoint, socket);
+      await kubelet.call('Registration', 'NotifyRegistrationStatus', { pluginRegistered: true });
+    }
+    await agent.until(0, /mounts would work/);
+
+    const volume = testVolume('v', { type: 'glusterfs', server: server.address, volume: 'v1' });
+    await node.shell(`mkdir -p ${volume.directories(2).join(' ')}`);
+    {
+      await using client = await connectClient(node);
+      const stagedNow = await client.call('Node', 'NodeStageVolume', volume.staged);
+      t.is(stagedNow.code, 'OK', stagedNow.message);
+      t.like(await client.call('Node', 'NodePublishVolume', volume.published(1)), { code: 'OK' });
+      const asked = { volumeId: 'v', volumePath: volume.target(1) };
+      const stats = await client.call('Node', 'NodeGetVolumeStats', asked);
+      t.like(stats.answer.volumeCondition, { message: 'it answers' });
+    }
+    await node.shell(`echo before >${volume.target(1)}/file`);
+    const [daemon = 0] = daemonsOf(volume.staging);
+    await agent.end('KILL');
+    t.deepEqual(daemonsOf(volume.staging), [daemon]);
+    t.is(
+      await node.shell(`echo after >>${volume.target(1)}/file; cat ${volume.target(1)}/file`),
+      'before\nafter\n',
+    );
+
+    const next = new RunningAgent(node, spec);
+    await next.until(1, /kubelet has not registered the CSI driver/, 120);
+    await using client = await connectClient(node);
+    await node.shell(`mkdir -p ${volume.directories(100).join(' ')}`);
+    const pods = Array.from({ length: 100 }, (_, index) => index + 1);
+    const published = await Promise.all(
+      pods.map((pod) => client.call('Node', 'NodePublishVolume', volume.published(pod))),
+    );
+    t.deepEqual([...new Set(published.map(({ code }) => code))], ['OK']);
+    t.deepEqual(daemonsOf(volume.staging), [daemon], 'one daemon, however many Pods');
+    const taken = await Promise.all(
+      pods.map((pod) => client.call('Node', 'NodeUnpublishVolume', volume.unpublished(pod))),
+    );
+    t.deepEqual([...new Set(taken.map(({ code }) => code))], ['OK']);
+    t.like(await client.call('Node', 'NodeUnstageVolume', volume.unstaged), { code: 'OK' });
+    t.deepEqual(node.entriesOf(volume.staging), []);
+    const resident = await node.shell(`awk '/^VmRSS/ {print $2}' /proc/${next.pid}/status`);
+    t.log(
+      `published 100: ${Math.max(...published.map(({ ms }) => ms))} ms; resident then: ${resident.trim()} kB`,
+    );
+    await next.end();
+  },
+);
