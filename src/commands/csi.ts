@@ -20,8 +20,9 @@ export const csi = defineCommand({
   },
   manual: [
     `Serves the CSI specification, Identity and Node, at plugins/NAME/csi.sock below kubelet's directory, and registers
-    itself with that kubelet. The node's name is NODE_NAME of the environment, or its host name. A volume is mounted once on the node, by mounter mount, and shown to each Pod. The mounts
-    do not depend on it: it may be ended, and started again, at any time.`,
+    itself with that kubelet. The node's name is NODE_NAME of the environment, or its host name. A volume is mounted
+    once on the node, by mounter mount, and shown to each Pod. The mounts do not depend on it: it may be ended, and
+    started again, at any time.`,
     `volumeAttributes of a PV: type (nfs or glusterfs), server, share or volume, and subDir. Those of csi-driver-nfs are
     understood.`,
   ],
@@ -31,22 +32,27 @@ export const csi = defineCommand({
     const ended = new Promise<void>((resolve) => {
       for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => resolve());
     });
-    const driver = await startNamed(flags.value('name'), { layout, output });
+    const driver = await startNamed('name', flags.value('name'), { layout, output });
     await ended;
     driver.close();
     return exitCode.success;
   },
 });
 
-/** @param names with commas between them. @throws MounterError (usage) for what cannot be one; (system) as `startDriver`. */
+/**
+ * @param flag that the names are from.
+ * @param names with commas between them.
+ * @throws MounterError (usage) for what cannot be one; (system) as `startDriver`.
+ */
 export async function startNamed(
+  flag: string,
   names: string,
   { layout, output }: Pick<CommandContext, 'layout' | 'output'>,
 ): Promise<RunningDriver> {
   const { startDriver } = await import('../csi/driver.ts');
   const { nodeHost } = await import('../csi/node-host.ts');
   return startDriver({
-    names: driverNames('csi', names),
+    names: driverNames(flag, names),
     version: packageJson.version,
     nodeId: process.env.NODE_NAME ?? hostname(),
     layout,

@@ -40,7 +40,7 @@ export const nodeAgent = defineCommand({
     const end = new AbortController();
     for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => end.abort());
     const names = flags.value('csi');
-    const driver = names === undefined ? undefined : await startNamed(names, { layout, output });
+    const driver = names === undefined ? undefined : await startNamed('csi', names, { layout, output });
     const context = {
       layout,
       helpers: flags.has('helpers'),

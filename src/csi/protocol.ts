@@ -123,14 +123,17 @@ type Sent<T> = T extends readonly (infer E)[]
 export type Request<M extends string> = Message<Extract<`${M}Request`, keyof Messages>>;
 export type Response<M extends string> = Sent<Message<Extract<`${M}Response`, keyof Messages>>>;
 
-const enums = { keepCase: true, defaults: true, longs: Number } as const;
+/** As TypeScript has them: `volumeId` stays so, and what was not sent has the value that protobuf gives it. */
+const loading = { keepCase: true, defaults: true, longs: Number } as const;
 
 /** @returns what a gRPC server takes, or makes a client of. */
 export function serviceDefinition(name: ServiceName): ServiceDefinition<UntypedServiceImplementation> {
   const [inPackage, methods] = services[name];
   const content = { ...messageTypes(), [name]: { methods: Object.fromEntries(methods.map(methodOf)) } };
   const root = inPackage.split('.').reduceRight<object>((nested, part) => ({ [part]: { nested } }), content);
-  return fromJSON({ nested: root as Record<string, never> }, enums)[`${inPackage}.${name}`] as LoadedService;
+  return fromJSON({ nested: root as Record<string, never> }, loading)[
+    `${inPackage}.${name}`
+  ] as LoadedService;
 }
 
 function methodOf(name: string) {
