@@ -6,15 +6,15 @@ import { helperNames } from '../mount/arguments/argv.ts';
 import type { Layout } from '../node/layout.ts';
 import { helperDirectories, helperState } from '../prepare/helper-links.ts';
 import { processesOfViews } from '../rootfs/root-processes.ts';
+import { mounterPathFlag } from '../units/kubelet-flag.ts';
 import { type DoctorContext, localVolumeDirectories } from './context.ts';
 import { type Judgement, ok, warning } from './finding.ts';
 
-export const kubeletPrograms: readonly string[] = ['kubelet', 'hyperkube'];
+const kubeletPrograms: readonly string[] = ['kubelet', 'hyperkube'];
 
 const commandLineMs = 1000;
 /** A program for each: a container may have thousands of processes of that name, which began after kubelet. */
 const mostKubelets = 8;
-const flagName = '--experimental-mounter-path';
 
 /** A kubelet, and the mounter that it was told to call; undefined where that is none. */
 export interface KubeletOfNode {
@@ -73,10 +73,11 @@ function judgeCalls(
     .map(({ pid, mounter }) => judgeCall(pid, mounter, layout));
 }
 
-export function judgeCall(pid: number, mounter: string | undefined, { executable }: Layout): Judgement {
+function judgeCall(pid: number, mounter: string | undefined, { executable }: Layout): Judgement {
   const subject = `kubelet (process ${pid})`;
   if (mounter === executable) return ok(subject, 'calls the mounter');
-  const message = mounter === undefined ? `has no ${flagName}` : `calls ${mounter} by ${flagName}`;
+  const message =
+    mounter === undefined ? `has no ${mounterPathFlag}` : `calls ${mounter} by ${mounterPathFlag}`;
   return warning(
     subject,
     `${message}: its mounts never come to ${executable}`,

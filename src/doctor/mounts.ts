@@ -121,7 +121,7 @@ const notLookedAt = 'lies on a network filesystem, and was not looked at';
  * @param entries with its target.
  * @param hostEntries with its source; another table where the rootfs has a mount namespace of its own.
  */
-export function judgeMount(
+function judgeMount(
   observed: ObservedMount,
   entries: readonly MountEntry[],
   hostEntries: readonly MountEntry[],

@@ -43,6 +43,14 @@ export interface WrittenFile {
   readonly identityMount: string;
 }
 
+export interface RunHelper {
+  readonly kind: 'runHelper';
+  /** As it is inside the rootfs. */
+  readonly argv: readonly string[];
+  /** In its environment; left out where there are none. */
+  readonly secrets?: Readonly<Record<string, string>>;
+}
+
 export type MountStep =
   /** The helper is there, in the rootfs that is there. */
   | { readonly kind: 'checkHelper'; readonly path: string }
@@ -59,12 +67,7 @@ export type MountStep =
   | { readonly kind: 'checkServer' }
   /** rpcbind and rpc.statd answer. */
   | { readonly kind: 'provideLockServices' }
-  /** argv as it is inside the rootfs; secrets are in its environment, and left out where there are none. */
-  | {
-      readonly kind: 'runHelper';
-      readonly argv: readonly string[];
-      readonly secrets?: Readonly<Record<string, string>>;
-    }
+  | RunHelper
   /** Something is mounted, and it is what was asked for. */
   | { readonly kind: 'verifyMounted' }
   /** The same as provideLockServices, when mount.nfs settled for v3. */

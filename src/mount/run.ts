@@ -8,7 +8,7 @@ import { moveToScopes } from '../lock-services/scope.ts';
 import { areCopiesOld } from '../resolver/stamps.ts';
 import type { MountContext } from './context.ts';
 import type { Failure } from './failure/explain.ts';
-import type { MountPlan, MountStep } from './plan-data.ts';
+import type { MountPlan, MountStep, RunHelper } from './plan-data.ts';
 import { forget, isRemembering } from './probe/failure-cache/file.ts';
 import { SlowStepProbe } from './probe/slow-step-probe.ts';
 import { attach, mountedApart } from './steps/attach.ts';
@@ -80,8 +80,6 @@ async function runOnce(plan: MountPlan, context: RunContext): Promise<MountResul
 function withRemains(error: MounterError, remains: string): MounterError {
   return new MounterError(`${error.message}; ${remains}`, error);
 }
-
-type RunHelper = Extract<MountStep, { kind: 'runHelper' }>;
 
 /** What the steps of one mount hand on to each other. */
 class MountRun {
@@ -190,11 +188,8 @@ class MountRun {
     const site = siteFor(plan, this.#opened(), context);
     this.#site = site;
     const startedMs = context.host.now();
-    const outcome = await runHelper(
-      plan,
-      { argv, secrets, site, deadline: this.#deadline, watchdog },
-      context,
-    );
+    const call = { argv, secrets, site, deadline: this.#deadline, watchdog };
+    const outcome = await runHelper(plan, call, context);
     this.#ran = outcome;
     if (outcome.status === 0 && outcome.endedBy === 'itself') return undefined;
     return {

@@ -49,13 +49,13 @@ export async function removeUnits(units: readonly Unit[], root: string): Promise
   const installed = units.filter((unit) => textOf(unit, root) !== undefined);
   for (const unit of installed) refuseForeign(pathOf(unit, root));
   for (const unit of installed) {
-    // Also where only a link to it is left from an earlier removal.
     const stop = unit.isStopped && root === '' ? ['--now'] : [];
+    // Also where only a link to it is left from an earlier removal.
     if (unit.isEnabled) await systemctl(root, 'disable', ...stop, unit.fileName);
     rmSync(pathOf(unit, root));
     if (unit.fileName.includes('/')) removeEmpty(dirname(pathOf(unit, root)));
   }
-  if (installed.length > 0 && root === '') await systemctl(root, 'daemon-reload');
+  if (installed.length > 0) await reloadUnits(root);
   return installed.map((unit) => `removed ${pathOf(unit, root)}`);
 }
 

@@ -13,17 +13,17 @@ import type { Layout } from '../node/layout.ts';
  * @see systemd.exec(5) "EnvironmentFile="
  */
 
-const flagName = '--experimental-mounter-path';
-export const variable = 'KUBELET_EXTRA_ARGS';
+export const mounterPathFlag = '--experimental-mounter-path';
+export const argumentsVariable = 'KUBELET_EXTRA_ARGS';
 
 export function kubeletFlag({ executable }: Pick<Layout, 'executable'>): string {
-  return `${flagName}=${executable}`;
+  return `${mounterPathFlag}=${executable}`;
 }
 
 /** kubeadm's packages have the unit read one of these: Debian's the first, Red Hat's the second. */
 const environmentFiles = ['/etc/default/kubelet', '/etc/sysconfig/kubelet'];
 const unitFile = 'systemd/system/kubelet.service';
-export const dropIn = 'kubelet.service.d/00-containerized-mounter.conf';
+export const dropInFile = 'kubelet.service.d/00-containerized-mounter.conf';
 
 /** A text that sets the variable: where its value lies. */
 interface Value {
@@ -75,7 +75,7 @@ interface SettingText {
 function settingTexts(root: string): readonly SettingText[] {
   return [
     ...textsOf(root, environmentFiles),
-    ...textsOf(root, unitFiles(root, ['/etc'])).filter(({ path }) => !path.endsWith(`/${dropIn}`)),
+    ...textsOf(root, unitFiles(root, ['/etc'])).filter(({ path }) => !path.endsWith(`/${dropInFile}`)),
   ];
 }
 
@@ -112,8 +112,8 @@ function textsOf(root: string, paths: readonly string[]): readonly SettingText[]
  * the next character, also the end of a line, along.
  * @see systemd's src/basic/env-file.c
  */
-export function valuesInFile(text: string): readonly Value[] {
-  const last = [...text.matchAll(new RegExp(`^[ \\t]*${variable}=[ \\t]*`, 'gm'))]
+function valuesInFile(text: string): readonly Value[] {
+  const last = [...text.matchAll(new RegExp(`^[ \\t]*${argumentsVariable}=[ \\t]*`, 'gm'))]
     .filter(({ index }) => !/\\\r?\n$/.test(text.slice(0, index)))
     .at(-1);
   if (last === undefined) return [];
@@ -130,8 +130,8 @@ export function valuesInFile(text: string): readonly Value[] {
  * Environment="KUBELET_EXTRA_ARGS=--node-ip=10.0.0.7 --v=2" OTHER=value
  * ```
  */
-export function valuesInUnit(text: string): readonly Value[] {
-  const assignment = `(["']?)${variable}=(["']?)`;
+function valuesInUnit(text: string): readonly Value[] {
+  const assignment = `(["']?)${argumentsVariable}=(["']?)`;
   return [...text.matchAll(new RegExp(`^[ \\t]*Environment=(?:.*?[\\s])??${assignment}`, 'gm'))].map(
     (match) => {
       const [whole, outer = '', inner = ''] = match;
@@ -160,7 +160,7 @@ function wordsOf(words: string): readonly string[] {
 }
 
 function otherPath(text: string, { start, end }: Value, flag: string): string | undefined {
-  return wordsOf(text.slice(start, end)).find((word) => word.startsWith(`${flagName}`) && word !== flag);
+  return wordsOf(text.slice(start, end)).find((word) => word.startsWith(mounterPathFlag) && word !== flag);
 }
 
 function rewrite(
@@ -178,13 +178,15 @@ function rewrite(
   if (changed === text) return [];
   const file = realpathSync(path);
   writeAtomically(file, changed, statSync(file).mode & 0o777);
-  const where = `${variable} in ${path}`;
-  return [verb === 'added' ? `added ${flagName} to ${where}` : `took ${flagName} out of ${where}`];
+  const where = `${argumentsVariable} in ${path}`;
+  return [
+    verb === 'added' ? `added ${mounterPathFlag} to ${where}` : `took ${mounterPathFlag} out of ${where}`,
+  ];
 }
 
 function notOneWord(executable: string): MounterError {
   return new MounterError(
-    `no word of ${variable} can name it: it has other characters than letters, digits, . _ and -`,
+    `no word of ${argumentsVariable} can name it: it has other characters than letters, digits, . _ and -`,
     {
       subject: executable,
       status: exitCode.usage,
@@ -202,9 +204,9 @@ function hasOther(path: string, other: string, flag: string): MounterError {
 }
 
 function ofDistribution(path: string, flag: string): MounterError {
-  return new MounterError(`sets ${variable} itself, and is not the operator's to change`, {
+  return new MounterError(`sets ${argumentsVariable} itself, and is not the operator's to change`, {
     subject: path,
     status: exitCode.system,
-    hint: `write ${variable} with the same words and ${flag} to ${environmentFiles[0]}, or have systemctl edit kubelet set it`,
+    hint: `write ${argumentsVariable} with the same words and ${flag} to ${environmentFiles[0]}, or have systemctl edit kubelet set it`,
   });
 }

@@ -3,7 +3,7 @@ import type { Manifest } from '../manifest/manifest.ts';
 import { isShared } from '../manifest/shared-mounts.ts';
 import { type Layout, layoutOf } from '../node/layout.ts';
 import { lockServiceHardening, metricsHardening, prepareHardening } from './hardening.ts';
-import { dropIn, kubeletFlag, variable } from './kubelet-flag.ts';
+import { argumentsVariable, dropInFile, kubeletFlag } from './kubelet-flag.ts';
 import { commandLine, plain, quoted } from './syntax.ts';
 
 /** The systemd units of a node, as text; nothing is read or written here. */
@@ -35,10 +35,10 @@ export interface UnitContext {
 /** The first line of each file, by which we know our own. */
 export const mark = '# Written by mounter unit.';
 
-export const prepareUnit = 'containerized-mounter-prepare.service';
-export const notifyUnit = 'containerized-mounter-notify.service';
-export const metricsUnit = 'containerized-mounter-metrics.service';
-export const kubeletUnit = 'containerized-mounter-kubelet.service';
+const prepareUnit = 'containerized-mounter-prepare.service';
+const notifyUnit = 'containerized-mounter-notify.service';
+const metricsUnit = 'containerized-mounter-metrics.service';
+const kubeletUnit = 'containerized-mounter-kubelet.service';
 
 /** The units behind a name of the command line. @throws MounterError (usage) for a path that no unit can name. */
 export function unitsOf(name: UnitName, context: UnitContext): readonly Unit[] {
@@ -193,8 +193,8 @@ function metricsTimer({ layout }: UnitContext): Unit {
 
 /** Of the operator's own kubelet, where nothing else sets the variable: kubelet-flag.ts. */
 function kubeletDropIn({ layout }: UnitContext): Unit {
-  const text = file([['Service', `Environment=${quoted(`${variable}=${kubeletFlag(layout)}`)}`]]);
-  return { fileName: dropIn, text, isEnabled: false, isStarted: false };
+  const text = file([['Service', `Environment=${quoted(`${argumentsVariable}=${kubeletFlag(layout)}`)}`]]);
+  return { fileName: dropInFile, text, isEnabled: false, isStarted: false };
 }
 
 /** Like kubelet's own units: a restart leaves alone what kubelet has started, and there is no sandbox. */

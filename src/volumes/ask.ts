@@ -13,7 +13,7 @@ export interface VolumeLimits {
 }
 
 /** Less than 3 s for all of them. */
-export const volumeLimits: VolumeLimits = { answerMs: 1500, groupMs: 500, lastMs: 1200, atOnce: 64 };
+const volumeLimits: VolumeLimits = { answerMs: 1500, groupMs: 500, lastMs: 1200, atOnce: 64 };
 
 /** A fault in a larger one takes more questions to find. */
 const groupSize = 32;

@@ -20,13 +20,13 @@ export interface Failure {
   readonly outcome: Outcome;
   /** Why it cannot have come to anything, where that was asked meanwhile. */
   readonly probeFailure: ProbeFailure | undefined;
-  /** That was asked after its end, too. */
+  /** The server was asked after its end as well: once more would bring no other answer. */
   readonly isAsked?: boolean;
   /** By the host's clock, in milliseconds. */
   readonly startedMs: number;
   /** How far the daemon's log was written then; undefined where there is none. */
   readonly logBefore: FileEnd | undefined;
-  /** Why it was run once more, as here. */
+  /** Why it was run a second time, which is what this tells of. */
   readonly otherFamily?: OtherFamily;
 }
 

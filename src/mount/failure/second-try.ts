@@ -1,11 +1,9 @@
 import type { MountContext } from '../context.ts';
-import type { MountStep } from '../plan-data.ts';
+import type { RunHelper } from '../plan-data.ts';
 import { isAddress } from '../probe/ask-server.ts';
 import { singleFlight } from '../probe/examine.ts';
 import type { OtherFamily } from '../probe/probe-failure.ts';
 import { type Failure, limitFor } from './explain.ts';
-
-type RunHelper = Extract<MountStep, { kind: 'runHelper' }>;
 
 export interface SecondTry {
   readonly step: RunHelper;

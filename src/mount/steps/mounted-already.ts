@@ -49,24 +49,23 @@ async function mountForALook(
   deadline: number,
   context: MountContext,
 ): Promise<MountEntry | undefined> {
-  const step = plan.steps.find(({ kind }) => kind === 'runHelper');
-  if (step?.kind !== 'runHelper') return undefined;
+  const step = plan.steps.find((one) => one.kind === 'runHelper');
+  if (step === undefined) return undefined;
+  const { argv, secrets = {} } = step;
   const site = siteFor(plan, target, context);
-  const { host } = context;
   const made =
     site.kind === 'chroot'
-      ? await mountInCopy(step.argv, site, deadline, host)
-      : await mountApart(plan, { argv: step.argv, secrets: step.secrets ?? {}, site, deadline }, context);
+      ? await mountInCopy(argv, site, deadline, context.host)
+      : await mountApart(plan, { argv, secrets, site, deadline, watchdog: undefined }, context);
   return made !== undefined && plan.driver.isAsked(plan, made, context) ? made : undefined;
 }
 
 async function mountApart(
   plan: MountPlan,
-  call: Omit<HelperCall, 'watchdog' | 'site'> & { readonly site: ApartSite & MountSite },
+  call: HelperCall & { readonly site: ApartSite & MountSite },
   context: MountContext,
 ): Promise<MountEntry | undefined> {
-  const watchdog = { afterMs: call.deadline, shouldAbort: async () => false };
-  const { guardian } = await runHelper(plan, { ...call, watchdog }, context);
+  const { guardian } = await runHelper(plan, call, context);
   await guardian?.end();
   return topmostAt(context.host.readMountTable(call.site), call.site.place);
 }

@@ -2,6 +2,7 @@ import { MounterError } from '../../errors.ts';
 import { exitCode } from '../../exit-codes.ts';
 import type { Descriptor, MountFlag, Space, VolumeHost } from '../../host/mount-host.ts';
 import type { MountEntry } from '../../host/mountinfo.ts';
+import { raiseLimit } from '../../host/system-error.ts';
 import { identityMountOf } from '../../manifest/shared-mounts.ts';
 import type { MountContext } from '../context.ts';
 import { attachInSight } from '../steps/in-sight.ts';
@@ -33,12 +34,13 @@ export interface VolumeContext extends MountContext {
 const [lockMs, answerMs] = [20_000, 2000];
 
 /**
- * Attaches a copy of the staged mount to the target, whose directory is made where it is missing.
- * @returns whether it was there already, with the same flags.
- * @throws MounterError: class `mount-point` about `staged` where nothing is mounted there, `stale` where that is dead or stale, `busy` where the target shows something
- *   else or the same with other flags, and as a mount does for the target.
+ * Attaches a copy of the staged mount to the target, whose directory is made where it is missing; nothing where it is
+ * there already.
+ * @throws MounterError: class `mount-point` about `staged` where nothing is mounted there, `stale` where that is dead or
+ *   stale, `busy` where the target shows something else, or the same for reading alone or not; and as a mount does for
+ *   the target.
  */
-export async function publish(request: PublishRequest, context: VolumeContext): Promise<boolean> {
+export async function publish(request: PublishRequest, context: VolumeContext): Promise<void> {
   const { staged, target } = request;
   const { host, manifest } = context;
   const identityMount = identityMountOf(target, manifest);
@@ -47,7 +49,7 @@ export async function publish(request: PublishRequest, context: VolumeContext): 
     await refuseDead(staged, source.file, context);
     const opened = await openParent(target, identityMount, host.now() + lockMs, context);
     try {
-      return attachTo({ ...opened, identityMount }, source, request, context);
+      attachTo({ ...opened, identityMount }, source, request, context);
     } finally {
       host.close(opened.parent);
     }
@@ -110,14 +112,14 @@ function attachTo(
   { file: source, entry }: Staged,
   { target, flags }: PublishRequest,
   context: VolumeContext,
-): boolean {
+): void {
   const { host } = context;
-  const file = openOrMake(parent, nameOf(target), host);
+  const file = openOrMake(parent, target, host);
   try {
     const status = host.statusOf(file);
     if (status.mountId !== parentStatus.mountId) {
       refuseOther(target, entry, flags, mountEntryOf(status.mountId, context));
-      return true;
+      return;
     }
     checkDirectory(target, status);
     refuseWithinVolume(target, identityMount);
@@ -125,7 +127,6 @@ function attachTo(
     const names = { source: entry.source, target };
     const failure = attachInSight(names, { file, status, identityMount, way }, attach, manyTries, host);
     if (failure !== undefined) throw notAttached(target, failure);
-    return false;
   } finally {
     host.close(file);
   }
@@ -134,15 +135,17 @@ function attachTo(
 /** More often than a directory on the way is mounted over by chance. */
 const manyTries = 20;
 
-function openOrMake(parent: Descriptor, name: string, host: VolumeHost): Descriptor {
+function openOrMake(parent: Descriptor, target: string, host: VolumeHost): Descriptor {
+  const name = nameOf(target);
   const there = host.openIn(parent, name);
   if (there !== undefined) return there;
   host.makeDirectoryIn(parent, name);
   const made = host.openIn(parent, name);
   if (made !== undefined) return made;
   throw new MounterError('the directory is gone as soon as it is made', {
-    subject: name,
+    subject: target,
     status: exitCode.system,
+    hint: 'see who removes it, and publish the volume again',
   });
 }
 
@@ -172,16 +175,16 @@ function refuseOther(
   );
 }
 
+const attachHints: Readonly<Record<string, string>> = {
+  ENOSPC: raiseLimit('fs.mount-max'),
+  ENOSYS: 'read-only and other flags of one mount need Linux 5.12',
+};
+
 function notAttached(target: string, failure: string): MounterError {
   return new MounterError(`the volume cannot be attached: ${failure}`, {
     subject: target,
     status: exitCode.system,
     errorClass: failure === 'ENOSPC' ? 'mount-max' : 'node',
-    hint:
-      failure === 'ENOSPC'
-        ? 'raise fs.mount-max with sysctl(8)'
-        : failure === 'ENOSYS'
-          ? 'read-only and other flags of one mount need Linux 5.12'
-          : 'it is tried again; if that comes again, see dmesg of this node',
+    hint: attachHints[failure] ?? 'it is tried again; if that comes again, see dmesg of this node',
   });
 }

@@ -3,6 +3,7 @@ import { exitCode } from '../../exit-codes.ts';
 import type { Descriptor, UnmountHow } from '../../host/mount-host.ts';
 import { readMountinfo } from '../../host/mountinfo.ts';
 import { identityMountOf } from '../../manifest/shared-mounts.ts';
+import { shellWord } from '../../shell-word.ts';
 import { nameOf, partsBelow, walk } from '../steps/path-walk.ts';
 import { lockTarget } from '../steps/target-lock.ts';
 import type { VolumeContext } from './publish.ts';
@@ -83,7 +84,7 @@ async function unmount(
     subject: target,
     status: exitCode.mountFailure,
     errorClass: 'busy',
-    hint: `it is tried again; see who uses it: fuser -vm ${target}`,
+    hint: `it is tried again; see who uses it: fuser -vm ${shellWord(target)}`,
   });
 }
 
