@@ -131,14 +131,13 @@ async function installRootfs(
   const summary = `${installed.manifest.manifest.rootfs.name} ${installed.digest} in ${layout.home}`;
   const { describeOverrides } = await import('../image/versions/node-edits.ts');
   const { manifest: settings } = installed.manifest;
-  const overrides = describeOverrides(layout, context.host, settings);
   const offBy = whyOff(context.host, layout, settings);
   const lines = [
     ...(installed.done.length === 0
       ? [`installed already: ${summary}`]
       : [...installed.done, `installed ${summary}`]),
     ...(isToSwitch ? [] : [`mounter rollback ${installed.digest} switches to it`]),
-    ...(overrides === undefined ? [] : [overrides]),
+    ...describeOverrides(layout, context.host, settings),
     ...(offBy === undefined
       ? []
       : [`the mounter is turned off on this node, by ${offBy}: mounter enable turns it on`]),

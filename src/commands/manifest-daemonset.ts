@@ -95,8 +95,7 @@ export const csiManifest = defineCommand({
     if (!given.has('examples')) return print(given, drivers, output);
     const { yamlText } = await import('../fleet/yaml.ts');
     const { exampleDocuments } = await import('../fleet/csi.ts');
-    const names = { ...namesOf(given), namespace: 'default' };
-    output.out(yamlText(drivers.flatMap((driver) => exampleDocuments(driver, names))));
+    output.out(yamlText(drivers.flatMap(exampleDocuments)));
     return exitCode.success;
   },
 });

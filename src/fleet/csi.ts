@@ -37,10 +37,7 @@ interface Example {
 }
 
 /** Volumes that exist, each with a claim, and a Pod that uses the first; see `mounter csi --help`. */
-export function exampleDocuments(
-  driver: string,
-  { namespace }: { readonly namespace: string },
-): readonly CommentedDocument[] {
+export function exampleDocuments(driver: string): readonly CommentedDocument[] {
   const examples: readonly Example[] = [
     {
       name: 'nfs-example',
@@ -62,15 +59,13 @@ export function exampleDocuments(
     },
   ];
   const [first] = examples;
-  return [
-    ...examples.flatMap((example) => [volumeOf(example, namespace), claimOf(example, namespace)]),
-    podOf(first?.name ?? '', namespace),
-  ];
+  return [...examples.flatMap((example) => [volumeOf(example), claimOf(example)]), podOf(first?.name ?? '')];
 }
 
 const size = { storage: '1Gi' } as const;
+const namespace = 'default';
 
-function volumeOf(example: Example, namespace: string): CommentedDocument {
+function volumeOf(example: Example): CommentedDocument {
   const { name, driver, volumeHandle, volumeAttributes, mountOptions } = example;
   return {
     content: {
@@ -95,7 +90,7 @@ function volumeOf(example: Example, namespace: string): CommentedDocument {
   };
 }
 
-function claimOf({ name }: Example, namespace: string): CommentedDocument {
+function claimOf({ name }: Example): CommentedDocument {
   const spec = {
     accessModes: ['ReadWriteMany'],
     storageClassName: '',
@@ -108,7 +103,7 @@ function claimOf({ name }: Example, namespace: string): CommentedDocument {
   };
 }
 
-function podOf(claimName: string, namespace: string): CommentedDocument {
+function podOf(claimName: string): CommentedDocument {
   const spec = {
     containers: [
       {

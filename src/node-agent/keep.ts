@@ -66,6 +66,11 @@ export async function keepNode(
   let retryMs = firstRetrySeconds * 1000;
   let last: Wish | undefined;
   let said: Outcome | undefined;
+  const tell = (outcome: Outcome) => {
+    said = outcome;
+    say(outcome);
+    writeOutcome(outcome);
+  };
   for (let wish = readWish(); !end.aborted; wish = readWish()) {
     if (last !== undefined && !isSame(last, wish)) {
       said = { isReady: false, text: 'the gate or the settings are others now, which is not done yet' };
@@ -82,18 +87,14 @@ export async function keepNode(
     if (end.aborted) return;
     // What was wished before is no matter any more, whatever came of it.
     if (!isSame(wish, readWish())) continue;
-    said = withLacks(outcome, context);
-    say(said);
-    writeOutcome(said);
+    tell(withLacks(outcome, context));
     const until = performance.now() + (outcome.isReady ? intervalMs : Math.min(intervalMs, retryMs));
     retryMs = outcome.isReady ? firstRetrySeconds * 1000 : Math.min(2 * retryMs, lastRetrySeconds * 1000);
     await watched((signal) => keepMetrics(wish, context, signal));
     const examineMs = intervalMs / examinationsInInterval;
     let nextExamination = performance.now() + examineMs;
     await pause(until, wish, end, async () => {
-      said = withLacks(outcome, context);
-      say(said);
-      writeOutcome(said);
+      tell(withLacks(outcome, context));
       if (!outcome.isReady) return true;
       if (look() !== before) return false;
       if (performance.now() < nextExamination) return true;
@@ -102,9 +103,7 @@ export async function keepNode(
       if (!outcome.isExamined) return true;
       const found = await watched((signal) => examineNode(context, signal));
       if (found.isReady || end.aborted || !isSame(wish, readWish())) return true;
-      say(found);
-      said = found;
-      writeOutcome(found);
+      tell(found);
       return false;
     });
   }

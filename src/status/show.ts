@@ -52,10 +52,10 @@ function describeVerdict({ verdict, failing }: NodeStatus): readonly (readonly s
 
 function describePreparation({ isPrepared, enter }: NodeStatus): readonly (readonly string[])[] {
   if (enter === null) return []; // Without settings nobody knows.
-  const verdict = isPrepared ? 'yes' : 'no: run mounter prepare';
-  if (!enter.inUse || enter.inUse === enter.wanted) return [['prepared', verdict]];
+  const answer = isPrepared ? 'yes' : 'no: run mounter prepare';
+  if (!enter.inUse || enter.inUse === enter.wanted) return [['prepared', answer]];
   return [
-    ['prepared', verdict],
+    ['prepared', answer],
     ['', `by "enter": "${enter.inUse}"; mounter prepare changes it to "${enter.wanted}"`],
   ];
 }

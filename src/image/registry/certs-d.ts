@@ -9,7 +9,7 @@ const containerdRoots = ['/etc/containerd/certs.d', '/etc/docker/certs.d'];
 const certificateRoots = ['/etc/docker/certs.d', '/etc/containers/certs.d'];
 
 /** What the node's administrator has set for a registry. */
-export interface NodeSettings {
+export interface RegistrySettings {
   /** Where to ask for what is there, in order; empty where nobody says. */
   readonly hosts: readonly HostEntry[];
   /** For the registry itself. */
@@ -22,7 +22,7 @@ export interface NodeSettings {
  * @param registry as references name it: `docker.io`, `registry.example:5000`.
  * @param warn is told of such a file.
  */
-export function nodeSettings(registry: string, warn: (message: string) => void): NodeSettings {
+export function registrySettings(registry: string, warn: (message: string) => void): RegistrySettings {
   const directory = containerdRoots
     .flatMap((root) => directoriesOf(root, registry))
     .find((path) => existsSync(path));

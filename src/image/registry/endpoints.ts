@@ -2,7 +2,7 @@ import { MounterError } from '../../errors.ts';
 import { exitCode } from '../../exit-codes.ts';
 import type { ImageReference } from '../reference.ts';
 import type { SourceOptions } from '../source/options.ts';
-import { certificateFilesFor, hostSettings, nodeSettings } from './certs-d.ts';
+import { certificateFilesFor, hostSettings, registrySettings } from './certs-d.ts';
 import { credentialsFor, type DockerConfig, readDockerConfig } from './credentials.ts';
 import { addressOf, addressOfEntry, Endpoint, mirrorAddress, type RegistryAddress } from './endpoint.ts';
 import { type HostSettings, HttpClient } from './http-client.ts';
@@ -84,7 +84,7 @@ function mirrorPlaces(reference: ImageReference, { mirrors }: SourceOptions): re
 
 /** Those of the node, and the registry itself, unless the node says where to ask instead. */
 function nodePlaces(reference: ImageReference, warn: (message: string) => void): readonly Place[] {
-  const { hosts, files } = nodeSettings(reference.registry, warn);
+  const { hosts, files } = registrySettings(reference.registry, warn);
   const itself = addressOf(reference);
   const names = new Set([reference.registry, itself.host]);
   if (hosts.length === 0) {

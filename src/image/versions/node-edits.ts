@@ -146,15 +146,13 @@ function brief(value: unknown): string {
   return text.length <= briefCharacters ? text : '';
 }
 
-/** What the node's own settings set of the manifest; undefined where they set nothing. */
+/** A line that says what the node's own settings set of the manifest; none where they set nothing. */
 export function describeOverrides(
   layout: Layout,
   host: Pick<Host, 'readText'>,
   manifest: Manifest,
-): string | undefined {
+): readonly string[] {
   const own = readNodeSettings(host, layout);
   const paths = own === undefined ? [] : describeOwnSettings(own, manifest).paths;
-  return paths.length === 0
-    ? undefined
-    : `${layout.nodeSettings} is laid over the manifest: ${paths.join(', ')}`;
+  return paths.length === 0 ? [] : [`${layout.nodeSettings} is laid over the manifest: ${paths.join(', ')}`];
 }
