@@ -72,7 +72,7 @@ export function judgeManifest({ manifest: path }: Layout, { limits }: Pick<Manif
   const { mountSeconds, terminateSeconds } = limits;
   if (mountSeconds + terminateSeconds < kubeletSeconds) return ok(path, 'is valid');
   const message = `limits.mountSeconds is ${mountSeconds}, and kubelet waits 2 min 3 s for volumes: a Pod's event would not say why they fail`;
-  return warning(path, message, 'set limits.mountSeconds to 110, as it ships');
+  return warning(path, message, 'set limits.mountSeconds to 110, as it ships, in node-settings.json');
 }
 
 function judgeOwnSettings(layout: Layout, host: Host, manifest: Manifest): readonly Judgement[] {

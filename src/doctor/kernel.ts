@@ -2,7 +2,7 @@ import { release } from 'node:os';
 import type { Host } from '../host/host.ts';
 import type { Filesystem } from '../manifest/manifest.ts';
 import { typesThat } from '../mount/filesystems/all.ts';
-import { providerOf } from '../mount/steps/preconditions.ts';
+import { deviceHint } from '../mount/steps/preconditions.ts';
 import { hostPathOf } from '../rootfs/host-path.ts';
 import type { DoctorContext } from './context.ts';
 import { failing, type Judgement, ok } from './finding.ts';
@@ -62,7 +62,7 @@ export function judgeKernel(filesystem: Filesystem, files: KernelFiles): Judgeme
     return lacking(
       name,
       lack,
-      `install the kernel's modules, or boot a kernel with ${module}; or set the types of filesystems that need it to null, where no volume is of them`,
+      `install the kernel's modules, or boot a kernel with ${module}; or set the types of filesystems that need it to null in node-settings.json, where no volume is of them`,
     );
   }
   if (files.isClosed)
@@ -104,7 +104,7 @@ export function checkDevices({ host, root, manifest }: DoctorContext): readonly 
   return [...paths].map((path) => {
     const types = typesThat(manifest, (_, { devices }) => devices.includes(path));
     if (host.stat(path)?.kind !== 'device')
-      return failing(path, 'is missing on this node', providerOf(path), types);
+      return failing(path, 'is missing on this node', deviceHint(path), types);
     if (host.stat(hostPathOf(path, { rootfs: root }, manifest, host))?.kind !== 'device')
       return failing(path, 'is on the host, but not in the rootfs', 'run mounter prepare', types);
     return ok(path, 'is there, on the host and in the rootfs');

@@ -93,7 +93,7 @@ export function judgePort({ listening }: Pick<LockServicesState, 'listening'>): 
         warning(
           'port 111',
           'is open to the world: rpcbind listens on every address of this node',
-          'close it in the firewall, or see policy.portmapper in the manifest for what can be closed, and at what price',
+          'close it in the firewall; policy.portmapper "loopback" in node-settings.json closes UDP, and keeps servers from calling back',
         ),
       ];
   }

@@ -28,7 +28,7 @@ export function judgePreparation(
   const wanted = wantedEnter(manifest, host);
   if (inUse === undefined) return [failing(root, 'is not prepared', prepare)];
   if (inUse === wanted) return [];
-  const message = `mounts are made by "enter": "${inUse}" still; the manifest has "${wanted}"`;
+  const message = `mounts are made by "enter": "${inUse}" still; the settings have "${wanted}"`;
   return [warning(root, message, `${prepare}, which changes it; volumes stay mounted`)];
 }
 

@@ -34,7 +34,7 @@ export async function checkContents({
   const missing = missingFrom(root, manifest);
   if (missing.length === 0)
     return [ok(root, 'is as it was installed, and has all that helpers and daemons need')];
-  const another = 'install a rootfs that has it, or take it out of the manifest';
+  const another = 'run mounter install SOURCE, with a rootfs that has it';
   return missing.map((path) => failing(`${root}${path}`, 'is missing', another, typesWith(path, manifest)));
 }
 

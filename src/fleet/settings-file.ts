@@ -35,7 +35,7 @@ export async function readNodeSettingsFile(file: string): Promise<string> {
 
 async function settingsIn(file: string): Promise<string> {
   const written = await textOf(file);
-  if (written.trim() === '') throw bad(`${file} is empty`, 'write {} to take all settings back');
+  if (written.trim() === '') throw bad(`${file} is empty`, 'write {} for no settings');
   return written;
 }
 

@@ -53,7 +53,7 @@ export function missingPath(subject: string): MounterError {
   return new MounterError(isDangling ? 'is a symlink that leads nowhere' : 'this host path does not exist', {
     subject,
     status: exitCode.system,
-    hint: `mkdir -p ${isDangling ? `"$(readlink -m ${subject})"` : subject}; or mark it "optional" in mounts.kubelet of the manifest, where it is from there`,
+    hint: `mkdir -p ${isDangling ? `"$(readlink -m ${subject})"` : subject}; or mark it "optional" in mounts.kubelet of node-settings.json, where it is from there`,
   });
 }
 

@@ -111,14 +111,14 @@ function viewMount(
   return { from, to, type, propagation, readOnlyOptions };
 }
 
-const hidingHint = 'choose another directory, or change mounts.kubelet of the manifest';
+const hidingHint = 'choose another directory, or change mounts.kubelet in node-settings.json';
 const shareHint =
-  'run mount --make-rshared /, as systemd does at boot, or ask for slave: leave :shared out of --host-root, or change mounts.kubelet of the manifest';
+  'run mount --make-rshared /, as systemd does at boot, or ask for slave: leave :shared out of --host-root, or change mounts.kubelet in node-settings.json';
 
 function refusal({ host }: HostMount, message: string, hint?: string): MounterError {
   return new MounterError(message, {
     subject: host,
     status: exitCode.system,
-    hint: hint ?? 'change mounts.kubelet of the manifest',
+    hint: hint ?? 'change mounts.kubelet in node-settings.json',
   });
 }

@@ -95,7 +95,7 @@ export function filesystemOf(fstype: string, manifest: NodeSettings): Filesystem
     subject: fstype,
     status: exitCode.usage,
     hint: helperNames.some((name) => name === `mount.${fstype}`)
-      ? `this node is to mount none: filesystems.${fstype} of the manifest is null or missing; offered are ${offered.join(', ')}`
+      ? `this node is to mount none: filesystems.${fstype} of the settings is null or missing; offered are ${offered.join(', ')}`
       : near === undefined
         ? `offered are ${offered.join(', ')}`
         : `did you mean ${near}? Offered are ${offered.join(', ')}`,

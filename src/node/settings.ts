@@ -20,7 +20,7 @@ export async function readSettings(host: Host, layout: Layout): Promise<NodeSett
   return storedSettings(host, layout) ?? readManifest(host, layout);
 }
 
-/** What `mounter status --checked-settings` says, as JSON, to a front that has no settings which are those of the manifest. */
+/** What `mounter status --checked-settings` says, as JSON, to a front that finds none that were checked, or old ones. */
 export interface SettingsAnswer {
   readonly settings?: NodeSettings;
   /** For the constructor of a MounterError. */

@@ -33,7 +33,7 @@ export function makeHostPath(mount: ManifestMount, root: string): boolean {
   throw new MounterError('this host path of the manifest does not exist', {
     subject: mount.host,
     status: exitCode.system,
-    hint: 'make it, or mark the mount "optional" in mounts.mounter of the manifest',
+    hint: 'make it, or mark the mount "optional" in mounts.mounter of node-settings.json',
   });
 }
 
@@ -85,7 +85,7 @@ function refuseSymlinks(root: string, path: string): void {
     throw new MounterError('is a symlink in the image, and would lead the mount elsewhere', {
       subject: directory,
       status: exitCode.system,
-      hint: `name the directory it leads to in mounts.mounter of the manifest instead of ${path}`,
+      hint: `name the directory it leads to in mounts.mounter of node-settings.json instead of ${path}`,
     });
   }
 }

@@ -31,7 +31,7 @@ export async function placeHelpers(
     const removed = removeHelperLinks(others, layout, directoriesWith(directory));
     const left = others
       .filter(isUsual)
-      .map((name) => `left out ${name}: the manifest of this node takes that type away`);
+      .map((name) => `left out ${name}: the settings of this node take that type away`);
     return { placed, lines: [...lines, ...removed, ...left] };
   };
   return await withNodeLock(async () => {

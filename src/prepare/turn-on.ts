@@ -27,7 +27,7 @@ export async function turnOn(
   const isInstalled = [layout.rootfs, layout.manifest].some((path) => host.lstat(path) !== undefined);
   if (!isInstalled && before.length === 0) say('nothing is installed here; nothing to do\n');
   if (isInstalled) {
-    if (!(await readManifest(host, layout)).enabled) throw offByManifest(fileThatTurnsOff(host, layout));
+    if (!(await readManifest(host, layout)).enabled) throw offBySettings(fileThatTurnsOff(host, layout));
     say(describePreparation(await prepareNode({ host, layout })));
   }
   const ofHelpers = before.filter(({ off }) => off.hadHelpers).map(({ path }) => helpersWanted(path));
@@ -43,7 +43,7 @@ export async function turnOn(
   for (const path of offFiles(layout).map(helpersWanted)) rmSync(path, { force: true });
 }
 
-function offByManifest(subject: string): MounterError {
+function offBySettings(subject: string): MounterError {
   return new MounterError('"enabled": false turns the mounter off, whatever else is set', {
     subject,
     status: exitCode.system,

@@ -86,7 +86,7 @@ async function journalText(): Promise<string> {
     subject: 'journalctl',
     status: exitCode.system,
     helperOutput: stderr,
-    hint: 'run it as root; log.to of the manifest may name a file instead',
+    hint: 'run it as root; log.to in node-settings.json may name a file instead',
   });
 }
 
@@ -95,7 +95,7 @@ function unreadable(file: string, error: unknown): unknown {
   return new MounterError(`the record cannot be read: ${(error as Error).message}`, {
     subject: file,
     status: exitCode.system,
-    hint: denied ? 'run it as root' : 'try again; log.file of the manifest may name another file',
+    hint: denied ? 'run it as root' : 'try again; log.file in node-settings.json may name another file',
     cause: error,
   });
 }

@@ -156,7 +156,7 @@ for (const [from, to] of [
       const examined = await examine(node);
       t.like(examined, { status: 0, wouldMount: true });
       const finding = examined.findings.find(({ level, check }) => level === 'warning' && check === 'mounts');
-      t.is(finding?.message, `mounts are made by "enter": "${from}" still; the manifest has "${to}"`);
+      t.is(finding?.message, `mounts are made by "enter": "${from}" still; the settings have "${to}"`);
       t.regex(finding?.hint ?? '', /^run mounter prepare, /);
       const status = await node.mounter('status');
       t.is(status.status, 0);

@@ -68,7 +68,7 @@ test('a type that the manifest takes away has no helper, and loses the one it ha
     await node.mustRun('install', '--helpers'),
     [
       'removed /sbin/mount.nfs4',
-      'left out mount.nfs4: the manifest of this node takes that type away',
+      'left out mount.nfs4: the settings of this node take that type away',
       'helpers in place already; nothing to do',
       '',
     ].join('\n'),

@@ -162,7 +162,7 @@ const nodes: readonly HintRow[] = [
     title: 'a type that the settings have turned off',
     ...changed('m.filesystems.glusterfs = null'),
     call: {},
-    hint: /: (filesystems\.glusterfs) of the manifest is null or missing; /,
+    hint: /: (filesystems\.glusterfs) of the settings is null or missing; /,
     follow: [act(() => s.node.shell(`cp /tmp/manifest ${manifest}`))],
   },
   {

@@ -175,7 +175,7 @@ async function guardGlusterfs(root: string, manifest: Manifest, host: Host, subj
   throw new MounterError(`the glusterfs of this rootfs cannot be guarded from its servers: ${failure}`, {
     subject,
     status: exitCode.system,
-    hint: "install a rootfs of this machine's architecture with glibc 2.28 or newer, or take glusterfs out of filesystems of the manifest",
+    hint: "install a rootfs of this machine's architecture with glibc 2.28 or newer, or set filesystems.glusterfs to null in node-settings.json",
   });
 }
 

@@ -51,7 +51,7 @@ export function notAttached(
   return new MounterError(`${plan.source} could not be attached to the target: ${code}`, {
     ...options,
     errorClass: 'node',
-    hint: 'see dmesg of this node; "enter": "chroot" in the manifest is another way',
+    hint: 'see dmesg of this node; {"enter": "chroot"} in node-settings.json, then mounter prepare, is another way',
   });
 }
 

@@ -126,7 +126,7 @@ function checkForbidden(
     throw policyError(
       entry,
       `this mount option is forbidden on this node (${setting}.forbidden of the manifest)${asked === undefined ? '' : `, and ${asked} asks for it`}`,
-      `leave ${asked ?? 'it'} out; whoever runs the node can change the list in the manifest`,
+      `leave ${asked ?? 'it'} out; whoever runs the node can change the list in node-settings.json`,
     );
   }
 }

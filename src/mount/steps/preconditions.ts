@@ -69,13 +69,13 @@ export function checkDevice(path: string, { host, layout }: MountContext): void 
       subject: path,
       status: exitCode.system,
       errorClass: 'node',
-      hint: isOnHost ? 'run mounter prepare' : providerOf(path),
+      hint: isOnHost ? 'run mounter prepare' : deviceHint(path),
     },
   );
 }
 
 /** What to do about a device that the node lacks. */
-export function providerOf(device: string): string {
+export function deviceHint(device: string): string {
   return device === '/dev/fuse' ? 'run modprobe fuse' : `load the kernel module that provides ${device}`;
 }
 

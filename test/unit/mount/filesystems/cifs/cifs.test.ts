@@ -37,7 +37,7 @@ function refusal(source: string, options: string, policy: Partial<Manifest['poli
 test('a node as it ships mounts none, and says so', (t) => {
   const request = toMountRequest(parseMountArguments(['-t', 'cifs', '//srv/share', target]));
   const error = t.throws(() => planOf(request, shipped), { instanceOf: MounterError });
-  t.regex(error?.hint ?? '', /filesystems\.cifs of the manifest is null or missing/);
+  t.regex(error?.hint ?? '', /filesystems\.cifs of the settings is null or missing/);
 });
 
 test('mount.cifs gets no password in its arguments, no way to other servers, and root for a group', (t) => {
