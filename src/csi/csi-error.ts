@@ -10,7 +10,7 @@ export interface Failure {
   readonly helperOutput?: string;
 }
 
-/** What a call of the container orchestrator is answered with when it fails: a gRPC code, and a sentence for the event. */
+/** What kubelet gets in answer to a call that fails: a gRPC code, and a sentence for the Pod's event. */
 export class CsiError extends Error {
   override readonly name = 'CsiError';
   readonly code: number;

@@ -17,7 +17,10 @@ export function becomeFull(words: number | readonly string[]): never {
   throw notStarted(-system.replace(fullExecutable(), words));
 }
 
-/** A front in its place, of whatever version, would hand everything over to itself, for ever. @throws MounterError (system) */
+/**
+ * A front in its place, of whatever version, would hand everything over to itself, for ever.
+ * @throws MounterError (system)
+ */
 function refuseFront(): void {
   if (!system.isStatic(fullExecutable())) return;
   throw new MounterError('is the front, not the full executable', {

@@ -19,7 +19,10 @@ declare module 'system-calls' {
   /** With O_CLOEXEC. @returns the descriptor. */
   function open(path: string, flags: number, mode: number): number;
   function close(fd: number): number;
-  /** pread(2) to the end, or to `maximumBytes`; of a pipe, what is in it. Here and wherever a string comes from, what is no UTF-8 becomes U+FFFD. */
+  /**
+   * pread(2) to the end, or to `maximumBytes`; of a pipe, what is in it. Here and wherever a string comes from, what is
+   * no UTF-8 becomes U+FFFD.
+   */
   function read(fd: number, offset: number, maximumBytes: number): string | number;
   /** All of `text`, in one write(2) where the kernel takes it whole; waits for slow readers. @returns bytes written. */
   function write(fd: number, text: string): number;
@@ -132,7 +135,7 @@ declare module 'system-calls' {
   function copyMount(mountNamespace: number, place: string): number;
   /** A copy of the mount that shows an open file, open. */
   function cloneMount(fd: number): number;
-  /** mount_setattr(2) of what cloneMount has made, which gets a peer group of its own. @param attributes MOUNT_ATTR_* to set. */
+  /** mount_setattr(2) of what cloneMount has made, which is private then. @param attributes MOUNT_ATTR_* to set. */
   function setMountAttributes(mount: number, attributes: number): number;
   /** move_mount(2) */
   function attachMount(mount: number, target: number): number;

@@ -194,5 +194,8 @@ export interface Space {
 export const mountFlagNames = ['ro', 'nosuid', 'nodev', 'noexec'] as const;
 export type MountFlag = (typeof mountFlagNames)[number];
 
-/** `plain` writes back what its server lacks; `force` fails what waits for that; `detach` waits for nothing. @see umount(2) */
+/**
+ * `plain` writes back what its server lacks; `force` fails what waits for that; `detach` waits for nothing.
+ * @see umount(2)
+ */
 export type UnmountHow = 'plain' | 'force' | 'detach';

@@ -10,7 +10,8 @@ import { lineOf, parseStrictly } from './strict-json.ts';
 
 /**
  * node-settings.json, the node's own: a JSON merge patch (RFC 7386) over the manifest that its rootfs was installed with,
- * such as `{"limits": {"mountSeconds": 60}, "filesystems": {"nfs": null}}`. No install and no roll back writes over it.
+ * such as `{"limits": {"mountSeconds": 60}, "filesystems": {"nfs": null}}`. No install and no roll back takes anything out
+ * of it.
  */
 
 /** A file that was read. */

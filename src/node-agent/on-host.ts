@@ -12,7 +12,7 @@ export interface Called {
   readonly stderr: string;
 }
 
-/** Runs an executable on the host, this container's own unless it is said otherwise. @returns soon after `signal` has come. */
+/** Runs the mounter on the host. @returns soon after `signal` has come. */
 export type CallOnHost = (argv: readonly string[], signal: AbortSignal) => Promise<Called>;
 
 /** What the host sees of this container's file: the Pod has the host's process ids (`hostPID`). */

@@ -13,7 +13,7 @@ interface NodeFile {
   readonly isDirectory?: true;
   /** Lines that are left out. */
   readonly omits?: RegExp;
-  /** It has to be there: what the text is made of, which is empty where the node has no such file. */
+  /** The rootfs has to have one. @returns what is to be in it. @param text the node's; empty where it has no such file. */
   readonly completed?: (text: string) => string;
 }
 
@@ -35,6 +35,9 @@ const nodeFiles: readonly NodeFile[] = [
 /** Much more than such files have: they are read at once, and copied into every version. */
 const maximumBytes = 1024 * 1024;
 const maximumFiles = 64;
+
+/** Matches nothing. */
+const noLine = /(?!)/g;
 
 const title = "# Copied by mounter from this node's ";
 
@@ -131,7 +134,7 @@ function wantedCopies(rootfs: string, { host, manifest }: CopyContext): readonly
     });
 }
 
-function copyOf(path: string, { omits = /^\b$/g, completed }: NodeFile, host: Host): WantedCopy {
+function copyOf(path: string, { omits = noLine, completed }: NodeFile, host: Host): WantedCopy {
   const status = host.stat(path);
   const fault = status && faultOf(status);
   const read = status === undefined || fault !== undefined ? undefined : host.readText(path);
