@@ -8,6 +8,7 @@ import { defaultPlace } from '../manifest/record-place.ts';
 import { usualMetricsFile } from '../node/layout.ts';
 import { type BareNode, readManifest, requireRoot } from '../node/node.ts';
 import { settingsAnswer } from '../node/settings.ts';
+import { stateMeanings } from '../volumes/states.ts';
 import { defineCommand } from './command.ts';
 
 export const status = defineCommand({
@@ -27,12 +28,7 @@ export const status = defineCommand({
     can work, or where the mounter is turned off on purpose; 1 when a mount would fail, as mounter doctor says, which
     asks more. Each volume is asked, all together for less than 3 s:`,
     [
-      ['alive', 'it answers'],
-      ['dead', 'its FUSE daemon is gone'],
-      ['stale', 'its server no longer knows what was mounted'],
-      ['silent', 'no answer: its server is gone or out of reach, or its FUSE daemon hangs'],
-      ['error', 'it answers with another error'],
-      ['not asked', 'there was no time left, because others are silent'],
+      ...Object.entries(stateMeanings).map(([state, meaning]) => [state.replace('-', ' '), meaning] as const),
       ['unknown', 'only root can ask, and where a rootfs is installed'],
     ],
     'mounter doctor says what to do about those that are not alive.',

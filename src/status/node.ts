@@ -18,7 +18,13 @@ import { versionDirectories } from '../node/version-directories.ts';
 import { observeRootfs, type SeenState, statesOf } from '../prepare/mount-states.ts';
 import { isPrepared, isWanted } from '../prepare/prepare.ts';
 import { entranceInUse, wantedEnter } from '../rootfs/entrance.ts';
-import { askStates, statfsArgv, type VolumeAnswer, volumeStates } from '../volumes/states.ts';
+import {
+  askStates,
+  stateMeanings,
+  statfsArgv,
+  type VolumeAnswer,
+  type VolumeState,
+} from '../volumes/states.ts';
 import { type Volume, volumesOf } from '../volumes/volumes.ts';
 
 /** What `mounter status --json` prints. */
@@ -53,7 +59,7 @@ export interface SeenVolume extends Volume {
 }
 
 /** `unknown`: only root can ask, and by a program of the rootfs. */
-export const seenStates = [...volumeStates, 'unknown'] as const;
+export const seenStates = [...(Object.keys(stateMeanings) as VolumeState[]), 'unknown'] as const;
 
 /**
  * Looks and changes nothing. @returns within seconds, whatever hangs.

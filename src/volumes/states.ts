@@ -6,17 +6,19 @@ import { rootfsEntrance } from '../rootfs/entrance.ts';
 import { type AskTargets, askVolumes } from './ask.ts';
 import type { Volume } from './volumes.ts';
 
-/**
- * - `alive`: it answers.
- * - `dead`: its FUSE daemon is gone (ENOTCONN).
- * - `stale`: its server no longer knows what was mounted (ESTALE).
- * - `silent`: no answer within the limit, from its server or from its FUSE daemon.
- * - `error`: it answers with another error.
- * - `not-asked`: there was no time left for it, because others are silent.
- */
-export type VolumeState = (typeof volumeStates)[number];
+/** What a volume may be found to be, and what that means. */
+export const stateMeanings = {
+  alive: 'it answers',
+  /** ENOTCONN */
+  dead: 'its FUSE daemon is gone',
+  /** ESTALE */
+  stale: 'its server no longer knows what was mounted',
+  silent: 'no answer: its server is gone or out of reach, or its FUSE daemon hangs',
+  error: 'it answers with another error',
+  'not-asked': 'there was no time left, because others are silent',
+} as const;
 
-export const volumeStates = ['alive', 'dead', 'stale', 'silent', 'error', 'not-asked'] as const;
+export type VolumeState = keyof typeof stateMeanings;
 
 export interface VolumeAnswer {
   readonly state: VolumeState;
