@@ -7,7 +7,7 @@ import { identityMounts } from '../manifest/shared-mounts.ts';
 import type { Layout } from '../node/layout.ts';
 import { toolsManifest } from '../node-agent/places.ts';
 import type { NodeHost } from './node-host.ts';
-import { NodeService } from './node-service.ts';
+import { nodeService } from './node-service.ts';
 import { type Answers, type Observe, serve } from './server.ts';
 
 /** The CSI driver: Identity and Node service, and its own registration with kubelet, under one name or several. */
@@ -32,7 +32,7 @@ export async function startDriver(request: DriverRequest): Promise<RunningDriver
   const { names, host, output } = request;
   const kubeletDirectory = kubeletDirectoryOf(request);
   const registered = new Set<string>();
-  const node = new NodeService(host, request.nodeId);
+  const node = nodeService(host, request.nodeId);
   const observe: Observe = (method, code, seconds, message) => {
     if (code !== 0) output.err(`${method}: code ${code} after ${seconds.toFixed(1)} s: ${message}\n`);
   };
@@ -43,7 +43,7 @@ export async function startDriver(request: DriverRequest): Promise<RunningDriver
   try {
     for (const name of names) {
       const endpoint = `${kubeletDirectory}/plugins/${name}/csi.sock`;
-      const services = { Identity: identity(name, request), Node: nodeAnswers(node), Controller: controller };
+      const services = { Identity: identity(name, request), Node: node, Controller: controller };
       servers.push(await serve(host.pathOf(endpoint), { services, observe }));
       const registry = `${kubeletDirectory}/plugins_registry/${name}-reg.sock`;
       const registration = { Registration: registrationOf(name, endpoint, output, registered) };
@@ -60,18 +60,6 @@ export async function startDriver(request: DriverRequest): Promise<RunningDriver
       : `${missing}: kubelet has not registered the CSI driver; see whether ${kubeletDirectory} is its --root-dir`;
   };
   return { lacks, close };
-}
-
-function nodeAnswers(node: NodeService): Answers<'Node'> {
-  return {
-    NodeStageVolume: (...call) => node.stage(...call),
-    NodeUnstageVolume: (...call) => node.unstage(...call),
-    NodePublishVolume: (...call) => node.publish(...call),
-    NodeUnpublishVolume: (...call) => node.unpublish(...call),
-    NodeGetVolumeStats: (request) => node.stats(request),
-    NodeGetCapabilities: () => node.capabilities(),
-    NodeGetInfo: () => node.info(),
-  };
 }
 
 /** Some callers ask a driver without a controller, too. */

@@ -1,147 +1,121 @@
 import { mountFlagNames, type Space } from '../host/mount-host.ts';
+import { withTimeout } from '../host/with-timeout.ts';
+import { stateMeanings } from '../volumes/states.ts';
 import { CsiError, invalid } from './csi-error.ts';
 import { callFront, type NodeHost } from './node-host.ts';
 import type { Request, Response } from './protocol.ts';
+import type { Answers } from './server.ts';
 import { Turns } from './turns.ts';
 import { type CsiVolume, isReader, mountOf, volumeOf } from './volume.ts';
 
 /** Node service of the CSI specification. The state is what the kernel has mounted: nothing else is written down. */
-export class NodeService {
-  readonly #host: NodeHost;
-  readonly #nodeId: string;
-  readonly #turns = new Turns();
-
-  constructor(host: NodeHost, nodeId: string) {
-    this.#host = host;
-    this.#nodeId = nodeId;
-  }
-
-  async stage(
-    request: Request<'NodeStageVolume'>,
-    signal: AbortSignal,
-  ): Promise<Response<'NodeStageVolume'>> {
-    const id = required('volume_id', request.volumeId);
-    const path = absolute('staging_target_path', request.stagingTargetPath);
-    const volume = volumeOf(request.volumeContext, request.volumeCapability);
-    refuseSecrets(request.secrets);
-    await this.#turns.take(id, signal, () => this.#mount(volume, path, signal));
-    return {};
-  }
-
-  async unstage(
-    request: Request<'NodeUnstageVolume'>,
-    signal: AbortSignal,
-  ): Promise<Response<'NodeUnstageVolume'>> {
-    const id = required('volume_id', request.volumeId);
-    const path = absolute('staging_target_path', request.stagingTargetPath);
-    await this.#turns.take(id, signal, () => callFront(this.#host, ['volume', 'unstage', path], signal));
-    return {};
-  }
-
-  async publish(
-    request: Request<'NodePublishVolume'>,
-    signal: AbortSignal,
-  ): Promise<Response<'NodePublishVolume'>> {
-    const id = required('volume_id', request.volumeId);
-    const target = absolute('target_path', request.targetPath);
-    const volume = volumeOf(request.volumeContext, request.volumeCapability);
-    refuseSecrets(request.secrets);
-    refuseInline(request.volumeContext);
-    if (request.stagingTargetPath === '')
-      throw new CsiError('FAILED_PRECONDITION', 'staging_target_path: is missing; stage the volume first');
-    const staged = absolute('staging_target_path', request.stagingTargetPath);
-    const flags = flagsOf(
-      mountOf(request.volumeCapability).mountFlags,
-      request.readonly || isReader(request.volumeCapability),
-    );
-    const publish = () => callFront(this.#host, ['volume', 'publish', staged, target, ...flags], signal);
-    await this.#turns.take(id, signal, async () => {
-      try {
-        await publish();
-      } catch (error) {
-        // Its daemon has ended: kubelet, which has staged it, does not stage it again.
-        const failure = error instanceof CsiError ? error.failure : undefined;
-        if (failure?.class === 'mount-point' && failure.subject === staged)
-          throw new CsiError('FAILED_PRECONDITION', `${staged}: ${failure.message}; ${failure.hint}`);
-        if (failure?.class !== 'stale') throw error;
-        await this.#mount(volume, staged, signal);
-        await publish();
-      }
-    });
-    return {};
-  }
-
-  async unpublish(
-    request: Request<'NodeUnpublishVolume'>,
-    signal: AbortSignal,
-  ): Promise<Response<'NodeUnpublishVolume'>> {
-    const id = required('volume_id', request.volumeId);
-    const target = absolute('target_path', request.targetPath);
-    await this.#turns.take(id, signal, () => callFront(this.#host, ['volume', 'unpublish', target], signal));
-    return {};
-  }
-
-  async stats(request: Request<'NodeGetVolumeStats'>): Promise<Response<'NodeGetVolumeStats'>> {
-    required('volume_id', request.volumeId);
-    const path = absolute('volume_path', request.volumePath);
-    const space = await this.#spaceOf(path);
-    if (typeof space === 'string') {
-      const message = conditions[space] ?? `it answers with the error ${space}`;
-      return { volumeCondition: { abnormal: true, message } };
-    }
-    const { bytes, inodes } = space;
-    return {
-      usage: [
-        { unit: 1, total: bytes.total, used: bytes.total - bytes.free, available: bytes.available },
-        { unit: 2, total: inodes.total, used: inodes.total - inodes.free, available: inodes.free },
-      ],
-      volumeCondition: { abnormal: false, message: 'it answers' },
-    };
-  }
-
-  /** By a process that may never come back. @returns the name of an errno for a volume that does not answer with it. */
-  async #spaceOf(path: string): Promise<Space | string> {
-    const limit = AbortSignal.timeout(statsMs);
-    const silent = new Promise<undefined>((resolve) =>
-      limit.addEventListener('abort', () => resolve(undefined)),
-    );
-    try {
-      const asked = callFront(this.#host, ['volume', 'stats', path], limit);
-      asked.catch(() => {});
-      const answer = await Promise.race([asked, silent]);
-      return answer === undefined ? 'silent' : (JSON.parse(answer) as Space | string);
-    } catch (error) {
-      if (limit.aborted) return 'silent';
-      const failure = error instanceof CsiError ? error.failure : undefined;
-      if (failure?.class !== 'mount-point') throw error;
-      throw new CsiError('NOT_FOUND', `volume_path: no volume is mounted on ${path}; publish it first`);
-    }
-  }
-
-  /** STAGE_UNSTAGE_VOLUME, GET_VOLUME_STATS, VOLUME_CONDITION, SINGLE_NODE_MULTI_WRITER */
-  capabilities(): Response<'NodeGetCapabilities'> {
-    return { capabilities: [1, 2, 4, 5].map((type) => ({ rpc: { type } })) };
-  }
-
-  info(): Response<'NodeGetInfo'> {
-    return { nodeId: this.#nodeId };
-  }
-
-  #mount({ fstype, source, options }: CsiVolume, path: string, signal: AbortSignal): Promise<string> {
+export function nodeService(host: NodeHost, nodeId: string): Answers<'Node'> {
+  const turns = new Turns();
+  const mount = ({ fstype, source, options }: CsiVolume, path: string, signal: AbortSignal) => {
     const words = options.length === 0 ? [] : ['-o', options.join(',')];
-    return callFront(this.#host, ['mount', '--json', '-t', fstype, ...words, source, path], signal);
+    return callFront(host, ['mount', '--json', '-t', fstype, ...words, source, path], signal);
+  };
+  const takeAway =
+    (operation: 'unstage' | 'unpublish') => async (volumeId: string, path: string, signal: AbortSignal) => {
+      const id = required('volume_id', volumeId);
+      const field = operation === 'unstage' ? 'staging_target_path' : 'target_path';
+      const argv = ['volume', operation, absolute(field, path)];
+      await turns.take(id, signal, () => callFront(host, argv, signal));
+      return {};
+    };
+  const [unstage, unpublish] = [takeAway('unstage'), takeAway('unpublish')];
+  return {
+    NodeStageVolume: async (request, signal) => {
+      const id = required('volume_id', request.volumeId);
+      const path = absolute('staging_target_path', request.stagingTargetPath);
+      const volume = volumeOf(request.volumeContext, request.volumeCapability);
+      refuseSecrets(request.secrets);
+      await turns.take(id, signal, () => mount(volume, path, signal));
+      return {};
+    },
+    NodeUnstageVolume: ({ volumeId, stagingTargetPath }, signal) =>
+      unstage(volumeId, stagingTargetPath, signal),
+    NodePublishVolume: async (request, signal) => {
+      const id = required('volume_id', request.volumeId);
+      const target = absolute('target_path', request.targetPath);
+      const volume = volumeOf(request.volumeContext, request.volumeCapability);
+      refuseSecrets(request.secrets);
+      refuseInline(request.volumeContext);
+      if (request.stagingTargetPath === '')
+        throw new CsiError('FAILED_PRECONDITION', 'staging_target_path: is missing; stage the volume first');
+      const staged = absolute('staging_target_path', request.stagingTargetPath);
+      const isReadOnly = request.readonly || isReader(request.volumeCapability);
+      const flags = flagsOf(mountOf(request.volumeCapability).mountFlags, isReadOnly);
+      const publish = () => callFront(host, ['volume', 'publish', staged, target, ...flags], signal);
+      await turns.take(id, signal, async () => {
+        try {
+          await publish();
+        } catch (error) {
+          const failure = error instanceof CsiError ? error.failure : undefined;
+          if (failure?.class === 'mount-point' && failure.subject === staged)
+            throw new CsiError('FAILED_PRECONDITION', `${staged}: ${failure.message}; ${failure.hint}`);
+          if (failure?.class !== 'stale') throw error;
+          // Its daemon has ended: kubelet, which has staged it, does not stage it again.
+          await mount(volume, staged, signal);
+          await publish();
+        }
+      });
+      return {};
+    },
+    NodeUnpublishVolume: ({ volumeId, targetPath }, signal) => unpublish(volumeId, targetPath, signal),
+    NodeGetVolumeStats: (request) => stats(request, host),
+    // STAGE_UNSTAGE_VOLUME, GET_VOLUME_STATS, VOLUME_CONDITION, SINGLE_NODE_MULTI_WRITER
+    NodeGetCapabilities: () => ({ capabilities: [1, 2, 4, 5].map((type) => ({ rpc: { type } })) }),
+    NodeGetInfo: () => ({ nodeId }),
+  };
+}
+
+async function stats(
+  request: Request<'NodeGetVolumeStats'>,
+  host: NodeHost,
+): Promise<Response<'NodeGetVolumeStats'>> {
+  required('volume_id', request.volumeId);
+  const space = await spaceOf(absolute('volume_path', request.volumePath), host);
+  if (typeof space === 'string') {
+    const message = conditions[space] ?? `it answers with the error ${space}`;
+    return { volumeCondition: { abnormal: true, message } };
+  }
+  const { bytes, inodes } = space;
+  return {
+    usage: [
+      { unit: 1, total: bytes.total, used: bytes.total - bytes.free, available: bytes.available },
+      { unit: 2, total: inodes.total, used: inodes.total - inodes.free, available: inodes.free },
+    ],
+    volumeCondition: { abnormal: false, message: stateMeanings.alive },
+  };
+}
+
+/**
+ * By a process that may never come back.
+ * @returns `silent`, or an errno's name, for a volume that does not answer with it.
+ */
+async function spaceOf(path: string, host: NodeHost): Promise<Space | string> {
+  const over = new AbortController();
+  try {
+    const answer = await withTimeout(callFront(host, ['volume', 'stats', path], over.signal), statsMs);
+    return answer === undefined ? 'silent' : JSON.parse(answer);
+  } catch (error) {
+    const failure = error instanceof CsiError ? error.failure : undefined;
+    if (failure?.class !== 'mount-point') throw error;
+    throw new CsiError('NOT_FOUND', `volume_path: no volume is mounted on ${path}; publish it first`);
+  } finally {
+    over.abort();
   }
 }
 
 /** kubelet gives the whole call 2 s where many volumes are asked. */
 const statsMs = 1000;
 
-/** In doctor's words. */
 const conditions: Readonly<Record<string, string | undefined>> = {
-  silent: 'no answer: its server is gone or out of reach, or its FUSE daemon hangs',
-  ESTALE: 'its server no longer knows what was mounted',
-  ENOTCONN: 'its FUSE daemon is gone',
-  ECONNABORTED: 'its FUSE daemon is gone',
+  silent: stateMeanings.silent,
+  ESTALE: stateMeanings.stale,
+  ENOTCONN: stateMeanings.dead,
+  ECONNABORTED: stateMeanings.dead,
 };
 
 function required(field: string, value: string): string {
