@@ -125,6 +125,7 @@ test.serial('the agent keeps its node so, follows the settings, and ends at SIGT
   await makeSbinWritable(node);
   const agent = new RunningAgent(node, await containerSpec('--helpers'));
   const manifest = () => JSON.parse(node.read(`${mounterHome}/rootfs-manifest.json`));
+  const helper = '/usr/sbin/mount.glusterfs';
   const isThere = () => readdirSync(node.path('/usr/sbin')).includes('mount.glusterfs');
   const until = async (what: string, isSo: () => boolean | Promise<boolean>) => {
     const end = Date.now() + 30_000;
@@ -147,6 +148,11 @@ test.serial('the agent keeps its node so, follows the settings, and ends at SIGT
     ],
     ['a helper of mount(8)', 'rm /usr/sbin/mount.glusterfs', isThere],
     [
+      'the rootfs',
+      `rm $(realpath ${mounterHome}/rootfs)${helper}`,
+      () => existsSync(`${node.path(mounterHome)}/${currentVersion(node)}${helper}`),
+    ],
+    [
       'the manifest',
       `echo x >${mounterHome}/rootfs-manifest.json`,
       () => node.read(`${mounterHome}/rootfs-manifest.json`).startsWith('{'),
@@ -155,11 +161,6 @@ test.serial('the agent keeps its node so, follows the settings, and ends at SIGT
     await node.shell(breaks);
     await until(`${what}: mended`, isWhole);
   }
-  // What is in use cannot be exchanged.
-  const program = `$(realpath ${mounterHome}/rootfs)/usr/sbin/mount.glusterfs`;
-  await node.shell(`mv ${program} /home/aside`);
-  await agent.until(1, /^.*(damaged|mount\.glusterfs)/);
-  await node.shell(`mv /home/aside ${program}`);
   await agent.until(0, /^mounts would work$/m);
   setSettings(node, { ...withoutNfs, enabled: false });
   await agent.until(0, /^turned off$/m);
