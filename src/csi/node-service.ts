@@ -131,7 +131,7 @@ function absolute(field: string, value: string): string {
       `${value} is no absolute path without "." and ".."`,
       'give a directory below the kubelet directory',
     );
-  return value.replace(/\/+$/, '');
+  return value.replace(/\/{2,}/g, '/').replace(/\/$/, '');
 }
 
 /** They would be of no use: neither type takes one. */

@@ -96,11 +96,20 @@ function answering(method: string, answer: Answer<string>, observe: Observe) {
         const { code, message } =
           error instanceof CsiError ? error : { code: status.INTERNAL, message: String(error) };
         end(code, message);
-        send({ code, details: message });
+        send({ code, details: inHeader(message) });
       },
     );
   };
 }
+
+/** It is sent in a header, and one that is longer than its reader takes ends the connection, with all calls on it. */
+function inHeader(message: string): string {
+  const bytes = Buffer.from(message);
+  return `${bytes.toString('utf8', 0, maximumDetails)}${bytes.length > maximumDetails ? '…' : ''}`;
+}
+
+/** As bytes, each of which may become three; readers take 8 KiB and more. */
+const maximumDetails = 2000;
 
 async function takeOver(socket: string): Promise<void> {
   const there = lstatSync(socket, { throwIfNoEntry: false });

@@ -1,9 +1,11 @@
 /**
  * Whether a directory is a container's to write in, where nobody mounts a volume.
- * @param path below the kubelet directory. CSI's own volumes are mounted one level below the others.
+ * @param path below the kubelet directory. CSI's own volumes are mounted one level below the others, and before, for all
+ *   Pods, on a globalmount.
  */
 export function isWithinVolume(path: string): boolean {
   if (/^pods\/[^/]+\/volume-subpaths\//.test(path)) return true;
+  if (/^plugins\/kubernetes\.io\/csi\/[^/]+\/[^/]+\/globalmount\/./.test(path)) return true;
   return (
     /^pods\/[^/]+\/volumes\/[^/]+\/[^/]+\/./.test(path) &&
     !/^pods\/[^/]+\/volumes\/kubernetes\.io~csi\/[^/]+\/mount$/.test(path)

@@ -213,7 +213,7 @@ const refused: readonly (readonly [
     'StageVolume',
     (v) => ({ ...v.staged, volumeContext: { type: 'nfs' } }),
     'INVALID_ARGUMENT',
-    /volume_context\[server\]/,
+    /volume_context\[type\]: is missing/,
   ],
   [
     'StageVolume',
@@ -244,6 +244,12 @@ const refused: readonly (readonly [
     (v) => ({ ...v.staged, volumeContext: { server: 's', share: '/x', subDir: '../y' } }),
     'INVALID_ARGUMENT',
     /subDir/,
+  ],
+  [
+    'StageVolume',
+    (v) => ({ ...v.staged, volumeContext: { type: 'nfs', server: 's'.repeat(70_000), share: '/x' } }),
+    'INVALID_ARGUMENT',
+    /^.{2000,3000}$/,
   ],
   ['StageVolume', (v) => ({ ...v.staged, secrets: { password: 'x' } }), 'INVALID_ARGUMENT', /^secrets: /],
   [
@@ -342,6 +348,37 @@ test('no file is removed, of the volume or beneath it', async (t) => {
   // What a publish of a block device would have left.
   t.like(await node('UnpublishVolume', volume.unpublished(2)), { code: 'OK' });
   t.false(existsSync(place.node.path(volume.target(2))));
+});
+
+test('what is no volume of the driver, or lies within one, is neither shown, mounted on nor taken away', async (t) => {
+  const volume = await newVolume();
+  const secret = `${kubeletDirectory}/pods/another/volumes/kubernetes.io~projected/token`;
+  await place.node.shell(`mkdir -p ${secret}; mount -t tmpfs secret ${secret}`);
+  t.like(await node('PublishVolume', volume.published(1, { stagingTargetPath: secret })), {
+    code: 'FAILED_PRECONDITION',
+  });
+  for (const answered of [
+    await node('UnpublishVolume', { volumeId: 'x', targetPath: secret }),
+    await node('UnstageVolume', { volumeId: 'x', stagingTargetPath: secret }),
+  ])
+    t.regex(answered.message, /secret \(tmpfs\) is mounted there/);
+  t.is(place.node.entriesOf(secret).length, 1);
+  await place.node.shell(`umount ${secret}`);
+
+  await node('StageVolume', volume.staged);
+  await node('PublishVolume', volume.published(1));
+  for (const directory of [volume.staging, volume.target(1)]) {
+    const [empty, within] = [`${directory}/of-the-pod`, { targetPath: `${directory}/of-the-pod` }];
+    await place.node.shell(`mkdir -p ${empty}`);
+    t.regex((await node('PublishVolume', volume.published(2, within))).message, /within a volume/);
+    t.regex((await node('UnpublishVolume', { volumeId: 'x', ...within })).message, /within a volume/);
+    t.true(existsSync(place.node.path(empty)));
+  }
+  // The same path, written otherwise.
+  const targetPath = volume.target(1).replaceAll('/', '//');
+  t.like(await node('UnpublishVolume', { volumeId: 'x', targetPath }), { code: 'OK' });
+  t.deepEqual(place.node.entriesOf(volume.target(1)), []);
+  t.like(await node('UnstageVolume', volume.unstaged), { code: 'OK' });
 });
 
 test('its socket is taken over from a dead driver, and not from a living one', async (t) => {

@@ -5,6 +5,7 @@ import type { MountEntry } from '../../host/mountinfo.ts';
 import { raiseLimit } from '../../host/system-error.ts';
 import { identityMountOf } from '../../manifest/shared-mounts.ts';
 import type { MountContext } from '../context.ts';
+import { volumeTypes } from '../filesystems/all.ts';
 import { attachInSight } from '../steps/in-sight.ts';
 import { nameOf, partsBelow, walk } from '../steps/path-walk.ts';
 import {
@@ -80,7 +81,8 @@ function openStaged(staged: string, context: VolumeContext): Staged {
   const [parent, own] = steps.slice(-2);
   const entry =
     own === undefined || own.mountId === parent?.mountId ? undefined : mountEntryOf(own.mountId, context);
-  if (file !== undefined && entry !== undefined) return { file, entry };
+  // A Pod is shown no other's Secret, and no disk of the node's.
+  if (file !== undefined && entry !== undefined && volumeTypes.includes(entry.fstype)) return { file, entry };
   if (file !== undefined) host.close(file);
   throw new MounterError('no volume is mounted there', {
     subject: staged,

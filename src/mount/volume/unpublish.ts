@@ -1,9 +1,11 @@
 import { MounterError } from '../../errors.ts';
 import { exitCode } from '../../exit-codes.ts';
 import type { Descriptor, UnmountHow } from '../../host/mount-host.ts';
-import { readMountinfo } from '../../host/mountinfo.ts';
+import { type MountEntry, readMountinfo } from '../../host/mountinfo.ts';
 import { identityMountOf } from '../../manifest/shared-mounts.ts';
 import { shellWord } from '../../shell-word.ts';
+import { isWithinVolume } from '../../node/within-volume.ts';
+import { volumeTypes } from '../filesystems/all.ts';
 import { nameOf, partsBelow, walk } from '../steps/path-walk.ts';
 import { lockTarget } from '../steps/target-lock.ts';
 import type { VolumeContext } from './publish.ts';
@@ -24,7 +26,8 @@ const maximumLayers = 8;
 
 /**
  * Takes away what is mounted on a path, whatever its server does, and the directory if it is to go as well.
- * @throws MounterError (mount failure, class busy) where the kernel refuses, or the directory is not empty.
+ * @throws MounterError (mount failure, class busy) where the kernel refuses, what is mounted there is no volume, or the
+ *   directory is not empty; (usage) for a path within a volume: the directories there are the volume's.
  */
 export async function unpublish(
   target: string,
@@ -33,6 +36,7 @@ export async function unpublish(
 ): Promise<void> {
   const { host, manifest } = context;
   const identityMount = identityMountOf(target, manifest);
+  if (isWithinVolume(target.slice(identityMount.length + 1))) throw withinVolume(target);
   const { steps, file: parent } = walk(identityMount, partsBelow(identityMount, target).slice(0, -1), host);
   const parentStatus = steps.at(-1);
   if (parent === undefined || parentStatus === undefined) return;
@@ -42,7 +46,10 @@ export async function unpublish(
     for (let layer = 0; layer < maximumLayers; layer += 1) {
       const mountId = mountIdOf(parent, name, context);
       if (mountId === undefined || mountId === parentStatus.mountId) break;
-      await unmount(parent, target, isCopy(mountId, context) ? copyWays : ways, context);
+      const entries = readMountinfo(host);
+      const entry = entries.find((one) => one.mountId === mountId);
+      if (entry !== undefined && !volumeTypes.includes(entry.fstype)) throw noVolume(target, entry);
+      await unmount(parent, target, isCopy(entry, entries) ? copyWays : ways, context);
     }
     const failure = isDirectoryRemoved ? host.removeIn(parent, name) : undefined;
     if (failure !== undefined && failure !== 'ENOENT') throw notRemoved(target, failure);
@@ -61,10 +68,26 @@ function mountIdOf(parent: Descriptor, name: string, { host }: VolumeContext): n
 }
 
 /** Whether the same is mounted elsewhere too: nothing is written back when it goes, and nothing is lost. */
-function isCopy(mountId: number, { host }: VolumeContext): boolean {
-  const entries = readMountinfo(host);
-  const device = entries.find((entry) => entry.mountId === mountId)?.device;
-  return entries.some((entry) => entry.device === device && entry.mountId !== mountId);
+function isCopy(entry: MountEntry | undefined, entries: readonly MountEntry[]): boolean {
+  return entries.some(({ device, mountId }) => device === entry?.device && mountId !== entry.mountId);
+}
+
+function withinVolume(target: string): MounterError {
+  return new MounterError("it lies within a volume, and what is there is that volume's own", {
+    subject: target,
+    status: exitCode.usage,
+    errorClass: 'mount-point',
+    hint: 'name the path on which the volume was published, or staged',
+  });
+}
+
+function noVolume(target: string, { source, fstype }: MountEntry): MounterError {
+  return new MounterError(`${source} (${fstype}) is mounted there, which is no volume of this driver`, {
+    subject: target,
+    status: exitCode.mountFailure,
+    errorClass: 'busy',
+    hint: `whoever has mounted it unmounts it: umount ${shellWord(target)}`,
+  });
 }
 
 async function unmount(

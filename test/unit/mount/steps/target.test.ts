@@ -222,6 +222,8 @@ for (const [path, expected] of [
   ['pods/u/volumes/kubernetes.io~nfs/v/x', true],
   ['pods/u/volume-subpaths/v/c/0', true],
   ['plugins/kubernetes.io/glusterfs/v', false],
+  ['plugins/kubernetes.io/csi/driver/hash/globalmount', false],
+  ['plugins/kubernetes.io/csi/driver/hash/globalmount/x', true],
   ['test', false],
 ] as const) {
   test(`${path} lies within a volume: ${expected}`, (t) => t.is(isWithinVolume(path), expected));
