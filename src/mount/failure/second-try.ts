@@ -26,11 +26,13 @@ export async function secondTry(
   if (otherFamily?.kind !== 'otherFamily') return { failure: asked };
   const option = plan.driver.familyOption(plan, otherFamily.family);
   if (option === undefined) return { failure: asked };
-  const argv =
-    plan.options === ''
-      ? [...step.argv, '-o', option]
-      : step.argv.map((word, index) => (step.argv[index - 1] === '-o' ? `${word},${option}` : word));
+  const argv = withOption(step.argv, option);
   return { failure: asked, second: { step: { ...step, argv }, otherFamily } };
+}
+
+/** The options come last. A helper is told others than were asked for, or none; and of two `-o` mount.glusterfs reads one. */
+export function withOption(argv: readonly string[], option: string): readonly string[] {
+  return argv.at(-2) === '-o' ? argv.with(-1, `${argv.at(-1)},${option}`) : [...argv, '-o', option];
 }
 
 /** A helper that says little of its server ends by itself, too: then the server is asked. */
