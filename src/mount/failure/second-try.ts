@@ -20,7 +20,9 @@ export async function secondTry(
   failure: Failure,
   context: MountContext,
 ): Promise<{ readonly failure: Failure; readonly second?: SecondTry }> {
-  const { plan } = failure;
+  const { plan, outcome } = failure;
+  // Whoever ended it wants no other, and at the deadline there is no time for one, whatever was found out meanwhile.
+  if (outcome.endedBy === 'interrupt' || outcome.endedBy === 'deadline') return { failure };
   const asked = await withFamilies(failure, context);
   const otherFamily = asked.probeFailure;
   if (otherFamily?.kind !== 'otherFamily') return { failure: asked };
