@@ -73,7 +73,7 @@ function checked(text: string): v.InferOutput<typeof fileSchema> {
   if (result.success) return result.output;
   const where = v.getDotPath(result.issues[0]) ?? 'it';
   // Somebody may have written a password into a URL.
-  throw new Error(`${where.replace(/\/\/[^/]*@/, '//')} is not what it should be`);
+  throw new Error(`${where.replace(/^(host\.(?:https?:\/\/)?).*@/, '$1')} is not what it should be`);
 }
 
 function parsed(text: string): unknown {

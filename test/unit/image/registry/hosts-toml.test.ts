@@ -78,6 +78,8 @@ const bad: Readonly<Record<string, readonly [text: string, message: RegExp]>> = 
     '[host."https://me:secret@a"]\ncapabilities = ["x"]',
     /^host\.https:\/\/a\.capabilities\.0 is not/,
   ],
+  'a password with a slash in it': ['[host."https://me:secret/2@a"]', /^host\.https:\/\/a is not/],
+  'a password without a scheme': ['[host."me:secret/2@a"]', /^host\.a is not/],
   'a number for a file': ['ca = 5', /^ca is not what it should be$/],
   'a pair of three': ['client = [["a", "b", "secret"]]', /^client is not/],
   'no URL': ['server = "https://"', /^server is not/],
