@@ -1,5 +1,5 @@
 import test from 'ava';
-import { mount, newTarget, nothingLeft, setting } from '../support/gluster/gluster-node.ts';
+import { mount, newTarget, nothingLeft, options, setting } from '../support/gluster/gluster-node.ts';
 import { enterModes } from '../support/node/enter-mode.ts';
 
 /** A GlusterFS server that listens by IPv6 alone, whose name leads there, or there as well. */
@@ -10,12 +10,19 @@ const names = `ip address add 10.77.0.9/32 dev lo; ip address add fd00:77::9/128
 printf '%s\\n' '${address} only' '10.77.0.9 both' '${address} both' '10.77.0.9 none' 'fd00:77::9 none' >>/etc/hosts`;
 
 for (const enter of enterModes) {
-  test(`${enter}: mounted by the family that leads to it, without an option; else both are named`, async (t) => {
+  test(`${enter}: mounted by the family that leads to it, asked for or not; else both are named`, async (t) => {
     await using s = await setting(enter, address);
     await s.node.shell(names);
-    for (const name of [`[${address}]`, 'only', 'both', 'none,only']) {
+    const asked = `${options},xlator-option=transport.address-family=inet6`;
+    for (const [name, list] of [
+      [`[${address}]`],
+      ['only'],
+      ['both'],
+      ['none,only'],
+      ['only', asked],
+    ] as const) {
       const target = await newTarget(s.node);
-      const ran = await mount(s.node, `${name}:v1`, target);
+      const ran = await mount(s.node, `${name}:v1`, target, list);
       t.is(ran.status, 0, `${name}: ${ran.stderr}`);
       t.is(s.node.entriesOf(target).length, s.node.entriesPerVolume, name);
       await s.node.shell(`echo x >${target}/file; umount ${target}`);

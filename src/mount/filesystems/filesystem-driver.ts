@@ -119,6 +119,8 @@ export interface OptionGrammar {
   readonly isReaderKnown: boolean;
   /** The rules of `policy.options.forbidden` where the manifest has none: what `@default` stands for. */
   readonly forbidden: readonly string[];
+  /** Whole options that `@default` lets pass all the same, in this spelling alone. */
+  readonly harmless: readonly string[];
   /** What ends an option for one of its readers. */
   readonly separator: string | RegExp;
   /** Options whose value is a file that the helper writes. */

@@ -39,6 +39,7 @@ const forbidden = [
 const plainOptions: OptionGrammar = {
   isReaderKnown: true,
   forbidden,
+  harmless: [],
   separator: ',',
   writtenFiles: ['log-file', 'dump-fuse', 'pid-file', 'socket-file'],
   subdirectories: ['subdir-mount'],

@@ -110,9 +110,21 @@ function checkForbidden(
   grammar: OptionGrammar,
   readings: readonly OptionReading[],
 ): void {
-  const entries = (rules.forbidden ?? []).flatMap((entry) =>
-    entry === '@default' ? grammar.forbidden : [entry],
-  );
+  for (const entry of rules.forbidden ?? []) {
+    if (entry !== '@default') refuseThose([entry], setting, grammar, readings);
+    else {
+      const others = readings.filter(({ text }) => !grammar.harmless.includes(text));
+      refuseThose(grammar.forbidden, setting, grammar, others);
+    }
+  }
+}
+
+function refuseThose(
+  entries: readonly string[],
+  setting: string,
+  grammar: OptionGrammar,
+  readings: readonly OptionReading[],
+): void {
   const names = readings.flatMap(({ says, mayMean }) => [...says, ...mayMean].map(({ name }) => name));
   for (const entry of entries) {
     const wanted = readEntry(grammar, entry);

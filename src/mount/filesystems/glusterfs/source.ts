@@ -28,6 +28,7 @@ const forbidden = [
 export const glusterfsOptions: OptionGrammar = {
   ...plain.options,
   forbidden: [...plain.options.forbidden, ...forbidden],
+  harmless: ['inet', 'inet6'].map((family) => `xlator-option=transport.address-family=${family}`),
   // mount.glusterfs is a shell script, which splits its words at blanks.
   separator: /[,\s]+/,
 };

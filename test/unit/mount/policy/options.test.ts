@@ -38,6 +38,8 @@ for (const [kind, options] of [
   ['nfs', 'context="system_u:object_r:container_file_t:s0:c1,c22-s0:c0.c1023"'],
   ['glusterfs', `auto_unmount,backup-volfile-servers=10.0.0.2:[fd00::3],log-file=${log},log-level=ERROR,ro`],
   ['glusterfs', 'transport=tcp,direct-io-mode=enable,attribute-timeout=1,lru-limit=1000,process-name=x'],
+  ['glusterfs', 'xlator-option=transport.address-family=inet6,ro'],
+  ['glusterfs', 'xlator-option=transport.address-family=inet'],
   ['generic', 'username=u,password=a,b,vers=3.0'],
 ] as const) {
   test(`the default allows ${kind} ${options}`, (t) => t.is(refusal(kind, options), undefined));
@@ -71,6 +73,9 @@ for (const [kind, options, subject] of [
   ['nfs', 'x-mount.owner=1000', 'x-mount.owner'],
   ['nfs', 'verity.hashdevice=/dev/sda', 'verity.*'],
   ['glusterfs', 'xlator-option=*.x=y', 'xlator-option'],
+  ['glusterfs', 'xlator-option=transport.address-family=unix', 'xlator-option'],
+  ['glusterfs', 'xlator-option=transport.address-family=inet6 *.x=y', 'xlator-option'],
+  ['glusterfs', 'xlator-option=transport.address-family=inet6,xlator-option=*.x=y', 'xlator-option'],
   ['glusterfs', 'ro,fuse-mountopts=suid', 'fuse-mountopts'],
   ['glusterfs', 'dump-fuse=/var/lib/kubelet/x', 'dump-fuse'],
   ['glusterfs', 'pid-file=/var/lib/kubelet/x', 'pid-file'],
