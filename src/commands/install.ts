@@ -5,7 +5,7 @@ import { fetchProgress } from '../image/fetch-progress.ts';
 import { helperNames } from '../mount/arguments/argv.ts';
 import { type Layout, layoutOf } from '../node/layout.ts';
 import { requireRoot } from '../node/node.ts';
-import { whyOff } from '../node/off.ts';
+import { offFile, whyOff } from '../node/off.ts';
 import { helperDirectories, removeHelperLinks } from '../prepare/helper-links.ts';
 import { type CommandContext, defineCommand, type FlagsOf, type FlagTable, told } from './command.ts';
 import { badFlag } from './flags.ts';
@@ -140,9 +140,14 @@ async function installRootfs(
     ...describeOverrides(layout, context.host, settings),
     ...(offBy === undefined
       ? []
-      : [`the mounter is turned off on this node, by ${offBy}: mounter enable turns it on`]),
+      : [`the mounter is turned off on this node, by ${offBy}: ${wayOn(offFile(context.host, layout))}`]),
   ];
   context.output.out(`${lines.join('\n')}\n`);
+}
+
+/** `mounter enable` takes a file away, and edits no settings. */
+function wayOn(file: string | undefined): string {
+  return file === undefined ? 'take that line out, then run mounter prepare' : 'mounter enable turns it on';
 }
 
 async function extract(

@@ -6,6 +6,7 @@ import type { Host } from '../host/host.ts';
 import { defaultPlace, type RecordPlace } from '../manifest/record-place.ts';
 import type { Layout } from '../node/layout.ts';
 import { readManifestIfThere, requireRoot } from '../node/node.ts';
+import { placeOf } from '../record/log.ts';
 import type { RecordedCall } from '../record/parse.ts';
 import { type CommandContext, defineCommand } from './command.ts';
 
@@ -46,17 +47,17 @@ export const log = defineCommand({
 
 async function rotate({ host, layout }: CommandContext): Promise<void> {
   requireRoot(host, 'beginning a new file of the record');
-  const place = await recordPlace(host, layout);
+  const place = await placeOf(host, layout);
   if (place.to === 'file') await (await import('../record/rotate.ts')).rotate(place);
 }
 
 async function append(level: string, { host, layout }: CommandContext): Promise<void> {
   requireRoot(host, 'writing to the record');
   const { writeRecord } = await import('../record/write.ts');
-  await writeRecord(await recordPlace(host, layout), readFileSync(0, 'utf8'), Number(level));
+  await writeRecord(await placeOf(host, layout), readFileSync(0, 'utf8'), Number(level));
 }
 
-/** Where this node's record is; the same place as when it is written. @throws MounterError for a bad manifest. */
+/** Where this node's record is. @throws MounterError for a bad manifest. */
 async function recordPlace(host: Host, layout: Layout): Promise<RecordPlace> {
   return (await readManifestIfThere(host, layout))?.log ?? defaultPlace;
 }

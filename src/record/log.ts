@@ -30,11 +30,12 @@ export async function recordEnd(
   await call.append(record, pinoLine(record, call.pid));
 }
 
-async function placeOf(host: Host, layout: Layout): Promise<RecordPlace> {
+/** Where a call is written down: it has to be, also where the settings are not valid. */
+export async function placeOf(host: Host, layout: Layout): Promise<RecordPlace> {
   try {
     return (await readSettings(host, layout)).log;
   } catch {
-    // Nothing installed, or a manifest that is not valid: that is a failure to record, too.
+    // Nothing installed, or settings that are not valid: that is a failure to record, too.
     return defaultPlace;
   }
 }

@@ -103,6 +103,11 @@ test('a file that is not valid is named by its line and setting; an install leav
     t.true(stderr.startsWith(`mounter: ${message}`), stderr);
     t.deepEqual([currentVersion(node), node.read(manifestPath), node.read(settingsPath)], [...before, text]);
   }
+  await node.shell(`mkdir -p ${kubeletDirectory}/x`);
+  await node.run([installedMounter, 'mount', '-t', 'nfs', 'srv:/x', `${kubeletDirectory}/x`]);
+  rmSync(node.path(settingsPath));
+  const failures = JSON.parse(await node.mustRun('log', '--failures', '--json'));
+  t.like(failures.at(-1), { command: 'mount', source: 'srv:/x', msg: 'is empty' });
   await node.mustRun('disable');
   t.is((await node.run([installedMounter, 'mount', '--version'])).status, 0, 'turned off all the same');
 });
@@ -153,7 +158,7 @@ test("what was edited in the manifest becomes the node's own, and what was off s
   );
   t.regex(
     said,
-    /\nthe mounter is turned off on this node, by "enabled": false in \S+\/node-settings\.json: /,
+    /\nthe mounter is turned off on this node, by "enabled": false in \S+\/node-settings\.json: take that line out, then run mounter prepare$/m,
   );
   isKept(
     t,
