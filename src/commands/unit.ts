@@ -166,7 +166,7 @@ async function change(
   requireRoot(host, 'changing units');
   if (root === '' && !isSystemdRunning(host)) {
     const commands = lines(names, unitContext).join('; ');
-    if (flags.has('install')) throw noSystemd(commands);
+    if (flags.has('install')) throw noSystemd(`${initsPart(names)}: ${commands}`);
     output.out(
       `no systemd runs here, and no unit; take out of the node's init what it has of: ${commands}\n`,
     );
@@ -210,19 +210,22 @@ async function removeNamed(
   return [...taken, ...(await removeUnits(units, root))];
 }
 
-function noSystemd(commands: string): MounterError {
+function noSystemd(hint: string): MounterError {
   return new MounterError('systemd does not run on this node', {
     subject: 'unit',
     status: exitCode.system,
-    hint: `have its init run, after each boot and before kubelet: ${commands}`,
+    hint,
   });
 }
 
+function initsPart(names: readonly UnitName[]): string {
+  return names.length === 1 && names[0] === 'kubelet-flag'
+    ? 'have whatever starts kubelet give it this flag, too'
+    : 'have its init run, after each boot and before kubelet';
+}
+
 function shellText(names: readonly UnitName[], context: UnitContext): string {
-  const text = [
-    '# No systemd runs here. After each boot and before kubelet, as root:',
-    ...lines(names, context),
-  ];
+  const text = [`# No systemd runs on this node: ${initsPart(names)}:`, ...lines(names, context)];
   return `${text.join('\n')}\n`;
 }
 

@@ -58,7 +58,7 @@ export function unitsOf(name: UnitName, context: UnitContext): readonly Unit[] {
   }
 }
 
-/** The commands, as argv, that replace the units where there is no systemd. */
+/** The commands, as argv, that replace the units where there is no systemd; of `kubelet-flag` the flag alone. */
 export function commandsOf(
   name: UnitName,
   { layout, kubeletArguments, metricsFile }: UnitContext,
@@ -78,7 +78,7 @@ export function commandsOf(
         [executable, 'kubelet', ...kubeletArguments],
       ];
     case 'kubelet-flag':
-      return [['kubelet', kubeletFlag(layout)]];
+      return [[kubeletFlag(layout)]];
     default:
       return name satisfies never;
   }

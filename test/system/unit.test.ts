@@ -18,6 +18,13 @@ test('without systemd nothing is installed, and the line is in the hint', async 
   const { status, stderr } = await node.mounter('unit', '--install');
   t.is(status, 2);
   t.regex(stderr, /^mounter: unit: systemd does not run on this node\nhint: .*mounter prepare/);
+  const flag = `--experimental-mounter-path=${mounterHome}/mounter\n`;
+  t.true(
+    (await node.mounter('unit', 'kubelet-flag', '--install')).stderr.endsWith(
+      `give it this flag, too: ${flag}`,
+    ),
+  );
+  t.true((await node.mustRun('unit', 'kubelet-flag')).endsWith(`give it this flag, too:\n${flag}`));
   t.regex(await node.mustRun('unit', '--remove'), /^no systemd runs here, .*mounter prepare/);
 });
 
