@@ -58,7 +58,7 @@ export async function examineInstallation(host: Host, layout: Layout): Promise<I
   if (found === undefined)
     return { ...only('rootfs', failing(layout.rootfs, 'no rootfs is installed', install)), offered };
   const findings = [
-    ...findingsOf('manifest', [judgeManifest(layout, manifest), ...judgeOwnSettings(layout, host, manifest)]),
+    ...findingsOf('manifest', judgeSettings(layout, host, manifest)),
     ...findingsOf('executable', [judgeExecutable(layout)]),
     ...findingsOf('versions', judgeVersions(layout)),
   ];
@@ -68,18 +68,27 @@ export async function examineInstallation(host: Host, layout: Layout): Promise<I
 /** So long kubelet waits for a Pod's volumes. */
 const kubeletSeconds = 123;
 
-export function judgeManifest({ manifest: path }: Layout, { limits }: Pick<Manifest, 'limits'>): Judgement {
+export function judgeManifest(
+  { manifest: path, nodeSettings }: Layout,
+  { limits }: Pick<Manifest, 'limits'>,
+  own: readonly string[] = [],
+): Judgement {
   const { mountSeconds, terminateSeconds } = limits;
   if (mountSeconds + terminateSeconds < kubeletSeconds) return ok(path, 'is valid');
   const message = `limits.mountSeconds is ${mountSeconds}, and kubelet waits 2 min 3 s for volumes: a Pod's event would not say why they fail`;
-  return warning(path, message, 'set limits.mountSeconds to 110, as it ships, in node-settings.json');
+  return warning(
+    own.includes('limits.mountSeconds') ? nodeSettings : path,
+    message,
+    'set limits.mountSeconds to 110, as it ships, in node-settings.json',
+  );
 }
 
-function judgeOwnSettings(layout: Layout, host: Host, manifest: Manifest): readonly Judgement[] {
+function judgeSettings(layout: Layout, host: Host, manifest: Manifest): readonly Judgement[] {
   const own = readNodeSettings(host, layout);
-  if (own === undefined) return [];
+  if (own === undefined) return [judgeManifest(layout, manifest)];
   const { paths, strangeTypes } = describeOwnSettings(own, manifest);
   return [
+    judgeManifest(layout, manifest, paths),
     ok(own.path, paths.length === 0 ? 'sets nothing' : `is laid over the manifest: ${paths.join(', ')}`),
     ...strangeTypes.map(({ type, meant }) =>
       warning(

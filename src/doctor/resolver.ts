@@ -43,12 +43,8 @@ function judgeCopies({ root, host, manifest }: DoctorContext): readonly Advice[]
       `write what is to stay into ${path} of the node, then run mounter prepare, which copies it`,
     ),
   );
-  const leftOut = leftOutOfCopies(root, context).map((line) =>
-    warning(
-      `${root}/etc`,
-      line,
-      "mounts go on without it: make the file a plain one of root's, or take the line out of it",
-    ),
+  const leftOut = leftOutOfCopies(root, context).map(({ told, remedy }) =>
+    warning(`${root}/etc`, told, `mounts go on without it: ${remedy}`),
   );
   return [...old, ...leftOut];
 }

@@ -45,8 +45,13 @@ const title = "# Copied by mounter from this node's ";
 interface WantedCopy {
   readonly path: string;
   readonly text: string | undefined;
-  /** In words, why not all of it is copied, or nothing. */
-  readonly leftOut: string | undefined;
+  readonly leftOut: LeftOut | undefined;
+}
+
+/** In words, why not all of a file is copied, or nothing; and what helps. */
+export interface LeftOut {
+  readonly told: string;
+  readonly remedy: string;
 }
 
 export interface CopyContext {
@@ -71,7 +76,7 @@ export function copyNodeFiles(rootfs: string, context: CopyContext): readonly st
     const isSettled =
       stampsOf(watchedPaths(host), host) === stamps && oldCopies(rootfs, context).length === 0;
     if (!isSettled) continue;
-    const leftOut = changed.length === 0 ? [] : copies.flatMap((copy) => copy.leftOut ?? []);
+    const leftOut = changed.length === 0 ? [] : copies.flatMap((copy) => copy.leftOut?.told ?? []);
     const names = [...new Set(changed)].join(', ');
     return [...(names === '' ? [] : [`copied ${names} of this node into ${rootfs}`]), ...leftOut];
   }
@@ -102,8 +107,8 @@ export function oldCopies(rootfs: string, context: CopyContext): readonly string
     .map(({ path }) => path);
 }
 
-/** What of the node's files is not copied, a line each. */
-export function leftOutOfCopies(rootfs: string, context: CopyContext): readonly string[] {
+/** What of the node's files is not copied. */
+export function leftOutOfCopies(rootfs: string, context: CopyContext): readonly LeftOut[] {
   return wantedCopies(rootfs, context).flatMap(({ leftOut }) => leftOut ?? []);
 }
 
@@ -140,9 +145,12 @@ function copyOf(path: string, { omits = noLine, completed }: NodeFile, host: Hos
   const read = status === undefined || fault !== undefined ? undefined : host.readText(path);
   const omitted = (read?.match(omits) ?? []).map((line) => line.trim());
   const leftOut = fault
-    ? `${path} is not copied into the rootfs: ${fault}`
+    ? {
+        told: `${path} is not copied into the rootfs: ${fault}`,
+        remedy: "make it a plain file of root's alone",
+      }
     : omitted.length > 0
-      ? `left out of the copy of ${path}: ${omitted.join(', ')}`
+      ? { told: `left out of the copy of ${path}: ${omitted.join(', ')}`, remedy: `take that out of ${path}` }
       : undefined;
   const kept = read?.replace(omits, (line) => `# left out: ${line}`);
   const text = completed === undefined ? kept : completed(kept ?? '');

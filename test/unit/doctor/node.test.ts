@@ -127,6 +127,10 @@ test('a limit of a mount that is above what kubelet waits is told', (t) => {
   t.is(judge(manifest.limits.mountSeconds).level, 'ok');
   t.is(judge(120).level, 'ok');
   t.like(judge(121), { level: 'warning', subject: layout.manifest });
+  const own = judgeManifest(layout, { limits: { ...manifest.limits, mountSeconds: 121 } }, [
+    'limits.mountSeconds',
+  ]);
+  t.is(own.subject, layout.nodeSettings);
   t.regex(judge(300).message, /^limits\.mountSeconds is 300, and kubelet waits 2 min 3 s/);
 });
 

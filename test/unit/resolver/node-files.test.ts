@@ -100,7 +100,9 @@ for (const [path, text, kept, told] of [
     const host = node({ [path]: text });
     t.deepEqual(prepare(host).slice(1), [`left out of the copy of ${path}: ${told}`]);
     t.is(copy(host, path), kept);
-    t.is(leftOutOfCopies(rootfs, { host, manifest }).length, 1);
+    t.deepEqual(leftOutOfCopies(rootfs, { host, manifest }), [
+      { told: `left out of the copy of ${path}: ${told}`, remedy: `take that out of ${path}` },
+    ]);
   });
 
 for (const [title, status] of [
@@ -113,7 +115,9 @@ for (const [title, status] of [
     host.file('/etc/nfs.conf', status);
     prepare(host);
     t.is(copy(host, '/etc/nfs.conf'), undefined);
-    t.regex(leftOutOfCopies(rootfs, { host, manifest }).join(), /^\/etc\/nfs\.conf is not copied/);
+    const [left] = leftOutOfCopies(rootfs, { host, manifest });
+    t.regex(`${left?.told}`, /^\/etc\/nfs\.conf is not copied/);
+    t.is(left?.remedy, "make it a plain file of root's alone");
   });
 
 test('an image’s symlink in the place of a directory is not followed', (t) => {
