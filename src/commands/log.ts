@@ -6,7 +6,6 @@ import type { Host } from '../host/host.ts';
 import { defaultPlace, type RecordPlace } from '../manifest/record-place.ts';
 import type { Layout } from '../node/layout.ts';
 import { readManifestIfThere, requireRoot } from '../node/node.ts';
-import { placeOf } from '../record/log.ts';
 import type { RecordedCall } from '../record/parse.ts';
 import { type CommandContext, defineCommand } from './command.ts';
 
@@ -26,7 +25,7 @@ export const log = defineCommand({
   },
   manual: [
     `The last calls in the record: every mount, and every other command that changed the node. What failed is
-    explained. The record is where log of the manifest says: a file, the journal, or nowhere.`,
+    explained. The record is where log of the settings says: a file, the journal, or nowhere.`,
   ],
   examples: ['mounter log --failures', 'mounter log -n 100 --json'],
   run: async (flags, context) => {
@@ -47,13 +46,14 @@ export const log = defineCommand({
 
 async function rotate({ host, layout }: CommandContext): Promise<void> {
   requireRoot(host, 'beginning a new file of the record');
-  const place = await placeOf(host, layout);
+  const place = await (await import('../record/log.ts')).placeOf(host, layout);
   if (place.to === 'file') await (await import('../record/rotate.ts')).rotate(place);
 }
 
 async function append(level: string, { host, layout }: CommandContext): Promise<void> {
   requireRoot(host, 'writing to the record');
   const { writeRecord } = await import('../record/write.ts');
+  const { placeOf } = await import('../record/log.ts');
   await writeRecord(await placeOf(host, layout), readFileSync(0, 'utf8'), Number(level));
 }
 
