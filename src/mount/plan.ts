@@ -91,7 +91,7 @@ export function filesystemOf(fstype: string, manifest: NodeSettings): Filesystem
   if (filesystem !== undefined) return filesystem;
   const offered = Object.keys(manifest.filesystems);
   const near = nearest(fstype, offered);
-  throw new MounterError(`filesystem type not offered by the manifest`, {
+  throw new MounterError(`filesystem type not offered on this node`, {
     subject: fstype,
     status: exitCode.usage,
     hint: helperNames.some((name) => name === `mount.${fstype}`)

@@ -52,7 +52,7 @@ test.serial('locks add-nolock: v3 without daemons, and it is said', async (t) =>
     const target = await newTarget();
     const call = await mountNfs(source, target, options);
     t.is(call.status, 0, call.output);
-    t.regex(call.output, /^mounter: .*: added nolock, as policy\.locks of the manifest has it/);
+    t.regex(call.output, /^mounter: .*: added nolock, as policy\.locks of the settings has it/);
     t.true((await entriesOf(target))[0]?.superOptions.includes('nolock'));
     t.like(await takeLock(`${target}/file`, 2), { locked: true });
   }
@@ -101,7 +101,7 @@ test.serial('sources: what is not allowed is refused before anybody is asked', a
     t.is(call.status, 1, call.output);
     t.regex(
       call.output,
-      /\(policy\.sources of the manifest\)\nhint: mount one of those allowed: 10\.9\.0\.0\/24:\/srv\/vol1/,
+      /\(policy\.sources of the settings\)\nhint: mount one of those allowed: 10\.9\.0\.0\/24:\/srv\/vol1/,
     );
     t.true(call.milliseconds < 5000, `${call.milliseconds} ms`);
   }

@@ -270,7 +270,7 @@ test.serial('policy.sources: a share and what is below it, of the servers that m
     ] as const) {
       const failed = await fails(t, source, options);
       t.like(failed, { status: 1, errorClass: 'policy' });
-      t.regex(failed.output, /\(policy\.sources of the manifest\)\nhint: mount one of those allowed/);
+      t.regex(failed.output, /\(policy\.sources of the settings\)\nhint: mount one of those allowed/);
     }
     for (const source of ['//10.9.0.1/vol1', '\\\\10.9.0.1\\vol1\\sub'])
       t.like(await mount(source, await newTarget()), { status: 0, output: '' });

@@ -27,14 +27,14 @@ const neverAllowed: readonly NeverAllowed[] = [
     option: 'bg',
     message:
       'mount.nfs would report success with nothing mounted, and a daemon would keep trying for ever; ' +
-      'no policy.options of the manifest allows that',
+      'no policy.options of the settings allows that',
     hint: 'leave bg out: kubelet tries a failed mount again by itself',
   },
   {
     // It acts on whatever is mounted on the target, by whomever, and would act on this call's own place alone.
     option: 'remount',
     message:
-      'mounter makes mounts, and changes none that is there; no policy.options of the manifest allows that',
+      'mounter makes mounts, and changes none that is there; no policy.options of the settings allows that',
     hint: 'umount the target, and mount it again with the options that it is to have, without remount',
   },
 ];
@@ -137,7 +137,7 @@ function refuseThose(
       grammar.isKnownName(found.name) && found.name !== entry.split('=')[0] ? found.name : undefined;
     throw policyError(
       entry,
-      `this mount option is forbidden on this node (${setting}.forbidden of the manifest)${asked === undefined ? '' : `, and ${asked} asks for it`}`,
+      `this mount option is forbidden on this node (${setting}.forbidden of the settings)${asked === undefined ? '' : `, and ${asked} asks for it`}`,
       `leave ${asked ?? 'it'} out; whoever runs the node can change the list in node-settings.json`,
     );
   }
@@ -157,7 +157,7 @@ function checkAllowed(
     if (wanted.some((entry) => isSurely(entry, option))) continue;
     throw policyError(
       isSecretFree && /^[a-z0-9._-]+$/.test(option.name) ? option.name : `option number ${index + 1}`,
-      `this mount option is not one of those allowed on this node (${setting}.allowed of the manifest)`,
+      `this mount option is not one of those allowed on this node (${setting}.allowed of the settings)`,
       `allowed are, spelled exactly so: ${entries.join(', ') || 'none'}`,
     );
   }
@@ -182,7 +182,7 @@ function checkRequired(
     if (isRequiredInForce) continue;
     throw policyError(
       entry,
-      `this mount option is required on this node (${setting}.required of the manifest), and missing or taken back`,
+      `this mount option is required on this node (${setting}.required of the settings), and missing or taken back`,
       `add ${entry} to the mount options, spelled exactly so, as the last that say anything about it`,
     );
   }
@@ -237,7 +237,7 @@ function hiddenOption(): MounterError {
   return policyError(
     'options',
     'a comma in quotes with something other than an SELinux category behind it, or a backslash before a comma ' +
-      'or a quote: one reader takes it for the end of an option, and another does not, past policy.options of the manifest',
+      'or a quote: one reader takes it for the end of an option, and another does not, past policy.options of the settings',
     'write the value without the comma, and without the backslash',
   );
 }

@@ -52,7 +52,7 @@ function refused(
   entries: readonly AllowedSource[],
   place: SourcePlace | undefined,
 ): MounterError {
-  return policyError(source, `${message} (policy.sources of the manifest)`, hint(entries, place));
+  return policyError(source, `${message} (policy.sources of the settings)`, hint(entries, place));
 }
 
 function hint(entries: readonly AllowedSource[], place: SourcePlace | undefined): string {

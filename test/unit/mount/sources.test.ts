@@ -242,7 +242,7 @@ for (const [title, sources, allowed, refused] of cases) {
     for (const [source, options = '', fstype = 'nfs'] of refused) {
       const error = refusal(fstype, source, options, sources);
       t.like(error, { errorClass: 'policy', status: 1, subject: source }, `${fstype} ${source} ${options}`);
-      t.regex(`${error?.message}`, /\(policy\.sources of the manifest\)$/);
+      t.regex(`${error?.message}`, /\(policy\.sources of the settings\)$/);
       t.truthy(error?.hint);
     }
   });
@@ -262,7 +262,7 @@ test('policy.sources: the hint says what is allowed, and how an address is writt
   t.regex(`${refusal('nfs', '10.1:/x', '', sources)?.hint}`, /^write the address as four decimal numbers/);
   t.is(
     refusal('nfs', 'srv:/x', 'mounthost=evil', [{ server: 'srv' }])?.message,
-    'the server that mounthost names is none of those allowed on this node (policy.sources of the manifest)',
+    'the server that mounthost names is none of those allowed on this node (policy.sources of the settings)',
   );
 });
 

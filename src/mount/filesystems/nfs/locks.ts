@@ -81,7 +81,7 @@ function withNolock(options: string, target: string): LockPolicyOutcome {
   return {
     options: options === '' ? 'nolock' : `${options},nolock`,
     notices: [
-      `${target}: added nolock, as policy.locks of the manifest has it: NFSv3 locks stay on this node`,
+      `${target}: added nolock, as policy.locks of the settings has it: NFSv3 locks stay on this node`,
     ],
   };
 }
@@ -89,7 +89,7 @@ function withNolock(options: string, target: string): LockPolicyOutcome {
 function refused(option: string, target: string): MounterError {
   return policyError(
     target,
-    `${option} is refused: policy.locks of the manifest requires locks at the server`,
+    `${option} is refused: policy.locks of the settings requires locks at the server`,
     `leave ${option} out, ask for vers=4, or set policy.locks to allow-nolock`,
   );
 }
