@@ -78,7 +78,9 @@ export async function differencesFrom(
   const differences: Difference[] = [];
   const end = performance.now() + budgetMs;
   for (const entry of entries) {
-    if (entry.path === guard || points.some((point) => isAtOrBelow(entry.path, point))) continue;
+    // The link is the guard's part: a mount refuses to do without it, and `prepare` makes it.
+    if ([guard, guardedProgram].includes(entry.path)) continue;
+    if (points.some((point) => isAtOrBelow(entry.path, point))) continue;
     const [now] = await entryOf(root, entry.path, performance.now() < end ? undefined : entry.content);
     if (now !== undefined && isSame(now, entry)) continue;
     differences.push({ entry, isMissing: now === undefined });
