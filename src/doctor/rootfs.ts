@@ -1,13 +1,13 @@
+import { basename, dirname } from 'node:path';
 import { hasSomeGuard, isGuardPlaced } from '../guard/place.ts';
-import { isExecutable } from '../host/path-in-root.ts';
+import { isExecutable, resolveInRoot } from '../host/path-in-root.ts';
 import { enteringArgv } from '../host/programs.ts';
 import type { BoundedResult } from '../host/run-bounded.ts';
-import { missingFrom, promisedPrograms } from '../image/versions/check.ts';
+import { calledPaths, missingFrom, promisedPrograms } from '../image/versions/check.ts';
 import { type Damage, damageOf, mendingHint } from '../image/versions/damage.ts';
 import { trialOf } from '../image/versions/trial.ts';
 import { currentDigest } from '../image/versions/versions.ts';
-import type { Manifest } from '../manifest/manifest.ts';
-import { lockingTypes, offeredTraits, typesThat } from '../mount/filesystems/all.ts';
+import { allTraits, lockingTypes, offeredTraits, typesThat } from '../mount/filesystems/all.ts';
 import type { FilesystemTraits } from '../mount/filesystems/filesystem-driver.ts';
 import { isEnterable, rootfsEntrance } from '../rootfs/entrance.ts';
 import { hostPathOf } from '../rootfs/host-path.ts';
@@ -16,6 +16,9 @@ import { failing, type Judgement, ok, warning } from './finding.ts';
 
 /** A program that says its version takes milliseconds; on a node under load, much longer. */
 const answerMs = 3000;
+
+/** Programs that the scripts call, and that need libraries which no promised program needs. */
+const hasLibraries = /\/(glusterfs|rpcinfo)$/;
 
 /** For reading the rootfs: one of 30 MB takes 40 ms, and an image may be larger. */
 const readingMs = 1500;
@@ -29,28 +32,64 @@ export async function checkContents({
 }: DoctorContext): Promise<readonly Judgement[]> {
   const hint = mendingHint(layout, currentDigest(layout));
   const damage = await damageOf(root, manifest, host, readingMs);
-  if (damage !== undefined)
-    return [failing(root, `is damaged: ${damage.words}`, hint, typesOfDamage(damage, manifest))];
   const missing = missingFrom(root, manifest);
+  if (damage !== undefined) return [judgeDamage(damage, missing, hint, { root, manifest })];
   if (missing.length === 0)
     return [ok(root, 'is as it was installed, and has all that helpers and daemons need')];
   const another = 'run mounter install SOURCE, with a rootfs that has it';
-  return missing.map((path) => failing(`${root}${path}`, 'is missing', another, typesWith(path, manifest)));
+  return missing.map((path) =>
+    failing(`${root}${path}`, 'is missing', another, typesWith(path, { root, manifest })),
+  );
 }
 
-/** @returns undefined, which is all of them, where one of the files may be anybody's, such as the C library. */
-function typesOfDamage({ paths }: Damage, manifest: Manifest): readonly string[] | undefined {
-  const types = paths.map((path) => typesWith(path, manifest));
-  const isTold = types.length > 0 && types.every((some) => some.length > 0);
-  return isTold ? [...new Set(types.flat())] : undefined;
+/** One that programs are linked to, and none that a program loads by a name of its own. */
+const isPlainLibrary = /\/lib(64)?\/([^/]+\/)?[^/]+\.so(\.[^/]*)?$/;
+
+/** Whether only types need it that the node does not offer: helpers, lock services, and what these call. */
+function isOfNobody(path: string, context: Pick<DoctorContext, 'root' | 'manifest'>): boolean {
+  const { rpcbind, statd } = context.manifest.daemons;
+  const name = basename(path);
+  const isKnown =
+    /^u?mount\./.test(name) ||
+    [rpcbind.path, statd.path].some((daemon) => basename(daemon) === name) ||
+    allTraits.some((traits) => traits.calledPrograms.includes(name) || traits.lookedUpFiles.includes(path));
+  return isKnown && typesWith(path, context).length === 0;
+}
+
+/**
+ * What is damaged is failing for the types that are known to need it, or for all. Who needs a library is told by the
+ * programs that do, when they are tried: see `checkPrograms`.
+ * @param missing of what is needed, a symlink whose end is damaged among it.
+ */
+function judgeDamage(
+  { words, paths }: Damage,
+  missing: readonly string[],
+  hint: string,
+  context: Pick<DoctorContext, 'root' | 'manifest'>,
+): Judgement {
+  const message = `is damaged: ${words}`;
+  if (paths.length === 0) return failing(context.root, message, hint);
+  const isTold = (path: string) =>
+    isPlainLibrary.test(path) || isOfNobody(path, context) || typesWith(path, context).length > 0;
+  if (!paths.every(isTold)) return failing(context.root, message, hint);
+  const types = [...paths, ...missing].flatMap((path) => typesWith(path, context));
+  return types.length === 0
+    ? warning(context.root, message, hint)
+    : failing(context.root, message, hint, [...new Set(types)]);
 }
 
 /**
  * The types whose mounts need a program or a file of the rootfs.
  * @param path as it is named there, or the name of a program alone.
  */
-function typesWith(path: string, manifest: Manifest): readonly string[] {
+function typesWith(
+  path: string,
+  { root, manifest }: Pick<DoctorContext, 'root' | 'manifest'>,
+): readonly string[] {
   const { rpcbind, statd } = manifest.daemons;
+  // /sbin is a symlink.
+  const isSame = (other: string) =>
+    other === path || `${resolveInRoot(root, dirname(other))}/${basename(other)}` === path;
   const name = path.slice(path.lastIndexOf('/') + 1);
   const needed = ({ calledPrograms, lookedUpFiles, loadedLibraries }: FilesystemTraits) =>
     calledPrograms.includes(name) ||
@@ -58,11 +97,11 @@ function typesWith(path: string, manifest: Manifest): readonly string[] {
     loadedLibraries.some((end) => path.endsWith(end));
   // Where there are lock services it is they, and the script that starts them, who look for it.
   const isForLocks =
-    [rpcbind.path, statd.path].includes(path) ||
+    [rpcbind.path, statd.path].some(isSame) ||
     offeredTraits(manifest).some((traits) => traits.hasLockServices && needed(traits));
   const types = typesThat(
     manifest,
-    (traits, { helper }) => helper === path || (!traits.hasLockServices && needed(traits)),
+    (traits, { helper }) => isSame(helper) || (!traits.hasLockServices && needed(traits)),
   );
   return [...types, ...(isForLocks ? lockingTypes(manifest) : [])];
 }
@@ -86,7 +125,8 @@ export async function checkPrograms(context: DoctorContext): Promise<readonly Ju
   const { host, root, manifest } = context;
   if (!isEnterable(host, rootfsEntrance(root, host))) return [];
   if (host.stat(hostPathOf('/dev/null', { rootfs: root }, manifest, host))?.kind !== 'device') return [];
-  const promised = promisedPrograms(manifest).filter((path) => isExecutable(root, path));
+  const called = calledPaths(root, manifest).filter((path) => hasLibraries.test(path));
+  const promised = [...promisedPrograms(manifest).filter((path) => isExecutable(root, path)), ...called];
   const tried = await Promise.all(promised.map((path) => tryProgram(path, context)));
   const failed = tried.filter((finding) => finding !== undefined);
   if (failed.length > 0) return failed;
@@ -100,7 +140,12 @@ async function tryProgram(
   const trial = trialOf(root, path, manifest);
   if (trial === undefined) return undefined;
   const answer = await runBounded(enteringArgv(rootfsEntrance(root, host), trial.argv), answerMs);
-  return judgeTrial(path, answer, mendingHint(layout, currentDigest(layout)), typesWith(path, manifest));
+  return judgeTrial(
+    path,
+    answer,
+    mendingHint(layout, currentDigest(layout)),
+    typesWith(path, { root, manifest }),
+  );
 }
 
 /** @param answer to its trial. @param types that need it. @returns undefined when it runs. */

@@ -99,7 +99,7 @@ async function examined(node: ScratchNode): Promise<Examination['findings']> {
   const { stdout, stderr } = await node.run([mounter, 'doctor', '--json']);
   if (stdout === '') throw new Error(stderr);
   const { findings } = JSON.parse(stdout) as Examination;
-  return findings.filter(({ check, level }) => level === 'failing' && /^(rootfs|helpers)$/.test(check));
+  return findings.filter(({ check, level }) => level !== 'ok' && /^(rootfs|helpers)$/.test(check));
 }
 
 /** A node with a volume of a real server. */

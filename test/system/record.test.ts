@@ -44,6 +44,7 @@ test.serial('each call that changes the node is one line, and no other', async (
   t.deepEqual(Object.keys(mounted.steps as object), [
     'checkHelper',
     'checkTarget',
+    'copyNodeFiles',
     'checkServer',
     'runHelper',
     'verifyMounted',

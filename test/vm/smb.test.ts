@@ -108,7 +108,7 @@ for (const source of [
     t.deepEqual(await entriesOf(target), entries);
     const other = await mount(`//${address}/vol2`, target);
     t.is(other.status, 32, other.output);
-    t.regex(other.output, / \(cifs\) is mounted there already, not \/\/10\.9\.0\.1\/vol2\nhint: umount /);
+    t.regex(other.output, / \(cifs\) is mounted there already, not \/\/10\.9\.0\.1\/vol2\nhint: run umount /);
   });
 }
 

@@ -52,6 +52,14 @@ export function promisedPrograms({ filesystems, daemons }: Manifest): readonly s
   return [...new Set([...helpers, daemons.rpcbind.path, daemons.statd.path])];
 }
 
+/** The programs that scripts of the rootfs call, where they are in it. */
+export function calledPaths(root: string, manifest: Manifest): readonly string[] {
+  const paths = calledPrograms(manifest).map((name) =>
+    programDirectories.map((directory) => `${directory}/${name}`).find((path) => isExecutable(root, path)),
+  );
+  return paths.filter((path) => path !== undefined);
+}
+
 /** Programs and files, as they are named in the rootfs, and the ends of libraries' paths. */
 export function missingFrom(root: string, manifest: Manifest): readonly string[] {
   const traits = offeredTraits(manifest);
