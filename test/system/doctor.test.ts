@@ -201,10 +201,11 @@ const breakages: readonly (readonly [
     'a library of a helper missing',
     `rm $(realpath ${rootfs})/usr/lib/x86_64-linux-gnu/libtirpc.so.3*`,
     [
-      'failing rootfs ROOT',
-      ...['/sbin/mount.nfs', '/sbin/mount.nfs4', '/sbin/rpcbind', '/sbin/rpc.statd'].map(
-        (path) => `failing helpers ${path}`,
-      ),
+      'warning rootfs ROOT',
+      ...[
+        ...['/sbin/mount.nfs', '/sbin/mount.nfs4', '/sbin/rpcbind', '/sbin/rpc.statd'],
+        ...['/usr/sbin/rpcinfo', '/usr/sbin/glusterfs'],
+      ].map((path) => `failing helpers ${path}`),
     ],
     reinstall,
   ],
