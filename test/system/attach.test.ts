@@ -255,8 +255,11 @@ test.serial('whatever is broken is seen by a mount and by status, and made again
     await using node = await ScratchNode.prepared({ ...attach, enterNetwork: server.enter });
     const target = await newTarget(node);
     await node.shell(how);
-    t.is((await node.mounter('status')).status, 1, what);
-    t.is((await node.mounter('doctor')).status, 1, what);
+    const doctor = await node.mounter('doctor');
+    t.is((await node.mounter('status')).status, doctor.status, what);
+    // What is of NFSv3 alone fails no node whose kernel has no NFS.
+    if (says !== undefined) t.is(doctor.status, 1, what);
+    t.regex(doctor.stdout, /run mounter prepare/, what);
     const { status, stderr } = await mount(node, `${server.address}:v1`, target, 'log-level=ERROR');
     if (says === undefined) {
       t.is(status, 0, `${what}: ${stderr}`);
@@ -361,7 +364,8 @@ test.serial(
     await node.mustRun('teardown');
     // As the manifest of that version has it.
     await node.shell(
-      `sed -i 's/"enter": *"[a-z]*"/"enter": "namespace"/' ${mounterHome}/rootfs-manifest.json`,
+      `sed -i 's/"enter": *"[a-z]*"/"enter": "namespace"/' ${mounterHome}/rootfs-manifest.json
+      rm ${mounterHome}/node-settings.json`,
     );
     await node.shell(formerWay);
     const [target, later] = [await newTarget(node), await newTarget(node)];

@@ -213,7 +213,7 @@ const refused: readonly (readonly [
     'StageVolume',
     (v) => ({ ...v.staged, volumeContext: { type: 'nfs' } }),
     'INVALID_ARGUMENT',
-    /volume_context\[type\]: is missing/,
+    /volume_context\[server\]: is missing/,
   ],
   [
     'StageVolume',

@@ -350,7 +350,7 @@ for (const enter of enterModes)
     await using server = await startGlusterServer({ volumes: ['v1', 'v2'] });
     await using node = await ScratchNode.installed({ enter, enterNetwork: server.enter });
     await node.shell(`rmdir ${kubeletDirectory} && mkdir -p /var/lib/data/kubelet && ln -s data/kubelet ${kubeletDirectory}
-      echo '${server.address} gluster_1 gluster_2 gluster-3' >>${mounterHome}/rootfs/etc/hosts`);
+      echo '${server.address} gluster_1 gluster_2 gluster-3' >>/etc/hosts`);
     await node.mustRun('prepare');
     const first = await newTarget(node);
     t.is((await mount(node, `${server.address}:v1`, first)).status, 0);

@@ -171,7 +171,7 @@ ExecStart=/bin/sh /var/tmp/words.sh %i $KUBELET_EXTRA_ARGS
 
 test.serial('kubelet is given the flag, and doctor says when it has none', async (t) => {
   t.timeout(240_000);
-  const program = '/opt/kubelet/kubelet';
+  const program = '/opt/flagged/kubelet';
   mkdirSync(dirname(program), { recursive: true });
   copyFileSync('/bin/bash', program);
   writeFileSync(`${program}.sh`, 'sleep infinity; :\n');

@@ -40,7 +40,7 @@ function daemonOf(target: string): number {
     if (!/^\d+$/.test(pid)) return false;
     try {
       const words = readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0').slice(0, -1);
-      return words[0]?.endsWith('/glusterfs') === true && words.at(-1) === target;
+      return words[0]?.endsWith('/glusterfs') === true && words.at(-1)?.replace(/\/$/, '') === target;
     } catch {
       return false; // It ended while we looked.
     }
