@@ -227,7 +227,7 @@ class MountRun {
     this.#isAttached = true;
     forget(this.#plan.failureCache, host);
     const role = this.#plan.driver.daemon ?? 'daemon';
-    await moveToScopes(host, () => daemons.map((pid) => ({ role, pid })));
+    if (daemons.length > 0) await moveToScopes(host, () => daemons.map((pid) => ({ role, pid })));
   }
 
   /** Ends what the call has made, once. @returns what could not be taken away, and where it is. */

@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { basename, dirname } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { execa } from 'execa';
@@ -36,7 +37,9 @@ const [terminateMs, unkillableMs] = [5000, 1000];
 
 /** argv that runs a program in the host's namespaces; see `onHost`. */
 export function enteringHost(): readonly string[] {
-  return [findProgram('nsenter'), '--target', '1', '--mount', '--net', '--uts', '--ipc', '--'];
+  // From that of control groups alone a daemon can be put elsewhere than where its runtime ends it. Linux 4.6.
+  const cgroup = existsSync('/proc/1/ns/cgroup') ? ['--cgroup'] : [];
+  return [findProgram('nsenter'), '--target', '1', '--mount', '--net', '--uts', '--ipc', ...cgroup, '--'];
 }
 
 /**

@@ -3,6 +3,7 @@ import { connectClient } from '../support/csi/driver.ts';
 import { registrySocket, socket, testVolume } from '../support/csi/requests.ts';
 import { daemonsOf } from '../support/gluster/gluster-node.ts';
 import { startGlusterServer } from '../support/gluster/gluster-server.ts';
+import { ControlGroups } from '../support/node/control-groups.ts';
 import { driverSpec, nodeWithImage, RunningAgent } from '../support/node/node-agent.ts';
 
 /** The driver as the DaemonSet runs it: in the agent's container, and on the host's paths without a hostPath. */
@@ -12,9 +13,11 @@ test.serial(
   async (t) => {
     t.timeout(300_000);
     await using server = await startGlusterServer({ volumes: ['v1'] });
-    await using node = await nodeWithImage({ enterNetwork: server.enter });
+    using groups = new ControlGroups();
+    await using node = await nodeWithImage(groups.request(server.enter));
+    await groups.showIn(node);
     const spec = await driverSpec();
-    const agent = new RunningAgent(node, spec);
+    const agent = new RunningAgent(node, spec, groups.in('container'));
     await agent.until(1, /kubelet has not registered the CSI driver/, 120);
     {
       await using kubelet = await connectClient(node, registrySocket);
@@ -36,7 +39,10 @@ test.serial(
     }
     await node.shell(`echo before >${volume.target(1)}/file`);
     const [daemon = 0] = daemonsOf(volume.staging);
-    await agent.end('KILL');
+    // As a runtime does where the container has the host's process ids: whatever is in its control group.
+    t.true(groups.processesIn('container').length > 0);
+    await groups.kill('container');
+    await agent.ended;
     t.deepEqual(daemonsOf(volume.staging), [daemon]);
     t.is(
       await node.shell(`echo after >>${volume.target(1)}/file; cat ${volume.target(1)}/file`),

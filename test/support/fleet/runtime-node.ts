@@ -1,8 +1,9 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import { copyFileSync, existsSync, readdirSync, rmdirSync, writeFileSync } from 'node:fs';
+import { copyFileSync, writeFileSync } from 'node:fs';
 import { DockerRegistry } from '../image/docker-registry.ts';
+import { hierarchies, removeGroups } from '../node/control-groups.ts';
 import { ScratchNode, shared } from '../node/namespace.ts';
 import { ensureContainerRuntime } from '../packages/container-runtime.ts';
 import { answeringCri, configuration, socket, writeNetwork } from './containerd.ts';
@@ -110,19 +111,7 @@ export class RuntimeNode implements Machine, AsyncDisposable {
     this.#removeCgroups();
   }
 
-  /** cgroups outlive the namespaces of those who were in them. */
   #removeCgroups(): void {
-    const root = '/sys/fs/cgroup';
-    const hierarchies = existsSync(`${root}/cgroup.controllers`)
-      ? ['']
-      : readdirSync(root).map((name) => `/${name}`);
-    for (const hierarchy of hierarchies) removeDirectories(`${root}${hierarchy}${this.cgroup}`);
+    for (const hierarchy of hierarchies()) removeGroups(`${hierarchy}${this.cgroup}`);
   }
-}
-
-function removeDirectories(path: string): void {
-  if (!existsSync(path)) return;
-  for (const entry of readdirSync(path, { withFileTypes: true }))
-    if (entry.isDirectory()) removeDirectories(`${path}/${entry.name}`);
-  rmdirSync(path);
 }

@@ -150,6 +150,8 @@ export class ScratchNode {
       '--propagation=private',
       '--uts',
       '--ipc',
+      // Its daemons have no reason to leave the control group that they are in.
+      '--cgroup',
       '--pid',
       '--fork',
       '--kill-child',
@@ -184,7 +186,18 @@ export class ScratchNode {
 
   /** For nsenter(1): what enters the node. */
   get enter(): readonly string[] {
-    return ['--target', String(this.#pid), '--mount', '--net', '--uts', '--ipc', '--pid', '--wdns=/', '--'];
+    return [
+      '--target',
+      String(this.#pid),
+      '--mount',
+      '--net',
+      '--uts',
+      '--ipc',
+      '--cgroup',
+      '--pid',
+      '--wdns=/',
+      '--',
+    ];
   }
 
   /** The same for its network namespace alone. */

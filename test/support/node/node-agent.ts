@@ -122,7 +122,7 @@ mount --bind -o ro ${shared}/gate ${root}${gate}
 mount -o remount,bind,ro ${root}
 hostname a-pod
 exec setpriv --bounding-set=-all,${capabilities.join()} -- chroot ${root} "$@"`;
-  const namespaces = ['--mount', '--propagation=private', '--net', '--ipc', '--uts'];
+  const namespaces = ['--mount', '--propagation=private', '--net', '--ipc', '--uts', '--cgroup'];
   return ['unshare', ...namespaces, 'sh', '-c', script, 'sh', ...command];
 }
 
@@ -137,10 +137,11 @@ export class RunningAgent {
   readonly #spec: ContainerSpec;
   readonly #running: Promise<Ran>;
 
-  constructor(node: ScratchNode, spec: ContainerSpec) {
+  /** @param prefix of the command that runs the container. */
+  constructor(node: ScratchNode, spec: ContainerSpec, prefix: readonly string[] = []) {
     this.#node = node;
     this.#spec = spec;
-    this.#running = node.run(inContainer(spec, spec.command));
+    this.#running = node.run([...prefix, ...inContainer(spec, spec.command)]);
   }
 
   /** As kubelet runs it. */
@@ -172,7 +173,12 @@ export class RunningAgent {
   /** @returns what it has said, and its status. */
   async end(signal: 'TERM' | 'KILL' = 'TERM'): Promise<Ran> {
     await this.#node.shell(`kill -${signal} ${this.pid}`);
-    return await this.#running;
+    return await this.ended;
+  }
+
+  /** By whoever ends it. */
+  get ended(): Promise<Ran> {
+    return this.#running;
   }
 }
 

@@ -25,10 +25,26 @@ test('a daemon in our own control group gets a scope of its own; one that has it
   t.deepEqual(argv.slice(-9), ['PIDs', 'au', '1', '7', 'Before', 'as', '1', 'remote-fs-pre.target', '0']);
 });
 
-test('without systemd nothing is looked for and nothing is run', async (t) => {
+for (const [where, own] of [
+  ['in the root of each hierarchy', '4:memory:/\n1:name=systemd:/\n0::/\n'],
+  ['in another control group namespace', '0::/../kubelet\n'],
+] as const)
+  test(`without systemd, ${where}: nothing is looked for and nothing is run`, async (t) => {
+    const host = new HostModel();
+    host.texts.set('/proc/self/cgroup', own);
+    await moveToScopes(host, () => t.fail() as never);
+    t.deepEqual(host.commands, []);
+  });
+
+test('without systemd the daemons of our own control group join another', async (t) => {
   const host = new HostModel();
-  await moveToScopes(host, () => t.fail() as never);
-  t.deepEqual(host.commands, []);
+  const own = '4:memory:/kubelet\n1:name=systemd:/\n';
+  host.texts.set('/proc/self/cgroup', own).set('/proc/7/cgroup', own);
+  host.texts.set('/proc/8/cgroup', '4:memory:/containerized-mounter\n1:name=systemd:/\n');
+  await moveToScopes(host, daemons);
+  t.is(host.commands.length, 1);
+  t.is(host.commands[0]?.[0], '/usr/bin/sh');
+  t.deepEqual(host.commands[0]?.slice(3), ['sh', '7']);
 });
 
 test('a systemd that refuses fails no mount', async (t) => {
