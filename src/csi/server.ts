@@ -1,5 +1,5 @@
 import { lstatSync, mkdirSync, rmSync } from 'node:fs';
-import { connect } from 'node:net';
+import { connect, createServer } from 'node:net';
 import { dirname } from 'node:path';
 import {
   Server,
@@ -11,6 +11,7 @@ import {
 } from '@grpc/grpc-js';
 import { MounterError } from '../errors.ts';
 import { exitCode } from '../exit-codes.ts';
+import { withAuthority } from './authority.ts';
 import { CsiError } from './csi-error.ts';
 import {
   type MethodOf,
@@ -48,15 +49,18 @@ export async function serve(socket: string, { services, observe }: Services): Pr
     server.addService(serviceDefinition(name as ServiceName), implementation(answers, observe));
   mkdirSync(dirname(socket), { recursive: true, mode: 0o750 });
   await takeOver(socket);
+  const calls = server.createConnectionInjector(ServerCredentials.createInsecure());
+  const listener = createServer((connection) => calls.injectConnection(withAuthority(connection)));
   await new Promise<void>((resolve, reject) => {
-    server.bindAsync(`unix:${socket}`, ServerCredentials.createInsecure(), (error) =>
-      error === null ? resolve() : reject(notServed(socket, error.message)),
-    );
+    listener.once('error', (error) => reject(notServed(socket, error.message)));
+    listener.listen(socket, resolve);
   });
   return {
     close: () => {
-      server.forceShutdown();
+      // In this order: whoever takes over finds nobody here, and none of its own is removed.
       rmSync(socket, { force: true });
+      listener.close();
+      server.forceShutdown();
     },
   };
 }

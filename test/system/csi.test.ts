@@ -73,6 +73,14 @@ test('kubelet learns of it by its registration', async (t) => {
   t.true(driver.output().includes(`${driverName}: registered with kubelet`));
 });
 
+test('a client is served whatever authority it sends', async (t) => {
+  for (const authority of [socket, '%2Fcsi.sock', 'unix:///csi.sock', 'a b', 'localhost']) {
+    await using other = await connectClient(place.node, socket, authority);
+    const { code, message } = await other.call('Identity', 'Probe');
+    t.is(code, 'OK', `${authority}: ${message}`);
+  }
+});
+
 test('a volume is mounted once, and each Pod sees it with flags of its own', async (t) => {
   const volume = await newVolume();
   for (const round of [1, 2]) {
