@@ -3,22 +3,35 @@ import { join, relative, resolve } from 'node:path';
 import minimist from 'minimist';
 import { MounterError } from '../src/errors.ts';
 import { exitCode } from '../src/exit-codes.ts';
-import { type Manifest, parseManifest } from '../src/manifest/manifest.ts';
+import { parseManifest } from '../src/manifest/manifest.ts';
 import { requireRoot, runMain, usageError } from './command-line.ts';
 import { buildRootfs, withNewPins } from './rootfs/build.ts';
 import { replaceRootfs } from './rootfs/manifest-text.ts';
 import { withOptional } from './rootfs/optional.ts';
 import { idleIncludes } from './rootfs/packages.ts';
+import {
+  type Architecture,
+  architectures,
+  type OneManifest,
+  type OneRootfs,
+  ofArchitecture,
+  oneManifest,
+  withDigest,
+} from './rootfs/pins.ts';
 import { type BuildRecord, buildKey, readRecord, writeNodeManifest, writeResults } from './rootfs/results.ts';
 import { workspace } from './rootfs/workspace.ts';
 import { writeWhole } from './scratch.ts';
 
-const usage = `usage: npm run rootfs -- [--update-pins] [--allow-newer] [--manifest FILE] [--output DIR] [--no-cache]
+const usage = `usage: npm run rootfs -- [--architecture ARCH] [--update-pins] [--allow-newer] [--manifest FILE] [--output DIR]
+                         [--no-cache]
 
 Builds rootfs.tar.zst, rootfs-manifest.json and rootfs-contents.json from the repository's
 rootfs-manifest.json. Needs root: the loader of the unpacked packages runs in a chroot.
 
-  --update-pins   take the newest packages, and write them and the new digest to rootfs-manifest.json
+  --architecture ARCH
+                  amd64 or arm64 (default: this machine's)
+  --update-pins   take the newest packages of each architecture, and write them and the new digest to
+                  rootfs-manifest.json
   --allow-newer   where the archive no longer has a pinned version, take its newest instead
   --manifest FILE build from this manifest instead
   --output DIR    write there instead of to dist
@@ -26,6 +39,7 @@ rootfs-manifest.json. Needs root: the loader of the unpacked packages runs in a 
 `;
 
 interface Flags {
+  readonly architecture: Architecture | undefined;
   readonly updatePins: boolean;
   readonly allowNewer: boolean;
   readonly manifest: string;
@@ -42,10 +56,10 @@ async function main(argv: readonly string[]): Promise<number> {
   requireRoot('npm run rootfs');
   if (flags.updatePins) await updatePins(flags.manifest);
   const text = await readFile(flags.manifest, 'utf8');
-  const manifest = withOptional(parseManifest(text, flags.manifest));
+  const manifest = withOptional(await oneManifest(parseManifest(text, flags.manifest), flags.architecture));
   warnOfIdle(manifest.rootfs);
   const record = (await upToDate(manifest, flags)) ?? (await build(manifest, flags));
-  if (flags.updatePins) await recordDigest(flags.manifest, record.digest);
+  if (flags.updatePins) await recordDigest(flags.manifest, manifest.rootfs.architecture, record.digest);
   else checkDigest(manifest.rootfs, record, flags);
   await writeNodeManifest(text, manifest.rootfs, record, flags.output);
   return exitCode.success;
@@ -55,7 +69,7 @@ function parseFlags(argv: readonly string[]): Flags | undefined {
   const unknown: string[] = [];
   const flags = minimist([...argv], {
     boolean: ['update-pins', 'allow-newer', 'cache', 'help'],
-    string: ['manifest', 'output'],
+    string: ['manifest', 'output', 'architecture'],
     default: { cache: true, manifest: workspace.manifest, output: workspace.output },
     unknown: (word) => unknown.push(word) === 0,
   });
@@ -65,10 +79,13 @@ function parseFlags(argv: readonly string[]): Flags | undefined {
   if (flags.output === '') throw usageError('--output', 'needs a directory');
   const [manifest, output] = [resolve(String(flags.manifest)), resolve(String(flags.output))];
   const [updatePins, allowNewer] = [flags['update-pins'] === true, flags['allow-newer'] === true];
-  return { updatePins, allowNewer, manifest, output, cache: flags.cache === true };
+  const architecture = architectures.find((known) => known === flags.architecture);
+  if (architecture !== flags.architecture)
+    throw usageError('--architecture', `must be ${architectures.join(' or ')}`);
+  return { architecture, updatePins, allowNewer, manifest, output, cache: flags.cache === true };
 }
 
-function warnOfIdle(rootfs: Manifest['rootfs']): void {
+function warnOfIdle(rootfs: OneRootfs): void {
   for (const name of idleIncludes(rootfs)) {
     process.stderr.write(
       `warning: rootfs.include: ${name} adds no file; name what is wanted of it in rootfs.files, then npm run rootfs -- --update-pins\n`,
@@ -77,7 +94,7 @@ function warnOfIdle(rootfs: Manifest['rootfs']): void {
 }
 
 /** The last build's record, if building again would give the same. */
-async function upToDate(manifest: Manifest, flags: Flags): Promise<BuildRecord | undefined> {
+async function upToDate(manifest: OneManifest, flags: Flags): Promise<BuildRecord | undefined> {
   if (!flags.cache) return undefined;
   const record = await readRecord(flags.output);
   if (record === undefined || record.key !== (await buildKey(manifest))) return undefined;
@@ -86,7 +103,7 @@ async function upToDate(manifest: Manifest, flags: Flags): Promise<BuildRecord |
   return record;
 }
 
-async function build(manifest: Manifest, flags: Flags): Promise<BuildRecord> {
+async function build(manifest: OneManifest, flags: Flags): Promise<BuildRecord> {
   const started = performance.now();
   const built = await buildRootfs(manifest, flags.allowNewer);
   if (!flags.updatePins) checkDigest(manifest.rootfs, built, flags);
@@ -107,19 +124,16 @@ async function updatePins(path: string): Promise<void> {
 }
 
 /** Of a rootfs with something optional in it there is none in the manifest. */
-async function recordDigest(path: string, digest: string): Promise<void> {
+async function recordDigest(path: string, architecture: Architecture, digest: string): Promise<void> {
   const text = await readFile(path, 'utf8');
   const manifest = parseManifest(text, path);
-  if (withOptional(manifest).rootfs.include.length > manifest.rootfs.include.length) return;
-  await writeWhole(path, replaceRootfs(text, { ...manifest.rootfs, digest }));
+  const rootfs = ofArchitecture(manifest.rootfs, architecture);
+  if (withOptional({ ...manifest, rootfs }).rootfs.include.length > rootfs.include.length) return;
+  await writeWhole(path, replaceRootfs(text, withDigest(manifest.rootfs, architecture, digest)));
 }
 
 /** With every pin honoured, a digest other than the recorded one means that the build is not reproducible. */
-function checkDigest(
-  rootfs: Manifest['rootfs'],
-  built: Pick<BuildRecord, 'digest' | 'packages'>,
-  flags: Flags,
-): void {
+function checkDigest(rootfs: OneRootfs, built: Pick<BuildRecord, 'digest' | 'packages'>, flags: Flags): void {
   if (rootfs.digest === undefined || rootfs.digest === built.digest || !honoursPins(rootfs, built)) return;
   throw new MounterError(`rootfs.digest: this build gave ${built.digest}, not ${rootfs.digest}`, {
     subject: flags.manifest,
@@ -128,7 +142,7 @@ function checkDigest(
   });
 }
 
-function honoursPins(rootfs: Manifest['rootfs'], built: Pick<BuildRecord, 'packages'>): boolean {
+function honoursPins(rootfs: OneRootfs, built: Pick<BuildRecord, 'packages'>): boolean {
   const pinned = new Set(rootfs.packages.map((pin) => `${pin.name} ${pin.version} ${pin.sha256}`));
   const same = built.packages.every((pin) => pinned.has(`${pin.name} ${pin.version} ${pin.sha256}`));
   return same && built.packages.length === pinned.size;

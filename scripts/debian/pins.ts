@@ -2,13 +2,20 @@ import { execFileSync } from 'node:child_process';
 import { mkdir } from 'node:fs/promises';
 import { MounterError } from '../../src/errors.ts';
 import { exitCode } from '../../src/exit-codes.ts';
-import type { DebianPackage } from '../../src/manifest/manifest.ts';
 import { openPrivateApt } from './apt.ts';
 import { type ArchivePackage, type DebFile, parsePackageRecords } from './deb-file.ts';
 import { absentFiles, debFile, download } from './download.ts';
 
+/** A package of one architecture, or of `all`. */
+export interface Pin {
+  readonly name: string;
+  readonly version: string;
+  /** 64 hexadecimal digits. */
+  readonly sha256: string;
+}
+
 export interface PinnedRequest {
-  readonly pins: readonly DebianPackage[];
+  readonly pins: readonly Pin[];
   readonly directory: string;
   readonly suite: string;
   readonly architecture: string;
@@ -33,6 +40,25 @@ export async function fetchPinned(request: PinnedRequest): Promise<readonly DebF
   return download(apt, wanted, request.directory);
 }
 
+/**
+ * The newest version of each of `names`, by the archive's index alone: nothing is downloaded.
+ * @throws MounterError (system) that names the package that the archive does not have.
+ */
+export async function newestPins(
+  names: readonly string[],
+  suite: string,
+  architecture: string,
+): Promise<Pin[]> {
+  if (names.length === 0) return [];
+  const apt = await openPrivateApt(suite, architecture);
+  const records = parsePackageRecords(await apt.run('apt-cache', ['show', ...names]));
+  return names.map((name) => {
+    const newest = records.find((record) => record.name === name);
+    if (newest === undefined) throw unknownError(name, suite, architecture);
+    return { name, version: newest.version, sha256: newest.sha256 };
+  });
+}
+
 /** A pin does not say whether its package is `all`; either file name will do. */
 async function cachedPins(request: PinnedRequest): Promise<readonly DebFile[] | undefined> {
   const candidates = request.pins.flatMap((pin) =>
@@ -43,14 +69,14 @@ async function cachedPins(request: PinnedRequest): Promise<readonly DebFile[] | 
   return present.length === request.pins.length ? present : undefined;
 }
 
-function pinnedFile(pin: DebianPackage, architecture: string, directory: string): DebFile {
+function pinnedFile(pin: Pin, architecture: string, directory: string): DebFile {
   const fileName = `${pin.name}_${pin.version.replaceAll(':', '%3a')}_${architecture}.deb`;
   return debFile({ ...pin, architecture, fileName }, directory);
 }
 
 /** What to take from the archive's `records` for `pin`; pure. */
 export function choose(
-  pin: DebianPackage,
+  pin: Pin,
   records: readonly ArchivePackage[],
   request: Pick<PinnedRequest, 'suite' | 'allowNewer'>,
 ): ArchivePackage {
@@ -81,18 +107,14 @@ function isOlder(version: string, than: string): boolean {
  * Refuses to go back: an archive that has only an older version lacks the security updates.
  * @throws MounterError (system) for the first of `packages` that is older than its pin.
  */
-export function refuseOlder(
-  packages: readonly DebianPackage[],
-  pins: readonly DebianPackage[],
-  suite: string,
-): void {
+export function refuseOlder(packages: readonly Pin[], pins: readonly Pin[], suite: string): void {
   for (const { name, version } of packages) {
     const pin = pins.find((one) => one.name === name);
     if (pin !== undefined && isOlder(version, pin.version)) throw olderError(pin, version, suite);
   }
 }
 
-function olderError(pin: DebianPackage, version: string, suite: string): MounterError {
+function olderError(pin: Pin, version: string, suite: string): MounterError {
   return new MounterError(`${pin.version} is pinned, and the archives of this machine have only ${version}`, {
     subject: pin.name,
     status: exitCode.system,
@@ -100,12 +122,20 @@ function olderError(pin: DebianPackage, version: string, suite: string): Mounter
   });
 }
 
-function goneError(pin: DebianPackage, newest: ArchivePackage | undefined, suite: string): MounterError {
+function goneError(pin: Pin, newest: ArchivePackage | undefined, suite: string): MounterError {
   const has = newest === undefined ? 'does not have this package' : `has ${newest.version}`;
   const same = newest?.version === pin.version ? ' with another sha256' : '';
   return new MounterError(`the archive no longer has version ${pin.version}: ${suite} ${has}${same}`, {
     subject: pin.name,
     status: exitCode.system,
     hint: 'npm run rootfs -- --update-pins takes what the archive has now',
+  });
+}
+
+function unknownError(name: string, suite: string, architecture: string): MounterError {
+  return new MounterError(`${suite} does not have this package for ${architecture}`, {
+    subject: name,
+    status: exitCode.system,
+    hint: `take ${architecture} out of rootfs.architecture, or ask apt-cache policy ${name} of a machine of that architecture`,
   });
 }

@@ -7,6 +7,7 @@ import { type Manifest, parseManifest } from '../../src/manifest/manifest.ts';
 import { digestOf, tarOf } from '../rootfs/archive.ts';
 import { completeTree, textFile } from '../rootfs/entry.ts';
 import { replaceRootfs } from '../rootfs/manifest-text.ts';
+import { type OneManifest, oneManifest } from '../rootfs/pins.ts';
 import { layerOf } from './layer.ts';
 import type { Compression, ImageRequest, LayerBlob } from './oci.ts';
 import { timeOf } from './oci.ts';
@@ -22,7 +23,7 @@ export interface RootfsFiles {
   /** Uncompressed. */
   readonly tar: Buffer;
   readonly tarZst: Buffer;
-  readonly manifest: Manifest;
+  readonly manifest: OneManifest;
   /** The manifest as it goes into the image: without the pins of images, which depend on it. */
   readonly manifestText: string;
   /** The digests of images that the manifest pins, by architecture. */
@@ -33,12 +34,13 @@ export interface RootfsFiles {
 export async function readRootfs(directory: string): Promise<RootfsFiles> {
   const path = join(directory, 'rootfs-manifest.json');
   const text = await readFile(path, 'utf8');
-  const { image: pins = {}, ...rootfs } = parseManifest(text, path).rootfs;
+  const one = await oneManifest(parseManifest(text, path));
+  const { image: pins = {}, ...rootfs } = one.rootfs;
   const tarZst = await readFile(join(directory, 'rootfs.tar.zst'));
   const tar = zstdDecompressSync(tarZst);
   if (digestOf(tar) !== rootfs.digest) throw otherRootfs(path, digestOf(tar));
   const manifestText = replaceRootfs(text, rootfs);
-  return { tar, tarZst, manifest: parseManifest(manifestText, path), manifestText, pins };
+  return { tar, tarZst, manifest: { ...one, rootfs }, manifestText, pins };
 }
 
 function otherRootfs(subject: string, digest: string): MounterError {
@@ -88,7 +90,7 @@ async function rootfsLayers(files: RootfsFiles, options: RootfsImageOptions): Pr
 }
 
 /** Labels of the configuration, and annotations of the manifest: what a registry's user wants to know. */
-function labelsOf(manifest: Manifest, manifestText: string): Record<string, string> {
+function labelsOf(manifest: OneManifest, manifestText: string): Record<string, string> {
   const { name, suite, include, packages, digest = '', epoch = 0 } = manifest.rootfs;
   const versions = packages.filter((pin) => include.includes(pin.name));
   return {

@@ -2,13 +2,30 @@ import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { MounterError } from '../../src/errors.ts';
 import { exitCode } from '../../src/exit-codes.ts';
-import type { DebianPackage, Manifest } from '../../src/manifest/manifest.ts';
-import { type DebFile, fetchPackages, fetchPinned, refuseOlder, unpackInto } from '../debian.ts';
+import type { Manifest } from '../../src/manifest/manifest.ts';
+import {
+  type DebFile,
+  fetchPackages,
+  fetchPinned,
+  nativeArchitecture,
+  newestPins,
+  type Pin,
+  refuseOlder,
+  unpackInto,
+} from '../debian.ts';
 import { withScratch } from '../scratch.ts';
 import { digestOf, tarOf } from './archive.ts';
 import { type Contents, describeContents, withContents } from './contents.ts';
 import { joined } from './optional.ts';
 import { contributingPackages, pinsOf } from './packages.ts';
+import {
+  type Architecture,
+  architecturesOf,
+  type OneManifest,
+  type OneRootfs,
+  ofArchitecture,
+  withPins,
+} from './pins.ts';
 import { selectEntries, withLibraryCache } from './tree.ts';
 import { workspace } from './workspace.ts';
 
@@ -26,11 +43,11 @@ export interface BuiltRootfs {
   readonly digest: string;
   readonly contents: Contents;
   /** What it was really made of. */
-  readonly packages: readonly DebianPackage[];
+  readonly packages: readonly Pin[];
 }
 
 /** The rootfs of `manifest`, from its pinned packages. @throws MounterError */
-export async function buildRootfs(manifest: Manifest, allowNewer: boolean): Promise<BuiltRootfs> {
+export async function buildRootfs(manifest: OneManifest, allowNewer: boolean): Promise<BuiltRootfs> {
   const { packages: pins, suite, architecture, epoch = 0 } = manifest.rootfs;
   if (pins.length === 0) throw noPinsError();
   const debs = await fetchPinned({ pins, directory: workspace.debs, suite, architecture, allowNewer });
@@ -48,23 +65,46 @@ export async function buildRootfs(manifest: Manifest, allowNewer: boolean): Prom
 
 /** `rootfs` with pins for what the archive has now, and without the digests of what was built before. */
 export async function withNewPins(rootfs: Manifest['rootfs']): Promise<Manifest['rootfs']> {
-  const { digest: _digest, image: _image, optional, ...own } = rootfs;
-  const packages = await resolvePins(own);
-  refuseOlder(packages, own.packages, own.suite);
-  if (optional === undefined) return { ...own, packages };
+  const native = await nativeArchitecture();
+  const [first, ...others] = architecturesOf(rootfs).toSorted((a) => (a === native ? -1 : 1));
+  if (first === undefined) throw noPinsError();
+  const chosen = await newPins(ofArchitecture(rootfs, first));
+  const pinned = new Map<Architecture, OneRootfs>([[first, chosen]]);
+  for (const other of others) pinned.set(other, await samePackages(chosen, other));
+  for (const [architecture, { packages, suite }] of pinned)
+    refuseOlder(packages, ofArchitecture(rootfs, architecture).packages, suite);
+  return withPins(rootfs, pinned);
+}
+
+async function newPins(rootfs: OneRootfs): Promise<OneRootfs> {
+  const packages = await resolvePins(rootfs);
+  const { optional } = rootfs;
+  if (optional === undefined) return { ...rootfs, packages };
   const pinned: typeof optional = {};
   for (const [kind, one] of Object.entries(optional)) {
-    const all = await resolvePins(joined(own, one));
+    const all = await resolvePins(joined(rootfs, one));
     pinned[kind] = { ...one, packages: all.filter(({ name }) => packages.every((pin) => pin.name !== name)) };
   }
-  return { ...own, packages, optional: pinned };
+  return { ...rootfs, packages, optional: pinned };
+}
+
+/** Which package a program's libraries are from is the same everywhere: its loader runs on one architecture alone. */
+async function samePackages(rootfs: OneRootfs, architecture: Architecture): Promise<OneRootfs> {
+  const { suite, optional } = rootfs;
+  const newest = async (packages: readonly Pin[]) => await newestPins(names(packages), suite, architecture);
+  const one = { ...rootfs, architecture, packages: await newest(rootfs.packages) };
+  if (optional === undefined) return one;
+  const pinned: typeof optional = {};
+  for (const [kind, all] of Object.entries(optional))
+    pinned[kind] = { ...all, packages: await newest(all.packages) };
+  return { ...one, optional: pinned };
 }
 
 /**
  * Pins for `rootfs.include` as the archive is now: of the packages that apt resolves, those that the rootfs
  * takes something from, licences included.
  */
-async function resolvePins(rootfs: Manifest['rootfs']): Promise<DebianPackage[]> {
+async function resolvePins(rootfs: OneRootfs): Promise<Pin[]> {
   const { include, suite, architecture } = rootfs;
   await mkdir(workspace.debs, { recursive: true });
   const request = { names: include, directory: workspace.debs, suite, architecture, refresh: true };
@@ -74,11 +114,11 @@ async function resolvePins(rootfs: Manifest['rootfs']): Promise<DebianPackage[]>
     const programs = await contributingPackages(debs, await selectEntries(scratch, rootfs, []));
     // A package's doc directory may be a link into another package's.
     const licensed = await selectEntries(scratch, rootfs, names(programs));
-    return [...pinsOf(await contributingPackages(debs, licensed))];
+    return pinsOf(await contributingPackages(debs, licensed));
   });
 }
 
-function names(debs: readonly DebFile[]): readonly string[] {
+function names(debs: readonly Pick<DebFile, 'name'>[]): readonly string[] {
   return debs.map((deb) => deb.name);
 }
 

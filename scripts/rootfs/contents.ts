@@ -2,9 +2,9 @@ import { createHash } from 'node:crypto';
 import { posix } from 'node:path';
 import { MounterError } from '../../src/errors.ts';
 import { exitCode } from '../../src/exit-codes.ts';
-import type { Manifest } from '../../src/manifest/manifest.ts';
 import type { DebFile } from '../debian.ts';
 import { completeTree, type Entry, textFile } from './entry.ts';
+import type { OneManifest } from './pins.ts';
 
 export const contentsPath = 'usr/share/containerized-mounter/contents.json';
 
@@ -34,7 +34,7 @@ export interface Contents {
 
 /** @throws MounterError that names the field of the manifest whose program is not there. */
 export function describeContents(
-  manifest: Manifest,
+  manifest: OneManifest,
   packages: readonly DebFile[],
   entries: readonly Entry[],
 ): Contents {

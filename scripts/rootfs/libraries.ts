@@ -1,11 +1,9 @@
 import { type ExecaError, execa } from 'execa';
 import { MounterError } from '../../src/errors.ts';
 import { exitCode } from '../../src/exit-codes.ts';
-import type { Manifest } from '../../src/manifest/manifest.ts';
 import type { Entry, FileEntry } from './entry.ts';
+import type { Architecture } from './pins.ts';
 import type { UnpackedTree } from './unpacked.ts';
-
-type Architecture = Manifest['rootfs']['architecture'];
 
 /** Part of each architecture's ABI, hence the same in every release. */
 const loaders = {

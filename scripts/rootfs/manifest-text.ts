@@ -36,15 +36,15 @@ function formatField(value: unknown, margin: string): string {
     return `[\n${lines.join(',\n')}\n${margin}]`;
   }
   const isSection = typeof value === 'object' && value !== null && Object.values(value).some(isObject);
-  return isSection ? formatRootfs(value, margin) : JSON.stringify(value);
+  return isSection ? formatRootfs(value, margin) : formatItem(value);
 }
 
-function isObject(value: unknown): boolean {
+function isObject(value: unknown): value is object {
   return typeof value === 'object' && value !== null;
 }
 
 function formatItem(item: unknown): string {
-  if (typeof item !== 'object' || item === null) return JSON.stringify(item);
-  const fields = Object.entries(item).map(([name, value]) => `"${name}": ${JSON.stringify(value)}`);
+  if (!isObject(item) || Array.isArray(item)) return JSON.stringify(item);
+  const fields = Object.entries(item).map(([name, value]) => `"${name}": ${formatItem(value)}`);
   return `{ ${fields.join(', ')} }`;
 }

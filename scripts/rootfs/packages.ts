@@ -1,6 +1,6 @@
 import { execa } from 'execa';
-import type { DebianPackage, Manifest } from '../../src/manifest/manifest.ts';
-import type { DebFile } from '../debian.ts';
+import type { Manifest } from '../../src/manifest/manifest.ts';
+import type { DebFile, Pin } from '../debian.ts';
 import type { Entry } from './entry.ts';
 
 /**
@@ -46,7 +46,7 @@ export function parseListing(text: string): readonly string[] {
 }
 
 /** Pins of `debs`, sorted by name. */
-export function pinsOf(debs: readonly DebFile[]): readonly DebianPackage[] {
+export function pinsOf(debs: readonly DebFile[]): Pin[] {
   const pins = debs.map(({ name, version, sha256 }) => ({ name, version, sha256 }));
   return pins.sort((a, b) => (a.name < b.name ? -1 : 1));
 }

@@ -2,12 +2,13 @@ import { createHash } from 'node:crypto';
 import { globSync } from 'node:fs';
 import { mkdir, readFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
-import type { DebianPackage, Manifest } from '../../src/manifest/manifest.ts';
+import type { Pin } from '../debian.ts';
 import { writeWhole } from '../scratch.ts';
 import { compress, digestOf } from './archive.ts';
 import type { BuiltRootfs } from './build.ts';
 import { formatContents } from './contents.ts';
 import { replaceRootfs } from './manifest-text.ts';
+import type { OneManifest, OneRootfs } from './pins.ts';
 import { workspace } from './workspace.ts';
 
 const sources = ['scripts/rootfs.ts', 'scripts/rootfs/*.ts', 'scripts/debian/*.ts', 'package-lock.json'];
@@ -18,13 +19,13 @@ export interface BuildRecord {
   readonly key: string;
   readonly digest: string;
   /** What was used; with --allow-newer not always what was asked for. */
-  readonly packages: readonly DebianPackage[];
+  readonly packages: readonly Pin[];
   /** Digests of the files written, by name. */
   readonly files: Readonly<Record<string, string>>;
 }
 
 /** Changes with the manifest's `rootfs`, pins included, with its programs, and with the code of the build. */
-export async function buildKey(manifest: Manifest): Promise<string> {
+export async function buildKey(manifest: OneManifest): Promise<string> {
   const hash = createHash('sha256');
   const { digest: _digest, image: _image, ...rootfs } = manifest.rootfs;
   const { filesystems, daemons } = manifest;
@@ -52,7 +53,7 @@ export async function writeResults(built: BuiltRootfs, output: string, key: stri
 /** The manifest for the node: the repository's, with the digest and the versions of this very build. */
 export async function writeNodeManifest(
   text: string,
-  rootfs: Manifest['rootfs'],
+  rootfs: OneRootfs,
   record: BuildRecord,
   output: string,
 ): Promise<void> {

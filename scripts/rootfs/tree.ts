@@ -1,9 +1,9 @@
 import { mkdir, readFile, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { execa } from 'execa';
-import type { Manifest } from '../../src/manifest/manifest.ts';
 import { completeTree, type Entry } from './entry.ts';
 import { takeLibraries } from './libraries.ts';
+import type { OneRootfs } from './pins.ts';
 import { skeleton } from './skeleton.ts';
 import { UnpackedTree } from './unpacked.ts';
 
@@ -14,7 +14,7 @@ import { UnpackedTree } from './unpacked.ts';
  */
 export async function selectEntries(
   root: string,
-  rootfs: Manifest['rootfs'],
+  rootfs: OneRootfs,
   packages: readonly string[],
 ): Promise<readonly Entry[]> {
   const tree = new UnpackedTree(root);

@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs';
 import { MounterError } from '../errors.ts';
 import { exitCode } from '../exit-codes.ts';
 import { isDigest } from '../image/digest.ts';
+import { ownArchitecture } from '../image/source/options.ts';
 import type { SourceOptions } from '../image/source.ts';
 import type { FlagsOf, FlagTable } from './command.ts';
 import { badFlag } from './flags.ts';
@@ -33,8 +34,6 @@ export function readSourceFlags(flags: FlagsOf<typeof sourceFlags>): Omit<FetchO
     ...(digest === undefined ? {} : { expectedDigest: digest }),
   };
 }
-
-const ownArchitecture = process.arch === 'arm64' ? 'arm64' : 'amd64';
 
 function parsePlatform(word: string | undefined): SourceOptions['platform'] {
   if (word === undefined) return { os: 'linux', architecture: ownArchitecture };

@@ -14,17 +14,26 @@ import { isIdentityMount } from './shared-mounts.ts';
  * only definition; `npm run build` writes it as a JSON schema.
  */
 
+const architecture = v.picklist(['amd64', 'arm64']);
+
+/** Of every architecture the same, or by architecture. A node's manifest is of one, and has the first alone. */
+function byArchitecture<const One extends v.GenericSchema<unknown, string>>(one: One) {
+  return v.union([one, section({ amd64: v.optional(one), arm64: v.optional(one) })]);
+}
+
+/** A version that one architecture alone has is a line of its own. */
 const debianPackage = section({
   name: v.pipe(v.string(), v.regex(/^[a-z0-9][a-z0-9+.-]+$/, 'must be a Debian package name')),
   version: v.pipe(v.string(), v.minLength(1, 'must not be empty')),
-  sha256,
+  sha256: byArchitecture(sha256),
 });
 
 /** What `npm run rootfs` puts into the tar, and what came out of it. */
 const rootfs = section({
   name: v.string(),
   suite: v.string(),
-  architecture: v.picklist(['amd64', 'arm64']),
+  /** Of this rootfs; in the manifest of a build those that it has pins for. */
+  architecture: v.union([architecture, v.array(architecture)]),
   /** What is asked for; `packages` are those of their closure that something is taken from. */
   include: v.array(v.string()),
   packages: v.array(debianPackage),
@@ -45,7 +54,7 @@ const rootfs = section({
   /** Paths dropped from directories that are kept. */
   exclude: v.array(v.string()),
   /** Of the uncompressed tar, without `optional`: the same on every machine, whatever its zstd. */
-  digest: v.optional(digest),
+  digest: v.optional(byArchitecture(digest)),
   /** Of the published image's manifest, by architecture: what `npm run image` printed, pinned. */
   image: v.optional(section({ amd64: v.optional(digest), arm64: v.optional(digest) })),
 });

@@ -10,6 +10,7 @@ import { composeImage } from '../../scripts/image/oci.ts';
 import { rootfsImage } from '../../scripts/image/rootfs-image.ts';
 import { cacheDirectory, repository } from '../../scripts/paths.ts';
 import { compress } from '../../scripts/rootfs/archive.ts';
+import { oneManifest } from '../../scripts/rootfs/pins.ts';
 import { parseManifest } from '../../src/manifest/manifest.ts';
 import { DockerRegistry } from '../support/image/docker-registry.ts';
 import { writeOciLayout } from '../support/image/oci-layout.ts';
@@ -140,7 +141,7 @@ for (const heading of places.checkout) {
 async function toolsLayout(name: string, tar: Buffer): Promise<string> {
   const { rootfs, ...sections } = JSON.parse(manifestText);
   const text = JSON.stringify({ rootfs: { ...rootfs, digest: digestOf(tar) }, ...sections });
-  const manifest = parseManifest(text, name);
+  const manifest = await oneManifest(parseManifest(text, name));
   const files = { tar, tarZst: await compress(tar, 1), manifest, manifestText: text, pins: {} };
   const image = composeImage(await rootfsImage(files, { compression: 'zstd', layers: 1 }));
   await writeLayout(image, 'amd64', name, join(scratch, name));

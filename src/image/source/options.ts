@@ -8,6 +8,9 @@ export interface Platform {
   readonly variant?: string;
 }
 
+/** This machine's. */
+export const ownArchitecture: Platform['architecture'] = process.arch === 'arm64' ? 'arm64' : 'amd64';
+
 export interface SourceOptions {
   readonly platform: Platform;
   /**

@@ -1,7 +1,7 @@
 import { MounterError } from '../../errors.ts';
 import { exitCode } from '../../exit-codes.ts';
 import type { ImageConfig, ImageContent } from '../content.ts';
-import { checkExpected } from '../source/options.ts';
+import { checkExpected, ownArchitecture } from '../source/options.ts';
 import { besideSource, type ManifestFile, noSuchManifest } from './manifest-choice.ts';
 
 /**
@@ -24,7 +24,8 @@ export function requireDigest(
   if (content.config !== undefined) requirePinned(content, content.config, manifest);
   if (content.config !== undefined || fetch.expectedDigest !== undefined) return;
   if (manifest === undefined) throw noSuchManifest(besideSource(source) ?? source);
-  const { digest } = manifest.manifest.rootfs;
+  const { digest: digests } = manifest.manifest.rootfs;
+  const digest = typeof digests === 'object' ? digests[ownArchitecture] : digests;
   if (digest === undefined) throw noDigest(source);
   checkExpected(digest, [content.digest], content.reference);
 }

@@ -8,6 +8,7 @@ import { composeImage, type Image } from '../../../scripts/image/oci.ts';
 import { type RootfsFiles, rootfsImage } from '../../../scripts/image/rootfs-image.ts';
 import { mounterExecutable } from '../../../scripts/paths.ts';
 import { compress } from '../../../scripts/rootfs/archive.ts';
+import { oneManifest } from '../../../scripts/rootfs/pins.ts';
 import { parseManifest } from '../../../src/manifest/manifest.ts';
 import { toolsDigest, toolsImage, toolsManifest } from '../../../src/node-agent/places.ts';
 import { dist, type NodeRequest, type Ran, ScratchNode, shared } from './namespace.ts';
@@ -73,7 +74,7 @@ export async function toolsWith(
   const tar = await rootfsWith(name);
   const { rootfs, ...sections } = JSON.parse(manifestText);
   const text = JSON.stringify({ rootfs: { ...rootfs, digest: digestOf(tar) }, ...sections });
-  const manifest = parseManifest(text, name);
+  const manifest = await oneManifest(parseManifest(text, name));
   const files = { tar, tarZst: await compress(tar, 1), manifest, manifestText: text, pins: {} };
   return { files, image: composeImage(await rootfsImage(files, { compression: 'zstd', layers: 1 })) };
 }

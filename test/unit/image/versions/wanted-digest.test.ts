@@ -50,3 +50,10 @@ test('a plain tar has to be what the manifest says, or what --digest said', (t) 
     t.throws(() => check(tar, rootfs), { instanceOf: MounterError });
   }
 });
+
+test("of a manifest for several architectures the digest of this machine's counts", (t) => {
+  const [own, other] = process.arch === 'arm64' ? ['arm64', 'amd64'] : ['amd64', 'arm64'];
+  t.notThrows(() => check(tar, { digest: { [own]: digestOf('1'), [other]: digestOf('2') } }));
+  t.throws(() => check(tar, { digest: { [own]: digestOf('2'), [other]: digestOf('1') } }));
+  t.throws(() => check(tar, { digest: { [other]: digestOf('1') } }), { message: /has no rootfs\.digest/ });
+});

@@ -27,6 +27,16 @@ test('only the section rootfs is replaced; all else keeps its bytes', (t) => {
   t.deepEqual(JSON.parse(replaced).rootfs, rootfs);
 });
 
+test('a package of several architectures is one line, too', (t) => {
+  const sha256 = { amd64: 'a'.repeat(64), arm64: 'b'.repeat(64) };
+  const lines = replaceRootfs(text, {
+    ...rootfs,
+    packages: [{ name: 'dash', version: '0.5', sha256 }],
+  }).split('\n');
+  const digests = `{ "amd64": "${sha256.amd64}", "arm64": "${sha256.arm64}" }`;
+  t.true(lines.includes(`      { "name": "dash", "version": "0.5", "sha256": ${digests} }`));
+});
+
 test('a package is one line', (t) => {
   const line = `      { "name": "dash", "version": "0.5", "sha256": "${'a'.repeat(64)}" }`;
   t.true(replaceRootfs(text, rootfs).split('\n').includes(line));
