@@ -2,7 +2,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { MounterError } from '../errors.ts';
 import { exitCode } from '../exit-codes.ts';
 import type { Output } from '../host/output.ts';
-import { parseManifest } from '../manifest/manifest.ts';
+import { effectiveManifest, type TextFile } from '../manifest/node-settings.ts';
 import { identityMounts } from '../manifest/shared-mounts.ts';
 import type { Layout } from '../node/layout.ts';
 import { toolsManifest } from '../node-agent/places.ts';
@@ -74,17 +74,25 @@ function identity(name: string, { version, layout, host }: DriverRequest): Answe
   };
 }
 
-/** The first of the directories that targets are accepted below; of the installed manifest, or of the image's own. */
-function kubeletDirectoryOf({ layout, host }: DriverRequest): string {
-  const file = [host.pathOf(layout.manifest), toolsManifest].find(existsSync);
-  const manifest = file === undefined ? undefined : parseManifest(readFileSync(file, 'utf8'), file);
-  const [directory] = manifest === undefined ? [] : identityMounts(manifest.mounts);
+/**
+ * The first of the directories that targets are accepted below; of the installed manifest, or of the image's own, with
+ * the node's own settings in it.
+ * @throws MounterError (system) where there is none, or a file is not valid.
+ */
+export function kubeletDirectoryOf({ layout, host }: Pick<DriverRequest, 'layout' | 'host'>): string {
+  const shipped = read(host.pathOf(layout.manifest)) ?? read(toolsManifest);
+  const own = read(host.pathOf(layout.nodeSettings));
+  const [directory] = shipped === undefined ? [] : identityMounts(effectiveManifest(shipped, own).mounts);
   if (directory !== undefined) return directory;
   throw new MounterError('the node has no directory to mount volumes in', {
     subject: layout.manifest,
     status: exitCode.system,
     hint: 'run mounter install SOURCE',
   });
+}
+
+function read(path: string): TextFile | undefined {
+  return existsSync(path) ? { path, text: readFileSync(path, 'utf8') } : undefined;
 }
 
 function registrationOf(
