@@ -11,10 +11,8 @@ import {
   writeFileSync,
   writeSync,
 } from 'node:fs';
-import { toJsonSchema } from '@valibot/to-json-schema';
 import { execa } from 'execa';
 import { exitCode } from '../src/exit-codes.ts';
-import { manifestSchema } from '../src/manifest/manifest.ts';
 import { runMain } from './command-line.ts';
 import { buildFront } from './front.ts';
 import { buildGuard } from './guard.ts';
@@ -26,20 +24,24 @@ import {
   mounterExecutable,
   repository,
 } from './paths.ts';
+import { manifestJsonSchema, nodeSettingsJsonSchema } from './settings-schema.ts';
 
 /**
  * `npm run build`: dist/mounter, one self-contained executable, which has dist/mounter-front and
- * dist/glusterfs-guard in it; and the manifest's JSON schema. What is there already is not built again.
+ * dist/glusterfs-guard in it; and the JSON schemas of the manifest and of a node's settings. What is there already is not built again.
  *
  * The runtime must take nothing from where it is called: no .env, no bunfig.toml.
  */
 
-const schemaFile = `${distDirectory}/rootfs-manifest.schema.json`;
+const schemas = [
+  [`${distDirectory}/rootfs-manifest.schema.json`, manifestJsonSchema],
+  [`${distDirectory}/node-settings.schema.json`, nodeSettingsJsonSchema],
+] as const;
 /** Tells from what the files in dist were built. */
 const stampFile = `${cacheDirectory}/build-stamp`;
 const inputs = [
   'src/**/*.*',
-  'scripts/{build,front,guard,paths,scratch}.ts',
+  'scripts/{build,front,guard,paths,scratch,settings-schema}.ts',
   'scripts/front/*',
   'rootfs-manifest.json',
   'package-lock.json',
@@ -104,8 +106,7 @@ async function build(): Promise<void> {
   );
   forgetRuntimeVariables(unfinished);
   renameSync(unfinished, mounterExecutable);
-  const schema = toJsonSchema(manifestSchema, { errorMode: 'ignore' });
-  writeFileSync(schemaFile, `${JSON.stringify(schema, undefined, 2)}\n`);
+  for (const [file, schema] of schemas) writeFileSync(file, `${JSON.stringify(schema(), undefined, 2)}\n`);
 }
 
 function keyOfInputs(): string {
@@ -118,10 +119,12 @@ function keyOfInputs(): string {
 
 /** The inputs, and which files lie in dist: another build may have put others there. */
 function stamp(): string {
-  const files = [mounterExecutable, frontExecutable, guardFile, schemaFile].map((path) => {
-    const { ino = 0, size = 0, mtimeMs = 0 } = statSync(path, { throwIfNoEntry: false }) ?? {};
-    return `${path} ${ino} ${size} ${mtimeMs}`;
-  });
+  const files = [mounterExecutable, frontExecutable, guardFile, ...schemas.map(([file]) => file)].map(
+    (path) => {
+      const { ino = 0, size = 0, mtimeMs = 0 } = statSync(path, { throwIfNoEntry: false }) ?? {};
+      return `${path} ${ino} ${size} ${mtimeMs}`;
+    },
+  );
   return `${[key, ...files].join('\n')}\n`;
 }
 

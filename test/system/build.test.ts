@@ -7,7 +7,13 @@ import { cacheDirectory, distDirectory, repository } from '../../scripts/paths.t
 
 /** The scripts of the build: what they make depends on the sources alone; what stops them is said in a line. */
 
-const built = ['mounter', 'mounter-front', 'glusterfs-guard', 'rootfs-manifest.schema.json'];
+const built = [
+  'mounter',
+  'mounter-front',
+  'glusterfs-guard',
+  'rootfs-manifest.schema.json',
+  'node-settings.schema.json',
+];
 
 function digestsIn(directory: string): readonly string[] {
   return built.map((name) =>
