@@ -1,6 +1,12 @@
 import { existsSync } from 'node:fs';
 import type { Layout } from '../node/layout.ts';
-import { type Called, type CallOnHost, callsOf, enteringHost, hostRoot } from '../node-agent/on-host.ts';
+import {
+  type Called,
+  type CallOnHost,
+  callsOf,
+  enteringHostForGood,
+  hostRoot,
+} from '../node-agent/on-host.ts';
 import { toolsManifest } from '../node-agent/places.ts';
 import { CsiError, codeOf, type Failure } from './csi-error.ts';
 
@@ -17,7 +23,7 @@ export function nodeHost({ home, executable }: Layout): NodeHost {
   const isContainer = existsSync(toolsManifest);
   const root = isContainer ? hostRoot : '';
   return {
-    call: callsOf(() => [...(isContainer ? enteringHost() : []), executable], home),
+    call: callsOf(() => [...(isContainer ? enteringHostForGood() : []), executable], home),
     pathOf: (path) => `${root}${path}`,
   };
 }

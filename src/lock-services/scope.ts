@@ -45,20 +45,25 @@ function isRoot(cgroups: string): boolean {
 }
 
 /**
- * The processes are the script's arguments. In version 1 there is a directory for each hierarchy; that of cpuset takes
- * nobody before it has been given processors, so there they become the root's.
+ * A function of sh(1) that moves the processes with these numbers out of whatever group they are in. In version 1 there is
+ * a directory for each hierarchy; that of cpuset takes nobody before it has been given processors, so there they become
+ * the root's.
  * @see cgroups(7)
  */
+export const leaveGroup = `leave_group() {
+  cd /sys/fs/cgroup || return
+  for root in $([ -e cgroup.procs ] && echo . || echo *); do
+    [ -e $root/cgroup.procs ] || continue
+    [ -d $root/containerized-mounter ] || mkdir -p $root/containerized-mounter
+    for pid; do
+      for group in $root/containerized-mounter $root; do echo $pid >$group/cgroup.procs && break; done
+    done
+  done
+}`;
+
 const joinGroup = (daemons: readonly ScopedDaemon[]): readonly string[] => [
   '-c',
-  `cd /sys/fs/cgroup || exit
-for root in $([ -e cgroup.procs ] && echo . || echo *); do
-  [ -e $root/cgroup.procs ] || continue
-  mkdir -p $root/containerized-mounter
-  for pid; do
-    for group in $root/containerized-mounter $root; do echo $pid >$group/cgroup.procs && break; done
-  done
-done`,
+  `${leaveGroup}\nleave_group "$@"`,
   'sh',
   ...daemons.map(({ pid }) => String(pid)),
 ];

@@ -4,6 +4,7 @@ import { setTimeout } from 'node:timers/promises';
 import { execa } from 'execa';
 import { resolveInRoot } from '../host/path-in-root.ts';
 import { findProgram, programDirectories } from '../host/programs.ts';
+import { leaveGroup } from '../lock-services/scope.ts';
 import { agentExecutable } from './places.ts';
 
 /** How a call on the host ended. */
@@ -40,6 +41,15 @@ export function enteringHost(): readonly string[] {
   // From that of control groups alone a daemon can be put elsewhere than where its runtime ends it. Linux 4.6.
   const cgroup = existsSync('/proc/1/ns/cgroup') ? ['--cgroup'] : [];
   return [findProgram('nsenter'), '--target', '1', '--mount', '--net', '--uts', '--ipc', ...cgroup, '--'];
+}
+
+/**
+ * argv that runs a program of the host outside of this container's control group: that has no /dev/fuse, has a limit for
+ * its memory, and its runtime ends whoever is in it, such as the daemon of a volume.
+ */
+export function enteringHostForGood(): readonly string[] {
+  const script = `{ ${leaveGroup}\nleave_group $$; } 2>/dev/null; cd /; exec "$@"`;
+  return [...enteringHost(), '/bin/sh', '-c', script, 'sh'];
 }
 
 /**

@@ -27,11 +27,16 @@ type Tree = any;
 /** What is applied to the cluster. */
 export class Cluster {
   readonly configMaps = new Map<string, Readonly<Record<string, string>>>();
+  readonly #kind: 'daemonset' | 'csi';
   template: Tree;
+
+  constructor(kind: 'daemonset' | 'csi' = 'daemonset') {
+    this.#kind = kind;
+  }
 
   /** `mounter manifest daemonset ARGV | kubectl apply -f -` */
   async apply(...argv: readonly string[]): Promise<void> {
-    for (const document of (await printedDocuments('daemonset', ...argv)) as readonly Tree[]) {
+    for (const document of (await printedDocuments(this.#kind, ...argv)) as readonly Tree[]) {
       if (document.kind === 'ConfigMap') this.configMaps.set(document.metadata.name, document.data);
       if (document.kind === 'DaemonSet') this.template = document.spec.template;
     }
@@ -185,7 +190,8 @@ export class Pod {
       image: { image },
       command,
       args,
-      envs: env.map(({ name: key, value }: Tree) => ({ key, value })),
+      // A value that is not given is the node's name.
+      envs: env.map(({ name: key, value = 'node-1' }: Tree) => ({ key, value })),
       mounts: [...mounts, { container_path: '/etc/hosts', host_path: `${this.#directory}/etc-hosts` }],
       log_path: `${name}.${this.#attempt}.log`,
       linux: {

@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import { copyFileSync, writeFileSync } from 'node:fs';
+import { copyFileSync, rmdirSync, writeFileSync } from 'node:fs';
 import { DockerRegistry } from '../image/docker-registry.ts';
 import { hierarchies, removeGroups } from '../node/control-groups.ts';
 import { ScratchNode, shared } from '../node/namespace.ts';
@@ -113,5 +113,13 @@ export class RuntimeNode implements Machine, AsyncDisposable {
 
   #removeCgroups(): void {
     for (const hierarchy of hierarchies()) removeGroups(`${hierarchy}${this.cgroup}`);
+    // Where the driver has put what is to outlive its container; others on this machine may use it as well.
+    for (const hierarchy of hierarchies()) {
+      try {
+        rmdirSync(`${hierarchy}/containerized-mounter`);
+      } catch {
+        // None was made, or it is in use.
+      }
+    }
   }
 }

@@ -21,11 +21,12 @@ export interface FleetSetting extends AsyncDisposable {
   update(image: string): Promise<void>;
 }
 
-export async function fleetSetting(): Promise<FleetSetting> {
+/** @param kind of manifest that is applied. */
+export async function fleetSetting(kind: 'daemonset' | 'csi' = 'daemonset'): Promise<FleetSetting> {
   await using stack = new AsyncDisposableStack();
   const server = stack.use(await startGlusterServer({ volumes: ['v1'] }));
   const machine = stack.use(await RuntimeNode.start(server.enter));
-  const cluster = new Cluster();
+  const cluster = new Cluster(kind);
   const image = await machine.publish(builtImage(), 'mounter-node-agent');
   await livePods(machine.node);
   await update(cluster, image);
