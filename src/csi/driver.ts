@@ -1,14 +1,18 @@
 import { existsSync, readFileSync } from 'node:fs';
+import { status } from '@grpc/grpc-js';
 import { MounterError } from '../errors.ts';
 import { exitCode } from '../exit-codes.ts';
 import type { Output } from '../host/output.ts';
 import { effectiveManifest, type TextFile } from '../manifest/node-settings.ts';
 import { identityMounts } from '../manifest/shared-mounts.ts';
+import { volumeKinds } from '../mount/filesystems/all.ts';
 import type { Layout } from '../node/layout.ts';
 import { toolsManifest } from '../node-agent/places.ts';
 import type { NodeHost } from './node-host.ts';
 import { nodeService } from './node-service.ts';
-import { type Answers, type Observe, serve } from './server.ts';
+import { OperationCounter } from './operations.ts';
+import { type Answers, type Ended, type Observe, serve } from './server.ts';
+import { explainingOff } from './turned-off.ts';
 
 /** The CSI driver: Identity and Node service, and its own registration with kubelet, under one name or several. */
 
@@ -29,16 +33,22 @@ export interface RunningDriver {
 
 /** @throws MounterError (system) where a socket cannot be served. */
 export async function startDriver(request: DriverRequest): Promise<RunningDriver> {
-  const { names, host, output } = request;
+  const { names, version, host, layout, output } = request;
   const kubeletDirectory = kubeletDirectoryOf(request);
   const registered = new Set<string>();
-  const node = nodeService(host, request.nodeId);
-  const observe: Observe = (method, code, seconds, message) => {
-    if (code !== 0) output.err(`${method}: code ${code} after ${seconds.toFixed(1)} s: ${message}\n`);
+  const node = explainingOff(nodeService(host, request.nodeId), host, layout);
+  const counter = new OperationCounter(host);
+  const observe: Observe = (method, asked) => {
+    const count = counter.begin(method, asked);
+    return (ended) => {
+      count?.(ended);
+      if (ended.code !== status.OK) output.err(lineOf(method, ended));
+    };
   };
   const servers: { close(): void }[] = [];
   const close = () => {
     for (const server of servers) server.close();
+    counter.write();
   };
   try {
     for (const name of names) {
@@ -48,6 +58,10 @@ export async function startDriver(request: DriverRequest): Promise<RunningDriver
       const registry = `${kubeletDirectory}/plugins_registry/${name}-reg.sock`;
       const registration = { Registration: registrationOf(name, endpoint, output, registered) };
       servers.push(await serve(host.pathOf(registry), { services: registration, observe }));
+      const kinds = volumeKinds.map(({ kind }) => kind).join(' and ');
+      output.out(
+        `${name}: serves ${kinds} at ${endpoint}, version ${version}; waits for kubelet at ${registry}\n`,
+      );
     }
   } catch (error) {
     close();
@@ -60,6 +74,12 @@ export async function startDriver(request: DriverRequest): Promise<RunningDriver
       : `${missing}: kubelet has not registered the CSI driver; see whether ${kubeletDirectory} is its --root-dir`;
   };
   return { lacks, close };
+}
+
+/** One line, whatever a helper has said. */
+function lineOf(method: string, { code, seconds, message }: Ended): string {
+  const words = message.trim().replaceAll('\n', ' / ');
+  return `${method}: ${status[code] ?? code} after ${seconds.toFixed(1)} s: ${words}\n`;
 }
 
 /** Some callers ask a driver without a controller, too. */

@@ -31,8 +31,15 @@ export type Answer<M extends string> = (
 
 export type Answers<S extends ServiceName> = { readonly [M in MethodOf<S>]: Answer<M> };
 
-/** Told of each call that has ended. */
-export type Observe = (method: string, code: number, seconds: number, message: string) => void;
+/** How a call has ended: gRPC's code, and what is wrong. */
+export interface Ended {
+  readonly code: number;
+  readonly seconds: number;
+  readonly message: string;
+}
+
+/** Told of each call that begins. @returns what is told of its end. */
+export type Observe = (method: string, request: object) => (ended: Ended) => void;
 
 export interface Services {
   readonly services: { readonly [S in ServiceName]?: Answers<S> };
@@ -88,8 +95,9 @@ function answering(method: string, answer: Answer<string>, observe: Observe) {
     const began = performance.now();
     const givenUp = new AbortController();
     call.on('cancelled', () => givenUp.abort());
+    const observed = observe(method, call.request);
     const end = (code: number, message: string) =>
-      observe(method, code, (performance.now() - began) / 1000, message);
+      observed({ code, seconds: (performance.now() - began) / 1000, message });
     const answered = async () => answer(call.request, givenUp.signal);
     answered().then(
       (response) => {
@@ -100,10 +108,22 @@ function answering(method: string, answer: Answer<string>, observe: Observe) {
         const { code, message } =
           error instanceof CsiError ? error : { code: status.INTERNAL, message: String(error) };
         end(code, message);
-        send({ code, details: inHeader(message) });
+        send({ code, details: inHeader(withoutPaths(message, call.request)) });
       },
     );
   };
+}
+
+/**
+ * It becomes an event of the Pod, where kubelet has named the volume, and which has room for 1024 bytes: a long path of the
+ * request is left out at its beginning, and after that stands for itself.
+ */
+function withoutPaths(message: string, request: object): string {
+  const paths = Object.values(request).filter((value) => typeof value === 'string' && value.length > 60);
+  return paths.reduce(
+    (text: string, path: string) => text.replace(`${path}: `, '').replaceAll(path, '…'),
+    message,
+  );
 }
 
 /** It is sent in a header, and one that is longer than its reader takes ends the connection, with all calls on it. */
@@ -141,6 +161,6 @@ function notServed(socket: string, why: string): MounterError {
   return new MounterError(`the CSI driver cannot serve there: ${why}`, {
     subject: socket,
     status: exitCode.system,
-    hint: 'see who holds it: fuser -v; one driver of a name runs on a node',
+    hint: `ss -lxp src ${socket} names who; one driver of a name runs on a node, be it a DaemonSet's or mounter csi`,
   });
 }

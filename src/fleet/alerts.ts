@@ -1,3 +1,4 @@
+import { csiOperationsTotal } from '../record/csi-metrics.ts';
 import { mountsTotal } from '../record/mount-metrics.ts';
 import { nodeGauges } from '../status/metrics.ts';
 import type { SeenVolume } from '../status/node.ts';
@@ -57,6 +58,16 @@ const alerts: readonly Alert[] = [
     severity: 'warning',
     summary: `Mounts of {{ $labels.fstype }} fail on ${node}: {{ $labels.class }}`,
     description: 'Run mounter log --failures on the node: it has their reasons, and what to do.',
+  },
+  {
+    // Failed mounts are above; what was given up, and what came while another call was at work, kubelet asks for again.
+    alert: 'MounterCsiCallsFail',
+    expr: `sum by (instance, job, method, code) (increase(${csiOperationsTotal}{method!="NodeStageVolume",code!~"OK|ABORTED|CANCELLED"}[15m])) > 2`,
+    for: '5m',
+    severity: 'warning',
+    summary: `{{ $labels.method }} of the CSI driver fails on ${node}: {{ $labels.code }}`,
+    description:
+      'The events of the Pods on the node have the reasons, and the log of the driver; after NodeUnpublishVolume or NodeUnstageVolume, Pods there do not end.',
   },
   {
     alert: 'MounterVolumesBroken',

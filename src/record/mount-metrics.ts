@@ -1,5 +1,5 @@
 import type { MetricFamily, Sample } from './exposition.ts';
-import { durationBounds, type MountTotals, type Totals } from './totals.ts';
+import { type Durations, durationBounds, type MountTotals, type Totals } from './totals.ts';
 
 export const mountsTotal = 'mounter_mounts_total';
 
@@ -27,7 +27,9 @@ export function mountMetrics({ mounts, lastFailureMs }: Totals): readonly Metric
       name: 'mounter_mount_duration_seconds',
       help: 'How long calls of mounter mount took, by filesystem type and result.',
       type: 'histogram',
-      samples: byTypeAndResult(mounts).flatMap(histogram),
+      samples: byTypeAndResult(mounts).flatMap(({ fstype, result, ...of }) =>
+        histogram({ fstype, result }, of),
+      ),
     },
     {
       name: 'mounter_last_failure_timestamp_seconds',
@@ -58,8 +60,11 @@ function plus(a: MountTotals, b: MountTotals): MountTotals {
   };
 }
 
-function histogram({ fstype, result, buckets, count, totalMs }: MountTotals): readonly Sample[] {
-  const labels = { fstype, result };
+/** The samples of one, with these labels. */
+export function histogram(
+  labels: NonNullable<Sample['labels']>,
+  { buckets, count, totalMs }: Durations,
+): readonly Sample[] {
   let below = 0;
   const counts = durationBounds.map((bound, index): Sample => {
     below += buckets[index] ?? 0;

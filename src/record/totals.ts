@@ -3,18 +3,38 @@ import { isCountedMount, type RecordedCall } from './parse.ts';
 /** Upper bounds in seconds: from a healthy mount on a near server to the deadline that the manifest sets. */
 export const durationBounds = [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 110] as const;
 
+/** How long calls of a kind took. */
+export interface Durations {
+  readonly count: number;
+  readonly totalMs: number;
+  /** How many took at most each of `durationBounds` and longer than the one before; the last is for longer ones. */
+  readonly buckets: readonly number[];
+}
+
+export const noDurations: Durations = {
+  count: 0,
+  totalMs: 0,
+  buckets: Array.from({ length: durationBounds.length + 1 }, () => 0),
+};
+
+export function plusDuration({ count, totalMs, buckets }: Durations, ms: number): Durations {
+  const bound = durationBounds.findIndex((seconds) => ms <= seconds * 1000);
+  const bucket = bound < 0 ? durationBounds.length : bound;
+  return {
+    count: count + 1,
+    totalMs: totalMs + ms,
+    buckets: buckets.map((each, index) => (index === bucket ? each + 1 : each)),
+  };
+}
+
 /** The mounts of one filesystem type with one outcome. */
-export interface MountTotals {
+export interface MountTotals extends Durations {
   readonly fstype: string;
   readonly result: 'success' | 'failure';
   /** `none` for a success. */
   readonly class: string;
-  readonly count: number;
   /** How many of them had it from an earlier call; not in files of before there was such a thing. */
   readonly remembered?: number;
-  readonly totalMs: number;
-  /** How many took at most each of `durationBounds` and longer than the one before; the last is for longer ones. */
-  readonly buckets: readonly number[];
 }
 
 /** All mounts that there were, as counters. */
@@ -44,26 +64,20 @@ export function addCalls(totals: Totals, calls: readonly RecordedCall[]): Totals
       result: isFailure ? ('failure' as const) : ('success' as const),
       class: call.errorClass ?? 'none',
     };
-    mounts.set(keyOf(outcome), plusOne(mounts.get(keyOf(outcome)) ?? { ...outcome, ...none }, call));
+    mounts.set(keyOf(outcome), plusOne(mounts.get(keyOf(outcome)) ?? { ...outcome, ...noDurations }, call));
   }
   return { mounts: [...mounts.values()], lastFailureMs };
 }
-
-const none = { count: 0, totalMs: 0, buckets: Array.from({ length: durationBounds.length + 1 }, () => 0) };
 
 function keyOf(of: Pick<MountTotals, 'fstype' | 'result' | 'class'>): string {
   return `${of.fstype} ${of.result} ${of.class}`;
 }
 
 function plusOne(totals: MountTotals, { totalMs, isRemembered }: RecordedCall): MountTotals {
-  const bound = durationBounds.findIndex((seconds) => totalMs <= seconds * 1000);
-  const bucket = bound < 0 ? durationBounds.length : bound;
   return {
     ...totals,
-    count: totals.count + 1,
+    ...plusDuration(totals, totalMs),
     ...(isRemembered ? { remembered: (totals.remembered ?? 0) + 1 } : {}),
-    totalMs: totals.totalMs + totalMs,
-    buckets: totals.buckets.map((count, index) => (index === bucket ? count + 1 : count)),
   };
 }
 

@@ -2,6 +2,7 @@ import packageJson from '../../package.json' with { type: 'json' };
 import type { Host } from '../host/host.ts';
 import { readMountinfo } from '../host/mountinfo.ts';
 import { allTraits } from '../mount/filesystems/all.ts';
+import { csiMetrics, csiTotalsFile, parseCsiTotals } from '../record/csi-metrics.ts';
 import { exposition, type MetricFamily, type Sample } from '../record/exposition.ts';
 import { mountMetrics } from '../record/mount-metrics.ts';
 import type { NodeRecord } from '../record/read.ts';
@@ -9,12 +10,13 @@ import { addCalls } from '../record/totals.ts';
 import { type NodeStatus, seenStates } from './node.ts';
 
 /**
- * Prometheus' text format: the node's state now, and all mounts there were.
+ * Prometheus' text format: the node's state now, all mounts there were, and what the CSI driver was asked for.
  * @param record undefined where it cannot be read.
  */
 export function metricsText(node: NodeStatus, record: NodeRecord | undefined, host: Host): string {
   const mounts = record === undefined ? [] : mountMetrics(addCalls(record.totals, record.calls));
-  return exposition([...nodeMetrics(node, host), ...mounts]);
+  const csi = csiMetrics(parseCsiTotals(host.readText(csiTotalsFile)));
+  return exposition([...nodeMetrics(node, host), ...mounts, ...csi]);
 }
 
 /** The names and meanings of what is said of the node now. The alert rules take the names from here. */

@@ -29,6 +29,9 @@ const volumes = (state: string, values: string) =>
 const mounts = (result: string, values: string) =>
   series('mounter_mounts_total', values, { result, fstype: 'nfs', class: 'access-denied' });
 
+const csi = (method: string, code: string, values: string) =>
+  series('mounter_csi_operations_total', values, { method, code, type: 'nfs' });
+
 /** What is seen for half an hour, and the alerts that are up at its end, with the label that tells them apart. */
 const cases: readonly (readonly [
   title: string,
@@ -66,6 +69,21 @@ const cases: readonly (readonly [
   ['metrics that nobody writes any more', [...isOn, time('0+60x15 900x15')], ['MounterMetricsStale']],
   ['mounts that fail', [...isOn, mounts('failure', '0+1x30')], ['MounterMountsFail access-denied']],
   ['one mount that failed', [...isOn, mounts('failure', '0x10 1x20')], []],
+  [
+    'calls of the CSI driver that fail',
+    [...isOn, csi('NodeUnpublishVolume', 'INTERNAL', '0+1x30'), csi('NodeUnpublishVolume', 'OK', '0+9x30')],
+    ['MounterCsiCallsFail NodeUnpublishVolume'],
+  ],
+  [
+    'calls of it that are given up, and mounts, which are counted as mounts',
+    [
+      ...isOn,
+      csi('NodePublishVolume', 'CANCELLED', '0+1x30'),
+      csi('NodePublishVolume', 'ABORTED', '0+1x30'),
+      csi('NodeStageVolume', 'NOT_FOUND', '0+1x30'),
+    ],
+    [],
+  ],
   ['a volume that is dead', [...isOn, volumes('dead', '1x30')], ['MounterVolumesBroken dead']],
   ['a volume that hangs', [...isOn, volumes('silent', '1x30')], ['MounterVolumesSilent silent']],
   [
@@ -95,7 +113,7 @@ test('the rules are valid, and each is raised by what it is for, and by nothing 
     input_series,
     promql_expr_test: [
       {
-        expr: 'count by (alertname, type, class, state) (ALERTS{alertstate="firing"})',
+        expr: 'count by (alertname, type, class, state, method) (ALERTS{alertstate="firing"})',
         eval_time: '30m',
         exp_samples: alerts.map((alert) => ({ labels: labelsOf(alert), value: 1 })),
       },
@@ -117,6 +135,8 @@ test('the rules are valid, and each is raised by what it is for, and by nothing 
 /** `ALERT WORD`: the word is of the one label that the others do not have. */
 function labelsOf(alert: string): string {
   const [name = '', word] = alert.split(' ');
-  const label = { MounterTypeLacking: 'type', MounterMountsFail: 'class' }[name] ?? 'state';
+  const label =
+    { MounterTypeLacking: 'type', MounterMountsFail: 'class', MounterCsiCallsFail: 'method' }[name] ??
+    'state';
   return `{alertname="${name}"${word === undefined ? '' : `, ${label}="${word}"`}}`;
 }

@@ -65,6 +65,13 @@ test.serial(
     t.deepEqual([...new Set(taken.map(({ code }) => code))], ['OK']);
     t.like(await client.call('Node', 'NodeUnstageVolume', volume.unstaged), { code: 'OK' });
     t.deepEqual(node.entriesOf(volume.staging), []);
+    await node.mustRun('disable');
+    const off = await client.call('Node', 'NodeStageVolume', volume.staged);
+    t.is(off.code, 'UNAVAILABLE');
+    t.regex(
+      off.message,
+      /^the mounter is turned off on this node, by \/.*\/disabled; run mounter enable on it/,
+    );
     const resident = await node.shell(`awk '/^VmRSS/ {print $2}' /proc/${next.pid}/status`);
     t.log(
       `published 100: ${Math.max(...published.map(({ ms }) => ms))} ms; resident then: ${resident.trim()} kB`,

@@ -71,6 +71,36 @@ test('kubelet learns of it by its registration', async (t) => {
   const told = { pluginRegistered: true, error: '' };
   t.is((await registration.call('Registration', 'NotifyRegistrationStatus', told)).code, 'OK');
   t.true(driver.output().includes(`${driverName}: registered with kubelet`));
+  t.regex(
+    driver.output(),
+    new RegExp(
+      `^${driverName}: serves nfs and glusterfs at ${socket}, version .*; waits for .*${registrySocket}$`,
+      'm',
+    ),
+  );
+});
+
+test('what it is asked for a volume is counted, by method, code and type', async (t) => {
+  const volume = await newVolume();
+  const seen = async () => {
+    const text = await place.node.mustRun('status', '--metrics');
+    const counts = [
+      ...text.matchAll(/^mounter_csi_operations_total\{method="(\w+)",code="(\w+)",type="(\w+)"\} (\d+)$/gm),
+    ];
+    return new Map(counts.map(([, ...words]) => [words.slice(0, 3).join(' '), Number(words[3])]));
+  };
+  const calls = ['NodeStageVolume', 'NodePublishVolume', 'NodeUnpublishVolume', 'NodeUnstageVolume'];
+  await node('StageVolume', volume.staged);
+  await node('PublishVolume', volume.published(1));
+  await node('PublishVolume', { ...volume.published(1), targetPath: '' });
+  await node('UnpublishVolume', volume.unpublished(1));
+  await node('UnstageVolume', volume.unstaged);
+  await new Promise((resolve) => setTimeout(resolve, 1500));
+  const counts = await seen();
+  for (const method of calls)
+    t.true((counts.get(`${method} OK glusterfs`) ?? 0) >= 1, `${method} ${[...counts]}`);
+  t.true((counts.get('NodePublishVolume INVALID_ARGUMENT glusterfs') ?? 0) >= 1);
+  t.is(counts.get('NodeGetInfo OK unknown'), undefined);
 });
 
 test('a client is served whatever authority it sends', async (t) => {

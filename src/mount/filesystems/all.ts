@@ -30,8 +30,8 @@ export function isGuardNeeded(settings: Pick<Manifest, 'filesystems'>): boolean 
 }
 
 /** Those of which a PersistentVolume can be, and how it names what is mounted. */
-export const volumeKinds = drivers.flatMap(({ kind, traits: { volume } }) =>
-  volume === undefined ? [] : [{ kind, ...volume }],
+export const volumeKinds = drivers.flatMap(({ kind, traits: { volume, kernelTypes } }) =>
+  volume === undefined ? [] : [{ kind, kernelTypes, ...volume }],
 );
 
 /** The types of volumes that lie on servers, as the kernel lists them. */
