@@ -4,20 +4,14 @@ import minimist from 'minimist';
 import { MounterError } from '../src/errors.ts';
 import { exitCode } from '../src/exit-codes.ts';
 import { parseManifest } from '../src/manifest/manifest.ts';
+import { type Architecture, architectureOf, ownArchitecture } from './architectures.ts';
 import { requireRoot, runMain, usageError } from './command-line.ts';
+import { distributionOf } from './paths.ts';
 import { buildRootfs, withNewPins } from './rootfs/build.ts';
 import { replaceRootfs } from './rootfs/manifest-text.ts';
 import { withOptional } from './rootfs/optional.ts';
 import { idleIncludes } from './rootfs/packages.ts';
-import {
-  type Architecture,
-  architectures,
-  type OneManifest,
-  type OneRootfs,
-  ofArchitecture,
-  oneManifest,
-  withDigest,
-} from './rootfs/pins.ts';
+import { type OneManifest, type OneRootfs, ofArchitecture, oneManifest, withDigest } from './rootfs/pins.ts';
 import { type BuildRecord, buildKey, readRecord, writeNodeManifest, writeResults } from './rootfs/results.ts';
 import { workspace } from './rootfs/workspace.ts';
 import { writeWhole } from './scratch.ts';
@@ -26,7 +20,7 @@ const usage = `usage: npm run rootfs -- [--architecture ARCH] [--update-pins] [-
                          [--no-cache]
 
 Builds rootfs.tar.zst, rootfs-manifest.json and rootfs-contents.json from the repository's
-rootfs-manifest.json. Needs root: the loader of the unpacked packages runs in a chroot.
+rootfs-manifest.json. Needs root: files keep their owners on the way.
 
   --architecture ARCH
                   amd64 or arm64 (default: this machine's)
@@ -34,7 +28,7 @@ rootfs-manifest.json. Needs root: the loader of the unpacked packages runs in a 
                   rootfs-manifest.json
   --allow-newer   where the archive no longer has a pinned version, take its newest instead
   --manifest FILE build from this manifest instead
-  --output DIR    write there instead of to dist
+  --output DIR    write there (default: dist, and dist/ARCH for another architecture than this machine's)
   --no-cache      build even if nothing changed
 `;
 
@@ -70,18 +64,17 @@ function parseFlags(argv: readonly string[]): Flags | undefined {
   const flags = minimist([...argv], {
     boolean: ['update-pins', 'allow-newer', 'cache', 'help'],
     string: ['manifest', 'output', 'architecture'],
-    default: { cache: true, manifest: workspace.manifest, output: workspace.output },
+    default: { cache: true, manifest: workspace.manifest },
     unknown: (word) => unknown.push(word) === 0,
   });
   if (flags.help === true) return undefined;
   if (unknown.length > 0) throw usageError(unknown.join(' '), 'unknown argument');
   if (flags.manifest === '') throw usageError('--manifest', 'needs a file');
   if (flags.output === '') throw usageError('--output', 'needs a directory');
-  const [manifest, output] = [resolve(String(flags.manifest)), resolve(String(flags.output))];
+  const architecture = flags.architecture === undefined ? undefined : architectureOf(flags.architecture);
+  const usual = distributionOf(architecture ?? ownArchitecture).directory;
+  const [manifest, output] = [resolve(String(flags.manifest)), resolve(String(flags.output ?? usual))];
   const [updatePins, allowNewer] = [flags['update-pins'] === true, flags['allow-newer'] === true];
-  const architecture = architectures.find((known) => known === flags.architecture);
-  if (architecture !== flags.architecture)
-    throw usageError('--architecture', `must be ${architectures.join(' or ')}`);
   return { architecture, updatePins, allowNewer, manifest, output, cache: flags.cache === true };
 }
 

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { MounterError } from '../../src/errors.ts';
 import { exitCode } from '../../src/exit-codes.ts';
 import type { Manifest } from '../../src/manifest/manifest.ts';
+import type { Architecture } from '../architectures.ts';
 import {
   type DebFile,
   fetchPackages,
@@ -18,15 +19,8 @@ import { digestOf, tarOf } from './archive.ts';
 import { type Contents, describeContents, withContents } from './contents.ts';
 import { joined } from './optional.ts';
 import { contributingPackages, pinsOf } from './packages.ts';
-import {
-  type Architecture,
-  architecturesOf,
-  type OneManifest,
-  type OneRootfs,
-  ofArchitecture,
-  withPins,
-} from './pins.ts';
-import { selectEntries, withLibraryCache } from './tree.ts';
+import { architecturesOf, type OneManifest, type OneRootfs, ofArchitecture, withPins } from './pins.ts';
+import { selectEntries } from './tree.ts';
 import { workspace } from './workspace.ts';
 
 /** The rootfs must fit on nodes whose disk is small: the sum of its files, in bytes. */
@@ -54,8 +48,7 @@ export async function buildRootfs(manifest: OneManifest, allowNewer: boolean): P
   return await withScratch(workspace.builds, async (scratch) => {
     const root = join(scratch, 'packages');
     await unpackInto(debs, root, neverUnpacked);
-    const selected = await selectEntries(root, manifest.rootfs, names(debs));
-    const entries = await withLibraryCache(selected, root, join(scratch, 'stage'));
+    const entries = await selectEntries(root, manifest.rootfs, names(debs));
     const contents = describeContents(manifest, debs, entries);
     checkSize(contents);
     const tar = await tarOf(withContents(entries, contents), epoch);

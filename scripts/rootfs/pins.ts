@@ -1,6 +1,7 @@
 import { MounterError } from '../../src/errors.ts';
 import { exitCode } from '../../src/exit-codes.ts';
 import type { DebianPackage, Manifest } from '../../src/manifest/manifest.ts';
+import type { Architecture } from '../architectures.ts';
 import { nativeArchitecture, type Pin } from '../debian.ts';
 
 /**
@@ -10,8 +11,6 @@ import { nativeArchitecture, type Pin } from '../debian.ts';
 
 type Rootfs = Manifest['rootfs'];
 type Optional = NonNullable<Rootfs['optional']>[string];
-export const architectures = ['amd64', 'arm64'] as const;
-export type Architecture = (typeof architectures)[number];
 
 /** `rootfs` for one architecture: what a node's manifest has. */
 export interface OneRootfs extends Omit<Rootfs, 'architecture' | 'packages' | 'optional' | 'digest'> {

@@ -10,5 +10,4 @@ export const workspace = {
   debs: join(repository, '.cache/debs'),
   /** Trees being worked on, and what was built last. */
   builds: join(repository, '.cache/rootfs'),
-  output: join(repository, 'dist'),
 } as const;

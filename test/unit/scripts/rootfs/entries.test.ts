@@ -2,7 +2,7 @@ import test from 'ava';
 import { digestOf, tarOf } from '../../../../scripts/rootfs/archive.ts';
 import { resolvePath } from '../../../../scripts/rootfs/contents.ts';
 import { completeTree, directory, type Entry, link, textFile } from '../../../../scripts/rootfs/entry.ts';
-import { parseLibraryList } from '../../../../scripts/rootfs/libraries.ts';
+import { parseNeeds } from '../../../../scripts/rootfs/libraries.ts';
 import { parseListing } from '../../../../scripts/rootfs/packages.ts';
 
 test('a tree is sorted and has every parent; the first of two entries counts', (t) => {
@@ -32,18 +32,29 @@ test('the same entries give the same tar, another time another one', async (t) =
   t.not(digestOf(await tarOf(tree, 1)), digestOf(await tarOf(tree, 2)));
 });
 
-test('the libraries that ld.so --list prints', (t) => {
-  const text = `	linux-vdso.so.1 (0x00007ffd0b5f2000)
-	libtirpc.so.3 => /lib/x86_64-linux-gnu/libtirpc.so.3 (0x00007f3c0a5d3000)
-	/lib64/ld-linux-x86-64.so.2 (0x00007f3c0a7f1000)
-`;
-  const libraries = ['/lib/x86_64-linux-gnu/libtirpc.so.3', '/lib64/ld-linux-x86-64.so.2'];
-  t.deepEqual(parseLibraryList(text, 'usr/sbin/rpcbind'), libraries);
-});
+test('the libraries that files need, as readelf prints them, and where they are looked for first', (t) => {
+  const text = `
+File: usr/sbin/rpcbind
 
-test('a library that is nowhere is an error that names it', (t) => {
-  const error = t.throws(() => parseLibraryList('	libx.so.1 => not found\n', 'usr/bin/x'));
-  t.like(error, { subject: '/usr/bin/x', message: 'needs libx.so.1, which is in none of the packages' });
+Dynamic section at offset 0xccc8 contains 29 entries:
+  Tag        Type                         Name/Value
+ 0x0000000000000001 (NEEDED)             Shared library: [libtirpc.so.3]
+ 0x0000000000000001 (NEEDED)             Shared library: [libc.so.6]
+ 0x000000000000001d (RUNPATH)            Library runpath: [$ORIGIN/../lib/own:/opt/lib]
+ 0x000000000000000c (INIT)               0x3000
+
+File: usr/sbin/ldconfig
+
+There is no dynamic section in this file.
+`;
+  t.deepEqual(parseNeeds(text), [
+    {
+      path: 'usr/sbin/rpcbind',
+      libraries: ['libtirpc.so.3', 'libc.so.6'],
+      directories: ['/usr/lib/own', '/opt/lib'],
+    },
+    { path: 'usr/sbin/ldconfig', libraries: [], directories: [] },
+  ]);
 });
 
 test('a listing of a package is of the merged tree, without directories', (t) => {
