@@ -11,37 +11,36 @@ import {
   writeFileSync,
   writeSync,
 } from 'node:fs';
+import { basename, relative } from 'node:path';
 import { execa } from 'execa';
+import minimist from 'minimist';
 import { exitCode } from '../src/exit-codes.ts';
-import { runMain } from './command-line.ts';
+import { type Architecture, architectureOf, architectures, ownArchitecture } from './architectures.ts';
+import { fetchBun } from './bun.ts';
+import { runMain, usageError } from './command-line.ts';
 import { buildFront } from './front.ts';
 import { buildGuard } from './guard.ts';
-import {
-  cacheDirectory,
-  distDirectory,
-  frontExecutable,
-  guardFile,
-  mounterExecutable,
-  repository,
-} from './paths.ts';
+import { cacheDirectory, type Distribution, distributionOf, repository } from './paths.ts';
 import { manifestJsonSchema, nodeSettingsJsonSchema } from './settings-schema.ts';
 
 /**
- * `npm run build`: dist/mounter, one self-contained executable, which has dist/mounter-front and
- * dist/glusterfs-guard in it; and the JSON schemas of the manifest and of a node's settings. What is there already is not built again.
+ * `npm run build`: mounter, one self-contained executable, which has mounter-front and glusterfs-guard in it; and the
+ * JSON schemas of the manifest and of a node's settings. What is there already is not built again.
  *
  * The runtime must take nothing from where it is called: no .env, no bunfig.toml.
  */
 
-const schemas = [
-  [`${distDirectory}/rootfs-manifest.schema.json`, manifestJsonSchema],
-  [`${distDirectory}/node-settings.schema.json`, nodeSettingsJsonSchema],
-] as const;
-/** Tells from what the files in dist were built. */
-const stampFile = `${cacheDirectory}/build-stamp`;
+const usage = `usage: npm run build -- [--architecture ARCH]
+
+Builds mounter, mounter-front, glusterfs-guard, and the JSON schemas of the manifest and of a node's settings.
+
+  --architecture ARCH  amd64 or arm64 (default: this machine's, into dist); another one's into dist/ARCH,
+                       with Debian's cross compiler, QEMU's user mode emulation and bun from npm
+`;
+
 const inputs = [
   'src/**/*.*',
-  'scripts/{build,front,guard,paths,scratch,settings-schema}.ts',
+  'scripts/{architectures,build,bun,front,guard,paths,scratch,settings-schema}.ts',
   'scripts/front/*',
   'rootfs-manifest.json',
   'package-lock.json',
@@ -49,16 +48,39 @@ const inputs = [
 
 const key = keyOfInputs();
 
-async function main(): Promise<number> {
-  mkdirSync(distDirectory, { recursive: true });
+async function main(argv: readonly string[]): Promise<number> {
+  const architecture = parseFlags(argv);
+  if (architecture === undefined) {
+    process.stdout.write(usage);
+    return exitCode.success;
+  }
+  const files = distributionOf(architecture);
+  /** Tells from what the files were built. */
+  const stampFile = `${cacheDirectory}/build-stamp-${architecture}`;
+  mkdirSync(files.directory, { recursive: true });
   mkdirSync(cacheDirectory, { recursive: true });
-  if (readStamp() === stamp()) console.log('dist/mounter is up to date');
+  const name = relative(repository, files.mounter);
+  if (readStamp(stampFile) === stamp(files)) console.log(`${name} is up to date`);
   else {
-    await build();
-    writeFileSync(stampFile, stamp());
-    console.log('built dist/mounter, dist/mounter-front and dist/glusterfs-guard');
+    await build(architecture, files);
+    writeFileSync(stampFile, stamp(files));
+    console.log(`built ${[name, basename(files.front), basename(files.guard)].join(', ')}`);
   }
   return exitCode.success;
+}
+
+/** @returns undefined for --help. @throws MounterError (usage) that names the word. */
+function parseFlags(argv: readonly string[]): Architecture | undefined {
+  const unknown: string[] = [];
+  const flags = minimist([...argv], {
+    boolean: ['help'],
+    string: ['architecture'],
+    default: { architecture: ownArchitecture },
+    unknown: (word) => unknown.push(word) === 0,
+  });
+  if (flags.help === true) return undefined;
+  if (unknown.length > 0) throw usageError(unknown.join(' '), 'unknown argument');
+  return architectureOf(flags.architecture);
 }
 
 /** bun, where it is killed, leaves its unfinished executable in its directory. An hour ago, it is nobody's any more. */
@@ -69,13 +91,13 @@ function removeAbandoned(): void {
   }
 }
 
-async function build(): Promise<void> {
+async function build(architecture: Architecture, files: Distribution): Promise<void> {
   removeAbandoned();
-  await buildFront();
-  await buildGuard();
+  await buildFront(architecture);
+  await buildGuard(architecture);
   // bun writes in place; a running dist/mounter keeps its file when the new one comes by rename.
   // By one name: the executable has it in itself.
-  const unfinished = `${mounterExecutable}.new`;
+  const unfinished = `${files.mounter}.new`;
   process.once('exit', () => rmSync(unfinished, { force: true }));
   await execa(
     `${repository}/node_modules/.bin/bun`,
@@ -96,17 +118,30 @@ async function build(): Promise<void> {
       '--define=__filename="/"',
       // Embedded under its own name.
       '--asset-naming=[name]',
+      ...(await crossFlags(architecture)),
       'src/main.ts',
-      frontExecutable,
-      guardFile,
+      files.front,
+      files.guard,
       '--outfile',
       unfinished,
     ],
     { cwd: repository, stdio: ['ignore', 'ignore', 'inherit'] },
   );
   forgetRuntimeVariables(unfinished);
-  renameSync(unfinished, mounterExecutable);
-  for (const [file, schema] of schemas) writeFileSync(file, `${JSON.stringify(schema(), undefined, 2)}\n`);
+  renameSync(unfinished, files.mounter);
+  writeSchema(files.schema, manifestJsonSchema());
+  writeSchema(files.nodeSettingsSchema, nodeSettingsJsonSchema());
+}
+
+function writeSchema(file: string, schema: object): void {
+  writeFileSync(file, `${JSON.stringify(schema, undefined, 2)}\n`);
+}
+
+async function crossFlags(architecture: Architecture): Promise<readonly string[]> {
+  if (architecture === ownArchitecture) return [];
+  const { bunPackage, runtime } = architectures[architecture];
+  const bun = await fetchBun(bunPackage);
+  return [`--target=bun-linux-${runtime}`, `--compile-executable-path=${bun}`];
 }
 
 function keyOfInputs(): string {
@@ -118,17 +153,15 @@ function keyOfInputs(): string {
 }
 
 /** The inputs, and which files lie in dist: another build may have put others there. */
-function stamp(): string {
-  const files = [mounterExecutable, frontExecutable, guardFile, ...schemas.map(([file]) => file)].map(
-    (path) => {
-      const { ino = 0, size = 0, mtimeMs = 0 } = statSync(path, { throwIfNoEntry: false }) ?? {};
-      return `${path} ${ino} ${size} ${mtimeMs}`;
-    },
-  );
+function stamp({ mounter, front, guard, schema, nodeSettingsSchema }: Distribution): string {
+  const files = [mounter, front, guard, schema, nodeSettingsSchema].map((path) => {
+    const { ino = 0, size = 0, mtimeMs = 0 } = statSync(path, { throwIfNoEntry: false }) ?? {};
+    return `${path} ${ino} ${size} ${mtimeMs}`;
+  });
   return `${[key, ...files].join('\n')}\n`;
 }
 
-function readStamp(): string | undefined {
+function readStamp(stampFile: string): string | undefined {
   try {
     return readFileSync(stampFile, 'utf8');
   } catch {

@@ -2,8 +2,15 @@ import { createHash } from 'node:crypto';
 import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { parse } from 'node:path';
 import { execa } from 'execa';
+import {
+  type Architecture,
+  architectures,
+  ownArchitecture,
+  type Toolchain,
+  toolchainOf,
+} from './architectures.ts';
 import { ensureInstalled, fetchPoolFile } from './debian.ts';
-import { cacheDirectory, frontExecutable, repository } from './paths.ts';
+import { cacheDirectory, distributionOf, repository } from './paths.ts';
 import { copyWhole, withScratch } from './scratch.ts';
 
 /**
@@ -22,7 +29,13 @@ const quickjs = {
 const quickjsSources = ['quickjs', 'libregexp', 'libunicode', 'cutils', 'dtoa'] as const;
 
 /** At fixed addresses, so that what memory holds can be a part of the executable. */
-const commonFlags = ['-fno-pie', '-ffunction-sections', '-fdata-sections', '-fno-asynchronous-unwind-tables'];
+const commonFlags = [
+  '-fno-pie',
+  '-ffunction-sections',
+  '-fdata-sections',
+  '-fno-asynchronous-unwind-tables',
+  '-fno-unwind-tables',
+];
 const quickjsFlags = [
   ...commonFlags,
   // Half of it is code that no call comes to: what makes the rest a little faster makes it all a third larger.
@@ -64,65 +77,94 @@ export interface FrontProgram {
 
 /** Builds a test's program, with a compiler from Debian where the machine has none. */
 export function buildFrontProgram({ entry, output, flags }: FrontProgram): Promise<void> {
-  return build(entry, flags, async ({ objects, modules, directory }) => {
+  return build(entry, flags, ownArchitecture, async ({ objects, modules, directory, link }) => {
     await link(flags, `${directory}/program`, [...objects, ...modules.first, ...modules.later]);
     await copyWhole(`${directory}/program`, output);
   });
 }
 
-/** Builds dist/mounter-front, as `buildFrontProgram`. @param withNames of functions, for a profiler. */
-export function buildFront(output = frontExecutable, withNames = false): Promise<void> {
+/** Builds mounter-front, as `buildFrontProgram`. @param withNames of functions, for a profiler. */
+export function buildFront(
+  architecture = ownArchitecture,
+  output: string = distributionOf(architecture).front,
+  withNames = false,
+): Promise<void> {
   const flags = [
     '-static',
     '-Wl,--gc-sections',
     ...Object.entries(addresses).map(([name, at]) => `-Wl,--section-start=${name}=0x${at.toString(16)}`),
   ];
   const entry = `${repository}/src/front/main.ts`;
-  return build(entry, [], async ({ objects, modules, compile, directory, libc }) => {
-    flags.push('-L', libc);
-    const saver = `${directory}/saver`;
-    const program = `${directory}/program`;
-    const memory = `${directory}/memory`;
-    const saverSource = `${repository}/scripts/front/save.c`;
-    const memorySource = `${memory}.S`;
-    const both = [...modules.first, ...modules.later];
-    await link(flags, saver, [...objects, ...both, ...(await compile(saverSource))]);
-    await save(saver, memory);
-    await writeFile(
-      memorySource,
-      `.section .note.GNU-stack, ""\n.section arena, "aw"\n.balign 4096\n.incbin "${memory}"\n`,
-    );
-    await link(flags, program, [...objects, ...modules.later, ...(await compile(memorySource))]);
-    await requireSameAddresses(saver, program);
-    if (!withNames) await execa('strip', [program]);
-    await copyWhole(program, output);
-  });
+  const defined = [`-DIS_EMULATED=${architecture === ownArchitecture ? 0 : 1}`];
+  return build(
+    entry,
+    defined,
+    architecture,
+    async ({ objects, modules, compile, directory, libc, link, tool }) => {
+      flags.push('-L', libc);
+      const saver = `${directory}/saver`;
+      const program = `${directory}/program`;
+      const memory = `${directory}/memory`;
+      const saverSource = `${repository}/scripts/front/save.c`;
+      const memorySource = `${memory}.S`;
+      const both = [...modules.first, ...modules.later];
+      await link(flags, saver, [...objects, ...both, ...(await compile(saverSource))]);
+      await save(saver, memory, architecture);
+      await writeFile(
+        memorySource,
+        `.section .note.GNU-stack, ""\n.section arena, "aw"\n.balign 4096\n.incbin "${memory}"\n`,
+      );
+      await link(flags, program, [...objects, ...modules.later, ...(await compile(memorySource))]);
+      await requireSameAddresses(tool('nm'), saver, program);
+      if (!withNames) await execa(tool('strip'), [program]);
+      await copyWhole(program, output);
+    },
+  );
 }
 
 /** What the memory of the one refers to is at the same place in the other. @throws Error where it is not. */
-async function requireSameAddresses(saver: string, program: string): Promise<void> {
-  const before = await symbolsOf(saver);
-  const after = await symbolsOf(program);
+async function requireSameAddresses(nm: string, saver: string, program: string): Promise<void> {
+  const before = await symbolsOf(nm, saver);
+  const after = await symbolsOf(nm, program);
   const moved = before.find((symbol, index) => symbol !== after[index]);
   if (moved !== undefined) throw new Error(`${moved} is elsewhere in the front than when it was started`);
 }
 
 /** Of the code and the data that both have, such as `000000000043c1e0 T JS_NewAtom`: behind the file's own head. */
-async function symbolsOf(program: string): Promise<readonly string[]> {
-  const { stdout } = await execa('nm', ['--numeric-sort', program]);
+async function symbolsOf(nm: string, program: string): Promise<readonly string[]> {
+  const { stdout } = await execa(nm, ['--numeric-sort', program]);
   const isShared = (at: number) => at >= 0x401000 && at < addresses.arena;
   return stdout.split('\n').filter((line) => isShared(Number.parseInt(line.slice(0, 16), 16)));
 }
 
+const asksKernel =
+  'a module of the front asks the kernel when it is loaded, or what time it is: let onStart do that';
+
 /** @throws Error where the modules can't be loaded as they are. */
-async function save(saver: string, memory: string): Promise<void> {
-  const { failed, signal, stderr } = await execa(saver, { stdout: { file: memory }, reject: false });
+async function save(saver: string, memory: string, architecture: Architecture): Promise<void> {
+  const isForeign = architecture !== ownArchitecture;
+  const calls = `${memory}.calls`;
+  const argv = isForeign ? [architectures[architecture].emulator, '-strace', '-D', calls, saver] : [saver];
+  const [program = '', ...args] = argv;
+  if (isForeign) await ensureInstalled(['qemu-user-static']);
+  const { failed, signal, stderr } = await execa(program, args, { stdout: { file: memory }, reject: false });
   if (failed)
     throw new Error(
-      signal === 'SIGKILL' || signal === 'SIGSEGV'
-        ? 'a module of the front asks the kernel when it is loaded, or what time it is: let onStart do that'
-        : `the front cannot be started: ${stderr}`,
+      signal === 'SIGKILL' || signal === 'SIGSEGV' ? asksKernel : `the front cannot be started: ${stderr}`,
     );
+  if (isForeign) refuseCalls(await readFile(calls, 'utf8'));
+}
+
+/**
+ * What the kernel refuses a program of this machine (see save.c), an emulated one must not have done.
+ * @param calls of the saver, a line each: `48213 write(1,0x10000000,524288) = 524288`.
+ * @throws Error where it asked the kernel for anything else than to write, behind the call for strict seccomp.
+ */
+export function refuseCalls(calls: string): void {
+  const lines = calls.trimEnd().split('\n');
+  const strict = lines.findIndex((line) => /^\d+ prctl\(22,1,/.test(line));
+  const isAllowed = (line: string) => /^\d+ (write|exit)\(/.test(line);
+  if (strict < 0 || !lines.slice(strict + 1).every(isAllowed)) throw new Error(asksKernel);
 }
 
 /** What a program is linked from. */
@@ -136,20 +178,27 @@ interface Parts {
   readonly directory: string;
   /** The directory of libc.a. */
   readonly libc: string;
+  readonly tool: Toolchain['tool'];
+  link(flags: readonly string[], output: string, objects: readonly string[]): Promise<unknown>;
 }
 
 async function build(
   entry: string,
   flags: readonly string[],
+  architecture: Architecture,
   finish: (parts: Parts) => Promise<void>,
 ): Promise<void> {
-  await ensureInstalled(['gcc', 'libc6-dev', 'xz-utils']);
-  const engine = await buildQuickjs();
+  const { packages, tool } = toolchainOf(architecture);
+  const own = toolchainOf(ownArchitecture);
+  await ensureInstalled([...new Set([...packages, ...own.packages, 'xz-utils'])]);
+  const engine = await buildQuickjs(tool);
+  // Bytecode is the same for all of them.
+  const compiler = await buildCompiler(tool === own.tool ? engine : await buildQuickjs(own.tool));
   await withScratch(`${frontCache}/builds`, async (directory) => {
     const chunks = `${directory}/chunks`;
     const compile = async (...sources: readonly string[]) => {
-      const own = [...ownFlags, ...flags, ...engine.flags, '-I', `${repository}/src/front`];
-      await execa('gcc', [...own, '-c', ...sources], { cwd: directory });
+      const all = [...ownFlags, ...flags, ...engine.flags, '-I', `${repository}/src/front`];
+      await execa(tool('gcc'), [...all, '-c', ...sources], { cwd: directory });
       return sources.map((source) => `${directory}/${parse(source).name}.o`);
     };
     // Names of chunks depend on the way from here to the sources.
@@ -159,14 +208,16 @@ async function build(
     const { first, later } = await inTurn(chunks);
     const compileModules = async (list: string, files: readonly string[]) => {
       const source = `${directory}/${list}.c`;
-      await execa(engine.compiler, [list, ...files], { stdout: { file: source } });
+      await execa(compiler, [list, ...files], { stdout: { file: source } });
       return compile(source);
     };
     const modules = {
       first: await compileModules('loaded_first', first),
       later: await compileModules('loaded_later', later),
     };
-    await finish({ objects, modules, compile, directory, libc: engine.libc });
+    const link: Parts['link'] = (more, output, linked) =>
+      execa(tool('gcc'), ['-no-pie', ...more, '-o', output, ...linked, '-lm']);
+    await finish({ objects, modules, compile, directory, libc: engine.directory, tool, link });
   });
 }
 
@@ -187,23 +238,18 @@ async function inTurn(directory: string) {
   return { first: paths((name) => first.has(name)), later: paths((name) => !first.has(name)) };
 }
 
-function link(flags: readonly string[], output: string, objects: readonly string[]): Promise<unknown> {
-  return execa('gcc', ['-no-pie', ...flags, '-o', output, ...objects, '-lm']);
-}
-
 interface Quickjs {
   /** For gcc. */
   readonly flags: readonly string[];
   readonly objects: readonly string[];
-  /** scripts/front/compile.c, as a program. */
-  readonly compiler: string;
-  readonly libc: string;
+  /** Its own; with libc.a. */
+  readonly directory: string;
 }
 
 /** Compiled once for each compiler: that takes a minute. */
-async function buildQuickjs(): Promise<Quickjs> {
-  const { stdout: compilerVersion } = await execa('gcc', ['-dumpfullversion', '-dumpmachine']);
-  const { stdout: libc } = await execa('gcc', ['-print-file-name=libc.a']);
+async function buildQuickjs(tool: Toolchain['tool']): Promise<Quickjs> {
+  const { stdout: compilerVersion } = await execa(tool('gcc'), ['-dumpfullversion', '-dumpmachine']);
+  const { stdout: libc } = await execa(tool('gcc'), ['-print-file-name=libc.a']);
   const { mtimeMs } = await stat(libc);
   const key = createHash('sha256')
     .update(JSON.stringify([quickjs, quickjsSources, quickjsFlags, compilerVersion, libc, mtimeMs]))
@@ -220,7 +266,7 @@ async function buildQuickjs(): Promise<Quickjs> {
       await Promise.all(
         quickjsSources.map((name) =>
           execa(
-            'gcc',
+            tool('gcc'),
             [
               ...quickjsFlags,
               ...(name === 'quickjs' ? [] : ['-Os']),
@@ -234,28 +280,24 @@ async function buildQuickjs(): Promise<Quickjs> {
         ),
       );
       // Without what C++ needs to unwind its stack: nobody here does, and it would be a fortieth of the front.
-      await execa('objcopy', ['--remove-section=.eh_frame', libc, `${unfinished}/libc.a`]);
+      await execa(tool('objcopy'), ['--remove-section=.eh_frame', libc, `${unfinished}/libc.a`]);
       await rm(directory, { recursive: true, force: true });
       await rename(unfinished, directory);
     });
   // No warnings of its headers: they are not ours.
   const flags = ['-isystem', source];
+  return { flags, objects, directory };
+}
+
+/** scripts/front/compile.c, as a program of this machine. @returns its path. */
+async function buildCompiler({ flags, objects, directory }: Quickjs): Promise<string> {
   const compiler = `${directory}/compile`;
   await withScratch(`${frontCache}/builds`, async (scratch) => {
-    const source = `${repository}/scripts/front/compile.c`;
-    await execa('gcc', [
-      ...ownFlags,
-      ...flags,
-      '-no-pie',
-      '-o',
-      `${scratch}/compile`,
-      source,
-      ...objects,
-      '-lm',
-    ]);
-    await rename(`${scratch}/compile`, compiler);
+    const [source, output] = [`${repository}/scripts/front/compile.c`, `${scratch}/compile`];
+    await execa('gcc', [...ownFlags, ...flags, '-no-pie', '-o', output, source, ...objects, '-lm']);
+    await rename(output, compiler);
   });
-  return { flags, objects, compiler, libc: directory };
+  return compiler;
 }
 
 async function unpackQuickjs(directory: string): Promise<void> {

@@ -1,6 +1,7 @@
 import { execa } from 'execa';
+import { type Architecture, toolchainOf } from './architectures.ts';
 import { ensureInstalled } from './debian.ts';
-import { cacheDirectory, guardFile, repository } from './paths.ts';
+import { cacheDirectory, distributionOf, repository } from './paths.ts';
 import { copyWhole, withScratch } from './scratch.ts';
 
 /** The guard of glusterfs: src/guard compiled to one file, a program and a library at once. */
@@ -23,25 +24,32 @@ const linking = [
 /** Of Debian 10: a rootfs may be older than the machine that built this. */
 const oldestGlibc = [2, 28] as const;
 
-/** Builds dist/glusterfs-guard, with a compiler from Debian where the machine has none. */
-export async function buildGuard(): Promise<void> {
-  await ensureInstalled(['gcc', 'libc6-dev', 'binutils']);
+/** Builds glusterfs-guard, with a compiler from Debian where the machine has none. */
+export async function buildGuard(architecture: Architecture): Promise<void> {
+  const { packages, tool } = toolchainOf(architecture);
+  const gcc = tool('gcc');
+  await ensureInstalled(packages);
   await withScratch(`${cacheDirectory}/guard`, async (objects) => {
     const unfinished = `${objects}/glusterfs-guard`;
     const compiled = await Promise.all([
-      compile('start', freestanding, objects),
-      compile('confine', [], objects),
-      compile('interpose', [], objects),
+      compile(gcc, 'start', freestanding, objects),
+      compile(gcc, 'confine', [], objects),
+      compile(gcc, 'interpose', [], objects),
     ]);
-    await execa('gcc', [...linking, '-o', unfinished, ...compiled]);
+    await execa(gcc, [...linking, '-o', unfinished, ...compiled]);
     await checkVersions(unfinished);
-    await copyWhole(unfinished, guardFile);
+    await copyWhole(unfinished, distributionOf(architecture).guard);
   });
 }
 
-async function compile(name: string, more: readonly string[], directory: string): Promise<string> {
+async function compile(
+  gcc: string,
+  name: string,
+  more: readonly string[],
+  directory: string,
+): Promise<string> {
   const object = `${directory}/${name}.o`;
-  await execa('gcc', [...flags, ...more, '-c', `${repository}/src/guard/${name}.c`, '-o', object]);
+  await execa(gcc, [...flags, ...more, '-c', `${repository}/src/guard/${name}.c`, '-o', object]);
   return object;
 }
 

@@ -18,6 +18,7 @@ export function distributionOf(architecture: Architecture) {
     /** What the compiled one lays into a rootfs in the place of glusterfs. */
     guard: `${directory}/glusterfs-guard`,
     schema: `${directory}/rootfs-manifest.schema.json`,
+    nodeSettingsSchema: `${directory}/node-settings.schema.json`,
   } as const;
 }
 

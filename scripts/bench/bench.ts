@@ -102,7 +102,7 @@ async function findExecutable(given: string | undefined): Promise<string> {
 async function buildNamedFront(): Promise<string> {
   await ensureInstalled(['valgrind']);
   const front = `${benchDirectory}/front`;
-  await buildFront(front, true);
+  await buildFront(undefined, front, true);
   return front;
 }
 

@@ -68,8 +68,12 @@ static int fail(JSContext *context) {
 extern const struct chunk loaded_first[] __attribute__((weak));
 extern const struct chunk loaded_later[] __attribute__((weak));
 
-/* scripts/front/save.c, in the program that starts what another one will begin with. */
+/*
+ * scripts/front/save.c, in the program that starts what another one will begin with. By a pointer: a call that far would
+ * take code that the other one has not.
+ */
 extern int save_started(const struct starting *) __attribute__((weak));
+static int (*const volatile save)(const struct starting *) = save_started;
 
 static const struct chunk *find_chunk(const struct chunk *list, const char *name) {
   for (; list != NULL && list->name != NULL; list++)
@@ -169,7 +173,7 @@ static int call_back(JSContext *context, JSValueConst callback) {
 }
 
 int main(int argc, char **argv) {
-  if (save_started != NULL) return save_started(&starting);
+  if (save != NULL) return save(&starting);
   put_right_what_is_inherited();
   system_calls_begin(argc, argv);
   struct started here, *started = started_before();
