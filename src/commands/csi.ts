@@ -23,8 +23,9 @@ export const csi = defineCommand({
     itself with that kubelet. The node's name is NODE_NAME of the environment, or its host name. A volume is mounted
     once on the node, by mounter mount, and shown to each Pod. The mounts do not depend on it: it may be ended, and
     started again, at any time.`,
-    `volumeAttributes of a PV: type (nfs or glusterfs), server, share or volume, and subDir. Those of csi-driver-nfs are
-    understood.`,
+    `volumeAttributes of a PV: type (nfs or glusterfs), server, share or volume, subDir, and mountOptions, which an inline
+    volume has here alone. Those of csi-driver-nfs are understood. A volume that is inline in a Pod is refused unless a
+    rule of policy.sources has "inline": true for it.`,
   ],
   examples: ['mounter csi', 'mounter csi --name containerized-mounter.csi,nfs.csi.k8s.io'],
   run: async (flags, { layout, host, output }) => {

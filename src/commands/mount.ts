@@ -26,6 +26,8 @@ export const mount = defineCommand({
     '--source SOURCE': 'instead of the operand',
     '--target TARGET': 'instead of the operand',
     '-c, --no-canonicalize': 'accepted: paths are never canonicalized',
+    '--asker WHO':
+      'for whom policy.sources is asked: pod:NAMESPACE, inline:NAMESPACE, staging; unknown if left out',
     '--dry-run': 'print the plan, run nothing',
     '--json': 'the plan, or a failure: one object with class, status, subject, message, hint',
   },

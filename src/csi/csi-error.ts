@@ -29,6 +29,11 @@ export function invalid(field: string, message: string, action: string): CsiErro
   return new CsiError('INVALID_ARGUMENT', `${field}: ${message}; ${action}`);
 }
 
+/** For what the specification has, and no volume here. */
+export function unsupported(field: string, message: string, action: string): CsiError {
+  return new CsiError('FAILED_PRECONDITION', `${field}: ${message}; ${action}`);
+}
+
 /** The code for each class of failure. UNAVAILABLE and DEADLINE_EXCEEDED say: it may work as it is, later. */
 export const codeOf: Readonly<Record<ErrorClass, keyof typeof status>> = {
   'name-resolution': 'UNAVAILABLE',

@@ -1,19 +1,53 @@
 import { mountFlagNames, type Space } from '../host/mount-host.ts';
 import { withTimeout } from '../host/with-timeout.ts';
 import { stateMeanings } from '../volumes/states.ts';
-import { CsiError, invalid } from './csi-error.ts';
+import { askerOf, isInline } from './asker.ts';
+import { CsiError, invalid, unsupported } from './csi-error.ts';
 import { callFront, type NodeHost } from './node-host.ts';
 import type { Request, Response } from './protocol.ts';
 import type { Answers } from './server.ts';
 import { Turns } from './turns.ts';
-import { type CsiVolume, isReader, mountOf, volumeOf } from './volume.ts';
+import { type CsiVolume, isReader, volumeOf } from './volume.ts';
 
 /** Node service of the CSI specification. The state is what the kernel has mounted: nothing else is written down. */
 export function nodeService(host: NodeHost, nodeId: string): Answers<'Node'> {
   const turns = new Turns();
-  const mount = ({ fstype, source, options }: CsiVolume, path: string, signal: AbortSignal) => {
-    const words = options.length === 0 ? [] : ['-o', options.join(',')];
-    return callFront(host, ['mount', '--json', '-t', fstype, ...words, source, path], signal);
+  const stage = (volume: CsiVolume, path: string, signal: AbortSignal) =>
+    callFront(host, ['mount', ...argvOf(volume, path, 'staging')], signal);
+  const inline = (request: Request<'NodePublishVolume'>, volume: CsiVolume, asker: string): Show => {
+    if (request.stagingTargetPath !== '')
+      throw invalid('staging_target_path', 'is given, and the volume is inline', 'leave it out');
+    const options = isReadOnly(request) ? [...volume.options, 'ro'] : volume.options;
+    return async (target, signal) => {
+      const asked = argvOf({ ...volume, options }, target, asker);
+      await callFront(host, ['volume', 'directory', target, '--', ...asked], signal);
+      await callFront(host, ['mount', ...asked], signal);
+    };
+  };
+  const fromStaging = (request: Request<'NodePublishVolume'>, volume: CsiVolume, asker: string): Show => {
+    if (request.stagingTargetPath === '')
+      throw unsupported(
+        'staging_target_path',
+        'is missing',
+        'stage the volume first; one that is inline in a Pod takes podInfoOnMount: true in the CSIDriver object',
+      );
+    const staged = absolute('staging_target_path', request.stagingTargetPath);
+    const flags = flagsOf(volume.options, isReadOnly(request));
+    return async (target, signal) => {
+      const words = [staged, target, ...flags, '--', ...argvOf(volume, target, asker)];
+      const publish = () => callFront(host, ['volume', 'publish', ...words], signal);
+      try {
+        await publish();
+      } catch (error) {
+        const failure = error instanceof CsiError ? error.failure : undefined;
+        if (failure?.class === 'mount-point' && failure.subject === staged)
+          throw new CsiError('FAILED_PRECONDITION', `${staged}: ${failure.message}; ${failure.hint}`);
+        if (failure?.class !== 'stale') throw error;
+        // Its daemon has ended: kubelet, which has staged it, does not stage it again.
+        await stage(volume, staged, signal);
+        await publish();
+      }
+    };
   };
   const takeAway =
     (operation: 'unstage' | 'unpublish') => async (volumeId: string, path: string, signal: AbortSignal) => {
@@ -30,7 +64,7 @@ export function nodeService(host: NodeHost, nodeId: string): Answers<'Node'> {
       const path = absolute('staging_target_path', request.stagingTargetPath);
       const volume = volumeOf(request.volumeContext, request.volumeCapability);
       refuseSecrets(request.secrets);
-      await turns.take(id, signal, () => mount(volume, path, signal));
+      await turns.take(id, signal, () => stage(volume, path, signal));
       return {};
     },
     NodeUnstageVolume: ({ volumeId, stagingTargetPath }, signal) =>
@@ -40,26 +74,11 @@ export function nodeService(host: NodeHost, nodeId: string): Answers<'Node'> {
       const target = absolute('target_path', request.targetPath);
       const volume = volumeOf(request.volumeContext, request.volumeCapability);
       refuseSecrets(request.secrets);
-      refuseInline(request.volumeContext);
-      if (request.stagingTargetPath === '')
-        throw new CsiError('FAILED_PRECONDITION', 'staging_target_path: is missing; stage the volume first');
-      const staged = absolute('staging_target_path', request.stagingTargetPath);
-      const isReadOnly = request.readonly || isReader(request.volumeCapability);
-      const flags = flagsOf(mountOf(request.volumeCapability).mountFlags, isReadOnly);
-      const publish = () => callFront(host, ['volume', 'publish', staged, target, ...flags], signal);
-      await turns.take(id, signal, async () => {
-        try {
-          await publish();
-        } catch (error) {
-          const failure = error instanceof CsiError ? error.failure : undefined;
-          if (failure?.class === 'mount-point' && failure.subject === staged)
-            throw new CsiError('FAILED_PRECONDITION', `${staged}: ${failure.message}; ${failure.hint}`);
-          if (failure?.class !== 'stale') throw error;
-          // Its daemon has ended: kubelet, which has staged it, does not stage it again.
-          await mount(volume, staged, signal);
-          await publish();
-        }
-      });
+      const asker = askerOf(request.volumeContext, target);
+      const show = isInline(request.volumeContext)
+        ? inline(request, volume, asker)
+        : fromStaging(request, volume, asker);
+      await turns.take(id, signal, () => show(target, signal));
       return {};
     },
     NodeUnpublishVolume: ({ volumeId, targetPath }, signal) => unpublish(volumeId, targetPath, signal),
@@ -69,6 +88,9 @@ export function nodeService(host: NodeHost, nodeId: string): Answers<'Node'> {
     NodeGetInfo: () => ({ nodeId }),
   };
 }
+
+/** Has a Pod see the volume. */
+type Show = (target: string, signal: AbortSignal) => Promise<void>;
 
 async function stats(
   request: Request<'NodeGetVolumeStats'>,
@@ -151,21 +173,20 @@ function refuseSecrets(secrets: Readonly<Record<string, string>>): void {
     );
 }
 
-/** A Pod's author would choose the server. */
-function refuseInline(context: Readonly<Record<string, string>>): void {
-  if (context['csi.storage.k8s.io/ephemeral'] === 'true')
-    throw invalid(
-      'volume_context',
-      'the volume is inline in a Pod, and no rule of this node allows that',
-      'use a PersistentVolume',
-    );
+function isReadOnly({ readonly, volumeCapability }: Request<'NodePublishVolume'>): boolean {
+  return readonly || isReader(volumeCapability);
+}
+
+function argvOf({ fstype, source, options }: CsiVolume, path: string, asker: string): readonly string[] {
+  const words = options.length === 0 ? [] : ['-o', options.join(',')];
+  return ['--json', '--asker', asker, '-t', fstype, ...words, source, path];
 }
 
 /** Nothing on a volume is trusted, unless it is asked for. */
-function flagsOf(options: readonly string[], isReadOnly: boolean): readonly string[] {
+function flagsOf(options: readonly string[], isReading: boolean): readonly string[] {
   const asked = options.flatMap((option) => option.split(','));
   const isSet: Readonly<Record<(typeof mountFlagNames)[number], boolean>> = {
-    ro: isReadOnly || asked.includes('ro'),
+    ro: isReading || asked.includes('ro'),
     nosuid: !asked.includes('suid'),
     nodev: !asked.includes('dev'),
     noexec: asked.includes('noexec'),

@@ -1,6 +1,6 @@
 import { volumeKinds } from '../mount/filesystems/all.ts';
 import { nearest } from '../nearest.ts';
-import { invalid } from './csi-error.ts';
+import { invalid, unsupported } from './csi-error.ts';
 import type { Request } from './protocol.ts';
 
 /** What is to be mounted, as `mounter mount` takes it. */
@@ -13,15 +13,26 @@ export interface CsiVolume {
 type Capability = Request<'NodeStageVolume'>['volumeCapability'];
 
 /** The attributes of a volume, by their names in lower case: csi-driver-nfs takes its own in any. */
-const attributeNames = ['type', 'server', 'share', 'volume', 'subDir', 'mountPermissions'] as const;
+const attributeNames = [
+  'type',
+  'server',
+  'share',
+  'volume',
+  'subDir',
+  'mountOptions',
+  // Of csi-driver-nfs, and without effect here: they are for whoever makes and removes volumes.
+  'mountPermissions',
+  'onDelete',
+] as const;
 const byLowerCase = new Map(attributeNames.map((name) => [name.toLowerCase(), name] as const));
 
 /** AccessMode.Mode of the specification: those that only read. */
 const readerModes = [2, 3];
+const lastMode = 7;
 
 /**
- * A volume from its `volumeAttributes` and `mountOptions`. Those of csi-driver-nfs are understood: `server`, `share`,
- * `subDir`, and `mountPermissions`, which changes nothing here, for it changes the volume for everybody.
+ * A volume from its `volumeAttributes` and `mountOptions`, of which an inline volume has the attribute alone. Those of
+ * csi-driver-nfs are understood.
  * @throws CsiError (INVALID_ARGUMENT) that names the field.
  */
 export function volumeOf(context: Readonly<Record<string, string>>, capability: Capability): CsiVolume {
@@ -36,7 +47,9 @@ export function volumeOf(context: Readonly<Record<string, string>>, capability: 
   return {
     fstype: kind.kind,
     source,
-    options: [...options, ...mount.mountFlags.filter((option) => option !== '')],
+    options: [...options, ...mount.mountFlags, attributes.mountOptions ?? ''].filter(
+      (option) => option !== '',
+    ),
   };
 }
 
@@ -49,11 +62,23 @@ export function isReader(capability: Capability): boolean {
 export function mountOf(capability: Capability): NonNullable<NonNullable<Capability>['mount']> {
   if (capability === null) throw invalid('volume_capability', 'is missing', 'kubelet sends one: see the PV');
   if (capability.block !== null)
-    throw invalid('volume_capability', 'asks for a block device', 'set volumeMode: Filesystem in the PV');
+    throw unsupported('volume_capability', 'asks for a block device', 'set volumeMode: Filesystem in the PV');
   if (capability.mount === null)
     throw invalid('volume_capability', 'has no access type', 'set volumeMode: Filesystem in the PV');
-  if ((capability.accessMode?.mode ?? 0) === 0)
-    throw invalid('volume_capability.access_mode', 'is missing', 'set accessModes in the PV');
+  const mode = capability.accessMode?.mode ?? 0;
+  if (mode === 0) throw invalid('volume_capability.access_mode', 'is missing', 'set accessModes in the PV');
+  if (mode > lastMode)
+    throw unsupported(
+      'volume_capability.access_mode',
+      `is ${mode}, which CSI 1.12 has not`,
+      'set accessModes in the PV',
+    );
+  if (capability.mount.volumeMountGroup !== '')
+    throw unsupported(
+      'volume_capability.mount.volume_mount_group',
+      'is for drivers that set the group themselves',
+      'set fsGroupPolicy: File in the CSIDriver object',
+    );
   return capability.mount;
 }
 
@@ -66,6 +91,8 @@ function readAttributes(context: Readonly<Record<string, string>>): Attributes {
     if (name.includes('/')) continue;
     const known = byLowerCase.get(name.toLowerCase());
     if (known === undefined) throw unknownAttribute(name);
+    if (attributes[known] !== undefined)
+      throw invalid(`volume_context[${known}]`, 'is given twice, in two spellings', 'leave one of them out');
     attributes[known] = value;
   }
   return attributes;

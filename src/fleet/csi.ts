@@ -16,13 +16,16 @@ export function csiDriverDocument(
         attachRequired: false,
         podInfoOnMount: true,
         fsGroupPolicy: 'File',
-        volumeLifecycleModes: ['Persistent'],
+        volumeLifecycleModes: ['Persistent', 'Ephemeral'],
       },
     },
     comments: {
       'spec.attachRequired': 'A volume of a server is attached to no node.',
+      'spec.podInfoOnMount':
+        'Rules of policy.sources may be for namespaces: by this kubelet says which one a Pod is in.',
       'spec.fsGroupPolicy': 'kubelet sets the group of its files where a Pod asks for an fsGroup.',
-      'spec.volumeLifecycleModes': "Not inline: a Pod's author would choose the server.",
+      'spec.volumeLifecycleModes':
+        'Ephemeral: inline in a Pod, where a rule of policy.sources has "inline": true, and refused elsewhere.\nNobody may change this list: delete a CSIDriver that has another one, and apply this.',
     },
   };
 }
@@ -36,7 +39,7 @@ interface Example {
   readonly mountOptions: readonly string[];
 }
 
-/** Volumes that exist, each with a claim, and a Pod that uses the first; see `mounter csi --help`. */
+/** Volumes that exist, each with a claim, a Pod that uses the first, and one with a volume inline; see `mounter csi --help`. */
 export function exampleDocuments(driver: string): readonly CommentedDocument[] {
   const examples: readonly Example[] = [
     {
@@ -59,8 +62,26 @@ export function exampleDocuments(driver: string): readonly CommentedDocument[] {
     },
   ];
   const [first] = examples;
-  return [...examples.flatMap((example) => [volumeOf(example), claimOf(example)]), podOf(first?.name ?? '')];
+  const claimName = first?.name ?? '';
+  return [
+    ...examples.flatMap((example) => [volumeOf(example), claimOf(example)]),
+    podOf(`${claimName}-pod`, { persistentVolumeClaim: { claimName } }, {}),
+    podOf('inline-example-pod', inlineOf(driver), {
+      spec: `A volume without a claim. It is refused unless a rule of the nodes' settings allows it:\n${inlineRule}`,
+    }),
+  ];
 }
+
+function inlineOf(driver: string): object {
+  const volumeAttributes = { server: 'nfs.example', share: '/exports/scratch', mountOptions: 'nfsvers=4.2' };
+  return { csi: { driver, volumeAttributes } };
+}
+
+const inlineRule = JSON.stringify({
+  policy: {
+    sources: [{ server: 'nfs.example', path: '/exports/scratch', namespaces: ['default'], inline: true }],
+  },
+});
 
 const size = { storage: '1Gi' } as const;
 const namespace = 'default';
@@ -103,7 +124,7 @@ function claimOf({ name }: Example): CommentedDocument {
   };
 }
 
-function podOf(claimName: string): CommentedDocument {
+function podOf(name: string, volume: object, comments: CommentedDocument['comments']): CommentedDocument {
   const spec = {
     containers: [
       {
@@ -113,8 +134,7 @@ function podOf(claimName: string): CommentedDocument {
         volumeMounts: [{ name: 'data', mountPath: '/data' }],
       },
     ],
-    volumes: [{ name: 'data', persistentVolumeClaim: { claimName } }],
+    volumes: [{ name: 'data', ...volume }],
   };
-  const metadata = { name: `${claimName}-pod`, namespace };
-  return { content: { apiVersion: 'v1', kind: 'Pod', metadata, spec }, comments: {} };
+  return { content: { apiVersion: 'v1', kind: 'Pod', metadata: { name, namespace }, spec }, comments };
 }

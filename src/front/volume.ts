@@ -3,7 +3,10 @@ import { exitCode } from '../exit-codes.ts';
 import { type MountFlag, mountFlagNames } from '../host/mount-host.ts';
 import type { Output } from '../host/output.ts';
 import { asMounterError } from '../host/system-error.ts';
-import { publish, spaceOf, type VolumeContext } from '../mount/volume/publish.ts';
+import { parseMountArguments } from '../mount/arguments/argv.ts';
+import { toMountRequest } from '../mount/arguments/request.ts';
+import { planMount } from '../mount/plan.ts';
+import { makeTarget, publish, spaceOf, type VolumeContext } from '../mount/volume/publish.ts';
 import { unpublish } from '../mount/volume/unpublish.ts';
 import { requireRoot } from '../node/node.ts';
 import { currentSettings, findNode } from './node.ts';
@@ -13,10 +16,13 @@ import { volumeHost } from './volume-host.ts';
 /**
  * What the CSI driver has done on the host beside mounts, in a process of its own each that can be ended:
  *
- *     mounter volume publish STAGED TARGET [ro|nosuid|nodev|noexec]…
+ *     mounter volume publish STAGED TARGET [ro|nosuid|nodev|noexec]… -- MOUNT
+ *     mounter volume directory TARGET -- MOUNT    makes it, for an inline volume to be mounted on
  *     mounter volume unpublish TARGET
  *     mounter volume unstage TARGET
  *     mounter volume stats TARGET        its space in JSON, or the name of an errno
+ *
+ * MOUNT is what `mounter mount` is told for the volume and its Pod: both do nothing where that would be refused.
  *
  * @returns the exit status; what failed is said on stderr, and on stdout as `mounter mount --json` has it.
  */
@@ -32,18 +38,24 @@ export async function volume(words: readonly string[], output: Output): Promise<
   }
 }
 
-async function carryOut([operation, ...paths]: readonly string[], output: Output): Promise<void> {
-  const [first, second, ...flags] = paths;
+async function carryOut(words: readonly string[], output: Output): Promise<void> {
+  const end = words.includes('--') ? words.indexOf('--') : words.length;
+  const [operation, first, second, ...flags] = words.slice(0, end);
   if (operation === undefined || first === undefined) throw usage();
   requireRoot(volumeHost, 'mounting');
   const layout = findNode();
   const manifest = await currentSettings(layout);
   if (manifest instanceof MounterError) throw manifest;
+  if (end < words.length)
+    await planMount(toMountRequest(parseMountArguments(words.slice(end + 1))), manifest);
   const context: VolumeContext = { host: volumeHost, layout, manifest, isInterrupted: holdInterruptions() };
   switch (operation) {
     case 'publish':
       if (second === undefined) throw usage();
       await publish({ staged: first, target: second, flags: flags.filter(isFlag) }, context);
+      break;
+    case 'directory':
+      await makeTarget(first, context);
       break;
     case 'unpublish':
     case 'unstage':

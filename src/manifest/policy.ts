@@ -49,6 +49,14 @@ const directory = v.pipe(
   v.regex(/^(?!(.*\/)?\.\.?(\/|$))/, 'must be a path without "." or ".." parts'),
 );
 
+const namespacePattern = v.pipe(
+  v.string(),
+  v.regex(
+    /^(@unknown|[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?|[a-z0-9][a-z0-9-]{0,61}\*)$/,
+    'must be a namespace, PREFIX*, or @unknown',
+  ),
+);
+
 /** What may be mounted; all that is given has to fit. */
 const allowedSource = v.pipe(
   section({
@@ -73,12 +81,25 @@ const allowedSource = v.pipe(
     ),
     /** Filesystem types; all if left out. An entry with nothing else allows every source of them. */
     types: v.optional(v.pipe(v.array(v.string()), v.minLength(1, 'must name a type'))),
+    /**
+     * Pods of these namespaces alone; all if left out. `PREFIX*` is all that begin so. Who the Pod is, CSI tells. A mount
+     * whose asker is not known, by kubelet's flag or by hand, is allowed where `@unknown` is among them. What a CSI
+     * driver mounts once for all Pods may be of any; each Pod is asked about when it gets it.
+     */
+    namespaces: v.optional(
+      v.pipe(v.array(namespacePattern), v.minLength(1, 'must name a namespace; leave it out for all')),
+    ),
+    /** Also where it is inline in a Pod, by CSI: then whoever writes the Pod chooses source and options. */
+    inline: v.optional(v.boolean()),
   }),
   v.check(
     ({ path, volume }) => path === undefined || volume === undefined,
     'has both a path, for NFS, and a volume, for GlusterFS: write two entries',
   ),
-  v.check((entry) => Object.keys(entry).length > 0, 'must say something: server, path, volume or types'),
+  v.check(
+    (entry) => Object.keys(entry).some((name) => name !== 'inline'),
+    'must say something: server, path, volume, types or namespaces',
+  ),
 );
 
 /** `policy`: what a mount may ask for on this node. */

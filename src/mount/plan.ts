@@ -8,7 +8,7 @@ import type { MountRequest } from './arguments/request.ts';
 import type { FilesystemDriver } from './filesystems/filesystem-driver.ts';
 import { driverFor } from './filesystems/filesystems.ts';
 import type { LogFile, MountPlan, MountStep } from './plan-data.ts';
-import { checkPolicy } from './policy/options.ts';
+import { checkPolicy, refuseHidden } from './policy/options.ts';
 import { checkServerAddresses } from './policy/server-address.ts';
 import { checkSource } from './policy/sources.ts';
 import { failureCacheFile } from './probe/failure-cache/file.ts';
@@ -31,9 +31,12 @@ export function planWith(
 ): MountPlan {
   checkSource(driver, asked, manifest.policy.sources);
   const { options, notices } = driver.applyLockPolicy(asked, manifest.policy.locks);
-  const request = { ...asked, options };
-  const identityMount = identityMountOf(request.target, manifest);
-  const writtenFiles = checkPolicy(driver, request, manifest);
+  const identityMount = identityMountOf(asked.target, manifest);
+  const writtenFiles = checkPolicy(driver, { ...asked, options }, manifest);
+  const request = {
+    ...asked,
+    options: asked.asker?.kind === 'inline' ? untrusted(driver, options) : options,
+  };
   const servers = driver.servers(request);
   checkServerAddresses(request.source, servers);
   const isRemembering = !request.isFake && manifest.limits.failureCacheSeconds > 0 && servers !== undefined;
@@ -59,7 +62,7 @@ export function planWith(
     servers,
     target: request.target,
     helper: filesystem.helper,
-    options,
+    options: request.options,
     leavesDaemon: driver.daemon !== undefined,
     logFile: logFileOf(driver.logFile(request), manifest),
     writtenFiles,
@@ -80,6 +83,13 @@ export function planWith(
           { kind: 'attach' },
         ],
   };
+}
+
+/** Of a volume that a Pod's author chose, neither programs nor devices are root's, whatever its options say. */
+function untrusted(driver: FilesystemDriver, options: string): string {
+  const all = [options, 'nosuid', 'nodev'].filter((option) => option !== '').join(',');
+  refuseHidden(driver.options, all);
+  return all;
 }
 
 function when(isWanted: boolean, step: MountStep): readonly MountStep[] {

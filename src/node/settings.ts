@@ -11,7 +11,7 @@ import { readManifest } from './node.ts';
  */
 
 /** Changes with what stands in the file below: an older executable's file is then no match. */
-const format = 8;
+const format = 9;
 
 export const settingsFile = `${runDirectory}/settings`;
 

@@ -70,7 +70,7 @@ test('kubelet learns of it by its registration', async (t) => {
   });
   const told = { pluginRegistered: true, error: '' };
   t.is((await registration.call('Registration', 'NotifyRegistrationStatus', told)).code, 'OK');
-  t.true(driver.output().includes(`${driverName}: registered with kubelet`));
+  await ended(() => driver.output().includes(`${driverName}: registered with kubelet`));
   t.regex(
     driver.output(),
     new RegExp(
@@ -238,7 +238,7 @@ const refused: readonly (readonly [
   [
     'StageVolume',
     (v) => ({ ...v.staged, volumeCapability: { block: {}, accessMode: { mode: 1 } } }),
-    'INVALID_ARGUMENT',
+    'FAILED_PRECONDITION',
     /block device/,
   ],
   [
@@ -246,6 +246,27 @@ const refused: readonly (readonly [
     (v) => ({ ...v.staged, volumeCapability: { mount: {} } }),
     'INVALID_ARGUMENT',
     /access_mode/,
+  ],
+  [
+    'StageVolume',
+    (v) => ({ ...v.staged, volumeCapability: { mount: {}, accessMode: { mode: 99 } } }),
+    'FAILED_PRECONDITION',
+    /^volume_capability\.access_mode: is 99/,
+  ],
+  [
+    'StageVolume',
+    (v) => ({
+      ...v.staged,
+      volumeCapability: { mount: { volumeMountGroup: '1000' }, accessMode: { mode: 5 } },
+    }),
+    'FAILED_PRECONDITION',
+    /^volume_capability\.mount\.volume_mount_group/,
+  ],
+  [
+    'StageVolume',
+    (v) => ({ ...v.staged, volumeContext: { server: 's', Server: 't', share: '/x' } }),
+    'INVALID_ARGUMENT',
+    /^volume_context\[server\]: is given twice/i,
   ],
   [
     'StageVolume',

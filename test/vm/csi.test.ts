@@ -6,7 +6,7 @@ import { execa } from 'execa';
 import { type GuestDriver, startGuestDriver } from '../support/csi/guest-driver.ts';
 import { type TestVolume, testVolume } from '../support/csi/requests.ts';
 import { takeLock } from '../support/guest/lock.ts';
-import { entriesOf } from '../support/guest/node.ts';
+import { entriesOf, home } from '../support/guest/node.ts';
 import { rpcProcesses } from '../support/guest/rpc.ts';
 import { vmNode } from '../support/guest/vm-node.ts';
 
@@ -63,6 +63,32 @@ for (const [version, daemons] of [
     t.deepEqual(await entriesOf(volume.staging), []);
   });
 }
+
+test.serial(
+  'inline, where a rule allows that: as its Pod asks, but without setuid programs and devices',
+  async (t) => {
+    const rule = { server: server.address, path: '/srv/vol1', namespaces: ['team-a'], inline: true };
+    await writeFile(`${home}/node-settings.json`, JSON.stringify({ policy: { sources: [rule] } }));
+    t.teardown(() => rm(`${home}/node-settings.json`));
+    for (const vers of ['3', '4.2']) {
+      const volume = await newVolume(server, [], { mountOptions: `suid,dev,vers=${vers}` });
+      for (const _ of [1, 2]) await mustCall('PublishVolume', volume.inlineIn('team-a', 1));
+      await mustCall('PublishVolume', volume.inlineIn('team-a', 2, { readonly: true }));
+      const flags = await Promise.all([1, 2].map((pod) => entriesOf(volume.target(pod))));
+      t.deepEqual(
+        flags.map((entries) => entries.map(({ mountOptions }) => mountOptions.slice(0, 3).join())),
+        [['rw,nosuid,nodev'], ['ro,nosuid,nodev']],
+        vers,
+      );
+      await writeFile(join(volume.target(1), 'inline'), vers);
+      t.is(await readFile(join(volume.target(2), 'inline'), 'utf8'), vers);
+      const refused = await driver.call('PublishVolume', volume.inlineIn('team-b', 3));
+      t.is(refused.code, 'INVALID_ARGUMENT', refused.message);
+      for (const pod of [1, 2, 1]) await mustCall('UnpublishVolume', volume.unpublished(pod));
+      for (const pod of [1, 2, 3]) t.false(existsSync(volume.target(pod)));
+    }
+  },
+);
 
 test.serial('what a Pod has written is at the server when its volume is unstaged', async (t) => {
   const volume = await newVolume(server, ['vers=4.2']);

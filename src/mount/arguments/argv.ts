@@ -21,6 +21,8 @@ export interface MountArguments {
   readonly dryRun: boolean;
   /** --json, ours: for the dry run's plan, and for failures. */
   readonly json: boolean;
+  /** --asker, ours; the last one. */
+  readonly asker: string | undefined;
   readonly help: boolean;
 }
 
@@ -75,7 +77,13 @@ export function parseHelperArguments(name: HelperName, argv: readonly string[]):
 
 function collect(argv: readonly string[], rules: readonly MountRule[]): Collected {
   const { options, positionals } = getopt(argv, rules);
-  const texts: Record<TextName, string[]> = { types: [], options: [], source: [], target: [] };
+  const texts: Record<TextName, string[]> = {
+    types: [],
+    options: [],
+    source: [],
+    target: [],
+    asker: [],
+  };
   const flags: FlagName[] = [];
   for (const { rule, name, value } of options) {
     if (rule.refused !== undefined) throw usageError(name, 'mounter does not take this option', rule.refused);
@@ -100,6 +108,7 @@ function mountArguments(collected: Collected): MountArguments {
     noCanonicalize: flags.includes('noCanonicalize'),
     dryRun: flags.includes('dryRun'),
     json: flags.includes('json'),
+    asker: texts.asker.at(-1),
     help: flags.includes('help'),
   };
 }

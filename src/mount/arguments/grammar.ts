@@ -1,6 +1,6 @@
 import type { OptionRule } from './getopt.ts';
 
-export type TextName = 'types' | 'options' | 'source' | 'target';
+export type TextName = 'types' | 'options' | 'source' | 'target' | 'asker';
 export type FlagName =
   | 'fake'
   | 'noMtab'
@@ -62,6 +62,7 @@ export const mountRules: readonly MountRule[] = [
   text('options', '-o', '--options'),
   text('source', '--source'),
   text('target', '--target'),
+  text('asker', '--asker'),
   option('ro', '-r', '--ro', '--read-only'),
   option('rw', '-w', '--rw', '--read-write'),
   flag('fake', '-f', '--fake'),

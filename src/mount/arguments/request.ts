@@ -1,5 +1,6 @@
 import { printable } from '../../errors.ts';
 import { maskSecrets } from '../../secrets.ts';
+import { type Asker, parseAsker } from '../policy/asker.ts';
 import type { MountArguments } from './argv.ts';
 import { usageError } from './getopt.ts';
 
@@ -15,6 +16,8 @@ export interface MountRequest {
   readonly helperFlags: readonly string[];
   /** Nothing is mounted: the plan is printed, or the helper was given `-f`. */
   readonly isFake: boolean;
+  /** Left out where nobody has said. */
+  readonly asker?: Asker;
 }
 
 const targetHint = 'name the directory to mount on, after the source';
@@ -55,6 +58,7 @@ export function toMountRequest(args: MountArguments): MountRequest {
     options: args.options,
     helperFlags: helperFlags(args),
     isFake: args.fake,
+    ...(args.asker === undefined ? {} : { asker: parseAsker(args.asker) }),
   };
 }
 

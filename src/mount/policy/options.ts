@@ -65,7 +65,7 @@ export function checkPolicy(
     checkForbidden(list, grammar, inEffect);
     checkRequired(list, grammar, request);
   }
-  if (hidesOptions(grammar, options)) throw hiddenOption();
+  refuseHidden(grammar, options);
   grammar.refuseUnclear(options);
   for (const { rules, setting } of lists)
     if (rules.allowed !== undefined) checkAllowed(rules.allowed, setting, grammar, options);
@@ -233,8 +233,10 @@ function refusedUp(subject: string): MounterError {
   );
 }
 
-function hiddenOption(): MounterError {
-  return policyError(
+/** @throws MounterError (usage, class policy) for an option in which one of its readers could see another. */
+export function refuseHidden(grammar: OptionGrammar, options: string): void {
+  if (!hidesOptions(grammar, options)) return;
+  throw policyError(
     'options',
     'a comma in quotes with something other than an SELinux category behind it, or a backslash before a comma ' +
       'or a quote: one reader takes it for the end of an option, and another does not, past policy.options of the settings',

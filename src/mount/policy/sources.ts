@@ -3,28 +3,46 @@ import { isOddAddress } from '../../ip-address.ts';
 import type { AllowedSource } from '../../manifest/policy.ts';
 import { isServer } from '../../manifest/server-pattern.ts';
 import type { Asked, FilesystemDriver, SourcePlace } from '../filesystems/filesystem-driver.ts';
+import { type Asker, isFor, refusalOf, unknownAsker } from './asker.ts';
 
 /**
- * Holds what a mount asks for against `policy.sources` of the manifest. Pure: no name is resolved, so that a name
- * is no address of a range, whoever answers for it.
+ * Holds what a mount asks for, and for whom, against `policy.sources` of the manifest. Pure: no name is resolved, so
+ * that a name is no address of a range, whoever answers for it.
  * @throws MounterError (usage, class policy) that names the source and what of it is not allowed.
  */
 export function checkSource(
   driver: FilesystemDriver,
-  request: Asked,
+  request: Asked & { readonly asker?: Asker },
   sources: readonly AllowedSource[] | undefined,
 ): void {
-  if (sources === undefined) return;
-  const { fstype, source } = request;
-  const entries = sources.filter(({ types }) => types === undefined || types.includes(fstype));
-  // An entry that names nothing but types allows every source of them.
-  if (entries.some(({ server, path, volume }) => (server ?? path ?? volume) === undefined)) return;
+  const { fstype, source, asker = unknownAsker } = request;
+  if (sources === undefined && asker.kind !== 'inline') return;
+  const entries = (sources ?? [{}]).filter(({ types }) => types === undefined || types.includes(fstype));
+  const refusalBy = (one: Asker) =>
+    refusalOfPlaces(
+      driver,
+      request,
+      entries.filter((entry) => isFor(entry, one)),
+    );
+  const refusal = refusalBy(asker);
+  if (refusal === undefined) return;
+  if (refusalBy({ kind: 'staging' }) !== undefined) throw refusal;
+  const [message, hint] = refusalOf(asker, refusalBy({ ...asker, kind: 'pod' }) === undefined);
+  throw policyError(source, `${message} (policy.sources of the settings)`, hint);
+}
+
+function refusalOfPlaces(
+  driver: FilesystemDriver,
+  request: Asked,
+  entries: readonly AllowedSource[],
+): MounterError | undefined {
+  // An entry that names nothing of a source allows every one.
+  if (entries.some(({ server, path, volume }) => (server ?? path ?? volume) === undefined)) return undefined;
+  const { source } = request;
   const places = driver.places(request);
-  if (places === undefined) throw refused(source, untold(driver), entries, undefined);
-  for (const place of places) {
-    if (!entries.some((entry) => isAllowed(entry, place)))
-      throw refused(source, `${place.says} is none of those allowed on this node`, entries, place);
-  }
+  if (places === undefined) return refused(source, untold(driver), entries, undefined);
+  const place = places.find((one) => !entries.some((entry) => isAllowed(entry, one)));
+  return place && refused(source, `${place.says} is none of those allowed on this node`, entries, place);
 }
 
 function untold({ options }: FilesystemDriver): string {

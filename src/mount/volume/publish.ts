@@ -59,6 +59,19 @@ export async function publish(request: PublishRequest, context: VolumeContext): 
   }
 }
 
+/** Makes the directory that a volume is to be mounted on, where it is missing. @throws MounterError as `publish` for it. */
+export async function makeTarget(target: string, context: VolumeContext): Promise<void> {
+  const { host, manifest } = context;
+  const identityMount = identityMountOf(target, manifest);
+  refuseWithinVolume(target, identityMount);
+  const { parent } = await openParent(target, identityMount, host.now() + lockMs, context);
+  try {
+    host.close(openOrMake(parent, target, host));
+  } finally {
+    host.close(parent);
+  }
+}
+
 /** What the filesystem of a volume has, or the errno that it answers with; no answer where its server has none. */
 export function spaceOf(path: string, context: VolumeContext): Space | string {
   const { file } = openStaged(path, context);

@@ -9,12 +9,18 @@ export interface TestVolume {
   readonly directories: (pods: number) => readonly string[];
   readonly staged: object;
   readonly published: (pod: number, more?: object) => object;
+  /** In a Pod of this namespace: with what kubelet adds of it. */
+  readonly publishedIn: (namespace: string, pod: number, more?: object) => object;
+  /** The same for a volume that is inline in that Pod, and is not staged. */
+  readonly inlineIn: (namespace: string, pod: number, more?: object) => object;
   readonly unstaged: object;
   readonly unpublished: (pod: number) => object;
 }
 
 export const driverName = 'containerized-mounter.csi';
 const kubeletDirectory = '/var/lib/kubelet';
+/** What kubelet's own attributes begin with. */
+export const kubernetes = 'csi.storage.k8s.io';
 export const socket = `${kubeletDirectory}/plugins/${driverName}/csi.sock`;
 export const registrySocket = `${kubeletDirectory}/plugins_registry/${driverName}-reg.sock`;
 
@@ -36,12 +42,26 @@ export function testVolume(
     volumeCapability: capability(undefined, mountFlags),
     volumeContext,
   };
+  const published = (pod: number, more: object = {}) => ({ ...common, targetPath: target(pod), ...more });
+  const of = (namespace: string, pod: number, ephemeral: boolean) => ({
+    volumeContext: {
+      ...volumeContext,
+      [`${kubernetes}/pod.name`]: `${id}-pod`,
+      [`${kubernetes}/pod.namespace`]: namespace,
+      [`${kubernetes}/pod.uid`]: `${id}-${pod}`,
+      [`${kubernetes}/serviceAccount.name`]: 'default',
+      [`${kubernetes}/ephemeral`]: String(ephemeral),
+    },
+  });
   return {
     staging,
     target,
     directories: (pods) => [staging, ...Array.from({ length: pods }, (_, pod) => dirname(target(pod + 1)))],
     staged: common,
-    published: (pod, more = {}) => ({ ...common, targetPath: target(pod), ...more }),
+    published,
+    publishedIn: (namespace, pod, more) => published(pod, { ...of(namespace, pod, false), ...more }),
+    inlineIn: (namespace, pod, more) =>
+      published(pod, { ...of(namespace, pod, true), stagingTargetPath: '', ...more }),
     unstaged: { volumeId: id, stagingTargetPath: staging },
     unpublished: (pod) => ({ volumeId: id, targetPath: target(pod) }),
   };

@@ -35,6 +35,12 @@ const understood: readonly (readonly [
     ['nfsvers=4.1'],
     'nfs files:/a/b nfsvers=4.1',
   ],
+  // mountOptions of an inline volume, and as csi-driver-nfs has them, behind those of the PV.
+  [
+    { server: 'files', share: '/a', mountoptions: 'nfsvers=4.1,ro', onDelete: 'retain' },
+    ['hard'],
+    'nfs files:/a hard,nfsvers=4.1,ro',
+  ],
   [{ type: 'glusterfs', server: 'g1', volume: 'v' }, [], 'glusterfs g1:/v '],
   [{ server: 'g1', volume: '/v' }, [], 'glusterfs g1:/v '],
   [

@@ -96,6 +96,12 @@ const wrong: readonly (readonly [path: Path, value: unknown, message: RegExp])[]
     [{ volume: 'vol', path: '/x' }, /^policy\.sources\.0: has both a path, for NFS, and a volume/],
     [{ types: [] }, /^policy\.sources\.0\.types: must name a type/],
     [{}, /^policy\.sources\.0: must say something/],
+    [{ inline: true }, /^policy\.sources\.0: must say something/],
+    [{ server: 'a', inline: 'yes' }, /^policy\.sources\.0\.inline: /],
+    [{ namespaces: [] }, /^policy\.sources\.0\.namespaces: must name a namespace/],
+    [{ namespaces: ['*'] }, /^policy\.sources\.0\.namespaces\.0: must be a namespace, PREFIX\*, or @unknown/],
+    [{ namespaces: ['Team'] }, /^policy\.sources\.0\.namespaces\.0: must be a namespace/],
+    [{ namespace: ['a'] }, /^policy\.sources\.0\.namespace: .*; did you mean namespaces\?$/],
     [{ host: 'srv' }, /^policy\.sources\.0\.host: /],
   ].map(([entry, message]) => [['policy'], { sources: [entry] }, message] as [Path, unknown, RegExp]),
 ];
@@ -112,6 +118,7 @@ test('policy.sources takes names, domains, addresses and ranges', (t) => {
       'fe80::1%eth0',
     ].map((server) => ({ server })),
     ...[{ path: '/' }, { path: '/a/b' }, { volume: 'vol' }, { volume: 'vol/a/b' }, { types: ['nfs'] }],
+    ...[{ namespaces: ['team-a', 'dev-*', '@unknown'], inline: true }],
   ];
   t.deepEqual(parseManifest(changed(['policy'], { sources }), 'm').policy.sources, sources);
   t.is(parseManifest(text, 'm').policy.sources, undefined);

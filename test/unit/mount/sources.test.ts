@@ -3,6 +3,7 @@ import { MounterError } from '../../../src/errors.ts';
 import type { AllowedSource } from '../../../src/manifest/policy.ts';
 import { parseMountArguments } from '../../../src/mount/arguments/argv.ts';
 import { toMountRequest } from '../../../src/mount/arguments/request.ts';
+import { parseAsker } from '../../../src/mount/policy/asker.ts';
 import { checkSource } from '../../../src/mount/policy/sources.ts';
 import { drivers, manifest, planOf, target } from '../../support/model/node-model.ts';
 
@@ -10,11 +11,13 @@ function refusal(
   fstype: string,
   source: string,
   options: string,
-  sources: readonly AllowedSource[],
+  sources: readonly AllowedSource[] | undefined,
+  asker?: string,
 ): MounterError | undefined {
   const kind = fstype === 'glusterfs' ? 'glusterfs' : fstype.startsWith('nfs') ? 'nfs' : 'generic';
   try {
-    checkSource(drivers[kind], { fstype, source, target, options }, sources);
+    const whom = asker === undefined ? {} : { asker: parseAsker(asker) };
+    checkSource(drivers[kind], { fstype, source, target, options, ...whom }, sources);
     return undefined;
   } catch (error) {
     if (error instanceof MounterError) return error;
@@ -271,4 +274,146 @@ test('policy.sources: a plan is refused before it has a step', (t) => {
   const policy = { ...manifest.policy, sources: [{ server: 'srv' }] };
   t.throws(() => planOf(request, { ...manifest, policy }), { message: /policy\.sources/ });
   t.notThrows(() => planOf(request, manifest));
+});
+
+/** Rules, and what each asker is told of srv:/x: undefined where it may have it. `-` is one that nobody has named. */
+const askers: readonly (readonly [
+  title: string,
+  sources: readonly AllowedSource[] | undefined,
+  told: Readonly<Record<string, RegExp | undefined>>,
+])[] = [
+  [
+    'no rules',
+    undefined,
+    {
+      '-': undefined,
+      staging: undefined,
+      'pod:a': undefined,
+      pod: undefined,
+      'inline:a': /is inline in a Pod/,
+    },
+  ],
+  [
+    'a rule for all',
+    [{ server: 'srv' }],
+    {
+      '-': undefined,
+      staging: undefined,
+      'pod:a': undefined,
+      pod: undefined,
+      'inline:a': /is inline in a Pod/,
+    },
+  ],
+  [
+    'namespaces',
+    [{ server: 'srv', namespaces: ['a', 'dev-*'] }],
+    {
+      '-': /^it is for Pods of some namespaces alone, and who asks is not known/,
+      staging: undefined,
+      'pod:a': undefined,
+      'pod:dev-': /--asker/,
+      'pod:dev-1': undefined,
+      'pod:b': /^Pods of the namespace b may not have it/,
+      'pod:aa': /^Pods of the namespace aa/,
+      'pod:dev': /^Pods of the namespace dev/,
+      pod: /^it is for Pods of some namespaces alone, and kubelet has not said/,
+      'inline:a': /is inline in a Pod/,
+      'inline:b': /^Pods of the namespace b/,
+    },
+  ],
+  [
+    'namespaces, and whoever is not known',
+    [{ server: 'srv', namespaces: ['a', '@unknown'] }],
+    {
+      '-': undefined,
+      pod: undefined,
+      'pod:a': undefined,
+      'pod:b': /namespace b/,
+      'pod:unknown': /namespace/,
+    },
+  ],
+  [
+    'inline, for some',
+    [
+      { server: 'srv', namespaces: ['a'], inline: true },
+      { server: 'srv', path: '/x', namespaces: ['b'] },
+    ],
+    {
+      'inline:a': undefined,
+      'pod:a': undefined,
+      'pod:b': undefined,
+      'inline:b': /is inline/,
+      'inline:c': /namespace c/,
+      inline: /kubelet has not said/,
+    },
+  ],
+  ['inline, for all', [{ server: 'srv', inline: true }], { inline: undefined, 'inline:a': undefined }],
+  [
+    'inline, and all else',
+    [{ server: 'other', inline: true }, { types: ['nfs'] }],
+    { 'inline:a': /is inline/ },
+  ],
+  [
+    'a namespace that may have everything',
+    [{ namespaces: ['a'] }],
+    { 'pod:a': undefined, 'pod:b': /namespace b/ },
+  ],
+  [
+    'what nobody may have is not told by namespace',
+    [{ server: 'other', namespaces: ['a'] }],
+    {
+      'pod:a': /^the source is none/,
+      'pod:b': /^the source is none/,
+      staging: /^the source is none/,
+    },
+  ],
+];
+
+for (const [title, sources, told] of askers) {
+  test(`policy.sources, by who asks: ${title}`, (t) => {
+    for (const [asker, words] of Object.entries(told)) {
+      const error = refusal('nfs', 'srv:/x', '', sources, asker === '-' ? undefined : asker);
+      if (words === undefined) t.is(error?.message, undefined, asker);
+      else t.regex(`${error?.subject} ${error?.message}`.replace('srv:/x ', ''), words, asker);
+    }
+  });
+}
+
+test('a rule of another namespace is not shown', (t) => {
+  const sources = [{ server: 'srv' }, { server: 'hidden', namespaces: ['secret'] }];
+  const { message, hint } = refusal('nfs', 'evil:/x', '', sources, 'pod:a') ?? {};
+  t.notRegex(`${message} ${hint}`, /hidden|secret/);
+});
+
+test('--asker: who can be none', (t) => {
+  for (const asker of [
+    '',
+    'pods',
+    'staging:a',
+    'pod:',
+    'pod:A',
+    'pod:a/b',
+    'inline:-a',
+    `pod:${'a'.repeat(64)}`,
+  ])
+    t.like(refusal('nfs', 'srv:/x', '', [], asker), { subject: '--asker', status: 1 }, asker);
+});
+
+test('an inline volume is without setuid programs and devices, whatever its author writes', (t) => {
+  const policy = {
+    ...manifest.policy,
+    sources: [{ server: 'srv', inline: true }],
+    options: { allowed: ['suid'] },
+  };
+  const plan = (asker: string, options: string) =>
+    planOf(
+      toMountRequest(parseMountArguments(['--asker', asker, '-t', 'nfs', '-o', options, 'srv:/x', target])),
+      { ...manifest, policy },
+    ).options;
+  t.is(plan('inline:a', 'suid'), 'suid,nosuid,nodev');
+  t.is(plan('inline:a', ''), 'nosuid,nodev');
+  t.is(plan('pod:a', 'suid'), 'suid');
+  const free = { ...manifest, policy: { ...policy, options: {} } };
+  const hiding = parseMountArguments(['--asker', 'inline', '-t', 'nfs', '-o', 'x\\', 'srv:/x', target]);
+  t.throws(() => planOf(toMountRequest(hiding), free), { message: /backslash before a comma/ });
 });

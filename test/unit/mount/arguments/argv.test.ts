@@ -19,6 +19,7 @@ const nothing: MountArguments = {
   noCanonicalize: false,
   dryRun: false,
   json: false,
+  asker: undefined,
   help: false,
 };
 const volume = '/var/lib/kubelet/pods/UID/volumes/kubernetes.io~nfs/v';
