@@ -85,7 +85,12 @@ test('csi is the same DaemonSet, and what the cluster is told of the driver', as
     [account.kind, first.metadata.name, second.metadata.name],
     ['ServiceAccount', 'a.csi', 'nfs.csi.k8s.io'],
   );
-  t.like(first.spec, { attachRequired: false, fsGroupPolicy: 'File', volumeLifecycleModes: ['Persistent'] });
+  t.deepEqual(first.spec, {
+    attachRequired: false,
+    podInfoOnMount: true,
+    fsGroupPolicy: 'File',
+    volumeLifecycleModes: ['Persistent', 'Ephemeral'],
+  });
   const [container] = daemonSet.spec.template.spec.containers;
   t.deepEqual(container.command.slice(1), ['node-agent', '--csi', 'a.csi,nfs.csi.k8s.io']);
   t.deepEqual(
