@@ -20,7 +20,8 @@ async function main(argv0: string, argv: readonly string[], output: Output): Pro
   const record = async (end: number | MounterError) =>
     (await import('./record/log.ts')).recordEnd(end, { call, argv: rest, host: nodeHost, layout });
   try {
-    if (command === 'mount') return await (await import('./commands/mount.ts')).becomeFront();
+    if (['mount', 'volume'].includes(command))
+      return await (await import('./commands/mount.ts')).becomeFront();
     // Of /proc/self/exe: without symlinks already.
     const executable = process.execPath;
     const namespace = namespaceOutsideKubeletChroot(nodeHost);

@@ -34,8 +34,19 @@ export function unsupported(field: string, message: string, action: string): Csi
   return new CsiError('FAILED_PRECONDITION', `${field}: ${message}; ${action}`);
 }
 
-/** The code for each class of failure. UNAVAILABLE and DEADLINE_EXCEEDED say: it may work as it is, later. */
-export const codeOf: Readonly<Record<ErrorClass, keyof typeof status>> = {
+/** What the driver has the front do. */
+export type Operation = 'mount' | 'publish' | 'directory' | 'unpublish' | 'unstage' | 'stats';
+
+/** The code for a class of failure. UNAVAILABLE, DEADLINE_EXCEEDED and ABORTED say: it may work as it is, later. */
+export function codeOf(errorClass: ErrorClass, operation: Operation): keyof typeof status {
+  const isTakingAway = operation === 'unpublish' || operation === 'unstage';
+  // "Already there, and incompatible" is for what is put somewhere.
+  if (isTakingAway && errorClass === 'busy') return 'FAILED_PRECONDITION';
+  return codes[errorClass] ?? 'INTERNAL';
+}
+
+/** @see the CSI specification, "Error Scheme", and the table of errors of each method */
+const codes: Readonly<Record<ErrorClass, keyof typeof status>> = {
   'name-resolution': 'UNAVAILABLE',
   'no-route': 'UNAVAILABLE',
   'connection-refused': 'UNAVAILABLE',

@@ -6,9 +6,10 @@ import {
   callsOf,
   enteringHostForGood,
   hostRoot,
+  pathOnHost,
 } from '../node-agent/on-host.ts';
 import { toolsManifest } from '../node-agent/places.ts';
-import { CsiError, codeOf, type Failure } from './csi-error.ts';
+import { CsiError, codeOf, type Failure, type Operation } from './csi-error.ts';
 
 /** The node that the driver works for, from within its container or without one. */
 export interface NodeHost {
@@ -18,12 +19,17 @@ export interface NodeHost {
   readonly pathOf: (path: string) => string;
 }
 
-/** In the container of the node agent, the host is another; anywhere else it is where we are. */
+/**
+ * In the container of the node agent, the host is another; anywhere else it is where we are. Where MOUNTER_HOME is gone,
+ * the front in our own executable takes the place of the installed one: there may be volumes to take away.
+ */
 export function nodeHost({ home, executable }: Layout): NodeHost {
   const isContainer = existsSync(toolsManifest);
   const root = isContainer ? hostRoot : '';
+  const isInstalled = () => existsSync((isContainer ? pathOnHost(executable) : executable) ?? '');
+  const front = () => (isInstalled() ? executable : `/proc/${process.pid}/exe`);
   return {
-    call: callsOf(() => [...(isContainer ? enteringHostForGood() : []), executable], home),
+    call: callsOf(() => [...(isContainer ? enteringHostForGood() : []), front()], home),
     pathOf: (path) => `${root}${path}`,
   };
 }
@@ -39,6 +45,7 @@ export async function callFront(
   signal: AbortSignal,
 ): Promise<string> {
   const called = await host.call(argv, signal);
+  collectSoon();
   if (called.status === 0) return called.stdout;
   const failure = parseFailure(called);
   if (failure === undefined)
@@ -54,10 +61,29 @@ export async function callFront(
       : ` (${helperOutput.trim().replaceAll('\n', ' / ')})`;
   const isGivenUp = signal.aborted && errorClass === 'interrupted';
   throw new CsiError(
-    isGivenUp ? 'CANCELLED' : (codeOf[errorClass] ?? 'INTERNAL'),
+    isGivenUp ? 'CANCELLED' : codeOf(errorClass, operationOf(argv)),
     `${words}${output}${hint === undefined ? '' : `; ${hint}`}`,
     failure,
   );
+}
+
+let isCollecting = false;
+
+/** The engine itself waits until its heap has doubled, and a driver that has nothing to do keeps what calls have left. */
+function collectSoon(): void {
+  if (isCollecting) return;
+  isCollecting = true;
+  setTimeout(() => {
+    isCollecting = false;
+    (globalThis as { readonly Bun?: { gc(isAtOnce: boolean): void } }).Bun?.gc(true);
+  }, collectMs).unref();
+}
+
+const collectMs = 1000;
+
+/** `mount …` or `volume OPERATION …` */
+function operationOf([command, operation]: readonly string[]): Operation {
+  return (command === 'volume' ? operation : command) as Operation;
 }
 
 /** The last line: before it, what a mount had to say. */

@@ -3,12 +3,15 @@ import { exitCode } from '../exit-codes.ts';
 import { type MountFlag, mountFlagNames } from '../host/mount-host.ts';
 import type { Output } from '../host/output.ts';
 import { asMounterError } from '../host/system-error.ts';
+import type { NodeSettings } from '../manifest/manifest.ts';
 import { parseMountArguments } from '../mount/arguments/argv.ts';
 import { toMountRequest } from '../mount/arguments/request.ts';
 import { planMount } from '../mount/plan.ts';
 import { makeTarget, publish, spaceOf, type VolumeContext } from '../mount/volume/publish.ts';
 import { unpublish } from '../mount/volume/unpublish.ts';
+import type { Layout } from '../node/layout.ts';
 import { requireRoot } from '../node/node.ts';
+import { lastSettings } from '../node/settings.ts';
 import { currentSettings, findNode } from './node.ts';
 import { holdInterruptions } from './signals.ts';
 import { volumeHost } from './volume-host.ts';
@@ -44,8 +47,7 @@ async function carryOut(words: readonly string[], output: Output): Promise<void>
   if (operation === undefined || first === undefined) throw usage();
   requireRoot(volumeHost, 'mounting');
   const layout = findNode();
-  const manifest = await currentSettings(layout);
-  if (manifest instanceof MounterError) throw manifest;
+  const manifest = await settingsFor(operation, layout);
   if (end < words.length)
     await planMount(toMountRequest(parseMountArguments(words.slice(end + 1))), manifest);
   const context: VolumeContext = { host: volumeHost, layout, manifest, isInterrupted: holdInterruptions() };
@@ -67,6 +69,15 @@ async function carryOut(words: readonly string[], output: Output): Promise<void>
     default:
       throw usage();
   }
+}
+
+/** A node whose MOUNTER_HOME was removed still has the volumes. @throws MounterError where there are none. */
+async function settingsFor(operation: string, layout: Layout): Promise<NodeSettings> {
+  const settings = await currentSettings(layout);
+  if (!(settings instanceof MounterError)) return settings;
+  const last = operation.startsWith('un') ? lastSettings(volumeHost) : undefined;
+  if (last === undefined) throw settings;
+  return last;
 }
 
 function isFlag(word: string): word is MountFlag {

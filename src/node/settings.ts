@@ -85,6 +85,16 @@ export function storedSettings(host: Host, layout: Layout): NodeSettings | undef
   }
 }
 
+/** What was checked last, whatever has become of the files since: enough to take away what is mounted. */
+export function lastSettings(host: Host): NodeSettings | undefined {
+  const text = host.readText(settingsFile) ?? '';
+  try {
+    return JSON.parse(text.slice(text.indexOf('\n') + 1));
+  } catch {
+    return undefined;
+  }
+}
+
 /** A line that no two states of the files share: whatever writes one, or puts another in its place, changes ctime. */
 function stampOf(host: Host, { manifest, nodeSettings }: Layout): string | undefined {
   const status = host.stat(manifest);

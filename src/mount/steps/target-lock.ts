@@ -13,7 +13,7 @@ const lastPollMs = 20;
  * Waits until no other call is at work on this target. The lock ends with this process, however that ends.
  * @param parent the directory that the target is in: what is mounted on the target does not change that.
  * @param deadline of the whole mount, by the host's clock.
- * @throws MounterError (mount failure, class busy) at the deadline; (interrupted) when a signal has come.
+ * @throws MounterError (mount failure, class deadline) at the deadline; (interrupted) when a signal has come.
  */
 export async function lockTarget(
   target: string,
@@ -41,7 +41,7 @@ function heldTooLong(target: string): MounterError {
   return new MounterError('another call is still mounting on this target', {
     subject: target,
     status: exitCode.mountFailure,
-    errorClass: 'busy',
+    errorClass: 'deadline',
     hint: 'see what waits: ps -ef | grep mount; kubelet tries again by itself',
   });
 }

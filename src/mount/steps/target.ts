@@ -23,7 +23,9 @@ export async function openTarget(
   deadline: number,
   context: MountContext,
 ): Promise<OpenTarget | 'mounted'> {
-  const { parent, parentStatus, way } = await openParent(plan.target, identityMount, deadline, context);
+  const opened = await openParent(plan.target, identityMount, deadline, context);
+  if (typeof opened === 'string') throw missing(plan.target, opened);
+  const { parent, parentStatus, way } = opened;
   try {
     return await openIn(parent, parentStatus, plan, { identityMount, way, deadline }, context);
   } finally {
@@ -37,20 +39,25 @@ export interface OpenParent extends Pick<OpenTarget, 'way'> {
   readonly parentStatus: OpenStatus;
 }
 
-/** Opens it when no other call is at work on the target. @throws MounterError as `openTarget` does. */
+/**
+ * Opens it when no other call is at work on the target.
+ * @returns the directory on the way that does not exist, where one does not.
+ * @throws MounterError as `openTarget` does.
+ */
 export async function openParent(
   target: string,
   identityMount: string,
   deadline: number,
   context: MountContext,
-): Promise<OpenParent> {
+): Promise<OpenParent | string> {
   const { host } = context;
   const names = partsBelow(identityMount, target).slice(0, -1);
   const { steps: way, file: parent } = walk(identityMount, names, host);
   try {
-    checkWay(target, [identityMount, ...names], way);
+    const missingStep = checkWay(target, [identityMount, ...names], way);
+    if (missingStep !== undefined) return missingStep;
     const parentStatus = way.at(-1);
-    if (parent === undefined || parentStatus === undefined) throw missing(target);
+    if (parent === undefined || parentStatus === undefined) return target;
     await lockTarget(target, { ...parentStatus, file: parent }, deadline, context);
     return { parent, parentStatus, way };
   } catch (error) {
@@ -129,12 +136,13 @@ function stale({ target }: MountPlan, what: string): MounterError {
 /**
  * Nothing that could lead the mount elsewhere (CVE-2017-1002101, CVE-2021-25741). The target is looked at later.
  * @param names the identity mount, and each directory below it down to the target's parent.
+ * @returns the first that does not exist.
  */
-function checkWay(target: string, names: readonly string[], way: readonly OpenStatus[]): void {
+function checkWay(target: string, names: readonly string[], way: readonly OpenStatus[]): string | undefined {
   for (const index of names.keys()) {
     const path = names.slice(0, index + 1).join('/');
     const step = way[index];
-    if (step === undefined) throw missing(target, path);
+    if (step === undefined) return path;
     if (step.kind === 'symlink')
       throw targetError(
         target,
@@ -150,6 +158,7 @@ function checkWay(target: string, names: readonly string[], way: readonly OpenSt
         `run chown root:root ${shellWord(path)} && chmod go-w ${shellWord(path)}, or mount below directories that root alone can write in`,
       );
   }
+  return undefined;
 }
 
 export function checkDirectory(target: string, { kind }: OpenStatus): void {

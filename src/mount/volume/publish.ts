@@ -10,6 +10,7 @@ import { attachInSight } from '../steps/in-sight.ts';
 import { nameOf, partsBelow, walk } from '../steps/path-walk.ts';
 import {
   checkDirectory,
+  missing,
   mountEntryOf,
   type OpenParent,
   openParent,
@@ -49,6 +50,7 @@ export async function publish(request: PublishRequest, context: VolumeContext): 
   try {
     await refuseDead(staged, source.file, context);
     const opened = await openParent(target, identityMount, host.now() + lockMs, context);
+    if (typeof opened === 'string') throw missing(target, opened);
     try {
       attachTo({ ...opened, identityMount }, source, request, context);
     } finally {
@@ -64,11 +66,12 @@ export async function makeTarget(target: string, context: VolumeContext): Promis
   const { host, manifest } = context;
   const identityMount = identityMountOf(target, manifest);
   refuseWithinVolume(target, identityMount);
-  const { parent } = await openParent(target, identityMount, host.now() + lockMs, context);
+  const opened = await openParent(target, identityMount, host.now() + lockMs, context);
+  if (typeof opened === 'string') throw missing(target, opened);
   try {
-    host.close(openOrMake(parent, target, host));
+    host.close(openOrMake(opened.parent, target, host));
   } finally {
-    host.close(parent);
+    host.close(opened.parent);
   }
 }
 

@@ -6,8 +6,8 @@ import { identityMountOf } from '../../manifest/shared-mounts.ts';
 import { isWithinVolume } from '../../node/within-volume.ts';
 import { shellWord } from '../../shell-word.ts';
 import { volumeTypes } from '../filesystems/all.ts';
-import { nameOf, partsBelow, walk } from '../steps/path-walk.ts';
-import { lockTarget } from '../steps/target-lock.ts';
+import { nameOf } from '../steps/path-walk.ts';
+import { type OpenParent, openParent } from '../steps/target.ts';
 import type { VolumeContext } from './publish.ts';
 
 /** @see the CSI specification, NodeUnpublishVolume and NodeUnstageVolume */
@@ -18,11 +18,9 @@ const ways: readonly (readonly [UnmountHow, number])[] = [
   ['force', 1000],
   ['detach', 1000],
 ];
-const copyWays: typeof ways = [['detach', 1000]];
+const copyWays: typeof ways = [['detach', 5000]];
 /** A call that mounts there ends within its own limit, which is longer than anybody waits here. */
 const lockMs = 5000;
-/** More than any stack of mounts that calls could leave. */
-const maximumLayers = 8;
 
 /**
  * Takes away what is mounted on a path, whatever its server does, and the directory if it is to go as well.
@@ -37,39 +35,44 @@ export async function unpublish(
   const { host, manifest } = context;
   const identityMount = identityMountOf(target, manifest);
   if (isWithinVolume(target.slice(identityMount.length + 1))) throw withinVolume(target);
-  const { steps, file: parent } = walk(identityMount, partsBelow(identityMount, target).slice(0, -1), host);
-  const parentStatus = steps.at(-1);
-  if (parent === undefined || parentStatus === undefined) return;
+  const opened = await openParent(target, identityMount, host.now() + lockMs, context);
+  if (typeof opened === 'string') return;
   try {
-    await lockTarget(target, { ...parentStatus, file: parent }, host.now() + lockMs, context);
     const name = nameOf(target);
-    for (let layer = 0; layer < maximumLayers; layer += 1) {
-      const mountId = mountIdOf(parent, name, context);
-      if (mountId === undefined || mountId === parentStatus.mountId) break;
-      const entries = readMountinfo(host);
-      const entry = entries.find((one) => one.mountId === mountId);
-      if (entry !== undefined && !volumeTypes.includes(entry.fstype)) throw noVolume(target, entry);
-      await unmount(parent, target, isCopy(entry, entries) ? copyWays : ways, context);
+    const entries = readMountinfo(host);
+    for (const entry of mountedOn(opened, name, entries, context).reverse()) {
+      if (!volumeTypes.includes(entry.fstype)) throw noVolume(target, entry);
+      await unmount(opened.parent, target, isCopy(entry, entries) ? copyWays : ways, context);
     }
-    const failure = isDirectoryRemoved ? host.removeIn(parent, name) : undefined;
+    const failure = isDirectoryRemoved ? host.removeIn(opened.parent, name) : undefined;
     if (failure !== undefined && failure !== 'ENOENT') throw notRemoved(target, failure);
   } finally {
-    host.close(parent);
+    host.close(opened.parent);
   }
 }
 
-/** Nothing of it stays open: it would be busy. */
-function mountIdOf(parent: Descriptor, name: string, { host }: VolumeContext): number | undefined {
-  const file = host.openIn(parent, name);
-  if (file === undefined) return undefined;
-  const { mountId } = host.statusOf(file);
-  host.close(file);
-  return mountId;
+/**
+ * The mounts on `name`, the topmost last, by the kernel's own table: to open what is mounted there may ask its server.
+ */
+function mountedOn(
+  { parent, parentStatus }: OpenParent,
+  name: string,
+  entries: readonly MountEntry[],
+  { host }: VolumeContext,
+): MountEntry[] {
+  const path = `${host.readLink(`/proc/self/fd/${parent}`)}/${name}`;
+  const found: MountEntry[] = [];
+  for (let { mountId } = parentStatus; ; ) {
+    const next = entries.find((one) => one.parentId === mountId && one.mountPoint === path);
+    if (next === undefined) return found;
+    found.push(next);
+    mountId = next.mountId;
+  }
 }
 
 /** Whether the same is mounted elsewhere too: nothing is written back when it goes, and nothing is lost. */
-function isCopy(entry: MountEntry | undefined, entries: readonly MountEntry[]): boolean {
-  return entries.some(({ device, mountId }) => device === entry?.device && mountId !== entry.mountId);
+function isCopy(entry: MountEntry, entries: readonly MountEntry[]): boolean {
+  return entries.some(({ device, mountId }) => device === entry.device && mountId !== entry.mountId);
 }
 
 function withinVolume(target: string): MounterError {
