@@ -17,17 +17,24 @@ export interface Driver {
   /** What it has said. */
   readonly output: () => string;
   kill(signal: NodeJS.Signals): Promise<void>;
+  /** By whoever ends it. */
+  readonly ended: Promise<void>;
 }
 
 /** Starts the installed executable's driver on the node. @returns when it serves. */
-export async function startDriver(node: ScratchNode, ...flags: readonly string[]): Promise<Driver> {
-  const child = spawn(
-    'nsenter',
-    [...node.enter, 'env', 'NODE_NAME=node-1', installedMounter, 'csi', ...flags],
-    {
-      stdio: ['ignore', 'pipe', 'pipe'],
-    },
-  );
+export function startDriver(node: ScratchNode, ...flags: readonly string[]): Promise<Driver> {
+  return startDriverBy(['env', 'NODE_NAME=node-1', installedMounter], node, flags);
+}
+
+/** @param command of the node, the mounter at its end. */
+export async function startDriverBy(
+  command: readonly string[],
+  node: ScratchNode,
+  flags: readonly string[] = [],
+): Promise<Driver> {
+  const child = spawn('nsenter', [...node.enter, ...command, 'csi', ...flags], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
   let output = '';
   for (const stream of [child.stdout, child.stderr])
     stream.setEncoding('utf8').on('data', (text: string) => {
@@ -42,11 +49,16 @@ export async function startDriver(node: ScratchNode, ...flags: readonly string[]
     pid,
     output: () => output,
     kill: async (signal) => {
-      const ended = once(child, 'exit');
+      const ended = exitOf(child);
       process.kill(pid, signal);
       await ended;
     },
+    ended: exitOf(child),
   };
+}
+
+async function exitOf(child: ChildProcess): Promise<void> {
+  if (child.exitCode === null && child.signalCode === null) await once(child, 'exit');
 }
 
 async function isServed(node: ScratchNode): Promise<boolean> {
@@ -107,7 +119,7 @@ export async function connectClient(node: ScratchNode, path = socket, authority?
     },
     async [Symbol.asyncDispose]() {
       child.kill('SIGKILL');
-      if (child.exitCode === null && child.signalCode === null) await once(child, 'exit');
+      await exitOf(child);
     },
   };
 }
