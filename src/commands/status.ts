@@ -18,8 +18,8 @@ export const status = defineCommand({
   usage: ['[--json]', '--metrics [FILE]'],
   flags: {
     '--json': 'all of it; the state of a volume is one of these words (not-asked)',
-    '--metrics': `for Prometheus, as text: all mounts there were, what the CSI driver was asked for, and the node's state, with the volumes by type and
-      state: mounter_volumes{fstype="nfs",state="stale"}. To FILE, replaced at once, for node-exporter's textfile collector;
+    '--metrics': `for Prometheus, as text: all mounts there were, what the CSI driver was asked for, and the node's state,
+      with the volumes by type and state: mounter_volumes{fstype="nfs",state="stale"}. To FILE, replaced at once, for node-exporter's textfile collector;
       exit status 0 whatever the state`,
     '--checked-settings': { text: 'what the front goes by, which asks for it by itself', isInternal: true },
   },

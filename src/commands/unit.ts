@@ -18,6 +18,7 @@ import {
   unitsOf,
 } from '../units/units.ts';
 import { type CommandContext, defineCommand, type FlagsOf, type FlagTable, told } from './command.ts';
+import { driverNames } from './csi.ts';
 import { viewFlags } from './kubelet.ts';
 
 const flags = {
@@ -25,6 +26,7 @@ const flags = {
     nothing`,
   '--remove': 'disable and remove them (all, without a name); what volumes need goes on',
   '--file FILE': `for metrics: what is written, such as ${usualMetricsFile}; its directory has to be there`,
+  '--name NAMES': 'for csi: of the driver, with commas; see mounter csi',
   '--root DIR': 'of another system, such as an image that is being built; nothing is started',
   ...viewFlags,
 } as const satisfies FlagTable;
@@ -39,6 +41,7 @@ export const unit = defineCommand({
   usage: [
     '[prepare|statd|kubelet-flag] [--install|--remove] [--root DIR]',
     'metrics --file FILE [--install|--remove] [--root DIR]',
+    'csi [--name NAMES] [--install|--remove] [--root DIR]',
     'kubelet [--install|--remove] [--rootfs DIR] [--root-dir DIR] [--host-root PATH] [-- [COMMAND] FLAGS…]',
   ],
   flags,
@@ -57,6 +60,10 @@ export const unit = defineCommand({
         'metrics',
         `containerized-mounter-metrics.timer and .service: mounter status --metrics FILE each minute, for
         node-exporter's textfile collector`,
+      ],
+      [
+        'csi',
+        'containerized-mounter-csi.service: mounter csi, where no DaemonSet serves; stopped or removed, it leaves volumes',
       ],
       ['kubelet', 'containerized-mounter-kubelet.service: mounter kubelet with these arguments'],
       [
@@ -115,7 +122,9 @@ async function unitContext(
       'name that unit, or leave it out',
     );
   const metricsFile = metricsFileOf(names, flags);
-  return { layout, manifest: await manifestFor(flags, { host, layout }), kubeletArguments, metricsFile };
+  const driverNames = driverNamesOf(names, flags);
+  const manifest = await manifestFor(flags, { host, layout });
+  return { layout, manifest, kubeletArguments, metricsFile, driverNames };
 }
 
 /** What is only printed, or taken away, needs none of this node's: nothing may be installed yet, or any more. */
@@ -136,6 +145,14 @@ function metricsFileOf(names: readonly UnitName[], flags: UnitFlags): string {
     'has no file to write',
     `add --file ${usualMetricsFile}, or another in the directory that node-exporter reads`,
   );
+}
+
+function driverNamesOf(names: readonly UnitName[], flags: UnitFlags): string | undefined {
+  const words = flags.value('name');
+  if (words === undefined) return undefined;
+  if (names.length !== 1 || names[0] !== 'csi')
+    throw usage('--name', 'is for mounter unit csi alone', 'name that unit, or leave it out');
+  return driverNames('name', words).join(',');
 }
 
 /** As `mounter kubelet` takes them; systemd runs it from another directory. */

@@ -37,6 +37,17 @@ export const lockServiceHardening = [
   'CapabilityBoundingSet=CAP_SYS_ADMIN CAP_SYS_CHROOT CAP_SYS_PTRACE CAP_KILL CAP_DAC_OVERRIDE CAP_DAC_READ_SEARCH CAP_CHOWN CAP_FOWNER CAP_SETUID CAP_SETGID CAP_SETPCAP CAP_NET_BIND_SERVICE',
 ];
 
+/**
+ * Mounts, starts helpers as users of their own, and ends the daemons of dead volumes; what it starts, such as such a
+ * daemon, has no more than it has. The capabilities are those of the DaemonSet's container, and the network's are a
+ * helper's.
+ */
+export const driverHardening = [
+  ...common,
+  'RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6 AF_NETLINK',
+  'CapabilityBoundingSet=CAP_SYS_ADMIN CAP_SYS_CHROOT CAP_SYS_PTRACE CAP_CHOWN CAP_DAC_OVERRIDE CAP_DAC_READ_SEARCH CAP_FOWNER CAP_MKNOD CAP_KILL CAP_SETUID CAP_SETGID CAP_SETPCAP CAP_NET_BIND_SERVICE',
+];
+
 /** Looks at the node, each process of it and each volume, and tries what is in the rootfs; asks the lock services. */
 export const metricsHardening = [
   ...common,

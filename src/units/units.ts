@@ -2,13 +2,13 @@ import { type LockService, lockService, lockServices } from '../lock-services/se
 import type { Manifest } from '../manifest/manifest.ts';
 import { isShared } from '../manifest/shared-mounts.ts';
 import { type Layout, layoutOf } from '../node/layout.ts';
-import { lockServiceHardening, metricsHardening, prepareHardening } from './hardening.ts';
+import { driverHardening, lockServiceHardening, metricsHardening, prepareHardening } from './hardening.ts';
 import { argumentsVariable, dropInFile, kubeletFlag } from './kubelet-flag.ts';
 import { commandLine, plain, quoted } from './syntax.ts';
 
 /** The systemd units of a node, as text; nothing is read or written here. */
 
-export const unitNames = ['prepare', 'statd', 'metrics', 'kubelet', 'kubelet-flag'] as const;
+export const unitNames = ['prepare', 'statd', 'metrics', 'csi', 'kubelet', 'kubelet-flag'] as const;
 export type UnitName = (typeof unitNames)[number];
 
 /** A file of /etc/systemd/system. */
@@ -28,6 +28,8 @@ export interface UnitContext {
   readonly manifest: Manifest;
   /** For `metrics`: what is written; of no matter for their removal. */
   readonly metricsFile: string;
+  /** For `csi`: the driver's, with commas between them; undefined: its usual one. */
+  readonly driverNames: string | undefined;
   /** For `kubelet`: the arguments of `mounter kubelet`. */
   readonly kubeletArguments: readonly string[];
 }
@@ -38,6 +40,7 @@ export const mark = '# Written by mounter unit.';
 const prepareUnit = 'containerized-mounter-prepare.service';
 const notifyUnit = 'containerized-mounter-notify.service';
 const metricsUnit = 'containerized-mounter-metrics.service';
+const driverUnit = 'containerized-mounter-csi.service';
 const kubeletUnit = 'containerized-mounter-kubelet.service';
 
 /** The units behind a name of the command line. @throws MounterError (usage) for a path that no unit can name. */
@@ -49,6 +52,8 @@ export function unitsOf(name: UnitName, context: UnitContext): readonly Unit[] {
       return [...lockServices.map((service) => ofLockService(service, context)), notify(context)];
     case 'metrics':
       return [metrics(context), metricsTimer(context)];
+    case 'csi':
+      return [driver(context)];
     case 'kubelet':
       return [kubelet(context)];
     case 'kubelet-flag':
@@ -59,10 +64,8 @@ export function unitsOf(name: UnitName, context: UnitContext): readonly Unit[] {
 }
 
 /** The commands, as argv, that replace the units where there is no systemd; of `kubelet-flag` the flag alone. */
-export function commandsOf(
-  name: UnitName,
-  { layout, kubeletArguments, metricsFile }: UnitContext,
-): readonly (readonly string[])[] {
+export function commandsOf(name: UnitName, context: UnitContext): readonly (readonly string[])[] {
+  const { layout, kubeletArguments, metricsFile } = context;
   const { executable } = layout;
   switch (name) {
     case 'prepare':
@@ -72,6 +75,8 @@ export function commandsOf(
       return [[executable, 'exec', '--', 'sm-notify']];
     case 'metrics':
       return [['sh', '-c', eachMinute, executable, metricsFile]];
+    case 'csi':
+      return [[executable, 'prepare'], driverCommand(context)];
     case 'kubelet':
       return [
         [executable, 'prepare'],
@@ -189,6 +194,28 @@ function metricsTimer({ layout }: UnitContext): Unit {
   ]);
   const fileName = metricsUnit.replace('.service', '.timer');
   return { fileName, text, isEnabled: true, isStarted: true, isStopped: true };
+}
+
+/**
+ * Stopped after kubelet, which has it take volumes away when the node goes down. What it has begun is not ended with it:
+ * a mount that is at work then is kubelet's when it asks again, and a daemon that has come to be is in a scope of its own.
+ */
+function driver(context: UnitContext): Unit {
+  const { layout } = context;
+  const text = file([
+    ['Unit', 'Description=CSI driver of the containerized mounter', ...installed(layout)],
+    ['', `Wants=${prepareUnit}`, `After=${prepareUnit}`, `Before=kubelet.service ${kubeletUnit}`],
+    ['', 'StartLimitIntervalSec=0'],
+    ['Service', 'Type=exec', ...environment(layout), `ExecStart=${commandLine(driverCommand(context))}`],
+    ['', 'Restart=always', 'RestartSec=2', 'KillMode=process', 'OOMPolicy=continue', 'TimeoutStopSec=10'],
+    ['', ...driverHardening],
+    ['Install', 'WantedBy=multi-user.target'],
+  ]);
+  return { fileName: driverUnit, text, isEnabled: true, isStarted: true, isStopped: true };
+}
+
+function driverCommand({ layout, driverNames }: UnitContext): readonly string[] {
+  return [layout.executable, 'csi', ...(driverNames === undefined ? [] : ['--name', driverNames])];
 }
 
 /** Of the operator's own kubelet, where nothing else sets the variable: kubelet-flag.ts. */

@@ -1,6 +1,8 @@
-import { mkdirSync, readdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { setTimeout } from 'node:timers/promises';
 import test from 'ava';
+import { connectGuestDriver } from '../support/csi/guest-driver.ts';
+import { testVolume } from '../support/csi/requests.ts';
 import { readMountsFrom } from '../support/guest/mountinfo.ts';
 import { digestOf, manifestText, rootfsWith } from '../support/node/rootfs-versions.ts';
 import {
@@ -70,6 +72,37 @@ test.serial('an upgrade leaves the units as they are, and volumes and daemons at
   t.deepEqual(daemons(), before);
   await restartKubelet();
   await volumesWork(t);
+});
+
+test.serial('the CSI driver is a service, and what it has mounted goes on without it', async (t) => {
+  const unit = 'containerized-mounter-csi.service';
+  const volume = testVolume('by-csi', { type: 'glusterfs', server: '10.77.0.1', volume: 'v1' });
+  for (const directory of volume.directories(1)) mkdirSync(directory, { recursive: true });
+  const [file, call] = [
+    `${volume.target(1)}/by-csi`,
+    async (method: string, request: object) => {
+      await using driver = await connectGuestDriver();
+      t.like(await driver.call(method, request), { code: 'OK', message: '' });
+    },
+  ];
+  await mounter('unit', 'csi', '--install');
+  await run('systemd-analyze', 'verify', `/etc/systemd/system/${unit}`);
+  await call('StageVolume', volume.staged);
+  await call('PublishVolume', volume.published(1));
+  writeFileSync(file, 'before');
+  const before = await property(unit, 'MainPID');
+  await systemctl('kill', '--kill-whom=main', '--signal=KILL', unit);
+  await call('PublishVolume', volume.published(1));
+  t.not(await property(unit, 'MainPID'), before);
+  await systemctl('stop', unit);
+  writeFileSync(file, 'after');
+  t.deepEqual(await mounter('unit', 'csi', '--remove'), `removed /etc/systemd/system/${unit}`);
+  t.is(readFileSync(file, 'utf8'), 'after');
+  await mounter('unit', 'csi', '--install');
+  await call('UnpublishVolume', volume.unpublished(1));
+  await call('UnstageVolume', volume.unstaged);
+  t.deepEqual(await readMountsFrom(volume.staging), []);
+  await mounter('unit', 'csi', '--remove');
 });
 
 test.serial('the node loses its power while it holds locks', async (t) => {

@@ -26,6 +26,12 @@ export async function startGuestDriver(): Promise<GuestDriver> {
     stdio: ['ignore', 'inherit', 'inherit'],
     env: { NODE_NAME: 'guest' },
   });
+  const { call } = await connectGuestDriver();
+  return { call, kill: (signal) => end(child, signal) };
+}
+
+/** A client of the driver that runs, or comes within 20 s. */
+export async function connectGuestDriver(): Promise<Pick<GuestDriver, 'call'> & AsyncDisposable> {
   // biome-ignore lint/suspicious/noExplicitAny: clients are made from csi.proto as it is loaded
   const { Node } = (loadPackageDefinition(definition) as any).csi.v1;
   const client = new Node(`unix:${socket}`, credentials.createInsecure(), {
@@ -38,7 +44,7 @@ export async function startGuestDriver(): Promise<GuestDriver> {
   );
   return {
     call: (method, request) => callNode(client, method, request),
-    kill: (signal) => end(child, signal),
+    [Symbol.asyncDispose]: async () => client.close(),
   };
 }
 

@@ -68,7 +68,13 @@ for (const { role, title, unit, question } of lockServices) {
     const script = startStatdScript(manifest);
     t.true(script.includes(`${role}_answers() { asked ${question.map((word) => `'${word}'`).join(' ')}; }`));
     t.regex(script, new RegExp(`^if wants "\\$\\{1-\\}" ${role} && ! ${role}_answers`, 'm'));
-    const units = unitsOf('statd', { layout, manifest, kubeletArguments: [], metricsFile: '' });
+    const units = unitsOf('statd', {
+      layout,
+      manifest,
+      kubeletArguments: [],
+      driverNames: undefined,
+      metricsFile: '',
+    });
     const text = units.find(({ fileName }) => fileName === unit)?.text ?? '';
     t.true(text.includes(`"${manifest.daemons.startStatd}" "${role}"\n`));
   });

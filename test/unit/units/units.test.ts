@@ -7,6 +7,7 @@ const contextOf = (home: string, manifestPath?: string): UnitContext => ({
   layout: layoutOf(home, manifestPath),
   manifest,
   metricsFile: '/var/lib/a "b" 5%/m.prom',
+  driverNames: 'a.csi,b.csi',
   kubeletArguments: ['--rootfs', '/opt/kubelet', '--', 'kubelet', '--v=2'],
 });
 
@@ -45,7 +46,7 @@ test('rpcbind and rpc.statd go by the lock of start-statd, and are for nobody at
   t.regex(textOf('-statd'), /^Requires=containerized-mounter-rpcbind\.service$/m);
   t.deepEqual(
     all.filter(({ isEnabled }) => isEnabled).map(({ fileName }) => fileName.replace(/^.*mounter-/, '')),
-    ['prepare.service', 'notify.service', 'metrics.timer', 'kubelet.service'],
+    ['prepare.service', 'notify.service', 'metrics.timer', 'csi.service', 'kubelet.service'],
   );
 });
 
