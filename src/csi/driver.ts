@@ -12,6 +12,7 @@ import type { NodeHost } from './node-host.ts';
 import { nodeService } from './node-service.ts';
 import { OperationCounter } from './operations.ts';
 import { type Answers, type Ended, type Observe, serve } from './server.ts';
+import { oneWriterEach } from './single-writer.ts';
 import { explainingOff } from './turned-off.ts';
 
 /** The CSI driver: Identity and Node service, and its own registration with kubelet, under one name or several. */
@@ -36,7 +37,7 @@ export async function startDriver(request: DriverRequest): Promise<RunningDriver
   const { names, version, host, layout, output } = request;
   const kubeletDirectory = kubeletDirectoryOf(request);
   const registered = new Set<string>();
-  const node = explainingOff(nodeService(host, request.nodeId), host, layout);
+  const node = explainingOff(oneWriterEach(nodeService(host, request.nodeId)), host, layout);
   const counter = new OperationCounter(host);
   const observe: Observe = (method, asked) => {
     const count = counter.begin(method, asked);

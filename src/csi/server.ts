@@ -108,7 +108,7 @@ function answering(method: string, answer: Answer<string>, observe: Observe) {
         const { code, message } =
           error instanceof CsiError ? error : { code: status.INTERNAL, message: String(error) };
         end(code, message);
-        send({ code, details: inHeader(withoutPaths(message, call.request)) });
+        send({ code, details: inHeader(forEvent(message, call.request)) });
       },
     );
   };
@@ -116,14 +116,14 @@ function answering(method: string, answer: Answer<string>, observe: Observe) {
 
 /**
  * It becomes an event of the Pod, where kubelet has named the volume, and which has room for 1024 bytes: a long path of the
- * request is left out at its beginning, and after that stands for itself.
+ * request is left out at its beginning, and after that stands for itself. Of a helper's log the times are left out: the
+ * same failure is the same event then, which is counted, and pushes no other out.
  */
-function withoutPaths(message: string, request: object): string {
+function forEvent(message: string, request: object): string {
   const paths = Object.values(request).filter((value) => typeof value === 'string' && value.length > 60);
-  return paths.reduce(
-    (text: string, path: string) => text.replace(`${path}: `, '').replaceAll(path, '…'),
-    message,
-  );
+  return paths
+    .reduce((text: string, path: string) => text.replace(`${path}: `, '').replaceAll(path, '…'), message)
+    .replace(/\[\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d+ \+\d{4}\] /g, '');
 }
 
 /** It is sent in a header, and one that is longer than its reader takes ends the connection, with all calls on it. */

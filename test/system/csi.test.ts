@@ -145,6 +145,20 @@ async function ended(isSo: () => boolean): Promise<void> {
   if (!isSo()) throw new Error('not within 10 s');
 }
 
+test('a volume for one Pod alone is shown to no second one', async (t) => {
+  const volume = await newVolume();
+  const alone = { volumeCapability: capability('SINGLE_NODE_SINGLE_WRITER') };
+  await node('StageVolume', { ...volume.staged, ...alone });
+  for (const _ of [1, 2]) t.like(await node('PublishVolume', volume.published(1, alone)), { code: 'OK' });
+  const second = await node('PublishVolume', volume.published(2, alone));
+  t.is(second.code, 'FAILED_PRECONDITION');
+  t.regex(second.message, /for one Pod alone .*and \/.*-1\/.* shows it/);
+  await node('UnpublishVolume', volume.unpublished(1));
+  t.like(await node('PublishVolume', volume.published(2, alone)), { code: 'OK' });
+  await node('UnpublishVolume', volume.unpublished(2));
+  t.like(await node('UnstageVolume', volume.unstaged), { code: 'OK' });
+});
+
 test('what is mounted below one Pod’s volume shows in no other', async (t) => {
   const volume = await newVolume({ volume: 'v2' });
   await node('StageVolume', volume.staged);
@@ -382,6 +396,18 @@ test('bad input is told by field, with the code of the specification, and leaves
     place.node.mountinfo().filter(({ mountPoint }) => mountPoint.startsWith(volume.staging)),
     [],
   );
+});
+
+test('what is told of a failure fits into an event, and is the same each time', async (t) => {
+  const volume = await newVolume({ volume: 'nosuch' });
+  const [first, second] = [
+    await node('StageVolume', volume.staged),
+    await node('StageVolume', volume.staged),
+  ];
+  t.is(first.code, 'NOT_FOUND');
+  t.is(first.message, second.message);
+  t.false(first.message.includes(volume.staging), first.message);
+  t.true(first.message.length < 800, first.message);
 });
 
 test('a target that shows something else is left as it is', async (t) => {
