@@ -6,3 +6,4 @@ export { ensureInstalled } from './debian/install.ts';
 export { fetchPinned, newestPins, type Pin, type PinnedRequest, refuseOlder } from './debian/pins.ts';
 export { fetchPoolFile } from './debian/pool-file.ts';
 export { unpackInto } from './debian/unpack.ts';
+export { findUpdates, type Update } from './debian/updates.ts';

@@ -8,6 +8,7 @@ import { type Architecture, architectureOf, ownArchitecture } from './architectu
 import { requireRoot, runMain, usageError } from './command-line.ts';
 import { distributionOf } from './paths.ts';
 import { buildRootfs, withNewPins } from './rootfs/build.ts';
+import { checkPins } from './rootfs/check.ts';
 import { replaceRootfs } from './rootfs/manifest-text.ts';
 import { withOptional } from './rootfs/optional.ts';
 import { idleIncludes } from './rootfs/packages.ts';
@@ -18,6 +19,7 @@ import { writeWhole } from './scratch.ts';
 
 const usage = `usage: npm run rootfs -- [--architecture ARCH] [--update-pins] [--allow-newer] [--manifest FILE] [--output DIR]
                          [--no-cache]
+       npm run rootfs -- --check [--manifest FILE]
 
 Builds rootfs.tar.zst, rootfs-manifest.json and rootfs-contents.json from the repository's
 rootfs-manifest.json. Needs root: files keep their owners on the way.
@@ -30,10 +32,13 @@ rootfs-manifest.json. Needs root: files keep their owners on the way.
   --manifest FILE build from this manifest instead
   --output DIR    write there (default: dist, and dist/ARCH for another architecture than this machine's)
   --no-cache      build even if nothing changed
+  --check         build nothing; say which pinned packages have a newer version, security updates first. Exits with 0
+                  where no security update is missing, 1 where one is, 2 where it cannot be found out
 `;
 
 interface Flags {
   readonly architecture: Architecture | undefined;
+  readonly check: boolean;
   readonly updatePins: boolean;
   readonly allowNewer: boolean;
   readonly manifest: string;
@@ -47,6 +52,7 @@ async function main(argv: readonly string[]): Promise<number> {
     process.stdout.write(usage);
     return exitCode.success;
   }
+  if (flags.check) return await check(flags.manifest);
   requireRoot('npm run rootfs');
   if (flags.updatePins) await updatePins(flags.manifest);
   const text = await readFile(flags.manifest, 'utf8');
@@ -62,7 +68,7 @@ async function main(argv: readonly string[]): Promise<number> {
 function parseFlags(argv: readonly string[]): Flags | undefined {
   const unknown: string[] = [];
   const flags = minimist([...argv], {
-    boolean: ['update-pins', 'allow-newer', 'cache', 'help'],
+    boolean: ['check', 'update-pins', 'allow-newer', 'cache', 'help'],
     string: ['manifest', 'output', 'architecture'],
     default: { cache: true, manifest: workspace.manifest },
     unknown: (word) => unknown.push(word) === 0,
@@ -75,7 +81,23 @@ function parseFlags(argv: readonly string[]): Flags | undefined {
   const usual = distributionOf(architecture ?? ownArchitecture).directory;
   const [manifest, output] = [resolve(String(flags.manifest)), resolve(String(flags.output ?? usual))];
   const [updatePins, allowNewer] = [flags['update-pins'] === true, flags['allow-newer'] === true];
-  return { architecture, updatePins, allowNewer, manifest, output, cache: flags.cache === true };
+  return {
+    check: flags.check === true,
+    architecture,
+    updatePins,
+    allowNewer,
+    manifest,
+    output,
+    cache: flags.cache === true,
+  };
+}
+
+/** The status of `--check`. */
+async function check(path: string): Promise<number> {
+  const { rootfs } = parseManifest(await readFile(path, 'utf8'), path);
+  const { isSecurityMissing, text } = await checkPins(rootfs);
+  process.stdout.write(text);
+  return isSecurityMissing ? 1 : exitCode.success;
 }
 
 function warnOfIdle(rootfs: OneRootfs): void {

@@ -16,7 +16,7 @@ export const networkRetries = {
   factor: 2,
   shouldRetry: ({ error }: { readonly error: Error }) => !permanentFailure.test(error.message),
 };
-const permanentFailure = /Unable to locate|was not found|unmet|held broken|sha256/;
+const permanentFailure = /Unable to locate|was not found|unmet|held broken|sha256|archive keys/;
 
 /**
  * An apt of its own: own package lists, and a dpkg status that says nothing is installed, so that what it
@@ -25,6 +25,8 @@ const permanentFailure = /Unable to locate|was not found|unmet|held broken|sha25
 export interface PrivateApt {
   readonly suite: string;
   readonly architecture: string;
+  /** Whether it knows a security archive, or there is none: what it resolves may lack its updates otherwise. */
+  readonly hasSecurity: boolean;
   /** @throws MounterError with apt's own last error line. */
   run(
     program: 'apt-get' | 'apt-cache',
@@ -41,20 +43,20 @@ export async function openPrivateApt(suite: string, architecture: string): Promi
   await writeAtomically(join(state, 'status'), '');
   const lines = debLines(await readAptSources(), await readCodename(), suite);
   await writeAtomically(join(state, 'apt.conf'), aptConfiguration(state, architecture));
-  const apt: PrivateApt = {
-    suite,
-    architecture,
-    run: (program, args, options) => runLocked(state, program, args, options?.cwd ?? state),
-  };
+  const run: PrivateApt['run'] = (program, args, options) =>
+    runLocked(state, program, args, options?.cwd ?? state);
   const update = async (sources: readonly string[]) => {
     await writeAtomically(join(state, 'sources.list'), `${sources.join('\n')}\n`);
-    await pRetry(() => apt.run('apt-get', ['update', '--error-on=any']), networkRetries);
+    await pRetry(() => run('apt-get', ['update', '--error-on=any']), networkRetries);
+    return suite === 'sid' || sources.some((line) => line.includes(` ${suite}-security `));
   };
   const security = securityLines(lines, suite);
-  if (security.length === 0) await update(lines);
   // What is pinned comes from there too. A mirror that has none is no error: what is missing will be named.
-  else await update([...lines, ...security]).catch(() => update(lines));
-  return apt;
+  const hasSecurity = await update([...lines, ...security]).catch((error: unknown) => {
+    if (security.length === 0) throw error;
+    return update(lines);
+  });
+  return { suite, architecture, hasSecurity, run };
 }
 
 /** The architecture of this machine in Debian's words, e.g. `amd64`. */
@@ -123,6 +125,8 @@ async function runLocked(
 function aptError(error: ExecaError, program: string, args: readonly string[]): MounterError {
   const lines = String(error.stderr ?? '').split('\n');
   const message = lines.find((line) => line.startsWith('E: '))?.slice(3) ?? error.shortMessage;
+  const [key] = missingKeys(String(error.stderr ?? ''));
+  if (key !== undefined) return noKey(key, message, error);
   return new MounterError(message, {
     subject: `${program} ${args[0] ?? ''}`,
     status: exitCode.system,
@@ -130,6 +134,21 @@ function aptError(error: ExecaError, program: string, args: readonly string[]): 
       ? hintOf('ENOSPC')
       : 'check the names, and that the sources in /etc/apt can be reached',
     cause: error,
+  });
+}
+
+/** As gpgv and, from Debian 13 on, sqv tell it. */
+export function missingKeys(text: string): readonly string[] {
+  return [...text.matchAll(/(?:NO_PUBKEY|Missing key) ([0-9A-F]{16,40})\b/g)].map(([, key = '']) => key);
+}
+
+/** A suite that is newer than the keyring of this machine. */
+function noKey(key: string, message: string, cause: Error): MounterError {
+  return new MounterError(`the archive keys of this machine lack ${key}: ${message}`, {
+    subject: 'apt-get update',
+    status: exitCode.system,
+    hint: 'apt-get update, then apt-get install debian-archive-keyring: of Debian 12 its version 2023.3+deb12u2 has those of Debian 13; or name a keyring that has them with Signed-By in /etc/apt',
+    cause,
   });
 }
 

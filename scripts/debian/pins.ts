@@ -94,7 +94,7 @@ export function choose(
 }
 
 /** By dpkg's own order. */
-function isOlder(version: string, than: string): boolean {
+export function isOlder(version: string, than: string): boolean {
   try {
     execFileSync('dpkg', ['--compare-versions', version, 'lt', than]);
     return true;
@@ -114,7 +114,7 @@ export function refuseOlder(packages: readonly Pin[], pins: readonly Pin[], suit
   }
 }
 
-function olderError(pin: Pin, version: string, suite: string): MounterError {
+export function olderError(pin: Pin, version: string, suite: string): MounterError {
   return new MounterError(`${pin.version} is pinned, and the archives of this machine have only ${version}`, {
     subject: pin.name,
     status: exitCode.system,

@@ -1,7 +1,9 @@
 import test from 'ava';
+import { missingKeys } from '../../../../scripts/debian/apt.ts';
 import { parsePrintUris } from '../../../../scripts/debian/closure.ts';
 import { parsePackageRecords } from '../../../../scripts/debian/deb-file.ts';
 import { choose, refuseOlder } from '../../../../scripts/debian/pins.ts';
+import { parseMadison } from '../../../../scripts/debian/updates.ts';
 
 const sha256 = 'a'.repeat(64);
 const attr = {
@@ -63,4 +65,25 @@ test('an archive that has only an older one lacks the security archive: no downg
   }
   t.throws(() => refuseOlder([before], [pin], 'bookworm'), { message: /have only 1:2\.5\.0-9$/ });
   t.notThrows(() => refuseOlder([newer, attr], [pin], 'bookworm'));
+});
+
+test('lines of apt-cache madison: of each version the suite that offers it', (t) => {
+  const text = `      attr | 1:2.5.2-3 | http://mirror/debian trixie/main amd64 Packages
+      attr | 1:2.5.2-3+deb13u1 | http://mirror/debian-security trixie-security/main amd64 Packages
+      attr | 1:2.5.2-3 | http://mirror/debian trixie/main Sources
+`;
+  t.deepEqual(parseMadison(text), [
+    { name: 'attr', version: '1:2.5.2-3', suite: 'trixie' },
+    { name: 'attr', version: '1:2.5.2-3+deb13u1', suite: 'trixie-security' },
+  ]);
+});
+
+test('keys that are missing, as apt of Debian 12 tells it by gpgv, and of Debian 13 by sqv', (t) => {
+  const gpgv =
+    "W: GPG error: http://mirror trixie InRelease: The following signatures couldn't be verified because the public key is not available: NO_PUBKEY 6ED0E7B82643E131 NO_PUBKEY 78DBA3BC47EF2265";
+  const sqv =
+    'Sub-process /usr/bin/sqv returned an error code (1), error message is: Missing key B8B80B5B623EAB6AD8775C45B7C5D7D6350947F8, which is needed to verify signature.';
+  t.deepEqual(missingKeys(gpgv), ['6ED0E7B82643E131', '78DBA3BC47EF2265']);
+  t.deepEqual(missingKeys(sqv), ['B8B80B5B623EAB6AD8775C45B7C5D7D6350947F8']);
+  t.deepEqual(missingKeys("E: The repository 'http://mirror trixie InRelease' is not signed."), []);
 });
