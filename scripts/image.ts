@@ -1,3 +1,4 @@
+import type { KeyObject } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { relative, resolve } from 'node:path';
 import { execa } from 'execa';
@@ -10,6 +11,7 @@ import { writeLayout } from './image/layout.ts';
 import { nodeAgentImage, nodeAgentName } from './image/node-agent-image.ts';
 import { type Compression, composeImage, compressions, type Image, type ImageRequest } from './image/oci.ts';
 import { type RootfsFiles, readRootfs, rootfsImage } from './image/rootfs-image.ts';
+import { readSigningKey, type Signature, signatureOf } from './image/signature.ts';
 import { distDirectory, repository } from './paths.ts';
 import { replaceRootfs } from './rootfs/manifest-text.ts';
 import { workspace } from './rootfs/workspace.ts';
@@ -27,6 +29,7 @@ they are made of is built first where it is missing or old; the same content giv
                        that of mounter-node-agent is DIR-node-agent
   --compression KIND   zstd (default), or gzip for clients that can't read zstd
   --layers N           divide the rootfs among N layers (default: 1); its manifest has one of its own
+  --sign-key FILE      sign both with this private key (PEM), for nodes that ask for signatures; see policy.images
   --pin                write the digest to rootfs-manifest.json, as rootfs.image
   --allow-newer        as for npm run rootfs
 `;
@@ -36,6 +39,7 @@ interface Flags {
   readonly only: string | undefined;
   readonly compression: Compression;
   readonly layers: number;
+  readonly signKey: KeyObject | undefined;
   readonly pin: boolean;
   readonly allowNewer: boolean;
 }
@@ -61,8 +65,9 @@ async function main(argv: readonly string[]): Promise<number> {
   const image = composeImage(request);
   const { name, suite } = files.manifest.rootfs;
   const tag = tagOf(suite, image);
-  if (flags.only !== nodeAgentName) await publishTools(files, request, image, tag, flags);
-  if (flags.only !== name) await publishNodeAgent(files, image, tag, flags);
+  const signature = flags.signKey && signatureOf(image, name, flags.signKey);
+  if (flags.only !== nodeAgentName) await publishTools(files, request, image, tag, flags, signature);
+  if (flags.only !== name) await publishNodeAgent(files, image, tag, flags, signature);
   return exitCode.success;
 }
 
@@ -72,12 +77,14 @@ async function publishTools(
   image: Image,
   tag: string,
   flags: Flags,
+  signature: Signature | undefined,
 ): Promise<void> {
   const { name, digest: rootfs = '' } = files.manifest.rootfs;
-  await writeLayout(image, request.architecture, tag, flags.output);
+  await writeLayout(image, request.architecture, tag, flags.output, signature);
   const published = { name, tag, rootfs, digests: { [request.architecture]: image.digest } };
   await writeWhole(`${flags.output}.json`, `${JSON.stringify(published, null, 2)}\n`);
   process.stdout.write(describe(published, request, image, flags.output));
+  process.stdout.write(describeSignature(name, flags.output, signature));
   if (flags.pin) await pinImage(request.architecture, image.digest);
   else warnOfPin(files.pins[files.manifest.rootfs.architecture], image.digest);
 }
@@ -87,17 +94,20 @@ async function publishNodeAgent(
   tools: Image,
   toolsTag: string,
   flags: Flags,
+  toolsSignature: Signature | undefined,
 ): Promise<void> {
   await runScript('build.ts', []);
-  const request = await nodeAgentImage(files, tools, toolsTag, flags.allowNewer);
+  const request = await nodeAgentImage(files, tools, toolsTag, flags.allowNewer, toolsSignature);
   const image = composeImage(request);
   const output = `${flags.output}-node-agent`;
   const tag = tagOf(files.manifest.rootfs.suite, image);
-  await writeLayout(image, request.architecture, tag, output);
+  const signature = flags.signKey && signatureOf(image, nodeAgentName, flags.signKey);
+  await writeLayout(image, request.architecture, tag, output, signature);
   const digests = { [request.architecture]: image.digest };
   const published = { name: nodeAgentName, tag, tools: tools.digest, digests };
   await writeWhole(`${output}.json`, `${JSON.stringify(published, null, 2)}\n`);
   process.stdout.write(describeNodeAgent(tag, request, image, output));
+  process.stdout.write(describeSignature(nodeAgentName, output, signature));
 }
 
 /** @returns undefined for --help. @throws MounterError (usage) that names the word. */
@@ -105,7 +115,7 @@ function parseFlags(argv: readonly string[]): Flags | undefined {
   const unknown: string[] = [];
   const flags = minimist([...argv], {
     boolean: ['pin', 'allow-newer', 'help'],
-    string: ['output', 'only', 'compression', 'layers'],
+    string: ['output', 'only', 'compression', 'layers', 'sign-key'],
     default: { output: `${distDirectory}/image`, compression: 'zstd', layers: '1' },
     unknown: (word) => unknown.push(word) === 0,
   });
@@ -118,9 +128,10 @@ function parseFlags(argv: readonly string[]): Flags | undefined {
   const compression = compressions.find((known) => known === flags.compression);
   if (compression === undefined) throw usageError('--compression', `must be ${compressions.join(' or ')}`);
   if (!/^([1-9]|[1-9]\d)$/.test(String(flags.layers))) throw usageError('--layers', 'must be 1 to 99');
+  const signKey = flags['sign-key'] === undefined ? undefined : readSigningKey(String(flags['sign-key']));
   const [pin, allowNewer] = [flags.pin === true, flags['allow-newer'] === true];
   const output = resolve(String(flags.output));
-  return { output, only, compression, layers: Number(flags.layers), pin, allowNewer };
+  return { output, only, compression, layers: Number(flags.layers), signKey, pin, allowNewer };
 }
 
 /** Builds what is missing or old. Its words go to stderr: stdout is for the digests. */
@@ -167,6 +178,12 @@ image   ${image.digest}
 push    skopeo copy --preserve-digests oci:${directory}:${tag} docker://REGISTRY/${name}:${tag}
 install mounter install REGISTRY/${name}@${image.digest}
 `;
+}
+
+function describeSignature(name: string, output: string, signature: Signature | undefined): string {
+  if (signature === undefined) return '';
+  const { tag } = signature;
+  return `sign    skopeo copy --preserve-digests oci:${fromHere(output)}:${tag} docker://REGISTRY/${name}:${tag}\n`;
 }
 
 function describeNodeAgent(tag: string, request: ImageRequest, image: Image, output: string): string {

@@ -8,6 +8,7 @@ export type Need =
   | 'nodeAgentImage'
   | 'glusterServer'
   | 'dockerRegistry'
+  | 'cosign'
   | 'promtool'
   | 'containerRuntime'
   | 'containerRuntimeInVm';
@@ -48,7 +49,16 @@ export const suites: readonly Suite[] = [
     name: 'system',
     files: ['test/system/**/*.test.ts'],
     place: 'machine',
-    needs: ['build', 'rootfs', 'nodeAgentImage', 'glusterServer', 'dockerRegistry', 'promtool', 'vm'],
+    needs: [
+      'build',
+      'rootfs',
+      'nodeAgentImage',
+      'glusterServer',
+      'dockerRegistry',
+      'cosign',
+      'promtool',
+      'vm',
+    ],
   },
   {
     name: 'faults',

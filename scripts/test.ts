@@ -5,6 +5,7 @@ import { exitCode } from '../src/exit-codes.ts';
 import { ensureServerRootfs } from '../test/support/gluster/gluster-server.ts';
 import { ensureSmbRootfs } from '../test/support/node/smb-rootfs.ts';
 import { ensureContainerRuntime, ensureRuntimeForVm } from '../test/support/packages/container-runtime.ts';
+import { ensureCosign } from '../test/support/packages/cosign.ts';
 import { ensureDockerRegistry } from '../test/support/packages/docker-registry.ts';
 import { ensurePromtool } from '../test/support/packages/promtool.ts';
 import { testProgram } from '../test/support/programs/test-program.ts';
@@ -51,6 +52,7 @@ const preparations: Readonly<Record<Need, () => Promise<unknown>>> = {
   vm: buildVm,
   glusterServer: ensureServerRootfs,
   dockerRegistry: ensureDockerRegistry,
+  cosign: ensureCosign,
   promtool: ensurePromtool,
   containerRuntime: ensureContainerRuntime,
   containerRuntimeInVm: async () => {

@@ -4,9 +4,10 @@ import { dirname, join } from 'node:path';
 import { MounterError } from '../../src/errors.ts';
 import { exitCode } from '../../src/exit-codes.ts';
 import { type Image, indexOf } from './oci.ts';
+import type { Signature } from './signature.ts';
 
 /**
- * Writes an OCI image layout with one image in it: `oci:DIRECTORY:TAG` to skopeo. A layout that is there is
+ * Writes an OCI image layout with one image in it, and its signature: `oci:DIRECTORY:TAG` to skopeo, each. A layout that is there is
  * replaced as a whole; other directories are refused.
  * @throws MounterError (usage) when `directory` holds something else.
  */
@@ -15,14 +16,16 @@ export async function writeLayout(
   architecture: string,
   tag: string,
   directory: string,
+  signature?: Signature,
 ): Promise<void> {
   await refuseOther(directory);
   await mkdir(dirname(directory), { recursive: true });
   const [unfinished, previous] = [`${directory}.unfinished`, `${directory}.previous`];
   for (const left of [unfinished, previous]) await rm(left, { recursive: true, force: true });
   await mkdir(join(unfinished, 'blobs/sha256'), { recursive: true });
-  for (const [digest, blob] of image.blobs) await writeFile(blobPath(unfinished, digest), blob);
-  await writeFile(join(unfinished, 'index.json'), indexOf(image, architecture, tag));
+  const blobs = [...image.blobs, ...(signature?.blobs ?? [])];
+  for (const [digest, blob] of blobs) await writeFile(blobPath(unfinished, digest), blob);
+  await writeFile(join(unfinished, 'index.json'), indexOf(image, architecture, tag, signature));
   await writeFile(join(unfinished, 'oci-layout'), '{"imageLayoutVersion":"1.0.0"}');
   if (existsSync(directory)) await rename(directory, previous);
   await rename(unfinished, directory);

@@ -22,6 +22,7 @@ import { withScratch } from '../scratch.ts';
 import { layerOf } from './layer.ts';
 import { type Image, type ImageRequest, indexOf, type LayerBlob, timeOf } from './oci.ts';
 import type { RootfsFiles } from './rootfs-image.ts';
+import type { Signature } from './signature.ts';
 
 /**
  * The image that the DaemonSet runs: the executable, nsenter(1) to reach the host, a shell for the readiness probe,
@@ -38,12 +39,14 @@ const executableLevel = 3;
 /**
  * @param tools the image that it installs.
  * @param toolsTag of it, for those who read the layout.
+ * @param toolsSignature for nodes that install nothing without one.
  */
 export async function nodeAgentImage(
   files: RootfsFiles,
   tools: Image,
   toolsTag: string,
   allowNewer: boolean,
+  toolsSignature?: Signature,
 ): Promise<ImageRequest> {
   const { architecture, epoch = 0 } = files.manifest.rootfs;
   const { programs, executable } = await programEntries(files, allowNewer);
@@ -65,7 +68,7 @@ export async function nodeAgentImage(
     layers: [
       await layer(programs, 'nsenter, sh and libraries'),
       await layer([executable], 'mounter', executableLevel),
-      await layer(toolsEntries(files, tools, toolsTag), 'the tools image'),
+      await layer(toolsEntries(files, tools, toolsTag, toolsSignature), 'the tools image'),
     ],
   };
 }
@@ -107,7 +110,12 @@ const places: readonly Entry[] = [
   textFile(probeCommand[1].slice(1), probeScript),
 ];
 
-function toolsEntries(files: RootfsFiles, tools: Image, tag: string): readonly Entry[] {
+function toolsEntries(
+  files: RootfsFiles,
+  tools: Image,
+  tag: string,
+  signature: Signature | undefined,
+): readonly Entry[] {
   const at = toolsImage.slice(1);
   const file = (path: string, content: Buffer): Entry => ({
     kind: 'file',
@@ -118,8 +126,10 @@ function toolsEntries(files: RootfsFiles, tools: Image, tag: string): readonly E
     content,
   });
   return [
-    ...[...tools.blobs].map(([digest, blob]) => file(`${at}/blobs/${digest.replace(':', '/')}`, blob)),
-    file(`${at}/index.json`, indexOf(tools, files.manifest.rootfs.architecture, tag)),
+    ...[...tools.blobs, ...(signature?.blobs ?? [])].map(([digest, blob]) =>
+      file(`${at}/blobs/${digest.replace(':', '/')}`, blob),
+    ),
+    file(`${at}/index.json`, indexOf(tools, files.manifest.rootfs.architecture, tag, signature)),
     textFile(`${at}/oci-layout`, '{"imageLayoutVersion":"1.0.0"}'),
     textFile(toolsDigest.slice(1), `${tools.digest}\n`),
     textFile(toolsManifest.slice(1), files.manifestText),

@@ -5,7 +5,7 @@ import { digestOf } from '../rootfs/archive.ts';
 export const compressions = ['zstd', 'gzip'] as const;
 export type Compression = (typeof compressions)[number];
 
-const mediaTypes = {
+export const mediaTypes = {
   index: 'application/vnd.oci.image.index.v1+json',
   manifest: 'application/vnd.oci.image.manifest.v1+json',
   config: 'application/vnd.oci.image.config.v1+json',
@@ -84,14 +84,20 @@ function configOf({ architecture, epoch, labels, environment, entrypoint, layers
   };
 }
 
-/** index.json of a layout that holds this one image under `tag`. */
-export function indexOf({ manifest }: Image, architecture: string, tag: string): Buffer {
-  const entry = {
-    ...descriptor(mediaTypes.manifest, manifest),
-    platform: { architecture, os: 'linux' },
-    annotations: { 'org.opencontainers.image.ref.name': tag },
-  };
-  return jsonOf({ schemaVersion: 2, mediaType: mediaTypes.index, manifests: [entry] });
+/** index.json of a layout that holds this one image under `tag`, and perhaps what belongs to it under its own. */
+export function indexOf(
+  { manifest }: Image,
+  architecture: string,
+  tag: string,
+  companion?: { readonly manifest: Buffer; readonly tag: string },
+): Buffer {
+  const named = (bytes: Buffer, name: string) => ({
+    ...descriptor(mediaTypes.manifest, bytes),
+    annotations: { 'org.opencontainers.image.ref.name': name },
+  });
+  const image = { ...named(manifest, tag), platform: { architecture, os: 'linux' } };
+  const manifests = [image, ...(companion === undefined ? [] : [named(companion.manifest, companion.tag)])];
+  return jsonOf({ schemaVersion: 2, mediaType: mediaTypes.index, manifests });
 }
 
 /** RFC 3339 in UTC, e.g. `2025-01-01T00:00:00Z`. */
@@ -99,10 +105,10 @@ export function timeOf(epoch: number): string {
   return new Date(epoch * 1000).toISOString().replace('.000Z', 'Z');
 }
 
-function descriptor(mediaType: string, blob: Buffer) {
+export function descriptor(mediaType: string, blob: Buffer) {
   return { mediaType, digest: digestOf(blob), size: blob.length };
 }
 
-function jsonOf(value: unknown): Buffer {
+export function jsonOf(value: unknown): Buffer {
   return Buffer.from(JSON.stringify(value));
 }

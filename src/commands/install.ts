@@ -28,6 +28,7 @@ const flags = {
   '--into DIR': `unpack any image to DIR, new or empty, and nothing else. DIR is as open as the image has it; directories above
     it that are missing are made for root alone`,
   ...sourceFlags,
+  '-v, --verbose': 'say which credentials were used, and which key has signed the image',
 } as const satisfies FlagTable;
 
 type InstallFlags = FlagsOf<typeof flags>;
@@ -80,7 +81,7 @@ export const install = defineCommand({
 });
 
 async function installSource(given: InstallFlags, context: CommandContext): Promise<void> {
-  const progress = fetchProgress(context.output, terminal());
+  const progress = fetchProgress(context.output, terminal(), given.has('verbose'));
   const options = { ...readSourceFlags(given), progress: progress.report };
   try {
     const isInto = given.value('into') !== undefined;
@@ -127,7 +128,11 @@ async function installRootfs(
   const layout = layoutFor(given, context);
   const manifest = explicitManifest(source, given.value('manifest'));
   const isToSwitch = !given.has('no-switch');
-  const installed = await installVersion({ source, fetch, manifest, isToSwitch }, { ...context, layout });
+  const verifyKeys = given.values('verify-key');
+  const installed = await installVersion(
+    { source, fetch, manifest, isToSwitch, verifyKeys },
+    { ...context, layout },
+  );
   const summary = `${installed.manifest.manifest.rootfs.name} ${installed.digest} in ${layout.home}`;
   const { describeOverrides } = await import('../image/versions/node-edits.ts');
   const { manifest: settings } = installed.manifest;
@@ -153,7 +158,7 @@ function wayOn(file: string | undefined): string {
 async function extract(
   given: InstallFlags,
   fetch: FetchOptions,
-  { output, host }: CommandContext,
+  { output, host, layout }: CommandContext,
 ): Promise<void> {
   const other =
     (['home', 'manifest', 'directory'] as const).find((name) => given.value(name) !== undefined) ??
@@ -167,7 +172,9 @@ async function extract(
   const { extractInto } = await import('../image/versions/into.ts');
   const [source = ''] = given.operands;
   const into = given.value('into') ?? '';
-  const { digest, isReachable } = await extractInto({ source, fetch, directory: resolve(into) }, host);
+  const verifyKeys = given.values('verify-key');
+  const request = { source, fetch, verifyKeys, directory: resolve(into) };
+  const { digest, isReachable } = await extractInto(request, { host, layout });
   output.out(`unpacked ${source} (${digest}) to ${into}\n`);
   if (isReachable) output.err(reachable(source, into));
 }

@@ -14,6 +14,8 @@ export const sourceFlags = {
   '--platform linux/ARCH[/VARIANT]': "of an image for several; this machine's if left out",
   '--mirror HOST=URL': 'ask there first for what is at HOST; may be repeated',
   '--ca-file FILE': "PEM certificates to trust besides the system's",
+  '--verify-key FILE': `a public key in PEM (ECDSA P-256, Ed25519, RSA): the image has to be signed by it, as cosign signs;
+    may be repeated, and one of them will do. What policy.images of the node's settings asks for, it asks for all the same`,
   '--plain-http': 'http where a registry has no https; on loopback it always may',
 } as const satisfies FlagTable;
 

@@ -14,7 +14,29 @@ export interface ImageContent {
   readonly layers: readonly Layer[];
   /** The image's own configuration; undefined for a plain rootfs tar. */
   readonly config: ImageConfig | undefined;
+  /** What its signatures are of; undefined where nobody can sign it: a plain rootfs tar, and what `docker save` wrote. */
+  readonly signed?: SignedDocument;
 }
+
+/** The index or the manifest that the image's name leads to. */
+export interface SignedDocument {
+  readonly digest: string;
+  /** `registry.example/team/tools`, by which it was asked for; undefined for a file, which may call itself anything. */
+  readonly repository: string | undefined;
+  /**
+   * Has `check` look at the signatures that are stored for it: in a registry at its mirrors first, one after the other
+   * until it throws nothing. @throws what it throws at the last.
+   */
+  checkSignatures<T>(check: (found: AsyncIterable<FoundSignature>) => Promise<T>): Promise<T>;
+}
+
+/** What was stored as a signature. Nothing of it is verified. */
+export type FoundSignature =
+  /** cosign's first format: the payload names the image, and base64 signs its bytes. */
+  | { readonly kind: 'simpleSigning'; readonly payload: Buffer; readonly signature: string }
+  /** A sigstore bundle, as JSON. */
+  | { readonly kind: 'bundle'; readonly bytes: Buffer }
+  | { readonly kind: 'unreadable'; readonly why: string };
 
 /** One tar, compressed or not, complete and verified on the local disk or verified while it is read. */
 export interface Layer {

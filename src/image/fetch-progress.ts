@@ -17,14 +17,17 @@ const redrawMs = 100;
 
 /**
  * @param terminal a bar is drawn there; undefined where stderr is none, and gets a line for each layer.
+ * @param isVerbose whether details are wanted.
  * @param now milliseconds.
  */
 export function fetchProgress(
   output: Output,
   terminal: Terminal | undefined,
+  isVerbose = false,
   now: () => number = () => performance.now(),
 ): FetchProgress {
-  return terminal === undefined ? plainLines(output) : bar(output, terminal, now);
+  const { report, end } = terminal === undefined ? plainLines(output) : bar(output, terminal, now);
+  return { report: (event) => (event.kind === 'detail' && !isVerbose ? undefined : report(event)), end };
 }
 
 function plainLines(output: Output): FetchProgress {
@@ -46,6 +49,7 @@ function lineOf(event: ProgressEvent): string | undefined {
     case 'complete':
       return `${event.isFromDisk ? 'had' : 'fetched'} ${event.blob}: ${megabytes(event.size)}`;
     case 'retry':
+    case 'detail':
       return event.message;
     case 'received':
       return undefined;
@@ -70,7 +74,7 @@ function bar(output: Output, { columns }: Terminal, now: () => number): FetchPro
   };
   return {
     report: (event) => {
-      if (event.kind === 'retry') {
+      if (event.kind === 'retry' || event.kind === 'detail') {
         clear();
         output.err(`${event.message}\n`);
         return;

@@ -5,6 +5,7 @@ import { nearest } from '../nearest.ts';
 import { filesystemKinds } from './filesystem-kinds.ts';
 import { describeIssue, type Manifest, manifestSchema, parseManifest } from './manifest.ts';
 import { mergePatch, pathsOf } from './merge-patch.ts';
+import { type ImageRule, policy } from './policy.ts';
 import { isObject, withTodaysNames } from './renamed.ts';
 import { lineOf, parseStrictly } from './strict-json.ts';
 
@@ -65,6 +66,23 @@ function badSetting({ path, text }: TextFile, names: readonly string[], message:
     status: exitCode.system,
     hint: 'mend this setting, or take it out',
   });
+}
+
+const imagesOnly = v.object({ policy: v.optional(v.pick(policy, ['images']), {}) });
+
+/**
+ * Which images have to be signed, by a manifest with the node's own settings over it; by these alone where there is none.
+ * @throws MounterError (system) as `effectiveManifest` does.
+ */
+export function imageRules(shipped: TextFile | undefined, own: TextFile | undefined): readonly ImageRule[] {
+  if (shipped !== undefined) return effectiveManifest(shipped, own).policy.images ?? [];
+  if (own === undefined) return [];
+  const { policy: wanted } = mergePatch({}, parseNodeSettings(own)) as Json;
+  const asked = isObject(wanted) ? { images: wanted.images } : {};
+  const result = v.safeParse(imagesOnly, { policy: asked }, { abortEarly: true });
+  if (result.success) return result.output.policy.images ?? [];
+  const { names, message } = describeIssue(result.issues[0]);
+  throw badSetting(own, names, message);
 }
 
 /** What the settings of a node say, for whoever looks at it. */

@@ -1,5 +1,5 @@
 import * as v from 'valibot';
-import { ipAddress, section } from './fields.ts';
+import { absolutePath, ipAddress, section } from './fields.ts';
 import { type FilesystemKind, kindNames } from './filesystem-kinds.ts';
 import { isServerPattern } from './server-pattern.ts';
 
@@ -102,7 +102,30 @@ const allowedSource = v.pipe(
   ),
 );
 
-/** `policy`: what a mount may ask for on this node. */
+/** Which images are installed only when they are signed. Of several prefixes of a name the longest decides. */
+const imageRule = v.pipe(
+  section({
+    /** A registry, or one and whole parts of the name behind it: `registry.example/team`; `*` is for all. */
+    prefix: v.pipe(
+      v.string(),
+      v.regex(
+        /^(\*|[A-Za-z0-9.[\]:-]+(\/[a-z0-9._-]+)*\/?)$/,
+        'must be a registry such as registry.example, with parts of a name behind it or without; or *',
+      ),
+    ),
+    /** Files with a public key each, on the node; one of them will do. */
+    keys: v.optional(v.pipe(v.array(absolutePath), v.minLength(1, 'must name a file with a public key'))),
+    /** False makes an exception of what a shorter prefix asks for. */
+    require: v.optional(v.boolean(), true),
+  }),
+  v.check(
+    ({ keys, require }) => !require || keys !== undefined,
+    'has no keys: name files, or say "require": false',
+  ),
+);
+export type ImageRule = v.InferOutput<typeof imageRule>;
+
+/** `policy`: what a mount may ask for on this node, and what is installed. */
 export const policy = section({
   /**
    * A mount that may come out as NFSv3 needs locks that work, for which this node runs rpcbind and rpc.statd.
@@ -132,6 +155,8 @@ export const policy = section({
   options: v.optional(options, {}),
   /** What may be mounted; all if left out, and nothing by an empty list. Held against a mount before anybody is asked. */
   sources: v.optional(v.array(allowedSource)),
+  /** Whose signature an image needs; none if left out. What lies in a file needs one as soon as any rule asks for one. */
+  images: v.optional(v.array(imageRule)),
 });
 
 export type AllowedSource = v.InferOutput<typeof allowedSource>;

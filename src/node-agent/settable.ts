@@ -57,6 +57,7 @@ export function objectionTo(settings: Json): Objection | undefined {
     objectionToFilesystems(settings) ??
     objectionToValues(settings) ??
     objectionToLogFile(settings) ??
+    objectionToImages(settings) ??
     objectionToForbidden(settings)
   );
 }
@@ -146,6 +147,15 @@ function objectionToForbidden({ policy }: Json): Objection | undefined {
   return {
     message: `${loose.path}: a ConfigMap may not set this without "@default": authors of Pods could choose programs and files of root's`,
     hint: `write "@default" first in it, or take it out`,
+  };
+}
+
+/** It names files of the node, and whoever may loosen it could have any image installed. */
+function objectionToImages({ policy }: Json): Objection | undefined {
+  if (!isObject(policy) || policy.images === undefined) return undefined;
+  return {
+    message: 'policy.images: a ConfigMap may not set this: it says whose images run as root on every node',
+    hint: 'take it out, and write it to node-settings.json of each node',
   };
 }
 

@@ -1,19 +1,28 @@
-import { copyFileSync, mkdtempSync, rmSync } from 'node:fs';
+import { copyFileSync, cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test from 'ava';
 import { execa } from 'execa';
 import { repository } from '../../scripts/paths.ts';
+import { toolsDigest, toolsImage, toolsManifest } from '../../src/node-agent/places.ts';
+import { Cosign, type KeyPair } from '../support/image/cosign.ts';
 import { DockerRegistry } from '../support/image/docker-registry.ts';
-import { mounterHome, ScratchNode } from '../support/node/namespace.ts';
+import { mounterHome, rootfsTar, ScratchNode, shared } from '../support/node/namespace.ts';
 
 /** The published image, from a real registry into a node: what an operator does. */
 
 const scratch = mkdtempSync(join(tmpdir(), 'published-image-'));
 const layout = join(scratch, 'image');
+/** Of the layout, which has the signature of its image as well. */
+let source: string;
+let key: KeyPair;
 
 test.before(async () => {
-  await execa(process.execPath, [`${repository}/scripts/image.ts`, '--output', layout, '--allow-newer']);
+  key = await (await Cosign.prepare(scratch)).keyPair('ecdsa');
+  const signed = ['--sign-key', key.privatePem];
+  const script = `${repository}/scripts/image.ts`;
+  await execa(process.execPath, [script, '--output', layout, '--allow-newer', ...signed]);
+  source = `oci:${layout}:${JSON.parse(readFileSync(`${layout}.json`, 'utf8')).tag}`;
 });
 
 test.after.always(() => rmSync(scratch, { recursive: true, force: true }));
@@ -24,7 +33,7 @@ const nodeInOurNetwork = () => ScratchNode.start({ enterNetwork: [] });
 test('by tag, over plain http on loopback: complete, with the manifest that it brings along', async (t) => {
   await using registry = await DockerRegistry.start();
   await using node = await nodeInOurNetwork();
-  const reference = await registry.push(`oci:${layout}`, 'storage-tools:v3');
+  const reference = await registry.push(source, 'storage-tools:v3');
   const installed = await node.mounter('install', reference);
   t.is(installed.status, 0, installed.stderr);
   t.regex((await node.mounter('install', reference)).stdout, /^installed already: /);
@@ -38,7 +47,7 @@ test('by tag, over plain http on loopback: complete, with the manifest that it b
 test('over TLS by a private CA, through a mirror, with a password; without them an error that says which', async (t) => {
   await using registry = await DockerRegistry.start({ tls: true, passwords: { me: 'secret' } });
   await using node = await nodeInOurNetwork();
-  const reference = await registry.push(`oci:${layout}`, 'storage-tools:v3', 'me:secret');
+  const reference = await registry.push(source, 'storage-tools:v3', 'me:secret');
   copyFileSync(join(registry.directory, 'ca.pem'), join(node.sharedDirectory, 'ca.pem'));
   const install = (environment: Record<string, string>, ...argv: readonly string[]) =>
     node.run(['/mnt/dist/mounter', 'install', ...argv], { environment });
@@ -68,4 +77,53 @@ test('a registry that is down, an image that is not there: nothing is left of it
     t.regex(stderr, /\nhint: /);
     t.is(await node.shell(`find ${mounterHome} -name '.unfinished*' 2>/dev/null || true`), '');
   }
+});
+
+test('where the node wants signatures, nothing comes without: from a registry, a file, a layout, or the agent', async (t) => {
+  await using registry = await DockerRegistry.start();
+  await using node = await nodeInOurNetwork();
+  const images = [{ prefix: '*', keys: [`${shared}/key.pub`] }];
+  mkdirSync(node.path(mounterHome), { recursive: true });
+  writeFileSync(node.path(`${mounterHome}/node-settings.json`), JSON.stringify({ policy: { images } }));
+  const reference = await registry.push(source, 'storage-tools:v3');
+  const plain = join(node.sharedDirectory, 'plain');
+  await execa('skopeo', ['--insecure-policy', 'copy', '--preserve-digests', source, `oci:${plain}:v3`]);
+  const refused = async (says: RegExp, ...argv: readonly string[]) => {
+    const { status, stderr } = await node.mounter('install', ...argv);
+    t.true(status === 1 || status === 2, stderr);
+    t.regex(stderr, says, argv.join(' '));
+    t.regex(stderr, /\nhint: /);
+    t.is(await node.shell(`find ${mounterHome} -mindepth 1 ! -name node-settings.json`), '');
+  };
+  await refused(/key\.pub: there is no such key/, reference);
+  copyFileSync(key.publicPem, join(node.sharedDirectory, 'key.pub'));
+  const unsigned = /: has no signature, which policy\.images asks for\n/;
+  await refused(unsigned, reference);
+  await refused(unsigned, reference, '--into', '/mnt/shared/into');
+  await refused(unsigned, `oci:${shared}/plain`);
+  await refused(unsigned, `oci:${shared}/plain`, '--verify-key', `${shared}/key.pub`);
+  await refused(/: is no image with a manifest, and cannot have a signature/, rootfsTar);
+
+  const { tag } = JSON.parse(readFileSync(`${layout}-node-agent.json`, 'utf8'));
+  cpSync(`${layout}-node-agent`, join(node.sharedDirectory, 'agent-image'), { recursive: true });
+  const agent = await node.mounter(
+    'install',
+    `oci:${shared}/agent-image:${tag}`,
+    '--into',
+    '/mnt/agent/root',
+  );
+  t.is(agent.status, 0, agent.stderr);
+  const digest = (await node.shell(`cat /mnt/agent/root${toolsDigest}`)).trim();
+  const ofAgent = ['--digest', digest, '--manifest', `/mnt/agent/root${toolsManifest}`];
+  const installed = await node.mounter('install', `/mnt/agent/root${toolsImage}`, ...ofAgent);
+  t.is(installed.status, 0, installed.stderr);
+
+  const signature = `${digest.replace(':', '-')}.sig`;
+  await registry.push(`oci:${layout}:${signature}`, `storage-tools:${signature}`);
+  const again = await node.mounter('install', reference, '-v');
+  t.regex(again.stdout, /^installed already: /, again.stderr);
+  t.true(again.stderr.includes(`${digest} is signed by ${shared}/key.pub`), again.stderr);
+  const cosign = await Cosign.prepare(scratch);
+  for (const version of ['old', 'current'] as const)
+    await t.notThrowsAsync(cosign.verify(version, reference, key.publicPem));
 });

@@ -1,25 +1,16 @@
 import { createReadStream } from 'node:fs';
-import type { ImageContent, Layer } from '../content.ts';
-import { digestOf, isDigest, shortDigest } from '../digest.ts';
+import type { ImageContent, Layer, SignedDocument } from '../content.ts';
+import { shortDigest } from '../digest.ts';
 import type { ImageReference } from '../reference.ts';
-import { manifestTypes } from '../source/documents.ts';
 import { readSize } from '../source/file-part.ts';
 import type { OpenedSource, SourceOptions } from '../source/options.ts';
-import {
-  type FetchDocument,
-  type ResolvedImage,
-  resolveImage,
-  type StoredDocument,
-} from '../source/resolve.ts';
+import { type FetchDocument, type ResolvedImage, resolveImage } from '../source/resolve.ts';
+import { fetchDocument } from './document.ts';
 import { Downloads } from './downloads.ts';
-import type { Endpoint } from './endpoint.ts';
 import { Endpoints } from './endpoints.ts';
-import { type Attempt, failure, networkFailure } from './failure.ts';
 import { fetchBlob } from './fetch-blob.ts';
 import { removeDownloads } from './partial-file.ts';
-
-/** The OCI's own limit. Something larger is not a manifest, but an attack on our memory. */
-const largestDocument = 4 * 1024 * 1024;
+import { signaturesAt } from './signatures.ts';
 
 /** Enough to use a network line well, and few enough to leave some of it to others on the node. */
 const blobsAtOnce = 3;
@@ -44,8 +35,14 @@ export async function openRegistryImage(
     downloads ??= startDownloads(image, name, endpoints, options, controller);
     return downloads.path(digest);
   };
+  const signed: SignedDocument = {
+    digest: image.asked,
+    repository: `${reference.registry}/${reference.repository}`,
+    checkSignatures: (check) =>
+      endpoints.anywhere('resolve', (endpoint) => check(signaturesAt(endpoint, image.asked, name))),
+  };
   return {
-    content: contentOf(image, name, path),
+    content: { ...contentOf(image, name, path), signed },
     dispose: async () => {
       controller.abort(new Error('not wanted any more'));
       await downloads?.settled();
@@ -72,33 +69,6 @@ async function resolve(
       wanted,
     );
   return resolveImage(first, fetch, name, options);
-}
-
-async function fetchDocument(
-  endpoint: Endpoint,
-  path: string,
-  attempted: Omit<Attempt, 'host'>,
-  wanted: string | undefined,
-): Promise<StoredDocument> {
-  const attempt = { ...attempted, host: endpoint.host };
-  const accept = path.startsWith('manifests/') ? manifestTypes.join(', ') : '*/*';
-  const response = await endpoint.get(path, { accept }, attempt, [200]);
-  const bytes = await response.bytes(largestDocument).catch((error) => {
-    throw networkFailure(error, attempt);
-  });
-  if (bytes === undefined)
-    throw failure(attempt, `is larger than ${largestDocument >> 20} MiB`, 'check the name: that is no image');
-  const digest = digestOf(bytes);
-  const said = String(response.headers['docker-content-digest']);
-  checkDigest(digest, wanted, attempt);
-  if (path.startsWith('manifests/') && isDigest(said)) checkDigest(digest, said, attempt);
-  return { digest, bytes };
-}
-
-function checkDigest(found: string, wanted: string | undefined, attempt: Attempt): void {
-  if (wanted === undefined || found === wanted) return;
-  const hint = 'push the image again: what the registry holds is damaged';
-  throw failure(attempt, `its digest is ${found}, not ${wanted}`, hint);
 }
 
 /** All layers, from the first that is wanted on. */

@@ -11,8 +11,9 @@ import { isDigest } from '../digest.ts';
 /** A field that is null says as little as one that is missing: parseJson leaves it out. */
 const text = v.optional(v.string(), '');
 
-const descriptorSchema = v.object({
+export const descriptorSchema = v.object({
   mediaType: text,
+  artifactType: text,
   digest: v.pipe(v.string(), v.check(isDigest, 'is not sha256: and 64 hexadecimal digits')),
   size: v.pipe(v.number(), v.safeInteger(), v.minValue(0)),
   platform: v.optional(v.object({ os: text, architecture: text, variant: text })),

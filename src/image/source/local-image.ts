@@ -1,4 +1,4 @@
-import { createReadStream, existsSync, statSync } from 'node:fs';
+import { createReadStream, existsSync, readdirSync, statSync } from 'node:fs';
 import { rm, writeFile } from 'node:fs/promises';
 import { posix } from 'node:path';
 import { shellQuoted } from '../../shell-word.ts';
@@ -28,7 +28,9 @@ export async function openDirectory(
     const hint = 'name a tar, or a directory that skopeo copy … oci:DIRECTORY:TAG has made';
     throw sourceError(reference, 'is a directory without oci-layout and index.json', hint);
   }
-  const content = await ociLayoutContent(find, tag, reference, options, 'name one, as oci:DIRECTORY:TAG');
+  const blobs = () => readdirSync(`${directory}/${blobsDirectory}`);
+  const naming = 'name one, as oci:DIRECTORY:TAG';
+  const content = await ociLayoutContent(find, blobs, tag, reference, options, naming);
   return { content, dispose: async () => {} };
 }
 
@@ -66,9 +68,11 @@ async function tarContent(
     const entry = tar.files.get(posix.normalize(name));
     return entry === undefined ? undefined : { path, ...entry };
   };
-  const hasBlobs = [...tar.files.keys()].some((name) => name.startsWith(`${blobsDirectory}/`));
-  if (isOciLayout(find, hasBlobs))
-    return await ociLayoutContent(find, undefined, reference, options, saveOne);
+  const blobs = [...tar.files.keys()]
+    .filter((name) => name.startsWith(`${blobsDirectory}/`))
+    .map((name) => posix.basename(name));
+  if (isOciLayout(find, blobs.length > 0))
+    return await ociLayoutContent(find, () => blobs, undefined, reference, options, saveOne);
   if (await isDockerSave(find)) return await dockerSaveContent(find, reference, options);
   refuseOtherImage(tar, reference);
   return rootfsContent(tar, reference, options);

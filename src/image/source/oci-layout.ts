@@ -1,5 +1,6 @@
-import { type ImageContent, type Layer, sourceError } from '../content.ts';
+import { type FoundSignature, type ImageContent, type Layer, sourceError } from '../content.ts';
 import { digestOf, digitsOf, shortDigest } from '../digest.ts';
+import { signaturesIn } from '../signatures/stored.ts';
 import { type Descriptor, parseImageDocument } from './documents.ts';
 import { damaged, differs, type FindPart, openVerified, readDocument, requirePart } from './file-part.ts';
 import type { SourceOptions } from './options.ts';
@@ -23,11 +24,13 @@ const titleLabel = 'org.opencontainers.image.title';
 
 /**
  * @param find files of the layout by name: of a directory, or of a tar.
+ * @param blobs the names of its blobs.
  * @param tag which image of several; its name in index.json.
  * @param namingHint how to say which of several images is meant.
  */
 export async function ociLayoutContent(
   find: FindPart,
+  blobs: () => readonly string[],
   tag: string | undefined,
   reference: string,
   options: SourceOptions,
@@ -47,11 +50,39 @@ export async function ociLayoutContent(
   };
   const choice = { manifests: index.manifests, tag, reference, options, namingHint };
   const chosen = chooseImage(choice);
-  const { digest, config, layers } = await resolveImage(chosen, document, reference, options);
+  const { digest, asked, config, layers } = await resolveImage(chosen, document, reference, options);
   const open = ({ descriptor, diffId }: (typeof layers)[number]) =>
     layerOf(find, descriptor, diffId, reference);
   const name = nameOf(chosen.flatMap(namesOf).at(-1), config.labels[titleLabel]);
-  return { digest, reference, name, layers: layers.map(open), config };
+  const signed = {
+    digest: asked,
+    repository: undefined,
+    checkSignatures: <T>(check: (found: AsyncIterable<FoundSignature>) => Promise<T>) =>
+      check(signaturesAmong(blobs(), find, asked)),
+  };
+  return { digest, reference, name, layers: layers.map(open), config, signed };
+}
+
+/** As much as any signature needs: one with its certificates has some KiB. */
+const largestSignature = 1024 * 1024;
+
+/**
+ * The signatures of a digest, wherever they are: `cosign save` lists those of its first format in index.json, and no
+ * others; skopeo lists what it copies by its tag. Damage is no matter here: what was changed is signed by nobody.
+ */
+async function* signaturesAmong(
+  names: readonly string[],
+  find: FindPart,
+  digest: string,
+): AsyncGenerator<FoundSignature> {
+  const read = (name: string) => readDocument(find, `${blobsDirectory}/${name}`, digest);
+  for (const name of names) {
+    const size = find(`${blobsDirectory}/${name}`)?.size ?? largestSignature;
+    if (size >= largestSignature) continue;
+    const bytes = await read(name);
+    if (bytes[0] === '{'.charCodeAt(0))
+      yield* signaturesIn(bytes, digest, false, (wanted) => read(digitsOf(wanted)));
+  }
 }
 
 /** @param ref a tag, or a whole reference. */
@@ -79,8 +110,9 @@ interface Choice {
 /** The one of that name; the only one, which may have several names; or those for the platform. */
 function chooseImage({ manifests, tag, reference, options, namingHint }: Choice): readonly Descriptor[] {
   const isNamed = (name: string) => name === tag || name.endsWith(`:${tag}`);
-  const found = tag === undefined ? manifests : manifests.filter((image) => namesOf(image).some(isNamed));
-  const names = manifests.map((image) => namesOf(image)[0] ?? shortDigest(image.digest)).join(', ');
+  const images = manifests.filter((descriptor) => !isCompanion(descriptor));
+  const found = tag === undefined ? images : images.filter((image) => namesOf(image).some(isNamed));
+  const names = images.map((image) => namesOf(image)[0] ?? shortDigest(image.digest)).join(', ');
   const [first] = found;
   if (first === undefined) {
     const there = names === '' ? '' : `; it has ${names}`;
@@ -90,6 +122,14 @@ function chooseImage({ manifests, tag, reference, options, namingHint }: Choice)
   if (found.every(({ platform }) => platform !== undefined))
     return choosePlatform(found, options.platform, reference);
   throw sourceError(reference, `has several images: ${names}`, namingHint);
+}
+
+/** What belongs to an image, and is none: a signature by cosign's annotation or by its tag, or any other artifact. */
+function isCompanion(descriptor: Descriptor): boolean {
+  const { artifactType, annotations } = descriptor;
+  const kind = annotations.kind ?? '';
+  const isTagged = namesOf(descriptor).some((name) => /(^|:)sha256-[0-9a-f]{64}(\.\w+)?$/.test(name));
+  return artifactType !== '' || isTagged || /^dev\.cosignproject\.cosign\/(?!image)/.test(kind);
 }
 
 function namesOf({ annotations }: Descriptor): readonly string[] {

@@ -66,7 +66,9 @@ export type ProgressEvent =
       readonly isFromDisk: boolean;
     }
   /** It is tried again, or elsewhere; the message says why. */
-  | { readonly kind: 'retry'; readonly message: string };
+  | { readonly kind: 'retry'; readonly message: string }
+  /** For whoever wants to know each step. */
+  | { readonly kind: 'detail'; readonly message: string };
 
 export interface OpenedSource {
   readonly content: ImageContent;

@@ -24,6 +24,8 @@ export interface ResolvedLayer {
 
 export interface ResolvedImage {
   readonly digest: string;
+  /** Of the document that the name leads to: the same, or an index above it. */
+  readonly asked: string;
   readonly config: ImageConfig;
   readonly layers: readonly ResolvedLayer[];
 }
@@ -102,7 +104,7 @@ async function resolveManifest(
   const [only, second] = diffIds;
   const isSingle = only !== undefined && second === undefined;
   checkExpected(options.expectedDigest, [...digests, ...(isSingle ? [only] : [])], reference);
-  return { digest: digests[0] ?? '', config, layers };
+  return { digest: digests[0] ?? '', asked: digests.at(-1) ?? '', config, layers };
 }
 
 /** The last four say nothing: Docker 1.10 and some registries wrote them, and docker takes them for an image's. */

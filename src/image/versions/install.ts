@@ -24,6 +24,7 @@ import { differencesFrom, readTreeRecord, writeTreeRecord } from './tree-record.
 import { diskUsage, readRecord, unknownRecord, writeRecord } from './version-record.ts';
 import { versionPath } from './versions.ts';
 import { requireDigest } from './wanted-digest.ts';
+import { requireSignedHere } from './wanted-signature.ts';
 
 /** What is to be installed. */
 export interface InstallRequest {
@@ -33,6 +34,8 @@ export interface InstallRequest {
   /** From --manifest, or beside the source. */
   readonly manifest: ManifestFile | undefined;
   readonly isToSwitch: boolean;
+  /** Files, of which one key has to have signed it; none: whom the node's settings name. */
+  readonly verifyKeys: readonly string[];
 }
 
 export interface InstallContext extends BareNode {
@@ -55,7 +58,8 @@ interface Installing {
 }
 
 /**
- * 1. What SOURCE leads to is looked up, or, from a URL, fetched. Over the network, without a lock.
+ * 1. What SOURCE leads to is looked up, or, from a URL, fetched; and its signatures, where they are asked for. Over the
+ *    network, without a lock.
  * 2. A version that is there and whole is switched to. Under the versions' lock.
  * 3. Any other is fetched, unpacked and tried in a place of this install's own. Without a lock: a slow registry
  *    holds up nobody else.
@@ -72,6 +76,7 @@ export async function installVersion(request: InstallRequest, context: InstallCo
     try {
       const { content } = opened;
       requireDigest(content, request);
+      await requireSignedHere(content, request, context);
       const done = [...closeVersions(context.layout)];
       return await installContent({ content, request, context, done }, tree);
     } finally {

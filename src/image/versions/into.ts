@@ -12,10 +12,12 @@ import { basename, dirname, join } from 'node:path';
 import { MounterError } from '../../errors.ts';
 import { exitCode } from '../../exit-codes.ts';
 import type { Host } from '../../host/host.ts';
+import type { BareNode } from '../../node/node.ts';
 import { type OpenedSource, openSource, type SourceOptions } from '../source.ts';
 import { imageRecordPath, writeImageRecord } from './image-record.ts';
 import { removeAtExit, stage } from './stage.ts';
 import { removeTree } from './unfinished.ts';
+import { requireSignedHere } from './wanted-signature.ts';
 
 export interface Extracted {
   readonly digest: string;
@@ -29,6 +31,8 @@ export interface ExtractRequest {
   readonly fetch: Omit<SourceOptions, 'downloadDirectory'>;
   /** Absolute; it must not exist, or be empty. */
   readonly directory: string;
+  /** As for an install. */
+  readonly verifyKeys: readonly string[];
 }
 
 /**
@@ -37,9 +41,10 @@ export interface ExtractRequest {
  * @throws MounterError; the directory is then as it was.
  */
 export async function extractInto(
-  { source, fetch, directory }: ExtractRequest,
-  host: Host,
+  { source, fetch, directory, verifyKeys }: ExtractRequest,
+  node: BareNode,
 ): Promise<Extracted> {
+  const { host } = node;
   process.umask(0o022);
   mkdirSync(dirname(directory), { recursive: true, mode: 0o700 });
   const target = join(realpathSync(dirname(directory)), basename(directory));
@@ -52,6 +57,7 @@ export async function extractInto(
   let opened: OpenedSource | undefined;
   try {
     opened = await openSource(source, { ...fetch, downloadDirectory });
+    await requireSignedHere(opened.content, { fetch, verifyKeys }, node);
     await stage(opened.content, unfinished, async () => {});
     writeImageRecord(target, opened.content);
     moveTo(unfinished, target);

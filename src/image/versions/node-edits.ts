@@ -73,7 +73,8 @@ function textDigest(text: string): string {
   return createHash('sha256').update(text).digest('hex');
 }
 
-function recordedManifest(layout: Layout): string | undefined {
+/** The manifest that the version in use was installed with. */
+export function recordedManifest(layout: Layout): string | undefined {
   const digest = currentDigest(layout);
   return digest === undefined ? undefined : readRecord(layout, digest)?.manifest;
 }
@@ -92,7 +93,7 @@ function editsOf(current: string, base: string | undefined): Json | undefined {
   return patchBetween(known(settingsIn(shippedText)), known(edited));
 }
 
-function isManifest(text: string): boolean {
+export function isManifest(text: string): boolean {
   try {
     parseManifest(text, '');
     return true;

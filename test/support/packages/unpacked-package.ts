@@ -6,16 +6,18 @@ import { cacheDirectory } from '../../../scripts/paths.ts';
 /**
  * The files of one of Debian's packages, unpacked and not installed, for one that would start a service on this
  * machine. What it depends on is not with it.
+ * @param suite the machine's own if left out.
  * @returns an absolute path; kept under `.cache/` after the first call.
  */
-export async function unpackedPackage(name: string): Promise<string> {
-  const directory = `${cacheDirectory}/${name}`;
+export async function unpackedPackage(name: string, suite?: string): Promise<string> {
+  const directory = `${cacheDirectory}/${[name, suite].filter(Boolean).join('-')}`;
   const files = `${directory}/files`;
   if (existsSync(files)) return files;
   await mkdir(directory, { recursive: true });
   const unfinished = `${files}.${process.pid}`;
   try {
-    const request = { names: [name], directory: `${directory}/debs`, withoutDependencies: true };
+    const which = suite === undefined ? {} : { suite };
+    const request = { names: [name], directory: `${directory}/debs`, withoutDependencies: true, ...which };
     await unpackInto(await fetchPackages(request), unfinished);
     await rename(unfinished, files);
   } catch (error) {

@@ -17,7 +17,7 @@ function shown(terminal: { readonly columns: number } | undefined): {
   let text = '';
   const clock = { now: 0 };
   const output = { out: () => {}, err: (more: string) => (text += more) };
-  return { progress: fetchProgress(output, terminal, () => clock.now), text: () => text, clock };
+  return { progress: fetchProgress(output, terminal, false, () => clock.now), text: () => text, clock };
 }
 
 test('no terminal: a line for each layer, and why it is tried again', (t) => {

@@ -104,7 +104,33 @@ const wrong: readonly (readonly [path: Path, value: unknown, message: RegExp])[]
     [{ namespace: ['a'] }, /^policy\.sources\.0\.namespace: .*; did you mean namespaces\?$/],
     [{ host: 'srv' }, /^policy\.sources\.0\.host: /],
   ].map(([entry, message]) => [['policy'], { sources: [entry] }, message] as [Path, unknown, RegExp]),
+  ...[
+    [{ prefix: 'registry.example' }, /^policy\.images\.0: has no keys/],
+    [{ prefix: 'registry.example', keys: [] }, /^policy\.images\.0\.keys: must name a file/],
+    [
+      { prefix: 'registry.example', keys: ['key.pub'] },
+      /^policy\.images\.0\.keys\.0: must be an absolute path/,
+    ],
+    [{ prefix: '*.example', keys: ['/key'] }, /^policy\.images\.0\.prefix: must be a registry/],
+    [{ prefix: '', keys: ['/key'] }, /^policy\.images\.0\.prefix: must be a registry/],
+    [{ keys: ['/key'] }, /^policy\.images\.0\.prefix: is missing/],
+    [{ prefix: '*', key: '/key' }, /^policy\.images\.0\.key: .*did you mean keys/],
+  ].map(([entry, message]) => [['policy'], { images: [entry] }, message] as [Path, unknown, RegExp]),
 ];
+test('policy.images: prefixes of names, and files with keys', (t) => {
+  const images = [
+    { prefix: '*', keys: ['/etc/keys/any.pub'] },
+    { prefix: 'registry.example:5000/team', keys: ['/a', '/b'], require: true },
+    { prefix: 'registry.example/open/', require: false },
+    { prefix: '[fd00::1]:5000', keys: ['/a'] },
+  ];
+  const parsed = parseManifest(changed(['policy'], { images }), 'm').policy.images;
+  t.deepEqual(
+    parsed,
+    images.map((image) => ({ require: true, ...image })),
+  );
+});
+
 test('policy.sources takes names, domains, addresses and ranges', (t) => {
   const sources = [
     ...[

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import test from 'ava';
-import { describeOwnSettings, effectiveManifest } from '../../../src/manifest/node-settings.ts';
+import { describeOwnSettings, effectiveManifest, imageRules } from '../../../src/manifest/node-settings.ts';
 
 const shipped = {
   path: 'rootfs-manifest.json',
@@ -84,4 +84,22 @@ test('a type that is taken away and was never there is another, perhaps', (t) =>
       { type: 'x', meant: undefined },
     ],
   });
+});
+
+test('images that have to be signed: by the manifest with the settings over it, or by the settings alone', (t) => {
+  const rule = (key: string) => ({ prefix: '*', keys: [key], require: true });
+  const settings = (policy: unknown) => ({ path: 'own', text: JSON.stringify({ policy }) });
+  const withImages = JSON.stringify({ ...JSON.parse(shipped.text), policy: { images: [rule('/shipped')] } });
+  const asking = { path: 'shipped', text: withImages };
+  t.deepEqual(imageRules(shipped, undefined), []);
+  t.deepEqual(imageRules(asking, undefined), [rule('/shipped')]);
+  t.deepEqual(imageRules(asking, settings({ images: [rule('/own')] })), [rule('/own')]);
+  t.deepEqual(imageRules(undefined, settings({ images: [rule('/own')] })), [rule('/own')]);
+  for (const nothing of [{}, { images: null }, { images: [] }, null, { locks: 'require' }])
+    t.deepEqual(imageRules(undefined, settings(nothing)), []);
+  t.deepEqual(imageRules(undefined, undefined), []);
+  for (const below of [undefined, shipped])
+    t.throws(() => imageRules(below, settings({ images: [{ prefix: '*' }] })), {
+      message: 'line 1: policy.images.0: has no keys: name files, or say "require": false',
+    });
 });

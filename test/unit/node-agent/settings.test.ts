@@ -136,6 +136,10 @@ const refused: readonly (readonly [settings: string, message: RegExp])[] = [
     '{"policy": {"options": {"glusterfs": {"forbidden": ["x"]}}}}',
     /^policy\.options\.glusterfs\.forbidden: .* without "@default"/,
   ],
+  [
+    '{"policy": {"images": []}}',
+    /^policy\.images: a ConfigMap may not set this: it says whose images run as root/,
+  ],
   ['{"policy": {"portmapper": "0.0.0.0 -x"}}', /^policy\.portmapper/],
   ['{"resolver": {"nameservers": ["10.0.0.1\\noptions x"]}}', /^resolver\.nameservers/],
   ['{"resolver": {"searches": ["a b"]}}', /^resolver\.searches/],

@@ -16,7 +16,13 @@ const all = [
 function manifestsFor(platforms: readonly string[]): readonly Descriptor[] {
   return platforms.map((text) => {
     const [os = '', architecture = '', variant = ''] = text.split('/');
-    const descriptor = { mediaType: text, digest: `sha256:${'0'.repeat(64)}`, size: 1, annotations: {} };
+    const descriptor = {
+      mediaType: text,
+      artifactType: '',
+      digest: `sha256:${'0'.repeat(64)}`,
+      size: 1,
+      annotations: {},
+    };
     return text === 'none' ? descriptor : { ...descriptor, platform: { os, architecture, variant } };
   });
 }

@@ -1,0 +1,64 @@
+import { createPrivateKey, type KeyObject, sign } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { MounterError } from '../../src/errors.ts';
+import { exitCode } from '../../src/exit-codes.ts';
+import { digestOf } from '../rootfs/archive.ts';
+import { descriptor, type Image, jsonOf, mediaTypes } from './oci.ts';
+
+/** What cosign 2 makes of an image, cosign 3 reads as well, and skopeo copies by its tag. */
+export interface Signature {
+  /** `sha256-HEX.sig` */
+  readonly tag: string;
+  readonly manifest: Buffer;
+  /** By digest, the manifest among them. */
+  readonly blobs: ReadonlyMap<string, Buffer>;
+}
+
+/**
+ * @param name of the image, without a registry: nobody knows yet where it is pushed to.
+ * @see https://github.com/sigstore/cosign/blob/main/specs/SIGNATURE_SPEC.md
+ */
+export function signatureOf({ digest }: Image, name: string, key: KeyObject): Signature {
+  const payload = jsonOf({
+    critical: {
+      identity: { 'docker-reference': name },
+      image: { 'docker-manifest-digest': digest },
+      type: 'cosign container image signature',
+    },
+    optional: null,
+  });
+  const signature = sign(key.asymmetricKeyType === 'ed25519' ? null : 'sha256', payload, key);
+  const layer = {
+    ...descriptor('application/vnd.dev.cosign.simplesigning.v1+json', payload),
+    annotations: { 'dev.cosignproject.cosign/signature': signature.toString('base64') },
+  };
+  const config = jsonOf({
+    architecture: '',
+    os: '',
+    rootfs: { type: 'layers', diff_ids: [layer.digest] },
+    config: {},
+  });
+  const manifest = jsonOf({
+    schemaVersion: 2,
+    mediaType: mediaTypes.manifest,
+    config: descriptor(mediaTypes.config, config),
+    layers: [layer],
+  });
+  const blobs = new Map([payload, config, manifest].map((blob) => [digestOf(blob), blob]));
+  return { tag: `${digest.replace(':', '-')}.sig`, manifest, blobs };
+}
+
+/** @throws MounterError (usage) that names the file, and quotes nothing of it. */
+export function readSigningKey(path: string): KeyObject {
+  try {
+    const key = createPrivateKey(readFileSync(path, 'utf8'));
+    if (['ec', 'ed25519', 'rsa'].includes(key.asymmetricKeyType ?? '')) return key;
+  } catch {
+    // Whatever the engine says of it: there may be a secret in it.
+  }
+  throw new MounterError('is no private key in PEM that images can be signed with', {
+    subject: path,
+    status: exitCode.usage,
+    hint: 'openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out FILE makes one',
+  });
+}

@@ -1,0 +1,35 @@
+import test from 'ava';
+import { demandOf } from '../../../../src/image/signatures/demands.ts';
+import type { ImageRule } from '../../../../src/manifest/policy.ts';
+
+function rule(prefix: string, key?: string): ImageRule {
+  return key === undefined ? { prefix, require: false } : { prefix, keys: [key], require: true };
+}
+
+const rules = [rule('*', '/any'), rule('registry.example/team', '/team'), rule('registry.example/team/open')];
+
+const asked: Readonly<Record<string, readonly string[] | undefined>> = {
+  'registry.example/team/tools': ['/team'],
+  'registry.example/team': ['/team'],
+  'registry.example/teams/tools': ['/any'],
+  'registry.example:5000/team/tools': ['/any'],
+  'registry.example/team/open': undefined,
+  'registry.example/team/open/tools': undefined,
+  'registry.example/team/opened': ['/team'],
+};
+for (const [name, keys] of Object.entries(asked)) {
+  test(`${name}: the rule with the longest prefix decides`, (t) => {
+    t.deepEqual(demandOf(rules, name)?.keys, keys);
+    t.deepEqual(demandOf(rules.toReversed(), name)?.keys, keys);
+  });
+}
+
+test('a name that no rule fits needs no signature', (t) => {
+  t.is(demandOf([rule('registry.example', '/key')], 'other.example/tools'), undefined);
+});
+
+test('a file needs a signature as soon as any rule asks for one, whatever others leave out', (t) => {
+  t.deepEqual(demandOf(rules, undefined)?.keys, ['/any', '/team']);
+  t.deepEqual(demandOf([rule('*'), rule('registry.example', '/key')], undefined)?.keys, ['/key']);
+  t.is(demandOf([rule('*')], undefined), undefined);
+});
