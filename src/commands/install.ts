@@ -61,7 +61,11 @@ export const install = defineCommand({
     too; the certificates that the machine trusts, or those of SSL_CERT_FILE and SSL_CERT_DIR; for a registry
     /etc/containerd/certs.d/HOST/hosts.toml, else that of _default, whose hosts are asked after those of --mirror; and
     certificates in /etc/docker/certs.d/HOST and /etc/containers/certs.d/HOST (*.crt to trust, NAME.cert and NAME.key to
-    show). Credentials are docker's.`,
+    show).`,
+    `Credentials are those of REGISTRY_AUTH_FILE, podman's (/run/containers/0/auth.json), docker's (config.json in
+    DOCKER_CONFIG, or in ~/.docker; its helpers too), kubelet's (/var/lib/kubelet/config.json), and its credential
+    providers where they are named. The longest name that fits the image goes first, and the next ones where it is
+    refused; -v says which.`,
   ],
   examples: [
     'mounter install registry.example/storage-tools:v3',

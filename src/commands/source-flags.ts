@@ -1,4 +1,5 @@
 import { existsSync } from 'node:fs';
+import { resolve } from 'node:path';
 import { MounterError } from '../errors.ts';
 import { exitCode } from '../exit-codes.ts';
 import { isDigest } from '../image/digest.ts';
@@ -14,6 +15,9 @@ export const sourceFlags = {
   '--platform linux/ARCH[/VARIANT]': "of an image for several; this machine's if left out",
   '--mirror HOST=URL': 'ask there first for what is at HOST; may be repeated',
   '--ca-file FILE': "PEM certificates to trust besides the system's",
+  '--image-credential-provider-config FILE': `kubelet's file, or directory of files, that names its credential
+    providers: they are asked for the image as kubelet asks them`,
+  '--image-credential-provider-bin-dir DIR': 'where their programs are',
   '--verify-key FILE': `a public key in PEM (ECDSA P-256, Ed25519, RSA): the image has to be signed by it, as cosign signs;
     may be repeated, and one of them will do. What policy.images of the node's settings asks for, it asks for all the same`,
   '--plain-http': 'http where a registry has no https; on loopback it always may',
@@ -28,13 +32,35 @@ export function readSourceFlags(flags: FlagsOf<typeof sourceFlags>): Omit<FetchO
   if (caFile !== undefined && !existsSync(caFile))
     throw badFlag('ca-file', `${caFile} does not exist`, 'name a file of PEM certificates');
   if (digest !== undefined && !isDigest(digest)) throw badDigest(digest);
+  const credentialProviders = readProviders(flags);
   return {
+    ...(credentialProviders === undefined ? {} : { credentialProviders }),
     platform: parsePlatform(flags.value('platform')),
     plainHttp: flags.has('plain-http'),
     mirrors: parseMirrors(flags.values('mirror')),
     ...(caFile === undefined ? {} : { caFile }),
     ...(digest === undefined ? {} : { expectedDigest: digest }),
   };
+}
+
+function readProviders(flags: FlagsOf<typeof sourceFlags>): SourceOptions['credentialProviders'] {
+  const [configFlag, programsFlag] = [
+    'image-credential-provider-config',
+    'image-credential-provider-bin-dir',
+  ] as const;
+  const [config, programs] = [flags.value(configFlag), flags.value(programsFlag)];
+  if (config === undefined && programs === undefined) return undefined;
+  if (config === undefined || programs === undefined) {
+    const [given, missing] = config === undefined ? [programsFlag, configFlag] : [configFlag, programsFlag];
+    throw badFlag(given, `needs --${missing}`, 'give both, as kubelet has them');
+  }
+  for (const [name, path] of [
+    [configFlag, config],
+    [programsFlag, programs],
+  ] as const)
+    if (!existsSync(path))
+      throw badFlag(name, `${path} does not exist`, "name what kubelet's own flag names");
+  return { config: resolve(config), programs: resolve(programs) };
 }
 
 function parsePlatform(word: string | undefined): SourceOptions['platform'] {

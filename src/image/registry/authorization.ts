@@ -1,8 +1,16 @@
+import { MounterError } from '../../errors.ts';
 import { parseJson } from '../source/documents.ts';
-import type { Credentials } from './credentials.ts';
-import { type Attempt, failure, networkFailure, statusFailure } from './failure.ts';
+import {
+  type Attempt,
+  CredentialsRefused,
+  failure,
+  type Login,
+  networkFailure,
+  statusFailure,
+} from './failure.ts';
 import type { HttpResponse } from './http.ts';
 import type { HttpClient } from './http-client.ts';
+import type { Credentials } from './keyring.ts';
 
 /** No token service says more. */
 const longestReply = 1_000_000;
@@ -52,8 +60,8 @@ async function fetchToken(
   const realm = realmOf(challenge, registry, identity, attempt);
   const forToken = { ...attempt, what: `${attempt.what}: the token for it`, host: realm.host };
   const response = await askRealm(realm, challenge, identity, forToken);
-  if (response.status !== 200)
-    throw await statusFailure(response, forToken, identity.credentials === undefined ? 'wanted' : 'sent');
+  const login = identity.credentials === undefined ? 'wanted' : 'sent';
+  if (response.status !== 200) throw await refusal(response, forToken, login);
   const body = await response.bytes(longestReply).catch((error) => {
     throw networkFailure(error, forToken);
   });
@@ -66,6 +74,12 @@ async function fetchToken(
   // It becomes part of a header.
   if (typeof found === 'string' && /^[\x21-\x7e]+$/.test(found)) return found;
   throw failure(forToken, 'answers without a token', `look at what runs on ${realm.host}`);
+}
+
+async function refusal(response: HttpResponse, attempt: Attempt, login: Login): Promise<Error> {
+  const problem = await statusFailure(response, attempt, login);
+  const isOfCredentials = login === 'sent' && [401, 403].includes(response.status);
+  return isOfCredentials && problem instanceof MounterError ? new CredentialsRefused(problem) : problem;
 }
 
 /** A registry with TLS whose tokens come without it would make the TLS worthless. */

@@ -1,17 +1,13 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { homedir } from 'node:os';
-import { execa } from 'execa';
 import * as v from 'valibot';
 import { MounterError } from '../../errors.ts';
 import { exitCode } from '../../exit-codes.ts';
 import { about } from '../../host/system-error.ts';
 import { withoutNulls } from '../source/documents.ts';
-
-/** How to identify oneself to a registry. Nothing of it is ever shown. */
-export type Credentials =
-  | { readonly kind: 'password'; readonly user: string; readonly password: string }
-  /** Exchanged for an access token at the registry's token service. */
-  | { readonly kind: 'identityToken'; readonly token: string };
+import { askProgram } from './ask-program.ts';
+import type { CredentialSource, Credentials } from './keyring.ts';
+import { fit, plainName } from './match.ts';
 
 const authSchema = v.object({
   auth: v.optional(v.string()),
@@ -29,17 +25,38 @@ export type DockerConfig = v.InferOutput<typeof configSchema>;
 /** docker-credential-ecr-login asks a service of its own for each password; a minute is more than enough. */
 const helperTimeoutMs = 60_000;
 
+/** What a file has, and where it is. */
+export interface AuthFile {
+  readonly path: string;
+  readonly config: DockerConfig;
+}
+
+/** podman's for root, docker's, and kubelet's; all of them in docker's format. */
+function authFilePaths({ REGISTRY_AUTH_FILE, DOCKER_CONFIG }: NodeJS.ProcessEnv): readonly string[] {
+  return [
+    ...(REGISTRY_AUTH_FILE ? [REGISTRY_AUTH_FILE] : []),
+    '/run/containers/0/auth.json',
+    `${DOCKER_CONFIG || `${homedir()}/.docker`}/config.json`,
+    '/var/lib/kubelet/config.json',
+  ];
+}
+
 /**
- * @param path must be there when the operator named it; docker's own file need not.
+ * @param path the only one, which must be there; else all that a node may have, as far as they are there.
  * @throws MounterError (usage). Its text quotes nothing of the file.
  */
-export function readDockerConfig(path: string | undefined): DockerConfig {
-  const file = path ?? `${process.env.DOCKER_CONFIG || `${homedir()}/.docker`}/config.json`;
-  if (path === undefined && !existsSync(file)) return { auths: {}, credHelpers: {} };
-  return parseDockerConfig(
-    about(file, () => readFileSync(file, 'utf8')),
-    file,
-  );
+export function readAuthFiles(
+  path?: string,
+  environment: NodeJS.ProcessEnv = process.env,
+): readonly AuthFile[] {
+  const paths = path === undefined ? authFilePaths(environment).filter((file) => existsSync(file)) : [path];
+  return paths.map((file) => ({
+    path: file,
+    config: parseDockerConfig(
+      about(file, () => readFileSync(file, 'utf8')),
+      file,
+    ),
+  }));
 }
 
 /** What is null or empty is as good as missing, as for docker. */
@@ -62,28 +79,45 @@ function notDockers(file: string, why: string): MounterError {
   return new MounterError(`is no valid configuration of docker's${why}`, {
     subject: file,
     status: exitCode.usage,
-    hint: 'mend it, or move it away and log in again with docker login; or set DOCKER_CONFIG to the directory of another one',
+    hint: 'mend it, or move it away and log in again with docker login, or podman login',
   });
 }
 
 /**
- * The credentials for `host`, by docker's rules: its own helper, then the store, then the file; a helper without a name
- * is the file. The longest name that fits wins: podman also keeps `registry.example/team`.
- * @returns undefined when there are none: then the pull is anonymous.
- * @throws MounterError (system) when a helper fails.
+ * What a file knows for an image, by docker's rules: the helper of the host, or the store, then the file; a helper without
+ * a name is the file. podman also keeps `registry.example/team`, and kubelet `*.example`.
  */
-export async function credentialsFor(
+export function sourcesIn(
+  { path, config }: AuthFile,
   host: string,
   repository: string,
-  config: DockerConfig,
-): Promise<Credentials | undefined> {
-  const name = plainName(host);
-  const helper = byName(config.credHelpers, name, '') ?? config.credsStore;
-  const kept = helper ? await askHelper(helper, name) : undefined;
-  if (kept !== undefined) return kept;
-  const entry = byName(config.auths, name, repository);
-  if (entry?.identitytoken) return { kind: 'identityToken', token: entry.identitytoken };
-  const encoded = entry?.auth ? Buffer.from(entry.auth, 'base64').toString('utf8') : undefined;
+): readonly CredentialSource[] {
+  const entries = Object.entries(config.auths).flatMap(([name, entry]) => {
+    const fits = fit(name, host, repository);
+    const credentials = credentialsOf(entry);
+    if (fits === undefined || credentials === undefined) return [];
+    return [{ origin: `${path} (${name})`, fit: fits, ask: async () => [credentials] }];
+  });
+  const own = Object.entries(config.credHelpers).find(([name]) => fit(name, host, '') !== undefined);
+  const helper = own === undefined ? config.credsStore : own[1];
+  if (!helper) return entries;
+  // It goes before the file that names it.
+  const best = Math.max(0, ...entries.map((entry) => entry.fit));
+  const answer = once(() => askHelper(helper, plainName(host)));
+  return [{ origin: `docker-credential-${helper}, as ${path} says`, fit: best, ask: answer }, ...entries];
+}
+
+function once<T>(action: () => Promise<T>): () => Promise<T> {
+  let result: Promise<T> | undefined;
+  return () => {
+    result ??= action();
+    return result;
+  };
+}
+
+function credentialsOf(entry: v.InferOutput<typeof authSchema>): Credentials | undefined {
+  if (entry.identitytoken) return { kind: 'identityToken', token: entry.identitytoken };
+  const encoded = entry.auth ? Buffer.from(entry.auth, 'base64').toString('utf8') : undefined;
   const colon = encoded?.indexOf(':') ?? -1;
   if (encoded !== undefined && colon > 0)
     return {
@@ -92,61 +126,30 @@ export async function credentialsFor(
       // Old versions of docker filled it up with NULs.
       password: encoded.slice(colon + 1).replace(/\0+$/, ''),
     };
-  if (!entry?.username || entry.password === undefined) return undefined;
+  if (!entry.username || entry.password === undefined) return undefined;
   return { kind: 'password', user: entry.username, password: entry.password };
 }
 
 /** What docker calls Docker Hub in its files. */
 const dockerHub = 'https://index.docker.io/v1/';
 
-function byName<T>(entries: Readonly<Record<string, T>>, host: string, repository: string): T | undefined {
-  const all = Object.entries(entries);
-  // A name with nothing but a version behind the host counts before any other URL of it.
-  const plain = new Map([
-    ...all.map(ofHost),
-    ...all.map(([name, value]) => [plainName(name), value] as const),
-  ]);
-  const parts = repository.split('/').filter((part) => part !== '');
-  for (let length = parts.length; length >= 0; length -= 1) {
-    const found = plain.get([host, ...parts.slice(0, length)].join('/'));
-    if (found !== undefined) return found;
-  }
-  return undefined;
-}
-
-/** A URL is that of its host, whatever is behind it. */
-function ofHost<T>([name, value]: readonly [string, T]): readonly [string, T] {
-  const [, host = ''] = /^https?:\/\/([^/]+)/i.exec(name) ?? [];
-  return [plainName(host), value];
-}
-
-/** `https://registry.example/v2/` is an old way to write `registry.example`. */
-function plainName(name: string): string {
-  const plain = name.replace(/^https?:\/\//i, '').replace(/(\/v[12])?\/*$/, '');
-  return plain === 'index.docker.io' || plain === 'registry-1.docker.io' ? 'docker.io' : plain;
-}
-
 const helperReply = v.object({ Username: v.string(), Secret: v.pipe(v.string(), v.minLength(1)) });
 
 /** @see https://github.com/docker/docker-credential-helpers#development */
-async function askHelper(name: string, host: string): Promise<Credentials | undefined> {
+async function askHelper(name: string, host: string): Promise<readonly Credentials[]> {
   const program = `docker-credential-${name}`;
   if (!/^[\w.-]+$/.test(name)) throw helperError(program, 'is no name of a program');
-  // By PATH and with our environment: helpers of cloud providers find their own settings there.
-  const result = await execa(program, ['get'], {
-    input: host === 'docker.io' ? dockerHub : host,
-    timeout: helperTimeoutMs,
-    reject: false,
-    maxBuffer: 1_000_000,
-  });
-  if (/credentials not found/i.test(result.stdout)) return undefined;
-  if (result.failed) throw helperError(program, helperFailure(result));
-  const reply = v.safeParse(helperReply, jsonOrNothing(result.stdout));
+  const input = host === 'docker.io' ? dockerHub : host;
+  const answer = await askProgram([program, 'get'], { input, limitMs: helperTimeoutMs });
+  if ('why' in answer) throw helperError(program, answer.why);
+  if (/credentials not found/i.test(answer.stdout)) return [];
+  if (answer.status !== 0) throw helperError(program, `failed with status ${answer.status}`);
+  const reply = v.safeParse(helperReply, jsonOrNothing(answer.stdout));
   if (!reply.success) throw helperError(program, 'answered with no user and secret');
   const { Username: user, Secret: password } = reply.output;
-  return user === '<token>'
-    ? { kind: 'identityToken', token: password }
-    : { kind: 'password', user, password };
+  return [
+    user === '<token>' ? { kind: 'identityToken', token: password } : { kind: 'password', user, password },
+  ];
 }
 
 /** What a program printed says nothing of where a file is to be mended. */
@@ -158,18 +161,10 @@ function jsonOrNothing(text: string): unknown {
   }
 }
 
-function helperFailure(result: {
-  readonly timedOut: boolean;
-  readonly exitCode?: number | undefined;
-}): string {
-  if (result.timedOut) return `no answer within ${helperTimeoutMs / 1000} s`;
-  return result.exitCode === undefined ? 'could not be run' : `failed with status ${result.exitCode}`;
-}
-
 function helperError(program: string, message: string): MounterError {
   return new MounterError(message, {
     subject: program,
     status: exitCode.system,
-    hint: "docker's config.json names this program: install or repair it, or set DOCKER_CONFIG to the directory of another one",
+    hint: "a file with credentials names this program, such as docker's config.json: install or repair it, or take it out there",
   });
 }

@@ -2,11 +2,11 @@ import { MounterError } from '../../errors.ts';
 import { exitCode } from '../../exit-codes.ts';
 import type { ImageReference } from '../reference.ts';
 import { authorizationFor } from './authorization.ts';
-import type { Credentials } from './credentials.ts';
-import { type Attempt, type Login, networkFailure, statusFailure } from './failure.ts';
+import { type Attempt, CredentialsRefused, type Login, networkFailure, statusFailure } from './failure.ts';
 import type { HostEntry } from './hosts-toml.ts';
 import type { HttpResponse } from './http.ts';
 import { codeOf, type HttpClient, isAlert } from './http-client.ts';
+import type { Candidate, Keyring } from './keyring.ts';
 
 /** Where to ask for a repository: the registry itself, or a mirror of it. */
 export interface RegistryAddress {
@@ -67,12 +67,21 @@ export function mirrorAddress(mirror: string, repository: string): RegistryAddre
   };
 }
 
-/** An expired token, and one that another request had renewed already. */
-const mostLogins = 2;
+/** For several credentials, of which each may be refused, and for tokens that expire meanwhile. */
+const mostLogins = 20;
+
+/** Who was logged in when a request was refused, and where; undefined: nobody. */
+interface LoggedIn {
+  readonly authorization: string;
+  readonly candidate: Candidate | undefined;
+  /** Something was answered to it already. */
+  isProven: boolean;
+}
 
 /** Whether another login may help. Some registries call what a stranger may not see missing, or forbidden. */
-function isRefusal(status: number, authorization: string | undefined): boolean {
-  return status === 401 || (authorization === undefined && (status === 403 || status === 404));
+function isRefusal(status: number, refused: LoggedIn | undefined): boolean {
+  if (status === 401) return true;
+  return refused === undefined ? status === 403 || status === 404 : status === 403 && !refused.isProven;
 }
 
 /** One registry or mirror to pull from, and how we are logged in there. */
@@ -80,25 +89,35 @@ export class Endpoint {
   readonly host: string;
   readonly #address: RegistryAddress;
   readonly #http: HttpClient;
-  readonly #credentials: () => Promise<Credentials | undefined>;
+  readonly #openKeyring: () => Keyring;
+  readonly #report: (message: string) => void;
   readonly #signal: AbortSignal;
   #base: URL | undefined;
-  #authorization: string | undefined;
+  #keyring: Keyring | undefined;
+  #loggedIn: LoggedIn | undefined;
   #login: Login = 'unasked';
+  #loggingIn: Promise<unknown> = Promise.resolve();
+  #challenge: string | undefined;
   #rootChallenge: Promise<string | undefined> | undefined;
 
-  /** @throws MounterError (usage) for one that is to be asked without TLS, where that was not allowed. */
+  /**
+   * @param openKeyring is called when it asks who we are.
+   * @param report is told whose credentials were used and refused.
+   * @throws MounterError (usage) for one that is to be asked without TLS, where that was not allowed.
+   */
   constructor(
     address: RegistryAddress,
     http: HttpClient,
-    credentials: () => Promise<Credentials | undefined>,
+    openKeyring: () => Keyring,
+    report: (message: string) => void,
     signal: AbortSignal,
   ) {
     if (address.protocol === 'http:' && !http.mayBePlain(address.host)) throw withoutTls(address.host);
     this.host = address.host;
     this.#address = address;
     this.#http = http;
-    this.#credentials = credentials;
+    this.#openKeyring = openKeyring;
+    this.#report = report;
     this.#signal = signal;
   }
 
@@ -117,12 +136,15 @@ export class Endpoint {
     const { root, repository, query } = this.#address;
     const url = new URL(`${root}/${repository}/${path}${query}`, base);
     for (let logins = 0; ; logins += 1) {
-      const authorization = this.#authorization;
-      const response = await this.#try(url, headers, authorization, attempt);
-      if (accepted.includes(response.status)) return response;
+      const loggedIn = this.#loggedIn;
+      const response = await this.#try(url, headers, loggedIn?.authorization, attempt);
+      if (accepted.includes(response.status)) {
+        this.#prove(loggedIn);
+        return response;
+      }
       // A store that the registry sent us to has no use for the registry's credentials.
       const isOurs = response.url.origin === url.origin && logins < mostLogins;
-      const isRenewed = isOurs && (await this.#logIn(response, authorization, base, attempt));
+      const isRenewed = isOurs && (await this.#logInAfter(response, loggedIn, base, attempt));
       if (!isRenewed) throw await statusFailure(response, attempt, this.#login);
       response.discard();
     }
@@ -142,25 +164,89 @@ export class Endpoint {
     }
   }
 
-  /** @returns whether there is something else to try with than `refused`. */
+  #prove(loggedIn: LoggedIn | undefined): void {
+    if (loggedIn === undefined || loggedIn.isProven) return;
+    loggedIn.isProven = true;
+    if (loggedIn.candidate !== undefined)
+      this.#report(`${this.host}: logged in by ${loggedIn.candidate.origin}`);
+  }
+
+  /** One after the other: several requests may have been refused for one reason. */
+  async #logInAfter(
+    response: HttpResponse,
+    refused: LoggedIn | undefined,
+    base: URL,
+    attempt: Attempt,
+  ): Promise<boolean> {
+    const turn = this.#loggingIn.then(() => this.#logIn(response, refused, base, attempt));
+    this.#loggingIn = turn.catch(() => {});
+    return await turn;
+  }
+
+  /**
+   * 1. Whoever was refused, and never before, is discarded; a token that has done its work has expired.
+   * 2. The next credentials are tried, until a token service takes them; a registry that wants a password is asked again.
+   *
+   * @returns whether there is something else to try with than `refused`.
+   */
   async #logIn(
     response: HttpResponse,
-    refused: string | undefined,
+    refused: LoggedIn | undefined,
     base: URL,
     attempt: Attempt,
   ): Promise<boolean> {
     if (!isRefusal(response.status, refused)) return false;
-    if (this.#authorization !== refused) return true;
-    const challenge = await this.#challengeOf(response, base);
+    if (this.#loggedIn !== refused) return true;
+    const challenge = (await this.#challengeOf(response, base)) ?? this.#challenge;
     if (challenge === undefined) return false;
-    const credentials = await this.#credentials();
-    this.#login = credentials === undefined ? 'wanted' : 'sent';
+    this.#challenge = challenge;
+    this.#keyring ??= this.#openKeyring();
+    if (refused !== undefined && !refused.isProven) {
+      if (refused.candidate === undefined) return false;
+      this.#discard(this.#keyring, refused.candidate, String(response.status));
+    }
+    return await this.#tryNext(this.#keyring, challenge, base, attempt);
+  }
+
+  async #tryNext(keyring: Keyring, challenge: string, base: URL, attempt: Attempt): Promise<boolean> {
+    let failure: CredentialsRefused | undefined;
+    for (;;) {
+      const candidate = await keyring.current();
+      if (candidate === undefined && failure !== undefined) throw failure;
+      // All that there were are refused.
+      if (candidate === undefined && this.#login === 'sent') return false;
+      this.#login = candidate === undefined ? 'wanted' : 'sent';
+      try {
+        const authorization = await this.#authorize(candidate, challenge, base, attempt);
+        if (authorization !== undefined) {
+          this.#loggedIn = { authorization, candidate, isProven: false };
+          return true;
+        }
+        if (candidate === undefined) return false;
+        this.#discard(keyring, candidate, 'it wants a password');
+      } catch (error) {
+        if (!(error instanceof CredentialsRefused) || candidate === undefined) throw error;
+        failure = error;
+        this.#discard(keyring, candidate, 'its token service');
+      }
+    }
+  }
+
+  async #authorize(
+    candidate: Candidate | undefined,
+    challenge: string,
+    base: URL,
+    attempt: Attempt,
+  ): Promise<string | undefined> {
     const { repository } = this.#address;
+    const credentials = candidate?.credentials;
     const identity = { http: this.#http, credentials, repository, signal: this.#signal };
-    const authorization = await authorizationFor(challenge, base, identity, attempt);
-    if (authorization === undefined || authorization === refused) return false;
-    this.#authorization = authorization;
-    return true;
+    return await authorizationFor(challenge, base, identity, attempt);
+  }
+
+  #discard(keyring: Keyring, { origin }: Candidate, by: string): void {
+    keyring.discard();
+    this.#report(`${this.host}: what ${origin} has is refused (${by})`);
   }
 
   /**

@@ -3,9 +3,12 @@ import { exitCode } from '../../exit-codes.ts';
 import type { ImageReference } from '../reference.ts';
 import type { SourceOptions } from '../source/options.ts';
 import { certificateFilesFor, hostSettings, registrySettings } from './certs-d.ts';
-import { credentialsFor, type DockerConfig, readDockerConfig } from './credentials.ts';
+import { CredentialProviders } from './credential-providers.ts';
+import { type AuthFile, readAuthFiles, sourcesIn } from './credentials.ts';
 import { addressOf, addressOfEntry, Endpoint, mirrorAddress, type RegistryAddress } from './endpoint.ts';
 import { type HostSettings, HttpClient } from './http-client.ts';
+import { Keyring } from './keyring.ts';
+import { plainName } from './match.ts';
 import { forMirror, networkPatience, type RetryPolicy, retrying } from './retry.ts';
 
 /** What is asked of a host: to say what a tag means, or for something by its digest. */
@@ -32,11 +35,15 @@ export class Endpoints {
     this.#signal = signal;
     this.#onRetry = (message) => options.progress({ kind: 'retry', message: `${name}: ${message}` });
     const http = new HttpClient(options);
-    const config = readDockerConfig(options.credentials);
+    const keep = {
+      files: readAuthFiles(options.credentials),
+      providers: options.credentialProviders && new CredentialProviders(options.credentialProviders),
+    };
+    const report = (message: string) => options.progress({ kind: 'detail', message });
     const places = [...mirrorPlaces(reference, options), ...nodePlaces(reference, this.#onRetry)];
     this.#endpoints = places.map(({ address, capabilities, settings }) => ({
       capabilities,
-      endpoint: new Endpoint(address, http.for(settings), credentialsAt(address, config), signal),
+      endpoint: new Endpoint(address, http.for(settings), () => keyringFor(address, keep), report, signal),
     }));
   }
 
@@ -105,13 +112,18 @@ function nodePlaces(reference: ImageReference, warn: (message: string) => void):
 
 const everything: readonly Capability[] = ['resolve', 'pull'];
 
-/** A helper is asked once, and only when the registry asks us. */
-function credentialsAt({ host, repository }: RegistryAddress, config: DockerConfig) {
-  let result: ReturnType<typeof credentialsFor> | undefined;
-  return () => {
-    result ??= credentialsFor(host, repository, config);
-    return result;
-  };
+interface CredentialPlaces {
+  readonly files: readonly AuthFile[];
+  readonly providers: CredentialProviders | undefined;
+}
+
+/** A mirror has credentials of its own: those of the registry that it stands for are not for it. */
+function keyringFor({ host, repository }: RegistryAddress, { files, providers }: CredentialPlaces): Keyring {
+  const name = plainName(host);
+  return new Keyring([
+    ...files.flatMap((file) => sourcesIn(file, name, repository)),
+    ...(providers?.sourcesFor(name, repository) ?? []),
+  ]);
 }
 
 function nobody(registry: string, capability: Capability): MounterError {

@@ -89,7 +89,7 @@ function hintFor(status: number, host: string, login: Login): string {
   if (status === 401 && login === 'inUrl') return `name the user in the URL: https://USER:PASSWORD@${host}/…`;
   const isStranger = login === 'wanted' && [401, 403, 404].includes(status);
   if (isStranger || (status === 401 && login === 'unasked'))
-    return `log in to ${host} with docker login, or set DOCKER_CONFIG to the directory of the config.json with its credentials; or check the name and the tag`;
+    return `log in to ${host} with docker login or podman login, or set DOCKER_CONFIG to the directory of the config.json with its credentials; or check the name and the tag`;
   if (status === 401) return `log in to ${host} again: it does not take these credentials`;
   if (status === 403) return `ask whoever runs ${host} for the right to pull it, or log in as somebody else`;
   if (status === 404) return 'check the name and the tag';
@@ -118,6 +118,13 @@ export function retryAfterMs(header: string | undefined, now = Date.now()): numb
   if (/^\s*\d+\s*$/.test(header)) return Number(header) * 1000;
   const date = Date.parse(header);
   return Number.isNaN(date) ? 0 : Math.max(0, date - now);
+}
+
+/** A token service refuses who we say that we are. */
+export class CredentialsRefused extends MounterError {
+  constructor(refusal: MounterError) {
+    super(refusal.message, refusal);
+  }
 }
 
 /** A failure that no further try can mend. */

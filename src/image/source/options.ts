@@ -1,4 +1,5 @@
 import { type ImageContent, sourceError } from '../content.ts';
+import type { ProviderFiles } from '../registry/credential-providers.ts';
 import type { RetryPolicy } from '../registry/retry.ts';
 
 export interface Platform {
@@ -32,8 +33,10 @@ export interface SourceOptions {
    * where it is to be forced. Tried in order, then the registry itself.
    */
   readonly mirrors: Readonly<Record<string, readonly string[]>>;
-  /** docker's config.json; `$DOCKER_CONFIG/config.json` or `~/.docker/config.json`, if there, when left out. */
+  /** A file in the format of docker's config.json; all that a node has of them when left out. */
   readonly credentials?: string;
+  /** kubelet's. */
+  readonly credentialProviders?: ProviderFiles;
   readonly progress: (event: ProgressEvent) => void;
   readonly patience?: RetryPolicy;
 }

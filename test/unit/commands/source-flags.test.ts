@@ -29,9 +29,13 @@ test('every flag', (t) => {
       '/dev/null',
       '--digest',
       digest,
+      '--image-credential-provider-config',
+      '/etc/../etc/passwd',
+      '--image-credential-provider-bin-dir=/usr/bin',
       ...mirrors,
     ),
     {
+      credentialProviders: { config: '/etc/passwd', programs: '/usr/bin' },
       platform: { os: 'linux', architecture: 'arm64', variant: 'v8' },
       plainHttp: true,
       caFile: '/dev/null',
@@ -50,6 +54,12 @@ for (const [argv, message] of [
   [['--mirror', 'host='], /is not HOST=URL/],
   [['--ca-file', '/no/such/file'], /\/no\/such\/file does not exist/],
   [['--digest', 'sha256:12'], /64 hexadecimal digits/],
+  [['--image-credential-provider-config', '/etc'], /needs --image-credential-provider-bin-dir/],
+  [['--image-credential-provider-bin-dir', '/etc'], /needs --image-credential-provider-config/],
+  [
+    ['--image-credential-provider-config', '/no/such', '--image-credential-provider-bin-dir', '/etc'],
+    /\/no\/such does not exist/,
+  ],
 ] as const)
   test(`refused: ${argv.join(' ')}`, (t) => {
     t.throws(() => read(...argv), { message });

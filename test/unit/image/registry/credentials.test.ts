@@ -3,12 +3,20 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test from 'ava';
 import { MounterError } from '../../../../src/errors.ts';
-import {
-  type Credentials,
-  credentialsFor,
-  parseDockerConfig,
-  readDockerConfig,
-} from '../../../../src/image/registry/credentials.ts';
+import { parseDockerConfig, readAuthFiles, sourcesIn } from '../../../../src/image/registry/credentials.ts';
+import { type Credentials, Keyring } from '../../../../src/image/registry/keyring.ts';
+
+type Config = ReturnType<typeof parseDockerConfig>;
+
+/** Those that go first. */
+async function credentialsFor(
+  host: string,
+  repository: string,
+  config: Config,
+): Promise<Credentials | undefined> {
+  const keyring = new Keyring(sourcesIn({ path: 'config.json', config }, host, repository));
+  return (await keyring.current())?.credentials;
+}
 
 const login = { auth: btoa('me:pass:word') };
 const me: Credentials = { kind: 'password', user: 'me', password: 'pass:word' };
@@ -28,6 +36,19 @@ const configs: Readonly<
     config: { auths: { [host]: { auth: btoa('not:me') }, [`${host}/team`]: login } },
     is: me,
   },
+  "any label of a host, as kubelet's": { config: { auths: { '*.example': login, example: login } }, is: me },
+  'a host in full, before any label of it': {
+    config: { auths: { '*.example': { auth: btoa('not:me') }, [host]: login } },
+    is: me,
+  },
+  'a repository below any host, before the host in full': {
+    config: { auths: { [host]: { auth: btoa('not:me') }, '*.example/team': login } },
+    is: me,
+  },
+  'labels more than there are': {
+    config: { auths: { '*.*.example': login, '*': login, '*.example:5000': login } },
+  },
+  'a part of a name': { config: { auths: { [`${host}/te`]: login } } },
   'a neighbour of the repository': { config: { auths: { [`${host}/team/other`]: login } } },
   'user and password apart': {
     config: { auths: { [host]: { username: 'me', password: 'pass:word' } } },
@@ -109,7 +130,7 @@ test('an empty config.json says nothing', async (t) => {
 });
 
 test('a config.json that was named has to be there', (t) => {
-  t.throws(() => readDockerConfig(join(tmpdir(), 'none/config.json')), { code: 'ENOENT' });
+  t.throws(() => readAuthFiles(join(tmpdir(), 'none/config.json')), { code: 'ENOENT' });
 });
 
 const directory = mkdtempSync(join(tmpdir(), 'credentials-'));
@@ -160,3 +181,62 @@ for (const [what, [name, script, message]] of Object.entries(badHelpers)) {
     t.is(error?.subject, `docker-credential-${name}`);
   });
 }
+
+test('several of one file, and of several files: what fits best, then in the order of the files', async (t) => {
+  const file = (path: string, auths: Readonly<Record<string, string>>) => ({
+    path,
+    config: parseDockerConfig(
+      JSON.stringify({
+        auths: Object.fromEntries(
+          Object.entries(auths).map(([name, user]) => [name, { auth: btoa(`${user}:x`) }]),
+        ),
+      }),
+      path,
+    ),
+  });
+  const files = [
+    file('first', { [host]: 'first', 'other.example': 'none' }),
+    file('second', {
+      [host]: 'second',
+      [`${host}/team`]: 'team',
+      [`${host}/team/tools`]: 'tools',
+      '*.example': 'any',
+    }),
+  ];
+  const keyring = new Keyring(files.flatMap((each) => sourcesIn(each, host, 'team/tools')));
+  const users: string[] = [];
+  for (let next = await keyring.current(); next !== undefined; next = await keyring.current()) {
+    users.push(`${next.credentials.kind === 'password' ? next.credentials.user : ''}, ${next.origin}`);
+    keyring.discard();
+  }
+  t.deepEqual(users, [
+    `tools, second (${host}/team/tools)`,
+    `team, second (${host}/team)`,
+    `first, first (${host})`,
+    `second, second (${host})`,
+    'any, second (*.example)',
+  ]);
+});
+
+test('a helper that fails keeps nobody from trying the rest', async (t) => {
+  const config = parseDockerConfig(
+    JSON.stringify({ credsStore: 'absent', auths: { [host]: login } }),
+    'c.json',
+  );
+  t.deepEqual(await credentialsFor(host, 'tools', config), me);
+});
+
+test('the files of a node: podman, docker, kubelet; what is not there is nothing', (t) => {
+  const file = join(directory, 'auth.json');
+  writeFileSync(file, JSON.stringify({ auths: { [host]: login } }));
+  writeFileSync(join(directory, 'config.json'), '{}');
+  const paths = (environment: NodeJS.ProcessEnv) =>
+    readAuthFiles(undefined, environment)
+      .map(({ path }) => path)
+      .filter((path) => path.startsWith(directory));
+  t.deepEqual(paths({ REGISTRY_AUTH_FILE: file, DOCKER_CONFIG: directory }), [
+    file,
+    `${directory}/config.json`,
+  ]);
+  t.deepEqual(paths({ REGISTRY_AUTH_FILE: `${directory}/none` }), []);
+});
