@@ -294,8 +294,8 @@ const tamperedSimple: Readonly<Record<string, readonly [(it: Simple, digest: str
   ],
   'no signature at all': [({ payload }) => ({ payload, signature: '' }), /another key, or was changed\n/],
   'another media type': [
-    (it) => ({ ...it, type: 'application/octet-stream' }),
-    /: it is of the type application\/octet-stream\n/,
+    (it) => ({ ...it, type: 'application/octet-stream\x1b[2J\n' }),
+    /: it is of the type application\/octet-stream[^\x00-\x1f]+\nhint: /,
   ],
   'a payload of another kind, by the right key': [
     ({ payload }, digest) => {

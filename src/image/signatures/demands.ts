@@ -1,9 +1,10 @@
-import type { MounterError } from '../../errors.ts';
+import { type MounterError, printable } from '../../errors.ts';
 import { imageRules, type TextFile } from '../../manifest/node-settings.ts';
 import type { ImageRule } from '../../manifest/policy.ts';
 import { type ImageContent, sourceError } from '../content.ts';
 import { judge } from './claim.ts';
 import { type PublicKey, readPublicKey } from './public-key.ts';
+import { mostSignatures } from './stored.ts';
 
 /** A signature without which an image is not installed. */
 export interface Demand {
@@ -64,6 +65,9 @@ export async function requireSigned(
   for (const demand of demands) await requireOne(content, demand, report);
 }
 
+/** What is wrong with more than so many helps nobody. */
+const mostReasons = 3;
+
 async function requireOne(
   content: ImageContent,
   demand: Demand,
@@ -74,10 +78,13 @@ async function requireOne(
   if (signed === undefined) throw notSignable(reference, demand);
   const by = await signed.checkSignatures(async (found): Promise<PublicKey> => {
     const reasons = new Set<string>();
+    let looked = 0;
     for await (const signature of found) {
       const verdict = await judge(signature, signed.digest, keys);
       if ('signedBy' in verdict) return verdict.signedBy;
-      reasons.add(verdict.why);
+      if (reasons.size < mostReasons) reasons.add(verdict.why);
+      looked += 1;
+      if (looked >= mostSignatures) break;
     }
     throw unsigned(content, demand, [...reasons]);
   });
@@ -103,7 +110,7 @@ function unsigned(
     const hint = `have it signed by who publishes it: cosign sign --key KEY ${image}${whole}`;
     return sourceError(reference, `has no signature, which ${by} asks for`, hint);
   }
-  const message = `has no signature by ${keys.join(' or ')}, which ${by} asks for: ${reasons.slice(0, 3).join('; ')}`;
+  const message = `has no signature by ${keys.join(' or ')}, which ${by} asks for: ${reasons.map((reason) => printable(reason.slice(0, 200))).join('; ')}`;
   const hint = `compare: cosign verify --insecure-ignore-tlog --key ${keys[0]} ${image}; where the key is right, have the image signed again${whole}`;
   return sourceError(reference, message, hint);
 }
