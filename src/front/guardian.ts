@@ -1,9 +1,9 @@
 import * as system from 'system-calls';
-import { fileHost } from '../host/file-host.ts';
 import type { ApartSite, ChrootSite, Guardian, Left } from '../host/mount-host.ts';
 import { withTimeout } from '../host/with-timeout.ts';
 import { neverRan, notStarted } from './child.ts';
 import { loop } from './globals.ts';
+import { readText } from './known.ts';
 import { pollEvents } from './loop.ts';
 import type { StartedChild } from './run-command.ts';
 import { endOf, kill } from './signals.ts';
@@ -112,7 +112,7 @@ class GuardianProcess implements Guardian, StartedChild {
 
   /** Why it does not answer. */
   #silence(): 'stopped' | 'ETIMEDOUT' {
-    const stat = fileHost.readText(`/proc/${this.#pid}/stat`) ?? '';
+    const stat = readText(`/proc/${this.#pid}/stat`) ?? '';
     return /\) [Tt] [^)]*$/.test(stat) ? 'stopped' : 'ETIMEDOUT';
   }
 

@@ -1,15 +1,17 @@
 import * as system from 'system-calls';
-import { fileHost } from '../host/file-host.ts';
 import type { MountHost } from '../host/mount-host.ts';
+import { sharedFileHost } from '../host/shared-file-host.ts';
 import { attach, makeApart, readMountTable } from './apart.ts';
 import { run } from './child.ts';
 import { runHelper } from './helper.ts';
+import * as known from './known.ts';
 import * as openFiles from './open-files.ts';
 import { kill } from './signals.ts';
 
 /** The Host of a real node, on the system calls of the front. */
 export const frontHost: MountHost = {
-  ...fileHost,
+  ...sharedFileHost,
+  ...known,
   ...openFiles,
   effectiveUserId: system.geteuid,
   kill,

@@ -9,54 +9,6 @@ import { checked } from './system-error.ts';
 /** @see open(2), access(2) */
 export const constants = system;
 
-/** Declared, and by their places: fields of a class, and an array taken apart, cost more than the kernel's part. */
-export class Stats {
-  declare readonly dev: number;
-  declare readonly ino: number;
-  declare readonly mode: number;
-  declare readonly uid: number;
-  declare readonly gid: number;
-  declare readonly size: number;
-  declare readonly ctimeMs: number;
-  declare readonly nlink: number;
-
-  constructor(values: readonly number[]) {
-    this.dev = values[0] ?? 0;
-    this.ino = values[1] ?? 0;
-    this.mode = values[2] ?? 0;
-    this.uid = values[3] ?? 0;
-    this.gid = values[4] ?? 0;
-    this.size = values[5] ?? 0;
-    this.ctimeMs = values[6] ?? 0;
-    this.nlink = values[7] ?? 0;
-  }
-
-  isDirectory(): boolean {
-    return typeOf(this.mode) === 0o040000;
-  }
-
-  isFile(): boolean {
-    return typeOf(this.mode) === 0o100000;
-  }
-
-  isSymbolicLink(): boolean {
-    return typeOf(this.mode) === 0o120000;
-  }
-
-  isCharacterDevice(): boolean {
-    return typeOf(this.mode) === 0o020000;
-  }
-
-  isBlockDevice(): boolean {
-    return typeOf(this.mode) === 0o060000;
-  }
-}
-
-/** @see inode(7) */
-function typeOf(mode: number): number {
-  return mode & 0o170000;
-}
-
 export function openSync(path: string, flags: number, mode = 0): number {
   return checked('open', path, system.open(path, flags, mode));
 }
@@ -65,16 +17,16 @@ export function closeSync(fd: number): void {
   checked('close', undefined, system.close(fd));
 }
 
-export function statSync(path: string): Stats {
-  return new Stats(checked('stat', path, system.stat(path, true)));
-}
-
-export function lstatSync(path: string): Stats {
-  return new Stats(checked('lstat', path, system.stat(path, false)));
-}
-
 export function fstatSync(fd: number): Stats {
-  return new Stats(checked('fstat', undefined, system.fstat(fd)));
+  const status = checked('fstat', undefined, system.fstat(fd));
+  return { size: status.size, nlink: status.nlink, isFile: () => status.kind === 'file' };
+}
+
+/** What is asked of an open file. */
+interface Stats {
+  readonly size: number;
+  readonly nlink: number;
+  isFile(): boolean;
 }
 
 /** Reads UTF-8; 'latin1' is for what is ASCII, and reads the same. */

@@ -1,14 +1,6 @@
 import * as system from 'system-calls';
-import { kindOf } from '../host/file-host.ts';
-import {
-  type Descriptor,
-  isRootOnly,
-  type MountHost,
-  type OpenStatus,
-  type PlainFile,
-} from '../host/mount-host.ts';
+import type { Descriptor, MountHost, PlainFile } from '../host/mount-host.ts';
 import { locksDirectory, runDirectory, targetLocksFile } from '../node/layout.ts';
-import { Stats } from './node-fs.ts';
 import { checked } from './system-error.ts';
 
 /** Files of the mount path that stay open: parts of `MountHost`. */
@@ -27,19 +19,6 @@ const nothingThere = ['ENOENT', 'ENOTDIR', 'ELOOP', 'ENAMETOOLONG', 'ENXIO', 'EI
 function orUndefined(call: string, path: string, result: number): Descriptor | undefined {
   if (result < 0 && nothingThere.includes(system.errorNames(-result)[0])) return undefined;
   return checked(call, path, result);
-}
-
-/** `MountHost.statusOf` */
-export function statusOf(file: Descriptor): OpenStatus {
-  const values = checked('statx', undefined, system.knownStatus(file));
-  const [mode, uid, gid] = [values[2] ?? 0, values[3] ?? 0, values[4] ?? 0];
-  return {
-    kind: kindOf(new Stats(values)),
-    device: values[0] ?? 0,
-    inode: values[1] ?? 0,
-    isRootOnly: isRootOnly({ uid, gid, mode }),
-    mountId: values[5] ?? 0,
-  };
 }
 
 /** `MountHost.close` */
@@ -69,8 +48,8 @@ export const readEnd: MountHost['readEnd'] = (path, maximumBytes, before) => {
 
 function plain(descriptor: Descriptor | undefined): PlainFile | undefined {
   if (descriptor === undefined) return undefined;
-  const stats = new Stats(checked('fstat', undefined, system.fstat(descriptor)));
-  if (stats.isFile()) return { descriptor, inode: stats.ino, size: stats.size };
+  const { kind, inode, size } = checked('fstat', undefined, system.fstat(descriptor));
+  if (kind === 'file') return { descriptor, inode, size };
   system.close(descriptor);
   return undefined;
 }

@@ -152,7 +152,7 @@ function openCapture(): Capture {
 /** What a helper said is worth having, and no reason to fail. */
 function readEnd({ input, output }: Capture, maximumBytes: number): string {
   const status = system.fstat(input);
-  const size = typeof status === 'number' ? 0 : (status[5] ?? 0);
+  const size = typeof status === 'number' ? 0 : status.size;
   const isPipe = input !== output;
   const text = isPipe || size > 0 ? system.read(input, Math.max(0, size - maximumBytes), maximumBytes) : '';
   return typeof text === 'number' ? '' : text;

@@ -107,11 +107,22 @@ static size_t character(const unsigned char *bytes, size_t length, int *valid) {
   return found;
 }
 
+static int is_ascii(const char *bytes, size_t length) {
+  uint64_t all = 0, eight;
+  for (; length >= sizeof eight; bytes += sizeof eight, length -= sizeof eight) {
+    memcpy(&eight, bytes, sizeof eight);
+    all |= eight;
+  }
+  for (; length > 0; bytes++, length--) all |= (unsigned char)*bytes;
+  return (all & 0x8080808080808080) == 0;
+}
+
 /* What the kernel gave us as a string. QuickJS takes more for UTF-8 than there is: U+FFFD for it, as in Node and bun. */
 static JSValue to_js_string(JSContext *context, const char *bytes, size_t length) {
   static const char replacement[] = "\xef\xbf\xbd";
   const unsigned char *at = (const unsigned char *)bytes;
   size_t invalid = 0;
+  if (is_ascii(bytes, length)) return JS_NewStringLen(context, bytes, length);
   int valid;
   for (size_t i = 0; i < length; i += character(at + i, length - i, &valid), invalid += !valid) continue;
   if (invalid == 0) return JS_NewStringLen(context, bytes, length);
@@ -251,13 +262,98 @@ FUNCTION(file_write) {
   return result;
 }
 
+/*
+ * What is known of a file, as an object that is asked for what is wanted: nobody wants all of it, and to make a
+ * property costs more than the kernel's answer.
+ */
+struct known {
+  double device, inode, size, changed_ms, links, mount_id;
+  unsigned mode, user, group;
+};
+
+/* A number of our own: it has to be the same when the front is built and when it begins. */
+static JSClassID known_class = 64;
+
+static void free_known(JSRuntime *runtime, JSValue value) { js_free_rt(runtime, JS_GetOpaque(value, known_class)); }
+
+static const JSClassDef known_definition = {"Known", .finalizer = free_known};
+
+static JSValue to_js_known(JSContext *context, const struct known *known) {
+  JSValue value = JS_NewObjectClass(context, (int)known_class);
+  struct known *copy = JS_IsException(value) ? NULL : js_malloc(context, sizeof *copy);
+  if (copy == NULL) {
+    JS_FreeValue(context, value);
+    return JS_EXCEPTION;
+  }
+  *copy = *known;
+  JS_SetOpaque(value, copy);
+  return value;
+}
+
+static const char *kind_of(unsigned mode) {
+  switch (mode & S_IFMT) {
+    case S_IFDIR: return "directory";
+    case S_IFREG: return "file";
+    case S_IFLNK: return "symlink";
+    case S_IFCHR: case S_IFBLK: return "device";
+    default: return "other";
+  }
+}
+
+enum known_field { KIND, DEVICE, INODE, SIZE, CHANGED_MS, LINKS, MOUNT_ID, MODE, USER, GROUP };
+
+static JSValue known_field(JSContext *context, JSValueConst this, int field) {
+  const struct known *known = JS_GetOpaque2(context, this, known_class);
+  if (known == NULL) return JS_EXCEPTION;
+  switch ((enum known_field)field) {
+    case KIND: return JS_NewString(context, kind_of(known->mode));
+    case DEVICE: return JS_NewFloat64(context, known->device);
+    case INODE: return JS_NewFloat64(context, known->inode);
+    case SIZE: return JS_NewFloat64(context, known->size);
+    case CHANGED_MS: return JS_NewFloat64(context, known->changed_ms);
+    case LINKS: return JS_NewFloat64(context, known->links);
+    case MOUNT_ID: return JS_NewFloat64(context, known->mount_id);
+    case MODE: return JS_NewInt64(context, known->mode);
+    case USER: return JS_NewInt64(context, known->user);
+    case GROUP: return JS_NewInt64(context, known->group);
+  }
+  return JS_UNDEFINED;
+}
+
+static const JSCFunctionListEntry known_fields[] = {
+    JS_CGETSET_MAGIC_DEF("kind", known_field, NULL, KIND),
+    JS_CGETSET_MAGIC_DEF("device", known_field, NULL, DEVICE),
+    JS_CGETSET_MAGIC_DEF("inode", known_field, NULL, INODE),
+    JS_CGETSET_MAGIC_DEF("size", known_field, NULL, SIZE),
+    JS_CGETSET_MAGIC_DEF("changedMs", known_field, NULL, CHANGED_MS),
+    JS_CGETSET_MAGIC_DEF("nlink", known_field, NULL, LINKS),
+    JS_CGETSET_MAGIC_DEF("mountId", known_field, NULL, MOUNT_ID),
+    JS_CGETSET_MAGIC_DEF("mode", known_field, NULL, MODE),
+    JS_CGETSET_MAGIC_DEF("uid", known_field, NULL, USER),
+    JS_CGETSET_MAGIC_DEF("gid", known_field, NULL, GROUP),
+};
+
+/* What all of them have: the fields, and what src/front/known.ts makes of them. */
+static JSValue known_prototype(JSContext *context) {
+  if (JS_NewClass(JS_GetRuntime(context), known_class, &known_definition) != 0) return JS_EXCEPTION;
+  JSValue prototype = JS_NewObject(context);
+  if (JS_IsException(prototype)) return prototype;
+  JS_SetPropertyFunctionList(context, prototype, known_fields, COUNT(known_fields));
+  JS_SetClassProto(context, known_class, JS_DupValue(context, prototype));
+  return prototype;
+}
+
 static JSValue status_of(JSContext *context, int result, const struct stat *status) {
   if (result != 0) return to_js_result(context, -1);
-  const double values[] = {
-      (double)status->st_dev,  (double)status->st_ino, status->st_mode, status->st_uid, status->st_gid,
-      (double)status->st_size, status->st_ctim.tv_sec * 1e3 + status->st_ctim.tv_nsec / 1e6,
-      (double)status->st_nlink};
-  return to_js_numbers(context, values, COUNT(values));
+  const struct known known = {.device = (double)status->st_dev,
+                              .inode = (double)status->st_ino,
+                              .size = (double)status->st_size,
+                              .changed_ms = status->st_ctim.tv_sec * 1e3 + status->st_ctim.tv_nsec / 1e6,
+                              .links = (double)status->st_nlink,
+                              .mode = status->st_mode,
+                              .user = status->st_uid,
+                              .group = status->st_gid};
+  return to_js_known(context, &known);
 }
 
 FUNCTION(file_status) {
@@ -418,13 +514,13 @@ FUNCTION(file_known_status) {
   unsigned flags = AT_EMPTY_PATH | AT_STATX_DONT_SYNC | AT_NO_AUTOMOUNT;
   if (statx(fd, "", flags, STATX_BASIC_STATS | STATX_MNT_ID, &status) != 0) return to_js_result(context, -1);
   int is_told = (status.stx_mask & STATX_MNT_ID) != 0;
-  const double values[] = {(double)makedev(status.stx_dev_major, status.stx_dev_minor),
-                           (double)status.stx_ino,
-                           status.stx_mode,
-                           status.stx_uid,
-                           status.stx_gid,
-                           is_told ? (double)status.stx_mnt_id : mount_id_of(fd)};
-  return to_js_numbers(context, values, COUNT(values));
+  const struct known known = {.device = (double)makedev(status.stx_dev_major, status.stx_dev_minor),
+                              .inode = (double)status.stx_ino,
+                              .mount_id = is_told ? (double)status.stx_mnt_id : mount_id_of(fd),
+                              .mode = status.stx_mode,
+                              .user = status.stx_uid,
+                              .group = status.stx_gid};
+  return to_js_known(context, &known);
 }
 
 /* ---- this process, and others ---- */
@@ -864,6 +960,10 @@ static const JSCFunctionListEntry exports[] = {
     JS_PROP_INT32_DEF("O_NOFOLLOW", O_NOFOLLOW, 0),
     JS_PROP_INT32_DEF("O_PATH", O_PATH, 0),
     JS_PROP_INT32_DEF("X_OK", X_OK, 0),
+    JS_PROP_INT32_DEF("ENOENT", ENOENT, 0),
+    JS_PROP_INT32_DEF("ENOTDIR", ENOTDIR, 0),
+    JS_PROP_INT32_DEF("ELOOP", ELOOP, 0),
+    JS_PROP_INT32_DEF("EINVAL", EINVAL, 0),
     JS_CFUNC_MAGIC_DEF("open", 3, path_call, OPEN),
     JS_CFUNC_DEF("close", 1, file_close),
     JS_CFUNC_DEF("read", 3, file_read),
@@ -924,13 +1024,15 @@ static const JSCFunctionListEntry exports[] = {
 };
 
 static int add_exports(JSContext *context, JSModuleDef *module) {
+  JSValue prototype = known_prototype(context);
+  if (JS_IsException(prototype) || JS_SetModuleExport(context, module, "knownPrototype", prototype) != 0) return -1;
   return JS_SetModuleExportList(context, module, exports, COUNT(exports));
 }
 
 JSModuleDef *system_calls_module(JSContext *context, const char *name) {
   JSModuleDef *module = JS_NewCModule(context, name, add_exports);
-  if (module == NULL || JS_AddModuleExportList(context, module, exports, COUNT(exports)) != 0) return NULL;
-  return module;
+  if (module == NULL || JS_AddModuleExport(context, module, "knownPrototype") != 0) return NULL;
+  return JS_AddModuleExportList(context, module, exports, COUNT(exports)) == 0 ? module : NULL;
 }
 
 void system_calls_begin(int argc, char **argv) {

@@ -15,6 +15,22 @@ declare module 'system-calls' {
   const O_NOFOLLOW: number;
   const O_PATH: number;
   const X_OK: number;
+  const ENOENT: number;
+  const ENOTDIR: number;
+  const ELOOP: number;
+  const EINVAL: number;
+
+  /** What stat(2) or statx(2) says of a file; each field is looked up when it is asked for. */
+  interface Known {
+    readonly kind: 'directory' | 'file' | 'symlink' | 'device' | 'other';
+    readonly device: number;
+    readonly inode: number;
+    readonly mode: number;
+    readonly uid: number;
+    readonly gid: number;
+  }
+  /** What all `Known` have in common. */
+  const knownPrototype: object;
 
   /** With O_CLOEXEC. @returns the descriptor. */
   function open(path: string, flags: number, mode: number): number;
@@ -26,9 +42,14 @@ declare module 'system-calls' {
   function read(fd: number, offset: number, maximumBytes: number): string | number;
   /** All of `text`, in one write(2) where the kernel takes it whole; waits for slow readers. @returns bytes written. */
   function write(fd: number, text: string): number;
-  /** [device, inode, mode, uid, gid, size, ctime in ms, links] */
-  function stat(path: string, isFollowed: boolean): readonly number[] | number;
-  function fstat(fd: number): readonly number[] | number;
+  interface Status extends Known {
+    readonly size: number;
+    /** ctime, in ms. */
+    readonly changedMs: number;
+    readonly nlink: number;
+  }
+  function stat(path: string, isFollowed: boolean): Status | number;
+  function fstat(fd: number): Status | number;
   function readlink(path: string): string | number;
   /** Without `.` and `..`. */
   function readdir(path: string): readonly string[] | number;
@@ -46,8 +67,8 @@ declare module 'system-calls' {
   function openAt(directory: number, name: string, flags: number): number;
   /** fchown(2), to a user and the group of the same number. */
   function changeOwner(fd: number, user: number): number;
-  /** [device, inode, mode, uid, gid, mount id] of an open file, as the kernel knows them: no server is asked. */
-  function knownStatus(fd: number): readonly number[] | number;
+  /** Of an open file what the kernel knows by itself: no server is asked. */
+  function knownStatus(fd: number): (Known & { readonly mountId: number }) | number;
   /** An open file description lock on one byte, at once or not at all (EAGAIN); children get it with the descriptor. */
   function lock(fd: number, offset: number): number;
   /** LOCK_EX of flock(2), at once or not at all (EAGAIN). */

@@ -39,6 +39,7 @@ export interface Host {
   now(): number;
 }
 
+/** The front looks a field up when it is asked for: a spread of one (`{ ...status }`) has none of them. */
 export interface FileStatus {
   readonly kind: 'directory' | 'file' | 'symlink' | 'device' | 'other';
   readonly device: number;

@@ -1,7 +1,8 @@
-import { fileHost, orUndefined } from './file-host.ts';
+import { fileHost } from './file-host.ts';
 import type { Host } from './host.ts';
 import { readText } from './read-text.ts';
 import { runBounded, runBy } from './run-bounded.ts';
+import { orUndefined } from './shared-file-host.ts';
 
 /** The Host of a real node, on `node:` APIs. */
 export const nodeHost: Host = {

@@ -133,6 +133,21 @@ test('a mount starts one program, its helper, and needs the full executable for 
   t.deepEqual(other.programs, [installedMounter]);
 });
 
+test('volumes of one name in two Pods are locked apart, and those of one place together', async (t) => {
+  await using node = await ScratchNode.prepared();
+  const lockOf = async (pod: string) => {
+    const target = `${kubeletDirectory}/pods/${pod}/volumes/v`;
+    await node.shell(`mkdir -p ${target}`);
+    const trace = ['strace', '-qq', '-e', 'trace=fcntl', '-e', 'signal=none', '-o', '/tmp/locks'];
+    await node.run([...trace, installedMounter, 'mount', '-t', 'nfs', '-o', 'bad', '10.0.0.5:/a', target]);
+    return /F_OFD_SETLK, .*l_start=(\d+)/.exec(node.read('/tmp/locks'))?.[1];
+  };
+  const [one, two, again] = [await lockOf('one'), await lockOf('two'), await lockOf('one')];
+  t.truthy(one);
+  t.not(one, two);
+  t.is(one, again);
+});
+
 /** What the source text imports when it runs: types are gone by then. */
 function importsOf(source: string): readonly string[] {
   const text = stripTypeScriptTypes(source);

@@ -17,11 +17,11 @@ const lastPollMs = 20;
  */
 export async function lockTarget(
   target: string,
-  parent: OpenStatus & { readonly file: Descriptor },
+  parent: { readonly file: Descriptor; readonly status: OpenStatus },
   deadline: number,
   { host, isInterrupted }: MountContext,
 ): Promise<void> {
-  const number = hash52(`${parent.device} ${parent.inode} ${nameOf(target)}`);
+  const number = hash52(`${parent.status.device} ${parent.status.inode} ${nameOf(target)}`);
   for (
     let pollMs = firstPollMs;
     !host.lockTarget(number, parent.file);

@@ -58,7 +58,7 @@ export async function openParent(
     if (missingStep !== undefined) return missingStep;
     const parentStatus = way.at(-1);
     if (parent === undefined || parentStatus === undefined) return target;
-    await lockTarget(target, { ...parentStatus, file: parent }, deadline, context);
+    await lockTarget(target, { file: parent, status: parentStatus }, deadline, context);
     return { parent, parentStatus, way };
   } catch (error) {
     if (parent !== undefined) host.close(parent);
@@ -139,9 +139,10 @@ function stale({ target }: MountPlan, what: string): MounterError {
  * @returns the first that does not exist.
  */
 function checkWay(target: string, names: readonly string[], way: readonly OpenStatus[]): string | undefined {
-  for (const index of names.keys()) {
-    const path = names.slice(0, index + 1).join('/');
+  for (let index = 0; index < names.length; index += 1) {
     const step = way[index];
+    if (step?.kind === 'directory' && step.isRootOnly) continue;
+    const path = names.slice(0, index + 1).join('/');
     if (step === undefined) return path;
     if (step.kind === 'symlink')
       throw targetError(
@@ -151,12 +152,11 @@ function checkWay(target: string, names: readonly string[], way: readonly OpenSt
       );
     if (step.kind !== 'directory')
       throw targetError(target, `${path} is not a directory`, 'mount on a directory, by another path');
-    if (!step.isRootOnly)
-      throw targetError(
-        target,
-        `others than root can write in ${path}, and could lead the mount elsewhere`,
-        `run chown root:root ${shellWord(path)} && chmod go-w ${shellWord(path)}, or mount below directories that root alone can write in`,
-      );
+    throw targetError(
+      target,
+      `others than root can write in ${path}, and could lead the mount elsewhere`,
+      `run chown root:root ${shellWord(path)} && chmod go-w ${shellWord(path)}, or mount below directories that root alone can write in`,
+    );
   }
   return undefined;
 }
