@@ -7,6 +7,7 @@ import type { SharedDirectory } from '../manifest/shared-mounts.ts';
 import { isNetworkType } from '../mount/filesystems/all.ts';
 import type { NodeContext } from '../node/node.ts';
 import { volumeDirectories } from '../volumes/volumes.ts';
+import type { LastLook } from './last-look.ts';
 
 /** What the checks work with: a node with a rootfs and a manifest, looked at once. */
 export interface DoctorContext extends NodeContext {
@@ -18,6 +19,8 @@ export interface DoctorContext extends NodeContext {
   readonly root: string;
   /** The mounts when the examination began. */
   readonly entries: readonly MountEntry[];
+  /** What is known of the rootfs already. */
+  readonly lastLook: LastLook;
   /** Asks what may hang. */
   readonly runBounded: RunBounded;
 }

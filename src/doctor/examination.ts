@@ -12,6 +12,7 @@ import { type Advice, findingsOf, type Judged, type Judgement, warning } from '.
 import { examineInstallation, type Found } from './installation.ts';
 import { checkDevices, checkKernel } from './kernel.ts';
 import { checkKubelet } from './kubelet.ts';
+import { lastLookAt } from './last-look.ts';
 import { checkLockServices } from './lock-services.ts';
 import { checkMountMax, checkMounts, checkPropagation, checkTargets, judgePreparation } from './mounts.ts';
 import { checkNfsClient } from './nfs-client.ts';
@@ -93,8 +94,9 @@ async function examineFound(
 ): Promise<readonly Judged[]> {
   const entries = readMountinfo(host);
   const inUse = entranceInUse(found.root, found.manifest, entries, host);
-  const context = contextOf(host, layout, runBounded, found, entries, inUse);
   const isOff = found.offBy !== undefined;
+  const lastLook = await lastLookAt(found, entries, host, what === 'verdict');
+  const context = { ...contextOf(host, layout, runBounded, found, entries, inUse), lastLook };
   const askAll = (checks: Checks<Judgement>) =>
     Object.entries(checks).flatMap(([name, { ask, isWhereOff, isOfPreparation }]) => {
       if ((isOff && !isWhereOff) || (inUse === undefined && isOfPreparation)) return [];
@@ -112,7 +114,7 @@ function contextOf(
   { manifest, root }: Found,
   entries: readonly MountEntry[],
   enter: Manifest['enter'] = manifest.enter,
-): DoctorContext {
+): Omit<DoctorContext, 'lastLook'> {
   const { rpcbind, statd } = manifest.daemons;
   const names = [rpcbind.path, statd.path].map((path) => path.slice(path.lastIndexOf('/') + 1));
   const processes = processesNamed(names);

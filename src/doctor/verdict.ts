@@ -2,8 +2,8 @@ import type { Finding, Judged } from './finding.ts';
 
 /**
  * The one verdict on a node. `mounter doctor` and `mounter status` show it and exit by it, the metrics are made of it,
- * and the node agent says it to the readiness probe. It comes of the checks of examination.ts that decide, all of
- * them each time: together they take some 0.1 s, and what was found before and kept would be another truth.
+ * and the node agent says it to the readiness probe. It comes of the checks of examination.ts that decide. What was found
+ * before and kept would be another truth, but of a rootfs in which nothing has changed since: see last-look.ts.
  */
 export interface Verdict {
   /** `failing`: a mount that this node is there for would fail. `off`: the mounter is turned off, on purpose. */

@@ -62,6 +62,17 @@ export const runBounded: RunBounded = (argv, limitMs) => {
 /** In UTF-16 units: more than thousands of volumes have to say. What is longer fills the memory of the node. */
 const maximumOutput = 16 * 1024 * 1024;
 
+/** Two that ask the same are told the same, by the limit of the first. */
+export function askedOnce(run: RunBounded): RunBounded {
+  const answers = new Map<string, ReturnType<RunBounded>>();
+  return (argv, limitMs) => {
+    const question = argv.join('\0');
+    const answer = answers.get(question) ?? run(argv, limitMs);
+    answers.set(question, answer);
+    return answer;
+  };
+}
+
 /** `Host.run` of a command that is no more than a question: at its deadline it is over at once. */
 export function runBy(run: RunBounded): Host['run'] {
   return async ({ argv, inside, deadlineMs }) => {

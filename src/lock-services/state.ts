@@ -32,18 +32,19 @@ export interface LockDaemon {
  * @throws MounterError (interrupted) when a signal ends us.
  */
 export async function observeLockServices(context: LockServicesContext): Promise<LockServicesState> {
+  const listening = readListeningAddresses(context.host, portmapperPort, protocols);
+  // Nobody can answer where nothing listens.
+  const ask = async (argv: readonly string[]) =>
+    listening === 'nowhere' ? { answers: false, output: '' } : await askInRootfs(argv, context);
   const [list, ...answers] = await Promise.all([
-    askInRootfs(['rpcinfo', '-p', '127.0.0.1'], context),
-    ...lockServices.map(async ({ question, answers }) => [
-      answers,
-      (await askInRootfs(question, context)).answers,
-    ]),
+    ask(['rpcinfo', '-p', '127.0.0.1']),
+    ...lockServices.map(async ({ question, answers }) => [answers, (await ask(question)).answers]),
   ]);
   return {
     ...findLockDaemons(context),
     ...(Object.fromEntries(answers) as Answers),
     statdRegistered: list.answers && isStatdRegistered(list.output),
-    listening: readListeningAddresses(context.host, portmapperPort, protocols),
+    listening,
     listeningByUdp: readListeningAddresses(context.host, portmapperPort, ['udp', 'udp6']),
   };
 }

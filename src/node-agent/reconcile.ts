@@ -1,9 +1,10 @@
 import { lstatSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
-import { type Examination, verdictWords } from '../doctor/verdict.ts';
+import { verdictWords } from '../doctor/verdict.ts';
 import { fileHost } from '../host/file-host.ts';
 import { writeAtomically } from '../host/replace.ts';
 import type { Layout } from '../node/layout.ts';
 import { offFiles } from '../node/off.ts';
+import type { NodeStatus } from '../status/node.ts';
 import { gateState, readGate } from './gate.ts';
 import { type Called, type CallOnHost, pathOnHost, seenFromHost } from './on-host.ts';
 import type { Outcome } from './outcome.ts';
@@ -107,27 +108,25 @@ function reasonFirst(name: string, { status, stderr }: Called): string {
   return `${words.join('\n')}\n(mounter ${name}: status ${status})`;
 }
 
-/** Whether mounts would work: the verdict of `mounter doctor` on the host. */
+/** Whether mounts would work: the verdict of `mounter status` on the host, which costs less than doctor's advice. */
 export async function examineNode(
   { call }: Pick<RoundContext, 'call'>,
   signal: AbortSignal,
 ): Promise<Outcome> {
-  const called = await call(['doctor', '--json'], AbortSignal.any([signal, AbortSignal.timeout(60_000)]));
-  const examined = parsedExamination(called.stdout);
-  if (examined === undefined) return { isReady: false, text: reasonFirst('doctor', called) };
-  const isReady = examined.node !== 'failing';
-  const failing = examined.findings.filter(({ level }) => level === 'failing');
-  const lines = failing.map(
+  const called = await call(['status', '--json'], AbortSignal.any([signal, AbortSignal.timeout(60_000)]));
+  const status = parsedStatus(called.stdout);
+  if (status === undefined) return { isReady: false, text: reasonFirst('status', called) };
+  const isReady = status.verdict.node !== 'failing';
+  const lines = status.failing.map(
     ({ subject, message, hint }) => `${subject}: ${message}${hint === null ? '' : `; ${hint}`}`,
   );
-  return { isReady, text: isReady ? verdictWords(examined) : lines.join('\n'), isExamined: true };
+  return { isReady, text: isReady ? verdictWords(status.verdict) : lines.join('\n'), isExamined: true };
 }
 
-/** @returns undefined for what is no report of doctor's. */
-function parsedExamination(json: string): Examination | undefined {
+/** @returns undefined for what is no report of the node. */
+function parsedStatus(json: string): Pick<NodeStatus, 'verdict' | 'failing'> | undefined {
   try {
-    const { verdict, findings } = JSON.parse(json);
-    return { ...verdict, findings };
+    return JSON.parse(json);
   } catch {
     return undefined;
   }

@@ -4,7 +4,7 @@ import type { Finding } from '../doctor/finding.ts';
 import type { Verdict } from '../doctor/verdict.ts';
 import type { Host } from '../host/host.ts';
 import { type MountEntry, readMountinfo } from '../host/mountinfo.ts';
-import { runBounded } from '../host/run-bounded.ts';
+import { askedOnce, runBounded, runBy } from '../host/run-bounded.ts';
 import { readRecord } from '../image/versions/version-record.ts';
 import { currentDigest, installedDigests } from '../image/versions/versions.ts';
 import { type LockServicesState, observeLockServices } from '../lock-services/state.ts';
@@ -78,9 +78,10 @@ export async function observeNode(
   const way = isInstalled ? entranceInUse(root, manifest, entries, host) : undefined;
   const asUsed = way && manifest && { host, layout, manifest: { ...manifest, enter: way } };
   const isReady = asUsed !== undefined && root !== undefined && (await isPrepared(root, asUsed));
+  const ask = askedOnce(runBounded);
   const [{ findings, ...verdict }, lockServices, volumes] = await Promise.all([
-    examine(host, layout, runBounded, 'verdict'),
-    isReady ? observeLockServices(asUsed) : null,
+    examine(host, layout, ask, 'verdict'),
+    isReady ? observeLockServices({ ...asUsed, host: { ...host, run: runBy(ask) } }) : null,
     observeVolumes(host, layout, manifest ?? shippedManifest(), root, entries),
   ]);
   return {

@@ -14,21 +14,21 @@ import { versionPath } from './versions.ts';
  * What of an installed version is not as it was when it was installed: all of it was tried then, so that reading it is
  * enough. One that no record tells of, of an earlier mounter, is tried as an install does.
  * @param root `versions/<digest>`.
- * @param budgetMs as for `differencesFrom`.
+ * @param isInTime as for `differencesFrom`.
  * @returns undefined where it is whole.
  */
 export async function damageOf(
   root: string,
   manifest: Manifest,
   host: Host,
-  budgetMs?: number,
+  isInTime?: () => boolean,
 ): Promise<Damage | undefined> {
   const entries = readTreeRecord(root);
   if (entries === undefined) {
     const words = await untold(root, manifest, host);
     return words === undefined ? undefined : { words, paths: [] };
   }
-  const differences = await differencesFrom(entries, root, manifest, budgetMs);
+  const differences = await differencesFrom(entries, root, manifest, isInTime);
   if (differences.length === 0) return undefined;
   const words = differences.map(
     ({ entry, isMissing }) => `${entry.path || '/'} (${isMissing ? 'missing' : 'changed'})`,

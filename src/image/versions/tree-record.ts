@@ -33,7 +33,7 @@ const recordSchema = v.object({ formatVersion: v.literal(1), entries: v.array(en
 
 /** kubelet's, and those that a node may have copied from the host: of the image's nothing is expected to stay. */
 const ofTheNode =
-  /^\/etc\/(resolv\.conf|hosts|host\.conf|gai\.conf|nfs(mount)?\.conf)(\.|$)|^\/\.mounter-namespace|^\/\.mounter-tree/;
+  /^\/etc\/(resolv\.conf|hosts|host\.conf|gai\.conf|nfs(mount)?\.conf)(\.|$)|^\/\.mounter-(namespace|node-files)/;
 
 /** Writes down what the tree is. Of devices, sockets and pipes nothing is written. */
 export async function writeTreeRecord(root: string): Promise<void> {
@@ -41,8 +41,33 @@ export async function writeTreeRecord(root: string): Promise<void> {
   for (const name of [treeRecordFile, `${treeRecordFile}.new`])
     rmSync(root + name, { recursive: true, force: true });
   const entries: TreeEntry[] = [];
-  for (const path of pathsBelow(root, '')) entries.push(...(await entryOf(root, path)));
+  for (const path of pathsBelow(root)) entries.push(...(await entryOf(root, path)));
   writeAtomically(root + treeRecordFile, JSON.stringify({ formatVersion: 1, entries }), 0o644);
+}
+
+/** Of a tree, without a look into its files. */
+export interface TreeState {
+  /** Another one whenever a file, or what a directory holds, has become another: whatever is written changes ctime. */
+  readonly text: string;
+  /** When the last of its files was written, in ms since 1970. */
+  readonly changedMs: number;
+}
+
+/**
+ * @param isLeftOut for what is not of the tree, such as a mount point; nor is what a node writes into its rootfs.
+ * @throws like node:fs, where somebody is at work in it.
+ */
+export function stateOfTree(root: string, isLeftOut: (path: string) => boolean): TreeState {
+  let changedNs = 0n;
+  const lines = pathsBelow(root, isLeftOut).map((path) => {
+    const status = lstatSync(root + path, { bigint: true });
+    const { dev, ino, mode, uid, gid, size, mtimeNs, ctimeNs } = status;
+    // A directory is what its names are: a node's own files come and go in it.
+    if (status.isDirectory()) return [path, dev, ino, mode, uid, gid].join(' ');
+    if (ctimeNs > changedNs) changedNs = ctimeNs;
+    return [path, dev, ino, mode, uid, gid, size, mtimeNs, ctimeNs].join(' ');
+  });
+  return { text: lines.join('\n'), changedMs: Number(changedNs / 1_000_000n) };
 }
 
 /** @returns undefined where there is none, or it is damaged. */
@@ -65,28 +90,33 @@ export interface Difference {
  * not looked at, nor what a node writes into its rootfs; the guard may be of another version. What came in addition
  * counts for nothing.
  * @param entries of this tree's record, or of another one of the same image.
- * @param budgetMs for reading: files that come after that are asked for their names and modes alone.
+ * @param isInTime whether there is time to read one more file: else it is asked for its name and mode alone.
  */
 export async function differencesFrom(
   entries: readonly TreeEntry[],
   root: string,
   { mounts, daemons }: Pick<Manifest, 'mounts' | 'daemons'>,
-  budgetMs = Number.POSITIVE_INFINITY,
+  isInTime = () => true,
 ): Promise<readonly Difference[]> {
   const points = [...mounts.mounter.map(({ rootfs }) => rootfs), daemons.startStatd];
   const guard = wholeGuard(root);
+  // The link is the guard's part: a mount refuses to do without it, and `prepare` makes it.
+  const isOwn = ({ path }: TreeEntry) =>
+    ![guard, guardedProgram].includes(path) && !points.some((point) => isAtOrBelow(path, point));
+  const looked = entries.filter(isOwn);
   const differences: Difference[] = [];
-  const end = performance.now() + budgetMs;
-  for (const entry of entries) {
-    // The link is the guard's part: a mount refuses to do without it, and `prepare` makes it.
-    if ([guard, guardedProgram].includes(entry.path)) continue;
-    if (points.some((point) => isAtOrBelow(entry.path, point))) continue;
-    const [now] = await entryOf(root, entry.path, performance.now() < end ? undefined : entry.content);
-    if (now !== undefined && isSame(now, entry)) continue;
-    differences.push({ entry, isMissing: now === undefined });
+  for (let first = 0; first < looked.length; first += atOnce) {
+    const compared = looked.slice(first, first + atOnce).map(async (entry) => {
+      const [now] = await entryOf(root, entry.path, isInTime() ? undefined : entry.content);
+      return now !== undefined && isSame(now, entry) ? [] : [{ entry, isMissing: now === undefined }];
+    });
+    differences.push(...(await Promise.all(compared)).flat());
   }
   return differences;
 }
+
+/** So many files are read at a time: on a node under load each step of one waits for its turn. */
+const atOnce = 16;
 
 /** Where the guard is, of whatever version: `prepare` lays that of its executable over it. */
 function wholeGuard(root: string): string | undefined {
@@ -102,14 +132,14 @@ function isSame(one: TreeEntry, other: TreeEntry): boolean {
 }
 
 /** Depth first, each directory before what is in it. A name that is not UTF-8 is left out: no program asks for one. */
-function pathsBelow(root: string, path: string): readonly string[] {
-  if (ofTheNode.test(path) || path.includes('\ufffd')) return [];
+function pathsBelow(root: string, isLeftOut = (_path: string) => false, path = ''): readonly string[] {
+  if (ofTheNode.test(path) || path.includes('\ufffd') || isLeftOut(path)) return [];
   if (!lstatSync(root + path).isDirectory()) return [path];
   return [
     path,
     ...readdirSync(root + path)
       .sort()
-      .flatMap((name) => pathsBelow(root, `${path}/${name}`)),
+      .flatMap((name) => pathsBelow(root, isLeftOut, `${path}/${name}`)),
   ];
 }
 

@@ -23,9 +23,9 @@ function running(
 
 const ownRoot = layout.rootfs;
 
-test('nothing runs: every question gets a no', async (t) => {
+test('nothing listens: nobody is asked, every answer is a no', async (t) => {
   const host = preparedNode();
-  host.onRun = () => ({ status: 1, output: 'rpcinfo: RPC: Unable to receive' });
+  host.onRun = ({ argv }) => t.fail(argv.join(' '));
   t.deepEqual(await observeLockServices(contextOf(host)), {
     rpcbind: null,
     statd: null,
@@ -40,6 +40,7 @@ test('nothing runs: every question gets a no', async (t) => {
 
 test('registered, and yet deaf', async (t) => {
   const host = preparedNode();
+  host.texts.set('/proc/net/udp', `  sl\n${line('0100007F', '006F', '07')}`);
   host.onRun = ({ argv }) =>
     argv.includes('-p')
       ? { output: '   program vers proto   port  service\n    100024    1   udp  52336  status\n' }
@@ -50,6 +51,7 @@ test('registered, and yet deaf', async (t) => {
 
 test('an answer that came too late is none', async (t) => {
   const host = preparedNode();
+  host.texts.set('/proc/net/udp', `  sl\n${line('0100007F', '006F', '07')}`);
   host.onRun = () => ({ status: 0, endedBy: 'deadline', output: '    100024    1   udp  52336  status\n' });
   const state = await observeLockServices(contextOf(host));
   t.like(state, { portmapperAnswers: false, statdRegistered: false, statdAnswers: false });

@@ -1,0 +1,72 @@
+import test from 'ava';
+import { wholeKernel } from '../support/node/kernel.ts';
+import { mounter, mounterHome, ScratchNode } from '../support/node/namespace.ts';
+
+/** What status keeps of a rootfs that was found good, on a real node. */
+
+const rootfs = `$(realpath ${mounterHome}/rootfs)`;
+const libraries = `${rootfs}/usr/lib/x86_64-linux-gnu`;
+const kept = '/run/containerized-mounter/good-rootfs';
+const pin = '/run/containerized-mounter/namespaces/*/services';
+
+/** Until the next call would go by it: files that were written in the last two seconds are looked at again. */
+async function untilFoundGood(node: ScratchNode): Promise<void> {
+  const isKept = `for i in $(seq 60); do ${mounter} status >/dev/null; [ -s ${kept} ] && exit; sleep 0.7; done; exit 1`;
+  await node.shell(isKept);
+}
+
+/** @returns how many bytes the command, and all that it starts, have read. */
+async function bytesRead(node: ScratchNode, command: string): Promise<number> {
+  // The shell's own count has those of its children that have ended.
+  const count = "sed -n 's/^rchar: //p' /proc/$$/io";
+  const said = await node.shell(`${count}; ${command} >/dev/null || true; ${count}`);
+  const [before = '', after = ''] = said.split('\n');
+  return Number(after) - Number(before);
+}
+
+test.serial('a rootfs that was found good is not read again, but by doctor', async (t) => {
+  await using node = await ScratchNode.prepared();
+  const size = Number(await node.shell(`du -sb ${rootfs} | cut -f 1`));
+  t.true((await bytesRead(node, `${mounter} status`)) > size / 10, 'the first time');
+  await untilFoundGood(node);
+  for (const command of ['status', 'status --json', 'status --metrics'])
+    t.true((await bytesRead(node, `${mounter} ${command}`)) < size / 10, command);
+  // As far as it comes within its time.
+  t.true((await bytesRead(node, `${mounter} doctor`)) > size / 10, 'doctor');
+  t.is(await node.shell(`stat -c '%a %u' ${kept}`), '600 0\n');
+});
+
+/** Each with what undoes it. */
+const damages: Readonly<Record<string, readonly [damage: string, undo: string]>> = {
+  'bytes written to an open file': [
+    'printf xx >&9',
+    'printf "\\177E" | dd of=/proc/self/fd/9 bs=1 conv=notrunc status=none',
+  ],
+  'a loader of the same size and times': [
+    `cp -p ${libraries}/ld-linux-x86-64.so.2 /tmp/old; cp -p /tmp/old /tmp/new
+     head -c 4096 /dev/zero | dd of=/tmp/new bs=4096 seek=1 conv=notrunc status=none
+     touch -r /tmp/old /tmp/new; cp -p /tmp/new ${libraries}/x; mv ${libraries}/x ${libraries}/ld-linux-x86-64.so.2`,
+    `cp -p /tmp/old ${libraries}/x; mv ${libraries}/x ${libraries}/ld-linux-x86-64.so.2`,
+  ],
+  'a program nobody may run': [
+    `chmod 644 ${rootfs}/usr/sbin/rpc.statd`,
+    `chmod 755 ${rootfs}/usr/sbin/rpc.statd`,
+  ],
+  'a mount over a program, where programs run': [
+    `nsenter --mount=$(echo ${pin}) mount --bind /usr/bin/sleep /usr/sbin/mount.nfs`,
+    `nsenter --mount=$(echo ${pin}) umount /usr/sbin/mount.nfs`,
+  ],
+};
+
+test.serial('status, after a good look, says of each damage at once what doctor says', async (t) => {
+  await using node = await ScratchNode.prepared();
+  await node.shell(wholeKernel);
+  for (const [what, [damage, undo]] of Object.entries(damages)) {
+    await untilFoundGood(node);
+    const said = await node.shell(`exec 9<>${libraries}/libtirpc.so.3.0.0
+      say() { ${mounter} $1 >/dev/null && echo good || echo bad; }
+      say status; ${damage}; say status; say doctor; ${undo}`);
+    t.is(said, 'good\nbad\nbad\n', what);
+  }
+  t.is((await node.run([mounter, 'doctor'])).status, 0, 'all of it was undone');
+});
