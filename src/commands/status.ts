@@ -2,7 +2,6 @@ import { existsSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { MounterError } from '../errors.ts';
 import { exitCode } from '../exit-codes.ts';
-import { writeAtomically } from '../host/replace.ts';
 import type { Manifest } from '../manifest/manifest.ts';
 import { defaultPlace } from '../manifest/record-place.ts';
 import { usualMetricsFile } from '../node/layout.ts';
@@ -49,12 +48,12 @@ export const status = defineCommand({
     const { observeNode } = await import('../status/node.ts');
     if (flags.has('metrics')) {
       const { readRecord } = await import('../record/read.ts');
-      const { metricsText } = await import('../status/metrics.ts');
+      const { metricsText, writeMetrics } = await import('../status/metrics.ts');
       // A record that cannot be read is no reason to say nothing of the node.
       const record = await readRecord(place).catch(() => undefined);
       const text = metricsText(await observeNode(host, layout, manifest), record, host);
       if (file === undefined) output.out(text);
-      else writeAtomically(resolve(file), text, 0o644);
+      else writeMetrics(resolve(file), text);
       return exitCode.success;
     }
     const node = await observeNode(host, layout, manifest);

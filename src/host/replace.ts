@@ -27,10 +27,19 @@ function remove(unfinished: string): void {
   } catch {}
 }
 
-/** Writes a file so that it has its old content or all of the new one, after a power cut too. */
-export function writeAtomically(path: string, content: string | Uint8Array, mode: number): void {
-  replace(path, (unfinished) => {
-    writeFileSync(unfinished, content, { mode, flag: 'wx', flush: true });
-    chmodSync(unfinished, mode); // Whatever the umask.
-  });
+/**
+ * Writes a file so that it has its old content or all of the new one, after a power cut too.
+ * @param unfinished as for `replace`: one of the process's own, where no lock keeps two from writing at once.
+ */
+export function writeAtomically(
+  path: string,
+  content: string | Uint8Array,
+  mode: number,
+  unfinished?: string,
+): void {
+  const write = (name: string) => {
+    writeFileSync(name, content, { mode, flag: 'wx', flush: true });
+    chmodSync(name, mode); // Whatever the umask.
+  };
+  replace(path, write, unfinished);
 }

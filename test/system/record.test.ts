@@ -1,4 +1,4 @@
-import { existsSync, statSync } from 'node:fs';
+import { existsSync, readdirSync, statSync } from 'node:fs';
 import test from 'ava';
 import { kubeletDirectory, mounter } from '../support/node/namespace.ts';
 import { linesOf, mountWords, recordFile, recordNode, volume } from '../support/node/record-node.ts';
@@ -168,7 +168,15 @@ test.serial(
     t.is(valueWith('mounter_versions_installed'), 1);
     t.true((valueWith('mounter_mount_table_entries') ?? 0) > 10);
     t.is(statSync(node.path('/run/mounter.prom')).mode & 0o777, 0o644);
-    t.false(existsSync(node.path('/run/mounter.prom.new')));
+    // Of one that was killed; and of one that is at work.
+    await node.shell('mkdir /run/m; echo x >/run/m/m.prom.new.4194304; echo x >/run/m/m.prom.new.1');
+    const writing = Array.from({ length: 8 }, () => node.mounter('status', '--metrics', '/run/m/m.prom'));
+    t.deepEqual(
+      (await Promise.all(writing)).filter(({ status }) => status !== 0),
+      [],
+    );
+    t.is(parseExposition(node.read('/run/m/m.prom')).length, shown.length);
+    t.deepEqual(readdirSync(node.path('/run/m')).sort(), ['m.prom', 'm.prom.new.1']);
     t.is((await node.mounter('status', '/run/mounter.prom')).status, 1);
     const both = await node.mounter('status', '--metrics', '--json');
     t.is(both.status, 1);
