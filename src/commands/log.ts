@@ -1,10 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { table, terminalWidth, wrapped } from '../columns.ts';
-import { MounterError, printable } from '../errors.ts';
+import { formatError, MounterError, printable } from '../errors.ts';
 import { exitCode } from '../exit-codes.ts';
-import type { Host } from '../host/host.ts';
 import { defaultPlace, type RecordPlace } from '../manifest/record-place.ts';
-import type { Layout } from '../node/layout.ts';
 import { readManifestIfThere, requireRoot } from '../node/node.ts';
 import type { RecordedCall } from '../record/parse.ts';
 import { type CommandContext, defineCommand } from './command.ts';
@@ -25,18 +23,18 @@ export const log = defineCommand({
   },
   manual: [
     `The last calls in the record: every mount, and every other command that changed the node. What failed is
-    explained. The record is where log of the settings says: a file, the journal, or nowhere.`,
+    explained. The record is where log of the settings says: a file, the journal, or nowhere. Where the settings are broken, it shows
+    the calls that failed by that.`,
   ],
   examples: ['mounter log --failures', 'mounter log -n 100 --json'],
   run: async (flags, context) => {
-    const { layout, host } = context;
     const level = flags.value('append');
     if (flags.has('rotate')) await rotate(context);
     else if (level !== undefined) await append(level, context);
     else {
       const count = parseCount(flags.value('n'));
       const { readRecord } = await import('../record/read.ts');
-      const { calls } = await readRecord(await recordPlace(host, layout));
+      const { calls } = await readRecord(await recordPlace(context));
       const wanted = flags.has('failures') ? calls.filter(isFailure) : calls;
       show(wanted.slice(-count), flags.has('json'), context);
     }
@@ -57,9 +55,15 @@ async function append(level: string, { host, layout }: CommandContext): Promise<
   await writeRecord(await placeOf(host, layout), readFileSync(0, 'utf8'), Number(level));
 }
 
-/** Where this node's record is. @throws MounterError for a bad manifest. */
-async function recordPlace(host: Host, layout: Layout): Promise<RecordPlace> {
-  return (await readManifestIfThere(host, layout))?.log ?? defaultPlace;
+/** Where this node's record is; that of calls that failed by broken settings, where they are. */
+async function recordPlace({ host, layout, output }: CommandContext): Promise<RecordPlace> {
+  try {
+    return (await readManifestIfThere(host, layout))?.log ?? defaultPlace;
+  } catch (error) {
+    if (!(error instanceof MounterError)) throw error;
+    output.err(formatError(error));
+    return defaultPlace;
+  }
 }
 
 function show(calls: readonly RecordedCall[], isForPrograms: boolean, { output }: CommandContext): void {

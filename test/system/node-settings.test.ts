@@ -105,8 +105,12 @@ test('a file that is not valid is named by its line and setting; an install leav
   }
   await node.shell(`mkdir -p ${kubeletDirectory}/x`);
   await node.run([installedMounter, 'mount', '-t', 'nfs', 'srv:/x', `${kubeletDirectory}/x`]);
+  const broken = await node.mounter('log', '--failures', '--json');
+  t.is(broken.status, 0);
+  t.true(broken.stderr.startsWith(`mounter: ${settingsPath}: is empty`), broken.stderr);
   rmSync(node.path(settingsPath));
   const failures = JSON.parse(await node.mustRun('log', '--failures', '--json'));
+  t.deepEqual(JSON.parse(broken.stdout), failures);
   t.like(failures.at(-1), { command: 'mount', source: 'srv:/x', msg: 'is empty' });
   await node.mustRun('disable');
   t.is((await node.run([installedMounter, 'mount', '--version'])).status, 0, 'turned off all the same');
