@@ -1,6 +1,7 @@
 import { lstatSync, readFileSync, readlinkSync, type Stats, statSync, unlinkSync } from 'node:fs';
 import type { FileStatus, Host } from './host.ts';
 import { orUndefined, sharedFileHost } from './shared-file-host.ts';
+import { isRootOnly } from './mount-host.ts';
 import { about } from './system-error.ts';
 
 /** The part of a real node's Host that takes node:fs alone; what is not shared, the front has of its own. */
@@ -30,7 +31,7 @@ function statusOf(stats: Stats | undefined): FileStatus | undefined {
     device: stats.dev,
     inode: stats.ino,
     isExecutable: (stats.mode & 0o111) !== 0,
-    isRoots: stats.uid === 0 && (stats.mode & 0o022) === 0,
+    isRoots: isRootOnly(stats),
     size: stats.size,
     changedMs: stats.ctimeMs,
   };

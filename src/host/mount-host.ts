@@ -58,7 +58,7 @@ export interface OpenStatus extends Pick<FileStatus, 'kind' | 'device' | 'inode'
   readonly mountId: number;
 }
 
-/** Whether root alone can write in a directory of this owner, group and mode. */
+/** Whether root alone can write in a file or directory of this owner, group and mode. */
 export function isRootOnly({ uid, gid, mode }: { uid: number; gid: number; mode: number }): boolean {
   return uid === 0 && (mode & 0o002) === 0 && ((mode & 0o020) === 0 || gid === 0);
 }

@@ -5,6 +5,7 @@ import { readMountinfo } from '../host/mountinfo.ts';
 import { isErrnoException } from '../host/system-error.ts';
 import type { Manifest } from '../manifest/manifest.ts';
 import type { TextFile } from '../manifest/node-settings.ts';
+import { shellWord } from '../shell-word.ts';
 import { defaultHome, type Layout, layoutOf } from './layout.ts';
 import { offBySettings, offFile } from './off.ts';
 
@@ -45,7 +46,7 @@ export function findLayout(host: Host, executable: string, environment: NodeJS.P
  * @throws MounterError (system) when it is missing, or either is not valid.
  */
 export async function readManifest(host: Host, layout: Layout): Promise<Manifest> {
-  const text = readText(host, layout.manifest);
+  const text = readSettingsText(host, layout.manifest);
   if (text !== undefined) {
     // Its schema is heavy to load; a mount goes by settings.ts and has no need of it.
     const { effectiveManifest } = await import('../manifest/node-settings.ts');
@@ -58,16 +59,22 @@ export async function readManifest(host: Host, layout: Layout): Promise<Manifest
   });
 }
 
-/** @returns undefined where the node has none. @throws MounterError (system) for a directory. */
+/** @returns undefined where the node has none. @throws MounterError (system) for a directory, or what others can write. */
 export function readNodeSettings(
-  host: Pick<Host, 'readText'>,
+  host: Pick<Host, 'readText' | 'stat'>,
   { nodeSettings: path }: Layout,
 ): TextFile | undefined {
-  const text = readText(host, path);
+  const text = readSettingsText(host, path);
   return text === undefined ? undefined : { path, text };
 }
 
-function readText(host: Pick<Host, 'readText'>, path: string): string | undefined {
+/**
+ * A file of settings. Whoever writes one is root on the node: it names programs, and what of the host is mounted where.
+ * @throws MounterError (system) for a directory, and for what others than root can write.
+ */
+export function readSettingsText(host: Pick<Host, 'readText' | 'stat'>, path: string): string | undefined {
+  const status = host.stat(path);
+  if (status?.kind === 'file' && !status.isRoots) throw writableByOthers(path);
   try {
     return host.readText(path);
   } catch (error) {
@@ -79,6 +86,15 @@ function readText(host: Pick<Host, 'readText'>, path: string): string | undefine
       cause: error,
     });
   }
+}
+
+function writableByOthers(path: string): MounterError {
+  const word = shellWord(path);
+  return new MounterError('others than root can write it, and so be root on this node', {
+    subject: path,
+    status: exitCode.system,
+    hint: `run chown root:root ${word} && chmod go-w ${word}, once it says what you want`,
+  });
 }
 
 /**

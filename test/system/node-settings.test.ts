@@ -1,5 +1,6 @@
 import { existsSync, rmSync, writeFileSync } from 'node:fs';
 import test, { type ExecutionContext } from 'ava';
+import type { Examination } from '../support/node/examination.ts';
 import {
   installedMounter,
   kubeletDirectory,
@@ -115,6 +116,34 @@ test('a file that is not valid is named by its line and setting; an install leav
   await node.mustRun('disable');
   t.is((await node.run([installedMounter, 'mount', '--version'])).status, 0, 'turned off all the same');
 });
+
+for (const [what, script] of [
+  ['writable by others', `chmod 666 ${settingsPath}`],
+  ['of another group that may write', `chmod 664 ${settingsPath}; chgrp 7 ${settingsPath}`],
+  ["of somebody else's", `chown 7 ${settingsPath}`],
+  ['a manifest of somebody else’s', `chown 7 ${manifestPath}`],
+] as const)
+  test(`a file of settings ${what} counts for nothing: whoever writes it is root`, async (t) => {
+    await using node = await ScratchNode.prepared();
+    set(node, {});
+    t.is((await node.mounter('doctor')).status, 0);
+    await node.shell(script);
+    const said =
+      /^(\S+): others than root can write it, .*; run (chown root:root \S+ && chmod go-w \S+), once it says/m;
+    const doctor = await node.mounter('doctor', '--json');
+    const [finding] = (JSON.parse(doctor.stdout) as Examination).findings;
+    const [, path, hint = ''] = said.exec(`${finding?.subject}: ${finding?.message}; ${finding?.hint}`) ?? [];
+    t.is(doctor.status, 1);
+    const mount = await refusal(node, 'nfs');
+    t.true(mount.startsWith(`mounter: ${path}: others than root can write it`), mount);
+    for (const command of ['prepare', 'install']) {
+      const { status, stderr } = await node.mounter(command, ...(command === 'install' ? [rootfsTar] : []));
+      t.is(status, 2, command);
+      t.true(stderr.startsWith(`mounter: ${path}: others than root can write it`), stderr);
+    }
+    await node.shell(hint);
+    t.is((await node.mounter('doctor')).status, 0);
+  });
 
 test('an install and a roll back leave them in force, and say what they are', async (t) => {
   await using node = await ScratchNode.prepared();

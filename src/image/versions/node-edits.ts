@@ -10,7 +10,7 @@ import { describeOwnSettings, parseNodeSettings } from '../../manifest/node-sett
 import { isObject, withTodaysNames } from '../../manifest/renamed.ts';
 import { shippedText } from '../../manifest/shipped.ts';
 import type { Layout } from '../../node/layout.ts';
-import { type BareNode, readNodeSettings } from '../../node/node.ts';
+import { type BareNode, readNodeSettings, readSettingsText } from '../../node/node.ts';
 import { readRecord } from './version-record.ts';
 import { currentDigest, installedDigests } from './versions.ts';
 
@@ -28,11 +28,11 @@ type Json = Readonly<Record<string, unknown>>;
  * Killed between two of them, the node has the settings that it had. Under the node's lock.
  * @param given the manifest that is to be installed: nobody has edited it on the node.
  * @returns what was done, a line each; nothing where nothing was edited.
- * @throws MounterError (system) where node-settings.json is not valid.
+ * @throws MounterError (system) where node-settings.json is not valid, or others than root can write either.
  */
 export function keepEdits({ layout, host }: BareNode, given?: string): readonly string[] {
   const { manifest: path, nodeSettings } = layout;
-  const current = host.readText(path);
+  const current = readSettingsText(host, path);
   if (current === undefined || current === given || wasPlaced(layout, current)) return [];
   const base = recordedManifest(layout);
   const patch = editsOf(current, base);
@@ -150,7 +150,7 @@ function brief(value: unknown): string {
 /** A line that says what the node's own settings set of the manifest; none where they set nothing. */
 export function describeOverrides(
   layout: Layout,
-  host: Pick<Host, 'readText'>,
+  host: Pick<Host, 'readText' | 'stat'>,
   manifest: Manifest,
 ): readonly string[] {
   const own = readNodeSettings(host, layout);
