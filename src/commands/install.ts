@@ -17,7 +17,7 @@ const flags = {
   '--home DIR': 'instead of MOUNTER_HOME',
   '--no-switch': 'leave the rootfs as it is; mounter rollback DIGEST switches later',
   '--helpers': {
-    text: `place mount.nfs, mount.nfs4 and mount.glusterfs, as far as the manifest has these types: links to
+    text: `place mount.nfs, mount.nfs4 and mount.glusterfs, as far as the settings have these types: links to
     MOUNTER_HOME/mounter, where the host's own mount(8) finds them, for a kubelet without the flag, for fstab. A helper
     that the host has is left alone. With SOURCE, or without`,
     standsForOperands: true,

@@ -7,7 +7,7 @@ import { badFlag } from './flags.ts';
 /** `mounter unit kubelet` has these flags too, and writes them into its unit. */
 export const viewFlags = {
   '--rootfs DIR': `the image; ${defaultKubeletRoot} if left out`,
-  '--root-dir DIR': `the kubelet directory, when it is another than the manifest's. A --root-dir among FLAGS says the same; the
+  '--root-dir DIR': `the kubelet directory, when it is another than the settings have. A --root-dir among FLAGS says the same; the
     image's own command is given it, a COMMAND is not`,
   '--host-root PATH[:slave|shared]': `the host's / once more, at PATH, a directory of the host's, with all its own programs. With shared, what the
     kubelet mounts there appears on the host; slave if left out`,

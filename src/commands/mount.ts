@@ -14,7 +14,7 @@ export const mount = defineCommand({
   operands: '-t TYPE [-o OPTIONS] SOURCE TARGET',
   usage: ['-t TYPE [-o OPTIONS] [-rwvfns] SOURCE TARGET'],
   flags: {
-    '-t, --types TYPE': 'nfs, nfs4, glusterfs, or what else the manifest offers',
+    '-t, --types TYPE': 'nfs, nfs4, glusterfs, or what else the settings offer',
     '-o, --options LIST':
       'handed to the helper, but for those that mount(8) keeps: defaults, _netdev, x-*, ...',
     '-r, --read-only': 'the same as -o ro',

@@ -10,7 +10,7 @@ export const prepare = defineCommand({
     `Makes the node ready, after each boot and before kubelet. With "enter": "attach" it makes two mount namespaces
     of the rootfs and pins them: one for mount helpers, one for lock services and mounter exec. With
     "enter": "chroot" it mounts on the host: MOUNTER_HOME privately, the kubelet directory as a shared mount with a
-    peer group of its own, and inside the rootfs what its helpers need (mounts.mounter of the manifest). Makes the
+    peer group of its own, and inside the rootfs what its helpers need (mounts.mounter of the settings). Makes the
     kubelet directory where it is missing. Says what it did; a second run does nothing. Where the mounter is turned
     off it does nothing, with status 0.`,
   ],

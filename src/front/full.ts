@@ -51,14 +51,14 @@ const settingsMs = 30_000;
 export async function settingsByFull(): Promise<NodeSettings> {
   const { endedBy, output, status } = await runFull(['status', '--checked-settings'], settingsMs);
   if (endedBy === 'interrupt')
-    throw new MounterError('interrupted before the manifest was read', { status: exitCode.interrupted });
+    throw new MounterError('interrupted before the settings were read', { status: exitCode.interrupted });
   const { settings, failure } = parseAnswer(output);
   if (settings !== undefined) return settings;
   if (failure !== undefined) throw new MounterError(failure.message, failure);
   throw new MounterError(
     endedBy === 'deadline'
-      ? `has not read the manifest within ${settingsMs / 1000} s`
-      : `could not read the manifest: status ${status}`,
+      ? `has not read the settings within ${settingsMs / 1000} s`
+      : `could not read the settings: status ${status}`,
     {
       subject: fullExecutable(),
       status: exitCode.system,

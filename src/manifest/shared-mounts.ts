@@ -46,6 +46,6 @@ export function identityMountOf(
     subject: target,
     status: exitCode.usage,
     errorClass: 'mount-point',
-    hint: `mount below ${directories.join(' or ')}, or name the directory in mounts.mounter of node-settings.json, with all that the manifest has there and "shared" as ${directories[0]} is, and run mounter prepare`,
+    hint: `mount below ${directories.join(' or ')}, or name the directory in mounts.mounter of node-settings.json, with all that it has today and "shared" as ${directories[0]} is, and run mounter prepare`,
   });
 }

@@ -30,7 +30,7 @@ export function makeHostPath(mount: ManifestMount, root: string): boolean {
     return true;
   }
   if (mount.optional) return false;
-  throw new MounterError('this host path of the manifest does not exist', {
+  throw new MounterError('this host path of mounts.mounter does not exist', {
     subject: mount.host,
     status: exitCode.system,
     hint: 'make it, or mark the mount "optional" in mounts.mounter of node-settings.json',

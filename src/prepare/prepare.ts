@@ -171,7 +171,7 @@ function makeResolvConf(root: string, context: NodeContext): readonly string[] {
   if (status?.isFile() && (status.mode & 0o444) !== 0o444) chmodSync(path, status.mode | 0o444);
   if (made === undefined) return [];
   const { mode, nameservers } = context.manifest.resolver;
-  const from = mode === 'merge' || nameservers.length > 0 ? "the manifest's and the host's" : "the host's";
+  const from = mode === 'merge' || nameservers.length > 0 ? "the settings' and the host's" : "the host's";
   return [`wrote ${path} from ${from}`, ...made.dropped.map((what) => `left out of ${path}: ${what}`)];
 }
 

@@ -35,7 +35,7 @@ const failures: readonly Failure[] = [
       `cp ${manifest} /tmp; sed -i 's|"mounter": *\\[|&{"host":"/nowhere","rootfs":"/srv","type":"bind","access":"ro","propagation":"private"},|' ${manifest}`,
       `cp /tmp/rootfs-manifest.json ${manifest}`,
     ],
-    says: /^mounter: \/nowhere: this host path of the manifest does not exist\nhint: /,
+    says: /^mounter: \/nowhere: this host path of mounts\.mounter does not exist\nhint: /,
   },
   {
     title: 'a host path of the manifest is a file, where the image has a directory',

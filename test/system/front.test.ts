@@ -287,9 +287,9 @@ for (const [title, full, status, stderr] of [
     'fails',
     '#!/bin/sh\necho words; exit 3\n',
     2,
-    /mounter-full: could not read the manifest: status 3\nwords\nhint: /,
+    /mounter-full: could not read the settings: status 3\nwords\nhint: /,
   ],
-  ['is of another version', '#!/bin/sh\necho {}\n', 2, /could not read the manifest: status 0\n\{\}\nhint: /],
+  ['is of another version', '#!/bin/sh\necho {}\n', 2, /could not read the settings: status 0\n\{\}\nhint: /],
   [
     'does not end before a signal',
     '#!/bin/sh\nkill -TERM $PPID; sleep 100\n',

@@ -148,7 +148,7 @@ test.serial('refused: another digest, a manifest that promises more, a blob that
     [[source, '--digest', images.one.digest], new RegExp(`${images.two.digest}, not ${images.one.digest}`)],
     [
       [source, '--manifest', `${shared}/more.json`],
-      /the rootfs lacks \/sbin\/mount.cifs, which the manifest promises/,
+      /the rootfs lacks \/sbin\/mount.cifs, which the settings need/,
     ],
     [[`${shared}/short`], new RegExp(`/short: the blob ${blob?.slice(0, 19)}.* bytes instead of `)],
   ] as const) {

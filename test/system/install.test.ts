@@ -198,7 +198,7 @@ test.serial('a rootfs without a promised helper is refused, and named', async (t
   t.is(status, 2);
   t.regex(
     stderr,
-    /the rootfs lacks \/sbin\/mount.nfs, \/sbin\/mount.nfs4, \/sbin\/rpcbind, which the manifest promises\nhint: /,
+    /the rootfs lacks \/sbin\/mount.nfs, \/sbin\/mount.nfs4, \/sbin\/rpcbind, which the settings need\nhint: /,
   );
   t.deepEqual(readdirSync(node.path('/home')), [], 'a first install that came to nothing leaves nothing');
 });

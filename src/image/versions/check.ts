@@ -27,7 +27,7 @@ export async function checkRootfs(
   const missing = missingFrom(root, manifest);
   const broken = await brokenParts(root, promisedPrograms(manifest), manifest, host);
   if (missing.length + broken.length === 0) return;
-  const lacks = missing.length === 0 ? [] : [`lacks ${few(missing)}, which the manifest promises`];
+  const lacks = missing.length === 0 ? [] : [`lacks ${few(missing)}, which the settings need`];
   const words = broken.map(({ path, reason }) => `${path} (${reason})`);
   const cannot = words.length === 0 ? [] : [`cannot run ${few(words)}`];
   throw new MounterError(`the rootfs ${[...lacks, ...cannot].join('; it ')}`, {

@@ -203,7 +203,7 @@ function impossible(root: string, reason: string, settings: string, cause: unkno
 }
 
 function notInPlace(root: string): MounterError {
-  return new MounterError('its new mount namespace is not as the manifest says', {
+  return new MounterError('its new mount namespace is not as the settings say', {
     subject: root,
     status: exitCode.system,
     hint: 'see whether something mounts over a host path of mounts.mounter at the same time, and whether /proc is one of them',
