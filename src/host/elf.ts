@@ -3,8 +3,10 @@ import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
 const PT_LOAD = 1;
 const PT_INTERP = 3;
 const ET_REL = 1;
-/** e_machine of what this machine runs. @see elf(5) */
-const ownMachine: number | undefined = { x64: 62, arm64: 183 }[process.arch as string];
+/** e_machine of our architectures, in Debian's and Go's names. @see elf(5) */
+const machines: Readonly<Record<string, number>> = { amd64: 62, arm64: 183 };
+/** Of what this machine runs. */
+const ownMachine: number | undefined = machines[process.arch === 'x64' ? 'amd64' : process.arch];
 const headerBytes = 64;
 /** The kernel refuses a longer one: PATH_MAX. */
 const maximumPath = 4096;
@@ -64,6 +66,22 @@ export function elfFault(file: string): string | undefined {
     const loaded = segments(fd, header).filter(({ type }) => type === PT_LOAD);
     const isWhole = loaded.length > 0 && loaded.every(({ offset, length }) => offset + length <= size);
     return isWhole ? undefined : 'is cut short';
+  } finally {
+    closeSync(fd);
+  }
+}
+
+/**
+ * What an ELF file is for: `amd64`, `arm64`, or, where we have no name for it, such as `ELF machine 243`.
+ * @returns undefined for every other file.
+ */
+export function elfArchitecture(file: string): string | undefined {
+  const fd = openSync(file, 'r');
+  try {
+    const header = read(fd, 0, headerBytes);
+    if (!isElf(header) || header.length < headerBytes) return undefined;
+    const machine = header[5] === 2 ? header.readUInt16BE(18) : header.readUInt16LE(18);
+    return Object.keys(machines).find((name) => machines[name] === machine) ?? `ELF machine ${machine}`;
   } finally {
     closeSync(fd);
   }

@@ -1,19 +1,21 @@
 import { lstatSync } from 'node:fs';
 import { MounterError } from '../../errors.ts';
 import { exitCode } from '../../exit-codes.ts';
+import { elfArchitecture } from '../../host/elf.ts';
 import type { Host } from '../../host/host.ts';
 import { isExecutable, resolveInRoot } from '../../host/path-in-root.ts';
 import { programDirectories } from '../../host/programs.ts';
 import type { Manifest } from '../../manifest/manifest.ts';
 import { offeredTraits } from '../../mount/filesystems/all.ts';
 import { librariesOf } from '../../rootfs/parts.ts';
+import { ownArchitecture } from '../source/options.ts';
 import { brokenParts } from './trial.ts';
 
 /**
  * Refuses a rootfs that is not what the manifest promises: each helper and each daemon there, with the programs, files
  * and libraries that they call, look up and load; and all programs, scripts and libraries fit to run. And one whose etc
  * is no directory: kubelet writes resolv.conf there, by the host's name for it, and a symlink would lead to the
- * host's own.
+ * host's own. One of another architecture is refused in as many words.
  * @param subject what the operator called it.
  * @throws MounterError (system) that names what is missing and what cannot run.
  */
@@ -24,6 +26,7 @@ export async function checkRootfs(
   subject: string,
 ): Promise<void> {
   if (!lstatSync(`${root}/etc`, { throwIfNoEntry: false })?.isDirectory()) throw noEtc(subject);
+  refuseForeign(root, manifest, subject);
   const missing = missingFrom(root, manifest);
   const broken = await brokenParts(root, promisedPrograms(manifest), manifest, host);
   if (missing.length + broken.length === 0) return;
@@ -34,6 +37,19 @@ export async function checkRootfs(
     subject,
     status: exitCode.system,
     hint: 'install a rootfs that was built from this manifest, whole and for this architecture',
+  });
+}
+
+/** What is foreign to its last program is whole, and of no use here. */
+function refuseForeign(root: string, manifest: Manifest, subject: string): void {
+  const found = promisedPrograms(manifest)
+    .filter((path) => isExecutable(root, path))
+    .flatMap((path) => elfArchitecture(`${root}${resolveInRoot(root, path)}`) ?? []);
+  if (found.length === 0 || found.includes(ownArchitecture)) return;
+  throw new MounterError(`the rootfs is for ${found[0]}, and this machine is ${ownArchitecture}`, {
+    subject,
+    status: exitCode.system,
+    hint: `install the rootfs that was built for ${ownArchitecture}, or an image of both architectures`,
   });
 }
 

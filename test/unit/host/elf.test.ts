@@ -2,7 +2,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test from 'ava';
-import { elfFault, interpreterOf } from '../../../src/host/elf.ts';
+import { elfArchitecture, elfFault, interpreterOf } from '../../../src/host/elf.ts';
 
 function interpreterIn(content: Buffer | string): ReturnType<typeof interpreterOf> {
   return about(content, interpreterOf);
@@ -57,4 +57,16 @@ test('an ELF file that cannot be loaded here, and why', (t) => {
   for (const other of [changed(18, 40), changed(4, 1), changed(5, 2)])
     t.is(about(other, elfFault), 'is of another architecture');
   for (const content of ['', 'text', '#!/bin/sh\n']) t.is(about(content, elfFault), undefined);
+});
+
+test('what an ELF file is for', (t) => {
+  const of = (machine: number) => {
+    const bytes = elf('/lib/ld.so');
+    bytes.writeUInt16LE(machine, 18);
+    return about(bytes, elfArchitecture);
+  };
+  t.deepEqual([62, 183, 243].map(of), ['amd64', 'arm64', 'ELF machine 243']);
+  t.is(elfArchitecture(process.execPath), process.arch === 'x64' ? 'amd64' : process.arch);
+  for (const content of ['', 'text', '#!/bin/sh\n', '\x7fELF'])
+    t.is(about(content, elfArchitecture), undefined);
 });
