@@ -6,13 +6,22 @@ import minimist from 'minimist';
 import { MounterError } from '../src/errors.ts';
 import { exitCode } from '../src/exit-codes.ts';
 import { parseManifest } from '../src/manifest/manifest.ts';
+import { type Architecture, architectureOf, ownArchitecture } from './architectures.ts';
 import { runMain, usageError } from './command-line.ts';
 import { writeLayout } from './image/layout.ts';
 import { nodeAgentImage, nodeAgentName } from './image/node-agent-image.ts';
-import { type Compression, composeImage, compressions, type Image, type ImageRequest } from './image/oci.ts';
+import {
+  type Compression,
+  composeImage,
+  compressions,
+  type Image,
+  type ImageRequest,
+  publishedOf,
+} from './image/oci.ts';
 import { type RootfsFiles, readRootfs, rootfsImage } from './image/rootfs-image.ts';
-import { readSigningKey, type Signature, signatureOf } from './image/signature.ts';
-import { distDirectory, repository } from './paths.ts';
+import { readSigningKey, signatureOf } from './image/signature.ts';
+import { distDirectory, distributionOf, repository } from './paths.ts';
+import { digestOf } from './rootfs/archive.ts';
 import { replaceRootfs } from './rootfs/manifest-text.ts';
 import { workspace } from './rootfs/workspace.ts';
 import { writeWhole } from './scratch.ts';
@@ -24,6 +33,8 @@ they are made of is built first where it is missing or old; the same content giv
   storage-tools        dist/rootfs.tar.zst and its manifest: for mounter install
   mounter-node-agent   dist/mounter and the image above: for mounter manifest daemonset
 
+  --architecture ARCH  amd64 or arm64 (default: this machine's, whose layouts lie in dist; another one's in dist/ARCH);
+                       repeated: an index of both, of which each node chooses its own
   --only NAME          storage-tools or mounter-node-agent
   --output DIR         the layout of storage-tools (default: dist/image; the digests are in dist/image.json);
                        that of mounter-node-agent is DIR-node-agent
@@ -35,6 +46,7 @@ they are made of is built first where it is missing or old; the same content giv
 `;
 
 interface Flags {
+  readonly architectures: readonly Architecture[];
   readonly output: string;
   readonly only: string | undefined;
   readonly compression: Compression;
@@ -44,13 +56,14 @@ interface Flags {
   readonly allowNewer: boolean;
 }
 
-/** What dist/image.json says. */
-interface Published {
-  readonly name: string;
+const toolsName = 'storage-tools';
+
+/** Of one architecture. */
+interface Built {
+  readonly files: RootfsFiles;
+  readonly request: ImageRequest;
+  readonly image: Image;
   readonly tag: string;
-  readonly rootfs: string;
-  /** Of the image's manifest, by architecture. */
-  readonly digests: Readonly<Record<string, string>>;
 }
 
 async function main(argv: readonly string[]): Promise<number> {
@@ -59,55 +72,86 @@ async function main(argv: readonly string[]): Promise<number> {
     process.stdout.write(usage);
     return exitCode.success;
   }
-  await runRootfs(flags);
-  const files = await readRootfs(distDirectory);
-  const request = await rootfsImage(files, flags);
-  const image = composeImage(request);
-  const { name, suite } = files.manifest.rootfs;
-  const tag = tagOf(suite, image);
-  const signature = flags.signKey && signatureOf(image, name, flags.signKey);
-  if (flags.only !== nodeAgentName) await publishTools(files, request, image, tag, flags, signature);
-  if (flags.only !== name) await publishNodeAgent(files, image, tag, flags, signature);
+  const built: Built[] = [];
+  for (const architecture of flags.architectures) {
+    // Builds what is missing or old. Its words go to stderr: stdout is for the digests.
+    await runScript('rootfs.ts', architecture, flags.allowNewer ? ['--allow-newer'] : []);
+    const files = await readRootfs(distributionOf(architecture).directory);
+    built.push(builtOf(files, await rootfsImage(files, flags)));
+  }
+  if (flags.only !== nodeAgentName) await publishTools(built, flags);
+  if (flags.only !== toolsName) await publishNodeAgent(built, flags);
   return exitCode.success;
 }
 
-async function publishTools(
-  files: RootfsFiles,
-  request: ImageRequest,
-  image: Image,
-  tag: string,
-  flags: Flags,
-  signature: Signature | undefined,
-): Promise<void> {
-  const { name, digest: rootfs = '' } = files.manifest.rootfs;
-  await writeLayout(image, request.architecture, tag, flags.output, signature);
-  const published = { name, tag, rootfs, digests: { [request.architecture]: image.digest } };
-  await writeWhole(`${flags.output}.json`, `${JSON.stringify(published, null, 2)}\n`);
-  process.stdout.write(describe(published, request, image, flags.output));
-  process.stdout.write(describeSignature(name, flags.output, signature));
-  if (flags.pin) await pinImage(request.architecture, image.digest);
-  else warnOfPin(files.pins[files.manifest.rootfs.architecture], image.digest);
+function builtOf(files: RootfsFiles, request: ImageRequest): Built {
+  const image = composeImage(request);
+  return { files, request, image, tag: tagOf(files.manifest.rootfs.suite, image.configDigest) };
 }
 
-async function publishNodeAgent(
-  files: RootfsFiles,
-  tools: Image,
-  toolsTag: string,
-  flags: Flags,
-  toolsSignature: Signature | undefined,
-): Promise<void> {
-  await runScript('build.ts', []);
-  const request = await nodeAgentImage(files, tools, toolsTag, flags.allowNewer, toolsSignature);
-  const image = composeImage(request);
-  const output = `${flags.output}-node-agent`;
-  const tag = tagOf(files.manifest.rootfs.suite, image);
-  const signature = flags.signKey && signatureOf(image, nodeAgentName, flags.signKey);
-  await writeLayout(image, request.architecture, tag, output, signature);
-  const digests = { [request.architecture]: image.digest };
-  const published = { name: nodeAgentName, tag, tools: tools.digest, digests };
-  await writeWhole(`${output}.json`, `${JSON.stringify(published, null, 2)}\n`);
-  process.stdout.write(describeNodeAgent(tag, request, image, output));
-  process.stdout.write(describeSignature(nodeAgentName, output, signature));
+async function publishTools(built: readonly Built[], flags: Flags): Promise<void> {
+  const rootfs = oneOrAll(byArchitecture(built, ({ files }) => files.manifest.rootfs.digest ?? ''));
+  const digest = await publish(toolsName, built, flags.output, flags.signKey, { rootfs });
+  process.stdout.write(`install mounter install REGISTRY/${toolsName}@${digest}\n`);
+  if (flags.pin) await pinImages(byArchitecture(built, ({ image }) => image.digest));
+  else for (const one of built) warnOfPin(one);
+}
+
+async function publishNodeAgent(built: readonly Built[], flags: Flags): Promise<void> {
+  const agents: Built[] = [];
+  for (const { files, image, tag } of built) {
+    await runScript('build.ts', files.manifest.rootfs.architecture, []);
+    const signed = flags.signKey && signatureOf(image.digest, toolsName, flags.signKey);
+    agents.push(builtOf(files, await nodeAgentImage(files, image, tag, flags.allowNewer, signed)));
+  }
+  const tools = oneOrAll(byArchitecture(built, ({ image }) => image.digest));
+  const digest = await publish(nodeAgentName, agents, `${flags.output}-node-agent`, flags.signKey, { tools });
+  const isOwn = flags.architectures.length === 1 && flags.architectures[0] === ownArchitecture;
+  const nodes = isOwn ? '' : flags.architectures.map((one) => ` --architecture ${one}`).join('');
+  process.stdout.write(
+    `apply   mounter manifest daemonset --image REGISTRY/${nodeAgentName}@${digest}${nodes} | kubectl apply -f -\n`,
+  );
+}
+
+/** Writes a layout, and beside it what is in it. @returns the digest of what is under the tag. */
+async function publish(
+  name: string,
+  built: readonly Built[],
+  output: string,
+  signKey: KeyObject | undefined,
+  more: Readonly<Record<string, unknown>>,
+): Promise<string> {
+  const images = byArchitecture(built, ({ image }) => image);
+  const configs = built.map(({ image }) => image.configDigest);
+  const [suite = ''] = built.map(({ files }) => files.manifest.rootfs.suite);
+  const tag = tagOf(suite, configs.length === 1 ? (configs[0] ?? '') : digestOf(Buffer.from(configs.join())));
+  const { digest } = publishedOf(images);
+  const signature = signKey && signatureOf(digest, name, signKey);
+  await writeLayout(images, tag, output, signature);
+  const digests = byArchitecture(built, ({ image }) => image.digest);
+  const index = built.length === 1 ? {} : { index: digest };
+  const written = { name, tag, ...more, digests, ...index };
+  await writeWhole(`${output}.json`, `${JSON.stringify(written, null, 2)}\n`);
+  const directory = fromHere(output);
+  const rootfs = typeof more.rootfs === 'string' ? `rootfs  ${more.rootfs}\n` : '';
+  const all = built.length === 1 ? '' : '--all ';
+  process.stdout.write(`${built.map((one) => summary(`${name}:${tag}`, one, directory)).join('')}${rootfs}image   ${digest}
+push    skopeo copy ${all}--preserve-digests oci:${directory}:${tag} docker://REGISTRY/${name}:${tag}
+`);
+  if (signature !== undefined)
+    process.stdout.write(
+      `sign    skopeo copy --preserve-digests oci:${directory}:${signature.tag} docker://REGISTRY/${name}:${signature.tag}\n`,
+    );
+  return digest;
+}
+
+function byArchitecture<T>(built: readonly Built[], of: (one: Built) => T): Readonly<Record<string, T>> {
+  return Object.fromEntries(built.map((one) => [one.request.architecture, of(one)]));
+}
+
+function oneOrAll(values: Readonly<Record<string, string>>): string | Readonly<Record<string, string>> {
+  const [one, ...others] = Object.values(values);
+  return one !== undefined && others.length === 0 ? one : values;
 }
 
 /** @returns undefined for --help. @throws MounterError (usage) that names the word. */
@@ -115,31 +159,30 @@ function parseFlags(argv: readonly string[]): Flags | undefined {
   const unknown: string[] = [];
   const flags = minimist([...argv], {
     boolean: ['pin', 'allow-newer', 'help'],
-    string: ['output', 'only', 'compression', 'layers', 'sign-key'],
-    default: { output: `${distDirectory}/image`, compression: 'zstd', layers: '1' },
+    string: ['architecture', 'output', 'only', 'compression', 'layers', 'sign-key'],
+    default: { architecture: ownArchitecture, compression: 'zstd', layers: '1' },
     unknown: (word) => unknown.push(word) === 0,
   });
   if (flags.help === true) return undefined;
   if (unknown.length > 0) throw usageError(unknown.join(' '), 'unknown argument');
   if (flags.output === '') throw usageError('--output', 'needs a directory');
   const only = flags.only as string | undefined;
-  if (only !== undefined && only !== 'storage-tools' && only !== nodeAgentName)
-    throw usageError('--only', `must be storage-tools or ${nodeAgentName}`);
+  if (only !== undefined && only !== toolsName && only !== nodeAgentName)
+    throw usageError('--only', `must be ${toolsName} or ${nodeAgentName}`);
   const compression = compressions.find((known) => known === flags.compression);
   if (compression === undefined) throw usageError('--compression', `must be ${compressions.join(' or ')}`);
   if (!/^([1-9]|[1-9]\d)$/.test(String(flags.layers))) throw usageError('--layers', 'must be 1 to 99');
   const signKey = flags['sign-key'] === undefined ? undefined : readSigningKey(String(flags['sign-key']));
   const [pin, allowNewer] = [flags.pin === true, flags['allow-newer'] === true];
-  const output = resolve(String(flags.output));
-  return { output, only, compression, layers: Number(flags.layers), signKey, pin, allowNewer };
+  const architectures = [...new Set([flags.architecture].flat().map(architectureOf))];
+  const [one = ownArchitecture, ...others] = architectures;
+  const usual = others.length === 0 ? distributionOf(one).directory : distDirectory;
+  const output = resolve(String(flags.output ?? `${usual}/image`));
+  return { architectures, output, only, compression, layers: Number(flags.layers), signKey, pin, allowNewer };
 }
 
-/** Builds what is missing or old. Its words go to stderr: stdout is for the digests. */
-async function runRootfs({ allowNewer }: Flags): Promise<void> {
-  await runScript('rootfs.ts', allowNewer ? ['--allow-newer'] : []);
-}
-
-async function runScript(script: string, args: readonly string[]): Promise<void> {
+async function runScript(script: string, architecture: Architecture, more: readonly string[]): Promise<void> {
+  const args = ['--architecture', architecture, ...more];
   const result = await execa(process.execPath, [`${repository}/scripts/${script}`, ...args], {
     stdio: ['ignore', process.stderr, 'inherit'],
     reject: false,
@@ -152,57 +195,31 @@ async function runScript(script: string, args: readonly string[]): Promise<void>
 }
 
 /** Another content is another tag; another compression is not. */
-function tagOf(suite: string, { configDigest }: Image): string {
-  return `${suite}-${configDigest.slice('sha256:'.length, 'sha256:'.length + 12)}`;
+function tagOf(suite: string, digest: string): string {
+  return `${suite}-${digest.slice('sha256:'.length, 'sha256:'.length + 12)}`;
 }
 
-async function pinImage(architecture: string, digest: string): Promise<void> {
+async function pinImages(digests: Readonly<Record<string, string>>): Promise<void> {
   const text = await readFile(workspace.manifest, 'utf8');
   const { rootfs } = parseManifest(text, workspace.manifest);
-  const image = { ...rootfs.image, [architecture]: digest };
+  const image = { ...rootfs.image, ...digests };
   await writeWhole(workspace.manifest, replaceRootfs(text, { ...rootfs, image }));
 }
 
 /** Another compression or number of layers gives another digest too: no error. */
-function warnOfPin(pinned: string | undefined, digest: string): void {
-  if (pinned === undefined || pinned === digest) return;
+function warnOfPin({ files, image }: Built): void {
+  const pinned = files.pins[files.manifest.rootfs.architecture];
+  if (pinned === undefined || pinned === image.digest) return;
   process.stderr.write(`rootfs-manifest.json pins another image, ${pinned}\nhint: --pin pins this one\n`);
-}
-
-function describe(published: Published, request: ImageRequest, image: Image, output: string): string {
-  const { name, tag, rootfs } = published;
-  const directory = fromHere(output);
-  return `${summary(`${name}:${tag}`, request, image, directory)}
-rootfs  ${rootfs}
-image   ${image.digest}
-push    skopeo copy --preserve-digests oci:${directory}:${tag} docker://REGISTRY/${name}:${tag}
-install mounter install REGISTRY/${name}@${image.digest}
-`;
-}
-
-function describeSignature(name: string, output: string, signature: Signature | undefined): string {
-  if (signature === undefined) return '';
-  const { tag } = signature;
-  return `sign    skopeo copy --preserve-digests oci:${fromHere(output)}:${tag} docker://REGISTRY/${name}:${tag}\n`;
-}
-
-function describeNodeAgent(tag: string, request: ImageRequest, image: Image, output: string): string {
-  const directory = fromHere(output);
-  return `${summary(`${nodeAgentName}:${tag}`, request, image, directory)}
-image   ${image.digest}
-push    skopeo copy --preserve-digests oci:${directory}:${tag} docker://REGISTRY/${nodeAgentName}:${tag}
-apply   mounter manifest daemonset --image REGISTRY/${nodeAgentName}@${image.digest} | kubectl apply -f -
-`;
 }
 
 function summary(
   name: string,
-  { architecture, layers }: ImageRequest,
-  image: Image,
+  { request: { architecture, layers }, image }: Built,
   directory: string,
 ): string {
   const megabytes = [...image.blobs.values()].reduce((sum, blob) => sum + blob.length, 0) / 1e6;
-  return `${directory}: ${name}, ${architecture}, ${layers.length} layers, ${megabytes.toFixed(1)} MB`;
+  return `${directory}: ${name}, ${architecture}, ${layers.length} layers, ${megabytes.toFixed(1)} MB\n`;
 }
 
 function fromHere(directory: string): string {

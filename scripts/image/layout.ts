@@ -3,29 +3,29 @@ import { mkdir, readdir, rename, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { MounterError } from '../../src/errors.ts';
 import { exitCode } from '../../src/exit-codes.ts';
-import { type Image, indexOf } from './oci.ts';
+import { type Images, indexOf, publishedOf } from './oci.ts';
 import type { Signature } from './signature.ts';
 
 /**
- * Writes an OCI image layout with one image in it, and its signature: `oci:DIRECTORY:TAG` to skopeo, each. A layout that is there is
- * replaced as a whole; other directories are refused.
+ * Writes an OCI image layout with one image in it, or with an index of several, and their signature: `oci:DIRECTORY:TAG`
+ * to skopeo, each. A layout that is there is replaced as a whole; other directories are refused.
  * @throws MounterError (usage) when `directory` holds something else.
  */
 export async function writeLayout(
-  image: Image,
-  architecture: string,
+  images: Images,
   tag: string,
   directory: string,
   signature?: Signature,
 ): Promise<void> {
+  const published = publishedOf(images);
   await refuseOther(directory);
   await mkdir(dirname(directory), { recursive: true });
   const [unfinished, previous] = [`${directory}.unfinished`, `${directory}.previous`];
   for (const left of [unfinished, previous]) await rm(left, { recursive: true, force: true });
   await mkdir(join(unfinished, 'blobs/sha256'), { recursive: true });
-  const blobs = [...image.blobs, ...(signature?.blobs ?? [])];
+  const blobs = [...published.blobs, ...(signature?.blobs ?? [])];
   for (const [digest, blob] of blobs) await writeFile(blobPath(unfinished, digest), blob);
-  await writeFile(join(unfinished, 'index.json'), indexOf(image, architecture, tag, signature));
+  await writeFile(join(unfinished, 'index.json'), indexOf(published, tag, signature));
   await writeFile(join(unfinished, 'oci-layout'), '{"imageLayoutVersion":"1.0.0"}');
   if (existsSync(directory)) await rename(directory, previous);
   await rename(unfinished, directory);

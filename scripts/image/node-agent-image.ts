@@ -12,7 +12,7 @@ import {
   toolsManifest,
 } from '../../src/node-agent/places.ts';
 import { fetchPinned, unpackInto } from '../debian.ts';
-import { mounterExecutable } from '../paths.ts';
+import { distributionOf } from '../paths.ts';
 import { digestOf, tarOf } from '../rootfs/archive.ts';
 import { completeTree, directory, type Entry, link, textFile } from '../rootfs/entry.ts';
 import { takeLibraries } from '../rootfs/libraries.ts';
@@ -20,7 +20,7 @@ import { UnpackedTree } from '../rootfs/unpacked.ts';
 import { workspace } from '../rootfs/workspace.ts';
 import { withScratch } from '../scratch.ts';
 import { layerOf } from './layer.ts';
-import { type Image, type ImageRequest, indexOf, type LayerBlob, timeOf } from './oci.ts';
+import { type Image, type ImageRequest, indexOf, type LayerBlob, publishedOf, timeOf } from './oci.ts';
 import type { RootfsFiles } from './rootfs-image.ts';
 import type { Signature } from './signature.ts';
 
@@ -76,19 +76,20 @@ export async function nodeAgentImage(
 /** Out of the same pinned packages as the rootfs. */
 async function programEntries(files: RootfsFiles, allowNewer: boolean) {
   const { packages, suite, architecture } = files.manifest.rootfs;
+  const { mounter } = distributionOf(architecture);
   const pins = packages.filter(({ name }) => packageNames.includes(name));
   const debs = await fetchPinned({ pins, directory: workspace.debs, suite, architecture, allowNewer });
   return await withScratch(workspace.builds, async (scratch) => {
     const root = join(scratch, 'node-agent');
     await unpackInto(debs, root);
-    await copyFile(mounterExecutable, `${root}${agentExecutable}`);
+    await copyFile(mounter, `${root}${agentExecutable}`);
     const tree = new UnpackedTree(root);
     for (const path of ['usr/bin/dash', 'usr/bin/nsenter', agentExecutable.slice(1)])
       await tree.take(path, 'a program');
     await takeLibraries(tree, architecture);
     for (const name of packageNames) await tree.take(`usr/share/doc/${name}/copyright`, 'the licence');
     const taken = [...tree.taken.values()];
-    const content = await readFile(mounterExecutable);
+    const content = await readFile(mounter);
     const executable = {
       kind: 'file',
       path: agentExecutable.slice(1),
@@ -129,7 +130,10 @@ function toolsEntries(
     ...[...tools.blobs, ...(signature?.blobs ?? [])].map(([digest, blob]) =>
       file(`${at}/blobs/${digest.replace(':', '/')}`, blob),
     ),
-    file(`${at}/index.json`, indexOf(tools, files.manifest.rootfs.architecture, tag, signature)),
+    file(
+      `${at}/index.json`,
+      indexOf(publishedOf({ [files.manifest.rootfs.architecture]: tools }), tag, signature),
+    ),
     textFile(`${at}/oci-layout`, '{"imageLayoutVersion":"1.0.0"}'),
     textFile(toolsDigest.slice(1), `${tools.digest}\n`),
     textFile(toolsManifest.slice(1), files.manifestText),

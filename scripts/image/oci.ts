@@ -84,19 +84,47 @@ function configOf({ architecture, epoch, labels, environment, entrypoint, layers
   };
 }
 
-/** index.json of a layout that holds this one image under `tag`, and perhaps what belongs to it under its own. */
+/** Images by their architectures: one, or several, of which a node chooses its own by an index. */
+export type Images = Readonly<Record<string, Image>>;
+
+/** What a registry has under one tag. */
+interface Published {
+  /** Of the one image's manifest, or of the index. */
+  readonly digest: string;
+  /** Its descriptor, for index.json of a layout. */
+  readonly entry: Readonly<Record<string, unknown>>;
+  readonly blobs: ReadonlyMap<string, Buffer>;
+}
+
+export function publishedOf(images: Images): Published {
+  const entries = Object.entries(images).map(([architecture, { manifest }]) => ({
+    ...descriptor(mediaTypes.manifest, manifest),
+    platform: { architecture, os: 'linux' },
+  }));
+  const blobs = new Map(Object.values(images).flatMap((image) => [...image.blobs]));
+  const [entry] = entries;
+  if (entry !== undefined && entries.length === 1) return { digest: entry.digest, entry, blobs };
+  const index = jsonOf({ schemaVersion: 2, mediaType: mediaTypes.index, manifests: entries });
+  const digest = digestOf(index);
+  return { digest, entry: descriptor(mediaTypes.index, index), blobs: blobs.set(digest, index) };
+}
+
+/** index.json of a layout that holds this under `tag`, and perhaps what belongs to it under its own. */
 export function indexOf(
-  { manifest }: Image,
-  architecture: string,
+  { entry }: Published,
   tag: string,
   companion?: { readonly manifest: Buffer; readonly tag: string },
 ): Buffer {
-  const named = (bytes: Buffer, name: string) => ({
-    ...descriptor(mediaTypes.manifest, bytes),
+  const named = (one: Readonly<Record<string, unknown>>, name: string) => ({
+    ...one,
     annotations: { 'org.opencontainers.image.ref.name': name },
   });
-  const image = { ...named(manifest, tag), platform: { architecture, os: 'linux' } };
-  const manifests = [image, ...(companion === undefined ? [] : [named(companion.manifest, companion.tag)])];
+  const manifests = [
+    named(entry, tag),
+    ...(companion === undefined
+      ? []
+      : [named(descriptor(mediaTypes.manifest, companion.manifest), companion.tag)]),
+  ];
   return jsonOf({ schemaVersion: 2, mediaType: mediaTypes.index, manifests });
 }
 

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { MounterError } from '../../src/errors.ts';
 import { exitCode } from '../../src/exit-codes.ts';
 import { digestOf } from '../rootfs/archive.ts';
-import { descriptor, type Image, jsonOf, mediaTypes } from './oci.ts';
+import { descriptor, jsonOf, mediaTypes } from './oci.ts';
 
 /** What cosign 2 makes of an image, cosign 3 reads as well, and skopeo copies by its tag. */
 export interface Signature {
@@ -18,7 +18,7 @@ export interface Signature {
  * @param name of the image, without a registry: nobody knows yet where it is pushed to.
  * @see https://github.com/sigstore/cosign/blob/main/specs/SIGNATURE_SPEC.md
  */
-export function signatureOf({ digest }: Image, name: string, key: KeyObject): Signature {
+export function signatureOf(digest: string, name: string, key: KeyObject): Signature {
   const payload = jsonOf({
     critical: {
       identity: { 'docker-reference': name },

@@ -2,14 +2,18 @@ import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { pipeline } from 'node:stream/promises';
 import { exitCode } from '../exit-codes.ts';
+import type { Executable } from '../fleet/cloud-init.ts';
+import { ownArchitecture } from '../image/source/options.ts';
 import { defaultHome } from '../node/layout.ts';
 import { defineCommand, type FlagsOf, type FlagTable } from './command.ts';
 import { badFlag, fitting } from './flags.ts';
-import { pinnedReference, plainPath, requiredFlag } from './manifest-flags.ts';
+import { pinnedReference, plainPath } from './manifest-flags.ts';
 
 const flags = {
-  '--executable URL': 'where this executable is to be had',
-  '--executable-digest sha256:HEX': 'its digest; that of the executable which prints this if left out',
+  '--executable [ARCH=]URL':
+    'where this executable is to be had; repeated, such as arm64=URL, for machines of the other architecture',
+  '--executable-digest [ARCH=]sha256:HEX':
+    "its digest; that of the executable which prints this if left out, needed for the other architecture's",
   '--image REFERENCE@sha256:HEX': 'what to install; or --url and --digest',
   '--url URL': 'what to install: an image as an OCI tar',
   '--digest sha256:HEX': 'of the image behind --url',
@@ -37,10 +41,8 @@ export const cloudInit = defineCommand({
   run: async (given, { output }) => {
     const { cloudInitText } = await import('../fleet/cloud-init.ts');
     const settings = given.value('settings');
-    const executable = requiredFlag(given, 'executable', 'https://files.example/mounter');
     const request = {
-      executableUrl: httpsUrl('executable', executable),
-      executableSha256: await executableSha256(given),
+      executables: await executablesOf(given),
       ...sourceOf(given),
       home: plainPath('home', given.value('home'), defaultHome),
       kubeletFlag: given.has('kubelet-flag'),
@@ -84,11 +86,61 @@ function httpsUrl(name: string, word: string): string {
   throw badFlag(name, `${word} is no https URL`, `such as --${name} https://files.example/mounter`);
 }
 
+/** @throws MounterError (usage) for one without a digest, and for two of one architecture. */
+async function executablesOf(flags: CloudInitFlags): Promise<readonly Executable[]> {
+  const urls = byArchitecture('executable', flags.values('executable'));
+  if (urls.size === 0)
+    throw badFlag('executable', 'is missing', 'such as --executable https://files.example/mounter');
+  const digests = byArchitecture('executable-digest', flags.values('executable-digest'));
+  const idle = [...digests.keys()].find((architecture) => !urls.has(architecture));
+  if (idle !== undefined)
+    throw badFlag(
+      'executable-digest',
+      `there is no executable for ${idle}`,
+      `add --executable ${idle}=https://…`,
+    );
+  return await Promise.all(
+    [...urls].map(async ([architecture, url]) => ({
+      architecture,
+      url: httpsUrl('executable', url),
+      sha256: await sha256Of(architecture, digests.get(architecture)),
+    })),
+  );
+}
+
+/** Words such as `arm64=https://…`; without the name they are for this executable's own architecture. */
+function byArchitecture(
+  flag: string,
+  words: readonly string[],
+): ReadonlyMap<Executable['architecture'], string> {
+  const values = new Map<Executable['architecture'], string>();
+  for (const word of words) {
+    const [, named, value = ''] = /^(?:(amd64|arm64)=)?(.*)$/s.exec(word) ?? [];
+    const architecture = named === undefined ? ownArchitecture : named === 'arm64' ? 'arm64' : 'amd64';
+    if (values.has(architecture))
+      throw badFlag(
+        flag,
+        `is there twice for ${architecture}`,
+        'name the architecture of each, such as arm64=…',
+      );
+    values.set(architecture, value);
+  }
+  return values;
+}
+
 /** This very executable's, unless another is named: who prints the manifest has tried it. */
-async function executableSha256(flags: CloudInitFlags): Promise<string> {
-  const named = flags.value('executable-digest');
+async function sha256Of(
+  architecture: Executable['architecture'],
+  named: string | undefined,
+): Promise<string> {
   if (named !== undefined)
     return fitting('executable-digest', named, digestPattern, 'sha256:…').slice('sha256:'.length);
+  if (architecture !== ownArchitecture)
+    throw badFlag(
+      'executable-digest',
+      `that of the executable for ${architecture} is missing`,
+      `add --executable-digest ${architecture}=sha256:…, what sha256sum says of it`,
+    );
   const hash = createHash('sha256');
   await pipeline(createReadStream('/proc/self/exe'), hash);
   return hash.digest('hex');

@@ -2,6 +2,7 @@ import { exitCode } from '../exit-codes.ts';
 import type { DaemonSetRequest, ObjectNames, Toleration } from '../fleet/daemonset.ts';
 import type { CommentedDocument } from '../fleet/yaml.ts';
 import type { Output } from '../host/output.ts';
+import { ownArchitecture } from '../image/source/options.ts';
 import { defaultHome, usualMetricsFile } from '../node/layout.ts';
 import type { GateState } from '../node-agent/gate.ts';
 import { defineCommand, type Flags, type FlagsOf, type FlagTable, flagsOf } from './command.ts';
@@ -19,7 +20,8 @@ const daemonSetFlags = {
   '--metrics FILE': `on the nodes, for node-exporter's textfile collector, such as
     ${usualMetricsFile}; its directory has to be there. The rules: mounter manifest alerts`,
   '--interval SECONDS': 'between two rounds where nothing changes: 600 if left out',
-  '--architecture ARCH': { text: 'amd64 or arm64', default: 'amd64' },
+  '--architecture ARCH':
+    "amd64 or arm64; both, for an image of both, where it is repeated; this executable's if left out",
   '--kubernetes 1.N': { text: "the cluster's version, if it is below 1.30", default: '1.30' },
   '--selinux-type TYPE': 'where SELinux is enforced: a type that may do this, such as spc_t',
 } as const satisfies FlagTable;
@@ -169,7 +171,7 @@ function requestOf(flags: DaemonSetFlags): Omit<DaemonSetRequest, 'csi'> {
     nodeSelector: Object.fromEntries(flags.values('node-selector').map(selectorOf)),
     tolerations: tolerationsOf(flags.values('toleration')),
     maxUnavailable: maxUnavailableOf(flags.value('max-unavailable')),
-    architecture: architectureOf(flags.value('architecture')),
+    architectures: architecturesOf(flags.values('architecture')),
     helpers: flags.has('helpers'),
     home: plainPath('home', flags.value('home'), defaultHome),
     metricsFile: metrics === undefined ? undefined : plainPath('metrics', metrics, usualMetricsFile),
@@ -213,13 +215,16 @@ function maxUnavailableOf(word: string): number | string {
   return word.endsWith('%') ? word : Number(word);
 }
 
-function architectureOf(word: string): 'amd64' | 'arm64' {
-  if (word === 'amd64' || word === 'arm64') return word;
-  throw badFlag(
-    'architecture',
-    `${word} is not an architecture we build for`,
-    '--architecture amd64, or arm64',
-  );
+function architecturesOf(words: readonly string[]): DaemonSetRequest['architectures'] {
+  const wanted = words.map((word) => {
+    if (word === 'amd64' || word === 'arm64') return word;
+    throw badFlag(
+      'architecture',
+      `${word} is not an architecture we build for`,
+      '--architecture amd64, or arm64',
+    );
+  });
+  return wanted.length === 0 ? [ownArchitecture] : [...new Set(wanted)];
 }
 
 function minorOf(word: string): number {

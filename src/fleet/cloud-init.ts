@@ -3,9 +3,8 @@ import { shellQuoted } from '../shell-word.ts';
 import { yamlText } from './yaml.ts';
 
 export interface CloudInitRequest {
-  /** Where the executable is to be had, and its sha256 in 64 hexadecimal digits. */
-  readonly executableUrl: string;
-  readonly executableSha256: string;
+  /** For each architecture of the machines one. */
+  readonly executables: readonly Executable[];
   /** What `mounter install` takes, and the digest it has to be, `sha256:…`. */
   readonly source: string;
   readonly digest: string;
@@ -16,6 +15,13 @@ export interface CloudInitRequest {
   readonly helpers: boolean;
   /** The text of node-settings.json. */
   readonly settings?: string | undefined;
+}
+
+export interface Executable {
+  readonly architecture: 'amd64' | 'arm64';
+  /** Where it is to be had, and its sha256 in 64 hexadecimal digits. */
+  readonly url: string;
+  readonly sha256: string;
 }
 
 const scriptPath = '/etc/containerized-mounter/boot.sh';
@@ -79,14 +85,19 @@ function nodeSettings(home: string, text: string) {
  * network works; killed at any moment, the next run goes on.
  */
 function bootScript(request: CloudInitRequest): string {
-  const { executableUrl, executableSha256, source, digest, home, helpers, kubeletFlag } = request;
+  const { executables, source, digest, home, helpers, kubeletFlag } = request;
   return `#!/bin/sh
 # Written by mounter manifest cloud-init. Any number of times, same result.
 set -eu
 PATH=/usr/sbin:/usr/bin:/sbin:/bin; export PATH
 home=${shellQuoted(home)}
-url=${shellQuoted(executableUrl)}
-sha256=${executableSha256}
+machine=$(uname -m)
+case $machine in
+${executables.map(caseOf).join('')}*)
+  echo "no executable for $machine is named: see mounter manifest cloud-init --help" >&2
+  exit 1
+  ;;
+esac
 source=${shellQuoted(source)}
 digest=${digest}
 
@@ -114,12 +125,24 @@ fi
 # Some node systems mount the filesystem of /home noexec; mounter prepare then finds this mount and keeps it.
 "$home/mounter-full" version >/dev/null 2>&1 || { mount --bind "$home" "$home"; mount --make-private "$home"; mount -o remount,bind,exec "$home"; }
 export MOUNTER_HOME="$home"
-# Written when all of it is in place: also the mounter that kubelet calls, which install takes from mounter-full.
-in_place="$(readlink "$home/rootfs" || true) $(cat "$home/mounter.sha256" 2>/dev/null || true)"
-if [ ! -x "$home/mounter" ] || [ "$in_place" != "versions/\${digest#sha256:} $sha256" ]; then
+# What is in place, the mounter that kubelet calls too, which install takes from mounter-full. Of an image of several
+# architectures the version has another digest.
+in_place() { echo "$(readlink "$home/rootfs" || true) $digest $sha256"; }
+if [ ! -x "$home/mounter" ] || [ "$(cat "$home/mounter.sha256" 2>/dev/null || true)" != "$(in_place)" ]; then
   "$home/mounter-full" install "$source" --digest "$digest" 9>&-
-  echo "$sha256" >"$home/mounter.sha256"
+  in_place >"$home/mounter.sha256"
 fi
 "$home/mounter" prepare 9>&-
 ${kubeletFlag ? '"$home/mounter" unit kubelet-flag --install 9>&-\n' : ''}${helpers ? '"$home/mounter" install --helpers 9>&-\n' : ''}`;
+}
+
+/** As uname(1) -m has them. */
+const machines = { amd64: 'x86_64', arm64: 'aarch64' } as const;
+
+function caseOf({ architecture, url, sha256 }: Executable): string {
+  return `${machines[architecture]})
+  url=${shellQuoted(url)}
+  sha256=${sha256}
+  ;;
+`;
 }

@@ -25,7 +25,8 @@ export interface DaemonSetRequest extends ObjectNames {
   readonly tolerations: readonly Toleration[] | undefined;
   /** A number, or a percentage as `10%`. */
   readonly maxUnavailable: number | string;
-  readonly architecture: 'amd64' | 'arm64';
+  /** Of its nodes; each finds its own in the image. */
+  readonly architectures: readonly ('amd64' | 'arm64')[];
   readonly helpers: boolean;
   /** Names of the CSI driver; none where it is not to be one. */
   readonly csi: readonly string[];
@@ -133,9 +134,10 @@ function daemonSetSpec(request: DaemonSetRequest) {
 }
 
 function podSpec(request: DaemonSetRequest) {
-  const { architecture, nodeSelector, tolerations, name } = request;
+  const { nodeSelector, tolerations, name } = request;
   return {
-    nodeSelector: { 'kubernetes.io/os': 'linux', 'kubernetes.io/arch': architecture, ...nodeSelector },
+    nodeSelector: { 'kubernetes.io/os': 'linux', ...nodeSelector },
+    affinity: { nodeAffinity: ofArchitectures(request) },
     tolerations: tolerations ?? [{ operator: 'Exists' }],
     priorityClassName: 'system-node-critical',
     serviceAccountName: name,
@@ -150,6 +152,11 @@ function podSpec(request: DaemonSetRequest) {
       { name: 'scratch', emptyDir: { medium: 'Memory', sizeLimit: '1Mi' } },
     ],
   };
+}
+
+function ofArchitectures({ architectures }: DaemonSetRequest) {
+  const matchExpressions = [{ key: 'kubernetes.io/arch', operator: 'In', values: architectures }];
+  return { requiredDuringSchedulingIgnoredDuringExecution: { nodeSelectorTerms: [{ matchExpressions }] } };
 }
 
 function container(request: DaemonSetRequest) {

@@ -5,6 +5,7 @@ import AjvDraft04 from 'ajv-draft-04';
 import test from 'ava';
 import { execa } from 'execa';
 import { parse, parseAllDocuments } from 'yaml';
+import { ownArchitecture } from '../../scripts/architectures.ts';
 import { ensureInstalled, fetchPackages, unpackInto } from '../../scripts/debian.ts';
 import { cacheDirectory, distDirectory, mounterExecutable, repository } from '../../scripts/paths.ts';
 import { formatError, MounterError } from '../../src/errors.ts';
@@ -39,6 +40,7 @@ const variants: readonly (readonly string[])[] = [
   ],
   ['--kubernetes', '1.27', '--architecture', 'arm64', '--home', '/opt/mounter', '--enabled', 'false'],
   ['--selinux-type', 'spc_t', '--remove'],
+  ['--architecture', 'amd64', '--architecture', 'arm64'],
   ['--enabled', 'true', '--namespace', 'storage'],
 ];
 const typos: readonly (readonly [from: string, to: string])[] = [
@@ -326,6 +328,24 @@ test('the digest of the executable is that of the one which prints', async (t) =
   t.true(stdout.includes(`sha256=${sum.slice(0, 64)}\n`));
 });
 
+test('machines of each architecture fetch their own executable', async (t) => {
+  const url = 'https://x.example/mounter';
+  const flags = ['cloud-init', '--image', anImage, '--executable', url, '--executable', `arm64=${url}-arm64`];
+  const { stdout } = await run(...flags, '--executable-digest', `arm64=${aDigest}`);
+  const script: string = parse(stdout).write_files[0].content;
+  const ofArm64 = `aarch64)\n  url='${url}-arm64'\n  sha256=${'b'.repeat(64)}\n  ;;\n`;
+  t.true(script.includes(ofArm64), script);
+  t.regex(script, /^x86_64\)\n {2}url='https:\/\/x\.example\/mounter'\n {2}sha256=[0-9a-f]{64}\n/m);
+  const refused: readonly (readonly [flags: readonly string[], says: RegExp])[] = [
+    [[], /^mounter: --executable-digest: that of the executable for arm64 is missing\nhint: add /],
+    [['--executable', `arm64=${url}`], /^mounter: --executable: is there twice for arm64\nhint: /],
+    [['--executable', 'arm64=x'], /^mounter: --executable: is there twice for arm64\nhint: /],
+  ];
+  for (const [more, says] of refused) t.regex((await run(...flags, ...more)).stderr, says);
+  const idle = ['--executable', url, '--image', anImage, '--executable-digest', `arm64=${aDigest}`];
+  t.regex((await run('cloud-init', ...idle)).stderr, /there is no executable for arm64\nhint: add /);
+});
+
 test('systemd takes the unit that it writes', async (t) => {
   await ensureInstalled(['systemd']);
   const { stdout } = await run(
@@ -367,10 +387,11 @@ test('the script installs and prepares a bare node; again it changes nothing, an
   const { digests } = JSON.parse(readFileSync(`${node.sharedDirectory}/image.json`, 'utf8'));
   const { stdout: sum } = await execa('sha256sum', [`${distDirectory}/mounter`]);
   const text = cloudInitText({
-    executableUrl: `file://${shared}/mounter`,
-    executableSha256: sum.slice(0, 64),
+    executables: [
+      { architecture: ownArchitecture, url: `file://${shared}/mounter`, sha256: sum.slice(0, 64) },
+    ],
     source: `${shared}/image`,
-    digest: digests.amd64,
+    digest: digests[ownArchitecture],
     home: mounterHome,
     kubeletFlag: false,
     helpers: true,
@@ -395,6 +416,10 @@ test('the script installs and prepares a bare node; again it changes nothing, an
   t.is(second.status, 0, second.stderr);
   t.is(second.stdout, 'prepared already; nothing to do\nhelpers in place already; nothing to do\n');
   t.deepEqual(node.mountinfo(), mounts);
+
+  const foreign = await node.run(['setarch', 'linux32', 'sh', `${shared}/boot.sh`]);
+  t.is(foreign.status, 1);
+  t.regex(foreign.stderr, /^no executable for i686 is named: see mounter manifest cloud-init --help$/m);
 
   // Somebody else's executable under the same URL.
   await node.shell(

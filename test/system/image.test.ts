@@ -5,9 +5,10 @@ import test from 'ava';
 import { execa } from 'execa';
 import { ensureInstalled } from '../../scripts/debian.ts';
 import { manifestPath, readRootfs } from '../../scripts/image/rootfs-image.ts';
-import { distDirectory, repository } from '../../scripts/paths.ts';
+import { distDirectory, mounterExecutable, repository } from '../../scripts/paths.ts';
 import { digestOf } from '../../scripts/rootfs/archive.ts';
 import { replaceRootfs } from '../../scripts/rootfs/manifest-text.ts';
+import { elfArchitecture } from '../../src/host/elf.ts';
 import { parseManifest } from '../../src/manifest/manifest.ts';
 import { DockerRegistry } from '../support/image/docker-registry.ts';
 
@@ -18,6 +19,8 @@ interface Published {
   readonly tag: string;
   readonly rootfs: string;
   readonly digests: { readonly amd64: string };
+  /** Of several architectures. */
+  readonly index?: string;
   /** As skopeo names it. */
   readonly source: string;
   readonly said: string;
@@ -138,6 +141,28 @@ test.serial('pushed to a registry and read back it has the same digest', async (
     await execa('skopeo', ['copy', '--src-tls-verify=false', `docker://${reference}`, copy]);
     t.is((await inspect(copy)).Digest, digests.amd64);
     t.is((await inspect(copy)).Labels['containerized-mounter.suite'], 'bookworm');
+  }
+});
+
+test.serial('an index of both architectures gives each the image that is built for it alone', async (t) => {
+  const both = ['--architecture', 'amd64', '--architecture', 'arm64'];
+  const { digests, index, name, tag, source, said } = await publish('both', ...both);
+  const alone = {
+    ...(await publish('one')).digests,
+    ...(await publish('arm64', '--architecture=arm64')).digests,
+  };
+  t.deepEqual(digests, alone);
+  t.true(said.includes('skopeo copy --all --preserve-digests oci:'));
+  await using registry = await DockerRegistry.start();
+  const image = `docker://${registry.address}/${name}:${tag}`;
+  await execa('skopeo', ['copy', '--all', '--preserve-digests', '--dest-tls-verify=false', source, image]);
+  for (const [architecture, digest] of Object.entries(alone)) {
+    const home = join(scratch, `extracted-${architecture}`);
+    const reference = `${registry.address}/${name}@${index}`;
+    const argv = ['install', reference, '--into', home, '--platform', `linux/${architecture}`];
+    await execa(mounterExecutable, argv, { env: { MOUNTER_HOME: join(scratch, 'home') } });
+    t.is(JSON.parse(await readFile(`${home}.image.json`, 'utf8')).digest, digest);
+    t.is(elfArchitecture(join(home, 'usr/sbin/rpcbind')), architecture);
   }
 });
 

@@ -144,7 +144,7 @@ async function toolsLayout(name: string, tar: Buffer): Promise<string> {
   const manifest = await oneManifest(parseManifest(text, name));
   const files = { tar, tarZst: await compress(tar, 1), manifest, manifestText: text, pins: {} };
   const image = composeImage(await rootfsImage(files, { compression: 'zstd', layers: 1 }));
-  await writeLayout(image, 'amd64', name, join(scratch, name));
+  await writeLayout({ amd64: image }, name, join(scratch, name));
   return `oci:${join(scratch, name)}`;
 }
 

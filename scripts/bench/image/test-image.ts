@@ -18,7 +18,7 @@ export async function writeTestImage(
   const layers = await Promise.all(tars.map(async (tar) => layerOf(await readFile(tar), compression, 'tar')));
   const request = { architecture: process.arch === 'arm64' ? 'arm64' : 'amd64', epoch: 0, labels: {} };
   const image = composeImage({ ...request, environment: [], layers });
-  await writeLayout(image, request.architecture, 'test', layout);
+  await writeLayout({ [request.architecture]: image }, 'test', layout);
   return `oci:${layout}:test`;
 }
 

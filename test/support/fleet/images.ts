@@ -20,7 +20,7 @@ export interface TestImage {
 const directory = directoryOfThisProcess('fleet-images-');
 
 async function layout(image: Image, name: string): Promise<TestImage> {
-  await writeLayout(image, 'amd64', name, `${directory}/${name}`);
+  await writeLayout({ amd64: image }, name, `${directory}/${name}`);
   return { source: `oci:${directory}/${name}:${name}`, digest: image.digest };
 }
 

@@ -82,7 +82,7 @@ export async function toolsWith(
 /** Exchanges the tools image in the container's image for one whose rootfs has the file `/NAME` more. */
 export async function upgradeImage(node: ScratchNode, name: string): Promise<void> {
   const { files, image } = await toolsWith(name);
-  await writeLayout(image, 'amd64', name, `${node.sharedDirectory}/${name}`);
+  await writeLayout({ amd64: image }, name, `${node.sharedDirectory}/${name}`);
   writeFileSync(node.path(`${root}${toolsDigest}`), `${image.digest}\n`);
   writeFileSync(node.path(`${root}${toolsManifest}`), files.manifestText);
   await node.shell(`rm -r ${root}${toolsImage}; cp -r ${shared}/${name} ${root}${toolsImage}`);
