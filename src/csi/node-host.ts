@@ -36,6 +36,7 @@ export function nodeHost({ home, executable }: Layout): NodeHost {
 
 /**
  * Runs a command of the front that says with JSON why it failed.
+ * @param fields of the request, by the paths that they have as their values.
  * @returns its stdout.
  * @throws CsiError with its words.
  */
@@ -43,6 +44,7 @@ export async function callFront(
   host: NodeHost,
   argv: readonly string[],
   signal: AbortSignal,
+  fields: Readonly<Record<string, string>> = {},
 ): Promise<string> {
   const called = await host.call(argv, signal);
   collectSoon();
@@ -54,7 +56,8 @@ export async function callFront(
       `the mounter of this node cannot be run: ${called.stderr.trim() || `status ${called.status}`}; see whether the node agent is ready on it`,
     );
   const { class: errorClass, subject, message, hint, helperOutput } = failure;
-  const words = [subject, message].filter((word) => word !== undefined && word !== '').join(': ');
+  const field = subject === undefined ? undefined : fields[subject];
+  const words = [field, subject, message].filter((word) => word !== undefined && word !== '').join(': ');
   const output =
     helperOutput === undefined || helperOutput === ''
       ? ''

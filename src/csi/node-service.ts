@@ -13,35 +13,37 @@ import { type CsiVolume, isReader, volumeOf } from './volume.ts';
 export function nodeService(host: NodeHost, nodeId: string): Answers<'Node'> {
   const turns = new Turns();
   const stage = (volume: CsiVolume, path: string, signal: AbortSignal) =>
-    callFront(host, ['mount', ...argvOf(volume, path, 'staging')], signal);
+    callFront(host, ['mount', ...argvOf(volume, path, 'staging')], signal, { [path]: stagingField });
   const inline = (request: Request<'NodePublishVolume'>, volume: CsiVolume, asker: string): Show => {
     if (request.stagingTargetPath !== '')
-      throw invalid('staging_target_path', 'is given, and the volume is inline', 'leave it out');
+      throw invalid(stagingField, 'is given, and the volume is inline', 'leave it out');
     const options = isReadOnly(request) ? [...volume.options, 'ro'] : volume.options;
     return async (target, signal) => {
       const asked = argvOf({ ...volume, options }, target, asker);
-      await callFront(host, ['volume', 'directory', target, '--', ...asked], signal);
-      await callFront(host, ['mount', ...asked], signal);
+      const fields = { [target]: targetField };
+      await callFront(host, ['volume', 'directory', target, '--', ...asked], signal, fields);
+      await callFront(host, ['mount', ...asked], signal, fields);
     };
   };
   const fromStaging = (request: Request<'NodePublishVolume'>, volume: CsiVolume, asker: string): Show => {
     if (request.stagingTargetPath === '')
       throw unsupported(
-        'staging_target_path',
+        stagingField,
         'is missing',
         'stage the volume first; one that is inline in a Pod takes podInfoOnMount: true in the CSIDriver object',
       );
-    const staged = absolute('staging_target_path', request.stagingTargetPath);
+    const staged = absolute(stagingField, request.stagingTargetPath);
     const flags = flagsOf(volume.options, isReadOnly(request));
     return async (target, signal) => {
       const words = [staged, target, ...flags, '--', ...argvOf(volume, target, asker)];
-      const publish = () => callFront(host, ['volume', 'publish', ...words], signal);
+      const fields = { [target]: targetField, [staged]: stagingField };
+      const publish = () => callFront(host, ['volume', 'publish', ...words], signal, fields);
       try {
         await publish();
       } catch (error) {
         const failure = error instanceof CsiError ? error.failure : undefined;
         if (failure?.class === 'mount-point' && failure.subject === staged)
-          throw new CsiError('FAILED_PRECONDITION', `${staged}: ${failure.message}; ${failure.hint}`);
+          throw unsupported(stagingField, `${staged}: ${failure.message}`, `${failure.hint}`);
         if (failure?.class !== 'stale') throw error;
         // Its daemon has ended: kubelet, which has staged it, does not stage it again.
         await stage(volume, staged, signal);
@@ -52,16 +54,17 @@ export function nodeService(host: NodeHost, nodeId: string): Answers<'Node'> {
   const takeAway =
     (operation: 'unstage' | 'unpublish') => async (volumeId: string, path: string, signal: AbortSignal) => {
       const id = required('volume_id', volumeId);
-      const field = operation === 'unstage' ? 'staging_target_path' : 'target_path';
-      const argv = ['volume', operation, absolute(field, path)];
-      await turns.take(id, signal, () => callFront(host, argv, signal));
+      const field = operation === 'unstage' ? stagingField : targetField;
+      const taken = absolute(field, path);
+      const argv = ['volume', operation, taken];
+      await turns.take(id, signal, () => callFront(host, argv, signal, { [taken]: field }));
       return {};
     };
   const [unstage, unpublish] = [takeAway('unstage'), takeAway('unpublish')];
   return {
     NodeStageVolume: async (request, signal) => {
       const id = required('volume_id', request.volumeId);
-      const path = absolute('staging_target_path', request.stagingTargetPath);
+      const path = absolute(stagingField, request.stagingTargetPath);
       const volume = volumeOf(request.volumeContext, request.volumeCapability);
       refuseSecrets(request.secrets);
       await turns.take(id, signal, () => stage(volume, path, signal));
@@ -71,7 +74,7 @@ export function nodeService(host: NodeHost, nodeId: string): Answers<'Node'> {
       unstage(volumeId, stagingTargetPath, signal),
     NodePublishVolume: async (request, signal) => {
       const id = required('volume_id', request.volumeId);
-      const target = absolute('target_path', request.targetPath);
+      const target = absolute(targetField, request.targetPath);
       const volume = volumeOf(request.volumeContext, request.volumeCapability);
       refuseSecrets(request.secrets);
       const asker = askerOf(request.volumeContext, target);
@@ -88,6 +91,8 @@ export function nodeService(host: NodeHost, nodeId: string): Answers<'Node'> {
     NodeGetInfo: () => ({ nodeId }),
   };
 }
+
+const [stagingField, targetField] = ['staging_target_path', 'target_path'] as const;
 
 /** Has a Pod see the volume. */
 type Show = (target: string, signal: AbortSignal) => Promise<void>;

@@ -235,13 +235,13 @@ const refused: readonly (readonly [
     'StageVolume',
     (v) => ({ ...v.staged, stagingTargetPath: '/etc' }),
     'INVALID_ARGUMENT',
-    /not below a directory/,
+    /^staging_target_path: \/etc: .*not below a directory/,
   ],
   [
     'StageVolume',
     (v) => ({ ...v.staged, stagingTargetPath: `${v.staging}-missing` }),
     'INVALID_ARGUMENT',
-    /does not exist/,
+    /^staging_target_path: .*does not exist/,
   ],
   [
     'StageVolume',
@@ -344,7 +344,12 @@ const refused: readonly (readonly [
     'INVALID_ARGUMENT',
     /^staging_target_path/,
   ],
-  ['PublishVolume', (v) => v.published(1), 'FAILED_PRECONDITION', /stage the volume first/],
+  [
+    'PublishVolume',
+    (v) => v.published(1),
+    'FAILED_PRECONDITION',
+    /^staging_target_path: .*stage the volume first/,
+  ],
   [
     'PublishVolume',
     (v) => v.published(1, { stagingTargetPath: '' }),
@@ -372,7 +377,7 @@ const refused: readonly (readonly [
     'UnpublishVolume',
     (v) => ({ ...v.unpublished(1), targetPath: '/etc/x' }),
     'INVALID_ARGUMENT',
-    /not below a directory/,
+    /^target_path: \/etc\/x: .*not below a directory/,
   ],
   ['GetVolumeStats', () => ({ volumeId: '', volumePath: '/x' }), 'INVALID_ARGUMENT', /^volume_id/],
   ['GetVolumeStats', () => ({ volumeId: 'x', volumePath: '' }), 'INVALID_ARGUMENT', /^volume_path/],
