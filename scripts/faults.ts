@@ -9,7 +9,7 @@ import { ensureInstalled } from './debian.ts';
 
 const usage = `usage: npm run faults -- [OPTION]...
 
-Every system call of a mount and of prepare fails once, in each way that its manual page names, by strace(1): on
+Every system call of a mount, of prepare, and of what the CSI driver has done, fails once, in each way that its manual page names, by strace(1): on
 nodes made for it in namespaces of their own, with each way into the rootfs. A success must have its mount; a failure
 must say why, and leave no mount, no process and no file. Prints what is wrong, and how many were tried. Needs root,
 dist/mounter and dist/rootfs.tar.zst.

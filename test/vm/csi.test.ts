@@ -164,6 +164,33 @@ test.serial('stale: told, and taken away', async (t) => {
   t.deepEqual(await entriesOf(volume.staging), []);
 });
 
+test.serial('killed with its control group: lock services and volumes go on', async (t) => {
+  const groups = '/sys/fs/cgroup';
+  const group = `${groups}/container`;
+  await execa('mount', ['-t', 'cgroup2', 'cgroup2', groups]);
+  try {
+    await mkdir(group);
+    await driver.kill('SIGTERM');
+    driver = await startGuestDriver(['sh', '-c', `echo $$ >${group}/cgroup.procs; exec "$@"`, 'sh']);
+    const volume = await newVolume(server, ['vers=3']);
+    await mustCall('StageVolume', volume.staged);
+    await mustCall('PublishVolume', volume.published(1));
+    const services = await rpcProcesses();
+    t.deepEqual(services.map(({ name }) => name).sort(), ['rpc.statd', 'rpcbind']);
+    // As a runtime does.
+    await writeFile(`${group}/cgroup.kill`, '1');
+    await driver.kill('SIGKILL');
+    t.deepEqual(await rpcProcesses(), services);
+    await writeFile(join(volume.target(1), 'locked'), '');
+    t.like(await takeLock(join(volume.target(1), 'locked'), 2), { locked: true });
+    driver = await startGuestDriver();
+    await mustCall('UnpublishVolume', volume.unpublished(1));
+    await mustCall('UnstageVolume', volume.unstaged);
+  } finally {
+    await execa('umount', ['--lazy', groups]);
+  }
+});
+
 test.serial('the driver is killed: the volumes go on, and the next one takes over', async (t) => {
   const volume = await newVolume(server, ['vers=4.2']);
   await mustCall('StageVolume', volume.staged);

@@ -21,8 +21,10 @@ export interface GuestAnswer {
   readonly ms: number;
 }
 
-export async function startGuestDriver(): Promise<GuestDriver> {
-  const child = spawn(`${home}/mounter`, ['csi'], {
+/** @param prefix of its command. */
+export async function startGuestDriver(prefix: readonly string[] = []): Promise<GuestDriver> {
+  const [program = '', ...words] = [...prefix, `${home}/mounter`, 'csi'];
+  const child = spawn(program, words, {
     stdio: ['ignore', 'inherit', 'inherit'],
     env: { NODE_NAME: 'guest' },
   });
@@ -69,6 +71,7 @@ function callNode(client: any, method: string, request: object): Promise<GuestAn
 }
 
 async function end(child: ChildProcess, signal: NodeJS.Signals): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return;
   const ended = once(child, 'exit');
   child.kill(signal);
   await ended;

@@ -4,6 +4,7 @@ import type { Faulty, Finding } from './finding.ts';
 import { FaultyMount } from './mount.ts';
 import { FaultyPrepare } from './prepare.ts';
 import { scenarios } from './scenario.ts';
+import { FaultyVolume, volumeOperations } from './volume.ts';
 
 /** What is tried: each command, with each end that it has. */
 export interface Subject {
@@ -17,6 +18,10 @@ export const subjects: readonly Subject[] = [
     start: (enter: EnterMode): Promise<Faulty> => FaultyMount.on(scenario, enter),
   })),
   { title: 'prepare', start: (enter) => FaultyPrepare.on(enter) },
+  ...volumeOperations.map((operation) => ({
+    title: `volume ${operation}`,
+    start: (enter: EnterMode): Promise<Faulty> => FaultyVolume.on(operation, enter),
+  })),
 ];
 
 /** How many to try, in an order by chance. */

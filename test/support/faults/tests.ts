@@ -12,6 +12,10 @@ const maximum: Readonly<Record<string, number>> = {
   'glusterfs mounts': 130,
   'glusterfs fails': 130,
   prepare: 28,
+  'volume publish': 60,
+  'volume unpublish': 60,
+  'volume unstage': 25,
+  'volume stats': 30,
 };
 
 /**
