@@ -4,6 +4,7 @@ import { registrySocket, socket, testVolume } from '../support/csi/requests.ts';
 import { daemonsOf } from '../support/gluster/gluster-node.ts';
 import { startGlusterServer } from '../support/gluster/gluster-server.ts';
 import { ControlGroups } from '../support/node/control-groups.ts';
+import { mounterHome } from '../support/node/namespace.ts';
 import { driverSpec, nodeWithImage, RunningAgent } from '../support/node/node-agent.ts';
 
 /** The driver as the DaemonSet runs it: in the agent's container, and on the host's paths without a hostPath. */
@@ -63,6 +64,10 @@ test.serial(
       pods.map((pod) => client.call('Node', 'NodeUnpublishVolume', volume.unpublished(pod))),
     );
     t.deepEqual([...new Set(taken.map(({ code }) => code))], ['OK']);
+    // By the front in the driver's own executable.
+    t.like(await client.call('Node', 'NodePublishVolume', volume.published(1)), { code: 'OK' });
+    await node.shell(`rm -rf ${mounterHome}`);
+    t.like(await client.call('Node', 'NodeUnpublishVolume', volume.unpublished(1)), { code: 'OK' });
     t.like(await client.call('Node', 'NodeUnstageVolume', volume.unstaged), { code: 'OK' });
     t.deepEqual(node.entriesOf(volume.staging), []);
     await node.mustRun('disable');

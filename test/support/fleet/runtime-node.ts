@@ -112,14 +112,12 @@ export class RuntimeNode implements Machine, AsyncDisposable {
   }
 
   #removeCgroups(): void {
-    for (const hierarchy of hierarchies()) removeGroups(`${hierarchy}${this.cgroup}`);
-    // Where the driver has put what is to outlive its container; others on this machine may use it as well.
     for (const hierarchy of hierarchies()) {
+      removeGroups(`${hierarchy}${this.cgroup}`);
+      // That of daemons, which other nodes of this machine may use.
       try {
         rmdirSync(`${hierarchy}/containerized-mounter`);
-      } catch {
-        // None was made, or it is in use.
-      }
+      } catch {}
     }
   }
 }
