@@ -13,7 +13,7 @@ import { nodeService } from './node-service.ts';
 import { OperationCounter } from './operations.ts';
 import { type Answers, type Ended, type Observe, serve } from './server.ts';
 import { oneWriterEach } from './single-writer.ts';
-import { explainingOff } from './turned-off.ts';
+import { explainingOff, whyOff } from './turned-off.ts';
 
 /** The CSI driver: Identity and Node service, and its own registration with kubelet, under one name or several. */
 
@@ -90,8 +90,11 @@ function identity(name: string, { version, layout, host }: DriverRequest): Answe
   return {
     GetPluginInfo: () => ({ name, vendorVersion: version }),
     GetPluginCapabilities: () => ({ capabilities: [] }),
-    // At once, from what is known: whether there is something to mount with.
-    Probe: () => ({ ready: { value: existsSync(host.pathOf(layout.executable)) } }),
+    // At once, from what is known: whether there is something to mount with, and it is on.
+    Probe: () => {
+      const isInstalled = existsSync(host.pathOf(layout.executable));
+      return { ready: { value: isInstalled && whyOff(host, layout) === undefined } };
+    },
   };
 }
 

@@ -29,8 +29,8 @@ export function explainingOff(node: Answers<'Node'>, host: NodeHost, layout: Lay
   };
 }
 
-/** A file of the host's that is there for that, or has it in its settings. */
-function whyOff(host: NodeHost, layout: Layout): string | undefined {
+/** @returns the host's file that turns the mounter off, by being there, or in its settings; undefined where it is on. */
+export function whyOff(host: NodeHost, layout: Layout): string | undefined {
   const file = offFiles(layout).find((path) => existsSync(host.pathOf(path)));
   if (file !== undefined) return file;
   return [layout.nodeSettings, layout.manifest].find((path) => {

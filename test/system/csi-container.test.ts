@@ -71,6 +71,7 @@ test.serial(
     t.like(await client.call('Node', 'NodeUnstageVolume', volume.unstaged), { code: 'OK' });
     t.deepEqual(node.entriesOf(volume.staging), []);
     await node.mustRun('disable');
+    t.deepEqual((await client.call('Identity', 'Probe')).answer, { ready: {} });
     const off = await client.call('Node', 'NodeStageVolume', volume.staged);
     t.is(off.code, 'UNAVAILABLE');
     t.regex(
