@@ -143,3 +143,13 @@ EXPORTED FILE *popen(const char *command, const char *type) {
   errno = EPERM;
   return NULL;
 }
+
+/*
+ * glusterfs 11 takes what stands behind the last colon of a server's name for its port, and so the end of an IPv6 address:
+ * it would ask another server than was named. @see gf_set_volfile_server_common() of libglusterfs/src/common-utils.c
+ */
+EXPORTED char *rindex(const char *text, int wanted) {
+  const char *colon = wanted == ':' ? strchr(text, ':') : NULL;
+  if (colon != NULL && strchr(colon + 1, ':') != NULL) return NULL;
+  return strrchr(text, wanted);
+}

@@ -6,6 +6,7 @@ import type { Examination } from '../support/node/examination.ts';
 import { kubeletDirectory, mounter, mounterHome, rootfsTar, ScratchNode } from '../support/node/namespace.ts';
 import {
   currentVersion,
+  glusterfsVersion,
   installedVersions,
   offer,
   tarWithFile,
@@ -15,7 +16,7 @@ import {
 /** Rootfs in which something is missing or damaged: before they are installed, and afterwards. */
 
 const libraries = 'usr/lib/x86_64-linux-gnu';
-const glusterfs = `${libraries}/glusterfs/10.3`;
+const glusterfs = `${libraries}/glusterfs/${glusterfsVersion}`;
 const arm64 = Buffer.from([183, 0]);
 
 type Damage = (content: Buffer) => Buffer | undefined;

@@ -4,7 +4,8 @@ import { enterModes } from '../support/node/enter-mode.ts';
 
 /** A GlusterFS server that listens by IPv6 alone, whose name leads there, or there as well. */
 
-const address = 'fd00:77::1';
+/** Without its end it is an address, too. */
+const address = 'fd00:77::1:2';
 /** Nothing listens at the others. */
 const names = `ip address add 10.77.0.9/32 dev lo; ip address add fd00:77::9/128 dev lo
 printf '%s\\n' '${address} only' '10.77.0.9 both' '${address} both' '10.77.0.9 none' 'fd00:77::9 none' >>/etc/hosts`;
@@ -20,6 +21,7 @@ for (const enter of enterModes) {
       ['both'],
       ['none,only'],
       ['only', asked],
+      ['none', `${options},backup-volfile-servers=[${address}]`],
     ] as const) {
       const target = await newTarget(s.node);
       const ran = await mount(s.node, `${name}:v1`, target, list);

@@ -9,7 +9,7 @@ import { directoryOfThisProcess } from '../support/node/process-directory.ts';
 
 /** What the guard of glusterfs leaves to a process, kind by kind: the same program with it and without. */
 
-const own = '/usr/lib/x86_64-linux-gnu/glusterfs/10.3';
+const own = '/usr/lib/x86_64-linux-gnu/glusterfs/11.1';
 
 /** Asked for: the name goes on to dlopen(3), which finds no such file here. */
 const allowed = [
@@ -21,7 +21,7 @@ const allowed = [
   `${own}/xlator/meta.so`,
   `${own}/xlator/mount/fuse.so`,
   `${own}/rpc-transport/socket.so`,
-  '/usr/lib64/glusterfs/11.1/xlator/debug/io-stats.so',
+  '/usr/lib64/glusterfs/10.3/xlator/debug/io-stats.so',
   '/usr/lib/glusterfs/9.2/xlator/features/shard.so',
 ];
 
@@ -39,12 +39,12 @@ const refused = [
   `${own}/xlator/mgmt/glusterd.so`,
   `${own}/auth/login.so`,
   `${own}/evil/rpc-transport/socket.so`,
-  `${own}/../10.3/xlator/meta.so`,
+  `${own}/../11.1/xlator/meta.so`,
   `${own}/rpc-transport/../../evil.so`,
-  '/usr/lib/../tmp/glusterfs/10.3/xlator/meta.so',
-  '/usr/lib//glusterfs/10.3/xlator/meta.so',
-  '/usr/lib/a/b/glusterfs/10.3/xlator/meta.so',
-  '/tmp/glusterfs/10.3/xlator/meta.so',
+  '/usr/lib/../tmp/glusterfs/11.1/xlator/meta.so',
+  '/usr/lib//glusterfs/11.1/xlator/meta.so',
+  '/usr/lib/a/b/glusterfs/11.1/xlator/meta.so',
+  '/tmp/glusterfs/11.1/xlator/meta.so',
   './meta.so',
   '/proc/self/fd/3',
 ];

@@ -14,6 +14,10 @@ import { mounterHome, type ScratchNode, shared } from './namespace.ts';
 export const rootfsBytes = zstdDecompressSync(readFileSync(join(distDirectory, 'rootfs.tar.zst')));
 export const manifestText = readFileSync(join(distDirectory, 'rootfs-manifest.json'), 'utf8');
 
+/** Of its GlusterFS, such as `11.1`: where its translators lie. */
+export const glusterfsVersion: string =
+  /"name": "glusterfs-common", "version": "([\d.]+)/.exec(manifestText)?.[1] ?? '';
+
 export function digestOf(bytes: Buffer): string {
   return `sha256:${createHash('sha256').update(bytes).digest('hex')}`;
 }

@@ -71,6 +71,20 @@ const said: readonly (readonly ['nfs' | 'glusterfs', ErrorClass | undefined, str
   ['nfs', 'server-silent', "mount.nfs: mount to NFS server 'h' failed: timed out, giving up"],
   ['nfs', 'node', 'mount.nfs: No such device'],
   ['nfs', undefined, 'mount.nfs: mount system call failed for T'],
+  // 2.8.3, utils/mount/error.c: nearly all lines end with what they are about.
+  [
+    'nfs',
+    'version-not-offered',
+    'mount.nfs: requested NFS version or transport protocol is not supported for T',
+  ],
+  ['nfs', 'stale', 'mount.nfs: Stale file handle for h:/x on T'],
+  ['nfs', 'no-such-export', 'mount.nfs: File name too long for h:/x on T'],
+  ['nfs', 'no-route', 'mount.nfs: No route to host for h:/x on T'],
+  ['nfs', 'no-route', 'mount.nfs: Protocol error: is routing being done via an interface supporting RDMA?'],
+  ['nfs', 'server-silent', 'mount.nfs4: Connection timed out for h:/x on T'],
+  ['nfs', 'node', 'mount.nfs: No such device for h:/x on T'],
+  ['nfs', undefined, 'mount.nfs: Protocol error'],
+  ['nfs', undefined, 'mount.nfs: encountered unexpected error condition for T.'],
   ['glusterfs', 'bad-option', 'Invalid option foo'],
   ['glusterfs', 'bad-option', 'Invalid option: foo'],
   [
@@ -107,6 +121,17 @@ const said: readonly (readonly ['nfs' | 'glusterfs', ErrorClass | undefined, str
     'glusterfs',
     'no-such-export',
     'Mounting glusterfs on T failed.\n[2018-11-05 08:15:53.655725] E [glusterfsd-mgmt.c:1925:mgmt_getspec_cbk] 0-mgmt: failed to fetch volume file (key:v)',
+  ],
+  // 10.3 and 11.1: xlators/mount/fuse/src/fuse-bridge.c (notify), rpc-transport/socket/src/name.c.
+  [
+    'glusterfs',
+    'access-denied',
+    'Mount failed. Check the log file  for more details.\n[2022-10-22 00:30:27.712076 +0000] E [fuse-bridge.c:6513:notify] 0-fuse: Server authenication failed. Shutting down.',
+  ],
+  [
+    'glusterfs',
+    'name-resolution',
+    'Mounting glusterfs on T failed.\n[2026-11-29 01:29:52.870127 +0000] E [MSGID: 101073] [name.c:254:gf_resolve_ip6] 0-resolver: error in getaddrinfo [{family=0}, {ret=Name or service not known}] \n[2026-11-29 01:29:52.870134 +0000] E [name.c:383:af_inet_client_get_remote_sockaddr] 0-glusterfs: DNS resolution failed on host h',
   ],
   ['glusterfs', undefined, 'Mounting glusterfs on T failed.'],
 ];

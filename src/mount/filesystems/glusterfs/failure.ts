@@ -73,9 +73,10 @@ const glusterfsWordings: readonly Wording[] = [
       'xlators/protocol/server/src/server-handshake.c since 3.12; the client calls it an authentication failure',
   },
   {
-    pattern: /AUTH_FAILED|Authentication failed|SETVOLUME on remote-host failed.*Permission denied/i,
+    pattern: /AUTH_FAILED|Authent?ication failed|SETVOLUME on remote-host failed.*Permission denied/i,
     errorClass: 'access-denied',
-    source: 'xlators/protocol/client/src/client-handshake.c (client_setvolume_cbk)',
+    source:
+      'xlators/protocol/client/src/client-handshake.c (client_setvolume_cbk); fuse-bridge.c (notify), misspelt in 10',
   },
   {
     pattern: /failed to (get|fetch) (the )?'?volume file/i,

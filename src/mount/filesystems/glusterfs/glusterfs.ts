@@ -79,10 +79,7 @@ export const glusterfs: FilesystemDriver = {
   isAsked: isSameGlusterfsSource,
   isNewMountProof: false,
   // By itself it asks for IPv4 addresses alone.
-  familyOption: ({ options }, family) =>
-    family === 6 && !options.includes('address-family')
-      ? 'xlator-option=transport.address-family=inet6'
-      : undefined,
+  familyOption: (asked, family) => (family === 6 ? version6Option(asked) : undefined),
   probe: async () => (await import('./probe.ts')).glusterfsProbe,
   failureTexts: async () => (await import('./failure.ts')).glusterfsFailureTexts,
 };
@@ -132,11 +129,27 @@ function onNoLineOf(target: string): string {
   return `${target}/`;
 }
 
-/** With the log's name, in which the slash at the end of the target would be one more `-`. */
+function version6Option({ options }: Pick<MountRequest, 'options'>): string | undefined {
+  return options.includes('address-family') ? undefined : 'xlator-option=transport.address-family=inet6';
+}
+
+/** glusterfs 11 goes by IPv4 for an address of IPv6, too; 10 went by each address's own family. */
+function isByVersion6(request: MountRequest): boolean {
+  const addresses = (glusterfsPlaces(request) ?? []).filter(({ server }) => /^[\d.]+$|:.*:/.test(server));
+  return addresses.length > 0 && addresses.every(({ server }) => server.includes(':'));
+}
+
+/** With the log's name, in which the slash at the end of the target would be one more `-`, and the family of addresses. */
 function toldOptions(request: MountRequest): string {
   const options = helperOptions(request.options, false);
-  if (lastOption(parseOptions(options), 'log-file') !== undefined) return options;
-  return [...(options === '' ? [] : [options]), `log-file=${logFileOf(request)}`].join(',');
+  const isNamed = lastOption(parseOptions(options), 'log-file') !== undefined;
+  return [
+    options,
+    isNamed ? '' : `log-file=${logFileOf(request)}`,
+    isByVersion6(request) ? (version6Option(request) ?? '') : '',
+  ]
+    .filter((text) => text !== '')
+    .join(',');
 }
 
 /**

@@ -84,10 +84,10 @@ const nfsWordings: readonly Wording[] = [
   { pattern: /Connection refused/, errorClass: 'connection-refused', source: 'strerror(3) of ECONNREFUSED' },
   {
     pattern:
-      /No route to host|Network is unreachable|Host is down|Network is down|Cannot assign requested address|Address family not supported by protocol/,
+      /No route to host|Network is unreachable|Host is down|Network is down|Cannot assign requested address|Address family not supported by protocol|an interface supporting RDMA/,
     errorClass: 'no-route',
     source:
-      'strerror(3) of EHOSTUNREACH, ENETUNREACH, EHOSTDOWN, ENETDOWN; of EADDRNOTAVAIL, EAFNOSUPPORT where the node has no IPv6',
+      'strerror(3) of EHOSTUNREACH, ENETUNREACH, EHOSTDOWN, ENETDOWN; of EADDRNOTAVAIL, EAFNOSUPPORT where the node has no IPv6; error.c (EPROTO with proto=rdma) since 2.8',
   },
   {
     pattern: /timed out/i,

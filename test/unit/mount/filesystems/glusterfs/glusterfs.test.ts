@@ -44,6 +44,19 @@ test('an IPv6 server goes to the helper without the brackets that it cannot read
   t.is(helperArgv('[fd00::5]:vol', '')[1], 'fd00::5:vol');
 });
 
+const byVersion6 = 'xlator-option=transport.address-family=inet6';
+for (const [source, options, isAdded] of [
+  ['[fd00::5]:vol', '', true],
+  ['fd00::5:vol', 'ro', true],
+  ['s:vol', 'backup-volfile-servers=[fd00::3]', true],
+  ['[fd00::5]:vol', 'xlator-option=transport.address-family=inet', false],
+  ['[fd00::5]:vol', 'backup-volfile-servers=10.0.0.2', false],
+  ['s:vol', '', false],
+] as const)
+  test(`${isAdded ? 'by' : 'not told to go by'} IPv6: ${source} ${options}`, (t) => {
+    t.is(helperArgv(source, options).at(-1)?.split(',').includes(byVersion6), isAdded);
+  });
+
 for (const source of [
   's:v',
   's:/v',
