@@ -145,17 +145,13 @@ test('whoever hangs holds up nobody else', async (t) => {
 test('full disks: a volume is taken away all the same, and mounted once there is room', async (t) => {
   const full = await ScratchNode.prepared({ enterNetwork: server.enter });
   try {
-    await using theDriver = await startDriver(full).then((one) => ({
-      ...one,
-      [Symbol.asyncDispose]: () => one.kill('SIGKILL'),
-    }));
+    await startDriver(full);
     await using theClient = await connectClient(full);
     const volume = testVolume('full', { type: 'glusterfs', server: server.address, volume: 'v1' });
     const must = async (method: string, request: object) => {
       const { code, message } = await theClient.call('Node', `Node${method}`, request);
       t.is(code, 'OK', `${method}: ${message}`);
     };
-    t.true(theDriver.pid > 0);
     await full.shell(`mkdir -p ${volume.directories(2).join(' ')}`);
     await must('StageVolume', volume.staged);
     await must('PublishVolume', volume.published(1));
@@ -182,7 +178,7 @@ test('full disks: a volume is taken away all the same, and mounted once there is
 test('MOUNTER_HOME is removed: volumes are taken away all the same, and no other is mounted', async (t) => {
   const bare = await ScratchNode.prepared({ enterNetwork: server.enter });
   try {
-    const theDriver = await startDriver(bare);
+    await startDriver(bare);
     await using theClient = await connectClient(bare);
     const volume = testVolume('bare', { type: 'glusterfs', server: server.address, volume: 'v1' });
     const ask = (method: string, request: object) => theClient.call('Node', `Node${method}`, request);
@@ -197,13 +193,12 @@ test('MOUNTER_HOME is removed: volumes are taken away all the same, and no other
     t.like(await ask('UnstageVolume', volume.unstaged), { code: 'OK', message: '' });
     t.deepEqual(bare.entriesOf(volume.staging), []);
     t.false(existsSync(bare.path(volume.target(1))));
-    await theDriver.kill('SIGTERM');
   } finally {
     await bare.dispose();
   }
 });
 
-/** Agent and driver together; what it takes is the engine's own for more than a half. */
+/** What it may have together with the node agent. */
 const mostMegabytes = 80;
 
 test.serial('memory does not grow with the calls', async (t) => {
