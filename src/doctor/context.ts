@@ -2,6 +2,7 @@ import type { Host } from '../host/host.ts';
 import { containingMount } from '../host/mount-tree.ts';
 import type { MountEntry } from '../host/mountinfo.ts';
 import type { RunBounded } from '../host/run-bounded.ts';
+import type { needsOf } from '../image/versions/needs.ts';
 import type { Manifest } from '../manifest/manifest.ts';
 import type { SharedDirectory } from '../manifest/shared-mounts.ts';
 import { isNetworkType } from '../mount/filesystems/all.ts';
@@ -19,6 +20,8 @@ export interface DoctorContext extends NodeContext {
   readonly root: string;
   /** The mounts when the examination began. */
   readonly entries: readonly MountEntry[];
+  /** The types whose mounts need a part of the rootfs; undefined where nobody knows. */
+  readonly typesWith: ReturnType<typeof needsOf>;
   /** What is known of the rootfs already. */
   readonly lastLook: LastLook;
   /** Asks what may hang. */

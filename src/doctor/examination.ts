@@ -2,6 +2,7 @@ import type { Host } from '../host/host.ts';
 import { type MountEntry, readMountinfo } from '../host/mountinfo.ts';
 import { processesNamed } from '../host/processes.ts';
 import { type RunBounded, runBy } from '../host/run-bounded.ts';
+import { needsOf } from '../image/versions/needs.ts';
 import type { Manifest } from '../manifest/manifest.ts';
 import type { Layout } from '../node/layout.ts';
 import { entranceInUse } from '../rootfs/entrance.ts';
@@ -121,7 +122,12 @@ function contextOf(
   const run: Host['run'] = (command) =>
     runBy(runBounded)({ ...command, deadlineMs: Math.min(command.deadlineMs, lockAnswerMs) });
   const asked = { ...host, processes: () => processes, run };
-  return { host: asked, layout, manifest: { ...manifest, enter }, root, entries, runBounded };
+  let needs: ReturnType<typeof needsOf> | undefined;
+  const typesWith = (path: string) => {
+    needs ??= needsOf(root, manifest);
+    return needs(path);
+  };
+  return { host: asked, layout, manifest: { ...manifest, enter }, root, entries, runBounded, typesWith };
 }
 
 /** A check that fails or does not end is a finding, and keeps no other from being shown. */

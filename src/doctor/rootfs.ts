@@ -1,14 +1,12 @@
-import { basename, dirname } from 'node:path';
 import { hasSomeGuard, isGuardPlaced } from '../guard/place.ts';
-import { isExecutable, resolveInRoot } from '../host/path-in-root.ts';
+import { isExecutable } from '../host/path-in-root.ts';
 import { enteringArgv } from '../host/programs.ts';
 import type { BoundedResult } from '../host/run-bounded.ts';
 import { calledPaths, missingFrom, promisedPrograms } from '../image/versions/check.ts';
 import { type Damage, damageOf, mendingHint } from '../image/versions/damage.ts';
 import { trialOf } from '../image/versions/trial.ts';
 import { currentDigest } from '../image/versions/versions.ts';
-import { allTraits, lockingTypes, offeredTraits, typesThat } from '../mount/filesystems/all.ts';
-import type { FilesystemTraits } from '../mount/filesystems/filesystem-driver.ts';
+import { typesThat } from '../mount/filesystems/all.ts';
 import { isEnterable, rootfsEntrance } from '../rootfs/entrance.ts';
 import { hostPathOf } from '../rootfs/host-path.ts';
 import type { DoctorContext } from './context.ts';
@@ -30,6 +28,7 @@ export async function checkContents({
   host,
   layout,
   lastLook,
+  typesWith,
 }: DoctorContext): Promise<readonly Judgement[]> {
   if (lastLook.isGood) return [];
   const hint = mendingHint(layout, currentDigest(layout));
@@ -44,76 +43,29 @@ export async function checkContents({
   const isGood = damage === undefined && missing.length === 0;
   // What was not read is no fault.
   if (isAllRead || !isGood) await lastLook.found('contents', isGood);
-  if (damage !== undefined) return [judgeDamage(damage, missing, hint, { root, manifest })];
+  if (damage !== undefined) return [judgeDamage(damage, missing, hint, { root, typesWith })];
   if (isGood) return [ok(root, 'is as it was installed, and has all that helpers and daemons need')];
   const another = 'run mounter install SOURCE, with a rootfs that has it';
-  return missing.map((path) =>
-    failing(`${root}${path}`, 'is missing', another, typesWith(path, { root, manifest })),
-  );
-}
-
-/** One that programs are linked to, and none that a program loads by a name of its own. */
-const isPlainLibrary = /\/lib(64)?\/([^/]+\/)?[^/]+\.so(\.[^/]*)?$/;
-
-/** Whether only types need it that the node does not offer: helpers, lock services, and what these call. */
-function isOfNobody(path: string, context: Pick<DoctorContext, 'root' | 'manifest'>): boolean {
-  const { rpcbind, statd } = context.manifest.daemons;
-  const name = basename(path);
-  const isKnown =
-    /^u?mount\./.test(name) ||
-    [rpcbind.path, statd.path].some((daemon) => basename(daemon) === name) ||
-    allTraits.some((traits) => traits.calledPrograms.includes(name) || traits.lookedUpFiles.includes(path));
-  return isKnown && typesWith(path, context).length === 0;
+  return missing.map((path) => failing(`${root}${path}`, 'is missing', another, typesWith(path)));
 }
 
 /**
- * What is damaged is failing for the types that are known to need it, or for all. Who needs a library is told by the
- * programs that do, when they are tried: see `checkPrograms`.
+ * What is damaged is failing for the types that need it, or for all where nobody knows.
  * @param missing of what is needed, a symlink whose end is damaged among it.
  */
 function judgeDamage(
   { words, paths }: Damage,
   missing: readonly string[],
   hint: string,
-  context: Pick<DoctorContext, 'root' | 'manifest'>,
+  { root, typesWith }: Pick<DoctorContext, 'root' | 'typesWith'>,
 ): Judgement {
   const message = `is damaged: ${words}`;
-  if (paths.length === 0) return failing(context.root, message, hint);
-  const isTold = (path: string) =>
-    isPlainLibrary.test(path) || isOfNobody(path, context) || typesWith(path, context).length > 0;
-  if (!paths.every(isTold)) return failing(context.root, message, hint);
-  const types = [...paths, ...missing].flatMap((path) => typesWith(path, context));
-  return types.length === 0
-    ? warning(context.root, message, hint)
-    : failing(context.root, message, hint, [...new Set(types)]);
-}
-
-/**
- * The types whose mounts need a program or a file of the rootfs.
- * @param path as it is named there, or the name of a program alone.
- */
-function typesWith(
-  path: string,
-  { root, manifest }: Pick<DoctorContext, 'root' | 'manifest'>,
-): readonly string[] {
-  const { rpcbind, statd } = manifest.daemons;
-  // /sbin is a symlink.
-  const isSame = (other: string) =>
-    other === path || `${resolveInRoot(root, dirname(other))}/${basename(other)}` === path;
-  const name = path.slice(path.lastIndexOf('/') + 1);
-  const needed = ({ calledPrograms, lookedUpFiles, loadedLibraries }: FilesystemTraits) =>
-    calledPrograms.includes(name) ||
-    lookedUpFiles.includes(path) ||
-    loadedLibraries.some((end) => path.endsWith(end));
-  // Where there are lock services it is they, and the script that starts them, who look for it.
-  const isForLocks =
-    [rpcbind.path, statd.path].some(isSame) ||
-    offeredTraits(manifest).some((traits) => traits.hasLockServices && needed(traits));
-  const types = typesThat(
-    manifest,
-    (traits, { helper }) => isSame(helper) || (!traits.hasLockServices && needed(traits)),
-  );
-  return [...types, ...(isForLocks ? lockingTypes(manifest) : [])];
+  // Who needs a directory is told by what is damaged in it.
+  const isHolder = (path: string) => paths.some((other) => other.startsWith(`${path}/`));
+  const told = paths.map((path) => typesWith(path) ?? (isHolder(path) ? [] : undefined));
+  if (told.length === 0 || told.includes(undefined)) return failing(root, message, hint);
+  const types = new Set([...told, ...missing.map(typesWith)].flatMap((some) => some ?? []));
+  return types.size === 0 ? warning(root, message, hint) : failing(root, message, hint, [...types]);
 }
 
 /** Whether what stands against the servers of GlusterFS is in place: a mount refuses to do without. */
@@ -149,25 +101,20 @@ export async function checkPrograms(context: DoctorContext): Promise<readonly Ju
 
 async function tryProgram(
   path: string,
-  { host, root, manifest, layout, runBounded }: DoctorContext,
+  { host, root, manifest, layout, runBounded, typesWith }: DoctorContext,
 ): Promise<Judgement | undefined> {
   const trial = trialOf(root, path, manifest);
   if (trial === undefined) return undefined;
   const answer = await runBounded(enteringArgv(rootfsEntrance(root, host), trial.argv), answerMs);
-  return judgeTrial(
-    path,
-    answer,
-    mendingHint(layout, currentDigest(layout)),
-    typesWith(path, { root, manifest }),
-  );
+  return judgeTrial(path, answer, mendingHint(layout, currentDigest(layout)), () => typesWith(path));
 }
 
-/** @param answer to its trial. @param types that need it. @returns undefined when it runs. */
+/** @param answer to its trial. @param typesWith says which types need it. @returns undefined when it runs. */
 export function judgeTrial(
   path: string,
   answer: BoundedResult | undefined,
   hint: string,
-  types: readonly string[],
+  typesWith: () => readonly string[] | undefined,
 ): Judgement | undefined {
   if (answer?.status === 0) return undefined;
   // Slow, which a mount may be as well: no proof that one would fail.
@@ -178,5 +125,5 @@ export function judgeTrial(
       'see whether the disk of the rootfs answers, and the load of the node',
     );
   const line = answer.output.trim().split('\n').at(-1) || `status ${answer.status}`;
-  return failing(path, `cannot run in the rootfs: ${line}`, hint, types);
+  return failing(path, `cannot run in the rootfs: ${line}`, hint, typesWith());
 }

@@ -1,7 +1,9 @@
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
 
 const PT_LOAD = 1;
+const PT_DYNAMIC = 2;
 const PT_INTERP = 3;
+const [DT_NEEDED, DT_STRTAB] = [1, 5];
 const ET_REL = 1;
 /** e_machine of our architectures, in Debian's and Go's names. @see elf(5) */
 const machines: Readonly<Record<string, number>> = { amd64: 62, arm64: 183 };
@@ -96,9 +98,49 @@ function isOfOurKind(header: Buffer): boolean {
   return header[4] === 2 && header[5] === 1;
 }
 
+/**
+ * The names of the libraries that ld.so loads with an ELF file; none for every other file, or one that is damaged.
+ * @see elf(5) "DT_NEEDED"
+ */
+export function librariesNeededBy(file: string): readonly string[] {
+  const fd = openSync(file, 'r');
+  try {
+    const header = read(fd, 0, headerBytes);
+    if (header.length < headerBytes || !isElf(header) || !isOfOurKind(header)) return [];
+    const parts = segments(fd, header);
+    const dynamic = parts.find(({ type }) => type === PT_DYNAMIC);
+    if (dynamic === undefined) return [];
+    const bytes = read(fd, dynamic.offset, Math.min(dynamic.length, maximumDynamic));
+    const entries = Array.from({ length: Math.floor(bytes.length / 16) }, (_, index) => ({
+      tag: Number(bytes.readBigUInt64LE(index * 16)),
+      value: Number(bytes.readBigUInt64LE(index * 16 + 8)),
+    }));
+    const address = entries.find(({ tag }) => tag === DT_STRTAB)?.value ?? 0;
+    const holder = parts.find((one) => one.type === PT_LOAD && isWithin(address, one));
+    if (holder === undefined) return [];
+    const strings = holder.offset + address - holder.address;
+    const nameAt = (offset: number) =>
+      read(fd, strings + offset, 256)
+        .toString('latin1')
+        .replace(/\0.*$/s, '');
+    return entries.filter(({ tag }) => tag === DT_NEEDED).map(({ value }) => nameAt(value));
+  } finally {
+    closeSync(fd);
+  }
+}
+
+/** More than any has. */
+const maximumDynamic = 1 << 16;
+
+function isWithin(address: number, segment: Segment): boolean {
+  return address >= segment.address && address < segment.address + segment.length;
+}
+
 interface Segment {
   readonly type: number;
   readonly offset: number;
+  /** Where it is loaded. */
+  readonly address: number;
   /** In the file. */
   readonly length: number;
 }
@@ -115,6 +157,7 @@ function segments(fd: number, header: Buffer): readonly Segment[] {
     .map((entry) => ({
       type: entry.readUInt32LE(0),
       offset: Number(entry.readBigUInt64LE(8)),
+      address: Number(entry.readBigUInt64LE(16)),
       length: Number(entry.readBigUInt64LE(32)),
     }));
 }

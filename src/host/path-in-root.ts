@@ -5,9 +5,14 @@ const maximumLinks = 40;
 
 /**
  * The path that `path` leads to when `root` is the root directory: chroot(2)'s view, symlinks included.
+ * @param passes told of each name on the way, as the root has it, and of that at which it ends.
  * @returns undefined when it leads nowhere or in circles.
  */
-export function resolveInRoot(root: string, path: string): string | undefined {
+export function resolveInRoot(
+  root: string,
+  path: string,
+  passes = (_name: string) => {},
+): string | undefined {
   const pending = path.split('/').filter((part) => part !== '');
   let resolved: string[] = [];
   for (let links = 0; pending.length > 0; ) {
@@ -17,7 +22,9 @@ export function resolveInRoot(root: string, path: string): string | undefined {
       resolved.pop();
       continue;
     }
-    const status = lstatSync(`${root}/${[...resolved, part].join('/')}`, { throwIfNoEntry: false });
+    const name = `/${[...resolved, part].join('/')}`;
+    passes(name);
+    const status = lstatSync(root + name, { throwIfNoEntry: false });
     if (status === undefined) return undefined;
     if (!status.isSymbolicLink()) {
       if (pending.length > 0 && !status.isDirectory()) return undefined;
@@ -26,7 +33,7 @@ export function resolveInRoot(root: string, path: string): string | undefined {
     }
     links += 1;
     if (links > maximumLinks) return undefined;
-    const target = readlinkSync(`${root}/${[...resolved, part].join('/')}`);
+    const target = readlinkSync(root + name);
     if (target.startsWith('/')) resolved = [];
     pending.unshift(...target.split('/').filter((p) => p !== ''));
   }

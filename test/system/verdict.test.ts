@@ -95,6 +95,16 @@ const states: Readonly<Record<string, State>> = {
     script: `rm ${rootfs}/usr/lib/x86_64-linux-gnu/libglusterfs.so.0*`,
     verdict: fails({ glusterfs: 'failing' }),
   },
+  'a translator that volumes may have gone': {
+    script: `rm ${rootfs}/usr/lib/x86_64-linux-gnu/glusterfs/*/xlator/features/utime.so`,
+    verdict: fails({ glusterfs: 'failing' }),
+    isTold: true,
+  },
+  'the directory of libraries closed': {
+    script: `chmod 700 ${rootfs}/usr/lib`,
+    verdict: fails(),
+    isTold: true,
+  },
   'a library of NFS gone': {
     script: `rm ${rootfs}/usr/lib/x86_64-linux-gnu/libmount.so.1*`,
     verdict: fails({ nfs: 'failing', nfs4: 'failing' }),

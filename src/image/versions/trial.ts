@@ -13,7 +13,7 @@ import { type FailedTrial, failedTrials, type Trial } from '../../rootfs/trial.t
 const shells = /\/(sh|dash|ash|bash)$/;
 
 /** What glibc loads to look up names and users. */
-const nameServices = /\/libnss_[^/]+$/;
+export const nameServices = /\/libnss_[^/]+$/;
 
 /**
  * Each file with why it cannot. Helpers that can say their version do so; for other programs, and for each library that

@@ -2,7 +2,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test from 'ava';
-import { elfArchitecture, elfFault, interpreterOf } from '../../../src/host/elf.ts';
+import { elfArchitecture, elfFault, interpreterOf, librariesNeededBy } from '../../../src/host/elf.ts';
 
 function interpreterIn(content: Buffer | string): ReturnType<typeof interpreterOf> {
   return about(content, interpreterOf);
@@ -69,4 +69,13 @@ test('what an ELF file is for', (t) => {
   t.is(elfArchitecture(process.execPath), process.arch === 'x64' ? 'amd64' : process.arch);
   for (const content of ['', 'text', '#!/bin/sh\n', '\x7fELF'])
     t.is(about(content, elfArchitecture), undefined);
+});
+
+test('the libraries that an ELF file needs; none of another, or of a damaged one', (t) => {
+  const program = readFileSync('/bin/sh');
+  t.deepEqual(librariesNeededBy('/bin/sh'), ['libc.so.6']);
+  t.true(librariesNeededBy('/bin/mount').includes('libmount.so.1'));
+  const zeros = Buffer.concat([program.subarray(0, 64), Buffer.alloc(program.length - 64)]);
+  for (const other of ['#!/bin/sh\n', '', program.subarray(0, 63), program.subarray(0, 5000), zeros])
+    t.deepEqual(about(other, librariesNeededBy), []);
 });
