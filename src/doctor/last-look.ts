@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import packageJson from '../../package.json' with { type: 'json' };
+import { isSettled } from '../host/file-state.ts';
 import type { Host } from '../host/host.ts';
 import { containingMount } from '../host/mount-tree.ts';
 import { type MountEntry, readMountinfo } from '../host/mountinfo.ts';
@@ -16,9 +17,6 @@ import type { Found } from './installation.ts';
  * where it finds a fault. It lies in /run, for a power cut may leave other content under the old times.
  */
 const lastLookFile = `${runDirectory}/good-rootfs`;
-
-/** No filesystem has coarser times: a file that is written so long after its last change has another ctime. */
-const coarsestMs = 2000;
 
 export interface LastLook {
   /** The rootfs is as it was when it was found good. */
@@ -43,7 +41,7 @@ export async function lastLookAt(
   const good = new Set<string>();
   const keep = async () => {
     // Whoever writes at this very moment would have to be seen by it.
-    if (before === undefined || before.changedMs > beganMs - coarsestMs) return;
+    if (before === undefined || !isSettled(before.changedMs, beganMs)) return;
     const now = await stateOf(rootfs, readMountinfo(host), host);
     if (now?.digest === before.digest) host.replaceText(lastLookFile, now.digest, 0o600);
   };

@@ -1,4 +1,5 @@
 import { lstatSync, readFileSync } from 'node:fs';
+import { fileStateOf } from '../host/file-state.ts';
 import { lockServices } from '../lock-services/services.ts';
 import type { Manifest } from '../manifest/manifest.ts';
 import { isShared } from '../manifest/shared-mounts.ts';
@@ -39,13 +40,12 @@ export function lookAtHost(layout: Layout, manifest: Manifest): string {
   return [...files.map(stateOf), ...mountLinesIn([layout.home, runDirectory], shared)].join('\n');
 }
 
-/** The state of the file, or of the symlink itself: whatever changes it changes its ctime. */
+/** The state of the file, or of the symlink itself. */
 function stateOf(path: string): string {
   try {
     const at = pathOnHost(path);
     if (at === undefined) return `${path} -`;
-    const { dev, ino, mode, size, ctimeNs } = lstatSync(at, { bigint: true });
-    return [path, dev, ino, mode, size, ctimeNs].join(' ');
+    return `${path} ${fileStateOf(lstatSync(at, { bigint: true }))}`;
   } catch (error) {
     return `${path} ${(error as NodeJS.ErrnoException).code}`;
   }

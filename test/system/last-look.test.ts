@@ -1,6 +1,6 @@
 import test from 'ava';
 import { wholeKernel } from '../support/node/kernel.ts';
-import { mounter, mounterHome, ScratchNode } from '../support/node/namespace.ts';
+import { installedMounter, mounter, mounterHome, rootfsTar, ScratchNode } from '../support/node/namespace.ts';
 
 /** What status keeps of a rootfs that was found good, on a real node. */
 
@@ -24,17 +24,32 @@ async function bytesRead(node: ScratchNode, command: string): Promise<number> {
   return Number(after) - Number(before);
 }
 
-test.serial('a rootfs that was found good is not read again, but by doctor', async (t) => {
+const install = `${mounter} install ${rootfsTar}`;
+
+test.serial('a rootfs that was found good is not read again, but by an install', async (t) => {
   await using node = await ScratchNode.prepared();
   const size = Number(await node.shell(`du -sb ${rootfs} | cut -f 1`));
-  t.true((await bytesRead(node, `${mounter} status`)) > size / 10, 'the first time');
   await untilFoundGood(node);
   for (const command of ['status', 'status --json', 'status --metrics'])
     t.true((await bytesRead(node, `${mounter} ${command}`)) < size / 10, command);
-  // As far as it comes within its time.
-  t.true((await bytesRead(node, `${mounter} doctor`)) > size / 10, 'doctor');
   t.is(await node.shell(`stat -c '%a %u' ${kept}`), '600 0\n');
+  const installed = await bytesRead(node, install);
+  t.true(installed > size, `${installed}`);
 });
+
+test.serial(
+  'an executable that was found the same is not read again, until somebody writes it',
+  async (t) => {
+    await using node = await ScratchNode.installed();
+    const same = '/run/containerized-mounter/same-executables';
+    // Of what was written a moment ago nothing is kept.
+    await node.shell(`until [ -s ${same} ]; do ${install} >/dev/null; sleep 0.5; done`);
+    t.true((await bytesRead(node, install)) < 100_000_000);
+    await node.shell(`printf x | dd of=${installedMounter}-full bs=1 seek=5000000 conv=notrunc status=none`);
+    t.regex(await node.shell(install), /^placed \S+\/mounter-full$/m);
+    t.regex(await node.shell(install), /^installed already/);
+  },
+);
 
 /** Each with what undoes it. */
 const damages: Readonly<Record<string, readonly [damage: string, undo: string]>> = {

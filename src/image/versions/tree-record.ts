@@ -1,10 +1,12 @@
 import { createHash } from 'node:crypto';
-import { lstatSync, readdirSync, readFileSync, readlinkSync, rmSync, type Stats } from 'node:fs';
+import { lstatSync, readdirSync, readFileSync, readlinkSync, rmSync } from 'node:fs';
 import { open } from 'node:fs/promises';
 import * as v from 'valibot';
 import { guardedProgram } from '../../guard/guarded-program.ts';
 import { glusterfsOf } from '../../guard/place.ts';
 import { elfFault } from '../../host/elf.ts';
+import { orUndefined } from '../../host/file-host.ts';
+import { fileStateOf } from '../../host/file-state.ts';
 import { resolveInRoot } from '../../host/path-in-root.ts';
 import { writeAtomically } from '../../host/replace.ts';
 import type { Manifest } from '../../manifest/manifest.ts';
@@ -61,11 +63,11 @@ export function stateOfTree(root: string, isLeftOut: (path: string) => boolean):
   let changedNs = 0n;
   const lines = pathsBelow(root, isLeftOut).map((path) => {
     const status = lstatSync(root + path, { bigint: true });
-    const { dev, ino, mode, uid, gid, size, mtimeNs, ctimeNs } = status;
     // A directory is what its names are: a node's own files come and go in it.
-    if (status.isDirectory()) return [path, dev, ino, mode, uid, gid].join(' ');
-    if (ctimeNs > changedNs) changedNs = ctimeNs;
-    return [path, dev, ino, mode, uid, gid, size, mtimeNs, ctimeNs].join(' ');
+    if (status.isDirectory())
+      return `${path} ${fileStateOf({ ...status, size: 0n, mtimeNs: 0n, ctimeNs: 0n })}`;
+    if (status.ctimeNs > changedNs) changedNs = status.ctimeNs;
+    return `${path} ${fileStateOf(status)}`;
   });
   return { text: lines.join('\n'), changedMs: Number(changedNs / 1_000_000n) };
 }
@@ -148,7 +150,7 @@ function pathsBelow(root: string, isLeftOut = (_path: string) => false, path = '
  * @returns nothing where there is nothing, or a device, a socket or a pipe.
  */
 async function entryOf(root: string, path: string, digest?: string): Promise<readonly TreeEntry[]> {
-  const status = statusOf(root + path);
+  const status = orUndefined(() => lstatSync(root + path));
   if (status === undefined) return [];
   const { uid, gid } = status;
   const own = { path, uid, gid };
@@ -157,16 +159,6 @@ async function entryOf(root: string, path: string, digest?: string): Promise<rea
   if (status.isDirectory()) return [{ ...own, kind: 'directory', mode, content: '' }];
   if (!status.isFile()) return [];
   return [{ ...own, kind: 'file', mode, content: digest ?? (await digestOfFile(root + path)) }];
-}
-
-function statusOf(path: string): Stats | undefined {
-  try {
-    return lstatSync(path, { throwIfNoEntry: false });
-  } catch (error) {
-    // A file where a directory was.
-    if ((error as NodeJS.ErrnoException).code === 'ENOTDIR') return undefined;
-    throw error;
-  }
 }
 
 async function digestOfFile(path: string): Promise<string> {
