@@ -1,38 +1,16 @@
-import { realpath } from 'node:fs/promises';
 import { setTimeout } from 'node:timers/promises';
 import test, { type ExecutionContext } from 'ava';
 import { execa } from 'execa';
-import { home, mounter, mountNfs, newTarget, unmountAll } from '../support/guest/node.ts';
-import { killRpcProcesses, rpcProcesses, startHostRpcbind } from '../support/guest/rpc.ts';
+import { examine, faults, faultsOf } from '../support/guest/examined.ts';
+import { mounter, mountNfs, newTarget, unmountAll } from '../support/guest/node.ts';
+import { killRpcProcesses } from '../support/guest/rpc.ts';
 import { type NfsServer, startNfsServer } from '../support/guest/server.ts';
 import { vmNode } from '../support/guest/vm-node.ts';
-import { complaints, type Examination } from '../support/node/examination.ts';
+import { complaints } from '../support/node/examination.ts';
 
-/** The examination on real NFS: what breaks is named, and the next mount heals it or fails. */
+/** The examination on real NFS: what breaks is named, and the next mount heals it. Where it fails, see hints.test.ts. */
 
 const { server } = vmNode(test);
-
-interface Examined extends Examination {
-  readonly milliseconds: number;
-  readonly status: number;
-}
-
-/** Where the machine has much else to do a helper takes the guest seconds to say its version: then once more. */
-async function examine(tries = 5): Promise<Examined> {
-  const { status = -1, output, milliseconds } = await mounter('doctor', '--json');
-  const examined = { status, milliseconds, ...(JSON.parse(output) as Examination) };
-  const isSlow = examined.findings.some(({ message }) =>
-    message.startsWith('did not say its version within'),
-  );
-  return isSlow && tries > 1 ? examine(tries - 1) : examined;
-}
-
-/** What the guest never has: name servers, a firewall, a past without failures; and a CPU for itself. */
-const always = /^warning (resolver|failures|locks port 111|helpers )/;
-
-async function faults(): Promise<readonly string[]> {
-  return complaints(await examine()).filter((line) => !always.test(line));
-}
 
 async function mount(options: string, path = 'vol1') {
   const target = await newTarget();
@@ -51,10 +29,7 @@ const sh = (script: string) => execa('sh', ['-euc', script], { stdin: 'ignore' }
 test.serial('a healthy node, before its first mount and after', async (t) => {
   const before = await examine();
   t.is(before.status, 0);
-  t.deepEqual(
-    complaints(before).filter((line) => !always.test(line)),
-    [],
-  );
+  t.deepEqual(faultsOf(before), []);
   await mount('vers=3');
   await mount('vers=4.2');
   const after = await examine();
@@ -63,10 +38,7 @@ test.serial('a healthy node, before its first mount and after', async (t) => {
     complaints(after).includes('warning locks port 111'),
     'rpcbind listens everywhere, and that is said',
   );
-  t.deepEqual(
-    complaints(after).filter((line) => !always.test(line)),
-    [],
-  );
+  t.deepEqual(faultsOf(after), []);
   t.log(`${before.milliseconds} ms, with two volumes ${after.milliseconds} ms`);
 });
 
@@ -80,78 +52,11 @@ for (const [victim, expected] of [
     await killRpcProcesses(victim);
     const examined = await examine();
     t.is(examined.status, 0, 'a mount would not fail');
-    t.deepEqual(
-      complaints(examined).filter((line) => !always.test(line)),
-      [expected],
-    );
+    t.deepEqual(faultsOf(examined), [expected]);
     const finding = examined.findings.find(({ check, level }) => check === 'locks' && level === 'warning');
     t.regex(finding?.message ?? '', /locks on mounted NFSv3 volumes hang or fail until then/);
     t.is((await mount('vers=3')).status, 0);
     t.deepEqual(await faults(), []);
-  });
-}
-
-test.serial("the host's own rpcbind is deaf: a v3 mount would fail, and does", async (t) => {
-  await startHostRpcbind('-w');
-  for (const { pid } of await rpcProcesses()) process.kill(pid, 'SIGSTOP');
-  t.deepEqual(await faults(), ['failing locks rpcbind']);
-  const { status, output } = await mount('vers=3');
-  t.is(status, 32);
-  t.regex(output, /rpcbind and rpc\.statd do not answer/);
-});
-
-const state = '/var/lib/containerized-mounter/nfs';
-
-/** A v3 mount with locks then fails; v4 needs none of it. */
-const breakages: readonly (readonly [
-  title: string,
-  script: string,
-  expected: readonly string[],
-  mend: string,
-])[] = [
-  [
-    '/run is read-only',
-    'mount -o remount,ro /run',
-    ['failing mounts /run', 'failing space /run'],
-    'mount -o remount,rw /run',
-  ],
-  [
-    'netconfig is missing',
-    `mv ${home}/rootfs/etc/netconfig ${home}/netconfig`,
-    ['failing rootfs ROOT'],
-    `mv ${home}/netconfig ${home}/rootfs/etc/netconfig`,
-  ],
-  ['the NFS state is missing', `rm -r ${state}`, [`failing mounts ${state}`], 'true'],
-  ['the NFS state is incomplete', `rm -r ${state}/sm`, [`failing nfs-state ${state}`], `rm -r ${state}`],
-  [
-    'the disk of the NFS state is full',
-    `mount -t tmpfs -o size=64k tmpfs ${state}
-    mkdir ${state}/sm ${state}/sm.bak
-    ${home}/mounter prepare
-    cat /dev/zero >${state}/zero || true`,
-    [`failing space ${state}`],
-    `umount -l ${state}`,
-  ],
-];
-
-for (const [title, script, expected, mend] of breakages) {
-  test.serial(`${title}: found; v3 is refused, v4 works; mended as the hint says`, async (t) => {
-    const root = await realpath(`${home}/rootfs`);
-    await sh(script);
-    t.deepEqual(
-      await faults(),
-      expected.map((line) => line.replace('ROOT', root)),
-    );
-    t.like((await examine()).verdict, { node: 'failing', types: { nfs: 'failing', nfs4: 'ready' } });
-    const v3 = await mount('vers=3');
-    t.is(v3.status, 32);
-    t.log(v3.output);
-    t.is((await mount('vers=4.2')).status, 0);
-    await unmountAll();
-    await sh(mend);
-    t.is((await mounter('prepare')).status, 0);
-    t.deepEqual(await faults(), []);
-    t.is((await mount('vers=3')).status, 0);
   });
 }
 

@@ -1,9 +1,11 @@
-import { mkdtemp, writeFile } from 'node:fs/promises';
+import { deepEqual } from 'node:assert/strict';
+import { mkdtemp, realpath, writeFile } from 'node:fs/promises';
 import test from 'ava';
 import { execa } from 'execa';
 import { type GlusterServer, startGlusterServer } from '../support/gluster/gluster-server.ts';
 import { type DnsServer, startDnsServer } from '../support/guest/dns.ts';
-import { entriesOf, home, kubeletDirectory, newTarget } from '../support/guest/node.ts';
+import { examine, faults, faultsOf } from '../support/guest/examined.ts';
+import { entriesOf, home, kubeletDirectory, mountNfs, newTarget } from '../support/guest/node.ts';
 import { rpcProcesses, startHostRpcbind } from '../support/guest/rpc.ts';
 import { vmNode } from '../support/guest/vm-node.ts';
 import {
@@ -501,10 +503,17 @@ const nodes: readonly HintRow[] = [
   },
 ];
 
-/** The lock services: their hint leads to doctor, and doctor's to what mends them. */
-const lockServices: readonly HintRow[] = [
+/** What doctor finds then, and nothing else; ROOT is the rootfs. */
+interface LockRow extends HintRow {
+  readonly faults: readonly string[];
+}
+
+/** The lock services: a v3 mount fails, and v4 works. Their hint leads to doctor, and doctor's to what mends them. */
+const lockServices: readonly LockRow[] = [
   {
     title: "the host's own rpcbind is deaf",
+    faults: ['failing locks rpcbind'],
+    ends: { status: 32, says: /rpcbind and rpc\.statd do not answer/ },
     broken: async () => {
       await startHostRpcbind('-w');
       for (const { pid } of await rpcProcesses()) process.kill(pid, 'SIGSTOP');
@@ -515,6 +524,7 @@ const lockServices: readonly HintRow[] = [
   },
   {
     title: 'netconfig is missing in the rootfs',
+    faults: ['failing rootfs ROOT'],
     broken: `rm ${home}/rootfs/etc/netconfig`,
     call: {},
     hint: /^run (mounter doctor), /,
@@ -526,6 +536,7 @@ const lockServices: readonly HintRow[] = [
   },
   {
     title: 'the NFS state is missing',
+    faults: [`failing mounts ${state}`],
     broken: `rm -r ${state}`,
     call: {},
     hint: /^run (mounter doctor), /,
@@ -533,6 +544,7 @@ const lockServices: readonly HintRow[] = [
   },
   {
     title: 'the NFS state is incomplete',
+    faults: [`failing nfs-state ${state}`],
     broken: `rm -r ${state}/sm`,
     call: {},
     hint: /^run (mounter doctor), /,
@@ -540,6 +552,7 @@ const lockServices: readonly HintRow[] = [
   },
   {
     title: 'the disk of the NFS state is full',
+    faults: [`failing space ${state}`],
     broken: `mount -t tmpfs -o size=64k tmpfs ${state}; mkdir ${state}/sm ${state}/sm.bak; mounter prepare
       cat /dev/zero >${state}/zero || true`,
     call: {},
@@ -552,6 +565,7 @@ const lockServices: readonly HintRow[] = [
   },
   {
     title: '/run is read-only',
+    faults: ['failing mounts /run', 'failing space /run'],
     broken: 'mount -o remount,ro /run',
     call: {},
     hint: /^run (mounter doctor), /,
@@ -563,17 +577,35 @@ const lockServices: readonly HintRow[] = [
   },
 ];
 
+const asVersion3 = ({ faults: expected, ...row }: LockRow): HintRow => ({
+  ends: { status: 32 },
+  ...row,
+  call: { options: 'vers=3' },
+  follow: [
+    act(async ({ t, call }) => {
+      const root = await realpath(`${home}/rootfs`);
+      const examined = await examine();
+      // What the call could start of the lock services lacks the rest.
+      t.deepEqual(
+        faultsOf(examined).filter((line) => !line.startsWith('warning locks ')),
+        expected.map((line) => line.replace('ROOT', root)),
+      );
+      t.like(examined.verdict, { node: 'failing', types: { nfs: 'failing', nfs4: 'ready' } });
+      const target = await newTarget();
+      t.is((await mountNfs(call.source, target, 'vers=4.2')).status, 0);
+      await node.run(`umount ${target}`);
+    }),
+    ...row.follow,
+  ],
+  after: async () => {
+    await node.run(String(row.after ?? 'true'));
+    deepEqual(await faults(), []);
+  },
+});
+
 followHints(
   test,
   node,
   { type: 'nfs', options: 'vers=4.2', source: '10.9.0.1:/srv/vol1', program: 'mounter mount' },
-  [
-    ...sources,
-    ...arguments_,
-    ...options,
-    ...exports,
-    ...targets,
-    ...nodes,
-    ...lockServices.map((row) => ({ ...row, call: { options: 'vers=3' } })),
-  ],
+  [...sources, ...arguments_, ...options, ...exports, ...targets, ...nodes, ...lockServices.map(asVersion3)],
 );

@@ -9,6 +9,8 @@ export interface HintRow {
   readonly broken?: string | (() => Promise<unknown>);
   /** What differs from a mount that works. */
   readonly call: Partial<MountCall>;
+  /** How the call ends; with any failure if left out. */
+  readonly ends?: { readonly status: number; readonly says?: RegExp };
   /** The hint that is expected, whole; its groups are what is taken from it: commands, options, sources. */
   readonly hint: RegExp;
   /** How it is followed. Afterwards the same call works, as it was changed. */
@@ -155,6 +157,8 @@ export function followHints(
       try {
         const { status, output } = await mount(situation);
         t.not(status, 0, 'it is broken');
+        t.is(status, row.ends?.status ?? status, output);
+        t.regex(output, row.ends?.says ?? /^/);
         situation.groups = found(t, output.split(/^hint: /m)[1] ?? '', row.hint, output);
         for (const step of row.follow) await step(situation);
         count.followed += 1;
