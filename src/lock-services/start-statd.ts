@@ -58,6 +58,11 @@ root_mount() { # DIRECTORY of a process: the filesystem there, and what of it; f
     [ -n "$found" ] && echo "$found"
   }
 }
+# libtirpc 1.3.5 and newer ask rpcbind at this name first, where anybody may listen, and wait minutes for an answer.
+in_the_way() {
+  grep -q ' @/run/rpcbind.sock$' /proc/self/net/unix 2>/dev/null &&
+    echo ': whoever listens on @/run/rpcbind.sock may be in its way, and ss -xlp names it'
+}
 end_ours() {
   kill $(ours "$1") 2>/dev/null || return 0
   for try in 1 2 3 4 5 6 7 8 9 10; do [ -n "$(ours "$1")" ] || return 0; sleep 0.1; done
@@ -65,8 +70,11 @@ end_ours() {
   sleep 0.1 # Its files are closed, and their locks gone, a moment after.
 }
 
-# A daemon inherits nothing from the caller: no variables, no ignored signals, no descriptor but the messages'.
-daemon() { env -i --default-signal "PATH=$PATH" LC_ALL=C "$@" 9>&- </dev/null; }
+# A daemon inherits nothing from the caller: no variables, no ignored signals, no descriptor but the messages'. Until it
+# has gone to the background it has this limit.
+daemon() {
+  env -i --default-signal "PATH=$PATH" LC_ALL=C timeout --foreground -s KILL ${seconds} "$@" 9>&- </dev/null
+}
 
 # A server keeps the locks that this node held before its reboot until sm-notify tells it. It does so once per
 # boot, and before rpc.statd reads the state number that sm-notify raises. A second time it would make servers
@@ -78,7 +86,7 @@ notify_servers() {
   notified=${runDirectory}/sm-notify
   [ -e $notified ] && return
   if ! holds_locks && [ -x /usr/sbin/sm-notify ]; then
-    daemon timeout --foreground -s KILL ${seconds} sm-notify -P /var/lib/nfs/. >/dev/null 2>&1 ||
+    daemon sm-notify -P /var/lib/nfs/. >/dev/null 2>&1 ||
       echo 'start-statd: sm-notify failed; servers may keep locks from before the reboot' >&2
   fi
   : >$notified || exit 1
@@ -106,12 +114,15 @@ ${lockServices.map((service) => startBlock(service, manifest)).join('')}exit 0
  * answer may run: rpc.statd registers at its start alone, and an rpcbind that lost its list knows only a new one.
  */
 function startBlock({ role, title, beforeStart }: LockService, manifest: NodeSettings): string {
-  const { path } = manifest.daemons[role];
+  const program = shellQuoted(programName(manifest.daemons[role].path).slice(0, longestName));
   return `
 if wants "\${1-}" ${role} && ! ${role}_answers && ! ${role}_answers; then
-end_ours ${shellQuoted(programName(path).slice(0, longestName))}
+end_ours ${program}
 ${beforeStart}
-daemon ${inShell(commandOf(role, manifest))} || fail '${title} does not start${hintOf(role, manifest)}'
+daemon ${inShell(commandOf(role, manifest))} || {
+  end_ours ${program}
+  fail "${title} does not start${hintOf(role, manifest)}$(in_the_way)"
+}
 wait_until ${role}_answers || fail '${title} does not answer'
 fi
 `;

@@ -1,6 +1,7 @@
-import { readdirSync, readlinkSync } from 'node:fs';
+import { copyFileSync, readdirSync, readlinkSync } from 'node:fs';
 import test, { type ExecutionContext } from 'ava';
-import { type NodeProcess, ScratchNode } from '../support/node/namespace.ts';
+import { type NodeProcess, ScratchNode, shared } from '../support/node/namespace.ts';
+import { asNobody } from '../support/node/stranger.ts';
 
 const start = ['exec', '--', '/usr/sbin/start-statd'] as const;
 
@@ -70,6 +71,25 @@ test.serial('an rpcbind that is deaf is replaced, or named', async (t) => {
   await node.mustRun(...start);
   await isUp(t, node);
 });
+
+test.serial(
+  'a stranger where rpc.statd looks for rpcbind: named within the limit, and nothing half-started',
+  async (t) => {
+    await using node = await ScratchNode.prepared();
+    copyFileSync(process.execPath, `${node.sharedDirectory}/node`);
+    const listen = "require('net').createServer(() => {}).listen('\\0/run/rpcbind.sock')";
+    const pid =
+      await node.shell(`chmod 0755 ${shared} && ${asNobody.join(' ')} ${shared}/node -e "${listen}" </dev/null >/dev/null 2>&1 &
+    until grep -q @/run/rpcbind.sock /proc/net/unix; do sleep 0.05; done; echo $!`);
+    const { status, stderr } = await node.mounter(...start);
+    t.not(status, 0);
+    t.regex(stderr, /rpc\.statd does not start: whoever listens on @\/run\/rpcbind\.sock may be in its way/);
+    t.deepEqual(node.processesOf('rpc.statd'), []);
+    await node.shell(`kill ${pid.trim()}; while grep -q @/run/rpcbind.sock /proc/net/unix; do sleep 0.05; done`);
+    await node.mustRun(...start);
+    await isUp(t, node);
+  },
+);
 
 test.serial('a pid file that names a stranger ends no stranger', async (t) => {
   await using node = await ScratchNode.prepared();
