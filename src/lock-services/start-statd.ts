@@ -133,7 +133,8 @@ const longestName = 15;
 
 /**
  * rpcbind gets the addresses of the manifest's policy as well. It adds 127.0.0.1 and ::1 to any others by itself, and
- * aborts when they are named too (1.2.6: `double free`), or one that the node does not have.
+ * aborts when they are named too (1.2.6: `double free`). For one that the node does not have, 1.2.6 does not start; 1.2.7
+ * goes without it.
  * @see rpcbind(8) -h
  */
 function commandOf(

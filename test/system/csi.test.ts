@@ -320,7 +320,7 @@ const refused: readonly (readonly [
   ],
   [
     'StageVolume',
-    (v) => ({ ...v.staged, volumeContext: { type: 'nfs', server: 's'.repeat(70_000), share: '/x' } }),
+    (v) => ({ ...v.staged, volumeContext: { type: 'glusterfs', server: 's'.repeat(70_000), volume: 'v' } }),
     'INVALID_ARGUMENT',
     /^.{2000,3000}$/,
   ],

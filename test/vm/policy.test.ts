@@ -25,6 +25,8 @@ for (const [portmapper, byUdp] of [
   ['loopback', 'loopback'],
   [['10.9.0.254'], 'any'],
   [['127.0.0.1', '::1'], 'loopback'],
+  // The node does not have it: rpcbind 1.2.7 goes without, where 1.2.6 did not start.
+  [['192.0.2.1'], 'loopback'],
 ] as const) {
   test.serial(`portmapper ${portmapper}: a v3 mount with locks works`, async (t) => {
     await prepareWith({ portmapper });
@@ -34,14 +36,6 @@ for (const [portmapper, byUdp] of [
     t.like(await lockServices(), { statdAnswers: true, listening: 'any', listeningByUdp: byUdp });
   });
 }
-
-test.serial('portmapper: an address that the node does not have is named', async (t) => {
-  await prepareWith({ portmapper: ['192.0.2.1'] });
-  const { status, output } = await mountNfs(`${server.address}:/srv/vol1`, await newTarget(), 'vers=3');
-  t.is(status, 32);
-  t.regex(output, /rpcbind does not start: is every address of policy\.portmapper on this node\?/);
-  t.deepEqual(await rpcProcesses(), []);
-});
 
 test.serial('locks add-nolock: v3 without daemons, and it is said', async (t) => {
   await prepareWith({ locks: 'add-nolock' });

@@ -26,6 +26,9 @@ const packages = [
   'util-linux',
 ];
 
+/** GlusterFS 10: the server of 11 starts no brick on an IPv6 address. */
+const suite = 'bookworm';
+
 /** Raised when the same packages are to become another rootfs. */
 const recipe = 1;
 
@@ -42,7 +45,7 @@ const mountPoints = ['bricks', 'dev', 'mnt', 'old', 'proc', 'run', 'tmp', 'var/l
  */
 export async function ensureServerRootfs(): Promise<string> {
   const key = createHash('sha256')
-    .update(JSON.stringify({ recipe, packages, excluded, mountPoints }))
+    .update(JSON.stringify({ recipe, suite, packages, excluded, mountPoints }))
     .digest('hex');
   const rootfs = join(cacheDirectory, key.slice(0, 16));
   if (await isDirectory(rootfs)) return rootfs;
@@ -62,7 +65,7 @@ export async function ensureServerRootfs(): Promise<string> {
 }
 
 async function build(directory: string): Promise<void> {
-  const debs = await fetchPackages({ names: packages, directory: join(cacheDirectory, 'packages') });
+  const debs = await fetchPackages({ names: packages, suite, directory: join(cacheDirectory, 'packages') });
   await mkdir(directory);
   await unpackInto(debs.filter(isNeeded), directory, excluded);
   await removeGeoReplication(directory);
