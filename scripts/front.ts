@@ -19,7 +19,7 @@ import { copyWhole, withScratch } from './scratch.ts';
  */
 
 /** Of Debian 13, which has it in this version for as long as it is supported. */
-const quickjs = {
+export const quickjs = {
   path: 'pool/main/q/quickjs/quickjs_2025.04.26.orig.tar.xz',
   sha256: 'ec81da5b3249ed648dbc7df4a1654988910e66a118d9b71cb63534216efcfbbe',
   version: '2025-04-26',

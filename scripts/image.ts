@@ -9,6 +9,7 @@ import { parseManifest } from '../src/manifest/manifest.ts';
 import { type Architecture, architectureOf, ownArchitecture } from './architectures.ts';
 import { runMain, usageError } from './command-line.ts';
 import { writeLayout } from './image/layout.ts';
+import { type Material, nodeAgentMaterials, rootfsMaterials } from './image/materials.ts';
 import { nodeAgentImage, nodeAgentName } from './image/node-agent-image.ts';
 import {
   type Compression,
@@ -17,7 +18,9 @@ import {
   type Image,
   type ImageRequest,
   publishedOf,
+  timeOf,
 } from './image/oci.ts';
+import { writeReferrers } from './image/referrers.ts';
 import { type RootfsFiles, readRootfs, rootfsImage } from './image/rootfs-image.ts';
 import { readSigningKey, signatureOf } from './image/signature.ts';
 import { distDirectory, distributionOf, repository } from './paths.ts';
@@ -29,7 +32,8 @@ import { writeWhole } from './scratch.ts';
 const usage = `usage: npm run image -- [OPTION]...
 
 Makes two images, each an OCI image layout and beside it a JSON file with its digest; skopeo pushes them. What
-they are made of is built first where it is missing or old; the same content gives the same digest.
+they are made of is built first where it is missing or old; the same content gives the same digest. Beside each are an SBOM
+(SPDX 2.3, CycloneDX 1.6) and its provenance (in-toto, SLSA 1), as files and as referrers of the image in a layout.
   storage-tools        dist/rootfs.tar.zst and its manifest: for mounter install
   mounter-node-agent   dist/mounter and the image above: for mounter manifest daemonset
 
@@ -91,7 +95,7 @@ function builtOf(files: RootfsFiles, request: ImageRequest): Built {
 
 async function publishTools(built: readonly Built[], flags: Flags): Promise<void> {
   const rootfs = oneOrAll(byArchitecture(built, ({ files }) => files.manifest.rootfs.digest ?? ''));
-  const digest = await publish(toolsName, built, flags.output, flags.signKey, { rootfs });
+  const digest = await publish(toolsName, built, rootfsMaterials, flags.output, flags, { rootfs });
   process.stdout.write(`install mounter install REGISTRY/${toolsName}@${digest}\n`);
   if (flags.pin) await pinImages(byArchitecture(built, ({ image }) => image.digest));
   else for (const one of built) warnOfPin(one);
@@ -105,7 +109,14 @@ async function publishNodeAgent(built: readonly Built[], flags: Flags): Promise<
     agents.push(builtOf(files, await nodeAgentImage(files, image, tag, flags.allowNewer, signed)));
   }
   const tools = oneOrAll(byArchitecture(built, ({ image }) => image.digest));
-  const digest = await publish(nodeAgentName, agents, `${flags.output}-node-agent`, flags.signKey, { tools });
+  const digest = await publish(
+    nodeAgentName,
+    agents,
+    nodeAgentMaterials,
+    `${flags.output}-node-agent`,
+    flags,
+    { tools },
+  );
   const isOwn = flags.architectures.length === 1 && flags.architectures[0] === ownArchitecture;
   const nodes = isOwn ? '' : flags.architectures.map((one) => ` --architecture ${one}`).join('');
   process.stdout.write(
@@ -117,8 +128,9 @@ async function publishNodeAgent(built: readonly Built[], flags: Flags): Promise<
 async function publish(
   name: string,
   built: readonly Built[],
+  materialsOf: (files: RootfsFiles) => readonly Material[],
   output: string,
-  signKey: KeyObject | undefined,
+  flags: Flags,
   more: Readonly<Record<string, unknown>>,
 ): Promise<string> {
   const images = byArchitecture(built, ({ image }) => image);
@@ -126,7 +138,7 @@ async function publish(
   const [suite = ''] = built.map(({ files }) => files.manifest.rootfs.suite);
   const tag = tagOf(suite, configs.length === 1 ? (configs[0] ?? '') : digestOf(Buffer.from(configs.join())));
   const { digest } = publishedOf(images);
-  const signature = signKey && signatureOf(digest, name, signKey);
+  const signature = flags.signKey && signatureOf(digest, name, flags.signKey);
   await writeLayout(images, tag, output, signature);
   const digests = byArchitecture(built, ({ image }) => image.digest);
   const index = built.length === 1 ? {} : { index: digest };
@@ -142,6 +154,15 @@ push    skopeo copy ${all}--preserve-digests oci:${directory}:${tag} docker://RE
     process.stdout.write(
       `sign    skopeo copy --preserve-digests oci:${directory}:${signature.tag} docker://REGISTRY/${name}:${signature.tag}\n`,
     );
+  for (const { files, request, image } of built) {
+    const ending = built.length === 1 ? '' : `-${request.architecture}`;
+    const version = `${tag}${ending}`;
+    const subject = { name, version, digest: image.digest, created: timeOf(request.epoch) };
+    const origin = { subject, materials: materialsOf(files), parameters: parametersOf(files, flags) };
+    process.stdout.write(
+      describeReferrers(name, version, await writeReferrers(image, origin, `${output}${ending}`)),
+    );
+  }
   return digest;
 }
 
@@ -211,6 +232,16 @@ function warnOfPin({ files, image }: Built): void {
   const pinned = files.pins[files.manifest.rootfs.architecture];
   if (pinned === undefined || pinned === image.digest) return;
   process.stderr.write(`rootfs-manifest.json pins another image, ${pinned}\nhint: --pin pins this one\n`);
+}
+
+/** What changes the bytes of an image. */
+function parametersOf({ manifest }: RootfsFiles, { compression, layers }: Flags) {
+  const { suite, architecture } = manifest.rootfs;
+  return { suite, architecture, compression, layers };
+}
+
+function describeReferrers(name: string, tag: string, layout: string): string {
+  return `of it   skopeo copy --preserve-digests oci:${fromHere(layout)}:KIND docker://REGISTRY/${name}:${tag}.KIND, KIND spdx, cyclonedx, provenance\n`;
 }
 
 function summary(

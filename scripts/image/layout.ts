@@ -18,14 +18,23 @@ export async function writeLayout(
   signature?: Signature,
 ): Promise<void> {
   const published = publishedOf(images);
+  const blobs = new Map([...published.blobs, ...(signature?.blobs ?? [])]);
+  await writeLayoutFiles(blobs, indexOf(published, tag, signature), directory);
+}
+
+/** The same with whatever is in it. @param blobs by digest. */
+export async function writeLayoutFiles(
+  blobs: ReadonlyMap<string, Buffer>,
+  index: Buffer,
+  directory: string,
+): Promise<void> {
   await refuseOther(directory);
   await mkdir(dirname(directory), { recursive: true });
   const [unfinished, previous] = [`${directory}.unfinished`, `${directory}.previous`];
   for (const left of [unfinished, previous]) await rm(left, { recursive: true, force: true });
   await mkdir(join(unfinished, 'blobs/sha256'), { recursive: true });
-  const blobs = [...published.blobs, ...(signature?.blobs ?? [])];
   for (const [digest, blob] of blobs) await writeFile(blobPath(unfinished, digest), blob);
-  await writeFile(join(unfinished, 'index.json'), indexOf(published, tag, signature));
+  await writeFile(join(unfinished, 'index.json'), index);
   await writeFile(join(unfinished, 'oci-layout'), '{"imageLayoutVersion":"1.0.0"}');
   if (existsSync(directory)) await rename(directory, previous);
   await rename(unfinished, directory);

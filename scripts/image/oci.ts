@@ -115,16 +115,26 @@ export function indexOf(
   tag: string,
   companion?: { readonly manifest: Buffer; readonly tag: string },
 ): Buffer {
-  const named = (one: Readonly<Record<string, unknown>>, name: string) => ({
-    ...one,
-    annotations: { 'org.opencontainers.image.ref.name': name },
-  });
-  const manifests = [
-    named(entry, tag),
-    ...(companion === undefined
-      ? []
-      : [named(descriptor(mediaTypes.manifest, companion.manifest), companion.tag)]),
-  ];
+  const image = { entry, tag };
+  return indexOfMany(
+    companion === undefined
+      ? [image]
+      : [image, { entry: descriptor(mediaTypes.manifest, companion.manifest), tag: companion.tag }],
+  );
+}
+
+interface NamedManifest {
+  /** Its descriptor, with what else is said of it. */
+  readonly entry: Readonly<Record<string, unknown>>;
+  readonly tag: string;
+}
+
+/** index.json of a layout with these. */
+export function indexOfMany(named: readonly NamedManifest[]): Buffer {
+  const manifests = named.map(({ entry, tag }) => ({
+    ...entry,
+    annotations: { 'org.opencontainers.image.ref.name': tag },
+  }));
   return jsonOf({ schemaVersion: 2, mediaType: mediaTypes.index, manifests });
 }
 

@@ -7,6 +7,7 @@ import { repository } from '../../scripts/paths.ts';
 import { toolsDigest, toolsImage, toolsManifest } from '../../src/node-agent/places.ts';
 import { Cosign, type KeyPair } from '../support/image/cosign.ts';
 import { DockerRegistry } from '../support/image/docker-registry.ts';
+import { RegistryClient } from '../support/image/registry-client.ts';
 import { mounterHome, rootfsTar, ScratchNode, shared } from '../support/node/namespace.ts';
 
 /** The published image, from a real registry into a node: what an operator does. */
@@ -126,4 +127,24 @@ test('where the node wants signatures, nothing comes without: from a registry, a
   const cosign = await Cosign.prepare(scratch);
   for (const version of ['old', 'current'] as const)
     await t.notThrowsAsync(cosign.verify(version, reference, key.publicPem));
+});
+
+test('an SBOM and the provenance of an image, pushed with skopeo: artifacts that name it as their subject', async (t) => {
+  await using registry = await DockerRegistry.start();
+  await registry.push(source, 'storage-tools:v3');
+  const { digests } = JSON.parse(readFileSync(`${layout}.json`, 'utf8'));
+  const repositoryThere = new RegistryClient(`${registry.address}/storage-tools`);
+  for (const [kind, artifactType] of [
+    ['spdx', 'application/spdx+json'],
+    ['cyclonedx', 'application/vnd.cyclonedx+json'],
+    ['provenance', 'application/vnd.in-toto+json'],
+  ] as const) {
+    await registry.push(`oci:${layout}-referrers:${kind}`, `storage-tools:v3.${kind}`);
+    const manifest = await repositoryThere.manifest(`v3.${kind}`);
+    t.is(manifest.artifactType, artifactType);
+    t.deepEqual(Object(manifest.subject).digest, Object.values(digests)[0]);
+    const [layer] = manifest.layers as readonly { readonly digest: string }[];
+    const bytes = await repositoryThere.blob(layer?.digest ?? '');
+    t.deepEqual(bytes, readFileSync(`${layout}.${kind}.json`), kind);
+  }
 });

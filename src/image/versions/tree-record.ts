@@ -5,10 +5,10 @@ import * as v from 'valibot';
 import { guardedProgram } from '../../guard/guarded-program.ts';
 import { glusterfsOf } from '../../guard/place.ts';
 import { elfFault } from '../../host/elf.ts';
-import { orUndefined } from '../../host/file-host.ts';
 import { fileStateOf } from '../../host/file-state.ts';
 import { resolveInRoot } from '../../host/path-in-root.ts';
 import { writeAtomically } from '../../host/replace.ts';
+import { orUndefined } from '../../host/shared-file-host.ts';
 import type { Manifest } from '../../manifest/manifest.ts';
 import { isAtOrBelow } from '../../rootfs/root-processes.ts';
 
