@@ -35,6 +35,7 @@ export function maskSecrets(options: string): string {
 
 /** `text`, a helper's that was given `options`, without the secrets in them: `mount.nfs -v` tells all it was told. */
 export function hideSecrets(options: string, text: string): string {
+  if (text === '') return text;
   return secretsIn(options).reduce((hidden, { named, start, end }) => {
     const value = options.slice(start, end);
     const withName = hidden.replaceAll(options.slice(named, end), `${options.slice(named, start)}<masked>`);

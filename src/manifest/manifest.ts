@@ -205,7 +205,9 @@ export type Manifest = v.InferOutput<typeof manifestSchema>;
 export type NodeSettings = Pick<
   Manifest,
   'filesystems' | 'daemons' | 'limits' | 'enabled' | 'policy' | 'resolver' | 'log'
-> & { readonly mounts: Pick<Manifest['mounts'], 'mounter'> };
+> & { readonly mounts: { readonly mounter: readonly SeenMount[] } };
+/** Of a mount, where the rootfs has what of the host's, and who else sees what is mounted in it. */
+export type SeenMount = Pick<ManifestMount, 'host' | 'rootfs' | 'propagation'>;
 export type Filesystem = v.InferOutput<typeof filesystem>;
 export type ManifestMount = v.InferOutput<typeof mount>;
 export type DebianPackage = v.InferOutput<typeof debianPackage>;

@@ -5,7 +5,7 @@ import type { MountEntry } from '../host/mountinfo.ts';
 import { asMounterError } from '../host/system-error.ts';
 import { moveLockServicesToScopes, provideLockServices } from '../lock-services/lock-services.ts';
 import { moveToScopes } from '../lock-services/scope.ts';
-import { areCopiesOld } from '../resolver/stamps.ts';
+import { areCopiesOld, type Stamps } from '../resolver/stamps.ts';
 import type { MountContext } from './context.ts';
 import type { Failure } from './failure/explain.ts';
 import type { MountPlan, MountStep, RunHelper } from './plan-data.ts';
@@ -65,7 +65,8 @@ async function runOnce(plan: MountPlan, context: RunContext): Promise<MountResul
   try {
     for (const step of plan.steps) {
       context.report(step);
-      if ((await run.do(step)) === 'mounted') return { wasMounted: true, helperOutput: '' };
+      const done = run.do(step);
+      if (done !== undefined && (await done) === 'mounted') return { wasMounted: true, helperOutput: '' };
     }
     return { wasMounted: false, helperOutput: run.helperOutput };
   } catch (error) {
@@ -74,6 +75,18 @@ async function runOnce(plan: MountPlan, context: RunContext): Promise<MountResul
   } finally {
     await run.end();
   }
+}
+
+async function refreshResolver(context: MountContext): Promise<undefined> {
+  (await import('../resolver/refresh.ts')).refreshResolvConfIfPossible(context);
+}
+
+async function copyNodeFiles(copies: Stamps, { manifest }: MountContext): Promise<undefined> {
+  (await import('../resolver/node-files.ts')).copyNodeFilesIfPossible(copies, manifest);
+}
+
+async function checkServer(plan: MountPlan, context: MountContext): Promise<undefined> {
+  await (await import('./failure/explain.ts')).failAsRemembered(plan, context);
 }
 
 /** Why the mount failed comes first. */
@@ -107,61 +120,59 @@ class MountRun {
     return this.#ran?.output ?? '';
   }
 
-  /** @returns 'mounted' where there is nothing more to do. */
-  async do(step: MountStep): Promise<'mounted' | undefined> {
+  /** @returns undefined where it is done, for most are done at once; 'mounted' where there is nothing more to do. */
+  do(step: MountStep): Promise<'mounted' | undefined> | undefined {
     const [plan, context] = [this.#plan, this.#context];
     switch (step.kind) {
       case 'checkHelper':
         checkHelper(step.path, plan.driver.traits.isGuarded, context);
-        break;
+        return undefined;
       case 'checkDevice':
         checkDevice(step.path, context);
-        break;
-      case 'checkTarget': {
-        const found = await openTarget(plan, step.identityMount, this.#deadline, context);
-        if (found === 'mounted') return found;
-        this.#target = found;
-        break;
-      }
+        return undefined;
+      case 'checkTarget':
+        return this.#openTarget(step.identityMount);
       case 'refreshResolver':
-        (await import('../resolver/refresh.ts')).refreshResolvConfIfPossible(context);
-        break;
+        return refreshResolver(context);
       case 'copyNodeFiles': {
         const copies = { host: context.host, rootfs: context.layout.rootfs };
-        if (areCopiesOld(copies))
-          (await import('../resolver/node-files.ts')).copyNodeFilesIfPossible(copies, context.manifest);
-        break;
+        return areCopiesOld(copies) ? copyNodeFiles(copies, context) : undefined;
       }
       case 'checkFile':
         checkFile(step, context);
-        break;
+        return undefined;
       case 'checkServer':
-        if (isRemembering(plan.failureCache, context.host))
-          await (await import('./failure/explain.ts')).failAsRemembered(plan, context);
-        break;
+        return isRemembering(plan.failureCache, context.host) ? checkServer(plan, context) : undefined;
       case 'provideLockServices':
-        requirePrepared(plan, this.#opened(), context);
-        await provideLockServices(plan.target, context, this.#probe.whileServicesStart());
-        break;
+        return this.#provideLockServicesFirst();
       case 'runHelper':
-        await this.#runHelper(step);
-        break;
+        return this.#runHelper(step);
       case 'verifyMounted':
-        await this.#verify();
-        break;
+        return this.#isAsAsked() ? undefined : this.#explainNothingMounted();
       case 'provideLockServicesIfVersion3':
-        if (plan.driver.hasNegotiatedLocks(plan, this.#entry, context)) await this.#provideLockServices();
-        break;
+        return plan.driver.hasNegotiatedLocks(plan, this.#entry, context)
+          ? this.#provideLockServices()
+          : undefined;
       case 'attach':
-        await this.#attach();
-        break;
+        return this.#attach();
       default:
-        step satisfies never;
+        return step satisfies never;
     }
+  }
+
+  async #openTarget(identityMount: string): Promise<'mounted' | undefined> {
+    const found = await openTarget(this.#plan, identityMount, this.#deadline, this.#context);
+    if (found === 'mounted') return found;
+    this.#target = found;
     return undefined;
   }
 
-  async #runHelper(step: RunHelper): Promise<void> {
+  async #provideLockServicesFirst(): Promise<undefined> {
+    requirePrepared(this.#plan, this.#opened(), this.#context);
+    await provideLockServices(this.#plan.target, this.#context, this.#probe.whileServicesStart());
+  }
+
+  async #runHelper(step: RunHelper): Promise<undefined> {
     const context = this.#context;
     const failure = await this.#tryHelper(step, this.#probe.whileHelperRuns());
     if (failure === undefined) return;
@@ -201,13 +212,18 @@ class MountRun {
     };
   }
 
-  async #verify(): Promise<void> {
+  /** What the helper reports as done. */
+  #isAsAsked(): boolean {
     const { target, site, ran } = this.#made();
     const [plan, context] = [this.#plan, this.#context];
-    if (site.kind === 'apart') {
-      this.#entry = mountedApart(plan, site, context);
-      if (this.#entry !== undefined) return;
-    } else if (verifyMounted(plan, target, ran.output, context)) return;
+    if (site.kind === 'chroot') return verifyMounted(plan, target, ran.output, context);
+    this.#entry = mountedApart(plan, site, context);
+    return this.#entry !== undefined;
+  }
+
+  async #explainNothingMounted(): Promise<never> {
+    const { site, ran } = this.#made();
+    const [plan, context] = [this.#plan, this.#context];
     const { explainNothingMounted } = await import('./failure/explain.ts');
     const [startedMs, logBefore] = [this.#startedMs, site.before];
     const failure = { plan, outcome: ran, probeFailure: undefined, startedMs, logBefore };
@@ -215,13 +231,13 @@ class MountRun {
   }
 
   /** A v3 mount whose locks would hang is no success. */
-  async #provideLockServices(): Promise<void> {
+  async #provideLockServices(): Promise<undefined> {
     const hasStarted = await provideLockServices(this.#plan.target, this.#context);
     // mount.nfs may have had start-statd start them a moment ago.
     if (!hasStarted) await moveLockServicesToScopes(this.#context);
   }
 
-  async #attach(): Promise<void> {
+  async #attach(): Promise<undefined> {
     const { host } = this.#context;
     const daemons = await attach(this.#plan, { ...this.#made(), deadline: this.#deadline }, this.#context);
     this.#isAttached = true;

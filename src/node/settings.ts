@@ -67,7 +67,7 @@ export async function checkSettings(
   const isLocal = isOnLocalFilesystem(host, manifest.log.file, readMountinfo(host));
   const { filesystems, daemons, mounts, limits, enabled, policy, resolver } = manifest;
   const log = { ...manifest.log, isLocal };
-  const { mounter } = mounts;
+  const mounter = mounts.mounter.map(({ host, rootfs, propagation }) => ({ host, rootfs, propagation }));
   const settings = { filesystems, daemons, mounts: { mounter }, limits, enabled, policy, resolver, log };
   return { settings, text: stamp + JSON.stringify(settings) };
 }

@@ -4,6 +4,9 @@
  *   Pods, on a globalmount.
  */
 export function isWithinVolume(path: string): boolean {
+  // Of nearly every mount: kubelet's own targets are no deeper than that.
+  const parts = path.split('/');
+  if (parts.length <= 5 && parts[2] !== 'volume-subpaths') return false;
   if (/^pods\/[^/]+\/volume-subpaths\//.test(path)) return true;
   if (/^plugins\/kubernetes\.io\/csi\/[^/]+\/[^/]+\/globalmount\/./.test(path)) return true;
   return (

@@ -57,6 +57,8 @@ export function recordLine(record: CallRecord, time: Date, pid: number): string 
 
 /** DEL, C1 controls and line separators too are nothing for a terminal: JSON allows them as they are. */
 export function oneLine(json: string): string {
+  // Nearly every one; to look for the others takes many times as long.
+  if (/^[ -~]*\n?$/.test(json)) return json;
   return json.replace(
     /[\x7f-\x9f\u2028\u2029]/g,
     (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, '0')}`,

@@ -1,5 +1,5 @@
 import type { Host } from '../host/host.ts';
-import type { ManifestMount, NodeSettings } from '../manifest/manifest.ts';
+import type { NodeSettings, SeenMount } from '../manifest/manifest.ts';
 import type { Layout } from '../node/layout.ts';
 import { rootfsEntrance } from './entrance.ts';
 
@@ -17,8 +17,8 @@ export function hostPathOf(
 }
 
 /** @returns the innermost mount that holds `path`. */
-function holderOf(path: string, mounts: readonly ManifestMount[]): ManifestMount | undefined {
-  let holder: ManifestMount | undefined;
+function holderOf(path: string, mounts: readonly SeenMount[]): SeenMount | undefined {
+  let holder: SeenMount | undefined;
   for (const mount of mounts) {
     const holds = path === mount.rootfs || path.startsWith(`${mount.rootfs}/`);
     if (holds && mount.rootfs.length >= (holder?.rootfs.length ?? 0)) holder = mount;

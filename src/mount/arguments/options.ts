@@ -16,6 +16,14 @@ export interface MountOption {
  * @throws MounterError usage for a quote that is not closed, as mount.nfs; libmount drops all that follows it.
  */
 export function parseOptions(options: string): readonly MountOption[] {
+  if (options !== parsed.options) parsed = { options, items: parse(options) };
+  return parsed.items;
+}
+
+/** Of a mount's options there is much to find out, and each question begins with their items. */
+let parsed: { readonly options: string; readonly items: readonly MountOption[] } = { options: '', items: [] };
+
+function parse(options: string): readonly MountOption[] {
   const items: MountOption[] = [];
   for (let start = 0; start < options.length; ) {
     const end = itemEnd(options, start);

@@ -70,11 +70,12 @@ function required(value: string | undefined, message: string, hint: string): str
 
 /** Control characters could end a line of a log, of mountinfo, of a helper's script; U+FFFD stands where argv was no UTF-8. */
 function refuseUnprintable(what: string, value: string): void {
+  if (/^[^\x00-\x1f\x7f\ufffd]*$/.test(value)) return;
   // The value of the options is not shown: it may hold a secret.
   const subject = what === 'options' ? what : printable(value);
   if (/[\x00-\x1f\x7f]/.test(value))
     throw usageError(subject, `the ${what} has a control character in it`, 'remove it');
-  if (value.includes('\ufffd')) throw usageError(subject, `the ${what} is not valid UTF-8`, 'rename it');
+  throw usageError(subject, `the ${what} is not valid UTF-8`, 'rename it');
 }
 
 function canonicalTarget(target: string): string {

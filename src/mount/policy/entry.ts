@@ -15,10 +15,10 @@ export interface Wanted {
 const entriesRead = new WeakMap<OptionGrammar, Map<string, Wanted>>();
 
 export function readEntry(grammar: OptionGrammar, entry: string): Wanted {
-  const known = entriesRead.get(grammar) ?? new Map<string, Wanted>();
-  entriesRead.set(grammar, known);
-  const wanted = known.get(entry) ?? read(grammar, entry);
-  known.set(entry, wanted);
+  const known = entriesRead.get(grammar)?.get(entry);
+  if (known !== undefined) return known;
+  const wanted = read(grammar, entry);
+  entriesRead.set(grammar, (entriesRead.get(grammar) ?? new Map<string, Wanted>()).set(entry, wanted));
   return wanted;
 }
 

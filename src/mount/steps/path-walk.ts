@@ -31,8 +31,8 @@ export function walk(
 ): PathWalk {
   const steps: OpenStatus[] = [];
   let file = host.openDirectory(directory);
-  for (const [index, name] of ['', ...names].entries()) {
-    if (index > 0) file = openNext(file, name, host);
+  for (let index = 0; index <= names.length; index += 1) {
+    if (index > 0) file = openNext(file, names[index - 1] ?? '', host);
     if (file === undefined) return { steps, file };
     const status = host.statusOf(file);
     steps.push(status);

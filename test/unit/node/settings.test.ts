@@ -21,9 +21,10 @@ async function rememberedNode(): Promise<HostModel> {
 
 test('what was checked before is taken without looking at the manifest again', async (t) => {
   const { $schema, formatVersion, rootfs, mounts, enter, ...rest } = manifest;
+  const mounter = mounts.mounter.map(({ host, rootfs, propagation }) => ({ host, rootfs, propagation }));
   t.deepEqual(await readSettings(await rememberedNode(), layout), {
     ...rest,
-    mounts: { mounter: mounts.mounter },
+    mounts: { mounter },
     log: { ...rest.log, isLocal: true },
   });
 });
