@@ -13,7 +13,7 @@ import { inPrivateNamespace } from './calls/namespace.ts';
 import { benchDirectory, compilePrograms } from './calls/programs.ts';
 import { svgOf } from './report/chart.ts';
 import { chartsOf } from './report/charts.ts';
-import { type Series, type Setup, setups } from './report/samples.ts';
+import { measuredTogether, type Series, type Setup, setups } from './report/samples.ts';
 import { describeSummary } from './report/show.ts';
 import { type Summary, summarize } from './report/summary.ts';
 
@@ -55,8 +55,10 @@ async function main(argv: readonly string[]): Promise<number> {
   const namedFront = flags.mounter === undefined ? await buildNamedFront() : undefined;
   const { rounds, volumes } = flags;
   const series: Series[] = [];
-  for (const setup of flags.setups)
-    series.push(...(await measureInside({ setup, executable, programs, namedFront, rounds, volumes })));
+  const together = flags.setups.filter((setup) => measuredTogether.includes(setup));
+  const alone = flags.setups.filter((setup) => !measuredTogether.includes(setup)).map((setup) => [setup]);
+  for (const setups of [together, ...alone])
+    series.push(...(await measureInside({ setups, executable, programs, namedFront, rounds, volumes })));
   const summary = summarize(rounds, series);
   await writeSummary(summary);
   process.stdout.write(flags.json ? jsonOf(summary) : describeSummary(summary));

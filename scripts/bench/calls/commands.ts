@@ -22,7 +22,7 @@ function operandsOf(target: string): readonly string[] {
 /** What is measured in a setup, in the order of a round. */
 export function commandsOf(
   setup: Setup,
-  { home, rootfs, target }: BenchNode,
+  { pid, home, rootfs, target }: BenchNode,
   { standIn }: BenchPrograms,
 ): readonly MeasuredCommand[] {
   const operands = operandsOf(target);
@@ -33,7 +33,7 @@ export function commandsOf(
   const executables: readonly MeasuredCommand[] = [
     { subject: 'mounter', argv: byMounter },
     { subject: 'mounterCold', argv: byMounter, how: 'cold' },
-    ...(existsSync(`${home}/mounter-full`)
+    ...(existsSync(`/proc/${pid}/root${home}/mounter-full`)
       ? ([
           { subject: 'full', argv: byFull },
           { subject: 'fullCold', argv: byFull, how: 'cold' },

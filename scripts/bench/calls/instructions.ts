@@ -1,7 +1,7 @@
 import { readFile, rm } from 'node:fs/promises';
 import { execa } from 'execa';
 import { mountArguments } from './commands.ts';
-import type { BenchNode } from './node.ts';
+import { type BenchNode, inNode } from './node.ts';
 import { benchDirectory } from './programs.ts';
 
 /**
@@ -14,17 +14,21 @@ import { benchDirectory } from './programs.ts';
 export async function instructionsOf(
   front: string,
   setup: 'chroot' | 'attach',
-  { home, target }: BenchNode,
+  node: BenchNode,
 ): Promise<number> {
   const counts = `${benchDirectory}/callgrind`;
   const files = { attach: `${counts}.1`, chroot: counts } as const;
   const options = ['--tool=callgrind', `--callgrind-out-file=${counts}`, '--dump-before=clone'];
-  const { stderr } = await execa('valgrind', [...options, front, ...mountArguments(target)], {
-    env: { PATH: process.env.PATH, LC_ALL: 'C', MOUNTER_HOME: home },
+  const [program, ...args] = inNode(node, ['valgrind', ...options, front, ...mountArguments(node.target)]);
+  const { stderr } = await execa(program, args, {
+    env: { PATH: process.env.PATH, LC_ALL: 'C', MOUNTER_HOME: node.home },
     extendEnv: false,
     reject: false,
   });
-  if (setup === 'chroot') await execa('umount', [target]);
+  if (setup === 'chroot') {
+    const [umount, ...target] = inNode(node, ['umount', node.target]);
+    await execa(umount, target);
+  }
   const found = /^totals: (\d+)$/m.exec(await readFile(files[setup], 'utf8').catch(() => ''));
   await Promise.all(Object.values(files).map((file) => rm(file, { force: true })));
   if (found === null) throw new Error(`valgrind counted nothing: ${stderr}`);

@@ -1,9 +1,9 @@
 /*
- * measure ROUNDS TARGET SEPARATOR COMMAND [ARGUMENT]... [SEPARATOR COMMAND [ARGUMENT]...]...
+ * measure ROUNDS TARGET [--in NAMESPACE] SEPARATOR COMMAND [ARGUMENT]... [[--in NAMESPACE] SEPARATOR COMMAND...]...
  *
  * A SEPARATOR is `--`; or `--cold`: then what the kernel has in memory of the command's own file is dropped
  * before each run, so that it has to be read from disk; or `--plain`: then the command mounts nothing, and may say by
- * its status what it likes.
+ * its status what it likes. From `--in` on commands run in that mount namespace, and TARGET is the one there.
  *
  * Runs each COMMAND once in each round, in their order, and prints a line of JSON for each run: the time from
  * before fork(2) to after wait4(2), and what wait4(2) says the process and the descendants it waited for used:
@@ -12,8 +12,10 @@
  *
  * Static and small, because a process's peak memory begins with what its parent has at the fork.
  */
+#define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -59,6 +61,16 @@ static long long nanoseconds(void) {
 
 static long long microseconds(struct timeval time) { return time.tv_sec * 1000000LL + time.tv_usec; }
 
+static int open_namespace(const char *file) {
+  int namespace = open(file, O_RDONLY | O_CLOEXEC);
+  if (namespace < 0) fail(file, strerror(errno));
+  return namespace;
+}
+
+static void enter(int namespace) {
+  if (namespace >= 0 && setns(namespace, CLONE_NEWNS) != 0) fail("setns", strerror(errno));
+}
+
 /* Nothing of a file that is mapped or not written yet is dropped; neither is it here. */
 static void drop_cache(const char *path) {
   int file = open(path, O_RDONLY | O_CLOEXEC);
@@ -97,26 +109,37 @@ static void run(long round, int command, enum kind kind, char **argv) {
 int main(int argc, char **argv) {
   char **commands[MAXIMUM_COMMANDS];
   enum kind kinds[MAXIMUM_COMMANDS];
+  int namespaces[MAXIMUM_COMMANDS], namespace = -1;
+  dev_t before[MAXIMUM_COMMANDS];
   int count = 0;
-  if (argc < 5 || separator(argv[3]) == NONE) fail("usage", "measure ROUNDS TARGET SEPARATOR COMMAND [ARGUMENT]...");
+  if (argc < 5 || (separator(argv[3]) == NONE && strcmp(argv[3], "--in") != 0)) fail("usage", "measure ROUNDS TARGET SEPARATOR COMMAND [ARGUMENT]...");
   /* Who started us is gone: so is the reason to go on. */
   prctl(PR_SET_PDEATHSIG, SIGKILL);
   for (int i = 3; i < argc; i++) {
+    if (strcmp(argv[i], "--in") == 0 && i + 1 < argc) {
+      argv[i] = NULL;
+      namespace = open_namespace(argv[++i]);
+    }
     if (separator(argv[i]) == NONE) continue;
     if (count == MAXIMUM_COMMANDS || i + 1 == argc) fail("usage", "too many commands, or an empty one");
     kinds[count] = separator(argv[i]);
+    namespaces[count] = namespace;
     argv[i] = NULL;
     commands[count++] = &argv[i + 1];
   }
   int null = open("/dev/null", O_RDWR);
   if (null < 0 || dup2(null, 0) < 0) fail("/dev/null", strerror(errno));
-  dev_t before = device_of(argv[2]);
+  for (int command = 0; command < count; command++) {
+    enter(namespaces[command]);
+    before[command] = device_of(argv[2]);
+  }
   for (long round = 0; round < atol(argv[1]); round++) {
     for (int command = 0; command < count; command++) {
+      enter(namespaces[command]);
       if (kinds[command] == COLD) drop_cache(commands[command][0]);
       run(round, command, kinds[command], commands[command]);
       if (kinds[command] == PLAIN) continue;
-      if (device_of(argv[2]) == before) fail(argv[2], "nothing was mounted");
+      if (device_of(argv[2]) == before[command]) fail(argv[2], "nothing was mounted");
       if (umount2(argv[2], 0) != 0) fail(argv[2], strerror(errno));
     }
   }

@@ -32,7 +32,7 @@ export async function makeNaiveNode({ standIn }: BenchPrograms): Promise<BenchNo
   await replaceHelper(`${rootfs}/usr/sbin/mount.nfs`, standIn);
   const target = await makeTarget();
   for (let time = 0; time < times; time += 1) await prepareNaively(home, rootfs);
-  return { home, rootfs, target };
+  return { pid: process.pid, home, rootfs, target };
 }
 
 async function prepareNaively(home: string, rootfs: string): Promise<void> {

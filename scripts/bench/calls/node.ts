@@ -12,6 +12,8 @@ import { type BenchPrograms, benchDirectory } from './programs.ts';
  * with the namespace.
  */
 export interface BenchNode {
+  /** Of a process in its mount namespace. */
+  readonly pid: number;
   /** MOUNTER_HOME */
   readonly home: string;
   readonly rootfs: string;
@@ -46,7 +48,12 @@ export async function makeNode(
   await execa(program, [...args, 'prepare'], { env });
   const rootfs = `${home}/rootfs`;
   await replaceHelper(`${rootfs}/usr/sbin/mount.nfs`, programs.standIn);
-  return { home, rootfs, target: await makeTarget() };
+  return { pid: process.pid, home, rootfs, target: await makeTarget() };
+}
+
+/** argv that runs `argv` in the mount namespace of a node. */
+export function inNode({ pid }: BenchNode, argv: readonly string[]): readonly [string, ...string[]] {
+  return ['nsenter', `--mount=/proc/${pid}/ns/mnt`, '--', ...argv];
 }
 
 /** The node lies in memory; the executables are to be read from disk where that is measured. */
@@ -87,9 +94,15 @@ export async function replaceHelper(helper: string, standIn: string): Promise<vo
  * Mounts the volumes `from` to `to` - 1 of other pods on the node.
  * @returns whether all could be mounted: fs.mount-max limits the entries of a mount namespace.
  */
-export async function fillVolumes(programs: BenchPrograms, from: number, to: number): Promise<boolean> {
-  const fill = ['--fill', kubeletDirectory, String(from), String(to)];
-  const { failed, stderr } = await execa(programs.standIn, fill, { reject: false });
+export async function fillVolumes(
+  node: BenchNode,
+  programs: BenchPrograms,
+  from: number,
+  to: number,
+): Promise<boolean> {
+  const fill = [programs.standIn, '--fill', kubeletDirectory, String(from), String(to)];
+  const [program, ...args] = inNode(node, fill);
+  const { failed, stderr } = await execa(program, args, { reject: false });
   if (failed && !stderr.includes('No space left on device')) throw new Error(stderr);
   return !failed;
 }

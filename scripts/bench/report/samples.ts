@@ -4,6 +4,9 @@
 export const setups = ['chroot', 'attach', 'bare', 'naive'] as const;
 export type Setup = (typeof setups)[number];
 
+/** In the same rounds, where both are measured. */
+export const measuredTogether: readonly Setup[] = ['chroot', 'attach'];
+
 export const setupTitles: { readonly [Name in Setup]: string } = {
   chroot: 'mounter, enter: chroot',
   attach: 'mounter, enter: attach',

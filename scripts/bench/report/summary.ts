@@ -1,4 +1,4 @@
-import { type Sample, type Series, type Setup, type Subject, subjects } from './samples.ts';
+import { measuredTogether, type Sample, type Series, type Setup, type Subject, subjects } from './samples.ts';
 import { type Spread, spreadOf } from './statistics.ts';
 
 /** What a run of the benchmark came to. */
@@ -70,7 +70,7 @@ function rowsOf({ setup, volumes, samples }: Series, all: readonly Series[]): re
       wallToChroot: ratio(
         own,
         base.filter((sample) => sample.subject === 'chroot'),
-        setup === 'chroot',
+        measuredTogether.includes(setup),
       ),
     };
   });
