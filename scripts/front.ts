@@ -88,11 +88,11 @@ export function buildFrontProgram({ entry, output, flags }: FrontProgram): Promi
   });
 }
 
-/** Builds mounter-front, as `buildFrontProgram`. @param withNames of functions, for a profiler. */
+/** Builds mounter-front, as `buildFrontProgram`. @param forCounting instructions, by valgrind: with all names. */
 export function buildFront(
   architecture = ownArchitecture,
   output: string = distributionOf(architecture).front,
-  withNames = false,
+  forCounting = false,
 ): Promise<void> {
   const flags = [
     '-static',
@@ -113,6 +113,10 @@ export function buildFront(
       const saverSource = `${repository}/scripts/front/save.c`;
       const memorySource = `${memory}.S`;
       const both = [...modules.first, ...modules.later];
+      if (forCounting) {
+        flags.push(...['clone', '_exit', 'waitpid', 'syscall'].map((name) => `-Wl,--wrap=${name}`));
+        objects.push(...(await compile(`${repository}/scripts/bench/calls/visit.c`)));
+      }
       await link(flags, saver, [...objects, ...both, ...(await compile(saverSource))]);
       await save(saver, memory, architecture);
       await writeFile(
@@ -121,7 +125,7 @@ export function buildFront(
       );
       await link(flags, program, [...objects, ...modules.later, ...(await compile(memorySource))]);
       await requireSameAddresses(tool('nm'), saver, program);
-      if (!withNames) await execa(tool('strip'), [program]);
+      if (!forCounting) await execa(tool('strip'), [program]);
       await copyWhole(program, output);
     },
   );
@@ -174,7 +178,7 @@ export function refuseCalls(calls: string): void {
 
 /** What a program is linked from. */
 interface Parts {
-  readonly objects: readonly string[];
+  readonly objects: string[];
   /** The objects that have the compiled modules in them, by when they are loaded. */
   readonly modules: { readonly first: readonly string[]; readonly later: readonly string[] };
   /** @returns the objects. */

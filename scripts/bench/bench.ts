@@ -51,14 +51,14 @@ async function main(argv: readonly string[]): Promise<number> {
   requireRoot('npm run bench');
   const executable = await findExecutable(flags.mounter);
   const programs = await compilePrograms();
-  // Of another executable, the names are not known.
-  const namedFront = flags.mounter === undefined ? await buildNamedFront() : undefined;
+  // Of another executable, the sources are not known.
+  const countedFront = flags.mounter === undefined ? await buildCountedFront() : undefined;
   const { rounds, volumes } = flags;
   const series: Series[] = [];
   const together = flags.setups.filter((setup) => measuredTogether.includes(setup));
   const alone = flags.setups.filter((setup) => !measuredTogether.includes(setup)).map((setup) => [setup]);
   for (const setups of [together, ...alone])
-    series.push(...(await measureInside({ setups, executable, programs, namedFront, rounds, volumes })));
+    series.push(...(await measureInside({ setups, executable, programs, countedFront, rounds, volumes })));
   const summary = summarize(rounds, series);
   await writeSummary(summary);
   process.stdout.write(flags.json ? jsonOf(summary) : describeSummary(summary));
@@ -101,7 +101,7 @@ async function findExecutable(given: string | undefined): Promise<string> {
   return given ?? mounterExecutable;
 }
 
-async function buildNamedFront(): Promise<string> {
+async function buildCountedFront(): Promise<string> {
   await ensureInstalled(['valgrind']);
   const front = `${benchDirectory}/front`;
   await buildFront(undefined, front, true);

@@ -29,8 +29,8 @@ export interface BenchRequest {
   readonly setups: readonly Setup[];
   readonly executable: string;
   readonly programs: BenchPrograms;
-  /** The front with the names of its functions, to count its instructions; undefined where it was not built. */
-  readonly namedFront: string | undefined;
+  /** The front, built to count its instructions; undefined where it was not. */
+  readonly countedFront: string | undefined;
   /** Ascending. */
   readonly volumes: readonly number[];
   readonly rounds: number;
@@ -46,7 +46,7 @@ interface Placed extends MeasuredCommand {
 }
 
 async function measureAll(request: BenchRequest): Promise<void> {
-  const { setups, programs, namedFront, volumes } = request;
+  const { setups, programs, countedFront, volumes } = request;
   const nodes: (readonly [Setup, BenchNode])[] = [];
   await using holders = new AsyncDisposableStack();
   for (const setup of setups) nodes.push([setup, await heldNode({ ...request, setups: [setup] }, holders)]);
@@ -63,8 +63,8 @@ async function measureAll(request: BenchRequest): Promise<void> {
     const samplesOf = await measure(commands, request);
     for (const [setup, node] of nodes) {
       const instructions =
-        namedFront !== undefined && (setup === 'chroot' || setup === 'attach')
-          ? await instructionsOf(namedFront, setup, node)
+        countedFront !== undefined && (setup === 'chroot' || setup === 'attach')
+          ? await instructionsOf(countedFront, node)
           : undefined;
       const table = mountTable(node.pid);
       const series: Series = { setup, volumes: count, ...table, instructions, samples: samplesOf(setup) };

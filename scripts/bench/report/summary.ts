@@ -121,11 +121,10 @@ function targetsOf(rows: readonly Row[], tables: readonly Table[]): readonly Tar
     const instructions = tables.flatMap((table) =>
       table.setup === setup && table.instructions !== undefined ? [table.instructions / 1e6] : [],
     );
-    const counted = setup === 'chroot' ? 'a call' : 'a call up to its first clone(2)';
     const targets = [
       ...(instructions.length === 0
         ? []
-        : [target(`${setup}: million instructions of ${counted}`, limits.instructions, instructions)]),
+        : [target(`${setup}: million instructions of a call`, limits.instructions, instructions)]),
       target(
         `${setup}: wall time as a multiple of chroot ROOTFS mount`,
         limits.wall,
