@@ -154,6 +154,7 @@ function readEnd({ input, output }: Capture, maximumBytes: number): string {
   const status = system.fstat(input);
   const size = typeof status === 'number' ? 0 : status.size;
   const isPipe = input !== output;
-  const text = isPipe || size > 0 ? system.read(input, Math.max(0, size - maximumBytes), maximumBytes) : '';
+  if (!isPipe && size <= reserve.length) return '';
+  const text = system.read(input, Math.max(0, size - maximumBytes), maximumBytes);
   return typeof text === 'number' ? '' : text;
 }

@@ -67,10 +67,12 @@ static int set_surroundings(const struct child *child, pid_t parent) {
 
 static int drop_from_bounding_set(uint64_t kept) {
   for (int capability = 0; capability < 64; capability++) {
-    int is_there = prctl(PR_CAPBSET_READ, capability);
+    if ((kept >> capability & 1) != 0 || prctl(PR_CAPBSET_DROP, capability) == 0) continue;
+    int cause = errno, is_there = prctl(PR_CAPBSET_READ, capability);
+    /* The kernel knows no more of them. */
     if (is_there < 0) break;
     /* What a caller's bounding set lacks needs no CAP_SETPCAP to be dropped. */
-    if (is_there == 1 && (kept >> capability & 1) == 0 && prctl(PR_CAPBSET_DROP, capability) != 0) return -1;
+    if (is_there == 1) return errno = cause, -1;
   }
   return 0;
 }
