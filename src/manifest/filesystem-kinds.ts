@@ -9,4 +9,16 @@ export const filesystemKinds = {
 
 export type FilesystemKind = keyof typeof filesystemKinds;
 
+/** The types under which the kernel lists the mounts of each. */
+export const kernelTypes = {
+  nfs: ['nfs', 'nfs4'],
+  glusterfs: ['fuse.glusterfs'],
+  cifs: ['cifs', 'smb3'],
+  // What images are known to bring.
+  generic: ['ceph'],
+} as const satisfies Readonly<Record<FilesystemKind, readonly string[]>>;
+
+/** The types of volumes that lie on servers, as the kernel lists them. */
+export const volumeTypes: readonly string[] = Object.values(kernelTypes).flat();
+
 export const kindNames = Object.keys(filesystemKinds) as readonly FilesystemKind[];

@@ -1,8 +1,8 @@
 import { existsSync, realpathSync } from 'node:fs';
 import { type MountEntry, mountsBelow } from '../host/mountinfo.ts';
+import { volumeTypes } from '../manifest/filesystem-kinds.ts';
 import type { Manifest } from '../manifest/manifest.ts';
 import { isShared, type SharedDirectory } from '../manifest/shared-mounts.ts';
-import { volumeTypes } from '../mount/filesystems/all.ts';
 
 /** A volume on the host, whoever mounted it. */
 export interface Volume {

@@ -1,4 +1,4 @@
-import { type FilesystemKind, kindNames } from '../../manifest/filesystem-kinds.ts';
+import { type FilesystemKind, kindNames, volumeTypes } from '../../manifest/filesystem-kinds.ts';
 import type { Filesystem, Manifest } from '../../manifest/manifest.ts';
 import type { FilesystemDriver, FilesystemTraits } from './filesystem-driver.ts';
 import { driverFor } from './filesystems.ts';
@@ -33,9 +33,6 @@ export function isGuardNeeded(settings: Pick<Manifest, 'filesystems'>): boolean 
 export const volumeKinds = drivers.flatMap(({ kind, traits: { volume, kernelTypes } }) =>
   volume === undefined ? [] : [{ kind, kernelTypes, ...volume }],
 );
-
-/** The types of volumes that lie on servers, as the kernel lists them. */
-export const volumeTypes: readonly string[] = allTraits.flatMap(({ kernelTypes }) => kernelTypes);
 
 /** What asks a server, or a daemon, besides: no volume of ours. */
 const otherTypes = /^(9p|autofs|fuse\..*|afs|lustre|glusterfs)$/;

@@ -1,3 +1,4 @@
+import { kernelTypes } from '../../manifest/filesystem-kinds.ts';
 import type { FilesystemDriver } from './filesystem-driver.ts';
 import { plain, plainTraits } from './plain.ts';
 
@@ -5,8 +6,8 @@ import { plain, plainTraits } from './plain.ts';
 export const generic: FilesystemDriver = {
   ...plain,
   kind: 'generic',
-  // What images are known to bring; Linux 6.7 maps its users.
-  traits: { ...plainTraits, kernelTypes: ['ceph'], canMapUsers: true, isExtra: true },
+  // Linux 6.7 maps the users of ceph.
+  traits: { ...plainTraits, kernelTypes: kernelTypes.generic, canMapUsers: true, isExtra: true },
   options: {
     ...plain.options,
     isReaderKnown: false,

@@ -3,9 +3,9 @@ import { exitCode } from '../../exit-codes.ts';
 import type { Descriptor, MountFlag, Space, VolumeHost } from '../../host/mount-host.ts';
 import type { MountEntry } from '../../host/mountinfo.ts';
 import { raiseLimit } from '../../host/system-error.ts';
+import { volumeTypes } from '../../manifest/filesystem-kinds.ts';
 import { identityMountOf } from '../../manifest/shared-mounts.ts';
 import type { MountContext } from '../context.ts';
-import { volumeTypes } from '../filesystems/all.ts';
 import { attachInSight } from '../steps/in-sight.ts';
 import { nameOf, partsBelow, walk } from '../steps/path-walk.ts';
 import {

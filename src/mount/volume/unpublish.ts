@@ -2,12 +2,12 @@ import { MounterError } from '../../errors.ts';
 import { exitCode } from '../../exit-codes.ts';
 import type { Descriptor, UnmountHow } from '../../host/mount-host.ts';
 import { type MountEntry, readMountinfo } from '../../host/mountinfo.ts';
+import { volumeTypes } from '../../manifest/filesystem-kinds.ts';
 import { identityMountOf } from '../../manifest/shared-mounts.ts';
 import { isWithinVolume } from '../../node/within-volume.ts';
 import { shellWord } from '../../shell-word.ts';
-import { volumeTypes } from '../filesystems/all.ts';
 import { nameOf } from '../steps/path-walk.ts';
-import { type OpenParent, openParent } from '../steps/target.ts';
+import { openParent, type OpenParent } from '../steps/target.ts';
 import type { VolumeContext } from './publish.ts';
 
 /** @see the CSI specification, NodeUnpublishVolume and NodeUnstageVolume */

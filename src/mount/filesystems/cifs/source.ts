@@ -1,4 +1,5 @@
 import type { MountEntry } from '../../../host/mountinfo.ts';
+import { kernelTypes } from '../../../manifest/filesystem-kinds.ts';
 import { lastOption, parseOptions } from '../../arguments/options.ts';
 import type { Asked, Likeness, SourcePlace } from '../filesystem-driver.ts';
 import { optionReadings, valueIn, valuesOf } from '../option-readings.ts';
@@ -7,7 +8,7 @@ import { cifsOptions, passwordsApart } from './options.ts';
 /** How a source is written, `//server/share[/directory]`, and where it leads. */
 
 /** As the kernel lists its mounts. */
-export const cifsKernelTypes: readonly string[] = ['cifs', 'smb3'];
+export const cifsKernelTypes: readonly string[] = kernelTypes.cifs;
 
 /** A source taken apart. */
 interface Share {

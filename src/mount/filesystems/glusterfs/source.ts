@@ -1,4 +1,5 @@
 import type { MountEntry } from '../../../host/mountinfo.ts';
+import { kernelTypes } from '../../../manifest/filesystem-kinds.ts';
 import { lastOption, parseOptions } from '../../arguments/options.ts';
 import type { Asked, Likeness, OptionGrammar, SourcePlace } from '../filesystem-driver.ts';
 import { optionReadings, valuesOf, withoutBrackets } from '../option-readings.ts';
@@ -63,7 +64,7 @@ export function withoutIpv6Brackets(source: string): string {
   return source.replace(/^\[([0-9a-fA-F:.%]+)\]:/, '$1:');
 }
 
-export const glusterfsKernelType = 'fuse.glusterfs';
+export const [glusterfsKernelType] = kernelTypes.glusterfs;
 
 /** The kernel lists `a,b:/vol/x` as `a:/vol/x`, and by transport `a:vol.tcp`. */
 export function isSameGlusterfsSource(asked: Asked, entry: MountEntry): boolean {

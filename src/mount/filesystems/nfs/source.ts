@@ -1,5 +1,6 @@
 import { type MountEntry, readMountinfo } from '../../../host/mountinfo.ts';
 import { parseIpAddress } from '../../../ip-address.ts';
+import { kernelTypes } from '../../../manifest/filesystem-kinds.ts';
 import { shellWord } from '../../../shell-word.ts';
 import { usageError } from '../../arguments/getopt.ts';
 import { lastOption, parseOptions } from '../../arguments/options.ts';
@@ -11,7 +12,7 @@ import { nfsOptions } from './options.ts';
 /** How a source is written, `server:/path`, and where it leads. @see nfs(5) */
 
 /** The types under which the kernel lists its mounts. */
-export const nfsKernelTypes: readonly string[] = ['nfs', 'nfs4'];
+export const nfsKernelTypes: readonly string[] = kernelTypes.nfs;
 
 /**
  * The server of `server:/path`, as mount.nfs reads it: without the brackets of an IPv6 address, and of
