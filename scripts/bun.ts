@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { chmod, readFile, rename } from 'node:fs/promises';
 import { execa } from 'execa';
 import { MounterError } from '../src/errors.ts';
@@ -11,11 +11,12 @@ import { withScratch } from './scratch.ts';
  * bun for another architecture, which npm does not install here: the runtime that goes into an executable for that one.
  * From npm's own registry, in the version and with the integrity of package-lock.json; nothing of it runs.
  * @param name of a package, such as `@oven/bun-linux-aarch64`.
+ * @param locked what package-lock.json has of it.
  * @returns the path of its executable.
  * @throws MounterError (system) for a package that is another one.
  */
-export async function fetchBun(name: string): Promise<string> {
-  const { version, integrity } = await locked(name);
+export async function fetchBun(name: string, locked = lockedPackage(name)): Promise<string> {
+  const { version, integrity } = locked;
   const executable = `${cacheDirectory}/bun/${name.slice(name.indexOf('/') + 1)}-${version}`;
   if (existsSync(executable)) return executable;
   await withScratch(`${cacheDirectory}/bun`, async (scratch) => {
@@ -34,10 +35,14 @@ export async function fetchBun(name: string): Promise<string> {
   return executable;
 }
 
-async function locked(name: string): Promise<{ readonly version: string; readonly integrity: string }> {
-  return JSON.parse(await readFile(`${repository}/package-lock.json`, 'utf8')).packages[
-    `node_modules/${name}`
-  ];
+interface Locked {
+  readonly version: string;
+  /** `sha512-` and base64. */
+  readonly integrity: string;
+}
+
+function lockedPackage(name: string): Locked {
+  return JSON.parse(readFileSync(`${repository}/package-lock.json`, 'utf8')).packages[`node_modules/${name}`];
 }
 
 function otherPackage(subject: string, found: string): MounterError {

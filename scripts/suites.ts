@@ -1,6 +1,7 @@
 /** What is built or fetched for tests. */
 export type Need =
   | 'build'
+  | 'arm64'
   | 'rootfs'
   | 'smbRootfs'
   | 'testPrograms'
@@ -51,6 +52,7 @@ export const suites: readonly Suite[] = [
     place: 'machine',
     needs: [
       'build',
+      'arm64',
       'rootfs',
       'nodeAgentImage',
       'glusterServer',

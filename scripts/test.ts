@@ -10,6 +10,7 @@ import { ensureDockerRegistry } from '../test/support/packages/docker-registry.t
 import { ensurePromtool } from '../test/support/packages/promtool.ts';
 import { testProgram } from '../test/support/programs/test-program.ts';
 import { buildVm, runInVm, type VmRun } from '../test/support/vm.ts';
+import { toolchainOf } from './architectures.ts';
 import { requireRoot, runMain } from './command-line.ts';
 import { ensureInstalled } from './debian.ts';
 import { cacheDirectory, repository } from './paths.ts';
@@ -45,6 +46,11 @@ const packages = [
 
 const preparations: Readonly<Record<Need, () => Promise<unknown>>> = {
   build: () => runScript('build.ts'),
+  arm64: async () => {
+    await ensureInstalled([...toolchainOf('arm64').packages, 'qemu-user-static']);
+    await runScript('build.ts', '--architecture', 'arm64');
+    await runScript('rootfs.ts', '--architecture', 'arm64', '--allow-newer');
+  },
   // An old checkout's pins may be gone from the archive; its tests are to run all the same.
   rootfs: () => runScript('rootfs.ts', '--allow-newer'),
   smbRootfs: ensureSmbRootfs,

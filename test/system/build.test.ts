@@ -67,6 +67,14 @@ const reading = ['--inh-caps', '+dac_read_search', '--ambient-caps', '+dac_read_
 const nobody = ['setpriv', '--reuid', '65534', '--regid', '65534', '--clear-groups', ...reading];
 const work = `${cacheDirectory}/rootfs`;
 
+const withoutCompiler = [
+  `mount -t tmpfs tmpfs ${work}`,
+  `mount --bind /dev/null ${cacheDirectory}/build-stamp-arm64`,
+  `sed '/^Package: gcc-aarch64-linux-gnu$/,/^$/d' /var/lib/dpkg/status >${work}/status`,
+  `mount --bind ${work}/status /var/lib/dpkg/status`,
+  `rm ${work}/status`,
+].join(' && ');
+
 const stopped: Readonly<Record<string, Stopped>> = {
   'a disk that is full while the rootfs is made': {
     script: 'rootfs.ts',
@@ -87,6 +95,20 @@ const stopped: Readonly<Record<string, Stopped>> = {
     as: nobody,
     status: 1,
     says: /^demo: npm run demo: must run as root\nhint: run it as root$/,
+  },
+  'no compiler for the other architecture': {
+    script: 'build.ts',
+    argv: ['--architecture', 'arm64'],
+    setUp: withoutCompiler,
+    as: nobody,
+    status: 2,
+    says: /^build: gcc-aarch64-linux-gnu: are missing, and only root can install them\nhint: run this as root, or have apt-get install gcc-aarch64-linux-gnu run before$/,
+  },
+  'an architecture that nothing is built for': {
+    script: 'build.ts',
+    argv: ['--architecture', 'riscv64'],
+    status: 1,
+    says: /^build: --architecture: must be amd64 or arm64\nhint: see --help$/,
   },
   'a flag that npm test has not': {
     script: 'test.ts',
