@@ -14,7 +14,10 @@ export type Need =
   | 'containerRuntime'
   | 'containerRuntimeInVm';
 
-/** The test suites, in the order in which those of one place run. `npm test` runs all, `npm test NAME…` some. */
+/**
+ * The test suites, in the order in which those of one place run. `npm test` runs all but those for a release,
+ * `npm test NAME…` some.
+ */
 export interface Suite {
   readonly name: string;
   readonly files: readonly string[];
@@ -24,6 +27,8 @@ export interface Suite {
   readonly isSerial?: true;
   /** When all others are over: it takes all of the machine, and has limits to keep. */
   readonly isAlone?: true;
+  /** Where it is named alone, as before a release: it takes longer than all others. */
+  readonly isForRelease?: true;
   /** In the VM: Debian's systemd is process 1, and each of the files runs in a boot of its own, in this order. */
   readonly init?: 'systemd';
   /** What it needs to have been built. */
@@ -92,4 +97,5 @@ export const suites: readonly Suite[] = [
     isAlone: true,
     needs: ['build', 'rootfs', 'glusterServer'],
   },
+  { name: 'arm64', files: ['test/arm64/*.test.ts'], place: 'machine', isForRelease: true, needs: ['arm64'] },
 ];

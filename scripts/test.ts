@@ -72,7 +72,7 @@ const preparations: Readonly<Record<Need, () => Promise<unknown>>> = {
 
 const usage = `usage: npm test [${suites.map(({ name }) => name).join('|')}]… [-- FILE…]
 
-Builds what the tests need, and runs all suites, or those named; FILEs in the place of those of one suite. As root, on
+Builds what the tests need, and runs all suites but arm64, or those named; FILEs in the place of those of one suite. As root, on
 Debian; what is missing of its packages is installed.
 `;
 
@@ -95,7 +95,9 @@ async function main(argv: readonly string[]): Promise<number> {
   }
   const names = words.filter((word) => !isFile(word));
   const files = [...words.filter(isFile), ...rest];
-  const chosen = suites.filter(({ name }) => names.length === 0 || names.includes(name));
+  const chosen = suites.filter(({ name, isForRelease }) =>
+    names.length === 0 ? isForRelease !== true : names.includes(name),
+  );
   const unknown = names.find((name) => !suites.some((suite) => suite.name === name));
   if (unknown !== undefined || unknownFlags.length > 0 || (files.length > 0 && chosen.length !== 1)) {
     process.stderr.write(usage);

@@ -10,7 +10,7 @@ import { elfArchitecture } from '../../src/host/elf.ts';
 import { librariesOf, programsOf } from '../../src/rootfs/parts.ts';
 import { installedMounter, kubeletDirectory, mounterHome, ScratchNode } from '../support/node/namespace.ts';
 
-/** What is built for arm64 on another machine, by QEMU's user mode emulation. */
+/** What is built for arm64 on another machine, by QEMU's user mode emulation; a whole node boots in test/arm64. */
 
 const arm64 = distributionOf('arm64');
 const emulator = 'qemu-aarch64-static';

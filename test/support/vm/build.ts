@@ -80,7 +80,7 @@ async function makeRoot(name: string, root: Root, directory: string): Promise<vo
  * ext4, since NFSv4 cannot export a hostfs; without a journal, since no guest lives twice. e2fsprogs is not installed: it
  * would check this machine's filesystems every week.
  */
-async function makeDisk(root: string, image: string, tools: string): Promise<void> {
+export async function makeDisk(root: string, image: string, tools: string): Promise<void> {
   const debs = await fetchPackages({
     names: ['e2fsprogs'],
     directory: join(cache, 'packages/e2fsprogs'),

@@ -13,6 +13,12 @@ const wanted = [
 
 /** Copies the kernel modules that the tests need from `modules` (holding VERSION/) into `root`. */
 export async function installModules(modules: string, root: string): Promise<void> {
+  const version = await copyModules(modules, root, wanted);
+  await execa('chroot', [root, '/sbin/depmod', version]);
+}
+
+/** The same, for whoever says by depmod(8) afterwards what is there. @returns the version. */
+export async function copyModules(modules: string, root: string, wanted: readonly string[]): Promise<string> {
   const [version = ''] = await readdir(modules);
   const source = join(modules, version);
   const destination = join(root, 'usr/lib/modules', version);
@@ -22,14 +28,14 @@ export async function installModules(modules: string, root: string): Promise<voi
     await mkdir(dirname(join(destination, file)), { recursive: true });
     await cp(join(source, file), join(destination, file));
   }
-  await execa('chroot', [root, '/sbin/depmod', version]);
+  return version;
 }
 
 /**
  * The files of `names` and of what they need, as modules.dep(5) has them:
  * `kernel/fs/nfs/nfsv3.ko: kernel/fs/nfs/nfs.ko kernel/fs/lockd/lockd.ko …`
  */
-function moduleFiles(modulesDep: string, names: readonly string[]): ReadonlySet<string> {
+export function moduleFiles(modulesDep: string, names: readonly string[]): ReadonlySet<string> {
   const lines = modulesDep.split('\n').map((line) => line.split(/:? /));
   return new Set(
     names.flatMap((name) => {

@@ -74,13 +74,16 @@ export const unneededFiles = [
   ...['doc', 'man', 'locale', 'info', 'lintian', 'bash-completion', 'zoneinfo'].map(
     (name) => `./usr/share/${name}`,
   ),
-  './usr/lib/x86_64-linux-gnu/gconv',
+  './usr/lib/*-linux-gnu/gconv',
   // With it glusterd starts a Python program and takes seconds; without it, 60 ms.
-  './usr/lib/x86_64-linux-gnu/glusterfs/gsyncd',
+  './usr/lib/*-linux-gnu/glusterfs/gsyncd',
 ];
 
-/** Does what the packages' own scripts would have done in `directory`. */
-export async function furnish(directory: string, { directories, files }: Root): Promise<void> {
+/**
+ * Does what the packages' own scripts would have done in `directory`.
+ * @param canRun its programs, here; without a cache ld.so looks for libraries itself.
+ */
+export async function furnish(directory: string, { directories, files }: Root, canRun = true): Promise<void> {
   for (const name of directories) await mkdir(join(directory, name), { recursive: true });
   await chmod(join(directory, 'tmp'), 0o1777);
   for (const [name, text] of Object.entries(files)) {
@@ -89,5 +92,5 @@ export async function furnish(directory: string, { directories, files }: Root): 
   }
   await symlink('/proc/self/mounts', join(directory, 'etc/mtab'));
   await symlink('mawk', join(directory, 'usr/bin/awk'));
-  await execa('chroot', [directory, '/sbin/ldconfig']);
+  if (canRun) await execa('chroot', [directory, '/sbin/ldconfig']);
 }
