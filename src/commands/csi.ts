@@ -67,5 +67,6 @@ export function driverNames(flag: string, text: string): readonly string[] {
   const names = text.split(',');
   const wrong = names.find((name) => !/^[A-Za-z0-9]([A-Za-z0-9.-]{0,61}[A-Za-z0-9])?$/.test(name));
   if (wrong === undefined) return names;
-  throw badFlag(flag, `"${wrong}" is no name of a driver`, `such as --${flag} nfs.csi.k8s.io`);
+  const hint = `letters, digits, "-" and ".", at most 63, such as --${flag} nfs.csi.k8s.io; commas between several`;
+  throw badFlag(flag, `"${wrong}" is no name of a driver`, hint);
 }

@@ -45,7 +45,7 @@ export function exampleDocuments(driver: string): readonly CommentedDocument[] {
     {
       name: 'nfs-example',
       comment:
-        'An NFS export. Of csi-driver-nfs, which names a volume alike: change the driver, and keep the rest.',
+        'An NFS export. Its attributes are those of csi-driver-nfs, whose PVs work as they are where --driver names it too.',
       driver,
       volumeHandle: 'nfs.example#exports/data',
       volumeAttributes: { server: 'nfs.example', share: '/exports/data' },
@@ -67,7 +67,8 @@ export function exampleDocuments(driver: string): readonly CommentedDocument[] {
     ...examples.flatMap((example) => [volumeOf(example), claimOf(example)]),
     podOf(`${claimName}-pod`, { persistentVolumeClaim: { claimName } }, {}),
     podOf('inline-example-pod', inlineOf(driver), {
-      spec: `A volume without a claim. It is refused unless a rule of the nodes' settings allows it:\n${inlineRule}`,
+      spec: `A volume without a claim. It is refused unless a rule of the nodes' settings allows it, as the first of these
+does. Where there are rules, nothing else is mounted: the second allows all volumes that have a claim.\n${inlineRules}`,
     }),
   ];
 }
@@ -77,9 +78,12 @@ function inlineOf(driver: string): object {
   return { csi: { driver, volumeAttributes } };
 }
 
-const inlineRule = JSON.stringify({
+const inlineRules = JSON.stringify({
   policy: {
-    sources: [{ server: 'nfs.example', path: '/exports/scratch', namespaces: ['default'], inline: true }],
+    sources: [
+      { server: 'nfs.example', path: '/exports/scratch', namespaces: ['default'], inline: true },
+      { types: ['nfs', 'nfs4', 'glusterfs'] },
+    ],
   },
 });
 

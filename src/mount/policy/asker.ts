@@ -53,7 +53,7 @@ export function refusalOf(
   if (kind === 'inline' && isForClaims)
     return [
       'the volume is inline in a Pod, and no rule of this node allows that',
-      'use a PersistentVolume and a claim; whoever runs the node can set "inline": true in a rule of policy.sources',
+      'use a PersistentVolume and a claim; whoever runs the node can allow it by a rule, as mounter manifest csi --examples shows',
     ];
   if (namespace !== undefined)
     return [

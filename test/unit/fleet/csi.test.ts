@@ -10,7 +10,7 @@ import { manifest, planOf, target } from '../../support/model/node-model.ts';
 // biome-ignore lint/suspicious/noExplicitAny: objects of Kubernetes
 type Tree = any;
 
-test('the inline example is refused as it ships, and allowed by the rule above it', (t) => {
+test('the inline example is refused as it ships, and allowed by the rules above it, as is a claim', (t) => {
   const example = exampleDocuments('a.csi').find(({ comments }) => comments.spec?.includes('"inline"'));
   const { metadata, spec } = (example?.content ?? {}) as Tree;
   const [{ csi }] = spec.volumes;
@@ -26,7 +26,10 @@ test('the inline example is refused as it ships, and allowed by the rule above i
     parseMountArguments([...asker, '-t', fstype, '-o', options.join(), source, target]),
   );
   t.throws(() => planOf(request, manifest), { message: /inline in a Pod/ });
-  const rule = /\{.*\}$/.exec(example?.comments.spec ?? '')?.[0] ?? '';
+  const rules = /\{.*\}$/.exec(example?.comments.spec ?? '')?.[0] ?? '';
   const shipped = { path: 'shipped', text: shippedText };
-  t.is(planOf(request, effectiveManifest(shipped, { path: 'own', text: rule })).source, source);
+  const ruled = effectiveManifest(shipped, { path: 'own', text: rules });
+  t.is(planOf(request, ruled).source, source);
+  const claimed = ['--asker', 'pod:team', '-t', 'glusterfs', 'gluster-1.example:data', target];
+  t.is(planOf(toMountRequest(parseMountArguments(claimed)), ruled).source, 'gluster-1.example:data');
 });
