@@ -1,7 +1,7 @@
 import { lstatSync, readFileSync, readlinkSync, type Stats, statSync, unlinkSync } from 'node:fs';
 import type { FileStatus, Host } from './host.ts';
-import { orUndefined, sharedFileHost } from './shared-file-host.ts';
 import { isRootOnly } from './mount-host.ts';
+import { orUndefined, sharedFileHost } from './shared-file-host.ts';
 import { about } from './system-error.ts';
 
 /** The part of a real node's Host that takes node:fs alone; what is not shared, the front has of its own. */
