@@ -36,6 +36,8 @@ interface Block {
   readonly stream: number;
   readonly flags: number;
   readonly parts: Buffer[];
+  /** Of its frames, their heads as well: whoever sends empty ones without end is stopped, too. */
+  bytes: number;
 }
 
 /** @returns the client's connection, for the server to serve. */
@@ -115,15 +117,17 @@ export class AuthorityFilter {
     const [type = 0, frameFlags = 0] = frame.subarray(3, 5);
     const stream = frame.readUInt32BE(5);
     if (type === continuation) {
-      this.#block?.parts.push(frame.subarray(frameHeaderBytes));
-      const bytes = this.#block?.parts.reduce((sum, part) => sum + part.length, 0) ?? 0;
-      return this.#block?.stream === stream && bytes <= maximumBlock;
+      if (this.#block?.stream !== stream) return false;
+      this.#block.parts.push(frame.subarray(frameHeaderBytes));
+      this.#block.bytes += frame.length;
+      return this.#block.bytes <= maximumBlock;
     }
     const isPadded = (frameFlags & flags.padded) !== 0;
     const padding = isPadded ? (frame[frameHeaderBytes] ?? 0) : 0;
     const begin = frameHeaderBytes + (isPadded ? 1 : 0) + ((frameFlags & flags.priority) === 0 ? 0 : 5);
     if (this.#block !== undefined || begin + padding > frame.length) return false;
-    this.#block = { stream, flags: frameFlags, parts: [frame.subarray(begin, frame.length - padding)] };
+    const parts = [frame.subarray(begin, frame.length - padding)];
+    this.#block = { stream, flags: frameFlags, parts, bytes: frame.length };
     return true;
   }
 

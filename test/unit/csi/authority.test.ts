@@ -126,6 +126,11 @@ test('what is malformed is left to the server', async (t) => {
     frame(1, 5, 1, Buffer.from([0x7f, 0xff, 0xff, 0xff, 0xff, 0xff])),
     frame(1, 5, 1, Buffer.from([0x41, 200])),
     frame(9, 4, 1, Buffer.from([0x82])),
+    // Of a block that never ends, without a byte in it.
+    Buffer.concat([
+      frame(1, 0, 1, Buffer.from([0x82])),
+      ...Array(15_000).fill(frame(9, 0, 1, Buffer.alloc(0))),
+    ]),
     frame(1, 0xd, 1, Buffer.from([200])),
     Buffer.from([0xff, 0, 0, 1, 5, 0, 0, 0, 1]),
   ]) {
