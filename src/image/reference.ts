@@ -73,3 +73,17 @@ function malformed(word: string): MounterError {
     hint: 'an image is named registry.example[:port]/path[:tag][@sha256:…], the path in lower case',
   });
 }
+
+/** What Docker Hub's registry is called, besides `docker.io`. */
+export const dockerHubNames = ['index.docker.io', 'registry-1.docker.io'];
+
+/**
+ * One spelling of a name, or the beginning of one, for all that lead to the same registry: a host has no case, an address
+ * is the same in hexadecimal, https has its port, and Docker Hub several names.
+ */
+export function canonicalName(name: string): string {
+  const [registry = '', ...path] = name.split('/');
+  const url = `https://${registry}`;
+  const host = URL.canParse(url) ? new URL(url).host : registry;
+  return [dockerHubNames.includes(host) ? 'docker.io' : host, ...path].join('/');
+}

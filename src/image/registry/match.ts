@@ -1,3 +1,5 @@
+import { dockerHubNames } from '../reference.ts';
+
 /** How names that credentials are kept under fit an image, by the rules of docker, podman and kubelet. */
 
 /**
@@ -38,6 +40,5 @@ function fitsLabel(pattern: string, label: string): boolean {
 export function plainName(name: string): string {
   const plain = name.replace(/^https?:\/\//i, '').replace(/(\/v[12])?\/*$/, '');
   const [host = '', ...rest] = plain.split('/');
-  const isHub = host === 'index.docker.io' || host === 'registry-1.docker.io';
-  return [isHub ? 'docker.io' : host, ...rest].join('/');
+  return [dockerHubNames.includes(host) ? 'docker.io' : host, ...rest].join('/');
 }

@@ -2,6 +2,7 @@ import { type MounterError, printable } from '../../errors.ts';
 import { imageRules, type TextFile } from '../../manifest/node-settings.ts';
 import type { ImageRule } from '../../manifest/policy.ts';
 import { type ImageContent, sourceError } from '../content.ts';
+import { canonicalName } from '../reference.ts';
 import { judge } from './claim.ts';
 import { type PublicKey, readPublicKey } from './public-key.ts';
 import { mostSignatures } from './stored.ts';
@@ -25,7 +26,7 @@ export function demandOf(rules: readonly ImageRule[], repository: string | undef
       ? rules.filter(({ require }) => require)
       : rules
           .filter(({ prefix }) => isPrefix(prefix, repository))
-          .toSorted((a, b) => b.prefix.length - a.prefix.length)
+          .toSorted((a, b) => canonicalName(b.prefix).length - canonicalName(a.prefix).length)
           .slice(0, 1)
           .filter(({ require }) => require);
   if (fitting.length === 0) return undefined;
@@ -33,9 +34,10 @@ export function demandOf(rules: readonly ImageRule[], repository: string | undef
   return { keys, by: 'policy.images' };
 }
 
-/** Whole parts of a name; `*` is for all. */
+/** Whole parts of a name, however its registry is spelled; `*` is for all. */
 function isPrefix(prefix: string, repository: string): boolean {
-  return prefix === '*' || `${repository}/`.startsWith(`${prefix.replace(/\/$/, '')}/`);
+  const [begin, name] = [prefix.replace(/\/$/, ''), repository].map((one) => `${canonicalName(one)}/`);
+  return prefix === '*' || (name ?? '').startsWith(begin ?? '');
 }
 
 /** Whoever has a say in which images this node takes. */

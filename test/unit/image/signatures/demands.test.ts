@@ -24,6 +24,21 @@ for (const [name, keys] of Object.entries(asked)) {
   });
 }
 
+const spelled: readonly (readonly [prefix: string, repository: string])[] = [
+  ['registry.example/team', 'Registry.EXAMPLE/team/tools'],
+  ['registry.example/team', 'registry.example:443/team/tools'],
+  ['Registry.Example:443/team/', 'registry.example/team/tools'],
+  ['10.0.0.5:5000', '0xa.5:5000/team/tools'],
+  ['[fd00::5]', '[FD00:0:0::5]/team/tools'],
+  ['docker.io/team', 'index.docker.io/team/tools'],
+  ['registry-1.docker.io/team', 'docker.io/team/tools'],
+];
+for (const [prefix, repository] of spelled)
+  test(`${repository} is one of ${prefix}, however its registry is spelled`, (t) => {
+    const others = [rule('*'), rule('other.example/a/long/name/of/another', '/other')];
+    t.deepEqual(demandOf([...others, rule(prefix, '/key')], repository)?.keys, ['/key']);
+  });
+
 test('a name that no rule fits needs no signature', (t) => {
   t.is(demandOf([rule('registry.example', '/key')], 'other.example/tools'), undefined);
 });
