@@ -35,7 +35,7 @@ export function nodeService(host: NodeHost, nodeId: string): Answers<'Node'> {
     const staged = absolute(stagingField, request.stagingTargetPath);
     const flags = flagsOf(volume.options, isReadOnly(request));
     return async (target, signal) => {
-      const words = [staged, target, ...flags, '--', ...argvOf(volume, target, asker)];
+      const words = [staged, target, ...flags, '--', ...argvOf(volume, staged, asker)];
       const fields = { [target]: targetField, [staged]: stagingField };
       const publish = () => callFront(host, ['volume', 'publish', ...words], signal, fields);
       try {

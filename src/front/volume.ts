@@ -25,7 +25,8 @@ import { volumeHost } from './volume-host.ts';
  *     mounter volume unstage TARGET
  *     mounter volume stats TARGET        its space in JSON, or the name of an errno
  *
- * MOUNT is what `mounter mount` is told for the volume and its Pod: both do nothing where that would be refused.
+ * MOUNT is what `mounter mount` is told for the volume and its Pod: both do nothing where that would be refused, nor
+ * where it is not what STAGED, which it names as its target, shows.
  *
  * @returns the exit status; what failed is said on stderr, and on stdout as `mounter mount --json` has it.
  */
@@ -48,13 +49,15 @@ async function carryOut(words: readonly string[], output: Output): Promise<void>
   requireRoot(volumeHost, 'mounting');
   const layout = findNode();
   const manifest = await settingsFor(operation, layout);
-  if (end < words.length)
-    await planMount(toMountRequest(parseMountArguments(words.slice(end + 1))), manifest);
+  const plan =
+    end === words.length
+      ? undefined
+      : await planMount(toMountRequest(parseMountArguments(words.slice(end + 1))), manifest);
   const context: VolumeContext = { host: volumeHost, layout, manifest, isInterrupted: holdInterruptions() };
   switch (operation) {
     case 'publish':
       if (second === undefined) throw usage();
-      await publish({ staged: first, target: second, flags: flags.filter(isFlag) }, context);
+      await publish({ staged: first, target: second, flags: flags.filter(isFlag), plan }, context);
       break;
     case 'directory':
       await makeTarget(first, context);

@@ -103,6 +103,20 @@ test('a claim’s volume is staged for all, and each Pod is judged by its namesp
   await mustCall('UnstageVolume', free.unstaged);
 });
 
+test('a volume that has the name of another one shows nothing of that', async (t) => {
+  const own = await newVolume('v1');
+  await mustCall('StageVolume', own.staged);
+  const other = { type: 'glusterfs', server: place.server.address, volume: 'v2' };
+  const borrowed = testVolume(own.id, other).publishedIn('team-b', 1);
+  const { code, message } = await publish(borrowed);
+  t.is(code, 'FAILED_PRECONDITION', message);
+  t.regex(message, /^staging_target_path: .*:\/v1 is mounted there, not .*:\/v2; .*volumeHandle of its own/);
+  t.true(nothingAt(own.target(1)));
+  await mustCall('PublishVolume', own.publishedIn('team-a', 1));
+  await mustCall('UnpublishVolume', own.unpublished(1));
+  await mustCall('UnstageVolume', own.unstaged);
+});
+
 // What other tests would be hindered by is done before them.
 test.serial('an inline volume: mounted for its Pod, outlives the driver, and gone with it', async (t) => {
   const volume = await newVolume('v1', { mountOptions: 'suid,dev,log-level=ERROR' });

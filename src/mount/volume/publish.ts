@@ -6,8 +6,9 @@ import { raiseLimit } from '../../host/system-error.ts';
 import { volumeTypes } from '../../manifest/filesystem-kinds.ts';
 import { identityMountOf } from '../../manifest/shared-mounts.ts';
 import type { MountContext } from '../context.ts';
+import { type MountPlan } from '../plan-data.ts';
 import { attachInSight } from '../steps/in-sight.ts';
-import { nameOf, partsBelow, walk } from '../steps/path-walk.ts';
+import { nameOf, type OpenTarget, partsBelow, walk } from '../steps/path-walk.ts';
 import {
   checkDirectory,
   missing,
@@ -26,6 +27,8 @@ export interface PublishRequest {
   readonly target: string;
   /** Of the mount on the target. */
   readonly flags: readonly MountFlag[];
+  /** The mount that was asked for, on `staged`; undefined where nobody says. */
+  readonly plan?: MountPlan | undefined;
 }
 
 export interface VolumeContext extends MountContext {
@@ -38,7 +41,7 @@ const [lockMs, answerMs] = [20_000, 2000];
 /**
  * Attaches a copy of the staged mount to the target, whose directory is made where it is missing; nothing where it is
  * there already.
- * @throws MounterError: class `mount-point` about `staged` where nothing is mounted there, `stale` where that is dead or
+ * @throws MounterError: class `mount-point` about `staged` where nothing is mounted there, or another volume, `stale` where that is dead or
  *   stale, `busy` where the target shows something else, or the same for reading alone or not; and as a mount does for
  *   the target.
  */
@@ -48,6 +51,7 @@ export async function publish(request: PublishRequest, context: VolumeContext): 
   const identityMount = identityMountOf(target, manifest);
   const source = openStaged(staged, context);
   try {
+    if (request.plan !== undefined) await refuseOtherVolume(request.plan, source, context);
     await refuseDead(staged, source.file, context);
     const opened = await openParent(target, identityMount, host.now() + lockMs, context);
     if (typeof opened === 'string') throw missing(target, opened);
@@ -85,8 +89,8 @@ export function spaceOf(path: string, context: VolumeContext): Space | string {
   }
 }
 
-interface Staged {
-  readonly file: Descriptor;
+/** Open, with the way to it. */
+interface Staged extends OpenTarget {
   readonly entry: MountEntry;
 }
 
@@ -98,13 +102,28 @@ function openStaged(staged: string, context: VolumeContext): Staged {
   const entry =
     own === undefined || own.mountId === parent?.mountId ? undefined : mountEntryOf(own.mountId, context);
   // A Pod is shown no other's Secret, and no disk of the node's.
-  if (file !== undefined && entry !== undefined && volumeTypes.includes(entry.fstype)) return { file, entry };
+  if (file !== undefined && own !== undefined && entry !== undefined && volumeTypes.includes(entry.fstype))
+    return { file, status: own, identityMount, way: steps.slice(0, -1), entry };
   if (file !== undefined) host.close(file);
   throw new MounterError('no volume is mounted there', {
     subject: staged,
     status: exitCode.system,
     errorClass: 'mount-point',
     hint: 'stage the volume first: NodeStageVolume with this path',
+  });
+}
+
+/** Two volumes of one name are staged on one path: the Pod that may have the one is not to see the other. */
+async function refuseOtherVolume(plan: MountPlan, staged: Staged, context: VolumeContext): Promise<void> {
+  const { entry } = staged;
+  if (plan.driver.isSameSource(plan, entry)) return;
+  const { isMountedAlready } = await import('../steps/mounted-already.ts');
+  if (await isMountedAlready(plan, entry, staged, context.host.now() + lockMs, context)) return;
+  throw new MounterError(`${entry.source} is mounted there, not ${plan.source}`, {
+    subject: plan.target,
+    status: exitCode.system,
+    errorClass: 'mount-point',
+    hint: 'give each PersistentVolume a volumeHandle of its own, and delete the Pods of the other one on this node',
   });
 }
 

@@ -2,6 +2,7 @@ import { dirname } from 'node:path';
 
 /** A volume as kubelet asks a driver for it, in JSON of csi.proto. */
 export interface TestVolume {
+  readonly id: string;
   readonly staging: string;
   /** A Pod's. */
   readonly target: (pod: number) => string;
@@ -54,6 +55,7 @@ export function testVolume(
     },
   });
   return {
+    id,
     staging,
     target,
     directories: (pods) => [staging, ...Array.from({ length: pods }, (_, pod) => dirname(target(pod + 1)))],
