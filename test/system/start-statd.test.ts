@@ -85,7 +85,9 @@ test.serial(
     t.not(status, 0);
     t.regex(stderr, /rpc\.statd does not start: whoever listens on @\/run\/rpcbind\.sock may be in its way/);
     t.deepEqual(node.processesOf('rpc.statd'), []);
-    await node.shell(`kill ${pid.trim()}; while grep -q @/run/rpcbind.sock /proc/net/unix; do sleep 0.05; done`);
+    await node.shell(
+      `kill ${pid.trim()}; while grep -q @/run/rpcbind.sock /proc/net/unix; do sleep 0.05; done`,
+    );
     await node.mustRun(...start);
     await isUp(t, node);
   },

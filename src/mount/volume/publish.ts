@@ -6,7 +6,7 @@ import { raiseLimit } from '../../host/system-error.ts';
 import { volumeTypes } from '../../manifest/filesystem-kinds.ts';
 import { identityMountOf } from '../../manifest/shared-mounts.ts';
 import type { MountContext } from '../context.ts';
-import { type MountPlan } from '../plan-data.ts';
+import type { MountPlan } from '../plan-data.ts';
 import { attachInSight } from '../steps/in-sight.ts';
 import { nameOf, type OpenTarget, partsBelow, walk } from '../steps/path-walk.ts';
 import {

@@ -7,7 +7,7 @@ import { identityMountOf } from '../../manifest/shared-mounts.ts';
 import { isWithinVolume } from '../../node/within-volume.ts';
 import { shellWord } from '../../shell-word.ts';
 import { nameOf } from '../steps/path-walk.ts';
-import { openParent, type OpenParent } from '../steps/target.ts';
+import { type OpenParent, openParent } from '../steps/target.ts';
 import type { VolumeContext } from './publish.ts';
 
 /** @see the CSI specification, NodeUnpublishVolume and NodeUnstageVolume */
