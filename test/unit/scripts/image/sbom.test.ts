@@ -5,9 +5,11 @@ import { nodeAgentMaterials, rootfsMaterials } from '../../../../scripts/image/m
 import { provenanceOf } from '../../../../scripts/image/provenance.ts';
 import type { RootfsFiles } from '../../../../scripts/image/rootfs-image.ts';
 import { cycloneDxOf, spdxOf } from '../../../../scripts/image/sbom.ts';
+import { oneManifest } from '../../../../scripts/rootfs/pins.ts';
 import { parseManifest } from '../../../../src/manifest/manifest.ts';
 
-const manifest = parseManifest(readFileSync('rootfs-manifest.json', 'utf8'), 'rootfs-manifest.json');
+const pinned = parseManifest(readFileSync('rootfs-manifest.json', 'utf8'), 'rootfs-manifest.json');
+const manifest = await oneManifest(pinned, 'amd64');
 // Nothing else of them is asked for.
 const files = { manifest } as RootfsFiles;
 const materials = {
