@@ -1,6 +1,6 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { status } from '@grpc/grpc-js';
-import { MounterError } from '../errors.ts';
+import { MounterError, printable } from '../errors.ts';
 import { exitCode } from '../exit-codes.ts';
 import type { Output } from '../host/output.ts';
 import { effectiveManifest, type TextFile } from '../manifest/node-settings.ts';
@@ -77,11 +77,14 @@ export async function startDriver(request: DriverRequest): Promise<RunningDriver
   return { lacks, close };
 }
 
-/** One line, whatever a helper has said. */
+/** One line that a terminal shows as it is, whatever a helper, or who wrote the Pod, has said. */
 function lineOf(method: string, { code, seconds, message }: Ended): string {
-  const words = message.trim().replaceAll('\n', ' / ');
+  const words = printable(message.trim().replaceAll('\n', ' / ').slice(0, longestMessage));
   return `${method}: ${status[code] ?? code} after ${seconds.toFixed(1)} s: ${words}\n`;
 }
+
+/** Of a log that others write to as well: kubelet asks again and again. */
+const longestMessage = 4000;
 
 /** Some callers ask a driver without a controller, too. */
 const controller: Answers<'Controller'> = { ControllerGetCapabilities: () => ({ capabilities: [] }) };

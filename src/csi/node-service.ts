@@ -187,14 +187,16 @@ function argvOf({ fstype, source, options }: CsiVolume, path: string, asker: str
   return ['--json', '--asker', asker, '-t', fstype, ...words, source, path];
 }
 
-/** Nothing on a volume is trusted, unless it is asked for. */
+/** Nothing on a volume is trusted, unless it is asked for; of opposites the last counts, as for mount(8). */
 function flagsOf(options: readonly string[], isReading: boolean): readonly string[] {
   const asked = options.flatMap((option) => option.split(','));
+  const isLast = (option: string, opposite: string) =>
+    asked.lastIndexOf(option) > asked.lastIndexOf(opposite);
   const isSet: Readonly<Record<(typeof mountFlagNames)[number], boolean>> = {
     ro: isReading || asked.includes('ro'),
-    nosuid: !asked.includes('suid'),
-    nodev: !asked.includes('dev'),
-    noexec: asked.includes('noexec'),
+    nosuid: !isLast('suid', 'nosuid'),
+    nodev: !isLast('dev', 'nodev'),
+    noexec: isLast('noexec', 'exec'),
   };
   return mountFlagNames.filter((flag) => isSet[flag]);
 }

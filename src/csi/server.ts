@@ -1,4 +1,4 @@
-import { lstatSync, mkdirSync, rmSync } from 'node:fs';
+import { chmodSync, lstatSync, mkdirSync, rmSync } from 'node:fs';
 import { connect, createServer } from 'node:net';
 import { dirname } from 'node:path';
 import {
@@ -9,7 +9,7 @@ import {
   status,
   type UntypedServiceImplementation,
 } from '@grpc/grpc-js';
-import { MounterError } from '../errors.ts';
+import { MounterError, printable } from '../errors.ts';
 import { exitCode } from '../exit-codes.ts';
 import { withAuthority } from './authority.ts';
 import { CsiError } from './csi-error.ts';
@@ -62,6 +62,8 @@ export async function serve(socket: string, { services, observe }: Services): Pr
     listener.once('error', (error) => reject(notServed(socket, error.message)));
     listener.listen(socket, resolve);
   });
+  // kubelet is root; nobody else has anything to ask.
+  chmodSync(socket, 0o600);
   return {
     close: () => {
       // In this order: whoever takes over finds nobody here, and none of its own is removed.
@@ -128,7 +130,7 @@ function forEvent(message: string, request: object): string {
 
 /** It is sent in a header, and one that is longer than its reader takes ends the connection, with all calls on it. */
 function inHeader(message: string): string {
-  const bytes = Buffer.from(message);
+  const bytes = Buffer.from(printable(message));
   return `${bytes.toString('utf8', 0, maximumDetails)}${bytes.length > maximumDetails ? '…' : ''}`;
 }
 

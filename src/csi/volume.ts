@@ -43,14 +43,25 @@ export function volumeOf(context: Readonly<Record<string, string>>, capability: 
   if (server === '')
     throw invalid('volume_context[server]', 'is missing', 'name the server in volumeAttributes');
   const path = withSubDirectory(pathOf(attributes, kind), attributes);
-  const { source, options } = kind.asked(server, path);
-  return {
-    fstype: kind.kind,
-    source,
-    options: [...options, ...mount.mountFlags, attributes.mountOptions ?? ''].filter(
-      (option) => option !== '',
-    ),
-  };
+  const { source, options: ofSource } = kind.asked(server, path);
+  const options = [...ofSource, ...mount.mountFlags, attributes.mountOptions ?? ''].filter(
+    (option) => option !== '',
+  );
+  refuseNoWord('volume_context', source);
+  refuseNoWord(
+    attributes.mountOptions === undefined ? 'mount_flags' : 'volume_context[mountOptions]',
+    options.join(','),
+  );
+  return { fstype: kind.kind, source, options };
+}
+
+/** As execve(2) takes it: MAX_ARG_STRLEN of linux/binfmts.h, and no zero byte. */
+const longestWord = 131_072;
+
+function refuseNoWord(field: string, text: string): void {
+  if (text.includes('\0')) throw invalid(field, 'has a zero byte in it', 'leave it out');
+  if (Buffer.byteLength(text) >= longestWord)
+    throw invalid(field, 'is longer than a program takes', 'name what is mounted, and how, in fewer words');
 }
 
 /** Whether a Pod is to see it read-only, whatever its mount options are. */

@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs';
+import { existsSync, statSync } from 'node:fs';
 import { connect } from 'node:net';
 import test from 'ava';
 import { type Client, connectClient, type Driver, startDriver } from '../support/csi/driver.ts';
@@ -37,7 +37,7 @@ async function newVolume(attributes: object = {}): Promise<TestVolume> {
   volumes += 1;
   const context = { type: 'glusterfs', server: place.server.address, volume: 'v1', ...attributes };
   const volume = testVolume(`volume-${volumes}`, context);
-  await place.node.shell(`mkdir -p ${volume.directories(3).join(' ')}`);
+  await place.node.shell(`mkdir -p ${volume.directories(4).join(' ')}`);
   return volume;
 }
 
@@ -52,6 +52,7 @@ test('it says who it is, and what it can', async (t) => {
   t.deepEqual((await client.call('Identity', 'Probe')).answer, { ready: { value: true } });
   t.deepEqual((await client.call('Controller', 'ControllerGetCapabilities')).answer, {});
   t.deepEqual((await node('GetInfo', {})).answer, { nodeId: 'node-1' });
+  for (const served of [socket, registrySocket]) t.is(statSync(place.node.path(served)).mode & 0o777, 0o600);
   const { capabilities } = (await node('GetCapabilities', {})).answer;
   t.deepEqual(
     capabilities.map(({ rpc }: { rpc: { type: string } }) => rpc.type),
@@ -119,17 +120,26 @@ test('a volume is mounted once, and each Pod sees it with flags of its own', asy
     t.like(await node('PublishVolume', volume.published(2, { readonly: true })), { code: 'OK' });
     const asked = { volumeCapability: capability('MULTI_NODE_MULTI_WRITER', ['suid', 'dev', 'noexec']) };
     t.like(await node('PublishVolume', volume.published(3, asked)), { code: 'OK' });
+    const both = {
+      volumeCapability: capability('MULTI_NODE_MULTI_WRITER', ['suid,dev,noexec', 'nosuid,nodev,exec']),
+    };
+    t.like(await node('PublishVolume', volume.published(4, both)), { code: 'OK' });
   }
   t.is(daemonsOf(volume.staging).length, 1);
-  const flags = [1, 2, 3].map((pod) =>
+  const flags = [1, 2, 3, 4].map((pod) =>
     place.node.entriesOf(volume.target(pod)).map(({ mountOptions }) => mountOptions.join()),
   );
-  t.deepEqual(flags, [['rw,nosuid,nodev,relatime'], ['ro,nosuid,nodev,relatime'], ['rw,noexec,relatime']]);
+  t.deepEqual(flags, [
+    ['rw,nosuid,nodev,relatime'],
+    ['ro,nosuid,nodev,relatime'],
+    ['rw,noexec,relatime'],
+    ['rw,nosuid,nodev,relatime'],
+  ]);
   await place.node.shell(`echo of pod 1 >${volume.target(1)}/file`);
   t.is(await place.node.shell(`cat ${volume.target(2)}/file`), 'of pod 1\n');
   t.not((await place.node.run(['touch', `${volume.target(2)}/other`])).status, 0);
 
-  for (const pod of [1, 2, 3, 1, 2, 3])
+  for (const pod of [1, 2, 3, 4, 1, 2, 3, 4])
     t.like(await node('UnpublishVolume', volume.unpublished(pod)), { code: 'OK' });
   t.false(existsSync(place.node.path(volume.target(1))));
   t.is(daemonsOf(volume.staging).length, 1);

@@ -67,6 +67,21 @@ test('an fsType that contradicts the type', (t) => {
     t.is(volumeOf(attributes, capability([], fsType)).fstype, 'nfs');
 });
 
+test('what no program can be told is refused, and named', (t) => {
+  const attributes = { server: 'files', share: '/a' };
+  for (const [changed, flags, field] of [
+    [{ share: '/a\0b' }, [], 'volume_context'],
+    [{ share: `/${'a'.repeat(131_072)}` }, [], 'volume_context'],
+    [{ mountOptions: 'ro\0' }, [], 'volume_context[mountOptions]'],
+    [{}, [`x${'a'.repeat(131_072)}`], 'mount_flags'],
+  ] as const) {
+    const error = t.throws(() => volumeOf({ ...attributes, ...changed }, capability(flags)), {
+      instanceOf: CsiError,
+    });
+    t.true(error?.message.startsWith(`${field}: `), error?.message);
+  }
+});
+
 test('which access modes only read', (t) => {
   const readers = [1, 2, 3, 4, 5, 6, 7].filter((mode) => isReader(capability([], '', mode)));
   t.deepEqual(readers, [2, 3]);
