@@ -201,7 +201,7 @@ const breakages: readonly (readonly [
     'a library of a helper missing',
     `rm $(realpath ${rootfs})/usr/lib/x86_64-linux-gnu/libtirpc.so.3*`,
     [
-      'warning rootfs ROOT',
+      'failing rootfs ROOT',
       ...[
         ...['/sbin/mount.nfs', '/sbin/mount.nfs4', '/sbin/rpcbind', '/sbin/rpc.statd'],
         ...['/usr/sbin/rpcinfo', '/usr/sbin/glusterfs'],

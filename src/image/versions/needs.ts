@@ -1,3 +1,4 @@
+import { statSync } from 'node:fs';
 import { basename } from 'node:path';
 import { guardedProgram } from '../../guard/guarded-program.ts';
 import { interpreterOf, librariesNeededBy } from '../../host/elf.ts';
@@ -75,8 +76,10 @@ function partsOf(
   const visit = (path: string) => {
     if (visited.has(path)) return;
     visited.add(path);
+    // As it is named, too: /sbin is a symlink, and trials go by the manifest's names.
+    paths.add(path);
     const file = resolveInRoot(root, path, (name) => paths.add(name));
-    if (file === undefined) return;
+    if (file === undefined || !statSync(root + file).isFile()) return;
     const required = requirementsOf(file);
     if (required.interpreter !== undefined) visit(required.interpreter);
     for (const name of required.names) {
