@@ -64,12 +64,6 @@ test.serial(
       pods.map((pod) => client.call('Node', 'NodeUnpublishVolume', volume.unpublished(pod))),
     );
     t.deepEqual([...new Set(taken.map(({ code }) => code))], ['OK']);
-    // By the front in the driver's own executable.
-    t.like(await client.call('Node', 'NodePublishVolume', volume.published(1)), { code: 'OK' });
-    await node.shell(`rm -rf ${mounterHome}`);
-    t.like(await client.call('Node', 'NodeUnpublishVolume', volume.unpublished(1)), { code: 'OK' });
-    t.like(await client.call('Node', 'NodeUnstageVolume', volume.unstaged), { code: 'OK' });
-    t.deepEqual(node.entriesOf(volume.staging), []);
     await node.mustRun('disable');
     t.deepEqual((await client.call('Identity', 'Probe')).answer, { ready: {} });
     const off = await client.call('Node', 'NodeStageVolume', volume.staged);
@@ -78,6 +72,13 @@ test.serial(
       off.message,
       /^the mounter is turned off on this node, by \/.*\/disabled; run mounter enable on it/,
     );
+    await node.mustRun('enable');
+    // By the front in the driver's own executable.
+    t.like(await client.call('Node', 'NodePublishVolume', volume.published(1)), { code: 'OK' });
+    await node.shell(`rm -rf ${mounterHome}`);
+    t.like(await client.call('Node', 'NodeUnpublishVolume', volume.unpublished(1)), { code: 'OK' });
+    t.like(await client.call('Node', 'NodeUnstageVolume', volume.unstaged), { code: 'OK' });
+    t.deepEqual(node.entriesOf(volume.staging), []);
     const resident = await node.shell(`awk '/^VmRSS/ {print $2}' /proc/${next.pid}/status`);
     t.log(
       `published 100: ${Math.max(...published.map(({ ms }) => ms))} ms; resident then: ${resident.trim()} kB`,

@@ -82,7 +82,8 @@ export async function oursOn(node: ScratchNode): Promise<readonly string[]> {
   const files = await node.shell(
     `for directory in ${directories}; do
       if [ -d $directory ]; then
-        find $directory -path '*/versions/*/*' -prune -o -path '*/failures/*' -prune -o -print
+        find $directory -path '*/versions/*/*' -prune -o -path '*/failures/*' -prune -o \
+          -name good-rootfs -o -name same-executables -o -print
       fi
     done`,
   );
