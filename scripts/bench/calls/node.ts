@@ -1,7 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { closeSync, existsSync, openSync } from 'node:fs';
-import { copyFile, mkdir, readFile, rename } from 'node:fs/promises';
+import { copyFile, mkdir, readFile, realpath, rename } from 'node:fs/promises';
 import { execa } from 'execa';
+import { writeTreeRecord } from '../../../src/image/versions/tree-record.ts';
 import { type EnterMode, setEnter } from '../../../test/support/node/enter-mode.ts';
 import { distDirectory, repository } from '../../paths.ts';
 import { type BenchPrograms, benchDirectory } from './programs.ts';
@@ -45,9 +46,11 @@ export async function makeNode(
   const env = { MOUNTER_HOME: home };
   await execa(program, [...args, 'install', `${distDirectory}/rootfs.tar.zst`], { env });
   if (enter !== undefined) await setEnter(home, enter);
-  await execa(program, [...args, 'prepare'], { env });
   const rootfs = `${home}/rootfs`;
   await replaceHelper(`${rootfs}/usr/sbin/mount.nfs`, programs.standIn);
+  // It is no damage of the rootfs: status and doctor are measured on a node that is whole.
+  await writeTreeRecord(await realpath(rootfs));
+  await execa(program, [...args, 'prepare'], { env });
   return { pid: process.pid, home, rootfs, target: await makeTarget() };
 }
 

@@ -48,6 +48,7 @@ static int fill(const char *directory, long from, long to) {
 }
 
 int main(int argc, char **argv) {
+  if (argc == 2 && strcmp(argv[1], "-V") == 0) return 0;
   if (argc == 5 && strcmp(argv[1], "--fill") == 0) return fill(argv[2], atol(argv[3]), atol(argv[4]));
   if (argc < 3) return 1;
   return mount_volume(argv[1], argv[2]);
