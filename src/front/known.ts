@@ -22,7 +22,7 @@ Object.defineProperties(system.knownPrototype, {
   },
   isRoots: {
     get(this: system.Known) {
-      return this.uid === 0 && (this.mode & 0o022) === 0;
+      return isRootOnly(this);
     },
   },
   isRootOnly: {

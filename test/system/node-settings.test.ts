@@ -145,6 +145,14 @@ for (const [what, script] of [
     t.is((await node.mounter('doctor')).status, 0);
   });
 
+test("a file of settings that root's own group may write is root's", async (t) => {
+  await using node = await ScratchNode.prepared();
+  set(node, { limits: { mountSeconds: 60 } });
+  await node.shell(`chmod 664 ${settingsPath}; chown 0:0 ${settingsPath}`);
+  t.is((await node.mounter('doctor')).status, 0);
+  t.false((await refusal(node, 'nfs')).includes('others than root'));
+});
+
 test('an install and a roll back leave them in force, and say what they are', async (t) => {
   await using node = await ScratchNode.prepared();
   set(node, { limits: { mountSeconds: 60 }, filesystems: { glusterf: null } });
