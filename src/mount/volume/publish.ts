@@ -41,9 +41,9 @@ const [lockMs, answerMs] = [20_000, 2000];
 /**
  * Attaches a copy of the staged mount to the target, whose directory is made where it is missing; nothing where it is
  * there already.
- * @throws MounterError: class `mount-point` about `staged` where nothing is mounted there, or another volume, `stale` where that is dead or
- *   stale, `busy` where the target shows something else, or the same for reading alone or not; and as a mount does for
- *   the target.
+ * @throws MounterError: class `mount-point` about `staged` where nothing is mounted there, or another volume, `stale`
+ *   where that is dead or stale, `busy` where the target shows something else, or the same for reading alone or not; and
+ *   as a mount does for the target.
  */
 export async function publish(request: PublishRequest, context: VolumeContext): Promise<void> {
   const { staged, target } = request;

@@ -39,10 +39,11 @@ export async function unpublish(
   if (typeof opened === 'string') return;
   try {
     const name = nameOf(target);
-    const entries = readMountinfo(host);
+    let entries = readMountinfo(host);
     for (const entry of mountedOn(opened, name, entries, context).reverse()) {
       if (!volumeTypes.includes(entry.fstype)) throw noVolume(target, entry);
       await unmount(opened.parent, target, isCopy(entry, entries) ? copyWays : ways, context);
+      entries = entries.filter((one) => one !== entry);
     }
     const failure = isDirectoryRemoved ? host.removeIn(opened.parent, name) : undefined;
     if (failure !== undefined && failure !== 'ENOENT') throw notRemoved(target, failure);
