@@ -1,4 +1,5 @@
-import { describeInjection, type Injection } from './injection.ts';
+import type { Ran } from '../node/namespace.ts';
+import { describeInjection, type Injection, straceArguments } from './injection.ts';
 
 /** What came of one call in which a system call failed. */
 export interface Finding {
@@ -25,6 +26,31 @@ export const traceFile = '/mnt/shared/trace';
 /** mount(8)'s, and those of a program that can't be run; never 4, which would be a bug of ours. */
 const allowedStatuses: readonly number[] = [0, 1, 2, 8, 32, 126, 127];
 const maximumMs = 8000;
+
+/**
+ * What came of a call in which a system call failed.
+ * @param run makes it, under strace(1) with these arguments.
+ * @param trace what strace has written then.
+ * @param wrongState what is wrong with the node, by the call's status.
+ */
+export async function findingOf(
+  injection: Injection,
+  run: (prefix: readonly string[]) => Promise<Ran>,
+  trace: () => string,
+  wrongState: (status: number) => Promise<readonly string[]>,
+): Promise<Finding> {
+  const started = performance.now();
+  const { status, stdout } = await run(['strace', ...straceArguments(injection, traceFile)]);
+  const milliseconds = performance.now() - started;
+  const isInjected = trace().includes('(INJECTED)');
+  const output = stdout.replace(/^strace: .*\n/gm, '');
+  const wrong = [
+    ...wrongEnd(status, milliseconds),
+    ...wrongWords(injection, status, output),
+    ...(await wrongState(status)),
+  ];
+  return { injection, isInjected, wrong, status, output };
+}
 
 export function wrongEnd(status: number, milliseconds: number): readonly string[] {
   return [

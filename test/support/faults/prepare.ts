@@ -3,8 +3,8 @@ import type { EnterMode } from '../node/enter-mode.ts';
 import { installedMounter, kubeletDirectory, type Ran, ScratchNode } from '../node/namespace.ts';
 import { leftSince, type NodeRemains, remainsOf } from '../node/remains.ts';
 import { placeStandIn } from '../node/stand-in-helper.ts';
-import { type Faulty, type Finding, traceFile, wrongEnd, wrongWords } from './finding.ts';
-import { errorsOf, type Injection, straceArguments } from './injection.ts';
+import { type Faulty, type Finding, findingOf, traceFile } from './finding.ts';
+import { errorsOf, type Injection } from './injection.ts';
 import { parseTrace, type TracedCall } from './trace.ts';
 
 /**
@@ -69,17 +69,12 @@ export class FaultyPrepare implements Faulty {
 
   /** @throws when the node can't be brought to what it was. */
   async inject(injection: Injection): Promise<Finding> {
-    const started = performance.now();
-    const ran = await this.#prepare(['strace', ...straceArguments(injection, traceFile)]);
-    const milliseconds = performance.now() - started;
-    const isInjected = this.#trace().includes('(INJECTED)');
-    const output = ran.stdout.replace(/^strace: .*\n/gm, '');
-    const wrong = [
-      ...wrongEnd(ran.status, milliseconds),
-      ...wrongWords(injection, ran.status, output),
-      ...(await this.#wrongState(ran.status, injection)),
-    ];
-    return { injection, isInjected, wrong, status: ran.status, output };
+    return findingOf(
+      injection,
+      (prefix) => this.#prepare(prefix),
+      () => this.#trace(),
+      (status) => this.#wrongState(status, injection),
+    );
   }
 
   #prepare(prefix: readonly string[]): Promise<Ran> {

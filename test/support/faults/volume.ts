@@ -2,8 +2,8 @@ import { existsSync, readFileSync } from 'node:fs';
 import type { EnterMode } from '../node/enter-mode.ts';
 import { installedMounter, kubeletDirectory, type Ran } from '../node/namespace.ts';
 import { leftSince, type NodeRemains, remainsOf } from '../node/remains.ts';
-import { type Faulty, type Finding, traceFile, wrongEnd, wrongWords } from './finding.ts';
-import { type Injection, injectionsOf, straceArguments } from './injection.ts';
+import { type Faulty, type Finding, findingOf, traceFile } from './finding.ts';
+import { type Injection, injectionsOf } from './injection.ts';
 import { glusterAddress, type ScenarioNode, scenarioNode } from './scenario.ts';
 import { parseTrace } from './trace.ts';
 
@@ -87,18 +87,12 @@ export class FaultyVolume implements Faulty {
   }
 
   async inject(injection: Injection): Promise<Finding> {
-    const started = performance.now();
-    const ran = await this.#run(['strace', ...straceArguments(injection, traceFile)]);
-    const milliseconds = performance.now() - started;
-    const isInjected = this.#trace().includes('(INJECTED)');
-    const output = ran.stdout.replace(/^strace: .*\n/gm, '');
-    const wrong = [
-      ...wrongEnd(ran.status, milliseconds),
-      ...wrongWords(injection, ran.status, output),
-      ...this.#wrongState(ran.status),
-      ...(await this.#wrongAfterwards()),
-    ];
-    return { injection, isInjected, wrong, status: ran.status, output };
+    return findingOf(
+      injection,
+      (prefix) => this.#run(prefix),
+      () => this.#trace(),
+      async (status) => [...this.#wrongState(status), ...(await this.#wrongAfterwards())],
+    );
   }
 
   /** A success is whole; what has failed has changed nothing, or all but its own words. */
