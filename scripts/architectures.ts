@@ -1,4 +1,7 @@
+import { ownArchitecture } from '../src/image/source/options.ts';
 import { usageError } from './command-line.ts';
+
+export { ownArchitecture };
 
 /** What is built for: on a machine of either architecture for both of them, with Debian's cross compilers. */
 
@@ -30,9 +33,6 @@ export const architectures: Readonly<Record<Architecture, Names>> = {
     emulator: 'qemu-aarch64-static',
   },
 };
-
-/** Of this machine. */
-export const ownArchitecture: Architecture = process.arch === 'arm64' ? 'arm64' : 'amd64';
 
 /** @throws MounterError (usage) for a word that is none. */
 export function architectureOf(word: unknown): Architecture {
