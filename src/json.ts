@@ -16,6 +16,15 @@ export function parseJsonText(text: string, reviver?: Parameters<typeof JSON.par
   }
 }
 
+/** What a program or a peer has said; undefined for what is no JSON, which says nothing of where it is to be mended. */
+export function jsonOrUndefined(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
 /** What may come next, in words. */
 const expected = {
   value: 'a value',

@@ -1,19 +1,19 @@
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { status } from '@grpc/grpc-js';
 import { MounterError, printable } from '../errors.ts';
 import { exitCode } from '../exit-codes.ts';
 import type { Output } from '../host/output.ts';
-import { effectiveManifest, type TextFile } from '../manifest/node-settings.ts';
+import { effectiveManifest } from '../manifest/node-settings.ts';
 import { identityMounts } from '../manifest/shared-mounts.ts';
 import { volumeKinds } from '../mount/filesystems/all.ts';
 import type { Layout } from '../node/layout.ts';
 import { toolsManifest } from '../node-agent/places.ts';
-import type { NodeHost } from './node-host.ts';
+import { type NodeHost, readFileOf } from './node-host.ts';
 import { nodeService } from './node-service.ts';
 import { OperationCounter } from './operations.ts';
 import { type Answers, type Ended, type Observe, serve } from './server.ts';
 import { oneWriterEach } from './single-writer.ts';
-import { explainingOff, whyOff } from './turned-off.ts';
+import { explainingOff, whyOffOn } from './turned-off.ts';
 
 /** The CSI driver: Identity and Node service, and its own registration with kubelet, under one name or several. */
 
@@ -96,7 +96,7 @@ function identity(name: string, { version, layout, host }: DriverRequest): Answe
     // At once, from what is known: whether there is something to mount with, and it is on.
     Probe: () => {
       const isInstalled = existsSync(host.pathOf(layout.executable));
-      return { ready: { value: isInstalled && whyOff(host, layout) === undefined } };
+      return { ready: { value: isInstalled && whyOffOn(host, layout) === undefined } };
     },
   };
 }
@@ -107,8 +107,8 @@ function identity(name: string, { version, layout, host }: DriverRequest): Answe
  * @throws MounterError (system) where there is none, or a file is not valid.
  */
 export function kubeletDirectoryOf({ layout, host }: Pick<DriverRequest, 'layout' | 'host'>): string {
-  const shipped = read(host.pathOf(layout.manifest)) ?? read(toolsManifest);
-  const own = read(host.pathOf(layout.nodeSettings));
+  const shipped = readFileOf(host.pathOf(layout.manifest)) ?? readFileOf(toolsManifest);
+  const own = readFileOf(host.pathOf(layout.nodeSettings));
   const [directory] = shipped === undefined ? [] : identityMounts(effectiveManifest(shipped, own).mounts);
   if (directory !== undefined) return directory;
   throw new MounterError('the node has no directory to mount volumes in', {
@@ -116,10 +116,6 @@ export function kubeletDirectoryOf({ layout, host }: Pick<DriverRequest, 'layout
     status: exitCode.system,
     hint: 'run mounter install SOURCE',
   });
-}
-
-function read(path: string): TextFile | undefined {
-  return existsSync(path) ? { path, text: readFileSync(path, 'utf8') } : undefined;
 }
 
 function registrationOf(

@@ -1,4 +1,6 @@
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
+import { jsonOrUndefined } from '../json.ts';
+import type { TextFile } from '../manifest/node-settings.ts';
 import type { Layout } from '../node/layout.ts';
 import {
   type Called,
@@ -17,6 +19,11 @@ export interface NodeHost {
   readonly call: CallOnHost;
   /** The host's file, as we reach it where no symlink is on the way. */
   readonly pathOf: (path: string) => string;
+}
+
+/** @returns undefined where it is not there. */
+export function readFileOf(path: string): TextFile | undefined {
+  return existsSync(path) ? { path, text: readFileSync(path, 'utf8') } : undefined;
 }
 
 /**
@@ -91,9 +98,5 @@ function operationOf([command, operation]: readonly string[]): Operation {
 
 /** The last line: before it, what a mount had to say. */
 function parseFailure({ stdout }: Called): Failure | undefined {
-  try {
-    return JSON.parse(stdout.trimEnd().split('\n').at(-1) ?? '');
-  } catch {
-    return undefined;
-  }
+  return jsonOrUndefined(stdout.trimEnd().split('\n').at(-1) ?? '') as Failure | undefined;
 }

@@ -36,7 +36,7 @@ export class OperationCounter {
 
   constructor(host: NodeHost) {
     this.#file = host.pathOf(csiTotalsFile);
-    this.#totals = parseCsiTotals(orUndefined(() => fileHost.readText(this.#file)));
+    this.#totals = parseCsiTotals(ifItSucceeds(() => fileHost.readText(this.#file)));
   }
 
   /** @returns undefined for a call that is not counted; else what tells of its end. */
@@ -55,7 +55,7 @@ export class OperationCounter {
     clearTimeout(this.#writing);
     this.#writing = undefined;
     // Its directory is there once the node is prepared.
-    orUndefined(() => writeAtomically(this.#file, csiTotalsText(this.#totals), 0o644));
+    ifItSucceeds(() => writeAtomically(this.#file, csiTotalsText(this.#totals), 0o644));
   }
 }
 
@@ -64,7 +64,7 @@ function typeOf(request: object): string {
   const { volumeContext, volumeCapability, targetPath, stagingTargetPath, volumePath } = request as Partial<
     Request<'NodePublishVolume'> & Request<'NodeGetVolumeStats'>
   >;
-  const known = orUndefined(() =>
+  const known = ifItSucceeds(() =>
     volumeContext === undefined
       ? mountedKind(volumePath || targetPath || stagingTargetPath || '')
       : volumeOf(volumeContext, volumeCapability ?? null).fstype,
@@ -80,7 +80,7 @@ function mountedKind(path: string): string | undefined {
 }
 
 /** Nothing that is counted is worth a call. */
-function orUndefined<T>(get: () => T): T | undefined {
+function ifItSucceeds<T>(get: () => T): T | undefined {
   try {
     return get();
   } catch {

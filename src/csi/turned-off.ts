@@ -1,8 +1,10 @@
-import { existsSync, readFileSync } from 'node:fs';
+import { fileHost } from '../host/file-host.ts';
+import type { Manifest } from '../manifest/manifest.ts';
+import { effectiveManifest } from '../manifest/node-settings.ts';
 import type { Layout } from '../node/layout.ts';
-import { offFiles } from '../node/off.ts';
+import { whyOff } from '../node/off.ts';
 import { CsiError } from './csi-error.ts';
-import type { NodeHost } from './node-host.ts';
+import { type NodeHost, readFileOf } from './node-host.ts';
 import type { Answers } from './server.ts';
 
 /**
@@ -14,7 +16,7 @@ export function explainingOff(node: Answers<'Node'>, host: NodeHost, layout: Lay
     try {
       return await answer;
     } catch (error) {
-      const offBy = whyOff(host, layout);
+      const offBy = whyOffOn(host, layout);
       if (offBy === undefined || !(error instanceof CsiError) || error.failure !== undefined) throw error;
       throw new CsiError(
         'UNAVAILABLE',
@@ -29,15 +31,21 @@ export function explainingOff(node: Answers<'Node'>, host: NodeHost, layout: Lay
   };
 }
 
-/** @returns the host's file that turns the mounter off, by being there, or in its settings; undefined where it is on. */
-export function whyOff(host: NodeHost, layout: Layout): string | undefined {
-  const file = offFiles(layout).find((path) => existsSync(host.pathOf(path)));
-  if (file !== undefined) return file;
-  return [layout.nodeSettings, layout.manifest].find((path) => {
-    try {
-      return JSON.parse(readFileSync(host.pathOf(path), 'utf8')).enabled === false;
-    } catch {
-      return false;
-    }
-  });
+/** What turns the mounter off on the node, in words; undefined where it is on, or its settings are not valid. */
+export function whyOffOn(host: NodeHost, layout: Layout): string | undefined {
+  const { lstat, readText } = fileHost;
+  const onHost = {
+    lstat: (path: string) => lstat(host.pathOf(path)),
+    readText: (path: string) => readText(host.pathOf(path)),
+  };
+  return whyOff(onHost, layout, settingsOf(host, layout));
+}
+
+function settingsOf(host: NodeHost, { manifest, nodeSettings }: Layout): Manifest | undefined {
+  const [shipped, own] = [manifest, nodeSettings].map((path) => readFileOf(host.pathOf(path)));
+  try {
+    return shipped && effectiveManifest(shipped, own);
+  } catch {
+    return undefined; // Whoever mounts says what is wrong with them.
+  }
 }

@@ -2,6 +2,7 @@ import { lstatSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { verdictWords } from '../doctor/verdict.ts';
 import { fileHost } from '../host/file-host.ts';
 import { writeAtomically } from '../host/replace.ts';
+import { jsonOrUndefined } from '../json.ts';
 import type { Layout } from '../node/layout.ts';
 import { offFiles } from '../node/off.ts';
 import type { NodeStatus } from '../status/node.ts';
@@ -114,22 +115,13 @@ export async function examineNode(
   signal: AbortSignal,
 ): Promise<Outcome> {
   const called = await call(['status', '--json'], AbortSignal.any([signal, AbortSignal.timeout(60_000)]));
-  const status = parsedStatus(called.stdout);
+  const status = jsonOrUndefined(called.stdout) as Pick<NodeStatus, 'verdict' | 'failing'> | undefined;
   if (status === undefined) return { isReady: false, text: reasonFirst('status', called) };
   const isReady = status.verdict.node !== 'failing';
   const lines = status.failing.map(
     ({ subject, message, hint }) => `${subject}: ${message}${hint === null ? '' : `; ${hint}`}`,
   );
   return { isReady, text: isReady ? verdictWords(status.verdict) : lines.join('\n'), isExamined: true };
-}
-
-/** @returns undefined for what is no report of the node. */
-function parsedStatus(json: string): Pick<NodeStatus, 'verdict' | 'failing'> | undefined {
-  try {
-    return JSON.parse(json);
-  } catch {
-    return undefined;
-  }
 }
 
 /** Writes the metrics of the node, or takes them away from one that nothing is left on. */

@@ -4,6 +4,7 @@ import { parse } from 'yaml';
 import { MounterError } from '../../errors.ts';
 import { exitCode } from '../../exit-codes.ts';
 import { about } from '../../host/system-error.ts';
+import { jsonOrUndefined } from '../../json.ts';
 import { askProgram } from './ask-program.ts';
 import type { CredentialSource, Credentials } from './keyring.ts';
 import { fit } from './match.ts';
@@ -129,18 +130,10 @@ async function ask({ apiVersion, args, env }: Provider, program: string, image: 
   const answer = await askProgram([program, ...(args ?? [])], { input, limitMs, env: variables });
   if ('why' in answer) throw providerError(program, answer.why);
   if (answer.status !== 0) throw providerError(program, `failed with status ${answer.status}`);
-  const reply = v.safeParse(replySchema, jsonOf(answer.stdout));
+  const reply = v.safeParse(replySchema, jsonOrUndefined(answer.stdout));
   if (!reply.success || reply.output.apiVersion !== apiVersion)
     throw providerError(program, `answered with no CredentialProviderResponse of ${apiVersion}`);
   return reply.output;
-}
-
-function jsonOf(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }
 
 function providerError(subject: string, message: string): MounterError {

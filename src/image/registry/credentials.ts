@@ -4,6 +4,7 @@ import * as v from 'valibot';
 import { MounterError } from '../../errors.ts';
 import { exitCode } from '../../exit-codes.ts';
 import { about } from '../../host/system-error.ts';
+import { jsonOrUndefined } from '../../json.ts';
 import { withoutNulls } from '../source/documents.ts';
 import { askProgram } from './ask-program.ts';
 import type { CredentialSource, Credentials } from './keyring.ts';
@@ -144,21 +145,12 @@ async function askHelper(name: string, host: string): Promise<readonly Credentia
   if ('why' in answer) throw helperError(program, answer.why);
   if (/credentials not found/i.test(answer.stdout)) return [];
   if (answer.status !== 0) throw helperError(program, `failed with status ${answer.status}`);
-  const reply = v.safeParse(helperReply, jsonOrNothing(answer.stdout));
+  const reply = v.safeParse(helperReply, jsonOrUndefined(answer.stdout));
   if (!reply.success) throw helperError(program, 'answered with no user and secret');
   const { Username: user, Secret: password } = reply.output;
   return [
     user === '<token>' ? { kind: 'identityToken', token: password } : { kind: 'password', user, password },
   ];
-}
-
-/** What a program printed says nothing of where a file is to be mended. */
-function jsonOrNothing(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }
 
 function helperError(program: string, message: string): MounterError {

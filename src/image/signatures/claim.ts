@@ -1,4 +1,5 @@
 import * as v from 'valibot';
+import { jsonOrUndefined } from '../../json.ts';
 import type { FoundSignature } from '../content.ts';
 import { shortDigest } from '../digest.ts';
 import type { PublicKey } from './public-key.ts';
@@ -46,7 +47,7 @@ async function judgeSimple(
 ): Promise<Verdict> {
   const signedBy = await signerOf(payload, signature, keys);
   if (signedBy === undefined) return { why: otherKey };
-  const said = v.safeParse(payloadSchema, jsonOf(payload));
+  const said = v.safeParse(payloadSchema, jsonOrUndefined(payload.toString('utf8')));
   if (!said.success) return { why: 'what is signed is not said to be an image' };
   return ofDigests([said.output.critical.image['docker-manifest-digest']], digest, signedBy);
 }
@@ -73,7 +74,7 @@ const statementSchema = v.object({
 const signaturePredicate = 'https://sigstore.dev/cosign/sign/v1';
 
 async function judgeBundle(bytes: Buffer, digest: string, keys: readonly PublicKey[]): Promise<Verdict> {
-  const bundle = v.safeParse(bundleSchema, jsonOf(bytes));
+  const bundle = v.safeParse(bundleSchema, jsonOrUndefined(bytes.toString('utf8')));
   if (!bundle.success) return { why: 'it is no bundle with a signature of an image' };
   const { dsseEnvelope, verificationMaterial } = bundle.output;
   const payload = Buffer.from(dsseEnvelope.payload, 'base64');
@@ -82,7 +83,7 @@ async function judgeBundle(bytes: Buffer, digest: string, keys: readonly PublicK
   const signedBy = (await Promise.all(signers)).find((key) => key !== undefined);
   const hint = verificationMaterial?.publicKey?.hint;
   if (signedBy === undefined) return { why: keys.some(({ id }) => id === hint) ? tampered : otherKey };
-  const statement = v.safeParse(statementSchema, jsonOf(payload));
+  const statement = v.safeParse(statementSchema, jsonOrUndefined(payload.toString('utf8')));
   if (!statement.success) return { why: 'what is signed is not said to be an image' };
   const { predicateType, subject } = statement.output;
   if (predicateType !== signaturePredicate) return { why: `what is signed is a statement, ${predicateType}` };
@@ -116,12 +117,4 @@ async function signerOf(
 ): Promise<PublicKey | undefined> {
   for (const key of keys) if (await key.isSignatureOf(bytes, Buffer.from(signature, 'base64'))) return key;
   return undefined;
-}
-
-function jsonOf(bytes: Buffer): unknown {
-  try {
-    return JSON.parse(bytes.toString('utf8'));
-  } catch {
-    return undefined;
-  }
 }

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test from 'ava';
 import { kubeletDirectoryOf } from '../../../src/csi/driver.ts';
+import { whyOffOn } from '../../../src/csi/turned-off.ts';
 import { shippedText } from '../../../src/manifest/shipped.ts';
 import { layoutOf } from '../../../src/node/layout.ts';
 
@@ -20,4 +21,24 @@ test('its sockets are in the kubelet directory that the node itself has set', (t
   t.is(found(), '/data/kubelet');
   writeFileSync(join(root, 'node-settings.json'), '{"mounts": {"mounterr": []}}');
   t.throws(found, { message: /^line 1: mounts\.mounterr: .*did you mean mounter\?/ });
+});
+
+test('it is off where the node is: by a file, or by its settings, of which its own have the last word', (t) => {
+  const root = mkdtempSync(join(tmpdir(), 'csi-driver-'));
+  t.teardown(() => rmSync(root, { recursive: true }));
+  const host = { pathOf: (path: string) => `${root}${path}`, call: async () => t.fail() as never };
+  const layout = layoutOf('/');
+  const write = (name: string, json: object) => writeFileSync(join(root, name), JSON.stringify(json));
+  const why = () => whyOffOn(host, layout);
+  t.is(why(), undefined);
+  const manifest = JSON.parse(shippedText);
+  write('rootfs-manifest.json', { ...manifest, enabled: false });
+  t.is(why(), `"enabled": false in ${layout.manifest}`);
+  write('node-settings.json', { enabled: true });
+  t.is(why(), undefined);
+  write('rootfs-manifest.json', manifest);
+  write('node-settings.json', { enabled: false });
+  t.is(why(), `"enabled": false in ${layout.nodeSettings}`);
+  writeFileSync(join(root, 'disabled'), '');
+  t.is(why(), `${layout.home}/disabled`);
 });
