@@ -202,12 +202,16 @@ static void forbid_calls(void) {
   if (syscall(__NR_seccomp, SECCOMP_SET_MODE_FILTER, 0, &rules) != 0) fail("seccomp");
 }
 
-/* glibc gives a library's constructors what it gives to main, and main gets the same array. */
+/*
+ * glibc gives a library's constructors what it gives to main, and main gets the same array. Without the mark it is
+ * another program of the rootfs, which start-statd has preloaded with this for the sake of interpose.c alone.
+ */
 __attribute__((constructor)) static void confine(int argc, char **argv) {
-  if (argc > 1 && strncmp(argv[1], MARK, sizeof MARK - 1) == 0) argv[1] += sizeof MARK - 1;
-  if (argc > 0) take_name(argv[0]);
   (void)unsetenv("LD_PRELOAD");
   find_real_functions();
+  if (argc < 2 || strncmp(argv[1], MARK, sizeof MARK - 1) != 0) return;
+  argv[1] += sizeof MARK - 1;
+  take_name(argv[0]);
   take_own_group();
   keep_two_capabilities();
   forbid_calls();

@@ -1,6 +1,6 @@
 /*
- * What glusterfs asks libc for by its server's word: code to load and commands to run. These stand before libc's own,
- * and leave a line in the mount's log, whatever its level.
+ * What stands before libc's own functions. What glusterfs asks for by its server's word, code to load and commands to
+ * run, is refused with a line in the mount's log, whatever its level.
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -10,6 +10,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/un.h>
+#include <unistd.h>
 
 #include "guard.h"
 
@@ -152,4 +156,18 @@ EXPORTED char *rindex(const char *text, int wanted) {
   const char *colon = wanted == ':' ? strchr(text, ':') : NULL;
   if (colon != NULL && strchr(colon + 1, ':') != NULL) return NULL;
   return strrchr(text, wanted);
+}
+
+/*
+ * Of an abstract name anybody may be the owner. libtirpc 1.3.5 and newer look for rpcbind at @/run/rpcbind.sock first, and
+ * would have rpc.statd wait for an answer there for minutes; refused, they go on to /run/rpcbind.sock, which is root's.
+ * @see unix(7); local_rpcb() of libtirpc/src/rpcb_clnt.c
+ */
+EXPORTED int connect(int socket, const struct sockaddr *address, socklen_t length) {
+  const char *name = ((const struct sockaddr_un *)address)->sun_path;
+  if (length > offsetof(struct sockaddr_un, sun_path) && address->sa_family == AF_UNIX && *name == '\0') {
+    errno = ECONNREFUSED;
+    return -1;
+  }
+  return (int)syscall(SYS_connect, socket, address, length);
 }

@@ -8,8 +8,8 @@ import { resolveInRoot } from '../host/path-in-root.ts';
 import { programDirectories } from '../host/programs.ts';
 import { replace, writeAtomically } from '../host/replace.ts';
 import { isErrnoException } from '../host/system-error.ts';
+import { guardedProgram } from '../rootfs/guarded-program.ts';
 import { failedTrials } from '../rootfs/trial.ts';
-import { guardedProgram } from './guarded-program.ts';
 
 /** The guard in the place of a rootfs's `glusterfs`: part of the tree, and where it does not work, no glusterfs runs. */
 

@@ -20,6 +20,8 @@ export interface LockService {
   readonly port?: number;
   /** A line of sh that start-statd runs before it starts the daemon. */
   readonly beforeStart: string;
+  /** Started with the guard's own connect(2), which goes to no abstract name. */
+  readonly isGuarded?: boolean;
   readonly unit: string;
   /** The service without which it cannot run: when that starts anew, so does this. */
   readonly needs?: LockServiceRole;
@@ -54,6 +56,7 @@ export const lockServices: readonly LockService[] = [
     answers: 'statdAnswers',
     owner: 'rootfs',
     beforeStart: 'notify_servers',
+    isGuarded: true,
     unit: 'containerized-mounter-statd.service',
     needs: 'rpcbind',
     hostUnits: ['rpc-statd.service'],

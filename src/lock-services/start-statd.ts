@@ -1,5 +1,6 @@
 import type { NodeSettings } from '../manifest/manifest.ts';
 import { locksDirectory, runDirectory } from '../node/layout.ts';
+import { guardedProgram } from '../rootfs/guarded-program.ts';
 import { shellQuoted } from '../shell-word.ts';
 import { type LockService, type LockServiceRole, lockServices, programName } from './services.ts';
 
@@ -58,7 +59,10 @@ root_mount() { # DIRECTORY of a process: the filesystem there, and what of it; f
     [ -n "$found" ] && echo "$found"
   }
 }
-# libtirpc 1.3.5 and newer ask rpcbind at this name first, where anybody may listen, and wait minutes for an answer.
+# libtirpc 1.3.5 and newer ask rpcbind at this name first, where anybody may listen, and wait minutes for an answer. The
+# guard of the rootfs's glusterfs, preloaded, keeps rpc.statd from that. Without one, whoever listens is named.
+preloaded=
+[ ! -L ${guardedProgram} ] || preloaded="env LD_PRELOAD=$(command -v glusterfs)"
 in_the_way() {
   grep -q ' @/run/rpcbind.sock$' /proc/self/net/unix 2>/dev/null &&
     echo ': whoever listens on @/run/rpcbind.sock may be in its way, and ss -xlp names it'
@@ -113,13 +117,13 @@ ${lockServices.map((service) => startBlock(service, manifest)).join('')}exit 0
  * Asks twice, before a slow daemon is taken for a deaf one; where none listens, both fail at once. One that does not
  * answer may run: rpc.statd registers at its start alone, and an rpcbind that lost its list knows only a new one.
  */
-function startBlock({ role, title, beforeStart }: LockService, manifest: NodeSettings): string {
+function startBlock({ role, title, beforeStart, isGuarded }: LockService, manifest: NodeSettings): string {
   const program = shellQuoted(programName(manifest.daemons[role].path).slice(0, longestName));
   return `
 if wants "\${1-}" ${role} && ! ${role}_answers && ! ${role}_answers; then
 end_ours ${program}
 ${beforeStart}
-daemon ${inShell(commandOf(role, manifest))} || {
+daemon ${isGuarded ? '$preloaded ' : ''}${inShell(commandOf(role, manifest))} || {
   end_ours ${program}
   fail "${title} does not start${hintOf(role, manifest)}$(in_the_way)"
 }

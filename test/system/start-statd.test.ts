@@ -1,6 +1,7 @@
 import { copyFileSync, readdirSync, readlinkSync } from 'node:fs';
 import test, { type ExecutionContext } from 'ava';
-import { type NodeProcess, ScratchNode, shared } from '../support/node/namespace.ts';
+import { guardedProgram } from '../../src/rootfs/guarded-program.ts';
+import { mounterHome, type NodeProcess, ScratchNode, shared } from '../support/node/namespace.ts';
 import { asNobody } from '../support/node/stranger.ts';
 
 const start = ['exec', '--', '/usr/sbin/start-statd'] as const;
@@ -73,7 +74,7 @@ test.serial('an rpcbind that is deaf is replaced, or named', async (t) => {
 });
 
 test.serial(
-  'a stranger where rpc.statd looks for rpcbind: named within the limit, and nothing half-started',
+  'a stranger where rpc.statd looks for rpcbind: never asked; without the guard named in time, and nothing half-started',
   async (t) => {
     await using node = await ScratchNode.prepared();
     copyFileSync(process.execPath, `${node.sharedDirectory}/node`);
@@ -81,12 +82,17 @@ test.serial(
     const pid =
       await node.shell(`chmod 0755 ${shared} && ${asNobody.join(' ')} ${shared}/node -e "${listen}" </dev/null >/dev/null 2>&1 &
     until grep -q @/run/rpcbind.sock /proc/net/unix; do sleep 0.05; done; echo $!`);
+    await node.mustRun(...start);
+    const before = await isUp(t, node);
+    await kill(node, 'KILL', before.statd);
+    const link = `$(realpath ${mounterHome}/rootfs)${guardedProgram}`;
+    await node.shell(`mv ${link} ${link}.away`);
     const { status, stderr } = await node.mounter(...start);
     t.not(status, 0);
     t.regex(stderr, /rpc\.statd does not start: whoever listens on @\/run\/rpcbind\.sock may be in its way/);
     t.deepEqual(node.processesOf('rpc.statd'), []);
     await node.shell(
-      `kill ${pid.trim()}; while grep -q @/run/rpcbind.sock /proc/net/unix; do sleep 0.05; done`,
+      `mv ${link}.away ${link}; kill ${pid.trim()}; while grep -q @/run/rpcbind.sock /proc/net/unix; do sleep 0.05; done`,
     );
     await node.mustRun(...start);
     await isUp(t, node);

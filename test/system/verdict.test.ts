@@ -1,8 +1,8 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import test from 'ava';
 import type { Verdict } from '../../src/doctor/verdict.ts';
-import { guardedProgram } from '../../src/guard/guarded-program.ts';
 import { examineNode } from '../../src/node-agent/reconcile.ts';
+import { guardedProgram } from '../../src/rootfs/guarded-program.ts';
 import { type GlusterServer, startGlusterServer } from '../support/gluster/gluster-server.ts';
 import type { Examination } from '../support/node/examination.ts';
 import { kernelWith, wholeKernel } from '../support/node/kernel.ts';

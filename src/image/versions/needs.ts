@@ -1,12 +1,12 @@
 import { statSync } from 'node:fs';
 import { basename } from 'node:path';
-import { guardedProgram } from '../../guard/guarded-program.ts';
 import { interpreterOf, librariesNeededBy } from '../../host/elf.ts';
 import { resolveInRoot } from '../../host/path-in-root.ts';
 import { programDirectories } from '../../host/programs.ts';
 import type { Manifest } from '../../manifest/manifest.ts';
 import { allTraits, lockingTypes, offeredTraits, traitsOf } from '../../mount/filesystems/all.ts';
 import type { FilesystemTraits } from '../../mount/filesystems/filesystem-driver.ts';
+import { guardedProgram } from '../../rootfs/guarded-program.ts';
 import { librariesOf } from '../../rootfs/parts.ts';
 import { nameServices } from './trial.ts';
 

@@ -2,7 +2,6 @@ import { createHash } from 'node:crypto';
 import { lstatSync, readdirSync, readFileSync, readlinkSync, rmSync } from 'node:fs';
 import { open } from 'node:fs/promises';
 import * as v from 'valibot';
-import { guardedProgram } from '../../guard/guarded-program.ts';
 import { glusterfsOf } from '../../guard/place.ts';
 import { elfFault } from '../../host/elf.ts';
 import { fileStateOf } from '../../host/file-state.ts';
@@ -10,6 +9,7 @@ import { resolveInRoot } from '../../host/path-in-root.ts';
 import { writeAtomically } from '../../host/replace.ts';
 import { orUndefined } from '../../host/shared-file-host.ts';
 import type { Manifest } from '../../manifest/manifest.ts';
+import { guardedProgram } from '../../rootfs/guarded-program.ts';
 import { isAtOrBelow } from '../../rootfs/root-processes.ts';
 
 /**

@@ -1,10 +1,10 @@
 import { lstatSync } from 'node:fs';
-import { guardedProgram } from '../../guard/guarded-program.ts';
 import { elfFault, type Interpreter, interpreterOf } from '../../host/elf.ts';
 import type { Host } from '../../host/host.ts';
 import { isExecutable, resolveInRoot } from '../../host/path-in-root.ts';
 import type { Manifest } from '../../manifest/manifest.ts';
 import { offeredTraits, traitsOf } from '../../mount/filesystems/all.ts';
+import { guardedProgram } from '../../rootfs/guarded-program.ts';
 import { librariesOf, programsOf } from '../../rootfs/parts.ts';
 import { type FailedTrial, failedTrials, type Trial } from '../../rootfs/trial.ts';
 

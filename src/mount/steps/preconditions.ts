@@ -1,8 +1,8 @@
 import { MounterError, policyError } from '../../errors.ts';
 import { exitCode } from '../../exit-codes.ts';
-import { guardedProgram } from '../../guard/guarded-program.ts';
 import { type Host, isSameFile } from '../../host/host.ts';
 import { installAgain, requireRootfs, rootfsEntrance } from '../../rootfs/entrance.ts';
+import { guardedProgram } from '../../rootfs/guarded-program.ts';
 import type { MountContext } from '../context.ts';
 import type { WrittenFile } from '../plan-data.ts';
 import { partsBelow, walk } from './path-walk.ts';

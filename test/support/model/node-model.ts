@@ -1,5 +1,4 @@
 import { readFileSync } from 'node:fs';
-import { guardedProgram } from '../../../src/guard/guarded-program.ts';
 import { type FilesystemKind, kindNames } from '../../../src/manifest/filesystem-kinds.ts';
 import { type Manifest, type NodeSettings, parseManifest } from '../../../src/manifest/manifest.ts';
 import { parseMountArguments } from '../../../src/mount/arguments/argv.ts';
@@ -11,6 +10,7 @@ import type { MountPlan } from '../../../src/mount/plan-data.ts';
 import type { RunContext } from '../../../src/mount/run.ts';
 import { layoutOf } from '../../../src/node/layout.ts';
 import { namespacesLink } from '../../../src/rootfs/entrance.ts';
+import { guardedProgram } from '../../../src/rootfs/guarded-program.ts';
 import { HostModel } from './host-model.ts';
 
 const manifestPath = new URL('../../../rootfs-manifest.json', import.meta.url);

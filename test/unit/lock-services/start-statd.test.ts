@@ -13,7 +13,7 @@ async function syntaxErrors(script: string): Promise<string> {
 test('the script of the manifest that ships is shell', async (t) => {
   const script = startStatdScript(manifest);
   t.is(await syntaxErrors(script), '');
-  t.regex(script, /^daemon '\/sbin\/rpc\.statd' '--no-notify' \|\|/m);
+  t.regex(script, /^daemon \$preloaded '\/sbin\/rpc\.statd' '--no-notify' \|\|/m);
 });
 
 test('paths and arguments are words, whatever is in them', async (t) => {
