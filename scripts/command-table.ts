@@ -2,7 +2,7 @@ import type { Command } from '../src/commands/command.ts';
 import { dashed } from '../src/commands/flags.ts';
 import { usageLines, visible } from '../src/commands/help.ts';
 
-/** README's table of commands, in Markdown: a row for each, and for each sub-command in place of its command. */
+/** The table of docs/commands.md, in Markdown: a row for each, and for each sub-command in place of its command. */
 export function commandTable(commands: readonly Command[]): string {
   const rows = commands.flatMap((command) => command.subcommands ?? [command]).map(rowOf);
   return [['command', 'does', 'other flags'], ['---', '---', '---'], ...rows].map(lineOf).join('');

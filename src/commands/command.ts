@@ -3,7 +3,7 @@ import type { Output } from '../host/output.ts';
 import type { Layout } from '../node/layout.ts';
 
 /**
- * A command, described once. The parser of its flags, its help, the overview, README's table and the record of calls
+ * A command, described once. The parser of its flags, its help, the overview, docs/commands.md and the record of calls
  * that changed the node derive from this. What a command needs beyond it is imported where it runs: `mounter --help`
  * loads every description.
  */
@@ -50,7 +50,7 @@ interface FlagText {
   readonly default?: string;
   /** With it, the operands may be left out. */
   readonly standsForOperands?: true;
-  /** Given by other parts of the mounter alone: help, README and hints do not show it. */
+  /** Given by other parts of the mounter alone: help, docs and hints do not show it. */
   readonly isInternal?: true;
 }
 

@@ -1,4 +1,4 @@
-/* The guard of glusterfs, and a little of rpc.statd's. What it is for, and against what, is told in README.md, "Security". */
+/* The guard of glusterfs, and a little of rpc.statd's. What it is for, and against what, is told in docs/security.md. */
 #ifndef GLUSTERFS_GUARD_H
 #define GLUSTERFS_GUARD_H
 

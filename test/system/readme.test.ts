@@ -20,20 +20,22 @@ import { digestOf, manifestText, rootfsBytes, rootfsWith } from '../support/node
 import { schemaErrors } from '../support/texts/kubernetes-schema.ts';
 import { isAssignment, places, type Substitutions, section, substitute } from '../support/texts/readme.ts';
 
-/** README.md's commands, word for word but for the places they name; those of a node with systemd: test/systemd. */
+/** The commands of README and docs, word for word but for the places they name; those of a node with systemd: test/systemd. */
 
 const scratch = mkdtempSync(join(tmpdir(), 'readme-'));
 const checkout = join(scratch, 'checkout');
 let registry: DockerRegistry;
 
 /** What is in version control; what is downloaded and kept is the same for all checkouts. */
-const tracked = ['.ci', '.gitignore', 'README.md', 'biome.json', 'package.json', 'package-lock.json'].concat([
-  'rootfs-manifest.json',
-  'scripts',
-  'src',
-  'test',
-  'tsconfig.json',
-]);
+const tracked = [
+  '.ci',
+  '.gitignore',
+  'README.md',
+  'docs',
+  'biome.json',
+  'package.json',
+  'package-lock.json',
+].concat(['rootfs-manifest.json', 'scripts', 'src', 'test', 'tsconfig.json']);
 
 test.before(async () => {
   await ensureInstalled(['skopeo']);
@@ -125,7 +127,7 @@ for (const heading of places.checkout) {
         [...outputs.values()].join(),
         /lock over the network was granted[\s\S]*nothing is left mounted/,
       );
-    if (heading !== 'On a fleet') return;
+    if (heading !== 'Volumes by CSI') return;
     const applied = readFileSync(join(scratch, 'applied.yaml'), 'utf8');
     const objects = parseAllDocuments(applied).flatMap((document) => document.toJS() ?? []);
     t.is(await schemaErrors(objects), '');

@@ -1,4 +1,3 @@
-import { readFileSync } from 'node:fs';
 import test from 'ava';
 import {
   mounter as downloaded,
@@ -7,12 +6,14 @@ import {
   ScratchNode,
 } from '../support/node/namespace.ts';
 import { makeSbinWritable } from '../support/node/writable-sbin.ts';
+import { page } from '../support/texts/readme.ts';
 
-/** README's own lines, in their order. */
-const [, removal = ''] = /## Remove it\n\n```sh\n(.*?)```/s.exec(readFileSync('README.md', 'utf8')) ?? [];
-const rest = /`(rm -r \/var\/lib\/\S+ \/var\/log\/\S+)`/.exec(readFileSync('README.md', 'utf8'))?.[1] ?? '';
+/** The page's own lines, in their order. */
+const operations = page('docs/operations.md');
+const [, removal = ''] = /## Remove it\n\n```sh\n(.*?)```/s.exec(operations) ?? [];
+const rest = /`(rm -r \/var\/lib\/\S+ \/var\/log\/\S+)`/.exec(operations)?.[1] ?? '';
 
-test('what README says removes it leaves what README says stays, and in /run what goes with a reboot', async (t) => {
+test('what the page says removes it leaves what the page says stays, and in /run what goes with a reboot', async (t) => {
   await using node = await ScratchNode.start();
   await makeSbinWritable(node);
   await node.shell('rmdir /var/lib/kubelet');

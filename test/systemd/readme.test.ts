@@ -7,7 +7,7 @@ import { home } from '../support/guest/node.ts';
 import { run, startServers, systemctl } from '../support/systemd/node.ts';
 import { isAssignment, places, section, substitute } from '../support/texts/readme.ts';
 
-/** README.md's commands for a node with systemd, word for word but for the servers that they name. */
+/** The commands of README and docs for a node with systemd, word for word but for the servers that they name. */
 
 test.before(async () => {
   // What the boots before have left.
@@ -45,11 +45,13 @@ async function runAll(t: ExecutionContext, heading: string): Promise<ReadonlyMap
   return outputs;
 }
 
-const [oneNode = '', troubleshooting = '', removal = ''] = places.guest;
+const [oneNode = '', helpers = '', off = '', troubleshooting = '', removal = ''] = places.guest;
 
 test.serial('on one node: installed, prepared, mounted, unmounted', async (t) => {
   t.timeout(900_000);
   const outputs = await runAll(t, oneNode);
+  await runAll(t, helpers);
+  await runAll(t, off);
   const status = outputs.get('mounter status') ?? '';
   t.regex(status, /^alive +10\.9\.0\.1:\/srv\/vol1 +nfs4 +\d +- +\/var\/lib\/kubelet\/test$/m);
   t.deepEqual(

@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { dirname, join, normalize } from 'node:path';
 import test from 'ava';
-import { readme } from '../support/texts/readme.ts';
+import { page } from '../support/texts/readme.ts';
 
 const repository = join(import.meta.dirname, '../..');
 
@@ -114,8 +114,8 @@ test('the linter knows the same floors', (t) => {
   }
 });
 
-test('the map in the README has each room, in this order', (t) => {
-  const map = [...readme.matchAll(/^src\/([a-z-]+)\/ /gm)].map(([, room = '']) => room);
+test('the map of src has each room, in this order', (t) => {
+  const map = [...page('docs/architecture.md').matchAll(/^src\/([a-z-]+)\/ /gm)].map(([, room = '']) => room);
   t.deepEqual(map, floors.slice(1).toReversed());
 });
 

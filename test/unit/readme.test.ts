@@ -1,4 +1,5 @@
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
+import { dirname, join, normalize } from 'node:path';
 import { toJsonSchema } from '@valibot/to-json-schema';
 import test from 'ava';
 import { commandTable } from '../../scripts/command-table.ts';
@@ -9,11 +10,11 @@ import { manifestSchema } from '../../src/manifest/manifest.ts';
 import { mountMetrics } from '../../src/record/mount-metrics.ts';
 import { noTotals } from '../../src/record/totals.ts';
 import { nodeGauges } from '../../src/status/metrics.ts';
-import { namesIn, places, readme, section, sections } from '../support/texts/readme.ts';
+import { namesIn, page, pages, places, section, sections } from '../support/texts/readme.ts';
 
 const commandNames = commands.map(({ name }) => name);
 
-/** README.md is complete; its commands are run by test/system/readme.test.ts and test/systemd/readme.test.ts. */
+/** README.md and docs are complete; their commands are run by test/system/readme.test.ts and test/systemd/readme.test.ts. */
 
 test('every command shown has a place where a test runs it', (t) => {
   const withCommands = sections.filter(({ commands }) => commands.length > 0);
@@ -32,15 +33,16 @@ test('every command of the executable is in the table, and nothing else', (t) =>
 });
 
 test('the table of commands is the one that their definitions make', (t) => {
-  const [, shown] = /^### Commands\n[^|]*((?:\|.*\n)+)/m.exec(readme) ?? [];
+  const [, shown] = /^# Commands\n[^|]*((?:\|.*\n)+)/m.exec(page('docs/commands.md')) ?? [];
   t.is(shown, commandTable(commands));
 });
 
 test('commands named in the text are commands, and scripts are scripts', (t) => {
   const { scripts } = JSON.parse(readFileSync('package.json', 'utf8'));
-  for (const [, word = ''] of readme.matchAll(/`mounter ([a-z-]+)/g))
+  const texts = [...pages.values()].join('\n');
+  for (const [, word = ''] of texts.matchAll(/`mounter ([a-z-]+)/g))
     t.true(commandNames.includes(word), `mounter ${word}`);
-  for (const [, word = ''] of readme.matchAll(/npm run ([a-z:]+)/g)) t.true(word in scripts, word);
+  for (const [, word = ''] of texts.matchAll(/npm run ([a-z:]+)/g)) t.true(word in scripts, word);
 });
 
 test('what has to pass is run by .ci/run', (t) => {
@@ -75,7 +77,7 @@ interface Schema {
 }
 
 interface Setting {
-  /** As the README writes it: `mounts.*[].host`, `filesystems.TYPE.helper`. */
+  /** As the page writes it: `mounts.*[].host`, `filesystems.TYPE.helper`. */
   readonly name: string;
   readonly default: unknown;
 }
@@ -123,8 +125,42 @@ test('every setting that a node goes by is in the table, and nothing else', (t) 
 for (const setting of settings()) {
   const { name } = setting;
   if (!['string', 'number', 'boolean'].includes(typeof setting.default)) continue;
-  test(`the default of ${name} is as the README says`, (t) => {
+  test(`the default of ${name} is as the page says`, (t) => {
     const row = section('Settings').rows.find(([cell = '']) => namesIn(cell).includes(name));
     t.true(namesIn(row?.[1] ?? '').includes(String(setting.default)), row?.[1]);
   });
 }
+
+/** As GitHub makes it of a heading. */
+function anchorOf(heading: string): string {
+  const kept = heading.toLowerCase().replace(/[^\p{L}\p{N} _-]/gu, '');
+  return kept.replaceAll(' ', '-');
+}
+
+/** The links that lead nowhere; those to other sites are not followed. */
+function brokenLinks(file: string, text: string): readonly string[] {
+  const prose = text.replace(/^```[\s\S]*?^```$/gm, '');
+  const links = [...prose.matchAll(/(?:\]\(|(?:href|src|srcset)=")([^)\s"]+)/g)].map(([, link = '']) => link);
+  return links.filter((link) => {
+    if (link.startsWith('https://')) return false;
+    const [path = '', anchor] = link.split('#');
+    const target = path === '' ? file : normalize(join(dirname(file), path));
+    if (anchor === undefined) return !existsSync(target);
+    const headings = [...(pages.get(target) ?? '').matchAll(/^#+ (.*)/gm)];
+    return !headings.some(([, heading = '']) => anchorOf(heading) === anchor);
+  });
+}
+
+for (const [file, text] of pages)
+  test(`every link of ${file} leads somewhere`, (t) => {
+    t.deepEqual(brokenLinks(file, text), []);
+  });
+
+test('README has at most 200 lines', (t) => {
+  t.true(page('README.md').trimEnd().split('\n').length <= 200);
+});
+
+test('README leads to every page', (t) => {
+  for (const file of pages.keys())
+    t.true(file === 'README.md' || page('README.md').includes(`](${file}`), file);
+});

@@ -21,7 +21,7 @@ import { enterModes, setEnter } from '../support/node/enter-mode.ts';
 import type { Examination } from '../support/node/examination.ts';
 import { smbRootfs } from '../support/node/smb-rootfs.ts';
 
-/** SMB, from a rootfs that was built with the one change that README.md names, of a real Samba. */
+/** SMB, from a rootfs that was built with the one change that docs/smb.md names, of a real Samba. */
 
 const record = '/var/log/containerized-mounter/mounter.log';
 const address = '10.9.0.1';
@@ -50,7 +50,7 @@ test.after.always(async () => {
   for (const one of [server, newServer, closed]) await one.close();
 });
 
-/** Commas twice, as README.md has it. */
+/** Commas twice, as docs/smb.md has it. */
 const password = smbUsers.alice.replaceAll(',', ',,');
 const asAlice = `username=alice,password=${password}`;
 

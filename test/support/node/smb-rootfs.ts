@@ -2,16 +2,16 @@ import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { execa } from 'execa';
 import { cacheDirectory, repository } from '../../../scripts/paths.ts';
-import { readme } from '../texts/readme.ts';
+import { page } from '../texts/readme.ts';
 
-/** The rootfs that mounts SMB, made from the shipped manifest by the one change that README.md names. */
+/** The rootfs that mounts SMB, made from the shipped manifest by the one change that docs/smb.md names. */
 
 const off = '    "cifs": null,\n    "smb3": null\n';
-const on = /^```\n( {4}"cifs": \{[\s\S]*?)```$/m.exec(readme)?.[1] ?? '';
+const on = /^```\n( {4}"cifs": \{[\s\S]*?)```$/m.exec(page('docs/smb.md'))?.[1] ?? '';
 
-/** @throws Error where the manifest, or README.md, is written otherwise. */
+/** @throws Error where the manifest, or docs/smb.md, is written otherwise. */
 export function withSmb(manifest: string): string {
-  if (on === '' || !manifest.includes(off)) throw new Error('README.md does not fit rootfs-manifest.json');
+  if (on === '' || !manifest.includes(off)) throw new Error('docs/smb.md does not fit rootfs-manifest.json');
   return manifest.replace(off, on);
 }
 

@@ -1,10 +1,22 @@
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { repository } from '../../../scripts/paths.ts';
 
-/** README.md as the tests read it. */
+/** README.md and the pages in docs/, as the tests read them. */
 
-export const readme = readFileSync(join(repository, 'README.md'), 'utf8');
+/** Text by file: `README.md`, `docs/settings.md`. */
+export const pages: ReadonlyMap<string, string> = new Map(
+  ['README.md', ...readdirSync(join(repository, 'docs')).map((name) => `docs/${name}`)]
+    .filter((file) => file.endsWith('.md'))
+    .map((file) => [file, readFileSync(join(repository, file), 'utf8')]),
+);
+
+/** @throws Error where there is no such page. */
+export function page(file: string): string {
+  const text = pages.get(file);
+  if (text === undefined) throw new Error(`there is no ${file}`);
+  return text;
+}
 
 export interface Section {
   readonly heading: string;
@@ -14,14 +26,15 @@ export interface Section {
   readonly rows: readonly (readonly string[])[];
 }
 
-/** In the README's order. @throws Error for a fenced block of a language that nobody here knows. */
-export const sections: readonly Section[] = readme
-  .split(/^(?=#{1,3} )/m)
+/** In the pages' order. @throws Error for a fenced block of a language that nobody here knows. */
+export const sections: readonly Section[] = [...pages.values()]
+  .flatMap((text) => text.split(/^(?=#{1,3} )/m))
   .map((text) => ({ heading: headingOf(text), commands: commandsOf(text), rows: rowsOf(text) }));
 
+/** @throws Error where no page has it, or more than one. */
 export function section(heading: string): Section {
-  const found = sections.find((one) => one.heading === heading);
-  if (found === undefined) throw new Error(`README.md has no section ${heading}`);
+  const [found, another] = sections.filter((one) => one.heading === heading);
+  if (found === undefined || another !== undefined) throw new Error(`not one section is called ${heading}`);
   return found;
 }
 
@@ -30,9 +43,11 @@ export function section(heading: string): Section {
  * repository, on a scratch node, or in the test VM with systemd.
  */
 export const places: Readonly<Record<'checkout' | 'scratchNode' | 'guest', readonly string[]>> = {
-  checkout: ['See it work', 'Build it', 'On a fleet', 'Work on it'],
+  checkout: ['See it work', 'Build it', 'On a fleet']
+    .concat(['Turn it off everywhere', 'Machines that are built at their first boot', 'Volumes by CSI'])
+    .concat('Work on it'),
   scratchNode: ['A kubelet in an image', 'Upgrade, roll back'],
-  guest: ['On one node', 'When it does not mount', 'Remove it'],
+  guest: ['On one node', "Without kubelet's flag", 'Turn it off', 'When it does not mount', 'Remove it'],
 };
 
 /** The names that the commands use for places of the reader's, and what a test has in their stead. */
@@ -62,7 +77,7 @@ function headingOf(text: string): string {
 function commandsOf(text: string): readonly string[] {
   return [...text.matchAll(/^```(.*)\n([\s\S]*?)^```$/gm)].flatMap(([, language, block = '']) => {
     if (language === '') return [];
-    if (language !== 'sh') throw new Error(`README.md has a block of ${language}, which no test runs`);
+    if (language !== 'sh') throw new Error(`a page has a block of ${language}, which no test runs`);
     const lines = block.replace(/\\\n\s*/g, '').split('\n');
     return lines.map((line) => line.replace(/(^|\s+)#.*/, '')).filter((line) => line !== '');
   });
