@@ -1,18 +1,13 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { dirname, join, normalize } from 'node:path';
-import { toJsonSchema } from '@valibot/to-json-schema';
 import test from 'ava';
-import { commandTable } from '../../scripts/command-table.ts';
+import { derivedFiles } from '../../scripts/docs/derived.ts';
+import { tableNames, tablesOf } from '../../scripts/docs/tables.ts';
+import { parseFlags } from '../../src/commands/flags.ts';
 import { commands } from '../../src/commands/table.ts';
-import { errorClasses } from '../../src/errors.ts';
-import { exitCode } from '../../src/exit-codes.ts';
-import { manifestSchema } from '../../src/manifest/manifest.ts';
-import { mountMetrics } from '../../src/record/mount-metrics.ts';
-import { noTotals } from '../../src/record/totals.ts';
-import { nodeGauges } from '../../src/status/metrics.ts';
-import { namesIn, page, pages, places, section, sections } from '../support/texts/readme.ts';
-
-const commandNames = commands.map(({ name }) => name);
+import { MounterError } from '../../src/errors.ts';
+import { parseMountArguments } from '../../src/mount/arguments/argv.ts';
+import { page, pages, places, sections } from '../support/texts/readme.ts';
 
 /** README.md and docs are complete; their commands are run by test/system/readme.test.ts and test/systemd/readme.test.ts. */
 
@@ -26,23 +21,72 @@ test('the newcomer comes first: two commands', (t) => {
   t.is(first, 'npm ci && npm run demo');
 });
 
-test('every command of the executable is in the table, and nothing else', (t) => {
-  const shown = section('Commands').rows.flatMap(([cell = '']) => namesIn(cell));
-  const words = shown.filter((name) => name.startsWith('mounter ')).map((name) => name.split(' ')[1]);
-  t.deepEqual([...new Set(words)].sort(), commandNames.toSorted());
+for (const [file, text] of await derivedFiles())
+  test(`what ${file} has of the code's facts is as the code has it: npm run docs`, (t) => {
+    t.is(readFileSync(file, 'utf8'), text);
+  });
+
+test('every table that is made from the code has a page', (t) => {
+  t.deepEqual([...pages.values()].flatMap(tablesOf).sort(), tableNames.toSorted());
 });
 
-test('the table of commands is the one that their definitions make', (t) => {
-  const [, shown] = /^# Commands\n[^|]*((?:\|.*\n)+)/m.exec(page('docs/commands.md')) ?? [];
-  t.is(shown, commandTable(commands));
+test('no cell of a table is empty but those of commands and mounts', (t) => {
+  const empty = sections
+    .filter(({ heading }) => heading !== 'Commands')
+    .flatMap(({ rows }) => rows.filter((cells) => cells.some((cell) => cell === '')));
+  t.deepEqual(
+    empty
+      .map(([name = '']) => name)
+      .filter((name) => !/^`(mounts\.\*|policy\.images\[\]\.prefix)/.test(name)),
+    [],
+  );
 });
 
-test('commands named in the text are commands, and scripts are scripts', (t) => {
+/** What the executable's own parser says of a command line that a text names; operands may be left out there. */
+function objectionTo(line: string): string | undefined {
+  const [, ...words] = line
+    .replace(/ [|>].*/, '')
+    .split(' ')
+    .filter((word) => word !== '…');
+  const command = commands.find(({ name }) => name === words[0]);
+  const one = command?.subcommands?.find(({ name }) => name === `${words[0]} ${words[1]}`) ?? command;
+  if (one === undefined) return 'no such command';
+  const argv = words.slice(one.name.split(' ').length);
+  try {
+    if (one.name !== 'mount') parseFlags(one, argv);
+    else if (argv.length > 0) parseMountArguments(argv);
+    return undefined;
+  } catch (error) {
+    if (!(error instanceof MounterError)) throw error;
+    return error.message.endsWith(' is missing') ? undefined : error.message;
+  }
+}
+
+test('the parser takes the commands that the text names', (t) => {
+  const named = [...pages].flatMap(([file, text]) =>
+    [...text.matchAll(/`(mounter [^`]+)`/g)].map(([, line = '']) => ({
+      file,
+      line: line.replace(/\s+/g, ' '),
+    })),
+  );
+  const wrong = named
+    .filter(({ line }) => !/[[\]]|\\\||OPTION…/.test(line))
+    .flatMap(({ file, line }) => {
+      const objection = objectionTo(line);
+      return objection === undefined ? [] : `${file}: ${line}: ${objection}`;
+    });
+  t.true(named.length > 50);
+  t.deepEqual(wrong, []);
+});
+
+test('scripts that the text names are scripts', (t) => {
   const { scripts } = JSON.parse(readFileSync('package.json', 'utf8'));
   const texts = [...pages.values()].join('\n');
-  for (const [, word = ''] of texts.matchAll(/`mounter ([a-z-]+)/g))
-    t.true(commandNames.includes(word), `mounter ${word}`);
-  for (const [, word = ''] of texts.matchAll(/npm run ([a-z:]+)/g)) t.true(word in scripts, word);
+  const named = [...texts.matchAll(/npm run ([a-z]+(?::[a-z]+)?)/g)].map(([, word = '']) => word);
+  t.deepEqual(
+    named.filter((word) => !(word in scripts)),
+    [],
+  );
 });
 
 test('what has to pass is run by .ci/run', (t) => {
@@ -50,86 +94,6 @@ test('what has to pass is run by .ci/run', (t) => {
   for (const script of ['npm run --silent lint', 'npm run --silent typecheck', 'npm test'])
     t.true(run.includes(script), script);
 });
-
-test('every exit status is in the table, and nothing else', (t) => {
-  const shown = section('Exit statuses').rows.map(([status]) => Number(status));
-  t.deepEqual(shown, Object.values(exitCode));
-});
-
-test('every class of failure is in the table, in the order of the code', (t) => {
-  const shown = section('When it does not mount').rows.flatMap(([cell = '']) => namesIn(cell));
-  t.deepEqual(shown, [...errorClasses]);
-});
-
-test('every metric is in the table, and nothing else', (t) => {
-  const shown = section('Metrics').rows.flatMap(([cell = '']) => namesIn(cell));
-  const ofNode = Object.values(nodeGauges).map(([name]) => name);
-  const ofMounts = mountMetrics(noTotals).map(({ name }) => name);
-  t.deepEqual(shown.map((name) => name.replace(/\{.*/, '')).sort(), [...ofNode, ...ofMounts].sort());
-});
-
-interface Schema {
-  readonly default?: unknown;
-  readonly properties?: Readonly<Record<string, Schema>>;
-  readonly additionalProperties?: Schema | boolean;
-  readonly items?: Schema;
-  readonly anyOf?: readonly Schema[];
-}
-
-interface Setting {
-  /** As the page writes it: `mounts.*[].host`, `filesystems.TYPE.helper`. */
-  readonly name: string;
-  readonly default: unknown;
-}
-
-/** What is the image's own is for the build, and no setting of a node. */
-const imageSections = ['$schema', 'formatVersion', 'rootfs'];
-
-function settings(): readonly Setting[] {
-  const schema = toJsonSchema(manifestSchema, { errorMode: 'ignore' }) as Schema;
-  const shipped = JSON.parse(readFileSync('rootfs-manifest.json', 'utf8'));
-  const all = Object.entries(schema.properties ?? {})
-    .filter(([name]) => !imageSections.includes(name))
-    .flatMap(([name, one]) => settingsOf(name, one, shipped[name]));
-  return [...new Map(all.map((setting) => [setting.name, setting])).values()];
-}
-
-function settingsOf(path: string, schema: Schema, shipped: unknown): readonly Setting[] {
-  const { properties, additionalProperties, items, anyOf } = schema;
-  const own = (name: string): unknown => (shipped as Readonly<Record<string, unknown>> | undefined)?.[name];
-  if (properties !== undefined && !/^policy\.options\.[a-z]+$/.test(path))
-    return Object.entries(properties).flatMap(([name, one]) => settingsOf(`${path}.${name}`, one, own(name)));
-  if (typeof additionalProperties === 'object')
-    return settingsOf(`${path}.TYPE`, additionalProperties, undefined);
-  const setting = {
-    name: path.replace(/^mounts\.\w+\[\]/, 'mounts.*[]'),
-    default: schema.default ?? shipped,
-  };
-  // One that may be null is a setting itself.
-  const [object] = anyOf?.filter((one) => one.properties !== undefined) ?? [];
-  if (object !== undefined) return [setting, ...settingsOf(path, object, undefined)];
-  if (items?.properties === undefined) return [setting];
-  return [setting, ...settingsOf(`${path}[]`, items, undefined)];
-}
-
-test('every setting that a node goes by is in the table, and nothing else', (t) => {
-  const shown = section('Settings').rows.flatMap(([cell = '']) => namesIn(cell));
-  t.deepEqual(
-    [...shown].sort(),
-    settings()
-      .map(({ name }) => name)
-      .sort(),
-  );
-});
-
-for (const setting of settings()) {
-  const { name } = setting;
-  if (!['string', 'number', 'boolean'].includes(typeof setting.default)) continue;
-  test(`the default of ${name} is as the page says`, (t) => {
-    const row = section('Settings').rows.find(([cell = '']) => namesIn(cell).includes(name));
-    t.true(namesIn(row?.[1] ?? '').includes(String(setting.default)), row?.[1]);
-  });
-}
 
 /** As GitHub makes it of a heading. */
 function anchorOf(heading: string): string {

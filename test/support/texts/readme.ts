@@ -1,15 +1,10 @@
-import { readdirSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
-import { repository } from '../../../scripts/paths.ts';
+import { readPages } from '../../../scripts/docs/derived.ts';
+import { rowsOf as rowsOfTable } from '../../../scripts/docs/markdown.ts';
 
-/** README.md and the pages in docs/, as the tests read them. */
+export { namesIn } from '../../../scripts/docs/markdown.ts';
 
-/** Text by file: `README.md`, `docs/settings.md`. */
-export const pages: ReadonlyMap<string, string> = new Map(
-  ['README.md', ...readdirSync(join(repository, 'docs')).map((name) => `docs/${name}`)]
-    .filter((file) => file.endsWith('.md'))
-    .map((file) => [file, readFileSync(join(repository, file), 'utf8')]),
-);
+/** README.md and the pages in docs/, as the tests read them: text by file, such as `docs/settings.md`. */
+export const pages = readPages();
 
 /** @throws Error where there is no such page. */
 export function page(file: string): string {
@@ -45,7 +40,7 @@ export function section(heading: string): Section {
 export const places: Readonly<Record<'checkout' | 'scratchNode' | 'guest', readonly string[]>> = {
   checkout: ['See it work', 'Build it', 'On a fleet']
     .concat(['Turn it off everywhere', 'Machines that are built at their first boot', 'Volumes by CSI'])
-    .concat('Work on it'),
+    .concat('Set up'),
   scratchNode: ['A kubelet in an image', 'Upgrade, roll back'],
   guest: ['On one node', "Without kubelet's flag", 'Turn it off', 'When it does not mount', 'Remove it'],
 };
@@ -62,14 +57,6 @@ export function isAssignment(command: string): boolean {
   return /^[A-Z]+=\S*$/.test(command);
 }
 
-/** All names in code quotes; `.name` is beside the one before it. */
-export function namesIn(cell: string): readonly string[] {
-  const names = [...cell.matchAll(/`([^`]+)`/g)].map(([, name = '']) => name);
-  const [first = ''] = names;
-  const beside = first.slice(0, first.lastIndexOf('.'));
-  return names.map((name) => (name.startsWith('.') ? beside + name : name));
-}
-
 function headingOf(text: string): string {
   return /^#+ (.*)/.exec(text)?.[1] ?? '';
 }
@@ -84,15 +71,5 @@ function commandsOf(text: string): readonly string[] {
 }
 
 function rowsOf(text: string): readonly (readonly string[])[] {
-  return [...text.matchAll(/^\|.*\|\n\|[-|]+\|\n((?:\|.*\|\n)*)/gm)].flatMap(([, rows = '']) =>
-    rows.trimEnd().split('\n').map(cellsOf),
-  );
-}
-
-/** `\|` is a bar in a cell. */
-function cellsOf(row: string): readonly string[] {
-  return row
-    .slice(1, -1)
-    .split(/(?<!\\)\|/)
-    .map((cell) => cell.trim().replaceAll('\\|', '|'));
+  return [...text.matchAll(/^\|.*\|\n\|[-|]+\|\n(?:\|.*\|\n)*/gm)].flatMap(([table]) => rowsOfTable(table));
 }
