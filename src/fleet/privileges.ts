@@ -19,7 +19,7 @@ export const comments = {
   noToken: 'The agent never talks to the API server.',
   namespace: "Of the Pod Security levels only this one lets a Pod use the host's process ids.",
   settings: `The settings of every node, laid over the image's own: enabled, enter, limits, policy, resolver, log; and of
-filesystems those that no node mounts, as null. Nothing that chooses a program, a mount or a path is taken from here.`,
+filesystems those that no node mounts, as null, and readAheadKib. Nothing that chooses a program, a mount or a path is taken from here.`,
   gate: `The gate of all nodes; obeyed as soon as kubelet brings it, in a minute or two, before all else, whatever fails.
 on: mounts work. off: the host's own tools are left; volumes that are mounted stay. removed: off, and what was
 prepared is undone, once no volume is mounted. Without this object it is on.`,

@@ -21,6 +21,7 @@ export const frontHost: MountHost = {
   readMountTable,
   attach,
   isAlive: async (...args) => (await import('./ask.ts')).isAlive(...args),
+  changeKernelFile: async (...args) => (await import('./kernel-file.ts')).changeKernelFile(...args),
   connect: async (...args) => (await import('./ask.ts')).connect(...args),
   sleep: (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds)),
   now: system.now,

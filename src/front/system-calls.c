@@ -799,6 +799,23 @@ FUNCTION(mounts_set_attributes) {
   return to_js_result(context, syscall(SYS_mount_setattr, integer(context, argv[0]), "", AT_EMPTY_PATH, &attributes, sizeof attributes));
 }
 
+/* Linux 5.2; the numbers are the same on every architecture. @see <linux/mount.h> */
+#ifndef SYS_fsopen
+#define SYS_fsopen 430
+#define SYS_fsconfig 431
+#define SYS_fsmount 432
+#endif
+enum { CLOSE_ON_EXEC = 1, COMMAND_CREATE = 6, NO_SUID = 2, NO_DEVICES = 4, NO_PROGRAMS = 8 };
+
+FUNCTION(mounts_open_sysfs) {
+  int filesystem = (int)syscall(SYS_fsopen, "sysfs", CLOSE_ON_EXEC);
+  long result = filesystem < 0 ? -1 : syscall(SYS_fsconfig, filesystem, COMMAND_CREATE, NULL, NULL, 0);
+  if (result == 0) result = syscall(SYS_fsmount, filesystem, CLOSE_ON_EXEC, NO_SUID | NO_DEVICES | NO_PROGRAMS);
+  JSValue answer = to_js_result(context, result);
+  if (filesystem >= 0) (void)close(filesystem);
+  return answer;
+}
+
 FUNCTION(mounts_attach) {
   return JS_NewInt32(context, attach_tree(integer(context, argv[0]), integer(context, argv[1])));
 }
@@ -1009,6 +1026,7 @@ static const JSCFunctionListEntry exports[] = {
     JS_CFUNC_DEF("copyMount", 2, mounts_copy),
     JS_CFUNC_DEF("cloneMount", 1, mounts_clone),
     JS_CFUNC_DEF("setMountAttributes", 2, mounts_set_attributes),
+    JS_CFUNC_DEF("openSysfs", 0, mounts_open_sysfs),
     JS_CFUNC_DEF("attachMount", 2, mounts_attach),
     JS_CFUNC_MAGIC_DEF("detachMount", 1, path_call, DETACH),
     JS_CFUNC_DEF("reap", 1, process_reap),

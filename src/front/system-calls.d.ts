@@ -158,6 +158,8 @@ declare module 'system-calls' {
   function cloneMount(fd: number): number;
   /** mount_setattr(2) of what cloneMount has made, which is private then. @param attributes MOUNT_ATTR_* to set. */
   function setMountAttributes(mount: number, attributes: number): number;
+  /** A sysfs that is mounted nowhere, open: whatever is at /sys. */
+  function openSysfs(): number;
   /** move_mount(2) */
   function attachMount(mount: number, target: number): number;
   /** umount2(2), lazily, following no symlink at the end of the path. */

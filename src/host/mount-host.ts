@@ -37,9 +37,17 @@ export interface MountHost extends Host {
   runHelper(command: HelperCommand): Promise<HelperRun>;
   /** Attaches what is mounted on the place of a site to its target. @returns undefined, or the name of an errno. */
   attach(site: ApartSite): string | undefined;
+  /**
+   * Reads a small file of /sys, writes what `next` makes of that, if anything, and reads it again; also where /sys is
+   * read-only or missing here. @param path below /sys. @returns its text then.
+   */
+  changeKernelFile(path: string, next: (text: string) => string | undefined): Promise<KernelFile>;
   /** Opens a TCP connection, and closes it at once. @param address IPv4 or IPv6, no name. */
   connect(address: string, port: number, limits: ConnectLimits): Promise<Connection>;
 }
+
+/** What a file of the kernel's has; or the name of the errno for which it could not be changed. */
+export type KernelFile = { readonly text: string } | { readonly failure: string };
 
 /** An open file of this process. */
 export type Descriptor = number;

@@ -98,3 +98,8 @@ export function mountsBelow(entries: readonly MountEntry[], directory: string): 
   const prefix = directory === '/' ? '/' : `${directory}/`;
   return entries.filter((entry) => entry.mountPoint.startsWith(prefix) && entry.mountPoint !== directory);
 }
+
+/** The file below /sys that has the read-ahead of the filesystem, in KiB: of NFS and FUSE, which name it so. */
+export function readAheadFile({ device }: Pick<MountEntry, 'device'>): string {
+  return `class/bdi/${device}/read_ahead_kb`;
+}

@@ -1,5 +1,6 @@
 import * as v from 'valibot';
 import { nearest } from '../nearest.ts';
+import { mostReadAheadKib } from './filesystem-kinds.ts';
 
 /** What fields of several sections of the manifest have in common. */
 
@@ -46,6 +47,14 @@ export const secondsOrNone = v.pipe(
   v.number(),
   v.minValue(0, 'must not be negative'),
   v.maxValue(60, 'must be at most 60 s'),
+);
+
+/** Of a filesystem; 0 reads nothing ahead. */
+export const readAheadKib = v.pipe(
+  v.number(),
+  v.integer('must be a whole number of KiB'),
+  v.minValue(0, 'must be at least 0 KiB, which reads nothing ahead'),
+  v.maxValue(mostReadAheadKib, `must be at most ${mostReadAheadKib} KiB`),
 );
 
 export const ipAddress = v.pipe(v.string(), v.ip('must be an IP address'));

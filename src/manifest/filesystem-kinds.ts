@@ -21,4 +21,7 @@ export const kernelTypes = {
 /** The types of volumes that lie on servers, as the kernel lists them. */
 export const volumeTypes: readonly string[] = Object.values(kernelTypes).flat();
 
+/** How far ahead a filesystem may read: the most that scripts/bench/reads.ts has measured. */
+export const mostReadAheadKib = 16_384;
+
 export const kindNames = Object.keys(filesystemKinds) as readonly FilesystemKind[];

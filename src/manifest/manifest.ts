@@ -2,7 +2,16 @@ import * as v from 'valibot';
 import { MounterError } from '../errors.ts';
 import { exitCode } from '../exit-codes.ts';
 import { parseJsonText } from '../json.ts';
-import { absolutePath, digest, ipAddress, seconds, secondsOrNone, section, sha256 } from './fields.ts';
+import {
+  absolutePath,
+  digest,
+  ipAddress,
+  readAheadKib,
+  seconds,
+  secondsOrNone,
+  section,
+  sha256,
+} from './fields.ts';
 import { kindNames } from './filesystem-kinds.ts';
 import { policy } from './policy.ts';
 import { defaultPlace } from './record-place.ts';
@@ -69,6 +78,8 @@ const filesystem = section({
   kernelModule: v.optional(v.string()),
   /** Device nodes the helper opens. */
   devices: v.array(absolutePath),
+  /** How far the kernel reads ahead of a reader, in its mounts; left out, the kernel's own 128 KiB. */
+  readAheadKib: v.optional(readAheadKib),
 });
 
 function withoutNulls<T>(record: Readonly<Record<string, T | null>>): Record<string, T> {

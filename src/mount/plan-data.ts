@@ -51,6 +51,14 @@ export interface RunHelper {
   readonly secrets?: Readonly<Record<string, string>>;
 }
 
+/** How far the kernel reads ahead in the filesystem of the mount. */
+export interface SetReadAhead {
+  readonly kind: 'setReadAhead';
+  readonly kib: number;
+  /** An option of the volume, which counts for more than the settings of the node. */
+  readonly isOfVolume: boolean;
+}
+
 export type MountStep =
   /** The helper is there, in the rootfs that is there. */
   | { readonly kind: 'checkHelper'; readonly path: string }
@@ -72,5 +80,6 @@ export type MountStep =
   | { readonly kind: 'verifyMounted' }
   /** The same as provideLockServices, when mount.nfs settled for v3. */
   | { readonly kind: 'provideLockServicesIfVersion3' }
+  | SetReadAhead
   /** The mount comes to the target, for good. */
   | { readonly kind: 'attach' };

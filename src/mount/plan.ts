@@ -9,6 +9,7 @@ import type { FilesystemDriver } from './filesystems/filesystem-driver.ts';
 import { driverFor } from './filesystems/filesystems.ts';
 import type { LogFile, MountPlan, MountStep } from './plan-data.ts';
 import { checkPolicy, refuseHidden } from './policy/options.ts';
+import { readAheadStep } from './policy/read-ahead.ts';
 import { checkServerAddresses } from './policy/server-address.ts';
 import { checkSource } from './policy/sources.ts';
 import { failureCacheFile } from './probe/failure-cache/file.ts';
@@ -42,6 +43,7 @@ export function planWith(
   const isRemembering = !request.isFake && manifest.limits.failureCacheSeconds > 0 && servers !== undefined;
   const failureCache = isRemembering ? failureCacheFile(driver.kind, servers) : undefined;
   const locks = driver.lockServices(request);
+  const readAhead = readAheadStep(asked, filesystem);
   const secrets = driver.helperSecrets(request);
   const runHelper: MountStep = {
     kind: 'runHelper',
@@ -80,6 +82,7 @@ export function planWith(
           runHelper,
           { kind: 'verifyMounted' },
           ...when(locks === 'ifNegotiated', { kind: 'provideLockServicesIfVersion3' }),
+          ...(readAhead === undefined ? [] : [readAhead]),
           { kind: 'attach' },
         ],
   };

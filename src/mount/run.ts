@@ -8,7 +8,7 @@ import { moveToScopes } from '../lock-services/scope.ts';
 import { areCopiesOld, type Stamps } from '../resolver/stamps.ts';
 import type { MountContext } from './context.ts';
 import type { Failure } from './failure/explain.ts';
-import type { MountPlan, MountStep, RunHelper } from './plan-data.ts';
+import type { MountPlan, MountStep, RunHelper, SetReadAhead } from './plan-data.ts';
 import { forget, isRemembering } from './probe/failure-cache/file.ts';
 import { SlowStepProbe } from './probe/slow-step-probe.ts';
 import { attach, mountedApart } from './steps/attach.ts';
@@ -23,7 +23,7 @@ import { openTarget } from './steps/target.ts';
 export interface MountResult {
   /** The target had this source mounted before the call; nothing was run. */
   readonly wasMounted: boolean;
-  /** What the helper said, success notwithstanding: its warnings. */
+  /** What the helper said, success notwithstanding, and we: warnings. */
   readonly helperOutput: string;
 }
 
@@ -105,6 +105,7 @@ class MountRun {
   #site: MountSite | undefined;
   #ran: HelperRun | undefined;
   #entry: MountEntry | undefined;
+  #warning = '';
   #isAttached = false;
   #undone: Promise<string | undefined> | undefined;
 
@@ -117,7 +118,7 @@ class MountRun {
   }
 
   get helperOutput(): string {
-    return this.#ran?.output ?? '';
+    return `${this.#ran?.output ?? ''}${this.#warning}`;
   }
 
   /** @returns undefined where it is done, for most are done at once; 'mounted' where there is nothing more to do. */
@@ -153,6 +154,8 @@ class MountRun {
         return plan.driver.hasNegotiatedLocks(plan, this.#entry, context)
           ? this.#provideLockServices()
           : undefined;
+      case 'setReadAhead':
+        return this.#setReadAhead(step);
       case 'attach':
         return this.#attach();
       default:
@@ -235,6 +238,12 @@ class MountRun {
     const hasStarted = await provideLockServices(this.#plan.target, this.#context);
     // mount.nfs may have had start-statd start them a moment ago.
     if (!hasStarted) await moveLockServicesToScopes(this.#context);
+  }
+
+  /** Before anybody reads there: an open file keeps what it began with. */
+  async #setReadAhead(step: SetReadAhead): Promise<undefined> {
+    const { setReadAhead } = await import('./steps/read-ahead.ts');
+    this.#warning = await setReadAhead(step, this.#plan.target, this.#entry, this.#context);
   }
 
   async #attach(): Promise<undefined> {

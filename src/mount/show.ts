@@ -43,6 +43,8 @@ export function describeStep(step: MountStep): string {
       return 'see that it is mounted, and is what was asked for';
     case 'provideLockServicesIfVersion3':
       return 'where mount.nfs settled for v3: ask rpcbind and rpc.statd, and start what does not answer';
+    case 'setReadAhead':
+      return `set the read-ahead of its filesystem to ${step.kib} KiB`;
     case 'attach':
       return 'attach it to the target, unless it was made there';
     default:

@@ -13,7 +13,7 @@ import { nearest } from '../nearest.ts';
 
 const { enabled, enter, limits, policy, resolver, log } = manifestSchema.entries;
 
-/** The list: these sections and all below them; `filesystems` only to take a type away. */
+/** The list: these sections and all below them; of `filesystems` what names no program. */
 const settableSchema = v.partial(
   v.strictObject({
     enabled,
@@ -81,11 +81,17 @@ function notSettable(path: string, value: unknown, reason: string): Objection {
 
 function objectionToFilesystems({ filesystems }: Json): Objection | undefined {
   if (filesystems === undefined) return undefined;
-  const takeAway = `write null for a type that is to be taken away, as {"nfs": null}; all else: ${intoTheImage}`;
+  const takeAway = `write null for a type that is to be taken away, as {"nfs": null}, or {"nfs": {"readAheadKib": 1024}}; all else: ${intoTheImage}`;
   if (!isObject(filesystems)) return { ...notSettable('filesystems', filesystems, program), hint: takeAway };
-  const [other] = Object.entries(filesystems).filter(([, value]) => value !== null);
+  const [other] = Object.entries(filesystems).filter(
+    ([, value]) => value !== null && !isReadAheadAlone(value),
+  );
   if (other === undefined) return undefined;
   return { ...notSettable(`filesystems.${other[0]}`, other[1], program), hint: takeAway };
+}
+
+function isReadAheadAlone(value: unknown): boolean {
+  return isObject(value) && Object.keys(value).join() === 'readAheadKib';
 }
 
 /** A type that nobody offers is one that somebody still gets, by the name that was meant. */

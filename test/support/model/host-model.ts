@@ -265,6 +265,18 @@ export class HostModel implements MountHost {
     return true;
   };
 
+  /** By the path below /sys: what the kernel has there, and what it makes of what is written. */
+  readonly kernelFiles = new Map<string, string>();
+  onKernelFile: (text: string) => string = (text) => text;
+
+  changeKernelFile: MountHost['changeKernelFile'] = async (path, next) => {
+    const text = this.kernelFiles.get(path);
+    if (text === undefined) return { failure: 'ENOENT' };
+    const wanted = next(text);
+    if (wanted !== undefined) this.kernelFiles.set(path, this.onKernelFile(wanted));
+    return { text: this.kernelFiles.get(path) ?? text };
+  };
+
   // Mounts apart, and helpers.
 
   readonly apartRequests: ApartRequest[] = [];

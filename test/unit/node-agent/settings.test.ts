@@ -38,6 +38,16 @@ test('a type that is null is offered no more', (t) => {
   t.throws(() => apply({ filesystems: { nsf: null } }), { message: both('filesystems.nsf', none) });
 });
 
+test('the read-ahead of a type is no program, and merged with what the image says of the type', (t) => {
+  const { nfs } = parseManifest(text, 'x').filesystems;
+  const { manifest } = apply({ filesystems: { nfs: { readAheadKib: 4096 }, nfs4: null } });
+  t.deepEqual(manifest.filesystems.nfs, { ...nfs, readAheadKib: 4096 });
+  t.throws(() => apply({ filesystems: { nfs: { readAheadKib: 99_999 } } }), {
+    message: 'filesystems.nfs.readAheadKib: must be at most 16384 KiB',
+  });
+  t.throws(() => apply({ filesystems: { nfs: { readAheadKib: 1, helper: '/x' } } }), { message: program });
+});
+
 test('applied to its own result it changes nothing; what is printed is what is parsed', (t) => {
   const section = fc.record(
     {
