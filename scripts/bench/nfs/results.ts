@@ -41,17 +41,3 @@ export interface NfsBenchResults {
   /** In the order they were made: the healthy calls alone, and beside the dead ones, in turn. */
   readonly storms: readonly StormReport[];
 }
-
-/**
- * The results among what the guest wrote: the one line that is JSON. The others say how far it has come.
- * @throws Error when there is none.
- */
-export function parseResults(output: string): NfsBenchResults {
-  const line = output.split('\n').find(isResult);
-  if (line === undefined) throw new Error('the guest printed no results');
-  return JSON.parse(line) as NfsBenchResults;
-}
-
-export function isResult(line: string): boolean {
-  return line.startsWith('{');
-}

@@ -1,7 +1,11 @@
-/** A chart of lines over the number of volumes, both axes logarithmic, as an SVG that is readable on light and on dark. */
+/** A chart of lines, both axes logarithmic, as an SVG that is readable on light and on dark. */
 export interface Chart {
   readonly title: string;
   readonly unit: string;
+  /** What the lines go over. */
+  readonly across: string;
+  /** Of that; powers of ten where they are left out. */
+  readonly ticks?: readonly number[];
   readonly lines: readonly Line[];
 }
 
@@ -28,13 +32,16 @@ const looks = [
   { colour: '#56b4e9', mark: 'square' },
 ] as const;
 
-export function svgOf({ title, unit, lines }: Chart): string {
+export function svgOf({ title, unit, across, ticks, lines }: Chart): string {
   const points = lines.flatMap((line) => line.points);
-  const x = scale(
-    points.map(([value]) => value),
-    margin.left,
-    margin.left + plot.width,
-  );
+  const [left, right] = [margin.left, margin.left + plot.width];
+  const ofPoints = () =>
+    scale(
+      points.map(([value]) => value),
+      left,
+      right,
+    );
+  const x = ticks === undefined ? ofPoints() : between(ticks, left, right);
   const y = scale(
     points.map(([, value]) => value),
     margin.top + plot.height,
@@ -47,7 +54,7 @@ export function svgOf({ title, unit, lines }: Chart): string {
     `<text class="title" x="${margin.left}" y="28">${escaped(title)}</text>`,
     ...x.ticks.map((tick) => verticalTick(tick, x.at(tick))),
     ...y.ticks.map((tick) => horizontalTick(tick, y.at(tick))),
-    `<text class="label" x="${margin.left + plot.width / 2}" y="${height - 14}" text-anchor="middle">mounted volumes</text>`,
+    `<text class="label" x="${margin.left + plot.width / 2}" y="${height - 14}" text-anchor="middle">${escaped(across)}</text>`,
     `<text class="label" transform="translate(18 ${margin.top + plot.height / 2}) rotate(-90)" text-anchor="middle">${escaped(unit)}</text>`,
     ...lines.map((line, index) => drawn(line, index, x.at, y.at)),
     ...lines.map(legend),
@@ -74,11 +81,17 @@ interface Scale {
 function scale(values: readonly number[], from: number, to: number): Scale {
   const lowest = Math.floor(Math.log10(Math.min(...values)) + 1e-9);
   const highest = Math.max(lowest + 1, Math.ceil(Math.log10(Math.max(...values)) - 1e-9));
-  const at = (value: number) => from + ((Math.log10(value) - lowest) / (highest - lowest)) * (to - from);
   const steps = highest - lowest <= 2 ? [1, 2, 5] : [1];
   const ticks = Array.from({ length: highest - lowest + 1 }, (_, index) => 10 ** (lowest + index)).flatMap(
     (power) => steps.map((step) => step * power).filter((tick) => tick <= 10 ** highest * 1.0001),
   );
+  return between(ticks, from, to);
+}
+
+/** @param ticks in order, the ends among them. */
+function between(ticks: readonly number[], from: number, to: number): Scale {
+  const [lowest, highest] = [ticks[0] ?? 1, ticks.at(-1) ?? 10].map(Math.log10) as [number, number];
+  const at = (value: number) => from + ((Math.log10(value) - lowest) / (highest - lowest)) * (to - from);
   return { ticks, at };
 }
 
@@ -135,7 +148,7 @@ function markAt(mark: (typeof looks)[number]['mark'], x: number, y: number, colo
 function number(value: number): string {
   return value >= 10_000
     ? value.toLocaleString('en').replaceAll(',', '\u202f')
-    : String(Number(value.toPrecision(3)));
+    : String(Number(value.toPrecision(4)));
 }
 
 function round(value: number): number {

@@ -8,16 +8,20 @@ export function chartsOf(summary: Summary): Readonly<Record<string, Chart>> {
     'mount-table': {
       title: 'Entries of the host’s mount table',
       unit: 'lines of /proc/self/mountinfo',
+      across,
       lines: tableLines(summary, ({ entries }) => entries),
     },
     'read-time': {
       title: 'Time to read the host’s mount table',
       unit: 'ms',
+      across,
       lines: tableLines(summary, ({ readMs }) => readMs),
     },
-    'mount-time': { title: 'Time of one mount', unit: 'ms, median', lines: mountLines(summary) },
+    'mount-time': { title: 'Time of one mount', unit: 'ms, median', across, lines: mountLines(summary) },
   };
 }
+
+const across = 'mounted volumes';
 
 function tableLines(
   { tables }: Summary,

@@ -7,6 +7,8 @@ import { exitCode } from '../../../src/exit-codes.ts';
 const wanted = [
   ...['nfs', 'nfsv3', 'nfsv4', 'nfs_layout_nfsv41_files', 'nfs_layout_flexfiles', 'nfsd'],
   ...['fuse', 'overlay', 'loop', 'veth', 'bridge', 'dummy'],
+  // A link with a delay, for benchmarks.
+  'sch_netem',
   // cifs asks for its ciphers and its character set by name, when it mounts.
   ...['cifs', 'nls_utf8', 'ccm', 'gcm', 'cmac', 'ctr', 'hmac'],
 ];

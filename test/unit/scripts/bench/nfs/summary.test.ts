@@ -1,10 +1,6 @@
 import test from 'ava';
-import {
-  type FirstMount,
-  type MountSample,
-  type NfsBenchResults,
-  parseResults,
-} from '../../../../../scripts/bench/nfs/results.ts';
+import { parseResults } from '../../../../../scripts/bench/guest.ts';
+import type { FirstMount, MountSample, NfsBenchResults } from '../../../../../scripts/bench/nfs/results.ts';
 import { describeSummary } from '../../../../../scripts/bench/nfs/show.ts';
 import { summarize } from '../../../../../scripts/bench/nfs/summary.ts';
 import type { Sample } from '../../../../../scripts/bench/report/samples.ts';
