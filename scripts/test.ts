@@ -42,6 +42,11 @@ const packages = [
   'libc6-dev',
   'strace',
   'psmisc',
+  // For what people have at a terminal: manual pages and completions.
+  'mandoc',
+  'shellcheck',
+  'zsh',
+  'fish',
 ];
 
 const preparations: Readonly<Record<Need, () => Promise<unknown>>> = {

@@ -103,7 +103,7 @@ export function maskedWords(command: string, argv: readonly string[]): readonly 
 }
 
 /** Commands that hand on what stands behind `--`. */
-export const passesOn: readonly string[] = ['exec', 'kubelet', 'unit'];
+export const passesOn: readonly string[] = ['exec', 'kubelet', 'unit', 'completion'];
 
 /** The same for the arguments of any program: the value of a flag may be the next word (`--token VALUE`). */
 export function maskedArguments(words: readonly string[]): readonly string[] {

@@ -137,6 +137,19 @@ export function badFlag(name: string, message: string, hint: string): MounterErr
   return new MounterError(message, { subject: dashed(name), status: exitCode.usage, hint });
 }
 
+/** That of `names` which an operand is. @throws MounterError (usage) that names the nearest. */
+export function oneOf<const Name extends string>(
+  word: string,
+  names: readonly Name[],
+  message: string,
+): Name {
+  const name = names.find((one) => one === word);
+  if (name !== undefined) return name;
+  const near = nearest(word, names);
+  const hint = near === undefined ? `it is one of ${names.join(', ')}` : `did you mean ${near}?`;
+  throw new MounterError(message, { subject: word, status: exitCode.usage, hint });
+}
+
 /** A value that fits `pattern` as a whole. @throws MounterError (usage) that names the flag. */
 export function fitting(name: string, value: string, pattern: RegExp, example: string): string {
   if (pattern.test(value)) return value;

@@ -3,19 +3,32 @@ import { MounterError } from '../errors.ts';
 import { exitCode } from '../exit-codes.ts';
 import { nearest } from '../nearest.ts';
 import { type Command, defineCommand, type Flag, type FlagTable, flagsOf } from './command.ts';
+import { oneOf } from './flags.ts';
 
-/** @param commands all there are, this one among them. */
-export function helpCommand(commands: () => readonly Command[]): Command {
+/** Manual pages: mounter(8), rootfs-manifest.json(5). */
+export const pageNames = ['mounter', 'rootfs-manifest.json'] as const;
+
+/** @param commands all there are, this one among them. @param page the text of a manual page. */
+export function helpCommand(
+  commands: () => readonly Command[],
+  page: (name: (typeof pageNames)[number]) => Promise<string>,
+): Command {
   return defineCommand({
     name: 'help',
     summary: 'the manual of one command',
     operands: '[COMMAND] [SUBCOMMAND]',
-    usage: ['[COMMAND]'],
-    flags: {},
+    usage: ['[COMMAND]', '--man [PAGE]'],
+    flags: {
+      '--man': `a manual page, for man(1), which reads it by mounter help --man | man -l -; PAGE is
+        ${pageNames.join(' or ')}, the first if left out`,
+    },
     manual: [],
-    examples: [],
-    run: async ({ operands }, { output }) => {
-      output.out(helpFor(operands, commands()));
+    examples: ['mounter help status', 'mounter help --man rootfs-manifest.json | man -l -'],
+    run: async (flags, { output }) => {
+      const { operands } = flags;
+      if (flags.has('man')) {
+        output.out(await page(oneOf(operands[0] ?? pageNames[0], pageNames, 'there is no such page')));
+      } else output.out(helpFor(operands, commands()));
       return exitCode.success;
     },
   });
@@ -54,19 +67,20 @@ function noHelp(words: string, message: string, hint: string): MounterError {
 /** All commands, a line or two each. */
 export function overview(commands: readonly Command[]): string {
   const rows = commands.map((command) => [inShort(command), command.summary] as const);
-  return `mounter: NFS and GlusterFS mounts for nodes without storage tools
+  return `mounter: ${purpose}
 
 ${termList(rows, 2)}
 ${paragraph('Called as mount.nfs, mount.nfs4 or mount.glusterfs it is that mount helper.')}
 Environment:
-${termList(
-  [
-    ['MOUNTER_HOME', 'the directory that it is installed in'],
-    ['MOUNTER_MANIFEST', 'its rootfs-manifest.json'],
-  ],
-  2,
-)}`;
+${termList(environment, 2)}`;
 }
+
+export const purpose = 'NFS and GlusterFS mounts for nodes without storage tools';
+
+export const environment = [
+  ['MOUNTER_HOME', 'the directory that it is installed in'],
+  ['MOUNTER_MANIFEST', 'its rootfs-manifest.json'],
+] as const;
 
 /** A call with what cannot be left out: `mounter install SOURCE`. */
 function inShort(command: Command): string {
@@ -85,7 +99,13 @@ function wordsAfterFlags({ operands, program }: Command): string {
 export function manual(command: Command): string {
   const parts = command.subcommands ?? [command];
   const calls = parts.flatMap(usageLines).map((line) => `${callLines(line, 0).join('\n')}\n`);
-  const examples = parts.flatMap((part) => part.examples).map(exampleText);
+  const examples = parts
+    .flatMap((part) => part.examples)
+    .map((line) =>
+      exampleLines(line)
+        .map((one) => `  ${one}\n`)
+        .join(''),
+    );
   const sections = [calls.join(''), ...parts.flatMap(described), examples.join('')];
   return sections.filter((section) => section !== '').join('\n');
 }
@@ -137,9 +157,10 @@ function withoutBreaks(text: string): string {
   return text.replace(/\s+/g, ' ').trim();
 }
 
-/** As a shell reads it. */
-function exampleText(line: string): string {
-  return `  ${callLines(line, 4).join(' \\\n  ')}\n`;
+/** As a shell reads it. @param beside columns that are not for it. */
+export function exampleLines(example: string, beside = 4): readonly string[] {
+  const lines = callLines(example, beside);
+  return lines.map((line, index) => (index === lines.length - 1 ? line : `${line} \\`));
 }
 
 /** A call in lines that fit, broken before a long flag where that is enough; those after the first are indented. */

@@ -2,6 +2,7 @@ import { MounterError } from '../errors.ts';
 import { exitCode } from '../exit-codes.ts';
 import { nearest } from '../nearest.ts';
 import type { Command, CommandContext } from './command.ts';
+import { completionCommand } from './completion.ts';
 import { csi } from './csi.ts';
 import { disable } from './disable.ts';
 import { doctor } from './doctor.ts';
@@ -44,7 +45,11 @@ export const commands: readonly Command[] = [
   manifest,
   csi,
   nodeAgent,
-  helpCommand(() => commands),
+  helpCommand(
+    () => commands,
+    async (page) => (await import('./man.ts')).manualPage(page, commands),
+  ),
+  completionCommand(() => commands),
   version,
 ];
 

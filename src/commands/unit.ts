@@ -5,7 +5,6 @@ import { exitCode } from '../exit-codes.ts';
 import { unitDirectory } from '../lock-services/lock-services.ts';
 import { isSystemdRunning } from '../lock-services/scope.ts';
 import type { Manifest } from '../manifest/manifest.ts';
-import { nearest } from '../nearest.ts';
 import { usualMetricsFile } from '../node/layout.ts';
 import { type BareNode, readManifest, requireRoot } from '../node/node.ts';
 import { shellLine } from '../units/syntax.ts';
@@ -19,6 +18,7 @@ import {
 } from '../units/units.ts';
 import { type CommandContext, defineCommand, type FlagsOf, type FlagTable, told } from './command.ts';
 import { driverNames } from './csi.ts';
+import { oneOf } from './flags.ts';
 import { viewFlags } from './kubelet.ts';
 
 const flags = {
@@ -98,14 +98,7 @@ const usual: readonly UnitName[] = ['prepare', 'statd'];
 function chosenNames(flags: UnitFlags): readonly UnitName[] {
   const [word] = flags.operands;
   if (word === undefined) return flags.has('remove') ? unitNames : usual;
-  const name = unitNames.find((name) => name === word);
-  if (name !== undefined) return [name];
-  const near = nearest(word, unitNames);
-  throw usage(
-    word,
-    'no such unit',
-    near === undefined ? `it is one of ${unitNames.join(', ')}` : `did you mean ${near}?`,
-  );
+  return [oneOf(word, unitNames, 'no such unit')];
 }
 
 async function unitContext(

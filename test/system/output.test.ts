@@ -29,6 +29,7 @@ const calls: Readonly<Record<string, string>> = {
   csi: '--help',
   'node-agent': '--help',
   help: '',
+  completion: 'bash',
   version: '',
 };
 

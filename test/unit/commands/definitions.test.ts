@@ -42,8 +42,13 @@ test('the overview fits 80 columns', (t) => {
 
 test('what is for other parts of the mounter alone is in no help', (t) => {
   const internal = all.flatMap((command) => flagsOf(command.flags).filter(({ isInternal }) => isInternal));
-  t.deepEqual([...new Set(internal.map(({ name }) => name))].sort(), ['append', 'checked-settings', 'fleet']);
-  for (const command of all) t.notRegex(manual(command), /--append|--fleet|--checked-settings/);
+  t.deepEqual([...new Set(internal.map(({ name }) => name))].sort(), [
+    'append',
+    'checked-settings',
+    'fleet',
+    'offer',
+  ]);
+  for (const command of all) t.notRegex(manual(command), /--append|--fleet|--checked-settings|--offer/);
 });
 
 test('the flags of mount are those of its grammar, which says what they mean', (t) => {

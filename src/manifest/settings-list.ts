@@ -1,0 +1,135 @@
+import * as v from 'valibot';
+import { kindNames } from './filesystem-kinds.ts';
+import { manifestSchema } from './manifest.ts';
+import { isObject } from './renamed.ts';
+import { shippedText } from './shipped.ts';
+
+/** The settings for people: the manual page rootfs-manifest.json(5), and the descriptions of the JSON schemas. */
+
+export interface Setting {
+  /** As people write it: `limits.mountSeconds`, `mounts.*[].host`, `filesystems.TYPE.helper`. */
+  readonly name: string;
+  /** Of the schema, else what the manifest that we ship says; undefined where there is neither. */
+  readonly default: unknown;
+  /** One sentence or a few, names in code quotes. */
+  readonly meaning: string;
+}
+
+/** What each means, by its name. A test holds it to be complete. */
+export const meanings: Readonly<Record<string, string>> = {
+  enabled: '`false`: what `mounter disable` does, by the settings. Needs settings that are valid',
+  enter:
+    "how a mount comes to its target: `attach`, made apart from the host and attached in one call; or `chroot`, made on the target's own path in a rootfs that shares the kubelet directory. The next `mounter prepare` converts; volumes stay mounted, and calls go on",
+  'limits.probeAfterSeconds':
+    'a helper that has not ended by then is asked after: does the name resolve, does the port answer?',
+  'limits.connectSeconds':
+    'for those questions, all together; of many servers or addresses so many are asked at once',
+  'limits.failureCacheSeconds':
+    'the next calls to a server that was found not to be reachable fail at once, for so long; `0`: never',
+  'limits.mountSeconds':
+    'the whole of one mount; below the 2 min 3 s that kubelet waits, else `mounter doctor` warns',
+  'limits.daemonSeconds': "for a daemon's first answer",
+  'limits.terminateSeconds': 'from SIGTERM to SIGKILL',
+  'policy.sources': 'what may be mounted: all that an entry gives has to fit; `[]` allows nothing',
+  'policy.sources[].server': 'a host name, `*.DOMAIN`, an address, or a range such as `10.1.0.0/16`',
+  'policy.sources[].path':
+    'of NFS: the exported path, and all below it; of SMB: `/SHARE` or `/SHARE/DIRECTORY`',
+  'policy.sources[].volume': 'of GlusterFS: `VOLUME` or `VOLUME/DIRECTORY`, and all below it',
+  'policy.sources[].types': 'filesystem types',
+  'policy.sources[].namespaces':
+    'Pods of these namespaces alone, by CSI: names, `PREFIX*`, and `@unknown` for mounts of which nobody says who asks',
+  'policy.sources[].inline': '`true`: also where it is inline in a Pod, by CSI',
+  'policy.options.allowed': 'when given, no other mount option may be used',
+  'policy.options.forbidden':
+    'refused options, in every spelling: `vers=3` is `v3` and `mountvers=3` too; `@default` is the list of the filesystem. `bg` and `remount` are refused whatever it says',
+  'policy.options.required':
+    'a mount that lacks one is refused; none is added silently. Without `vers=` a mount may come out as v3, without `sec=` as sys',
+  'policy.options.KIND': 'the same three lists, for one kind of filesystem',
+  'policy.locks': 'NFSv3 locks: `require` refuses `nolock`, `add-nolock` adds it and says so',
+  'policy.portmapper':
+    'where rpcbind listens by UDP: `any`, `loopback`, or a list of addresses; TCP stays open on all',
+  'policy.images': 'which images have to be signed to be installed',
+  'policy.images[].prefix':
+    'a registry, with parts of a name behind it or without; `*` is for all. The longest that fits decides',
+  'policy.images[].keys': 'files with public keys on this node; one of them has to have signed the image',
+  'policy.images[].require': '`false`: an exception',
+  'resolver.mode':
+    "what is in the rootfs's `etc/resolv.conf`. `kubelet`: what kubelet writes at its start, once it has, with the host's servers where it names none. `merge`: the cluster's servers first, then the host's",
+  'resolver.nameservers':
+    "the cluster's, for `merge`, and for as long as kubelet has written none. A DaemonSet's agent knows them from its Pod",
+  'resolver.searches': 'search domains for short names of Services, likewise',
+  'log.to': 'where the record of calls goes: `file`, `journal`, `none`',
+  'log.file': 'that file',
+  'log.maximumBytes': 'at about this size it becomes FILE.1; 1e9 at most',
+  'filesystems.TYPE': '`null`: this node does not mount it; `mounter doctor` does not ask for it',
+  'filesystems.TYPE.helper': 'the program of the rootfs that mounts it',
+  'filesystems.TYPE.kind': 'who knows its sources and options: `nfs`, `glusterfs`, `cifs`, `generic`',
+  'filesystems.TYPE.kernelFilesystem': 'its name in `/proc/filesystems`',
+  'filesystems.TYPE.kernelModule': 'the module that `mounter doctor` names where it is missing',
+  'filesystems.TYPE.devices':
+    'device nodes that the helper opens, in `/dev`: with `attach` it has these and the usual ones alone',
+  'daemons.rpcbind.path': 'rpcbind in the rootfs',
+  'daemons.rpcbind.arguments': 'what it is started with',
+  'daemons.statd.path': 'rpc.statd in the rootfs',
+  'daemons.statd.arguments': 'what it is started with',
+  'daemons.startStatd': 'what mount.nfs runs when it finds no rpc.statd; ours is laid over it',
+  'mounts.mounter': 'what of the host is in the rootfs; targets are accepted below the `shared` ones alone',
+  'mounts.kubelet':
+    "what of the host a kubelet in an image has, where it would have the image's; another path, `ro` or `shared` is one more mount",
+  'mounts.*[].host': 'the path on the host',
+  'mounts.*[].rootfs': 'the path in the rootfs',
+  'mounts.*[].type': '`bind`, `rbind` or `tmpfs`',
+  'mounts.*[].access': '`ro` or `rw`',
+  'mounts.*[].propagation': '`private`, `slave` or `shared`',
+  'mounts.*[].optional': '`true`: a missing host path is skipped',
+  'mounts.*[].create': 'the octal mode of a host directory that is made when it is missing',
+};
+
+/** What of a valibot schema tells what is in it. */
+interface Schema {
+  readonly entries?: Readonly<Record<string, Schema>>;
+  readonly wrapped?: Schema;
+  readonly item?: Schema;
+  readonly value?: Schema;
+}
+
+/** What is the image's own is for the build, and no setting of a node. */
+const imageSections = ['$schema', 'formatVersion', 'rootfs'];
+
+/** All that a node goes by, in the schema's order, each name once. */
+export function settings(): readonly Setting[] {
+  const all = settingsBelow('', manifestSchema as Schema, JSON.parse(shippedText));
+  return [...new Map(all.map((setting) => [setting.name, setting])).values()];
+}
+
+/** @param usual what it is where it is not given. */
+function settingsBelow(path: string, schema: Schema, usual: unknown): readonly Setting[] {
+  const { wrapped, entries, item, value } = schema;
+  if (wrapped !== undefined) return settingsBelow(path, wrapped, v.getDefault(schema as never) ?? usual);
+  const name = nameOf(path);
+  const setting = { name, default: usual, meaning: meanings[name] ?? '' };
+  if (name.endsWith('.KIND')) return [setting];
+  const below = [
+    ...Object.entries(entries ?? {})
+      .filter(([member]) => path !== '' || !imageSections.includes(member))
+      .map(([member, one]) => [path === '' ? member : `${path}.${member}`, one, member] as const),
+    ...(value?.wrapped === undefined ? [] : [[`${path}.TYPE`, value, undefined] as const]),
+    ...(item?.entries === undefined ? [] : [[`${path}[]`, item, undefined] as const]),
+  ];
+  const isSetting = below.length === 0 || item !== undefined || name.endsWith('.TYPE');
+  const members = below.flatMap(([at, one, member]) => settingsBelow(at, one, memberOf(usual, member)));
+  return isSetting ? [setting, ...members] : members;
+}
+
+/** What holds for each of several is told once. */
+function nameOf(path: string): string {
+  return path
+    .replace(/^mounts\.\w+\[\]/, 'mounts.*[]')
+    .replace(/^policy\.options\.(\w+)$/, (whole, member) =>
+      kindNames.some((kind) => kind === member) ? 'policy.options.KIND' : whole,
+    );
+}
+
+function memberOf(usual: unknown, member: string | undefined): unknown {
+  return isObject(usual) && member !== undefined ? usual[member] : undefined;
+}
