@@ -1,15 +1,6 @@
-import { shippedText } from '../../src/manifest/shipped.ts';
+import { settingName, settings } from '../../src/manifest/settings-list.ts';
 import { manifestJsonSchema } from '../settings-schema.ts';
 import { namesIn, quoted, type Table } from './markdown.ts';
-
-/** The settings of a node, as the schema has them. */
-export interface Setting {
-  /** `mounts.*[].host`, `filesystems.TYPE.helper`. */
-  readonly name: string;
-  /** Of the schema; where it has none, of the manifest that we ship. */
-  readonly default: unknown;
-  readonly takes: string;
-}
 
 interface Schema {
   readonly type?: string;
@@ -24,35 +15,30 @@ interface Schema {
   readonly anyOf?: readonly Schema[];
 }
 
-/** What is the image's own is for the build, and no setting of a node. */
-const imageSections = ['$schema', 'formatVersion', 'rootfs'];
-
-export function settings(): readonly Setting[] {
-  const schema = manifestJsonSchema() as Schema;
-  const shipped = JSON.parse(shippedText);
-  const all = Object.entries(schema.properties ?? {})
-    .filter(([name]) => !imageSections.includes(name))
-    .flatMap(([name, one]) => settingsOf(name, one, shipped[name]));
-  return [...new Map(all.map((setting) => [setting.name, setting])).values()];
+/** What each setting takes, by its name. */
+function whatEachTakes(): ReadonlyMap<string, string> {
+  return new Map(
+    Object.entries(manifestJsonSchema().properties ?? {}).flatMap(([name, one]) =>
+      taken(name, one as Schema),
+    ),
+  );
 }
 
-function settingsOf(path: string, schema: Schema, shipped: unknown): readonly Setting[] {
+function taken(path: string, schema: Schema): readonly (readonly [name: string, takes: string])[] {
   const { properties, additionalProperties, items, anyOf } = schema;
-  const own = (name: string): unknown => (shipped as Readonly<Record<string, unknown>> | undefined)?.[name];
-  if (properties !== undefined && !/^policy\.options\.[a-z]+$/.test(path))
-    return Object.entries(properties).flatMap(([name, one]) => settingsOf(`${path}.${name}`, one, own(name)));
-  if (typeof additionalProperties === 'object')
-    return settingsOf(`${path}.TYPE`, additionalProperties, undefined);
-  const setting = {
-    name: path.replace(/^mounts\.\w+\[\]/, 'mounts.*[]'),
-    default: schema.default ?? shipped,
-    takes: takenBy(schema),
-  };
+  const name = settingName(path);
+  if (properties !== undefined && !name.endsWith('.KIND'))
+    return Object.entries(properties).flatMap(([member, one]) => taken(`${path}.${member}`, one));
+  if (typeof additionalProperties === 'object') return taken(`${path}.TYPE`, additionalProperties);
   // One that may be null is a setting itself.
-  const [object] = anyOf?.filter((one) => one.properties !== undefined) ?? [];
-  if (object !== undefined) return [setting, ...settingsOf(path, object, undefined)];
-  if (items?.properties === undefined) return [setting];
-  return [setting, ...settingsOf(`${path}[]`, items, undefined)];
+  const object = anyOf?.find((one) => one.properties !== undefined);
+  const below =
+    object !== undefined
+      ? taken(path, object)
+      : items?.properties !== undefined
+        ? taken(`${path}[]`, items)
+        : [];
+  return [[name, takenBy(schema)], ...below];
 }
 
 /** What may be written there, for people. */
@@ -73,19 +59,22 @@ function rangeOf(minimum: number | undefined, maximum: number | undefined): stri
 }
 
 /**
- * Names, what they take and defaults are the schema's; the order, what a setting means, and a default that is no
- * value, are the page's.
+ * All of it is the code's, but for the order and a default that is no value.
  * @param written the rows of the page.
  */
 export function settingsTable(written: Table): Table {
   const placeOf = (name: string) => written.findIndex(([cell = '']) => namesIn(cell).includes(name));
   // New ones are the last.
   const order = (name: string) => (placeOf(name) < 0 ? written.length : placeOf(name));
-  const sorted = settings().toSorted((a, b) => order(a.name) - order(b.name));
-  const rows = sorted.map(({ name, default: value, takes }) => {
-    const row = written[placeOf(name)] ?? [];
-    return [quoted(name), takes, shownDefault(value) ?? row.at(-2) ?? '', row.at(-1) ?? ''];
-  });
+  const takes = whatEachTakes();
+  const rows = settings()
+    .toSorted((a, b) => order(a.name) - order(b.name))
+    .map(({ name, default: value, meaning }) => [
+      quoted(name),
+      takes.get(name) ?? 'section',
+      (shownDefault(value) ?? written[placeOf(name)]?.at(-2)) || 'none',
+      meaning,
+    ]);
   return [['setting', 'takes', 'default', 'means'], ...rows];
 }
 

@@ -63,11 +63,14 @@ export const meanings: Readonly<Record<string, string>> = {
   'log.maximumBytes': 'at about this size it becomes FILE.1; 1e9 at most',
   'filesystems.TYPE': '`null`: this node does not mount it; `mounter doctor` does not ask for it',
   'filesystems.TYPE.helper': 'the program of the rootfs that mounts it',
-  'filesystems.TYPE.kind': 'who knows its sources and options: `nfs`, `glusterfs`, `cifs`, `generic`',
+  'filesystems.TYPE.kind':
+    'who knows its sources and options: `nfs`, `glusterfs`, `cifs`; of `generic` nobody does',
   'filesystems.TYPE.kernelFilesystem': 'its name in `/proc/filesystems`',
   'filesystems.TYPE.kernelModule': 'the module that `mounter doctor` names where it is missing',
   'filesystems.TYPE.devices':
     'device nodes that the helper opens, in `/dev`: with `attach` it has these and the usual ones alone',
+  'filesystems.TYPE.readAheadKib':
+    'how many KiB the kernel reads ahead, its own 128 where this is not set; `x-mounter.read-ahead=KIB` in the `mountOptions` of a volume counts for more',
   'daemons.rpcbind.path': 'rpcbind in the rootfs',
   'daemons.rpcbind.arguments': 'what it is started with',
   'daemons.statd.path': 'rpc.statd in the rootfs',
@@ -76,11 +79,13 @@ export const meanings: Readonly<Record<string, string>> = {
   'mounts.mounter': 'what of the host is in the rootfs; targets are accepted below the `shared` ones alone',
   'mounts.kubelet':
     "what of the host a kubelet in an image has, where it would have the image's; another path, `ro` or `shared` is one more mount",
-  'mounts.*[].host': 'the path on the host',
+  'mounts.*[].host': 'the path on the host; `tmpfs` has none',
   'mounts.*[].rootfs': 'the path in the rootfs',
-  'mounts.*[].type': '`bind`, `rbind` or `tmpfs`',
-  'mounts.*[].access': '`ro` or `rw`',
-  'mounts.*[].propagation': '`private`, `slave` or `shared`',
+  'mounts.*[].type':
+    'with what is mounted below it (`rbind`) or without (`bind`); or an empty directory (`tmpfs`)',
+  'mounts.*[].access': 'whether the rootfs may write there: `ro` or `rw`',
+  'mounts.*[].propagation':
+    'whether later mounts go over: not at all (`private`), from the host alone (`slave`), or both ways (`shared`)',
   'mounts.*[].optional': '`true`: a missing host path is skipped',
   'mounts.*[].create': 'the octal mode of a host directory that is made when it is missing',
 };
@@ -106,7 +111,7 @@ export function settings(): readonly Setting[] {
 function settingsBelow(path: string, schema: Schema, usual: unknown): readonly Setting[] {
   const { wrapped, entries, item, value } = schema;
   if (wrapped !== undefined) return settingsBelow(path, wrapped, v.getDefault(schema as never) ?? usual);
-  const name = nameOf(path);
+  const name = settingName(path);
   const setting = { name, default: usual, meaning: meanings[name] ?? '' };
   if (name.endsWith('.KIND')) return [setting];
   const below = [
@@ -121,8 +126,8 @@ function settingsBelow(path: string, schema: Schema, usual: unknown): readonly S
   return isSetting ? [setting, ...members] : members;
 }
 
-/** What holds for each of several is told once. */
-function nameOf(path: string): string {
+/** What holds for each of several is told once. @param path as the schema has it. */
+export function settingName(path: string): string {
   return path
     .replace(/^mounts\.\w+\[\]/, 'mounts.*[]')
     .replace(/^policy\.options\.(\w+)$/, (whole, member) =>
