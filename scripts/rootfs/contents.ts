@@ -39,11 +39,12 @@ export function describeContents(
   entries: readonly Entry[],
 ): Contents {
   const { name, suite, architecture } = manifest.rootfs;
-  const { rpcbind, statd, startStatd } = manifest.daemons;
   const helpers = Object.entries(manifest.filesystems).map(
     ([fstype, { helper }]) => [fstype, helper] as const,
   );
-  const daemons = Object.entries({ rpcbind: rpcbind.path, statd: statd.path, startStatd });
+  const daemons = Object.entries(manifest.daemons).flatMap(([daemon, program]) =>
+    program === undefined ? [] : [[daemon, typeof program === 'string' ? program : program.path] as const],
+  );
   return {
     name,
     suite,

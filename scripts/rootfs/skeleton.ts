@@ -35,6 +35,8 @@ export const skeleton: readonly Entry[] = [
   // Debian's merged /usr.
   ...['bin', 'lib', 'lib64', 'sbin'].map((name) => link(name, `usr/${name}`)),
   ...['dev', 'proc', 'run', 'sys', 'var/lib/kubelet', 'var/log/glusterfs'].map((path) => directory(path)),
+  // Of rpc.gssd and rpc.idmapd alone, which mount it in namespaces of their own.
+  directory('var/lib/rpc_pipefs', 0o555),
   directory('root', 0o700),
   directory('tmp', 0o1777),
   directory('usr/lib64'),
@@ -49,4 +51,6 @@ export const skeleton: readonly Entry[] = [
   link('etc/mtab', '../proc/self/mounts'),
   // update-alternatives' work.
   link('usr/bin/awk', 'mawk'),
+  link('usr/bin/kinit', 'kinit.mit'),
+  link('usr/bin/klist', 'klist.mit'),
 ];

@@ -3,7 +3,7 @@ import { glusterfsPrograms, isProgram } from '../host/processes.ts';
 import type { NodeSettings } from '../manifest/manifest.ts';
 import { processesIn } from '../rootfs/root-processes.ts';
 
-export type LockServiceRole = Exclude<keyof NodeSettings['daemons'], 'startStatd'>;
+export type LockServiceRole = 'rpcbind' | 'statd';
 
 /** A daemon that NFSv3 locks need. Its path and arguments are the manifest's, under `daemons.ROLE`. */
 export interface LockService {

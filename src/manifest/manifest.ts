@@ -166,6 +166,10 @@ export const manifestSchema = section({
   daemons: section({
     rpcbind: daemon,
     statd: daemon,
+    /** For mounts with Kerberos or TLS; an older image has none of the three. */
+    gssd: v.optional(daemon),
+    idmapd: v.optional(daemon),
+    tlshd: v.optional(daemon),
     /** The program mount.nfs runs when it finds no rpc.statd; `mounter prepare` puts its own there. */
     startStatd: absolutePath,
   }),

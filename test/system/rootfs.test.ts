@@ -64,10 +64,10 @@ test('the digest in the manifest is that of the uncompressed tar', async (t) => 
 test('every helper and daemon of the manifest is there as contents.json says, and executable', async (t) => {
   const { manifest, contents } = await readBuilt();
   const helpers = Object.values(manifest.filesystems).map((filesystem) => filesystem.helper);
-  const { rpcbind, statd, startStatd } = manifest.daemons;
   const programs = [...Object.values(contents.helpers), ...Object.values(contents.daemons)];
   const paths = programs.map((program) => (program as { path: string }).path);
-  t.deepEqual(paths, [...helpers, rpcbind.path, statd.path, startStatd]);
+  const daemons = ['rpcbind', 'rpc.statd', 'rpc.gssd', 'rpc.idmapd', 'tlshd'].map((name) => `/sbin/${name}`);
+  t.deepEqual(paths, [...helpers, ...daemons, manifest.daemons.startStatd]);
   for (const program of programs as { resolved: string; sha256: string; size: number }[]) {
     const bytes = await readFile(join(rootfs, program.resolved));
     t.is(digestOf(bytes), `sha256:${program.sha256}`);
@@ -95,6 +95,9 @@ const versions: readonly (readonly [string, RegExp])[] = [
   ['glusterfs --version', /^glusterfs \d/],
   ['fusermount-glusterfs -V', /version: \d/],
   ['rpc.statd -v', /rpc.statd version/],
+  ['rpc.idmapd -h', /^Usage: rpc.idmapd/],
+  ['tlshd -v', /^tlshd, built from ktls-utils/],
+  ['klist -V', /^Kerberos 5 version/],
   ['showmount --version', /^showmount/],
   ['mount --version', /util-linux/],
   ['umount --version', /util-linux/],

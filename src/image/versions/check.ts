@@ -65,7 +65,11 @@ export function few(words: readonly string[]): string {
 /** The helpers and the daemons of the manifest. */
 export function promisedPrograms({ filesystems, daemons }: Manifest): readonly string[] {
   const helpers = Object.values(filesystems).map(({ helper }) => helper);
-  return [...new Set([...helpers, daemons.rpcbind.path, daemons.statd.path])];
+  return [...new Set([...helpers, ...daemonPaths(daemons)])];
+}
+
+export function daemonPaths({ rpcbind, statd, gssd, idmapd, tlshd }: Manifest['daemons']): readonly string[] {
+  return [rpcbind, statd, gssd, idmapd, tlshd].flatMap((daemon) => daemon?.path ?? []);
 }
 
 /** The programs that scripts of the rootfs call, where they are in it. */

@@ -8,6 +8,7 @@ import { allTraits, lockingTypes, offeredTraits, traitsOf } from '../../mount/fi
 import type { FilesystemTraits } from '../../mount/filesystems/filesystem-driver.ts';
 import { guardedProgram } from '../../rootfs/guarded-program.ts';
 import { librariesOf } from '../../rootfs/parts.ts';
+import { daemonPaths } from './check.ts';
 import { nameServices } from './trial.ts';
 
 /**
@@ -104,7 +105,7 @@ function isOfOthers(path: string, { daemons }: Manifest): boolean {
   return (
     isPlainLibrary.test(path) ||
     /^u?mount\./.test(name) ||
-    [daemons.rpcbind, daemons.statd].some((daemon) => basename(daemon.path) === name) ||
+    daemonPaths(daemons).some((daemon) => basename(daemon) === name) ||
     allTraits.some((traits) => traits.calledPrograms.includes(name) || traits.lookedUpFiles.includes(path))
   );
 }

@@ -22,6 +22,8 @@ const nfsTraits: FilesystemTraits = {
   calledPrograms: ['sh', 'rpcinfo', 'timeout', 'flock', 'date', 'sleep', 'mkdir', 'chown'],
   // Without them a v3 mount says "Protocol not supported", or resolves no name.
   lookedUpFiles: ['/etc/netconfig', '/etc/protocols', '/etc/services', '/etc/rpc', '/etc/nsswitch.conf'],
+  // rpc.idmapd, which translates names of users; and Kerberos, before it asks for a ticket.
+  mayLoad: /\/(libnfsidmap|krb5\/plugins\/preauth)\/[^/]+\.so$/,
   saysVersion: true,
   writesTo: [{ path: '/var/lib/nfs', user: "rpc.statd's state", full: 'failing' }],
   volume: {

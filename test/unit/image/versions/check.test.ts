@@ -13,6 +13,9 @@ const promised = [
   '/sbin/mount.glusterfs',
   '/sbin/rpcbind',
   '/sbin/rpc.statd',
+  '/sbin/rpc.gssd',
+  '/sbin/rpc.idmapd',
+  '/sbin/tlshd',
 ];
 const called = ['sh', 'rpcinfo', 'timeout', 'flock', 'date', 'sleep', 'mkdir', 'chown']
   .concat(['glusterfs', 'sed', 'awk', 'cut', 'grep', 'stat', 'uname', 'wc'])
