@@ -22,11 +22,11 @@ export function nodePicture(): string {
   const services = Object.values(daemons).flatMap((one) =>
     typeof one === 'string' ? [] : [baseName(one.path)],
   );
-  return svg(880, 372, 'How a volume is mounted on a node', [
+  return svg(880, 352, 'How a volume is mounted on a node', [
     ...['kubelet, by its flag', 'kubelet, by CSI', 'the host’s mount(8)'].map((name, index) =>
       caller(name, index),
     ),
-    box({ x: 212, y: 24, width: 474, height: 324 }, 'outer'),
+    box({ x: 212, y: 24, width: 474, height: 310 }, 'outer'),
     lines(228, 44, ['the node'], { look: 'title' }),
     titled(
       { x: 236, y: 62, width: 184, height: 118 },
@@ -38,19 +38,19 @@ export function nodePicture(): string {
       'box ours',
     ),
     titled({ x: 462, y: 62, width: 204, height: 178 }, 'rootfs: the tools', [
-      'apart from the host',
-      `of Debian ${rootfs.suite}:`,
+      `of Debian ${rootfs.suite}, apart`,
+      'from the host:',
       ...[...new Set(helpers)],
       `${services.join(', ')},`,
       'when NFSv3 needs them',
     ]),
-    titled({ x: 236, y: 262, width: 430, height: 66 }, '/var/lib/kubelet/pods/…/volumes/…', [
+    titled({ x: 236, y: 262, width: 430, height: 56 }, '/var/lib/kubelet/pods/…/volumes/…', [
       `the volume, as the Pod sees it: there at once, or not at all (${enter})`,
     ]),
     arrow('420,100 460,100'),
     lines(440, 92, ['runs'], { look: 'small', anchor: 'middle' }),
     arrow('328,180 328,260'),
-    lines(338, 224, ['attaches the finished mount'], { look: 'small' }),
+    lines(338, 212, ['attaches the', 'finished mount'], { look: 'small' }),
     ...servers.map((name, index) => server(name, index)),
   ]);
 }

@@ -17,7 +17,7 @@ const calls = {
 } as const;
 
 const colours = ['#0072b2', '#d55e00', '#cc79a7', '#009e73'] as const;
-const [top, left, between, lane] = [124, 30, 34, 30];
+const [top, left, between, lane] = [124, 30, 34, 40];
 
 export async function wayPicture(): Promise<string> {
   const ways = await Promise.all(

@@ -35,15 +35,18 @@ export function section(heading: string): Section {
 
 /**
  * Where the commands of a section are run by a test, all of them, in their order: in a fresh copy of the
- * repository, on a scratch node, or in the test VM with systemd.
+ * repository, on a scratch node, on one that has the original mounter, or in the test VM with systemd.
  */
-export const places: Readonly<Record<'checkout' | 'scratchNode' | 'guest', readonly string[]>> = {
+export const places: Readonly<Record<Place, readonly string[]>> = {
   checkout: ['See it work', 'Build it', 'On a fleet']
     .concat(['Turn it off everywhere', 'Machines that are built at their first boot', 'Volumes by CSI'])
     .concat('Set up'),
+  migration: ['From the original mounter'],
   scratchNode: ['A kubelet in an image', 'Upgrade, roll back'],
   guest: ['On one node', "Without kubelet's flag", 'Turn it off', 'When it does not mount', 'Remove it'],
 };
+
+type Place = 'checkout' | 'scratchNode' | 'migration' | 'guest';
 
 /** The names that the commands use for places of the reader's, and what a test has in their stead. */
 export type Substitutions = Readonly<Record<string, string>>;

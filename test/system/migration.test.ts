@@ -1,0 +1,38 @@
+import test from 'ava';
+import { dist, kubeletDirectory, mounterHome, ScratchNode } from '../support/node/namespace.ts';
+import { places, section } from '../support/texts/readme.ts';
+
+/** As Kubernetes's cluster/gce/gci left a node: a script, a plain rootfs, and binds, made at two boots of kubelet. */
+const original = `
+  mkdir -p ${mounterHome}/rootfs${kubeletDirectory} ${mounterHome}/rootfs/proc ${mounterHome}/rootfs/sbin
+  printf '#!/bin/sh\\nchroot ${mounterHome}/rootfs mount "$@"\\n' >${mounterHome}/mounter
+  chmod 755 ${mounterHome}/mounter
+  for boot in 1 2; do
+    mount --rbind ${mounterHome} ${mounterHome}
+    mount -o remount,exec ${mounterHome}
+    mount --rbind ${kubeletDirectory} ${mounterHome}/rootfs${kubeletDirectory}
+    mount --make-rshared ${mounterHome}/rootfs${kubeletDirectory}
+    mount --bind -o ro /proc ${mounterHome}/rootfs/proc
+  done
+  volume=${kubeletDirectory}/pods/1/volumes/v
+  mkdir -p $volume
+  mount -t tmpfs volume $volume
+  echo kept >$volume/file`;
+
+test('from the original mounter: as the page says it, with a volume mounted', async (t) => {
+  t.timeout(300_000);
+  await using node = await ScratchNode.start();
+  await node.shell(original);
+  const { commands } = section(places.migration[0] ?? '');
+  for (const command of commands) {
+    const { status, stdout, stderr } = await node.run(['bash', '-c', `cd ${dist}; ${command}`]);
+    t.is(status, 0, `${command}\n${stdout}${stderr}`);
+  }
+  t.is(await node.shell(`cat ${kubeletDirectory}/pods/1/volumes/v/file`), 'kept\n');
+  const dryRun = ['mount', '--dry-run', '-t', 'nfs', 'nfs.example:/export', `${kubeletDirectory}/pods/1`];
+  t.regex(await node.mustRun(...dryRun), /run in the rootfs: \/sbin\/mount\.nfs /);
+  const volumes = () => node.mountinfo().filter(({ mountPoint }) => mountPoint.endsWith('/volumes/v'));
+  t.true(volumes().some(({ mountPoint }) => mountPoint.includes('/rootfs.original/')));
+  await node.shell(`umount ${kubeletDirectory}/pods/1/volumes/v`);
+  t.deepEqual(volumes(), []);
+});
