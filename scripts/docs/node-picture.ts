@@ -22,11 +22,21 @@ export function nodePicture(): string {
   const services = Object.values(daemons).flatMap((one) =>
     typeof one === 'string' ? [] : [baseName(one.path)],
   );
-  return svg(880, 352, 'How a volume is mounted on a node', [
+  const tools = [
+    `of Debian ${rootfs.suite}, apart`,
+    'from the host:',
+    ...new Set(helpers),
+    ...services,
+    '(when a mount needs them)',
+  ];
+  const rootfsHeight = 40 + tools.length * 17;
+  // Below mounter and rootfs.
+  const y = 62 + Math.max(118, rootfsHeight) + 24;
+  return svg(880, y + 90, 'How a volume is mounted on a node', [
     ...['kubelet, by its flag', 'kubelet, by CSI', 'the host’s mount(8)'].map((name, index) =>
       caller(name, index),
     ),
-    box({ x: 212, y: 24, width: 474, height: 310 }, 'outer'),
+    box({ x: 212, y: 24, width: 474, height: y + 48 }, 'outer'),
     lines(228, 44, ['the node'], { look: 'title' }),
     titled(
       { x: 236, y: 62, width: 184, height: 118 },
@@ -37,19 +47,13 @@ export function nodePicture(): string {
       ],
       'box ours',
     ),
-    titled({ x: 462, y: 62, width: 204, height: 178 }, 'rootfs: the tools', [
-      `of Debian ${rootfs.suite}, apart`,
-      'from the host:',
-      ...[...new Set(helpers)],
-      `${services.join(', ')},`,
-      'when NFSv3 needs them',
-    ]),
-    titled({ x: 236, y: 262, width: 430, height: 56 }, '/var/lib/kubelet/pods/…/volumes/…', [
+    titled({ x: 462, y: 62, width: 204, height: rootfsHeight }, 'rootfs: the tools', tools),
+    titled({ x: 236, y, width: 430, height: 56 }, '/var/lib/kubelet/pods/…/volumes/…', [
       `the volume, as the Pod sees it: there at once, or not at all (${enter})`,
     ]),
     arrow('420,100 460,100'),
     lines(440, 92, ['runs'], { look: 'small', anchor: 'middle' }),
-    arrow('328,180 328,260'),
+    arrow(`328,180 328,${y - 2}`),
     lines(338, 212, ['attaches the', 'finished mount'], { look: 'small' }),
     ...servers.map((name, index) => server(name, index)),
   ]);

@@ -6,6 +6,8 @@ import { tableNames, tablesOf } from '../../scripts/docs/tables.ts';
 import { parseFlags } from '../../src/commands/flags.ts';
 import { commands } from '../../src/commands/table.ts';
 import { MounterError } from '../../src/errors.ts';
+import { effectiveManifest } from '../../src/manifest/node-settings.ts';
+import { shippedText } from '../../src/manifest/shipped.ts';
 import { parseMountArguments } from '../../src/mount/arguments/argv.ts';
 import { page, pages, places, sections } from '../support/texts/readme.ts';
 
@@ -89,11 +91,38 @@ test('scripts that the text names are scripts', (t) => {
   );
 });
 
+/** What stands in code quotes anywhere in the pages, on one line each, and matches. */
+function quotedTexts(pattern: RegExp): readonly string[] {
+  const texts = [...pages.values()].flatMap((text) => [...text.replace(fenced, '').matchAll(/`([^`]+)`/g)]);
+  return texts.map(([, text = '']) => text.replace(/\s+/g, ' ')).filter((text) => pattern.test(text));
+}
+
+test('files of the repository that the text names are there', (t) => {
+  const named = quotedTexts(/^(src|test|scripts|docs|\.ci)\//);
+  t.true(named.length > 15);
+  t.deepEqual(
+    named.filter((path) => !existsSync(path)),
+    [],
+  );
+});
+
+test('examples of settings are settings', (t) => {
+  const shipped = { path: 'rootfs-manifest.json', text: shippedText };
+  const sectionNames = Object.keys(JSON.parse(shippedText)).concat('policy', 'resolver', 'log', 'enabled');
+  const examples = quotedTexts(/^\{"/).filter((text) =>
+    sectionNames.includes(Object.keys(JSON.parse(text))[0] ?? ''),
+  );
+  t.true(examples.length > 2);
+  for (const text of examples) t.notThrows(() => effectiveManifest(shipped, { path: 'example', text }), text);
+});
+
 test('what has to pass is run by .ci/run', (t) => {
   const run = readFileSync('.ci/run', 'utf8');
   for (const script of ['npm run --silent lint', 'npm run --silent typecheck', 'npm test'])
     t.true(run.includes(script), script);
 });
+
+const fenced = /^```[\s\S]*?^```$/gm;
 
 /** As GitHub makes it of a heading. */
 function anchorOf(heading: string): string {
@@ -103,7 +132,7 @@ function anchorOf(heading: string): string {
 
 /** The links that lead nowhere; those to other sites are not followed. */
 function brokenLinks(file: string, text: string): readonly string[] {
-  const prose = text.replace(/^```[\s\S]*?^```$/gm, '');
+  const prose = text.replace(fenced, '');
   const links = [...prose.matchAll(/(?:\]\(|(?:href|src|srcset)=")([^)\s"]+)/g)].map(([, link = '']) => link);
   return links.filter((link) => {
     if (link.startsWith('https://')) return false;
