@@ -1,4 +1,5 @@
 import { exitCode } from './exit-codes.ts';
+import { formatVersion } from './json.ts';
 
 /** The kinds of failure that programs tell apart: in `--json`, in the record, as a label of the metrics. */
 export const errorClasses = [
@@ -99,11 +100,17 @@ export function formatError(error: MounterError): string {
   return `mounter: ${subject}${shortened(printable(error.message))}\n${output}${output === '' || output.endsWith('\n') ? '' : '\n'}${hint}`;
 }
 
-/** One line of JSON for programs: what stderr says, in fields. */
+/** What `mounter mount --json` prints of a failure: what stderr says, in fields. */
+export interface FailureJson
+  extends Pick<MounterError, 'status' | 'isRemembered' | 'subject' | 'message' | 'hint' | 'helperOutput'> {
+  readonly class: ErrorClass;
+}
+
+/** One line of JSON for programs. */
 export function failureAsJson(error: MounterError): string {
   const { errorClass, status, isRemembered, subject, message, hint, helperOutput } = error;
   const fields = { class: errorClass, status, isRemembered, subject, message, hint, helperOutput };
-  return `${JSON.stringify(fields)}\n`;
+  return `${JSON.stringify({ formatVersion, ...(fields satisfies FailureJson) })}\n`;
 }
 
 /** A name of 100 kB says no more than its ends; kubelet's event has the whole command anyway. */

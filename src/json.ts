@@ -25,6 +25,14 @@ export function jsonOrUndefined(text: string): unknown {
   }
 }
 
+/** Of all that `--json` prints. Another one where a member goes, or comes to mean something else; not where one comes. */
+export const formatVersion = 1;
+
+/** What `--json` prints; its schema is made of the type, by `npm run schemas`. */
+export function jsonOutput(value: object): string {
+  return `${JSON.stringify({ formatVersion, ...value }, undefined, 2)}\n`;
+}
+
 /** What may come next, in words. */
 const expected = {
   value: 'a value',

@@ -1,7 +1,8 @@
 import { table, terminalWidth } from '../columns.ts';
 import type { Finding } from '../doctor/finding.ts';
-import type { Examination } from '../doctor/verdict.ts';
+import type { Examination, Verdict } from '../doctor/verdict.ts';
 import { exitCode } from '../exit-codes.ts';
+import { jsonOutput } from '../json.ts';
 import { requireRoot } from '../node/node.ts';
 import { defineCommand } from './command.ts';
 
@@ -35,16 +36,25 @@ export const doctor = defineCommand({
     const { verdictWords } = await import('../doctor/verdict.ts');
     const examination = await examine(host, layout, runBounded, 'all');
     output.out(
-      flags.has('json') ? asJson(examination) : forPeople(examination.findings, verdictWords(examination)),
+      flags.has('json')
+        ? jsonOutput(forPrograms(examination))
+        : forPeople(examination.findings, verdictWords(examination)),
     );
     return examination.node === 'failing' ? exitCode.usage : exitCode.success;
   },
 });
 
-function asJson({ findings, ...verdict }: Examination): string {
+/** What `--json` prints. */
+export interface DoctorJson {
+  readonly isEnabled: boolean;
+  readonly wouldMount: boolean;
+  readonly verdict: Verdict;
+  readonly findings: readonly Finding[];
+}
+
+function forPrograms({ findings, ...verdict }: Examination): DoctorJson {
   const isEnabled = !findings.some(({ check }) => check === 'off');
-  const wouldMount = verdict.node === 'ready';
-  return `${JSON.stringify({ isEnabled, wouldMount, verdict, findings }, undefined, 2)}\n`;
+  return { isEnabled, wouldMount: verdict.node === 'ready', verdict, findings };
 }
 
 function forPeople(findings: readonly Finding[], verdict: string): string {

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { table, terminalWidth, wrapped } from '../columns.ts';
 import { formatError, MounterError, printable } from '../errors.ts';
 import { exitCode } from '../exit-codes.ts';
+import { jsonOutput } from '../json.ts';
 import { defaultPlace, type RecordPlace } from '../manifest/record-place.ts';
 import { readManifestIfThere, requireRoot } from '../node/node.ts';
 import type { RecordedCall } from '../record/parse.ts';
@@ -67,7 +68,7 @@ async function recordPlace({ host, layout, output }: CommandContext): Promise<Re
 }
 
 function show(calls: readonly RecordedCall[], isForPrograms: boolean, { output }: CommandContext): void {
-  if (isForPrograms) output.out(`${JSON.stringify(calls.map(forPrograms), undefined, 2)}\n`);
+  if (isForPrograms) output.out(jsonOutput({ calls: calls.map(forPrograms) } satisfies LogJson));
   else output.out(calls.length === 0 ? 'no calls in the record\n' : forPeople(calls));
 }
 
@@ -84,7 +85,17 @@ function isFailure({ errorClass }: RecordedCall): boolean {
   return errorClass !== undefined;
 }
 
-function forPrograms({ timeMs, ...call }: RecordedCall): unknown {
+/** What `--json` prints. */
+export interface LogJson {
+  readonly calls: readonly LoggedCall[];
+}
+
+export interface LoggedCall extends Omit<RecordedCall, 'timeMs'> {
+  /** When the call ended, as in RFC 3339. */
+  readonly time: string;
+}
+
+function forPrograms({ timeMs, ...call }: RecordedCall): LoggedCall {
   return { time: new Date(timeMs).toISOString(), ...call };
 }
 

@@ -2,11 +2,14 @@ import { existsSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { MounterError } from '../errors.ts';
 import { exitCode } from '../exit-codes.ts';
+import { jsonOutput } from '../json.ts';
 import type { Manifest } from '../manifest/manifest.ts';
 import { defaultPlace } from '../manifest/record-place.ts';
 import { usualMetricsFile } from '../node/layout.ts';
 import { type BareNode, readManifest, requireRoot } from '../node/node.ts';
 import { settingsAnswer } from '../node/settings.ts';
+import type { MountSummary } from '../record/summary.ts';
+import type { NodeStatus } from '../status/node.ts';
 import { stateMeanings } from '../volumes/states.ts';
 import { defineCommand } from './command.ts';
 
@@ -60,11 +63,17 @@ export const status = defineCommand({
     const { describeHistory, readHistory } = await import('../status/history.ts');
     const history = await readHistory(place);
     const { describeNode } = await import('../status/show.ts');
-    if (flags.has('json')) output.out(`${JSON.stringify({ ...node, history }, undefined, 2)}\n`);
+    if (flags.has('json')) output.out(jsonOutput({ ...node, history } satisfies StatusJson));
     else output.out(`${describeNode(node)}\n${describeHistory(history)}`);
     return node.verdict.node === 'failing' ? exitCode.usage : exitCode.success;
   },
 });
+
+/** What `--json` prints. */
+export interface StatusJson extends NodeStatus {
+  /** The mounts of late; null where the record cannot be read. */
+  readonly history: MountSummary | null;
+}
 
 /** A broken one is a verdict, and no end of what can be seen of the node. */
 async function manifestIfValid({ host, layout }: BareNode): Promise<Manifest | undefined> {

@@ -1,8 +1,10 @@
 import { table, terminalWidth } from '../columns.ts';
 import { exitCode } from '../exit-codes.ts';
+import type { MountEntry } from '../host/mountinfo.ts';
 import { shortDigest } from '../image/digest.ts';
 import type { InstalledVersion } from '../image/versions/version-list.ts';
 import { describeProcess } from '../image/versions/version-use.ts';
+import { jsonOutput } from '../json.ts';
 import { requireRoot } from '../node/node.ts';
 import { defineCommand } from './command.ts';
 
@@ -21,18 +23,32 @@ export const versions = defineCommand({
     requireRoot(host, 'looking at the versions');
     const { listVersions } = await import('../image/versions/version-list.ts');
     const list = listVersions(layout, host);
-    if (flags.has('json')) output.out(`${JSON.stringify(forPrograms(list), undefined, 2)}\n`);
+    if (flags.has('json')) output.out(jsonOutput(forPrograms(list)));
     else output.out(list.length === 0 ? 'none: run mounter install SOURCE\n' : forPeople(list));
     return exitCode.success;
   },
 });
 
-function forPrograms(list: readonly InstalledVersion[]): unknown {
-  return list.map(({ manifest: _, processes, mounts, ...version }) => ({
+/** What `--json` prints. */
+export interface VersionsJson {
+  /** The latest first. */
+  readonly versions: readonly ListedVersion[];
+}
+
+export interface ListedVersion extends Omit<InstalledVersion, 'manifest' | 'processes' | 'mounts'> {
+  /** What runs from it. */
+  readonly processes: readonly { readonly pid: number; readonly program: string }[];
+  /** What somebody else has mounted in it. */
+  readonly mounts: readonly Pick<MountEntry, 'mountPoint' | 'source' | 'fstype'>[];
+}
+
+function forPrograms(list: readonly InstalledVersion[]): VersionsJson {
+  const versions = list.map(({ manifest: _, processes, mounts, ...version }) => ({
     ...version,
     processes: processes.map(({ pid, name }) => ({ pid, program: name })),
     mounts: mounts.map(({ mountPoint, source, fstype }) => ({ mountPoint, source, fstype })),
   }));
+  return { versions };
 }
 
 function forPeople(list: readonly InstalledVersion[]): string {

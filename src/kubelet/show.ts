@@ -1,4 +1,5 @@
 import type { Host } from '../host/host.ts';
+import { jsonOutput } from '../json.ts';
 import { commandOf } from '../prepare/mount-actions.ts';
 import { isAtOrBelow } from '../rootfs/root-processes.ts';
 import { maskedArguments, maskSecrets } from '../secrets.ts';
@@ -19,12 +20,31 @@ function planned({ offer, command }: ChosenKubelet, host: Host) {
   };
 }
 
+/** What `--json` prints. */
+export interface KubeletStartJson {
+  /** The image's directory. */
+  readonly rootfs: string;
+  /** Commands that are run on the host first, word by word. */
+  readonly actions: readonly (readonly string[])[];
+  /** Directories of programs and libraries, with how many names in each are the image's, and the host's. */
+  readonly programs: readonly { readonly path: string; readonly image: number; readonly host: number }[];
+  readonly mounts: KubeletView['mounts'];
+  /** What is left out, and why. */
+  readonly skipped: readonly string[];
+  /** The kubelet, in the image. */
+  readonly path: string;
+  /** Secrets are masked. */
+  readonly argv: readonly string[];
+  readonly workingDirectory: string;
+  readonly environment: Readonly<Record<string, string>>;
+}
+
 /** For programs. @throws MounterError (126, 127) for a kubelet that cannot be run. */
 export function startAsJson(chosen: ChosenKubelet, host: Host): string {
   const { offer, command } = chosen;
   const { view, path, actions, argv } = planned(chosen, host);
   const { workingDirectory } = command;
-  const plan = {
+  const plan: KubeletStartJson = {
     rootfs: offer.root,
     actions,
     programs: view.programs.map((directory) => ({ path: directory.path, ...countLinks(directory, view) })),
@@ -35,7 +55,7 @@ export function startAsJson(chosen: ChosenKubelet, host: Host): string {
     workingDirectory,
     environment: Object.fromEntries([...command.environment].map(maskedVariable)),
   };
-  return `${JSON.stringify(plan, undefined, 2)}\n`;
+  return jsonOutput(plan);
 }
 
 /** For people, as commands where there are such. @throws MounterError (126, 127) for a kubelet that cannot be run. */

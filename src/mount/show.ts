@@ -1,5 +1,6 @@
+import { jsonOutput } from '../json.ts';
 import { maskSecrets } from '../secrets.ts';
-import type { MountPlan, MountStep } from './plan-data.ts';
+import type { MountPlan, MountStep, RunHelper } from './plan-data.ts';
 
 /** The plan for people: what `--dry-run` prints, a line for each step. */
 export function describePlan(plan: MountPlan): string {
@@ -7,15 +8,28 @@ export function describePlan(plan: MountPlan): string {
   return [`${plan.fstype}: ${plan.source} on ${plan.target}`, ...plan.notices, ...lines, ''].join('\n');
 }
 
+/** What `--dry-run --json` prints. */
+export interface MountPlanJson
+  extends Omit<MountPlan, 'driver' | 'servers' | 'logFile' | 'writtenFiles' | 'steps'> {
+  readonly steps: readonly (Exclude<MountStep, RunHelper> | ShownHelper)[];
+}
+
+interface ShownHelper extends Omit<RunHelper, 'secrets'> {
+  /** Names in its environment. */
+  readonly secrets?: readonly string[];
+}
+
 /** The plan for programs, with secrets masked like everything that is shown. */
 export function planAsJson(plan: MountPlan): string {
   const { driver: _driver, servers: _servers, logFile: _log, writtenFiles: _written, ...shown } = plan;
-  const steps = plan.steps.map((step) =>
-    step.kind === 'runHelper'
-      ? { ...step, argv: maskedArgv(step.argv), ...(step.secrets && { secrets: Object.keys(step.secrets) }) }
-      : step,
-  );
-  return `${JSON.stringify({ ...shown, options: maskSecrets(plan.options), steps }, undefined, 2)}\n`;
+  const steps = plan.steps.map(shownStep);
+  return jsonOutput({ ...shown, options: maskSecrets(plan.options), steps } satisfies MountPlanJson);
+}
+
+function shownStep(step: MountStep): MountPlanJson['steps'][number] {
+  if (step.kind !== 'runHelper') return step;
+  const { secrets, argv, kind } = step;
+  return { kind, argv: maskedArgv(argv), ...(secrets && { secrets: Object.keys(secrets) }) };
 }
 
 /** One step in a sentence without its full stop. */

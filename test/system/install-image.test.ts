@@ -76,7 +76,7 @@ test.serial('layers are laid one over the other; the manifest inside is the one 
 test.serial('what is read by way of another process has its own name, for that process ends', async (t) => {
   await using node = await ScratchNode.start();
   const source = offerImage(node, images.one, 'one');
-  const called = async () => JSON.parse(await node.mustRun('versions', '--json'))[0].reference;
+  const called = async () => JSON.parse(await node.mustRun('versions', '--json')).versions[0].reference;
   await node.shell(`${mounter} install /proc/$$/root${source}`);
   t.is(await called(), 'tools-one:latest');
   t.regex(

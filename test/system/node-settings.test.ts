@@ -112,7 +112,7 @@ test('a file that is not valid is named by its line and setting; an install leav
   rmSync(node.path(settingsPath));
   const failures = JSON.parse(await node.mustRun('log', '--failures', '--json'));
   t.deepEqual(JSON.parse(broken.stdout), failures);
-  t.like(failures.at(-1), { command: 'mount', source: 'srv:/x', msg: 'is empty' });
+  t.like(failures.calls.at(-1), { command: 'mount', source: 'srv:/x', msg: 'is empty' });
   await node.mustRun('disable');
   t.is((await node.run([installedMounter, 'mount', '--version'])).status, 0, 'turned off all the same');
 });

@@ -451,7 +451,7 @@ test.serial(
       cd /tmp/pod; pivot_root . old; umount --no-canonicalize -l /old
       exec perl -e "chroot shift or die; sleep 1000" ${version}' >/dev/null 2>&1 &
     until [ "$(readlink /proc/$(pidof perl)/root)" = ${version} ]; do :; done; umount /tmp/pod/usr /tmp/pod`);
-    t.deepEqual(JSON.parse(await node.mustRun('versions', '--json'))[0].processes, []);
+    t.deepEqual(JSON.parse(await node.mustRun('versions', '--json')).versions[0].processes, []);
     await node.mustRun('teardown');
     t.is(node.processesOf('perl').length, 1);
     await node.shell('kill $(pidof perl)');

@@ -135,7 +135,7 @@ test.serial('mounter log explains failures; --failures, -n and --json', async (t
     /^TIME +COMMAND .*\n.* install .*\n.* prepare .*\n.* mount +ok .*\n.* mount .*\n {4}srv:\/x .* not srv:\/y\n {4}hint: /,
   );
   t.is((await node.mustRun('log', '--failures')).split('\n').length, 5);
-  const [call, ...more] = JSON.parse(await node.mustRun('log', '--json', '-n', '1'));
+  const [call, ...more] = JSON.parse(await node.mustRun('log', '--json', '-n', '1')).calls;
   t.like(call, { command: 'mount', source: 'srv:/y', status: 32 });
   t.deepEqual(more, []);
   t.regex((await node.mounter('log', '-n', 'x')).stderr, /not a number of calls/);

@@ -35,7 +35,7 @@ interface Listed {
 }
 
 async function list(node: ScratchNode): Promise<readonly Listed[]> {
-  return JSON.parse(await node.mustRun('versions', '--json'));
+  return JSON.parse(await node.mustRun('versions', '--json')).versions;
 }
 
 async function listed(node: ScratchNode, digest: string): Promise<Listed> {
