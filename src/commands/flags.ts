@@ -30,7 +30,7 @@ export function parseFlags<const Table extends FlagTable>(
     ),
     '--': true,
     unknown: (word) => {
-      if (word.startsWith('-')) throw unknownFlag(command, word);
+      if (word.startsWith('-') && word !== '-') throw unknownFlag(command, word);
       return true;
     },
   });

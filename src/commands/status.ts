@@ -51,12 +51,13 @@ export const status = defineCommand({
     const { observeNode } = await import('../status/node.ts');
     if (flags.has('metrics')) {
       const { readRecord } = await import('../record/read.ts');
-      const { metricsText, writeMetrics } = await import('../status/metrics.ts');
+      const { metricsText } = await import('../status/metrics.ts');
+      const { writeAmongOthers } = await import('../host/write-among-others.ts');
       // A record that cannot be read is no reason to say nothing of the node.
       const record = await readRecord(place).catch(() => undefined);
       const text = metricsText(await observeNode(host, layout, manifest), record, host);
       if (file === undefined) output.out(text);
-      else writeMetrics(resolve(file), text);
+      else writeAmongOthers(resolve(file), text, 0o644);
       return exitCode.success;
     }
     const node = await observeNode(host, layout, manifest);

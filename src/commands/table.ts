@@ -18,6 +18,7 @@ import { mount } from './mount.ts';
 import { nodeAgent } from './node-agent.ts';
 import { prepare } from './prepare.ts';
 import { prune } from './prune.ts';
+import { report } from './report.ts';
 import { rollback } from './rollback.ts';
 import { status } from './status.ts';
 import { teardown } from './teardown.ts';
@@ -33,6 +34,7 @@ export const commands: readonly Command[] = [
   status,
   doctor,
   log,
+  report,
   exec,
   kubelet,
   versions,

@@ -1,3 +1,5 @@
+import { readlinkSync } from 'node:fs';
+import { dirname, resolve } from 'node:path';
 import type { Host } from '../host/host.ts';
 import { containingMount } from '../host/mount-tree.ts';
 import type { MountEntry } from '../host/mountinfo.ts';
@@ -38,5 +40,32 @@ export function localVolumeDirectories({
 
 /** Whether a question about `path` goes to a server or a daemon, which may not answer. */
 export function isNetworkMount(path: string, entries: readonly MountEntry[]): boolean {
-  return isNetworkType(containingMount(entries, path).fstype);
+  return networkTypeOnWay(path, entries) !== undefined;
+}
+
+/** The first filesystem on the way to `path` that may not answer, its symlinks followed; it is not asked itself. */
+export function networkTypeOnWay(
+  path: string,
+  entries: readonly MountEntry[],
+  mostLinks = 40,
+): string | undefined {
+  const parts = path.split('/').slice(1);
+  for (const [index] of parts.entries()) {
+    const way = `/${parts.slice(0, index + 1).join('/')}`;
+    const { fstype } = containingMount(entries, way);
+    if (isNetworkType(fstype)) return fstype;
+    const link = linkOf(way);
+    if (link === undefined) continue;
+    const next = resolve(dirname(way), link, ...parts.slice(index + 1));
+    return mostLinks === 0 ? undefined : networkTypeOnWay(next, entries, mostLinks - 1);
+  }
+  return undefined;
+}
+
+function linkOf(path: string): string | undefined {
+  try {
+    return readlinkSync(path);
+  } catch {
+    return undefined; // Nothing is there, or no symlink.
+  }
 }

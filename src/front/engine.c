@@ -56,7 +56,7 @@ static void put_right_what_is_inherited(void) {
 static int fail(JSContext *context) {
   JSValue error = JS_GetException(context);
   const char *message = JS_ToCString(context, error);
-  (void)fprintf(stderr, "mounter: internal error: %s\nhint: please report it, with the command and this line\n",
+  (void)fprintf(stderr, "mounter: internal error: %s\nhint: please report it, with this line and what mounter report FILE writes\n",
                 message == NULL ? "out of memory" : message);
   return EXIT_INTERNAL;
 }

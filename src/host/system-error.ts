@@ -16,7 +16,7 @@ export function asMounterError(error: unknown): MounterError {
   return new MounterError(message, {
     subject: 'internal error',
     status: exitCode.internal,
-    hint: 'please report it, with the command and this line',
+    hint: 'please report it, with this line and what mounter report FILE writes',
     cause: error,
   });
 }
@@ -48,7 +48,8 @@ export function callError(code: string, syscall: string, path: string | Buffer):
   return Object.assign(new Error(`${code}: ${syscall} '${text}'`), { code, syscall, path: text });
 }
 
-const unforeseen = 'see dmesg of this node; if it comes again, report it, with the command and this line';
+const unforeseen =
+  'see dmesg of this node; if it comes again, report it, with this line and what mounter report FILE writes';
 
 /** What to do about an errno of that name, by which the node has run out of something. */
 export function hintOf(code: string): string | undefined {

@@ -1,9 +1,6 @@
-import { existsSync, readdirSync, rmSync } from 'node:fs';
-import { basename, dirname } from 'node:path';
 import packageJson from '../../package.json' with { type: 'json' };
 import type { Host } from '../host/host.ts';
 import { readMountinfo } from '../host/mountinfo.ts';
-import { writeAtomically } from '../host/replace.ts';
 import { allTraits } from '../mount/filesystems/all.ts';
 import { csiMetrics, csiTotalsFile, parseCsiTotals } from '../record/csi-metrics.ts';
 import { exposition, type MetricFamily, type Sample } from '../record/exposition.ts';
@@ -20,16 +17,6 @@ export function metricsText(node: NodeStatus, record: NodeRecord | undefined, ho
   const mounts = record === undefined ? [] : mountMetrics(addCalls(record.totals, record.calls));
   const csi = csiMetrics(parseCsiTotals(host.readText(csiTotalsFile)));
   return exposition([...nodeMetrics(node, host), ...mounts, ...csi]);
-}
-
-/** Several may write it at once: a timer, the node agent, a person. What killed ones have left beside it is removed. */
-export function writeMetrics(file: string, text: string): void {
-  const [directory, prefix] = [dirname(file), `${basename(file)}.new.`];
-  writeAtomically(file, text, 0o644, `${directory}/${prefix}${process.pid}`);
-  for (const name of readdirSync(directory)) {
-    const pid = name.startsWith(prefix) ? name.slice(prefix.length) : '';
-    if (/^\d+$/.test(pid) && !existsSync(`/proc/${pid}`)) rmSync(`${directory}/${name}`, { force: true });
-  }
 }
 
 /** The names and meanings of what is said of the node now. The alert rules take the names from here. */

@@ -7,17 +7,8 @@ import { type NodeStatus, type SeenVolume, seenStates } from './node.ts';
 export function describeNode(node: NodeStatus): string {
   const facts = table(
     [
-      ...(node.offBy === null
-        ? []
-        : [['enabled', `no: ${node.offBy}; mounter mount is the host's own mount(8)`]]),
-      ...describeVerdict(node),
-      ['home', node.home],
-      ['executable', node.executable ?? 'missing: run mounter install SOURCE'],
-      ['rootfs', node.digest ?? 'none: run mounter install SOURCE'],
-      ...(node.reference === null ? [] : [['', `from ${node.reference}`]]),
-      ['versions', node.versions[0] ?? 'none'],
-      ...node.versions.slice(1).map((digest) => ['', digest]),
-      ...(node.isEnabled ? [...describePreparation(node), ...describeLocks(node.lockServices)] : []),
+      ...nodeFacts(node),
+      ...serviceFacts(node),
       ...(node.volumes.length === 0 ? [] : [['volumes', countStates(node.volumes)]]),
     ],
     terminalWidth(),
@@ -40,8 +31,33 @@ export function describeNode(node: NodeStatus): string {
   return `${facts}\n${node.mounts.length === 0 || !node.isEnabled ? '' : `${mounts}\n`}${node.volumes.length === 0 ? 'no volumes mounted\n' : volumes}`;
 }
 
+/** A name and what it is in each row, or what the row above has more of. */
+type Facts = readonly (readonly string[])[];
+
+/** What is installed, and whether it can mount. */
+export function nodeFacts(node: NodeStatus): Facts {
+  return [
+    ...(node.offBy === null
+      ? []
+      : [['enabled', `no: ${node.offBy}; mounter mount is the host's own mount(8)`]]),
+    ...describeVerdict(node),
+    ['home', node.home],
+    ['executable', node.executable ?? 'missing: run mounter install SOURCE'],
+    ['rootfs', node.digest ?? 'none: run mounter install SOURCE'],
+    ...(node.reference === null ? [] : [['', `from ${node.reference}`]]),
+    ['versions', node.versions[0] ?? 'none'],
+    ...node.versions.slice(1).map((digest) => ['', digest]),
+    ...(node.isEnabled ? describePreparation(node) : []),
+  ];
+}
+
+/** The services of the node that mounts need. */
+export function serviceFacts(node: NodeStatus): Facts {
+  return node.isEnabled ? describeLocks(node.lockServices) : [];
+}
+
 /** One reason, that for all types before others; doctor has all of them. */
-function describeVerdict({ verdict, failing }: NodeStatus): readonly (readonly string[])[] {
+function describeVerdict({ verdict, failing }: NodeStatus): Facts {
   const first = failing.find(({ types }) => types === undefined) ?? failing[0];
   const more = failing.length < 2 ? '' : ` (mounter doctor has ${failing.length - 1} more)`;
   return [
@@ -50,7 +66,7 @@ function describeVerdict({ verdict, failing }: NodeStatus): readonly (readonly s
   ];
 }
 
-function describePreparation({ isPrepared, enter }: NodeStatus): readonly (readonly string[])[] {
+function describePreparation({ isPrepared, enter }: NodeStatus): Facts {
   if (enter === null) return []; // Without settings nobody knows.
   const answer = isPrepared ? 'yes' : 'no: run mounter prepare';
   if (!enter.inUse || enter.inUse === enter.wanted) return [['prepared', answer]];
@@ -74,7 +90,7 @@ function inWords(state: SeenVolume['state']): string {
   return state === 'not-asked' ? 'not asked' : state;
 }
 
-function describeLocks(locks: NodeStatus['lockServices']): readonly (readonly string[])[] {
+function describeLocks(locks: NodeStatus['lockServices']): Facts {
   if (locks === null) return [['locks', 'unknown: nothing to ask with']];
   return [
     ['rpcbind', describeDaemon(locks.rpcbind, locks.portmapperAnswers ? [] : ['does not answer'])],

@@ -25,6 +25,7 @@ const floors = [
   'units',
   'doctor',
   'status',
+  'report',
   'node-agent',
   'csi',
   'fleet',
