@@ -34,6 +34,11 @@ export const architectures: Readonly<Record<Architecture, Names>> = {
   },
 };
 
+/** The flag for scripts that build for one of them. */
+export const architectureFlag = {
+  '--architecture ARCH': { text: Object.keys(architectures).join(' or '), default: ownArchitecture },
+} as const;
+
 /** @throws MounterError (usage) for a word that is none. */
 export function architectureOf(word: unknown): Architecture {
   const known = Object.keys(architectures).find((name) => name === word);

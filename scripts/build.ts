@@ -13,15 +13,21 @@ import {
 } from 'node:fs';
 import { basename, relative } from 'node:path';
 import { execa } from 'execa';
-import minimist from 'minimist';
 import { exitCode } from '../src/exit-codes.ts';
-import { type Architecture, architectureOf, architectures, ownArchitecture } from './architectures.ts';
+import {
+  type Architecture,
+  architectureFlag,
+  architectureOf,
+  architectures,
+  ownArchitecture,
+} from './architectures.ts';
 import { fetchBun } from './bun.ts';
-import { runMain, usageError } from './command-line.ts';
+import { runMain } from './command-line.ts';
 import { buildFront } from './front.ts';
 import { buildGuard } from './guard.ts';
 import { cacheDirectory, type Distribution, distributionOf, repository } from './paths.ts';
 import { manifestJsonSchema, nodeSettingsJsonSchema } from './settings-schema.ts';
+import { stage } from './stage.ts';
 
 /**
  * `npm run build`: mounter, one self-contained executable, which has mounter-front and glusterfs-guard in it; and the
@@ -29,14 +35,6 @@ import { manifestJsonSchema, nodeSettingsJsonSchema } from './settings-schema.ts
  *
  * The runtime must take nothing from where it is called: no .env, no bunfig.toml.
  */
-
-const usage = `usage: npm run build -- [--architecture ARCH]
-
-Builds mounter, mounter-front, glusterfs-guard, and the JSON schemas of the manifest and of a node's settings.
-
-  --architecture ARCH  amd64 or arm64 (default: this machine's, into dist); another one's into dist/ARCH,
-                       with Debian's cross compiler, QEMU's user mode emulation and bun from npm
-`;
 
 const inputs = [
   'src/**/*.*',
@@ -48,12 +46,7 @@ const inputs = [
 
 const key = keyOfInputs();
 
-async function main(argv: readonly string[]): Promise<number> {
-  const architecture = parseFlags(argv);
-  if (architecture === undefined) {
-    process.stdout.write(usage);
-    return exitCode.success;
-  }
+async function main(architecture: Architecture): Promise<number> {
   const files = distributionOf(architecture);
   /** Tells from what the files were built. */
   const stampFile = `${cacheDirectory}/build-stamp-${architecture}`;
@@ -67,20 +60,6 @@ async function main(argv: readonly string[]): Promise<number> {
     console.log(`built ${[name, basename(files.front), basename(files.guard)].join(', ')}`);
   }
   return exitCode.success;
-}
-
-/** @returns undefined for --help. @throws MounterError (usage) that names the word. */
-function parseFlags(argv: readonly string[]): Architecture | undefined {
-  const unknown: string[] = [];
-  const flags = minimist([...argv], {
-    boolean: ['help'],
-    string: ['architecture'],
-    default: { architecture: ownArchitecture },
-    unknown: (word) => unknown.push(word) === 0,
-  });
-  if (flags.help === true) return undefined;
-  if (unknown.length > 0) throw usageError(unknown.join(' '), 'unknown argument');
-  return architectureOf(flags.architecture);
 }
 
 /** bun, where it is killed, leaves its unfinished executable in its directory. An hour ago, it is nobody's any more. */
@@ -99,34 +78,33 @@ async function build(architecture: Architecture, files: Distribution): Promise<v
   // By one name: the executable has it in itself.
   const unfinished = `${files.mounter}.new`;
   process.once('exit', () => rmSync(unfinished, { force: true }));
-  await execa(
-    `${repository}/node_modules/.bin/bun`,
-    [
-      'build',
-      '--compile',
-      '--minify',
-      '--bytecode',
-      '--splitting',
-      '--format=esm',
-      '--no-compile-autoload-dotenv',
-      '--no-compile-autoload-bunfig',
-      // A call is over before optimized code would pay: it starts faster and stays smaller without.
-      '--compile-jit-policy=100',
-      '--min-chunk-size=16384',
-      // Where this directory is would be in the executable: pino knows its own, for threads that nobody starts.
-      '--define=__dirname="/"',
-      '--define=__filename="/"',
-      // Embedded under its own name.
-      '--asset-naming=[name]',
-      ...(await crossFlags(architecture)),
-      'src/main.ts',
-      files.front,
-      files.guard,
-      '--outfile',
-      unfinished,
-    ],
-    { cwd: repository, stdio: ['ignore', 'ignore', 'inherit'] },
-  );
+  const argv = [
+    'build',
+    '--compile',
+    '--minify',
+    '--bytecode',
+    '--splitting',
+    '--format=esm',
+    '--no-compile-autoload-dotenv',
+    '--no-compile-autoload-bunfig',
+    // A call is over before optimized code would pay: it starts faster and stays smaller without.
+    '--compile-jit-policy=100',
+    '--min-chunk-size=16384',
+    // Where this directory is would be in the executable: pino knows its own, for threads that nobody starts.
+    '--define=__dirname="/"',
+    '--define=__filename="/"',
+    // Embedded under its own name.
+    '--asset-naming=[name]',
+    ...(await crossFlags(architecture)),
+    'src/main.ts',
+    files.front,
+    files.guard,
+    '--outfile',
+    unfinished,
+  ];
+  const bun = `${repository}/node_modules/.bin/bun`;
+  const compile = () => execa(bun, argv, { cwd: repository, stdio: ['ignore', 'ignore', 'inherit'] });
+  await stage('compiling mounter', '5 s', compile);
   forgetRuntimeVariables(unfinished);
   renameSync(unfinished, files.mounter);
   writeSchema(files.schema, manifestJsonSchema());
@@ -189,4 +167,13 @@ function forgetRuntimeVariables(executable: string): void {
   }
 }
 
-await runMain('build', main);
+await runMain({
+  name: 'build',
+  flags: architectureFlag,
+  manual: [
+    `Builds mounter, mounter-front, glusterfs-guard, and the JSON schemas of the manifest and of a node's settings, in dist;
+    for another architecture than this machine's in dist/ARCH, with Debian's cross compiler, QEMU's user mode emulation and
+    bun from npm.`,
+  ],
+  run: (flags) => main(architectureOf(flags.value('architecture'))),
+});

@@ -4,7 +4,7 @@ import { MounterError } from '../src/errors.ts';
 import { exitCode } from '../src/exit-codes.ts';
 import { startGlusterServer } from '../test/support/gluster/gluster-server.ts';
 import { runInVm } from '../test/support/vm.ts';
-import { requireRoot, runMain } from './command-line.ts';
+import { runMain, runScript } from './command-line.ts';
 import { ensureInstalled } from './debian.ts';
 import { distDirectory, mounterExecutable, repository } from './paths.ts';
 
@@ -17,11 +17,10 @@ const node = `${repository}/scripts/demo/node.sh`;
 const privateMounts = ['unshare', '--mount', '--propagation', 'private'];
 
 async function main(): Promise<number> {
-  requireRoot('npm run demo');
   await ensureInstalled(['util-linux', 'zstd', 'gcc', 'libc6-dev']);
-  heading('Build: the executable, and a rootfs of storage tools from Debian packages');
-  await script('build.ts');
-  await script('rootfs.ts', '--allow-newer');
+  heading('Build: the executable, and a rootfs of storage tools from Debian packages', '2 min');
+  await runScript('build.ts', []);
+  await runScript('rootfs.ts', ['--allow-newer']);
   await glusterfs();
   await nfs();
   heading('Done: all that the demo mounted and started is gone again');
@@ -31,21 +30,19 @@ async function main(): Promise<number> {
   return exitCode.success;
 }
 
-async function script(name: string, ...args: readonly string[]): Promise<void> {
-  await execa(process.execPath, [`${repository}/scripts/${name}`, ...args], { stdio: 'inherit' });
-}
-
 /** For a terminal alone; elsewhere these would be noise. */
 const isTerminal = process.stdout.isTTY === true && process.env.NO_COLOR === undefined;
 const [bold, plain] = isTerminal ? ['\u001b[1m', '\u001b[0m'] : ['', ''];
 const emphasis = { DEMO_BOLD: bold, DEMO_PLAIN: plain };
 
-function heading(text: string): void {
+/** @param first how long it usually takes where nothing has been built yet. */
+function heading(text: string, first?: string): void {
   console.log(`\n${bold}=== ${text} ===${plain}`);
+  if (first !== undefined) console.log(`(usually ${first} the first time, seconds later)`);
 }
 
 async function glusterfs(): Promise<void> {
-  heading('GlusterFS: a real server on this machine, in a network namespace');
+  heading('GlusterFS: a real server on this machine, in a network namespace', '1 min');
   await using server = await startGlusterServer({ volumes: ['demo'] });
   // What kubelet's plugin passes, sorted as it sorts.
   const log = '/var/lib/kubelet/plugins/kubernetes.io/glusterfs/demo/pod-glusterfs.log';
@@ -76,11 +73,10 @@ async function nfs(): Promise<void> {
   const client = hasNfsClient()
     ? 'has an NFS client, but a server would need modules of it too'
     : 'has no NFS';
-  heading('NFS: a real server and client, in a test VM');
+  heading('NFS: a real server and client, in a test VM', '2 min');
   console.log(
     `This machine's kernel ${client}; the VM's has both, and needs neither KVM nor modules of its own.`,
   );
-  console.log('It is built at the first run, which takes a minute, and boots in seconds.');
   const result = await runInVm({
     command,
     environment: emphasis,
@@ -94,4 +90,14 @@ async function nfs(): Promise<void> {
   });
 }
 
-await runMain('demo', main);
+await runMain({
+  name: 'demo',
+  flags: {},
+  needsRoot: true,
+  manual: [
+    `Builds what a node needs, installs it on a node made for the demo in a mount namespace of its own, mounts volumes of a
+    real GlusterFS and a real NFS server in kubelet's words, shows what status says and what a failure looks like, and takes
+    everything back. As root, on Debian; what is missing of its packages is installed.`,
+  ],
+  run: main,
+});

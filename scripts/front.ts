@@ -12,6 +12,7 @@ import {
 import { ensureInstalled, fetchPoolFile } from './debian.ts';
 import { cacheDirectory, distributionOf, repository } from './paths.ts';
 import { copyWhole, withScratch } from './scratch.ts';
+import { stage } from './stage.ts';
 
 /**
  * The front: src/front compiled by QuickJS to one static executable, in which the engine is started and the modules are
@@ -203,7 +204,7 @@ async function build(
   const engine = await buildQuickjs(tool);
   // Bytecode is the same for all of them.
   const compiler = await buildCompiler(tool === own.tool ? engine : await buildQuickjs(own.tool));
-  await withScratch(`${frontCache}/builds`, async (directory) => {
+  const make = async (directory: string) => {
     const chunks = `${directory}/chunks`;
     const compile = async (...sources: readonly string[]) => {
       const all = [...ownFlags, ...flags, ...engine.flags, '-I', `${repository}/src/front`];
@@ -227,7 +228,8 @@ async function build(
     const link: Parts['link'] = (more, output, linked) =>
       execa(tool('gcc'), ['-no-pie', ...more, '-o', output, ...linked, '-lm']);
     await finish({ objects, modules, compile, directory, libc: engine.directory, tool, link });
-  });
+  };
+  await stage('compiling the front', '10 s', () => withScratch(`${frontCache}/builds`, make));
 }
 
 /** What import() loads in a call that goes well: by the name of its source. All else explains what did not. */
@@ -267,8 +269,8 @@ async function buildQuickjs(tool: Toolchain['tool']): Promise<Quickjs> {
   const directory = `${frontCache}/quickjs-${key}`;
   const source = `${directory}/source`;
   const objects = Object.keys(quickjsSources).map((name) => `${directory}/${name}.o`);
-  if (!(await exists(directory)))
-    await withScratch(`${frontCache}/builds`, async (scratch) => {
+  const make = () =>
+    withScratch(`${frontCache}/builds`, async (scratch) => {
       const unfinished = `${scratch}/quickjs`;
       await unpackQuickjs(`${unfinished}/source`);
       // By names that are the same everywhere: its assert(3) has them in it.
@@ -284,6 +286,7 @@ async function buildQuickjs(tool: Toolchain['tool']): Promise<Quickjs> {
       await rm(directory, { recursive: true, force: true });
       await rename(unfinished, directory);
     });
+  if (!(await exists(directory))) await stage('compiling QuickJS', '30 s', make);
   // No warnings of its headers: they are not ours.
   const flags = ['-isystem', source];
   return { flags, objects, directory };

@@ -1,13 +1,11 @@
 import type { KeyObject } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { relative, resolve } from 'node:path';
-import { execa } from 'execa';
-import minimist from 'minimist';
-import { MounterError } from '../src/errors.ts';
+import type { FlagsOf } from '../src/commands/command.ts';
 import { exitCode } from '../src/exit-codes.ts';
 import { parseManifest } from '../src/manifest/manifest.ts';
-import { type Architecture, architectureOf, ownArchitecture } from './architectures.ts';
-import { runMain, usageError } from './command-line.ts';
+import { type Architecture, architectureOf, architectures, ownArchitecture } from './architectures.ts';
+import { chosenOf, runMain, runScript, wholeNumber } from './command-line.ts';
 import { writeLayout } from './image/layout.ts';
 import { type Material, nodeAgentMaterials, rootfsMaterials } from './image/materials.ts';
 import { nodeAgentImage, nodeAgentName } from './image/node-agent-image.ts';
@@ -23,31 +21,12 @@ import {
 import { writeReferrers } from './image/referrers.ts';
 import { type RootfsFiles, readRootfs, rootfsImage } from './image/rootfs-image.ts';
 import { readSigningKey, signatureOf } from './image/signature.ts';
-import { distDirectory, distributionOf, repository } from './paths.ts';
+import { distDirectory, distributionOf } from './paths.ts';
 import { digestOf } from './rootfs/archive.ts';
 import { replaceRootfs } from './rootfs/manifest-text.ts';
 import { workspace } from './rootfs/workspace.ts';
 import { writeWhole } from './scratch.ts';
-
-const usage = `usage: npm run image -- [OPTION]...
-
-Makes two images, each an OCI image layout and beside it a JSON file with its digest; skopeo pushes them. What
-they are made of is built first where it is missing or old; the same content gives the same digest. Beside each are an SBOM
-(SPDX 2.3, CycloneDX 1.6) and its provenance (in-toto, SLSA 1), as files and as referrers of the image in a layout.
-  storage-tools        dist/rootfs.tar.zst and its manifest: for mounter install
-  mounter-node-agent   dist/mounter and the image above: for mounter manifest daemonset
-
-  --architecture ARCH  amd64 or arm64 (default: this machine's, whose layouts lie in dist; another one's in dist/ARCH);
-                       repeated: an index of both, of which each node chooses its own
-  --only NAME          storage-tools or mounter-node-agent
-  --output DIR         the layout of storage-tools (default: dist/image; the digests are in dist/image.json);
-                       that of mounter-node-agent is DIR-node-agent
-  --compression KIND   zstd (default), or gzip for clients that can't read zstd
-  --layers N           divide the rootfs among N layers (default: 1); its manifest has one of its own
-  --sign-key FILE      sign both with this private key (PEM), for nodes that ask for signatures; see policy.images
-  --pin                write the digest to rootfs-manifest.json, as rootfs.image
-  --allow-newer        as for npm run rootfs
-`;
+import { stage } from './stage.ts';
 
 interface Flags {
   readonly architectures: readonly Architecture[];
@@ -70,18 +49,15 @@ interface Built {
   readonly tag: string;
 }
 
-async function main(argv: readonly string[]): Promise<number> {
-  const flags = parseFlags(argv);
-  if (flags === undefined) {
-    process.stdout.write(usage);
-    return exitCode.success;
-  }
+async function main(flags: Flags): Promise<number> {
   const built: Built[] = [];
   for (const architecture of flags.architectures) {
     // Builds what is missing or old. Its words go to stderr: stdout is for the digests.
-    await runScript('rootfs.ts', architecture, flags.allowNewer ? ['--allow-newer'] : []);
+    const more = flags.allowNewer ? ['--allow-newer'] : [];
+    await runScript('rootfs.ts', ['--architecture', architecture, ...more], process.stderr);
     const files = await readRootfs(distributionOf(architecture).directory);
-    built.push(builtOf(files, await rootfsImage(files, flags)));
+    const make = () => rootfsImage(files, flags);
+    built.push(builtOf(files, await stage(`making ${toolsName}`, '10 s', make)));
   }
   if (flags.only !== nodeAgentName) await publishTools(built, flags);
   if (flags.only !== toolsName) await publishNodeAgent(built, flags);
@@ -104,9 +80,11 @@ async function publishTools(built: readonly Built[], flags: Flags): Promise<void
 async function publishNodeAgent(built: readonly Built[], flags: Flags): Promise<void> {
   const agents: Built[] = [];
   for (const { files, image, tag } of built) {
-    await runScript('build.ts', files.manifest.rootfs.architecture, []);
+    const argv = ['--architecture', files.manifest.rootfs.architecture];
+    await runScript('build.ts', argv, process.stderr);
     const signed = flags.signKey && signatureOf(image.digest, toolsName, flags.signKey);
-    agents.push(builtOf(files, await nodeAgentImage(files, image, tag, flags.allowNewer, signed)));
+    const make = () => nodeAgentImage(files, image, tag, flags.allowNewer, signed);
+    agents.push(builtOf(files, await stage(`making ${nodeAgentName}`, '10 s', make)));
   }
   const tools = oneOrAll(byArchitecture(built, ({ image }) => image.digest));
   const digest = await publish(
@@ -175,44 +153,38 @@ function oneOrAll(values: Readonly<Record<string, string>>): string | Readonly<R
   return one !== undefined && others.length === 0 ? one : values;
 }
 
-/** @returns undefined for --help. @throws MounterError (usage) that names the word. */
-function parseFlags(argv: readonly string[]): Flags | undefined {
-  const unknown: string[] = [];
-  const flags = minimist([...argv], {
-    boolean: ['pin', 'allow-newer', 'help'],
-    string: ['architecture', 'output', 'only', 'compression', 'layers', 'sign-key'],
-    default: { architecture: ownArchitecture, compression: 'zstd', layers: '1' },
-    unknown: (word) => unknown.push(word) === 0,
-  });
-  if (flags.help === true) return undefined;
-  if (unknown.length > 0) throw usageError(unknown.join(' '), 'unknown argument');
-  if (flags.output === '') throw usageError('--output', 'needs a directory');
-  const only = flags.only as string | undefined;
-  if (only !== undefined && only !== toolsName && only !== nodeAgentName)
-    throw usageError('--only', `must be ${toolsName} or ${nodeAgentName}`);
-  const compression = compressions.find((known) => known === flags.compression);
-  if (compression === undefined) throw usageError('--compression', `must be ${compressions.join(' or ')}`);
-  if (!/^([1-9]|[1-9]\d)$/.test(String(flags.layers))) throw usageError('--layers', 'must be 1 to 99');
-  const signKey = flags['sign-key'] === undefined ? undefined : readSigningKey(String(flags['sign-key']));
-  const [pin, allowNewer] = [flags.pin === true, flags['allow-newer'] === true];
-  const architectures = [...new Set([flags.architecture].flat().map(architectureOf))];
+const flags = {
+  '--architecture ARCH': `${Object.keys(architectures).join(' or ')}; this machine's if left out, whose layouts lie in dist, another
+    one's in dist/ARCH; repeated: an index of both, of which each node chooses its own`,
+  '--only NAME': 'storage-tools or mounter-node-agent',
+  '--output DIR': `the layout of storage-tools, else dist/image (the digests are in dist/image.json); that of
+    mounter-node-agent is DIR-node-agent`,
+  '--compression KIND': { text: "zstd, or gzip for clients that can't read zstd", default: 'zstd' },
+  '--layers N': { text: 'divide the rootfs among N layers; its manifest has one of its own', default: '1' },
+  '--sign-key FILE':
+    'sign both with this private key (PEM), for nodes that ask for signatures; see policy.images',
+  '--pin': 'write the digest to rootfs-manifest.json, as rootfs.image',
+  '--allow-newer': 'as for npm run rootfs',
+} as const;
+
+/** @throws MounterError (usage) that names the flag. */
+function readFlags(given: FlagsOf<typeof flags>): Flags {
+  const [only] = chosenOf('--only', given.value('only'), [toolsName, nodeAgentName]);
+  const [compression = 'zstd'] = chosenOf('--compression', given.value('compression'), compressions);
+  const key = given.value('sign-key');
+  const architectures = [...new Set(given.values('architecture').map(architectureOf))];
   const [one = ownArchitecture, ...others] = architectures;
   const usual = others.length === 0 ? distributionOf(one).directory : distDirectory;
-  const output = resolve(String(flags.output ?? `${usual}/image`));
-  return { architectures, output, only, compression, layers: Number(flags.layers), signKey, pin, allowNewer };
-}
-
-async function runScript(script: string, architecture: Architecture, more: readonly string[]): Promise<void> {
-  const args = ['--architecture', architecture, ...more];
-  const result = await execa(process.execPath, [`${repository}/scripts/${script}`, ...args], {
-    stdio: ['ignore', process.stderr, 'inherit'],
-    reject: false,
-  });
-  if (!result.failed) return;
-  throw new MounterError(`${script} could not build what goes into the image`, {
-    status: exitCode.system,
-    hint: 'what it said is above',
-  });
+  return {
+    architectures: architectures.length === 0 ? [one] : architectures,
+    output: resolve(given.value('output') ?? `${usual}/image`),
+    only: given.value('only') === undefined ? undefined : only,
+    compression,
+    layers: wholeNumber('--layers', given.value('layers'), 99),
+    signKey: key === undefined ? undefined : readSigningKey(key),
+    pin: given.has('pin'),
+    allowNewer: given.has('allow-newer'),
+  };
 }
 
 /** Another content is another tag; another compression is not. */
@@ -258,4 +230,17 @@ function fromHere(directory: string): string {
   return way.startsWith('../') ? directory : way;
 }
 
-await runMain('image', main);
+await runMain({
+  name: 'image',
+  flags,
+  manual: [
+    `Makes two images, each an OCI image layout and beside it a JSON file with its digest; skopeo pushes them. What they are
+    made of is built first where it is missing or old; the same content gives the same digest. Beside each are an SBOM
+    (SPDX 2.3, CycloneDX 1.6) and its provenance (in-toto, SLSA 1), as files and as referrers of the image in a layout.`,
+    [
+      [toolsName, 'dist/rootfs.tar.zst and its manifest: for mounter install'],
+      [nodeAgentName, 'dist/mounter and the image above: for mounter manifest daemonset'],
+    ],
+  ],
+  run: (given) => main(readFlags(given)),
+});

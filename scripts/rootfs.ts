@@ -1,11 +1,10 @@
 import { readFile } from 'node:fs/promises';
 import { join, relative, resolve } from 'node:path';
-import minimist from 'minimist';
 import { MounterError } from '../src/errors.ts';
 import { exitCode } from '../src/exit-codes.ts';
 import { parseManifest } from '../src/manifest/manifest.ts';
-import { type Architecture, architectureOf, ownArchitecture } from './architectures.ts';
-import { requireRoot, runMain, usageError } from './command-line.ts';
+import { type Architecture, architectureFlag, architectureOf, ownArchitecture } from './architectures.ts';
+import { requireRoot, runMain } from './command-line.ts';
 import { distributionOf } from './paths.ts';
 import { buildRootfs, withNewPins } from './rootfs/build.ts';
 import { checkPins } from './rootfs/check.ts';
@@ -16,25 +15,7 @@ import { type OneManifest, type OneRootfs, ofArchitecture, oneManifest, withDige
 import { type BuildRecord, buildKey, readRecord, writeNodeManifest, writeResults } from './rootfs/results.ts';
 import { workspace } from './rootfs/workspace.ts';
 import { writeWhole } from './scratch.ts';
-
-const usage = `usage: npm run rootfs -- [--architecture ARCH] [--update-pins] [--allow-newer] [--manifest FILE] [--output DIR]
-                         [--no-cache]
-       npm run rootfs -- --check [--manifest FILE]
-
-Builds rootfs.tar.zst, rootfs-manifest.json and rootfs-contents.json from the repository's
-rootfs-manifest.json. Needs root: files keep their owners on the way.
-
-  --architecture ARCH
-                  amd64 or arm64 (default: this machine's)
-  --update-pins   take the newest packages of each architecture, and write them and the new digest to
-                  rootfs-manifest.json
-  --allow-newer   where the archive no longer has a pinned version, take its newest instead
-  --manifest FILE build from this manifest instead
-  --output DIR    write there (default: dist, and dist/ARCH for another architecture than this machine's)
-  --no-cache      build even if nothing changed
-  --check         build nothing; say which pinned packages have a newer version, security updates first. Exits with 0
-                  where no security update is missing, 1 where one is, 2 where it cannot be found out
-`;
+import { stage } from './stage.ts';
 
 interface Flags {
   readonly architecture: Architecture | undefined;
@@ -46,14 +27,9 @@ interface Flags {
   readonly cache: boolean;
 }
 
-async function main(argv: readonly string[]): Promise<number> {
-  const flags = parseFlags(argv);
-  if (flags === undefined) {
-    process.stdout.write(usage);
-    return exitCode.success;
-  }
+async function main(flags: Flags): Promise<number> {
   if (flags.check) return await check(flags.manifest);
-  requireRoot('npm run rootfs');
+  requireRoot();
   if (flags.updatePins) await updatePins(flags.manifest);
   const text = await readFile(flags.manifest, 'utf8');
   const manifest = withOptional(await oneManifest(parseManifest(text, flags.manifest), flags.architecture));
@@ -63,33 +39,6 @@ async function main(argv: readonly string[]): Promise<number> {
   else checkDigest(manifest.rootfs, record, flags);
   await writeNodeManifest(text, manifest.rootfs, record, flags.output);
   return exitCode.success;
-}
-
-function parseFlags(argv: readonly string[]): Flags | undefined {
-  const unknown: string[] = [];
-  const flags = minimist([...argv], {
-    boolean: ['check', 'update-pins', 'allow-newer', 'cache', 'help'],
-    string: ['manifest', 'output', 'architecture'],
-    default: { cache: true, manifest: workspace.manifest },
-    unknown: (word) => unknown.push(word) === 0,
-  });
-  if (flags.help === true) return undefined;
-  if (unknown.length > 0) throw usageError(unknown.join(' '), 'unknown argument');
-  if (flags.manifest === '') throw usageError('--manifest', 'needs a file');
-  if (flags.output === '') throw usageError('--output', 'needs a directory');
-  const architecture = flags.architecture === undefined ? undefined : architectureOf(flags.architecture);
-  const usual = distributionOf(architecture ?? ownArchitecture).directory;
-  const [manifest, output] = [resolve(String(flags.manifest)), resolve(String(flags.output ?? usual))];
-  const [updatePins, allowNewer] = [flags['update-pins'] === true, flags['allow-newer'] === true];
-  return {
-    check: flags.check === true,
-    architecture,
-    updatePins,
-    allowNewer,
-    manifest,
-    output,
-    cache: flags.cache === true,
-  };
 }
 
 /** The status of `--check`. */
@@ -120,7 +69,8 @@ async function upToDate(manifest: OneManifest, flags: Flags): Promise<BuildRecor
 
 async function build(manifest: OneManifest, flags: Flags): Promise<BuildRecord> {
   const started = performance.now();
-  const built = await buildRootfs(manifest, flags.allowNewer);
+  const make = () => buildRootfs(manifest, flags.allowNewer);
+  const built = await stage('making the rootfs of its packages', '40 s', make);
   if (!flags.updatePins) checkDigest(manifest.rootfs, built, flags);
   const record = await writeResults(built, flags.output, await buildKey(manifest));
   const seconds = ((performance.now() - started) / 1000).toFixed(1);
@@ -163,4 +113,39 @@ function honoursPins(rootfs: OneRootfs, built: Pick<BuildRecord, 'packages'>): b
   return same && built.packages.length === pinned.size;
 }
 
-await runMain('rootfs', main);
+await runMain({
+  name: 'rootfs',
+  usage: [
+    '[--architecture ARCH] [--update-pins] [--allow-newer] [--manifest FILE] [--output DIR] [--no-cache]',
+    '--check [--manifest FILE]',
+  ],
+  flags: {
+    '--architecture ARCH': `${architectureFlag['--architecture ARCH'].text}; this machine's if left out`,
+    '--update-pins': `take the newest packages of each architecture, and write them and the new digest to
+      rootfs-manifest.json`,
+    '--allow-newer': 'where the archive no longer has a pinned version, take its newest instead',
+    '--manifest FILE': "build from this manifest, instead of the repository's",
+    '--output DIR': 'write there; else to dist, and for another architecture to dist/ARCH',
+    '--no-cache': 'build even if nothing changed',
+    '--check': `build nothing; say which pinned packages have a newer version, security updates first. Exits with 0 where no
+      security update is missing, 1 where one is, 2 where it cannot be found out`,
+  },
+  manual: [
+    `Builds rootfs.tar.zst, rootfs-manifest.json and rootfs-contents.json from the repository's rootfs-manifest.json. Needs
+    root: files keep their owners on the way.`,
+  ],
+  run: (flags) => {
+    const given = flags.value('architecture');
+    const architecture = given === undefined ? undefined : architectureOf(given);
+    const usual = distributionOf(architecture ?? ownArchitecture).directory;
+    return main({
+      architecture,
+      check: flags.has('check'),
+      updatePins: flags.has('update-pins'),
+      allowNewer: flags.has('allow-newer'),
+      manifest: resolve(flags.value('manifest') ?? workspace.manifest),
+      output: resolve(flags.value('output') ?? usual),
+      cache: !flags.has('no-cache'),
+    });
+  },
+});

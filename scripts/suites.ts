@@ -20,6 +20,10 @@ export type Need =
  */
 export interface Suite {
   readonly name: string;
+  /** What is tried. */
+  readonly about: string;
+  /** How long it usually takes, on a quiet machine of two processors, beside what runs with it. */
+  readonly minutes: number;
   readonly files: readonly string[];
   /** Where it runs: on this machine, or inside the test VM with a real NFS client and server. */
   readonly place: 'machine' | 'vm';
@@ -36,9 +40,18 @@ export interface Suite {
 }
 
 export const suites: readonly Suite[] = [
-  { name: 'unit', files: ['test/unit/**/*.test.ts'], place: 'machine', needs: [] },
+  {
+    name: 'unit',
+    about: 'every module by itself',
+    minutes: 4,
+    files: ['test/unit/**/*.test.ts'],
+    place: 'machine',
+    needs: [],
+  },
   {
     name: 'vm',
+    about: 'real NFS and SMB, in the test VM',
+    minutes: 12,
     files: ['test/vm/**/*.test.ts'],
     place: 'vm',
     needs: ['build', 'rootfs', 'smbRootfs', 'testPrograms', 'vm', 'glusterServer'],
@@ -46,6 +59,8 @@ export const suites: readonly Suite[] = [
   {
     // It waits for kubelet's probes and restarts: early, beside what needs the CPUs.
     name: 'fleet',
+    about: 'the node agent, with containerd',
+    minutes: 3,
     files: ['test/fleet/*.test.ts'],
     place: 'machine',
     isSerial: true,
@@ -53,6 +68,8 @@ export const suites: readonly Suite[] = [
   },
   {
     name: 'system',
+    about: 'the built executable on this machine, with real GlusterFS and registries',
+    minutes: 9,
     files: ['test/system/**/*.test.ts'],
     place: 'machine',
     needs: [
@@ -69,12 +86,16 @@ export const suites: readonly Suite[] = [
   },
   {
     name: 'faults',
+    about: 'system calls that fail, one by one',
+    minutes: 2,
     files: ['test/faults/**/*.test.ts'],
     place: 'machine',
     needs: ['build', 'rootfs', 'glusterServer'],
   },
   {
     name: 'systemd',
+    about: 'README, the units and reboots, with systemd in the test VM',
+    minutes: 3,
     files: ['first-boot', 'second-boot', 'third-boot', 'readme'].map(
       (boot) => `test/systemd/${boot}.test.ts`,
     ),
@@ -84,6 +105,8 @@ export const suites: readonly Suite[] = [
   },
   {
     name: 'fleet-systemd',
+    about: 'the node agent, with systemd in the test VM',
+    minutes: 1,
     files: ['test/fleet/systemd/update.test.ts'],
     place: 'vm',
     init: 'systemd',
@@ -91,11 +114,21 @@ export const suites: readonly Suite[] = [
   },
   {
     name: 'storm',
+    about: 'hundreds of calls at once',
+    minutes: 2,
     files: ['test/storm/**/*.test.ts'],
     place: 'machine',
     isSerial: true,
     isAlone: true,
     needs: ['build', 'rootfs', 'glusterServer'],
   },
-  { name: 'arm64', files: ['test/arm64/*.test.ts'], place: 'machine', isForRelease: true, needs: ['arm64'] },
+  {
+    name: 'arm64',
+    about: 'a node of arm64, in QEMU; for a release',
+    minutes: 4,
+    files: ['test/arm64/*.test.ts'],
+    place: 'machine',
+    isForRelease: true,
+    needs: ['arm64'],
+  },
 ];

@@ -1,7 +1,5 @@
 import { availableParallelism } from 'node:os';
 import { execa } from 'execa';
-import minimist from 'minimist';
-import { exitCode } from '../src/exit-codes.ts';
 import { ensureServerRootfs } from '../test/support/gluster/gluster-server.ts';
 import { ensureSmbRootfs } from '../test/support/node/smb-rootfs.ts';
 import { ensureContainerRuntime, ensureRuntimeForVm } from '../test/support/packages/container-runtime.ts';
@@ -11,7 +9,7 @@ import { ensurePromtool } from '../test/support/packages/promtool.ts';
 import { testProgram } from '../test/support/programs/test-program.ts';
 import { buildVm, runInVm, type VmRun } from '../test/support/vm.ts';
 import { toolchainOf } from './architectures.ts';
-import { requireRoot, runMain } from './command-line.ts';
+import { runMain, runScript, usageError } from './command-line.ts';
 import { ensureInstalled } from './debian.ts';
 import { cacheDirectory, repository } from './paths.ts';
 import { SuiteOutputs } from './suite-output.ts';
@@ -50,16 +48,16 @@ const packages = [
 ];
 
 const preparations: Readonly<Record<Need, () => Promise<unknown>>> = {
-  build: () => runScript('build.ts'),
+  build: () => runScript('build.ts', []),
   arm64: async () => {
     await ensureInstalled([...toolchainOf('arm64').packages, 'qemu-user-static']);
-    await runScript('build.ts', '--architecture', 'arm64');
-    await runScript('rootfs.ts', '--architecture', 'arm64', '--allow-newer');
+    await runScript('build.ts', ['--architecture', 'arm64']);
+    await runScript('rootfs.ts', ['--architecture', 'arm64', '--allow-newer']);
   },
   // An old checkout's pins may be gone from the archive; its tests are to run all the same.
-  rootfs: () => runScript('rootfs.ts', '--allow-newer'),
+  rootfs: () => runScript('rootfs.ts', ['--allow-newer']),
   smbRootfs: ensureSmbRootfs,
-  nodeAgentImage: () => runScript('image.ts', '--allow-newer', '--only=mounter-node-agent'),
+  nodeAgentImage: () => runScript('image.ts', ['--allow-newer', '--only=mounter-node-agent']),
   vm: buildVm,
   glusterServer: ensureServerRootfs,
   dockerRegistry: ensureDockerRegistry,
@@ -75,40 +73,8 @@ const preparations: Readonly<Record<Need, () => Promise<unknown>>> = {
   testPrograms: () => Promise.all(['callers', 'slow-helper'].map(testProgram)),
 };
 
-const usage = `usage: npm test [${suites.map(({ name }) => name).join('|')}]… [-- FILE…]
-
-Builds what the tests need, and runs all suites but arm64, or those named; FILEs in the place of those of one suite. As root, on
-Debian; what is missing of its packages is installed.
-`;
-
-async function main(argv: readonly string[]): Promise<number> {
-  const unknownFlags: string[] = [];
-  const {
-    _: words,
-    '--': rest = [],
-    help,
-  } = minimist([...argv], {
-    string: ['_'],
-    boolean: ['help'],
-    alias: { h: 'help' },
-    '--': true,
-    unknown: (word) => !word.startsWith('-') || unknownFlags.push(word) === 0,
-  });
-  if (help === true) {
-    process.stdout.write(usage);
-    return exitCode.success;
-  }
-  const names = words.filter((word) => !isFile(word));
-  const files = [...words.filter(isFile), ...rest];
-  const chosen = suites.filter(({ name, isForRelease }) =>
-    names.length === 0 ? isForRelease !== true : names.includes(name),
-  );
-  const unknown = names.find((name) => !suites.some((suite) => suite.name === name));
-  if (unknown !== undefined || unknownFlags.length > 0 || (files.length > 0 && chosen.length !== 1)) {
-    process.stderr.write(usage);
-    return exitCode.usage;
-  }
-  requireRoot('npm test');
+async function main(words: readonly string[]): Promise<number> {
+  const { chosen, files } = choose(words);
   await ensureInstalled(packages);
   const total = { passed: 0, failed: 0 };
   const failures: string[] = [];
@@ -133,6 +99,23 @@ async function main(argv: readonly string[]): Promise<number> {
   for (const failure of failures) console.log(`# failed: ${failure}`);
   console.log(`${total.passed} passed, ${total.failed} failed`);
   return total.failed === 0 ? 0 : 1;
+}
+
+/** @throws MounterError (usage) for a word that is no suite, and for files of none or of several. */
+function choose(words: readonly string[]): {
+  readonly chosen: readonly Suite[];
+  readonly files: readonly string[];
+} {
+  const names = words.filter((word) => !isFile(word));
+  const files = words.filter(isFile);
+  const chosen = suites.filter(({ name, isForRelease }) =>
+    names.length === 0 ? isForRelease !== true : names.includes(name),
+  );
+  const unknown = names.find((name) => !suites.some((suite) => suite.name === name));
+  if (unknown !== undefined) throw usageError(unknown, 'no such suite');
+  if (files.length > 0 && chosen.length !== 1)
+    throw usageError(files[0] ?? '', 'needs the one suite that it is of');
+  return { chosen, files };
 }
 
 async function inTurn<T>(items: readonly T[], action: (item: T) => Promise<void>): Promise<void> {
@@ -164,12 +147,6 @@ function secondsSince(start: number): string {
   return ((performance.now() - start) / 1000).toFixed(1);
 }
 
-async function runScript(name: string, ...args: readonly string[]): Promise<void> {
-  await execa(process.execPath, [`${repository}/scripts/${name}`, ...args], {
-    stdio: ['ignore', 'inherit', 'inherit'],
-  });
-}
-
 const outputs = new SuiteOutputs((text) => process.stdout.write(text));
 process.on('exit', () => outputs.flushAll());
 
@@ -181,6 +158,7 @@ interface Results {
 }
 
 async function runSuite(suite: Suite): Promise<Results> {
+  console.log(`# ${suite.name}: ${suite.about}, usually ${suite.minutes} min`);
   const start = performance.now();
   const output = outputs.open();
   const tap = new TapCount();
@@ -249,4 +227,15 @@ async function runInGuest(
   return result.status;
 }
 
-await runMain('test', main);
+await runMain({
+  name: 'test',
+  operands: '[SUITE…|FILE…]',
+  flags: {},
+  needsRoot: true,
+  manual: [
+    `Builds what the tests need, and runs all suites but arm64, or those named; FILEs in the place of those of one suite. As
+    root, on Debian; what is missing of its packages is installed. The suites are`,
+    [...suites.map(({ name, about }) => [name, about] as const)],
+  ],
+  run: ({ operands }) => main(operands),
+});

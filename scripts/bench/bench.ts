@@ -1,13 +1,13 @@
 import { mkdir, rename, stat, writeFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { execa } from 'execa';
-import minimist from 'minimist';
 import { MounterError } from '../../src/errors.ts';
 import { exitCode } from '../../src/exit-codes.ts';
-import { requireRoot, runMain, usageError, wholeNumber } from '../command-line.ts';
+import { chosenOf, runMain, runScript, usageError, wholeNumber } from '../command-line.ts';
 import { ensureInstalled } from '../debian.ts';
 import { buildFront } from '../front.ts';
-import { distDirectory, mounterExecutable, repository } from '../paths.ts';
+import { distDirectory, mounterExecutable } from '../paths.ts';
+import { stage } from '../stage.ts';
 import type { BenchRequest } from './calls/inside.ts';
 import { inPrivateNamespace } from './calls/namespace.ts';
 import { benchDirectory, compilePrograms } from './calls/programs.ts';
@@ -16,22 +16,6 @@ import { chartsOf } from './report/charts.ts';
 import { measuredTogether, type Series, type Setup, setups } from './report/samples.ts';
 import { describeSummary } from './report/show.ts';
 import { type Summary, summarize } from './report/summary.ts';
-
-const usage = `usage: npm run bench -- [OPTION]...
-
-Measures what one mount costs, in time and, with valgrind, in instructions: the bare helper in the rootfs, chroot ROOTFS mount, and mounter mount, warm and
-read from disk, each a whole process with a helper that does one mount(2), on nodes made for it in mount namespaces
-of their own: one for each way into the rootfs, one without any, and one that makes its binds again and again.
-And mounter prepare with nothing to do, status and doctor, beside true.
-Builds dist/mounter and dist/rootfs.tar.zst first. Needs root. Writes dist/bench/bench.json and dist/bench/*.svg.
-
-  --rounds N          how often each is run (default: 30)
-  --volumes N,N,...   with so many volumes mounted (default: 10,100,1000,10000)
-  --setups NAME,...   of chroot, attach, bare and naive (default: all)
-  --mounter FILE      measure this executable, and don't build
-  --json              print the summary as JSON
-  --check             exit with status 2 when a target is not reached
-`;
 
 interface Flags {
   readonly rounds: number;
@@ -42,13 +26,7 @@ interface Flags {
   readonly check: boolean;
 }
 
-async function main(argv: readonly string[]): Promise<number> {
-  const flags = parseFlags(argv);
-  if (flags === undefined) {
-    process.stdout.write(usage);
-    return exitCode.success;
-  }
-  requireRoot('npm run bench');
+async function main(flags: Flags): Promise<number> {
   const executable = await findExecutable(flags.mounter);
   const programs = await compilePrograms();
   // Of another executable, the sources are not known.
@@ -58,7 +36,11 @@ async function main(argv: readonly string[]): Promise<number> {
   const together = flags.setups.filter((setup) => measuredTogether.includes(setup));
   const alone = flags.setups.filter((setup) => !measuredTogether.includes(setup)).map((setup) => [setup]);
   for (const setups of [together, ...alone])
-    series.push(...(await measureInside({ setups, executable, programs, countedFront, rounds, volumes })));
+    series.push(
+      ...(await stage(`measuring ${setups.join(' and ')}`, 'minutes', () =>
+        measureInside({ setups, executable, programs, countedFront, rounds, volumes }),
+      )),
+    );
   const summary = summarize(rounds, series);
   await writeSummary(summary);
   process.stdout.write(flags.json ? jsonOf(summary) : describeSummary(summary));
@@ -67,37 +49,12 @@ async function main(argv: readonly string[]): Promise<number> {
     : exitCode.success;
 }
 
-/** @returns undefined for --help. @throws MounterError (usage) that names the word. */
-function parseFlags(argv: readonly string[]): Flags | undefined {
-  const unknown: string[] = [];
-  const flags = minimist([...argv], {
-    boolean: ['json', 'check', 'help'],
-    string: ['rounds', 'volumes', 'setups', 'mounter'],
-    default: { rounds: '30', volumes: '10,100,1000,10000', setups: setups.join() },
-    unknown: (word) => unknown.push(word) === 0,
-  });
-  if (flags.help === true) return undefined;
-  if (unknown.length > 0) throw usageError(unknown.join(' '), 'unknown argument');
-  const volumes = String(flags.volumes)
-    .split(',')
-    .map((text) => wholeNumber('--volumes', text, 99_999));
-  const mounter = flags.mounter === undefined ? undefined : resolve(String(flags.mounter));
-  return {
-    rounds: wholeNumber('--rounds', flags.rounds, 99_999),
-    volumes: [...new Set(volumes)].sort((a, b) => a - b),
-    setups: setups.filter((setup) => String(flags.setups).split(',').includes(setup)),
-    mounter,
-    json: flags.json === true,
-    check: flags.check === true,
-  };
-}
-
-/** What is measured is what the sources say now; the rootfs is built only where its inputs changed. */
+/** Scripts' words go to stderr: stdout is for the figures. What is measured is what the sources say now; the rootfs is built only where its inputs changed. */
 async function findExecutable(given: string | undefined): Promise<string> {
-  if (given === undefined) await runScript('build.ts');
+  if (given === undefined) await runScript('build.ts', [], process.stderr);
   else if (!(await stat(given).catch(() => undefined))?.isFile())
     throw usageError(given, 'there is no such file', 'name a built mounter, such as dist/mounter');
-  await runScript('rootfs.ts', '--allow-newer');
+  await runScript('rootfs.ts', ['--allow-newer'], process.stderr);
   return given ?? mounterExecutable;
 }
 
@@ -106,13 +63,6 @@ async function buildCountedFront(): Promise<string> {
   const front = `${benchDirectory}/front`;
   await buildFront(undefined, front, true);
   return front;
-}
-
-/** Its words go to stderr: stdout is for the figures. */
-async function runScript(name: string, ...args: readonly string[]): Promise<void> {
-  await execa(process.execPath, [`${repository}/scripts/${name}`, ...args], {
-    stdio: ['ignore', process.stderr, 'inherit'],
-  });
 }
 
 async function measureInside(request: BenchRequest): Promise<readonly Series[]> {
@@ -145,4 +95,36 @@ function jsonOf(summary: Summary): string {
   return `${JSON.stringify(summary, undefined, 2)}\n`;
 }
 
-await runMain('bench', main);
+await runMain({
+  name: 'bench',
+  flags: {
+    '--rounds N': { text: 'how often each is run', default: '30' },
+    '--volumes N,N,…': { text: 'with so many volumes mounted', default: '10,100,1000,10000' },
+    '--setups NAME,…': `of ${setups.join(', ')}; all if left out`,
+    '--mounter FILE': "measure this executable, and don't build",
+    '--json': 'print the summary as JSON',
+    '--check': 'exit with status 2 when a target is not reached',
+  },
+  needsRoot: true,
+  manual: [
+    `Measures what one mount costs, in time and, with valgrind, in instructions: the bare helper in the rootfs, chroot ROOTFS
+    mount, and mounter mount, warm and read from disk, each a whole process with a helper that does one mount(2), on nodes
+    made for it in mount namespaces of their own: one for each way into the rootfs, one without any, and one that makes its
+    binds again and again. And mounter prepare with nothing to do, status and doctor, beside true. Builds dist/mounter and
+    dist/rootfs.tar.zst first. Needs root. Writes dist/bench/bench.json and dist/bench/*.svg.`,
+  ],
+  run: (flags) => {
+    const volumes = flags.value('volumes').split(',');
+    const mounter = flags.value('mounter');
+    return main({
+      rounds: wholeNumber('--rounds', flags.value('rounds'), 99_999),
+      volumes: [...new Set(volumes.map((text) => wholeNumber('--volumes', text, 99_999)))].sort(
+        (a, b) => a - b,
+      ),
+      setups: chosenOf('--setups', flags.value('setups'), setups),
+      mounter: mounter === undefined ? undefined : resolve(mounter),
+      json: flags.has('json'),
+      check: flags.has('check'),
+    });
+  },
+});

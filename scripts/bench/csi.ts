@@ -1,6 +1,5 @@
 import { readFileSync } from 'node:fs';
 import { setTimeout } from 'node:timers/promises';
-import minimist from 'minimist';
 import { exitCode } from '../../src/exit-codes.ts';
 import { askDead, type Durations, liveAtOnce } from '../../test/support/csi/crowd.ts';
 import { type Client, connectClient } from '../../test/support/csi/driver.ts';
@@ -10,39 +9,16 @@ import type { ScratchNode } from '../../test/support/node/namespace.ts';
 import { driverSpec, nodeWithImage, RunningAgent } from '../../test/support/node/node-agent.ts';
 import { runMain, wholeNumber } from '../command-line.ts';
 
-const usage = `usage: npm run bench:csi -- [OPTION]...
-
-The node agent with the CSI driver in it, as its container runs it, with real GlusterFS: 50 volumes at once, ten of them
-on a server that is silent, against those 40 alone; and its memory and processor time. Needs root, and what
-npm run image makes.
-
-  --rounds N        how often the volumes at once are compared (default: 3)
-  --operations N    calls, after each third of which its memory is read (default: 3000)
-  --idle SECONDS    how long it then has nothing to do (default: 600)
-`;
-
 const [healthyOnes, deadOnes] = [40, 10];
 
-async function main(argv: readonly string[]): Promise<number> {
-  const flags = minimist([...argv], {
-    boolean: ['help'],
-    string: ['rounds', 'operations', 'idle'],
-    default: { rounds: '3', operations: '3000', idle: '600' },
-  });
-  if (flags.help === true) {
-    process.stdout.write(usage);
-    return exitCode.success;
-  }
-  const [rounds, operations, idle] = ['rounds', 'operations', 'idle'].map((name) =>
-    wholeNumber(`--${name}`, flags[name], 1_000_000),
-  );
+async function main(rounds: number, operations: number, idle: number): Promise<number> {
   await using server = await startGlusterServer({ volumes: ['v1', 'v2'] });
   await using node = await nodeWithImage({ enterNetwork: server.enter });
   const agent = new RunningAgent(node, await driverSpec());
   await agent.until(1, /kubelet has not registered the CSI driver/, 120);
   await using client = await connectClient(node);
-  for (let round = 0; round < (rounds ?? 0); round += 1) await compareCrowds(node, client, server);
-  await measureMemory(agent.pid, operations ?? 0, idle ?? 0, node, client, server);
+  for (let round = 0; round < rounds; round += 1) await compareCrowds(node, client, server);
+  await measureMemory(agent.pid, operations, idle, node, client, server);
   await agent.end();
   return exitCode.success;
 }
@@ -150,4 +126,22 @@ function processorSeconds(proc: string): number {
   return (Number(fields[11]) + Number(fields[12])) / 100;
 }
 
-await runMain('bench:csi', main);
+await runMain({
+  name: 'bench:csi',
+  flags: {
+    '--rounds N': { text: 'how often the volumes at once are compared', default: '3' },
+    '--operations N': { text: 'calls, after each third of which its memory is read', default: '3000' },
+    '--idle SECONDS': { text: 'how long it then has nothing to do', default: '600' },
+  },
+  needsRoot: true,
+  manual: [
+    `The node agent with the CSI driver in it, as its container runs it, with real GlusterFS: 50 volumes at once, ten of them
+    on a server that is silent, against those 40 alone; and its memory and processor time. Needs root, and what npm run
+    image makes.`,
+  ],
+  run: (flags) => {
+    const number = (name: 'rounds' | 'operations' | 'idle') =>
+      wholeNumber(`--${name}`, flags.value(name), 1_000_000);
+    return main(number('rounds'), number('operations'), number('idle'));
+  },
+});

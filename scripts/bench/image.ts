@@ -3,29 +3,17 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { execa } from 'execa';
-import minimist from 'minimist';
 import { exitCode } from '../../src/exit-codes.ts';
 import { DockerRegistry } from '../../test/support/image/docker-registry.ts';
-import { requireRoot, runMain, usageError, wholeNumber } from '../command-line.ts';
+import { runMain, runScript, usageError, wholeNumber } from '../command-line.ts';
 import { ensureInstalled } from '../debian.ts';
-import { mounterExecutable, repository } from '../paths.ts';
+import { mounterExecutable } from '../paths.ts';
 import { differencesOf } from './image/differences.ts';
 import { makeLargeLayers } from './image/large-image.ts';
 import { makeTestLayers, writeTestImage } from './image/test-image.ts';
 import { readTree } from './image/tree.ts';
 import { mounterInstall, skopeoAndUmoci, type Unpacker } from './image/unpackers.ts';
 import { spreadOf } from './report/statistics.ts';
-
-const usage = `usage: npm run bench:image -- [OPTION]...
-
-Pulls and unpacks images from a registry on loopback, by mounter install --into and by skopeo and umoci, and
-compares the trees; then times both in turn on a larger image. Builds dist/mounter first. Needs root.
-
-  --rounds N         how often each is timed (default: 5); each round needs four times the image on the disk
-  --megabytes N      how large the larger image is, unpacked (default: 150)
-  --directory DIR    where to unpack (default: the directory for temporary files)
-  --mounter FILE     use this executable, and don't build
-`;
 
 /** Ours, as a share of the time of skopeo and umoci. */
 const target = 0.7;
@@ -38,13 +26,7 @@ interface Flags {
   readonly directory: string;
 }
 
-async function main(argv: readonly string[]): Promise<number> {
-  const flags = parseFlags(argv);
-  if (flags === undefined) {
-    process.stdout.write(usage);
-    return exitCode.success;
-  }
-  requireRoot('npm run bench:image');
+async function main(flags: Flags): Promise<number> {
   const ours = mounterInstall(await findExecutable(flags.mounter));
   await ensureInstalled(['attr', 'skopeo', 'umoci', 'tar']);
   const scratch = await mkdtemp(join(flags.directory, 'image-comparison-'));
@@ -120,31 +102,38 @@ async function compareTimes(
   }
 }
 
-/** @returns undefined for --help. @throws MounterError (usage) that names the word. */
-function parseFlags(argv: readonly string[]): Flags | undefined {
-  const unknown: string[] = [];
-  const flags = minimist([...argv], {
-    boolean: ['help'],
-    string: ['rounds', 'megabytes', 'mounter', 'directory'],
-    default: { rounds: '5', megabytes: '150', directory: tmpdir() },
-    unknown: (word) => unknown.push(word) === 0,
-  });
-  if (flags.help === true) return undefined;
-  if (unknown.length > 0) throw usageError(unknown.join(' '), 'unknown argument');
-  const mounter = flags.mounter === undefined ? undefined : resolve(String(flags.mounter));
-  const rounds = wholeNumber('--rounds', flags.rounds, 9999);
-  const bytes = wholeNumber('--megabytes', flags.megabytes, 9999) * 1e6;
-  return { rounds, bytes, mounter, directory: resolve(String(flags.directory)) };
-}
-
 async function findExecutable(given: string | undefined): Promise<string> {
   if (given === undefined) {
-    const stdio = ['ignore', process.stderr, 'inherit'] as const;
-    await execa(process.execPath, [`${repository}/scripts/build.ts`], { stdio });
+    await runScript('build.ts', [], process.stderr);
     return mounterExecutable;
   }
   if (existsSync(given)) return given;
   throw usageError(given, 'there is no such file', 'name a built mounter, such as dist/mounter');
 }
 
-await runMain('bench:image', main);
+await runMain({
+  name: 'bench:image',
+  flags: {
+    '--rounds N': {
+      text: 'how often each is timed; each round needs four times the image on the disk',
+      default: '5',
+    },
+    '--megabytes N': { text: 'how large the larger image is, unpacked', default: '150' },
+    '--directory DIR': { text: 'where to unpack', default: tmpdir() },
+    '--mounter FILE': "use this executable, and don't build",
+  },
+  needsRoot: true,
+  manual: [
+    `Pulls and unpacks images from a registry on loopback, by mounter install --into and by skopeo and umoci, and compares the
+    trees; then times both in turn on a larger image. Builds dist/mounter first. Needs root.`,
+  ],
+  run: (flags) => {
+    const mounter = flags.value('mounter');
+    return main({
+      rounds: wholeNumber('--rounds', flags.value('rounds'), 9999),
+      bytes: wholeNumber('--megabytes', flags.value('megabytes'), 9999) * 1e6,
+      mounter: mounter === undefined ? undefined : resolve(mounter),
+      directory: resolve(flags.value('directory')),
+    });
+  },
+});

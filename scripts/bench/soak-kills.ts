@@ -1,4 +1,4 @@
-import minimist from 'minimist';
+import type { FlagsOf } from '../../src/commands/command.ts';
 import { exitCode } from '../../src/exit-codes.ts';
 import { playKill } from '../../test/support/callers/kills.ts';
 import {
@@ -10,34 +10,25 @@ import {
 import { Outcomes } from '../../test/support/callers/outcomes.ts';
 import { type EnterMode, enterModes } from '../../test/support/node/enter-mode.ts';
 import { randomNumbers } from '../../test/support/random.ts';
-import { runMain, wholeNumber } from '../command-line.ts';
+import { chosenOf, runMain, wholeNumber } from '../command-line.ts';
 
-const usage = `usage: npm run soak:kills -- [OPTION]...
+const types = kindsHere.map(({ fstype }) => fstype);
 
-Calls of mounter mount, each killed at a moment by chance. Nothing may be left of it: no helper, no daemon, no mount
-that is not whole, no file; and the next call must succeed. Needs root, dist/mounter and dist/rootfs.tar.zst.
+const flags = {
+  '--kills N': { text: 'for each way and type', default: '500' },
+  '--seed N': { text: 'the same moments again, nearly', default: '1' },
+  '--enter WAY': `${enterModes.join(' or ')}; both, one after the other, if left out`,
+  '--type TYPE': 'nfs (of a stand-in) or glusterfs; both if left out',
+} as const;
 
-  --kills N        for each way and type (default: 500)
-  --seed N         the same moments again, nearly (default: 1)
-  --enter WAY      ${enterModes.join(' or ')} (default: both, one after the other)
-  --type TYPE      nfs (of a stand-in) or glusterfs (default: both)
-`;
-
-async function main(argv: readonly string[]): Promise<number> {
-  const flags = minimist([...argv], {
-    boolean: ['help'],
-    string: ['kills', 'seed', 'enter', 'type'],
-    default: { kills: '500', seed: '1' },
-  });
-  if (flags.help === true) {
-    process.stdout.write(usage);
-    return exitCode.success;
-  }
-  const kills = wholeNumber('--kills', flags.kills, 1_000_000);
-  const seed = wholeNumber('--seed', flags.seed, 2 ** 31);
+async function main(given: FlagsOf<typeof flags>): Promise<number> {
+  const kills = wholeNumber('--kills', given.value('kills'), 1_000_000);
+  const seed = wholeNumber('--seed', given.value('seed'), 2 ** 31);
+  const ways = chosenOf('--enter', given.value('enter'), enterModes);
+  const chosen = chosenOf('--type', given.value('type'), types);
   let wrong = 0;
-  for (const enter of enterModes.filter((way) => flags.enter === undefined || flags.enter === way))
-    for (const kind of kindsHere.filter(({ fstype }) => flags.type === undefined || flags.type === fstype))
+  for (const enter of ways)
+    for (const kind of kindsHere.filter(({ fstype }) => chosen.includes(fstype)))
       wrong += await soakKills(kind, enter, kills, seed);
   return wrong === 0 ? exitCode.success : exitCode.system;
 }
@@ -60,4 +51,13 @@ async function soakKills(kind: MountedKind, enter: EnterMode, kills: number, see
   return wrong;
 }
 
-await runMain('soak:kills', main);
+await runMain({
+  name: 'soak:kills',
+  flags,
+  needsRoot: true,
+  manual: [
+    `Calls of mounter mount, each killed at a moment by chance. Nothing may be left of it: no helper, no daemon, no mount
+    that is not whole, no file; and the next call must succeed. Needs root, dist/mounter and dist/rootfs.tar.zst.`,
+  ],
+  run: main,
+});

@@ -1,42 +1,30 @@
 import { resolve } from 'node:path';
-import minimist from 'minimist';
+import type { FlagsOf } from '../../src/commands/command.ts';
 import { exitCode } from '../../src/exit-codes.ts';
 import { enterModes } from '../../test/support/node/enter-mode.ts';
-import { runMain } from '../command-line.ts';
+import { chosenOf, runMain, wholeNumber } from '../command-line.ts';
 import { mounterExecutable } from '../paths.ts';
 import { describeSoak, soakFaults } from './soak/report.ts';
 import { runSoak } from './soak/run.ts';
 
-const usage = `usage: npm run soak -- [OPTION]...
+const flags = {
+  '--cycles N': { text: 'so many', default: '2000' },
+  '--seconds N': { text: 'end after so long, whatever is done', default: '86400' },
+  '--enter WAY': `${enterModes.join(' or ')}; both, one after the other, if left out`,
+  '--mounter FILE': 'this executable, instead of dist/mounter',
+} as const;
 
-Mounts and unmounts volumes, two at a time, while \`mounter prepare\` runs again and again and a GlusterFS volume
-stays mounted, in namespaces of its own; then looks at what is left, and what has grown. Needs root, dist/mounter
-and dist/rootfs.tar.zst.
-
-  --cycles N       (default: 2000)
-  --seconds N      end after so long, whatever is done (default: no limit)
-  --enter WAY      chroot or attach (default: both, one after the other)
-  --mounter FILE   this executable (default: dist/mounter)
-`;
-
-async function main(argv: readonly string[]): Promise<number> {
-  const flags = minimist([...argv], {
-    boolean: ['help'],
-    string: ['cycles', 'seconds', 'enter', 'mounter'],
-    default: { cycles: '2000', seconds: '86400', mounter: mounterExecutable },
-  });
-  if (flags.help === true) {
-    process.stdout.write(usage);
-    return exitCode.success;
-  }
-  const ways = enterModes.filter((way) => flags.enter === undefined || flags.enter === way);
+async function main(given: FlagsOf<typeof flags>): Promise<number> {
+  const ways = chosenOf('--enter', given.value('enter'), enterModes);
+  const cycles = wholeNumber('--cycles', given.value('cycles'), 1_000_000);
+  const seconds = wholeNumber('--seconds', given.value('seconds'), 1_000_000);
   let status: number = exitCode.success;
   for (const enter of ways) {
     const report = await runSoak({
-      executable: resolve(flags.mounter),
+      executable: resolve(given.value('mounter') ?? mounterExecutable),
       enter,
-      cycles: Number(flags.cycles),
-      seconds: Number(flags.seconds),
+      cycles,
+      seconds,
     });
     process.stdout.write(`enter: ${enter}\n${describeSoak(report)}`);
     for (const fault of soakFaults(report)) {
@@ -47,4 +35,14 @@ async function main(argv: readonly string[]): Promise<number> {
   return status;
 }
 
-await runMain('soak', main);
+await runMain({
+  name: 'soak',
+  flags,
+  needsRoot: true,
+  manual: [
+    `Mounts and unmounts volumes, two at a time, while mounter prepare runs again and again and a GlusterFS volume stays
+    mounted, in namespaces of its own; then looks at what is left, and what has grown. Needs root, dist/mounter and
+    dist/rootfs.tar.zst.`,
+  ],
+  run: main,
+});

@@ -1,7 +1,7 @@
 import { resolve } from 'node:path';
-import minimist from 'minimist';
+import type { FlagsOf } from '../../src/commands/command.ts';
 import { exitCode } from '../../src/exit-codes.ts';
-import { runMain } from '../command-line.ts';
+import { runMain, wholeNumber } from '../command-line.ts';
 import { mounterExecutable } from '../paths.ts';
 import { verdictOf } from './report/show.ts';
 import { target } from './report/summary.ts';
@@ -9,39 +9,30 @@ import type { Storm, StormReport } from './storm/report.ts';
 import { runStorms } from './storm/run.ts';
 import { describeStorm, faultsOf, memoryLimitMb } from './storm/show.ts';
 
-const usage = `usage: npm run bench:storm -- [OPTION]...
-
-Hundreds of calls of mounter mount at once, on a node made for them in namespaces of its own: to a server that
-answers (a helper that does one mount(2)) and to one that is silent (a helper that waits). Prints how long they
-took and what memory they held. Needs root, dist/mounter and dist/rootfs.tar.zst.
-
-  --calls N        to each of the two servers, where both are called (default: 200)
-  --all N          to the healthy server alone (default: 500)
-  --rounds N       how often the comparison is made (default: 3)
-  --mounter FILE   this executable (default: dist/mounter)
-  --called NAME    the executable in MOUNTER_HOME to call (default: mounter)
-`;
-
 /** From the project's issue: the 99th percentile of the healthy ones, beside so many dead ones, and without. */
 const ratioLimit = 2;
 
-async function main(argv: readonly string[]): Promise<number> {
-  const flags = minimist([...argv], {
-    boolean: ['help'],
-    string: ['calls', 'all', 'rounds', 'mounter', 'called'],
-    default: { calls: '200', all: '500', rounds: '3', mounter: mounterExecutable, called: 'mounter' },
-  });
-  if (flags.help === true) {
-    process.stdout.write(usage);
-    return exitCode.success;
-  }
-  const [calls, all, rounds] = [flags.calls, flags.all, flags.rounds].map(Number);
-  const storms = stormsOf(calls ?? 200, all ?? 500, rounds ?? 3);
+const flags = {
+  '--calls N': { text: 'to each of the two servers, where both are called', default: '200' },
+  '--all N': { text: 'to the healthy server alone', default: '500' },
+  '--rounds N': { text: 'how often the comparison is made', default: '3' },
+  '--mounter FILE': 'this executable, instead of dist/mounter',
+  '--called NAME': { text: 'the executable in MOUNTER_HOME to call', default: 'mounter' },
+} as const;
+
+async function main(given: FlagsOf<typeof flags>): Promise<number> {
+  const number = (name: 'calls' | 'all' | 'rounds') => wholeNumber(`--${name}`, given.value(name), 99_999);
+  const storms = stormsOf(number('calls'), number('all'), number('rounds'));
   const faults: string[] = [];
-  const reports = await runStorms(storms, resolve(flags.mounter), flags.called, (report) => {
-    process.stdout.write(describeStorm(report));
-    faults.push(...faultsOf(report));
-  });
+  const reports = await runStorms(
+    storms,
+    resolve(given.value('mounter') ?? mounterExecutable),
+    given.value('called'),
+    (report) => {
+      process.stdout.write(describeStorm(report));
+      faults.push(...faultsOf(report));
+    },
+  );
   process.stdout.write(`\n${verdictsOf(reports).join('\n')}\n`);
   for (const fault of faults) process.stderr.write(`bench:storm: ${fault}\n`);
   return faults.length === 0 ? exitCode.success : exitCode.system;
@@ -89,4 +80,14 @@ function median(figures: readonly number[]): number {
   return figures.toSorted((a, b) => a - b)[Math.floor(figures.length / 2)] ?? Number.NaN;
 }
 
-await runMain('bench:storm', main);
+await runMain({
+  name: 'bench:storm',
+  flags,
+  needsRoot: true,
+  manual: [
+    `Hundreds of calls of mounter mount at once, on a node made for them in namespaces of its own: to a server that answers
+    (a helper that does one mount(2)) and to one that is silent (a helper that waits). Prints how long they took and what
+    memory they held. Needs root, dist/mounter and dist/rootfs.tar.zst.`,
+  ],
+  run: main,
+});

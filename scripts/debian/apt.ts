@@ -5,6 +5,7 @@ import pRetry from 'p-retry';
 import { MounterError } from '../../src/errors.ts';
 import { exitCode } from '../../src/exit-codes.ts';
 import { hintOf } from '../../src/host/system-error.ts';
+import { stage } from '../stage.ts';
 import { debLines, readAptSources, readCodename, securityLines } from './sources.ts';
 
 const cacheDirectory = resolve(import.meta.dirname, '../../.cache/apt');
@@ -47,7 +48,8 @@ export async function openPrivateApt(suite: string, architecture: string): Promi
     runLocked(state, program, args, options?.cwd ?? state);
   const update = async (sources: readonly string[]) => {
     await writeAtomically(join(state, 'sources.list'), `${sources.join('\n')}\n`);
-    await pRetry(() => run('apt-get', ['update', '--error-on=any']), networkRetries);
+    const fetch = () => pRetry(() => run('apt-get', ['update', '--error-on=any']), networkRetries);
+    await stage(`fetching package lists of ${suite} for ${architecture}`, '5 s', fetch);
     return suite === 'sid' || sources.some((line) => line.includes(` ${suite}-security `));
   };
   const security = securityLines(lines, suite);

@@ -2,6 +2,7 @@ import { type ExecaError, execa } from 'execa';
 import pRetry, { AbortError } from 'p-retry';
 import { MounterError } from '../../src/errors.ts';
 import { exitCode } from '../../src/exit-codes.ts';
+import { missingPackages, recordInstall } from './installed.ts';
 
 /** Another apt on the machine holds its list lock for as long as it downloads; 5 min in all. */
 const listLockRetries = { retries: 150, minTimeout: 2000, factor: 1 };
@@ -21,25 +22,11 @@ export async function ensureInstalled(packages: readonly string[]): Promise<void
       hint: `run this as root, or have apt-get install ${missing.join(' ')} run before`,
     });
   process.stdout.write(`installing ${missing.join(' ')} with apt-get\n`);
+  await recordInstall(missing);
   await aptGet(['update'], missing);
-  await aptGet(['install', '-y', '--no-install-recommends', ...missing], missing);
-}
-
-/** Those of `packages` that dpkg does not have installed, in the order given. */
-async function missingPackages(packages: readonly string[]): Promise<readonly string[]> {
-  if (packages.length === 0) return [];
-  // Exit status 1 only says that a package is unknown to dpkg.
-  const args = ['-W', '-f', '$' + '{Package} $' + '{db:Status-Status}\n', ...packages];
-  const { stdout, exitCode: status } = await execa('dpkg-query', args, { reject: false });
-  if (status === undefined) {
-    throw new MounterError('there is no dpkg on this machine', {
-      subject: packages.join(' '),
-      status: exitCode.system,
-      hint: 'run this on Debian, or install these tools yourself',
-    });
-  }
-  const installed = new Set(stdout.split('\n').flatMap((line) => /^(\S+) installed$/.exec(line)?.[1] ?? []));
-  return packages.filter((name) => !installed.has(name));
+  // What was downloaded is not wanted a second time.
+  const options = ['-y', '--no-install-recommends', '-o', 'APT::Keep-Downloaded-Packages=false'];
+  await aptGet(['install', ...options, ...missing], missing);
 }
 
 async function aptGet(args: readonly string[], packages: readonly string[]): Promise<void> {

@@ -10,6 +10,8 @@ import type { Layout } from '../node/layout.ts';
 export interface Command {
   /** The words after `mounter`: `prune`, `manifest daemonset`. */
   readonly name: string;
+  /** What stands before its arguments, where that is not `mounter` and its name: `npm run build --`. */
+  readonly call?: string;
   /** One line, as it stands in a list of commands. */
   readonly summary: string;
   /** What is given beside flags, as help shows it; an operand in brackets may be left out: `SOURCE`, `[DIGEST]`. */
@@ -116,6 +118,11 @@ export interface CommandContext {
   readonly output: Output;
   /** This program's own path, resolved. */
   readonly executable: string;
+}
+
+/** How it is called, without arguments: `mounter manifest daemonset`. */
+export function callOf({ name, call }: Pick<Command, 'name' | 'call'>): string {
+  return call ?? `mounter ${name}`;
 }
 
 /** A command whose `run` can ask for the flags that it describes, and for no others. */

@@ -3,10 +3,10 @@ import { MounterError } from '../errors.ts';
 import { exitCode } from '../exit-codes.ts';
 import { nearest } from '../nearest.ts';
 import { maskedArguments } from '../secrets.ts';
-import { type Command, type FlagsOf, type FlagTable, flagsOf } from './command.ts';
+import { type Command, callOf, type FlagsOf, type FlagTable, flagsOf } from './command.ts';
 
 /** What of a command its arguments are read by. */
-type Grammar = Pick<Command, 'name' | 'operands' | 'program' | 'flags'>;
+type Grammar = Pick<Command, 'name' | 'call' | 'operands' | 'program' | 'flags'>;
 
 /**
  * Reads the arguments of a command by its description; `--help` is seen to before.
@@ -109,8 +109,9 @@ function checkOperands(command: Grammar, operands: readonly string[], isForFlag:
   const missing = wanted[operands.length];
   if (missing !== undefined && !missing.startsWith('[') && !isForFlag)
     throw usage(command, command.name, `${missing} is missing`);
-  if (operands.length <= wanted.length) return;
-  throw usage(command, operands[wanted.length] ?? '', `is one operand too many for mounter ${command.name}`);
+  if (operands.length <= wanted.length || wanted.at(-1)?.includes('…')) return;
+  const call = callOf(command).replace(/ --$/, '');
+  throw usage(command, operands[wanted.length] ?? '', `is one operand too many for ${call}`);
 }
 
 function unknownFlag(command: Grammar, word: string): MounterError {
@@ -128,7 +129,7 @@ export function dashed(name: string): string {
 }
 
 function usage(command: Grammar, subject: string, message: string, first = ''): MounterError {
-  const hint = `${first}${first === '' ? 'see' : 'See'} mounter ${command.name} --help`;
+  const hint = `${first}${first === '' ? 'see' : 'See'} ${callOf(command)} --help`;
   return new MounterError(message, { subject, status: exitCode.usage, hint });
 }
 

@@ -2,7 +2,7 @@ import { termList, usualWidth, wrapped } from '../columns.ts';
 import { MounterError } from '../errors.ts';
 import { exitCode } from '../exit-codes.ts';
 import { nearest } from '../nearest.ts';
-import { type Command, defineCommand, type Flag, type FlagTable, flagsOf } from './command.ts';
+import { callOf, defineCommand, flagsOf, type Command, type Flag, type FlagTable } from './command.ts';
 import { oneOf } from './flags.ts';
 
 /** Manual pages: mounter(8), rootfs-manifest.json(5). */
@@ -112,11 +112,11 @@ export function manual(command: Command): string {
 
 /** The ways to call a command. */
 export function usageLines(command: Command): readonly string[] {
-  const { name, usage, flags } = command;
-  if (usage !== undefined) return usage.map((words) => `mounter ${name} ${words}`);
+  const { usage, flags } = command;
+  if (usage !== undefined) return usage.map((words) => `${callOf(command)} ${words}`);
   const shown = visible(flags);
   const options = shown.length > 5 ? ['[OPTION…]'] : shown.map(({ term }) => `[${term}]`);
-  return [['mounter', name, ...options, wordsAfterFlags(command)].join(' ').trimEnd()];
+  return [[callOf(command), ...options, wordsAfterFlags(command)].join(' ').trimEnd()];
 }
 
 /** Prose and flags. */

@@ -88,13 +88,13 @@ const stopped: Readonly<Record<string, Stopped>> = {
     argv: ['unit'],
     as: nobody,
     status: 1,
-    says: /^test: npm test: must run as root\nhint: run it as root$/,
+    says: /^test: must run as root\nhint: run it as root$/,
   },
   'the demo by another user than root': {
     script: 'demo.ts',
     as: nobody,
     status: 1,
-    says: /^demo: npm run demo: must run as root\nhint: run it as root$/,
+    says: /^demo: must run as root\nhint: run it as root$/,
   },
   'no compiler for the other architecture': {
     script: 'build.ts',
@@ -108,13 +108,13 @@ const stopped: Readonly<Record<string, Stopped>> = {
     script: 'build.ts',
     argv: ['--architecture', 'riscv64'],
     status: 1,
-    says: /^build: --architecture: must be amd64 or arm64\nhint: see --help$/,
+    says: /^build: --architecture: must be amd64 or arm64\nhint: see npm run build -- --help$/,
   },
   'a flag that npm test has not': {
     script: 'test.ts',
     argv: ['--watch'],
     status: 1,
-    says: /^usage: npm test /,
+    says: /^test: --watch: unknown option\nhint: see npm test -- --help$/,
   },
 };
 
@@ -129,14 +129,7 @@ for (const [what, { script, argv = [], setUp = ':', as = [], status, says }] of 
     );
     t.is(exitCode, status, stderr);
     t.is(stdout, '');
-    t.regex(stderr, says);
+    t.regex(stderr.replaceAll(/^… .*\n/gm, ''), says);
     t.is(stdio[3], '', 'what it has made on the way');
   });
 }
-
-test('npm test -- --help prints how it is called, and runs nothing', async (t) => {
-  const { stdout } = await execa(process.execPath, [join(repository, 'scripts/test.ts'), '--help'], {
-    timeout: 60_000,
-  });
-  t.regex(stdout, /^usage: npm test \[unit\|/);
-});

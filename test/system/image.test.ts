@@ -202,6 +202,6 @@ for (const flag of ['--compression=xz', '--layers=0', '--output=', 'word']) {
     const args = [`${repository}/scripts/image.ts`, flag];
     const { exitCode, stderr } = await execa(process.execPath, args, { reject: false });
     t.is(exitCode, 1);
-    t.regex(stderr, /^image: .*\nhint: see --help$/);
+    t.regex(stderr, /^image: .*\nhint: see npm run image -- --help$/);
   });
 }

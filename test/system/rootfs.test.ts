@@ -191,5 +191,8 @@ test('an unknown flag is a usage error', async (t) => {
     },
   );
   t.is(exitCode, 1);
-  t.is(stderr, 'rootfs: --update: unknown argument\nhint: see --help');
+  t.is(
+    stderr,
+    'rootfs: --update: unknown option\nhint: did you mean --update-pins? See npm run rootfs -- --help',
+  );
 });

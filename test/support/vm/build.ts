@@ -3,6 +3,7 @@ import { access, cp, mkdir, mkdtemp, readdir, readFile, rename, rm } from 'node:
 import { join, resolve } from 'node:path';
 import { execa } from 'execa';
 import { fetchPackages, unpackInto } from '../../../scripts/debian.ts';
+import { stage } from '../../../scripts/stage.ts';
 import { installKernel } from './kernel.ts';
 import { installModules } from './modules.ts';
 import { furnish, node, type Root, server, unneededFiles, unneededPackages } from './roots.ts';
@@ -25,12 +26,12 @@ export async function buildVm(): Promise<string> {
   const directory = join(cache, `build-${await keyOfInputs()}`);
   if (await exists(directory)) return directory;
   await mkdir(cache, { recursive: true });
-  const stage = await mkdtemp(join(cache, 'stage-'));
+  const unfinished = await mkdtemp(join(cache, 'stage-'));
   try {
-    await buildInto(stage);
-    await adopt(stage, directory);
+    await stage('making the test VM of Debian packages', '1 min', () => buildInto(unfinished));
+    await adopt(unfinished, directory);
   } finally {
-    await rm(stage, { recursive: true, force: true });
+    await rm(unfinished, { recursive: true, force: true });
   }
   return directory;
 }
@@ -41,18 +42,18 @@ async function keyOfInputs(): Promise<string> {
   return hash.digest('hex').slice(0, 16);
 }
 
-async function buildInto(stage: string): Promise<void> {
-  const result = join(stage, 'result');
-  const root = join(stage, 'root');
+async function buildInto(directory: string): Promise<void> {
+  const result = join(directory, 'result');
+  const root = join(directory, 'root');
   await mkdir(result);
-  const uml = await unpackUml(join(stage, 'uml'));
+  const uml = await unpackUml(join(directory, 'uml'));
   await installKernel(uml, result);
   await makeRoot('node', node, root);
   await makeRoot('server', server, join(root, 'server'));
   await installModules(join(uml, 'usr/lib/uml/modules'), root);
   await cp(join(import.meta.dirname, 'image-init.sh'), join(root, 'init'));
   await execa('chmod', ['0755', join(root, 'init')]);
-  await makeDisk(root, join(result, 'disk.img'), join(stage, 'tools'));
+  await makeDisk(root, join(result, 'disk.img'), join(directory, 'tools'));
 }
 
 async function unpackUml(directory: string): Promise<string> {
@@ -96,8 +97,8 @@ export async function makeDisk(root: string, image: string, tools: string): Prom
 }
 
 /** Renames the finished build into place; of two that build at once the first wins. Older builds go. */
-async function adopt(stage: string, directory: string): Promise<void> {
-  await rename(join(stage, 'result'), directory).catch(async (error: unknown) => {
+async function adopt(unfinished: string, directory: string): Promise<void> {
+  await rename(join(unfinished, 'result'), directory).catch(async (error: unknown) => {
     if (!(await exists(directory))) throw error;
   });
   const builds = (await readdir(cache)).filter((name) => name.startsWith('build-'));

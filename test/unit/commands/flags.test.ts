@@ -31,6 +31,20 @@ test('after -- everything is an operand', (t) => {
   t.false(parse('--', '--json').has('json'));
 });
 
+test('an operand with … may be given any number of times, another one not', (t) => {
+  const rest = { name: 'test', operands: 'FIRST [OTHER…]', flags: {} } as const;
+  t.deepEqual(parseFlags(rest, ['a', 'b', 'c', 'd']).operands, ['a', 'b', 'c', 'd']);
+  t.throws(() => parseFlags(rest, []), { message: 'FIRST is missing' });
+  t.throws(() => parse('a', 'b', 'c'), { message: 'is one operand too many for mounter test' });
+});
+
+test('what is no command of the mounter is named by its own call', (t) => {
+  const script = { name: 'demo', call: 'npm run demo --', flags: {} } as const;
+  const surplus = t.throws(() => parseFlags(script, ['x']), { instanceOf: MounterError });
+  t.is(surplus?.message, 'is one operand too many for npm run demo');
+  t.is(surplus?.hint, 'see npm run demo -- --help');
+});
+
 test('operands stay texts', (t) => {
   t.deepEqual(parse('007', '1e3').operands, ['007', '1e3']);
   t.is(parse('--digest', '007').value('digest'), '007');

@@ -3,6 +3,7 @@ import { copyFile, mkdir, readdir, rename, rm, stat, symlink, writeFile } from '
 import { join, resolve } from 'node:path';
 import { execa } from 'execa';
 import { type DebFile, fetchPackages, unpackInto } from '../../../../scripts/debian.ts';
+import { stage } from '../../../../scripts/stage.ts';
 
 const cacheDirectory = resolve(import.meta.dirname, '../../../../.cache/gluster-server');
 
@@ -53,7 +54,7 @@ export async function ensureServerRootfs(): Promise<string> {
   await removeAbandoned();
   const building = join(cacheDirectory, `building.${process.pid}`);
   try {
-    await build(building);
+    await stage('making the root of a GlusterFS server', '30 s', () => build(building));
     await rename(building, rootfs);
   } catch (error) {
     // Somebody else's build was there first; it is the same.
