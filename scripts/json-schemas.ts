@@ -149,4 +149,12 @@ async function main(): Promise<number> {
   return exitCode.success;
 }
 
-if (process.argv[1] === import.meta.filename) await runMain('schemas', main);
+if (process.argv[1] === import.meta.filename)
+  await runMain({
+    name: 'schemas',
+    flags: {},
+    manual: [
+      'Writes the JSON schemas of what --json prints to docs/json, of the types by which it is printed.',
+    ],
+    run: main,
+  });

@@ -1,39 +1,32 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import minimist from 'minimist';
+import type { FlagsOf } from '../../src/commands/command.ts';
 import { exitCode } from '../../src/exit-codes.ts';
-import { requireRoot, runMain, usageError, wholeNumber } from '../command-line.ts';
-import { distDirectory } from '../paths.ts';
+import { runMain, wholeNumber } from '../command-line.ts';
 import { benchDirectory, compileStatic } from './calls/programs.ts';
 import { measureInGuest } from './guest.ts';
 import type { ReadAheadRequest, ReadSample } from './reads/results.ts';
 import { describeSummary, summarize, svgOfSummary } from './reads/summary.ts';
 
-const usage = `usage: npm run bench:reads -- [OPTION]...
-
-Measures reads of a real NFS server in the test VM by the read-ahead that mounter gives a mount, and by mount options,
-over a link without delay and over one that netem delays. Needs root, dist/mounter and dist/rootfs.tar.zst.
-
-  --rounds N          how often each is read (default: 5)
-  --delays MS,...     round trips of the delayed links; that without is measured as well (default: 2,10)
-  --svg FILE          where the plot goes (default: dist/bench/reads.svg)
-  --json              print the summary as JSON
-  --check             exit with status 2 when the target is not reached
-`;
+const flags = {
+  '--rounds N': { text: 'how often each is read', default: '5' },
+  '--delays MS,...': {
+    text: 'round trips of the delayed links; that without is measured as well',
+    default: '2,10',
+  },
+  '--svg FILE': { text: 'where the plot goes', default: 'dist/bench/reads.svg' },
+  '--json': 'print the summary as JSON',
+  '--check': 'exit with status 2 when the target is not reached',
+} as const;
 
 /** What README recommends for links that are far away. */
 const tunedKib = 4096;
 
-async function main(argv: readonly string[]): Promise<number> {
-  const flags = parseFlags(argv);
-  if (flags === undefined) {
-    process.stdout.write(usage);
-    return exitCode.success;
-  }
-  requireRoot('npm run bench:reads');
+async function main(given: FlagsOf<typeof flags>): Promise<number> {
+  const request = requestOf(given);
+  const svg = given.value('svg');
   await mkdir(benchDirectory, { recursive: true });
   await compileStatic(`${import.meta.dirname}/reads/readers.c`);
-  const { request, svg } = flags;
   const readings = request.readAheadKib.length * request.requestKib.length + request.options.length;
   const timeoutSeconds = 300 + 20 * request.rounds * request.delaysMs.length * readings;
   const script = 'scripts/bench/reads/inside.ts';
@@ -46,33 +39,18 @@ async function main(argv: readonly string[]): Promise<number> {
   const summary = summarize(samples, request.rounds, tunedKib);
   await mkdir(dirname(svg), { recursive: true });
   await writeFile(svg, svgOfSummary(summary));
-  process.stdout.write(flags.json ? `${JSON.stringify(summary)}\n` : `\n${describeSummary(summary)}`);
-  return flags.check && !summary.isReached ? exitCode.system : exitCode.success;
+  process.stdout.write(given.has('json') ? `${JSON.stringify(summary)}\n` : `\n${describeSummary(summary)}`);
+  return given.has('check') && !summary.isReached ? exitCode.system : exitCode.success;
 }
 
-interface Flags {
-  readonly request: ReadAheadRequest;
-  readonly svg: string;
-  readonly json: boolean;
-  readonly check: boolean;
-}
-
-/** @returns undefined for --help. @throws MounterError (usage) that names the word. */
-function parseFlags(argv: readonly string[]): Flags | undefined {
-  const unknown: string[] = [];
-  const flags = minimist([...argv], {
-    boolean: ['json', 'check', 'help'],
-    string: ['rounds', 'delays', 'svg'],
-    default: { rounds: '5', delays: '2,10', svg: `${distDirectory}/bench/reads.svg` },
-    unknown: (word) => unknown.push(word) === 0,
-  });
-  if (flags.help === true) return undefined;
-  if (unknown.length > 0) throw usageError(unknown.join(' '), 'unknown argument');
-  const delays = String(flags.delays)
+/** @throws MounterError (usage) that names the flag. */
+function requestOf(given: FlagsOf<typeof flags>): ReadAheadRequest {
+  const delays = given
+    .value('delays')
     .split(',')
     .map((text) => wholeNumber('--delays', text, 1000));
-  const request = {
-    rounds: wholeNumber('--rounds', flags.rounds, 99),
+  return {
+    rounds: wholeNumber('--rounds', given.value('rounds'), 99),
     delaysMs: [0, ...delays],
     readAheadKib: [128, 256, 512, 1024, 2048, 4096, 8192, 16_384],
     requestKib: [64, 256, 1024],
@@ -80,7 +58,15 @@ function parseFlags(argv: readonly string[]): Flags | undefined {
     options: ['nconnect=2', 'nconnect=4', 'nconnect=8', 'rsize=65536', 'rsize=262144'],
     optionsReadAheadKib: tunedKib,
   };
-  return { request, svg: String(flags.svg), json: flags.json === true, check: flags.check === true };
 }
 
-await runMain('bench:reads', main);
+await runMain({
+  name: 'bench:reads',
+  flags,
+  needsRoot: true,
+  manual: [
+    `Measures reads of a real NFS server in the test VM by the read-ahead that mounter gives a mount, and by mount options,
+    over a link without delay and over one that netem delays. Needs root, dist/mounter and dist/rootfs.tar.zst.`,
+  ],
+  run: main,
+});

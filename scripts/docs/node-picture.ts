@@ -20,7 +20,7 @@ export function nodePicture(): string {
     .filter(({ kind }) => Object.values(filesystems).some((one) => one.kind === kind))
     .map(({ kind }) => `${names[kind]} server`);
   const services = Object.values(daemons).flatMap((one) =>
-    typeof one === 'string' ? [] : [baseName(one.path)],
+    one === undefined || typeof one === 'string' ? [] : [baseName(one.path)],
   );
   const tools = [
     `of Debian ${rootfs.suite}, apart`,

@@ -2,7 +2,7 @@ import { termList, usualWidth, wrapped } from '../columns.ts';
 import { MounterError } from '../errors.ts';
 import { exitCode } from '../exit-codes.ts';
 import { nearest } from '../nearest.ts';
-import { callOf, defineCommand, flagsOf, type Command, type Flag, type FlagTable } from './command.ts';
+import { type Command, callOf, defineCommand, type Flag, type FlagTable, flagsOf } from './command.ts';
 import { oneOf } from './flags.ts';
 
 /** Manual pages: mounter(8), rootfs-manifest.json(5). */

@@ -1,7 +1,8 @@
-import { isSameFile } from '../host/host.ts';
+import { type Host, isSameFile, type ProcessInformation } from '../host/host.ts';
 import { containingMount } from '../host/mount-tree.ts';
 import { type MountEntry, parseMountinfo } from '../host/mountinfo.ts';
 import { isRoots, processesNamed } from '../host/processes.ts';
+import type { RunBounded } from '../host/run-bounded.ts';
 import { helperNames } from '../mount/arguments/argv.ts';
 import type { Layout } from '../node/layout.ts';
 import { helperDirectories, helperState } from '../prepare/helper-links.ts';
@@ -32,19 +33,31 @@ export function kubeletsOfNode(context: DoctorContext): Promise<readonly Kubelet
 }
 
 async function askKubelets({ host, runBounded }: DoctorContext): Promise<readonly KubeletOfNode[]> {
-  const kubelets = processesNamed(kubeletPrograms)
+  const kubelets = await Promise.all(
+    kubeletProcesses().map(async ({ pid }) => ({
+      pid,
+      commandLine: await commandLineOf(pid, host, runBounded),
+    })),
+  );
+  return kubelets
+    .filter(({ commandLine }) => commandLine !== '')
+    .map(({ pid, commandLine }) => ({ pid, mounter: mounterOf(commandLine) }));
+}
+
+/** The first few that root runs. */
+export function kubeletProcesses(): readonly ProcessInformation[] {
+  return processesNamed(kubeletPrograms)
     .filter(({ pid }) => isRoots(pid))
     .slice(0, mostKubelets);
-  const found = await Promise.all(
-    kubelets.map(async ({ pid }): Promise<readonly KubeletOfNode[]> => {
-      // A process that has this name may be anybody's, who can keep a reader of this file waiting.
-      const answer = await runBounded([host.findProgram('cat'), `/proc/${pid}/cmdline`], commandLineMs);
-      // One that has ended has none.
-      const commandLine = answer?.status === 0 ? answer.output : '';
-      return commandLine === '' ? [] : [{ pid, mounter: mounterOf(commandLine) }];
-    }),
-  );
-  return found.flat();
+}
+
+/**
+ * A process that has a name of kubelet's may be anybody's, who can keep a reader of its command line waiting.
+ * @returns its words, each with a zero byte behind it; '' where it has ended, or does not let it be read in time.
+ */
+export async function commandLineOf(pid: number, host: Host, runBounded: RunBounded): Promise<string> {
+  const answer = await runBounded([host.findProgram('cat'), `/proc/${pid}/cmdline`], commandLineMs);
+  return answer?.status === 0 ? answer.output : '';
 }
 
 /** @param commandLine as /proc/PID/cmdline has it. The last of the flags counts; one dash will do. */

@@ -75,6 +75,12 @@ export const meanings: Readonly<Record<string, string>> = {
   'daemons.rpcbind.arguments': 'what it is started with',
   'daemons.statd.path': 'rpc.statd in the rootfs',
   'daemons.statd.arguments': 'what it is started with',
+  'daemons.gssd.path': 'rpc.gssd, for Kerberos, in the rootfs',
+  'daemons.gssd.arguments': 'what it is started with',
+  'daemons.idmapd.path': 'rpc.idmapd, for names of users, in the rootfs',
+  'daemons.idmapd.arguments': 'what it is started with',
+  'daemons.tlshd.path': 'tlshd, for TLS, in the rootfs',
+  'daemons.tlshd.arguments': 'what it is started with',
   'daemons.startStatd': 'what mount.nfs runs when it finds no rpc.statd; ours is laid over it',
   'mounts.mounter': 'what of the host is in the rootfs; targets are accepted below the `shared` ones alone',
   'mounts.kubelet':

@@ -1,6 +1,6 @@
 import { arch, availableParallelism, freemem, hostname, loadavg, release, totalmem, uptime } from 'node:os';
-import type { Host } from '../host/host.ts';
-import { isRoots, processesNamed } from '../host/processes.ts';
+import { commandLineOf, kubeletProcesses } from '../doctor/kubelet.ts';
+import type { Host, ProcessInformation } from '../host/host.ts';
 import type { RunBounded } from '../host/run-bounded.ts';
 import { maskedArguments } from '../secrets.ts';
 
@@ -26,11 +26,9 @@ interface KubeletReport {
 }
 
 const kubeletMs = 2000;
-const mostKubelets = 4;
 const mostArguments = 80;
 
 export async function systemReport(host: Host, runBounded: RunBounded): Promise<SystemReport> {
-  const kubelets = processesNamed(['kubelet', 'hyperkube']).filter(({ pid }) => isRoots(pid));
   return {
     hostname: hostname(),
     kernel: release(),
@@ -41,13 +39,13 @@ export async function systemReport(host: Host, runBounded: RunBounded): Promise<
     loadAverages: loadavg().map((load) => Math.round(load * 100) / 100),
     memoryBytes: { total: totalmem(), free: freemem() },
     kubelets: await Promise.all(
-      kubelets.slice(0, mostKubelets).map((kubelet) => kubeletReport(kubelet, host, runBounded)),
+      kubeletProcesses().map((kubelet) => kubeletReport(kubelet, host, runBounded)),
     ),
   };
 }
 
 async function kubeletReport(
-  { pid, executable, root, mountNamespace }: ReturnType<typeof processesNamed>[number],
+  { pid, executable, root, mountNamespace }: ProcessInformation,
   host: Host,
   runBounded: RunBounded,
 ): Promise<KubeletReport> {
@@ -55,10 +53,10 @@ async function kubeletReport(
   const isOnHost = root === '/' && mountNamespace === host.readLink('/proc/self/ns/mnt');
   const isRootsFile = executable !== undefined && host.stat(executable)?.isRoots === true;
   const [commandLine, version] = await Promise.all([
-    runBounded([host.findProgram('cat'), `/proc/${pid}/cmdline`], kubeletMs),
+    commandLineOf(pid, host, runBounded),
     isOnHost && isRootsFile ? runBounded([executable, '--version'], kubeletMs) : undefined,
   ]);
-  const words = commandLine?.status === 0 ? commandLine.output.split('\0').slice(0, -1) : [];
+  const words = commandLine.split('\0').slice(0, -1);
   return {
     pid,
     version: /^Kubernetes (v[\w.+-]{1,60})$/m.exec(version?.output ?? '')?.[1] ?? null,

@@ -405,6 +405,7 @@ test('the failure for programs is one line of JSON', async (t) => {
   const text = failureAsJson(error);
   t.is(text.indexOf('\n'), text.length - 1);
   t.deepEqual(Object.keys(JSON.parse(text)), [
+    'formatVersion',
     'class',
     'status',
     'isRemembered',
