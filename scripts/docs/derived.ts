@@ -1,5 +1,6 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { repository } from '../paths.ts';
+import { benchPictures } from './bench-figures.ts';
 import { nodePicture } from './node-picture.ts';
 import { withTables } from './tables.ts';
 import { wayPicture } from './way-picture.ts';
@@ -19,6 +20,7 @@ export async function derivedFiles(): Promise<ReadonlyMap<string, string>> {
   const pages = [...readPages()].map(([file, text]) => [file, withTables(text)] as const);
   return new Map([
     ...pages,
+    ...Object.entries(benchPictures()),
     ['docs/pictures/node.svg', nodePicture()],
     ['docs/pictures/way-of-a-mount.svg', await wayPicture()],
   ]);

@@ -6,7 +6,7 @@ import { mountMetrics } from '../../src/record/mount-metrics.ts';
 import { noTotals } from '../../src/record/totals.ts';
 import { nodeGauges } from '../../src/status/metrics.ts';
 import { suites } from '../suites.ts';
-import { benchTable } from './bench-table.ts';
+import { benchTable } from './bench-figures.ts';
 import { commandTable } from './command-table.ts';
 import { namesIn, quoted, rowsOf, type Table, tableText } from './markdown.ts';
 import { settingsTable } from './settings.ts';
