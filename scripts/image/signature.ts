@@ -27,7 +27,7 @@ export function signatureOf(digest: string, name: string, key: KeyObject): Signa
     },
     optional: null,
   });
-  const signature = sign(key.asymmetricKeyType === 'ed25519' ? null : 'sha256', payload, key);
+  const signature = signBytes(payload, key);
   const layer = {
     ...descriptor('application/vnd.dev.cosign.simplesigning.v1+json', payload),
     annotations: { 'dev.cosignproject.cosign/signature': signature.toString('base64') },
@@ -46,6 +46,11 @@ export function signatureOf(digest: string, name: string, key: KeyObject): Signa
   });
   const blobs = new Map([payload, config, manifest].map((blob) => [digestOf(blob), blob]));
   return { tag: `${digest.replace(':', '-')}.sig`, manifest, blobs };
+}
+
+/** As cosign signs a blob. With ECDSA and the same bytes it is another one each time. */
+export function signBytes(bytes: Buffer, key: KeyObject): Buffer {
+  return sign(key.asymmetricKeyType === 'ed25519' ? null : 'sha256', bytes, key);
 }
 
 /** @throws MounterError (usage) that names the file, and quotes nothing of it; for what no node would take, too. */

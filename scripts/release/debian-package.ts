@@ -1,0 +1,141 @@
+import { gzipSync } from 'node:zlib';
+import { shippedManifest } from '../../src/manifest/shipped.ts';
+import { defaultHome, layoutOf, usualMetricsFile } from '../../src/node/layout.ts';
+import { unitsOf } from '../../src/units/units.ts';
+import type { Architecture } from '../architectures.ts';
+import { type Entry, type FileEntry, textFile } from '../rootfs/entry.ts';
+import { type Changes, debianChangelog } from './changelog.ts';
+import { documents, packageName, type ReleasedFile } from './contents.ts';
+import type { DebianPackage } from './deb.ts';
+
+/**
+ * The Debian package: the executable, the rootfs that it installs, units, documents. Nothing is installed on the node or
+ * started by it: which version a node mounts with is decided by `mounter install`, and removing the package, or taking
+ * another version of it, leaves what is mounted alone.
+ */
+
+const maintainer = 'containerized-mounter <maintainers@containerized-mounter.invalid>';
+
+/** @param files those with a place in the package. */
+export function debianPackage(
+  architecture: Architecture,
+  files: readonly ReleasedFile[],
+  changes: Changes,
+): DebianPackage {
+  const { version, epoch } = changes;
+  return {
+    fields: {
+      Package: packageName,
+      Version: version,
+      Architecture: architecture,
+      Maintainer: maintainer,
+      Section: 'admin',
+      Priority: 'optional',
+      Depends: 'libc6 (>= 2.17), mount',
+      Description: description,
+    },
+    scripts: { postinst: reloadUnits, postrm: reloadUnits },
+    epoch,
+    entries: [
+      ...files.flatMap(packagedEntry),
+      ...units(),
+      textFile(`usr/lib/systemd/system-preset/80-${packageName}.preset`, `disable ${packageName}-*\n`),
+      textFile(`usr/share/lintian/overrides/${packageName}`, lintianOverrides),
+      textFile(`${documents}/README.Debian`, readme),
+      textFile(`${documents}/copyright`, copyright),
+      compressed(`${documents}/changelog.gz`, Buffer.from(debianChangelog(packageName, maintainer, changes))),
+    ],
+  };
+}
+
+function packagedEntry({ packaged, content, mode }: ReleasedFile): readonly Entry[] {
+  if (packaged === undefined) return [];
+  const { path, isCompressed } = packaged;
+  return [
+    isCompressed ? compressed(`${path}.gz`, content) : { kind: 'file', path, mode, uid: 0, gid: 0, content },
+  ];
+}
+
+/** Node's gzip leaves name and time out of the header. */
+function compressed(path: string, content: Buffer): FileEntry {
+  return { kind: 'file', path, mode: 0o644, uid: 0, gid: 0, content: gzipSync(content, { level: 9 }) };
+}
+
+/**
+ * Those that make sense on a node as it is: what prepares it, writes metrics, serves CSI. Lock services are units only
+ * where `mounter unit` has written them, and what is the kubelet's depends on the kubelet.
+ */
+function units(): readonly Entry[] {
+  const context = {
+    layout: layoutOf(defaultHome),
+    manifest: shippedManifest(),
+    metricsFile: usualMetricsFile,
+    driverNames: undefined,
+    kubeletArguments: [],
+  };
+  return (['prepare', 'metrics', 'csi'] as const)
+    .flatMap((name) => unitsOf(name, context))
+    .map(({ fileName, text }) => textFile(`usr/lib/systemd/system/${fileName}`, text));
+}
+
+/** The first line is a title. */
+const description = `NFS and GlusterFS mounts for nodes without storage tools
+ One executable that kubelet calls in place of mount(8), that the host's own
+ mount(8) finds as its helper, or that serves volumes by CSI. It runs the real
+ helpers from a rootfs of its own, apart from the host.
+ .
+ The rootfs is in this package, and is installed on the node by
+ "mounter install". Nothing is started by installing this package.`;
+
+const reloadUnits = `#!/bin/sh
+set -e
+if [ -d /run/systemd/system ]; then
+	systemctl --system daemon-reload >/dev/null || true
+fi
+`;
+
+const readme = `containerized-mounter for Debian
+================================
+
+Nothing runs, and nothing is mounted, because this package is installed. To have
+this node mount by it, as root:
+
+  mounter install /usr/lib/${packageName}/rootfs.tar.zst
+  systemctl enable --now ${packageName}-prepare.service
+  mounter doctor
+
+The first line copies the rootfs and the executable to ${defaultHome},
+where the kubelet finds them, and where a newer version of this package changes
+nothing: run it again then. Two more units are here, disabled as well:
+${packageName}-metrics.timer and ${packageName}-csi.service; "mounter
+unit" prints others. "mounter install --helpers" has the host's mount(8) find
+them.
+
+Before the package is removed: "mounter teardown", which refuses while volumes
+are mounted.
+`;
+
+const copyright = `Format: https://www.debian.org/doc/packaging-manuals/copyright-format/1.0/
+Upstream-Name: ${packageName}
+
+Files: *
+Copyright: 2026 the authors of ${packageName}
+License: Apache-2.0
+
+License: Apache-2.0
+ On Debian systems the text is in /usr/share/common-licenses/Apache-2.0.
+
+Comment: The executable has a JavaScript engine and npm packages compiled in. They
+ and their licences are listed in ${packageName}.spdx.json, in this
+ directory. The rootfs is made of Debian's packages; the copyright of each is in
+ it, in /usr/share/doc.
+`;
+
+const lintianOverrides = `# A runtime that others have compiled, with libraries of their own in it; stripped, it would not start.
+${packageName}: unstripped-binary-or-object [usr/sbin/mounter]
+${packageName}: embedded-library *
+${packageName}: hardening-no-pie [usr/sbin/mounter]
+${packageName}: hardening-no-relro [usr/sbin/mounter]
+# The kubelet is what wants the node prepared.
+${packageName}: systemd-service-file-refers-to-unusual-wantedby-target *
+`;
