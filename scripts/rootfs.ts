@@ -4,7 +4,7 @@ import { MounterError } from '../src/errors.ts';
 import { exitCode } from '../src/exit-codes.ts';
 import { parseManifest } from '../src/manifest/manifest.ts';
 import { type Architecture, architectureFlag, architectureOf, ownArchitecture } from './architectures.ts';
-import { requireRoot, runMain } from './command-line.ts';
+import { requireRoot, runMain, usageError } from './command-line.ts';
 import { distributionOf } from './paths.ts';
 import { buildRootfs, withNewPins } from './rootfs/build.ts';
 import { checkPins } from './rootfs/check.ts';
@@ -138,6 +138,13 @@ await runMain({
     const given = flags.value('architecture');
     const architecture = given === undefined ? undefined : architectureOf(given);
     const usual = distributionOf(architecture ?? ownArchitecture).directory;
+    const build = ['architecture', 'update-pins', 'allow-newer', 'output', 'no-cache'] as const;
+    if (flags.has('check') && build.some((name) => flags.has(name)))
+      throw usageError(
+        '--check',
+        'builds nothing, and goes with --manifest alone',
+        'run one after the other',
+      );
     return main({
       architecture,
       check: flags.has('check'),

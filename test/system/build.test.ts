@@ -110,6 +110,12 @@ const stopped: Readonly<Record<string, Stopped>> = {
     status: 1,
     says: /^build: --architecture: must be amd64 or arm64\nhint: see npm run build -- --help$/,
   },
+  'pins that are to be looked at and to be changed': {
+    script: 'rootfs.ts',
+    argv: ['--check', '--update-pins'],
+    status: 1,
+    says: /^rootfs: --check: builds nothing, and goes with --manifest alone\nhint: run one after the other$/,
+  },
   'a flag that npm test has not': {
     script: 'test.ts',
     argv: ['--watch'],

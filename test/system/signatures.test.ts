@@ -234,18 +234,35 @@ test.serial('a registry with the interface for referrers, among them other thing
     { mediaType: 'application/vnd.oci.image.manifest.v1+json', digest: sbom.digest, size: 1 },
     ...(list.manifests as Json[]),
   ];
-  let isListed = true;
-  standIn.behave = (request, response, answer) =>
-    send(
-      request,
-      response,
-      request.url?.includes(`/referrers/${digest}`) === true
-        ? { ...answer, status: 200, body: jsonOf({ schemaVersion: 2, manifests: isListed ? manifests : [] }) }
-        : answer,
-    );
+  let pages: readonly (readonly Json[])[] = [manifests];
+  const asked: string[] = [];
+  standIn.behave = (request, response, answer) => {
+    const [path, query = ''] = (request.url ?? '').split('?');
+    if (path?.endsWith(`/referrers/${digest}`) !== true) return send(request, response, answer);
+    asked.push(query);
+    const at = Number(new URLSearchParams(query).get('last') ?? 0);
+    // As others answer: a whole URL, of a host by which nobody comes to it.
+    const link = `<http://elsewhere.example/v2/x/referrers/${digest}?n=1&last=${at + 1}>; rel="next"`;
+    const more: { readonly headers?: Record<string, string> } =
+      at + 1 < pages.length ? { headers: { ...answer.headers, link } } : {};
+    return send(request, response, {
+      ...answer,
+      ...more,
+      status: 200,
+      body: jsonOf({ schemaVersion: 2, manifests: pages[at] ?? [] }),
+    });
+  };
   t.is(await objection(reference, keys.ecdsa.publicPem), '');
-  isListed = false;
+  pages = manifests.map((one) => [one]);
+  asked.length = 0;
+  t.is(await objection(reference, keys.ecdsa.publicPem), '', 'a list of several pages');
+  t.deepEqual(asked, ['', ...pages.slice(1).map((_, at) => `n=1&last=${at + 1}`)]);
+  pages = [[]];
   t.regex(await objection(reference, keys.ecdsa.publicPem), /: has no signature, /);
+  pages = Array.from({ length: 1000 }, () => []);
+  asked.length = 0;
+  t.regex(await objection(reference, keys.ecdsa.publicPem), /: has no signature, /, 'no end of them');
+  t.is(asked.length, 100);
 });
 
 interface Simple {

@@ -27,18 +27,31 @@ export async function fetchDocument(
   return await readDocument(response, path, attempt, wanted);
 }
 
+/** A document, of which a list may have several. */
+export interface Page extends StoredDocument {
+  /** The query of the next one, such as `n=50&last=…`. */
+  readonly next: string | undefined;
+}
+
 /** The same. @returns undefined where the registry says by one of the statuses `absent` that there is none. */
 export async function fetchIfThere(
   endpoint: Endpoint,
   path: string,
   attempted: Attempted,
   absent: readonly number[],
-): Promise<StoredDocument | undefined> {
+): Promise<Page | undefined> {
   const attempt = { ...attempted, host: endpoint.host };
   const response = await endpoint.get(path, { accept: acceptedAt(path) }, attempt, [200, ...absent]);
-  if (response.status === 200) return await readDocument(response, path, attempt, undefined);
+  if (response.status === 200)
+    return { ...(await readDocument(response, path, attempt, undefined)), next: nextPage(response) };
   response.discard();
   return undefined;
+}
+
+/** Of the link its query alone: it leads to no other host or name. @see RFC 8288 */
+function nextPage({ headers }: HttpResponse): string | undefined {
+  const [, link = ''] = /<([^<>]*)>\s*;[^,]*\brel="?next\b/i.exec(String(headers.link ?? '')) ?? [];
+  return /\?([\w%.~=&:;,/+-]+)$/.exec(link)?.[1];
 }
 
 function acceptedAt(path: string): string {

@@ -122,7 +122,7 @@ export class Endpoint {
   }
 
   /**
-   * GET `<root>/<repository>/<path>`, logging in where that is asked for.
+   * GET `<root>/<repository>/<path>`, logging in where that is asked for. The path may have a query of its own.
    * @param accepted the statuses that are no failures.
    * @throws MounterError or Transient.
    */
@@ -134,7 +134,8 @@ export class Endpoint {
   ): Promise<HttpResponse> {
     const base = await this.#findBase(attempt);
     const { root, repository, query } = this.#address;
-    const url = new URL(`${root}/${repository}/${path}${query}`, base);
+    const joined = path.includes('?') ? query.replace('?', '&') : query;
+    const url = new URL(`${root}/${repository}/${path}${joined}`, base);
     for (let logins = 0; ; logins += 1) {
       const loggedIn = this.#loggedIn;
       const response = await this.#try(url, headers, loggedIn?.authorization, attempt);

@@ -2,8 +2,7 @@ import type { FoundSignature } from '../content.ts';
 import { shortDigest } from '../digest.ts';
 import { mostSignatures, readable, signaturesIn } from '../signatures/stored.ts';
 import { parseImageDocument } from '../source/documents.ts';
-import type { StoredDocument } from '../source/resolve.ts';
-import { fetchDocument, fetchIfThere } from './document.ts';
+import { fetchDocument, fetchIfThere, type Page } from './document.ts';
 import type { Endpoint } from './endpoint.ts';
 
 /** Of a registry that does not know the interface for referrers: each says it in its own way. */
@@ -28,10 +27,10 @@ export async function* signaturesAt(
   const layer = async (wanted: string) =>
     (await fetchDocument(endpoint, `blobs/${wanted}`, attempted, wanted)).bytes;
   const tag = digest.replace(':', '-');
-  const list =
-    (await fetchIfThere(endpoint, `referrers/${digest}`, attempted, noInterface)) ??
-    (await fetchIfThere(endpoint, `manifests/${tag}`, attempted, [404]));
-  for (const referrer of referrersIn(list, reference)) {
+  const page = async (query: string) =>
+    fetchIfThere(endpoint, `referrers/${digest}${query}`, attempted, noInterface);
+  const first = (await page('')) ?? (await fetchIfThere(endpoint, `manifests/${tag}`, attempted, [404]));
+  for (const referrer of await referrersOf(first, page, reference)) {
     const path = `manifests/${referrer}`;
     const manifest = await readable(() => fetchDocument(endpoint, path, attempted, referrer));
     if ('why' in manifest) yield manifest;
@@ -43,11 +42,22 @@ export async function* signaturesAt(
   else yield* signaturesIn(tagged.bytes, digest, true, layer);
 }
 
-/** Whatever they are, also where the list says something else of them: clients fill in its fields as they like. */
-function referrersIn(list: StoredDocument | undefined, reference: string): readonly string[] {
-  if (list === undefined) return [];
-  const index = parseImageDocument(list.bytes, 'the list of its referrers', reference);
-  return index.kind === 'index'
-    ? index.manifests.slice(0, mostSignatures).map((descriptor) => descriptor.digest)
-    : [];
+/**
+ * Whatever they are, also where the list says something else of them: clients fill in its fields as they like. A list may
+ * come in pages.
+ */
+async function referrersOf(
+  first: Page | undefined,
+  nextOf: (query: string) => Promise<Page | undefined>,
+  reference: string,
+): Promise<readonly string[]> {
+  const found = new Set<string>();
+  let page = first;
+  for (let pages = 1; page !== undefined; pages += 1) {
+    const index = parseImageDocument(page.bytes, 'the list of its referrers', reference);
+    for (const { digest } of index.kind === 'index' ? index.manifests : []) found.add(digest);
+    page =
+      page.next === undefined || found.size >= mostSignatures ? undefined : await nextOf(`?${page.next}`);
+  }
+  return [...found].slice(0, mostSignatures);
 }

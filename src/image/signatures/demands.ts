@@ -25,19 +25,26 @@ export function demandOf(rules: readonly ImageRule[], repository: string | undef
     repository === undefined
       ? rules.filter(({ require }) => require)
       : rules
-          .filter(({ prefix }) => isPrefix(prefix, repository))
-          .toSorted((a, b) => canonicalName(b.prefix).length - canonicalName(a.prefix).length)
+          .flatMap((rule) => fitsOf(rule.prefix, repository).map((length) => ({ rule, length })))
+          .toSorted((a, b) => b.length - a.length)
           .slice(0, 1)
-          .filter(({ require }) => require);
+          .flatMap(({ rule }) => (rule.require ? [rule] : []));
   if (fitting.length === 0) return undefined;
   const keys = [...new Set(fitting.flatMap((rule) => rule.keys ?? []))];
   return { keys, by: 'policy.images' };
 }
 
-/** Whole parts of a name, however its registry is spelled; `*` is for all. */
-function isPrefix(prefix: string, repository: string): boolean {
-  const [begin, name] = [prefix.replace(/\/$/, ''), repository].map((one) => `${canonicalName(one)}/`);
-  return prefix === '*' || (name ?? '').startsWith(begin ?? '');
+/** How much of a name a prefix is, in whole parts, however both are spelled; `*` is for all. Nothing where it is none. */
+function fitsOf(prefix: string, repository: string): readonly number[] {
+  if (prefix === '*') return [0];
+  const name = `${ofHub(canonicalName(repository))}/`;
+  const begin = canonicalName(prefix.replace(/\/$/, ''));
+  return [ofHub(begin), begin].filter((one) => name.startsWith(`${one}/`)).map(({ length }) => length);
+}
+
+/** What has no owner on Docker Hub has this one. */
+function ofHub(name: string): string {
+  return name.replace(/^docker\.io\/(?=[^/]+$)/, 'docker.io/library/');
 }
 
 /** Whoever has a say in which images this node takes. */

@@ -32,12 +32,24 @@ const spelled: readonly (readonly [prefix: string, repository: string])[] = [
   ['[fd00::5]', '[FD00:0:0::5]/team/tools'],
   ['docker.io/team', 'index.docker.io/team/tools'],
   ['registry-1.docker.io/team', 'docker.io/team/tools'],
+  ['docker.io/tools', 'docker.io/library/tools'],
+  ['index.docker.io/tools/', 'docker.io/library/tools'],
+  ['docker.io/library/tools', 'registry-1.docker.io/tools'],
+  ['docker.io/library', 'index.docker.io/tools'],
 ];
 for (const [prefix, repository] of spelled)
   test(`${repository} is one of ${prefix}, however its registry is spelled`, (t) => {
     const others = [rule('*'), rule('other.example/a/long/name/of/another', '/other')];
     t.deepEqual(demandOf([...others, rule(prefix, '/key')], repository)?.keys, ['/key']);
   });
+
+test('docker.io/NAME is longer than docker.io/library', (t) => {
+  const both = [rule('docker.io/library', '/library'), rule('docker.io/tools', '/tools')];
+  for (const name of ['docker.io/library/tools', 'index.docker.io/tools'])
+    t.deepEqual(demandOf(both, name)?.keys, ['/tools']);
+  t.deepEqual(demandOf(both, 'docker.io/library/other')?.keys, ['/library']);
+  t.is(demandOf(both, 'docker.io/other/tools'), undefined);
+});
 
 test('a name that no rule fits needs no signature', (t) => {
   t.is(demandOf([rule('registry.example', '/key')], 'other.example/tools'), undefined);
