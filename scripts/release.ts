@@ -2,12 +2,11 @@ import { existsSync } from 'node:fs';
 import { chmod, mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { dirname, join, relative, resolve } from 'node:path';
 import { execa } from 'execa';
-import minimist from 'minimist';
 import packageJson from '../package.json' with { type: 'json' };
 import { exitCode } from '../src/exit-codes.ts';
-import { requireRoot, runMain, usageError } from './command-line.ts';
+import { runMain, usageError } from './command-line.ts';
 import { readSigningKey, signBytes } from './image/signature.ts';
-import { distDirectory, repository } from './paths.ts';
+import { repository } from './paths.ts';
 import { readChanges } from './release/changelog.ts';
 import {
   commonFiles,
@@ -21,39 +20,16 @@ import { debOf } from './release/deb.ts';
 import { debianPackage } from './release/debian-package.ts';
 import { sumsOf, sumsText } from './release/sums.ts';
 
-const usage = `usage: npm run release -- [OPTION]...
-
-Makes a release of the version in package.json, of what it has in CHANGELOG.md; what is missing or old is built first.
-Without a key, or with one of Ed25519, it is the same bytes wherever the same sources are released.
-
-  ARCH/                          for amd64 and arm64: mounter, rootfs.tar.zst, rootfs-manifest.json, rootfs-contents.json
-  image, image-node-agent        the two images as OCI layouts, each an index of both architectures; IMAGE.json has their
-                                 digests, IMAGE-ARCH.KIND.json and IMAGE-ARCH-referrers their SBOMs and provenance
-  ${packageName}_VERSION_ARCH.deb
-  *.schema.json, docs, CHANGES.md …
-  SHA256SUMS                     of all of them; with a key SHA256SUMS.sig as well
-
-  --output DIR      the release, replaced as a whole (default: dist/release)
-  --sign-key FILE   sign the images and SHA256SUMS with this private key (PEM): cosign verify-blob verifies the latter
-  --allow-newer     as for npm run rootfs: for tests, since it is another rootfs than the pinned one
-`;
-
 interface Flags {
   readonly output: string;
   readonly signKey: string | undefined;
   readonly allowNewer: boolean;
 }
 
-async function main(argv: readonly string[]): Promise<number> {
-  const flags = parseFlags(argv);
-  if (flags === undefined) {
-    process.stdout.write(usage);
-    return exitCode.success;
-  }
+async function main(flags: Flags): Promise<number> {
   const key = flags.signKey === undefined ? undefined : readSigningKey(flags.signKey);
-  const changes = await readChanges(join(repository, 'CHANGELOG.md'), packageJson.version);
+  const changes = await readChanges(`${repository}/docs/changelog.md`, packageJson.version);
   await refuseOther(flags.output);
-  requireRoot('npm run release');
   process.umask(0o022);
   const unfinished = `${flags.output}.unfinished`;
   await rm(unfinished, { recursive: true, force: true });
@@ -81,25 +57,6 @@ async function main(argv: readonly string[]): Promise<number> {
     `${relative(process.cwd(), flags.output)}: ${changes.version}, ${sums.length} files\n`,
   );
   return exitCode.success;
-}
-
-/** @returns undefined for --help. @throws MounterError (usage) that names the word. */
-function parseFlags(argv: readonly string[]): Flags | undefined {
-  const unknown: string[] = [];
-  const flags = minimist([...argv], {
-    boolean: ['allow-newer', 'help'],
-    string: ['output', 'sign-key'],
-    default: { output: `${distDirectory}/release` },
-    unknown: (word) => unknown.push(word) === 0,
-  });
-  if (flags.help === true) return undefined;
-  if (unknown.length > 0) throw usageError(unknown.join(' '), 'unknown argument');
-  if (flags.output === '') throw usageError('--output', 'needs a directory');
-  return {
-    output: resolve(String(flags.output)),
-    signKey: flags['sign-key'] === undefined ? undefined : String(flags['sign-key']),
-    allowNewer: flags['allow-newer'] === true,
-  };
 }
 
 /** Whoever names their home directory keeps it. */
@@ -140,4 +97,26 @@ async function billOf(directory: string, architecture: string): Promise<Released
   return { content, mode: 0o644, path: undefined, packaged };
 }
 
-await runMain('release', main);
+await runMain({
+  name: 'release',
+  flags: {
+    '--output DIR': { text: 'the release, replaced as a whole', default: 'dist/release' },
+    '--sign-key FILE': `sign the images and SHA256SUMS with this private key (PEM): cosign verify-blob verifies the latter, by
+      SHA256SUMS.sig`,
+    '--allow-newer': 'as for npm run rootfs: for tests, since it is another rootfs than the pinned one',
+  },
+  needsRoot: true,
+  manual: [
+    `Makes a release of the version in package.json, of what it has in docs/changelog.md; what is missing or old is built
+    first. Without a key, or with one of Ed25519, it is the same bytes wherever the same sources are released.`,
+    `In it are, for amd64 and arm64, the executable, the rootfs with its manifest and list of contents, and a Debian package;
+    both images as OCI layouts, each an index of both architectures, with their SBOMs and provenance; schemas and documents;
+    and SHA256SUMS of all of them.`,
+  ],
+  run: (flags) =>
+    main({
+      output: resolve(flags.value('output')),
+      signKey: flags.value('sign-key'),
+      allowNewer: flags.has('allow-newer'),
+    }),
+});
