@@ -13,6 +13,12 @@ import { repository } from './paths.ts';
 /** Name of the schema → where its type is, and which command prints it. */
 export const outputs = {
   status: { file: 'src/commands/status.ts', type: 'StatusJson', of: 'mounter status --json' },
+  'status-volumes': {
+    file: 'src/commands/status.ts',
+    type: 'VolumesJson',
+    of: 'mounter status --volumes --json',
+  },
+  report: { file: 'src/report/report.ts', type: 'Report', of: 'mounter report --json' },
   doctor: { file: 'src/commands/doctor.ts', type: 'DoctorJson', of: 'mounter doctor --json' },
   log: { file: 'src/commands/log.ts', type: 'LogJson', of: 'mounter log --json' },
   versions: { file: 'src/commands/versions.ts', type: 'VersionsJson', of: 'mounter versions --json' },
@@ -80,7 +86,7 @@ function rootSchema(of: string, { properties, required = [], ...rest }: JsonSche
     title: of,
     ...rest,
     properties: { formatVersion: { const: formatVersion }, ...properties },
-    required: ['formatVersion', ...required],
+    required: [...new Set(['formatVersion', ...required])],
   };
 }
 

@@ -138,8 +138,11 @@ await runMain({
     const given = flags.value('architecture');
     const architecture = given === undefined ? undefined : architectureOf(given);
     const usual = distributionOf(architecture ?? ownArchitecture).directory;
-    const build = ['architecture', 'update-pins', 'allow-newer', 'output', 'no-cache'] as const;
-    if (flags.has('check') && build.some((name) => flags.has(name)))
+    const goesAlone =
+      given === undefined &&
+      flags.value('output') === undefined &&
+      !(['update-pins', 'allow-newer', 'no-cache'] as const).some((one) => flags.has(one));
+    if (flags.has('check') && !goesAlone)
       throw usageError(
         '--check',
         'builds nothing, and goes with --manifest alone',

@@ -10,6 +10,7 @@ import { type BareNode, readManifest, requireRoot } from '../node/node.ts';
 import { settingsAnswer } from '../node/settings.ts';
 import type { MountSummary } from '../record/summary.ts';
 import type { NodeStatus } from '../status/node.ts';
+import type { GrantedVolume } from '../status/volumes.ts';
 import { stateMeanings } from '../volumes/states.ts';
 import { defineCommand } from './command.ts';
 
@@ -17,9 +18,11 @@ export const status = defineCommand({
   name: 'status',
   summary: 'what is installed, prepared, running and mounted; status 1 when a mount cannot work',
   operands: '[FILE]',
-  usage: ['[--json]', '--metrics [FILE]'],
+  usage: ['[--json]', '--volumes [--json]', '--metrics [FILE]'],
   flags: {
     '--json': 'all of it; the state of a volume is one of these words (not-asked)',
+    '--volumes': `what each volume really has, by the mount table and the record alone: version, security, transport,
+      read-ahead and the like, and what of that is less than was asked for; exit status 0 whatever it is`,
     '--metrics': `for Prometheus, as text: all mounts there were, what the CSI driver was asked for, and the node's state,
       with the volumes by type and state: mounter_volumes{fstype="nfs",state="stale"}. To FILE, replaced at once, for node-exporter's textfile collector;
       exit status 0 whatever the state`,
@@ -35,7 +38,12 @@ export const status = defineCommand({
     ],
     'mounter doctor says what to do about those that are not alive.',
   ],
-  examples: ['mounter status', 'mounter status --json', `mounter status --metrics ${usualMetricsFile}`],
+  examples: [
+    'mounter status',
+    'mounter status --json',
+    'mounter status --volumes',
+    `mounter status --metrics ${usualMetricsFile}`,
+  ],
   run: async (flags, { layout, host, output }) => {
     if (flags.has('checked-settings')) {
       output.out(JSON.stringify(await settingsAnswer(host, layout)));
@@ -45,30 +53,45 @@ export const status = defineCommand({
     requireRoot(host, 'looking at the node');
     if (file !== undefined && !flags.has('metrics')) throw onlyMetrics(file);
     if (flags.has('json') && flags.has('metrics')) throw twoForms();
+    if (flags.has('volumes') && flags.has('metrics')) throw volumesOrMetrics();
     if (file !== undefined && !existsSync(dirname(resolve(file)))) throw noDirectory(file);
     const manifest = await manifestIfValid({ host, layout });
-    const place = manifest?.log ?? defaultPlace;
+    // A record that cannot be read is no reason to say nothing of the node.
+    const { readRecord } = await import('../record/read.ts');
+    const record = await readRecord(manifest?.log ?? defaultPlace).catch(() => undefined);
+    const calls = record?.calls ?? [];
+    if (flags.has('volumes')) {
+      const { describeVolumes, observeVolumes } = await import('../status/volumes.ts');
+      const volumes = observeVolumes(host, manifest, calls);
+      output.out(
+        flags.has('json') ? jsonOutput({ volumes } satisfies VolumesJson) : describeVolumes(volumes),
+      );
+      return exitCode.success;
+    }
     const { observeNode } = await import('../status/node.ts');
+    const node = await observeNode(host, layout, manifest, calls);
     if (flags.has('metrics')) {
-      const { readRecord } = await import('../record/read.ts');
       const { metricsText } = await import('../status/metrics.ts');
       const { writeAmongOthers } = await import('../host/write-among-others.ts');
-      // A record that cannot be read is no reason to say nothing of the node.
-      const record = await readRecord(place).catch(() => undefined);
-      const text = metricsText(await observeNode(host, layout, manifest), record, host);
+      const text = metricsText(node, record, host);
       if (file === undefined) output.out(text);
       else writeAmongOthers(resolve(file), text, 0o644);
       return exitCode.success;
     }
-    const node = await observeNode(host, layout, manifest);
-    const { describeHistory, readHistory } = await import('../status/history.ts');
-    const history = await readHistory(place);
+    const { summarizeMounts } = await import('../record/summary.ts');
+    const history = record === undefined ? null : summarizeMounts(record.calls, Date.now());
+    const { describeHistory } = await import('../status/history.ts');
     const { describeNode } = await import('../status/show.ts');
     if (flags.has('json')) output.out(jsonOutput({ ...node, history } satisfies StatusJson));
     else output.out(`${describeNode(node)}\n${describeHistory(history)}`);
     return node.verdict.node === 'failing' ? exitCode.usage : exitCode.success;
   },
 });
+
+/** What `--volumes --json` prints. */
+export interface VolumesJson {
+  readonly volumes: readonly GrantedVolume[];
+}
 
 /** What `--json` prints. */
 export interface StatusJson extends NodeStatus {
@@ -91,6 +114,14 @@ function twoForms(): MounterError {
     subject: '--json',
     status: exitCode.usage,
     hint: 'take --json or --metrics: mounter status --json has the state of the node, but not all mounts there were',
+  });
+}
+
+function volumesOrMetrics(): MounterError {
+  return new MounterError('the metrics count volumes, and do not show what each has', {
+    subject: '--volumes',
+    status: exitCode.usage,
+    hint: 'take --volumes or --metrics',
   });
 }
 

@@ -73,15 +73,14 @@ export async function collectReport(
   const ask = askedOnce(runBounded);
   const manifest = await readManifest(host, layout).catch(() => undefined);
   const record = readRecordIfLocal(manifest?.log ?? defaultPlace, { host, layout });
+  const recorded = record.then(({ calls }) => calls).catch(() => []);
   const [system, doctor, status, versions, calls, changed, settings] = await Promise.all([
     part('system', () => systemReport(host, ask)),
     part('doctor', async () => boundedFindings(await examine(host, layout, ask, 'all'))),
-    part('status', async () => boundedVolumes(await observeNode(host, layout, manifest))),
+    part('status', async () => boundedVolumes(await observeNode(host, layout, manifest, await recorded))),
     part('versions', () => versionsReport(layout, host)),
     part('calls', async () => callsReport(await record, sinceMs ?? Number.NEGATIVE_INFINITY)),
-    part('changes', async () =>
-      changes({ host, layout }, (await record.catch(() => undefined))?.calls ?? []),
-    ),
+    part('changes', async () => changes({ host, layout }, await recorded)),
     part('settings', () => settingsReport(host, layout)),
   ]);
   const report = withoutSecrets<Report>({

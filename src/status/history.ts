@@ -1,18 +1,7 @@
 import { table, wrapped } from '../columns.ts';
-import type { RecordPlace } from '../manifest/record-place.ts';
-import { readRecord } from '../record/read.ts';
-import { type Counts, type MountSummary, summarizeMounts } from '../record/summary.ts';
+import type { Counts, MountSummary } from '../record/summary.ts';
 
-/** The recent mounts. @returns null when the record cannot be read, such as by anyone but root. */
-export async function readHistory(place: RecordPlace): Promise<MountSummary | null> {
-  try {
-    return summarizeMounts((await readRecord(place)).calls, Date.now());
-  } catch {
-    return null;
-  }
-}
-
-/** The section of `mounter status`. */
+/** The section of `mounter status`. @param history null where the record cannot be read. */
 export function describeHistory(history: MountSummary | null): string {
   if (history === null) return 'recent mounts: unknown, the record cannot be read; mounter log says why\n';
   const { lastHour, lastDay, lastFailure } = history;

@@ -17,7 +17,9 @@ import { whyOff } from '../node/off.ts';
 import { versionDirectories } from '../node/version-directories.ts';
 import { observeRootfs, type SeenState, statesOf } from '../prepare/mount-states.ts';
 import { isPrepared, isWanted } from '../prepare/prepare.ts';
+import type { RecordedCall } from '../record/parse.ts';
 import { entranceInUse, wantedEnter } from '../rootfs/entrance.ts';
+import { grantsOf, noGrant, type VolumeGrant } from '../volumes/grants.ts';
 import {
   askStates,
   stateMeanings,
@@ -53,7 +55,7 @@ export interface NodeStatus {
   readonly volumes: readonly SeenVolume[];
 }
 
-export interface SeenVolume extends Volume {
+export interface SeenVolume extends Volume, VolumeGrant {
   readonly daemon: number | null;
   readonly state: (typeof seenStates)[number];
 }
@@ -64,11 +66,13 @@ export const seenStates = [...(Object.keys(stateMeanings) as VolumeState[]), 'un
 /**
  * Looks and changes nothing. @returns within seconds, whatever hangs.
  * @param manifest undefined where none can be read: volumes are looked for where the shipped one has them.
+ * @param calls of the record: what volumes were asked for.
  */
 export async function observeNode(
   host: Host,
   layout: Layout,
   manifest: Manifest | undefined,
+  calls: readonly RecordedCall[],
 ): Promise<NodeStatus> {
   const digest = currentDigest(layout);
   const offBy = whyOff(host, layout, manifest);
@@ -82,7 +86,7 @@ export async function observeNode(
   const [{ findings, ...verdict }, lockServices, volumes] = await Promise.all([
     examine(host, layout, ask, 'verdict'),
     isReady ? observeLockServices({ ...asUsed, host: { ...host, run: runBy(ask) } }) : null,
-    observeVolumes(host, layout, manifest ?? shippedManifest(), root, entries),
+    observeVolumes(host, layout, manifest ?? shippedManifest(), root, entries, calls),
   ]);
   return {
     home: layout.home,
@@ -119,6 +123,7 @@ async function observeVolumes(
   manifest: Manifest,
   root: string | undefined,
   entries: readonly MountEntry[],
+  calls: readonly RecordedCall[],
 ): Promise<NodeStatus['volumes']> {
   const volumes = volumesOf(manifest, entries);
   if (volumes.length === 0) return [];
@@ -130,8 +135,10 @@ async function observeVolumes(
     ),
   );
   const byMount = new Map(daemons.toReversed().map(({ pid, mount }) => [mount, pid]));
+  const grants = grantsOf(volumes, entries, calls, manifest, host);
   return volumes.map((volume) => ({
     ...volume,
+    ...(grants.get(volume.target) ?? noGrant),
     daemon: byMount.get(`${volume.fstype} ${volume.target}`) ?? null,
     state: answers.get(volume.target)?.state ?? 'unknown',
   }));

@@ -9,7 +9,9 @@ export function describeNode(node: NodeStatus): string {
     [
       ...nodeFacts(node),
       ...serviceFacts(node),
-      ...(node.volumes.length === 0 ? [] : [['volumes', countStates(node.volumes)]]),
+      ...(node.volumes.length === 0
+        ? []
+        : [['volumes', countStates(node.volumes)], ...countShortfalls(node.volumes)]),
     ],
     terminalWidth(),
   );
@@ -84,6 +86,13 @@ function countStates(volumes: readonly SeenVolume[]): string {
   return found.every(([state]) => state === 'alive' || state === 'unknown')
     ? words
     : `${words}: run mounter doctor`;
+}
+
+function countShortfalls(volumes: readonly SeenVolume[]): readonly (readonly string[])[] {
+  const count = volumes.filter(({ lessThanAsked }) => lessThanAsked.length > 0).length;
+  return count === 0
+    ? []
+    : [['', `${count} with less than was asked for: mounter status --volumes says what`]];
 }
 
 function inWords(state: SeenVolume['state']): string {

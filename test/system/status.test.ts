@@ -74,10 +74,16 @@ test.serial('status --json is the truth about mounts, daemons and volumes', asyn
       target: volume,
       fstype: 'fuse.glusterfs',
       entries: node.entriesPerVolume,
+      granted: null,
+      readAheadKib: 128,
+      lessThanAsked: [],
       daemon: null,
       state: 'dead',
     },
   ]);
+  const { daemon: _, state: __, ...granted } = json.volumes[0];
+  t.deepEqual(parsed(await node.mounter('status', '--volumes', '--json')), { volumes: [granted] });
+  t.regex((await node.mounter('status', '--volumes')).stdout, / +128 KiB .*\n {2}server:vol on\n/);
   const people = await node.mounter('status');
   t.regex(people.stdout, /rpcbind +process \d+, of the rootfs\n/);
   t.regex(people.stdout, /server:vol +fuse.glusterfs +[12] +- +\/var\/lib\/kubelet\/pods\/vol\n/);

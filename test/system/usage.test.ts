@@ -101,6 +101,7 @@ const mistakes: readonly (readonly [argv: readonly string[], stderr: RegExp])[] 
     ['teardown', '--unmount-volume'],
     /^mounter: --unmount-volume: .*\nhint: did you mean --unmount-volumes\?/,
   ],
+  [['status', '--volumes', '--metrics'], /^mounter: --volumes: .*\nhint: take --volumes or --metrics\n/],
   [['status', '--jsn'], /^mounter: --jsn: unknown option\nhint: did you mean --json\?/],
   [['status', '--jsn=1'], /^mounter: --jsn: unknown option\n/],
   [

@@ -1,13 +1,23 @@
 import { type FilesystemKind, kindNames, volumeTypes } from '../../manifest/filesystem-kinds.ts';
 import type { Filesystem, Manifest } from '../../manifest/manifest.ts';
-import type { FilesystemDriver, FilesystemTraits } from './filesystem-driver.ts';
+import type { FilesystemDriver, FilesystemTraits, GrantReader } from './filesystem-driver.ts';
 import { driverFor } from './filesystems.ts';
+import { nfsGrants } from './nfs/granted.ts';
 
 /** All drivers at once, for whoever looks at every kind of filesystem. A mount loads its own alone. */
 
 const drivers = await Promise.all(kindNames.map(driverFor));
 
 export const allTraits: readonly FilesystemTraits[] = drivers.map(({ traits }) => traits);
+
+/** By kind; the kernel lists too little of the mounts of others. */
+const grantReaders: Readonly<Partial<Record<FilesystemKind, GrantReader>>> = { nfs: nfsGrants };
+
+/** @param fstype as the kernel lists it. */
+export function grantReaderOf(fstype: string): GrantReader | undefined {
+  const driver = drivers.find(({ traits }) => traits.kernelTypes.includes(fstype));
+  return driver && grantReaders[driver.kind];
+}
 
 function driverOf(kind: FilesystemKind): FilesystemDriver {
   const driver = drivers.find((one) => one.kind === kind);

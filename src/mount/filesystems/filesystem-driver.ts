@@ -200,6 +200,41 @@ export interface FilesystemDaemon {
   readonly target: string;
 }
 
+/** What a mount came to, as the kernel lists it: nobody is asked. */
+export interface Granted {
+  /** Such as `4.2`. */
+  readonly version: string;
+  /** The flavour of RPC: `sys`, `krb5`, `krb5i`, `krb5p`. */
+  readonly security: string;
+  /** `tcp`, `udp` or `rdma`; by IPv6 with a 6 behind it. */
+  readonly transport: string;
+  readonly tls: 'none' | 'tls' | 'mtls';
+  /** At most, in one request. */
+  readonly readBytes: number;
+  readonly writeBytes: number;
+  /** To its server, which other mounts share. */
+  readonly connections: number;
+  /** Who knows of a lock: the server, or this node alone; `flock` and `posix`: of those this node alone. */
+  readonly locks: 'server' | 'node' | 'flock' | 'posix';
+}
+
+/** Where a mount has less than its options asked for. */
+export interface Shortfall {
+  /** As options have it. */
+  readonly option: string;
+  readonly asked: string;
+  readonly got: string;
+  /** A sentence without its full stop. */
+  readonly why: string;
+}
+
+/** What tells that of the mounts of a kind. */
+export interface GrantReader {
+  granted(entry: MountEntry): Granted;
+  /** @param asked as the call had it that made the mount. */
+  shortfalls(asked: Pick<Asked, 'fstype' | 'options'>, granted: Granted): readonly Shortfall[];
+}
+
 /** What is asked about the servers of a mount, which changes nothing on this node. @returns undefined: nothing. */
 export type FilesystemProbe = (asked: Asked) => ServerQuestion | undefined;
 
