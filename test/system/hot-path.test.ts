@@ -100,6 +100,8 @@ test('the front has no package, and loads what explains a failure when one is th
     'src/mount/filesystems/generic.ts',
     'src/front/ask.ts',
     'src/resolver/node-files.ts',
+    'src/mount/steps/read-ahead.ts',
+    'src/front/kernel-file.ts',
   ])
     t.true(onDemand.includes(module), module);
 });

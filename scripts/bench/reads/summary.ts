@@ -85,12 +85,13 @@ function optionsTable(samples: readonly ReadSample[]): readonly (readonly string
   ];
 }
 
-/** The plot: a line for each link and number of readers, over the read-ahead, all sizes of requests together. */
+/** The plot: a line for each link and number of readers, over the read-ahead, of the smallest requests. */
 export function svgOfSummary({ samples }: ReadAheadSummary): string {
-  const plain = samples.filter(({ options }) => options === '');
+  const smallest = Math.min(...samples.map(({ requestKib }) => requestKib));
+  const plain = samples.filter(({ options, requestKib }) => options === '' && requestKib === smallest);
   const lines = Map.groupBy(plain, ({ delayMs, readers }) => nameOf(delayMs, readers));
   const chart: Chart = {
-    title: 'Reads by NFS, by the read-ahead',
+    title: `NFS reads of ${smallest} KiB, by read-ahead and round trip`,
     across: 'read-ahead in KiB',
     ticks: distinct(plain.map(({ readAheadKib }) => readAheadKib)),
     unit: 'MiB/s, all readers together',
@@ -106,7 +107,7 @@ export function svgOfSummary({ samples }: ReadAheadSummary): string {
 
 function nameOf(delayMs: number, readers: number): string {
   const who = readers === 1 ? 'one reader' : `${readers} readers`;
-  return `${who}, ${delayMs === 0 ? 'no delay' : `round trip of ${delayMs} ms`}`;
+  return `${who}, ${delayMs === 0 ? 'no delay' : `${delayMs} ms away`}`;
 }
 
 function figure(samples: readonly ReadSample[]): string {

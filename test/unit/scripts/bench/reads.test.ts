@@ -30,7 +30,7 @@ test('the tables have a column for each read-ahead, and a row for each list of o
 
 test('the plot has a line for each link, over the read-aheads that were measured, for light and dark', (t) => {
   const svg = svgOfSummary(summarize(samples(3), 2, 4096));
-  for (const words of ['>128<', '>4096<', 'one reader, no delay', 'one reader, round trip of 10 ms', 'KiB<'])
+  for (const words of ['>128<', '>4096<', 'one reader, no delay', 'one reader, 10 ms away', 'KiB<'])
     t.true(svg.includes(words), words);
   t.is(svg.match(/<polyline/g)?.length, 2);
   t.true(svg.includes('prefers-color-scheme: dark'));
