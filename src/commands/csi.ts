@@ -62,11 +62,14 @@ export async function startNamed(
   });
 }
 
+/** The CSI specification takes capitals too; Kubernetes takes none for a CSIDriver: a DNS subdomain of RFC 1123. */
+const driverName = /^(?=.{1,63}$)[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*$/;
+
 /** @param flag that they are from. @throws MounterError (usage) */
 export function driverNames(flag: string, text: string): readonly string[] {
-  const names = text.split(',');
-  const wrong = names.find((name) => !/^[A-Za-z0-9]([A-Za-z0-9.-]{0,61}[A-Za-z0-9])?$/.test(name));
+  const names = [...new Set(text.split(','))];
+  const wrong = names.find((name) => !driverName.test(name));
   if (wrong === undefined) return names;
-  const hint = `letters, digits, "-" and ".", at most 63, such as --${flag} nfs.csi.k8s.io; commas between several`;
+  const hint = `as a CSIDriver is named: small letters, digits and "-", with "." between such words, at most 63 in all; --${flag} nfs.csi.k8s.io; commas between several`;
   throw badFlag(flag, `"${wrong}" is no name of a driver`, hint);
 }
