@@ -175,8 +175,9 @@ function makeResolvConf(root: string, context: NodeContext): readonly string[] {
   return [`wrote ${path} from ${from}`, ...made.dropped.map((what) => `left out of ${path}: ${what}`)];
 }
 
-/** Removes what a killed process has left of the file. */
+/** Removes what a killed process has left of the file; nothing where its directory is missing. */
 function removeUnfinished(path: string): void {
+  if (!existsSync(dirname(path))) return;
   for (const name of readdirSync(dirname(path)).filter((one) => one.startsWith(`${basename(path)}.new`)))
     rmSync(`${dirname(path)}/${name}`, { force: true });
 }

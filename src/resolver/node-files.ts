@@ -3,7 +3,7 @@ import type { NodeSettings } from '../manifest/manifest.ts';
 import { type Stamps, stampsFile, stampsOf } from './stamps.ts';
 
 /**
- * Files of the node's own /etc that helpers and rpc.statd read, and the rootfs has copies of. Copies, because a mount of
+ * Files of the node's own that helpers and rpc.statd read, and the rootfs has copies of. Copies, because a mount of
  * one file would go on showing the old one when that is replaced, and a mount of /etc would show its secrets. What says
  * how the image's programs work (nsswitch.conf, netconfig, services, protocols, rpc) stays the image's.
  */
@@ -22,14 +22,19 @@ const background = /^[ \t]*(background|bg)[ \t]*=.*$/gim;
 /** @see nfs.conf(5): a directory and a program of the node's, which the rootfs does not have */
 const ofTheNode = /^[ \t]*(state-directory-path|ha-callout)[ \t]*=.*$/gim;
 
+/** Where a distribution keeps its own settings: nfs-utils goes by them where /etc has no such file. @see nfs.conf(5) */
+const ofDistribution = '/usr/etc';
+
 const nodeFiles: readonly NodeFile[] = [
   { path: '/etc/hosts', completed: withLocalhost },
   { path: '/etc/host.conf' },
   { path: '/etc/gai.conf' },
-  { path: '/etc/nfsmount.conf', omits: background },
-  { path: '/etc/nfsmount.conf.d', isDirectory: true, omits: background },
-  { path: '/etc/nfs.conf', omits: ofTheNode },
-  { path: '/etc/nfs.conf.d', isDirectory: true, omits: ofTheNode },
+  ...[ofDistribution, '/etc'].flatMap((etc): readonly NodeFile[] => [
+    { path: `${etc}/nfsmount.conf`, omits: background },
+    { path: `${etc}/nfsmount.conf.d`, isDirectory: true, omits: background },
+    { path: `${etc}/nfs.conf`, omits: ofTheNode },
+    { path: `${etc}/nfs.conf.d`, isDirectory: true, omits: ofTheNode },
+  ]),
 ];
 
 /** Much more than such files have: they are read at once, and copied into every version. */
@@ -113,11 +118,13 @@ export function leftOutOfCopies(rootfs: string, context: CopyContext): readonly 
 }
 
 function watchedPaths(host: Host): readonly string[] {
-  return nodeFiles.flatMap((file) =>
+  const files = nodeFiles.flatMap((file) =>
     host.lstat(file.path) === undefined
       ? []
       : [file.path, ...(file.isDirectory ? filesIn(file.path, host) : [])],
   );
+  // As /etc, it changes when a file in it appears. Where there is none, a mount does not ask for it: updates bring it.
+  return host.lstat(ofDistribution) === undefined ? files : [ofDistribution, ...files];
 }
 
 /** As nfs-utils takes them: names that end in `.conf`, and none that is hidden. */
@@ -184,16 +191,20 @@ function write(rootfs: string, { path, text }: WantedCopy, host: Host): boolean 
   if (!isOld(currentText(copy, host), text)) return false;
   if (text === undefined) host.remove(copy);
   else {
-    makeDirectory(copy.slice(0, copy.lastIndexOf('/')), host);
+    makeDirectory(rootfs, path.slice(0, path.lastIndexOf('/')), host);
     host.replaceText(copy, text, 0o644);
   }
   return true;
 }
 
 /** Of an image: a symlink there could lead to a directory of the node's. */
-function makeDirectory(path: string, host: Host): void {
-  const kind = host.lstat(path)?.kind;
-  if (kind === 'directory') return;
-  if (kind !== undefined) host.remove(path);
-  host.makeDirectory(path, 0o755);
+function makeDirectory(rootfs: string, path: string, host: Host): void {
+  let directory = rootfs;
+  for (const name of path.split('/').slice(1)) {
+    directory = `${directory}/${name}`;
+    const kind = host.lstat(directory)?.kind;
+    if (kind === 'directory') continue;
+    if (kind !== undefined) host.remove(directory);
+    host.makeDirectory(directory, 0o755);
+  }
 }

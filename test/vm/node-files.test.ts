@@ -27,8 +27,8 @@ async function replaceFile(path: string, text: string): Promise<void> {
 
 test.after.always(async () => {
   await replaceFile('/etc/hosts', localhost);
-  for (const name of ['nfsmount.conf', 'nfsmount.conf.d', 'nfs.conf'])
-    await rm(`/etc/${name}`, { recursive: true, force: true });
+  for (const name of ['/usr/etc', '/etc/nfsmount.conf', '/etc/nfsmount.conf.d', '/etc/nfs.conf'])
+    await rm(name, { recursive: true, force: true });
 });
 
 for (const enter of ['attach', 'chroot'] as const) {
@@ -62,6 +62,18 @@ test.serial('nfsmount.conf, and a file beside it: the options are those of the m
   t.like(await mountNfs(`${server.address}:/srv/vol2`, second, 'vers=4.1'), { status: 0, output: '' });
   t.regex(await optionsOf(second), /vers=4\.1,rsize=65536/, 'those of the call come first');
   t.regex((await mounter('doctor')).output, /left out of the copy of \/etc\/nfsmount\.conf: Background=True/);
+
+  for (const name of ['nfsmount.conf', 'nfsmount.conf.d']) await rm(`/etc/${name}`, { recursive: true });
+  await mkdir('/usr/etc');
+  await writeFile('/usr/etc/nfsmount.conf', '[ NFSMount_Global_Options ]\nNfsvers=4.2\nwsize=131072\n');
+  const third = await newTarget();
+  t.like(await mountNfs(`${server.address}:/srv/vol1`, third, ''), { status: 0, output: '' });
+  t.regex(
+    await optionsOf(third),
+    /vers=4\.2,.*wsize=131072/,
+    'those of the distribution, where /etc has none',
+  );
+  await rm('/usr/etc/nfsmount.conf');
 });
 
 test.serial('a port that nfsmount.conf names is not held against a slow mount', async (t) => {

@@ -54,6 +54,23 @@ for (const [title, change] of [
     t.deepEqual(oldCopies(rootfs, { host, manifest }), []);
   });
 
+test("a distribution's own settings in /usr/etc are copied beside those of /etc", (t) => {
+  const host = node({ '/etc/hosts': localhost });
+  host.directory('/usr/etc', '/usr/etc/nfs.conf.d', `${rootfs}/usr`);
+  host.replaceText('/usr/etc/nfs.conf', '[statd]\nport=4662\nha-callout=/bin/x\n');
+  host.replaceText('/usr/etc/nfs.conf.d/a.conf', 'a');
+  prepare(host);
+  t.is(copy(host, '/usr/etc/nfs.conf'), '[statd]\nport=4662\n# left out: ha-callout=/bin/x\n');
+  t.is(copy(host, '/usr/etc/nfs.conf.d/a.conf'), 'a');
+  t.is(copy(host, '/etc/nfs.conf'), undefined);
+  t.false(isOld(host));
+  host.replaceText('/usr/etc/nfsmount.conf', 'x');
+  host.file('/usr/etc', { ...host.stat('/usr/etc'), changedMs: 9 });
+  t.true(isOld(host), 'one has appeared');
+  prepare(host);
+  t.is(copy(host, '/usr/etc/nfsmount.conf'), 'x');
+});
+
 test('another /etc, that of a container, says nothing of the node', (t) => {
   const host = node({ '/etc/hosts': localhost });
   prepare(host);
