@@ -14,6 +14,10 @@ export const errorClasses = [
   'version-not-offered',
   /** rpcbind or rpc.statd, on this node. */
   'lock-service',
+  /** rpc.gssd of this node, its keytab and tickets, the KDC, or the server's part in it. */
+  'kerberos',
+  /** tlshd of this node, or the certificates of the server and of this node. */
+  'tls',
   'bad-option',
   /** The options, the source or the target are forbidden by the manifest's policy. */
   'policy',

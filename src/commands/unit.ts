@@ -2,11 +2,11 @@ import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { MounterError } from '../errors.ts';
 import { exitCode } from '../exit-codes.ts';
-import { unitDirectory } from '../lock-services/lock-services.ts';
-import { isSystemdRunning } from '../lock-services/scope.ts';
 import type { Manifest } from '../manifest/manifest.ts';
 import { usualMetricsFile } from '../node/layout.ts';
 import { type BareNode, readManifest, requireRoot } from '../node/node.ts';
+import { unitDirectory } from '../services/provide.ts';
+import { isSystemdRunning } from '../services/scope.ts';
 import { shellLine } from '../units/syntax.ts';
 import {
   commandsOf,
@@ -39,7 +39,7 @@ export const unit = defineCommand({
   operands: `[${unitNames.join('|')}]`,
   program: '[[COMMAND] FLAGS…]',
   usage: [
-    '[prepare|statd|kubelet-flag] [--install|--remove] [--root DIR]',
+    '[prepare|statd|kerberos|tls|kubelet-flag] [--install|--remove] [--root DIR]',
     'metrics --file FILE [--install|--remove] [--root DIR]',
     'csi [--name NAMES] [--install|--remove] [--root DIR]',
     'kubelet [--install|--remove] [--rootfs DIR] [--root-dir DIR] [--host-root PATH] [-- [COMMAND] FLAGS…]',
@@ -56,6 +56,11 @@ export const unit = defineCommand({
         them and again when they die; and -notify.service: after a restart, servers are told to give up the locks that
         this node had`,
       ],
+      [
+        'kerberos',
+        'containerized-mounter-gssd.service and -idmapd.service, started by mounts with sec=krb5, and again when they die',
+      ],
+      ['tls', 'containerized-mounter-tlshd.service, likewise for xprtsec=tls'],
       [
         'metrics',
         `containerized-mounter-metrics.timer and .service: mounter status --metrics FILE each minute, for

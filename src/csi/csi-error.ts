@@ -55,6 +55,8 @@ const codes: Readonly<Record<ErrorClass, keyof typeof status>> = {
   'no-such-export': 'NOT_FOUND',
   'version-not-offered': 'FAILED_PRECONDITION',
   'lock-service': 'UNAVAILABLE',
+  kerberos: 'UNAVAILABLE',
+  tls: 'UNAVAILABLE',
   'bad-option': 'INVALID_ARGUMENT',
   policy: 'INVALID_ARGUMENT',
   'mount-point': 'INVALID_ARGUMENT',

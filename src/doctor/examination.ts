@@ -6,6 +6,7 @@ import { needsOf } from '../image/versions/needs.ts';
 import type { Manifest } from '../manifest/manifest.ts';
 import type { Layout } from '../node/layout.ts';
 import { entranceInUse } from '../rootfs/entrance.ts';
+import { programName, services } from '../services/services.ts';
 import type { DoctorContext } from './context.ts';
 import { checkDuplicates } from './duplicates.ts';
 import { checkFailures } from './failures.ts';
@@ -20,6 +21,7 @@ import { checkNfsClient } from './nfs-client.ts';
 import { checkOrphans, checkUsers } from './orphans.ts';
 import { checkResolvConf, checkResolver } from './resolver.ts';
 import { checkContents, checkGuard, checkPrograms } from './rootfs.ts';
+import { checkSecurity } from './security.ts';
 import { checkNfsState, checkSpace } from './space.ts';
 import { type Examination, judge } from './verdict.ts';
 import { checkVolumes } from './volumes.ts';
@@ -58,6 +60,7 @@ const advising: Checks<Advice> = {
   resolver: { ask: checkResolver, isOfPreparation: true },
   duplicates: { ask: checkDuplicates },
   'nfs-client': { ask: checkNfsClient },
+  security: { ask: checkSecurity, isOfPreparation: true },
   volumes: { ask: checkVolumes, isWhereOff: true },
   orphans: { ask: checkOrphans, isWhereOff: true },
   users: { ask: checkUsers },
@@ -116,9 +119,7 @@ function contextOf(
   entries: readonly MountEntry[],
   enter: Manifest['enter'] = manifest.enter,
 ): Omit<DoctorContext, 'lastLook'> {
-  const { rpcbind, statd } = manifest.daemons;
-  const names = [rpcbind.path, statd.path].map((path) => path.slice(path.lastIndexOf('/') + 1));
-  const processes = processesNamed(names);
+  const processes = processesNamed(services.map(({ role }) => programName(role, manifest)));
   const run: Host['run'] = (command) =>
     runBy(runBounded)({ ...command, deadlineMs: Math.min(command.deadlineMs, lockAnswerMs) });
   const asked = { ...host, processes: () => processes, run };

@@ -1,7 +1,7 @@
 import type { MountEntry } from '../host/mountinfo.ts';
-import { lockServices } from '../lock-services/services.ts';
-import { type LockDaemon, type LockServicesState, observeLockServices } from '../lock-services/state.ts';
 import { lockingTypes, offeredTraits } from '../mount/filesystems/all.ts';
+import { lockServices } from '../services/services.ts';
+import { type LockServicesState, observeLockServices, type ServiceDaemon } from '../services/state.ts';
 import type { DoctorContext } from './context.ts';
 import { hasFailedLately } from './failures.ts';
 import { failing, type Judgement, ok, warning } from './finding.ts';
@@ -77,7 +77,7 @@ function describe(state: LockServicesState): string {
   return daemons.join('; ');
 }
 
-function ownerOf({ owner }: LockDaemon): string {
+function ownerOf({ owner }: ServiceDaemon): string {
   return owner === 'host' ? "the host's" : 'of the rootfs';
 }
 

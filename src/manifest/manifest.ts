@@ -16,6 +16,7 @@ import { kindNames } from './filesystem-kinds.ts';
 import { policy } from './policy.ts';
 import { defaultPlace } from './record-place.ts';
 import { withTodaysNames } from './renamed.ts';
+import { security } from './security.ts';
 import { isIdentityMount } from './shared-mounts.ts';
 
 /**
@@ -213,14 +214,19 @@ export const manifestSchema = section({
   policy: v.optional(policy, {}),
   resolver: v.optional(resolver, {}),
   log: v.optional(log, {}),
+  security: v.optional(security, {}),
 });
 
 export type Manifest = v.InferOutput<typeof manifestSchema>;
 /** What the node goes by; the rest of the manifest is for the build and the install. */
 export type NodeSettings = Pick<
   Manifest,
-  'filesystems' | 'daemons' | 'limits' | 'enabled' | 'policy' | 'resolver' | 'log'
-> & { readonly mounts: { readonly mounter: readonly SeenMount[] } };
+  'filesystems' | 'limits' | 'enabled' | 'policy' | 'resolver' | 'log'
+> & {
+  readonly daemons: Pick<Daemons, 'rpcbind' | 'statd' | 'startStatd'>;
+  readonly mounts: { readonly mounter: readonly SeenMount[] };
+};
+export type Daemons = Manifest['daemons'];
 /** Of a mount, where the rootfs has what of the host's, and who else sees what is mounted in it. */
 export type SeenMount = Pick<ManifestMount, 'host' | 'rootfs' | 'propagation'>;
 export type Filesystem = v.InferOutput<typeof filesystem>;

@@ -61,6 +61,13 @@ export const meanings: Readonly<Record<string, string>> = {
   'log.to': 'where the record of calls goes: `file`, `journal`, `none`',
   'log.file': 'that file',
   'log.maximumBytes': 'at about this size it becomes FILE.1; 1e9 at most',
+  'security.krb5.keytab': 'of the node, for `sec=krb5`; read by rpc.gssd alone',
+  'security.krb5.config': 'of the node; what it includes comes along',
+  'security.krb5.credentialCaches': 'the directory with tickets of users, in files `krb5cc…` that are theirs',
+  'security.tls.trustStore':
+    "what servers' certificates are held against; where this is not set, the machine's own trust store",
+  'security.tls.certificate': 'what the node shows of itself, for `xprtsec=mtls`',
+  'security.tls.privateKey': 'its key',
   'filesystems.TYPE': '`null`: this node does not mount it; `mounter doctor` does not ask for it',
   'filesystems.TYPE.helper': 'the program of the rootfs that mounts it',
   'filesystems.TYPE.kind':
@@ -81,7 +88,8 @@ export const meanings: Readonly<Record<string, string>> = {
   'daemons.idmapd.arguments': 'what it is started with',
   'daemons.tlshd.path': 'tlshd, for TLS, in the rootfs',
   'daemons.tlshd.arguments': 'what it is started with',
-  'daemons.startStatd': 'what mount.nfs runs when it finds no rpc.statd; ours is laid over it',
+  'daemons.startStatd':
+    'what mount.nfs runs when it finds no rpc.statd; ours is laid over it, and starts each of these',
   'mounts.mounter': 'what of the host is in the rootfs; targets are accepted below the `shared` ones alone',
   'mounts.kubelet':
     "what of the host a kubelet in an image has, where it would have the image's; another path, `ro` or `shared` is one more mount",

@@ -1,6 +1,6 @@
 import type { Privileges } from '../host/mount-host.ts';
 import type { FilesystemKind } from '../manifest/filesystem-kinds.ts';
-import type { FilesystemDriver } from './filesystems/filesystem-driver.ts';
+import type { FilesystemDriver, SecurityPurpose } from './filesystems/filesystem-driver.ts';
 
 /** All that a mount does, decided before anything is done; `--dry-run` prints it. */
 export interface MountPlan {
@@ -75,6 +75,8 @@ export type MountStep =
   | { readonly kind: 'checkServer' }
   /** rpcbind and rpc.statd answer. */
   | { readonly kind: 'provideLockServices' }
+  /** So do rpc.gssd and rpc.idmapd, or tlshd. */
+  | { readonly kind: 'provideSecurityServices'; readonly purpose: SecurityPurpose }
   | RunHelper
   /** Something is mounted, and it is what was asked for. */
   | { readonly kind: 'verifyMounted' }

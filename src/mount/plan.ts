@@ -44,6 +44,7 @@ export function planWith(
   const failureCache = isRemembering ? failureCacheFile(driver.kind, servers) : undefined;
   const locks = driver.lockServices(request);
   const readAhead = readAheadStep(asked, filesystem);
+  const securityNeeds = driver.securityNeeds(request);
   const secrets = driver.helperSecrets(request);
   const runHelper: MountStep = {
     kind: 'runHelper',
@@ -79,6 +80,7 @@ export function planWith(
           { kind: 'copyNodeFiles' },
           ...when(failureCache !== undefined, { kind: 'checkServer' }),
           ...when(locks === 'always', { kind: 'provideLockServices' }),
+          ...securityNeeds.map((purpose) => ({ kind: 'provideSecurityServices', purpose }) as const),
           runHelper,
           { kind: 'verifyMounted' },
           ...when(locks === 'ifNegotiated', { kind: 'provideLockServicesIfVersion3' }),

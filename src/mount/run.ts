@@ -3,11 +3,12 @@ import type { Watchdog } from '../host/host.ts';
 import type { HelperRun } from '../host/mount-host.ts';
 import type { MountEntry } from '../host/mountinfo.ts';
 import { asMounterError } from '../host/system-error.ts';
-import { moveLockServicesToScopes, provideLockServices } from '../lock-services/lock-services.ts';
-import { moveToScopes } from '../lock-services/scope.ts';
 import { areCopiesOld, type Stamps } from '../resolver/stamps.ts';
+import { moveServicesToScopes, provideLockServices } from '../services/provide.ts';
+import { moveToScopes } from '../services/scope.ts';
 import type { MountContext } from './context.ts';
 import type { Failure } from './failure/explain.ts';
+import type { SecurityPurpose } from './filesystems/filesystem-driver.ts';
 import type { MountPlan, MountStep, RunHelper, SetReadAhead } from './plan-data.ts';
 import { forget, isRemembering } from './probe/failure-cache/file.ts';
 import { SlowStepProbe } from './probe/slow-step-probe.ts';
@@ -146,6 +147,8 @@ class MountRun {
         return isRemembering(plan.failureCache, context.host) ? checkServer(plan, context) : undefined;
       case 'provideLockServices':
         return this.#provideLockServicesFirst();
+      case 'provideSecurityServices':
+        return this.#provideSecurityServices(step.purpose);
       case 'runHelper':
         return this.#runHelper(step);
       case 'verifyMounted':
@@ -173,6 +176,12 @@ class MountRun {
   async #provideLockServicesFirst(): Promise<undefined> {
     requirePrepared(this.#plan, this.#opened(), this.#context);
     await provideLockServices(this.#plan.target, this.#context, this.#probe.whileServicesStart());
+  }
+
+  async #provideSecurityServices(purpose: SecurityPurpose): Promise<undefined> {
+    requirePrepared(this.#plan, this.#opened(), this.#context);
+    const { provideSecurityServices } = await import('../services/provide-security.ts');
+    await provideSecurityServices(purpose, this.#plan.target, this.#context);
   }
 
   async #runHelper(step: RunHelper): Promise<undefined> {
@@ -237,7 +246,7 @@ class MountRun {
   async #provideLockServices(): Promise<undefined> {
     const hasStarted = await provideLockServices(this.#plan.target, this.#context);
     // mount.nfs may have had start-statd start them a moment ago.
-    if (!hasStarted) await moveLockServicesToScopes(this.#context);
+    if (!hasStarted) await moveServicesToScopes(this.#context);
   }
 
   /** Before anybody reads there: an open file keeps what it began with. */

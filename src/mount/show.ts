@@ -1,5 +1,6 @@
 import { jsonOutput } from '../json.ts';
 import { maskSecrets } from '../secrets.ts';
+import { servicesFor } from '../services/services.ts';
 import type { MountPlan, MountStep, RunHelper } from './plan-data.ts';
 
 /** The plan for people: what `--dry-run` prints, a line for each step. */
@@ -51,6 +52,10 @@ export function describeStep(step: MountStep): string {
       return 'fail at once where the server was found unreachable a moment ago';
     case 'provideLockServices':
       return 'ask rpcbind and rpc.statd, and start what does not answer';
+    case 'provideSecurityServices':
+      return `ask ${servicesFor(step.purpose)
+        .map(({ title }) => title)
+        .join(' and ')}, and start what does not answer`;
     case 'runHelper':
       return `run in the rootfs: ${[...maskedSecrets(step.secrets), ...maskedArgv(step.argv)].join(' ')}`;
     case 'verifyMounted':

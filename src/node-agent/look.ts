@@ -1,6 +1,5 @@
 import { lstatSync, readFileSync } from 'node:fs';
 import { fileStateOf } from '../host/file-state.ts';
-import { lockServices } from '../lock-services/services.ts';
 import type { Manifest } from '../manifest/manifest.ts';
 import { isShared } from '../manifest/shared-mounts.ts';
 import { helperNames } from '../mount/arguments/argv.ts';
@@ -9,6 +8,7 @@ import { offFiles } from '../node/off.ts';
 import { settingsFile } from '../node/settings.ts';
 import { helperDirectories } from '../prepare/helper-links.ts';
 import { isAtOrBelow } from '../rootfs/root-processes.ts';
+import { lockServices } from '../services/services.ts';
 import { pathOnHost } from './on-host.ts';
 
 /**

@@ -4,7 +4,7 @@ import { setTimeout } from 'node:timers/promises';
 import { execa } from 'execa';
 import { resolveInRoot } from '../host/path-in-root.ts';
 import { findProgram, programDirectories } from '../host/programs.ts';
-import { leaveGroup } from '../lock-services/scope.ts';
+import { leaveGroup } from '../services/scope.ts';
 import { agentExecutable } from './places.ts';
 
 /** How a call on the host ended. */

@@ -33,6 +33,7 @@ const ofTheImage = "it is the image's own";
 const reasons: Readonly<Record<Exclude<keyof typeof manifestSchema.entries, Settable>, string>> = {
   daemons: program,
   mounts: "it chooses what of the host's files is in the rootfs",
+  security: "it chooses files of the host's that daemons of root's go by",
   rootfs: ofTheImage,
   formatVersion: ofTheImage,
   $schema: ofTheImage,

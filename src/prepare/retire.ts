@@ -1,11 +1,11 @@
 import { existsSync, realpathSync } from 'node:fs';
 import type { ProcessInformation } from '../host/host.ts';
 import { type MountEntry, mountsBelow, readMountinfo } from '../host/mountinfo.ts';
-import { roleOf } from '../lock-services/services.ts';
 import { isShared } from '../manifest/shared-mounts.ts';
 import type { NodeContext } from '../node/node.ts';
 import { wantedEnter } from '../rootfs/entrance.ts';
 import { processesIn } from '../rootfs/root-processes.ts';
+import { roleOf } from '../services/services.ts';
 import { planChrootRemoval } from './home-mount.ts';
 import { applyActions, detachActions } from './mount-actions.ts';
 import { otherPins, pinsOf, unpinOthers } from './namespace/pins.ts';

@@ -7,6 +7,7 @@ import { exposition, type MetricFamily, type Sample } from '../record/exposition
 import { mountMetrics } from '../record/mount-metrics.ts';
 import type { NodeRecord } from '../record/read.ts';
 import { addCalls } from '../record/totals.ts';
+import { serviceOf } from '../services/services.ts';
 import { type NodeStatus, seenStates } from './node.ts';
 
 /**
@@ -37,6 +38,10 @@ export const nodeGauges = {
     'mounter_lock_services_answering',
     'Whether rpcbind and rpc.statd answer; the first NFSv3 mount with locks starts them.',
   ],
+  securityServices: [
+    'mounter_security_service_answering',
+    'Whether rpc.gssd, rpc.idmapd and tlshd answer, for those that mounts with Kerberos or TLS have started.',
+  ],
   tableEntries: ['mounter_mount_table_entries', 'Mounts in the mount namespace of the host.'],
   tableMax: ['mounter_mount_table_max', 'The limit of those: fs.mount-max.'],
   versions: ['mounter_versions_installed', 'Versions of the rootfs that are installed.'],
@@ -57,6 +62,12 @@ function nodeMetrics(node: NodeStatus, host: Host): readonly MetricFamily[] {
     prepared: [{ value: Number(node.isPrepared) }],
     volumes: volumes(node),
     lockServices: [{ value: Number(lockServices?.statdAnswers ?? false) }],
+    securityServices: (node.securityServices ?? [])
+      .filter(({ daemon }) => daemon !== null)
+      .map(({ service, answers }) => ({
+        labels: { service: serviceOf(service).title },
+        value: Number(answers),
+      })),
     tableEntries: [{ value: readMountinfo(host).length }],
     tableMax: mountMax(host),
     versions: [{ value: versions.length }],

@@ -7,7 +7,6 @@ import { type MountEntry, readMountinfo } from '../host/mountinfo.ts';
 import { askedOnce, runBounded, runBy } from '../host/run-bounded.ts';
 import { readRecord } from '../image/versions/version-record.ts';
 import { currentDigest, installedDigests } from '../image/versions/versions.ts';
-import { type LockServicesState, observeLockServices } from '../lock-services/state.ts';
 import type { Manifest, ManifestMount } from '../manifest/manifest.ts';
 import { shippedManifest } from '../manifest/shipped.ts';
 import { allTraits } from '../mount/filesystems/all.ts';
@@ -19,6 +18,12 @@ import { observeRootfs, type SeenState, statesOf } from '../prepare/mount-states
 import { isPrepared, isWanted } from '../prepare/prepare.ts';
 import type { RecordedCall } from '../record/parse.ts';
 import { entranceInUse, wantedEnter } from '../rootfs/entrance.ts';
+import {
+  type LockServicesState,
+  observeLockServices,
+  observeSecurityServices,
+  type SecurityServiceState,
+} from '../services/state.ts';
 import { grantsOf, noGrant, type VolumeGrant } from '../volumes/grants.ts';
 import {
   askStates,
@@ -52,6 +57,8 @@ export interface NodeStatus {
   readonly mounts: readonly (ManifestMount & { readonly state: SeenState | 'skipped' })[];
   /** Null when nothing is prepared that could ask. */
   readonly lockServices: LockServicesState | null;
+  /** Those of mounts with Kerberos or TLS, all of the table. */
+  readonly securityServices: readonly SecurityServiceState[] | null;
   readonly volumes: readonly SeenVolume[];
 }
 
@@ -83,9 +90,11 @@ export async function observeNode(
   const asUsed = way && manifest && { host, layout, manifest: { ...manifest, enter: way } };
   const isReady = asUsed !== undefined && root !== undefined && (await isPrepared(root, asUsed));
   const ask = askedOnce(runBounded);
-  const [{ findings, ...verdict }, lockServices, volumes] = await Promise.all([
+  const asked = isReady && asUsed ? { ...asUsed, host: { ...host, run: runBy(ask) } } : undefined;
+  const [{ findings, ...verdict }, lockServices, securityServices, volumes] = await Promise.all([
     examine(host, layout, ask, 'verdict'),
-    isReady ? observeLockServices({ ...asUsed, host: { ...host, run: runBy(ask) } }) : null,
+    asked ? observeLockServices(asked) : null,
+    asked ? observeSecurityServices(asked) : null,
     observeVolumes(host, layout, manifest ?? shippedManifest(), root, entries, calls),
   ]);
   return {
@@ -102,6 +111,7 @@ export async function observeNode(
     enter: manifest === undefined ? null : { inUse: way ?? null, wanted: wantedEnter(manifest, host) },
     mounts: asUsed === undefined || root === undefined ? [] : await observeMounts(root, asUsed),
     lockServices,
+    securityServices,
     volumes,
   };
 }

@@ -1,6 +1,7 @@
 import { table, terminalWidth } from '../columns.ts';
 import { verdictWords } from '../doctor/verdict.ts';
-import type { LockDaemon, LockServicesState } from '../lock-services/state.ts';
+import { serviceOf } from '../services/services.ts';
+import type { LockServicesState, ServiceDaemon } from '../services/state.ts';
 import { type NodeStatus, type SeenVolume, seenStates } from './node.ts';
 
 /** What `mounter status` says of the node to people. */
@@ -55,7 +56,9 @@ export function nodeFacts(node: NodeStatus): Facts {
 
 /** The services of the node that mounts need. */
 export function serviceFacts(node: NodeStatus): Facts {
-  return node.isEnabled ? describeLocks(node.lockServices) : [];
+  return node.isEnabled
+    ? [...describeLocks(node.lockServices), ...describeSecurity(node.securityServices)]
+    : [];
 }
 
 /** One reason, that for all types before others; doctor has all of them. */
@@ -110,6 +113,16 @@ function describeLocks(locks: NodeStatus['lockServices']): Facts {
   ];
 }
 
+/** Those that run: no other mount has need of them. */
+function describeSecurity(states: NodeStatus['securityServices']): readonly (readonly string[])[] {
+  return (states ?? [])
+    .filter(({ daemon }) => daemon !== null)
+    .map(({ service, daemon, answers }) => [
+      serviceOf(service).title,
+      describeDaemon(daemon, answers ? [] : ['does not answer']),
+    ]);
+}
+
 const portWords: Readonly<Record<LockServicesState['listening'], string>> = {
   nowhere: 'closed',
   loopback: 'open to this node alone',
@@ -121,7 +134,7 @@ function describePort({ listening, listeningByUdp }: LockServicesState): string 
   return `${portWords[listening]} by TCP, ${portWords[listeningByUdp]} by UDP`;
 }
 
-function describeDaemon(daemon: LockDaemon | null, faults: readonly string[]): string {
+function describeDaemon(daemon: ServiceDaemon | null, faults: readonly string[]): string {
   if (daemon === null) return 'not running';
   const owner = daemon.owner === 'rootfs' ? 'of the rootfs' : "the host's own";
   return [`process ${daemon.pid}`, owner, ...faults].join(', ');

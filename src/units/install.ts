@@ -5,7 +5,7 @@ import { exitCode } from '../exit-codes.ts';
 import { fileHost } from '../host/file-host.ts';
 import { writeAtomically } from '../host/replace.ts';
 import { runProgram } from '../host/run-program.ts';
-import { unitDirectory } from '../lock-services/lock-services.ts';
+import { unitDirectory } from '../services/provide.ts';
 import { mark, type Unit } from './units.ts';
 
 /**

@@ -1,14 +1,23 @@
-import { type LockService, lockService, lockServices } from '../lock-services/services.ts';
 import type { Manifest } from '../manifest/manifest.ts';
 import { isShared } from '../manifest/shared-mounts.ts';
 import { type Layout, layoutOf } from '../node/layout.ts';
+import { lockServices, type Service, serviceOf, servicesFor } from '../services/services.ts';
 import { driverHardening, lockServiceHardening, metricsHardening, prepareHardening } from './hardening.ts';
 import { argumentsVariable, dropInFile, kubeletFlag } from './kubelet-flag.ts';
 import { commandLine, plain, quoted } from './syntax.ts';
 
 /** The systemd units of a node, as text; nothing is read or written here. */
 
-export const unitNames = ['prepare', 'statd', 'metrics', 'csi', 'kubelet', 'kubelet-flag'] as const;
+export const unitNames = [
+  'prepare',
+  'statd',
+  'kerberos',
+  'tls',
+  'metrics',
+  'csi',
+  'kubelet',
+  'kubelet-flag',
+] as const;
 export type UnitName = (typeof unitNames)[number];
 
 /** A file of /etc/systemd/system. */
@@ -49,7 +58,10 @@ export function unitsOf(name: UnitName, context: UnitContext): readonly Unit[] {
     case 'prepare':
       return [prepare(context)];
     case 'statd':
-      return [...lockServices.map((service) => ofLockService(service, context)), notify(context)];
+      return [...lockServices.map((service) => ofService(service, context)), notify(context)];
+    case 'kerberos':
+    case 'tls':
+      return servicesFor(name).map((service) => ofService(service, context));
     case 'metrics':
       return [metrics(context), metricsTimer(context)];
     case 'csi':
@@ -65,7 +77,7 @@ export function unitsOf(name: UnitName, context: UnitContext): readonly Unit[] {
 
 /** The commands, as argv, that replace the units where there is no systemd; of `kubelet-flag` the flag alone. */
 export function commandsOf(name: UnitName, context: UnitContext): readonly (readonly string[])[] {
-  const { layout, kubeletArguments, metricsFile } = context;
+  const { layout, manifest, kubeletArguments, metricsFile } = context;
   const { executable } = layout;
   switch (name) {
     case 'prepare':
@@ -73,6 +85,15 @@ export function commandsOf(name: UnitName, context: UnitContext): readonly (read
     case 'statd':
       // rpcbind and rpc.statd are started by the mounts that need them.
       return [[executable, 'exec', '--', 'sm-notify']];
+    case 'kerberos':
+    case 'tls':
+      return servicesFor(name).map(({ role }) => [
+        executable,
+        'exec',
+        '--',
+        manifest.daemons.startStatd,
+        role,
+      ]);
     case 'metrics':
       return [['sh', '-c', eachMinute, executable, metricsFile]];
     case 'csi':
@@ -122,11 +143,11 @@ function executableHome({ home, executable }: Layout): readonly string[] {
  *
  * An rpcbind that was killed has forgotten rpc.statd, which registers at its start alone: both start again.
  */
-function ofLockService(
-  { role, title, unit, needs, hostUnits }: LockService,
+function ofService(
+  { role, title, unit, needs, hostUnits }: Service,
   { layout, manifest }: UnitContext,
 ): Unit {
-  const needed = needs === undefined ? undefined : lockService(needs).unit;
+  const needed = needs === undefined ? undefined : serviceOf(needs).unit;
   const start = [layout.executable, 'exec', '--', manifest.daemons.startStatd, role];
   const text = file([
     ['Unit', `Description=${title} of the containerized mounter`, ...installed(layout)],
@@ -159,7 +180,7 @@ function notify({ layout, manifest }: UnitContext): Unit {
     ['Unit', 'Description=Tell NFS servers that this node has restarted', ...installed(layout)],
     ['', `ConditionDirectoryNotEmpty=|${state}/sm`, `ConditionDirectoryNotEmpty=|${state}/sm.bak`],
     ['', 'Wants=network-online.target', `After=${prepareUnit} network-online.target`],
-    ['', `Before=${lockService('statd').unit} kubelet.service ${kubeletUnit}`],
+    ['', `Before=${serviceOf('statd').unit} kubelet.service ${kubeletUnit}`],
     ['Service', 'Type=forking', ...environment(layout)],
     ['', `ExecStart=${commandLine([layout.executable, 'exec', '--', 'sm-notify'])}`],
     ['', 'TimeoutStartSec=60', ...lockServiceHardening],

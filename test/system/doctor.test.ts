@@ -202,10 +202,11 @@ const breakages: readonly (readonly [
     `rm $(realpath ${rootfs})/usr/lib/x86_64-linux-gnu/libtirpc.so.3*`,
     [
       'failing rootfs ROOT',
-      ...[
-        ...['/sbin/mount.nfs', '/sbin/mount.nfs4', '/sbin/rpcbind', '/sbin/rpc.statd'],
-        ...['/usr/sbin/rpcinfo', '/usr/sbin/glusterfs'],
-      ].map((path) => `failing helpers ${path}`),
+      ...['/sbin/mount.nfs', '/sbin/mount.nfs4', '/sbin/rpcbind', '/sbin/rpc.statd'].map(
+        (path) => `failing helpers ${path}`,
+      ),
+      'warning helpers /sbin/rpc.gssd',
+      ...['/usr/sbin/rpcinfo', '/usr/sbin/glusterfs'].map((path) => `failing helpers ${path}`),
     ],
     reinstall,
   ],

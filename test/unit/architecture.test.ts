@@ -14,7 +14,7 @@ const floors = [
   'node',
   'record',
   'rootfs',
-  'lock-services',
+  'services',
   'resolver',
   'guard',
   'mount',
@@ -34,7 +34,7 @@ const floors = [
 ];
 
 /** Rooms that the front is made of as well: they know the node by the Host port, and by no module of the runtime. */
-const portOnly = ['manifest', 'lock-services', 'resolver', 'mount'];
+const portOnly = ['manifest', 'services', 'resolver', 'mount'];
 
 /** Files of at most so many lines are small: each makes the map of src longer, and says little. */
 const smallLines = 40;

@@ -4,6 +4,7 @@ import type { FileEnd, MountHost, Privileges } from '../../host/mount-host.ts';
 import type { MountEntry } from '../../host/mountinfo.ts';
 import type { FilesystemKind } from '../../manifest/filesystem-kinds.ts';
 import type { NodeSettings } from '../../manifest/manifest.ts';
+import type { Purpose } from '../../services/services.ts';
 import type { MountRequest } from '../arguments/request.ts';
 import type { MountContext } from '../context.ts';
 import type { Inquiry } from '../probe/inquiry.ts';
@@ -57,6 +58,8 @@ export interface FilesystemDriver {
 
   /** When a mount needs rpcbind and rpc.statd here. `ifNegotiated`: as `hasNegotiatedLocks` sees after the helper. */
   lockServices(asked: Pick<Asked, 'fstype' | 'options'>): LockServicesNeed;
+  /** What else the options need services of this node for. */
+  securityNeeds(asked: Pick<Asked, 'options'>): readonly SecurityPurpose[];
   /** Whether the mount that was made needs them. @param entry undefined where it was made on the target itself. */
   hasNegotiatedLocks(asked: Asked, entry: MountEntry | undefined, context: MountContext): boolean;
   /** What `policy.locks` makes of the options. @throws MounterError (usage, class policy) for what it forbids. */
@@ -83,6 +86,8 @@ export interface Likeness {
   /** And where its directory is the one that a mount of the source leads to: the server may have symlinks. */
   readonly isOtherPath: boolean;
 }
+
+export type SecurityPurpose = Exclude<Purpose, 'locks'>;
 
 export type LockServicesNeed = 'always' | 'ifNegotiated' | 'never';
 

@@ -1,8 +1,8 @@
 import type { ErrorClass } from '../../errors.ts';
 import { raiseLimit } from '../../host/system-error.ts';
 import { parseIpAddress } from '../../ip-address.ts';
-import { lockServicesHint } from '../../lock-services/lock-services.ts';
 import { installAgain } from '../../rootfs/entrance.ts';
+import { lockServicesHint } from '../../services/provide.ts';
 import { shellWord } from '../../shell-word.ts';
 import type { ProbeFailure } from '../probe/probe-failure.ts';
 import type { Hint, HintFacts } from './filesystem-driver.ts';
@@ -23,6 +23,8 @@ const hints: Readonly<Record<ErrorClass, Hint>> = {
   'version-not-offered': ({ server }) =>
     `see which versions ${word(server)} offers, and ask for one of them with -o vers=`,
   'lock-service': () => lockServicesHint,
+  kerberos: () => 'run mounter doctor, which looks at rpc.gssd, the keytab and the kernel',
+  tls: () => 'run mounter doctor, which looks at tlshd, its certificates and the kernel',
   'bad-option': () => takeItOut,
   policy: () => undefined,
   'mount-point': ({ target }) => `run mkdir -p ${word(target)}, and mount again`,

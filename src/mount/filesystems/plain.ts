@@ -116,6 +116,7 @@ export const plain: Omit<FilesystemDriver, 'kind' | 'traits'> = {
   logFile: () => undefined,
   withoutNoise: (output) => output,
   lockServices: () => 'never',
+  securityNeeds: () => [],
   hasNegotiatedLocks: () => false,
   applyLockPolicy: ({ options }) => ({ options, notices: [] }),
   isAsked: () => true,

@@ -1,5 +1,5 @@
-import { provideLockServices } from '../../lock-services/lock-services.ts';
 import { hostPathOf } from '../../rootfs/host-path.ts';
+import { provideLockServices } from '../../services/provide.ts';
 import type { MountContext } from '../context.ts';
 import type { MountPlan } from '../plan-data.ts';
 import { failureCacheOf, recall, remember } from './failure-cache/failure-cache.ts';

@@ -1,7 +1,7 @@
 import test from 'ava';
 import type { Level } from '../../../src/doctor/finding.ts';
 import { judgeLockServices, judgePort } from '../../../src/doctor/lock-services.ts';
-import type { LockServicesState } from '../../../src/lock-services/state.ts';
+import type { LockServicesState } from '../../../src/services/state.ts';
 
 const nothing: LockServicesState = {
   rpcbind: null,

@@ -87,6 +87,22 @@ test('without a version the lock services are asked after the mount, in case it 
     t.deepEqual(nfs(options), expected, options);
 });
 
+for (const [options, purposes] of [
+  ['sec=krb5', ['kerberos']],
+  ['vers=4.2,sec=sys:krb5p', ['kerberos']],
+  ['vers=4.2,xprtsec=mtls,sec=krb5i', ['kerberos', 'tls']],
+  ['vers=4.1,xprtsec=tls', ['tls']],
+  ['sec=sys,xprtsec=none', []],
+  ['context="a:sec=krb5,xprtsec=tls"', []],
+] as const)
+  test(`${options}: services of ${purposes.join(', ') || 'nothing'} before the helper`, (t) => {
+    const { steps } = planFor('-t', 'nfs', '-o', options, 'srv:/x', target);
+    const kinds = steps.map(({ kind }) => kind);
+    const provided = steps.flatMap((step) => (step.kind === 'provideSecurityServices' ? step.purpose : []));
+    t.deepEqual(provided, [...purposes]);
+    t.true(kinds.lastIndexOf('provideSecurityServices') < kinds.indexOf('runHelper'));
+  });
+
 test('glusterfs needs /dev/fuse', (t) => {
   const plan = planFor('-t', 'glusterfs', '-o', 'auto_unmount,log-level=ERROR', '10.0.0.1:vol', target);
   t.deepEqual(

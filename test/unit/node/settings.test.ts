@@ -20,10 +20,12 @@ async function rememberedNode(): Promise<HostModel> {
 }
 
 test('what was checked before is taken without looking at the manifest again', async (t) => {
-  const { $schema, formatVersion, rootfs, mounts, enter, ...rest } = manifest;
+  const { $schema, formatVersion, rootfs, mounts, enter, security, ...rest } = manifest;
+  const { rpcbind, statd, startStatd } = manifest.daemons;
   const mounter = mounts.mounter.map(({ host, rootfs, propagation }) => ({ host, rootfs, propagation }));
   t.deepEqual(await readSettings(await rememberedNode(), layout), {
     ...rest,
+    daemons: { rpcbind, statd, startStatd },
     mounts: { mounter },
     log: { ...rest.log, isLocal: true },
   });

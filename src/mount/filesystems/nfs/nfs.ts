@@ -4,6 +4,7 @@ import type { FilesystemDriver, FilesystemTraits } from '../filesystem-driver.ts
 import { bracketed, plain, plainTraits } from '../plain.ts';
 import { applyLockPolicy, hasNegotiatedVersion3, lockServicesNeed } from './locks.ts';
 import { nfsOptions, requestedTransport } from './options.ts';
+import { securityNeeds } from './security.ts';
 import {
   decodedSource,
   isAskedExport,
@@ -62,6 +63,7 @@ export const nfs: FilesystemDriver = {
   },
   withoutNoise: (output) => output.replace(ofOurGroup, ''),
   lockServices: lockServicesNeed,
+  securityNeeds,
   hasNegotiatedLocks: hasNegotiatedVersion3,
   applyLockPolicy,
   isAsked: isAskedExport,

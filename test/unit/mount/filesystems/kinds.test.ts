@@ -18,7 +18,7 @@ const repository = join(import.meta.dirname, '../../../..');
 const exceptions: Readonly<Record<string, string>> = {
   'src/manifest/filesystem-kinds.ts': 'the list of the kinds, for the schema of the manifest',
   'src/host/processes.ts': 'names of programs',
-  'src/lock-services/': 'what a process of the rootfs is, by the name of its program',
+  'src/services/': 'what a process of the rootfs is, by the name of its program',
   'src/mount/probe/probe-failure.ts': 'a service as rpcbind calls it',
   'src/mount/probe/failure-cache/text.ts': 'the same',
   'src/mount/failure/describe.ts': 'the same',

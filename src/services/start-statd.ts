@@ -1,16 +1,18 @@
-import type { NodeSettings } from '../manifest/manifest.ts';
 import { locksDirectory, runDirectory } from '../node/layout.ts';
 import { guardedProgram } from '../rootfs/guarded-program.ts';
 import { shellQuoted } from '../shell-word.ts';
-import { type LockService, type LockServiceRole, lockServices, programName } from './services.ts';
+import { lockServices, programName, type Service, securityServices } from './services.ts';
+import { type ServiceSettings, serviceFunctions, serviceStarts } from './starts.ts';
 
 /**
  * The start-statd that `mounter prepare` lays over the image's own: a program for the rootfs's sh. mount.nfs(8) runs it
  * exactly when a v3 mount with locks finds no rpc.statd, so it starts rpcbind too, for no other mounts. Debian's own
  * assumes that rpcbind is there. What answers is left alone: /run is the host's, and its rpcbind answers here as well.
+ * `start-statd ROLE` does so for any service of the table.
  */
-export function startStatdScript(manifest: NodeSettings): string {
+export function startStatdScript(manifest: ServiceSettings): string {
   const seconds = Math.ceil(manifest.limits.daemonSeconds);
+  const offered = [...lockServices, ...securityServices.filter(({ role }) => manifest.daemons[role])];
   return `#!/bin/sh
 # Written by mounter prepare. mount.nfs(8) runs this when an NFSv3 mount with locks finds no rpc.statd.
 PATH=/usr/sbin:/usr/bin:/sbin:/bin; export PATH
@@ -27,7 +29,7 @@ ulimit -S -n 1024 2>/dev/null
 
 # rpcinfo blocks every signal while it waits for an answer, for a minute perhaps: KILL alone ends it.
 asked() { timeout --foreground -s KILL 3 "$@" >/dev/null 2>&1; }
-${lockServices.map(({ role, question }) => `${role}_answers() { asked ${inShell(question)}; }`).join('\n')}
+${offered.map(({ role, question }) => `${role}_answers() { asked ${inShell(question)}; }`).join('\n')}
 wait_until() { # COMMAND: every 0.1 s, until ${seconds} s have passed
   end=$(($(date +%s) + ${seconds}))
   until "$1"; do
@@ -79,7 +81,10 @@ end_ours() {
 daemon() {
   env -i --default-signal "PATH=$PATH" LC_ALL=C timeout --foreground -s KILL ${seconds} "$@" 9>&- </dev/null
 }
-
+background() {
+  env -i --default-signal --ignore-signal=HUP,INT "PATH=$PATH" LC_ALL=C "$@" 9>&- </dev/null >/dev/null 2>&1 &
+}
+${serviceFunctions}
 # A server keeps the locks that this node held before its reboot until sm-notify tells it. It does so once per
 # boot, and before rpc.statd reads the state number that sm-notify raises. A second time it would make servers
 # drop locks that are held now. /var/lib/nfs/. is the same directory and keeps sm-notify from
@@ -106,10 +111,10 @@ locks=${locksDirectory}
 exec 9>$locks/start-statd || exit 1
 flock -w ${seconds} 9 || { echo "start-statd: another start-statd holds $locks/start-statd" >&2; exit 1; }
 
-# mount.nfs gives no argument. The units start one daemon each: ${lockServices.map(({ role }) => `start-statd ${role}`).join(', ')}.
+# mount.nfs gives no argument, and wants locks. Others name one daemon: ${offered.map(({ role }) => `start-statd ${role}`).join(', ')}.
 wants() { [ -z "$1" ] || [ "$1" = "$2" ]; }
 fail() { echo "start-statd: $1" >&2; exit 1; }
-${lockServices.map((service) => startBlock(service, manifest)).join('')}exit 0
+${offered.map((service) => startBlock(service, manifest)).join('')}exit 0
 `;
 }
 
@@ -117,15 +122,17 @@ ${lockServices.map((service) => startBlock(service, manifest)).join('')}exit 0
  * Asks twice, before a slow daemon is taken for a deaf one; where none listens, both fail at once. One that does not
  * answer may run: rpc.statd registers at its start alone, and an rpcbind that lost its list knows only a new one.
  */
-function startBlock({ role, title, beforeStart, isGuarded }: LockService, manifest: NodeSettings): string {
-  const program = shellQuoted(programName(manifest.daemons[role].path).slice(0, longestName));
-  return `
-if wants "\${1-}" ${role} && ! ${role}_answers && ! ${role}_answers; then
+function startBlock({ role, title, purpose }: Service, settings: ServiceSettings): string {
+  const program = shellQuoted(programName(role, settings).slice(0, longestName));
+  const isWanted = purpose === 'locks' ? `wants "\${1-}" ${role}` : `[ "\${1-}" = ${role} ]`;
+  const { always, before, command = (own) => own, isForeground, isGuarded, hint } = serviceStarts[role];
+  const { path = '', arguments: words = [] } = settings.daemons[role] ?? {};
+  return `${always === undefined ? '' : `\n! ${isWanted} || ${always(settings)}`}
+if ${isWanted} && ! ${role}_answers && ! ${role}_answers; then
 end_ours ${program}
-${beforeStart}
-daemon ${isGuarded ? '$preloaded ' : ''}${inShell(commandOf(role, manifest))} || {
+${before === undefined ? '' : `${before(settings)}\n`}${isForeground ? 'background' : 'daemon'} ${isGuarded ? '$preloaded ' : ''}${inShell(command([path, ...words], settings))} || {
   end_ours ${program}
-  fail "${title} does not start${hintOf(role, manifest)}$(in_the_way)"
+  fail "${title} does not start${hint?.(settings) ?? ''}$(in_the_way)"
 }
 wait_until ${role}_answers || fail '${title} does not answer'
 fi
@@ -134,30 +141,6 @@ fi
 
 /** /proc/PID/comm has at most 15 bytes of a program's name. */
 const longestName = 15;
-
-/**
- * rpcbind gets the addresses of the manifest's policy as well. It adds 127.0.0.1 and ::1 to any others by itself, and
- * aborts when they are named too (1.2.6: `double free`). For one that the node does not have, 1.2.6 does not start; 1.2.7
- * goes without it.
- * @see rpcbind(8) -h
- */
-function commandOf(
-  role: LockServiceRole,
-  { daemons, policy: { portmapper } }: NodeSettings,
-): readonly string[] {
-  const { path, arguments: words } = daemons[role];
-  if (role !== 'rpcbind' || portmapper === 'any') return [path, ...words];
-  const asked = portmapper === 'loopback' ? [] : portmapper;
-  const others = asked.filter((address) => address !== '127.0.0.1' && address !== '::1');
-  // Another of loopback's addresses, so that there is one to name.
-  const addresses = others.length === 0 ? ['127.0.0.2'] : others;
-  return [path, ...words, ...addresses.flatMap((one) => ['-h', one])];
-}
-
-function hintOf(role: LockServiceRole, { policy: { portmapper } }: NodeSettings): string {
-  if (role !== 'rpcbind' || typeof portmapper === 'string') return '';
-  return ': is every address of policy.portmapper on this node?';
-}
 
 function inShell(argv: readonly string[]): string {
   return argv.map(shellQuoted).join(' ');

@@ -5,17 +5,17 @@ import type { NodeSettings } from '../manifest/manifest.ts';
 import type { Layout } from '../node/layout.ts';
 import { rootfsEntrance } from '../rootfs/entrance.ts';
 import { isSystemdRunning, moveToScopes } from './scope.ts';
-import { lockService, lockServices, rootfsProcesses } from './services.ts';
+import { lockServices, rootfsProcesses, type Service, serviceOf } from './services.ts';
 
-/** Makes rpcbind and rpc.statd answer, which an NFSv3 mount with locks needs on this node. */
+/** Makes the services of the table answer that a mount needs on this node. */
 
 /** Where `mounter unit --install` puts its units. */
 export const unitDirectory = '/etc/systemd/system';
 
-/** The unit of rpc.statd brings rpcbind along. */
-const { unit: statdUnit, question: doLocksWork } = lockService('statd');
+/** Its unit brings rpcbind along. */
+const statd = serviceOf('statd');
 
-export interface LockServicesContext {
+export interface ServicesContext {
   readonly host: Host;
   readonly layout: Layout;
   readonly manifest: NodeSettings;
@@ -36,16 +36,16 @@ export const lockServicesHint =
  */
 export async function provideLockServices(
   target: string,
-  context: LockServicesContext,
+  context: ServicesContext,
   watchdog?: Watchdog,
 ): Promise<boolean> {
   if (await lockServicesAnswer(context)) return false;
   const { host, layout, manifest } = context;
-  if (await startedByUnit(context, watchdog)) return true;
+  if (await startedByUnit(statd, context, watchdog)) return true;
   const inside = rootfsEntrance(layout.rootfs, host);
   const outcome = await start({ argv: [manifest.daemons.startStatd], inside, watchdog }, context);
   if (await lockServicesAnswer(context)) {
-    await moveLockServicesToScopes(context);
+    await moveServicesToScopes(context);
     return true;
   }
   throw new MounterError('rpcbind and rpc.statd do not answer, and NFSv3 locks would hang', {
@@ -57,17 +57,25 @@ export async function provideLockServices(
   });
 }
 
-/** By the units that `mounter unit` has installed, if any: systemd restarts what dies. @returns whether locks work now. */
-async function startedByUnit(context: LockServicesContext, watchdog?: Watchdog): Promise<boolean> {
+/** By the units that `mounter unit` has installed, if any: systemd restarts what dies. @returns whether it answers now. */
+export async function startedByUnit(
+  service: Service,
+  context: ServicesContext,
+  watchdog?: Watchdog,
+): Promise<boolean> {
   const { host } = context;
-  if (!isSystemdRunning(host) || host.lstat(`${unitDirectory}/${statdUnit}`)?.kind !== 'file') return false;
-  await start({ argv: [host.findProgram('systemctl'), 'start', statdUnit], watchdog }, context);
-  return lockServicesAnswer(context);
+  if (!hasUnit(service, host)) return false;
+  await start({ argv: [host.findProgram('systemctl'), 'start', service.unit], watchdog }, context);
+  return (await askInRootfs(service.question, context)).answers;
 }
 
-async function start(
+export function hasUnit({ unit }: Service, host: Host): boolean {
+  return isSystemdRunning(host) && host.lstat(`${unitDirectory}/${unit}`)?.kind === 'file';
+}
+
+export async function start(
   command: Pick<Command, 'argv' | 'inside' | 'watchdog'>,
-  { host, manifest, signal }: LockServicesContext,
+  { host, manifest, signal }: ServicesContext,
 ): Promise<Outcome> {
   const outcome = await host.run({
     ...command,
@@ -81,11 +89,7 @@ async function start(
 }
 
 /** Also the daemons that mount.nfs has started by itself, for nobody else moves those. */
-export async function moveLockServicesToScopes({
-  host,
-  manifest,
-  layout,
-}: LockServicesContext): Promise<void> {
+export async function moveServicesToScopes({ host, manifest, layout }: ServicesContext): Promise<void> {
   await moveToScopes(host, () =>
     rootfsProcesses(host, [layout.rootfs], manifest).filter(
       ({ role }) => role !== 'glusterfs' && role !== 'other',
@@ -94,14 +98,14 @@ export async function moveLockServicesToScopes({
 }
 
 /** Whether a lock can work: rpcbind on the loopback address knows rpc.statd, and rpc.statd answers a null call. */
-async function lockServicesAnswer(context: LockServicesContext): Promise<boolean> {
-  return (await askInRootfs(doLocksWork, context)).answers;
+async function lockServicesAnswer(context: ServicesContext): Promise<boolean> {
+  return (await askInRootfs(statd.question, context)).answers;
 }
 
 /** Runs a question in the rootfs. @returns whether it ended in time with status 0, and what it printed. */
 export async function askInRootfs(
   argv: readonly string[],
-  { host, layout, signal }: LockServicesContext,
+  { host, layout, signal }: ServicesContext,
 ): Promise<{ readonly answers: boolean; readonly output: string }> {
   const { status, endedBy, output } = await host.run({
     argv,

@@ -1,6 +1,6 @@
 import test from 'ava';
 import type { ProcessInformation } from '../../../src/host/host.ts';
-import { observeLockServices } from '../../../src/lock-services/state.ts';
+import { observeLockServices } from '../../../src/services/state.ts';
 import { type HostModel, ownMounts } from '../../support/model/host-model.ts';
 import { contextOf, layout, preparedNode } from '../../support/model/node-model.ts';
 

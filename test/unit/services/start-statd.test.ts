@@ -1,7 +1,7 @@
 import test from 'ava';
 import { execa } from 'execa';
-import { lockServices } from '../../../src/lock-services/services.ts';
-import { startStatdScript } from '../../../src/lock-services/start-statd.ts';
+import { services } from '../../../src/services/services.ts';
+import { startStatdScript } from '../../../src/services/start-statd.ts';
 import { unitsOf } from '../../../src/units/units.ts';
 import { layout, manifest } from '../../support/model/node-model.ts';
 
@@ -63,12 +63,16 @@ test('run by a mount.nfs of mounter’s start-statd tells that by a pipe, and fa
   t.is(await run('sh -s 3</dev/null || echo failed'), 'goes on');
 });
 
-for (const { role, title, unit, question } of lockServices) {
-  test(`${title} is started where it does not answer, by its own unit too`, (t) => {
+for (const { role, title, unit, purpose, question } of services) {
+  test(`${title} is started where it does not answer, by its own unit too`, async (t) => {
     const script = startStatdScript(manifest);
-    t.true(script.includes(`${role}_answers() { asked ${question.map((word) => `'${word}'`).join(' ')}; }`));
-    t.regex(script, new RegExp(`^if wants "\\$\\{1-\\}" ${role} && ! ${role}_answers`, 'm'));
-    const units = unitsOf('statd', {
+    const asks = question.map((word) => `'${word.replaceAll("'", "'\\''")}'`).join(' ');
+    t.true(script.includes(`${role}_answers() { asked ${asks}; }`));
+    t.is(await syntaxErrors(question.at(-1) ?? ''), '');
+    const isWanted = purpose === 'locks' ? `wants "\${1-}" ${role}` : `[ "\${1-}" = ${role} ]`;
+    t.true(script.includes(`\nif ${isWanted} && ! ${role}_answers`));
+    const name = purpose === 'locks' ? 'statd' : purpose;
+    const units = unitsOf(name, {
       layout,
       manifest,
       kubeletArguments: [],
@@ -79,3 +83,10 @@ for (const { role, title, unit, question } of lockServices) {
     t.true(text.includes(`"${manifest.daemons.startStatd}" "${role}"\n`));
   });
 }
+
+test('an image without them is not asked for Kerberos and TLS', async (t) => {
+  const { rpcbind, statd, startStatd } = manifest.daemons;
+  const script = startStatdScript({ ...manifest, daemons: { rpcbind, statd, startStatd } });
+  t.is(await syntaxErrors(script), '');
+  t.false(/gssd_answers|tlshd_answers/.test(script));
+});

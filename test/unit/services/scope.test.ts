@@ -1,5 +1,5 @@
 import test from 'ava';
-import { moveToScopes } from '../../../src/lock-services/scope.ts';
+import { moveToScopes } from '../../../src/services/scope.ts';
 import { HostModel } from '../../support/model/host-model.ts';
 
 const daemons = () => [

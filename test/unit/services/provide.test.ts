@@ -1,10 +1,10 @@
 import test from 'ava';
-import { provideLockServices, unitDirectory } from '../../../src/lock-services/lock-services.ts';
-import { lockService } from '../../../src/lock-services/services.ts';
+import { provideLockServices, unitDirectory } from '../../../src/services/provide.ts';
+import { serviceOf } from '../../../src/services/services.ts';
 import type { HostModel } from '../../support/model/host-model.ts';
 import { contextOf, preparedNode, target } from '../../support/model/node-model.ts';
 
-const { unit: statdUnit } = lockService('statd');
+const { unit: statdUnit } = serviceOf('statd');
 
 /** A node on which rpcbind and rpc.statd answer once `program` has run. */
 function nodeWhere(program: string): HostModel {

@@ -2,10 +2,18 @@ import type { Host } from '../host/host.ts';
 import { versionDirectories } from '../node/version-directories.ts';
 import { processesIn } from '../rootfs/root-processes.ts';
 import { type ListeningAddresses, listeningSockets, readListeningAddresses } from './listening-addresses.ts';
-import { askInRootfs, type LockServicesContext } from './lock-services.ts';
-import { type LockService, type LockServiceRole, lockServices, portmapperPort, roleOf } from './services.ts';
+import { askInRootfs, type ServicesContext } from './provide.ts';
+import {
+  type LockRole,
+  type LockService,
+  lockServices,
+  portmapperPort,
+  roleOf,
+  type ServiceRole,
+  securityServices,
+} from './services.ts';
 
-type Daemons = Readonly<Record<LockServiceRole, LockDaemon | null>>;
+type Daemons = Readonly<Record<LockRole, ServiceDaemon | null>>;
 /** `portmapperAnswers`: rpcbind answers a call at 127.0.0.1; `statdAnswers`: it knows rpc.statd, which answers. */
 type Answers = Readonly<Record<LockService['answers'], boolean>>;
 
@@ -14,7 +22,7 @@ export interface LockServicesState extends Daemons, Answers {
   /** rpcbind has rpc.statd on its list; whether that runs is another matter. */
   readonly statdRegistered: boolean;
   /** Any further rpcbind on this network: with two, some calls reach the one that knows nothing. */
-  readonly surplusRpcbinds: readonly LockDaemon[];
+  readonly surplusRpcbinds: readonly ServiceDaemon[];
   /** On which addresses port 111 is open, by TCP or UDP. */
   readonly listening: ListeningAddresses;
   /** On which addresses it is open by UDP, whose senders can be forged: policy.portmapper can restrict those. */
@@ -22,7 +30,7 @@ export interface LockServicesState extends Daemons, Answers {
 }
 
 /** A process that serves this network namespace: of a rootfs of ours, or anybody else's. */
-export interface LockDaemon {
+export interface ServiceDaemon {
   readonly pid: number;
   readonly owner: 'rootfs' | 'host';
 }
@@ -31,7 +39,7 @@ export interface LockDaemon {
  * Asks all at once, each question within its limit of 3 s; starts and mends nothing.
  * @throws MounterError (interrupted) when a signal ends us.
  */
-export async function observeLockServices(context: LockServicesContext): Promise<LockServicesState> {
+export async function observeLockServices(context: ServicesContext): Promise<LockServicesState> {
   const listening = readListeningAddresses(context.host, portmapperPort, protocols);
   // Nobody can answer where nothing listens.
   const ask = async (argv: readonly string[]) =>
@@ -61,20 +69,38 @@ function isStatdRegistered(list: string): boolean {
   return /^ *100024 /m.test(list);
 }
 
-function findLockDaemons({
-  host,
-  layout,
-  manifest,
-}: LockServicesContext): Daemons & Pick<LockServicesState, 'surplusRpcbinds'> {
-  const processes = host.processes().filter(({ isInOurNetwork }) => isInOurNetwork);
-  const versions = [layout.rootfs, ...versionDirectories(layout)];
-  const own = new Set(processesIn(host, versions, processes).map(({ pid }) => pid));
+/** A service that mounts with Kerberos or TLS need, and which runs for this network. */
+export interface SecurityServiceState {
+  readonly service: ServiceRole;
+  /** Null where none runs: the first such mount starts it. */
+  readonly daemon: ServiceDaemon | null;
+  readonly answers: boolean;
+}
+
+/**
+ * Each of the table, asked within 3 s where it runs.
+ * @throws MounterError (interrupted) when a signal ends us.
+ */
+export async function observeSecurityServices(
+  context: ServicesContext,
+): Promise<readonly SecurityServiceState[]> {
+  const find = findDaemons(context);
+  return Promise.all(
+    securityServices.map(async ({ role: service, question }) => {
+      const [daemon = null] = find(service);
+      const answers = daemon !== null && (await askInRootfs(question, context)).answers;
+      return { service, daemon, answers };
+    }),
+  );
+}
+
+function findLockDaemons(context: ServicesContext): Daemons & Pick<LockServicesState, 'surplusRpcbinds'> {
+  const { host } = context;
+  const find = findDaemons(context);
   const found = lockServices.map(({ role, owner: first, port }) => {
     const inodes = port === undefined ? undefined : socketsOf(host, port);
-    const daemons = processes
-      .filter((process) => roleOf(process, manifest) === role)
-      .filter(({ pid }) => inodes === undefined || own.has(pid) || holdsSocket(host, pid, inodes))
-      .map(({ pid }): LockDaemon => ({ pid, owner: own.has(pid) ? 'rootfs' : 'host' }))
+    const daemons = find(role)
+      .filter(({ pid, owner }) => !inodes || owner === 'rootfs' || holdsSocket(host, pid, inodes))
       .sort((a, b) => Number(b.owner === first) - Number(a.owner === first));
     return [role, daemons] as const;
   });
@@ -82,6 +108,21 @@ function findLockDaemons({
     ...(Object.fromEntries(found.map(([role, [first = null]]) => [role, first])) as Daemons),
     surplusRpcbinds: found.find(([role]) => role === 'rpcbind')?.[1].slice(1) ?? [],
   };
+}
+
+/** @returns a function that tells of a role which processes have it, by their names, in this network. */
+function findDaemons({
+  host,
+  layout,
+  manifest,
+}: ServicesContext): (role: ServiceRole) => readonly ServiceDaemon[] {
+  const processes = host.processes().filter(({ isInOurNetwork }) => isInOurNetwork);
+  const versions = [layout.rootfs, ...versionDirectories(layout)];
+  const own = new Set(processesIn(host, versions, processes).map(({ pid }) => pid));
+  return (role) =>
+    processes
+      .filter((process) => roleOf(process, manifest) === role)
+      .map(({ pid }) => ({ pid, owner: own.has(pid) ? 'rootfs' : 'host' }));
 }
 
 function socketsOf(host: Host, port: number): ReadonlySet<string> {
