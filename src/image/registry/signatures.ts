@@ -42,9 +42,6 @@ export async function* signaturesAt(
   else yield* signaturesIn(tagged.bytes, digest, true, layer);
 }
 
-/** A registry may send empty pages without end. */
-const mostPages = 20;
-
 /**
  * Whatever they are, also where the list says something else of them: clients fill in its fields as they like. A list may
  * come in pages.
@@ -59,8 +56,9 @@ async function referrersOf(
   for (let pages = 1; page !== undefined; pages += 1) {
     const index = parseImageDocument(page.bytes, 'the list of its referrers', reference);
     for (const { digest } of index.kind === 'index' ? index.manifests : []) found.add(digest);
-    const isEnough = pages === mostPages || found.size >= mostSignatures;
-    page = page.next === undefined || isEnough ? undefined : await nextOf(`?${page.next}`);
+    const { next } = page;
+    const isWhole = next === undefined || found.size >= mostSignatures || pages >= mostSignatures;
+    page = isWhole ? undefined : await nextOf(`?${next}`);
   }
   return [...found].slice(0, mostSignatures);
 }
