@@ -5,15 +5,18 @@ import type { Compression, LayerBlob } from './oci.ts';
 
 /**
  * A layer of the tar's bytes; the same bytes give the same blob with the same Node.
- * @param level zstd's, where another than the usual one is better.
+ * @param window zstd's, where another than the usual one is better.
  */
 export async function layerOf(
   tar: Buffer,
   compression: Compression,
   createdBy: string,
-  level?: number,
+  window?: number,
 ): Promise<LayerBlob> {
   // Node's gzip leaves name and time out of the header.
-  const blob = compression === 'zstd' ? await compress(tar, level) : await promisify(gzip)(tar, { level: 9 });
+  const blob =
+    compression === 'zstd'
+      ? await compress(tar, undefined, window)
+      : await promisify(gzip)(tar, { level: 9 });
   return { blob, compression, diffId: digestOf(tar), createdBy };
 }

@@ -33,8 +33,8 @@ export const nodeAgentName = 'mounter-node-agent';
 /** Of the pinned packages those that the programs and libraries below are from. */
 const packageNames = ['dash', 'libc6', 'libpcre2-8-0', 'libselinux1', 'util-linux'];
 
-/** zstd's levels: the executable hardly gets smaller above 3, and takes ten times as long. */
-const executableLevel = 3;
+/** zstd's, of 32 MiB: the executable is 48.0 MB with it, 48.8 without, in 10 s; 54.9 with level 3, 44.9 with 19 in 85 s. */
+const executableWindow = 25;
 
 /**
  * @param tools the image that it installs.
@@ -50,8 +50,8 @@ export async function nodeAgentImage(
 ): Promise<ImageRequest> {
   const { architecture, epoch = 0 } = files.manifest.rootfs;
   const { programs, executable } = await programEntries(files, allowNewer);
-  const layer = async (entries: readonly Entry[], createdBy: string, level?: number): Promise<LayerBlob> =>
-    layerOf(await tarOf(completeTree(entries), epoch), 'zstd', `npm run image: ${createdBy}`, level);
+  const layer = async (entries: readonly Entry[], createdBy: string, window?: number): Promise<LayerBlob> =>
+    layerOf(await tarOf(completeTree(entries), epoch), 'zstd', `npm run image: ${createdBy}`, window);
   return {
     architecture,
     epoch,
@@ -67,7 +67,7 @@ export async function nodeAgentImage(
     entrypoint: [agentExecutable, 'node-agent'],
     layers: [
       await layer(programs, 'nsenter, sh and libraries'),
-      await layer([executable], 'mounter', executableLevel),
+      await layer([executable], 'mounter', executableWindow),
       await layer(toolsEntries(files, tools, toolsTag, toolsSignature), 'the tools image'),
     ],
   };

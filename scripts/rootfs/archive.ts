@@ -40,12 +40,17 @@ export function digestOf(bytes: Buffer): string {
   return `sha256:${createHash('sha256').update(bytes).digest('hex')}`;
 }
 
-/** `bytes` as a zstd frame that names its size and carries a checksum; one thread, fixed level. */
-export function compress(bytes: Buffer, level = usualLevel): Promise<Buffer> {
+/**
+ * `bytes` as a zstd frame that names its size and carries a checksum; one thread, fixed level.
+ * @param window how far back it looks, as a power of 2 bytes; who decompresses needs as much memory, and may refuse
+ *   more than 27.
+ */
+export function compress(bytes: Buffer, level = usualLevel, window?: number): Promise<Buffer> {
   const params = {
     [constants.ZSTD_c_compressionLevel]: level,
     [constants.ZSTD_c_checksumFlag]: 1,
     [constants.ZSTD_c_nbWorkers]: 0,
+    ...(window === undefined ? {} : { [constants.ZSTD_c_windowLog]: window }),
   };
   return promisify(zstdCompress)(bytes, { params });
 }
