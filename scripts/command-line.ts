@@ -79,12 +79,12 @@ export function usageError(subject: string, message: string, hint?: string): Mou
 
 /**
  * Runs another script, which says what it does itself. @param name in this directory, such as `build.ts`.
- * @param stdout where its words go: to stderr where this one's stdout is for figures.
+ * @param stdout where that goes: to stderr where this one's stdout is for figures.
  */
 export async function runScript(
   name: string,
   args: readonly string[],
-  stdout: NodeJS.WriteStream = process.stdout,
+  stdout: NodeJS.WriteStream | 'ignore' = process.stdout,
 ): Promise<void> {
   await execa(process.execPath, [`${import.meta.dirname}/${name}`, ...args], {
     stdio: ['ignore', stdout, 'inherit'],

@@ -7,4 +7,5 @@ export { recordOfInstalled, stillInstalled } from './debian/installed.ts';
 export { fetchPinned, newestPins, type Pin, type PinnedRequest, refuseOlder } from './debian/pins.ts';
 export { fetchPoolFile } from './debian/pool-file.ts';
 export { unpackInto } from './debian/unpack.ts';
+export { unpackedPackage } from './debian/unpacked-package.ts';
 export { findUpdates, type Update } from './debian/updates.ts';

@@ -2,14 +2,9 @@ import { createHash } from 'node:crypto';
 import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { parse } from 'node:path';
 import { execa } from 'execa';
-import {
-  type Architecture,
-  architectures,
-  ownArchitecture,
-  type Toolchain,
-  toolchainOf,
-} from './architectures.ts';
+import { type Architecture, ownArchitecture, type Toolchain, toolchainOf } from './architectures.ts';
 import { ensureInstalled, fetchPoolFile } from './debian.ts';
+import { emulatorOf } from './emulator.ts';
 import { cacheDirectory, distributionOf, repository } from './paths.ts';
 import { copyWhole, withScratch } from './scratch.ts';
 import { stage } from './stage.ts';
@@ -154,9 +149,8 @@ const asksKernel =
 async function save(saver: string, memory: string, architecture: Architecture): Promise<void> {
   const isForeign = architecture !== ownArchitecture;
   const calls = `${memory}.calls`;
-  const argv = isForeign ? [architectures[architecture].emulator, '-strace', '-D', calls, saver] : [saver];
+  const argv = isForeign ? [await emulatorOf(architecture), '-strace', '-D', calls, saver] : [saver];
   const [program = '', ...args] = argv;
-  if (isForeign) await ensureInstalled(['qemu-user-static']);
   const { failed, signal, stderr } = await execa(program, args, { stdout: { file: memory }, reject: false });
   if (failed)
     throw new Error(

@@ -47,17 +47,20 @@ const packages = [
   'fish',
 ];
 
+/** Quietly: a line says that it is done. What takes long, and what fails, is on stderr. */
+const build = (script: string, argv: readonly string[]) => runScript(script, argv, 'ignore');
+
 const preparations: Readonly<Record<Need, () => Promise<unknown>>> = {
-  build: () => runScript('build.ts', []),
+  build: () => build('build.ts', []),
   arm64: async () => {
-    await ensureInstalled([...toolchainOf('arm64').packages, 'qemu-user-static']);
-    await runScript('build.ts', ['--architecture', 'arm64']);
-    await runScript('rootfs.ts', ['--architecture', 'arm64', '--allow-newer']);
+    await ensureInstalled(toolchainOf('arm64').packages);
+    await build('build.ts', ['--architecture', 'arm64']);
+    await build('rootfs.ts', ['--architecture', 'arm64', '--allow-newer']);
   },
   // An old checkout's pins may be gone from the archive; its tests are to run all the same.
-  rootfs: () => runScript('rootfs.ts', ['--allow-newer']),
+  rootfs: () => build('rootfs.ts', ['--allow-newer']),
   smbRootfs: ensureSmbRootfs,
-  nodeAgentImage: () => runScript('image.ts', ['--allow-newer', '--only=mounter-node-agent']),
+  nodeAgentImage: () => build('image.ts', ['--allow-newer', '--only=mounter-node-agent']),
   vm: buildVm,
   glusterServer: ensureServerRootfs,
   dockerRegistry: ensureDockerRegistry,
@@ -187,6 +190,7 @@ async function runHere(
     [
       `${repository}/node_modules/ava/entrypoints/cli.js`,
       '--tap',
+      '--node-arguments=--disable-warning=ExperimentalWarning',
       ...(isSerial ? ['--serial', '--concurrency=1'] : [`--concurrency=${concurrency}`]),
       ...files,
     ],

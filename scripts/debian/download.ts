@@ -33,7 +33,7 @@ export async function download(
   const files = packages.map((wanted) => debFile(wanted, directory));
   const absent = await absentFiles(files);
   if (absent.length === 0) return files;
-  process.stdout.write(`downloading ${absent.length} of ${files.length} Debian packages (${apt.suite})\n`);
+  process.stderr.write(`… downloading ${absent.length} of ${files.length} Debian packages (${apt.suite})\n`);
   const partial = join(directory, `.partial-${process.pid}`);
   await mkdir(partial, { recursive: true });
   try {

@@ -21,7 +21,8 @@ export async function ensureInstalled(packages: readonly string[]): Promise<void
       status: exitCode.system,
       hint: `run this as root, or have apt-get install ${missing.join(' ')} run before`,
     });
-  process.stdout.write(`installing ${missing.join(' ')} with apt-get\n`);
+  // stdout is for figures and digests.
+  process.stderr.write(`… installing ${missing.join(' ')} with apt-get\n`);
   await recordInstall(missing);
   await aptGet(['update'], missing);
   // What was downloaded is not wanted a second time.

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import test from 'ava';
 import { execa } from 'execa';
 import { fetchBun } from '../../scripts/bun.ts';
+import { emulatorOf } from '../../scripts/emulator.ts';
 import { refuseCalls } from '../../scripts/front.ts';
 import { cacheDirectory, distributionOf, mounterExecutable } from '../../scripts/paths.ts';
 import { elfArchitecture } from '../../src/host/elf.ts';
@@ -13,7 +14,7 @@ import { installedMounter, kubeletDirectory, mounterHome, ScratchNode } from '..
 /** What is built for arm64 on another machine, by QEMU's user mode emulation; a whole node boots in test/arm64. */
 
 const arm64 = distributionOf('arm64');
-const emulator = 'qemu-aarch64-static';
+const emulator = await emulatorOf('arm64');
 /** The C library of Debian's cross compiler. */
 const libc = ['-L', '/usr/aarch64-linux-gnu'];
 

@@ -1,5 +1,4 @@
-import { ensureInstalled } from '../../../scripts/debian.ts';
-import { unpackedPackage } from './unpacked-package.ts';
+import { ensureInstalled, unpackedPackage } from '../../../scripts/debian.ts';
 
 /**
  * Debian's containerd, and the runtimes and network plugins that it calls. Installed, containerd itself would run as a

@@ -1,4 +1,4 @@
-import { unpackedPackage } from './unpacked-package.ts';
+import { unpackedPackage } from '../../../scripts/debian.ts';
 
 /** Debian's cosign: 2.x of trixie and 3.x of forky, which store signatures each in its own way. Debian 12 has none. */
 export async function ensureCosign(): Promise<{ readonly old: string; readonly current: string }> {

@@ -1,4 +1,4 @@
-import { unpackedPackage } from './unpacked-package.ts';
+import { unpackedPackage } from '../../../scripts/debian.ts';
 
 /** Debian's docker-registry. Installed, it would be a service that all the world may reach. @returns its path. */
 export async function ensureDockerRegistry(): Promise<string> {

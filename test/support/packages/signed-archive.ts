@@ -10,7 +10,7 @@ export type Offered = Readonly<Record<string, string>>;
 const architectures = ['amd64', 'arm64'];
 
 /** An archive in a directory, with indexes that are signed, and a machine whose apt knows no other. */
-export class SignedArchive implements AsyncDisposable {
+export class SignedArchive {
   readonly #directory: string;
 
   private constructor(directory: string) {
@@ -18,19 +18,17 @@ export class SignedArchive implements AsyncDisposable {
   }
 
   static async make(directory: string): Promise<SignedArchive> {
-    await ensureInstalled(['gpg', 'gpg-agent']);
+    // The old one has no agent, for whom sockets would wait in every session of this machine.
+    await ensureInstalled(['gnupg1']);
     const archive = new SignedArchive(directory);
     for (const name of ['signer', 'other']) {
       await mkdir(join(directory, name), { mode: 0o700 });
-      await archive.#gpg(name, '--passphrase', '', '--quick-generate-key', name, 'ed25519', 'sign', 'never');
+      const key = join(directory, `${name}.key`);
+      await writeFile(key, `Key-Type: RSA\nKey-Length: 2048\nName-Real: ${name}\nExpire-Date: 0\n`);
+      await archive.#gpg(name, '--gen-key', key);
       await archive.#gpg(name, '--output', join(directory, `${name}.gpg`), '--export');
     }
     return archive;
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    for (const name of ['signer', 'other'])
-      await execa('gpgconf', ['--homedir', join(this.#directory, name), '--kill', 'all']);
   }
 
   /** @param suite of `debian`, or of `debian-security`, by its name. */
@@ -74,15 +72,8 @@ export class SignedArchive implements AsyncDisposable {
   }
 
   async #gpg(home: string, ...argv: readonly string[]): Promise<void> {
-    const usual = [
-      '--homedir',
-      join(this.#directory, home),
-      '--batch',
-      '--yes',
-      '--pinentry-mode',
-      'loopback',
-    ];
-    await execa('gpg', [...usual, ...argv]);
+    const sha256 = ['--digest-algo', 'SHA256', '--cert-digest-algo', 'SHA256'];
+    await execa('gpg1', ['--homedir', join(this.#directory, home), '--batch', '--yes', ...sha256, ...argv]);
   }
 }
 

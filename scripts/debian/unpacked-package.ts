@@ -1,7 +1,10 @@
 import { existsSync } from 'node:fs';
 import { mkdir, rename, rm } from 'node:fs/promises';
-import { fetchPackages, unpackInto } from '../../../scripts/debian.ts';
-import { cacheDirectory } from '../../../scripts/paths.ts';
+import { resolve } from 'node:path';
+import { fetchPackages } from './closure.ts';
+import { unpackInto } from './unpack.ts';
+
+const cacheDirectory = resolve(import.meta.dirname, '../../.cache');
 
 /**
  * The files of one of Debian's packages, unpacked and not installed, for one that would start a service on this
