@@ -73,6 +73,9 @@ function aptConfiguration(state: string, architecture: string): string {
     'Dir::State::status': join(state, 'status'),
     'Dir::Cache': state,
     'Dir::Cache::archives': join(state, 'archives'),
+    // One of its caches, of 40 MB, saves seconds a call; images for containers have none. The other one is as large.
+    'Dir::Cache::pkgcache': 'pkgcache.bin',
+    'Dir::Cache::srcpkgcache': '',
     'Dir::Etc::sourcelist': join(state, 'sources.list'),
     'Dir::Etc::sourceparts': '/dev/null',
     'Dir::Etc::preferences': '/dev/null',
