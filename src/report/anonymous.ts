@@ -16,7 +16,10 @@ export function anonymized<T extends object>(report: T, names: readonly string[]
     const way = ways[field];
     return way === undefined ? text : way(text, pseudonyms);
   });
-  const read = mapStrings(learnt, (text, field) => (isOurs(field) ? text : inText(text, pseudonyms)));
+  const read = mapStrings(swept(learnt, pseudonyms), (text, field) =>
+    isOurs(field) ? text : inText(text, pseudonyms),
+  );
+  // Texts have names of their own, which others may have as well.
   return swept(read, pseudonyms);
 }
 
@@ -47,9 +50,9 @@ class Pseudonyms {
     return this.#given.has(pseudonym);
   }
 
-  /** Longest first, in small letters. */
+  /** Those that tell something, longest first, in small letters. */
   get names(): readonly string[] {
-    return [...this.#byName.keys()].sort((a, b) => b.length - a.length);
+    return [...this.#byName.keys()].filter((name) => !isKnown(name)).sort((a, b) => b.length - a.length);
   }
 }
 
@@ -87,7 +90,7 @@ const ways: Readonly<Record<string, Way>> = {
 
 function chunks(text: string, pattern: RegExp, kind: Kind, pseudonyms: Pseudonyms): string {
   return withoutAddresses(text, pseudonyms).replace(pattern, (chunk) =>
-    pseudonyms.has(chunk) || isKnown(chunk) ? chunk : pseudonyms.of(chunk, kind),
+    pseudonyms.has(chunk) || (kind !== 'server' && isKnown(chunk)) ? chunk : pseudonyms.of(chunk, kind),
   );
 }
 
@@ -173,6 +176,7 @@ const knownShapes: readonly RegExp[] = [
   /^\d{1,6}(?:\.\d{1,3})?[kKmMgGs%]?$/,
   /^[0-9a-f]{64}$/,
   /^v\d[\d.]*$/,
+  /^\d\d\.\d{3}Z$/,
   // Versions of packages, and of the kernel's: no dots but between digits at the beginning.
   /^\d+(?:\.\d+)+(?:[-+~][\w.+~-]*)?$/,
   /^(?:u?mount\.(?:nfs4?|glusterfs|cifs|smb3|ceph)|rpc\.[a-z]*[gi]?[sd]+d|fs\.(?:mount|file)-max|auth\.(?:allow|reject))$/,
@@ -207,5 +211,6 @@ const knownWords: ReadonlySet<string> = new Set(
   node-agent help version report daemonset cloud-init alerts kubelet-flag metrics masked
   attach chroot file private shared slave any loopback require allow-nolock add-nolock merge
   http https docker oci docker.io localhost localhost.localdomain ip6-localhost ip6-loopback json yaml e.g i.e
-  etc. and or dead stale silent alive error`.split(/\s+/),
+  etc. and or dead stale silent alive error modules kernel server servers volume export share data storage pod node name
+  address user users group test tests process host directory file`.split(/\s+/),
 );

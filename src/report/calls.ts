@@ -53,7 +53,7 @@ export interface Span {
 
 const mostCalls = 150;
 const mostFailures = 50;
-const spans = 48;
+const mostSpans = 48;
 /** So many types have figures of their own: a caller may ask for any. */
 const mostTypes = 12;
 
@@ -161,6 +161,7 @@ function activity(mounts: readonly RecordedCall[]): readonly Span[] {
   const first = times.reduce((a, b) => Math.min(a, b), Number.POSITIVE_INFINITY);
   const last = times.reduce((a, b) => Math.max(a, b), Number.NEGATIVE_INFINITY);
   if (times.length === 0) return [];
+  const spans = Math.min(mostSpans, Math.ceil((last - first + 1) / 1000));
   const length = Math.max(1000, (last - first + 1) / spans);
   const counts = Array.from({ length: spans }, () => ({ succeeded: 0, failed: 0 }));
   for (const call of mounts) {

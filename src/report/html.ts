@@ -30,14 +30,17 @@ export function escaped(text: string): string {
   return printableLines(text.toWellFormed()).replace(/[&<>"'`]/g, (c) => `&#${c.charCodeAt(0)};`);
 }
 
-/** A table with a heading for each column, and one that a narrow screen scrolls by itself. @param caption what it shows. */
+/** A table with a heading for each column, which a narrow screen shows beside each cell. @param caption what it shows. */
 export function table(
   caption: string,
   headings: readonly string[],
   rows: readonly (readonly Content[])[],
 ): Html {
   const head = headings.map((heading) => html`<th scope="col">${heading}</th>`);
-  const body = rows.map((row) => html`<tr>${row.map((cell) => html`<td>${cell}</td>`)}</tr>\n`);
+  const body = rows.map(
+    (row) =>
+      html`<tr>${row.map((cell, column) => html`<td data-of="${headings[column]}">${cell}</td>`)}</tr>\n`,
+  );
   return html`<div class="scroll" role="region" aria-label="${caption}" tabindex="0"><table><caption>${caption}</caption>
 <thead><tr>${head}</tr></thead><tbody>
 ${body}</tbody></table></div>\n`;
@@ -50,7 +53,7 @@ export function facts(caption: string, rows: readonly (readonly [name: string, v
 ${body}</tbody></table></div>\n`;
 }
 
-/** What is shown when it is asked for; on paper it is there. */
-export function folded(summary: Content, content: Content): Html {
-  return html`<details><summary>${summary}</summary>${content}</details>`;
+/** What is shown when it is asked for; on paper where it was open, or is to be there. */
+export function folded(summary: Content, content: Content, isOnPaper = false): Html {
+  return html`<details${isOnPaper ? html` class="on-paper"` : null}><summary>${summary}</summary>${content}</details>`;
 }

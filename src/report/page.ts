@@ -113,6 +113,8 @@ function state(word: string): Html {
   return html`<span class="state ${toneOf(word)}">${word}</span>`;
 }
 
+/** `2026-01-31 12:00:00`; all are UTC. */
+const clock = (time: string) => time.replace('T', ' ').replace(/\.\d+Z$/, '');
 const path = (text: string | null | undefined) => (text ? html`<span class="path">${text}</span>` : '-');
 const number = (text: string | number) => html`<span class="number">${text}</span>`;
 
@@ -151,10 +153,10 @@ function callRow(call: ReportedCall): readonly (Html | string)[] {
     errorClass === undefined
       ? null
       : html`<br><strong>${subject === undefined || subject === target ? '' : `${subject}: `}${msg}</strong>${hint ? html`<br>→ ${hint}` : ''}`;
-  const said = helperOutput ? folded('what the helper said', html`<pre>${helperOutput}</pre>`) : null;
+  const said = helperOutput ? folded('what the helper said', html`<pre>${helperOutput}</pre>`, true) : null;
   return [
-    number(call.time.replace('T', ' ').replace(/\.\d+Z$/, '')),
-    [command, fstype].filter(Boolean).join(' '),
+    number(clock(call.time)),
+    number([command, fstype].filter(Boolean).join(' ')),
     html`<span class="state ${errorClass === undefined ? toneOf('ok') : toneOf('failure')}">${resultOf(call)}</span>`,
     number((call.totalMs / 1000).toFixed(3)),
     html`${about}${why === null ? ' ' : html`${why}<br>`}${said}${steps(call)}`,
@@ -191,8 +193,8 @@ function failures({ failures: classes }: CallsReport): Html {
   const rows = classes.map((one) => [
     html`<span class="state bad">${one.class}</span>`,
     number(one.count),
-    number(one.first),
-    number(one.last),
+    number(clock(one.first)),
+    number(clock(one.last)),
     html`${one.subject === null ? '' : `${one.subject}: `}${one.message}${one.hint === null ? '' : html`<br>→ ${one.hint}`}`,
   ]);
   return html`<h3>Failures by class</h3>
@@ -213,34 +215,29 @@ function durations({ durations: all, ever }: CallsReport): Html {
   const since = ever.map(({ fstype, class: of, count }) => `${fstype} ${of === 'none' ? 'ok' : of} ${count}`);
   return html`<h3>How long mounts took</h3>
 ${table('Seconds within which half, 90 % and 99 % of the mounts were over', headings, rows)}
-<p class="faint">${total} mounts since there is a record: ${since.join(', ')}.</p>`;
+<p class="faint">Since there is a record, ${total} in all: ${since.join(', ')}.</p>`;
 }
 
-const [chartWidth, chartHeight] = [960, 90];
+/** In units of the picture, which is as wide as the page. */
+const [barWidth, leastBars, chartHeight] = [20, 24, 90];
 
 function activity({ activity: spans }: CallsReport): Html {
   const [first, last] = [spans[0], spans.at(-1)];
   if (first === undefined || last === undefined) return html``;
   const most = Math.max(...spans.map(({ succeeded, failed }) => succeeded + failed));
-  const width = chartWidth / spans.length;
   const height = (count: number) => (count === 0 ? 0 : Math.max(2, Math.round((count / most) * chartHeight)));
   const bars = spans.map(({ from, succeeded, failed }: Span, index) => {
-    if (succeeded + failed === 0) return html``;
     const [good, bad] = [height(succeeded), height(failed)];
-    const x = (index * width + 1).toFixed(1);
-    const rectangle = (tone: string, y: number, of: number) =>
-      of === 0
-        ? ''
-        : html`<rect class="${tone}" x="${x}" y="${y}" width="${(width - 2).toFixed(1)}" height="${of}"/>`;
-    const bottom = chartHeight + 4;
-    return html`<g><title>from ${from}: ${succeeded} ok, ${failed} failed</title>${rectangle('good', bottom - good, good)}${rectangle('bad', bottom - good - bad, bad)}</g>\n`;
+    const part = (tone: string, y: number, of: number) =>
+      html`<rect class="${tone}" x="${index * barWidth + 1}" y="${y}" width="${barWidth - 2}" height="${of}"/>`;
+    return html`<g><title>from ${clock(from)}: ${succeeded} ok, ${failed} failed</title>${good === 0 ? '' : part('good', chartHeight - good, good)}${bad === 0 ? '' : part('bad', chartHeight - good - bad, bad)}</g>`;
   });
   const sum = (of: 'succeeded' | 'failed') => spans.reduce((total, span) => total + span[of], 0);
-  const label = `Mounts from ${first.from} on: ${sum('succeeded')} succeeded, ${sum('failed')} failed; at most ${most} in one of ${spans.length} spans`;
+  const label = `${sum('succeeded')} mounts succeeded, ${sum('failed')} failed; at most ${most} in one of ${spans.length} spans`;
   return html`<h3>Mounts over time</h3>
-<svg viewBox="0 0 ${chartWidth} ${chartHeight + 22}" role="img" aria-label="${label}">
-${bars}<line x1="0" x2="${chartWidth}" y1="${chartHeight + 4.5}" y2="${chartHeight + 4.5}"/>
-<text x="0" y="${chartHeight + 18}">${first.from}</text><text x="${chartWidth}" y="${chartHeight + 18}" text-anchor="end">span from ${last.from}</text></svg>
+<svg class="chart" viewBox="0 0 ${Math.max(spans.length, leastBars) * barWidth} ${chartHeight}" preserveAspectRatio="none" role="img" aria-label="${label}">
+${bars}</svg>
+<p class="ends faint"><span>${clock(first.from)}</span><span>${spans.length === 1 ? '' : clock(last.from)}</span></p>
 <p class="faint">${label}. <span class="good">Green: succeeded</span>, <span class="bad">red: failed</span>.</p>`;
 }
 
@@ -268,7 +265,7 @@ function inWhole(rows: readonly (readonly string[])[]): readonly (readonly [stri
 function changes({ changes: found }: Report): Html {
   if (found === null) return html``;
   const rows = found.map(({ time, what, result, arguments: words = [] }) => [
-    number(time.replace('T', ' ').replace(/\.\d+Z$/, '')),
+    number(clock(time)),
     html`${what} ${path(words.join(' ') || ' ')}`,
     result === null ? '' : state(result),
   ]);
@@ -318,7 +315,7 @@ function versions({ versions: found }: Report): Html {
   const rows = found.map((one) => [
     state(one.state),
     path(shortDigest(one.digest)),
-    number(one.installedAt?.replace('T', ' ').replace(/\.\d+Z$/, '') ?? '-'),
+    number(one.installedAt === null ? '-' : clock(one.installedAt)),
     number(one.bytes === null ? '-' : `${(one.bytes / 1e6).toFixed(1)} MB`),
     path(one.reference),
     html`${one.processes.map(({ pid, program }) => `${program} (process ${pid})`).join(', ') || '-'}; ${one.mounts} mounts`,

@@ -32,13 +32,17 @@ td.number, .number { font-variant-numeric: tabular-nums; white-space: nowrap; }
 details { margin: .3rem 0; } .calls details { display: inline-block; vertical-align: top; margin: 0 .9rem 0 0; }
 .calls details[open] { display: block; } summary { cursor: pointer; color: var(--link); }
 svg { display: block; width: 100%; height: auto; margin: .4rem 0; }
-svg .good { fill: var(--good-fill); } svg .bad { fill: var(--bad-fill); } svg text { fill: var(--faint); font: 11px system-ui, sans-serif; }
-svg line { stroke: var(--line); }
-@media (max-width: 40rem) { body { padding: .6rem; font-size: 14px; } .facts th { width: 7rem; } .calls td { min-width: 7em; } }
+.chart { height: 90px; border-bottom: 1px solid var(--line); } .ends { display: flex; justify-content: space-between; font-size: .8em; margin: 0; }
+svg .good { fill: var(--good-fill); } svg .bad { fill: var(--bad-fill); }
+@media screen and (max-width: 40rem) { body { padding: .6rem; font-size: 14px; }
+  .scroll > table, .scroll caption, .scroll tbody, .scroll tr, .scroll td, .facts th { display: block; width: auto; }
+  .scroll thead { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }
+  .scroll tr { border-bottom: 1px solid var(--line); padding: .3rem 0; } .scroll td, .facts th { border: 0; padding: .05rem .2rem; }
+  .scroll td[data-of]::before { content: attr(data-of) ": "; color: var(--faint); } td svg { max-width: 12rem; } }
 @media print { :root { color-scheme: light; --text: #000; --faint: #444; --page: #fff; --box: #f4f4f4; --line: #bbb;
     --good: #0b4d1e; --bad: #8f0f16; --warn: #5c3900; --good-fill: #2da44e; --bad-fill: #b3141d; --link: #000; }
   @page { margin: 14mm; } body { font-size: 9.5pt; padding: 0; max-width: none; } nav { display: none; }
   .scroll { overflow: visible; } thead { display: table-header-group; } tr, .findings li { break-inside: avoid; }
   h2, h3, caption { break-after: avoid; } th, td { min-width: 0; padding: .15rem .3rem; }
-  details::details-content { content-visibility: visible; display: block; block-size: auto; } }
+  .on-paper::details-content { content-visibility: visible; display: block; block-size: auto; } }
 `;

@@ -1,0 +1,129 @@
+import test from 'ava';
+import fc from 'fast-check';
+import { anonymized } from '../../../src/report/anonymous.ts';
+
+const calls = [
+  {
+    command: 'mount',
+    fstype: 'nfs',
+    source: 'nfs-hr-7.corp.example:/export/payroll 2026',
+    target:
+      '/var/lib/kubelet/pods/5f0c8b9e-1111-2222-3333-444455556666/volumes/kubernetes.io~nfs/pv-salaries',
+    options: 'vers=4.1,clientaddr=10.7.0.9,sec=krb5',
+    msg: 'nfs-hr-7.corp.example does not export /export/payroll 2026 to 10.7.0.9 (uaddr 10.7.0.9.8.1)',
+    helperOutput:
+      'mount.nfs: access denied by server while mounting nfs-hr-7.corp.example:/export/payroll 2026',
+  },
+  { command: 'mount', fstype: 'nfs', source: '[fd00:7::9]:/x', target: '/var/lib/kubelet/pods/p', msg: 'x' },
+  {
+    command: 'mount',
+    fstype: 'glusterfs',
+    source: 'g1,g2.corp.example:salaries',
+    target: '/t',
+    msg: 'g1: gone',
+  },
+  {
+    command: 'mount',
+    fstype: 'cifs',
+    source: '//WIN7/Payroll',
+    target: '/t',
+    options: 'domain=ACME,vers=3.0',
+    msg: '',
+  },
+  {
+    command: 'install',
+    arguments: [
+      'registry.corp.example:5000/acme/storage-tools:v2',
+      '--mirror',
+      'docker.io=https://hub.corp.example',
+    ],
+    msg: 'done',
+  },
+];
+const findings = [
+  {
+    level: 'failing',
+    check: 'volumes',
+    subject: '/var/lib/kubelet/plugins/kubernetes.io~nfs/pv-salaries',
+    message: 'hangs: g1 does not answer; see WIN7, win7.corp.example. and fd00:7::9: here',
+    hint: 'run umount /var/lib/kubelet/pods/x',
+  },
+  {
+    level: 'ok',
+    check: 'manifest',
+    subject: '/home/kubernetes/containerized_mounter/rootfs-manifest.json',
+    message: 'limits.mountSeconds is 110; auth.allow, /proc/12/root and 127.0.0.1 stay',
+    hint: 'run mounter install SOURCE again, with fs.mount-max at 100000',
+  },
+];
+const settings = [
+  { path: 'policy.sources', value: '[{"server":"*.corp.example","namespaces":["hr-team"]}]', isOwn: true },
+];
+
+const secret = [
+  'nfs-hr',
+  'corp',
+  'payroll',
+  'salaries',
+  '5f0c8b9e',
+  '10.7.0',
+  'fd00',
+  'g1',
+  'g2',
+  'win7',
+  'acme',
+  'hub',
+  'web7',
+  'hr-team',
+];
+
+test('no name and no address is left, and what is everybody’s stays', (t) => {
+  const report = anonymized({ hostname: 'web7.corp.example', calls, findings, settings }, [
+    'web7.corp.example',
+  ]);
+  const text = JSON.stringify(report).toLowerCase();
+  t.deepEqual(
+    secret.filter((name) => text.includes(name)),
+    [],
+    text,
+  );
+  t.is(report.hostname, 'node#1');
+  t.deepEqual(report.findings[1], findings[1]);
+  const [call] = report.calls;
+  t.regex(call?.source ?? '', /^server#\d+:\/name#\d+\/name#\d+$|^server#\d+:\/export\/name#\d+$/);
+  t.regex(call?.target ?? '', /^\/var\/lib\/kubelet\/pods\/name#\d+\/volumes\/kubernetes\.io~nfs\/name#\d+$/);
+  t.regex(call?.options ?? '', /^vers=4\.1,clientaddr=address#\d+,sec=krb5$/);
+});
+
+test('the same name has the same pseudonym wherever it stands', (t) => {
+  const { calls: shown, findings: found } = anonymized({ calls, findings }, []);
+  const [, server = '?', , path = '?'] = /^(server#\d+):(\/.*\/)?(.*)$/.exec(shown[0]?.source ?? '') ?? [];
+  t.true(shown[0]?.helperOutput?.includes(`mounting ${shown[0]?.source}`), shown[0]?.helperOutput);
+  t.true(shown[0]?.msg.startsWith(`${server} does not export`));
+  t.true(shown[0]?.msg.includes(path));
+  const volume = shown[0]?.target?.split('/').at(-1) ?? '?';
+  t.true(found[0]?.subject.endsWith(`/${volume}`));
+  const gluster = shown[2]?.source?.split(/[,:]/)[0] ?? '?';
+  t.true(found[0]?.message.includes(`hangs: ${gluster} does not`));
+});
+
+test('whatever a name is made of, it is not left', (t) => {
+  const name = fc.stringMatching(/^[A-Za-z0-9À-ž<>&"'{}$^*()! _-]{4,20}$/).map((text) => `zq${text}7`);
+  fc.assert(
+    fc.property(name, name, (host, volume) => {
+      const source = `${host.replaceAll(' ', '')}.example:/${volume}`;
+      const report = anonymized(
+        {
+          calls: [
+            { source, target: `/var/lib/kubelet/pods/${volume}`, msg: `${source}: no such ${volume}!` },
+          ],
+        },
+        [],
+      );
+      const text = JSON.stringify(report).toLowerCase();
+      t.false(text.includes(JSON.stringify(volume).slice(1, -1).toLowerCase()), text);
+      t.false(text.includes(JSON.stringify(host.replaceAll(' ', '')).slice(1, -1).toLowerCase()), text);
+    }),
+    { numRuns: 300 },
+  );
+});
