@@ -10,7 +10,7 @@ export type Need =
   | 'glusterServer'
   | 'dockerRegistry'
   | 'cosign'
-  | 'promtool'
+  | 'prometheus'
   | 'containerRuntime'
   | 'containerRuntimeInVm';
 
@@ -80,7 +80,7 @@ export const suites: readonly Suite[] = [
       'glusterServer',
       'dockerRegistry',
       'cosign',
-      'promtool',
+      'prometheus',
       'vm',
     ],
   },

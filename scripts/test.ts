@@ -5,7 +5,7 @@ import { ensureSmbRootfs } from '../test/support/node/smb-rootfs.ts';
 import { ensureContainerRuntime, ensureRuntimeForVm } from '../test/support/packages/container-runtime.ts';
 import { ensureCosign } from '../test/support/packages/cosign.ts';
 import { ensureDockerRegistry } from '../test/support/packages/docker-registry.ts';
-import { ensurePromtool } from '../test/support/packages/promtool.ts';
+import { ensurePrometheus } from '../test/support/packages/prometheus.ts';
 import { testProgram } from '../test/support/programs/test-program.ts';
 import { buildVm, runInVm, type VmRun } from '../test/support/vm.ts';
 import { toolchainOf } from './architectures.ts';
@@ -65,7 +65,7 @@ const preparations: Readonly<Record<Need, () => Promise<unknown>>> = {
   glusterServer: ensureServerRootfs,
   dockerRegistry: ensureDockerRegistry,
   cosign: ensureCosign,
-  promtool: ensurePromtool,
+  prometheus: ensurePrometheus,
   containerRuntime: ensureContainerRuntime,
   containerRuntimeInVm: async () => {
     await ensureRuntimeForVm();

@@ -86,6 +86,15 @@ const alerts: readonly Alert[] = [
     description: 'Their server does not answer: bring it back, and they go on. mounter doctor names it.',
   },
   {
+    alert: 'MounterServiceSilent',
+    expr: `${metric.services} == 0`,
+    for: '5m',
+    severity: 'warning',
+    summary: `{{ $labels.service }} runs on ${node}, and does not answer`,
+    description:
+      'Mounts that need it wait for it or fail. Run mounter doctor on the node: it says what to do.',
+  },
+  {
     alert: 'MounterMountTableFull',
     expr: `${metric.tableEntries} / ${metric.tableMax} > 0.8`,
     for: '10m',

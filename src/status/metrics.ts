@@ -7,7 +7,7 @@ import { exposition, type MetricFamily, type Sample } from '../record/exposition
 import { mountMetrics } from '../record/mount-metrics.ts';
 import type { NodeRecord } from '../record/read.ts';
 import { addCalls } from '../record/totals.ts';
-import { serviceOf } from '../services/services.ts';
+import { lockServices, serviceOf } from '../services/services.ts';
 import { type NodeStatus, seenStates } from './node.ts';
 
 /**
@@ -38,9 +38,9 @@ export const nodeGauges = {
     'mounter_lock_services_answering',
     'Whether rpcbind and rpc.statd answer; the first NFSv3 mount with locks starts them.',
   ],
-  securityServices: [
-    'mounter_security_service_answering',
-    'Whether rpc.gssd, rpc.idmapd and tlshd answer, for those that mounts with Kerberos or TLS have started.',
+  services: [
+    'mounter_service_answering',
+    'Whether a service that mounts need, and that runs on the node, answers; none for one that does not run.',
   ],
   tableEntries: ['mounter_mount_table_entries', 'Mounts in the mount namespace of the host.'],
   tableMax: ['mounter_mount_table_max', 'The limit of those: fs.mount-max.'],
@@ -62,12 +62,7 @@ function nodeMetrics(node: NodeStatus, host: Host): readonly MetricFamily[] {
     prepared: [{ value: Number(node.isPrepared) }],
     volumes: volumes(node),
     lockServices: [{ value: Number(lockServices?.statdAnswers ?? false) }],
-    securityServices: (node.securityServices ?? [])
-      .filter(({ daemon }) => daemon !== null)
-      .map(({ service, answers }) => ({
-        labels: { service: serviceOf(service).title },
-        value: Number(answers),
-      })),
+    services: services(node),
     tableEntries: [{ value: readMountinfo(host).length }],
     tableMax: mountMax(host),
     versions: [{ value: versions.length }],
@@ -93,6 +88,24 @@ function volumes(node: NodeStatus): readonly Sample[] {
       value: ofType.filter((volume) => volume.state === state).length,
     }));
   });
+}
+
+/** One that runs not yet is started by the first mount that needs it. */
+function services({ lockServices: locks, securityServices }: NodeStatus): readonly Sample[] {
+  const ofLocks = lockServices.map(({ role, title, answers }) => ({
+    service: title,
+    daemon: locks?.[role] ?? null,
+    answers: locks?.[answers] === true,
+  }));
+  const ofSecurity = (securityServices ?? []).map(({ service, daemon, answers }) => ({
+    service: serviceOf(service).title,
+    daemon,
+    answers,
+  }));
+  const all = [...ofLocks, ...ofSecurity];
+  return all.flatMap(({ service, daemon, answers }) =>
+    daemon === null ? [] : [{ labels: { service }, value: Number(answers) }],
+  );
 }
 
 function mountMax(host: Host): readonly Sample[] {

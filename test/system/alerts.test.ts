@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import test from 'ava';
 import { execa } from 'execa';
 import { mounterExecutable } from '../../scripts/paths.ts';
-import { ensurePromtool } from '../support/packages/promtool.ts';
+import { ensurePrometheus } from '../support/packages/prometheus.ts';
 
 /** The alert rules, by Prometheus' own tool: that they are valid, and what raises them. */
 
@@ -84,6 +84,15 @@ const cases: readonly (readonly [
     ],
     [],
   ],
+  [
+    'a service that answers, and one that hangs',
+    [
+      ...isOn,
+      series('mounter_service_answering', '1x30', { service: 'rpcbind' }),
+      series('mounter_service_answering', '0x30', { service: 'rpc.statd' }),
+    ],
+    ['MounterServiceSilent rpc.statd'],
+  ],
   ['a volume that is dead', [...isOn, volumes('dead', '1x30')], ['MounterVolumesBroken dead']],
   ['a volume that hangs', [...isOn, volumes('silent', '1x30')], ['MounterVolumesSilent silent']],
   [
@@ -98,7 +107,7 @@ const cases: readonly (readonly [
 ];
 
 test('the rules are valid, and each is raised by what it is for, and by nothing else', async (t) => {
-  const promtool = await ensurePromtool();
+  const { promtool } = await ensurePrometheus();
   const { stdout: rules } = await execa(mounterExecutable, ['manifest', 'alerts']);
   writeFileSync(join(scratch, 'rules.yml'), `${rules}\n`);
   const checked = await execa(promtool, ['check', 'rules', 'rules.yml'], { cwd: scratch });
@@ -113,7 +122,7 @@ test('the rules are valid, and each is raised by what it is for, and by nothing 
     input_series,
     promql_expr_test: [
       {
-        expr: 'count by (alertname, type, class, state, method) (ALERTS{alertstate="firing"})',
+        expr: 'count by (alertname, type, class, state, method, service) (ALERTS{alertstate="firing"})',
         eval_time: '30m',
         exp_samples: alerts.map((alert) => ({ labels: labelsOf(alert), value: 1 })),
       },
@@ -136,7 +145,11 @@ test('the rules are valid, and each is raised by what it is for, and by nothing 
 function labelsOf(alert: string): string {
   const [name = '', word] = alert.split(' ');
   const label =
-    { MounterTypeLacking: 'type', MounterMountsFail: 'class', MounterCsiCallsFail: 'method' }[name] ??
-    'state';
+    {
+      MounterTypeLacking: 'type',
+      MounterMountsFail: 'class',
+      MounterCsiCallsFail: 'method',
+      MounterServiceSilent: 'service',
+    }[name] ?? 'state';
   return `{alertname="${name}"${word === undefined ? '' : `, ${label}="${word}"`}}`;
 }
