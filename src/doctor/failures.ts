@@ -1,6 +1,6 @@
-import { closeSync, fstatSync, readSync } from 'node:fs';
+import { closeSync } from 'node:fs';
 import type { ErrorClass } from '../errors.ts';
-import { openRegularFile } from '../record/files.ts';
+import { openRegularFile, readAll } from '../record/files.ts';
 import { isCountedMount, parseRecord, type RecordedCall } from '../record/parse.ts';
 import { type DoctorContext, isNetworkMount } from './context.ts';
 import { type Advice, ok, warning } from './finding.ts';
@@ -32,10 +32,7 @@ function lastOf(file: string): string {
   const fd = openRegularFile(file);
   if (fd === undefined) return ''; // Nothing has been recorded yet.
   try {
-    const { size } = fstatSync(fd);
-    const bytes = Buffer.alloc(Math.min(size, readBytes));
-    const length = readSync(fd, bytes, 0, bytes.length, size - bytes.length);
-    return bytes.toString('utf8', 0, length);
+    return readAll(fd, readBytes).toString('utf8');
   } finally {
     closeSync(fd);
   }

@@ -18,12 +18,14 @@ export function openRegularFile(path: string): number | undefined {
   return undefined;
 }
 
-/** All that is in the file now. */
-export function readAll(fd: number): Buffer {
-  const content = Buffer.alloc(fstatSync(fd).size);
+/** All that is in the file now. @param lastBytes no more than so many, from its end. */
+export function readAll(fd: number, lastBytes = Number.POSITIVE_INFINITY): Buffer {
+  const { size } = fstatSync(fd);
+  const content = Buffer.alloc(Math.min(size, lastBytes));
+  const begin = size - content.length;
   let length = 0;
   for (;;) {
-    const read = readSync(fd, content, length, content.length - length, length);
+    const read = readSync(fd, content, length, content.length - length, begin + length);
     length += read;
     if (read === 0 || length === content.length) return content.subarray(0, length);
   }

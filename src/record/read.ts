@@ -17,17 +17,26 @@ export interface NodeRecord {
   readonly totals: Totals;
   /** Oldest first. */
   readonly calls: readonly RecordedCall[];
+  /** Of files that are longer than was asked for, what comes before. */
+  readonly unreadBytes: number;
 }
 
-/** @throws MounterError (system) when it cannot be read, such as by anyone but root. */
-export async function readRecord(place: RecordPlace): Promise<NodeRecord> {
+/**
+ * @param lastBytes of each file no more than so many, from its end: the settings allow 1e9.
+ * @throws MounterError (system) when it cannot be read, such as by anyone but root.
+ */
+export async function readRecord(
+  place: RecordPlace,
+  lastBytes = Number.POSITIVE_INFINITY,
+): Promise<NodeRecord> {
+  const none = { totals: noTotals, unreadBytes: 0 };
   switch (place.to) {
     case 'file':
-      return readFileRecord(place.file);
+      return readFileRecord(place.file, lastBytes);
     case 'journal':
-      return { totals: noTotals, calls: parseRecord(await journalText()) };
+      return { ...none, calls: parseRecord(await journalText()) };
     case 'none':
-      return { totals: noTotals, calls: [] };
+      return { ...none, calls: [] };
     default:
       return place.to satisfies never;
   }
@@ -36,10 +45,10 @@ export async function readRecord(place: RecordPlace): Promise<NodeRecord> {
 /** A rotation between the first file and the last one read would hide calls: then once more. */
 const attempts = 10;
 
-function readFileRecord(file: string): NodeRecord {
+function readFileRecord(file: string, lastBytes: number): NodeRecord {
   try {
     for (let attempt = 1; ; attempt += 1) {
-      const read = readOnce(file);
+      const read = readOnce(file, lastBytes);
       if (read !== undefined) return read;
       if (attempt === attempts) throw new Error('it is rotated all the time');
     }
@@ -49,20 +58,28 @@ function readFileRecord(file: string): NodeRecord {
 }
 
 /** @returns undefined when a rotation has come between. */
-function readOnce(file: string): NodeRecord | undefined {
+function readOnce(file: string, lastBytes: number): NodeRecord | undefined {
   const totalsBefore = textOf(`${file}.totals`);
   const [current, old] = [openRegularFile(file), openRegularFile(`${file}.1`)];
   try {
-    const contents = [old, current].map((fd) => (fd === undefined ? Buffer.alloc(0) : readAll(fd)));
+    const contents = [old, current].map((fd) =>
+      fd === undefined ? { bytes: Buffer.alloc(0), unread: 0 } : lastOf(fd, lastBytes),
+    );
     if (!isAt(`${file}.1`, old) || !isAt(file, current) || textOf(`${file}.totals`) !== totalsBefore)
       return undefined;
     const totals = parseTotals(totalsBefore);
-    const [older = Buffer.alloc(0), newer = Buffer.alloc(0)] = contents;
+    const [older = Buffer.alloc(0), newer = Buffer.alloc(0)] = contents.map(({ bytes }) => bytes);
     const texts = [older.toString('utf8', unfoldedFrom(older, totals)), newer.toString('utf8')];
-    return { totals: totals.totals, calls: texts.flatMap(parseRecord) };
+    const unreadBytes = contents.reduce((sum, { unread }) => sum + unread, 0);
+    return { totals: totals.totals, calls: texts.flatMap(parseRecord), unreadBytes };
   } finally {
     for (const fd of [current, old]) if (fd !== undefined) closeSync(fd);
   }
+}
+
+function lastOf(fd: number, lastBytes: number): { readonly bytes: Buffer; readonly unread: number } {
+  const unread = Math.max(0, fstatSync(fd).size - lastBytes);
+  return { bytes: readAll(fd, lastBytes), unread };
 }
 
 /** The file that was opened is still the one of this name; or there still is none. */

@@ -10,6 +10,8 @@ export interface CallsReport {
   /** Oldest first: the last ones, and before them the last that failed. */
   readonly shown: readonly ReportedCall[];
   readonly leftOut: number;
+  /** Of a record that is too long to be read, what comes before all of these calls. */
+  readonly unreadBytes: number;
   readonly failures: readonly FailureClass[];
   readonly durations: readonly DurationsOfType[];
   /** Mounts since there is a record, by type and class, also those whose lines are gone. */
@@ -58,7 +60,7 @@ const mostSpans = 48;
 const mostTypes = 12;
 
 /** @param sinceMs calls before it count for nothing, in ms since 1970. */
-export function callsReport({ totals, calls: all }: NodeRecord, sinceMs: number): CallsReport {
+export function callsReport({ totals, calls: all, unreadBytes }: NodeRecord, sinceMs: number): CallsReport {
   const calls = all.filter(({ timeMs }) => timeMs >= sinceMs);
   const last = calls.slice(-mostCalls);
   const failedBefore = calls.slice(0, -mostCalls).filter(isFailure).slice(-mostFailures);
@@ -68,6 +70,7 @@ export function callsReport({ totals, calls: all }: NodeRecord, sinceMs: number)
     total: calls.length,
     shown: shown.map(reported),
     leftOut: calls.length - shown.length,
+    unreadBytes,
     failures: failureClasses(calls.filter(isFailure)),
     durations: durations(mounts),
     ever: addCalls(totals, all).mounts.map(({ fstype, class: of, count }) => ({ fstype, class: of, count })),

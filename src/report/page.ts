@@ -137,7 +137,7 @@ function calls({ calls: found, since }: Report): Html {
   if (found === null) return html``;
   if (found.total === 0) return html`<p>None is on record${since === null ? '' : ` since ${since}`}.</p>`;
   return html`${activity(found)}${failures(found)}${durations(found)}<h3>Timeline</h3>
-<p>The last come first. ${found.shown.length} of ${found.total} calls${since === null ? '' : ` since ${since}`}${leftOut(found.leftOut)}: the last ones, and before them those that failed last.</p>
+<p>The last come first. ${found.shown.length} of ${found.total} calls${since === null ? '' : ` since ${since}`}${leftOut(found.leftOut)}: the last ones, and before them those that failed last.${found.unreadBytes === 0 ? '' : ` The first ${(found.unreadBytes / 1e6).toFixed(0)} MB of the record were not read: mounter log --json has them.`}</p>
 <div class="calls">${table('Calls', ['Time', 'Call', 'Result', 'Seconds', 'What'], found.shown.toReversed().map(callRow))}</div>`;
 }
 
@@ -172,20 +172,14 @@ function resultOf({ errorClass, status, wasMounted, isRemembered }: ReportedCall
 function steps({ steps: taken, errorClass }: ReportedCall): Html {
   const all = Object.entries(taken);
   if (all.length === 0) return html``;
-  const longest = Math.max(...all.map(([, ms]) => ms));
-  const rows = all.map(([name, ms], index) => [
-    errorClass !== undefined && index === all.length - 1
-      ? html`${name} <span class="bad">failed</span>`
-      : name,
-    number(`${ms.toFixed(1)} ms`),
-    bar(longest === 0 ? 0 : ms / longest),
-  ]);
-  return folded(`${all.length} steps`, table('Steps', ['Step', 'Took', 'Of the longest'], rows));
-}
-
-function bar(share: number): Html {
-  const width = Math.max(1, Math.round(share * 100));
-  return html`<svg viewBox="0 0 100 8" aria-hidden="true"><rect class="good" width="${width}" height="8"/></svg>`;
+  const rows = all.map(([name, ms], index) => {
+    const isFailed = errorClass !== undefined && index === all.length - 1;
+    return [
+      name,
+      html`${ms.toFixed(1)} ms${isFailed ? html` <span class="bad">failed</span>` : ''}`,
+    ] as const;
+  });
+  return folded(`${all.length} steps`, facts('How long each took', rows));
 }
 
 function failures({ failures: classes }: CallsReport): Html {

@@ -48,6 +48,9 @@ export interface ReportRequest {
 /** Each part has a limit of its own that is shorter; this is for what nobody foresaw. */
 const partMs = 9000;
 
+/** Of each of the two files of the record. */
+const recordBytes = 32_000_000;
+
 const mostFindings = 150;
 const mostVolumes = 300;
 
@@ -103,7 +106,7 @@ async function readRecordIfLocal(place: RecordPlace, { host }: BareNode): Promis
       status: exitCode.system,
       hint: 'mounter log reads it',
     });
-  return readRecord(place);
+  return readRecord(place, recordBytes);
 }
 
 function reasonOf(error: unknown): string {

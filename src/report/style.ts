@@ -38,7 +38,7 @@ svg .good { fill: var(--good-fill); } svg .bad { fill: var(--bad-fill); }
   .scroll > table, .scroll caption, .scroll tbody, .scroll tr, .scroll td, .facts th { display: block; width: auto; }
   .scroll thead { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }
   .scroll tr { border-bottom: 1px solid var(--line); padding: .3rem 0; } .scroll td, .facts th { border: 0; padding: .05rem .2rem; }
-  .scroll td[data-of]::before { content: attr(data-of) ": "; color: var(--faint); } td svg { max-width: 12rem; } }
+  .scroll td[data-of]::before { content: attr(data-of) ": "; color: var(--faint); } }
 @media print { :root { color-scheme: light; --text: #000; --faint: #444; --page: #fff; --box: #f4f4f4; --line: #bbb;
     --good: #0b4d1e; --bad: #8f0f16; --warn: #5c3900; --good-fill: #2da44e; --bad-fill: #b3141d; --link: #000; }
   @page { margin: 14mm; } body { font-size: 9.5pt; padding: 0; max-width: none; } nav { display: none; }

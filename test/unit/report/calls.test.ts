@@ -25,7 +25,7 @@ test('of 10,000 calls the last are shown, and what failed before them', (t) => {
   const calls = Array.from({ length: 10_000 }, (_, index) =>
     index % 100 === 0 ? failed(index, 'access-denied') : call(index),
   );
-  const report = callsReport({ totals: noTotals, calls }, Number.NEGATIVE_INFINITY);
+  const report = callsReport({ totals: noTotals, unreadBytes: 0, calls }, Number.NEGATIVE_INFINITY);
   t.deepEqual([report.total, report.shown.length, report.leftOut], [10_000, 200, 9800]);
   t.is(report.shown.at(-1)?.target, '/var/lib/kubelet/pods/9999');
   t.true(report.shown.slice(0, 50).every(({ errorClass }) => errorClass === 'access-denied'));
@@ -48,7 +48,7 @@ test('durations by nearest rank, failures by class, and only those of the time t
     failed(102, 'no-route'),
     call(103, { command: 'prepare', fstype: undefined, totalMs: 9999 }),
   ];
-  const report = callsReport({ totals: noTotals, calls }, at);
+  const report = callsReport({ totals: noTotals, unreadBytes: 0, calls }, at);
   t.is(report.total, 104);
   const [success] = report.durations;
   t.deepEqual(success, {
@@ -72,8 +72,8 @@ test('durations by nearest rank, failures by class, and only those of the time t
 });
 
 test('one call, and none', (t) => {
-  t.deepEqual(callsReport({ totals: noTotals, calls: [] }, 0).activity, []);
-  const one = callsReport({ totals: noTotals, calls: [call(0)] }, 0);
+  t.deepEqual(callsReport({ totals: noTotals, unreadBytes: 0, calls: [] }, 0).activity, []);
+  const one = callsReport({ totals: noTotals, unreadBytes: 0, calls: [call(0)] }, 0);
   t.deepEqual(one.activity, [{ from: '2026-01-31T12:00:00.000Z', succeeded: 1, failed: 0 }]);
 });
 
@@ -94,7 +94,7 @@ test('what another hand wrote into the record is cut, and no step that is no tim
     timeMs: 1e300,
     arguments: Array.from({ length: 1000 }, () => long),
   });
-  const { shown } = callsReport({ totals: noTotals, calls: [odd] }, 0);
+  const { shown } = callsReport({ totals: noTotals, unreadBytes: 0, calls: [odd] }, 0);
   t.true(JSON.stringify(shown).length < 20_000);
   t.is(Object.keys(shown[0]?.steps ?? {}).length, 2);
   t.is(shown[0]?.time, '-');

@@ -85,7 +85,7 @@ function reportOf(text: string, calls: readonly RecordedCall[]): Report {
         processes: [{ pid: 1, program: text }],
       },
     ],
-    calls: callsReport({ totals: noTotals, calls }, 0),
+    calls: callsReport({ totals: noTotals, unreadBytes: 0, calls }, 0),
     changes: [{ time: text, what: text, result: text, arguments: [text] }],
     settings: { settings: [{ path: text, value: text, isOwn: true }], leftOut: 0 },
     missing: { versions: text },
