@@ -11,8 +11,17 @@ import { type Advice, ok, warning } from './finding.ts';
 const readBytes = 256 * 1024;
 const hourMs = 3_600_000;
 
+/** What is said of a record where something else lies. */
+export const noRegularRecord = {
+  message: 'is no regular file: no call is recorded',
+  hint: 'move it away; the next call makes a new one',
+} as const;
+
 export function checkFailures(context: DoctorContext): readonly Advice[] {
   const calls = lastCalls(context);
+  const { file } = context.manifest.log;
+  if (calls !== undefined && (context.host.lstat(file)?.kind ?? 'file') !== 'file')
+    return [warning(file, noRegularRecord.message, noRegularRecord.hint)];
   return calls === undefined ? [] : [judgeFailures(context.manifest.log.file, calls, Date.now())];
 }
 

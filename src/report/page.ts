@@ -227,7 +227,9 @@ function activity({ activity: spans }: CallsReport): Html {
     return html`<g><title>from ${clock(from)}: ${succeeded} ok, ${failed} failed</title>${good === 0 ? '' : part('good', chartHeight - good, good)}${bad === 0 ? '' : part('bad', chartHeight - good - bad, bad)}</g>`;
   });
   const sum = (of: 'succeeded' | 'failed') => spans.reduce((total, span) => total + span[of], 0);
-  const label = `${sum('succeeded')} mounts succeeded, ${sum('failed')} failed; at most ${most} in one of ${spans.length} spans`;
+  const seconds =
+    spans[1] === undefined ? 1 : Math.round((Date.parse(spans[1].from) - Date.parse(first.from)) / 1000);
+  const label = `${sum('succeeded')} mounts succeeded, ${sum('failed')} failed; at most ${most} within ${seconds} s`;
   return html`<h3>Mounts over time</h3>
 <svg class="chart" viewBox="0 0 ${Math.max(spans.length, leastBars) * barWidth} ${chartHeight}" preserveAspectRatio="none" role="img" aria-label="${label}">
 ${bars}</svg>

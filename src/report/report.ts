@@ -2,6 +2,7 @@ import { hostname } from 'node:os';
 import packageJson from '../../package.json' with { type: 'json' };
 import { networkTypeOnWay } from '../doctor/context.ts';
 import { examine } from '../doctor/examination.ts';
+import { noRegularRecord } from '../doctor/failures.ts';
 import type { Finding } from '../doctor/finding.ts';
 import type { Verdict } from '../doctor/verdict.ts';
 import { MounterError } from '../errors.ts';
@@ -97,15 +98,16 @@ export async function collectReport(
   return isAnonymous ? anonymized(report, [hostname(), ...namesAround(host)]) : report;
 }
 
-/** @throws what readRecord throws, and MounterError where to read it may hang. */
+/** @throws what readRecord throws, and MounterError where there is none to read, or to read it may hang. */
 async function readRecordIfLocal(place: RecordPlace, { host }: BareNode): Promise<NodeRecord> {
+  const unread = (message: string, hint: string) =>
+    new MounterError(message, { subject: place.file, status: exitCode.system, hint });
+  if (place.to === 'none') throw unread('is not written: log.to of the settings is none', 'set it to file');
   const fstype = place.to === 'file' ? networkTypeOnWay(place.file, readMountinfo(host)) : undefined;
   if (fstype !== undefined)
-    throw new MounterError(`lies on ${fstype}, which may not answer, and is not read`, {
-      subject: place.file,
-      status: exitCode.system,
-      hint: 'mounter log reads it',
-    });
+    throw unread(`lies on ${fstype}, which may not answer, and is not read`, 'mounter log reads it');
+  if (place.to === 'file' && (host.lstat(place.file)?.kind ?? 'file') !== 'file')
+    throw unread(noRegularRecord.message, noRegularRecord.hint);
   return readRecord(place, recordBytes);
 }
 

@@ -43,6 +43,6 @@ svg .good { fill: var(--good-fill); } svg .bad { fill: var(--bad-fill); }
     --good: #0b4d1e; --bad: #8f0f16; --warn: #5c3900; --good-fill: #2da44e; --bad-fill: #b3141d; --link: #000; }
   @page { margin: 14mm; } body { font-size: 9.5pt; padding: 0; max-width: none; } nav { display: none; }
   .scroll { overflow: visible; } thead { display: table-header-group; } tr, .findings li { break-inside: avoid; }
-  h2, h3, caption { break-after: avoid; } th, td { min-width: 0; padding: .15rem .3rem; }
+  h2, h3, caption { break-after: avoid; } table { break-inside: avoid; } .calls > .scroll > table { break-inside: auto; } th, td { min-width: 0; padding: .15rem .3rem; }
   .on-paper::details-content { content-visibility: visible; display: block; block-size: auto; } }
 `;

@@ -212,6 +212,7 @@ const broken: Readonly<Record<string, readonly [script: string, missing: readonl
     rm ${log}; ln -s ${kubeletDirectory}/pods/silent/mounter.log ${log}`,
     ['calls'],
   ],
+  'a record that is a directory': [`rm ${log}; mkdir ${log}`, ['calls']],
   'a full /run, and a read-only home': ['cat /dev/zero >/run/zero || true; mount -o remount,ro /home', []],
   'a rootfs without files': [`rm -r $(realpath ${mounterHome}/rootfs)/usr`, []],
 };
