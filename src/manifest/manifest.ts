@@ -2,16 +2,8 @@ import * as v from 'valibot';
 import { MounterError } from '../errors.ts';
 import { exitCode } from '../exit-codes.ts';
 import { parseJsonText } from '../json.ts';
-import {
-  absolutePath,
-  digest,
-  ipAddress,
-  readAheadKib,
-  seconds,
-  secondsOrNone,
-  section,
-  sha256,
-} from './fields.ts';
+import { absolutePath, digest, ipAddress, readAheadKib, seconds, secondsOrNone, section, sha256 } from './fields.ts';
+import { nearest } from '../nearest.ts';
 import { kindNames } from './filesystem-kinds.ts';
 import { policy } from './policy.ts';
 import { defaultPlace } from './record-place.ts';
@@ -268,8 +260,18 @@ export function describeIssue(issue: v.BaseIssue<unknown>): {
   const names = (issue.path ?? []).map(({ key }) => String(key));
   const isUnknown = issue.type === 'strict_object' && issue.expected === 'never';
   const elsewhere = isUnknown ? settingNamed(names.at(-1) ?? '') : undefined;
-  if (elsewhere === undefined) return { names, message: issue.message };
+  if (elsewhere === undefined) return { names, message: wordMessage(issue) ?? issue.message };
   return { names, message: `there is no such setting; did you mean ${elsewhere}?` };
+}
+
+/** Of a setting that is one of some words, and was given another. */
+function wordMessage({ type, expected, input }: v.BaseIssue<unknown>): string | undefined {
+  if (type !== 'picklist' && type !== 'union') return undefined;
+  const words = [...(expected ?? '').matchAll(/"([^"]*)"/g)].map(([, word = '']) => word);
+  if (words.length === 0 || typeof input !== 'string') return undefined;
+  const near = nearest(input, words);
+  const others = expected?.includes('Array') ? ', or a list' : '';
+  return `must be one of ${words.join(', ')}${others}${near === undefined ? '' : `; did you mean ${near}?`}`;
 }
 
 /** The path of the first setting of that name, in whatever section; `rootfs` has none. */

@@ -89,8 +89,13 @@ export function imageRules(shipped: TextFile | undefined, own: TextFile | undefi
 export interface OwnSettings {
   /** The paths that are set. */
   readonly paths: readonly string[];
-  /** Types that are taken away, and that nobody has ever had: another is meant perhaps, which is still there. */
-  readonly strangeTypes: readonly { readonly type: string; readonly meant: string | undefined }[];
+  /** Types that are taken away, or named in a rule, and that nobody has ever had: another is meant perhaps. */
+  readonly strangeTypes: readonly {
+    /** Such as `filesystems` or `policy.sources.0.types`. */
+    readonly setting: string;
+    readonly type: string;
+    readonly meant: string | undefined;
+  }[];
 }
 
 /** @param own is valid. */
@@ -101,12 +106,16 @@ export function describeOwnSettings(
   const { $schema, formatVersion, ...settings } = parseNodeSettings(own);
   const known: readonly string[] = [...Object.values(filesystemKinds).flat(), ...Object.keys(filesystems)];
   const taken = Object.entries(settings.filesystems ?? {}).flatMap(([type, value]) =>
-    value === null ? [type] : [],
+    value === null ? [{ setting: 'filesystems', type }] : [],
+  );
+  const { sources } = isObject(settings.policy) ? (settings.policy as Partial<Manifest['policy']>) : {};
+  const ruled = (sources ?? []).flatMap(({ types = [] }, index) =>
+    types.map((type) => ({ setting: `policy.sources.${index}.types`, type })),
   );
   return {
     paths: pathsOf(settings),
-    strangeTypes: taken
-      .filter((type) => !known.includes(type))
-      .map((type) => ({ type, meant: nearest(type, known) })),
+    strangeTypes: [...taken, ...ruled]
+      .filter(({ type }) => !known.includes(type))
+      .map(({ setting, type }) => ({ setting, type, meant: nearest(type, known) })),
   };
 }

@@ -74,16 +74,35 @@ test('where the manifest is the broken one, it is named', (t) => {
   t.like(error, { subject: 'rootfs-manifest.json', message: 'limits.mountSeconds: must be at least 0.1 s' });
 });
 
+for (const [text, message] of [
+  ['{"enter": "atach"}', 'enter: must be one of attach, chroot, namespace; did you mean attach?'],
+  ['{"log": {"to": "jornal"}}', 'log.to: must be one of file, journal, none; did you mean journal?'],
+  [
+    '{"policy": {"portmapper": "loopbck"}}',
+    'policy.portmapper: must be one of any, loopback, or a list; did you mean loopback?',
+  ],
+  ['{"enter": "x"}', 'enter: must be one of attach, chroot, namespace'],
+] as const)
+  test(`a word that is mistyped is answered with the nearest: ${text}`, (t) => {
+    const error = t.throws(() => effectiveManifest(shipped, own(text)));
+    t.is(error?.message, `line 1: ${message}`);
+  });
+
 test('a type that is taken away and was never there is another, perhaps', (t) => {
   const manifest = effectiveManifest(shipped, undefined);
   const text = '{"$schema": "x", "filesystems": {"glusterf": null, "nfs": null, "smb3": null, "x": null}}';
   t.deepEqual(describeOwnSettings(own(text), manifest), {
     paths: ['filesystems.glusterf', 'filesystems.nfs', 'filesystems.smb3', 'filesystems.x'],
     strangeTypes: [
-      { type: 'glusterf', meant: 'glusterfs' },
-      { type: 'x', meant: undefined },
+      { setting: 'filesystems', type: 'glusterf', meant: 'glusterfs' },
+      { setting: 'filesystems', type: 'x', meant: undefined },
     ],
   });
+  const rules =
+    '{"policy": {"sources": [{"types": ["nfs"]}, {"server": "a", "types": ["nfs4", "glusterf"]}]}}';
+  t.deepEqual(describeOwnSettings(own(rules), manifest).strangeTypes, [
+    { setting: 'policy.sources.1.types', type: 'glusterf', meant: 'glusterfs' },
+  ]);
 });
 
 test('images that have to be signed: by the manifest with the settings over it, or by the settings alone', (t) => {
