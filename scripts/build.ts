@@ -26,6 +26,7 @@ import { runMain } from './command-line.ts';
 import { buildFront } from './front.ts';
 import { buildGuard } from './guard.ts';
 import { cacheDirectory, type Distribution, distributionOf, repository } from './paths.ts';
+import { withProgress } from './progress.ts';
 import { manifestJsonSchema, nodeSettingsJsonSchema } from './settings-schema.ts';
 import { stage } from './stage.ts';
 
@@ -38,7 +39,7 @@ import { stage } from './stage.ts';
 
 const inputs = [
   'src/**/*.*',
-  'scripts/{architectures,build,bun,front,guard,paths,scratch,settings-schema}.ts',
+  'scripts/{architectures,build,bun,front,guard,paths,progress,scratch,settings-schema}.ts',
   'scripts/front/*',
   'rootfs-manifest.json',
   'package-lock.json',
@@ -55,7 +56,7 @@ async function main(architecture: Architecture): Promise<number> {
   const name = relative(repository, files.mounter);
   if (readStamp(stampFile) === stamp(files)) console.log(`${name} is up to date`);
   else {
-    await build(architecture, files);
+    await withProgress('building the executable, in about half a minute', () => build(architecture, files));
     writeFileSync(stampFile, stamp(files));
     console.log(`built ${[name, basename(files.front), basename(files.guard)].join(', ')}`);
   }

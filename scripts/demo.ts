@@ -3,10 +3,11 @@ import { execa } from 'execa';
 import { MounterError } from '../src/errors.ts';
 import { exitCode } from '../src/exit-codes.ts';
 import { startGlusterServer } from '../test/support/gluster/gluster-server.ts';
-import { runInVm } from '../test/support/vm.ts';
+import { buildVm, runInVm } from '../test/support/vm.ts';
 import { runMain, runScript } from './command-line.ts';
 import { ensureInstalled } from './debian.ts';
 import { distDirectory, mounterExecutable, repository } from './paths.ts';
+import { withProgress } from './progress.ts';
 
 /**
  * `npm run demo`: from an empty machine to volumes mounted by `mounter`, exactly as kubelet asks for them.
@@ -43,7 +44,7 @@ function heading(text: string, first?: string): void {
 
 async function glusterfs(): Promise<void> {
   heading('GlusterFS: a real server on this machine, in a network namespace', '1 min');
-  await using server = await startGlusterServer({ volumes: ['demo'] });
+  await using server = await withProgress('starting it', () => startGlusterServer({ volumes: ['demo'] }));
   // What kubelet's plugin passes, sorted as it sorts.
   const log = '/var/lib/kubelet/plugins/kubernetes.io/glusterfs/demo/pod-glusterfs.log';
   const options = `auto_unmount,log-file=${log},log-level=ERROR`;
@@ -77,6 +78,7 @@ async function nfs(): Promise<void> {
   console.log(
     `This machine's kernel ${client}; the VM's has both, and needs neither KVM nor modules of its own.`,
   );
+  await withProgress('building the VM', () => buildVm());
   const result = await runInVm({
     command,
     environment: emphasis,

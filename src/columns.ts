@@ -5,37 +5,89 @@ import { printable } from './errors.ts';
 /** How wide help is, and what a terminal has at least. */
 export const usualWidth = 80;
 
-/** Columns of the terminal that stdout is; undefined for a pipe or a file, whose lines are for programs. */
-export function terminalWidth(): number | undefined {
-  return process.stdout.isTTY ? process.stdout.columns || usualWidth : undefined;
+/**
+ * Columns of the terminal that stdout is; undefined for a pipe or a file, whose lines are for programs.
+ * @param isWide whether lines are wanted whole there, too.
+ */
+export function terminalWidth(isWide = false): number | undefined {
+  return process.stdout.isTTY && !isWide ? process.stdout.columns || usualWidth : undefined;
+}
+
+export type Colour = 'red' | 'green' | 'yellow';
+
+const colourCodes: Readonly<Record<Colour, number>> = { red: 31, green: 32, yellow: 33 };
+
+/** The text in a colour, where stdout is a terminal that has them. @see https://no-color.org */
+export function coloured(text: string, colour: Colour | undefined): string {
+  const { NO_COLOR = '', TERM } = process.env;
+  if (colour === undefined || !process.stdout.isTTY || NO_COLOR !== '' || TERM === 'dumb') return text;
+  return `\x1b[${colourCodes[colour]}m${text}\x1b[0m`;
+}
+
+/** What of a table is more than text. */
+interface TableForm {
+  /** Columns of names: where the table would be wider than it may, these are shortened in the middle. */
+  readonly names?: readonly number[];
+  readonly colourOf?: (cell: string, column: number) => Colour | undefined;
 }
 
 /**
  * Rows in aligned columns, two spaces apart, a newline after each; control characters made visible.
  * @param width the last column is broken at blanks into lines that end before it, where it is not too narrow for that.
  */
-export function table(rows: readonly (readonly string[])[], width?: number): string {
-  const shown = rows.map((row) => row.map(printable));
-  const columns = Math.max(0, ...shown.map((row) => row.length));
+export function table(
+  rows: readonly (readonly string[])[],
+  width = Number.POSITIVE_INFINITY,
+  { names = [], colourOf = () => undefined }: TableForm = {},
+): string {
+  const printed = rows.map((row) => row.map(printable));
+  const columns = Math.max(0, ...printed.map((row) => row.length));
   const widths = Array.from({ length: columns }, (_, column) =>
-    Math.max(...shown.map((row) => (row[column] ?? '').length)),
+    Math.max(...printed.map((row) => (row[column] ?? '').length)),
   );
-  return shown.map((row) => tableRow(row, widths, width)).join('');
+  const fitting = narrowed(widths, width, names);
+  const shown = printed.map((row) =>
+    row.map((cell, column) => (names.includes(column) ? shortened(cell, fitting[column] ?? 0) : cell)),
+  );
+  return shown.map((row) => tableRow(row, fitting, width, colourOf)).join('');
+}
+
+/** The widths, those of the longest names as much less as it takes. */
+function narrowed(widths: readonly number[], width: number, names: readonly number[]): readonly number[] {
+  const fitting = [...widths];
+  for (let left = fitting.reduce((sum, each) => sum + each + 2, -2) - width; left > 0; left -= 1) {
+    const longest = names.toSorted((a, b) => (fitting[b] ?? 0) - (fitting[a] ?? 0))[0];
+    if (longest === undefined || (fitting[longest] ?? 0) <= shortestName) break;
+    fitting[longest] = (fitting[longest] ?? 0) - 1;
+  }
+  return fitting;
+}
+
+const shortestName = 12;
+
+/** Of a name the end says more than the beginning: `/var/lib/ku…io~nfs/pv-data-7`. */
+export function shortened(name: string, width: number): string {
+  if (name.length <= width) return name;
+  const atEnd = Math.ceil(((width - 1) * 2) / 3);
+  return `${name.slice(0, width - 1 - atEnd)}…${name.slice(-atEnd)}`.toWellFormed();
 }
 
 function tableRow(
   row: readonly string[],
   widths: readonly number[],
-  width = Number.POSITIVE_INFINITY,
+  width: number,
+  colourOf: NonNullable<TableForm['colourOf']>,
 ): string {
-  const before = row
-    .slice(0, -1)
-    .map((cell, column) => `${cell.padEnd(widths[column] ?? 0)}  `)
-    .join('');
-  const left = width - before.length;
-  const last = row.at(-1) ?? '';
-  const [first = '', ...others] = left < narrowest ? [last] : wrapped(last, left);
-  return [before + first, ...others.map((line) => ' '.repeat(before.length) + line)]
+  const last = row.length - 1;
+  const cells = row.slice(0, -1).map((cell, column) => {
+    const blanks = ' '.repeat((widths[column] ?? 0) - cell.length + 2);
+    return { length: cell.length + blanks.length, text: coloured(cell, colourOf(cell, column)) + blanks };
+  });
+  const before = cells.reduce((sum, { length }) => sum + length, 0);
+  const text = row[last] ?? '';
+  const lines = width - before < narrowest ? [text] : wrapped(text, width - before);
+  const [first = '', ...others] = lines.map((line) => coloured(line, colourOf(text, last)));
+  return [cells.map((cell) => cell.text).join('') + first, ...others.map((line) => ' '.repeat(before) + line)]
     .map((line) => `${line}\n`)
     .join('');
 }

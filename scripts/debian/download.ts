@@ -1,8 +1,9 @@
-import { mkdir, rename, rm } from 'node:fs/promises';
+import { mkdir, readdir, rename, rm, stat } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import pRetry from 'p-retry';
 import { MounterError } from '../../src/errors.ts';
 import { exitCode } from '../../src/exit-codes.ts';
+import { withLooks } from '../progress.ts';
 import { networkRetries, type PrivateApt } from './apt.ts';
 import { type ArchivePackage, type DebFile, sha256OfFile } from './deb-file.ts';
 
@@ -38,12 +39,32 @@ export async function download(
   await mkdir(partial, { recursive: true });
   try {
     const specs = absent.map((file) => `${file.name}=${file.version}`);
-    await pRetry(() => apt.run('apt-get', ['download', ...specs], { cwd: partial }), networkRetries);
+    const fetch = () => apt.run('apt-get', ['download', ...specs], { cwd: partial });
+    await withLooks(
+      'asking the archive',
+      (seconds) => arrivedIn(partial, absent.length, seconds),
+      () => pRetry(fetch, networkRetries),
+    );
     for (const file of absent) await adopt(file, partial);
   } finally {
     await rm(partial, { recursive: true, force: true });
   }
   return files;
+}
+
+async function arrivedIn(directory: string, all: number, seconds: number): Promise<string> {
+  const names = (await readdir(directory)).filter((name) => name.endsWith('.deb'));
+  // One that apt has just renamed counts at the next look.
+  const sizes = await Promise.all(names.map((name) => sizeOf(join(directory, name))));
+  const megabytes = sizes.reduce((sum, size) => sum + size, 0) / 1e6;
+  return `package ${names.length} of ${all}  ${megabytes.toFixed(1)} MB  ${(megabytes / seconds).toFixed(1)} MB/s`;
+}
+
+async function sizeOf(path: string): Promise<number> {
+  return await stat(path).then(
+    ({ size }) => size,
+    () => 0,
+  );
 }
 
 async function adopt(file: DebFile, partial: string): Promise<void> {

@@ -4,6 +4,7 @@ import { type ExecaError, execa } from 'execa';
 import { MounterError } from '../../src/errors.ts';
 import { exitCode } from '../../src/exit-codes.ts';
 import { hintOf } from '../../src/host/system-error.ts';
+import { withProgress } from '../progress.ts';
 import type { DebFile } from './deb-file.ts';
 
 /**
@@ -19,7 +20,12 @@ export async function unpackInto(
   exclude: readonly string[] = [],
 ): Promise<void> {
   for (const name of ['bin', 'sbin', 'lib', 'lib64']) await linkIntoUsr(directory, name);
-  for (const deb of debs) await unpack(deb, directory, exclude);
+  await withProgress('unpacking Debian packages', async (line) => {
+    for (const [index, deb] of debs.entries()) {
+      await unpack(deb, directory, exclude);
+      line.show(`unpacked ${index + 1} of ${debs.length} Debian packages`);
+    }
+  });
 }
 
 async function linkIntoUsr(directory: string, name: string): Promise<void> {

@@ -135,6 +135,9 @@ export function defineCommand<const Table extends FlagTable>(
   return command;
 }
 
+/** Of the flag --wide, which every command with tables has. */
+export const wideText = 'whole lines and names, where a terminal is too narrow for them';
+
 /** What was done, a line each, or `nothing` where nothing was. */
 export function told(done: readonly string[], nothing: string): string {
   return `${done.length === 0 ? nothing : done.join('\n')}\n`;

@@ -1,16 +1,17 @@
-import { table, terminalWidth } from '../columns.ts';
+import { coloured, shortened, table, terminalWidth } from '../columns.ts';
 import type { Finding } from '../doctor/finding.ts';
 import type { Examination, Verdict } from '../doctor/verdict.ts';
 import { exitCode } from '../exit-codes.ts';
 import { jsonOutput } from '../json.ts';
 import { requireRoot } from '../node/node.ts';
-import { defineCommand } from './command.ts';
+import { defineCommand, wideText } from './command.ts';
 
 export const doctor = defineCommand({
   name: 'doctor',
   summary: 'what is wrong with this node, and what to do about it; status 1 when a mount would fail',
   flags: {
     '--json': 'the findings for programs',
+    '--wide': wideText,
     '--repair': 'first do what prepare does, and unmount what is mounted twice on one target',
   },
   manual: [
@@ -38,7 +39,7 @@ export const doctor = defineCommand({
     output.out(
       flags.has('json')
         ? jsonOutput(forPrograms(examination))
-        : forPeople(examination.findings, verdictWords(examination)),
+        : forPeople(examination, verdictWords(examination), terminalWidth(flags.has('wide'))),
     );
     return examination.node === 'failing' ? exitCode.usage : exitCode.success;
   },
@@ -57,12 +58,18 @@ function forPrograms({ findings, ...verdict }: Examination): DoctorJson {
   return { isEnabled, wouldMount: verdict.node === 'ready', verdict, findings };
 }
 
-function forPeople(findings: readonly Finding[], verdict: string): string {
-  const rows = findings.map(({ level, check, subject, message, hint }) => [
-    level,
-    check,
-    `${subject}: ${message}${hint === null ? '' : `; ${hint}`}`,
-  ]);
+const levelColours = { ok: 'green', warning: 'yellow', failing: 'red' } as const;
+const verdictColours = { ready: 'green', failing: 'red', off: 'yellow' } as const;
+
+/** Of what is in order, at a terminal. */
+const longestSubject = 50;
+
+function forPeople({ findings, node }: Examination, verdict: string, width: number | undefined): string {
+  const rows = findings.map(({ level, check, subject, message, hint }) => {
+    // What is to be done stays whole, to be copied.
+    const shown = width !== undefined && level === 'ok' ? shortened(subject, longestSubject) : subject;
+    return [level, check, `${shown}: ${message}${hint === null ? '' : `; ${hint}`}`];
+  });
   const count = (wanted: Finding['level']) => findings.filter(({ level }) => level === wanted).length;
   const counts = `${count('failing')} failing, ${count('warning')} to be seen to, ${count('ok')} ok`;
   // Who is called at night for what this does not explain, hands it on.
@@ -70,5 +77,7 @@ function forPeople(findings: readonly Finding[], verdict: string): string {
     ({ level, check }) => level === 'failing' || (level === 'warning' && check === 'failures'),
   );
   const more = isUnsolved ? 'for whoever helps, mounter report FILE has all of it in one page\n' : '';
-  return `${table(rows, terminalWidth())}${verdict}: ${counts}\n${more}`;
+  const colourOf = (cell: string, column: number) =>
+    column === 0 ? levelColours[cell as Finding['level']] : undefined;
+  return `${table(rows, width, { colourOf })}${coloured(verdict, verdictColours[node])}: ${counts}\n${more}`;
 }

@@ -80,6 +80,7 @@ export const purpose = 'NFS and GlusterFS mounts for nodes without storage tools
 export const environment = [
   ['MOUNTER_HOME', 'the directory that it is installed in'],
   ['MOUNTER_MANIFEST', 'its rootfs-manifest.json'],
+  ['NO_COLOR', 'a terminal is shown no colours'],
 ] as const;
 
 /** A call with what cannot be left out: `mounter install SOURCE`. */

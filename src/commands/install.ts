@@ -1,6 +1,8 @@
 import { resolve } from 'node:path';
 import { MounterError } from '../errors.ts';
 import { exitCode } from '../exit-codes.ts';
+import type { Output } from '../host/output.ts';
+import { stderrColumns } from '../host/progress-line.ts';
 import { fetchProgress } from '../image/fetch-progress.ts';
 import { helperNames } from '../mount/arguments/argv.ts';
 import { type Layout, layoutOf } from '../node/layout.ts';
@@ -85,14 +87,23 @@ export const install = defineCommand({
 });
 
 async function installSource(given: InstallFlags, context: CommandContext): Promise<void> {
-  const progress = fetchProgress(context.output, terminal(), given.has('verbose'));
+  const progress = fetchProgress(context.output, stderrColumns(), given.has('verbose'));
   const options = { ...readSourceFlags(given), progress: progress.report };
   try {
     const isInto = given.value('into') !== undefined;
-    await untilInterrupted(() => (isInto ? extract : installRootfs)(given, options, context));
+    const output = beforeEach(() => progress.end(), context.output);
+    await untilInterrupted(() => (isInto ? extract : installRootfs)(given, options, { ...context, output }));
   } finally {
     progress.end();
   }
+}
+
+function beforeEach(action: () => void, { out, err }: Output): Output {
+  const after = (say: (text: string) => void) => (text: string) => {
+    action();
+    say(text);
+  };
+  return { out: after(out), err: after(err) };
 }
 
 /**
@@ -110,10 +121,6 @@ async function untilInterrupted<T>(action: () => Promise<T>): Promise<T> {
   } finally {
     for (const signal of signals) process.off(signal, interrupt);
   }
-}
-
-function terminal(): { readonly columns: number } | undefined {
-  return process.stderr.isTTY ? { columns: process.stderr.columns || 80 } : undefined;
 }
 
 function layoutFor(given: InstallFlags, context: CommandContext): Layout {

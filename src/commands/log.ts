@@ -1,12 +1,12 @@
 import { readFileSync } from 'node:fs';
-import { table, terminalWidth, wrapped } from '../columns.ts';
+import { shortened, table, terminalWidth, wrapped } from '../columns.ts';
 import { formatError, MounterError, printable } from '../errors.ts';
 import { exitCode } from '../exit-codes.ts';
 import { jsonOutput } from '../json.ts';
 import { defaultPlace, type RecordPlace } from '../manifest/record-place.ts';
 import { readManifestIfThere, requireRoot } from '../node/node.ts';
 import type { RecordedCall } from '../record/parse.ts';
-import { type CommandContext, defineCommand } from './command.ts';
+import { type CommandContext, defineCommand, wideText } from './command.ts';
 
 export const log = defineCommand({
   name: 'log',
@@ -15,6 +15,7 @@ export const log = defineCommand({
     '--failures': 'only those that failed',
     '-n N': { text: 'how many', default: '20' },
     '--json': 'the same for programs',
+    '--wide': wideText,
     '--rotate': `shows nothing: begins a new file where the record has become too large. A mount that finds it so does
       that by itself`,
     '--append LEVEL': {
@@ -37,7 +38,10 @@ export const log = defineCommand({
       const { readRecord } = await import('../record/read.ts');
       const { calls } = await readRecord(await recordPlace(context));
       const wanted = flags.has('failures') ? calls.filter(isFailure) : calls;
-      show(wanted.slice(-count), flags.has('json'), context);
+      const shown = wanted.slice(-count);
+      if (flags.has('json'))
+        context.output.out(jsonOutput({ calls: shown.map(forPrograms) } satisfies LogJson));
+      else context.output.out(forPeople(shown, terminalWidth(flags.has('wide'))));
     }
     return exitCode.success;
   },
@@ -67,11 +71,6 @@ async function recordPlace({ host, layout, output }: CommandContext): Promise<Re
   }
 }
 
-function show(calls: readonly RecordedCall[], isForPrograms: boolean, { output }: CommandContext): void {
-  if (isForPrograms) output.out(jsonOutput({ calls: calls.map(forPrograms) } satisfies LogJson));
-  else output.out(calls.length === 0 ? 'no calls in the record\n' : forPeople(calls));
-}
-
 function parseCount(text: string): number {
   if (/^[1-9]\d{0,8}$/.test(text)) return Number(text);
   throw new MounterError('is not a number of calls, at least 1', {
@@ -99,21 +98,47 @@ function forPrograms({ timeMs, ...call }: RecordedCall): LoggedCall {
   return { time: new Date(timeMs).toISOString(), ...call };
 }
 
-/** A line for each call, and below a failure what it was. */
-function forPeople(calls: readonly RecordedCall[]): string {
-  const [heading = '', ...rows] = table([
-    ['TIME', 'COMMAND', 'RESULT', 'SECONDS', 'TYPE', 'SOURCE', 'TARGET'],
-    ...calls.map((call) => [
-      new Date(call.timeMs).toISOString().replace(/\.\d+Z$/, 'Z'),
-      call.command,
-      resultOf(call),
-      (call.totalMs / 1000).toFixed(3),
-      call.fstype ?? '-',
-      call.source ?? call.arguments?.join(' ') ?? '-',
-      call.target ?? '-',
-    ]),
-  ]).split(/(?<=\n)/);
-  return [heading, ...rows.flatMap((row, index) => [row, ...explanation(calls[index])])].join('');
+/** Columns below which what was mounted where has a line of its own. */
+const narrow = 120;
+
+/** A line for each call, and below a failure what it was. @param width of the terminal; undefined for whole lines. */
+function forPeople(calls: readonly RecordedCall[], width = Number.POSITIVE_INFINITY): string {
+  if (calls.length === 0) return 'no calls in the record\n';
+  const isNarrow = width < narrow;
+  const heading = ['TIME', 'COMMAND', 'RESULT', 'SECONDS', 'TYPE', ...(isNarrow ? [] : ['SOURCE', 'TARGET'])];
+  const rows = calls.map((call) => [
+    new Date(call.timeMs).toISOString().replace(/\.\d+Z$/, 'Z'),
+    call.command,
+    resultOf(call),
+    (call.totalMs / 1000).toFixed(3),
+    call.fstype ?? '-',
+    ...(isNarrow ? [] : [aboutOf(call) ?? '-', call.target ?? '-']),
+  ]);
+  const colourOf = (cell: string, column: number) =>
+    column !== 2 || cell === heading[2] ? undefined : cell.startsWith('ok') ? 'green' : 'red';
+  const [first = '', ...lines] = table([heading, ...rows], width, { names: [5, 6], colourOf }).split(
+    /(?<=\n)/,
+  );
+  const below = (call: RecordedCall) => [
+    ...(isNarrow ? mountLines(call, width - indent.length) : []),
+    ...explanation(call, width - indent.length),
+  ];
+  return [
+    first,
+    ...lines.flatMap((line, index) => [line, ...calls.slice(index, index + 1).flatMap(below)]),
+  ].join('');
+}
+
+/** Of a call that mounted nothing, what it was called with. */
+function aboutOf(call: RecordedCall): string | undefined {
+  return call.source ?? (call.arguments?.join(' ') || undefined);
+}
+
+const indent = '    ';
+
+function mountLines(call: RecordedCall, width: number): readonly string[] {
+  const about = [aboutOf(call) ?? '', ...(call.target === undefined ? [] : [`on ${call.target}`])];
+  return about.filter((text) => text !== '').map((text) => `${indent}${shortened(printable(text), width)}\n`);
 }
 
 /** The status of `exec` is its command's own; that of `doctor --repair` is 1 where something is left to mend. */
@@ -123,10 +148,9 @@ function resultOf({ errorClass, status, wasMounted }: RecordedCall): string {
   return wasMounted ? 'ok (was mounted)' : 'ok';
 }
 
-function explanation(call: RecordedCall | undefined): readonly string[] {
-  if (call?.errorClass === undefined) return [];
-  const width = (terminalWidth() ?? Number.POSITIVE_INFINITY) - 4;
+function explanation(call: RecordedCall, width: number): readonly string[] {
+  if (call.errorClass === undefined) return [];
   return [call.msg, ...(call.hint === undefined ? [] : [`hint: ${call.hint}`])]
     .flatMap((text) => wrapped(printable(text), width))
-    .map((line) => `    ${line}\n`);
+    .map((line) => `${indent}${line}\n`);
 }

@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
+import { terminalWidth } from '../columns.ts';
 import { MounterError } from '../errors.ts';
 import { exitCode } from '../exit-codes.ts';
 import { jsonOutput } from '../json.ts';
@@ -12,13 +13,13 @@ import type { MountSummary } from '../record/summary.ts';
 import type { NodeStatus } from '../status/node.ts';
 import type { GrantedVolume } from '../status/volumes.ts';
 import { stateMeanings } from '../volumes/states.ts';
-import { defineCommand } from './command.ts';
+import { defineCommand, wideText } from './command.ts';
 
 export const status = defineCommand({
   name: 'status',
   summary: 'what is installed, prepared, running and mounted; status 1 when a mount cannot work',
   operands: '[FILE]',
-  usage: ['[--json]', '--volumes [--json]', '--metrics [FILE]'],
+  usage: ['[--json] [--wide]', '--volumes [--json]', '--metrics [FILE]'],
   flags: {
     '--json': 'all of it; the state of a volume is one of these words (not-asked)',
     '--volumes': `what each volume really has, by the mount table and the record alone: version, security, transport,
@@ -26,6 +27,7 @@ export const status = defineCommand({
     '--metrics': `for Prometheus, as text: all mounts there were, what the CSI driver was asked for, and the node's state,
       with the volumes by type and state: mounter_volumes{fstype="nfs",state="stale"}. To FILE, replaced at once, for node-exporter's textfile collector;
       exit status 0 whatever the state`,
+    '--wide': wideText,
     '--checked-settings': { text: 'what the front goes by, which asks for it by itself', isInternal: true },
   },
   manual: [
@@ -83,7 +85,10 @@ export const status = defineCommand({
     const { describeHistory } = await import('../status/history.ts');
     const { describeNode } = await import('../status/show.ts');
     if (flags.has('json')) output.out(jsonOutput({ ...node, history } satisfies StatusJson));
-    else output.out(`${describeNode(node)}\n${describeHistory(history)}`);
+    else {
+      const width = terminalWidth(flags.has('wide'));
+      output.out(`${describeNode(node, width)}\n${describeHistory(history, width)}`);
+    }
     return node.verdict.node === 'failing' ? exitCode.usage : exitCode.success;
   },
 });

@@ -6,12 +6,12 @@ import type { InstalledVersion } from '../image/versions/version-list.ts';
 import { describeProcess } from '../image/versions/version-use.ts';
 import { jsonOutput } from '../json.ts';
 import { requireRoot } from '../node/node.ts';
-import { defineCommand } from './command.ts';
+import { defineCommand, wideText } from './command.ts';
 
 export const versions = defineCommand({
   name: 'versions',
   summary: 'the rootfs versions that are installed, and what runs from each',
-  flags: { '--json': 'the same for programs' },
+  flags: { '--json': 'the same for programs', '--wide': wideText },
   manual: [
     `The rootfs versions that are installed: digest, when and from where it was installed, size, which is the
     current and which the previous one; and the processes that run from each: daemons of volumes, rpcbind,
@@ -24,7 +24,12 @@ export const versions = defineCommand({
     const { listVersions } = await import('../image/versions/version-list.ts');
     const list = listVersions(layout, host);
     if (flags.has('json')) output.out(jsonOutput(forPrograms(list)));
-    else output.out(list.length === 0 ? 'none: run mounter install SOURCE\n' : forPeople(list));
+    else
+      output.out(
+        list.length === 0
+          ? 'none: run mounter install SOURCE\n'
+          : forPeople(list, terminalWidth(flags.has('wide'))),
+      );
     return exitCode.success;
   },
 });
@@ -51,7 +56,7 @@ function forPrograms(list: readonly InstalledVersion[]): VersionsJson {
   return { versions };
 }
 
-function forPeople(list: readonly InstalledVersion[]): string {
+function forPeople(list: readonly InstalledVersion[], width: number | undefined): string {
   const facts = table(
     [
       ['STATE', 'DIGEST', 'INSTALLED', 'SIZE', 'REFERENCE'],
@@ -63,7 +68,8 @@ function forPeople(list: readonly InstalledVersion[]): string {
         version.reference ?? '-',
       ]),
     ],
-    terminalWidth(),
+    width,
+    { names: [4], colourOf: (cell) => (cell === 'current' ? 'green' : undefined) },
   );
   const used = list.flatMap((version) =>
     usesOf(version).map((use) => `${shortDigest(version.digest)}: ${use}\n`),

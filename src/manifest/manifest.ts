@@ -2,8 +2,17 @@ import * as v from 'valibot';
 import { MounterError } from '../errors.ts';
 import { exitCode } from '../exit-codes.ts';
 import { parseJsonText } from '../json.ts';
-import { absolutePath, digest, ipAddress, readAheadKib, seconds, secondsOrNone, section, sha256 } from './fields.ts';
 import { nearest } from '../nearest.ts';
+import {
+  absolutePath,
+  digest,
+  ipAddress,
+  readAheadKib,
+  seconds,
+  secondsOrNone,
+  section,
+  sha256,
+} from './fields.ts';
 import { kindNames } from './filesystem-kinds.ts';
 import { policy } from './policy.ts';
 import { defaultPlace } from './record-place.ts';

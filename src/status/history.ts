@@ -1,8 +1,8 @@
 import { table, wrapped } from '../columns.ts';
 import type { Counts, MountSummary } from '../record/summary.ts';
 
-/** The section of `mounter status`. @param history null where the record cannot be read. */
-export function describeHistory(history: MountSummary | null): string {
+/** The section of `mounter status`. @param history null where the record cannot be read. @param width of the terminal; undefined for whole lines. */
+export function describeHistory(history: MountSummary | null, width?: number): string {
   if (history === null) return 'recent mounts: unknown, the record cannot be read; mounter log says why\n';
   const { lastHour, lastDay, lastFailure } = history;
   const counts = table([
@@ -18,7 +18,7 @@ export function describeHistory(history: MountSummary | null): string {
     ['', what],
     ...(hint ? [['', `hint: ${hint}`]] : []),
   ];
-  return `${counts}${table(rows)}`;
+  return `${counts}${table(rows, width)}`;
 }
 
 /** So wide that a terminal of 80 columns has it in a line, behind the other columns. */

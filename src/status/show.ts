@@ -1,44 +1,55 @@
-import { table, terminalWidth } from '../columns.ts';
+import { type Colour, table } from '../columns.ts';
 import { verdictWords } from '../doctor/verdict.ts';
+import { shortDigest } from '../image/digest.ts';
 import { serviceOf } from '../services/services.ts';
 import type { LockServicesState, ServiceDaemon } from '../services/state.ts';
 import { type NodeStatus, type SeenVolume, seenStates } from './node.ts';
 
-/** What `mounter status` says of the node to people. */
-export function describeNode(node: NodeStatus): string {
+/** What `mounter status` says of the node to people. @param width of the terminal; undefined for whole lines. */
+export function describeNode(node: NodeStatus, width?: number): string {
+  const isNarrow = width !== undefined && width < narrow;
+  const named = (digest: string) => (isNarrow ? shortDigest(digest) : digest);
   const facts = table(
     [
-      ...nodeFacts(node),
+      ...nodeFacts(node, named),
       ...serviceFacts(node),
       ...(node.volumes.length === 0
         ? []
         : [['volumes', countStates(node.volumes)], ...countShortfalls(node.volumes)]),
     ],
-    terminalWidth(),
+    width,
+    { colourOf: (cell, column) => (column === 1 ? factColour(cell) : undefined) },
   );
-  const mounts = table([
-    ['STATE', 'HOST', 'IN THE ROOTFS', 'KIND', 'PROPAGATION'],
-    ...node.mounts.map((m) => [m.state, m.host ?? '-', m.rootfs, `${m.type} ${m.access}`, m.propagation]),
-  ]);
-  const volumes = table([
-    ['STATE', 'SOURCE', 'TYPE', 'ENTRIES', 'DAEMON', 'TARGET'],
-    ...node.volumes.map((v) => [
-      inWords(v.state),
-      v.source,
-      v.fstype,
-      String(v.entries),
-      v.daemon === null ? '-' : String(v.daemon),
-      v.target,
-    ]),
-  ]);
+  const mounts = table(
+    [
+      ['STATE', 'HOST', 'IN THE ROOTFS', 'KIND', 'PROPAGATION'],
+      ...node.mounts.map((m) => [m.state, m.host ?? '-', m.rootfs, `${m.type} ${m.access}`, m.propagation]),
+    ],
+    width,
+    { names: [1, 2], colourOf: stateColour },
+  );
+  const volumes = table(
+    [
+      ['STATE', 'SOURCE', 'TYPE', ...(isNarrow ? [] : ['ENTRIES', 'DAEMON']), 'TARGET'],
+      ...node.volumes.map((v) => [
+        inWords(v.state),
+        v.source,
+        v.fstype,
+        ...(isNarrow ? [] : [String(v.entries), v.daemon === null ? '-' : String(v.daemon)]),
+        v.target,
+      ]),
+    ],
+    width,
+    { names: [1, isNarrow ? 3 : 5], colourOf: stateColour },
+  );
   return `${facts}\n${node.mounts.length === 0 || !node.isEnabled ? '' : `${mounts}\n`}${node.volumes.length === 0 ? 'no volumes mounted\n' : volumes}`;
 }
 
 /** A name and what it is in each row, or what the row above has more of. */
 type Facts = readonly (readonly string[])[];
 
-/** What is installed, and whether it can mount. */
-export function nodeFacts(node: NodeStatus): Facts {
+/** What is installed, and whether it can mount. @param named how a digest is shown. */
+export function nodeFacts(node: NodeStatus, named = (digest: string) => digest): Facts {
   return [
     ...(node.offBy === null
       ? []
@@ -46,10 +57,12 @@ export function nodeFacts(node: NodeStatus): Facts {
     ...describeVerdict(node),
     ['home', node.home],
     ['executable', node.executable ?? 'missing: run mounter install SOURCE'],
-    ['rootfs', node.digest ?? 'none: run mounter install SOURCE'],
+    ['rootfs', node.digest === null ? 'none: run mounter install SOURCE' : named(node.digest)],
     ...(node.reference === null ? [] : [['', `from ${node.reference}`]]),
-    ['versions', node.versions[0] ?? 'none'],
-    ...node.versions.slice(1).map((digest) => ['', digest]),
+    ...(node.versions.length === 0 ? ['none'] : node.versions.map(named)).map((one, index) => [
+      index === 0 ? 'versions' : '',
+      one,
+    ]),
     ...(node.isEnabled ? describePreparation(node) : []),
   ];
 }
@@ -59,6 +72,25 @@ export function serviceFacts(node: NodeStatus): Facts {
   return node.isEnabled
     ? [...describeLocks(node.lockServices), ...describeSecurity(node.securityServices)]
     : [];
+}
+
+/** Columns below which a terminal has no place for what few ask for: entries of the mount table, and daemons. */
+const narrow = 110;
+
+const stateColours: Readonly<Record<string, Colour>> = {
+  ...Object.fromEntries([...seenStates.map(inWords), 'missing'].map((state) => [state, 'red'])),
+  ...Object.fromEntries(['alive', 'ok'].map((state) => [state, 'green'])),
+  ...Object.fromEntries(['not asked', 'unknown'].map((state) => [state, 'yellow'])),
+};
+
+function stateColour(cell: string, column: number): Colour | undefined {
+  return column === 0 ? stateColours[cell] : undefined;
+}
+
+/** Of an answer to one of the questions above the tables. */
+function factColour(answer: string): Colour | undefined {
+  if (/^(mounts would work|yes$)/.test(answer)) return 'green';
+  return /^(mounts .*would fail$|no: )/.test(answer) ? 'red' : undefined;
 }
 
 /** One reason, that for all types before others; doctor has all of them. */

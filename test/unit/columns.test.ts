@@ -1,5 +1,5 @@
 import test from 'ava';
-import { table, termList, wrapped } from '../../src/columns.ts';
+import { shortened, table, termList, wrapped } from '../../src/columns.ts';
 
 test('columns are aligned, the last one is not padded', (t) => {
   t.is(
@@ -50,4 +50,39 @@ test('a term that is too long stands above what it means', (t) => {
     ),
     `  short-term  one\n  ${'t'.repeat(30)}\n${' '.repeat(14)}two\n`,
   );
+});
+
+const target =
+  '/var/lib/kubelet/pods/0f1e2d3c-4b5a-6978-8796-a5b4c3d2e1f0/volumes/kubernetes.io~nfs/pv-data-7';
+const volumes = [
+  ['STATE', 'SOURCE', 'TARGET'],
+  ['alive', 'nfs.example:/export/a/very/long/path', target],
+];
+
+test('names are shortened in the middle, the longest first, as much as it takes', (t) => {
+  for (const width of [60, 80, 100]) {
+    const lines = table(volumes, width, { names: [1, 2] })
+      .trimEnd()
+      .split('\n');
+    t.true(
+      lines.every((line) => line.length <= width),
+      lines.join('\n'),
+    );
+    t.regex(
+      lines[1] ?? '',
+      /^alive {2}nfs\.\S*… ?\S* +\/va\S*…\S*pv-data-7$|^alive +nfs\S+ +\/va\S*…\S*pv-data-7$/,
+    );
+  }
+  t.is(table(volumes, 500, { names: [1, 2] }), table(volumes));
+  t.is(table(volumes, undefined, { names: [1, 2] }), table(volumes));
+});
+
+test('of a name the end stays longer, and nothing is shortened that fits', (t) => {
+  t.is(shortened('abcdefghij', 7), 'ab…ghij');
+  t.is(shortened('abcdefghij', 10), 'abcdefghij');
+  t.is(shortened('', 0), '');
+});
+
+test('colours are for terminals: a pipe has none', (t) => {
+  t.is(table([['ok', 'x']], undefined, { colourOf: () => 'green' }), 'ok  x\n');
 });

@@ -42,7 +42,7 @@ export interface SourceOptions {
 }
 
 /**
- * Progress of a download. `blob` is a digest, or the URL of a tar. Bytes are counted from the start of the blob: where a
+ * Progress of a download, and of what is done with it. `blob` is a digest, or the URL of a tar. Bytes are counted from the start of the blob: where a
  * download begins again, they fall back.
  */
 export type ProgressEvent =
@@ -68,6 +68,10 @@ export type ProgressEvent =
       /** It was there already: a killed run had left it. */
       readonly isFromDisk: boolean;
     }
+  /** Of all layers, as they are stored. */
+  | { readonly kind: 'unpacked'; readonly bytes: number; readonly totalBytes: number }
+  /** What begins now, and may take seconds. */
+  | { readonly kind: 'step'; readonly text: string }
   /** It is tried again, or elsewhere; the message says why. */
   | { readonly kind: 'retry'; readonly message: string }
   /** For whoever wants to know each step. */

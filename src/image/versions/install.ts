@@ -119,7 +119,7 @@ async function unpack(
   { content, request, context: { layout, host } }: Installing,
 ): Promise<ManifestFile> {
   let manifest = request.manifest;
-  await stage(content, tree, async (root) => {
+  const prepare = async (root: string) => {
     manifest = chooseManifest(request.manifest, root, { layout, host }, content.reference);
     await checkRootfs(root, manifest.manifest, host, content.reference);
     await guardGlusterfs(root, manifest.manifest, host, content.reference);
@@ -128,7 +128,8 @@ async function unpack(
     unlink(root);
     await writeTreeRecord(root);
     inheritResolvConf(layout, root);
-  });
+  };
+  await stage(content, tree, prepare, request.fetch.progress);
   return manifest ?? chooseManifest(undefined, tree, { layout, host }, content.reference);
 }
 

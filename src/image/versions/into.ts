@@ -58,7 +58,7 @@ export async function extractInto(
   try {
     opened = await openSource(source, { ...fetch, downloadDirectory });
     await requireSignedHere(opened.content, { fetch, verifyKeys }, node);
-    await stage(opened.content, unfinished, async () => {});
+    await stage(opened.content, unfinished, async () => {}, fetch.progress);
     writeImageRecord(target, opened.content);
     moveTo(unfinished, target);
     return { digest: opened.content.digest, isReachable: isReachable(target) };
