@@ -140,7 +140,7 @@ function settingsBelow(path: string, schema: Schema, usual: unknown): readonly S
   return isSetting ? [setting, ...members] : members;
 }
 
-/** What holds for each of several is told once. @param path as the schema has it. */
+/** What holds for each of several is told once: `mounts.*[].host` for `mounts.mounter[].host`. */
 export function settingName(path: string): string {
   return path
     .replace(/^mounts\.\w+\[\]/, 'mounts.*[]')

@@ -262,7 +262,7 @@ test.serial(
       await node.run(['timeout', '--foreground', '-s', 'KILL', seconds, mounter, ...argv]);
       await isWhole(t, node, `killed after ${seconds} s`);
       const { stderr } = await node.mounter(...argv);
-      t.is(stderr, '', `killed after ${seconds} s`);
+      t.notRegex(stderr, /^mounter: /m, `killed after ${seconds} s`);
       t.is(currentVersion(node), `versions/${other.slice(7)}`);
       t.deepEqual(unfinished(node), [], `killed after ${seconds} s`);
       await isWhole(t, node, `killed after ${seconds} s, and mended`);

@@ -67,6 +67,7 @@ function reportOf(text: string, calls: readonly RecordedCall[]): Report {
         enter: null,
         mounts: [],
         lockServices: null,
+        securityServices: null,
         volumesLeftOut: 0,
       },
       volumes: [volume],

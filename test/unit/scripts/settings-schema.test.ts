@@ -2,6 +2,7 @@ import { Ajv } from 'ajv';
 import test from 'ava';
 import { manifestJsonSchema, nodeSettingsJsonSchema } from '../../../scripts/settings-schema.ts';
 import { effectiveManifest } from '../../../src/manifest/node-settings.ts';
+import { meanings } from '../../../src/manifest/settings-list.ts';
 import { shippedText } from '../../../src/manifest/shipped.ts';
 
 const ajv = new Ajv({ strict: false, validateFormats: false });
@@ -52,6 +53,14 @@ for (const [settings, isValid] of cases)
     t.is(areSettings(settings), isValid, JSON.stringify(areSettings.errors));
     t.is(isTaken(settings), isValid);
   });
+
+test('an editor shows what a setting means', (t) => {
+  for (const schema of [manifestJsonSchema(), nodeSettingsJsonSchema()]) {
+    const text = JSON.stringify(schema);
+    for (const [name, meaning] of Object.entries(meanings))
+      t.true(text.includes(JSON.stringify(meaning)), name);
+  }
+});
 
 test('what ships is a manifest, and settings are none', (t) => {
   t.true(isManifest(JSON.parse(shippedText)), JSON.stringify(isManifest.errors));
