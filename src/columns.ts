@@ -19,7 +19,7 @@ const colourCodes: Readonly<Record<Colour, number>> = { red: 31, green: 32, yell
 
 /** The text in a colour, where stdout is a terminal that has them. @see https://no-color.org */
 export function coloured(text: string, colour: Colour | undefined): string {
-  const { NO_COLOR = '', TERM } = process.env;
+  const { NO_COLOR = '', TERM = 'dumb' } = process.env;
   if (colour === undefined || !process.stdout.isTTY || NO_COLOR !== '' || TERM === 'dumb') return text;
   return `\x1b[${colourCodes[colour]}m${text}\x1b[0m`;
 }

@@ -22,11 +22,11 @@ export function completionCommand(commands: () => readonly Command[]): Command {
     manual: [
       `Prints a script for the shell that completes what stands behind mounter: commands, flags, names of files and
       directories, types of filesystems, the versions that are installed. It asks the mounter that is called, and so
-      knows what that one knows. To have it in each session, as root:`,
+      knows what that one knows. To have it in each session, write it to this file:`,
       [
-        ['bash', 'mounter completion bash >/usr/share/bash-completion/completions/mounter'],
-        ['zsh', 'mounter completion zsh >/usr/share/zsh/vendor-completions/_mounter'],
-        ['fish', 'mounter completion fish >/usr/share/fish/vendor_completions.d/mounter.fish'],
+        ['bash', '/usr/share/bash-completion/completions/mounter, with the package bash-completion'],
+        ['zsh', '/usr/share/zsh/vendor-completions/_mounter'],
+        ['fish', '/usr/share/fish/vendor_completions.d/mounter.fish'],
       ],
     ],
     examples: ['source <(mounter completion bash)', 'mounter completion fish | source'],

@@ -15,7 +15,7 @@ export function helpCommand(
 ): Command {
   return defineCommand({
     name: 'help',
-    summary: 'the manual of one command',
+    summary: 'the manual of one command; with --man the pages for man(1)',
     operands: '[COMMAND] [SUBCOMMAND]',
     usage: ['[COMMAND]', '--man [PAGE]'],
     flags: {
