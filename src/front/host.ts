@@ -4,6 +4,7 @@ import { sharedFileHost } from '../host/shared-file-host.ts';
 import { attach, makeApart, readMountTable } from './apart.ts';
 import { run } from './child.ts';
 import { runHelper } from './helper.ts';
+import { changeKernelFile } from './kernel-file.ts';
 import * as known from './known.ts';
 import * as openFiles from './open-files.ts';
 import { kill } from './signals.ts';
@@ -21,7 +22,7 @@ export const frontHost: MountHost = {
   readMountTable,
   attach,
   isAlive: async (...args) => (await import('./ask.ts')).isAlive(...args),
-  changeKernelFile: async (...args) => (await import('./kernel-file.ts')).changeKernelFile(...args),
+  changeKernelFile,
   connect: async (...args) => (await import('./ask.ts')).connect(...args),
   sleep: (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds)),
   now: system.now,

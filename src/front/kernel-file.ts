@@ -5,7 +5,7 @@ import type { MountHost } from '../host/mount-host.ts';
 const maximumBytes = 4096;
 
 /** `MountHost.changeKernelFile` */
-export const changeKernelFile: MountHost['changeKernelFile'] = async (path, next) => {
+export const changeKernelFile: MountHost['changeKernelFile'] = (path, next) => {
   const file = openKernelFile(path);
   if (file < 0) return { failure: nameOf(file) };
   try {
@@ -24,7 +24,8 @@ export const changeKernelFile: MountHost['changeKernelFile'] = async (path, next
 /** In a container /sys is read-only, or not there; what root may do to it is the same by a sysfs of our own. */
 function openKernelFile(path: string): number {
   const file = system.open(`/sys/${path}`, system.O_RDWR, 0);
-  if (file >= 0) return file;
+  const isMissing = file === -system.ENOENT && system.access('/sys/class', system.X_OK) === 0;
+  if (file >= 0 || isMissing) return file;
   const sysfs = system.openSysfs();
   if (sysfs < 0) return file;
   const inOwn = system.openAt(sysfs, path, system.O_RDWR);

@@ -41,7 +41,7 @@ export interface MountHost extends Host {
    * Reads a small file of /sys, writes what `next` makes of that, if anything, and reads it again; also where /sys is
    * read-only or missing here. @param path below /sys. @returns its text then.
    */
-  changeKernelFile(path: string, next: (text: string) => string | undefined): Promise<KernelFile>;
+  changeKernelFile(path: string, next: (text: string) => string | undefined): KernelFile;
   /** Opens a TCP connection, and closes it at once. @param address IPv4 or IPv6, no name. */
   connect(address: string, port: number, limits: ConnectLimits): Promise<Connection>;
 }

@@ -99,7 +99,15 @@ export function mountsBelow(entries: readonly MountEntry[], directory: string): 
   return entries.filter((entry) => entry.mountPoint.startsWith(prefix) && entry.mountPoint !== directory);
 }
 
-/** The file below /sys that has the read-ahead of the filesystem, in KiB: of NFS and FUSE, which name it so. */
-export function readAheadFile({ device }: Pick<MountEntry, 'device'>): string {
+/** The file below /sys that has the read-ahead of a filesystem, in KiB: of NFS and FUSE, which name it so. @param device `major:minor` */
+export function readAheadFile(device: string): string {
   return `class/bdi/${device}/read_ahead_kb`;
+}
+
+/** `major:minor` of a device number as stat(2) gives it. @see makedev(3) */
+export function majorMinor(device: number): string {
+  const low = device % 2 ** 32;
+  const major = (Math.floor(low / 2 ** 8) % 2 ** 12) + Math.floor(device / 2 ** 44) * 2 ** 12;
+  const minor = (low % 2 ** 8) + Math.floor(low / 2 ** 20) * 2 ** 8;
+  return `${major}:${minor}`;
 }

@@ -8,8 +8,8 @@ import { moveServicesToScopes, provideLockServices } from '../services/provide.t
 import { moveToScopes } from '../services/scope.ts';
 import type { MountContext } from './context.ts';
 import type { Failure } from './failure/explain.ts';
-import type { SecurityPurpose } from './filesystems/filesystem-driver.ts';
-import type { MountPlan, MountStep, RunHelper, SetReadAhead } from './plan-data.ts';
+import { type SecurityPurpose } from './filesystems/filesystem-driver.ts';
+import { type MountPlan, type MountStep, type RunHelper } from './plan-data.ts';
 import { forget, isRemembering } from './probe/failure-cache/file.ts';
 import { SlowStepProbe } from './probe/slow-step-probe.ts';
 import { attach, mountedApart } from './steps/attach.ts';
@@ -18,6 +18,7 @@ import { verifyMounted } from './steps/chroot/verify.ts';
 import { runHelper } from './steps/helper.ts';
 import type { OpenTarget } from './steps/path-walk.ts';
 import { checkDevice, checkFile, checkHelper } from './steps/preconditions.ts';
+import { setReadAhead } from './steps/read-ahead.ts';
 import { type MountSite, requirePrepared, siteFor } from './steps/site.ts';
 import { openTarget } from './steps/target.ts';
 
@@ -158,7 +159,8 @@ class MountRun {
           ? this.#provideLockServices()
           : undefined;
       case 'setReadAhead':
-        return this.#setReadAhead(step);
+        this.#warning = setReadAhead(step, plan, this.#entry, context);
+        return undefined;
       case 'attach':
         return this.#attach();
       default:
@@ -247,12 +249,6 @@ class MountRun {
     const hasStarted = await provideLockServices(this.#plan.target, this.#context);
     // mount.nfs may have had start-statd start them a moment ago.
     if (!hasStarted) await moveServicesToScopes(this.#context);
-  }
-
-  /** Before anybody reads there: an open file keeps what it began with. */
-  async #setReadAhead(step: SetReadAhead): Promise<undefined> {
-    const { setReadAhead } = await import('./steps/read-ahead.ts');
-    this.#warning = await setReadAhead(step, this.#plan.target, this.#entry, this.#context);
   }
 
   async #attach(): Promise<undefined> {

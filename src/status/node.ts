@@ -32,7 +32,7 @@ import {
   type VolumeAnswer,
   type VolumeState,
 } from '../volumes/states.ts';
-import { type Volume, volumesOf } from '../volumes/volumes.ts';
+import { type Volume, volumeDirectories, volumesOf } from '../volumes/volumes.ts';
 
 /** What `mounter status --json` prints. */
 export interface NodeStatus {
@@ -145,7 +145,7 @@ async function observeVolumes(
     ),
   );
   const byMount = new Map(daemons.toReversed().map(({ pid, mount }) => [mount, pid]));
-  const grants = grantsOf(volumes, entries, calls, manifest, host);
+  const grants = grantsOf(volumes, entries, calls, volumeDirectories(manifest), host);
   return volumes.map((volume) => ({
     ...volume,
     ...(grants.get(volume.target) ?? noGrant),

@@ -6,7 +6,7 @@ import type { Manifest } from '../manifest/manifest.ts';
 import { shippedManifest } from '../manifest/shipped.ts';
 import type { RecordedCall } from '../record/parse.ts';
 import { grantsOf, noGrant, type VolumeGrant } from '../volumes/grants.ts';
-import { type Volume, volumesOf } from '../volumes/volumes.ts';
+import { type Volume, volumeDirectories, volumesOf } from '../volumes/volumes.ts';
 
 /** What `mounter status --volumes --json` prints of each. */
 export type GrantedVolume = Volume & VolumeGrant;
@@ -20,7 +20,7 @@ export function observeVolumes(
   const manifest = settings ?? shippedManifest();
   const entries = readMountinfo(host);
   const volumes = volumesOf(manifest, entries);
-  const grants = grantsOf(volumes, entries, calls, manifest, host);
+  const grants = grantsOf(volumes, entries, calls, volumeDirectories(manifest), host);
   return volumes.map((volume) => ({ ...volume, ...(grants.get(volume.target) ?? noGrant) }));
 }
 

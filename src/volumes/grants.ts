@@ -1,7 +1,7 @@
 import { MounterError } from '../errors.ts';
 import type { Host } from '../host/host.ts';
 import { type MountEntry, readAheadFile } from '../host/mountinfo.ts';
-import type { Manifest } from '../manifest/manifest.ts';
+import type { SharedDirectory } from '../manifest/shared-mounts.ts';
 import { grantReaderOf } from '../mount/filesystems/all.ts';
 import type { Granted, Shortfall } from '../mount/filesystems/filesystem-driver.ts';
 import { readAheadOf } from '../mount/policy/read-ahead.ts';
@@ -26,17 +26,18 @@ type Asked = Pick<RecordedCall, 'fstype' | 'options'>;
  * By the mount table, /sys and the record alone: no server is asked, whatever hangs.
  * @param entries the mount table that the volumes are from.
  * @param calls oldest first.
+ * @param directories those of `volumeDirectories`.
  * @returns target → what it has, for every volume.
  */
 export function grantsOf(
   volumes: readonly Volume[],
   entries: readonly MountEntry[],
   calls: readonly RecordedCall[],
-  manifest: Pick<Manifest, 'filesystems'>,
+  directories: readonly SharedDirectory[],
   host: Pick<Host, 'readText'>,
 ): ReadonlyMap<string, VolumeGrant> {
   const byTarget = new Map(entries.map((entry) => [entry.mountPoint, entry]));
-  const asked = askedFor(calls);
+  const asked = askedFor(calls, directories);
   // A Pod's view of a volume of CSI was not mounted by a call of its own.
   const byFilesystem = new Map<string, Asked>();
   for (const { target } of volumes) {
@@ -48,38 +49,42 @@ export function grantsOf(
       const entry = byTarget.get(target);
       if (entry === undefined) return [];
       const one = asked.get(target) ?? byFilesystem.get(`${entry.device} ${entry.root}`);
-      return [[target, grantOf(entry, one, manifest, host)] as const];
+      return [[target, grantOf(entry, one, host)] as const];
     }),
   );
 }
 
-/** Target → the last call that has mounted something on it. */
-function askedFor(calls: readonly RecordedCall[]): ReadonlyMap<string, Asked> {
+/** Target, as the mount table has it → the last call that has mounted something on it. */
+function askedFor(
+  calls: readonly RecordedCall[],
+  directories: readonly SharedDirectory[],
+): ReadonlyMap<string, Asked> {
+  // The kubelet directory may be a symlink; there is none below it.
+  const seen = (target: string) => {
+    const found = directories.find(({ rootfs }) => target.startsWith(`${rootfs}/`));
+    return found === undefined ? target : found.host + target.slice(found.rootfs.length);
+  };
   const mounts = calls.filter(
     ({ command, status, wasMounted, isFake }) =>
       command === 'mount' && status === 0 && wasMounted !== true && isFake !== true,
   );
-  return new Map(mounts.flatMap((call) => (call.target === undefined ? [] : [[call.target, call]])));
+  return new Map(mounts.flatMap((call) => (call.target === undefined ? [] : [[seen(call.target), call]])));
 }
 
-function grantOf(
-  entry: MountEntry,
-  asked: Asked | undefined,
-  { filesystems }: Pick<Manifest, 'filesystems'>,
-  host: Pick<Host, 'readText'>,
-): VolumeGrant {
+function grantOf(entry: MountEntry, asked: Asked | undefined, host: Pick<Host, 'readText'>): VolumeGrant {
   const reader = grantReaderOf(entry.fstype);
   const granted = reader?.granted(entry) ?? null;
-  const text = host.readText(`/sys/${readAheadFile(entry)}`);
+  const text = host.readText(`/sys/${readAheadFile(entry.device)}`);
   const readAheadKib = text === undefined ? null : Number(text);
   const found = { granted, readAheadKib, lessThanAsked: [] };
   if (asked?.fstype === undefined) return found;
   const { fstype, options = '' } = asked;
-  const filesystem = Object.hasOwn(filesystems, fstype) ? filesystems[fstype] : undefined;
   try {
-    const wanted = readAheadOf(options) ?? filesystem?.readAheadKib;
     const shortfalls = granted === null ? [] : (reader?.shortfalls({ fstype, options }, granted) ?? []);
-    return { ...found, lessThanAsked: [...shortfalls, ...readAheadShortfall(wanted, readAheadKib)] };
+    return {
+      ...found,
+      lessThanAsked: [...shortfalls, ...readAheadShortfall(readAheadOf(options), readAheadKib)],
+    };
   } catch (error) {
     // A line that was cut to its length, or is of another mounter.
     if (error instanceof MounterError) return found;

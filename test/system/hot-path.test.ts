@@ -100,8 +100,6 @@ test('the front has no package, and loads what explains a failure when one is th
     'src/mount/filesystems/generic.ts',
     'src/front/ask.ts',
     'src/resolver/node-files.ts',
-    'src/mount/steps/read-ahead.ts',
-    'src/front/kernel-file.ts',
   ])
     t.true(onDemand.includes(module), module);
 });

@@ -48,6 +48,7 @@ test.serial('each call that changes the node is one line, and no other', async (
     'checkServer',
     'runHelper',
     'verifyMounted',
+    'setReadAhead',
     'attach',
   ]);
   t.like(failed, { level: 50, errorClass: failed.errorClass, helperOutput: 'mount.nfs: no\n' });

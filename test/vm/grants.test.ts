@@ -53,7 +53,7 @@ test.serial('a mount that shares the connections of another one has those, and t
   t.is(volume.granted?.connections, 1);
   t.deepEqual(shown(volume), [`rsize=1048576>${volume.granted?.readBytes}`, 'nconnect=4>1']);
   const text = (await mounter('status', '--volumes')).output;
-  t.regex(text, /^4\.2 +sys +tcp +none +128 KiB .* 1 +server$/m);
+  t.regex(text, /^4\.2 +sys +tcp +none +1 MiB .* 1 +server$/m);
   t.regex(text, /less than asked: nconnect=4 came to 1: mounts of one server share/);
   t.regex((await mounter('status')).output, /^ +1 with less than was asked for: mounter status --volumes/m);
 });
@@ -62,7 +62,7 @@ test.serial('a read-ahead that somebody has changed since is less than was asked
   const target = await mounted(t, `${server.address}:/srv/vol1`, 'vers=4.2,x-mounter.read-ahead=1024');
   const [entry] = await entriesOf(target);
   if (entry === undefined) throw new Error(target);
-  await writeFile(`/sys/${readAheadFile(entry)}`, '128');
+  await writeFile(`/sys/${readAheadFile(entry.device)}`, '128');
   t.deepEqual(shown(await volumeAt(t, target)), ['read-ahead=1024>128']);
 });
 

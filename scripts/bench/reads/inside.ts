@@ -78,7 +78,7 @@ async function readMounted(
   const { status, output } = await mountNfs('10.9.0.1:/srv/vol1', target, all.join());
   const [entry] = await entriesOf(target);
   if (status !== 0 || entry === undefined) throw new Error(output);
-  const found = Number(await readFile(`/sys/${readAheadFile(entry)}`, 'utf8'));
+  const found = Number(await readFile(`/sys/${readAheadFile(entry.device)}`, 'utf8'));
   if (found !== readAheadKib) throw new Error(`the read-ahead is ${found} KiB, not ${readAheadKib}`);
   const samples: ReadSample[] = [];
   for (const request of requestKib)

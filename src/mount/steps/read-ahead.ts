@@ -1,8 +1,9 @@
-import { type MountEntry, readAheadFile } from '../../host/mountinfo.ts';
+import type { MountHost } from '../../host/mount-host.ts';
+import { type MountEntry, majorMinor, readAheadFile } from '../../host/mountinfo.ts';
 import { asMounterError } from '../../host/system-error.ts';
 import type { MountContext } from '../context.ts';
 import { valueIn } from '../filesystems/option-readings.ts';
-import type { SetReadAhead } from '../plan-data.ts';
+import type { MountPlan, SetReadAhead } from '../plan-data.ts';
 import { mountEntryOf } from './target.ts';
 
 /**
@@ -10,28 +11,55 @@ import { mountEntryOf } from './target.ts';
  * whatever is there; that of the node's settings where there still is the kernel's own. So a volume counts for more than
  * the node, in whatever order they are mounted, and of two volumes the last.
  * @param apart what was mounted; undefined where that is on the target itself.
- * @returns a line for stderr where it was not possible, for a mount works without; '' where it was.
+ * @returns a line for stderr where it was not possible, for a mount works without; '' where it was, and where the
+ *   filesystem has none, and no volume asked for it.
  */
-export async function setReadAhead(
+export function setReadAhead(
   { kib, isOfVolume }: SetReadAhead,
-  target: string,
+  { target, driver }: MountPlan,
   apart: MountEntry | undefined,
   context: MountContext,
-): Promise<string> {
+): string {
   const warning = (why: string) =>
     `mounter: ${target}: is mounted, but its read-ahead is not ${kib} KiB: ${why}\n`;
+  // An image's helper may mount something else, of which the settings of the node say nothing.
+  if (!isOfVolume && apart !== undefined && !driver.traits.kernelTypes.includes(apart.fstype)) return '';
   try {
-    const entry = apart ?? entryAt(target, context);
-    if (entry === undefined) return warning('the mount is not found');
-    const path = readAheadFile(entry);
+    const path = readAheadFile(apart?.device ?? deviceAt(target, context.host));
     const isLeft = (text: string) =>
-      isRounded(Number(text), kib) || (!isOfVolume && !isOfKernel(Number(text), entry));
-    const answer = await context.host.changeKernelFile(path, (text) => (isLeft(text) ? undefined : `${kib}`));
-    if ('failure' in answer) return warning(`/sys/${path}: ${answer.failure}`);
-    return isLeft(answer.text) ? '' : warning(`the kernel has ${answer.text.trim()} KiB`);
+      isRounded(Number(text), kib) || (!isOfVolume && !isOfKernel(Number(text), target, apart, context));
+    const answer = context.host.changeKernelFile(path, (text) => (isLeft(text) ? undefined : `${kib}`));
+    if ('text' in answer)
+      return isLeft(answer.text) ? '' : warning(`the kernel has ${answer.text.trim()} KiB`);
+    return answer.failure === 'ENOENT' && !isOfVolume ? '' : warning(`/sys/${path}: ${answer.failure}`);
   } catch (error) {
     return warning(asMounterError(error).message);
   }
+}
+
+function deviceAt(target: string, host: MountHost): string {
+  const file = host.openDirectory(target);
+  if (file === undefined) return '';
+  const { device } = host.statusOf(file);
+  host.close(file);
+  return majorMinor(device);
+}
+
+/** The kernel counts in pages, of 64 KiB at most. */
+function isRounded(found: number, wanted: number): boolean {
+  return found <= wanted && wanted - found < 64;
+}
+
+/** What NFS and FUSE begin with: 128 KiB; NFS before Linux 5.4: 15 requests, of which the mount table tells the size. */
+function isOfKernel(
+  kib: number,
+  target: string,
+  apart: MountEntry | undefined,
+  context: MountContext,
+): boolean {
+  if (kib === 128) return true;
+  const { superOptions = [] } = apart ?? entryAt(target, context) ?? {};
+  return kib * 1024 === 15 * Number(valueIn(superOptions, 'rsize')[0]);
 }
 
 function entryAt(target: string, context: MountContext): MountEntry | undefined {
@@ -41,14 +69,4 @@ function entryAt(target: string, context: MountContext): MountEntry | undefined 
   const { mountId } = host.statusOf(file);
   host.close(file);
   return mountEntryOf(mountId, context);
-}
-
-/** The kernel counts in pages, of 64 KiB at most. */
-function isRounded(found: number, wanted: number): boolean {
-  return found <= wanted && wanted - found < 64;
-}
-
-/** What NFS and FUSE begin with: 128 KiB; NFS before Linux 5.4: 15 requests. */
-function isOfKernel(kib: number, { superOptions }: MountEntry): boolean {
-  return kib === 128 || kib * 1024 === 15 * Number(valueIn(superOptions, 'rsize')[0]);
 }

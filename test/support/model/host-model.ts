@@ -269,7 +269,7 @@ export class HostModel implements MountHost {
   readonly kernelFiles = new Map<string, string>();
   onKernelFile: (text: string) => string = (text) => text;
 
-  changeKernelFile: MountHost['changeKernelFile'] = async (path, next) => {
+  changeKernelFile: MountHost['changeKernelFile'] = (path, next) => {
     const text = this.kernelFiles.get(path);
     if (text === undefined) return { failure: 'ENOENT' };
     const wanted = next(text);

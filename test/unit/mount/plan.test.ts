@@ -16,6 +16,7 @@ test('a v4 mount starts no daemon', (t) => {
     'checkServer',
     'runHelper',
     'verifyMounted',
+    'setReadAhead',
     'attach',
   ];
   for (const options of [
@@ -51,6 +52,7 @@ test('a v3 mount with locks has its lock services before the helper runs', (t) =
         'provideLockServices',
         'runHelper',
         'verifyMounted',
+        'setReadAhead',
         'attach',
       ],
       options,
@@ -66,7 +68,16 @@ test('nolock needs no lock services', (t) => {
   for (const options of ['nolock', 'vers=3,nolock', 'lock,nolock,vers=3']) {
     t.deepEqual(
       nfs(options),
-      ['checkHelper', 'checkTarget', 'copyNodeFiles', 'checkServer', 'runHelper', 'verifyMounted', 'attach'],
+      [
+        'checkHelper',
+        'checkTarget',
+        'copyNodeFiles',
+        'checkServer',
+        'runHelper',
+        'verifyMounted',
+        'setReadAhead',
+        'attach',
+      ],
       options,
     );
   }
@@ -81,6 +92,7 @@ test('without a version the lock services are asked after the mount, in case it 
     'runHelper',
     'verifyMounted',
     'provideLockServicesIfVersion3',
+    'setReadAhead',
     'attach',
   ];
   for (const options of ['ro', 'hard,timeo=600', 'context="a:vers=3,c1"'])

@@ -2,7 +2,6 @@ import test from 'ava';
 import { parseMountinfo } from '../../../src/host/mountinfo.ts';
 import type { RecordedCall } from '../../../src/record/parse.ts';
 import { grantsOf } from '../../../src/volumes/grants.ts';
-import { manifest } from '../../support/model/node-model.ts';
 
 const targets = ['/k/staged', '/k/pod', '/k/other', '/k/gluster'] as const;
 const [staged, pod, other, gluster] = targets;
@@ -25,9 +24,11 @@ const call = (target: string, options: string, more: Partial<RecordedCall> = {})
 });
 
 /** What each has less than was asked for: `nconnect=8>1`. */
-function lessBy(calls: readonly RecordedCall[], settings = manifest, kib = '128\n') {
+function lessBy(calls: readonly RecordedCall[], kib = '128\n') {
   const readText = (path: string) => (path === '/sys/class/bdi/0:40/read_ahead_kb' ? kib : undefined);
-  const grants = grantsOf(volumes, entries, calls, settings, { readText });
+  const grants = grantsOf(volumes, entries, calls, [{ host: '/k', rootfs: '/var/lib/kubelet' }], {
+    readText,
+  });
   return Object.fromEntries(
     targets.map((target) => [
       target,
@@ -39,7 +40,7 @@ function lessBy(calls: readonly RecordedCall[], settings = manifest, kib = '128\
 const nothing = { [staged]: [], [pod]: [], [other]: [], [gluster]: [] };
 
 test('what each has is told without a record', (t) => {
-  const grants = grantsOf(volumes, entries, [], manifest, { readText: () => undefined });
+  const grants = grantsOf(volumes, entries, [], [], { readText: () => undefined });
   t.like(grants.get(staged), { granted: { version: '4.2' }, readAheadKib: null, lessThanAsked: [] });
   t.deepEqual(grants.get(gluster), { granted: null, readAheadKib: null, lessThanAsked: [] });
   t.deepEqual(lessBy([]), nothing);
@@ -48,6 +49,8 @@ test('what each has is told without a record', (t) => {
 test("what was asked for is the call's that has mounted it; a Pod's view is the volume that it shows", (t) => {
   const less = ['nconnect=8>1'];
   t.deepEqual(lessBy([call(staged, 'nconnect=8')]), { ...nothing, [staged]: less, [pod]: less });
+  const bySymlink = call(staged.replace('/k/', '/var/lib/kubelet/'), 'nconnect=8');
+  t.deepEqual(lessBy([bySymlink]), { ...nothing, [staged]: less, [pod]: less });
   t.deepEqual(lessBy([call(staged, 'nconnect=8'), call(staged, 'nconnect=1')]), nothing);
   for (const more of [
     { wasMounted: true },
@@ -58,15 +61,12 @@ test("what was asked for is the call's that has mounted it; a Pod's view is the 
     t.deepEqual(lessBy([call(staged, ''), call(staged, 'nconnect=8', more)]), nothing, JSON.stringify(more));
 });
 
-test("the read-ahead is held against the volume's option, or the settings", (t) => {
-  const nfs = { ...manifest.filesystems.nfs, readAheadKib: 1024 } as typeof manifest.filesystems.nfs;
-  const tuned = { ...manifest, filesystems: { ...manifest.filesystems, nfs } } as typeof manifest;
+test("the read-ahead is held against the volume's option alone: who knows what the settings were then", (t) => {
   const of = (...args: Parameters<typeof lessBy>) => lessBy(...args)[other];
-  t.deepEqual(of([call(other, 'x-mounter.read-ahead=4096')], tuned), ['read-ahead=4096>128']);
-  t.deepEqual(of([call(other, 'x-mounter.read-ahead=4096')], tuned, '4096\n'), []);
-  t.deepEqual(of([call(other, '')], tuned), ['read-ahead=1024>128']);
-  t.deepEqual(of([call(other, '')], tuned, '1024\n'), []);
-  t.deepEqual(of([call(other, 'x-mounter.read-ahead=100')], tuned, '64\n'), [], 'larger pages');
+  t.deepEqual(of([call(other, 'x-mounter.read-ahead=4096')]), ['read-ahead=4096>128']);
+  t.deepEqual(of([call(other, 'x-mounter.read-ahead=4096')], '4096\n'), []);
+  t.deepEqual(of([call(other, 'x-mounter.read-ahead=100')], '64\n'), [], 'larger pages');
+  t.deepEqual(of([call(other, 'vers=4.2')]), []);
 });
 
 test('a line of the record that was cut, or is of another mounter, tells nothing', (t) => {

@@ -1,5 +1,5 @@
 import { type MounterError, policyError } from '../../../errors.ts';
-import type { MountEntry } from '../../../host/mountinfo.ts';
+import { type MountEntry, majorMinor } from '../../../host/mountinfo.ts';
 import type { NodeSettings } from '../../../manifest/manifest.ts';
 import { hostPathOf } from '../../../rootfs/host-path.ts';
 import { lastOption, parseOptions } from '../../arguments/options.ts';
@@ -35,14 +35,6 @@ export function hasNegotiatedVersion3(
   const { device } = host.statusOf(file);
   host.close(file);
   return isVersion3Volume(volumes, majorMinor(device));
-}
-
-/** `major:minor` of a device number as stat(2) gives it. @see makedev(3) */
-function majorMinor(device: number): string {
-  const low = device % 2 ** 32;
-  const major = (Math.floor(low / 2 ** 8) % 2 ** 12) + Math.floor(device / 2 ** 44) * 2 ** 12;
-  const minor = (low % 2 ** 8) + Math.floor(low / 2 ** 20) * 2 ** 8;
-  return `${major}:${minor}`;
 }
 
 /**

@@ -7,11 +7,15 @@ import type { MountPlan } from '../../../../src/mount/plan-data.ts';
 import { describeStep } from '../../../../src/mount/show.ts';
 import { manifest, planOf, target } from '../../../support/model/node-model.ts';
 
-const nfs = { ...manifest.filesystems.nfs, readAheadKib: 1024 };
-const tuned = parseManifest(
-  JSON.stringify({ ...manifest, filesystems: { ...manifest.filesystems, nfs } }),
-  'tuned',
-);
+/** With another read-ahead than the one that we ship, or none. */
+function settingsWith(readAheadKib: unknown): typeof manifest {
+  const nfs = { ...manifest.filesystems.nfs, readAheadKib };
+  return parseManifest(
+    JSON.stringify({ ...manifest, filesystems: { ...manifest.filesystems, nfs } }),
+    'settings',
+  );
+}
+const tuned = settingsWith(512);
 
 function planned(options: string, settings = manifest, ...flags: readonly string[]): MountPlan {
   return planOf(
@@ -22,8 +26,9 @@ function planned(options: string, settings = manifest, ...flags: readonly string
 const stepsOf = ({ steps }: MountPlan) => steps.map(({ kind }) => kind);
 const readAheadIn = ({ steps }: MountPlan) => steps.filter(({ kind }) => kind === 'setReadAhead');
 
-test('where nobody asks for a read-ahead, the plan is as it was', (t) => {
-  t.deepEqual(readAheadIn(planned('vers=4.2,x-systemd.automount')), []);
+test('where nobody asks for a read-ahead, none is set; as we ship it, it is that of docs/performance-nfs.md', (t) => {
+  t.deepEqual(readAheadIn(planned('vers=4.2,x-systemd.automount', settingsWith(undefined))), []);
+  t.like(readAheadIn(planned('vers=4.2')), [{ kib: 1024, isOfVolume: false }]);
 });
 
 test('it is set when the mount is made, and before anybody sees it', (t) => {
@@ -40,7 +45,7 @@ test('no helper gets the option, and a fake mount does nothing about it', (t) =>
 });
 
 test("a volume's option counts for more than the settings, and the last of two for more than the first", (t) => {
-  t.like(readAheadIn(planned('vers=4', tuned)), [{ kib: 1024, isOfVolume: false }]);
+  t.like(readAheadIn(planned('vers=4', tuned)), [{ kib: 512, isOfVolume: false }]);
   t.like(readAheadIn(planned('x-mounter.read-ahead=0', tuned)), [{ kib: 0, isOfVolume: true }]);
   t.like(readAheadIn(planned('x-mounter.read-ahead=64,x-mounter.read-ahead=16384')), [{ kib: 16_384 }]);
 });
@@ -76,7 +81,7 @@ test('the author of a Pod does not choose it, for the mounts of others share it'
   };
   const asked = (asker: string, options: string) => planned(options, settings, '--asker', asker);
   t.throws(() => asked('inline:team-a', 'x-mounter.read-ahead=4096'), { message: /inline in a Pod/ });
-  t.like(readAheadIn(asked('inline:team-a', 'vers=4')), [{ kib: 1024 }]);
+  t.like(readAheadIn(asked('inline:team-a', 'vers=4')), [{ kib: 512 }]);
   t.like(readAheadIn(asked('pod:team-a', 'x-mounter.read-ahead=4096')), [{ kib: 4096 }]);
 });
 
@@ -93,6 +98,5 @@ for (const [value, message] of [
   ['1024', /^filesystems\.nfs\.readAheadKib: /],
 ] as const)
   test(`${JSON.stringify(value)} is no read-ahead of the settings`, (t) => {
-    const wrong = { ...manifest, filesystems: { nfs: { ...nfs, readAheadKib: value } } };
-    t.throws(() => parseManifest(JSON.stringify(wrong), 'x'), { message });
+    t.throws(() => settingsWith(value), { message });
   });

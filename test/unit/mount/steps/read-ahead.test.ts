@@ -10,7 +10,8 @@ import {
   target,
 } from '../../../support/model/node-model.ts';
 
-const file = 'class/bdi/0:50/read_ahead_kb';
+/** The model's target keeps the device that it had before. */
+const files = { attach: 'class/bdi/0:50/read_ahead_kb', chroot: 'class/bdi/0:1/read_ahead_kb' } as const;
 
 interface Asked {
   readonly kib: number;
@@ -21,7 +22,12 @@ interface Asked {
 }
 
 /** Mounts, and says what the filesystem has then, and what is said to the caller. */
-async function mounted(host: HostModel, { kib, by, before, rsize = 262_144 }: Asked) {
+async function mounted(
+  way: keyof typeof files,
+  host: HostModel,
+  { kib, by, before, rsize = 262_144 }: Asked,
+) {
+  const file = files[way];
   if (before !== undefined) host.kernelFiles.set(file, before);
   host.onRun = (command) => {
     const superOptions = `rw,vers=4.2,rsize=${rsize}`;
@@ -30,7 +36,7 @@ async function mounted(host: HostModel, { kib, by, before, rsize = 262_144 }: As
   };
   const plan = planFor('-t', 'nfs', '-o', 'vers=4.2', 'srv:/x', target);
   const step = { kind: 'setReadAhead', kib, isOfVolume: by === 'volume' } as const;
-  const steps = [...plan.steps.slice(0, -1), step, ...plan.steps.slice(-1)];
+  const steps = plan.steps.map((one) => (one.kind === 'setReadAhead' ? step : one));
   const { helperOutput } = await runPlan({ ...plan, steps }, contextOf(host));
   return { after: host.kernelFiles.get(file), said: helperOutput, isMounted: host.mounts.has(target) };
 }
@@ -50,19 +56,21 @@ for (const [way, node] of nodes) {
   ] as const satisfies readonly (readonly [Asked, string])[]) {
     const { before, ...rest } = asked;
     test(`${way}: ${JSON.stringify(rest)} on ${before.trim()} KiB leaves ${after.trim()}`, async (t) =>
-      t.deepEqual(await mounted(node(), asked), { after, said: '', isMounted: true }));
+      t.deepEqual(await mounted(way, node(), asked), { after, said: '', isMounted: true }));
   }
 
   test(`${way}: a kernel without the file, or that takes another number, fails no mount`, async (t) => {
-    const none = await mounted(node(), { kib: 1024, by: 'volume', before: undefined });
+    const none = await mounted(way, node(), { kib: 1024, by: 'volume', before: undefined });
     t.true(none.isMounted);
+    const byNode = await mounted(way, node(), { kib: 1024, by: 'node', before: undefined });
+    t.deepEqual(byNode, { after: undefined, said: '', isMounted: true });
     t.is(
       none.said,
-      `mounter: ${target}: is mounted, but its read-ahead is not 1024 KiB: /sys/${file}: ENOENT\n`,
+      `mounter: ${target}: is mounted, but its read-ahead is not 1024 KiB: /sys/${files[way]}: ENOENT\n`,
     );
     const host = node();
     host.onKernelFile = () => '128\n';
-    const deaf = await mounted(host, { kib: 1024, by: 'volume', before: '128\n' });
+    const deaf = await mounted(way, host, { kib: 1024, by: 'volume', before: '128\n' });
     t.true(deaf.isMounted);
     t.regex(deaf.said, /its read-ahead is not 1024 KiB: the kernel has 128 KiB\n$/);
   });
@@ -71,16 +79,16 @@ for (const [way, node] of nodes) {
 test('a kernel with larger pages rounds down, which is no error', async (t) => {
   const host = attachNode();
   host.onKernelFile = (text) => `${Number(text) - (Number(text) % 64)}\n`;
-  const { said, after } = await mounted(host, { kib: 1000, by: 'volume', before: '128\n' });
+  const { said, after } = await mounted('attach', host, { kib: 1000, by: 'volume', before: '128\n' });
   t.deepEqual({ said, after }, { said: '', after: '960\n' });
 });
 
 test('whatever goes wrong on the way is told, and the mount is there', async (t) => {
   const host = attachNode();
-  host.changeKernelFile = async () => {
+  host.changeKernelFile = () => {
     throw new Error('no way');
   };
-  const { said, isMounted } = await mounted(host, { kib: 1024, by: 'node', before: '128\n' });
+  const { said, isMounted } = await mounted('attach', host, { kib: 1024, by: 'node', before: '128\n' });
   t.true(isMounted);
   t.regex(said, /^mounter: .*: is mounted, but its read-ahead is not 1024 KiB: no way\n$/);
 });
