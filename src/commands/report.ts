@@ -1,7 +1,8 @@
-import { lstatSync } from 'node:fs';
+import { lstat } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { MounterError } from '../errors.ts';
 import { exitCode } from '../exit-codes.ts';
+import { withTimeout } from '../host/with-timeout.ts';
 import { requireRoot } from '../node/node.ts';
 import { defineCommand } from './command.ts';
 
@@ -29,7 +30,7 @@ export const report = defineCommand({
     requireRoot(host, 'looking at the node');
     const [file = '-'] = flags.operands;
     const sinceMs = parseSince(flags.value('since'), Date.now());
-    if (file !== '-') requireRegular(file);
+    if (file !== '-') await requireRegular(file);
     const { collectReport } = await import('../report/report.ts');
     const found = await collectReport({ host, layout }, { isAnonymous: flags.has('anonymous'), sinceMs });
     const text = flags.has('json')
@@ -46,20 +47,35 @@ export const report = defineCommand({
 });
 
 /** A device, a pipe or a symlink of that name is something else that somebody wants kept. */
-function requireRegular(file: string): void {
-  const status = lstatSync(file, { throwIfNoEntry: false });
-  const directory = lstatSync(dirname(resolve(file)), { throwIfNoEntry: false });
-  if (status?.isFile() || (status === undefined && directory !== undefined)) return;
-  throw new MounterError(
-    status === undefined
-      ? `its directory ${dirname(resolve(file))} does not exist`
-      : 'is there, and no regular file',
-    {
-      subject: file,
-      status: exitCode.usage,
-      hint: 'name another file, such as mounter report /root/incident.html; - is standard output',
-    },
-  );
+async function requireRegular(file: string): Promise<void> {
+  const directory = dirname(resolve(file));
+  const kinds = await withTimeout(Promise.all([file, directory].map(kindOf)), answerMs);
+  if (kinds?.[0] === 'file' || (kinds?.[0] === undefined && kinds?.[1] !== undefined)) return;
+  throw new MounterError(faultOf(kinds, directory), {
+    subject: file,
+    status: exitCode.usage,
+    hint: 'name another file, such as mounter report /root/incident.html; - is standard output',
+  });
+}
+
+/** A place that takes longer to answer lies on a server that is gone, perhaps the one that the report is about. */
+const answerMs = 3000;
+
+function faultOf(kinds: readonly unknown[] | undefined, directory: string): string {
+  if (kinds === undefined) return `no answer from there within ${answerMs / 1000} s`;
+  return kinds[0] === undefined
+    ? `its directory ${directory} does not exist`
+    : 'is there, and no regular file';
+}
+
+/** @returns undefined where nothing is. */
+async function kindOf(path: string): Promise<'file' | 'other' | undefined> {
+  try {
+    return (await lstat(path)).isFile() ? 'file' : 'other';
+  } catch (error) {
+    if (['ENOENT', 'ENOTDIR'].includes((error as NodeJS.ErrnoException).code ?? '')) return undefined;
+    throw error;
+  }
 }
 
 const unitMs: Readonly<Record<string, number>> = { m: 60_000, h: 3_600_000, d: 86_400_000 };

@@ -13,6 +13,7 @@ const calls: Readonly<Record<string, string>> = {
   status: '--json',
   doctor: '',
   log: '',
+  report: '-',
   exec: '--help',
   kubelet: '--help',
   versions: '',

@@ -160,6 +160,9 @@ test.serial(
   },
 );
 
+const hung = (directory: string, type: string) =>
+  `mkdir -p ${directory}; exec 3<>/dev/fuse; mount -i -t ${type} -o fd=3,rootmode=40000,user_id=0,group_id=0 srv:gone ${directory}; sleep 1000 >/dev/null 2>&1 &`;
+
 test.serial('FILE is root’s alone and comes at once; what is no regular file is left alone', async (t) => {
   await using node = await recordNode();
   await node.shell(
@@ -189,6 +192,10 @@ test.serial('FILE is root’s alone and comes at once; what is no regular file i
   t.is(full.status, 2);
   t.is(full.stdout, '');
   t.regex(full.stderr, /^mounter: \/run\/full\/r\.html: .*\nhint: the disk is full/);
+  await node.shell(hung('/run/hung', 'fuse.hung'));
+  const silent = await node.run([mounter, 'report', '/run/hung/r.html']);
+  t.is(silent.status, 1);
+  t.regex(silent.stderr, /^mounter: \/run\/hung\/r\.html: no answer from there within 3 s\n/);
   t.is((await node.run([mounter, 'report', '--since', 'soon', '-'])).status, 1);
   t.regex((await node.run([mounter, 'report'])).stderr, /FILE/);
   const asNobody = ['setpriv', '--reuid=65534', '--regid=65534', '--clear-groups', mounter];
@@ -196,9 +203,6 @@ test.serial('FILE is root’s alone and comes at once; what is no regular file i
 });
 
 const log = '/var/log/containerized-mounter/mounter.log';
-const hung = (directory: string, type: string) =>
-  `mkdir -p ${directory}; exec 3<>/dev/fuse; mount -i -t ${type} -o fd=3,rootmode=40000,user_id=0,group_id=0 srv:gone ${directory}; sleep 1000 >/dev/null 2>&1 &`;
-
 /** How a node is broken, and of the report what cannot be had then. */
 const broken: Readonly<Record<string, readonly [script: string, missing: readonly string[]]>> = {
   'nothing is installed': [`${installedMounter} teardown; rm -r ${mounterHome}`, ['settings']],
