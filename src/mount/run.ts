@@ -8,8 +8,8 @@ import { moveServicesToScopes, provideLockServices } from '../services/provide.t
 import { moveToScopes } from '../services/scope.ts';
 import type { MountContext } from './context.ts';
 import type { Failure } from './failure/explain.ts';
-import { type SecurityPurpose } from './filesystems/filesystem-driver.ts';
-import { type MountPlan, type MountStep, type RunHelper } from './plan-data.ts';
+import type { SecurityPurpose } from './filesystems/filesystem-driver.ts';
+import type { MountPlan, MountStep, RunHelper } from './plan-data.ts';
 import { forget, isRemembering } from './probe/failure-cache/file.ts';
 import { SlowStepProbe } from './probe/slow-step-probe.ts';
 import { attach, mountedApart } from './steps/attach.ts';

@@ -11,7 +11,7 @@ const ours = Object.entries<string>(scripts).flatMap(([name, command]) => {
   return file === undefined ? [] : [{ name, file }];
 });
 
-const needRoot = ours.filter(({ name }) => !['build', 'image', 'clean'].includes(name));
+const needRoot = ours.filter(({ name }) => !['build', 'image', 'clean', 'docs', 'schemas'].includes(name));
 
 // The repository may lie where root alone goes.
 const reading = ['--inh-caps', '+dac_read_search', '--ambient-caps', '+dac_read_search'];
