@@ -34,7 +34,7 @@ export function checkKernel({ host, manifest }: DoctorContext): readonly Judgeme
   }));
 }
 
-function readKernelFiles(host: Host): KernelFiles {
+export function readKernelFiles(host: Host): KernelFiles {
   const version = release();
   const modprobe = host.readText('/proc/sys/kernel/modprobe')?.trim() ?? '/sbin/modprobe';
   return {
@@ -52,7 +52,10 @@ function readKernelFiles(host: Host): KernelFiles {
  * The kernel loads the module `fs-NAME` by itself, with the host's modprobe(8), when it does not know a
  * filesystem that is to be mounted.
  */
-export function judgeKernel(filesystem: Filesystem, files: KernelFiles): Judgement {
+export function judgeKernel(
+  filesystem: Pick<Filesystem, 'kernelFilesystem' | 'kernelModule'>,
+  files: KernelFiles,
+): Judgement {
   const { kernelFilesystem: name, kernelModule: module = name } = filesystem;
   if (isListed(name, files.filesystems)) return ok(name, 'the kernel has this filesystem');
   const isBuiltIn = hasModule(module, files.builtin);

@@ -1,13 +1,35 @@
 import type { MountEntry } from '../host/mountinfo.ts';
+import { allTraits } from '../mount/filesystems/all.ts';
 import { type Purpose, serviceOf } from '../services/services.ts';
 import { observeSecurityServices, type SecurityServiceState } from '../services/state.ts';
 import type { DoctorContext } from './context.ts';
 import { type Advice, ok, warning } from './finding.ts';
+import { judgeKernel, readKernelFiles } from './kernel.ts';
 
 /** What mounts with Kerberos or TLS need of this node. A node may do without: none of it is in the verdict. */
 export async function checkSecurity(context: DoctorContext): Promise<readonly Advice[]> {
   const states = await observeSecurityServices(context);
-  return states.flatMap((state) => judgeService(state, context));
+  return [...judgeKerberos(context), ...states.flatMap((state) => judgeService(state, context))];
+}
+
+const kerberosModule = 'rpcsec_gss_krb5';
+
+/** The kernel and the keytab, for a node that has one, or mounts that need one. */
+function judgeKerberos({ host, manifest, entries }: DoctorContext): readonly Advice[] {
+  const { keytab } = manifest.security.krb5;
+  const isThere = host.stat(keytab) !== undefined;
+  if (!isThere && !entries.some((entry) => isOf(entry, 'kerberos'))) return [];
+  const files = readKernelFiles(host);
+  const { message, hint, level } = judgeKernel({ kernelFilesystem: kerberosModule }, files);
+  const isLoaded = host.stat(`/sys/module/${kerberosModule}`) !== undefined;
+  return [
+    isLoaded || level === 'ok'
+      ? ok(kerberosModule, isLoaded ? 'the kernel has it' : message)
+      : warning(kerberosModule, `${message}: no mount with sec=krb5 works`, hint ?? ''),
+    isThere
+      ? ok(keytab, 'is there, for sec=krb5')
+      : warning(keytab, 'is missing: no new mount with sec=krb5 works', `put the keytab of this node there`),
+  ];
 }
 
 function judgeService(
@@ -15,7 +37,7 @@ function judgeService(
   { manifest, entries }: DoctorContext,
 ): readonly Advice[] {
   const { title, purpose } = serviceOf(service);
-  const users = entries.filter((entry) => isOf[purpose](entry)).length;
+  const users = entries.filter((entry) => isOf(entry, purpose)).length;
   if (answers && daemon !== null)
     return [
       ok(title, `runs (process ${daemon.pid}, ${daemon.owner === 'host' ? "the host's" : 'of the rootfs'})`),
@@ -33,10 +55,9 @@ function judgeService(
 }
 
 /** Whether a mount goes on needing it. */
-const isOf: Readonly<Record<Purpose, (entry: MountEntry) => boolean>> = {
-  locks: () => false,
-  kerberos: ({ fstype, superOptions }) =>
-    /^nfs4?$/.test(fstype) && superOptions.some((option) => option.startsWith('sec=krb5')),
-  tls: ({ fstype, superOptions }) =>
-    /^nfs4?$/.test(fstype) && superOptions.some((option) => /^xprtsec=m?tls$/.test(option)),
-};
+function isOf(entry: MountEntry, purpose: Purpose): boolean {
+  return allTraits.some(
+    ({ kernelTypes, securityOf }) =>
+      kernelTypes.includes(entry.fstype) && securityOf(entry).some((one) => one === purpose),
+  );
+}

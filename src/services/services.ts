@@ -8,8 +8,8 @@ import { processesIn } from '../rootfs/root-processes.ts';
  * rows, and knows none of them by name. What of a mount needs which of them is a driver's to say.
  */
 
-/** What of a mount needs a service: locks of NFSv3, `sec=krb5`, `xprtsec=tls`. */
-export type Purpose = 'locks' | 'kerberos' | 'tls';
+/** What of a mount needs a service: locks of NFSv3, `sec=krb5`, the names of users with that in NFSv4, `xprtsec=tls`. */
+export type Purpose = 'locks' | 'kerberos' | 'names' | 'tls';
 
 export type ServiceRole = LockRole | 'gssd' | 'idmapd' | 'tlshd';
 export type LockRole = 'rpcbind' | 'statd';
@@ -85,7 +85,7 @@ export const securityServices: readonly Service[] = [
   },
   {
     role: 'idmapd',
-    purpose: 'kerberos',
+    purpose: 'names',
     title: 'rpc.idmapd',
     // With Kerberos, NFSv4 has users by their names. The kernel asks request-key(8) of the host for them, then this.
     question: runsQuestion('rpc.idmapd'),

@@ -2,7 +2,7 @@ import { locksDirectory, runDirectory } from '../node/layout.ts';
 import { guardedProgram } from '../rootfs/guarded-program.ts';
 import { shellQuoted } from '../shell-word.ts';
 import { lockServices, programName, type Service, securityServices } from './services.ts';
-import { type ServiceSettings, serviceFunctions, serviceStarts } from './starts.ts';
+import { kerberosQuestions, type ServiceSettings, serviceFunctions, serviceStarts } from './starts.ts';
 
 /**
  * The start-statd that `mounter prepare` lays over the image's own: a program for the rootfs's sh. mount.nfs(8) runs it
@@ -103,6 +103,7 @@ notify_servers() {
 # glibc reads it for rpc.statd and sm-notify, which are not root: without it no lock on a server with a name.
 chmod a+r /etc/resolv.conf 2>/dev/null
 
+${kerberosQuestions(manifest)}
 # One at a time: the others wait, and then find everything running. Descriptor 9 stays out of the daemons.
 # Whoever can open the file can hold the lock: root alone, as prepare has made the directory.
 locks=${locksDirectory}

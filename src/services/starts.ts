@@ -1,4 +1,5 @@
 import type { Manifest } from '../manifest/manifest.ts';
+import { runDirectory } from '../node/layout.ts';
 import { shellQuoted } from '../shell-word.ts';
 import type { ServiceRole } from './services.ts';
 
@@ -40,7 +41,11 @@ export const serviceStarts: Readonly<Record<ServiceRole, ServiceStart>> = {
         ...['-M', '-p', pipes, '-k', onHost(krb5.keytab), '-d', cachesSeen(krb5.credentialCaches)],
       ]),
   },
-  idmapd: { command: (own) => withPipes([...own, '-p', pipes]) },
+  idmapd: {
+    always: () => 'copy_users',
+    before: () => 'write_idmapd_conf',
+    command: (own) => withPipes([...own, '-p', pipes, '-c', idmapdConf], usersOfNode),
+  },
   tlshd: { isForeground: true },
 };
 
@@ -62,21 +67,38 @@ function withAddresses(
   return [...own, ...addresses.flatMap((one) => ['-h', one])];
 }
 
+/** Words that start-statd takes in the place of a service's, for questions about Kerberos: sh that answers them. */
+export function kerberosQuestions({ security: { krb5 } }: ServiceSettings): string {
+  const keytab = shellQuoted(onHost(krb5.keytab));
+  return `case "\${1-}" in
+keytab) [ -s ${keytab} ]; exit ;;
+try-kerberos) copy_krb5_conf ${shellQuoted(krb5.config)}; try_kerberos ${keytab} "$2"; exit ;;
+esac
+`;
+}
+
 /** A file of the node's, for root: also after another was put in its place. */
 function onHost(path: string): string {
   return `/proc/1/root${path}`;
 }
 
+export const cachesInRootfs = '/var/lib/krb5-caches';
+
 /** Where a rootfs has the tickets of users: what is in /run it has under the same name. */
 export function cachesSeen(path: string): string {
-  return path.startsWith('/run/') ? path : '/var/lib/krb5-caches';
+  return path.startsWith('/run/') ? path : cachesInRootfs;
 }
 
 const pipes = '/var/lib/rpc_pipefs';
 
+const idmapdConf = `${runDirectory}/idmapd.conf`;
+
+/** Names are the node's: copies, for nothing of another mount namespace can be bound, and these are written in place. */
+const usersOfNode = `for file in passwd group; do mount --bind ${runDirectory}/$file /etc/$file || exit; done; `;
+
 /** With the pipes of this network's NFS in a mount namespace of its own, which ends with it. */
-function withPipes(argv: readonly string[]): readonly string[] {
-  const script = `mount -t rpc_pipefs rpc_pipefs ${pipes} && exec "$@"`;
+function withPipes(argv: readonly string[], more = ''): readonly string[] {
+  const script = `mount -t rpc_pipefs rpc_pipefs ${pipes} && ${more}exec "$@"`;
   return ['unshare', '--mount', '--propagation', 'unchanged', 'sh', '-c', script, 'sh', ...argv];
 }
 
@@ -107,6 +129,35 @@ copy_krb5_conf() {
     }
     BEGIN { put(host file, 0) }
   ' >/etc/krb5.conf.new && mv /etc/krb5.conf.new /etc/krb5.conf
+}
+copy_users() {
+  for file in passwd group; do
+    [ ! /proc/1/root/etc/$file -nt ${runDirectory}/$file ] || cat /proc/1/root/etc/$file >${runDirectory}/$file
+  done
+}
+# It does not start without a group for those whom it does not know, and no two distributions call that the same.
+write_idmapd_conf() {
+  for group in nogroup nobody root; do grep -q "^$group:" /proc/1/root/etc/group && break; done
+  { printf '[Mapping]\nNobody-Group = %s\n' "$group"; cat /proc/1/root/etc/idmapd.conf 2>/dev/null; } >${idmapdConf}
+}
+# Gets the node's ticket and then the server's, as rpc.gssd does, and says what comes of it: its reason is in no answer of
+# the kernel's. KEYTAB SERVER
+try_kerberos() {
+  [ -s "$1" ] || { echo "no keytab"; return; }
+  cache=${runDirectory}/krb5cc-try.$$
+  principals=$(klist -k "$1" 2>&1 | awk '$2 ~ /^(nfs|host|root)\/|^[^\/]+[$]@/ { print $2 }')
+  [ -n "$principals" ] || { echo "no suitable key"; return; }
+  # As the keytab has them: the first that the KDC takes is the one that counts.
+  for principal in $principals; do
+    said=$(timeout -s KILL 4 kinit -k -t "$1" -c "$cache" "$principal" 2>&1 </dev/null) && break
+    [ $? != 137 ] || said="kinit: no answer"
+    case $said in *"no answer"* | *"any KDC"* | *"find KDC"* | *"resolve"*) break ;; esac
+  done
+  if [ -e "$cache" ]; then
+    said=$(timeout -s KILL 4 kvno -c "$cache" -S nfs "$2" 2>&1 </dev/null) || { [ $? != 137 ] || said="kvno: no answer"; }
+    rm -f "$cache"
+  fi
+  echo "$principal: $said"
 }
 make_caches() { [ -d "$1" ] || mkdir -m 1777 "$1"; }
 `;

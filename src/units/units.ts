@@ -61,7 +61,7 @@ export function unitsOf(name: UnitName, context: UnitContext): readonly Unit[] {
       return [...lockServices.map((service) => ofService(service, context)), notify(context)];
     case 'kerberos':
     case 'tls':
-      return servicesFor(name).map((service) => ofService(service, context));
+      return securityServicesOf(name).map((service) => ofService(service, context));
     case 'metrics':
       return [metrics(context), metricsTimer(context)];
     case 'csi':
@@ -77,7 +77,7 @@ export function unitsOf(name: UnitName, context: UnitContext): readonly Unit[] {
 
 /** The commands, as argv, that replace the units where there is no systemd; of `kubelet-flag` the flag alone. */
 export function commandsOf(name: UnitName, context: UnitContext): readonly (readonly string[])[] {
-  const { layout, manifest, kubeletArguments, metricsFile } = context;
+  const { layout, kubeletArguments, metricsFile } = context;
   const { executable } = layout;
   switch (name) {
     case 'prepare':
@@ -87,13 +87,7 @@ export function commandsOf(name: UnitName, context: UnitContext): readonly (read
       return [[executable, 'exec', '--', 'sm-notify']];
     case 'kerberos':
     case 'tls':
-      return servicesFor(name).map(({ role }) => [
-        executable,
-        'exec',
-        '--',
-        manifest.daemons.startStatd,
-        role,
-      ]);
+      return securityServicesOf(name).map((service) => startCommand(service, context));
     case 'metrics':
       return [['sh', '-c', eachMinute, executable, metricsFile]];
     case 'csi':
@@ -137,6 +131,17 @@ function executableHome({ home, executable }: Layout): readonly string[] {
   return ['/bin/sh', '-c', script, executable, home];
 }
 
+function securityServicesOf(name: 'kerberos' | 'tls'): readonly Service[] {
+  return name === 'tls' ? servicesFor(name) : [...servicesFor(name), ...servicesFor('names')];
+}
+
+function startCommand(
+  { role }: Pick<Service, 'role'>,
+  { layout, manifest }: Pick<UnitContext, 'layout' | 'manifest'>,
+): readonly string[] {
+  return [layout.executable, 'exec', '--', manifest.daemons.startStatd, role];
+}
+
 /**
  * start-statd starts a daemon only where none answers, under the lock that a mount's own start-statd takes:
  * there is never a second one, be the first the host's, in a scope, or this unit's from before.
@@ -148,7 +153,7 @@ function ofService(
   { layout, manifest }: UnitContext,
 ): Unit {
   const needed = needs === undefined ? undefined : serviceOf(needs).unit;
-  const start = [layout.executable, 'exec', '--', manifest.daemons.startStatd, role];
+  const start = startCommand({ role }, { layout, manifest });
   const text = file([
     ['Unit', `Description=${title} of the containerized mounter`, ...installed(layout)],
     needed === undefined

@@ -27,7 +27,7 @@ export interface Failure {
   /** How far the daemon's log was written then; undefined where there is none. */
   readonly logBefore: FileEnd | undefined;
   /** Why it was run a second time, which is what this tells of. */
-  readonly otherFamily?: OtherFamily;
+  readonly otherFamily?: OtherFamily | undefined;
 }
 
 /** What is known of a failure. */
@@ -229,6 +229,9 @@ function endedBySignal({ helper, source }: MountPlan, signal: number): Finding {
   };
 }
 
+/** What mount.nfs makes of a ticket that cannot be had, or is not taken. */
+const ofKerberos: ReadonlySet<ErrorClass> = new Set(['access-denied', 'bad-option', 'node', 'unknown']);
+
 /** Where the helper says nothing about its server, or not which address has no way to it, the server itself is asked. */
 async function whatWasSaid(
   { plan, outcome, probeFailure: found, startedMs, otherFamily, isAsked }: Failure,
@@ -241,6 +244,13 @@ async function whatWasSaid(
   const errorClass = classOfWords(texts, words, plan) ?? 'unknown';
   const isKnown = errorClass !== 'unknown' && errorClass !== 'no-route';
   const said = { errorClass, message, status, server: texts.unresolvedServer(words) };
+  if (plan.driver.securityNeeds(plan).includes('kerberos') && ofKerberos.has(errorClass)) {
+    const { askKerberos } = await import('../probe/ask-kerberos.ts');
+    const ticket = await askKerberos(plan, limitFor(startedMs, context), context).catch(() => undefined);
+    const described = ticket && describeProbeFailure(ticket);
+    if (described)
+      return { ...said, ...described, message: `${message}: ${described.sentence}`, probeFailure: ticket };
+  }
   const isVague = errorClass === 'no-route' || texts.isTaciturn;
   if (isKnown ? !texts.sayNoRouteAsWell?.test(words) : !isVague) return said;
   if (!isKnown && (otherFamily !== undefined || (isAsked && found === undefined))) return said;

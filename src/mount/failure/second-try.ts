@@ -7,12 +7,13 @@ import { type Failure, limitFor } from './explain.ts';
 
 export interface SecondTry {
   readonly step: RunHelper;
-  readonly otherFamily: OtherFamily;
+  /** Undefined where it is the same once more, now that rpc.gssd runs. */
+  readonly otherFamily: OtherFamily | undefined;
 }
 
 /**
  * How to run a failed helper once more: by the family of addresses that its server can be reached by, where it has gone
- * by the other one. Not before it was seen to fail, so that a mount that goes well asks nobody.
+ * by the other one; or with rpc.gssd, where none ran and the server may offer Kerberos alone. Not before it was seen to fail, so that a mount that goes well asks nobody.
  * @returns the failure with what was found out, and no second try where that would not help.
  */
 export async function secondTry(
@@ -24,12 +25,25 @@ export async function secondTry(
   // Whoever ended it wants no other, and at the deadline there is no time for one, whatever was found out meanwhile.
   if (outcome.endedBy === 'interrupt' || outcome.endedBy === 'deadline') return { failure };
   const asked = await withFamilies(failure, context);
+  if (await hasNewTickets(asked, context))
+    return { failure: asked, second: { step, otherFamily: undefined } };
   const otherFamily = asked.probeFailure;
   if (otherFamily?.kind !== 'otherFamily') return { failure: asked };
   const option = plan.driver.familyOption(plan, otherFamily.family);
   if (option === undefined) return { failure: asked };
   const argv = withOption(step.argv, option);
   return { failure: asked, second: { step: { ...step, argv }, otherFamily } };
+}
+
+/** No flavour was asked for, and the server has refused: it is no matter of Kerberos where this node has no keytab. */
+async function hasNewTickets(
+  { plan, outcome, probeFailure }: Failure,
+  context: MountContext,
+): Promise<boolean> {
+  if (outcome.endedBy !== 'itself' || probeFailure !== undefined) return false;
+  if (!plan.driver.mayNegotiateKerberos(plan, outcome.output)) return false;
+  const { provideKerberosIfKeytab } = await import('../../services/provide-security.ts');
+  return provideKerberosIfKeytab(plan.target, context);
 }
 
 /** The options come last. A helper is told others than were asked for, or none; and of two `-o` mount.glusterfs reads one. */

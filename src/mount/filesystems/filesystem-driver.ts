@@ -59,7 +59,9 @@ export interface FilesystemDriver {
   /** When a mount needs rpcbind and rpc.statd here. `ifNegotiated`: as `hasNegotiatedLocks` sees after the helper. */
   lockServices(asked: Pick<Asked, 'fstype' | 'options'>): LockServicesNeed;
   /** What else the options need services of this node for. */
-  securityNeeds(asked: Pick<Asked, 'options'>): readonly SecurityPurpose[];
+  securityNeeds(asked: Pick<Asked, 'fstype' | 'options'>): readonly SecurityPurpose[];
+  /** Whether a refusal may be for want of Kerberos, which was not asked for. @param words the helper's. */
+  mayNegotiateKerberos(asked: Pick<Asked, 'options'>, words: string): boolean;
   /** Whether the mount that was made needs them. @param entry undefined where it was made on the target itself. */
   hasNegotiatedLocks(asked: Asked, entry: MountEntry | undefined, context: MountContext): boolean;
   /** What `policy.locks` makes of the options. @throws MounterError (usage, class policy) for what it forbids. */
@@ -179,6 +181,8 @@ export interface FilesystemTraits {
   readonly isToldApartByName: boolean;
   /** Whether this mount holds locks that rpcbind and rpc.statd are needed for. */
   needsLockServices(entry: MountEntry): boolean;
+  /** What this mount goes on needing services of this node for. */
+  securityOf(entry: MountEntry): readonly SecurityPurpose[];
   /** The daemons that serve its mounts, and run in one of `directories`, which are versions of the rootfs. */
   daemons(host: Host, directories: readonly string[]): readonly FilesystemDaemon[];
 }

@@ -98,6 +98,7 @@ export const plainTraits: FilesystemTraits = {
   hasLockServices: false,
   isToldApartByName: false,
   needsLockServices: () => false,
+  securityOf: () => [],
   daemons: () => [],
 };
 
@@ -117,6 +118,7 @@ export const plain: Omit<FilesystemDriver, 'kind' | 'traits'> = {
   withoutNoise: (output) => output,
   lockServices: () => 'never',
   securityNeeds: () => [],
+  mayNegotiateKerberos: () => false,
   hasNegotiatedLocks: () => false,
   applyLockPolicy: ({ options }) => ({ options, notices: [] }),
   isAsked: () => true,

@@ -33,7 +33,31 @@ export type Finding =
       readonly others: readonly Attempt[];
     }
   /** The server's rpcbind answers, and does not know the service. */
-  | { readonly kind: 'notRegistered'; readonly server: string; readonly service: 'nfs' | 'mountd' };
+  | { readonly kind: 'notRegistered'; readonly server: string; readonly service: 'nfs' | 'mountd' }
+  /** No ticket for the server, or none that it takes. */
+  | {
+      readonly kind: 'kerberos';
+      readonly server: string;
+      readonly reason: KerberosReason;
+      /** The node's own. */
+      readonly principal: string | undefined;
+      /** Of kinit(1) and kvno(1). */
+      readonly words: string;
+    };
+
+export type KerberosReason =
+  | 'noKeytab'
+  | 'noKey'
+  | 'unknownPrincipal'
+  | 'wrongKey'
+  | 'expired'
+  | 'unknownKdc'
+  | 'silentKdc'
+  | 'skew'
+  | 'unknownServer'
+  | 'other'
+  /** There is a ticket for the server: it refuses all the same. */
+  | 'refused';
 
 export type OtherFamily = Extract<ProbeFailure, { kind: 'otherFamily' }>;
 
@@ -83,7 +107,7 @@ export function whenAnyRefuses(answers: readonly ProbeAnswer[]): ProbeAnswer {
 /** A server that refuses is there; one that is silent may be; without a route nobody knows. */
 function rank(probeFailure: ProbeFailure): number {
   if (probeFailure.kind === 'unreachable') return refusalRanks[probeFailure.connection];
-  return { otherFamily: -1, notRegistered: 1, unresolved: 4 }[probeFailure.kind];
+  return { otherFamily: -1, notRegistered: 1, unresolved: 4, kerberos: 5 }[probeFailure.kind];
 }
 
 export const refusalRanks: Readonly<Record<Refusal, number>> = {

@@ -4,11 +4,15 @@ import { isShared } from '../../manifest/shared-mounts.ts';
 import type { Layout } from '../../node/layout.ts';
 import type { View } from '../../rootfs/entrance.ts';
 import { isAtOrBelow } from '../../rootfs/root-processes.ts';
+import { cachesInRootfs, cachesSeen } from '../../services/starts.ts';
 
 /** What each view of a rootfs has of the host. The directories in which volumes are mounted are in neither of them. */
 
 /** With these a process could reach the host, or harm other daemons. */
-const forServicesAlone = ['/proc', '/sys', '/dev', '/run', '/var/lib/nfs', '/var/log/glusterfs'];
+const forServicesAlone = [
+  ...['/proc', '/sys', '/dev', '/run', '/var/lib/nfs', '/var/log/glusterfs'],
+  cachesInRootfs,
+];
 
 /** @returns those of `mounts` that a view has. */
 export function mountsOfView(view: View, mounts: readonly ManifestMount[]): readonly ManifestMount[] {
@@ -18,13 +22,18 @@ export function mountsOfView(view: View, mounts: readonly ManifestMount[]): read
     : seen.filter(({ rootfs }) => !forServicesAlone.some((directory) => isAtOrBelow(rootfs, directory)));
 }
 
-/** The mounts of the manifest, and that of our start-statd over the image's own. */
+/** The mounts of the manifest, those of our start-statd over the image's own, and of a directory of users' tickets. */
 export function wantedMounts(
   { startStatd }: Layout,
-  { mounts, daemons }: Manifest,
+  { mounts, daemons, security: { krb5 } }: Manifest,
 ): readonly ManifestMount[] {
-  const own = { host: startStatd, rootfs: daemons.startStatd, access: 'rw', optional: false } as const;
-  return [...mounts.mounter, { ...own, type: 'bind', propagation: 'private' }];
+  const own = { type: 'bind', access: 'rw', optional: false, propagation: 'private' } as const;
+  const caches = { ...own, host: krb5.credentialCaches, rootfs: cachesInRootfs, create: '01777' };
+  return [
+    ...mounts.mounter,
+    { ...own, host: startStatd, rootfs: daemons.startStatd },
+    ...(cachesSeen(krb5.credentialCaches) === cachesInRootfs ? [caches] : []),
+  ];
 }
 
 /** The device nodes of the helpers' view, those that a container has; `fuseDevice` is one more. */

@@ -47,7 +47,7 @@ export const node: Root = {
 
 export const server: Root = {
   packages:
-    `${shellPackages} nfs-kernel-server nfs-common rpcbind netbase glusterfs-server samba cifs-utils attr`.split(
+    `${shellPackages} nfs-kernel-server nfs-common rpcbind netbase glusterfs-server samba cifs-utils attr krb5-kdc krb5-admin-server krb5-user faketime tcpdump`.split(
       ' ',
     ),
   directories: [...directories, 'srv', 'data', 'var/lib/nfs', 'var/lib/glusterd', 'var/log/glusterfs'],

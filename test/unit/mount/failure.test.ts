@@ -302,12 +302,41 @@ test('glusterfs: a log that cannot be read hides no failure', async (t) => {
   t.is((await explain({ host, fstype: 'glusterfs', outcome: { status: 1, output } })).helperOutput, output);
 });
 
-test('Kerberos without its daemon is an incorrect option to mount.nfs, and named in the hint', async (t) => {
-  const output = 'mount.nfs: an incorrect mount option was specified\n';
-  const error = await explain({ outcome: { output }, options: 'vers=4.2,sec=krb5p' });
-  t.is(error.errorClass, 'bad-option');
-  t.regex(error.hint ?? '', /^sec=krb5 takes rpc\.gssd/);
-});
+for (const [said, reason, hint] of [
+  ['no keytab', /has no keytab/, /put a keytab/],
+  ['no suitable key', /has no key of nfs\/HOST/, /put a keytab/],
+  [
+    "nfs/n@R: kinit: Client 'nfs/n@R' not found in Kerberos database while getting initial credentials",
+    /the KDC does not know nfs\/n@R,/,
+    /kadmin -q 'ktadd/,
+  ],
+  [
+    'host/n@R: kinit: Preauthentication failed while getting initial credentials',
+    /does not take the key/,
+    /ktadd/,
+  ],
+  ["nfs/n@R: kinit: Client's entry in database has expired while getting", /has expired/, /ktadd/],
+  ['nfs/n@R: kinit: Cannot find KDC for realm "R" while getting', /no KDC is known/, /\[realms\]/],
+  ["nfs/n@R: kinit: Cannot contact any KDC for realm 'R' while getting", /does not answer/, /port 88/],
+  ['nfs/n@R: kinit: no answer', /the KDC of nfs\/n@R does not answer/, /port 88/],
+  ['nfs/n@R: kinit: Clock skew too great while getting initial credentials', /the clock/, /NTP/],
+  [
+    'nfs/n@R: kvno: Server nfs/srv@R not found in Kerberos database while getting credentials',
+    /the KDC does not know nfs\/10\.0\.0\.5/,
+    /addprinc/,
+  ],
+  ['nfs/n@R: nfs/srv@R: kvno = 3', /has a ticket for nfs\/10\.0\.0\.5, which the server/, /exportfs -v/],
+  ['nfs/n@R: kinit: Something else', /no ticket could be had: .*Something else/, /exportfs -v/],
+] as const)
+  test(`Kerberos: ${said}`, async (t) => {
+    const host = preparedNode();
+    host.onRun = ({ argv }) => ({ output: argv.includes('try-kerberos') ? `${said}\n` : '' });
+    const outcome = { output: 'mount.nfs: access denied by server while mounting srv:/x\n' };
+    const error = await explain({ host, outcome, options: 'vers=4.2,sec=krb5p' });
+    t.is(error.errorClass, 'kerberos');
+    t.regex(error.message, reason);
+    t.regex(error.hint ?? '', hint);
+  });
 
 test('glusterfs: what was found while it still ran is not asked again', async (t) => {
   const host = preparedNode();

@@ -100,9 +100,10 @@ test('without a version the lock services are asked after the mount, in case it 
 });
 
 for (const [options, purposes] of [
-  ['sec=krb5', ['kerberos']],
-  ['vers=4.2,sec=sys:krb5p', ['kerberos']],
-  ['vers=4.2,xprtsec=mtls,sec=krb5i', ['kerberos', 'tls']],
+  ['sec=krb5', ['kerberos', 'names']],
+  ['vers=3,sec=krb5', ['kerberos']],
+  ['vers=4.2,sec=sys:krb5p', ['kerberos', 'names']],
+  ['vers=4.2,xprtsec=mtls,sec=krb5i', ['kerberos', 'names', 'tls']],
   ['vers=4.1,xprtsec=tls', ['tls']],
   ['sec=sys,xprtsec=none', []],
   ['context=a:sec=krb5', []],

@@ -71,7 +71,7 @@ for (const { role, title, unit, purpose, question } of services) {
     t.is(await syntaxErrors(question.at(-1) ?? ''), '');
     const isWanted = purpose === 'locks' ? `wants "\${1-}" ${role}` : `[ "\${1-}" = ${role} ]`;
     t.true(script.includes(`\nif ${isWanted} && ! ${role}_answers`));
-    const name = purpose === 'locks' ? 'statd' : purpose;
+    const name = purpose === 'locks' ? 'statd' : purpose === 'tls' ? 'tls' : 'kerberos';
     const units = unitsOf(name, {
       layout,
       manifest,

@@ -4,7 +4,7 @@ import type { FilesystemDriver, FilesystemTraits } from '../filesystem-driver.ts
 import { bracketed, plain, plainTraits } from '../plain.ts';
 import { applyLockPolicy, hasNegotiatedVersion3, lockServicesNeed } from './locks.ts';
 import { nfsOptions, requestedTransport } from './options.ts';
-import { securityNeeds } from './security.ts';
+import { mayNegotiateKerberos, securityNeeds } from './security.ts';
 import {
   decodedSource,
   isAskedExport,
@@ -35,6 +35,7 @@ const nfsTraits: FilesystemTraits = {
   hasLockServices: true,
   isToldApartByName: true,
   needsLockServices,
+  securityOf: ({ fstype, superOptions }) => securityNeeds({ fstype, options: superOptions.join() }),
 };
 
 /** A v3 mount whose locks go over the network. The kernel lists v4 as another type. */
@@ -64,6 +65,7 @@ export const nfs: FilesystemDriver = {
   withoutNoise: (output) => output.replace(ofOurGroup, ''),
   lockServices: lockServicesNeed,
   securityNeeds,
+  mayNegotiateKerberos,
   hasNegotiatedLocks: hasNegotiatedVersion3,
   applyLockPolicy,
   isAsked: isAskedExport,

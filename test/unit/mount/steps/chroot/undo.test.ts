@@ -86,6 +86,7 @@ test('glusterfs: a mount of something else on the target is no success, and does
 function refusedNode(): HostModel {
   const host = preparedNode();
   host.onRun = (command) => {
+    if (!isHelper(command.argv)) return { status: 1 };
     host.mountBy(command, { source: 'srv:/x', fstype: 'nfs4' });
     return { status: 32, output: 'mount.nfs: access denied by server while mounting srv:/x\n' };
   };
