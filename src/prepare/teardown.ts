@@ -12,7 +12,7 @@ import type { NodeContext } from '../node/node.ts';
 import { versionDirectories } from '../node/version-directories.ts';
 import { kubeletRootsFile, kubeletViewDirectory, readKubeletRoots } from '../rootfs/kubelet-chroot.ts';
 import { processesIn, processesOfViews } from '../rootfs/root-processes.ts';
-import { lockServices, type RootfsProcess, roleOf, rootfsProcesses } from '../services/services.ts';
+import { type RootfsProcess, roleOf, rootfsProcesses, services } from '../services/services.ts';
 import { type Volume, volumesBelow, volumesOf } from '../volumes/volumes.ts';
 import { planHomeRemoval } from './home-mount.ts';
 import { applyActions, detachActions } from './mount-actions.ts';
@@ -145,7 +145,7 @@ async function endDaemons(context: TeardownContext, done: string[]): Promise<voi
   const { host } = context;
   for (const { pid, role } of running(context)) {
     host.kill(pid, 'SIGTERM');
-    const title = lockServices.find((service) => service.role === role)?.title ?? role;
+    const title = services.find((service) => service.role === role)?.title ?? role;
     done.push(`ended ${title} (process ${pid})`);
   }
   await pRetry(() => refuseRunning(running(context).length), untilDaemonsEnd).catch(() => {
