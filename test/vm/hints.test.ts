@@ -154,7 +154,7 @@ const options: readonly HintRow[] = [
   ...(['3', '4.2'] as const).map((version) => ({
     title: `sec=krb5 without Kerberos, v${version}`,
     call: { options: `vers=${version},sec=krb5` },
-    hint: /: use (sec=sys), or /,
+    hint: /^put a keytab .*; or use (sec=sys), where /,
     follow: [give()],
   })),
   ...['foo=bar', 'lookupcache=bogus', 'rsize=abc'].map((option) => ({

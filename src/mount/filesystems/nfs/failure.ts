@@ -156,7 +156,7 @@ function kerberosHint({ probeFailure, server }: HintFacts): string | undefined {
   switch (probeFailure.reason) {
     case 'noKeytab':
     case 'noKey':
-      return 'put a keytab with the key of nfs/HOST at /etc/krb5.keytab, mode 0600, or name its place as security.krb5.keytab in node-settings.json, then run mounter prepare';
+      return 'put a keytab with the key of nfs/HOST at /etc/krb5.keytab, mode 0600, or name its place as security.krb5.keytab in node-settings.json, then run mounter prepare; or use sec=sys, where the server takes it';
     case 'unknownPrincipal':
     case 'wrongKey':
     case 'expired':
