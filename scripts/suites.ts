@@ -10,6 +10,7 @@ export type Need =
   | 'glusterServer'
   | 'dockerRegistry'
   | 'cosign'
+  | 'tlsServer'
   | 'prometheus'
   | 'containerRuntime'
   | 'containerRuntimeInVm';
@@ -54,7 +55,7 @@ export const suites: readonly Suite[] = [
     minutes: 12,
     files: ['test/vm/**/*.test.ts'],
     place: 'vm',
-    needs: ['build', 'rootfs', 'smbRootfs', 'testPrograms', 'vm', 'glusterServer'],
+    needs: ['build', 'rootfs', 'smbRootfs', 'testPrograms', 'tlsServer', 'vm', 'glusterServer'],
   },
   {
     // It waits for kubelet's probes and restarts: early, beside what needs the CPUs.

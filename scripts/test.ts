@@ -6,6 +6,7 @@ import { ensureContainerRuntime, ensureRuntimeForVm } from '../test/support/pack
 import { ensureCosign } from '../test/support/packages/cosign.ts';
 import { ensureDockerRegistry } from '../test/support/packages/docker-registry.ts';
 import { ensurePrometheus } from '../test/support/packages/prometheus.ts';
+import { ensureTlsServer } from '../test/support/packages/tls-server.ts';
 import { testProgram } from '../test/support/programs/test-program.ts';
 import { buildVm, runInVm, type VmRun } from '../test/support/vm.ts';
 import { toolchainOf } from './architectures.ts';
@@ -66,6 +67,7 @@ const preparations: Readonly<Record<Need, () => Promise<unknown>>> = {
   dockerRegistry: ensureDockerRegistry,
   cosign: ensureCosign,
   prometheus: ensurePrometheus,
+  tlsServer: ensureTlsServer,
   containerRuntime: ensureContainerRuntime,
   containerRuntimeInVm: async () => {
     await ensureRuntimeForVm();

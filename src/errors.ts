@@ -10,13 +10,19 @@ export const errorClasses = [
   /** Packets to the server go unanswered. */
   'server-silent',
   'access-denied',
+  /** TLS: that of the server has expired, is of another name, or of no CA that is trusted. */
+  'server-certificate',
+  /** TLS: this node has none, or the server does not take it. */
+  'client-certificate',
+  /** TLS: the server has none, or does not come to the end of a handshake. */
+  'tls-not-offered',
   'no-such-export',
   'version-not-offered',
   /** rpcbind or rpc.statd, on this node. */
   'lock-service',
   /** rpc.gssd of this node, its keytab and tickets, the KDC, or the server's part in it. */
   'kerberos',
-  /** tlshd of this node, or the certificates of the server and of this node. */
+  /** tlshd of this node, or the kernel's part in it. */
   'tls',
   'bad-option',
   /** The options, the source or the target are forbidden by the manifest's policy. */

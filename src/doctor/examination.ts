@@ -23,6 +23,7 @@ import { checkResolvConf, checkResolver } from './resolver.ts';
 import { checkContents, checkGuard, checkPrograms } from './rootfs.ts';
 import { checkSecurity } from './security.ts';
 import { checkNfsState, checkSpace } from './space.ts';
+import { checkTls } from './tls.ts';
 import { type Examination, judge } from './verdict.ts';
 import { checkVolumes } from './volumes.ts';
 
@@ -60,6 +61,7 @@ const advising: Checks<Advice> = {
   resolver: { ask: checkResolver, isOfPreparation: true },
   duplicates: { ask: checkDuplicates },
   'nfs-client': { ask: checkNfsClient },
+  tls: { ask: checkTls },
   security: { ask: checkSecurity, isOfPreparation: true },
   volumes: { ask: checkVolumes, isWhereOff: true },
   orphans: { ask: checkOrphans, isWhereOff: true },

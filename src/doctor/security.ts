@@ -55,7 +55,7 @@ function judgeService(
 }
 
 /** Whether a mount goes on needing it. */
-function isOf(entry: MountEntry, purpose: Purpose): boolean {
+export function isOf(entry: MountEntry, purpose: Purpose): boolean {
   return allTraits.some(
     ({ kernelTypes, securityOf }) =>
       kernelTypes.includes(entry.fstype) && securityOf(entry).some((one) => one === purpose),

@@ -226,6 +226,8 @@ export type NodeSettings = Pick<
 > & {
   readonly daemons: Pick<Daemons, 'rpcbind' | 'statd' | 'startStatd'>;
   readonly mounts: { readonly mounter: readonly SeenMount[] };
+  /** `security.tls`, where there is anything in it. */
+  readonly tls?: Manifest['security']['tls'];
 };
 export type Daemons = Manifest['daemons'];
 /** Of a mount, where the rootfs has what of the host's, and who else sees what is mounted in it. */

@@ -182,8 +182,8 @@ class MountRun {
 
   async #provideSecurityServices(purpose: SecurityPurpose): Promise<undefined> {
     requirePrepared(this.#plan, this.#opened(), this.#context);
-    const { provideSecurityServices } = await import('../services/provide-security.ts');
-    await provideSecurityServices(purpose, this.#plan.target, this.#context);
+    const { driver } = this.#plan;
+    this.#probe.service ??= await driver.provideSecurity(purpose, this.#plan, this.#context);
   }
 
   async #runHelper(step: RunHelper): Promise<undefined> {
@@ -223,6 +223,7 @@ class MountRun {
       probeFailure: watchdog && this.#probe.probeFailure,
       startedMs,
       logBefore: site.before,
+      service: this.#probe.service,
     };
   }
 

@@ -65,12 +65,24 @@ export async function checkSettings(
   const { isOnLocalFilesystem } = await import('./local-filesystem.ts');
   const { readMountinfo } = await import('../host/mountinfo.ts');
   const isLocal = isOnLocalFilesystem(host, manifest.log.file, readMountinfo(host));
-  const { filesystems, mounts, limits, enabled, policy, resolver } = manifest;
+  const { filesystems, mounts, limits, enabled, policy, resolver, security } = manifest;
   const { rpcbind, statd, startStatd } = manifest.daemons;
   const daemons = { rpcbind, statd, startStatd };
   const log = { ...manifest.log, isLocal };
   const mounter = mounts.mounter.map(({ host, rootfs, propagation }) => ({ host, rootfs, propagation }));
-  const settings = { filesystems, daemons, mounts: { mounter }, limits, enabled, policy, resolver, log };
+  // Nearly no node has any of it.
+  const tls = Object.keys(security.tls).length === 0 ? {} : { tls: security.tls };
+  const settings = {
+    ...tls,
+    filesystems,
+    daemons,
+    mounts: { mounter },
+    limits,
+    enabled,
+    policy,
+    resolver,
+    log,
+  };
   return { settings, text: stamp + JSON.stringify(settings) };
 }
 

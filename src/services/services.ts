@@ -27,6 +27,8 @@ export interface Service {
   readonly needs?: ServiceRole;
   /** Units that a host may have for the same daemon. */
   readonly hostUnits: readonly string[];
+  /** Capabilities that it takes, and others do not. */
+  readonly capabilities?: string;
 }
 
 /** One for NFSv3 locks. */
@@ -96,9 +98,15 @@ export const securityServices: readonly Service[] = [
     role: 'tlshd',
     purpose: 'tls',
     title: 'tlshd',
-    question: runsQuestion('tlshd'),
+    // The kernel asks whoever has joined its group of generic netlink, and libnl makes the socket's number of the pid.
+    question: runsQuestion(
+      'tlshd',
+      `awk -v pid=\${process#/proc/} '$2 == 16 && $3 % 4194304 == pid && $5 == 0 { found = 1 } END { exit !found }' /proc/net/netlink`,
+    ),
     unit: 'containerized-mounter-tlshd.service',
     hostUnits: ['tlshd.service'],
+    // The kernel hands handshakes to nobody without the first; by the second it is not the one that ends for want of memory.
+    capabilities: 'CAP_NET_ADMIN CAP_SYS_RESOURCE',
   },
 ];
 
@@ -129,7 +137,7 @@ export function servicesFor(purpose: Purpose): readonly Service[] {
 
 /** A process of a rootfs of ours. */
 export interface RootfsProcess extends ProcessInformation {
-  readonly role: ServiceRole | 'sm-notify' | 'glusterfs' | 'other';
+  readonly role: ServiceRole | 'keeper' | 'sm-notify' | 'glusterfs' | 'other';
 }
 
 /** The processes that run in one of `directories`, versions of the rootfs; symlinks are followed. */
@@ -153,8 +161,12 @@ export function roleOf(
   if (service !== undefined) return service.role;
   // Tells silent servers of a reboot for 15 minutes.
   if (isProgram(process, ['sm-notify'])) return 'sm-notify';
+  if (process.name === keeperName) return 'keeper';
   return isProgram(process, glusterfsPrograms) ? 'glusterfs' : 'other';
 }
+
+/** What a shell calls itself that starts tlshd again when it ends. */
+export const keeperName = 'tlshd-keeper';
 
 /** A mount's settings name those for locks alone. */
 export function programName(role: ServiceRole, { daemons }: { readonly daemons: Daemons }): string {

@@ -126,11 +126,19 @@ ${offered.map((service) => startBlock(service, manifest)).join('')}exit 0
 function startBlock({ role, title, purpose }: Service, settings: ServiceSettings): string {
   const program = shellQuoted(programName(role, settings).slice(0, longestName));
   const isWanted = purpose === 'locks' ? `wants "\${1-}" ${role}` : `[ "\${1-}" = ${role} ]`;
-  const { always, before, command = (own) => own, isForeground, isGuarded, hint } = serviceStarts[role];
+  const {
+    always,
+    before,
+    command = (own) => own,
+    keeper,
+    isForeground,
+    isGuarded,
+    hint,
+  } = serviceStarts[role];
   const { path = '', arguments: words = [] } = settings.daemons[role] ?? {};
   return `${always === undefined ? '' : `\n! ${isWanted} || ${always(settings)}`}
 if ${isWanted} && ! ${role}_answers && ! ${role}_answers; then
-end_ours ${program}
+${keeper === undefined ? '' : `end_ours ${keeper}\n`}end_ours ${program}
 ${before === undefined ? '' : `${before(settings)}\n`}${isForeground ? 'background' : 'daemon'} ${isGuarded ? '$preloaded ' : ''}${inShell(command([path, ...words], settings))} || {
   end_ours ${program}
   fail "${title} does not start${hint?.(settings) ?? ''}$(in_the_way)"

@@ -1,7 +1,9 @@
 import type { Manifest } from '../manifest/manifest.ts';
 import { runDirectory } from '../node/layout.ts';
 import { shellQuoted } from '../shell-word.ts';
-import type { ServiceRole } from './services.ts';
+
+import { keeperName, type ServiceRole } from './services.ts';
+import { keepTlshd, tlshdSettingsFile, writeTlshdSettings } from './tlshd.ts';
 
 /** How start-statd starts each service of the table: what is shell is for its functions, of which some are here. */
 
@@ -14,6 +16,8 @@ export interface ServiceStart {
   readonly before?: (settings: ServiceSettings) => string;
   /** @param own path and arguments, as the manifest has them. */
   readonly command?: (own: readonly string[], settings: ServiceSettings) => readonly string[];
+  /** A process that starts it again, and has to end first. */
+  readonly keeper?: string;
   /** It does not go to the background by itself. */
   readonly isForeground?: true;
   /** With the guard's own connect(2), which goes to no abstract name. */
@@ -46,7 +50,13 @@ export const serviceStarts: Readonly<Record<ServiceRole, ServiceStart>> = {
     before: () => 'write_idmapd_conf',
     command: (own) => withPipes([...own, '-p', pipes, '-c', idmapdConf], usersOfNode),
   },
-  tlshd: { isForeground: true },
+  tlshd: {
+    // The next mount writes today's: this is for whoever starts it without one.
+    before: ({ security: { tls } }) => writeTlshdSettings(tls),
+    keeper: keeperName,
+    command: (own) => ['sh', '-c', keepTlshd, 'sh', ...own, '--stderr', '--config', tlshdSettingsFile],
+    isForeground: true,
+  },
 };
 
 /**

@@ -149,7 +149,7 @@ function startCommand(
  * An rpcbind that was killed has forgotten rpc.statd, which registers at its start alone: both start again.
  */
 function ofService(
-  { role, title, unit, needs, hostUnits }: Service,
+  { role, title, unit, needs, hostUnits, capabilities }: Service,
   { layout, manifest }: UnitContext,
 ): Unit {
   const needed = needs === undefined ? undefined : serviceOf(needs).unit;
@@ -169,6 +169,7 @@ function ofService(
       'TimeoutStartSec=60',
       'TimeoutStopSec=10',
       ...lockServiceHardening,
+      ...(capabilities === undefined ? [] : [`CapabilityBoundingSet=${capabilities}`]),
     ],
   ]);
   return { fileName: unit, text, isEnabled: false, isStarted: false };

@@ -133,7 +133,7 @@ const options: readonly HintRow[] = [
     follow: [give()],
   },
   {
-    title: 'xprtsec= without tlshd',
+    title: 'xprtsec=, and no certificate that this node trusts',
     call: { options: 'vers=4.2,xprtsec=tls' },
     hint: /^take (xprtsec=tls) out of mountOptions, /,
     follow: [takeOut()],

@@ -1,15 +1,8 @@
 import { lstatSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { createSecureContext, rootCertificates } from 'node:tls';
+import { trustBundles } from '../../services/tlshd.ts';
 
-/** Where distributions keep the certificates that a machine trusts, as Go's crypto/x509 looks for them (root_linux.go). */
-const bundles = [
-  '/etc/ssl/certs/ca-certificates.crt',
-  '/etc/pki/tls/certs/ca-bundle.crt',
-  '/etc/ssl/ca-bundle.pem',
-  '/etc/pki/tls/cacert.pem',
-  '/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem',
-  '/etc/ssl/cert.pem',
-];
+/** Besides the bundles. */
 const directories = ['/etc/ssl/certs', '/etc/pki/tls/certs'];
 
 let machines: readonly string[] | undefined;
@@ -28,7 +21,7 @@ export function machinesCertificates(): readonly string[] {
 export function trustedCertificates(
   environment: Readonly<Record<string, string | undefined>>,
 ): readonly string[] {
-  const files = environment.SSL_CERT_FILE ? [environment.SSL_CERT_FILE] : bundles;
+  const files = environment.SSL_CERT_FILE ? [environment.SSL_CERT_FILE] : trustBundles;
   const places = environment.SSL_CERT_DIR ? environment.SSL_CERT_DIR.split(':') : directories;
   const bundle = files.map(readIfThere).find((text) => text !== undefined) ?? '';
   const texts = [bundle, ...places.flatMap(filesOf).flatMap((path) => readIfThere(path) ?? [])];

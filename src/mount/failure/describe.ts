@@ -46,6 +46,8 @@ function describeOwn(probeFailure: ProbeFailure): Description {
       };
     case 'kerberos':
       return { errorClass: 'kerberos', sentence: kerberosSentence(probeFailure) };
+    case 'service':
+      return { errorClass: probeFailure.errorClass, sentence: probeFailure.why };
     default:
       return probeFailure satisfies never;
   }

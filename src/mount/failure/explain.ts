@@ -4,7 +4,7 @@ import { exitCode } from '../../exit-codes.ts';
 import type { Outcome } from '../../host/host.ts';
 import type { FileEnd, MountHost } from '../../host/mount-host.ts';
 import type { MountContext } from '../context.ts';
-import type { FailureTexts, HintFacts } from '../filesystems/filesystem-driver.ts';
+import type { FailureTexts, HintFacts, MountService } from '../filesystems/filesystem-driver.ts';
 import { hintFor } from '../filesystems/hints.ts';
 import type { MountPlan } from '../plan-data.ts';
 import { askAlone, singleFlight } from '../probe/examine.ts';
@@ -26,6 +26,8 @@ export interface Failure {
   readonly startedMs: number;
   /** How far the daemon's log was written then; undefined where there is none. */
   readonly logBefore: FileEnd | undefined;
+  /** The daemon that it takes besides. */
+  readonly service?: MountService | undefined;
   /** Why it was run a second time, which is what this tells of. */
   readonly otherFamily?: OtherFamily | undefined;
 }
@@ -44,10 +46,12 @@ interface Finding {
 /** What was done and seen decides the class, the helper's words come last. To be called when everything is undone. */
 export async function explainFailure(failure: Failure, context: MountContext): Promise<MounterError> {
   const texts = await failure.plan.driver.failureTexts();
+  if (failure.outcome.endedBy === 'itself') await failure.service?.settle();
   const helperOutput = wordsOf(failure, texts, context);
   const finding =
     whatWasDone(failure, context) ??
     whatWasSeen(failure, texts, context, helperOutput) ??
+    whatServiceSays(failure) ??
     (await whatWasSaid(failure, texts, context, helperOutput));
   return errorOf(failure.plan, withFirst(finding, failure.otherFamily), texts, context, helperOutput);
 }
@@ -74,7 +78,16 @@ export async function failAsRemembered(plan: MountPlan, context: MountContext): 
 function unreachable({ source }: MountPlan, probeFailure: ProbeFailure): Finding {
   const { errorClass, sentence } = describeProbeFailure(probeFailure);
   const message = `${source} cannot be mounted: ${sentence}`;
-  return { errorClass, message, status: exitCode.mountFailure, probeFailure };
+  const hint = probeFailure.kind === 'service' ? { hint: probeFailure.hint } : {};
+  return { errorClass, message, status: exitCode.mountFailure, probeFailure, ...hint };
+}
+
+function whatServiceSays({ plan, outcome, service }: Failure): Finding | undefined {
+  const found = service?.explain(outcome.output);
+  if (found === undefined) return undefined;
+  const { errorClass, why, hint } = found;
+  const message = `${plan.helper} failed to mount ${plan.source}: ${why}`;
+  return { errorClass, message, status: outcome.status, hint };
 }
 
 /** The error for a helper that reported success, where nothing is mounted. */
@@ -124,10 +137,15 @@ function factsOf(
 }
 
 /** The helper's words, byte for byte, and behind them those of the log file in which its daemon has the reason. */
-function wordsOf({ plan, outcome, logBefore }: Failure, texts: FailureTexts, { host }: MountContext): string {
+function wordsOf(
+  { plan, outcome, logBefore, service }: Failure,
+  texts: FailureTexts,
+  { host }: MountContext,
+): string {
   const { output } = outcome;
-  if (plan.logFile === undefined || logBefore === undefined || outcome.endedBy === 'interrupt') return output;
-  const log = texts.saidInLog(plan.logFile.onHost, logBefore, host);
+  if (outcome.endedBy === 'interrupt') return output;
+  const hasLog = plan.logFile !== undefined && logBefore !== undefined;
+  const log = hasLog ? texts.saidInLog(plan.logFile.onHost, logBefore, host) : (service?.said() ?? '');
   return `${output}${log !== '' && output !== '' && !output.endsWith('\n') ? '\n' : ''}${log}`;
 }
 

@@ -8,7 +8,7 @@ import type { Purpose } from '../../services/services.ts';
 import type { MountRequest } from '../arguments/request.ts';
 import type { MountContext } from '../context.ts';
 import type { Inquiry } from '../probe/inquiry.ts';
-import type { IpVersion, ProbeAnswer, ProbeFailure } from '../probe/probe-failure.ts';
+import type { IpVersion, ProbeAnswer, ProbeFailure, ServiceFinding } from '../probe/probe-failure.ts';
 
 /**
  * All that kinds of filesystems differ in. A kind is one folder here and one line of the table in filesystems.ts;
@@ -62,6 +62,15 @@ export interface FilesystemDriver {
   securityNeeds(asked: Pick<Asked, 'fstype' | 'options'>): readonly SecurityPurpose[];
   /** Whether a refusal may be for want of Kerberos, which was not asked for. @param words the helper's. */
   mayNegotiateKerberos(asked: Pick<Asked, 'options'>, words: string): boolean;
+  /**
+   * Has them answer. @returns what is to be asked of them while the mount is made; undefined where nothing is.
+   * @throws MounterError (mount failure) where one does not answer.
+   */
+  provideSecurity(
+    purpose: SecurityPurpose,
+    asked: Asked,
+    context: MountContext,
+  ): Promise<MountService | undefined>;
   /** Whether the mount that was made needs them. @param entry undefined where it was made on the target itself. */
   hasNegotiatedLocks(asked: Asked, entry: MountEntry | undefined, context: MountContext): boolean;
   /** What `policy.locks` makes of the options. @throws MounterError (usage, class policy) for what it forbids. */
@@ -90,6 +99,18 @@ export interface Likeness {
 }
 
 export type SecurityPurpose = Exclude<Purpose, 'locks'>;
+
+/** A daemon of this node while a mount needs it. */
+export interface MountService {
+  /** Asked while the helper takes its time. @returns why the mount can come to nothing. */
+  watch(over: AbortSignal): Promise<ProbeAnswer>;
+  /** Waits until it has said what there is to say of a mount that has failed: for a second at most. */
+  settle(): Promise<void>;
+  /** What it has said of why this mount has failed, newline-terminated. */
+  said(): string;
+  /** What the failure is, where it is one of the daemon's. @param words the helper's. */
+  explain(words: string): ServiceFinding | undefined;
+}
 
 export type LockServicesNeed = 'always' | 'ifNegotiated' | 'never';
 

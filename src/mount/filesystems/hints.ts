@@ -19,6 +19,9 @@ const hints: Readonly<Record<ErrorClass, Hint>> = {
   'server-silent': ({ server, probeFailure }) =>
     `see whether ${word(server)} is up, and whether a firewall or network policy drops TCP port ${portOf(probeFailure) ?? 'of its service'} from this node`,
   'access-denied': ({ server }) => `allow this node's address on ${word(server)}`,
+  'server-certificate': ({ server }) => `see what certificate ${word(server)} has`,
+  'client-certificate': () => 'run mounter doctor, which looks at the files of security.tls',
+  'tls-not-offered': ({ server }) => `see whether ${word(server)} has TLS`,
   'no-such-export': ({ server }) => `see what ${word(server)} offers, and compare the name`,
   'version-not-offered': ({ server }) =>
     `see which versions ${word(server)} offers, and ask for one of them with -o vers=`,

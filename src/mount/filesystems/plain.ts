@@ -120,6 +120,7 @@ export const plain: Omit<FilesystemDriver, 'kind' | 'traits'> = {
   securityNeeds: () => [],
   mayNegotiateKerberos: () => false,
   hasNegotiatedLocks: () => false,
+  provideSecurity: async () => undefined,
   applyLockPolicy: ({ options }) => ({ options, notices: [] }),
   isAsked: () => true,
   isNewMountProof: true,

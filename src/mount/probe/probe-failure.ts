@@ -1,3 +1,4 @@
+import type { ErrorClass } from '../../errors.ts';
 import type { Connection } from '../../host/mount-host.ts';
 
 /** Why a mount can come to nothing, as it was found while the helper still waited. */
@@ -32,6 +33,8 @@ export type Finding =
       /** What came of those of the other family; empty where there is none. */
       readonly others: readonly Attempt[];
     }
+  /** A daemon of this node cannot come to an end with the server. */
+  | ({ readonly kind: 'service'; readonly server: string } & ServiceFinding)
   /** The server's rpcbind answers, and does not know the service. */
   | { readonly kind: 'notRegistered'; readonly server: string; readonly service: 'nfs' | 'mountd' }
   /** No ticket for the server, or none that it takes. */
@@ -58,6 +61,13 @@ export type KerberosReason =
   | 'other'
   /** There is a ticket for the server: it refuses all the same. */
   | 'refused';
+
+/** What a daemon of this node knows of a mount that fails. */
+export interface ServiceFinding {
+  readonly errorClass: ErrorClass;
+  readonly why: string;
+  readonly hint: string;
+}
 
 export type OtherFamily = Extract<ProbeFailure, { kind: 'otherFamily' }>;
 
@@ -107,7 +117,7 @@ export function whenAnyRefuses(answers: readonly ProbeAnswer[]): ProbeAnswer {
 /** A server that refuses is there; one that is silent may be; without a route nobody knows. */
 function rank(probeFailure: ProbeFailure): number {
   if (probeFailure.kind === 'unreachable') return refusalRanks[probeFailure.connection];
-  return { otherFamily: -1, notRegistered: 1, unresolved: 4, kerberos: 5 }[probeFailure.kind];
+  return { otherFamily: -1, service: 0, notRegistered: 1, unresolved: 4, kerberos: 5 }[probeFailure.kind];
 }
 
 export const refusalRanks: Readonly<Record<Refusal, number>> = {

@@ -1,5 +1,6 @@
 import type { Watchdog } from '../../host/host.ts';
 import type { MountContext } from '../context.ts';
+import type { MountService } from '../filesystems/filesystem-driver.ts';
 import type { MountPlan } from '../plan-data.ts';
 import type { ProbeFailure } from './probe-failure.ts';
 
@@ -14,6 +15,8 @@ export class SlowStepProbe {
   readonly #over = new AbortController();
   #answer: Promise<ProbeFailure | undefined> | undefined;
   #probeFailure: ProbeFailure | undefined;
+  /** A daemon of this node that the helper waits for. */
+  service: MountService | undefined;
 
   /** To be made when the mount begins. */
   constructor(plan: MountPlan, context: MountContext) {
@@ -66,7 +69,9 @@ export class SlowStepProbe {
 
   async #examine(): Promise<ProbeFailure | undefined> {
     const { examine } = await import('./examine.ts');
-    this.#probeFailure = await examine(this.#plan, this.#context, this.#over.signal);
+    const over = this.#over.signal;
+    this.#probeFailure =
+      (await examine(this.#plan, this.#context, over)) ?? (await this.service?.watch(over));
     return this.#probeFailure;
   }
 }

@@ -13,6 +13,7 @@ const wanted = [
   ...['rpcsec_gss_krb5', 'krb5enc', 'cts', 'cbc', 'ecb'],
   // cifs asks for its ciphers and its character set by name, when it mounts.
   ...['cifs', 'nls_utf8', 'ccm', 'gcm', 'cmac', 'ctr', 'hmac'],
+  ...['tls', 'chacha20poly1305'],
 ];
 
 /** Copies the kernel modules that the tests need from `modules` (holding VERSION/) into `root`. */

@@ -21,7 +21,10 @@ function reportOf(text: string, calls: readonly RecordedCall[]): Report {
     fstype: text,
     entries: 1,
     daemon: null,
-    granted: null, readAheadKib: null, lessThanAsked: [], state: 'dead',
+    granted: null,
+    readAheadKib: null,
+    lessThanAsked: [],
+    state: 'dead',
   } as const;
   return withoutSecrets<Report>({
     formatVersion: 1,

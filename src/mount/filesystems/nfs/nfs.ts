@@ -1,6 +1,13 @@
 import type { MountEntry } from '../../../host/mountinfo.ts';
 import { parseOptions } from '../../arguments/options.ts';
-import type { FilesystemDriver, FilesystemTraits } from '../filesystem-driver.ts';
+import type { MountContext } from '../../context.ts';
+import type {
+  Asked,
+  FilesystemDriver,
+  FilesystemTraits,
+  MountService,
+  SecurityPurpose,
+} from '../filesystem-driver.ts';
 import { bracketed, plain, plainTraits } from '../plain.ts';
 import { applyLockPolicy, hasNegotiatedVersion3, lockServicesNeed } from './locks.ts';
 import { nfsOptions, requestedTransport } from './options.ts';
@@ -67,6 +74,7 @@ export const nfs: FilesystemDriver = {
   securityNeeds,
   mayNegotiateKerberos,
   hasNegotiatedLocks: hasNegotiatedVersion3,
+  provideSecurity,
   applyLockPolicy,
   isAsked: isAskedExport,
   familyOption: ({ options }, family) =>
@@ -76,6 +84,17 @@ export const nfs: FilesystemDriver = {
   probe: async () => (await import('./probe.ts')).nfsProbe,
   failureTexts: async () => (await import('./failure.ts')).nfsFailureTexts,
 };
+
+async function provideSecurity(
+  purpose: SecurityPurpose,
+  asked: Asked,
+  context: MountContext,
+): Promise<MountService | undefined> {
+  if (purpose === 'tls') return (await import('./tls.ts')).tlsService(asked, context);
+  const { provideSecurityServices } = await import('../../../services/provide-security.ts');
+  await provideSecurityServices(purpose, asked.target, context);
+  return undefined;
+}
 
 /** mount.nfs would take root's group before it runs start-statd, and goes on where it may not. @see Privileges */
 const ofOurGroup = /^mount\.nfs4?: setgid\(0\) failed: .*\n/gm;

@@ -1,0 +1,239 @@
+import type { ErrorClass } from '../../../errors.ts';
+import type { FileEnd, MountHost } from '../../../host/mount-host.ts';
+import { findTlshds, provideTlshd, type TlsKind, tlshdLog } from '../../../services/tlshd.ts';
+import { lastOption, parseOptions } from '../../arguments/options.ts';
+import type { MountContext } from '../../context.ts';
+import type { ProbeFailure, ServiceFinding } from '../../probe/probe-failure.ts';
+import type { Asked, MountService } from '../filesystem-driver.ts';
+import { word } from '../hints.ts';
+import { requestedMajorVersion } from './options.ts';
+import { nfsServer } from './source.ts';
+
+/** Mounts with xprtsec=tls or mtls: what tlshd says of them, and what that means. */
+
+/** Has a tlshd listen. @throws MounterError (mount failure) where none does. */
+export async function tlsService(asked: Asked, context: MountContext): Promise<MountService> {
+  const { host } = context;
+  const isMutual = lastOption(parseOptions(asked.options), 'xprtsec')?.value === 'mtls';
+  const kind: TlsKind = isMutual ? 'mtls' : 'tls';
+  const owner = await provideTlshd(kind, asked.target, context);
+  const before = host.stat(tlshdLog) ?? { inode: 0, size: 0 };
+  const server = nfsServer(asked.source) ?? '';
+  const said = () => (owner === 'rootfs' ? saidOf(server, readLog(before, host)) : undefined);
+  return {
+    settle: () => settle(said, host),
+    said: () => said()?.shown ?? '',
+    explain: (words) => explain(words, { kind, asked, server, owner, said: said()?.all ?? [] }),
+    watch: (over) => watch(kind, server, said, context, over),
+  };
+}
+
+/** tlshd tells the kernel first that a handshake is over, and us a moment later. */
+async function settle(said: () => Said | undefined, host: MountHost): Promise<void> {
+  const until = host.now() + settleMs;
+  while (said()?.isUnfinished === true && host.now() < until) await host.sleep(25);
+}
+
+const settleMs = 1000;
+const mostBytes = 256 * 1024;
+
+function readLog(before: FileEnd, host: MountHost): string {
+  try {
+    return host.readEnd(tlshdLog, mostBytes, before) ?? '';
+  } catch {
+    return '';
+  }
+}
+
+interface Said {
+  /** All lines of its handshakes, without the name and number of the process. */
+  readonly all: readonly string[];
+  /** Those that say why it has failed, as they were written, newline-terminated. */
+  readonly shown: string;
+  /** Some handshake has begun, perhaps with another server, and not ended. */
+  readonly isUnfinished: boolean;
+}
+
+/**
+ * What tlshd has said of the handshakes with this server: all lines of the processes that name it at their end.
+ *
+ * ```
+ * tlshd[1318]: Certificate owner unexpected.
+ * tlshd[1318]: Handshake with 'other.example' (10.9.0.1) failed
+ * tlshd[1046]: Handshake with nfs.example (10.9.0.1) was successful
+ * ```
+ */
+export function saidOf(server: string, log: string): Said {
+  const lines = log.split('\n').flatMap((text) => {
+    const [, pid, words] = /^\w+\[(\d+)\]: (.*?)\s*$/.exec(text) ?? [];
+    return pid === undefined || words === undefined ? [] : [{ pid, words, text }];
+  });
+  const isOfServer = ({ words }: { readonly words: string }) => {
+    const [, name] = /^Handshake with '?(.*?)'? \(\S*\) (failed|was successful)$/.exec(words) ?? [];
+    return name?.toLowerCase() === server.toLowerCase();
+  };
+  const pids = new Set(lines.filter(isOfServer).map(({ pid }) => pid));
+  const ended = new Set(lines.filter(({ words }) => words.startsWith('Handshake ')).map(({ pid }) => pid));
+  const own = lines.filter(({ pid }) => pids.has(pid));
+  const telling = own.filter(({ words }) => isTelling.test(words) && !isNoise.test(words));
+  const shown = [...new Set(telling.map(({ text }) => text.replace(/\[\d+\]/, '')))].slice(-4);
+  return {
+    all: own.map(({ words }) => words),
+    shown: shown.map((text) => `${text}\n`).join(''),
+    isUnfinished: lines.some(({ pid, words }) => words.startsWith('System trust:') && !ended.has(pid)),
+  };
+}
+
+const isTelling = /^Certificate |NOT trusted|gnutls: |not accessible|failed$|^open: |error -\d+|^setsockopt/;
+/** The kernel has no keys of that kind: they would be for the server's side. */
+const isNoise = /^add_key: /;
+
+interface Facts {
+  readonly kind: TlsKind;
+  readonly asked: Asked;
+  readonly server: string;
+  readonly owner: 'rootfs' | 'host';
+  readonly said: readonly string[];
+}
+
+/** What mount.nfs makes of it is always the same: EACCES for each handshake that failed, EPERM for an export. */
+function explain(words: string, facts: Facts): ServiceFinding | undefined {
+  const { kind, asked, server, owner, said } = facts;
+  const name = word(server);
+  const has = (pattern: RegExp) => said.some((line) => pattern.test(line));
+  const isDenied = /access denied by server|: Permission denied/.test(words);
+  const isForbidden = /: Operation not permitted/.test(words);
+  if (/: No such process/.test(words))
+    return finding('tls', 'tlshd of this node ended meanwhile', 'mount again: it is started anew');
+  if (!isDenied && !isForbidden) return undefined;
+  const fault = certificateFaults.find(([pattern]) => has(pattern));
+  if (fault !== undefined) return finding('server-certificate', fault[1](server), fault[2](name));
+  if (has(/setsockopt\(TLS_ULP\): No such file/))
+    return finding(
+      'node',
+      'the kernel of this node has no TLS',
+      'load the module tls, or boot a kernel with CONFIG_TLS',
+    );
+  if (has(/not accessible$|^open: |gnutls: .*(base64|ASN1|PEM)/i))
+    return finding(
+      'client-certificate',
+      'a file of security.tls cannot be read',
+      'run mounter doctor, which names it',
+    );
+  if (isDenied && kind === 'mtls' && has(/ was successful$|^setsockopt\(TLS_ULP\)/))
+    return finding(
+      'client-certificate',
+      `the server ${server} does not take the certificate of this node`,
+      `see the log of tlshd on ${name}: it says whether the certificate of security.tls.certificate has expired, is of a CA that the server does not trust, or does not fit security.tls.privateKey`,
+    );
+  if (has(/gnutls: .*\(-\d+\)|unhandled error/))
+    return finding(
+      'tls-not-offered',
+      `the server ${server} begins TLS and breaks it off`,
+      `${without(kind)}; or see on ${name} whether tlshd runs, and what its log says of its certificate and key`,
+    );
+  if (isForbidden || has(/ was successful$/))
+    return finding(
+      'access-denied',
+      `the server ${server} speaks TLS, and does not export this directory to this node with xprtsec=${kind}`,
+      `run exportfs -v on ${name}: xprtsec= of the export has to have ${kind}${kind === 'tls' ? '; where it has mtls alone, ask for xprtsec=mtls' : ''}, and the export this node`,
+    );
+  if (owner === 'host')
+    return finding(
+      'access-denied',
+      `the host's own tlshd takes its handshakes, and knows why`,
+      'run journalctl -t tlshd; its settings are those of /etc/tlshd.conf',
+    );
+  const isVersion3 = requestedMajorVersion(asked.fstype, asked.options) === '3';
+  return finding(
+    isVersion3 ? 'access-denied' : 'tls-not-offered',
+    isVersion3
+      ? `the server ${server} has no TLS, or does not export this directory to this node`
+      : `the server ${server} has no TLS`,
+    `${without(kind)}; or turn it on there: tlshd, and for a kernel's server Linux 6.4${isVersion3 ? `; exportfs -v on ${name} shows the exports` : ''}`,
+  );
+}
+
+function without(kind: TlsKind): string {
+  return `take xprtsec=${kind} out of mountOptions, and nothing is encrypted`;
+}
+
+function finding(errorClass: ErrorClass, why: string, hint: string): ServiceFinding {
+  return { errorClass, why, hint };
+}
+
+/** Of tlshd's log.c, and of gnutls_certificate_verification_status_print(3), which it logs for mtls. */
+const certificateFaults: readonly (readonly [
+  pattern: RegExp,
+  why: (server: string) => string,
+  hint: (server: string) => string,
+])[] = [
+  [
+    /^Certificate expired|uses expired certificate/,
+    () => "the server's certificate has expired",
+    (server) => `renew the certificate on ${server}; where it is new, see the clock of this node (date)`,
+  ],
+  [
+    /^Certificate not activated|not yet activated/,
+    () => "the server's certificate is not valid yet",
+    (server) => `see the clocks of this node and of ${server} (date), and from when the certificate is valid`,
+  ],
+  [
+    /^Certificate owner unexpected|name in the certificate does not match/,
+    (server) => `the server's certificate is for other names than ${server}, which was expected`,
+    (server) =>
+      `mount it by a name that the certificate has, or give the server one whose subjectAltName has ${server}`,
+  ],
+  [
+    /^Certificate (signer|signature|uses insecure|revoked|revocation|mismatch|purpose|has )|NOT trusted/,
+    () => "the server's certificate is of no CA that this node trusts",
+    (server) =>
+      `add the certificate of the CA of ${server} to the file of security.tls.trustStore; where it names none, to the trust store of this node`,
+  ],
+];
+
+/** How often its log is read, and how many handshakes may fail: the kernel tries again for as long as the mount lasts. */
+const lookMs = 400;
+const mostFailures = 2;
+/** A handshake takes milliseconds; the kernel waits 10 s for it. */
+const patienceMs = 4500;
+
+/** While mount.nfs waits: the server breaks each handshake off, or one of the two tlshds does not answer. */
+async function watch(
+  kind: TlsKind,
+  server: string,
+  said: () => Said | undefined,
+  context: MountContext,
+  over: AbortSignal,
+): Promise<ProbeFailure | undefined> {
+  const { host } = context;
+  const until = host.now() + patienceMs;
+  while (!over.aborted && host.now() < until) {
+    const failures = said()?.all.filter((line) => line.endsWith(' failed')).length ?? 0;
+    if (failures >= mostFailures)
+      return service(server, {
+        errorClass: 'tls-not-offered',
+        why: `the server ${server} begins TLS and breaks it off, again and again`,
+        hint: `${without(kind)}; or see on ${word(server)} whether tlshd runs, and what its log says`,
+      });
+    await host.sleep(lookMs);
+  }
+  if (over.aborted) return undefined;
+  const deaf = findTlshds(context).find(({ isListening }) => !isListening);
+  if (deaf !== undefined)
+    return service(server, {
+      errorClass: 'tls',
+      why: `tlshd of this node (process ${deaf.pid}) does not answer`,
+      hint: deaf.owner === 'host' ? 'run systemctl restart tlshd' : 'mount again: it is replaced',
+    });
+  if (said()?.isUnfinished !== true) return undefined;
+  return service(server, {
+    errorClass: 'tls-not-offered',
+    why: `the server ${server} takes connections, and does not answer the handshake of TLS`,
+    hint: `${without(kind)}; or see on ${word(server)} whether tlshd answers, and restart it`,
+  });
+}
+
+function service(server: string, found: ServiceFinding): ProbeFailure {
+  return { kind: 'service', server, ...found };
+}

@@ -1,0 +1,36 @@
+import test from 'ava';
+import { isReading, tlshdSettings, writeTlshdSettings } from '../../../src/services/tlshd.ts';
+
+const sockets = `sk               Eth Pid        Groups   Rmem     Wmem     Dump  Locks    Drops    Inode
+000000005736385a 16  1308623762 00000040 0        0        0     2        0        422
+00000000efd271de 16  918555058  00000040 896      0        0     2        0        2452
+000000006df5db0b 16  0          00000000 0        0        0     2        0        4
+00000000b0458491 15  985        00000000 0        0        0     2        0        482
+`;
+
+test('the socket of a tlshd is found by its pid, and one with something unread does not listen', (t) => {
+  t.true(isReading(sockets, 1308623762 % 2 ** 22));
+  t.false(isReading(sockets, 918555058 % 2 ** 22));
+  t.false(isReading(sockets, 985), 'another protocol');
+  t.false(isReading('', 985));
+});
+
+test('its settings name files of the host, as they are now', (t) => {
+  t.is(
+    tlshdSettings({ trustStore: '/etc/pki/c a.pem', certificate: '/etc/a\\b.pem', privateKey: '/etc/key' }),
+    `# Written by mounter, of security.tls of its settings.
+[debug]
+loglevel=1
+[authenticate.client]
+x509.truststore=/proc/1/root/etc/pki/c a.pem
+x509.certificate=/proc/1/root/etc/a\\\\b.pem
+x509.private_key=/proc/1/root/etc/key
+`,
+  );
+  t.notRegex(tlshdSettings({ trustStore: '/ca' }), /certificate=|key=/);
+});
+
+test('where the settings name no trust store, the script takes the first one that is there', (t) => {
+  t.regex(writeTlshdSettings({}), /for store in '\/etc\/ssl\/certs\/ca-certificates\.crt' '\/etc\/pki\//);
+  t.regex(writeTlshdSettings({ trustStore: "/it's" }), /for store in '\/it'\\''s'; do/);
+});

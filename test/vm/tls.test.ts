@@ -1,0 +1,571 @@
+import { appendFile, readFile, writeFile } from 'node:fs/promises';
+import { setTimeout } from 'node:timers/promises';
+import test, { type ExecutionContext } from 'ava';
+import { execa } from 'execa';
+import type { Machine } from '../support/guest/machine.ts';
+import {
+  entriesOf,
+  home,
+  installAndPrepare,
+  mounter,
+  mountNfs,
+  mustSucceed,
+  newTarget,
+  unmountAll,
+} from '../support/guest/node.ts';
+import { nothingLeft } from '../support/guest/nothing-left.ts';
+import {
+  captured,
+  makeAuthority,
+  makeCertificate,
+  pki,
+  presentCertificate,
+  startTlsServer,
+} from '../support/guest/tls-server.ts';
+import type { Examination } from '../support/node/examination.ts';
+
+/** Mounts with xprtsec=tls and mtls, of a real NFS server with TLS and of one without. */
+
+const record = '/var/log/containerized-mounter/mounter.log';
+
+let server: Machine;
+let plain: Machine;
+
+const files = (name: string) => ({ certificate: `${pki}/${name}.pem`, privateKey: `${pki}/${name}.key` });
+const usual = { trustStore: `${pki}/ca.pem`, ...files('client') };
+
+const setTls = (tls: object) =>
+  writeFile(`${home}/node-settings.json`, JSON.stringify({ security: { tls } }));
+
+test.before(async () => {
+  await makeAuthority('ca');
+  await makeAuthority('other-ca');
+  const names = 'DNS:files.example,IP:10.9.0.1';
+  await makeCertificate('server', 'ca', names);
+  await makeCertificate('expired', 'ca', names, true);
+  await makeCertificate('untrusted', 'other-ca', names);
+  await makeCertificate('client', 'ca', 'DNS:node.example');
+  await makeCertificate('expired-client', 'ca', 'DNS:node.example', true);
+  await makeCertificate('untrusted-client', 'other-ca', 'DNS:node.example');
+  await appendFile('/etc/hosts', '10.9.0.1 files.example other.example\n10.9.1.1 plain.example\n');
+  [server, plain] = await Promise.all([
+    startTlsServer({ name: 'files', address: '10.9.0.1' }),
+    startTlsServer({ name: 'plain', address: '10.9.1.1', isWithoutTls: true }),
+  ]);
+  await installAndPrepare();
+  await setTls(usual);
+});
+
+test.beforeEach(() => setTls(usual));
+test.afterEach.always(async () => {
+  await presentCertificate(server.directory, 'server');
+  await unmountAll();
+});
+test.after.always(async () => {
+  for (const one of [server, plain]) await one.close();
+});
+
+/** The first tlshd of the node's network, or of another process's; none of those that it makes for handshakes. */
+async function tlshds(): Promise<readonly number[]> {
+  const { stdout } = await execa('pgrep', ['-x', 'tlshd', '--ns', '1', '--nslist', 'net'], { reject: false });
+  return stdout.split('\n').filter(Boolean).map(Number);
+}
+
+async function endTlshd(): Promise<void> {
+  const ours = ['-x', 'tlshd-keeper|tlshd', '--ns', '1', '--nslist', 'net'];
+  await execa('pkill', ['-KILL', ...ours], { reject: false });
+  while ((await tlshds()).length > 0) await setTimeout(20);
+}
+
+const lastRecord = async () =>
+  JSON.parse((await readFile(record, 'utf8')).trimEnd().split('\n').at(-1) ?? '{}');
+
+test.serial('a mount without xprtsec= starts no tlshd', async (t) => {
+  t.like(await mountNfs('10.9.0.1:/srv/any', await newTarget(), 'vers=4.2'), { status: 0, output: '' });
+  t.deepEqual(await tlshds(), []);
+});
+
+for (const version of ['vers=4.2', 'vers=3']) {
+  for (const kind of ['tls', 'mtls']) {
+    test.serial(`${kind}, ${version}: mounted, read and written`, async (t) => {
+      const target = await newTarget();
+      const call = await mountNfs('files.example:/srv/tls', target, `${version},xprtsec=${kind}`);
+      t.like(call, { status: 0, output: '' });
+      t.log(`${call.milliseconds} ms`);
+      t.true((await entriesOf(target))[0]?.superOptions.includes(`xprtsec=${kind}`));
+      t.is(await readFile(`${target}/file`, 'utf8'), 'TEXT-OF-tls\n');
+      await writeFile(`${target}/written`, version);
+      t.is(await readFile(`${server.directory}/tls/written`, 'utf8'), version);
+      if (kind === 'mtls')
+        t.regex(await readFile(`${server.directory}/tlshd.log`, 'utf8'), /The certificate is trusted/);
+      t.is((await tlshds()).length, 1);
+    });
+  }
+}
+
+test.serial('in a rootfs that is entered by chroot, too', async (t) => {
+  await endTlshd();
+  const settings = { enter: 'chroot', security: { tls: usual } };
+  await writeFile(`${home}/node-settings.json`, JSON.stringify(settings));
+  await mustSucceed(`${home}/mounter`, 'prepare');
+  const target = await newTarget();
+  t.like(await mountNfs('files.example:/srv/tls', target, 'xprtsec=mtls'), { status: 0, output: '' });
+  t.is(await readFile(`${target}/file`, 'utf8'), 'TEXT-OF-tls\n');
+  t.is((await tlshds()).length, 1);
+  await unmountAll();
+  await setTls(usual);
+  await mustSucceed(`${home}/mounter`, 'prepare');
+});
+
+test.serial(
+  'without CAP_NET_ADMIN, as in a container: one that listens will do, and none is started',
+  async (t) => {
+    const without = async (program: string, ...argv: readonly string[]) => {
+      const drop = ['--bounding-set=-net_admin', '--inh-caps=-net_admin', program, ...argv];
+      return execa('setpriv', drop, { reject: false, all: true });
+    };
+    const mount = ['mount', '-t', 'nfs', '-o', 'vers=4.2,xprtsec=tls', 'files.example:/srv/tls'];
+    await endTlshd();
+    const refused = await without(`${home}/mounter`, ...mount, await newTarget());
+    t.is(refused.exitCode, 32);
+    t.regex(refused.all, /it takes CAP_NET_ADMIN\nhint: run mounter unit tls --install on this node/);
+    t.deepEqual(await tlshds(), []);
+    t.like(await mounter('exec', '--', '/usr/sbin/start-statd', 'tlshd'), { status: 0 });
+    const mounted = await without(`${home}/mounter`, ...mount, await newTarget());
+    t.is(mounted.exitCode, 0, mounted.all);
+  },
+);
+
+test.serial('by address, where the certificate has it', async (t) => {
+  const call = await mountNfs('10.9.0.1:/srv/tls', await newTarget(), 'xprtsec=tls');
+  t.like(call, { status: 0, output: '' });
+});
+
+test.serial('on the wire the text of a file is not readable, and without TLS it is', async (t) => {
+  const onTheWire = async (directory: string, options: string) => {
+    const target = await newTarget();
+    const bytes = await captured(server.device, async () => {
+      const call = await mountNfs(`files.example:/srv/${directory}`, target, options);
+      t.like(call, { status: 0, output: '' });
+      t.is(await readFile(`${target}/file`, 'utf8'), `TEXT-OF-${directory}\n`);
+      await writeFile(`${target}/secret`, `WRITTEN-TO-${directory}`);
+      await execa('umount', [target]);
+    });
+    return [`TEXT-OF-${directory}`, `WRITTEN-TO-${directory}`].map((text) => bytes.includes(text));
+  };
+  t.deepEqual(await onTheWire('any', 'vers=4.2'), [true, true]);
+  for (const options of ['vers=4.2,xprtsec=tls', 'vers=4.2,xprtsec=mtls', 'vers=3,nolock,xprtsec=tls'])
+    t.deepEqual(await onTheWire('tls', options), [false, false]);
+});
+
+interface FailureCase {
+  readonly title: string;
+  readonly source: string;
+  readonly options: string;
+  readonly tls?: object;
+  /** What the server presents. */
+  readonly certificate?: string;
+  readonly errorClass: string;
+  readonly output: RegExp;
+}
+
+const failures: readonly FailureCase[] = [
+  {
+    title: 'a server of a CA that is not trusted',
+    source: 'files.example:/srv/tls',
+    options: 'vers=4.2,xprtsec=tls',
+    certificate: 'untrusted',
+    errorClass: 'server-certificate',
+    output: /of no CA that this node trusts[\s\S]*\nhint: add the certificate of the CA of files\.example/,
+  },
+  {
+    title: 'the same with mtls and NFSv3',
+    source: 'files.example:/srv/tls',
+    options: 'vers=3,nolock,xprtsec=mtls',
+    certificate: 'untrusted',
+    errorClass: 'server-certificate',
+    output: /of no CA that this node trusts/,
+  },
+  {
+    title: "a server's certificate that has expired",
+    source: 'files.example:/srv/tls',
+    options: 'vers=4.2,xprtsec=tls',
+    certificate: 'expired',
+    errorClass: 'server-certificate',
+    output: /certificate has expired\n[\s\S]*hint: renew the certificate on files\.example/,
+  },
+  {
+    title: 'an expired one, with mtls',
+    source: 'files.example:/srv/tls',
+    options: 'vers=4.2,xprtsec=mtls',
+    certificate: 'expired',
+    errorClass: 'server-certificate',
+    output: /certificate has expired/,
+  },
+  {
+    title: 'another name than that of the certificate',
+    source: 'other.example:/srv/tls',
+    options: 'vers=4.2,xprtsec=tls',
+    errorClass: 'server-certificate',
+    output:
+      /for other names than other\.example, which was expected\n[\s\S]*subjectAltName has other\.example/,
+  },
+  {
+    title: 'another name, with mtls',
+    source: 'other.example:/srv/tls',
+    options: 'vers=4.2,xprtsec=mtls',
+    errorClass: 'server-certificate',
+    output: /for other names than other\.example, which was expected/,
+  },
+  {
+    title: 'a server without TLS',
+    source: 'plain.example:/srv/any',
+    options: 'vers=4.1,xprtsec=tls',
+    errorClass: 'tls-not-offered',
+    output:
+      /the server plain\.example has no TLS\n[\s\S]*hint: take xprtsec=tls out of mountOptions, .* or turn it on there/,
+  },
+  {
+    title: 'a server without TLS, NFSv3',
+    source: 'plain.example:/srv/any',
+    options: 'vers=3,nolock,xprtsec=tls',
+    errorClass: 'access-denied',
+    output: /the server plain\.example has no TLS, or does not export/,
+  },
+  {
+    title: 'a server without TLS, no version',
+    source: 'plain.example:/srv/any',
+    options: 'xprtsec=tls',
+    errorClass: 'tls-not-offered',
+    output: /the server plain\.example has no TLS/,
+  },
+  {
+    title: 'mtls, and the settings name no certificate',
+    source: 'files.example:/srv/tls',
+    options: 'vers=4.2,xprtsec=mtls',
+    tls: { trustStore: `${pki}/ca.pem` },
+    errorClass: 'client-certificate',
+    output: /the settings name none\nhint: set security\.tls\.certificate and security\.tls\.privateKey/,
+  },
+  {
+    title: 'mtls, and the certificate is not there',
+    source: 'files.example:/srv/tls',
+    options: 'vers=4.2,xprtsec=mtls',
+    tls: { trustStore: `${pki}/ca.pem`, ...files('nowhere') },
+    errorClass: 'client-certificate',
+    output: /no file \/etc\/test-pki\/nowhere\.pem, which security\.tls\.certificate of the settings names/,
+  },
+  {
+    title: 'the server demands mtls',
+    source: 'files.example:/srv/mtls',
+    options: 'vers=4.2,xprtsec=tls',
+    errorClass: 'access-denied',
+    output: /does not export this directory to this node with xprtsec=tls\n[\s\S]*ask for xprtsec=mtls/,
+  },
+  {
+    title: 'the server demands mtls, NFSv3',
+    source: 'files.example:/srv/mtls',
+    options: 'vers=3,nolock,xprtsec=tls',
+    errorClass: 'access-denied',
+    output: /does not export this directory to this node with xprtsec=tls/,
+  },
+  {
+    title: 'the server exports without TLS alone',
+    source: 'files.example:/srv/none',
+    options: 'vers=4.2,xprtsec=tls',
+    errorClass: 'access-denied',
+    output: /does not export this directory to this node with xprtsec=tls/,
+  },
+  {
+    title: 'the server does not trust the certificate of this node',
+    source: 'files.example:/srv/tls',
+    options: 'vers=4.2,xprtsec=mtls',
+    tls: { trustStore: `${pki}/ca.pem`, ...files('untrusted-client') },
+    errorClass: 'client-certificate',
+    output: /files\.example does not take the certificate of this node/,
+  },
+  {
+    title: 'the certificate of this node has expired',
+    source: 'files.example:/srv/tls',
+    options: 'vers=4.2,xprtsec=mtls',
+    tls: { trustStore: `${pki}/ca.pem`, ...files('expired-client') },
+    errorClass: 'client-certificate',
+    output: /files\.example does not take the certificate of this node/,
+  },
+  {
+    title: 'a trust store that is not there: no other is taken in its place',
+    source: 'files.example:/srv/tls',
+    options: 'vers=4.2,xprtsec=tls',
+    tls: { trustStore: `${pki}/nowhere.pem` },
+    errorClass: 'tls',
+    output: /no file \/etc\/test-pki\/nowhere\.pem, which security\.tls\.trustStore/,
+  },
+];
+
+async function fails(
+  t: ExecutionContext,
+  source: string,
+  options: string,
+  errorClass: string,
+  output: RegExp,
+) {
+  const target = await newTarget();
+  const call = await mountNfs(source, target, options);
+  t.log(`${call.milliseconds} ms: ${call.output}`);
+  t.not(call.status, 0);
+  t.is((await lastRecord()).errorClass, errorClass, call.output);
+  t.regex(call.output, output);
+  t.true(call.milliseconds < 8000, `${call.milliseconds} ms`);
+  await nothingLeft(t, target);
+}
+
+for (const { title, source, options, tls, certificate, errorClass, output } of failures) {
+  test.serial(`${title}: ${errorClass}`, async (t) => {
+    if (tls !== undefined) await setTls(tls);
+    if (certificate !== undefined) await presentCertificate(server.directory, certificate);
+    await fails(t, source, options, errorClass, output);
+  });
+}
+
+/** Lines that a process appends to a file of the volume, each with its number, and what it could not write. */
+async function startLoad(target: string): Promise<{ stop(): Promise<{ lines: number; errors: string }> }> {
+  const script = 'while :; do i=$((i + 1)); echo $i >>"$1/load" && sync "$1/load"; sleep 0.02; done';
+  const writer = execa('bash', ['-c', script, 'bash', target], { reject: false });
+  await setTimeout(300);
+  return {
+    stop: async () => {
+      writer.kill('SIGTERM');
+      const { stderr } = await writer;
+      const lines = (await readFile(`${server.directory}/tls/load`, 'utf8')).split('\n').filter(Boolean);
+      await execa('rm', [`${server.directory}/tls/load`]);
+      return { lines: lines.length, errors: stderr };
+    },
+  };
+}
+
+/** Ends every connection of the server's, as a restart of it does; its volumes are connected anew. */
+const resetConnections = () =>
+  server.run('sh', '-c', 'rpc.nfsd 0; rpc.nfsd --grace-time 10 --lease-time 10 4');
+
+const handshakes = async () =>
+  (await readFile(`${server.directory}/tlshd.log`, 'utf8')).match(/was successful/g)?.length ?? 0;
+
+test.serial('tlshd killed under load: a volume that is connected anew goes on', async (t) => {
+  const target = await newTarget();
+  t.like(await mountNfs('files.example:/srv/tls', target, 'vers=4.2,xprtsec=tls'), { status: 0 });
+  const [before] = await tlshds();
+  const load = await startLoad(target);
+  await execa('kill', ['-KILL', String(before)]);
+  await setTimeout(500);
+  const known = await handshakes();
+  await resetConnections();
+  const until = performance.now() + 30_000;
+  while ((await handshakes()) === known && performance.now() < until) await setTimeout(100);
+  await setTimeout(1000);
+  const { lines, errors } = await load.stop();
+  t.log(`${lines} lines written`);
+  t.is(errors, '');
+  t.true((await handshakes()) > known);
+  const after = await tlshds();
+  t.is(after.length, 1);
+  t.not(after[0], before);
+});
+
+test.serial('a certificate that was renewed is taken at the next handshake, and tlshd runs on', async (t) => {
+  await setTls({ trustStore: `${pki}/ca.pem`, ...files('renewed') });
+  const put = async (name: string) => {
+    for (const kind of ['pem', 'key'])
+      await execa('sh', [
+        '-c',
+        `cp -p "$0" "$1.new" && mv "$1.new" "$1"`,
+        `${pki}/${name}.${kind}`,
+        `${pki}/renewed.${kind}`,
+      ]);
+  };
+  await put('expired-client');
+  await fails(
+    t,
+    'files.example:/srv/tls',
+    'vers=4.2,xprtsec=mtls',
+    'client-certificate',
+    /does not take the cert/,
+  );
+  const before = await tlshds();
+  await put('client');
+  t.like(await mountNfs('files.example:/srv/tls', await newTarget(), 'vers=4.2,xprtsec=mtls'), { status: 0 });
+  t.deepEqual(await tlshds(), before);
+});
+
+test.serial(
+  'one that is stopped is replaced by the next mount; so is one whose loop was killed',
+  async (t) => {
+    const works = async () => {
+      const call = await mountNfs('files.example:/srv/tls', await newTarget(), 'vers=4.2,xprtsec=tls');
+      t.like(call, { status: 0, output: '' });
+      t.true(call.milliseconds < 8000);
+      await unmountAll();
+      return tlshds();
+    };
+    const [first] = await works();
+    await execa('kill', ['-STOP', String(first)]);
+    const [second] = await works();
+    t.not(second, first);
+    await execa('pkill', ['-KILL', '-x', 'tlshd-keeper']);
+    const [third, ...more] = await works();
+    t.not(third, second);
+    t.deepEqual(more, []);
+    await endTlshd();
+    t.is((await works()).length, 1);
+    const together = await Promise.all(
+      Array.from({ length: 5 }, async () =>
+        mountNfs('files.example:/srv/tls', await newTarget(), 'vers=4.2,xprtsec=tls'),
+      ),
+    );
+    t.deepEqual(
+      together.map(({ status }) => status),
+      [0, 0, 0, 0, 0],
+    );
+    t.is((await tlshds()).length, 1);
+  },
+);
+
+test.serial(
+  'one that stops while a mount waits for it: an answer in time, and the next mount works',
+  async (t) => {
+    t.like(await mountNfs('files.example:/srv/tls', await newTarget(), 'vers=4.2,xprtsec=tls'), {
+      status: 0,
+    });
+    await unmountAll();
+    await server.run('pkill', '-STOP', 'ld-linux-x86-64');
+    try {
+      await fails(
+        t,
+        'files.example:/srv/tls',
+        'vers=4.2,xprtsec=tls',
+        'tls-not-offered',
+        /does not answer the handshake of TLS/,
+      );
+    } finally {
+      await server.run('pkill', '-CONT', 'ld-linux-x86-64');
+    }
+    t.like(await mountNfs('files.example:/srv/tls', await newTarget(), 'vers=4.2,xprtsec=tls'), {
+      status: 0,
+    });
+  },
+);
+
+test.serial("the server's tlshd dead: an answer in time", async (t) => {
+  await server.run('pkill', '-KILL', '-f', 'sbin/tlshd');
+  try {
+    const breaksOff = /begins TLS and breaks it off/;
+    await fails(t, 'files.example:/srv/tls', 'vers=4.2,xprtsec=tls', 'tls-not-offered', breaksOff);
+  } finally {
+    await server.stopServices();
+    await server.startServices();
+  }
+});
+
+test.serial('a tlshd of the host is used, and none is started beside it; its state is shown', async (t) => {
+  await endTlshd();
+  const root = '/tmp/root-of-host';
+  await execa('cp', ['-a', '--no-target-directory', `${home}/rootfs/`, root]);
+  await execa('cp', [`${pki}/ca.pem`, `${root}/ca.pem`]);
+  await writeFile(`${root}/etc/tlshd.conf`, '[authenticate.client]\nx509.truststore=/ca.pem\n');
+  const own = execa('chroot', [root, '/usr/sbin/tlshd'], { reject: false });
+  try {
+    await setTimeout(1000);
+    t.is((await tlshds()).length, 1);
+    const pid = own.pid ?? 0;
+    const mountTls = async () =>
+      mountNfs('files.example:/srv/tls', await newTarget(), 'vers=4.2,xprtsec=tls');
+    t.like(await mountTls(), { status: 0, output: '' });
+    t.deepEqual(await tlshds(), [pid]);
+    t.regex((await mounter('status')).output, new RegExp(`^tlshd +process ${pid}, the host's own$`, 'm'));
+    await unmountAll();
+    await presentCertificate(server.directory, 'expired');
+    await fails(
+      t,
+      'files.example:/srv/tls',
+      'vers=4.2,xprtsec=tls',
+      'access-denied',
+      /host's own tlshd .*\n[\s\S]*hint: run journalctl -t tlshd/,
+    );
+    process.kill(pid, 'SIGSTOP');
+    await fails(
+      t,
+      'files.example:/srv/tls',
+      'vers=4.2,xprtsec=tls',
+      'tls',
+      /tlshd of this host .* does not listen.*\nhint: run systemctl restart tlshd/,
+    );
+    t.deepEqual(await tlshds(), [pid]);
+  } finally {
+    own.kill('SIGKILL');
+    await own;
+  }
+});
+
+async function findings(): Promise<string> {
+  const { findings: all } = JSON.parse((await mounter('doctor', '--json')).output) as Examination;
+  return all
+    .filter(({ check }) => check === 'tls' || check === 'security')
+    .map(({ level, subject, message }) => `${level} ${subject} ${message}`)
+    .join('\n');
+}
+
+test.serial('doctor knows the kernel and the files before a mount does, and how to mend tlshd', async (t) => {
+  await endTlshd();
+  await setTls({
+    trustStore: `${pki}/ca.pem`,
+    certificate: `${pki}/expired-client.pem`,
+    privateKey: `${pki}/open.key`,
+  });
+  await execa('sh', ['-c', 'cp "$0/client.key" "$0/open.key" && chmod 644 "$0/open.key"', pki]);
+  const before = await findings();
+  t.regex(before, /^ok kernel has TLS for mounts/m);
+  t.notRegex(before, / tlshd /);
+  t.regex(before, /^ok \S*ca\.pem has a certificate/m);
+  t.regex(before, /^warning \S*expired-client\.pem is valid until 2021-01-01/m);
+  t.regex(before, /^warning \S*open\.key is a private key that others/m);
+  await setTls(usual);
+  const call = await mountNfs('files.example:/srv/tls', await newTarget(), 'vers=4.2,xprtsec=mtls');
+  t.like(call, { status: 0, output: '' });
+  t.regex(await findings(), /^ok tlshd runs \(process \d+, of the rootfs\)/m);
+  await endTlshd();
+  t.regex(await findings(), /^warning tlshd does not run: 1 mounted volumes need it/m);
+  const start = ['exec', '--', '/usr/sbin/start-statd', 'tlshd'];
+  t.like(await mounter(...start), { status: 0 });
+  await execa('kill', ['-STOP', String((await tlshds())[0])]);
+  t.regex(await findings(), /^warning tlshd does not answer/m);
+  t.like(await mounter(...start), { status: 0 });
+  t.regex(await findings(), /^ok tlshd runs/m);
+  t.is((await tlshds()).length, 1);
+  await unmountAll();
+  t.like(await mounter('teardown'), { status: 0 });
+  t.deepEqual(await tlshds(), []);
+  await mustSucceed(`${home}/mounter`, 'prepare');
+});
+
+test.serial('a kernel without TLS: doctor knows, and so does a mount', async (t) => {
+  await endTlshd();
+  await execa('modprobe', ['-r', 'tls']);
+  const [file] = (await execa('modinfo', ['-n', 'tls'])).stdout.split('\n');
+  await execa('mv', [String(file), '/tmp/tls.ko']);
+  await execa('depmod');
+  try {
+    t.regex(
+      await findings(),
+      /^warning kernel mounts with xprtsec=tls and mtls would fail: .* no module tls/m,
+    );
+    await fails(
+      t,
+      'files.example:/srv/tls',
+      'vers=4.2,xprtsec=tls',
+      'node',
+      /the kernel of this node has no TLS/,
+    );
+  } finally {
+    await execa('mv', ['/tmp/tls.ko', String(file)]);
+    await execa('depmod');
+  }
+});
