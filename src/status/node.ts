@@ -4,7 +4,7 @@ import type { Finding } from '../doctor/finding.ts';
 import type { Verdict } from '../doctor/verdict.ts';
 import type { Host } from '../host/host.ts';
 import { type MountEntry, readMountinfo } from '../host/mountinfo.ts';
-import { askedOnce, runBounded, runBy } from '../host/run-bounded.ts';
+import { askedOnce, type RunBounded, runBounded, runBy } from '../host/run-bounded.ts';
 import { readRecord } from '../image/versions/version-record.ts';
 import { currentDigest, installedDigests } from '../image/versions/versions.ts';
 import type { Manifest, ManifestMount } from '../manifest/manifest.ts';
@@ -90,7 +90,7 @@ export async function observeNode(
   const asUsed = way && manifest && { host, layout, manifest: { ...manifest, enter: way } };
   const isReady = asUsed !== undefined && root !== undefined && (await isPrepared(root, asUsed));
   const ask = askedOnce(runBounded);
-  const asked = isReady && asUsed ? { ...asUsed, host: { ...host, run: runBy(ask) } } : undefined;
+  const asked = isReady && asUsed ? { ...asUsed, host: askedHost(host, ask) } : undefined;
   const [{ findings, ...verdict }, lockServices, securityServices, volumes] = await Promise.all([
     examine(host, layout, ask, 'verdict'),
     asked ? observeLockServices(asked) : null,
@@ -114,6 +114,12 @@ export async function observeNode(
     securityServices,
     volumes,
   };
+}
+
+/** Of a thousand processes each is looked at once. */
+function askedHost(host: Host, ask: RunBounded): Host {
+  const processes = host.processes();
+  return { ...host, run: runBy(ask), processes: () => processes };
 }
 
 async function observeMounts(root: string, context: NodeContext): Promise<NodeStatus['mounts']> {
