@@ -18,7 +18,7 @@ import {
   publishedOf,
   timeOf,
 } from './image/oci.ts';
-import { writeReferrers } from './image/referrers.ts';
+import { type Referrers, writeReferrers } from './image/referrers.ts';
 import { type RootfsFiles, readRootfs, rootfsImage } from './image/rootfs-image.ts';
 import { readSigningKey, signatureOf } from './image/signature.ts';
 import { distDirectory, distributionOf } from './paths.ts';
@@ -137,9 +137,8 @@ push    skopeo copy ${all}--preserve-digests oci:${directory}:${tag} docker://RE
     const version = `${tag}${ending}`;
     const subject = { name, version, digest: image.digest, created: timeOf(request.epoch) };
     const origin = { subject, materials: materialsOf(files), parameters: parametersOf(files, flags) };
-    process.stdout.write(
-      describeReferrers(name, version, await writeReferrers(image, origin, `${output}${ending}`)),
-    );
+    const referrers = await writeReferrers(image, origin, `${output}${ending}`, flags.signKey);
+    process.stdout.write(describeReferrers(name, version, referrers));
   }
   return digest;
 }
@@ -162,7 +161,8 @@ const flags = {
   '--compression KIND': { text: "zstd, or gzip for clients that can't read zstd", default: 'zstd' },
   '--layers N': { text: 'divide the rootfs among N layers; its manifest has one of its own', default: '1' },
   '--sign-key FILE':
-    'sign both with this private key (PEM), for nodes that ask for signatures; see policy.images',
+    'sign both with this private key (PEM), for nodes that ask for signatures, see policy.images; and their
+      provenance, for cosign verify-attestation',
   '--pin': 'write the digest to rootfs-manifest.json, as rootfs.image',
   '--allow-newer': 'as for npm run rootfs',
 } as const;
@@ -212,8 +212,11 @@ function parametersOf({ manifest }: RootfsFiles, { compression, layers }: Flags)
   return { suite, architecture, compression, layers };
 }
 
-function describeReferrers(name: string, tag: string, layout: string): string {
-  return `of it   skopeo copy --preserve-digests oci:${fromHere(layout)}:KIND docker://REGISTRY/${name}:${tag}.KIND, KIND spdx, cyclonedx, provenance\n`;
+function describeReferrers(name: string, tag: string, { layout, attestation }: Referrers): string {
+  const copy = `skopeo copy --preserve-digests oci:${fromHere(layout)}:`;
+  const to = `docker://REGISTRY/${name}:`;
+  const signed = attestation === undefined ? '' : `attest  ${copy}${attestation} ${to}${attestation}\n`;
+  return `of it   ${copy}KIND ${to}${tag}.KIND, KIND spdx, cyclonedx, provenance\n${signed}`;
 }
 
 function summary(

@@ -1,22 +1,46 @@
+import { mkdir, readdir, readFile, rm } from 'node:fs/promises';
 import { promisify } from 'node:util';
 import { gzip } from 'node:zlib';
+import { cacheDirectory } from '../paths.ts';
 import { compress, digestOf } from '../rootfs/archive.ts';
+import { writeWhole } from '../scratch.ts';
 import type { Compression, LayerBlob } from './oci.ts';
 
-/**
- * A layer of the tar's bytes; the same bytes give the same blob with the same Node.
- * @param window zstd's, where another than the usual one is better.
- */
-export async function layerOf(
-  tar: Buffer,
-  compression: Compression,
-  createdBy: string,
-  window?: number,
-): Promise<LayerBlob> {
+/** A layer of the tar's bytes; the same bytes give the same blob with the same Node. */
+export async function layerOf(tar: Buffer, compression: Compression, createdBy: string): Promise<LayerBlob> {
   // Node's gzip leaves name and time out of the header.
-  const blob =
-    compression === 'zstd'
-      ? await compress(tar, undefined, window)
-      : await promisify(gzip)(tar, { level: 9 });
+  const blob = compression === 'zstd' ? await compress(tar) : await promisify(gzip)(tar, { level: 9 });
   return { blob, compression, diffId: digestOf(tar), createdBy };
+}
+
+/**
+ * The same by zstd with a window of its own, for what takes long: the last one of a name is kept under `.cache/`.
+ * @param name of the file.
+ */
+export async function keptLayerOf(
+  tar: Buffer,
+  createdBy: string,
+  window: number,
+  name: string,
+): Promise<LayerBlob> {
+  const diffId = digestOf(tar);
+  const key = digestOf(Buffer.from([diffId, window, process.versions.zstd].join(' ')));
+  const blob = await kept(name, key.slice('sha256:'.length), () => compress(tar, undefined, window));
+  return { blob, compression: 'zstd', diffId, createdBy };
+}
+
+async function kept(name: string, key: string, make: () => Promise<Buffer>): Promise<Buffer> {
+  const directory = `${cacheDirectory}/layers`;
+  const file = `${name}-${key}`;
+  const found = await readFile(`${directory}/${file}`).catch(() => undefined);
+  if (found !== undefined) return found;
+  const blob = await make();
+  await mkdir(directory, { recursive: true });
+  await writeWhole(`${directory}/${file}`, blob);
+  // What another run is writing has a longer name.
+  const older = (other: string) =>
+    other.startsWith(`${name}-`) && other.length === file.length && other !== file;
+  for (const other of (await readdir(directory)).filter(older))
+    await rm(`${directory}/${other}`, { force: true });
+  return blob;
 }

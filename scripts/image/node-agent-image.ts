@@ -19,7 +19,7 @@ import { takeLibraries } from '../rootfs/libraries.ts';
 import { UnpackedTree } from '../rootfs/unpacked.ts';
 import { workspace } from '../rootfs/workspace.ts';
 import { withScratch } from '../scratch.ts';
-import { layerOf } from './layer.ts';
+import { keptLayerOf, layerOf } from './layer.ts';
 import { type Image, type ImageRequest, indexOf, type LayerBlob, publishedOf, timeOf } from './oci.ts';
 import type { RootfsFiles } from './rootfs-image.ts';
 import type { Signature } from './signature.ts';
@@ -50,8 +50,9 @@ export async function nodeAgentImage(
 ): Promise<ImageRequest> {
   const { architecture, epoch = 0 } = files.manifest.rootfs;
   const { programs, executable } = await programEntries(files, allowNewer);
-  const layer = async (entries: readonly Entry[], createdBy: string, window?: number): Promise<LayerBlob> =>
-    layerOf(await tarOf(completeTree(entries), epoch), 'zstd', `npm run image: ${createdBy}`, window);
+  const tar = (entries: readonly Entry[]) => tarOf(completeTree(entries), epoch);
+  const layer = async (entries: readonly Entry[], createdBy: string): Promise<LayerBlob> =>
+    layerOf(await tar(entries), 'zstd', `npm run image: ${createdBy}`);
   return {
     architecture,
     epoch,
@@ -67,7 +68,12 @@ export async function nodeAgentImage(
     entrypoint: [agentExecutable, 'node-agent'],
     layers: [
       await layer(programs, 'nsenter, sh and libraries'),
-      await layer([executable], 'mounter', executableWindow),
+      await keptLayerOf(
+        await tar([executable]),
+        'npm run image: mounter',
+        executableWindow,
+        `mounter-${architecture}`,
+      ),
       await layer(toolsEntries(files, tools, toolsTag, toolsSignature), 'the tools image'),
     ],
   };

@@ -6,8 +6,7 @@ import type { Material } from './materials.ts';
 import type { Subject } from './sbom.ts';
 
 /**
- * Where an image comes from: an in-toto statement of what went into it, and how it was made. Not signed by itself; who
- * wants that has cosign attest it.
+ * Where an image comes from: an in-toto statement of what went into it, and how it was made.
  * @param parameters of `npm run image`, as far as they change its bytes.
  * @see https://slsa.dev/spec/v1.0/provenance
  */

@@ -1,3 +1,4 @@
+import type { KeyObject } from 'node:crypto';
 import { digestOf } from '../rootfs/archive.ts';
 import { writeWhole } from '../scratch.ts';
 import { writeLayoutFiles } from './layout.ts';
@@ -5,6 +6,7 @@ import type { Material } from './materials.ts';
 import { descriptor, type Image, indexOfMany, jsonOf, mediaTypes } from './oci.ts';
 import { provenanceOf } from './provenance.ts';
 import { cycloneDxOf, type Subject, spdxOf } from './sbom.ts';
+import { attestationOf } from './signature.ts';
 
 /** What is said of an image, by the tag that it has in its layout, each with its media type. */
 const kinds = {
@@ -21,12 +23,25 @@ export interface Origin {
   readonly parameters: Readonly<Record<string, string | number>>;
 }
 
+/** What was written. */
+export interface Referrers {
+  readonly layout: string;
+  /** The tag of the signed provenance, in the layout as well. */
+  readonly attestation: string | undefined;
+}
+
 /**
  * Writes `OUTPUT.KIND.json` for each kind, and all of them to the layout `OUTPUT-referrers`, as artifacts that name the
- * image as their subject.
+ * image as their subject. With a key the provenance is signed as well: `OUTPUT.provenance.dsse.json`, and in the layout by
+ * cosign's tag for it.
  * @returns the layout.
  */
-export async function writeReferrers(image: Image, origin: Origin, output: string): Promise<string> {
+export async function writeReferrers(
+  image: Image,
+  origin: Origin,
+  output: string,
+  key: KeyObject | undefined,
+): Promise<Referrers> {
   const { subject, materials, parameters } = origin;
   const documents: Readonly<Record<ReferrerKind, object>> = {
     spdx: spdxOf(subject, materials),
@@ -44,8 +59,18 @@ export async function writeReferrers(image: Image, origin: Origin, output: strin
     tag: kind,
   }));
   const layout = `${output}-referrers`;
-  await writeLayoutFiles(new Map(blobs.map((blob) => [digestOf(blob), blob])), indexOfMany(named), layout);
-  return layout;
+  const files = new Map(blobs.map((blob) => [digestOf(blob), blob]));
+  const statement = artifacts.find(({ kind }) => kind === 'provenance')?.text;
+  const attestation = key && statement && attestationOf(image.digest, statement, key);
+  if (attestation === undefined) {
+    await writeLayoutFiles(files, indexOfMany(named), layout);
+    return { layout, attestation: undefined };
+  }
+  const { tag, manifest, envelope } = attestation;
+  await writeWhole(`${output}.provenance.dsse.json`, envelope);
+  const all = [...named, { entry: descriptor(mediaTypes.manifest, manifest), tag }];
+  await writeLayoutFiles(new Map([...files, ...attestation.blobs]), indexOfMany(all), layout);
+  return { layout, attestation: tag };
 }
 
 const nothing = Buffer.from('{}');

@@ -7,7 +7,7 @@ import { descriptor, jsonOf, mediaTypes } from './oci.ts';
 
 /** What cosign 2 makes of an image, cosign 3 reads as well, and skopeo copies by its tag. */
 export interface Signature {
-  /** `sha256-HEX.sig` */
+  /** `sha256-HEX.sig`; of a statement `sha256-HEX.att` */
   readonly tag: string;
   readonly manifest: Buffer;
   /** By digest, the manifest among them. */
@@ -27,11 +27,44 @@ export function signatureOf(digest: string, name: string, key: KeyObject): Signa
     },
     optional: null,
   });
-  const signature = signBytes(payload, key);
-  const layer = {
-    ...descriptor('application/vnd.dev.cosign.simplesigning.v1+json', payload),
-    annotations: { 'dev.cosignproject.cosign/signature': signature.toString('base64') },
-  };
+  const signature = signBytes(payload, key).toString('base64');
+  const annotations = { 'dev.cosignproject.cosign/signature': signature };
+  const type = 'application/vnd.dev.cosign.simplesigning.v1+json';
+  return companionOf(`${digest.replace(':', '-')}.sig`, payload, type, annotations);
+}
+
+/**
+ * A statement about an image, signed: what `cosign attest` makes.
+ * @param statement of in-toto, of which the image is a subject.
+ * @see https://github.com/secure-systems-lab/dsse/blob/master/protocol.md
+ */
+export function attestationOf(
+  digest: string,
+  statement: Buffer,
+  key: KeyObject,
+): Signature & { readonly envelope: Buffer } {
+  const payloadType = 'application/vnd.in-toto+json';
+  const head = `DSSEv1 ${payloadType.length} ${payloadType} ${statement.length} `;
+  const signature = signBytes(Buffer.concat([Buffer.from(head), statement]), key);
+  const envelope = jsonOf({
+    payloadType,
+    payload: statement.toString('base64'),
+    signatures: [{ keyid: '', sig: signature.toString('base64') }],
+  });
+  const { predicateType } = JSON.parse(statement.toString());
+  const annotations = { 'dev.cosignproject.cosign/signature': '', predicateType };
+  const type = 'application/vnd.dsse.envelope.v1+json';
+  return { envelope, ...companionOf(`${digest.replace(':', '-')}.att`, envelope, type, annotations) };
+}
+
+/** A manifest with one layer, as cosign has them. */
+function companionOf(
+  tag: string,
+  content: Buffer,
+  mediaType: string,
+  annotations: Readonly<Record<string, string>>,
+): Signature {
+  const layer = { ...descriptor(mediaType, content), annotations };
   const config = jsonOf({
     architecture: '',
     os: '',
@@ -44,8 +77,8 @@ export function signatureOf(digest: string, name: string, key: KeyObject): Signa
     config: descriptor(mediaTypes.config, config),
     layers: [layer],
   });
-  const blobs = new Map([payload, config, manifest].map((blob) => [digestOf(blob), blob]));
-  return { tag: `${digest.replace(':', '-')}.sig`, manifest, blobs };
+  const blobs = new Map([content, config, manifest].map((blob) => [digestOf(blob), blob]));
+  return { tag, manifest, blobs };
 }
 
 /** As cosign signs a blob. With ECDSA and the same bytes it is another one each time. */

@@ -148,3 +148,23 @@ test('an SBOM and the provenance of an image, pushed with skopeo: artifacts that
     t.deepEqual(bytes, readFileSync(`${layout}.${kind}.json`), kind);
   }
 });
+
+test('the provenance of an image, signed: cosign verifies it, and not by another key', async (t) => {
+  await using registry = await DockerRegistry.start();
+  const reference = await registry.push(source, 'storage-tools:v3');
+  const { digests } = JSON.parse(readFileSync(`${layout}.json`, 'utf8'));
+  const [digest = ''] = Object.values<string>(digests);
+  const tag = `${digest.replace(':', '-')}.att`;
+  await registry.push(`oci:${layout}-referrers:${tag}`, `storage-tools:${tag}`);
+  const cosign = await Cosign.prepare(scratch);
+  const other = await cosign.keyPair('ecdsa', 'other');
+  for (const version of ['old', 'current'] as const) {
+    const verify = (publicKey: string) =>
+      cosign.verifyAttestation(version, reference, publicKey, 'slsaprovenance1');
+    const statement = JSON.parse(readFileSync(`${layout}.provenance.json`, 'utf8'));
+    t.deepEqual(await verify(key.publicPem), statement, version);
+    await t.throwsAsync(verify(other.publicPem), undefined, version);
+  }
+  const { payload } = JSON.parse(readFileSync(`${layout}.provenance.dsse.json`, 'utf8'));
+  t.is(Buffer.from(payload, 'base64').toString(), readFileSync(`${layout}.provenance.json`, 'utf8'));
+});

@@ -86,6 +86,14 @@ export class Cosign {
     await this.#run(version, ['verify', '--key', publicKey, '--insecure-ignore-tlog', reference]);
   }
 
+  /** @returns the statement about an image. @throws where cosign finds none of the type by this key. */
+  async verifyAttestation(version: 'old' | 'current', reference: string, publicKey: string, type: string) {
+    const key = ['--key', publicKey, '--insecure-ignore-tlog', '--type', type];
+    const said = await this.#run(version, ['verify-attestation', ...key, reference]);
+    const { payload } = JSON.parse(said.split('\n')[0] ?? '');
+    return JSON.parse(Buffer.from(payload, 'base64').toString());
+  }
+
   async save(reference: string, directory: string): Promise<void> {
     await this.#run('current', ['save', '--dir', directory, reference]);
   }
