@@ -160,9 +160,8 @@ const flags = {
     mounter-node-agent is DIR-node-agent`,
   '--compression KIND': { text: "zstd, or gzip for clients that can't read zstd", default: 'zstd' },
   '--layers N': { text: 'divide the rootfs among N layers; its manifest has one of its own', default: '1' },
-  '--sign-key FILE':
-    'sign both with this private key (PEM), for nodes that ask for signatures, see policy.images; and their
-      provenance, for cosign verify-attestation',
+  '--sign-key FILE': `sign both with this private key (PEM), for nodes that ask for signatures, see policy.images; and their
+    provenance, for cosign verify-attestation`,
   '--pin': 'write the digest to rootfs-manifest.json, as rootfs.image',
   '--allow-newer': 'as for npm run rootfs',
 } as const;

@@ -132,4 +132,13 @@ export const suites: readonly Suite[] = [
     isForRelease: true,
     needs: ['arm64'],
   },
+  {
+    name: 'release',
+    about: 'a release made twice, by two users in two directories, byte for byte; for a release',
+    minutes: 15,
+    files: ['test/release/*.test.ts'],
+    place: 'machine',
+    isForRelease: true,
+    needs: ['build', 'arm64', 'rootfs', 'dockerRegistry', 'cosign'],
+  },
 ];

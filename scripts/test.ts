@@ -239,7 +239,7 @@ await runMain({
   flags: {},
   needsRoot: true,
   manual: [
-    `Builds what the tests need, and runs all suites but arm64, or those named; FILEs in the place of those of one suite. As
+    `Builds what the tests need, and runs all suites but arm64 and release, or those named; FILEs in the place of those of one suite. As
     root, on Debian; what is missing of its packages is installed. The suites are`,
     [...suites.map(({ name, about }) => [name, about] as const)],
   ],

@@ -1,8 +1,9 @@
 import { globSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
-import { basename, join } from 'node:path';
+import { basename, dirname, join, relative } from 'node:path';
+import { execa } from 'execa';
 import { type Architecture, architectures } from '../architectures.ts';
-import { distributionOf, repository } from '../paths.ts';
+import { distributionOf, mounterExecutable, repository } from '../paths.ts';
 
 /** What a release has beside the images: a row each, by where it comes from. */
 
@@ -10,8 +11,8 @@ import { distributionOf, repository } from '../paths.ts';
 interface Row {
   /** A glob. Of an architecture: in its own part of dist; else in the repository. What matches nothing is not there yet. */
   readonly from: string;
-  /** The directory of the release; of an architecture: in its own. Undefined: in the Debian package alone. */
-  readonly to?: string;
+  /** The directory of the release; of an architecture: in its own. */
+  readonly to: string;
   /** The directory that the Debian package has it in. */
   readonly package?: string;
   readonly mode?: 0o755;
@@ -36,16 +37,50 @@ const ofAll: readonly Row[] = [
   { from: 'LICENSE', to: '.' },
   { from: 'README.md', to: '.', package: documents, isCompressed: true },
   { from: 'docs/*.md', to: 'docs', package: `${documents}/docs`, isCompressed: true },
-  { from: 'dist/man/*.8', to: 'man', package: 'usr/share/man/man8', isCompressed: true },
+  { from: 'docs/*/*', to: 'docs' },
+];
+
+/** What the executable prints. */
+interface Printed {
+  readonly argv: readonly string[];
+  readonly to: string;
+  readonly name: string;
+  readonly package: string;
+  readonly isCompressed?: true;
+}
+
+/** Where `mounter completion` and man(1) have them. */
+const printed: readonly Printed[] = [
   {
-    from: 'dist/completions/bash/*',
+    argv: ['help', '--man'],
+    to: 'man',
+    name: 'mounter.8',
+    package: 'usr/share/man/man8',
+    isCompressed: true,
+  },
+  {
+    argv: ['help', '--man', 'rootfs-manifest.json'],
+    to: 'man',
+    name: 'rootfs-manifest.json.5',
+    package: 'usr/share/man/man5',
+    isCompressed: true,
+  },
+  {
+    argv: ['completion', 'bash'],
     to: 'completions/bash',
+    name: 'mounter',
     package: 'usr/share/bash-completion/completions',
   },
-  { from: 'dist/completions/zsh/*', to: 'completions/zsh', package: 'usr/share/zsh/vendor-completions' },
   {
-    from: 'dist/completions/fish/*',
+    argv: ['completion', 'zsh'],
+    to: 'completions/zsh',
+    name: '_mounter',
+    package: 'usr/share/zsh/vendor-completions',
+  },
+  {
+    argv: ['completion', 'fish'],
     to: 'completions/fish',
+    name: 'mounter.fish',
     package: 'usr/share/fish/vendor_completions.d',
   },
 ];
@@ -54,7 +89,7 @@ const ofAll: readonly Row[] = [
 export interface ReleasedFile {
   readonly content: Buffer;
   readonly mode: number;
-  /** Relative to the release. */
+  /** Relative to the release; undefined: in the Debian package alone. */
   readonly path: string | undefined;
   readonly packaged: { readonly path: string; readonly isCompressed: boolean } | undefined;
 }
@@ -64,9 +99,13 @@ export async function filesOf(architecture: Architecture): Promise<readonly Rele
   return await filesIn(distributionOf(architecture).directory, ofArchitecture, architecture);
 }
 
-/** What is released once, and is in the package of each. */
-export async function commonFiles(): Promise<readonly ReleasedFile[]> {
-  return await filesIn(repository, ofAll, '.');
+/** What is released once, and is in the package of each. @param executable of this machine's architecture. */
+export async function commonFiles(executable = mounterExecutable): Promise<readonly ReleasedFile[]> {
+  const texts = printed.map(async (row) => {
+    const { stdout } = await execa(executable, row.argv, { stripFinalNewline: false, env: { LC_ALL: 'C' } });
+    return releasedFile(Buffer.from(stdout), row, join(row.to, row.name));
+  });
+  return [...(await filesIn(repository, ofAll, '.')), ...(await Promise.all(texts))];
 }
 
 async function filesIn(
@@ -80,16 +119,24 @@ async function filesIn(
       .map((path) => ({ row, path })),
   );
   return await Promise.all(
-    found.map(async ({ row, path }) => ({
-      content: await readFile(join(directory, path)),
-      mode: row.mode ?? 0o644,
-      path: row.to === undefined ? undefined : join(above, row.to, basename(path)),
-      packaged:
-        row.package === undefined
-          ? undefined
-          : { path: `${row.package}/${basename(path)}`, isCompressed: row.isCompressed === true },
-    })),
+    found.map(async ({ row, path }) => {
+      // What the glob leaves open, below the directory that it names.
+      const below = relative(dirname(`${row.from.split('*')[0]}x`), path);
+      return releasedFile(await readFile(join(directory, path)), row, join(above, row.to, below));
+    }),
   );
+}
+
+function releasedFile(
+  content: Buffer,
+  { mode, package: within, isCompressed }: Pick<Row, 'mode' | 'package' | 'isCompressed'>,
+  path: string,
+): ReleasedFile {
+  const packaged =
+    within === undefined
+      ? undefined
+      : { path: `${within}/${basename(path)}`, isCompressed: isCompressed === true };
+  return { content, mode: mode ?? 0o644, path, packaged };
 }
 
 export const releasedArchitectures = Object.keys(architectures) as readonly Architecture[];
