@@ -13,9 +13,9 @@ ip route add blackhole 192.0.3.0/24; ip route add prohibit 192.0.4.0/24
 # Where frames for a hardware address vanish.
 ip neighbour replace 192.0.2.99 lladdr 02:00:00:00:00:99 dev v0 nud permanent
 ip neighbour replace fe80::99 lladdr 02:00:00:00:00:99 dev v0 nud permanent
-"$1" -e 'require("net").createServer().listen(7777, "::", () => console.log("up"))' >/dev/null & server=$!
+"$1" -e 'require("net").createServer().listen(7777, "::")' >/dev/null & server=$!
 trap "kill $server" EXIT
-sleep 0.5
+until grep -q ':1E61 ' /proc/net/tcp6; do sleep 0.1; done
 shift
 "$@"`;
 
@@ -40,6 +40,7 @@ test('what comes of a connection: open, refused, no route, silent, given up', as
   const inner = ['sh', '-c', lines.join('\n'), 'sh', await frontProgram('connect')];
   const { stdout } = await execa('unshare', ['--net', 'sh', '-c', setUp, 'sh', process.execPath, ...inner], {
     stdin: 'ignore',
+    timeout: 120_000,
   });
   t.deepEqual(
     stdout.split('\n'),
