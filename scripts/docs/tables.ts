@@ -30,7 +30,7 @@ const tables: Readonly<Record<string, (written: Table) => Table>> = {
   bench: benchTable,
   suites: (written) => [
     ['suite', 'where', 'what it holds', 'usual time'],
-    ...suites.map(({ name, place, init, isForRelease }) => {
+    ...suites.map(({ name, minutes, place, init, isForRelease }) => {
       const where =
         place === 'vm' ? `the test VM${init === undefined ? '' : `, with ${init}`}` : 'this machine';
       const row = written.find(([cell]) => cell === quoted(name)) ?? [];
@@ -38,7 +38,7 @@ const tables: Readonly<Record<string, (written: Table) => Table>> = {
         quoted(name),
         isForRelease ? `${where}, when named` : where,
         row.at(-2) ?? '',
-        row.at(-1) ?? '',
+        `${minutes} min`,
       ];
     }),
   ],
