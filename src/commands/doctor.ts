@@ -17,7 +17,7 @@ export const doctor = defineCommand({
   manual: [
     `Examines the node and says one line for each finding: ok, warning or failing, and what to do. It looks at
     the rootfs and its helpers, the kernel, devices, mounts and their propagation, duplicate mounts, fs.mount-max,
-    free space, lock services, name servers, each mounted volume, volumes of Pods that are gone, and the failures
+    free space, lock services, what Kerberos and TLS take, name servers, each mounted volume, volumes of Pods that are gone, and the failures
     of the last hour. Nothing that hangs holds it up: it ends within 5 s. It changes nothing. Unlike mounter
     status it reads the whole rootfs and tries its programs each time, so that it also sees what a disk has lost.`,
     `Exit status 1 when a mount would fail, 0 when not; a type of filesystem that the kernel does not have is a

@@ -41,8 +41,8 @@ const flags = {
     "the gate. false: the mounter is off on all nodes, the host's own tools are left; true: on again",
   '--remove': 'the gate: off, and what the DaemonSet did on each node is undone; then delete it',
   '--settings FILE': `JSON to lay over the image's rootfs-manifest.json, in place of all earlier settings: enabled, enter, limits,
-    policy, resolver, log, and filesystems that no node mounts: {"filesystems": {"nfs": null}}. All else is refused: it
-    would make root of who edits a ConfigMap. {} takes all settings back`,
+    policy, resolver, log, and of filesystems those that no node mounts, {"filesystems": {"nfs": null}}, and
+    readAheadKib. All else is refused: it would make root of who edits a ConfigMap. {} takes all settings back`,
   ...daemonSetFlags,
 } as const satisfies FlagTable;
 

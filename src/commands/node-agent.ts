@@ -24,12 +24,12 @@ export const nodeAgent = defineCommand({
     `What the container of mounter manifest daemonset runs: on its node, in the host's namespaces, it installs the tools
     that its image holds, prepares the node, and asks mounter status. It looks every 5 s whether the node is still so,
     which starts no program, asks mounter status each minute, and does all of it again where the node is not so, and
-    every 600 s; each time all of the rootfs is read, and mended. What it says last is what the readiness probe says: the verdict of mounter doctor; it begins with what
-    fails.`,
+    every 600 s; each time all of the rootfs is read, and mended. What it says last is what the readiness probe says:
+    the verdict of mounter doctor; it begins with what fails.`,
     `The gate is /etc/containerized-mounter-gate/state: on, off, or removed; it comes before all else. Settings are read
     from /etc/containerized-mounter/settings.json: enabled, enter, limits, policy, resolver and log, as
-    rootfs-manifest.json has them, such as {"limits": {"mountSeconds": 60}}, and {"filesystems": {"nfs": null}} for a
-    type that no node offers. Where either is not valid, the node stays as it is, and is not ready.`,
+    rootfs-manifest.json has them, such as {"limits": {"mountSeconds": 60}}, {"filesystems": {"nfs": null}} for a type
+    that no node offers, and {"filesystems": {"nfs": {"readAheadKib": 4096}}}. Where either is not valid, the node stays as it is, and is not ready.`,
   ],
   examples: ['mounter node-agent --once'],
   run: async (flags, { layout, host, output }) => {

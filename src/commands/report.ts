@@ -18,7 +18,7 @@ export const report = defineCommand({
   },
   manual: [
     `Writes one page of HTML that needs nothing else, no script and no network: the verdict of mounter doctor and what
-    to do, volumes and their states, a timeline of the calls and why they failed, how long mounts took, lock services,
+    to do, volumes and their states, a timeline of the calls and why they failed, how long mounts took, lock and security services,
     versions, settings, and what changed lately. FILE is root's alone, and replaced at once; with - it goes to standard
     output.`,
     `Secrets are masked; read it before you give it away all the same. What is broken keeps nothing else from being

@@ -14,7 +14,7 @@ export const teardown = defineCommand({
       'where a kubelet runs in an image, leave it at work, as it is. Without, that is refused',
   },
   manual: [
-    `Undoes prepare: ends rpcbind, rpc.statd and glusterfs where they run inside the rootfs, and takes its
+    `Undoes prepare: ends what runs inside the rootfs (rpcbind, rpc.statd, rpc.gssd, rpc.idmapd, tlshd, glusterfs), and takes its
     mounts away. Refuses while volumes are mounted, unless it may unmount them. Files stay. Where the manifest is
     broken, it goes by the one that this mounter was built with. Where MOUNTER_HOME was removed first, it takes away
     the mount namespaces that are left.`,

@@ -15,7 +15,7 @@ export const versions = defineCommand({
   manual: [
     `The rootfs versions that are installed: digest, when and from where it was installed, size, which is the
     current and which the previous one; and the processes that run from each: daemons of volumes, rpcbind,
-    rpc.statd, a kubelet.`,
+    rpc.statd and other services, a kubelet.`,
   ],
   examples: ['mounter versions', 'mounter versions --json'],
   run: async (flags, { layout, host, output }) => {

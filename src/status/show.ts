@@ -136,12 +136,18 @@ function inWords(state: SeenVolume['state']): string {
 
 function describeLocks(locks: NodeStatus['lockServices']): Facts {
   if (locks === null) return [['locks', 'unknown: nothing to ask with']];
+  const runsNone = locks.rpcbind === null && locks.statd === null;
   return [
     ['rpcbind', describeDaemon(locks.rpcbind, locks.portmapperAnswers ? [] : ['does not answer'])],
     ...locks.surplusRpcbinds.map((one) => ['', `${describeDaemon(one, [])}: one too many`]),
     ['rpc.statd', describeDaemon(locks.statd, locks.statdRegistered ? [] : ['unknown to rpcbind'])],
     ['port 111', describePort(locks)],
-    ['locks', locks.statdAnswers ? 'answer' : 'do not answer; started by the first NFSv3 mount with locks'],
+    [
+      'locks',
+      locks.statdAnswers
+        ? 'answer'
+        : `${runsNone ? 'nothing runs for them' : 'do not answer'}; started by the first NFSv3 mount with locks`,
+    ],
   ];
 }
 
