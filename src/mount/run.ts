@@ -182,8 +182,8 @@ class MountRun {
 
   async #provideSecurityServices(purpose: SecurityPurpose): Promise<undefined> {
     requirePrepared(this.#plan, this.#opened(), this.#context);
-    const { driver } = this.#plan;
-    this.#probe.service ??= await driver.provideSecurity(purpose, this.#plan, this.#context);
+    const service = await this.#plan.driver.provideSecurity(purpose, this.#plan, this.#context);
+    if (service !== undefined) this.#probe.services.push(service);
   }
 
   async #runHelper(step: RunHelper): Promise<undefined> {
@@ -223,7 +223,7 @@ class MountRun {
       probeFailure: watchdog && this.#probe.probeFailure,
       startedMs,
       logBefore: site.before,
-      service: this.#probe.service,
+      services: this.#probe.services,
     };
   }
 

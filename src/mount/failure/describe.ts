@@ -44,46 +44,10 @@ function describeOwn(probeFailure: ProbeFailure): Description {
             ? `the server ${probeFailure.server} does not offer NFSv3: its rpcbind does not know it`
             : `the server ${probeFailure.server} does not offer NFSv3 mounts: its rpcbind knows no mountd`,
       };
-    case 'kerberos':
-      return { errorClass: 'kerberos', sentence: kerberosSentence(probeFailure) };
     case 'service':
       return { errorClass: probeFailure.errorClass, sentence: probeFailure.why };
     default:
       return probeFailure satisfies never;
-  }
-}
-
-function kerberosSentence({
-  reason,
-  server,
-  principal = 'this node',
-  words,
-}: Extract<ProbeFailure, { kind: 'kerberos' }>): string {
-  switch (reason) {
-    case 'noKeytab':
-      return 'this node has no keytab, and so no ticket for sec=krb5';
-    case 'noKey':
-      return 'the keytab of this node has no key of nfs/HOST, host/HOST, root/HOST or HOST$';
-    case 'unknownPrincipal':
-      return `the KDC does not know ${principal}, which the keytab of this node has a key of`;
-    case 'wrongKey':
-      return `the KDC does not take the key of ${principal} that the keytab of this node has`;
-    case 'expired':
-      return `the ticket, the password or the account of ${principal} has expired`;
-    case 'unknownKdc':
-      return `no KDC is known for the realm of ${principal} or of ${server}, or its name does not resolve`;
-    case 'silentKdc':
-      return `the KDC of ${principal} does not answer`;
-    case 'skew':
-      return 'the clock of this node is not that of the KDC';
-    case 'unknownServer':
-      return `the KDC does not know nfs/${server}`;
-    case 'refused':
-      return `${principal} has a ticket for nfs/${server}, which the server does not take for this directory`;
-    case 'other':
-      return `no ticket could be had: ${words}`;
-    default:
-      return reason satisfies never;
   }
 }
 

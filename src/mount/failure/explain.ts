@@ -1,5 +1,4 @@
-import type { ErrorClass } from '../../errors.ts';
-import { MounterError } from '../../errors.ts';
+import { type ErrorClass, MounterError } from '../../errors.ts';
 import { exitCode } from '../../exit-codes.ts';
 import type { Outcome } from '../../host/host.ts';
 import type { FileEnd, MountHost } from '../../host/mount-host.ts';
@@ -26,8 +25,8 @@ export interface Failure {
   readonly startedMs: number;
   /** How far the daemon's log was written then; undefined where there is none. */
   readonly logBefore: FileEnd | undefined;
-  /** The daemon that it takes besides. */
-  readonly service?: MountService | undefined;
+  /** The daemons that it takes besides. */
+  readonly services?: readonly MountService[];
   /** Why it was run a second time, which is what this tells of. */
   readonly otherFamily?: OtherFamily | undefined;
 }
@@ -46,12 +45,13 @@ interface Finding {
 /** What was done and seen decides the class, the helper's words come last. To be called when everything is undone. */
 export async function explainFailure(failure: Failure, context: MountContext): Promise<MounterError> {
   const texts = await failure.plan.driver.failureTexts();
-  if (failure.outcome.endedBy === 'itself') await failure.service?.settle();
+  if (failure.outcome.endedBy === 'itself')
+    for (const service of failure.services ?? []) await service.settle();
   const helperOutput = wordsOf(failure, texts, context);
   const finding =
     whatWasDone(failure, context) ??
     whatWasSeen(failure, texts, context, helperOutput) ??
-    whatServiceSays(failure) ??
+    (await whatServiceSays(failure, texts, context)) ??
     (await whatWasSaid(failure, texts, context, helperOutput));
   return errorOf(failure.plan, withFirst(finding, failure.otherFamily), texts, context, helperOutput);
 }
@@ -82,12 +82,22 @@ function unreachable({ source }: MountPlan, probeFailure: ProbeFailure): Finding
   return { errorClass, message, status: exitCode.mountFailure, probeFailure, ...hint };
 }
 
-function whatServiceSays({ plan, outcome, service }: Failure): Finding | undefined {
-  const found = service?.explain(outcome.output);
-  if (found === undefined) return undefined;
-  const { errorClass, why, hint } = found;
-  const message = `${plan.helper} failed to mount ${plan.source}: ${why}`;
-  return { errorClass, message, status: outcome.status, hint };
+/** The last is asked first: on the way to the server, TLS comes before tickets. */
+async function whatServiceSays(
+  { plan, outcome, services = [], startedMs }: Failure,
+  texts: FailureTexts,
+  context: MountContext,
+): Promise<Finding | undefined> {
+  const words = outcome.output;
+  const errorClass = classOfWords(texts, words, plan) ?? 'unknown';
+  const failed = { words, errorClass, limitMs: limitFor(startedMs, context) };
+  for (const service of services.toReversed()) {
+    const found = await service.explain(failed);
+    if (found === undefined) continue;
+    const message = `${plan.helper} failed to mount ${plan.source}: ${found.why}`;
+    return { errorClass: found.errorClass, message, status: outcome.status, hint: found.hint };
+  }
+  return undefined;
 }
 
 /** The error for a helper that reported success, where nothing is mounted. */
@@ -138,14 +148,16 @@ function factsOf(
 
 /** The helper's words, byte for byte, and behind them those of the log file in which its daemon has the reason. */
 function wordsOf(
-  { plan, outcome, logBefore, service }: Failure,
+  { plan, outcome, logBefore, services = [] }: Failure,
   texts: FailureTexts,
   { host }: MountContext,
 ): string {
   const { output } = outcome;
   if (outcome.endedBy === 'interrupt') return output;
   const hasLog = plan.logFile !== undefined && logBefore !== undefined;
-  const log = hasLog ? texts.saidInLog(plan.logFile.onHost, logBefore, host) : (service?.said() ?? '');
+  const log = hasLog
+    ? texts.saidInLog(plan.logFile.onHost, logBefore, host)
+    : services.map((service) => service.said()).join('');
   return `${output}${log !== '' && output !== '' && !output.endsWith('\n') ? '\n' : ''}${log}`;
 }
 
@@ -247,9 +259,6 @@ function endedBySignal({ helper, source }: MountPlan, signal: number): Finding {
   };
 }
 
-/** What mount.nfs makes of a ticket that cannot be had, or is not taken. */
-const ofKerberos: ReadonlySet<ErrorClass> = new Set(['access-denied', 'bad-option', 'node', 'unknown']);
-
 /** Where the helper says nothing about its server, or not which address has no way to it, the server itself is asked. */
 async function whatWasSaid(
   { plan, outcome, probeFailure: found, startedMs, otherFamily, isAsked }: Failure,
@@ -262,13 +271,6 @@ async function whatWasSaid(
   const errorClass = classOfWords(texts, words, plan) ?? 'unknown';
   const isKnown = errorClass !== 'unknown' && errorClass !== 'no-route';
   const said = { errorClass, message, status, server: texts.unresolvedServer(words) };
-  if (plan.driver.securityNeeds(plan).includes('kerberos') && ofKerberos.has(errorClass)) {
-    const { askKerberos } = await import('../probe/ask-kerberos.ts');
-    const ticket = await askKerberos(plan, limitFor(startedMs, context), context).catch(() => undefined);
-    const described = ticket && describeProbeFailure(ticket);
-    if (described)
-      return { ...said, ...described, message: `${message}: ${described.sentence}`, probeFailure: ticket };
-  }
   const isVague = errorClass === 'no-route' || texts.isTaciturn;
   if (isKnown ? !texts.sayNoRouteAsWell?.test(words) : !isVague) return said;
   if (!isKnown && (otherFamily !== undefined || (isAsked && found === undefined))) return said;

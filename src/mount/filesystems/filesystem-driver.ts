@@ -108,8 +108,17 @@ export interface MountService {
   settle(): Promise<void>;
   /** What it has said of why this mount has failed, newline-terminated. */
   said(): string;
-  /** What the failure is, where it is one of the daemon's. @param words the helper's. */
-  explain(words: string): ServiceFinding | undefined;
+  /** What the failure is, where it is one of the daemon's. */
+  explain(failed: FailedHelper): Promise<ServiceFinding | undefined>;
+}
+
+/** A helper that has ended by itself. */
+export interface FailedHelper {
+  readonly words: string;
+  /** What they stand for. */
+  readonly errorClass: ErrorClass;
+  /** For whoever asks. */
+  readonly limitMs: number;
 }
 
 export type LockServicesNeed = 'always' | 'ifNegotiated' | 'never';

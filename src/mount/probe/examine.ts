@@ -19,22 +19,9 @@ export async function examine(
   over: AbortSignal,
 ): Promise<ProbeAnswer> {
   const limitMs = context.manifest.limits.connectSeconds * 1000;
-  const probeFailure =
-    (await singleFlight(plan, limitMs, context, over)) ?? (await withoutTicket(plan, limitMs, context, over));
+  const probeFailure = await singleFlight(plan, limitMs, context, over);
   if (probeFailure === undefined && !over.aborted) await mendLockServices(plan, { ...context, signal: over });
   return probeFailure;
-}
-
-/** The kernel waits for rpc.gssd, and that for a KDC. A server that takes its time with a ticket is no reason. */
-async function withoutTicket(
-  plan: MountPlan,
-  limitMs: number,
-  context: MountContext,
-  over: AbortSignal,
-): Promise<ProbeAnswer> {
-  if (over.aborted || !plan.driver.securityNeeds(plan).includes('kerberos')) return undefined;
-  const answer = await (await import('./ask-kerberos.ts')).askKerberos(plan, limitMs, context, over);
-  return answer?.kind === 'kerberos' && answer.reason !== 'refused' ? answer : undefined;
 }
 
 /**

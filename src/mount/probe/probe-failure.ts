@@ -36,31 +36,7 @@ export type Finding =
   /** A daemon of this node cannot come to an end with the server. */
   | ({ readonly kind: 'service'; readonly server: string } & ServiceFinding)
   /** The server's rpcbind answers, and does not know the service. */
-  | { readonly kind: 'notRegistered'; readonly server: string; readonly service: 'nfs' | 'mountd' }
-  /** No ticket for the server, or none that it takes. */
-  | {
-      readonly kind: 'kerberos';
-      readonly server: string;
-      readonly reason: KerberosReason;
-      /** The node's own. */
-      readonly principal: string | undefined;
-      /** Of kinit(1) and kvno(1). */
-      readonly words: string;
-    };
-
-export type KerberosReason =
-  | 'noKeytab'
-  | 'noKey'
-  | 'unknownPrincipal'
-  | 'wrongKey'
-  | 'expired'
-  | 'unknownKdc'
-  | 'silentKdc'
-  | 'skew'
-  | 'unknownServer'
-  | 'other'
-  /** There is a ticket for the server: it refuses all the same. */
-  | 'refused';
+  | { readonly kind: 'notRegistered'; readonly server: string; readonly service: 'nfs' | 'mountd' };
 
 /** What a daemon of this node knows of a mount that fails. */
 export interface ServiceFinding {
@@ -117,7 +93,7 @@ export function whenAnyRefuses(answers: readonly ProbeAnswer[]): ProbeAnswer {
 /** A server that refuses is there; one that is silent may be; without a route nobody knows. */
 function rank(probeFailure: ProbeFailure): number {
   if (probeFailure.kind === 'unreachable') return refusalRanks[probeFailure.connection];
-  return { otherFamily: -1, service: 0, notRegistered: 1, unresolved: 4, kerberos: 5 }[probeFailure.kind];
+  return { otherFamily: -1, service: 0, notRegistered: 1, unresolved: 4 }[probeFailure.kind];
 }
 
 export const refusalRanks: Readonly<Record<Refusal, number>> = {

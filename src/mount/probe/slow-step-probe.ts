@@ -15,8 +15,8 @@ export class SlowStepProbe {
   readonly #over = new AbortController();
   #answer: Promise<ProbeFailure | undefined> | undefined;
   #probeFailure: ProbeFailure | undefined;
-  /** A daemon of this node that the helper waits for. */
-  service: MountService | undefined;
+  /** Daemons of this node that the helper waits for. */
+  readonly services: MountService[] = [];
 
   /** To be made when the mount begins. */
   constructor(plan: MountPlan, context: MountContext) {
@@ -70,8 +70,8 @@ export class SlowStepProbe {
   async #examine(): Promise<ProbeFailure | undefined> {
     const { examine } = await import('./examine.ts');
     const over = this.#over.signal;
-    this.#probeFailure =
-      (await examine(this.#plan, this.#context, over)) ?? (await this.service?.watch(over));
+    this.#probeFailure = await examine(this.#plan, this.#context, over);
+    for (const service of this.services) this.#probeFailure ??= await service.watch(over);
     return this.#probeFailure;
   }
 }

@@ -2,6 +2,7 @@ import test from 'ava';
 import { type ErrorClass, errorClasses, failureAsJson, type MounterError } from '../../../src/errors.ts';
 import type { Outcome } from '../../../src/host/host.ts';
 import { classOfWords, explainFailure } from '../../../src/mount/failure/explain.ts';
+import type { SecurityPurpose } from '../../../src/mount/filesystems/filesystem-driver.ts';
 import { errorLines, glusterfsFailureTexts } from '../../../src/mount/filesystems/glusterfs/failure.ts';
 import { hintFor } from '../../../src/mount/filesystems/hints.ts';
 import { nfsFailureTexts } from '../../../src/mount/filesystems/nfs/failure.ts';
@@ -161,26 +162,31 @@ interface Given {
   readonly fstype?: 'nfs' | 'glusterfs';
   readonly options?: string;
   readonly bytesBefore?: number;
+  readonly purpose?: SecurityPurpose;
 }
 
-function explain({
+async function explain({
   outcome,
   probeFailure,
   host = preparedNode(),
   fstype = 'nfs',
   options = '',
   bytesBefore = 0,
+  purpose,
 }: Given): Promise<MounterError> {
   const source = fstype === 'nfs' ? '10.0.0.5:/x' : '10.0.0.5:vol';
   const plan = planFor('-t', fstype, ...(options === '' ? [] : ['-o', options]), source, target);
+  const context = contextOf(host);
+  const service = purpose && (await plan.driver.provideSecurity(purpose, plan, context));
   const failure = {
     plan,
     outcome: { status: 32, endedBy: 'itself', output: '', ...outcome } as const,
     probeFailure,
     startedMs: 0,
     logBefore: { inode: 0, size: bytesBefore },
+    services: service === undefined ? [] : [service],
   };
-  return explainFailure(failure, contextOf(host));
+  return explainFailure(failure, context);
 }
 
 test('what was done decides, whatever the helper says', async (t) => {
@@ -332,7 +338,7 @@ for (const [said, reason, hint] of [
     const host = preparedNode();
     host.onRun = ({ argv }) => ({ output: argv.includes('try-kerberos') ? `${said}\n` : '' });
     const outcome = { output: 'mount.nfs: access denied by server while mounting srv:/x\n' };
-    const error = await explain({ host, outcome, options: 'vers=4.2,sec=krb5p' });
+    const error = await explain({ host, outcome, options: 'vers=4.2,sec=krb5p', purpose: 'kerberos' });
     t.is(error.errorClass, 'kerberos');
     t.regex(error.message, reason);
     t.regex(error.hint ?? '', hint);

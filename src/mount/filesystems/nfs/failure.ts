@@ -116,7 +116,6 @@ export const nfsFailureTexts: FailureTexts = {
         'noresvport',
         'or have the directory exported with insecure: the server takes it from ports below 1024 alone',
       ) ?? exportHint(facts),
-    kerberos: kerberosHint,
     'no-such-export': exportHint,
     'version-not-offered': (facts) =>
       optionOfVersion3Hint(facts) ??
@@ -147,31 +146,6 @@ export const nfsFailureTexts: FailureTexts = {
 function flagHint({ options }: HintFacts, name: string, more: string): string | undefined {
   const found = lastOption(parseOptions(options), name);
   return found && `take ${found.text} out of mountOptions, ${more}`;
-}
-
-/** What to do about a ticket; undefined where rpc.gssd did not start, and nobody was asked for one. */
-function kerberosHint({ probeFailure, server }: HintFacts): string | undefined {
-  if (probeFailure?.kind !== 'kerberos') return undefined;
-  const { principal = 'nfs/HOST' } = probeFailure;
-  switch (probeFailure.reason) {
-    case 'noKeytab':
-    case 'noKey':
-      return 'put a keytab with the key of nfs/HOST at /etc/krb5.keytab, mode 0600, or name its place as security.krb5.keytab in node-settings.json, then run mounter prepare; or use sec=sys, where the server takes it';
-    case 'unknownPrincipal':
-    case 'wrongKey':
-    case 'expired':
-      return `run kadmin -q ${word(`ktadd -k /etc/krb5.keytab ${principal}`)} on this node, or have the KDC give the principal back; mounter exec -- klist -k /proc/1/root/etc/krb5.keytab shows the keys`;
-    case 'unknownKdc':
-      return "name the realm's KDC in [realms] of /etc/krb5.conf, and in [domain_realm] whose realm the server is of";
-    case 'silentKdc':
-      return 'see whether the KDC that /etc/krb5.conf names is up, and whether a firewall drops port 88, UDP and TCP, from this node';
-    case 'skew':
-      return 'set the clock of this node by NTP, as those of the KDC and the server; date -u shows it';
-    case 'unknownServer':
-      return `name the server as its principal has it, or make one: kadmin -q ${word(`addprinc -randkey nfs/${server}`)}, with its key in the keytab of the server`;
-    default:
-      return `run exportfs -v on ${word(server)}: the directory has to have this sec=; there, rpc.svcgssd or gssproxy has to run, with the key of nfs/${word(server)} in its keytab, and the clocks have to agree`;
-  }
 }
 
 /** proto=tcp is TCP by IPv4, proto=tcp6 by IPv6. @see nfs(5), network.c nfs_nfs_proto_family() */

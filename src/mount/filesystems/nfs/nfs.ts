@@ -93,7 +93,7 @@ async function provideSecurity(
   if (purpose === 'tls') return (await import('./tls.ts')).tlsService(asked, context);
   const { provideSecurityServices } = await import('../../../services/provide-security.ts');
   await provideSecurityServices(purpose, asked.target, context);
-  return undefined;
+  return purpose === 'kerberos' ? (await import('./kerberos.ts')).kerberosService(asked, context) : undefined;
 }
 
 /** mount.nfs would take root's group before it runs start-statd, and goes on where it may not. @see Privileges */

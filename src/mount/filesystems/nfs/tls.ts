@@ -23,7 +23,7 @@ export async function tlsService(asked: Asked, context: MountContext): Promise<M
   return {
     settle: () => settle(said, host),
     said: () => said()?.shown ?? '',
-    explain: (words) => explain(words, { kind, asked, server, owner, said: said()?.all ?? [] }),
+    explain: async ({ words }) => explain(words, { kind, asked, server, owner, said: said()?.all ?? [] }),
     watch: (over) => watch(kind, server, said, context, over),
   };
 }
