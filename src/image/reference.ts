@@ -75,7 +75,7 @@ function malformed(word: string): MounterError {
 }
 
 /** What Docker Hub's registry is called, besides `docker.io`. */
-export const dockerHubNames = ['index.docker.io', 'registry-1.docker.io'];
+export const dockerHubNames = ['index.docker.io', 'registry-1.docker.io', 'registry.hub.docker.com'];
 
 /**
  * One spelling of a name, or the beginning of one, for all that lead to the same registry: a host has no case, an address

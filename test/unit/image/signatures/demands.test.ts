@@ -32,6 +32,7 @@ const spelled: readonly (readonly [prefix: string, repository: string])[] = [
   ['[fd00::5]', '[FD00:0:0::5]/team/tools'],
   ['docker.io/team', 'index.docker.io/team/tools'],
   ['registry-1.docker.io/team', 'docker.io/team/tools'],
+  ['docker.io/team', 'registry.hub.docker.com/team/tools'],
   ['docker.io/tools', 'docker.io/library/tools'],
   ['index.docker.io/tools/', 'docker.io/library/tools'],
   ['docker.io/library/tools', 'registry-1.docker.io/tools'],
