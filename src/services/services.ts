@@ -99,9 +99,10 @@ export const securityServices: readonly Service[] = [
     purpose: 'tls',
     title: 'tlshd',
     // The kernel asks whoever has joined its group of generic netlink, and libnl makes the socket's number of the pid.
+    // With CAP_NET_ADMIN, bit 12: the kernel asks no other.
     question: runsQuestion(
       'tlshd',
-      `awk -v pid=\${process#/proc/} '$2 == 16 && $3 % 4194304 == pid && $5 == 0 { found = 1 } END { exit !found }' /proc/net/netlink`,
+      `grep -Eq '^CapEff:.*[13579bdf][0-9a-f]{3}$' $process/status && awk -v pid=\${process#/proc/} '$2 == 16 && $3 % 4194304 == pid && $5 == 0 { found = 1 } END { exit !found }' /proc/net/netlink`,
     ),
     unit: 'containerized-mounter-tlshd.service',
     hostUnits: ['tlshd.service'],

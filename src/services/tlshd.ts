@@ -65,8 +65,13 @@ interface SeenProcess extends ProcessInformation {
   readonly isStopped: boolean;
 }
 
-/** proc_pid_stat(5): `985 (tlshd) S 914 985 …`. @returns none where it has ended. */
+/**
+ * proc_pid_stat(5): `985 (tlshd) S 914 985 …`. @returns none where it has ended, and where the kernel would hand it no
+ * handshake: anybody may call a process tlshd.
+ */
 function seen(process: ProcessInformation, host: Host): readonly SeenProcess[] {
+  const status = host.readText(`/proc/${process.pid}/status`) ?? '';
+  if (!/^Uid:\t\d+\t0\t/m.test(status) || !mayTakeHandshakes('CapEff', status)) return [];
   const stat = /\) (\S) (\d+) [^)]*$/.exec(host.readText(`/proc/${process.pid}/stat`) ?? '');
   const [, state = 'Z', parent] = stat ?? [];
   return state === 'Z' || state === 'X'
@@ -176,8 +181,9 @@ export function writeTlshdSettings(tls: Manifest['security']['tls']): string {
 const longBytes = 64 * 1024;
 
 /**
- * For sh -c: starts tlshd, its argument, and starts it again when it ends, unless it cannot run at all. Whoever holds the
- * lock does so: there is one at most, whatever is killed in whatever order.
+ * For sh -c: starts tlshd, its argument, and starts it again when it ends, unless it cannot run at all: at once where it
+ * was killed, and every 3 s where it dies each time. Whoever holds the lock does so: there is one at most, whatever is
+ * killed in whatever order.
  */
 export const keepTlshd = `umask 077
 printf %s ${keeperName} >/proc/self/comm
@@ -187,11 +193,15 @@ exec >>${tlshdLog} 2>&1
 trap "" XFSZ
 ulimit -f 2048
 echo -900 >/proc/self/oom_score_adj
-failed=0
+failed=0 killed=0
 while [ $failed -lt 3 ]; do
   began=$(date +%s)
   "$@" 8>&-
-  if [ $? -lt 128 ] && [ $(($(date +%s) - began)) -lt 3 ]; then failed=$((failed + 1)); else failed=0; fi
+  status=$?
+  if [ $(($(date +%s) - began)) -ge 3 ]; then failed=0 killed=0
+  elif [ $status -lt 128 ]; then failed=$((failed + 1))
+  elif [ $killed -lt 10 ]; then killed=$((killed + 1))
+  else sleep 3 8>&-; fi
 done`;
 
 /**
@@ -216,7 +226,11 @@ export async function provideTlshd(
   const isChanged = writeSettings(tlshdSettings(checkedFiles(kind, target, context)), host);
   if ((host.stat(tlshdLog)?.size ?? 0) > longBytes) await emptyLog(context);
   if (isWell(found) && !isChanged) return 'rootfs';
-  if (!mayTakeHandshakes(host) && !hasUnit(serviceOf('tlshd'), host)) throw notAllowed(target);
+  if (
+    !mayTakeHandshakes('CapBnd', host.readText('/proc/self/status') ?? '') &&
+    !hasUnit(serviceOf('tlshd'), host)
+  )
+    throw notAllowed(target);
   for (const { pid } of found) host.kill(pid, 'SIGKILL');
   await provideSecurityServices('tls', target, context);
   return 'rootfs';
@@ -246,10 +260,15 @@ async function emptyLog({ host, layout, signal }: ServicesContext): Promise<void
   await host.run({ argv: ['sh', '-c', `: >${tlshdLog}`], inside, deadlineMs: 1000, terminateMs: 0, signal });
 }
 
-/** Whether what we start may have CAP_NET_ADMIN, which is bit 12. @see net/handshake/genl.c, GENL_ADMIN_PERM */
-function mayTakeHandshakes(host: Host): boolean {
-  const bounding = /^CapBnd:\t[0-9a-f]*([0-9a-f]{4})$/m.exec(host.readText('/proc/self/status') ?? '')?.[1];
-  return bounding === undefined || (Number.parseInt(bounding, 16) & 0x1000) !== 0;
+/**
+ * Whether a process has CAP_NET_ADMIN, which is bit 12; by `CapBnd`, whether what it starts may have it.
+ * @param status the text of its /proc/PID/status.
+ * @see net/handshake/genl.c, GENL_ADMIN_PERM
+ */
+function mayTakeHandshakes(set: 'CapEff' | 'CapBnd', status: string): boolean {
+  const found = status.split('\n').find((line) => line.startsWith(set));
+  const low = /:\t[0-9a-f]*([0-9a-f]{4})$/.exec(found ?? '')?.[1];
+  return low === undefined || (Number.parseInt(low, 16) & 0x1000) !== 0;
 }
 
 function notAllowed(target: string): MounterError {
