@@ -104,13 +104,18 @@ notify_servers() {
 chmod a+r /etc/resolv.conf 2>/dev/null
 
 ${kerberosQuestions(manifest)}
-# One at a time: the others wait, and then find everything running. Descriptor 9 stays out of the daemons.
-# Whoever can open the file can hold the lock: root alone, as prepare has made the directory.
+# One at a time of each: the others wait, and then find everything running; NFSv3 waits for no KDC and no tlshd.
+# Descriptor 9 stays out of the daemons. Whoever can open the file can hold the lock: root alone, as prepare has made
+# the directory.
 locks=${locksDirectory}
+case "\${1-}" in
+${securityServices.map(({ role }) => role).join(' | ')}) lock=$locks/start-$1 ;;
+*) lock=$locks/start-statd ;;
+esac
 [ -d $locks ] || mkdir -m 0700 \${locks%/*} 2>/dev/null
 [ -d $locks ] || mkdir -m 0700 $locks 2>/dev/null
-exec 9>$locks/start-statd || exit 1
-flock -w ${seconds} 9 || { echo "start-statd: another start-statd holds $locks/start-statd" >&2; exit 1; }
+exec 9>"$lock" || exit 1
+flock -w ${seconds} 9 || { echo "start-statd: another start-statd holds $lock" >&2; exit 1; }
 
 # mount.nfs gives no argument, and wants locks. Others name one daemon: ${offered.map(({ role }) => `start-statd ${role}`).join(', ')}.
 wants() { [ -z "$1" ] || [ "$1" = "$2" ]; }

@@ -138,7 +138,9 @@ copy_krb5_conf() {
       close(list)
     }
     BEGIN { put(host file, 0) }
-  ' >/etc/krb5.conf.new && mv /etc/krb5.conf.new /etc/krb5.conf
+  ' >/etc/krb5.conf.$$ && mv /etc/krb5.conf.$$ /etc/krb5.conf && return
+  rm -f /etc/krb5.conf.$$
+  return 1
 }
 copy_users() {
   for file in passwd group; do
@@ -164,7 +166,7 @@ try_kerberos() {
     case $said in *"no answer"* | *"any KDC"* | *"find KDC"* | *"resolve"*) break ;; esac
   done
   if [ -e "$cache" ]; then
-    said=$(timeout -s KILL 4 kvno -c "$cache" -S nfs "$2" 2>&1 </dev/null) || { [ $? != 137 ] || said="kvno: no answer"; }
+    said=$(timeout -s KILL 4 kvno -c "$cache" -S nfs -- "$2" 2>&1 </dev/null) || { [ $? != 137 ] || said="kvno: no answer"; }
     rm -f "$cache"
   fi
   echo "$principal: $said"

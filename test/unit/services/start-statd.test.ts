@@ -1,7 +1,10 @@
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import test from 'ava';
 import { execa } from 'execa';
 import { services } from '../../../src/services/services.ts';
 import { startStatdScript } from '../../../src/services/start-statd.ts';
+import { serviceFunctions } from '../../../src/services/starts.ts';
 import { unitsOf } from '../../../src/units/units.ts';
 import { layout, manifest } from '../../support/model/node-model.ts';
 
@@ -89,4 +92,29 @@ test('an image without them is not asked for Kerberos and TLS', async (t) => {
   const script = startStatdScript({ ...manifest, daemons: { rpcbind, statd, startStatd } });
   t.is(await syntaxErrors(script), '');
   t.false(/gssd_answers|tlshd_answers/.test(script));
+});
+
+test('whoever starts a service for Kerberos or TLS holds up no start for NFSv3', async (t) => {
+  const [, begin = ''] = startStatdScript(manifest).split(/^(?=locks=)/m);
+  const [part = ''] = begin.split(/^\[ -d /m);
+  const lockFor = async (...words: readonly string[]) =>
+    (await execa('sh', ['-s', ...words], { input: `${part}echo "$lock"` })).stdout.replace(/.*\//, '');
+  for (const role of ['', 'rpcbind', 'statd']) t.is(await lockFor(role), 'start-statd');
+  t.is(await lockFor(), 'start-statd');
+  for (const role of ['gssd', 'idmapd', 'tlshd']) t.is(await lockFor(role), `start-${role}`);
+});
+
+test('krb5.conf is whole, however many bring it up to date at once', async (t) => {
+  const directory = mkdtempSync(`${tmpdir()}/krb5-`);
+  const text = `[realms]\n${'EXAMPLE = { kdc = kdc.example }\n'.repeat(500)}`;
+  writeFileSync(`${directory}/given`, text);
+  const functions = serviceFunctions.replaceAll('/proc/1/root', '').replaceAll('/etc/', `${directory}/`);
+  const copy = `${functions}\ncopy_krb5_conf ${directory}/given`;
+  const all = await Promise.all(
+    Array.from({ length: 12 }, () => execa('sh', ['-c', copy], { reject: false })),
+  );
+  t.deepEqual([...new Set(all.map(({ exitCode, stderr }) => `${exitCode}${stderr}`))], ['0']);
+  t.is(readFileSync(`${directory}/krb5.conf`, 'utf8'), text);
+  t.deepEqual(readdirSync(directory).sort(), ['given', 'krb5.conf']);
+  rmSync(directory, { recursive: true });
 });
