@@ -209,13 +209,8 @@ async function watch(
   const { host } = context;
   const until = host.now() + patienceMs;
   while (!over.aborted && host.now() < until) {
-    const failures = said()?.all.filter((line) => line.endsWith(' failed')).length ?? 0;
-    if (failures >= mostFailures)
-      return service(server, {
-        errorClass: 'tls-not-offered',
-        why: `the server ${server} begins TLS and breaks it off, again and again`,
-        hint: `${without(kind)}; or see on ${word(server)} whether tlshd runs, and what its log says`,
-      });
+    const found = brokenOff(kind, server, said());
+    if (found !== undefined) return found;
     await host.sleep(lookMs);
   }
   if (over.aborted) return undefined;
@@ -226,12 +221,33 @@ async function watch(
       why: `tlshd of this node (process ${deaf.pid}) does not answer`,
       hint: deaf.owner === 'host' ? 'run systemctl restart tlshd' : 'mount again: it is replaced',
     });
-  if (said()?.isUnfinished !== true) return undefined;
+  return unanswered(kind, server, said());
+}
+
+/** The server has broken off each of several handshakes. */
+export function brokenOff(kind: TlsKind, server: string, said: Said | undefined): ProbeFailure | undefined {
+  const failures = said?.all.filter((line) => line.endsWith(' failed')).length ?? 0;
+  if (failures < mostFailures || hasSucceeded(said)) return undefined;
+  return service(server, {
+    errorClass: 'tls-not-offered',
+    why: `the server ${server} begins TLS and breaks it off, again and again`,
+    hint: `${without(kind)}; or see on ${word(server)} whether tlshd runs, and what its log says`,
+  });
+}
+
+/** Its handshake has begun, and does not end. One that goes on beside a handshake that went well is another server's. */
+export function unanswered(kind: TlsKind, server: string, said: Said | undefined): ProbeFailure | undefined {
+  if (said?.isUnfinished !== true || hasSucceeded(said)) return undefined;
   return service(server, {
     errorClass: 'tls-not-offered',
     why: `the server ${server} takes connections, and does not answer the handshake of TLS`,
     hint: `${without(kind)}; or see on ${word(server)} whether tlshd answers, and restart it`,
   });
+}
+
+/** Then the mount waits for something else, and TLS is not to be given up for it. */
+function hasSucceeded(said: Said | undefined): boolean {
+  return said?.all.some((line) => line.endsWith(' was successful')) ?? false;
 }
 
 function service(server: string, found: ServiceFinding): ProbeFailure {

@@ -1,5 +1,5 @@
 import test from 'ava';
-import { saidOf } from '../../../../../src/mount/filesystems/nfs/tls.ts';
+import { brokenOff, saidOf, unanswered } from '../../../../../src/mount/filesystems/nfs/tls.ts';
 
 /** As tlshd 1.0.0 writes it, at its level 1. */
 const log = `tlshd[12]: Built from ktls-utils 1.0.0 on May 25 2025 20:55:34
@@ -35,4 +35,20 @@ test('a handshake that has begun is unfinished until its last line is there', (t
     saidOf('files.example', `${log}${begun}tlshd[1400]: Handshake with files.example (::1) was successful\n`)
       .isUnfinished,
   );
+});
+
+test('a server that has ended a handshake well is not blamed for what others do meanwhile', (t) => {
+  const begun = 'tlshd[1400]: System trust: Loaded 1 certificate(s).\n';
+  const failed = (pid: number) => `tlshd[${pid}]: Handshake with 'files.example' (10.9.0.1) failed\n`;
+  const went = 'tlshd[1401]: Handshake with files.example (10.9.0.1) was successful\n';
+  const judged = (text: string) => {
+    const said = saidOf('files.example', text);
+    return [brokenOff('tls', 'files.example', said), unanswered('tls', 'files.example', said)].map(
+      (found) => found?.kind,
+    );
+  };
+  t.deepEqual(judged(begun), [undefined, 'service']);
+  t.deepEqual(judged(begun + went), [undefined, undefined]);
+  t.deepEqual(judged(failed(1402) + failed(1403)), ['service', undefined]);
+  t.deepEqual(judged(failed(1402) + failed(1403) + went), [undefined, undefined]);
 });
