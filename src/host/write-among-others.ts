@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, rmSync } from 'node:fs';
+import { existsSync, readdirSync, unlinkSync } from 'node:fs';
 import { basename, dirname } from 'node:path';
 import { writeAtomically } from './replace.ts';
 
@@ -11,6 +11,13 @@ export function writeAmongOthers(path: string, content: string, mode: number): v
   writeAtomically(path, content, mode, `${directory}/${prefix}${process.pid}`);
   for (const name of readdirSync(directory)) {
     const pid = name.startsWith(prefix) ? name.slice(prefix.length) : '';
-    if (/^\d+$/.test(pid) && !existsSync(`/proc/${pid}`)) rmSync(`${directory}/${name}`, { force: true });
+    if (/^\d+$/.test(pid) && !existsSync(`/proc/${pid}`)) removeIfFile(`${directory}/${name}`);
   }
+}
+
+/** Where others may write as well, a directory may have that name, or a file be gone already. */
+function removeIfFile(path: string): void {
+  try {
+    unlinkSync(path);
+  } catch {}
 }
