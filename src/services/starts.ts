@@ -153,13 +153,14 @@ write_idmapd_conf() {
   { printf '[Mapping]\nNobody-Group = %s\n' "$group"; cat /proc/1/root/etc/idmapd.conf 2>/dev/null; } >${idmapdConf}
 }
 # Gets the node's ticket and then the server's, as rpc.gssd does, and says what comes of it: its reason is in no answer of
-# the kernel's. KEYTAB SERVER
+# the kernel's. What a killed one has left goes: a ticket. KEYTAB SERVER
 try_kerberos() {
+  for left in ${runDirectory}/krb5cc-try.*; do [ -e "/proc/${'${left##*.}'}" ] || rm -f "$left"; done
   [ -s "$1" ] || { echo "no keytab"; return; }
   cache=${runDirectory}/krb5cc-try.$$
-  principals=$(klist -k "$1" 2>&1 | awk '$2 ~ /^(nfs|host|root)\/|^[^\/]+[$]@/ { print $2 }')
+  principals=$(klist -k "$1" 2>&1 | awk '$2 ~ /^(nfs|host|root)\/|^[^\/]+[$]@/ { if (!seen[$2]++) print $2 }')
   [ -n "$principals" ] || { echo "no suitable key"; return; }
-  # As the keytab has them: the first that the KDC takes is the one that counts.
+  # As the keytab has them, once for all their keys: the first that the KDC takes is the one that counts.
   for principal in $principals; do
     said=$(timeout -s KILL 4 kinit -k -t "$1" -c "$cache" "$principal" 2>&1 </dev/null) && break
     [ $? != 137 ] || said="kinit: no answer"

@@ -2,6 +2,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'n
 import { tmpdir } from 'node:os';
 import test from 'ava';
 import { execa } from 'execa';
+import { runDirectory } from '../../../src/node/layout.ts';
 import { services } from '../../../src/services/services.ts';
 import { startStatdScript } from '../../../src/services/start-statd.ts';
 import { serviceFunctions } from '../../../src/services/starts.ts';
@@ -116,5 +117,19 @@ test('krb5.conf is whole, however many bring it up to date at once', async (t) =
   t.deepEqual([...new Set(all.map(({ exitCode, stderr }) => `${exitCode}${stderr}`))], ['0']);
   t.is(readFileSync(`${directory}/krb5.conf`, 'utf8'), text);
   t.deepEqual(readdirSync(directory).sort(), ['given', 'krb5.conf']);
+  rmSync(directory, { recursive: true });
+});
+
+test('a keytab with several keys of a principal is tried once; a ticket that a killed try has left goes', async (t) => {
+  const directory = mkdtempSync(`${tmpdir()}/krb5-`);
+  const [left, live] = ['krb5cc-try.999999999', `krb5cc-try.${process.pid}`];
+  for (const name of ['keytab', left, live]) writeFileSync(`${directory}/${name}`, 'x');
+  const key = (type: string) => `   2 nfs/node.example@EXAMPLE (${type})`;
+  const keys = ['aes256', 'aes128'].map(key).join('\n');
+  const programs = `klist() { echo '${keys}'; }\ntimeout() { echo "$@" >>${directory}/asked; false; }`;
+  const script = `${programs}\n${serviceFunctions.replaceAll(runDirectory, directory)}\ntry_kerberos ${directory}/keytab files.example`;
+  await execa('sh', ['-c', script]);
+  t.is(readFileSync(`${directory}/asked`, 'utf8').match(/ kinit /g)?.length, 1);
+  t.deepEqual(readdirSync(directory).sort(), ['asked', 'keytab', live].sort());
   rmSync(directory, { recursive: true });
 });
