@@ -1,8 +1,10 @@
+import { statSync } from 'node:fs';
 import type { MountEntry } from '../host/mountinfo.ts';
 import { allTraits } from '../mount/filesystems/all.ts';
 import { type Purpose, serviceOf } from '../services/services.ts';
 import { observeSecurityServices, type SecurityServiceState } from '../services/state.ts';
 import type { DoctorContext } from './context.ts';
+import { hasFailedLately } from './failures.ts';
 import { type Advice, ok, warning } from './finding.ts';
 import { judgeKernel, readKernelFiles } from './kernel.ts';
 
@@ -14,20 +16,24 @@ export async function checkSecurity(context: DoctorContext): Promise<readonly Ad
 
 const kerberosModule = 'rpcsec_gss_krb5';
 
-/** The kernel and the keytab, for a node that has one, or mounts that need one. */
-function judgeKerberos({ host, manifest, entries }: DoctorContext): readonly Advice[] {
+/** The kernel and the keytab, for a node that has one, or mounts that need one, also such as have failed. */
+function judgeKerberos(context: DoctorContext): readonly Advice[] {
+  const { host, manifest } = context;
   const { keytab } = manifest.security.krb5;
   const isThere = host.stat(keytab) !== undefined;
-  if (!isThere && !entries.some((entry) => isOf(entry, 'kerberos'))) return [];
-  const files = readKernelFiles(host);
-  const { message, hint, level } = judgeKernel({ kernelFilesystem: kerberosModule }, files);
+  if (!isThere && !isAskedFor(context, 'kerberos')) return [];
+  const { message, level } = judgeKernel({ kernelFilesystem: kerberosModule }, readKernelFiles(host));
   const isLoaded = host.stat(`/sys/module/${kerberosModule}`) !== undefined;
   return [
     isLoaded || level === 'ok'
       ? ok(kerberosModule, isLoaded ? 'the kernel has it' : message)
-      : warning(kerberosModule, `${message}: no mount with sec=krb5 works`, hint ?? ''),
+      : warning(
+          kerberosModule,
+          `${message}: no mount with sec=krb5 works`,
+          `install the kernel's modules, or boot a kernel with ${kerberosModule}`,
+        ),
     isThere
-      ? ok(keytab, 'is there, for sec=krb5')
+      ? judgePrivate(keytab, 'security.krb5.keytab')
       : warning(keytab, 'is missing: no new mount with sec=krb5 works', `put the keytab of this node there`),
   ];
 }
@@ -54,8 +60,25 @@ function judgeService(
   ];
 }
 
+/** A file with keys. @param seen its path where doctor runs. */
+export function judgePrivate(path: string, setting: string, seen = path): Advice {
+  const { mode, uid } = statSync(seen);
+  return uid === 0 && (mode & 0o077) === 0
+    ? ok(path, `is there, and root's alone (${setting})`)
+    : warning(
+        path,
+        `has keys that others than root can read (${setting})`,
+        `run chown root ${path} && chmod 600 ${path}`,
+      );
+}
+
+/** Whether a mount needs it, or has failed for want of it lately. */
+export function isAskedFor(context: DoctorContext, purpose: 'kerberos' | 'tls'): boolean {
+  return context.entries.some((entry) => isOf(entry, purpose)) || hasFailedLately(context, purpose);
+}
+
 /** Whether a mount goes on needing it. */
-export function isOf(entry: MountEntry, purpose: Purpose): boolean {
+function isOf(entry: MountEntry, purpose: Purpose): boolean {
   return allTraits.some(
     ({ kernelTypes, securityOf }) =>
       kernelTypes.includes(entry.fstype) && securityOf(entry).some((one) => one === purpose),

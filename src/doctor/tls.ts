@@ -1,19 +1,18 @@
 import { X509Certificate } from 'node:crypto';
-import { readFileSync, statSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { offeredTraits } from '../mount/filesystems/all.ts';
 import { hostRoot, isThere, tlsFiles } from '../services/tlshd.ts';
 import type { DoctorContext } from './context.ts';
 import { type Advice, ok, warning } from './finding.ts';
 import { judgeKernel, readKernelFiles } from './kernel.ts';
-import { isOf } from './security.ts';
+import { isAskedFor, judgePrivate } from './security.ts';
 
 /** What mounts with xprtsec=tls and mtls take. It is no matter of the verdict: most nodes have no such mount. */
 export function checkTls(context: DoctorContext): readonly Advice[] {
-  const { host, manifest, entries } = context;
+  const { host, manifest } = context;
   if (!offeredTraits(manifest).some(({ hasLockServices }) => hasLockServices)) return [];
   const isConcerned =
-    entries.some((entry) => isOf(entry, 'tls')) ||
-    Object.values(manifest.security.tls).some((path) => path !== undefined);
+    isAskedFor(context, 'tls') || Object.values(manifest.security.tls).some((path) => path !== undefined);
   return [
     ...judgeKernelTls(context, isConcerned),
     ...Object.entries(isConcerned ? tlsFiles(manifest, host) : {}).flatMap(([name, path]) =>
@@ -58,7 +57,7 @@ function judgeFile(name: string, path: string, { host }: DoctorContext): Advice 
       `is not there, and ${setting} names it`,
       `put it there, or change ${setting} in node-settings.json`,
     );
-  if (name === 'privateKey') return judgeKey(path);
+  if (name === 'privateKey') return judgePrivate(path, setting, `${hostRoot}${path}`);
   try {
     const { validToDate, subject } = new X509Certificate(readFileSync(`${hostRoot}${path}`));
     if (name === 'trustStore' || validToDate.getTime() > Date.now() + soonMs)
@@ -76,15 +75,4 @@ function judgeFile(name: string, path: string, { host }: DoctorContext): Advice 
       `change ${setting} in node-settings.json`,
     );
   }
-}
-
-function judgeKey(path: string): Advice {
-  const { mode, uid } = statSync(`${hostRoot}${path}`);
-  return uid === 0 && (mode & 0o077) === 0
-    ? ok(path, "is root's alone (security.tls.privateKey)")
-    : warning(
-        path,
-        'is a private key that others than root can read',
-        `run chown root ${path} && chmod 600 ${path}`,
-      );
 }

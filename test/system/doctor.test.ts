@@ -283,6 +283,12 @@ const breakages: readonly (readonly [
     `${mounter} prepare; ${setUp}`,
   ],
   [
+    'a keytab that others than root can read',
+    "touch /etc/krb5.keytab; chmod 644 /etc/krb5.keytab; printf 'nodev\\trpcsec_gss_krb5\\n' >>/tmp/filesystems",
+    ['warning security /etc/krb5.keytab'],
+    'chown root /etc/krb5.keytab && chmod 600 /etc/krb5.keytab',
+  ],
+  [
     "resolv.conf a bind of the host's",
     `mount --bind /etc/resolv.conf ${rootfs}/etc/resolv.conf`,
     ['failing resolver ROOT/etc/resolv.conf'],

@@ -526,7 +526,7 @@ test.serial('doctor knows the kernel and the files before a mount does, and how 
   t.notRegex(before, / tlshd /);
   t.regex(before, /^ok \S*ca\.pem has a certificate/m);
   t.regex(before, /^warning \S*expired-client\.pem is valid until 2021-01-01/m);
-  t.regex(before, /^warning \S*open\.key is a private key that others/m);
+  t.regex(before, /^warning \S*open\.key has keys that others/m);
   await setTls(usual);
   const call = await mountNfs('files.example:/srv/tls', await newTarget(), 'vers=4.2,xprtsec=mtls');
   t.like(call, { status: 0, output: '' });
