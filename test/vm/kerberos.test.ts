@@ -173,7 +173,7 @@ const failures: readonly Failure[] = [
       await kdc.run('kadmin.local', '-q', 'modprinc -expire yesterday nfs/old.example.test');
     },
     says: /nfs\/old\.example\.test@EXAMPLE\.TEST has expired/,
-    hint: /ktadd -k/,
+    hint: /modprinc -expire/,
   },
   {
     title: 'another realm',

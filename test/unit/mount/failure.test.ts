@@ -314,14 +314,18 @@ for (const [said, reason, hint] of [
   [
     "nfs/n@R: kinit: Client 'nfs/n@R' not found in Kerberos database while getting initial credentials",
     /the KDC does not know nfs\/n@R,/,
-    /kadmin -q 'ktadd/,
+    /kadmin -q 'addprinc -randkey nfs\/n@R' on the KDC, then kadmin -q 'ktadd -k node.keytab nfs\/n@R' on the KDC/,
   ],
   [
     'host/n@R: kinit: Preauthentication failed while getting initial credentials',
     /does not take the key/,
     /ktadd/,
   ],
-  ["nfs/n@R: kinit: Client's entry in database has expired while getting", /has expired/, /ktadd/],
+  [
+    "nfs/n@R: kinit: Client's entry in database has expired while getting",
+    /has expired/,
+    /modprinc -expire never/,
+  ],
   ['nfs/n@R: kinit: Cannot find KDC for realm "R" while getting', /no KDC is known/, /\[realms\]/],
   ["nfs/n@R: kinit: Cannot contact any KDC for realm 'R' while getting", /does not answer/, /port 88/],
   ['nfs/n@R: kinit: no answer', /the KDC of nfs\/n@R does not answer/, /port 88/],
