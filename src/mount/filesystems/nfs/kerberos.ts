@@ -45,107 +45,78 @@ async function askForTicket(
   const argv = [context.manifest.daemons.startStatd, 'try-kerberos', server];
   const outcome = await runInRootfs(argv, newInquiry(context, limitMs, over));
   if (outcome === undefined || outcome.endedBy === 'interrupt') return undefined;
-  const said = outcome.output.trim();
-  const fault = outcome.endedBy === 'itself' ? faults.find(({ words }) => words.test(said)) : silentKdc;
-  const principal = /^(\S+@\S+): /.exec(said)?.[1];
-  const facts = { server, principal, lastWords: said.split('\n').at(-1) ?? '' };
-  const { why, hint } = fault ?? other;
-  return { errorClass: 'kerberos', why: why(facts), hint: hint(facts), hasTicket: fault === refused };
+  const said = outcome.endedBy === 'itself' ? outcome.output.trim() : silent;
+  const faults = faultsOf(server, /^(\S+@\S+): /.exec(said)?.[1]);
+  const seeServer = `run exportfs -v on ${word(server)}: the directory has to have this sec=; there, rpc.svcgssd or gssproxy has to run, with the key of nfs/${word(server)} in its keytab, and the clocks have to agree`;
+  const words = said.split('\n').at(-1) ?? '';
+  const [pattern, why, hint = seeServer] = faults.find(([pattern]) => pattern.test(said)) ?? [
+    undefined,
+    `no ticket could be had: ${words}`,
+  ];
+  return { errorClass: 'kerberos', why, hint, hasTicket: pattern === ticket };
 }
 
-interface Facts {
-  readonly server: string;
-  /** The node's own, of which a key was tried. */
-  readonly principal: string | undefined;
-  /** Of kinit(1) or kvno(1). */
-  readonly lastWords: string;
-}
+/** What our start-statd says in the place of kinit(1). */
+const silent = 'no answer';
 
-interface Fault {
-  readonly why: (facts: Facts) => string;
-  readonly hint: (facts: Facts) => string;
-}
+/** What kvno(1) says of a ticket that it has. */
+const ticket = /: nfs\/\S+: kvno = \d+/;
 
-/** What libkrb5 says where kinit(1) or kvno(1) fail: lib/krb5/error_tables/krb5_err.et, and messages with names in them. */
-interface SaidFault extends Fault {
-  readonly words: RegExp;
-}
-
-const nodeOr = (principal = 'this node') => principal;
-
-const giveKeytab = () =>
-  'put a keytab with the key of nfs/HOST at /etc/krb5.keytab, mode 0600, or name its place as security.krb5.keytab in node-settings.json, then run mounter prepare; or use sec=sys, where the server takes it';
-
-const renewKey = ({ principal = 'nfs/HOST' }: Facts) =>
-  `run kadmin -q ${word(`ktadd -k /etc/krb5.keytab ${principal}`)} on this node, or have the KDC give the principal back; mounter exec -- klist -k /proc/1/root/etc/krb5.keytab shows the keys`;
-
-const seeServer = ({ server }: Facts) =>
-  `run exportfs -v on ${word(server)}: the directory has to have this sec=; there, rpc.svcgssd or gssproxy has to run, with the key of nfs/${word(server)} in its keytab, and the clocks have to agree`;
-
-const silentKdc: SaidFault = {
-  words: /no answer|Cannot contact any KDC/,
-  why: ({ principal }) => `the KDC of ${nodeOr(principal)} does not answer`,
-  hint: () =>
-    'see whether the KDC that /etc/krb5.conf names is up, and whether a firewall drops port 88, UDP and TCP, from this node',
-};
-
-const refused: SaidFault = {
-  words: /: nfs\/\S+: kvno = \d+/,
-  why: ({ principal, server }) =>
-    `${nodeOr(principal)} has a ticket for nfs/${server}, which the server does not take for this directory`,
-  hint: seeServer,
-};
-
-const other: Fault = { why: ({ lastWords }) => `no ticket could be had: ${lastWords}`, hint: seeServer };
-
-/** The first that was said counts. */
-const faults: readonly SaidFault[] = [
-  {
-    words: /^no keytab/,
-    why: () => 'this node has no keytab, and so no ticket for sec=krb5',
-    hint: giveKeytab,
-  },
-  {
-    words: /^no suitable key|no suitable keys for|Key table entry not found/,
-    why: () => 'the keytab of this node has no key of nfs/HOST, host/HOST, root/HOST or HOST$',
-    hint: giveKeytab,
-  },
-  {
-    words: /kinit: Client .* not found in Kerberos database/,
-    why: ({ principal }) =>
-      `the KDC does not know ${nodeOr(principal)}, which the keytab of this node has a key of`,
-    hint: renewKey,
-  },
-  {
-    words: /Preauthentication failed|Decrypt integrity check failed|Password incorrect/,
-    why: ({ principal }) =>
-      `the KDC does not take the key of ${nodeOr(principal)} that the keytab of this node has`,
-    hint: renewKey,
-  },
-  {
-    words: /expired|credentials have been revoked/i,
-    why: ({ principal }) => `the ticket, the password or the account of ${nodeOr(principal)} has expired`,
-    hint: renewKey,
-  },
-  {
-    words: /Clock skew too great|Ticket not yet valid/,
-    why: () => 'the clock of this node is not that of the KDC',
-    hint: () => 'set the clock of this node by NTP, as those of the KDC and the server; date -u shows it',
-  },
-  silentKdc,
-  {
-    words:
+/**
+ * What libkrb5 says where kinit(1) or kvno(1) fail: lib/krb5/error_tables/krb5_err.et, and messages with names in them.
+ * The first that matches counts.
+ * @param principal the node's own, of which a key was tried.
+ */
+function faultsOf(
+  server: string,
+  principal: string | undefined,
+): readonly (readonly [pattern: RegExp, why: string, hint?: string])[] {
+  const own = principal ?? 'this node';
+  const giveKeytab =
+    'put a keytab with the key of nfs/HOST at /etc/krb5.keytab, mode 0600, or name its place as security.krb5.keytab in node-settings.json, then run mounter prepare; or use sec=sys, where the server takes it';
+  const renewKey = `run kadmin -q ${word(`ktadd -k /etc/krb5.keytab ${principal ?? 'nfs/HOST'}`)} on this node, or have the KDC give the principal back; mounter exec -- klist -k /proc/1/root/etc/krb5.keytab shows the keys`;
+  return [
+    [/^no keytab/, 'this node has no keytab, and so no ticket for sec=krb5', giveKeytab],
+    [
+      /^no suitable key|no suitable keys for|Key table entry not found/,
+      'the keytab of this node has no key of nfs/HOST, host/HOST, root/HOST or HOST$',
+      giveKeytab,
+    ],
+    [
+      /kinit: Client .* not found in Kerberos database/,
+      `the KDC does not know ${own}, which the keytab of this node has a key of`,
+      renewKey,
+    ],
+    [
+      /Preauthentication failed|Decrypt integrity check failed|Password incorrect/,
+      `the KDC does not take the key of ${own} that the keytab of this node has`,
+      renewKey,
+    ],
+    [
+      /expired|credentials have been revoked/i,
+      `the ticket, the password or the account of ${own} has expired`,
+      renewKey,
+    ],
+    [
+      /Clock skew too great|Ticket not yet valid/,
+      'the clock of this node is not that of the KDC',
+      'set the clock of this node by NTP, as those of the KDC and the server; date -u shows it',
+    ],
+    [
+      /no answer|Cannot contact any KDC/,
+      `the KDC of ${own} does not answer`,
+      'see whether the KDC that /etc/krb5.conf names is up, and whether a firewall drops port 88, UDP and TCP, from this node',
+    ],
+    [
       /Cannot (find|resolve).* KDC|default realm|not local to KDC|Resource temporarily unavail|Name or service/,
-    why: ({ principal, server }) =>
-      `no KDC is known for the realm of ${nodeOr(principal)} or of ${server}, or its name does not resolve`,
-    hint: () =>
+      `no KDC is known for the realm of ${own} or of ${server}, or its name does not resolve`,
       "name the realm's KDC in [realms] of /etc/krb5.conf, and in [domain_realm] whose realm the server is of",
-  },
-  {
-    words: /(Server|Service) .* not found in Kerberos database/,
-    why: ({ server }) => `the KDC does not know nfs/${server}`,
-    hint: ({ server }) =>
+    ],
+    [
+      /(Server|Service) .* not found in Kerberos database/,
+      `the KDC does not know nfs/${server}`,
       `name the server as its principal has it, or make one: kadmin -q ${word(`addprinc -randkey nfs/${server}`)}, with its key in the keytab of the server`,
-  },
-  refused,
-];
+    ],
+    [ticket, `${own} has a ticket for nfs/${server}, which the server does not take for this directory`],
+  ];
+}
