@@ -28,7 +28,6 @@ import { buildGuard } from './guard.ts';
 import { cacheDirectory, type Distribution, distributionOf, repository } from './paths.ts';
 import { withProgress } from './progress.ts';
 import { manifestJsonSchema, nodeSettingsJsonSchema } from './settings-schema.ts';
-import { stage } from './stage.ts';
 
 /**
  * `npm run build`: mounter, one self-contained executable, which has mounter-front and glusterfs-guard in it; and the
@@ -105,7 +104,7 @@ async function build(architecture: Architecture, files: Distribution): Promise<v
   ];
   const bun = `${repository}/node_modules/.bin/bun`;
   const compile = () => execa(bun, argv, { cwd: repository, stdio: ['ignore', 'ignore', 'inherit'] });
-  await stage('compiling mounter', '5 s', compile);
+  await withProgress('compiling mounter, usually 5 s', compile);
   forgetRuntimeVariables(unfinished);
   renameSync(unfinished, files.mounter);
   writeSchema(files.schema, manifestJsonSchema());

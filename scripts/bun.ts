@@ -5,8 +5,8 @@ import { execa } from 'execa';
 import { MounterError } from '../src/errors.ts';
 import { exitCode } from '../src/exit-codes.ts';
 import { cacheDirectory, repository } from './paths.ts';
+import { withProgress } from './progress.ts';
 import { withScratch } from './scratch.ts';
-import { stage } from './stage.ts';
 
 /**
  * bun for another architecture, which npm does not install here: the runtime that goes into an executable for that one.
@@ -22,7 +22,9 @@ export async function fetchBun(name: string, locked = lockedPackage(name)): Prom
   if (existsSync(executable)) return executable;
   await withScratch(`${cacheDirectory}/bun`, async (scratch) => {
     const argv = ['pack', `${name}@${version}`, '--pack-destination', scratch, '--json', '--ignore-scripts'];
-    const { stdout } = await stage(`fetching ${name}`, '20 s', () => execa('npm', argv, { cwd: scratch }));
+    const { stdout } = await withProgress(`fetching ${name}, usually 20 s`, () =>
+      execa('npm', argv, { cwd: scratch }),
+    );
     const [{ filename }] = JSON.parse(stdout) as readonly [{ readonly filename: string }];
     const archive = `${scratch}/${filename}`;
     const found = createHash('sha512')

@@ -6,8 +6,8 @@ import { type Architecture, ownArchitecture, type Toolchain, toolchainOf } from 
 import { ensureInstalled, fetchPoolFile } from './debian.ts';
 import { emulatorOf } from './emulator.ts';
 import { cacheDirectory, distributionOf, repository } from './paths.ts';
+import { withProgress } from './progress.ts';
 import { copyWhole, withScratch } from './scratch.ts';
-import { stage } from './stage.ts';
 
 /**
  * The front: src/front compiled by QuickJS to one static executable, in which the engine is started and the modules are
@@ -223,7 +223,7 @@ async function build(
       execa(tool('gcc'), ['-no-pie', ...more, '-o', output, ...linked, '-lm']);
     await finish({ objects, modules, compile, directory, libc: engine.directory, tool, link });
   };
-  await stage('compiling the front', '10 s', () => withScratch(`${frontCache}/builds`, make));
+  await withProgress('compiling the front, usually 10 s', () => withScratch(`${frontCache}/builds`, make));
 }
 
 /** What import() loads in a call that goes well: by the name of its source. All else explains what did not. */
@@ -280,7 +280,7 @@ async function buildQuickjs(tool: Toolchain['tool']): Promise<Quickjs> {
       await rm(directory, { recursive: true, force: true });
       await rename(unfinished, directory);
     });
-  if (!(await exists(directory))) await stage('compiling QuickJS', '30 s', make);
+  if (!(await exists(directory))) await withProgress('compiling QuickJS, usually 30 s', make);
   // No warnings of its headers: they are not ours.
   const flags = ['-isystem', source];
   return { flags, objects, directory };

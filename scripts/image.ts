@@ -22,11 +22,11 @@ import { type Referrers, writeReferrers } from './image/referrers.ts';
 import { type RootfsFiles, readRootfs, rootfsImage } from './image/rootfs-image.ts';
 import { readSigningKey, signatureOf } from './image/signature.ts';
 import { distDirectory, distributionOf } from './paths.ts';
+import { withProgress } from './progress.ts';
 import { digestOf } from './rootfs/archive.ts';
 import { replaceRootfs } from './rootfs/manifest-text.ts';
 import { workspace } from './rootfs/workspace.ts';
 import { writeWhole } from './scratch.ts';
-import { stage } from './stage.ts';
 
 interface Flags {
   readonly architectures: readonly Architecture[];
@@ -57,7 +57,7 @@ async function main(flags: Flags): Promise<number> {
     await runScript('rootfs.ts', ['--architecture', architecture, ...more], process.stderr);
     const files = await readRootfs(distributionOf(architecture).directory);
     const make = () => rootfsImage(files, flags);
-    built.push(builtOf(files, await stage(`making ${toolsName}`, '10 s', make)));
+    built.push(builtOf(files, await withProgress(`making ${toolsName}, usually 10 s`, make)));
   }
   if (flags.only !== nodeAgentName) await publishTools(built, flags);
   if (flags.only !== toolsName) await publishNodeAgent(built, flags);
@@ -84,7 +84,7 @@ async function publishNodeAgent(built: readonly Built[], flags: Flags): Promise<
     await runScript('build.ts', argv, process.stderr);
     const signed = flags.signKey && signatureOf(image.digest, toolsName, flags.signKey);
     const make = () => nodeAgentImage(files, image, tag, flags.allowNewer, signed);
-    agents.push(builtOf(files, await stage(`making ${nodeAgentName}`, '10 s', make)));
+    agents.push(builtOf(files, await withProgress(`making ${nodeAgentName}, usually 10 s`, make)));
   }
   const tools = oneOrAll(byArchitecture(built, ({ image }) => image.digest));
   const digest = await publish(

@@ -6,6 +6,7 @@ import { parseManifest } from '../src/manifest/manifest.ts';
 import { type Architecture, architectureFlag, architectureOf, ownArchitecture } from './architectures.ts';
 import { requireRoot, runMain, usageError } from './command-line.ts';
 import { distributionOf } from './paths.ts';
+import { withProgress } from './progress.ts';
 import { buildRootfs, withNewPins } from './rootfs/build.ts';
 import { checkPins } from './rootfs/check.ts';
 import { replaceRootfs } from './rootfs/manifest-text.ts';
@@ -15,7 +16,6 @@ import { type OneManifest, type OneRootfs, ofArchitecture, oneManifest, withDige
 import { type BuildRecord, buildKey, readRecord, writeNodeManifest, writeResults } from './rootfs/results.ts';
 import { workspace } from './rootfs/workspace.ts';
 import { writeWhole } from './scratch.ts';
-import { stage } from './stage.ts';
 
 interface Flags {
   readonly architecture: Architecture | undefined;
@@ -70,7 +70,7 @@ async function upToDate(manifest: OneManifest, flags: Flags): Promise<BuildRecor
 async function build(manifest: OneManifest, flags: Flags): Promise<BuildRecord> {
   const started = performance.now();
   const make = () => buildRootfs(manifest, flags.allowNewer);
-  const built = await stage('making the rootfs of its packages', '40 s', make);
+  const built = await withProgress('making the rootfs of its packages, usually 40 s', make);
   if (!flags.updatePins) checkDigest(manifest.rootfs, built, flags);
   const record = await writeResults(built, flags.output, await buildKey(manifest));
   const seconds = ((performance.now() - started) / 1000).toFixed(1);

@@ -7,7 +7,7 @@ import { chosenOf, runMain, runScript, usageError, wholeNumber } from '../comman
 import { ensureInstalled } from '../debian.ts';
 import { buildFront } from '../front.ts';
 import { distDirectory, mounterExecutable } from '../paths.ts';
-import { stage } from '../stage.ts';
+import { withProgress } from '../progress.ts';
 import type { BenchRequest } from './calls/inside.ts';
 import { inPrivateNamespace } from './calls/namespace.ts';
 import { benchDirectory, compilePrograms } from './calls/programs.ts';
@@ -37,7 +37,7 @@ async function main(flags: Flags): Promise<number> {
   const alone = flags.setups.filter((setup) => !measuredTogether.includes(setup)).map((setup) => [setup]);
   for (const setups of [together, ...alone])
     series.push(
-      ...(await stage(`measuring ${setups.join(' and ')}`, 'minutes', () =>
+      ...(await withProgress(`measuring ${setups.join(' and ')}, usually minutes`, () =>
         measureInside({ setups, executable, programs, countedFront, rounds, volumes }),
       )),
     );

@@ -5,7 +5,7 @@ import pRetry from 'p-retry';
 import { MounterError } from '../../src/errors.ts';
 import { exitCode } from '../../src/exit-codes.ts';
 import { hintOf } from '../../src/host/system-error.ts';
-import { stage } from '../stage.ts';
+import { withProgress } from '../progress.ts';
 import { debLines, readAptSources, readCodename, securityLines } from './sources.ts';
 
 const cacheDirectory = resolve(import.meta.dirname, '../../.cache/apt');
@@ -49,7 +49,7 @@ export async function openPrivateApt(suite: string, architecture: string): Promi
   const update = async (sources: readonly string[]) => {
     await writeAtomically(join(state, 'sources.list'), `${sources.join('\n')}\n`);
     const fetch = () => pRetry(() => run('apt-get', ['update', '--error-on=any']), networkRetries);
-    await stage(`fetching package lists of ${suite} for ${architecture}`, '5 s', fetch);
+    await withProgress(`fetching package lists of ${suite} for ${architecture}, usually 5 s`, fetch);
     return suite === 'sid' || sources.some((line) => line.includes(` ${suite}-security `));
   };
   const security = securityLines(lines, suite);

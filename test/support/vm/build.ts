@@ -3,7 +3,7 @@ import { access, cp, mkdir, mkdtemp, readdir, readFile, rename, rm } from 'node:
 import { join, resolve } from 'node:path';
 import { execa } from 'execa';
 import { fetchPackages, unpackInto } from '../../../scripts/debian.ts';
-import { stage } from '../../../scripts/stage.ts';
+import { withProgress } from '../../../scripts/progress.ts';
 import { installKernel } from './kernel.ts';
 import { installModules } from './modules.ts';
 import { furnish, node, type Root, server, unneededFiles, unneededPackages } from './roots.ts';
@@ -28,7 +28,7 @@ export async function buildVm(): Promise<string> {
   await mkdir(cache, { recursive: true });
   const unfinished = await mkdtemp(join(cache, 'stage-'));
   try {
-    await stage('making the test VM of Debian packages', '1 min', () => buildInto(unfinished));
+    await withProgress('making the test VM of Debian packages, usually 1 min', () => buildInto(unfinished));
     await adopt(unfinished, directory);
   } finally {
     await rm(unfinished, { recursive: true, force: true });

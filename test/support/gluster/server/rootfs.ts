@@ -3,7 +3,7 @@ import { copyFile, mkdir, readdir, rename, rm, stat, symlink, writeFile } from '
 import { join, resolve } from 'node:path';
 import { execa } from 'execa';
 import { type DebFile, fetchPackages, unpackInto } from '../../../../scripts/debian.ts';
-import { stage } from '../../../../scripts/stage.ts';
+import { withProgress } from '../../../../scripts/progress.ts';
 
 const cacheDirectory = resolve(import.meta.dirname, '../../../../.cache/gluster-server');
 
@@ -54,7 +54,7 @@ export async function ensureServerRootfs(): Promise<string> {
   await removeAbandoned();
   const building = join(cacheDirectory, `building.${process.pid}`);
   try {
-    await stage('making the root of a GlusterFS server', '30 s', () => build(building));
+    await withProgress('making the root of a GlusterFS server, usually 30 s', () => build(building));
     await rename(building, rootfs);
   } catch (error) {
     // Somebody else's build was there first; it is the same.
