@@ -48,8 +48,9 @@ export const mount = defineCommand({
 });
 
 /**
- * `mounter mount`, and `volume` for the CSI driver, of the full executable: the front that it has in itself takes this process's place, which alone mounts
- * (src/front/mount.ts). Not the one beside it: that may be another version's, which would hand it back.
+ * `mounter mount`, and `volume` for the CSI driver, of the full executable: the front that it has in itself takes this
+ * process's place, which alone mounts (src/front/mount.ts). Not the one beside it: that may be another version's, which
+ * would hand it back.
  * @throws MounterError (126) when the kernel does not start it.
  */
 export async function becomeFront(): Promise<never> {

@@ -3,6 +3,7 @@ import { dirname, resolve } from 'node:path';
 import { MounterError } from '../errors.ts';
 import { exitCode } from '../exit-codes.ts';
 import { withTimeout } from '../host/with-timeout.ts';
+import { jsonOutput } from '../json.ts';
 import { requireRoot } from '../node/node.ts';
 import { defineCommand } from './command.ts';
 
@@ -33,9 +34,7 @@ export const report = defineCommand({
     if (file !== '-') await requireRegular(file);
     const { collectReport } = await import('../report/report.ts');
     const found = await collectReport({ host, layout }, { isAnonymous: flags.has('anonymous'), sinceMs });
-    const text = flags.has('json')
-      ? `${JSON.stringify(found, undefined, 2)}\n`
-      : (await import('../report/page.ts')).page(found);
+    const text = flags.has('json') ? jsonOutput(found) : (await import('../report/page.ts')).page(found);
     if (file === '-') output.out(text);
     else {
       const { writeAmongOthers } = await import('../host/write-among-others.ts');

@@ -10,7 +10,8 @@ export interface FetchProgress {
 }
 
 /**
- * @param columns of the terminal, where a bar is drawn; undefined where stderr is none, and gets a line for each layer, and every 10 s.
+ * @param columns of the terminal, where a bar is drawn; undefined where stderr is none, and gets a line for each layer,
+ *   and every 10 s.
  * @param isVerbose whether details are wanted.
  * @param now milliseconds.
  */

@@ -9,7 +9,10 @@ const krb5 = section({
   /** With the key of `nfs/HOST`, `host/HOST`, `root/HOST` or `HOST$`: mounts are root's, and root's ticket is the node's. */
   keytab: v.optional(absolutePath, '/etc/krb5.keytab'),
   config: v.optional(absolutePath, '/etc/krb5.conf'),
-  /** Where tickets of users are looked for, in files that are theirs and whose names begin with krb5cc; it is made where it is missing. */
+  /**
+   * Where tickets of users are looked for, in files that are theirs and whose names begin with krb5cc; it is made where
+   * it is missing.
+   */
   credentialCaches: v.optional(absolutePath, usualCaches),
 });
 

@@ -238,7 +238,7 @@ ${bars}</svg>
 }
 
 /** What doctor has of the services, it has of each that there is. */
-const serviceChecks: readonly string[] = ['locks', 'nfs-state', 'nfs-client', 'kerberos', 'security', 'tls'];
+const serviceChecks: readonly string[] = ['locks', 'nfs-state', 'nfs-client', 'security', 'tls'];
 
 function services({ status, doctor }: Report): Html {
   const found = doctor?.findings.filter(({ check }) => serviceChecks.includes(check)) ?? [];

@@ -24,7 +24,6 @@ import { type VersionReport, versionsReport } from './versions.ts';
 
 /** What `mounter report` writes: of each part null where it cannot be had, and then `missing` says why. */
 export interface Report extends Readonly<Record<'writtenAt' | 'mounter', string>> {
-  readonly formatVersion: 1;
   readonly isAnonymous: boolean;
   /** Calls before it are not shown; null: all of the record. */
   readonly since: string | null;
@@ -88,7 +87,6 @@ export async function collectReport(
     part('settings', () => settingsReport(host, layout)),
   ]);
   const report = withoutSecrets<Report>({
-    formatVersion: 1,
     writtenAt: new Date().toISOString(),
     mounter: packageJson.version,
     isAnonymous,

@@ -27,7 +27,8 @@ export async function provideKerberosIfKeytab(target: string, context: ServicesC
 }
 
 /**
- * Makes the services answer that a mount with Kerberos or TLS needs. start-statd asks, too, and brings what the daemons read up to date.
+ * Makes the services answer that a mount with Kerberos or TLS needs. start-statd asks, too, and brings what the daemons
+ * read up to date.
  * @throws MounterError (mount failure, of the purpose's class) when one does not answer.
  */
 export async function provideSecurityServices(

@@ -123,7 +123,7 @@ export async function askInRootfs(
 const answerMs = 3000;
 
 function interrupted(): MounterError {
-  return new MounterError('interrupted while asking for lock services', {
+  return new MounterError('interrupted while asking services of this node', {
     status: exitCode.interrupted,
   });
 }

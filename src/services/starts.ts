@@ -1,7 +1,6 @@
 import type { Manifest } from '../manifest/manifest.ts';
 import { runDirectory } from '../node/layout.ts';
 import { shellQuoted } from '../shell-word.ts';
-
 import { keeperName, type ServiceRole } from './services.ts';
 import { keepTlshd, tlshdSettingsFile, writeTlshdSettings } from './tlshd.ts';
 

@@ -42,8 +42,8 @@ export interface SourceOptions {
 }
 
 /**
- * Progress of a download, and of what is done with it. `blob` is a digest, or the URL of a tar. Bytes are counted from the start of the blob: where a
- * download begins again, they fall back.
+ * Progress of a download, and of what is done with it. `blob` is a digest, or the URL of a tar. Bytes are counted from
+ * the start of the blob: where a download begins again, they fall back.
  */
 export type ProgressEvent =
   | {

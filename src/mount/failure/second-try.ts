@@ -13,7 +13,8 @@ export interface SecondTry {
 
 /**
  * How to run a failed helper once more: by the family of addresses that its server can be reached by, where it has gone
- * by the other one; or with rpc.gssd, where none ran and the server may offer Kerberos alone. Not before it was seen to fail, so that a mount that goes well asks nobody.
+ * by the other one; or with rpc.gssd, where none ran and the server may offer Kerberos alone. Not before it was seen to
+ * fail, so that a mount that goes well asks nobody.
  * @returns the failure with what was found out, and no second try where that would not help.
  */
 export async function secondTry(

@@ -27,7 +27,6 @@ function reportOf(text: string, calls: readonly RecordedCall[]): Report {
     state: 'dead',
   } as const;
   return withoutSecrets<Report>({
-    formatVersion: 1,
     writtenAt: '2026-01-31T12:00:00.000Z',
     mounter: '1',
     isAnonymous: false,
