@@ -15,8 +15,8 @@ export const mount = defineCommand({
   usage: ['-t TYPE [-o OPTIONS] [-rwvfns] SOURCE TARGET'],
   flags: {
     '-t, --types TYPE': 'nfs, nfs4, glusterfs, or what else the settings offer',
-    '-o, --options LIST':
-      'handed to the helper, but for those that mount(8) keeps: defaults, _netdev, x-*, ...',
+    '-o, --options LIST': `handed to the helper, but for those that mount(8) keeps: defaults, _netdev, x-*, ...;
+      x-mounter.read-ahead=KIB is how far the kernel reads ahead`,
     '-r, --read-only': 'the same as -o ro',
     '-w, --read-write': 'the same as -o rw',
     '-v, --verbose': 'say each step',
@@ -34,7 +34,8 @@ export const mount = defineCommand({
   manual: [
     `Runs the mount helper of the rootfs, so that the mount appears on the host. TARGET is an absolute
     path of a directory below the kubelet directory. Success means that it is visible on the host.`,
-    `NFSv3 with locks needs rpcbind and rpc.statd; they are started when needed, once per node.
+    `NFSv3 with locks needs rpcbind and rpc.statd, sec=krb5 rpc.gssd, xprtsec=tls tlshd; they are started when needed,
+    once per node.
     Where the mounter is turned off (mounter disable) the host's own mount(8) runs instead, with the same arguments.
     Exit status as in mount(8): 0 success, 1 usage or not root, 2 system, 8 interrupted, 32 mount failure,
     or the helper's own.`,
