@@ -77,7 +77,7 @@ export const meanings: Readonly<Record<string, string>> = {
   'filesystems.TYPE.devices':
     'device nodes that the helper opens, in `/dev`: with `attach` it has these and the usual ones alone',
   'filesystems.TYPE.readAheadKib':
-    'how many KiB the kernel reads ahead, its own 128 where this is not set; `x-mounter.read-ahead=KIB` in the `mountOptions` of a volume counts for more',
+    "how many KiB the kernel reads ahead; where this is not set, the kernel's own, 128 for NFS; `x-mounter.read-ahead=KIB` in the `mountOptions` of a volume counts for more",
   'daemons.rpcbind.path': 'rpcbind in the rootfs',
   'daemons.rpcbind.arguments': 'what it is started with',
   'daemons.statd.path': 'rpc.statd in the rootfs',
