@@ -1,7 +1,8 @@
-import { arch, availableParallelism, freemem, hostname, loadavg, release, totalmem, uptime } from 'node:os';
+import { availableParallelism, freemem, hostname, loadavg, release, totalmem, uptime } from 'node:os';
 import { commandLineOf, kubeletProcesses } from '../doctor/kubelet.ts';
 import type { Host, ProcessInformation } from '../host/host.ts';
 import type { RunBounded } from '../host/run-bounded.ts';
+import { ownArchitecture } from '../image/source/options.ts';
 import { maskedArguments } from '../secrets.ts';
 
 /** The machine, and who calls the mounter. */
@@ -33,7 +34,7 @@ export async function systemReport(host: Host, runBounded: RunBounded): Promise<
     hostname: hostname(),
     kernel: release(),
     operatingSystem: osName(host.readText('/etc/os-release') ?? ''),
-    architecture: arch(),
+    architecture: ownArchitecture,
     bootedAt: new Date(Math.round(Date.now() - uptime() * 1000)).toISOString(),
     processors: availableParallelism(),
     loadAverages: loadavg().map((load) => Math.round(load * 100) / 100),

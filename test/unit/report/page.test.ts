@@ -36,7 +36,7 @@ function reportOf(text: string, calls: readonly RecordedCall[]): Report {
         hostname: text,
         kernel: text,
         operatingSystem: text,
-        architecture: 'x64',
+        architecture: 'amd64',
         bootedAt: text,
         processors: 1,
       },
