@@ -9,13 +9,15 @@ import { MounterError } from '../../src/errors.ts';
 import { effectiveManifest } from '../../src/manifest/node-settings.ts';
 import { shippedText } from '../../src/manifest/shipped.ts';
 import { parseMountArguments } from '../../src/mount/arguments/argv.ts';
-import { page, pages, places, sections } from '../support/texts/readme.ts';
+import { page, pages, places, section, sections } from '../support/texts/readme.ts';
 
 /** README.md and docs are complete; their commands are run by test/system/readme.test.ts and test/systemd/readme.test.ts. */
 
 test('every command shown has a place where a test runs it', (t) => {
   const withCommands = sections.filter(({ commands }) => commands.length > 0);
-  t.deepEqual(withCommands.map(({ heading }) => heading).sort(), Object.values(places).flat().sort());
+  const headings = Object.values(places).flat();
+  t.deepEqual(withCommands.map(({ heading }) => heading).sort(), headings.toSorted());
+  for (const heading of headings) t.notThrows(() => section(heading), 'a heading of its own');
 });
 
 test('the newcomer comes first: two commands', (t) => {
