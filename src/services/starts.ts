@@ -154,7 +154,7 @@ write_idmapd_conf() {
 # Gets the node's ticket and then the server's, as rpc.gssd does, and says what comes of it: its reason is in no answer of
 # the kernel's. What a killed one has left goes: a ticket. KEYTAB SERVER
 try_kerberos() {
-  for left in ${runDirectory}/krb5cc-try.*; do [ -e "/proc/${'${left##*.}'}" ] || rm -f "$left"; done
+  for left in ${runDirectory}/krb5cc-try.*; do [ -e "/proc/$(echo "$left" | cut -d. -f2)" ] || rm -f "$left"; done
   [ -s "$1" ] || { echo "no keytab"; return; }
   cache=${runDirectory}/krb5cc-try.$$
   principals=$(klist -k "$1" 2>&1 | awk '$2 ~ /^(nfs|host|root)\/|^[^\/]+[$]@/ { if (!seen[$2]++) print $2 }')
