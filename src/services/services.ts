@@ -127,6 +127,11 @@ exit 1`;
   return ['sh', '-c', script];
 }
 
+/** Whether its rights are root's: anybody may call a process as a daemon is called. @param status the text of /proc/PID/status */
+export function hasRootsRights(status: string | undefined): boolean {
+  return /^Uid:\t\d+\t0\t/m.test(status ?? '');
+}
+
 export function serviceOf(role: ServiceRole): Service {
   return services.find((service) => service.role === role) as Service;
 }

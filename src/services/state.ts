@@ -4,6 +4,7 @@ import { processesIn } from '../rootfs/root-processes.ts';
 import { type ListeningAddresses, listeningSockets, readListeningAddresses } from './listening-addresses.ts';
 import { askInRootfs, type ServicesContext } from './provide.ts';
 import {
+  hasRootsRights,
   type LockRole,
   type LockService,
   lockServices,
@@ -84,10 +85,12 @@ export interface SecurityServiceState {
 export async function observeSecurityServices(
   context: ServicesContext,
 ): Promise<readonly SecurityServiceState[]> {
+  const { host } = context;
   const find = findDaemons(context);
   return Promise.all(
     securityServices.map(async ({ role: service, question }) => {
-      const [daemon = null] = find(service);
+      const daemon =
+        find(service).find(({ pid }) => hasRootsRights(host.readText(`/proc/${pid}/status`))) ?? null;
       const answers = daemon !== null && (await askInRootfs(question, context)).answers;
       return { service, daemon, answers };
     }),

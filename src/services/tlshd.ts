@@ -9,7 +9,7 @@ import { processesIn } from '../rootfs/root-processes.ts';
 import { shellQuoted } from '../shell-word.ts';
 import { hasUnit, type ServicesContext } from './provide.ts';
 import { provideSecurityServices } from './provide-security.ts';
-import { keeperName, serviceOf } from './services.ts';
+import { hasRootsRights, keeperName, serviceOf } from './services.ts';
 
 /**
  * tlshd(8). The kernel has TLS, and no handshakes: for each connection of a mount with xprtsec=tls or mtls it asks a
@@ -71,7 +71,7 @@ interface SeenProcess extends ProcessInformation {
  */
 function seen(process: ProcessInformation, host: Host): readonly SeenProcess[] {
   const status = host.readText(`/proc/${process.pid}/status`) ?? '';
-  if (!/^Uid:\t\d+\t0\t/m.test(status) || !mayTakeHandshakes('CapEff', status)) return [];
+  if (!hasRootsRights(status) || !mayTakeHandshakes('CapEff', status)) return [];
   const stat = /\) (\S) (\d+) [^)]*$/.exec(host.readText(`/proc/${process.pid}/stat`) ?? '');
   const [, state = 'Z', parent] = stat ?? [];
   return state === 'Z' || state === 'X'

@@ -1,6 +1,6 @@
 import test from 'ava';
 import type { ProcessInformation } from '../../../src/host/host.ts';
-import { observeLockServices } from '../../../src/services/state.ts';
+import { observeLockServices, observeSecurityServices } from '../../../src/services/state.ts';
 import { type HostModel, ownMounts } from '../../support/model/host-model.ts';
 import { contextOf, layout, preparedNode } from '../../support/model/node-model.ts';
 
@@ -100,3 +100,13 @@ for (const [title, tables, expected] of [
     t.is((await observeLockServices(contextOf(host))).listening, expected);
   });
 }
+
+test('of those that are called rpc.gssd the one of root is shown', async (t) => {
+  const host = preparedNode();
+  host.processList = [running(host, 7, 'rpc.gssd', '/'), running(host, 8, 'rpc.gssd', '/')];
+  host.texts.set('/proc/7/status', 'Uid:\t1000\t1000\t1000\t1000\n');
+  const gssd = async () => (await observeSecurityServices(contextOf(host)))[0];
+  t.like(await gssd(), { service: 'gssd', daemon: null, answers: false });
+  host.texts.set('/proc/8/status', 'Uid:\t0\t0\t0\t0\n');
+  t.like(await gssd(), { daemon: { pid: 8, owner: 'host' }, answers: true });
+});
