@@ -113,14 +113,14 @@ function isOfNobody(address: string): boolean {
   return /^(127\.|0\.0\.0\.0$|::1?$|255\.255\.255\.)/.test(address);
 }
 
-/** A text of many words: those that were learnt, those that look like a name, and the parts of paths. */
+/** A text of many words: those that were learnt, those that look like a name, parts of paths, and what Kerberos calls a realm. */
 function inText(text: string, pseudonyms: Pseudonyms): string {
   const words = /[a-z]+#\d+|[\p{L}\p{N}_][\p{L}\p{M}\p{N}_.~+-]*(?<![.~+-])/gu;
   return withoutAddresses(text, pseudonyms).replace(words, (word, at: number, all: string) => {
     if (pseudonyms.has(word) || isKnown(word)) return word;
     const known = pseudonyms.find(word);
     if (known !== undefined) return known;
-    if (all[at - 1] === '/' || uuid.test(word)) return pseudonyms.of(word, 'name');
+    if (/[/@]/.test(all[at - 1] ?? '') || uuid.test(word)) return pseudonyms.of(word, 'name');
     return isDomain(word) ? pseudonyms.of(word, 'server') : word;
   });
 }

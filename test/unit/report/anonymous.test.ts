@@ -127,3 +127,11 @@ test('whatever a name is made of, it is not left', (t) => {
     { numRuns: 300 },
   );
 });
+
+test('a realm of Kerberos is not left, with or without dots', (t) => {
+  const msg = 'the KDC does not know host/web7@ACMECORP; WEB7$@ACMECORP; no KDC of the realm ACMECORP';
+  t.is(
+    anonymized({ msg }, ['web7']).msg,
+    'the KDC does not know host/node#1@name#1; node#1$@name#1; no KDC of the realm name#1',
+  );
+});
