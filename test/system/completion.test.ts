@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test from 'ava';
@@ -74,6 +74,19 @@ for (const [shell, [start, setUp]] of Object.entries(shells))
       // zsh takes the slash back that it has put behind a directory.
       t.is(shown.replaceAll('/]', ']'), `<called${words.map((word) => ` [${word}]`).join('')}>`, typed);
     }
+  });
+
+for (const [shell, [start, setUp]] of Object.entries(shells))
+  test(`${shell}: the key runs no command to find out which mounter it is`, async (t) => {
+    await using terminal = new Terminal(`cd ${scratch}; exec ${start}`, environment);
+    terminal.type(`${setUp}; echo REA''DY\r`);
+    await terminal.until(/READY/);
+    const command = `touch hit-${shell}; echo bin`;
+    for (const word of shell === 'fish' ? [`(${command})`] : [`$(${command})`, `\`${command}\``])
+      terminal.type(`${word}/mounter stat\t\u0015`);
+    terminal.type("echo DO''NE\r");
+    await terminal.until(/DONE/);
+    t.false(existsSync(join(scratch, `hit-${shell}`)));
   });
 
 test('what would be no completion is none: nothing is offered, and nothing done', async (t) => {

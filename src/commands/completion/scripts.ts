@@ -35,6 +35,8 @@ const zsh = `#compdef mounter
 _mounter() {
   local -a offers described
   local offer
+  # A variable in it is expanded below; a command in it is not run before somebody wants it to.
+  [[ $words[1] == *['\`(']* ]] && return 1
   offers=("\${(@f)$("\${(e)words[1]/#\\~/$HOME}" completion --offer -- "\${(@)words[2,CURRENT-1]}" "$PREFIX" 2>/dev/null)}")
   for offer in $offers; do
     case $offer in
