@@ -33,7 +33,12 @@ export const serviceStarts: Readonly<Record<ServiceRole, ServiceStart>> = {
     hint: ({ policy: { portmapper } }) =>
       typeof portmapper === 'string' ? '' : ': is every address of policy.portmapper on this node?',
   },
-  statd: { before: () => 'notify_servers', isGuarded: true },
+  statd: {
+    // An image of another C library cannot load the guard, and has its locks without it.
+    before: ({ daemons: { statd } }) =>
+      `notify_servers\nasked $preloaded ${shellQuoted(statd.path)} -v || preloaded=`,
+    isGuarded: true,
+  },
   gssd: {
     always: ({ security: { krb5 } }) => `copy_krb5_conf ${shellQuoted(krb5.config)}`,
     before: ({ security: { krb5 } }) => `make_caches ${shellQuoted(cachesSeen(krb5.credentialCaches))}`,

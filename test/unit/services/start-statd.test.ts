@@ -20,6 +20,19 @@ test('the script of the manifest that ships is shell', async (t) => {
   t.regex(script, /^daemon \$preloaded '\/sbin\/rpc\.statd' '--no-notify' \|\|/m);
 });
 
+test('rpc.statd starts without a guard that cannot be loaded into it', async (t) => {
+  const script = startStatdScript(manifest);
+  const line = script.split('\n').find((one) => one.startsWith('asked $preloaded ')) ?? '';
+  const preloadedBy = async (guard: string, program: string) => {
+    const begin = `preloaded='env LD_PRELOAD=${guard}'; asked() { "$@" >/dev/null 2>&1; }`;
+    const statd = line.replace("'/sbin/rpc.statd'", program);
+    return (await execa('sh', ['-c', `${begin}\n${statd}\necho "$preloaded"`])).stdout;
+  };
+  t.is(await preloadedBy('', '/bin/true'), 'env LD_PRELOAD=');
+  t.is(await preloadedBy('', '/bin/false'), '');
+  t.true(script.indexOf(line) < script.indexOf('daemon $preloaded '));
+});
+
 test('paths and arguments are words, whatever is in them', async (t) => {
   const path = `/sbin/it's "$HOME" \`id\` \\ x`;
   const hostile = { path, arguments: [`'; exit 9; '`, '', '*'] };
