@@ -74,7 +74,9 @@ function faultsOf(
   const own = principal ?? 'this node';
   const giveKeytab =
     'put a keytab with the key of nfs/HOST at /etc/krb5.keytab, mode 0600, or name its place as security.krb5.keytab in node-settings.json, then run mounter prepare; or use sec=sys, where the server takes it';
-  const renewKey = `run kadmin -q ${word(`ktadd -k /etc/krb5.keytab ${principal ?? 'nfs/HOST'}`)} on this node, or have the KDC give the principal back; mounter exec -- klist -k /proc/1/root/etc/krb5.keytab shows the keys`;
+  const named = principal ?? 'nfs/HOST';
+  // A node without storage tools has no kadmin(1) either.
+  const newKey = `kadmin -q ${word(`ktadd -k node.keytab ${named}`)} on the KDC, and put node.keytab in the place of this node's keytab; mounter exec -- klist -k /proc/1/root/etc/krb5.keytab shows its keys`;
   return [
     [/^no keytab/, 'this node has no keytab, and so no ticket for sec=krb5', giveKeytab],
     [
@@ -85,17 +87,17 @@ function faultsOf(
     [
       /kinit: Client .* not found in Kerberos database/,
       `the KDC does not know ${own}, which the keytab of this node has a key of`,
-      renewKey,
+      `run kadmin -q ${word(`addprinc -randkey ${named}`)} on the KDC, then ${newKey}`,
     ],
     [
       /Preauthentication failed|Decrypt integrity check failed|Password incorrect/,
       `the KDC does not take the key of ${own} that the keytab of this node has`,
-      renewKey,
+      `run ${newKey}`,
     ],
     [
       /expired|credentials have been revoked/i,
       `the ticket, the password or the account of ${own} has expired`,
-      renewKey,
+      `run kadmin -q ${word(`modprinc -expire never -pwexpire never ${named}`)} on the KDC, or name another date`,
     ],
     [
       /Clock skew too great|Ticket not yet valid/,
