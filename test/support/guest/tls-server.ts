@@ -108,12 +108,16 @@ export async function captured(device: string, action: () => Promise<void>): Pro
   const loader = join(libraries, 'ld-linux-x86-64.so.2');
   const argv = ['--library-path', libraries, join(tree, 'usr/bin/tcpdump')];
   const file = '/tmp/capture.pcap';
-  const tcpdump = execa(loader, [...argv, '-i', device, '-U', '-s', '0', '-Z', 'root', '-w', file], {
-    reject: false,
-  });
+  const tcpdump = execa(
+    loader,
+    [...argv, '-i', device, '--immediate-mode', '-U', '-s', '0', '-Z', 'root', '-w', file],
+    {
+      reject: false,
+    },
+  );
   await once(tcpdump.stderr, 'data');
   await action();
-  // What is in the kernel's buffer comes by the next packet at the latest.
+  // Its packets are still to be written.
   await setTimeout(300);
   tcpdump.kill('SIGINT');
   await tcpdump;
