@@ -10,6 +10,8 @@ import { faultsIn } from '../support/texts/json-output.ts';
 /** The output that each call has, on whatever node. */
 const calls: readonly (readonly [name: OutputName, argv: readonly string[]])[] = [
   ['status', ['status', '--json']],
+  ['status-volumes', ['status', '--volumes', '--json']],
+  ['report', ['report', '--json', '-']],
   ['doctor', ['doctor', '--json']],
   ['log', ['log', '--json']],
   ['versions', ['versions', '--json']],
