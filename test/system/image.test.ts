@@ -67,7 +67,7 @@ async function unpack(published: Published, directory: string): Promise<string> 
   const manifest = await inspect('--raw', published.source);
   for (const { digest } of manifest.layers as { digest: string }[]) {
     const blob = join(layout, 'blobs', digest.replace(':', '/'));
-    await execa('tar', ['-xp', '--numeric-owner', '-C', root, '-f', blob]);
+    await execa('tar', ['-xp', '--delay-directory-restore', '--numeric-owner', '-C', root, '-f', blob]);
   }
   return root;
 }
