@@ -28,7 +28,7 @@ import { killRpcProcesses, rpcProcesses } from '../support/guest/rpc.ts';
 const [kdc, server] = [kdcMachine('10.9.8.1'), kerberosServer('10.9.7.1', '10.9.8.1')];
 const keytab = '/etc/krb5.keytab';
 const [user, other] = [1000, 1001];
-/** As of the issue: 8 s; and what this guest, whose CPU is emulated, takes to start programs. */
+/** 8 s, and what this guest, whose CPU is emulated, takes for a mount. */
 let limitMs = 8000;
 
 test.serial.before(async () => {

@@ -80,8 +80,13 @@ async function endTlshd(): Promise<void> {
 const lastRecord = async () =>
   JSON.parse((await readFile(record, 'utf8')).trimEnd().split('\n').at(-1) ?? '{}');
 
+/** 8 s, and what this guest, whose CPU is emulated, takes for a mount. */
+let limitMs = 8000;
+
 test.serial('a mount without xprtsec= starts no tlshd', async (t) => {
-  t.like(await mountNfs('10.9.0.1:/srv/any', await newTarget(), 'vers=4.2'), { status: 0, output: '' });
+  const call = await mountNfs('10.9.0.1:/srv/any', await newTarget(), 'vers=4.2');
+  t.like(call, { status: 0, output: '' });
+  limitMs += call.milliseconds;
   t.deepEqual(await tlshds(), []);
 });
 
@@ -315,7 +320,7 @@ async function fails(
   t.not(call.status, 0);
   t.is((await lastRecord()).errorClass, errorClass, call.output);
   t.regex(call.output, output);
-  t.true(call.milliseconds < 8000, `${call.milliseconds} ms`);
+  t.true(call.milliseconds < limitMs, `${call.milliseconds} ms`);
   await nothingLeft(t, target);
 }
 
@@ -402,7 +407,7 @@ test.serial(
     const works = async () => {
       const call = await mountNfs('files.example:/srv/tls', await newTarget(), 'vers=4.2,xprtsec=tls');
       t.like(call, { status: 0, output: '' });
-      t.true(call.milliseconds < 8000);
+      t.true(call.milliseconds < limitMs);
       await unmountAll();
       return tlshds();
     };
