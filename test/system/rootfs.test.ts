@@ -185,7 +185,7 @@ test('what is optional for a kind comes with the first type of that kind', async
 test('an unknown flag is a usage error', async (t) => {
   const { exitCode, stderr } = await execa(
     process.execPath,
-    [join(repository, 'scripts/rootfs.ts'), '--update'],
+    [join(repository, 'scripts/rootfs.ts'), '--update-pin'],
     {
       reject: false,
     },
@@ -193,6 +193,6 @@ test('an unknown flag is a usage error', async (t) => {
   t.is(exitCode, 1);
   t.is(
     stderr,
-    'rootfs: --update: unknown option\nhint: did you mean --update-pins? See npm run rootfs -- --help',
+    'rootfs: --update-pin: unknown option\nhint: did you mean --update-pins? See npm run rootfs -- --help',
   );
 });

@@ -82,7 +82,10 @@ test.serial('status --json is the truth about mounts, daemons and volumes', asyn
     },
   ]);
   const { daemon: _, state: __, ...granted } = json.volumes[0];
-  t.deepEqual(parsed(await node.mounter('status', '--volumes', '--json')), { volumes: [granted] });
+  t.deepEqual(parsed(await node.mounter('status', '--volumes', '--json')), {
+    formatVersion: 1,
+    volumes: [granted],
+  });
   t.regex((await node.mounter('status', '--volumes')).stdout, / +128 KiB .*\n {2}server:vol on\n/);
   const people = await node.mounter('status');
   t.regex(people.stdout, /rpcbind +process \d+, of the rootfs\n/);
