@@ -1,4 +1,4 @@
-import { appendFile, readFile, writeFile } from 'node:fs/promises';
+import { appendFile, readFile, rm, writeFile } from 'node:fs/promises';
 import { setTimeout } from 'node:timers/promises';
 import test, { type ExecutionContext } from 'ava';
 import { execa } from 'execa';
@@ -29,6 +29,7 @@ import type { Examination } from '../support/node/examination.ts';
 const record = '/var/log/containerized-mounter/mounter.log';
 
 let server: Machine;
+let hostsBefore = '';
 let plain: Machine;
 
 const files = (name: string) => ({ certificate: `${pki}/${name}.pem`, privateKey: `${pki}/${name}.key` });
@@ -47,6 +48,7 @@ test.before(async () => {
   await makeCertificate('client', 'ca', 'DNS:node.example');
   await makeCertificate('expired-client', 'ca', 'DNS:node.example', true);
   await makeCertificate('untrusted-client', 'other-ca', 'DNS:node.example');
+  hostsBefore = await readFile('/etc/hosts', 'utf8');
   await appendFile('/etc/hosts', '10.9.0.1 files.example other.example\n10.9.1.1 plain.example\n');
   [server, plain] = await Promise.all([
     startTlsServer({ name: 'files', address: '10.9.0.1' }),
@@ -62,6 +64,9 @@ test.afterEach.always(async () => {
   await unmountAll();
 });
 test.after.always(async () => {
+  await endTlshd();
+  await rm(`${home}/node-settings.json`, { force: true });
+  await writeFile('/etc/hosts', hostsBefore);
   for (const one of [server, plain]) await one.close();
 });
 

@@ -9,6 +9,7 @@ import { makeFiles } from './server.ts';
 
 export const realm = 'EXAMPLE.TEST';
 const directory = '/server/data/kdc';
+export const keytab = '/etc/krb5.keytab';
 /** Where rpc.gssd looks for tickets of users. */
 export const caches = '/run/containerized-mounter-krb5';
 export const hosts = { kdc: 'kdc.example.test', files: 'files.example.test', node: 'node.example.test' };
@@ -114,8 +115,11 @@ rpc.svcgssd -n`,
   });
 }
 
-/** The node's name, its realm, and a user of its own. */
-export async function prepareNode(server: string, kdc: string): Promise<void> {
+/** The node's name, its realm, and a user of its own. @returns takes all of that back, for the files of tests after this. */
+export async function prepareNode(server: string, kdc: string): Promise<() => Promise<void>> {
+  const edited = ['/etc/hosts', '/etc/passwd'];
+  const before = await Promise.all(edited.map((path) => readFile(path, 'utf8')));
+  const { stdout: name } = await execa('hostname');
   const node = server.replace(/\d+$/, '254');
   const names = [`${server} ${hosts.files}`, `${kdc} ${hosts.kdc}`, `${node} ${hosts.node}`];
   await appendFile('/etc/hosts', names.map((line) => `${line}\n`).join(''));
@@ -123,6 +127,12 @@ export async function prepareNode(server: string, kdc: string): Promise<void> {
   await writeFile('/etc/idmapd.conf', idmapdConf);
   await writeFile('/etc/krb5.conf', krb5Conf(kdc));
   await execa('hostname', [hosts.node]);
+  return async () => {
+    await Promise.all(edited.map((path, index) => writeFile(path, before[index] ?? '')));
+    for (const path of ['/etc/idmapd.conf', '/etc/krb5.conf', keytab]) await rm(path, { force: true });
+    await execa('hostname', [name]);
+    await execa('pkill', ['-KILL', '-x', 'rpc.gssd|rpc.idmapd'], { reject: false });
+  };
 }
 
 /** On the node and the server alike. */

@@ -7,6 +7,7 @@ import {
   hosts,
   kdcMachine,
   kerberosServer,
+  keytab,
   keytabOf,
   krb5Conf,
   prepareNode,
@@ -23,13 +24,16 @@ import {
 } from '../support/guest/node.ts';
 import { killRpcProcesses, rpcProcesses } from '../support/guest/rpc.ts';
 
-/** Mounts with Kerberos: a real KDC, a server that takes its tickets, and each of the ways in which there is none. */
+/**
+ * Mounts with Kerberos: a real KDC, a server that takes its tickets, and each of the ways in which there is none. The last
+ * file of the suite by its name: the guest's kernel goes on to tell servers of the node by the name that it gets here.
+ */
 
 const [kdc, server] = [kdcMachine('10.9.8.1'), kerberosServer('10.9.7.1', '10.9.8.1')];
-const keytab = '/etc/krb5.keytab';
 const [user, other] = [1000, 1001];
 /** 8 s, and what this guest, whose CPU is emulated, takes for a mount. */
 let limitMs = 8000;
+let restoreNode = async () => {};
 
 test.serial.before(async () => {
   await Promise.all([kdc.start(), mkdir(server.directory, { recursive: true })]);
@@ -37,7 +41,7 @@ test.serial.before(async () => {
   await keytabOf(kdc, keytab, `nfs/${hosts.node}`);
   await keytabOf(kdc, '/tmp/alice.keytab', 'alice');
   await server.start();
-  await prepareNode(server.address, kdc.address);
+  restoreNode = await prepareNode(server.address, kdc.address);
   await copyFile(keytab, '/tmp/node.keytab');
   await installAndPrepare();
   const [target, startedMs] = [await newTarget(), performance.now()];
@@ -48,6 +52,7 @@ test.serial.before(async () => {
 });
 test.serial.afterEach.always(unmountAll);
 test.after.always(async () => {
+  await restoreNode();
   await server.close();
   await kdc.close();
 });
