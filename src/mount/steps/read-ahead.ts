@@ -25,9 +25,11 @@ export function setReadAhead(
   // An image's helper may mount something else, of which the settings of the node say nothing.
   if (!isOfVolume && apart !== undefined && !driver.traits.kernelTypes.includes(apart.fstype)) return '';
   try {
-    const path = readAheadFile(apart?.device ?? deviceAt(target, context.host));
+    const seen = apart === undefined ? statusAt(target, context.host) : undefined;
+    const path = readAheadFile(apart?.device ?? (seen === undefined ? '' : majorMinor(seen.device)));
+    const entry = () => apart ?? (seen && mountEntryOf(seen.mountId, context));
     const isLeft = (text: string) =>
-      isRounded(Number(text), kib) || (!isOfVolume && !isOfKernel(Number(text), target, apart, context));
+      isRounded(Number(text), kib) || (!isOfVolume && !isOfKernel(Number(text), entry));
     const answer = context.host.changeKernelFile(path, (text) => (isLeft(text) ? undefined : `${kib}`));
     if ('text' in answer)
       return isLeft(answer.text) ? '' : warning(`the kernel has ${answer.text.trim()} KiB`);
@@ -37,12 +39,12 @@ export function setReadAhead(
   }
 }
 
-function deviceAt(target: string, host: MountHost): string {
+function statusAt(target: string, host: MountHost): ReturnType<MountHost['statusOf']> | undefined {
   const file = host.openDirectory(target);
-  if (file === undefined) return '';
-  const { device } = host.statusOf(file);
+  if (file === undefined) return undefined;
+  const status = host.statusOf(file);
   host.close(file);
-  return majorMinor(device);
+  return status;
 }
 
 /** The kernel counts in pages, of 64 KiB at most. */
@@ -51,22 +53,7 @@ function isRounded(found: number, wanted: number): boolean {
 }
 
 /** What NFS and FUSE begin with: 128 KiB; NFS before Linux 5.4: 15 requests, of which the mount table tells the size. */
-function isOfKernel(
-  kib: number,
-  target: string,
-  apart: MountEntry | undefined,
-  context: MountContext,
-): boolean {
+function isOfKernel(kib: number, entry: () => MountEntry | undefined): boolean {
   if (kib === 128) return true;
-  const { superOptions = [] } = apart ?? entryAt(target, context) ?? {};
-  return kib * 1024 === 15 * Number(valueIn(superOptions, 'rsize')[0]);
-}
-
-function entryAt(target: string, context: MountContext): MountEntry | undefined {
-  const { host } = context;
-  const file = host.openDirectory(target);
-  if (file === undefined) return undefined;
-  const { mountId } = host.statusOf(file);
-  host.close(file);
-  return mountEntryOf(mountId, context);
+  return kib * 1024 === 15 * Number(valueIn(entry()?.superOptions ?? [], 'rsize')[0]);
 }
