@@ -123,7 +123,7 @@ function countStates(volumes: readonly SeenVolume[]): string {
     : `${words}: run mounter doctor`;
 }
 
-function countShortfalls(volumes: readonly SeenVolume[]): readonly (readonly string[])[] {
+function countShortfalls(volumes: readonly SeenVolume[]): Facts {
   const count = volumes.filter(({ lessThanAsked }) => lessThanAsked.length > 0).length;
   return count === 0
     ? []
@@ -152,7 +152,7 @@ function describeLocks(locks: NodeStatus['lockServices']): Facts {
 }
 
 /** Those that run: no other mount has need of them. */
-function describeSecurity(states: NodeStatus['securityServices']): readonly (readonly string[])[] {
+function describeSecurity(states: NodeStatus['securityServices']): Facts {
   return (states ?? [])
     .filter(({ daemon }) => daemon !== null)
     .map(({ service, daemon, answers }) => [

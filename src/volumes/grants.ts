@@ -44,12 +44,15 @@ export function grantsOf(
     const [entry, own] = [byTarget.get(target), asked.get(target)];
     if (entry !== undefined && own !== undefined) byFilesystem.set(`${entry.device} ${entry.root}`, own);
   }
+  // Thousands of volumes may be of a few filesystems.
+  const devices = new Set(volumes.flatMap(({ target }) => byTarget.get(target)?.device ?? []));
+  const readAheads = new Map([...devices].map((device) => [device, readAheadKibOf(device, host)]));
   return new Map(
     volumes.flatMap(({ target }) => {
       const entry = byTarget.get(target);
       if (entry === undefined) return [];
       const one = asked.get(target) ?? byFilesystem.get(`${entry.device} ${entry.root}`);
-      return [[target, grantOf(entry, one, host)] as const];
+      return [[target, grantOf(entry, one, readAheads.get(entry.device) ?? null)] as const];
     }),
   );
 }
@@ -71,11 +74,14 @@ function askedFor(
   return new Map(mounts.flatMap((call) => (call.target === undefined ? [] : [[seen(call.target), call]])));
 }
 
-function grantOf(entry: MountEntry, asked: Asked | undefined, host: Pick<Host, 'readText'>): VolumeGrant {
+function readAheadKibOf(device: string, host: Pick<Host, 'readText'>): number | null {
+  const text = host.readText(`/sys/${readAheadFile(device)}`);
+  return text === undefined ? null : Number(text);
+}
+
+function grantOf(entry: MountEntry, asked: Asked | undefined, readAheadKib: number | null): VolumeGrant {
   const reader = grantReaderOf(entry.fstype);
   const granted = reader?.granted(entry) ?? null;
-  const text = host.readText(`/sys/${readAheadFile(entry.device)}`);
-  const readAheadKib = text === undefined ? null : Number(text);
   const found = { granted, readAheadKib, lessThanAsked: [] };
   if (asked?.fstype === undefined) return found;
   const { fstype, options = '' } = asked;
