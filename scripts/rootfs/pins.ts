@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import { MounterError } from '../../src/errors.ts';
 import { exitCode } from '../../src/exit-codes.ts';
 import type { DebianPackage, Manifest } from '../../src/manifest/manifest.ts';
@@ -59,15 +60,28 @@ export function ofArchitecture(rootfs: Rootfs, wanted: string): OneRootfs {
   };
 }
 
-/** `rootfs` with the pins of all of `pinned`, by architecture. Digests are gone: nothing has been built of them yet. */
+/**
+ * `rootfs` with the pins of all of `pinned`, by architecture. With other pins than before its digests are gone: nothing
+ * has been built of them yet.
+ */
 export function withPins(rootfs: Rootfs, pinned: ReadonlyMap<Architecture, OneRootfs>): Rootfs {
-  const { digest: _digest, image: _image, optional, ...own } = rootfs;
+  const { digest, image: _image, ...own } = rootfs;
+  const pins = newPins(own, pinned);
+  const isAsBefore = isDeepStrictEqual(pins, { packages: own.packages, optional: own.optional });
+  const digests = isAsBefore && digest !== undefined ? { digest } : {};
+  const { optional, packages } = pins;
+  return { ...own, packages, ...(optional === undefined ? {} : { optional }), ...digests };
+}
+
+function newPins(
+  { optional }: Rootfs,
+  pinned: ReadonlyMap<Architecture, OneRootfs>,
+): Pick<Rootfs, 'packages' | 'optional'> {
   const merged = (packagesOf: (one: OneRootfs) => readonly Pin[]) =>
     mergePins(new Map([...pinned].map(([architecture, one]) => [architecture, packagesOf(one)])));
   const packages = merged((one) => one.packages);
-  if (optional === undefined) return { ...own, packages };
+  if (optional === undefined) return { packages, optional };
   return {
-    ...own,
     packages,
     optional: Object.fromEntries(
       Object.entries(optional).map(([kind, { include, files }]) => [
@@ -101,7 +115,8 @@ export function mergePins(pinned: ReadonlyMap<Architecture, readonly Pin[]>): De
 export function withDigest(rootfs: Rootfs, architecture: Architecture, digest: string): Rootfs {
   if (typeof rootfs.architecture === 'string') return { ...rootfs, digest };
   const others = typeof rootfs.digest === 'object' ? rootfs.digest : {};
-  return { ...rootfs, digest: { ...others, [architecture]: digest } };
+  const digests = Object.entries({ ...others, [architecture]: digest }).sort();
+  return { ...rootfs, digest: Object.fromEntries(digests) };
 }
 
 function otherArchitecture(rootfs: Rootfs, architecture: string): MounterError {

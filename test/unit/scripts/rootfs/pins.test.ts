@@ -59,6 +59,14 @@ test('new pins, those of optional kinds among them, are written for each archite
   t.false('digest' in pinned);
 });
 
+test('digests stay where the pins do, so that the architectures can be pinned one after the other', (t) => {
+  const digest = { amd64: `sha256:${sha('9')}` };
+  const own = (architecture: 'amd64' | 'arm64') =>
+    [architecture, ofArchitecture(both, architecture)] as const;
+  t.deepEqual(withPins({ ...both, digest }, new Map([own('amd64'), own('arm64')])).digest, digest);
+  t.false('digest' in withPins({ ...both, digest }, new Map([own('amd64')])));
+});
+
 test('the digest of what was built is written for its architecture; another one stays', (t) => {
   const [first, second] = [`sha256:${sha('1')}`, `sha256:${sha('2')}`];
   const once = withDigest(both, 'amd64', first);
