@@ -84,7 +84,9 @@ async function publishNodeAgent(built: readonly Built[], flags: Flags): Promise<
     await runScript('build.ts', argv, process.stderr);
     const signed = flags.signKey && signatureOf(image.digest, toolsName, flags.signKey);
     const make = () => nodeAgentImage(files, image, tag, flags.allowNewer, signed);
-    agents.push(builtOf(files, await withProgress(`making ${nodeAgentName}, usually 10 s`, make)));
+    agents.push(
+      builtOf(files, await withProgress(`making ${nodeAgentName}, usually 40 s at the first time`, make)),
+    );
   }
   const tools = oneOrAll(byArchitecture(built, ({ image }) => image.digest));
   const digest = await publish(

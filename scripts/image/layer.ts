@@ -2,7 +2,7 @@ import { mkdir, readdir, readFile, rm } from 'node:fs/promises';
 import { promisify } from 'node:util';
 import { gzip } from 'node:zlib';
 import { cacheDirectory } from '../paths.ts';
-import { compress, digestOf } from '../rootfs/archive.ts';
+import { compress, digestOf, publishedLevel } from '../rootfs/archive.ts';
 import { writeWhole } from '../scratch.ts';
 import type { Compression, LayerBlob } from './oci.ts';
 
@@ -14,7 +14,8 @@ export async function layerOf(tar: Buffer, compression: Compression, createdBy: 
 }
 
 /**
- * The same by zstd with a window of its own, for what takes long: the last one of a name is kept under `.cache/`.
+ * The same by zstd as for many nodes, which takes long: the last one of a name is kept under `.cache/`.
+ * @param window as a power of 2 bytes, see compress.
  * @param name of the file.
  */
 export async function keptLayerOf(
@@ -24,8 +25,8 @@ export async function keptLayerOf(
   name: string,
 ): Promise<LayerBlob> {
   const diffId = digestOf(tar);
-  const key = digestOf(Buffer.from([diffId, window, process.versions.zstd].join(' ')));
-  const blob = await kept(name, key.slice('sha256:'.length), () => compress(tar, undefined, window));
+  const key = digestOf(Buffer.from([diffId, publishedLevel, window, process.versions.zstd].join(' ')));
+  const blob = await kept(name, key.slice('sha256:'.length), () => compress(tar, publishedLevel, window));
   return { blob, compression: 'zstd', diffId, createdBy };
 }
 

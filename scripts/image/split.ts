@@ -28,7 +28,7 @@ function entryOf({ name, type, mode, uid, gid, linkname }: Header, content: Buff
 }
 
 /**
- * `entries`, sorted by path, as `count` runs of about the same size, so that a node can fetch them at once.
+ * `entries`, in the order of completeTree, as `count` runs of about the same size, so that a node can fetch them at once.
  * Each has the directories above its entries too: whichever is unpacked last, they come out the same.
  */
 export function splitEntries(entries: readonly Entry[], count: number): readonly (readonly Entry[])[] {

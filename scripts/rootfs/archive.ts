@@ -5,7 +5,12 @@ import { constants, zstdCompress } from 'node:zlib';
 import { type Pack, pack } from 'tar-stream';
 import type { Entry } from './entry.ts';
 
-/** 19 gives 8.5 MB instead of 9.5, but takes 13 s instead of 1.6. */
+/**
+ * zstd's, for what many nodes pull and one machine compresses: the rootfs is 11.9 MB with it and 13.5 with the usual
+ * one, in 11 s instead of 2; the executable 45.1 MB instead of 48.4, in 40 s instead of 10.
+ */
+export const publishedLevel = 18;
+
 const usualLevel = 12;
 
 /**

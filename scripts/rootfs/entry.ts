@@ -40,8 +40,9 @@ export function link(path: string, target: string): LinkEntry {
 }
 
 /**
- * `entries` sorted by the bytes of their paths, with every parent directory that none of them names; of two
- * with the same path the first counts.
+ * `entries` with every parent directory that none of them names; of two with the same path the first counts. Sorted by
+ * the bytes of their names, each directory right before all that is in it: tar(1) sets a directory's time when the
+ * first entry outside of it comes, and what came into it afterwards would change it again.
  */
 export function completeTree(entries: readonly Entry[]): readonly Entry[] {
   const byPath = new Map<string, Entry>();
@@ -49,7 +50,9 @@ export function completeTree(entries: readonly Entry[]): readonly Entry[] {
   for (const path of [...byPath.keys()]) {
     for (const parent of parents(path)) if (!byPath.has(parent)) byPath.set(parent, directory(parent));
   }
-  return [...byPath.values()].sort((a, b) => Buffer.compare(Buffer.from(a.path), Buffer.from(b.path)));
+  // No name has a byte that sorts before this one.
+  const key = ({ path }: Entry) => Buffer.from(path.replaceAll('/', '\0'));
+  return [...byPath.values()].sort((a, b) => Buffer.compare(key(a), key(b)));
 }
 
 /** `a/b/c` → `a`, `a/b`. */

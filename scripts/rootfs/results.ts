@@ -4,7 +4,7 @@ import { mkdir, readFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import type { Pin } from '../debian.ts';
 import { writeWhole } from '../scratch.ts';
-import { compress, digestOf } from './archive.ts';
+import { compress, digestOf, publishedLevel } from './archive.ts';
 import type { BuiltRootfs } from './build.ts';
 import { formatContents } from './contents.ts';
 import { replaceRootfs } from './manifest-text.ts';
@@ -39,7 +39,7 @@ export async function buildKey(manifest: OneManifest): Promise<string> {
 export async function writeResults(built: BuiltRootfs, output: string, key: string): Promise<BuildRecord> {
   await mkdir(output, { recursive: true });
   const files = {
-    'rootfs.tar.zst': await compress(built.tar),
+    'rootfs.tar.zst': await compress(built.tar, publishedLevel),
     'rootfs-contents.json': Buffer.from(formatContents(built.contents)),
   };
   for (const [name, content] of Object.entries(files)) await writeWhole(join(output, name), content);

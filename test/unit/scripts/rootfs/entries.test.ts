@@ -1,4 +1,8 @@
+import { mkdtempSync, statSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import test from 'ava';
+import { execa } from 'execa';
 import { digestOf, tarOf } from '../../../../scripts/rootfs/archive.ts';
 import { resolvePath } from '../../../../scripts/rootfs/contents.ts';
 import { completeTree, directory, type Entry, link, textFile } from '../../../../scripts/rootfs/entry.ts';
@@ -12,6 +16,22 @@ test('a tree is sorted and has every parent; the first of two entries counts', (
     ['a', 'b', 'b/c', 'b/c/d'],
   );
   t.is(entries[0]?.kind === 'directory' && entries[0].mode, 0o700);
+});
+
+test('tar(1) gives a directory beside a file of a like name its time too', async (t) => {
+  // By the bytes of whole paths lib.so would come before lib/a, and after lib.
+  const tree = completeTree([textFile('lib/a', 'x'), textFile('lib.so', 'y'), textFile('lib/sub/b', 'z')]);
+  t.deepEqual(
+    tree.map(({ path }) => path),
+    ['lib', 'lib/a', 'lib/sub', 'lib/sub/b', 'lib.so'],
+  );
+  const root = mkdtempSync(join(tmpdir(), 'tree-'));
+  t.teardown(() => execa('rm', ['-rf', root]));
+  await execa('tar', ['-xf', '-', '-C', root], { input: await tarOf(tree, 1) });
+  t.deepEqual(
+    tree.map(({ path }) => statSync(join(root, path)).mtimeMs),
+    tree.map(() => 1000),
+  );
 });
 
 const entries = [link('sbin', 'usr/sbin'), link('usr/sbin/mount.nfs4', 'mount.nfs'), link('loop', '/loop')];
