@@ -36,14 +36,21 @@ export interface PrivateApt {
   ): Promise<string>;
 }
 
-/** A private apt for `suite` with fresh package lists (one download of about 3 s, then If-Modified-Since). */
-export async function openPrivateApt(suite: string, architecture: string): Promise<PrivateApt> {
+/**
+ * A private apt for `suite` with fresh package lists (one download of about 3 s, then If-Modified-Since).
+ * @param mayBeOld also by lists whose time is over, as a mirror's copy of testing has them that is a week behind.
+ */
+export async function openPrivateApt(
+  suite: string,
+  architecture: string,
+  mayBeOld = false,
+): Promise<PrivateApt> {
   const state = join(cacheDirectory, `${suite}-${architecture}`);
   await mkdir(join(state, 'lists/partial'), { recursive: true });
   await mkdir(join(state, 'archives/partial'), { recursive: true });
   await writeAtomically(join(state, 'status'), '');
   const lines = debLines(await readAptSources(), await readCodename(), suite);
-  await writeAtomically(join(state, 'apt.conf'), aptConfiguration(state, architecture));
+  await writeAtomically(join(state, 'apt.conf'), aptConfiguration(state, architecture, mayBeOld));
   const run: PrivateApt['run'] = (program, args, options) =>
     runLocked(state, program, args, options?.cwd ?? state);
   const update = async (sources: readonly string[]) => {
@@ -67,7 +74,7 @@ export async function nativeArchitecture(): Promise<string> {
 }
 
 /** Read by `-c` after the machine's own configuration, and so able to take its hooks out. */
-function aptConfiguration(state: string, architecture: string): string {
+function aptConfiguration(state: string, architecture: string, mayBeOld: boolean): string {
   const settings: Record<string, string> = {
     'Dir::State': state,
     'Dir::State::status': join(state, 'status'),
@@ -88,6 +95,7 @@ function aptConfiguration(state: string, architecture: string): string {
     'Acquire::ForceHash': 'sha256',
     'Acquire::GzipIndexes': 'true',
     'Acquire::Languages': 'none',
+    ...(mayBeOld ? { 'Acquire::Check-Valid-Until': 'false' } : {}),
   };
   const clears = [
     'APT::Architectures',
@@ -135,11 +143,17 @@ function aptError(error: ExecaError, program: string, args: readonly string[]): 
   return new MounterError(message, {
     subject: `${program} ${args[0] ?? ''}`,
     status: exitCode.system,
-    hint: message.includes('No space left on device')
-      ? hintOf('ENOSPC')
-      : 'check the names, and that the sources in /etc/apt can be reached',
+    hint: hintFor(message),
     cause: error,
   });
+}
+
+function hintFor(message: string): string | undefined {
+  if (message.includes('No space left on device')) return hintOf('ENOSPC');
+  // As apt 2 and 3 say it of a Release file.
+  if (/ is (?:expired|not valid yet) /.test(message))
+    return 'see whether the clock of this machine is right; if it is, the mirror has an old copy: name another in /etc/apt';
+  return 'check the names, and that the sources in /etc/apt can be reached';
 }
 
 /** As gpgv and, from Debian 13 on, sqv tell it. */

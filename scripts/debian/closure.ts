@@ -17,6 +17,8 @@ export interface PackagesRequest {
   readonly withoutDependencies?: boolean;
   /** Ask the archive again, even if an earlier answer lies in `directory`. */
   readonly refresh?: boolean;
+  /** See openPrivateApt: for what never gets onto a node. */
+  readonly mayBeOld?: boolean;
 }
 
 interface Lock {
@@ -39,7 +41,7 @@ export async function fetchPackages(request: PackagesRequest): Promise<readonly 
   if (cached !== undefined) return cached;
 
   await mkdir(directory, { recursive: true });
-  const apt = await openPrivateApt(suite, architecture);
+  const apt = await openPrivateApt(suite, architecture, request.mayBeOld);
   const packages = await resolveClosure(apt, names, request.withoutDependencies === true);
   const files = await download(apt, packages, directory);
   await writeLock(directory, { request: key, packages });

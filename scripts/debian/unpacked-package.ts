@@ -20,8 +20,13 @@ export async function unpackedPackage(name: string, suite?: string): Promise<str
   const unfinished = `${files}.${process.pid}`;
   try {
     const which = suite === undefined ? {} : { suite };
-    const request = { names: [name], directory: `${directory}/debs`, withoutDependencies: true, ...which };
-    await unpackInto(await fetchPackages(request), unfinished);
+    const request = {
+      names: [name],
+      directory: `${directory}/debs`,
+      withoutDependencies: true,
+      mayBeOld: true,
+    };
+    await unpackInto(await fetchPackages({ ...request, ...which }), unfinished);
     await rename(unfinished, files);
   } catch (error) {
     // Somebody else's may have been there first; it is the same.

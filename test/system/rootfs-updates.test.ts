@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test from 'ava';
 import { execa } from 'execa';
+import { openPrivateApt } from '../../scripts/debian/apt.ts';
 import { cacheDirectory, repository } from '../../scripts/paths.ts';
 import { type Offered, SignedArchive } from '../support/packages/signed-archive.ts';
 
@@ -90,6 +91,28 @@ test.serial('archives that have only an older one tell nothing: status 2', async
     `rootfs: libc6: 2.41-12+deb13u1 is pinned, and the archives of this machine have only 2.41-12\nhint: add the security archive, ${suite}-security, to the sources in /etc/apt\n`.trimEnd(),
   );
 });
+
+test.serial(
+  'a mirror whose lists are old tells nothing: status 2; what is for tests alone goes by them',
+  async (t) => {
+    await archive.offer(suite, pinned, new Date(Date.now() - 86_400_000));
+    const machine = await archive.machine(both);
+    const { exitCode, stderr } = await check(machine);
+    t.is(exitCode, 2);
+    t.regex(
+      stderr,
+      /^rootfs: apt-get update: Release file .* is expired .*\nhint: see whether the clock .* mirror has an old/,
+    );
+    const before = { ...process.env };
+    Object.assign(process.env, machine);
+    t.teardown(() => {
+      process.env = before;
+    });
+    const apt = await openPrivateApt(suite, 'amd64', true);
+    t.regex(await apt.run('apt-cache', ['policy', 'attr']), /Candidate: 1:2\.5-1/);
+    await archive.offer(suite, { ...pinned, libc6: '2.41-12' });
+  },
+);
 
 test.serial('a keyring that lacks the key of the suite: status 2, and what brings it', async (t) => {
   const { exitCode, stderr } = await check(await archive.machine(both, 'other'));

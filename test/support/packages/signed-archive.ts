@@ -31,8 +31,11 @@ export class SignedArchive {
     return archive;
   }
 
-  /** @param suite of `debian`, or of `debian-security`, by its name. */
-  async offer(suite: string, packages: Offered): Promise<void> {
+  /**
+   * @param suite of `debian`, or of `debian-security`, by its name.
+   * @param until when its time is over; never if left out.
+   */
+  async offer(suite: string, packages: Offered, until?: Date): Promise<void> {
     const [pool, ...path] = [suite.endsWith('-security') ? 'debian-security' : 'debian', 'dists', suite];
     const directory = join(this.#directory, pool, ...path);
     await rm(directory, { recursive: true, force: true });
@@ -47,7 +50,8 @@ export class SignedArchive {
       sums.push(` ${createHash('sha256').update(text).digest('hex')} ${Buffer.byteLength(text)} ${index}`);
     }
     const head = `Suite: ${suite}\nCodename: ${suite}\nDate: ${new Date().toUTCString()}\nArchitectures: ${architectures.join(' ')}\nComponents: main\n`;
-    await writeFile(join(directory, 'Release'), `${head}SHA256:\n${sums.join('\n')}\n`);
+    const limit = until === undefined ? '' : `Valid-Until: ${until.toUTCString()}\n`;
+    await writeFile(join(directory, 'Release'), `${head}${limit}SHA256:\n${sums.join('\n')}\n`);
     const signed = ['--output', join(directory, 'InRelease'), '--clearsign', join(directory, 'Release')];
     await this.#gpg('signer', ...signed);
     await rm(join(directory, 'Release'));
@@ -66,6 +70,8 @@ export class SignedArchive {
     const settings = [
       `Dir::Etc::sourcelist "${join(this.#directory, 'sources.list')}";`,
       'Dir::Etc::sourceparts "/dev/null";',
+      // A machine that lives on a copy does not ask how old a list is.
+      'Dir::Etc::parts "/dev/null";',
     ];
     await writeFile(join(this.#directory, 'apt.conf'), settings.join('\n'));
     return { APT_CONFIG: join(this.#directory, 'apt.conf') };

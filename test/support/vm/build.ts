@@ -64,6 +64,7 @@ async function unpackUml(directory: string): Promise<string> {
     directory: packages,
     suite: kernelSuite,
     withoutDependencies: true,
+    mayBeOld: true,
   });
   await unpackInto(debs, directory, unneededFiles);
   return directory;
