@@ -102,15 +102,35 @@ function identity(name: string, { version, layout, host }: DriverRequest): Answe
 }
 
 /**
- * The first of the directories that targets are accepted below; of the installed manifest, or of the image's own, with
- * the node's own settings in it.
- * @throws MounterError (system) where there is none, or a file is not valid.
+ * The first of the directories that targets are accepted below; of the installed manifest, with the node's own settings in
+ * it. In the agent's container the image's own takes the place of one that is missing or not valid, such as a newer
+ * version's after a roll back: the agent has yet to start, which puts it right, or says what is wrong.
+ * @throws MounterError (system) where there is none, or outside of that container a file is not valid.
  */
-export function kubeletDirectoryOf({ layout, host }: Pick<DriverRequest, 'layout' | 'host'>): string {
-  const shipped = readFileOf(host.pathOf(layout.manifest)) ?? readFileOf(toolsManifest);
-  const own = readFileOf(host.pathOf(layout.nodeSettings));
-  const [directory] = shipped === undefined ? [] : identityMounts(effectiveManifest(shipped, own).mounts);
-  if (directory !== undefined) return directory;
+export function kubeletDirectoryOf(
+  { layout, host }: Pick<DriverRequest, 'layout' | 'host'>,
+  imageManifest = toolsManifest,
+): string {
+  const [installed, own, ofImage] = [
+    host.pathOf(layout.manifest),
+    host.pathOf(layout.nodeSettings),
+    imageManifest,
+  ].map(readFileOf);
+  const candidates = [
+    [installed, own],
+    [ofImage, own],
+    [ofImage, undefined],
+  ] as const;
+  let notValid: unknown;
+  for (const [shipped, settings] of candidates)
+    try {
+      const [directory] =
+        shipped === undefined ? [] : identityMounts(effectiveManifest(shipped, settings).mounts);
+      if (directory !== undefined) return directory;
+    } catch (error) {
+      notValid ??= error;
+    }
+  if (notValid !== undefined) throw notValid;
   throw new MounterError('the node has no directory to mount volumes in', {
     subject: layout.manifest,
     status: exitCode.system,

@@ -50,6 +50,8 @@ test.serial(
       'before\nafter\n',
     );
 
+    // As after a roll back from a version that has a setting more.
+    await node.shell(`sed -i '0,/{/s//{"settingOfANewerVersion": 1,/' ${mounterHome}/rootfs-manifest.json`);
     const next = new RunningAgent(node, spec);
     await next.until(1, /kubelet has not registered the CSI driver/, 120);
     await using client = await connectClient(node);

@@ -23,6 +23,24 @@ test('its sockets are in the kubelet directory that the node itself has set', (t
   t.throws(found, { message: /^line 1: mounts\.mounterr: .*did you mean mounter\?/ });
 });
 
+test("in the agent's container what is not valid on the node keeps nobody from starting", (t) => {
+  const root = mkdtempSync(join(tmpdir(), 'csi-driver-'));
+  t.teardown(() => rmSync(root, { recursive: true }));
+  const host = { pathOf: (path: string) => `${root}${path}`, call: async () => t.fail() as never };
+  const ofImage = join(root, 'of-the-image.json');
+  writeFileSync(ofImage, shippedText);
+  const found = () => kubeletDirectoryOf({ layout: layoutOf('/'), host }, ofImage);
+  const newer = JSON.stringify({ ...JSON.parse(shippedText), settingOfANewerVersion: 1 });
+  writeFileSync(join(root, 'rootfs-manifest.json'), newer);
+  t.is(found(), '/var/lib/kubelet');
+  const moved = shippedText.replaceAll('"/var/lib/kubelet"', '"/data/kubelet"');
+  const { mounts } = JSON.parse(moved);
+  writeFileSync(join(root, 'node-settings.json'), JSON.stringify({ mounts }));
+  t.is(found(), '/data/kubelet');
+  writeFileSync(join(root, 'node-settings.json'), '{"mounts": ');
+  t.is(found(), '/var/lib/kubelet');
+});
+
 test('it is off where the node is: by a file, or by its settings, of which its own have the last word', (t) => {
   const root = mkdtempSync(join(tmpdir(), 'csi-driver-'));
   t.teardown(() => rmSync(root, { recursive: true }));
