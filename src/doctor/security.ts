@@ -1,5 +1,6 @@
 import { statSync } from 'node:fs';
 import type { MountEntry } from '../host/mountinfo.ts';
+import { usualKeytab } from '../manifest/security.ts';
 import { allTraits } from '../mount/filesystems/all.ts';
 import { type Purpose, serviceOf } from '../services/services.ts';
 import { observeSecurityServices, type SecurityServiceState } from '../services/state.ts';
@@ -16,12 +17,12 @@ export async function checkSecurity(context: DoctorContext): Promise<readonly Ad
 
 const kerberosModule = 'rpcsec_gss_krb5';
 
-/** The kernel and the keytab, for a node that has one, or mounts that need one, also such as have failed. */
+/** The kernel and the keytab, for a node that has or names one, or mounts that need one, also such as have failed. */
 function judgeKerberos(context: DoctorContext): readonly Advice[] {
   const { host, manifest } = context;
   const { keytab } = manifest.security.krb5;
   const isThere = host.stat(keytab) !== undefined;
-  if (!isThere && !isAskedFor(context, 'kerberos')) return [];
+  if (!isThere && keytab === usualKeytab && !isAskedFor(context, 'kerberos')) return [];
   const { message, level } = judgeKernel({ kernelFilesystem: kerberosModule }, readKernelFiles(host));
   const isLoaded = host.stat(`/sys/module/${kerberosModule}`) !== undefined;
   return [
@@ -34,7 +35,11 @@ function judgeKerberos(context: DoctorContext): readonly Advice[] {
         ),
     isThere
       ? judgePrivate(keytab, 'security.krb5.keytab')
-      : warning(keytab, 'is missing: no new mount with sec=krb5 works', `put the keytab of this node there`),
+      : warning(
+          keytab,
+          'is missing (security.krb5.keytab): no new mount with sec=krb5 works',
+          'put the keytab of this node there; or change security.krb5.keytab in node-settings.json, and run mounter prepare',
+        ),
   ];
 }
 

@@ -4,10 +4,12 @@ import { absolutePath, section } from './fields.ts';
 /** Root's alone, and gone after a reboot, as tickets are. */
 const usualCaches = '/run/containerized-mounter-krb5';
 
+export const usualKeytab = '/etc/krb5.keytab';
+
 /** For `sec=krb5`, `krb5i` and `krb5p`: files of the node, where its operator has them. */
 const krb5 = section({
   /** With the key of `nfs/HOST`, `host/HOST`, `root/HOST` or `HOST$`: mounts are root's, and root's ticket is the node's. */
-  keytab: v.optional(absolutePath, '/etc/krb5.keytab'),
+  keytab: v.optional(absolutePath, usualKeytab),
   config: v.optional(absolutePath, '/etc/krb5.conf'),
   /**
    * Where tickets of users are looked for, in files that are theirs and whose names begin with krb5cc; it is made where

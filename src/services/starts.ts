@@ -81,12 +81,17 @@ function withAddresses(
   return [...own, ...addresses.flatMap((one) => ['-h', one])];
 }
 
-/** Words that start-statd takes in the place of a service's, for questions about Kerberos: sh that answers them. */
+/**
+ * Words that start-statd takes in the place of a service's, for questions about Kerberos: sh that answers them. The places
+ * are those that rpc.gssd goes by, of the settings when the node was prepared.
+ */
 export function kerberosQuestions({ security: { krb5 } }: ServiceSettings): string {
   const keytab = shellQuoted(onHost(krb5.keytab));
   return `case "\${1-}" in
 keytab) [ -s ${keytab} ]; exit ;;
-try-kerberos) copy_krb5_conf ${shellQuoted(krb5.config)}; try_kerberos ${keytab} "$2"; exit ;;
+try-kerberos)
+  printf 'keytab: %s\\nconfig: %s\\n' ${shellQuoted(krb5.keytab)} ${shellQuoted(krb5.config)}
+  copy_krb5_conf ${shellQuoted(krb5.config)}; try_kerberos ${keytab} "$2"; exit ;;
 esac
 `;
 }

@@ -289,6 +289,12 @@ const breakages: readonly (readonly [
     'chown root /etc/krb5.keytab && chmod 600 /etc/krb5.keytab',
   ],
   [
+    'a keytab that the settings name, and that is not there',
+    `echo '{"security":{"krb5":{"keytab":"/etc/node.keytab"}}}' >${mounterHome}/node-settings.json; ${mounter} prepare; ${setUp}; printf 'nodev\\trpcsec_gss_krb5\\n' >>/tmp/filesystems`,
+    ['warning security /etc/node.keytab'],
+    'install -D -m 600 /dev/null /etc/node.keytab',
+  ],
+  [
     "resolv.conf a bind of the host's",
     `mount --bind /etc/resolv.conf ${rootfs}/etc/resolv.conf`,
     ['failing resolver ROOT/etc/resolv.conf'],

@@ -348,6 +348,26 @@ for (const [said, reason, hint] of [
     t.regex(error.hint ?? '', hint);
   });
 
+test('Kerberos: a hint names the files that rpc.gssd reads, as the script says them', async (t) => {
+  const places = "keytab: /srv/the node's.keytab\nconfig: /srv/krb5.conf\n";
+  const explained = async (said: string) => {
+    const host = preparedNode();
+    host.onRun = ({ argv }) => ({ output: argv.includes('try-kerberos') ? `${places}${said}\n` : '' });
+    const outcome = { output: 'mount.nfs: access denied by server while mounting srv:/x\n' };
+    const { message, hint } = await explain({ host, outcome, options: 'sec=krb5', purpose: 'kerberos' });
+    return `${message} ${hint}`;
+  };
+  for (const said of ['no keytab', 'no suitable key', 'nfs/n@R: kinit: Preauthentication failed while'])
+    t.regex(await explained(said), /put (a|node\.)[^;]* \/srv\/the node's\.keytab/);
+  t.regex(await explained('no keytab'), /has no keytab at \/srv\/the node's\.keytab,/);
+  t.regex(
+    await explained('nfs/n@R: kinit: Decrypt integrity check failed while'),
+    /klist -k '\/proc\/1\/root\/srv\/the node'\\''s\.keytab'/,
+  );
+  t.regex(await explained('nfs/n@R: kinit: Cannot find KDC for realm "R" while'), / of \/srv\/krb5\.conf,/);
+  t.regex(await explained('nfs/n@R: kinit: no answer'), /the KDC that \/srv\/krb5\.conf names/);
+});
+
 test('glusterfs: what was found while it still ran is not asked again', async (t) => {
   const host = preparedNode();
   host.onConnect = () => ['silent', 10_000];

@@ -45,8 +45,10 @@ async function askForTicket(
   const argv = [context.manifest.daemons.startStatd, 'try-kerberos', server];
   const outcome = await runInRootfs(argv, newInquiry(context, limitMs, over));
   if (outcome === undefined || outcome.endedBy === 'interrupt') return undefined;
-  const said = outcome.endedBy === 'itself' ? outcome.output.trim() : silent;
-  const faults = faultsOf(server, /^(\S+@\S+): /.exec(said)?.[1]);
+  const { said, ...places } = parseTry(
+    outcome.endedBy === 'itself' ? outcome.output : outcome.output + silent,
+  );
+  const faults = faultsOf(server, places, /^(\S+@\S+): /.exec(said)?.[1]);
   const seeServer = `run exportfs -v on ${word(server)}: the directory has to have this sec=; there, rpc.svcgssd or gssproxy has to run, with the key of nfs/${word(server)} in its keytab, and the clocks have to agree`;
   const words = said.split('\n').at(-1) ?? '';
   const [pattern, why, hint = seeServer] = faults.find(([pattern]) => pattern.test(said)) ?? [
@@ -59,6 +61,25 @@ async function askForTicket(
 /** What our start-statd says in the place of kinit(1). */
 const silent = 'no answer';
 
+/** Files of the node that rpc.gssd goes by. */
+interface Places {
+  readonly keytab: string;
+  readonly config: string;
+}
+
+/**
+ * ```
+ * keytab: /etc/krb5.keytab
+ * config: /etc/krb5.conf
+ * nfs/node.example@EXAMPLE: kinit: Clock skew too great while getting initial credentials
+ * ```
+ */
+function parseTry(output: string): Places & { readonly said: string } {
+  const [, keytab = '/etc/krb5.keytab', config = '/etc/krb5.conf', said = output] =
+    /^keytab: ([^\n]*)\nconfig: ([^\n]*)\n(.*)$/s.exec(output) ?? [];
+  return { keytab, config, said: said.trim() };
+}
+
 /** What kvno(1) says of a ticket that it has. */
 const ticket = /: nfs\/\S+: kvno = \d+/;
 
@@ -69,19 +90,19 @@ const ticket = /: nfs\/\S+: kvno = \d+/;
  */
 function faultsOf(
   server: string,
+  { keytab, config }: Places,
   principal: string | undefined,
 ): readonly (readonly [pattern: RegExp, why: string, hint?: string])[] {
   const own = principal ?? 'this node';
-  const giveKeytab =
-    'put a keytab with the key of nfs/HOST at /etc/krb5.keytab, mode 0600, or name its place as security.krb5.keytab in node-settings.json, then run mounter prepare; or use sec=sys, where the server takes it';
+  const giveKeytab = `put a keytab with the key of nfs/HOST at ${keytab}, mode 0600, or name another place as security.krb5.keytab in node-settings.json, then run mounter prepare; or use sec=sys, where the server takes it`;
   const named = principal ?? 'nfs/HOST';
   // A node without storage tools has no kadmin(1) either.
-  const newKey = `kadmin -q ${word(`ktadd -k node.keytab ${named}`)} on the KDC, and put node.keytab in the place of this node's keytab; mounter exec -- klist -k /proc/1/root/etc/krb5.keytab shows its keys`;
+  const newKey = `kadmin -q ${word(`ktadd -k node.keytab ${named}`)} on the KDC, and put node.keytab in the place of ${keytab} on this node; mounter exec -- klist -k ${word(`/proc/1/root${keytab}`)} shows its keys`;
   return [
-    [/^no keytab/, 'this node has no keytab, and so no ticket for sec=krb5', giveKeytab],
+    [/^no keytab/, `this node has no keytab at ${keytab}, and so no ticket for sec=krb5`, giveKeytab],
     [
       /^no suitable key|no suitable keys for|Key table entry not found/,
-      'the keytab of this node has no key of nfs/HOST, host/HOST, root/HOST or HOST$',
+      `the keytab of this node, ${keytab}, has no key of nfs/HOST, host/HOST, root/HOST or HOST$`,
       giveKeytab,
     ],
     [
@@ -107,12 +128,12 @@ function faultsOf(
     [
       /no answer|Cannot contact any KDC/,
       `the KDC of ${own} does not answer`,
-      'see whether the KDC that /etc/krb5.conf names is up, and whether a firewall drops port 88, UDP and TCP, from this node',
+      `see whether the KDC that ${config} names is up, and whether a firewall drops port 88, UDP and TCP, from this node`,
     ],
     [
       /Cannot (find|resolve).* KDC|default realm|not local to KDC|Resource temporarily unavail|Name or service/,
       `no KDC is known for the realm of ${own} or of ${server}, or its name does not resolve`,
-      "name the realm's KDC in [realms] of /etc/krb5.conf, and in [domain_realm] whose realm the server is of",
+      `name the realm's KDC in [realms] of ${config}, and in [domain_realm] whose realm the server is of`,
     ],
     [
       /(Server|Service) .* not found in Kerberos database/,
