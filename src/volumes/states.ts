@@ -109,7 +109,8 @@ export function answersOf(
   answer: BoundedResult,
 ): ReadonlyMap<string, BoundedResult> {
   const [only, ...more] = targets;
-  if (only !== undefined && more.length === 0) return new Map([[only, answer]]);
+  if (only !== undefined && more.length === 0)
+    return new Map([[only, { ...answer, output: lineAfter(`'${only}': `, answer.output) ?? answer.output }]]);
   if (answer.status === 0) return new Map(targets.map((target) => [target, answer]));
   const errors = new Map<string, BoundedResult>();
   for (const target of targets.filter((each) => plainTarget.test(each))) {

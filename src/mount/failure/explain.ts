@@ -2,6 +2,7 @@ import { type ErrorClass, MounterError } from '../../errors.ts';
 import { exitCode } from '../../exit-codes.ts';
 import type { Outcome } from '../../host/host.ts';
 import type { FileEnd, MountHost } from '../../host/mount-host.ts';
+import { parseOptions } from '../arguments/options.ts';
 import type { MountContext } from '../context.ts';
 import type { FailureTexts, HintFacts, MountService } from '../filesystems/filesystem-driver.ts';
 import { hintFor } from '../filesystems/hints.ts';
@@ -48,11 +49,12 @@ export async function explainFailure(failure: Failure, context: MountContext): P
   if (failure.outcome.endedBy === 'itself')
     for (const service of failure.services ?? []) await service.settle();
   const helperOutput = wordsOf(failure, texts, context);
+  const words = ownWords(texts, helperOutput, failure.plan);
   const finding =
     whatWasDone(failure, context) ??
-    whatWasSeen(failure, texts, context, helperOutput) ??
+    whatWasSeen(failure, texts, context, words) ??
     (await whatServiceSays(failure, texts, context)) ??
-    (await whatWasSaid(failure, texts, context, helperOutput));
+    (await whatWasSaid(failure, texts, context, words));
   return errorOf(failure.plan, withFirst(finding, failure.otherFamily), texts, context, helperOutput);
 }
 
@@ -88,8 +90,8 @@ async function whatServiceSays(
   texts: FailureTexts,
   context: MountContext,
 ): Promise<Finding | undefined> {
-  const words = outcome.output;
-  const errorClass = classOfWords(texts, words, plan) ?? 'unknown';
+  const words = ownWords(texts, outcome.output, plan);
+  const errorClass = classOfWords(texts, words) ?? 'unknown';
   const failed = { words, errorClass, limitMs: limitFor(startedMs, context) };
   for (const service of services.toReversed()) {
     const found = await service.explain(failed);
@@ -161,20 +163,38 @@ function wordsOf(
   return `${output}${log !== '' && output !== '' && !output.endsWith('\n') ? '\n' : ''}${log}`;
 }
 
-/**
- * The class that a helper's words stand for, or undefined.
- * @param asked a helper repeats it, and whoever wrote it may have put a helper's words there.
- */
+type Given = Partial<Pick<MountPlan, 'source' | 'target' | 'options' | 'servers' | 'driver' | 'fstype'>>;
+
+/** The class that a helper's words stand for, or undefined. @param given what was asked of it. */
 export function classOfWords(
+  texts: Pick<FailureTexts, 'wordings'>,
+  words: string,
+  given: Given = {},
+): ErrorClass | undefined {
+  const own = ownWords(texts, words, given);
+  return texts.wordings.find(({ pattern }) => pattern.test(own))?.errorClass;
+}
+
+/**
+ * A helper's words without those of whoever has called it, which it repeats, and which may be words of a helper's: whoever
+ * looks for one looks here. A name such as `server` stays: it can pass for none, and may be a part of what the helper says.
+ */
+export function ownWords(
   { wordings }: Pick<FailureTexts, 'wordings'>,
   words: string,
-  { source = '', target = '' }: Partial<Pick<MountPlan, 'source' | 'target'>> = {},
-): ErrorClass | undefined {
-  const own = [target, source].reduce(
-    (text, given) => (given.length < 4 ? text : text.replaceAll(given, '…')),
+  { source = '', target = '', options = '', servers = [], driver, fstype = '' }: Given,
+): string {
+  const places = driver?.places({ fstype, source, target, options }) ?? [];
+  const names = [
+    ...servers,
+    ...places.flatMap(({ server, path = '', volume = '' }) => [server, path, volume]),
+    ...parseOptions(options).flatMap(({ text, value = '' }) => [text, value]),
+  ].filter((name) => /\s/.test(name) || wordings.some(({ pattern }) => pattern.test(name)));
+  const byLength = names.sort((a, b) => b.length - a.length);
+  return [target, source, ...byLength].reduce(
+    (text, name) => (name.length < 4 ? text : text.replaceAll(name, '…')),
     words,
   );
-  return wordings.find(({ pattern }) => pattern.test(own))?.errorClass;
 }
 
 function whatWasDone(
@@ -268,7 +288,7 @@ async function whatWasSaid(
 ): Promise<Finding> {
   const message = `${plan.helper} failed to mount ${plan.source}`;
   const { status } = outcome;
-  const errorClass = classOfWords(texts, words, plan) ?? 'unknown';
+  const errorClass = classOfWords(texts, words) ?? 'unknown';
   const isKnown = errorClass !== 'unknown' && errorClass !== 'no-route';
   const said = { errorClass, message, status, server: texts.unresolvedServer(words) };
   const isVague = errorClass === 'no-route' || texts.isTaciturn;

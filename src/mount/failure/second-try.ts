@@ -3,7 +3,7 @@ import type { RunHelper } from '../plan-data.ts';
 import { isAddress } from '../probe/ask-server.ts';
 import { singleFlight } from '../probe/examine.ts';
 import type { OtherFamily } from '../probe/probe-failure.ts';
-import { type Failure, limitFor } from './explain.ts';
+import { type Failure, limitFor, ownWords } from './explain.ts';
 
 export interface SecondTry {
   readonly step: RunHelper;
@@ -42,7 +42,8 @@ async function hasNewTickets(
   context: MountContext,
 ): Promise<boolean> {
   if (outcome.endedBy !== 'itself' || probeFailure !== undefined) return false;
-  if (!plan.driver.mayNegotiateKerberos(plan, outcome.output)) return false;
+  const words = ownWords(await plan.driver.failureTexts(), outcome.output, plan);
+  if (!plan.driver.mayNegotiateKerberos(plan, words)) return false;
   const { provideKerberosIfKeytab } = await import('../../services/provide-security.ts');
   return provideKerberosIfKeytab(plan.target, context);
 }

@@ -155,6 +155,33 @@ test('words that a source or a target brings along decide nothing', (t) => {
     t.is(classOfWords(texts.nfs, words, { source, target: at }), errorClass, words);
 });
 
+test('words that any name of a source or an option brings along decide nothing', (t) => {
+  const time = '[2023-05-04 08:15:43.123456 +0000] E';
+  for (const [fstype, source, options, words, errorClass] of [
+    ['nfs', 'timed out:/x', '', 'mount.nfs: Failed to find server timed out\n', undefined],
+    ['nfs', 'h:/x', 'a=No such device', 'mount.nfs: strange a=No such device\n', undefined],
+    ['glusterfs', 'h:AUTH_FAILED', '', `${time} [a.c:1:f] 0-mgmt: key:AUTH_FAILED is odd\n`, undefined],
+    ['nfs', 'h:/Connection refused', '', 'mount.nfs: there is no /Connection refused\n', undefined],
+    [
+      'glusterfs',
+      'h:AUTH_FAILED',
+      '',
+      `${time} [a.c:1:f] 0-mgmt: failed to fetch volume file (key:AUTH_FAILED)\n`,
+      'no-such-export',
+    ],
+    [
+      'nfs',
+      'server:/x',
+      '',
+      'mount.nfs: access denied by server while mounting server:/x\n',
+      'access-denied',
+    ],
+  ] as const) {
+    const plan = planFor('-t', fstype, ...(options === '' ? [] : ['-o', options]), source, target);
+    t.is(classOfWords(texts[fstype], words, plan), errorClass, words);
+  }
+});
+
 interface Given {
   readonly outcome: Partial<Outcome>;
   readonly probeFailure?: ProbeFailure;
@@ -163,6 +190,7 @@ interface Given {
   readonly options?: string;
   readonly bytesBefore?: number;
   readonly purpose?: SecurityPurpose;
+  readonly source?: string;
 }
 
 async function explain({
@@ -173,8 +201,8 @@ async function explain({
   options = '',
   bytesBefore = 0,
   purpose,
+  source = fstype === 'nfs' ? '10.0.0.5:/x' : '10.0.0.5:vol',
 }: Given): Promise<MounterError> {
-  const source = fstype === 'nfs' ? '10.0.0.5:/x' : '10.0.0.5:vol';
   const plan = planFor('-t', fstype, ...(options === '' ? [] : ['-o', options]), source, target);
   const context = contextOf(host);
   const service = purpose && (await plan.driver.provideSecurity(purpose, plan, context));
@@ -347,6 +375,49 @@ for (const [said, reason, hint] of [
     t.regex(error.message, reason);
     t.regex(error.hint ?? '', hint);
   });
+
+for (const name of ['expired.example', 'no-answer-default-realm', 'a.kinit:'])
+  test(`Kerberos: a server or a node that is called ${name} has no part in the reason`, async (t) => {
+    const explained = async (said: string) => {
+      const host = preparedNode();
+      host.onRun = ({ argv }) => ({ output: argv.includes('try-kerberos') ? `${said}\n` : '' });
+      const source = `${name.replace(':', '')}:/x: Permission denied`;
+      const outcome = { output: `mount.nfs: access denied by server while mounting ${source}\n` };
+      const given = { host, outcome, options: 'sec=krb5', source };
+      return (await explain({ ...given, purpose: 'kerberos' })).message.slice(outcome.output.length - 20);
+    };
+    const unknown = `kvno: Server nfs/${name}@R not found in Kerberos database while getting credentials for nfs/${name}@R`;
+    t.regex(await explained(`nfs/n@R: ${unknown}`), /the KDC does not know nfs\//);
+    t.regex(await explained(`nfs/${name}@R: kinit: Clock skew too great while getting`), /the clock of/);
+    const gone = `kinit: Client 'nfs/${name}@R' not found in Kerberos database while getting`;
+    t.regex(await explained(`nfs/${name}@R: ${gone}`), /the KDC does not know nfs\/.*has a key of/);
+    t.regex(await explained(`nfs/n@R: nfs/${name}@R: kvno = 3`), /n@R has a ticket for nfs\//);
+    const late = "kvno: Server's entry in database has expired while getting credentials";
+    t.regex(await explained(`nfs/n@R: ${late}`), /the account of nfs\/.* has expired/);
+  });
+
+test('TLS: what an export is called has no part in the reason', async (t) => {
+  const host = preparedNode();
+  host.texts.set('/proc/1/root/etc/ssl/certs/ca-certificates.crt', 'x');
+  const source = 'srv:/a: No such process: Permission denied';
+  const outcome = { output: `mount.nfs: Connection refused for ${source} on ${target}\n` };
+  const stat = '985 (tlshd) S 914 985 985 0';
+  host.processList = [
+    {
+      pid: 985,
+      name: 'tlshd',
+      executable: '/usr/sbin/tlshd',
+      root: '/',
+      mountNamespace: undefined,
+      isInOurNetwork: true,
+    },
+  ];
+  host.texts.set('/proc/985/stat', stat);
+  host.texts.set('/proc/985/status', 'Uid:\t0\t0\t0\t0\nCapEff:\t000001ffffffffff\n');
+  host.texts.set('/proc/net/netlink', '000000005736385a 16  985 00000040 0 0 0 2 0 422\n');
+  const error = await explain({ host, outcome, source, options: 'vers=4.2,xprtsec=tls', purpose: 'tls' });
+  t.is(error.errorClass, 'connection-refused');
+});
 
 test('Kerberos: a hint names the files that rpc.gssd reads, as the script says them', async (t) => {
   const places = "keytab: /srv/the node's.keytab\nconfig: /srv/krb5.conf\n";

@@ -67,6 +67,12 @@ test('a target that is made up to look like an answer makes none for another', (
   t.deepEqual(states(answersOf(targets, { status: 1, output: shown })), {});
 });
 
+test('what a target is called says nothing of its volume', (t) => {
+  const target = `/k/${gone}`;
+  const answer = statSays([target], { [target]: 'Permission denied' });
+  t.deepEqual(states(answersOf([target], answer)), { [target]: 'error' });
+});
+
 const volume = (source: string, target: string) => ({ source, target, fstype: 'nfs', entries: 1 });
 
 test('what is mounted in several places is asked once, and what one server has in one group', async (t) => {

@@ -120,7 +120,7 @@ export const glusterfsFailureTexts: FailureTexts = {
   },
   saidInLog,
   // Its own server's, or one that the volume names.
-  unresolvedServer: (words) => /DNS resolution failed on host (\S+)/.exec(words)?.[1],
+  unresolvedServer: (words) => /DNS resolution failed on host ([^\s…]+)/.exec(words)?.[1],
   isTaciturn: true,
 };
 

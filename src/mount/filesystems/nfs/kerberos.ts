@@ -45,13 +45,11 @@ async function askForTicket(
   const argv = [context.manifest.daemons.startStatd, 'try-kerberos', server];
   const outcome = await runInRootfs(argv, newInquiry(context, limitMs, over));
   if (outcome === undefined || outcome.endedBy === 'interrupt') return undefined;
-  const { said, ...places } = parseTry(
-    outcome.endedBy === 'itself' ? outcome.output : outcome.output + silent,
-  );
-  const faults = faultsOf(server, places, /^(\S+@\S+): /.exec(said)?.[1]);
+  const tried = parseTry(outcome.endedBy === 'itself' ? outcome.output : outcome.output + silent);
+  const { principal, words, reason } = tried;
+  const faults = faultsOf(server, tried, principal);
   const seeServer = `run exportfs -v on ${word(server)}: the directory has to have this sec=; there, rpc.svcgssd or gssproxy has to run, with the key of nfs/${word(server)} in its keytab, and the clocks have to agree`;
-  const words = said.split('\n').at(-1) ?? '';
-  const [pattern, why, hint = seeServer] = faults.find(([pattern]) => pattern.test(said)) ?? [
+  const [pattern, why, hint = seeServer] = faults.find(([pattern]) => pattern.test(reason)) ?? [
     undefined,
     `no ticket could be had: ${words}`,
   ];
@@ -67,6 +65,15 @@ interface Places {
   readonly config: string;
 }
 
+interface Try extends Places {
+  /** The node's own, of which a key was tried; undefined where there is none. */
+  readonly principal: string | undefined;
+  /** The program and its reason, as they were said. */
+  readonly words: string;
+  /** What begins with the program's own words: those that follow may be a name, which anybody may have chosen. */
+  readonly reason: string;
+}
+
 /**
  * ```
  * keytab: /etc/krb5.keytab
@@ -74,18 +81,23 @@ interface Places {
  * nfs/node.example@EXAMPLE: kinit: Clock skew too great while getting initial credentials
  * ```
  */
-function parseTry(output: string): Places & { readonly said: string } {
+function parseTry(output: string): Try {
   const [, keytab = '/etc/krb5.keytab', config = '/etc/krb5.conf', said = output] =
     /^keytab: ([^\n]*)\nconfig: ([^\n]*)\n(.*)$/s.exec(output) ?? [];
-  return { keytab, config, said: said.trim() };
+  const [, principal, answer = ''] = /^(?:(\S+@\S+): )?(.*)$/s.exec(said.trim()) ?? [];
+  const lines = answer.split('\n');
+  const words = lines.find((line) => program.test(line)) ?? lines.at(-1) ?? '';
+  return { keytab, config, principal, words, reason: words.replace(program, '') };
 }
 
+const program = /^(kinit|kvno): /;
+
 /** What kvno(1) says of a ticket that it has. */
-const ticket = /: nfs\/\S+: kvno = \d+/;
+const ticket = /^nfs\/.*: kvno = \d+$/;
 
 /**
- * What libkrb5 says where kinit(1) or kvno(1) fail: lib/krb5/error_tables/krb5_err.et, and messages with names in them.
- * The first that matches counts.
+ * How libkrb5 begins to say why kinit(1) or kvno(1) fail: lib/krb5/error_tables/krb5_err.et, and messages in which a name
+ * follows. The first that matches counts.
  * @param principal the node's own, of which a key was tried.
  */
 function faultsOf(
@@ -101,44 +113,49 @@ function faultsOf(
   return [
     [/^no keytab/, `this node has no keytab at ${keytab}, and so no ticket for sec=krb5`, giveKeytab],
     [
-      /^no suitable key|no suitable keys for|Key table entry not found/,
+      /^(no suitable key|Keytab contains no suitable keys|Key table entry not found)/,
       `the keytab of this node, ${keytab}, has no key of nfs/HOST, host/HOST, root/HOST or HOST$`,
       giveKeytab,
     ],
     [
-      /kinit: Client .* not found in Kerberos database/,
+      /^Client .* not found in Kerberos database/,
       `the KDC does not know ${own}, which the keytab of this node has a key of`,
       `run kadmin -q ${word(`addprinc -randkey ${named}`)} on the KDC, then ${newKey}`,
     ],
     [
-      /Preauthentication failed|Decrypt integrity check failed|Password incorrect/,
+      /^(Preauthentication failed|Decrypt integrity check failed|Password incorrect)/,
       `the KDC does not take the key of ${own} that the keytab of this node has`,
       `run ${newKey}`,
     ],
     [
-      /expired|credentials have been revoked/i,
+      /^(Client's entry in database has expired|Client's credentials have been revoked|Password has expired|Ticket expired)/,
       `the ticket, the password or the account of ${own} has expired`,
       `run kadmin -q ${word(`modprinc -expire never -pwexpire never ${named}`)} on the KDC, or name another date`,
     ],
     [
-      /Clock skew too great|Ticket not yet valid/,
+      /^(Clock skew too great|Ticket not yet valid)/,
       'the clock of this node is not that of the KDC',
       'set the clock of this node by NTP, as those of the KDC and the server; date -u shows it',
     ],
     [
-      /no answer|Cannot contact any KDC/,
+      /^(no answer|Cannot contact any KDC)/,
       `the KDC of ${own} does not answer`,
       `see whether the KDC that ${config} names is up, and whether a firewall drops port 88, UDP and TCP, from this node`,
     ],
     [
-      /Cannot (find|resolve).* KDC|default realm|not local to KDC|Resource temporarily unavail|Name or service/,
+      /^(Cannot (find|resolve)[^"']* KDC|Cannot determine realm|Configuration file does not specify default realm|Realm not local to KDC|Resource temporarily unavail|Name or service)/,
       `no KDC is known for the realm of ${own} or of ${server}, or its name does not resolve`,
       `name the realm's KDC in [realms] of ${config}, and in [domain_realm] whose realm the server is of`,
     ],
     [
-      /(Server|Service) .* not found in Kerberos database/,
+      /^Server .*not found in Kerberos database/,
       `the KDC does not know nfs/${server}`,
       `name the server as its principal has it, or make one: kadmin -q ${word(`addprinc -randkey nfs/${server}`)}, with its key in the keytab of the server`,
+    ],
+    [
+      /^(Server's entry in database has expired|Credentials for server have been revoked)/,
+      `the account of nfs/${server} has expired`,
+      `run kadmin -q ${word(`modprinc -expire never nfs/${server}`)} on the KDC`,
     ],
     [ticket, `${own} has a ticket for nfs/${server}, which the server does not take for this directory`],
   ];

@@ -46,7 +46,7 @@ function readLog(before: FileEnd, host: MountHost): string {
 }
 
 interface Said {
-  /** All lines of its handshakes, without the name and number of the process. */
+  /** All lines of its handshakes, without the name and number of the process, and without the server's name. */
   readonly all: readonly string[];
   /** Those that say why it has failed, as they were written, newline-terminated. */
   readonly shown: string;
@@ -69,7 +69,7 @@ export function saidOf(server: string, log: string): Said {
     return pid === undefined || words === undefined ? [] : [{ pid, words, text }];
   });
   const isOfServer = ({ words }: { readonly words: string }) => {
-    const [, name] = /^Handshake with '?(.*?)'? \(\S*\) (failed|was successful)$/.exec(words) ?? [];
+    const [, name] = handshake.exec(words) ?? [];
     return name?.toLowerCase() === server.toLowerCase();
   };
   const pids = new Set(lines.filter(isOfServer).map(({ pid }) => pid));
@@ -78,12 +78,13 @@ export function saidOf(server: string, log: string): Said {
   const telling = own.filter(({ words }) => isTelling.test(words) && !isNoise.test(words));
   const shown = [...new Set(telling.map(({ text }) => text.replace(/\[\d+\]/, '')))].slice(-4);
   return {
-    all: own.map(({ words }) => words),
+    all: own.map(({ words }) => words.replace(handshake, 'Handshake $2')),
     shown: shown.map((text) => `${text}\n`).join(''),
     isUnfinished: lines.some(({ pid, words }) => words.startsWith('System trust:') && !ended.has(pid)),
   };
 }
 
+const handshake = /^Handshake with '?(.*?)'? \(\S*\) (failed|was successful)$/;
 const isTelling = /^Certificate |NOT trusted|gnutls: |not accessible|failed$|^open: |error -\d+|^setsockopt/;
 /** The kernel has no keys of that kind: they would be for the server's side. */
 const isNoise = /^add_key: /;
