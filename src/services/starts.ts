@@ -90,6 +90,7 @@ export function kerberosQuestions({ security: { krb5 } }: ServiceSettings): stri
   return `case "\${1-}" in
 keytab) [ -s ${keytab} ]; exit ;;
 try-kerberos)
+  exec 2>/dev/null # Where the shell says who was killed; the programs' own is a part of the answer.
   printf 'keytab: %s\\nconfig: %s\\n' ${shellQuoted(krb5.keytab)} ${shellQuoted(krb5.config)}
   copy_krb5_conf ${shellQuoted(krb5.config)}; try_kerberos ${keytab} "$2"; exit ;;
 esac
