@@ -20,7 +20,7 @@ const kerberosModule = 'rpcsec_gss_krb5';
 /** The kernel and the keytab, for a node that has or names one, or mounts that need one, also such as have failed. */
 function judgeKerberos(context: DoctorContext): readonly Advice[] {
   const { host, manifest } = context;
-  const { keytab } = manifest.security.krb5;
+  const { keytab, credentialCaches } = manifest.security.krb5;
   const isThere = host.stat(keytab) !== undefined;
   if (!isThere && keytab === usualKeytab && !isAskedFor(context, 'kerberos')) return [];
   const { message, level } = judgeKernel({ kernelFilesystem: kerberosModule }, readKernelFiles(host));
@@ -40,6 +40,20 @@ function judgeKerberos(context: DoctorContext): readonly Advice[] {
           'is missing (security.krb5.keytab): no new mount with sec=krb5 works',
           'put the keytab of this node there; or change security.krb5.keytab in node-settings.json, and run mounter prepare',
         ),
+    ...judgeCaches(credentialCaches),
+  ];
+}
+
+/** Versions before this made it for everybody to write in, and left it in /run, which is memory that the node needs. */
+function judgeCaches(path: string): readonly Advice[] {
+  const mode = statSync(path, { throwIfNoEntry: false })?.mode ?? 0;
+  if ((mode & 0o002) === 0) return [];
+  return [
+    warning(
+      path,
+      'has tickets of users, and any user can fill its filesystem',
+      `run chmod 755 ${path}; whoever makes tickets there gets a directory: install -d -m 700 -o UID ${path}/UID`,
+    ),
   ];
 }
 

@@ -12,8 +12,8 @@ const krb5 = section({
   keytab: v.optional(absolutePath, usualKeytab),
   config: v.optional(absolutePath, '/etc/krb5.conf'),
   /**
-   * Where tickets of users are looked for, in files that are theirs and whose names begin with krb5cc; it is made where
-   * it is missing.
+   * Where tickets of users are looked for, and in its directories that have their numbers for names: in files that are
+   * theirs and whose names begin with krb5cc. It is made where it is missing, as root's own.
    */
   credentialCaches: v.optional(absolutePath, usualCaches),
 });

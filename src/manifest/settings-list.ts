@@ -63,7 +63,8 @@ export const meanings: Readonly<Record<string, string>> = {
   'log.maximumBytes': 'at about this size it becomes FILE.1; 1e9 at most',
   'security.krb5.keytab': 'of the node, for `sec=krb5`; read by rpc.gssd alone',
   'security.krb5.config': 'of the node; what it includes comes along',
-  'security.krb5.credentialCaches': 'the directory with tickets of users, in files `krb5cc…` that are theirs',
+  'security.krb5.credentialCaches':
+    'the directory with tickets of users, in files `krb5cc…` that are theirs, or in directories with their numbers for names',
   'security.tls.trustStore':
     "what servers' certificates are held against; where this is not set, the machine's own trust store",
   'security.tls.certificate': 'what the node shows of itself, for `xprtsec=mtls`',

@@ -138,18 +138,22 @@ function startBlock({ role, title, purpose }: Service, settings: ServiceSettings
     keeper,
     isForeground,
     isGuarded,
+    isKeptToCommand,
     hint,
   } = serviceStarts[role];
   const { path = '', arguments: words = [] } = settings.daemons[role] ?? {};
-  return `${always === undefined ? '' : `\n! ${isWanted} || ${always(settings)}`}
+  const argv = inShell(command([path, ...words], settings));
+  const [begun, how] = [`${runDirectory}/started-${role}`, shellQuoted(argv)];
+  const isOther = `[ "$(cat ${begun} 2>/dev/null)" = ${how} ] ||`;
+  return `${always === undefined ? '' : `\n! ${isWanted} || ${always(settings)}`}${isKeptToCommand ? `\n! ${isWanted} || ${isOther} end_ours ${program}` : ''}
 if ${isWanted} && ! ${role}_answers && ! ${role}_answers; then
 ${keeper === undefined ? '' : `end_ours ${keeper}\n`}end_ours ${program}
-${before === undefined ? '' : `${before(settings)}\n`}${isForeground ? 'background' : 'daemon'} ${isGuarded ? '$preloaded ' : ''}${inShell(command([path, ...words], settings))} || {
+${before === undefined ? '' : `${before(settings)}\n`}${isForeground ? 'background' : 'daemon'} ${isGuarded ? '$preloaded ' : ''}${argv} || {
   end_ours ${program}
   fail "${title} does not start${hint?.(settings) ?? ''}$(in_the_way)"
 }
 wait_until ${role}_answers || fail '${title} does not answer'
-fi
+${isKeptToCommand ? `(umask 077; printf %s ${how} >${begun})\n` : ''}fi
 `;
 }
 

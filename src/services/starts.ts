@@ -19,6 +19,8 @@ export interface ServiceStart {
   readonly keeper?: string;
   /** It does not go to the background by itself. */
   readonly isForeground?: true;
+  /** One of ours that was started by another command, of other settings or an older version, is replaced: nothing is lost. */
+  readonly isKeptToCommand?: true;
   /** With the guard's own connect(2), which goes to no abstract name. */
   readonly isGuarded?: true;
   /** What to ask where it does not start. */
@@ -42,12 +44,18 @@ export const serviceStarts: Readonly<Record<ServiceRole, ServiceStart>> = {
   gssd: {
     always: ({ security: { krb5 } }) => `copy_krb5_conf ${shellQuoted(krb5.config)}`,
     before: ({ security: { krb5 } }) => `make_caches ${shellQuoted(cachesSeen(krb5.credentialCaches))}`,
-    // The node's ticket stays in its memory. Users' tickets are looked for with a user's rights.
-    command: (own, { security: { krb5 } }) =>
-      withPipes([
+    isKeptToCommand: true,
+    // The node's ticket stays in its memory. Users' tickets are looked for with a user's rights, in the directory itself and
+    // in that one of it that has the user's number for its name.
+    command: (own, { security: { krb5 } }) => {
+      const caches = cachesSeen(krb5.credentialCaches);
+      const searched = `${caches}:${caches}/%U`;
+      return withPipes([
         ...own,
-        ...['-M', '-p', pipes, '-k', onHost(krb5.keytab), '-d', cachesSeen(krb5.credentialCaches)],
-      ]),
+        ...['-M', '-p', pipes, '-k', onHost(krb5.keytab)],
+        ...['-d', searched],
+      ]);
+    },
   },
   idmapd: {
     always: () => 'copy_users',
@@ -182,5 +190,6 @@ try_kerberos() {
   fi
   echo "$principal: $said"
 }
-make_caches() { [ -d "$1" ] || mkdir -m 1777 "$1"; }
+# Root's own, or any user could fill /run.
+make_caches() { [ -d "$1" ] || mkdir -m 0755 "$1"; }
 `;

@@ -283,10 +283,10 @@ const breakages: readonly (readonly [
     `${mounter} prepare; ${setUp}`,
   ],
   [
-    'a keytab that others than root can read',
-    "touch /etc/krb5.keytab; chmod 644 /etc/krb5.keytab; printf 'nodev\\trpcsec_gss_krb5\\n' >>/tmp/filesystems",
-    ['warning security /etc/krb5.keytab'],
-    'chown root /etc/krb5.keytab && chmod 600 /etc/krb5.keytab',
+    'a keytab that others than root can read, and a directory of tickets that anybody can fill',
+    "touch /etc/krb5.keytab; chmod 644 /etc/krb5.keytab; mkdir -m 1777 /run/containerized-mounter-krb5; printf 'nodev\\trpcsec_gss_krb5\\n' >>/tmp/filesystems",
+    ['warning security /etc/krb5.keytab', 'warning security /run/containerized-mounter-krb5'],
+    'chown root /etc/krb5.keytab && chmod 600 /etc/krb5.keytab; chmod 755 /run/containerized-mounter-krb5',
   ],
   [
     'a keytab that the settings name, and that is not there',

@@ -195,7 +195,7 @@ const failures: readonly Failure[] = [
   {
     title: 'a KDC that is silent',
     arrange: () => kdc.dropPackets(),
-    says: /the KDC of this node does not answer/,
+    says: /the KDC of nfs\/node\.example\.test@EXAMPLE\.TEST does not answer/,
     hint: /port 88/,
   },
   {
@@ -282,10 +282,48 @@ test.serial(
   },
 );
 
+const pidOfGssd = async () => (await rpcProcesses()).find(({ name }) => name === 'rpc.gssd')?.pid;
+
+test.serial(
+  'users write nowhere but in directories that root gave them, and their tickets there count',
+  async (t) => {
+    const options = 'vers=4.2,sec=krb5';
+    const [own, target] = [`${caches}/${other}`, await newTarget()];
+    t.is((await stat(caches)).mode & 0o7777, 0o755);
+    t.not((await asUser(other, 'touch', `${caches}/krb5cc_x`)).exitCode, 0);
+    t.is((await mountNfs(sourceOf('krb5'), target, options)).status, 0);
+    await writeFile(`${server.directory}/krb5/alices`, 'x', { mode: 0o600 });
+    await chown(`${server.directory}/krb5/alices`, user, user);
+    t.not((await asUser(other, 'cat', `${target}/alices`)).exitCode, 0);
+    await unmountAll();
+    await execa('install', ['-d', '-m', '700', '-o', String(other), own]);
+    await execa('install', ['-m', '600', '-o', String(other), `${caches}/krb5cc_${user}`, `${own}/krb5cc`]);
+    t.is((await mountNfs(sourceOf('krb5'), target, options)).status, 0);
+    t.is((await asUser(other, 'cat', `${target}/alices`)).stdout, 'x');
+  },
+);
+
+test.serial(
+  'an rpc.gssd of other settings, or of a version before, is replaced by the next mount alone',
+  async (t) => {
+    const mounted = async () =>
+      (await mountNfs(sourceOf('krb5'), await newTarget(), 'vers=4.2,sec=krb5')).status;
+    t.is(await mounted(), 0);
+    const first = await pidOfGssd();
+    t.is(await mounted(), 0);
+    t.is(await pidOfGssd(), first);
+    await rm('/run/containerized-mounter/started-gssd');
+    t.is(await mounted(), 0);
+    const second = await pidOfGssd();
+    t.not(second, first);
+    t.is(await mounted(), 0);
+    t.is(await pidOfGssd(), second);
+  },
+);
+
 test.serial('a stopped rpc.gssd is replaced; the keytab is read by nobody but it', async (t) => {
   t.is((await mountNfs(sourceOf('krb5'), await newTarget(), 'vers=4.2,sec=krb5')).status, 0);
-  const gssd = (await rpcProcesses()).find(({ name }) => name === 'rpc.gssd');
-  process.kill(gssd?.pid ?? 0, 'SIGSTOP');
+  process.kill((await pidOfGssd()) ?? 0, 'SIGSTOP');
   t.is((await mountNfs(sourceOf('krb5i'), await newTarget(), 'vers=4.2,sec=krb5i')).status, 0);
   const doctor = (await mounter('doctor')).output;
   t.regex(doctor, /ok +security +rpc\.gssd: runs \(process \d+, of the rootfs\)/);

@@ -28,7 +28,7 @@ export function wantedMounts(
   { mounts, daemons, security: { krb5 } }: Manifest,
 ): readonly ManifestMount[] {
   const own = { type: 'bind', access: 'rw', optional: false, propagation: 'private' } as const;
-  const caches = { ...own, host: krb5.credentialCaches, rootfs: cachesInRootfs, create: '01777' };
+  const caches = { ...own, host: krb5.credentialCaches, rootfs: cachesInRootfs, create: '0755' };
   return [
     ...mounts.mounter,
     { ...own, host: startStatd, rootfs: daemons.startStatd },
