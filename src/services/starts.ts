@@ -53,7 +53,7 @@ export const serviceStarts: Readonly<Record<ServiceRole, ServiceStart>> = {
       return withPipes([
         ...own,
         ...['-M', '-p', pipes, '-k', onHost(krb5.keytab)],
-        ...['-d', searched],
+        ...['-d', searched, '-C', '-U', String(upcallSeconds)],
       ]);
     },
   },
@@ -116,6 +116,12 @@ export const cachesInRootfs = '/var/lib/krb5-caches';
 export function cachesSeen(path: string): string {
   return path.startsWith('/run/') ? path : cachesInRootfs;
 }
+
+/**
+ * While an rpc.gssd runs, the kernel wants the node's ticket for the state of every NFSv4 server, with sec=sys too, and goes
+ * without after two refusals, or four. libkrb5 asks a silent KDC for longer than a minute; the least that rpc.gssd takes.
+ */
+const upcallSeconds = 5;
 
 const pipes = '/var/lib/rpc_pipefs';
 
