@@ -6,7 +6,7 @@ import packageJson from '../package.json' with { type: 'json' };
 import { exitCode } from '../src/exit-codes.ts';
 import { runMain, usageError } from './command-line.ts';
 import { readSigningKey, signBytes } from './image/signature.ts';
-import { repository } from './paths.ts';
+import { distDirectory, repository } from './paths.ts';
 import { readChanges } from './release/changelog.ts';
 import {
   commonFiles,
@@ -100,7 +100,7 @@ async function billOf(directory: string, architecture: string): Promise<Released
 await runMain({
   name: 'release',
   flags: {
-    '--output DIR': { text: 'the release, replaced as a whole', default: 'dist/release' },
+    '--output DIR': 'the release, replaced as a whole; else dist/release',
     '--sign-key FILE': `sign the images and SHA256SUMS with this private key (PEM): cosign verify-blob verifies the latter, by
       SHA256SUMS.sig`,
     '--allow-newer': 'as for npm run rootfs: for tests, since it is another rootfs than the pinned one',
@@ -115,7 +115,7 @@ await runMain({
   ],
   run: (flags) =>
     main({
-      output: resolve(flags.value('output')),
+      output: resolve(flags.value('output') ?? `${distDirectory}/release`),
       signKey: flags.value('sign-key'),
       allowNewer: flags.has('allow-newer'),
     }),
