@@ -20,7 +20,8 @@ import {
 } from './image/oci.ts';
 import { type Referrers, writeReferrers } from './image/referrers.ts';
 import { type RootfsFiles, readRootfs, rootfsImage } from './image/rootfs-image.ts';
-import { readSigningKey, signatureOf } from './image/signature.ts';
+import { signatureOf } from './image/signature.ts';
+import { readSigningKey } from './image/signing-key.ts';
 import { distDirectory, distributionOf } from './paths.ts';
 import { withProgress } from './progress.ts';
 import { digestOf } from './rootfs/archive.ts';
@@ -162,14 +163,15 @@ const flags = {
     mounter-node-agent is DIR-node-agent`,
   '--compression KIND': { text: "zstd, or gzip for clients that can't read zstd", default: 'zstd' },
   '--layers N': { text: 'divide the rootfs among N layers; its manifest has one of its own', default: '1' },
-  '--sign-key FILE': `sign both with this private key (PEM), for nodes that ask for signatures, see policy.images; and their
-    provenance, for cosign verify-attestation`,
+  '--sign-key FILE': `sign both with this private key, for nodes that ask for signatures, see policy.images; and their
+    provenance, for cosign verify-attestation: PEM, or cosign's own file; - for standard input; the password of an encrypted one
+    is in COSIGN_PASSWORD`,
   '--pin': 'write the digest to rootfs-manifest.json, as rootfs.image',
   '--allow-newer': 'as for npm run rootfs',
 } as const;
 
 /** @throws MounterError (usage) that names the flag. */
-function readFlags(given: FlagsOf<typeof flags>): Flags {
+async function readFlags(given: FlagsOf<typeof flags>): Promise<Flags> {
   const [only] = chosenOf('--only', given.value('only'), [toolsName, nodeAgentName]);
   const [compression = 'zstd'] = chosenOf('--compression', given.value('compression'), compressions);
   const key = given.value('sign-key');
@@ -182,7 +184,7 @@ function readFlags(given: FlagsOf<typeof flags>): Flags {
     only: given.value('only') === undefined ? undefined : only,
     compression,
     layers: wholeNumber('--layers', given.value('layers'), 99),
-    signKey: key === undefined ? undefined : readSigningKey(key),
+    signKey: key === undefined ? undefined : await readSigningKey(key),
     pin: given.has('pin'),
     allowNewer: given.has('allow-newer'),
   };
@@ -246,5 +248,5 @@ await runMain({
       [nodeAgentName, 'dist/mounter and the image above: for mounter manifest daemonset'],
     ],
   ],
-  run: (given) => main(readFlags(given)),
+  run: async (given) => main(await readFlags(given)),
 });

@@ -1,13 +1,14 @@
-import { existsSync } from 'node:fs';
-import { chmod, mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import type { KeyObject } from 'node:crypto';
+import { chmod, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { dirname, join, relative, resolve } from 'node:path';
 import { execa } from 'execa';
 import packageJson from '../package.json' with { type: 'json' };
 import { exitCode } from '../src/exit-codes.ts';
-import { runMain, usageError } from './command-line.ts';
-import { readSigningKey, signBytes } from './image/signature.ts';
+import { runMain } from './command-line.ts';
+import { signBytes } from './image/signature.ts';
+import { readSigningKey } from './image/signing-key.ts';
 import { distDirectory, repository } from './paths.ts';
-import { readChanges } from './release/changelog.ts';
+import { type Changes, readChanges } from './release/changelog.ts';
 import {
   commonFiles,
   documents,
@@ -19,6 +20,7 @@ import {
 import { debOf } from './release/deb.ts';
 import { debianPackage } from './release/debian-package.ts';
 import { sumsOf, sumsText } from './release/sums.ts';
+import { replaceDirectory } from './scratch.ts';
 
 interface Flags {
   readonly output: string;
@@ -27,57 +29,58 @@ interface Flags {
 }
 
 async function main(flags: Flags): Promise<number> {
-  const key = flags.signKey === undefined ? undefined : readSigningKey(flags.signKey);
+  const key = flags.signKey === undefined ? undefined : await readSigningKey(flags.signKey);
   const changes = await readChanges(`${repository}/docs/changelog.md`, packageJson.version);
-  await refuseOther(flags.output);
   process.umask(0o022);
-  const unfinished = `${flags.output}.unfinished`;
-  await rm(unfinished, { recursive: true, force: true });
-  await mkdir(unfinished, { recursive: true });
-  await buildImages(unfinished, flags);
-  await writeFile(join(unfinished, 'CHANGES.md'), changes.text);
-  const common = await commonFiles();
-  await writeFiles(unfinished, common);
-  for (const architecture of releasedArchitectures) {
-    const files = await filesOf(architecture);
-    await writeFiles(unfinished, files);
-    const bill = await billOf(unfinished, architecture);
-    const deb = await debOf(debianPackage(architecture, [...files, ...common, bill], changes));
-    await writeFile(join(unfinished, `${packageName}_${changes.version}_${architecture}.deb`), deb);
-  }
-  const sums = await sumsOf(unfinished);
-  await writeFile(join(unfinished, 'SHA256SUMS'), sumsText(sums));
-  if (key !== undefined) {
-    const signature = signBytes(await readFile(join(unfinished, 'SHA256SUMS')), key);
-    await writeFile(join(unfinished, 'SHA256SUMS.sig'), signature.toString('base64'));
-  }
-  await rm(flags.output, { recursive: true, force: true });
-  await rename(unfinished, flags.output);
-  process.stdout.write(
-    `${relative(process.cwd(), flags.output)}: ${changes.version}, ${sums.length} files\n`,
-  );
+  const replaced = { directory: flags.output, mark: 'image-node-agent.json', what: 'a release' };
+  await replaceDirectory(replaced, (unfinished) => fill(unfinished, changes, key, flags.allowNewer));
+  process.stdout.write(`${relative(process.cwd(), flags.output)}: ${changes.version}\n`);
   return exitCode.success;
 }
 
-/** Whoever names their home directory keeps it. */
-async function refuseOther(directory: string): Promise<void> {
-  if (!existsSync(directory)) return;
-  const names = await readdir(directory);
-  if (names.length > 0 && !names.includes('SHA256SUMS'))
-    throw usageError(directory, 'holds something else than a release', 'name a new directory with --output');
+async function fill(
+  directory: string,
+  changes: Changes,
+  key: KeyObject | undefined,
+  allowNewer: boolean,
+): Promise<void> {
+  await buildImages(directory, key, allowNewer);
+  await writeFile(join(directory, 'CHANGES.md'), changes.text);
+  const common = await commonFiles();
+  await writeFiles(directory, common);
+  for (const architecture of releasedArchitectures) {
+    const files = await filesOf(architecture);
+    await writeFiles(directory, files);
+    const bill = await billOf(directory, architecture);
+    const deb = await debOf(debianPackage(architecture, [...files, ...common, bill], changes));
+    await writeFile(join(directory, `${packageName}_${changes.version}_${architecture}.deb`), deb);
+  }
+  const sums = Buffer.from(sumsText(await sumsOf(directory)));
+  await writeFile(join(directory, 'SHA256SUMS'), sums);
+  if (key !== undefined)
+    await writeFile(join(directory, 'SHA256SUMS.sig'), signBytes(sums, key).toString('base64'));
 }
 
-/** With all that they are made of: what is in dist afterwards is of these sources. */
-async function buildImages(directory: string, { signKey, allowNewer }: Flags): Promise<void> {
+/**
+ * With all that they are made of: what is in dist afterwards is of these sources. The key goes by a pipe: its file may be
+ * one itself, or be gone by now.
+ */
+async function buildImages(
+  directory: string,
+  key: KeyObject | undefined,
+  allowNewer: boolean,
+): Promise<void> {
   const args = [
     ...releasedArchitectures.flatMap((architecture) => ['--architecture', architecture]),
     ...['--output', join(directory, 'image')],
-    ...(signKey === undefined ? [] : ['--sign-key', resolve(signKey)]),
+    ...(key === undefined ? [] : ['--sign-key=-']),
     ...(allowNewer ? ['--allow-newer'] : []),
   ];
   await execa(process.execPath, [join(repository, 'scripts/image.ts'), ...args], {
+    input: key?.export({ type: 'pkcs8', format: 'pem' }) ?? '',
     // It names directories that are about to be renamed.
-    stdio: ['ignore', 'ignore', 'inherit'],
+    stdout: 'ignore',
+    stderr: 'inherit',
   });
 }
 
@@ -101,8 +104,8 @@ await runMain({
   name: 'release',
   flags: {
     '--output DIR': 'the release, replaced as a whole; else dist/release',
-    '--sign-key FILE': `sign the images and SHA256SUMS with this private key (PEM): cosign verify-blob verifies the latter, by
-      SHA256SUMS.sig`,
+    '--sign-key FILE': `sign the images and SHA256SUMS with this private key, as for npm run image: cosign verify-blob verifies
+      the latter, by SHA256SUMS.sig`,
     '--allow-newer': 'as for npm run rootfs: for tests, since it is another rootfs than the pinned one',
   },
   needsRoot: true,

@@ -1,6 +1,7 @@
-import { rmSync } from 'node:fs';
-import { copyFile, mkdir, readdir, rename, rm, writeFile } from 'node:fs/promises';
+import { existsSync, rmSync } from 'node:fs';
+import { copyFile, mkdir, readdir, rename, rm, rmdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { usageError } from './command-line.ts';
 
 /** What the scripts make on the way: it goes with them, and where they were killed, with the next run. */
 
@@ -65,4 +66,49 @@ async function replaceFile(path: string, make: (unfinished: string) => Promise<v
     process.off('exit', remove);
     remove();
   }
+}
+
+/** What is replaced as a whole, by a directory's name or none. */
+export interface Replaceable {
+  readonly directory: string;
+  /** A file that each of them has: whoever names their home directory keeps it. */
+  readonly mark: string;
+  /** For the words of the refusal: `a release`. */
+  readonly what: string;
+}
+
+/** @throws MounterError (usage) where the directory is there, and something else than what would be replaced. */
+export async function refuseOther({ directory, mark, what }: Replaceable): Promise<void> {
+  const hint = 'name a new directory with --output';
+  const names = await readdir(directory).catch((error: NodeJS.ErrnoException): string[] => {
+    if (error.code === 'ENOENT') return [];
+    throw usageError(directory, error.code === 'ENOTDIR' ? 'is no directory' : error.message, hint);
+  });
+  if (names.length > 0 && !names.includes(mark))
+    throw usageError(directory, `holds something else than ${what}`, hint);
+}
+
+/**
+ * A directory that `fill` has filled takes the place of the one that is there, which stays until then. Between two
+ * renames it is the one beside it, `.previous`: where we are killed there, the next run puts it back.
+ * @throws MounterError (usage) as `refuseOther`.
+ */
+export async function replaceDirectory(
+  replaced: Replaceable,
+  fill: (unfinished: string) => Promise<void>,
+): Promise<void> {
+  const { directory } = replaced;
+  const previous = `${directory}.previous`;
+  if (existsSync(previous) && !existsSync(directory)) await rename(previous, directory);
+  await refuseOther(replaced);
+  const above = `${directory}.unfinished`;
+  await withScratch(above, async (scratch) => {
+    const made = join(scratch, 'made');
+    await mkdir(made);
+    await fill(made);
+    await rm(previous, { recursive: true, force: true });
+    if (existsSync(directory)) await rename(directory, previous);
+    await rename(made, directory);
+    await rm(previous, { recursive: true, force: true });
+  }).finally(() => rmdir(above).catch(() => {}));
 }

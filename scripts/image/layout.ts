@@ -1,8 +1,6 @@
-import { existsSync } from 'node:fs';
-import { mkdir, readdir, rename, rm, writeFile } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
-import { MounterError } from '../../src/errors.ts';
-import { exitCode } from '../../src/exit-codes.ts';
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { replaceDirectory } from '../scratch.ts';
 import { type Images, indexOf, publishedOf } from './oci.ts';
 import type { Signature } from './signature.ts';
 
@@ -28,37 +26,14 @@ export async function writeLayoutFiles(
   index: Buffer,
   directory: string,
 ): Promise<void> {
-  await refuseOther(directory);
-  await mkdir(dirname(directory), { recursive: true });
-  const [unfinished, previous] = [`${directory}.unfinished`, `${directory}.previous`];
-  for (const left of [unfinished, previous]) await rm(left, { recursive: true, force: true });
-  await mkdir(join(unfinished, 'blobs/sha256'), { recursive: true });
-  for (const [digest, blob] of blobs) await writeFile(blobPath(unfinished, digest), blob);
-  await writeFile(join(unfinished, 'index.json'), index);
-  await writeFile(join(unfinished, 'oci-layout'), '{"imageLayoutVersion":"1.0.0"}');
-  if (existsSync(directory)) await rename(directory, previous);
-  await rename(unfinished, directory);
-  await rm(previous, { recursive: true, force: true });
+  await replaceDirectory({ directory, mark: 'oci-layout', what: 'an image layout' }, async (unfinished) => {
+    await mkdir(join(unfinished, 'blobs/sha256'), { recursive: true });
+    for (const [digest, blob] of blobs) await writeFile(blobPath(unfinished, digest), blob);
+    await writeFile(join(unfinished, 'index.json'), index);
+    await writeFile(join(unfinished, 'oci-layout'), '{"imageLayoutVersion":"1.0.0"}');
+  });
 }
 
 function blobPath(directory: string, digest: string): string {
   return join(directory, 'blobs', digest.replace(':', '/'));
-}
-
-async function refuseOther(directory: string): Promise<void> {
-  const names = await readdir(directory).catch((error: NodeJS.ErrnoException): string[] => {
-    if (error.code === 'ENOENT') return [];
-    throw usageError(directory, error.code === 'ENOTDIR' ? 'is no directory' : error.message);
-  });
-  if (names.length > 0 && !names.includes('oci-layout')) {
-    throw usageError(directory, 'holds something else than an image layout');
-  }
-}
-
-function usageError(subject: string, message: string): MounterError {
-  return new MounterError(message, {
-    subject,
-    status: exitCode.usage,
-    hint: 'name a new directory with --output',
-  });
 }

@@ -1,7 +1,4 @@
-import { createPrivateKey, type KeyObject, sign } from 'node:crypto';
-import { existsSync, readFileSync } from 'node:fs';
-import { MounterError } from '../../src/errors.ts';
-import { exitCode } from '../../src/exit-codes.ts';
+import { type KeyObject, sign } from 'node:crypto';
 import { digestOf } from '../rootfs/archive.ts';
 import { descriptor, jsonOf, mediaTypes } from './oci.ts';
 
@@ -84,32 +81,4 @@ function companionOf(
 /** As cosign signs a blob. With ECDSA and the same bytes it is another one each time. */
 export function signBytes(bytes: Buffer, key: KeyObject): Buffer {
   return sign(key.asymmetricKeyType === 'ed25519' ? null : 'sha256', bytes, key);
-}
-
-/** @throws MounterError (usage) that names the file, and quotes nothing of it; for what no node would take, too. */
-export function readSigningKey(path: string): KeyObject {
-  if (!existsSync(path)) throw badKey(path, 'there is no such key');
-  try {
-    const key = createPrivateKey(readFileSync(path, 'utf8'));
-    if (isTaken(key)) return key;
-  } catch {
-    // Whatever the engine says of it: there may be a secret in it.
-  }
-  throw badKey(
-    path,
-    'is no private key in PEM of ECDSA on P-256, Ed25519 or RSA from 2048 bits on, without a password',
-  );
-}
-
-/** As `readPublicKey` of src/image/signatures takes them on a node. */
-function isTaken({ asymmetricKeyType, asymmetricKeyDetails = {} }: KeyObject): boolean {
-  const { namedCurve, modulusLength = 0 } = asymmetricKeyDetails;
-  if (asymmetricKeyType === 'rsa') return modulusLength >= 2048;
-  return asymmetricKeyType === 'ed25519' || namedCurve === 'prime256v1';
-}
-
-function badKey(subject: string, message: string): MounterError {
-  const hint =
-    'openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out FILE makes one, and openssl pkey -pubout -in FILE its public key';
-  return new MounterError(message, { subject, status: exitCode.usage, hint });
 }

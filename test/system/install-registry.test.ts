@@ -20,9 +20,9 @@ let key: KeyPair;
 
 test.before(async () => {
   key = await (await Cosign.prepare(scratch)).keyPair('ecdsa');
-  const signed = ['--sign-key', key.privatePem];
-  const script = `${repository}/scripts/image.ts`;
-  await execa(process.execPath, [script, '--output', layout, '--allow-newer', ...signed]);
+  const argv = ['--output', layout, '--allow-newer', '--sign-key', key.cosign];
+  const env = { COSIGN_PASSWORD: '' };
+  await execa(process.execPath, [`${repository}/scripts/image.ts`, ...argv], { env });
   source = `oci:${layout}:${JSON.parse(readFileSync(`${layout}.json`, 'utf8')).tag}`;
 });
 

@@ -1,9 +1,10 @@
-import { createPrivateKey, sign } from 'node:crypto';
+import { createPrivateKey, createPublicKey, sign } from 'node:crypto';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test from 'ava';
 import { execa } from 'execa';
+import { readSigningKey } from '../../scripts/image/signing-key.ts';
 import { repository } from '../../scripts/paths.ts';
 import { MounterError } from '../../src/errors.ts';
 import { preAuthenticated } from '../../src/image/signatures/claim.ts';
@@ -14,6 +15,7 @@ import { DockerRegistry } from '../support/image/docker-registry.ts';
 import { type Json, RegistryClient } from '../support/image/registry-client.ts';
 import { RegistryStandIn, send } from '../support/image/registry-stand-in.ts';
 import { imageOf, indexOf, jsonOf, layoutOf, tarOf } from '../support/image/test-image.ts';
+import { ensureCosign } from '../support/packages/cosign.ts';
 
 /** Debian's cosign signs, in a real registry; the executable verifies, and refuses what somebody has tampered with. */
 
@@ -480,5 +482,18 @@ test.serial('keys that are none', async (t) => {
     t.true(status === 1 || status === 2, stderr);
     t.regex(stderr, says, path);
     t.false(/secret|PRIVATE KEY-----/.test(stderr), stderr);
+  }
+});
+
+test('a key that cosign has made, with a password, is one that npm run image signs with', async (t) => {
+  for (const [version, program] of Object.entries(await ensureCosign())) {
+    const prefix = join(scratch, `generated-${version}`);
+    const env = { COSIGN_PASSWORD: 'a word', HOME: scratch };
+    await execa(program, ['generate-key-pair', '--output-key-prefix', prefix], { env, stdin: 'ignore' });
+    process.env.COSIGN_PASSWORD = 'a word';
+    const key = createPublicKey(await readSigningKey(`${prefix}.key`));
+    t.true(key.equals(createPublicKey(readFileSync(`${prefix}.pub`))), version);
+    process.env.COSIGN_PASSWORD = 'another';
+    await t.throwsAsync(readSigningKey(`${prefix}.key`), { message: /does not open it$/ }, version);
   }
 });
