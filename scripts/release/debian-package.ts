@@ -1,7 +1,7 @@
 import { gzipSync } from 'node:zlib';
 import { shippedManifest } from '../../src/manifest/shipped.ts';
 import { defaultHome, layoutOf, usualMetricsFile } from '../../src/node/layout.ts';
-import { unitsOf } from '../../src/units/units.ts';
+import { type Unit, unitsOf } from '../../src/units/units.ts';
 import type { Architecture } from '../architectures.ts';
 import { type Entry, type FileEntry, textFile } from '../rootfs/entry.ts';
 import { type Changes, debianChangelog } from './changelog.ts';
@@ -23,6 +23,7 @@ export function debianPackage(
   changes: Changes,
 ): DebianPackage {
   const { version, epoch } = changes;
+  const units = packagedUnits();
   return {
     fields: {
       Package: packageName,
@@ -34,11 +35,11 @@ export function debianPackage(
       Depends: 'libc6 (>= 2.17), mount',
       Description: description,
     },
-    scripts: { postinst: reloadUnits, postrm: reloadUnits },
+    scripts: scripts(units),
     epoch,
     entries: [
       ...files.flatMap(packagedEntry),
-      ...units(),
+      ...units.map(({ fileName, text }) => textFile(`usr/lib/systemd/system/${fileName}`, text)),
       textFile(`usr/lib/systemd/system-preset/80-${packageName}.preset`, `disable ${packageName}-*\n`),
       textFile(`usr/share/lintian/overrides/${packageName}`, lintianOverrides),
       textFile(`${documents}/README.Debian`, readme),
@@ -65,7 +66,7 @@ function compressed(path: string, content: Buffer): FileEntry {
  * Those that make sense on a node as it is: what prepares it, writes metrics, serves CSI. Lock services are units only
  * where `mounter unit` has written them, and what is the kubelet's depends on the kubelet.
  */
-function units(): readonly Entry[] {
+function packagedUnits(): readonly Unit[] {
   const context = {
     layout: layoutOf(defaultHome),
     manifest: shippedManifest(),
@@ -73,9 +74,7 @@ function units(): readonly Entry[] {
     driverNames: undefined,
     kubeletArguments: [],
   };
-  return (['prepare', 'metrics', 'csi'] as const)
-    .flatMap((name) => unitsOf(name, context))
-    .map(({ fileName, text }) => textFile(`usr/lib/systemd/system/${fileName}`, text));
+  return (['prepare', 'metrics', 'csi'] as const).flatMap((name) => unitsOf(name, context));
 }
 
 /** The first line is a title. */
@@ -87,12 +86,49 @@ const description = `NFS and GlusterFS mounts for nodes without storage tools
  The rootfs is in this package, and is installed on the node by
  "mounter install". Nothing is started by installing this package.`;
 
-const reloadUnits = `#!/bin/sh
-set -e
-if [ -d /run/systemd/system ]; then
-	systemctl --system daemon-reload >/dev/null || true
+/**
+ * Of dpkg's. An upgrade reloads units, and nothing else: what runs is the node's own copy. Where `mounter unit` has
+ * written one of that name, that is the node's, with its links (which deb-systemd-helper would take away), and stays.
+ * @see https://www.debian.org/doc/debian-policy/ch-maintainerscripts.html
+ */
+function scripts(units: readonly Unit[]): Readonly<Record<string, string>> {
+  const ended = units.filter(({ isStopped }) => isStopped);
+  const enabled = units.filter(({ isEnabled }) => isEnabled);
+  return {
+    postinst: script(reloadUnits),
+    prerm: script(`if [ "$1" = remove ]; then
+	if [ -d /run/systemd/system ]; then
+		${ofEach(ended, 'deb-systemd-invoke stop "$unit" >/dev/null || true')}
+	fi
+	home=${defaultHome}
+	if [ -e $home/mounter ]; then
+		echo "$home stays, with what it has mounted:"
+		timeout 20 $home/mounter status --volumes || true
+		[ -e /etc/systemd/system/${packageName}-prepare.service ] ||
+			echo "At its next boot nothing prepares this node, unless by $home/mounter unit --install"
+		echo "To end that too, when all is unmounted: $home/mounter teardown && rm -r $home"
+	fi
+fi`),
+    postrm: script(`if [ "$1" = purge ]; then
+	${ofEach(enabled, 'rm -f /etc/systemd/system/*.wants/"$unit"')}
+	rmdir /etc/systemd/system/*.wants 2>/dev/null || true
 fi
-`;
+${reloadUnits}`),
+  };
+}
+
+function script(text: string): string {
+  return `#!/bin/sh\nset -e\n${text}\n`;
+}
+
+function ofEach(units: readonly Unit[], command: string): string {
+  const names = units.map(({ fileName }) => fileName).join(' ');
+  return `for unit in ${names}; do [ -e "/etc/systemd/system/$unit" ] || ${command}; done`;
+}
+
+const reloadUnits = `if [ -d /run/systemd/system ]; then
+	systemctl --system daemon-reload >/dev/null || true
+fi`;
 
 const readme = `containerized-mounter for Debian
 ================================
@@ -106,13 +142,14 @@ this node mount by it, as root:
 
 The first line copies the rootfs and the executable to ${defaultHome},
 where the kubelet finds them, and where a newer version of this package changes
-nothing: run it again then. Two more units are here, disabled as well:
-${packageName}-metrics.timer and ${packageName}-csi.service; "mounter
-unit" prints others. "mounter install --helpers" has the host's mount(8) find
-them.
+nothing: run it again then, and restart what is enabled of the two other units
+that are here: ${packageName}-metrics.timer, ${packageName}-csi.service.
+"mounter unit" prints more, and "mounter install --helpers" has the host's
+mount(8) find the helpers.
 
-Before the package is removed: "mounter teardown", which refuses while volumes
-are mounted.
+Removing the package stops those two, and leaves ${defaultHome}
+as it is, with all that is mounted. To end that too, first: "mounter teardown",
+which refuses while volumes are mounted.
 `;
 
 const copyright = `Format: https://www.debian.org/doc/packaging-manuals/copyright-format/1.0/

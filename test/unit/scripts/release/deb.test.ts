@@ -71,7 +71,7 @@ test('its units are there, and nothing enables or starts them', (t) => {
     described.entries.filter(({ path, kind }) => kind === 'link' || /^etc\/|\.wants\//.test(path)),
     [],
   );
-  for (const script of Object.values(described.scripts)) t.notRegex(script, /start|enable|mounter/);
+  for (const script of Object.values(described.scripts)) t.notRegex(script, /start|enable/);
 });
 
 test('what is written of it is in it: README.Debian, the changelog, the licences', (t) => {
