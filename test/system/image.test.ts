@@ -12,6 +12,7 @@ import { elfArchitecture } from '../../src/host/elf.ts';
 import { parseManifest } from '../../src/manifest/manifest.ts';
 import { DockerRegistry } from '../support/image/docker-registry.ts';
 import { manifestText } from '../support/node/rootfs-versions.ts';
+import { faultsOfSpdx } from '../support/packages/spdx-tools.ts';
 
 let scratch = '';
 
@@ -132,6 +133,27 @@ test.serial('in several layers, of either compression, it is the same tree', asy
     const [expected, found] = await Promise.all([one, root].map((at) => execa('find', [at, ...listing])));
     t.deepEqual(found?.stdout.split('\n').sort(), expected?.stdout.split('\n').sort());
     await execa('diff', ['-r', '--no-dereference', one, root]);
+  }
+});
+
+test.serial("SPDX's own tools find nothing wrong with the bills, and what is with others", async (t) => {
+  await publish('one');
+  const bills = [join(scratch, 'one.spdx.json'), `${distDirectory}/image-node-agent.spdx.json`];
+  for (const file of bills) t.is(await faultsOfSpdx(file), '');
+  const bill = JSON.parse(await readFile(bills[0] ?? '', 'utf8'));
+  const [image, part] = bill.packages;
+  const wrong = {
+    version: { ...bill, spdxVersion: 'SPDX-9' },
+    digest: {
+      ...bill,
+      packages: [image, { ...part, checksums: [{ algorithm: 'SHA256', checksumValue: 'x' }] }],
+    },
+    part: { ...bill, packages: [image] },
+  };
+  for (const [name, changed] of Object.entries(wrong)) {
+    const file = join(scratch, `wrong-${name}.spdx.json`);
+    await writeFile(file, JSON.stringify(changed));
+    t.not(await faultsOfSpdx(file), '', name);
   }
 });
 
