@@ -12,7 +12,6 @@ import {
   writeSync,
 } from 'node:fs';
 import { basename, relative } from 'node:path';
-import { execa } from 'execa';
 import { exitCode } from '../src/exit-codes.ts';
 import {
   type Architecture,
@@ -21,7 +20,7 @@ import {
   architectures,
   ownArchitecture,
 } from './architectures.ts';
-import { fetchBun } from './bun.ts';
+import { fetchBun, runBun } from './bun.ts';
 import { runMain } from './command-line.ts';
 import { buildFront } from './front.ts';
 import { buildGuard } from './guard.ts';
@@ -102,9 +101,7 @@ async function build(architecture: Architecture, files: Distribution): Promise<v
     '--outfile',
     unfinished,
   ];
-  const bun = `${repository}/node_modules/.bin/bun`;
-  const compile = () => execa(bun, argv, { cwd: repository, stdio: ['ignore', 'ignore', 'inherit'] });
-  await withProgress('compiling mounter, usually 5 s', compile);
+  await withProgress('compiling mounter, usually 5 s', () => runBun(argv));
   forgetRuntimeVariables(unfinished);
   renameSync(unfinished, files.mounter);
   writeSchema(files.schema, manifestJsonSchema());

@@ -9,6 +9,19 @@ import { withProgress } from './progress.ts';
 import { withScratch } from './scratch.ts';
 
 /**
+ * bun of this machine, in the repository: it compiles. What its caller's environment asks of it changes nothing, and it
+ * leaves nothing in HOME.
+ */
+export async function runBun(args: readonly string[]): Promise<void> {
+  await execa(`${repository}/node_modules/.bin/bun`, args, {
+    cwd: repository,
+    env: { PATH: process.env.PATH, BUN_RUNTIME_TRANSPILER_CACHE_PATH: '0' },
+    extendEnv: false,
+    stdio: ['ignore', 'ignore', 'inherit'],
+  });
+}
+
+/**
  * bun for another architecture, which npm does not install here: the runtime that goes into an executable for that one.
  * From npm's own registry, in the version and with the integrity of package-lock.json; nothing of it runs.
  * @param name of a package, such as `@oven/bun-linux-aarch64`.

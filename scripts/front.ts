@@ -3,6 +3,7 @@ import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/p
 import { parse } from 'node:path';
 import { execa } from 'execa';
 import { type Architecture, ownArchitecture, type Toolchain, toolchainOf } from './architectures.ts';
+import { runBun } from './bun.ts';
 import { ensureInstalled, fetchPoolFile } from './debian.ts';
 import { emulatorOf } from './emulator.ts';
 import { cacheDirectory, distributionOf, repository } from './paths.ts';
@@ -206,8 +207,7 @@ async function build(
       return sources.map((source) => `${directory}/${parse(source).name}.o`);
     };
     // Names of chunks depend on the way from here to the sources.
-    const bundle = [`${repository}/scripts/front/bundle.ts`, entry, chunks];
-    await execa(`${repository}/node_modules/.bin/bun`, bundle, { cwd: repository });
+    await runBun([`${repository}/scripts/front/bundle.ts`, entry, chunks]);
     const objects = [...(await compile(...ownSources)), ...engine.objects];
     const { first, later } = await inTurn(chunks);
     const compileModules = async (list: string, files: readonly string[]) => {
