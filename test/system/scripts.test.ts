@@ -1,13 +1,14 @@
-import { readFileSync } from 'node:fs';
+import { chmodSync, cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import test from 'ava';
 import { execa } from 'execa';
 import { repository } from '../../scripts/paths.ts';
+import { directoryOfThisProcess } from '../support/node/process-directory.ts';
 
 /** What `npm run` has: how each script is called, and what it says when it cannot work. */
 
 const { scripts } = JSON.parse(readFileSync(`${repository}/package.json`, 'utf8'));
 const ours = Object.entries<string>(scripts).flatMap(([name, command]) => {
-  const [, file] = /^node (scripts\/\S+\.ts)$/.exec(command) ?? [];
+  const [, file] = /^sh scripts\/run node (scripts\/\S+\.ts)$/.exec(command) ?? [];
   return file === undefined ? [] : [{ name, file }];
 });
 
@@ -52,3 +53,35 @@ for (const { name, file } of needRoot) {
     t.is(stderr, `${name}: must run as root\nhint: run it as root`);
   });
 }
+
+/** What `npm run NAME` has its shell do, and has on its path, in a copy of package.json and scripts/run alone. */
+function runInClone(directory: string, name: string) {
+  const env = { npm_lifecycle_event: name, PATH: `${directory}/node_modules/.bin:${process.env.PATH}` };
+  return execa('sh', ['-c', scripts[name]], { cwd: directory, reject: false, stdin: 'ignore', env });
+}
+
+test('before npm ci each script says in one line that it comes first', async (t) => {
+  const clone = `${directoryOfThisProcess('scripts-')}/a clone`;
+  mkdirSync(`${clone}/scripts`, { recursive: true });
+  for (const name of ['scripts/run', 'package.json']) cpSync(`${repository}/${name}`, `${clone}/${name}`);
+  const refusal = (name: string) => `${name}: node_modules is missing or unfinished: run npm ci first`;
+  for (const name of Object.keys(scripts)) {
+    const { stderr, stdout, exitCode } = await runInClone(clone, name);
+    t.is(stderr, refusal(name));
+    t.is(stdout, '');
+    t.is(exitCode, 1);
+  }
+  const byNpm = await execa('npm', ['run', '--silent', 'lint'], { cwd: clone, reject: false });
+  t.is(byNpm.stderr, refusal('lint'));
+  t.is(byNpm.exitCode, 1);
+
+  // As npm leaves it when it is ended at its work; when it was told to run no install scripts; when all is there.
+  mkdirSync(`${clone}/node_modules/.bin`, { recursive: true });
+  writeFileSync(`${clone}/node_modules/.bin/node`, '#!/bin/sh\necho "ran $*"\n');
+  chmodSync(`${clone}/node_modules/.bin/node`, 0o755);
+  t.is((await runInClone(clone, 'build')).stderr, refusal('build'));
+  writeFileSync(`${clone}/node_modules/.package-lock.json`, '{}');
+  t.is((await runInClone(clone, 'build')).stdout, 'ran scripts/build.ts');
+  rmSync(`${clone}/node_modules/.bin/node`);
+  t.regex((await runInClone(clone, 'build')).stderr, /^build: .*: run npm ci --ignore-scripts=false first$/);
+});
