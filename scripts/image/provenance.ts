@@ -42,8 +42,10 @@ export async function provenanceOf(
 }
 
 /** The commit, where nothing differs from one. */
-async function sources(): Promise<readonly object[]> {
-  const git = (...args: readonly string[]) => execa('git', args, { cwd: repository, reject: false });
+export async function sources(directory = repository): Promise<readonly object[]> {
+  // git takes another user's checkout for one only where it is told to.
+  const git = (...args: readonly string[]) =>
+    execa('git', ['-c', `safe.directory=${directory}`, ...args], { cwd: directory, reject: false });
   const [changes, commit] = await Promise.all([git('status', '--porcelain'), git('rev-parse', 'HEAD')]);
   if (changes.failed || commit.failed || changes.stdout !== '') return [];
   return [{ name: 'sources', digest: { gitCommit: commit.stdout } }];
