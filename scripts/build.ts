@@ -172,5 +172,6 @@ await runMain({
     for another architecture than this machine's in dist/ARCH, with Debian's cross compiler, QEMU's user mode emulation and
     bun from npm.`,
   ],
+  examples: ['npm run build -- --architecture arm64'],
   run: (flags) => main(architectureOf(flags.value('architecture'))),
 });

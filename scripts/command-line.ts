@@ -12,6 +12,8 @@ import { asSystemError, hintOf } from '../src/host/system-error.ts';
 
 /** A script of package.json, described once, as the mounter's commands are: its flags, its help, and its errors. */
 export interface Script<Table extends FlagTable> extends Pick<Command, 'operands' | 'usage' | 'manual'> {
+  /** Whole command lines, where one is not clear from the rest. */
+  readonly examples?: readonly string[];
   /** In package.json. */
   readonly name: string;
   readonly flags: Table;
@@ -28,7 +30,7 @@ export async function runMain<const Table extends FlagTable>(script: Script<Tabl
     process.once(signal, () => process.exit(128 + constants.signals[signal]));
   const { name, needsRoot, run, ...rest } = script;
   const call = name === 'test' ? 'npm test --' : `npm run ${name} --`;
-  const described = { ...rest, name, call, summary: '', examples: [] };
+  const described = { examples: [], ...rest, name, call, summary: '' };
   try {
     const argv = process.argv.slice(2);
     if (argv.includes('--help') || argv.includes('-h')) {

@@ -58,5 +58,6 @@ await runMain({
     have its mount; a failure must say why, and leave no mount, no process and no file. Prints what is wrong, and how many
     were tried. Needs root, dist/mounter and dist/rootfs.tar.zst.`,
   ],
+  examples: ["npm run faults -- --enter attach --only 'nfs mounts'"],
   run: main,
 });

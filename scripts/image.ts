@@ -248,5 +248,6 @@ await runMain({
       [nodeAgentName, 'dist/mounter and the image above: for mounter manifest daemonset'],
     ],
   ],
+  examples: ['npm run image', 'npm run image -- --architecture amd64 --architecture arm64'],
   run: async (given) => main(await readFlags(given)),
 });

@@ -116,6 +116,7 @@ await runMain({
     both images as OCI layouts, each an index of both architectures, with their SBOMs and provenance; schemas and documents;
     and SHA256SUMS of all of them.`,
   ],
+  examples: ['npm run release -- --sign-key release.key'],
   run: (flags) =>
     main({
       output: resolve(flags.value('output') ?? `${distDirectory}/release`),

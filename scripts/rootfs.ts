@@ -134,6 +134,11 @@ await runMain({
     `Builds rootfs.tar.zst, rootfs-manifest.json and rootfs-contents.json from the repository's rootfs-manifest.json. Needs
     root: files keep their owners on the way.`,
   ],
+  examples: [
+    'npm run rootfs',
+    'npm run rootfs -- --check',
+    'npm run rootfs -- --architecture arm64 --update-pins',
+  ],
   run: (flags) => {
     const given = flags.value('architecture');
     const architecture = given === undefined ? undefined : architectureOf(given);

@@ -243,5 +243,6 @@ await runMain({
     root, on Debian; what is missing of its packages is installed. The suites are`,
     [...suites.map(({ name, about }) => [name, about] as const)],
   ],
+  examples: ['npm test', 'npm test unit system', 'npm test unit test/unit/nearest.test.ts'],
   run: ({ operands }) => main(operands),
 });

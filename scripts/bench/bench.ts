@@ -113,6 +113,7 @@ await runMain({
     binds again and again. And mounter prepare with nothing to do, status and doctor, beside true. Builds dist/mounter and
     dist/rootfs.tar.zst first. Needs root. Writes dist/bench/bench.json and dist/bench/*.svg.`,
   ],
+  examples: ['npm run bench -- --rounds 10 --volumes 10 --setups chroot,attach'],
   run: (flags) => {
     const volumes = flags.value('volumes').split(',');
     const mounter = flags.value('mounter');

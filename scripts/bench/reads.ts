@@ -68,5 +68,6 @@ await runMain({
     `Measures reads of a real NFS server in the test VM by the read-ahead that mounter gives a mount, and by mount options,
     over a link without delay and over one that netem delays. Needs root, dist/mounter and dist/rootfs.tar.zst.`,
   ],
+  examples: ['npm run bench:reads -- --rounds 3 --delays 10'],
   run: main,
 });

@@ -107,8 +107,18 @@ export function manual(command: Command): string {
         .map((one) => `  ${one}\n`)
         .join(''),
     );
-  const sections = [calls.join(''), ...parts.flatMap(described), examples.join('')];
+  const sections = [calls.join(''), ...notRepeated(parts).flatMap(described), examples.join('')];
   return sections.filter((section) => section !== '').join('\n');
+}
+
+/** For one text about all of them: where a command has all the flags of one before it, its own alone. */
+export function notRepeated(commands: readonly Command[]): readonly Command[] {
+  return commands.map((command, index) => {
+    const bases = commands.slice(0, index).map((earlier) => Object.keys(earlier.flags));
+    const repeated = bases.filter((terms) => terms.every((term) => term in command.flags)).flat();
+    const flags = Object.entries(command.flags).filter(([term]) => !repeated.includes(term));
+    return { ...command, flags: Object.fromEntries(flags) };
+  });
 }
 
 /** The ways to call a command. */

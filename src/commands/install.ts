@@ -139,7 +139,7 @@ async function installRootfs(
   const layout = layoutFor(given, context);
   const manifest = explicitManifest(source, given.value('manifest'));
   const isToSwitch = !given.has('no-switch');
-  const verifyKeys = given.values('verify-key');
+  const verifyKeys = await verifyKeysOf(given);
   const installed = await installVersion(
     { source, fetch, manifest, isToSwitch, verifyKeys },
     { ...context, layout },
@@ -183,11 +183,19 @@ async function extract(
   const { extractInto } = await import('../image/versions/into.ts');
   const [source = ''] = given.operands;
   const into = given.value('into') ?? '';
-  const verifyKeys = given.values('verify-key');
+  const verifyKeys = await verifyKeysOf(given);
   const request = { source, fetch, verifyKeys, directory: resolve(into) };
   const { digest, isReachable } = await extractInto(request, { host, layout });
   output.out(`unpacked ${source} (${digest}) to ${into}\n`);
   if (isReachable) output.err(reachable(source, into));
+}
+
+/** Their files, which are tried before anything is fetched. @throws MounterError */
+async function verifyKeysOf(given: InstallFlags): Promise<readonly string[]> {
+  const { readPublicKey } = await import('../image/signatures/public-key.ts');
+  const files = given.values('verify-key');
+  for (const file of files) readPublicKey(file);
+  return files;
 }
 
 function reachable(source: string, into: string): string {

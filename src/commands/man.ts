@@ -4,7 +4,15 @@ import { settings } from '../manifest/settings-list.ts';
 import { shippedManifest } from '../manifest/shipped.ts';
 import { defaultHome } from '../node/layout.ts';
 import type { Command } from './command.ts';
-import { environment, exampleLines, type pageNames, purpose, usageLines, visible } from './help.ts';
+import {
+  environment,
+  exampleLines,
+  notRepeated,
+  type pageNames,
+  purpose,
+  usageLines,
+  visible,
+} from './help.ts';
 
 /** Manual pages, in mdoc(7), of what help and the settings are made of. */
 
@@ -39,7 +47,7 @@ export function manualPage(page: (typeof pageNames)[number], commands: readonly 
 }
 
 function pageOfMounter(commands: readonly Command[]): string {
-  const all = commands.flatMap((command) => command.subcommands ?? [command]);
+  const all = commands.flatMap(({ subcommands, ...command }) => notRepeated(subcommands ?? [command]));
   const examples = new Set(all.flatMap((command) => command.examples));
   return [
     head('mounter', 8, purpose),

@@ -86,7 +86,8 @@ export const csiManifest = defineCommand({
   manual: [
     `csi prints the DaemonSet of manifest daemonset with the CSI driver in it, and the CSIDriver objects: kubelet needs
     no flag then, and GlusterFS volumes work where its own plugin is gone. A node is ready when kubelet has registered the
-    driver as well. All flags are those of manifest daemonset; the gate and the settings are the same objects.`,
+    driver as well. Beside flags of its own it has all those of manifest daemonset; the gate and the settings are the same
+    objects.`,
   ],
   examples: [
     'mounter manifest csi --image registry.example/mounter-node-agent@sha256:HEX | kubectl apply -f -',

@@ -29,6 +29,7 @@ const flags = {
   '--name NAMES': 'for csi: of the driver, with commas; see mounter csi',
   '--root DIR': 'of another system, such as an image that is being built; nothing is started',
   ...viewFlags,
+  '--rootfs DIR': `for kubelet, as the next two: ${viewFlags['--rootfs DIR']}`,
 } as const satisfies FlagTable;
 
 type UnitFlags = FlagsOf<typeof flags>;

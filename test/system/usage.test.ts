@@ -90,6 +90,10 @@ const mistakes: readonly (readonly [argv: readonly string[], stderr: RegExp])[] 
   [['install', 'a', '--digest='], /^mounter: --digest: needs a value\n/],
   [['install', 'a', '--home', 'x', '--home', 'y'], /^mounter: --home: given more than once\n/],
   [
+    ['install', 'registry.example/tools:v1', '--verify-key', '/no/such'],
+    /^mounter: \/no\/such: there is no such key\n/,
+  ],
+  [
     ['install', '--', '-no-such-file'],
     /^mounter: -no-such-file: there is no such file, and as an image it names no registry\nhint: /,
   ],

@@ -28,7 +28,14 @@ for (const command of all) {
         lines.some((line) => new RegExp(`^ {2}(-., |    )?--?${name}( |$)`).test(line)),
         name,
       );
+    t.deepEqual(repeated(lines), []);
   });
+}
+
+/** What stands there twice; not single lines that two flags have in common. */
+function repeated(lines: readonly string[]): readonly string[] {
+  const threes = lines.map((_, index) => lines.slice(index, index + 3).join('\n'));
+  return threes.filter((three, index) => three.length > 80 && threes.indexOf(three) !== index);
 }
 
 test('the overview fits 80 columns', (t) => {
