@@ -25,9 +25,16 @@ function markupOf(content: Content): string {
   return Array.isArray(content) ? content.map(markupOf).join('') : escaped(String(content));
 }
 
-/** As the text of an element, and in a quoted attribute. Nothing in it turns the direction of what stands beside it. */
+/** Its beginning and its end are shown; a list in a word, with commas or quotes, is none. */
+const longWord = /([^\s,"]{200})[^\s,"]{100,}([^\s,"]{100})/gu;
+
+/**
+ * As the text of an element, and in a quoted attribute. Nothing in it turns the direction of what stands beside it, and
+ * no word is as long as to push the rest from the page: those who name volumes may take thousands of letters.
+ */
 export function escaped(text: string): string {
-  return printableLines(text.toWellFormed()).replace(/[&<>"'`]/g, (c) => `&#${c.charCodeAt(0)};`);
+  const short = text.toWellFormed().replace(longWord, (_, first, last) => `${first}…${last}`);
+  return printableLines(short).replace(/[&<>"'`]/g, (c) => `&#${c.charCodeAt(0)};`);
 }
 
 /** A table with a heading for each column, which a narrow screen shows beside each cell. @param caption what it shows. */

@@ -46,13 +46,37 @@ function privacy({ isAnonymous }: Report): string {
     : 'addresses and names are not: mounter report --anonymous gives them pseudonyms.';
 }
 
-function verdict({ doctor, status }: Report): Html {
-  const seen = doctor ?? status?.verdict;
+function verdict(report: Report): Html {
+  const seen = report.doctor ?? report.status?.verdict;
   if (seen === undefined) return html`<p class="verdict">Verdict: unknown, see below.</p>`;
   const types = Object.entries(seen.types).map(
     ([type, state]) => html` <span class="state ${toneOf(state)}">${type}: ${state}</span>`,
   );
-  return html`<p class="verdict ${seen.node}"><strong>${sentence(verdictWords(seen))}.</strong>${types}</p>`;
+  const troubles = troublesOf(report);
+  const isWhole = troubles.length === 0 && Object.values(seen.types).every((state) => state === 'ready');
+  const tone = seen.node === 'ready' && !isWhole ? 'partly' : seen.node;
+  return html`<p class="verdict ${tone}"><strong>${sentence(verdictWords(seen))}.</strong>${types}${troubles.map((one) => html`<br>${one}`)}</p>`;
+}
+
+/** What ails those who have volumes, whatever a new mount would do: volumes that do not work, and calls that failed. */
+function troublesOf({ status, calls: found }: Report): readonly string[] {
+  const isBroken = (volume: { readonly state: string }) =>
+    !['alive', 'not-asked', 'unknown'].includes(volume.state);
+  const states = stateCounts(status?.volumes.filter(isBroken) ?? []);
+  const failed = found?.failures.reduce((sum, { count }) => sum + count, 0) ?? 0;
+  const [last] = found?.failures.toSorted((a, b) => b.last.localeCompare(a.last)) ?? [];
+  return [
+    ...(states === '' ? [] : [`Volumes that do not work: ${states}.`]),
+    ...(last === undefined
+      ? []
+      : [`${failed} of ${found?.total} calls failed, the last at ${clock(last.last)}: ${last.class}.`]),
+  ];
+}
+
+/** `1 dead, 2 silent`. */
+function stateCounts(volumes: readonly { readonly state: string }[]): string {
+  const counts = Object.entries(Object.groupBy(volumes, (volume) => volume.state));
+  return counts.map(([word, found]) => `${found?.length} ${word}`).join(', ');
 }
 
 const sentence = (text: string): string => text.charAt(0).toUpperCase() + text.slice(1);
@@ -121,7 +145,6 @@ const number = (text: string | number) => html`<span class="number">${text}</spa
 function volumes({ status }: Report): Html {
   if (status === null) return html``;
   if (status.volumes.length === 0) return html`<p>None is mounted.</p>`;
-  const counts = Object.entries(Object.groupBy(status.volumes, (volume) => volume.state));
   const rows = status.volumes.map((volume) => [
     state(volume.state),
     volume.fstype,
@@ -129,7 +152,7 @@ function volumes({ status }: Report): Html {
     path(volume.target),
     number(volume.daemon ?? '-'),
   ]);
-  return html`<p>${counts.map(([word, found]) => `${found?.length} ${word}`).join(', ')}${leftOut(status.volumesLeftOut)}.</p>
+  return html`<p>${stateCounts(status.volumes)}${leftOut(status.volumesLeftOut)}.</p>
 ${table('Mounted volumes; those that do not work come first', ['State', 'Type', 'Source', 'Target', 'Daemon'], rows)}`;
 }
 

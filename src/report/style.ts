@@ -17,7 +17,7 @@ code, pre, .path { font-family: ui-monospace, monospace; font-size: .86em; }
 pre { white-space: pre-wrap; background: var(--box); border: 1px solid var(--line); border-radius: 4px; padding: .5rem; margin: .4rem 0; }
 .verdict { border: 1px solid var(--line); border-left: .5rem solid var(--faint); background: var(--box); padding: .6rem .9rem;
   border-radius: 4px; margin: .8rem 0; font-size: 1.1rem; }
-.verdict.ready { border-left-color: var(--good-fill); } .verdict.failing { border-left-color: var(--bad-fill); }
+.verdict.ready { border-left-color: var(--good-fill); } .verdict.partly { border-left-color: var(--warn); } .verdict.failing { border-left-color: var(--bad-fill); }
 .scroll { overflow-x: auto; margin: .5rem 0; }
 table { border-collapse: collapse; width: 100%; }
 caption { text-align: left; color: var(--faint); padding: .2rem 0; }

@@ -197,6 +197,38 @@ test('who hears the page has its headings, the names of its tables and of their 
   );
 });
 
+test('the verdict has beside it what ails the volumes that there are, and is green for nothing but a whole node', (t) => {
+  const report = reportOf('x', [callOf('x')]);
+  const shown = /<p class="verdict (\w+)">(.*)<\/p>/;
+  const [, failing, text] = shown.exec(page(report)) ?? [];
+  t.is(failing, 'failing');
+  t.regex(
+    text ?? '',
+    /^<strong>.*<br>Volumes that do not work: 1 dead\.<br>1 of 1 calls failed, .*: unknown\.$/,
+  );
+
+  const ready = { node: 'ready', types: { nfs: 'ready' } } as const;
+  const whole = { ...report, doctor: { ...ready, findings: [], leftOut: 0 } };
+  t.is(shown.exec(page(whole))?.[1], 'partly');
+  const volumes = report.status?.volumes.map((volume) => ({ ...volume, state: 'alive' as const })) ?? [];
+  const healthy = { ...whole, status: report.status && { ...report.status, volumes }, calls: null };
+  t.is(
+    shown.exec(page(healthy))?.[0],
+    '<p class="verdict ready"><strong>Mounts would work.</strong> <span class="state good">nfs: ready</span></p>',
+  );
+  const lacking = { ...healthy.doctor, types: { nfs: 'lacking', glusterfs: 'ready' } as const };
+  t.is(shown.exec(page({ ...healthy, doctor: lacking }))?.[1], 'partly');
+});
+
+test('a name of thousands of letters is shown by its ends; digests and lists are shown whole', (t) => {
+  const name = `${'a'.repeat(2000)}${'z'.repeat(2000)}`;
+  const text = page(reportOf(name, []));
+  t.false(text.includes('a'.repeat(300)));
+  t.true(text.includes(`${'a'.repeat(200)}…${'z'.repeat(100)}`));
+  const list = Array.from({ length: 100 }, (_, index) => `gate-${index}=true`).join(',');
+  t.true(page(reportOf(list, [])).includes(list));
+});
+
 test('a part that cannot be had says why, and the others are there', (t) => {
   const report = reportOf('x', [callOf('x')]);
   const nothing: Report = {
