@@ -162,9 +162,8 @@ function isOurs(field: string): boolean {
 
 const ourFields: ReadonlySet<string> = new Set(
   `access architecture check class digest enter errorClass first from inUse installedAt kernel kind last level listening
-  listeningByUdp mounter node operatingSystem owner packages path propagation result state time type version wanted writtenAt`.split(
-    /\s+/,
-  ),
+  listeningByUdp locks mounter node operatingSystem owner packages path propagation result service state time tls type version
+  wanted writtenAt`.split(/\s+/),
 );
 
 /** Words of a path or of an option that name nobody; numbers; the digest of a rootfs. */
@@ -202,7 +201,7 @@ const knownWords: ReadonlySet<string> = new Set(
   kubernetes.io~local-volume kubernetes.io~projected kubernetes.io~secret kubernetes.io~configmap kubernetes.io~empty-dir
   vol_data.json containerd containerd.sock crio docker dbus dbus-daemon journal prometheus node-exporter
   nfs nfs3 nfs4 nfsd nfsv3 nfsv4 rpc_pipefs sunrpc statd sm sm.bak state rpcbind rpcbind.sock rpc.statd rpc.gssd gssproxy
-  gssd rpc.svcgssd rpc.idmapd rpc-statd.service showmount exportfs rpcinfo glusterfs glusterd glusterfsd fuse.glusterfs gluster
+  gssd rpc.svcgssd idmapd rpc.idmapd tlshd rpc-statd.service showmount exportfs rpcinfo glusterfs glusterd glusterfsd fuse.glusterfs gluster
   cifs smb3 smb ceph fuse.ceph tmpfs overlay ext4 xfs btrfs none bind rbind
   tcp tcp6 udp udp6 rdma sys krb5 krb5i krb5p lkey nolock lock hard soft softerr intr rw ro sync async all pos lookupcache
   noatime nodiratime relatime suid nosuid exec noexec nodev dev true false yes no on off auto inet inet6 max
@@ -211,6 +210,6 @@ const knownWords: ReadonlySet<string> = new Set(
   node-agent help version report daemonset cloud-init alerts kubelet-flag metrics masked
   attach chroot file private shared slave any loopback require allow-nolock add-nolock merge
   http https docker oci docker.io localhost localhost.localdomain ip6-localhost ip6-loopback json yaml e.g i.e
-  etc. and or dead stale silent alive error modules kernel server servers volume export share data storage pod node name
+  etc. and or ready failing lacking dead stale silent alive error modules kernel server servers volume export share data storage pod node name
   address user users group test tests process host directory file`.split(/\s+/),
 );

@@ -12,6 +12,7 @@ const calls: readonly (readonly [name: OutputName, argv: readonly string[]])[] =
   ['status', ['status', '--json']],
   ['status-volumes', ['status', '--volumes', '--json']],
   ['report', ['report', '--json', '-']],
+  ['report', ['report', '--json', '--anonymous', '-']],
   ['doctor', ['doctor', '--json']],
   ['log', ['log', '--json']],
   ['versions', ['versions', '--json']],

@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import test from 'ava';
 import fc from 'fast-check';
 import { anonymized } from '../../../src/report/anonymous.ts';
@@ -126,6 +127,31 @@ test('whatever a name is made of, it is not left', (t) => {
     }),
     { numRuns: 300 },
   );
+});
+
+/** What a field may be by a schema, where that is a choice: `['state', 'dead']`; of a record each of its values. */
+function choices(schema: unknown, field = ''): readonly (readonly [field: string, value: string])[] {
+  if (typeof schema !== 'object' || schema === null) return [];
+  const { enum: values = [], properties = {}, ...rest } = schema as { enum?: unknown[]; properties?: object };
+  return [
+    ...values.filter((value) => typeof value === 'string').map((value) => [field, value] as const),
+    ...Object.entries(properties).flatMap(([name, one]) => choices(one, name)),
+    ...Object.entries(rest).flatMap(([key, one]) => choices(one, key === '$defs' ? '' : field)),
+  ];
+}
+
+test('what programs read as a word of ours stays one, whatever a volume or a server is called', (t) => {
+  const words = choices(JSON.parse(readFileSync('docs/json/report.schema.json', 'utf8')));
+  t.true(words.length > 50);
+  for (const [field, word] of words) {
+    const named = {
+      source: `${word}:/${word}`,
+      target: `/var/lib/kubelet/pods/${word}`,
+      msg: `${word} is gone`,
+    };
+    const own = field === 'types' ? { types: { nfs: word } } : { [field]: word };
+    t.like(anonymized({ calls: [named], ...own }, []), own, `${field}: ${word}`);
+  }
 });
 
 test('a realm of Kerberos is not left, with or without dots', (t) => {
