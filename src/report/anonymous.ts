@@ -182,7 +182,7 @@ const knownShapes: readonly RegExp[] = [
   /^limits\.[a-z]+Seconds$/i,
   /^policy(?:\.(?:sources|options|locks|portmapper|images|nfs|glusterfs|cifs|generic|allowed|forbidden|required))*$/,
   /^(?:log\.(?:to|file|maximumBytes)|resolver\.(?:mode|nameservers|searches)|mounts\.(?:mounter|kubelet))$/,
-  /^(?:filesystems\.(?:nfs4?|glusterfs|cifs|smb3|ceph)|daemons)(?:\.(?:rpcbind|statd|path|arguments|helper|kind|startStatd))*$/,
+  /^(?:filesystems\.(?:nfs4?|glusterfs|cifs|smb3|ceph)|daemons)(?:\.(?:rpcbind|statd|gssd|idmapd|tlshd|path|arguments|helper|kind|startStatd))*$/,
   /^lib[a-z0-9_+-]+\.so[\d.]*$/,
   /^CAP_[A-Z_]+$/,
 ];
@@ -203,7 +203,7 @@ const knownWords: ReadonlySet<string> = new Set(
   nfs nfs3 nfs4 nfsd nfsv3 nfsv4 rpc_pipefs sunrpc statd sm sm.bak state rpcbind rpcbind.sock rpc.statd rpc.gssd gssproxy
   gssd rpc.svcgssd idmapd rpc.idmapd tlshd rpc-statd.service showmount exportfs rpcinfo glusterfs glusterd glusterfsd fuse.glusterfs gluster
   cifs smb3 smb ceph fuse.ceph tmpfs overlay ext4 xfs btrfs none bind rbind
-  tcp tcp6 udp udp6 rdma sys krb5 krb5i krb5p lkey nolock lock hard soft softerr intr rw ro sync async all pos lookupcache
+  tcp tcp6 udp udp6 rdma sys krb5 krb5i krb5p tls mtls lkey nolock lock hard soft softerr intr rw ro sync async all pos lookupcache
   noatime nodiratime relatime suid nosuid exec noexec nodev dev true false yes no on off auto inet inet6 max
   DEBUG INFO WARNING ERROR CRITICAL TRACE NONE
   mount umount install prepare status doctor log exec versions rollback prune unit enable disable teardown manifest csi

@@ -161,3 +161,19 @@ test('a realm of Kerberos is not left, with or without dots', (t) => {
     'the KDC does not know host/node#1@name#1; node#1$@name#1; no KDC of the realm name#1',
   );
 });
+
+test('services of a node and kinds of security are nobody’s names, whatever is called so', (t) => {
+  const report = {
+    securityServices: ['gssd', 'idmapd', 'tlshd'].map((service) => ({ service })),
+    calls: [
+      { source: 'files.example:/tlshd', target: '/t/idmapd', options: 'sec=krb5p,xprtsec=mtls' },
+      { source: 'gssd:/tls', target: '/t/tls', options: 'xprtsec=tls' },
+    ],
+  };
+  const { securityServices, calls } = anonymized(report, ['tlshd']);
+  t.deepEqual(securityServices, report.securityServices);
+  t.deepEqual(
+    calls.map(({ options }) => options),
+    ['sec=krb5p,xprtsec=mtls', 'xprtsec=tls'],
+  );
+});
