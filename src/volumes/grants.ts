@@ -42,7 +42,7 @@ export function grantsOf(
   const byFilesystem = new Map<string, Asked>();
   for (const { target } of volumes) {
     const [entry, own] = [byTarget.get(target), asked.get(target)];
-    if (entry !== undefined && own !== undefined) byFilesystem.set(`${entry.device} ${entry.root}`, own);
+    if (entry !== undefined && own !== undefined) byFilesystem.set(whatOf(entry), own);
   }
   // Thousands of volumes may be of a few filesystems.
   const devices = new Set(volumes.flatMap(({ target }) => byTarget.get(target)?.device ?? []));
@@ -51,10 +51,15 @@ export function grantsOf(
     volumes.flatMap(({ target }) => {
       const entry = byTarget.get(target);
       if (entry === undefined) return [];
-      const one = asked.get(target) ?? byFilesystem.get(`${entry.device} ${entry.root}`);
+      const one = asked.get(target) ?? byFilesystem.get(whatOf(entry));
       return [[target, grantOf(entry, one, readAheads.get(entry.device) ?? null)] as const];
     }),
   );
+}
+
+/** Mounts of several directories of one NFSv4 filesystem differ in their source alone. */
+function whatOf({ device, root, source }: MountEntry): string {
+  return `${device} ${root} ${source}`;
 }
 
 /** Target, as the mount table has it → the last call that has mounted something on it. */

@@ -73,3 +73,19 @@ test('a line of the record that was cut, or is of another mounter, tells nothing
   for (const options of ['nconnect=8,context="a', 'nconnect=8,x-mounter.later=1'])
     t.deepEqual(lessBy([call(staged, options)]), nothing);
 });
+
+test("a Pod's view of another directory has asked for nothing, where the kernel lists both as the root", (t) => {
+  const mounts = parseMountinfo(`1 0 0:40 / /k/staged rw - nfs4 s:/x rw,vers=4.2,proto=tcp,sec=sys
+2 0 0:40 / /k/pod rw - nfs4 s:/y rw,vers=4.2,proto=tcp,sec=sys
+`);
+  const seen = mounts.map(({ source, mountPoint, fstype }) => ({
+    ...{ source, target: mountPoint, fstype },
+    entries: 1,
+  }));
+  const calls = [call('/k/staged', 'xprtsec=tls')];
+  const grants = grantsOf(seen, mounts, calls, [], { readText: () => undefined });
+  t.deepEqual(
+    [...grants.values()].map(({ lessThanAsked }) => lessThanAsked.length),
+    [1, 0],
+  );
+});
