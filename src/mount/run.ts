@@ -153,7 +153,9 @@ class MountRun {
       case 'runHelper':
         return this.#runHelper(step);
       case 'verifyMounted':
-        return this.#isAsAsked() ? undefined : this.#explainNothingMounted();
+        if (!this.#isAsAsked()) return this.#explainNothingMounted();
+        for (const service of this.#probe.services) service.confirm?.(this.#entry);
+        return undefined;
       case 'provideLockServicesIfVersion3':
         return plan.driver.hasNegotiatedLocks(plan, this.#entry, context)
           ? this.#provideLockServices()

@@ -360,6 +360,50 @@ const resetConnections = () =>
 const handshakes = async () =>
   (await readFile(`${server.directory}/tlshd.log`, 'utf8')).match(/was successful/g)?.length ?? 0;
 
+test.serial(
+  'the server is mounted without TLS, under another name: no mount goes without what it asks for',
+  async (t) => {
+    const plainTarget = await newTarget();
+    t.like(await mountNfs('10.9.0.1:/srv/any', plainTarget, 'vers=4.2'), { status: 0, output: '' });
+    const asked = 'vers=4.2,xprtsec=tls';
+    // The server lets this one pass without TLS, too.
+    await fails(
+      t,
+      'files.example:/srv/any',
+      asked,
+      'tls',
+      /files\.example without xprtsec=tls, by this name or another/,
+    );
+    await fails(
+      t,
+      'files.example:/srv/tls',
+      asked,
+      'tls',
+      /hint: give xprtsec=tls to all volumes of files\.example/,
+    );
+    await writeFile(
+      `${home}/node-settings.json`,
+      JSON.stringify({ enter: 'chroot', security: { tls: usual } }),
+    );
+    await mustSucceed(`${home}/mounter`, 'prepare');
+    await fails(t, 'files.example:/srv/any', asked, 'tls', /files\.example without xprtsec=tls/);
+    await setTls(usual);
+    await mustSucceed(`${home}/mounter`, 'prepare');
+    const own = await newTarget();
+    t.like(await mountNfs('files.example:/srv/any', own, 'vers=3,nolock,xprtsec=tls'), {
+      status: 0,
+      output: '',
+    });
+    t.true((await entriesOf(own))[0]?.superOptions.includes('xprtsec=tls'));
+    await mustSucceed('umount', plainTarget);
+    const target = await newTarget();
+    t.like(await mountNfs('files.example:/srv/any', target, asked), { status: 0, output: '' });
+    t.true((await entriesOf(target))[0]?.superOptions.includes('xprtsec=tls'));
+    // The other way round, it has more than was asked for.
+    t.like(await mountNfs('10.9.0.1:/srv/tls', await newTarget(), 'vers=4.2'), { status: 0 });
+  },
+);
+
 test.serial('tlshd killed under load: a volume that is connected anew goes on', async (t) => {
   const target = await newTarget();
   t.like(await mountNfs('files.example:/srv/tls', target, 'vers=4.2,xprtsec=tls'), { status: 0 });

@@ -110,6 +110,11 @@ export interface MountService {
   said(): string;
   /** What the failure is, where it is one of the daemon's. */
   explain(failed: FailedHelper): Promise<ServiceFinding | undefined>;
+  /**
+   * Has a look at what was mounted. @param made undefined where it was made on the target itself.
+   * @throws MounterError (mount failure) where it goes without what was asked for.
+   */
+  readonly confirm?: (made: MountEntry | undefined) => void;
 }
 
 /** A helper that has ended by itself. */

@@ -1,5 +1,7 @@
-import type { ErrorClass } from '../../../errors.ts';
+import { type ErrorClass, MounterError } from '../../../errors.ts';
+import { exitCode } from '../../../exit-codes.ts';
 import type { FileEnd, MountHost } from '../../../host/mount-host.ts';
+import { type MountEntry, readMountinfo } from '../../../host/mountinfo.ts';
 import { findTlshds, provideTlshd, type TlsKind, tlshdLog } from '../../../services/tlshd.ts';
 import { lastOption, parseOptions } from '../../arguments/options.ts';
 import type { MountContext } from '../../context.ts';
@@ -23,9 +25,58 @@ export async function tlsService(asked: Asked, context: MountContext): Promise<M
   return {
     settle: () => settle(said, host),
     said: () => said()?.shown ?? '',
-    explain: async ({ words }) => explain(words, { kind, asked, server, owner, said: said()?.all ?? [] }),
+    explain: async ({ words }) => {
+      const lines = said()?.all ?? [];
+      if (isForbidden(words) && isMountedPlain(lines, host)) return shared(kind, server);
+      return explain(words, { kind, asked, server, owner, said: lines });
+    },
     watch: (over) => watch(kind, server, said, context, over),
+    confirm: (made) => requireTls(kind, server, asked, made ?? mountOn(asked.target, host)),
   };
+}
+
+/**
+ * NFSv4 finds by itself that a server is one that it has a connection to, whatever name or address each mount has, and
+ * goes on by that one, with or without TLS: xprtsec= is not heeded, and mount.nfs says success.
+ * @throws MounterError (mount failure, class tls) where `made` has less than was asked for.
+ */
+function requireTls(kind: TlsKind, server: string, asked: Asked, made: MountEntry | undefined): void {
+  const strong: readonly string[] = kind === 'mtls' ? ['xprtsec=mtls'] : ['xprtsec=tls', 'xprtsec=mtls'];
+  if (made?.superOptions.some((option) => strong.includes(option)) !== false) return;
+  const { errorClass, why, hint } = shared(kind, server);
+  throw new MounterError(`${asked.source} is not mounted: ${why}`, {
+    subject: asked.target,
+    status: exitCode.mountFailure,
+    errorClass,
+    hint,
+  });
+}
+
+function shared(kind: TlsKind, server: string): ServiceFinding {
+  return finding(
+    'tls',
+    `this node has mounted ${server} without xprtsec=${kind}, by this name or another one, and NFSv4 has one connection for all mounts of a server`,
+    `give xprtsec=${kind} to all volumes of ${word(server)}, and unmount those without it, which mounter status --volumes shows; or mount this one with vers=3, which has a connection of its own`,
+  );
+}
+
+/** Whether the server that a handshake was with is mounted by NFSv4 without TLS. @param said as `saidOf` has it. */
+function isMountedPlain(said: readonly string[], host: MountHost): boolean {
+  const addresses = said.flatMap((line) => /^Handshake with .* \((\S+)\) was/.exec(line)?.[1] ?? []);
+  return readMountinfo(host).some(
+    ({ fstype, superOptions }) =>
+      fstype === 'nfs4' &&
+      addresses.some((address) => superOptions.includes(`addr=${address}`)) &&
+      !superOptions.some((option) => option.startsWith('xprtsec=')),
+  );
+}
+
+function mountOn(target: string, host: MountHost): MountEntry | undefined {
+  const file = host.openDirectory(target);
+  if (file === undefined) return undefined;
+  const { mountId } = host.statusOf(file);
+  host.close(file);
+  return readMountinfo(host).find((entry) => entry.mountId === mountId);
 }
 
 /** tlshd tells the kernel first that a handshake is over, and us a moment later. */
@@ -103,10 +154,9 @@ function explain(words: string, facts: Facts): ServiceFinding | undefined {
   const name = word(server);
   const has = (pattern: RegExp) => said.some((line) => pattern.test(line));
   const isDenied = /access denied by server|: Permission denied/.test(words);
-  const isForbidden = /: Operation not permitted/.test(words);
   if (/: No such process/.test(words))
     return finding('tls', 'tlshd of this node ended meanwhile', 'mount again: it is started anew');
-  if (!isDenied && !isForbidden) return undefined;
+  if (!isDenied && !isForbidden(words)) return undefined;
   const fault = certificateFaults.find(([pattern]) => has(pattern));
   if (fault !== undefined) return finding('server-certificate', fault[1](server), fault[2](name));
   if (has(/setsockopt\(TLS_ULP\): No such file/))
@@ -133,7 +183,7 @@ function explain(words: string, facts: Facts): ServiceFinding | undefined {
       `the server ${server} begins TLS and breaks it off`,
       `${without(kind)}; or see on ${name} whether tlshd runs, and what its log says of its certificate and key`,
     );
-  if (isForbidden || has(/ was successful$/))
+  if (isForbidden(words) || has(/ was successful$/))
     return finding(
       'access-denied',
       `the server ${server} speaks TLS, and does not export this directory to this node with xprtsec=${kind}`,
@@ -153,6 +203,10 @@ function explain(words: string, facts: Facts): ServiceFinding | undefined {
       : `the server ${server} has no TLS`,
     `${without(kind)}; or turn it on there: tlshd, and for a kernel's server Linux 6.4${isVersion3 ? `; exportfs -v on ${name} shows the exports` : ''}`,
   );
+}
+
+function isForbidden(words: string): boolean {
+  return /: Operation not permitted/.test(words);
 }
 
 function without(kind: TlsKind): string {
