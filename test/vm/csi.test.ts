@@ -65,6 +65,24 @@ for (const [version, daemons] of [
 }
 
 test.serial(
+  'of several volumes of one export, none is taken for another, which kubelet would not unstage',
+  async (t) => {
+    for (const version of ['3', '4.2']) {
+      const both = [
+        await newVolume(server, [`vers=${version}`]),
+        await newVolume(server, [`vers=${version}`], { subDir: 'sub' }),
+      ];
+      for (const { staged } of both) await mustCall('StageVolume', staged);
+      const entries = (await Promise.all(both.map(({ staging }) => entriesOf(staging)))).flat();
+      t.is(entries.length, 2);
+      // As k8s.io/mount-utils SearchMountPoints has it.
+      t.is(new Set(entries.map(({ device, root }) => `${device} ${root}`)).size, 2, version);
+      for (const { unstaged } of both) await mustCall('UnstageVolume', unstaged);
+    }
+  },
+);
+
+test.serial(
   'inline, where a rule allows that: as its Pod asks, but without setuid programs and devices',
   async (t) => {
     const rule = { server: server.address, path: '/srv/vol1', namespaces: ['team-a'], inline: true };

@@ -14,15 +14,15 @@ const understood: readonly (readonly [
   flags: readonly string[],
   volume: string,
 ])[] = [
-  [{ server: 'files', share: '/a' }, [], 'nfs files:/a '],
+  [{ server: 'files', share: '/a' }, [], 'nfs files:/a nosharecache'],
   [
     { server: 'files', share: '/a/', subDir: 'b/c' },
     ['vers=3', 'ro,hard'],
-    'nfs files:/a/b/c vers=3,ro,hard',
+    'nfs files:/a/b/c nosharecache,vers=3,ro,hard',
   ],
-  [{ server: 'files', share: '/', subDir: '/b/' }, [], 'nfs files:/b '],
-  [{ server: 'fd00::1', share: '/a' }, [], 'nfs [fd00::1]:/a '],
-  [{ server: '[fd00::1]', share: '/a' }, [''], 'nfs [fd00::1]:/a '],
+  [{ server: 'files', share: '/', subDir: '/b/' }, [], 'nfs files:/b nosharecache'],
+  [{ server: 'fd00::1', share: '/a' }, [], 'nfs [fd00::1]:/a nosharecache'],
+  [{ server: '[fd00::1]', share: '/a' }, [''], 'nfs [fd00::1]:/a nosharecache'],
   // As csi-driver-nfs writes them, and what provisioners add.
   [
     {
@@ -33,13 +33,13 @@ const understood: readonly (readonly [
       'csi.storage.k8s.io/pv/name': 'x',
     },
     ['nfsvers=4.1'],
-    'nfs files:/a/b nfsvers=4.1',
+    'nfs files:/a/b nosharecache,nfsvers=4.1',
   ],
   // mountOptions of an inline volume, and as csi-driver-nfs has them, behind those of the PV.
   [
     { server: 'files', share: '/a', mountoptions: 'nfsvers=4.1,ro', onDelete: 'retain' },
     ['hard'],
-    'nfs files:/a hard,nfsvers=4.1,ro',
+    'nfs files:/a nosharecache,hard,nfsvers=4.1,ro',
   ],
   [{ type: 'glusterfs', server: 'g1', volume: 'v' }, [], 'glusterfs g1:/v '],
   [{ server: 'g1', volume: '/v' }, [], 'glusterfs g1:/v '],

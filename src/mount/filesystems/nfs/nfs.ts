@@ -37,7 +37,9 @@ const nfsTraits: FilesystemTraits = {
   volume: {
     attribute: 'share',
     isAbsolute: true,
-    asked: (server, path) => ({ source: `${bracketed(server)}:${path}`, options: [] }),
+    // A filesystem of its own: by device and root directory kubelet takes the volumes of one export for one, and has none
+    // of them unstaged while there is another (GetDeviceMountRefs).
+    asked: (server, path) => ({ source: `${bracketed(server)}:${path}`, options: ['nosharecache'] }),
   },
   hasLockServices: true,
   isToldApartByName: true,
