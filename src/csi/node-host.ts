@@ -63,7 +63,9 @@ export async function callFront(
       `the mounter of this node cannot be run: ${called.stderr.trim() || `status ${called.status}`}; see whether the node agent is ready on it`,
     );
   const { class: errorClass, subject, message, hint, helperOutput } = failure;
-  const field = subject === undefined ? undefined : fields[subject];
+  // What the request itself has wrong is named by its field. Of all else that path says nothing to who reads a Pod's events.
+  const isOfRequest = errorClass === 'mount-point' || errorClass === 'busy';
+  const field = subject === undefined || !isOfRequest ? undefined : fields[subject];
   const words = [field, subject, message].filter((word) => word !== undefined && word !== '').join(': ');
   const output =
     helperOutput === undefined || helperOutput === ''
