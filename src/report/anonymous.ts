@@ -183,6 +183,9 @@ const knownShapes: readonly RegExp[] = [
   /^policy(?:\.(?:sources|options|locks|portmapper|images|nfs|glusterfs|cifs|generic|allowed|forbidden|required))*$/,
   /^(?:log\.(?:to|file|maximumBytes)|resolver\.(?:mode|nameservers|searches)|mounts\.(?:mounter|kubelet))$/,
   /^(?:filesystems\.(?:nfs4?|glusterfs|cifs|smb3|ceph)|daemons)(?:\.(?:rpcbind|statd|gssd|idmapd|tlshd|path|arguments|helper|kind|startStatd))*$/,
+  /^security(?:\.(?:tls|krb5|trustStore|certificate|privateKey|keytab|config|credentialCaches))*$/,
+  // Says of nobody who it is, and would be taken for a word: a Pod, in 1 s.
+  /^[a-z]$/i,
   /^lib[a-z0-9_+-]+\.so[\d.]*$/,
   /^CAP_[A-Z_]+$/,
 ];

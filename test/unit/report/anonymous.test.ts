@@ -163,14 +163,16 @@ test('a realm of Kerberos is not left, with or without dots', (t) => {
 });
 
 test('services of a node and kinds of security are nobody’s names, whatever is called so', (t) => {
+  const words = 'has a certificate (security.tls.certificate), and none of a Pod';
   const report = {
     securityServices: ['gssd', 'idmapd', 'tlshd'].map((service) => ({ service })),
     calls: [
       { source: 'files.example:/tlshd', target: '/t/idmapd', options: 'sec=krb5p,xprtsec=mtls' },
-      { source: 'gssd:/tls', target: '/t/tls', options: 'xprtsec=tls' },
+      { source: 'gssd:/a', target: '/t/tls', options: 'xprtsec=tls' },
     ],
   };
-  const { securityServices, calls } = anonymized(report, ['tlshd']);
+  const { securityServices, calls, findings } = anonymized({ ...report, findings: [words] }, ['tlshd']);
+  t.deepEqual(findings, [words]);
   t.deepEqual(securityServices, report.securityServices);
   t.deepEqual(
     calls.map(({ options }) => options),
