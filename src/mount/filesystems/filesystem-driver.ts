@@ -307,12 +307,10 @@ export interface FailureTexts {
   readonly isTaciturn: boolean;
 }
 
-/** What a helper says, where nothing better tells what it met. */
+/** What a helper says, where nothing better tells what it met. Above each stands where the helper has it from. */
 export interface Wording {
   readonly pattern: RegExp;
   readonly errorClass: ErrorClass;
-  /** Where the helper has it from, and since or until when. */
-  readonly source: string;
 }
 
 export interface NodeLack {

@@ -5,102 +5,97 @@ import { plainFailureTexts } from '../plain.ts';
 
 /** The helper's own words, and those of the log file of the mount, which alone has the reason. */
 const glusterfsWordings: readonly Wording[] = [
+  // ld.so(8), dash: what the script calls is not whole, and its status is its own
   {
     pattern: /error while loading shared libraries: |^\S+: \d+: \S+: not found$/m,
     errorClass: 'helper-missing',
-    source: 'ld.so(8), dash: what the script calls is not whole, and its status is its own',
   },
+  // src/guard/interpose.c (log_refusal)
   {
     pattern: /^\[[^\]]*\] C \[[^\]]*\] 0-mounter: refused by mounter: /m,
     errorClass: 'policy',
-    source: 'src/guard/interpose.c (log_refusal)',
   },
+  // argp(3), of a glusterfs without its guard; src/guard/start.c, confine.c
   {
     pattern:
       /unrecognized option '--guarded=|glusterfs: (it can ?not be guarded|the program that is guarded)/,
     errorClass: 'node',
-    source: 'argp(3), of a glusterfs without its guard; src/guard/start.c, confine.c',
   },
+  // socket.c (socket_connect): a route of the type blackhole or prohibit, connect(2) that is forbidden
   {
     pattern:
       /connection attempt on .* failed, \((Invalid argument|Permission denied|Operation not permitted)\)/,
     errorClass: 'no-route',
-    source:
-      'socket.c (socket_connect): a route of the type blackhole or prohibit, connect(2) that is forbidden',
   },
+  // mount.glusterfs.in (with_options, without_options, start_glusterfs); glusterfsd.c (parse_opts), argp(3)
   {
     pattern: /Invalid option|invalid argument|Invalid backup|^glusterfs: (unknown|invalid|unrecognized) /im,
     errorClass: 'bad-option',
-    source:
-      'mount.glusterfs.in (with_options, without_options, start_glusterfs); glusterfsd.c (parse_opts), argp(3)',
   },
+  // mount.glusterfs.in hands them on, and mount_param_to_flag() of xlators/mount/fuse does not know them
   {
     pattern: /gf_fuse_mount\].* \([^)]*\b(no)?(diratime|relatime|strictatime)\b[^)]*\) failed/,
     errorClass: 'bad-option',
-    source:
-      'mount.glusterfs.in hands them on, and mount_param_to_flag() of xlators/mount/fuse does not know them',
   },
+  // mount.glusterfs.in (start_glusterfs, main)
   {
     pattern: /No valid servers found|Server name\/volume name unspecified/,
     errorClass: 'usage',
-    source: 'mount.glusterfs.in (start_glusterfs, main)',
   },
+  // mount.glusterfs.in (check_recursive_mount, main)
   {
     pattern:
       /Mount point does not exist|Cannot mount over|in use as a brick of a gluster volume|is a parent of the brick/,
     errorClass: 'mount-point',
-    source: 'mount.glusterfs.in (check_recursive_mount, main)',
   },
+  // mount.glusterfs.in (main)
   {
     pattern: /is already mounted|already mounted on/,
     errorClass: 'busy',
-    source: 'mount.glusterfs.in (main)',
   },
+  // contrib/fuse-lib/mount-common.c, xlators/mount/fuse
   {
     pattern: /(cannot|failed to) open \/dev\/fuse/,
     errorClass: 'node',
-    source: 'contrib/fuse-lib/mount-common.c, xlators/mount/fuse',
   },
+  // rpc/rpc-transport/socket/src/name.c (af_inet_client_get_remote_sockaddr)
   {
     pattern: /DNS resolution failed|getaddrinfo failed/,
     errorClass: 'name-resolution',
-    source: 'rpc/rpc-transport/socket/src/name.c (af_inet_client_get_remote_sockaddr)',
   },
+  // xlators/protocol/server/src/server-handshake.c since 3.12; the client calls it an authentication failure
   {
     pattern: /subdirectory for mount .* is not found/,
     errorClass: 'no-such-export',
-    source:
-      'xlators/protocol/server/src/server-handshake.c since 3.12; the client calls it an authentication failure',
   },
+  // xlators/protocol/client/src/client-handshake.c (client_setvolume_cbk); fuse-bridge.c (notify), misspelt in 10
   {
     pattern: /AUTH_FAILED|Authent?ication failed|SETVOLUME on remote-host failed.*Permission denied/i,
     errorClass: 'access-denied',
-    source:
-      'xlators/protocol/client/src/client-handshake.c (client_setvolume_cbk); fuse-bridge.c (notify), misspelt in 10',
   },
+  // glusterfsd/src/glusterfsd-mgmt.c (mgmt_getspec_cbk)
   {
     pattern: /failed to (get|fetch) (the )?'?volume file/i,
     errorClass: 'no-such-export',
-    source: 'glusterfsd/src/glusterfsd-mgmt.c (mgmt_getspec_cbk)',
   },
+  // xlators/protocol/client/src/client-handshake.c (client_query_portmap_cbk): a brick that is not served
   {
     pattern: /failed to get the port number for remote subvolume/,
     errorClass: 'no-such-export',
-    source:
-      'xlators/protocol/client/src/client-handshake.c (client_query_portmap_cbk): a brick that is not served',
   },
+  // strerror(3), socket.c (socket_connect_finish)
   {
     pattern: /Connection refused/,
     errorClass: 'connection-refused',
-    source: 'strerror(3), socket.c (socket_connect_finish)',
   },
+  // strerror(3), socket.c; the last two where the node has no IPv6
   {
     pattern:
       /No route to host|Network is unreachable|Cannot assign requested address|Address family not supported by protocol/,
     errorClass: 'no-route',
-    source: 'strerror(3), socket.c; the last two where the node has no IPv6',
   },
-  { pattern: /Connection timed out/, errorClass: 'server-silent', source: 'strerror(3), socket.c' },
+  // strerror(3), socket.c
+  { pattern: /Connection timed out/, errorClass: 'server-silent' },
 ];
 
 export const glusterfsFailureTexts: FailureTexts = {

@@ -15,89 +15,89 @@ import { correctedSource, pathOf } from './source.ts';
  * ` for SOURCE on TARGET`.
  */
 const nfsWordings: readonly Wording[] = [
+  // utils/mount/stropts.c (nfs_verify_lock_option); until 1.3.3 with the line of EINVAL behind it
   {
     pattern: /rpc\.statd is not running|Either use '-o nolock'/,
     errorClass: 'lock-service',
-    source: 'utils/mount/stropts.c (nfs_verify_lock_option); until 1.3.3 with the line of EINVAL behind it',
   },
+  // utils/mount/error.c (EINVAL); nfsmount.c, nfs4mount.c, network.c, stropts.c
   {
     pattern:
       /an incorrect mount option was specified|Unsupported nfs4? mount option|unknown nfs mount (option|parameter)|Bad nfs mount parameter|Unrecognized proto=|option parsing error|parsing error on '|invalid value for '|multiple version options|excessively long option|Invalid client address|unknown security type|(no|maximum number of) security flavors|Failed to find '.*' protocol|Please use '-t nfs4'/,
     errorClass: 'bad-option',
-    source: 'utils/mount/error.c (EINVAL); nfsmount.c, nfs4mount.c, network.c, stropts.c',
   },
+  // utils/mount/parse_dev.c, stropts.c, nfs4mount.c
   {
     pattern:
       /remote share not in 'host:dir' format|directory to mount not in host:dir format|NFS URLs are not supported|closing bracket missing from server address|(server hostname|export pathname) is too long|excessively long host:dir|no device name was provided/,
     errorClass: 'usage',
-    source: 'utils/mount/parse_dev.c, stropts.c, nfs4mount.c',
   },
+  // gai_strerror(3) of EAI_ADDRFAMILY: proto= or mountproto= is of IPv4, and the address of IPv6, or so
   {
     pattern: /Address family for hostname not supported/,
     errorClass: 'bad-option',
-    source:
-      'gai_strerror(3) of EAI_ADDRFAMILY: proto= or mountproto= is of IPv4, and the address of IPv6, or so',
   },
+  // utils/mount/stropts.c (EAI_AGAIN became EAGAIN, and is retried), network.c; gai_strerror(3)
   {
     pattern:
       /Failed to resolve server|DNS resolution failed|Name or service not known|Temporary failure in name resolution|No address associated with hostname|: Resource temporarily unavailable/,
     errorClass: 'name-resolution',
-    source: 'utils/mount/stropts.c (EAI_AGAIN became EAGAIN, and is retried), network.c; gai_strerror(3)',
   },
+  // utils/mount/error.c (EACCES, default: EPERM), nfsmount.c
   {
     pattern:
       /access denied by server|security flavor not supported|reason given by server:\s+Permission denied|mount(\.nfs4?)?: Operation not permitted/,
     errorClass: 'access-denied',
-    source: 'utils/mount/error.c (EACCES, default: EPERM), nfsmount.c',
   },
+  // utils/mount/error.c (ENOENT); with a line break in early 1.x; strerror(3) of ENAMETOOLONG
   {
     pattern: /reason given by server:\s+(No such file or directory|Not a directory)|: File name too long/,
     errorClass: 'no-such-export',
-    source: 'utils/mount/error.c (ENOENT); with a line break in early 1.x; strerror(3) of ENAMETOOLONG',
   },
+  // utils/mount/error.c (EOPNOTSUPP; EPROTONOSUPPORT by default), nfsmount.c; clnt_sperrno(3)
   {
     pattern:
       /requested NFS version or transport protocol is not supported|: Protocol not supported|Program not registered|Program\/version mismatch|NFS (mount )?version \d+ is not supported/,
     errorClass: 'version-not-offered',
-    source: 'utils/mount/error.c (EOPNOTSUPP; EPROTONOSUPPORT by default), nfsmount.c; clnt_sperrno(3)',
   },
+  // utils/mount/error.c (ENOTDIR) since 2.x; the target was seen to be a directory
   {
     pattern: /mount spec .* or point .* is not a directory/,
     errorClass: 'no-such-export',
-    source: 'utils/mount/error.c (ENOTDIR) since 2.x; the target was seen to be a directory',
   },
+  // utils/mount/error.c, mount.c (chk_mountpoint)
   {
     pattern: /mount point .* (does not exist|is not a directory)/,
     errorClass: 'mount-point',
-    source: 'utils/mount/error.c, mount.c (chk_mountpoint)',
   },
+  // utils/mount/error.c (EBUSY); with "or sharecache fail" since 2.x
   {
     pattern: /is busy or already mounted|Device or resource busy/,
     errorClass: 'busy',
-    source: 'utils/mount/error.c (EBUSY); with "or sharecache fail" since 2.x',
   },
+  // strerror(3) of ESTALE, with "NFS" in older glibc; utils/mount/error.c by default
   {
     pattern: /Stale (NFS )?file handle/,
     errorClass: 'stale',
-    source: 'strerror(3) of ESTALE, with "NFS" in older glibc; utils/mount/error.c by default',
   },
-  { pattern: /Connection refused/, errorClass: 'connection-refused', source: 'strerror(3) of ECONNREFUSED' },
+  // strerror(3) of ECONNREFUSED
+  { pattern: /Connection refused/, errorClass: 'connection-refused' },
+  // strerror(3) of EHOSTUNREACH, ENETUNREACH, EHOSTDOWN, ENETDOWN; of EADDRNOTAVAIL, EAFNOSUPPORT where the node has
+  // no IPv6; error.c (EPROTO with proto=rdma) since 2.8
   {
     pattern:
       /No route to host|Network is unreachable|Host is down|Network is down|Cannot assign requested address|Address family not supported by protocol|an interface supporting RDMA/,
     errorClass: 'no-route',
-    source:
-      'strerror(3) of EHOSTUNREACH, ENETUNREACH, EHOSTDOWN, ENETDOWN; of EADDRNOTAVAIL, EAFNOSUPPORT where the node has no IPv6; error.c (EPROTO with proto=rdma) since 2.8',
   },
+  // utils/mount/error.c ("timed out, giving up"); strerror(3) of ETIMEDOUT; clnt_sperrno(3)
   {
     pattern: /timed out/i,
     errorClass: 'server-silent',
-    source: 'utils/mount/error.c ("timed out, giving up"); strerror(3) of ETIMEDOUT; clnt_sperrno(3)',
   },
+  // strerror(3) of ENODEV: the kernel has no NFS; of ESRCH: no tlshd takes its TLS handshakes
   {
     pattern: /No such device|unknown filesystem type|: No such process/,
     errorClass: 'node',
-    source: 'strerror(3) of ENODEV: the kernel has no NFS; of ESRCH: no tlshd takes its TLS handshakes',
   },
 ];
 
