@@ -1,7 +1,8 @@
 import type { MountEntry } from '../host/mountinfo.ts';
 import { lockingTypes, offeredTraits } from '../mount/filesystems/all.ts';
+import type { ServiceDaemon } from '../services/find-daemons.ts';
 import { lockServices } from '../services/services.ts';
-import { type LockServicesState, observeLockServices, type ServiceDaemon } from '../services/state.ts';
+import { type LockServicesState, observeLockServices } from '../services/state.ts';
 import type { DoctorContext } from './context.ts';
 import { hasFailedLately } from './failures.ts';
 import { failing, type Judgement, ok, warning } from './finding.ts';

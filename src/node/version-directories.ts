@@ -1,13 +1,5 @@
-import { chmodSync, chownSync, existsSync, readdirSync, statSync } from 'node:fs';
+import { chmodSync, chownSync, statSync } from 'node:fs';
 import type { Layout } from './layout.ts';
-
-/** The directories of all installed versions. */
-export function versionDirectories({ versions }: Layout): readonly string[] {
-  if (!existsSync(versions)) return [];
-  return readdirSync(versions)
-    .filter((name) => /^[0-9a-f]{64}$/.test(name))
-    .map((name) => `${versions}/${name}`);
-}
 
 /**
  * Keeps all but root out of the images: out of their set-user-ID programs, devices and /tmp. What runs in a rootfs and

@@ -9,9 +9,9 @@ import { runProgram } from '../host/run-program.ts';
 import type { Manifest } from '../manifest/manifest.ts';
 import { failuresDirectory } from '../node/layout.ts';
 import type { NodeContext } from '../node/node.ts';
-import { versionDirectories } from '../node/version-directories.ts';
 import { kubeletRootsFile, kubeletViewDirectory, readKubeletRoots } from '../rootfs/kubelet-chroot.ts';
 import { processesIn, processesOfViews } from '../rootfs/root-processes.ts';
+import { versionDirectories } from '../services/find-daemons.ts';
 import { type RootfsProcess, roleOf, rootfsProcesses, services } from '../services/services.ts';
 import { type Volume, volumesBelow, volumesOf } from '../volumes/volumes.ts';
 import { planHomeRemoval } from './home-mount.ts';
@@ -41,7 +41,7 @@ export async function teardown(context: TeardownContext): Promise<readonly strin
   await endDaemons(context, done);
   done.push(...(await applyActions(planHomeRemoval(realpathSync(layout.home), readMountinfo(host)))));
   done.push(...(await removeAllPins(host)));
-  for (const version of versionDirectories(layout)) unlinkIfWritable(version);
+  for (const version of versionDirectories(layout, host)) unlinkIfWritable(version);
   if (!keepsKubelet) done.push(...(await removeKubeletRoots(host)));
   // Of kubelets that stay at work; none is on record once `removeKubeletRoots` has undone their part.
   const kept = readKubeletRoots(host).map(({ kubeletDirectory }) => kubeletDirectory);
@@ -97,7 +97,7 @@ function refuseOthers(context: TeardownContext): void {
 /** The processes that have to end before anything is undone. */
 function running(context: TeardownContext): readonly RootfsProcess[] {
   const { host, layout, manifest, keepKubelets } = context;
-  const inVersions = rootfsProcesses(host, versionDirectories(layout), manifest);
+  const inVersions = rootfsProcesses(host, versionDirectories(layout, host), manifest);
   if (keepKubelets) return inVersions;
   const ofKubelets = inKubeletRoots(context);
   return [...inVersions, ...ofKubelets.map((process) => ({ ...process, role: roleOf(process, manifest) }))];

@@ -1,4 +1,5 @@
 import type { Host } from '../host/host.ts';
+import { parseIpAddress } from '../ip-address.ts';
 
 /** Who can reach a port of this node: nobody, this node alone, or other machines as well. */
 export type ListeningAddresses = 'nowhere' | 'loopback' | 'any';
@@ -44,6 +45,50 @@ function parseSockets(text: string, port: number): readonly ListeningSocket[] {
   return [...lines].flatMap(([, address = '', hexPort = '', inode = '']) =>
     Number.parseInt(hexPort, 16) === port ? [{ address, inode }] : [],
   );
+}
+
+/**
+ * The addresses that TCP connections of a process go to, as the kernel writes them.
+ *
+ * ```
+ *   sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode
+ *    1: FE07090A:0339 0107090A:0801 01 00000000:00000000 00:00000000 00000000     0        0 9417 1 …
+ * ```
+ */
+export function peersOf(host: Host, pid: number): readonly string[] {
+  const inodes = inodesOf(host, pid);
+  return ['tcp', 'tcp6'].flatMap((name) => {
+    const lines = (host.readText(`/proc/net/${name}`) ?? '').matchAll(
+      /^ *\d+: \S+ ([0-9A-F]+):\S+(?: +\S+){6} +(\d+)/gm,
+    );
+    return [...lines].flatMap(([, address = '', inode = '']) => (inodes.has(inode) ? [address] : []));
+  });
+}
+
+/** More than our daemons open before their sockets; a stranger may have a million. */
+const looked = 256;
+
+/** Of the sockets that a process has open, as /proc/net has them. */
+export function inodesOf(host: Host, pid: number): ReadonlySet<string> {
+  const links = Array.from({ length: looked }, (_, fd) => linkOf(host, `/proc/${pid}/fd/${fd}`) ?? '');
+  return new Set(links.flatMap((link) => /^socket:\[(\d+)\]$/.exec(link)?.[1] ?? []));
+}
+
+/** @returns undefined where the process has ended meanwhile. */
+function linkOf(host: Host, path: string): string | undefined {
+  try {
+    return host.readLink(path);
+  } catch {
+    return undefined;
+  }
+}
+
+/** The address as the kernel writes it: `0107090A` of 10.9.7.1; undefined for what is none. */
+export function asKernelWrites(address: string): string | undefined {
+  const bytes = parseIpAddress(address)?.groups.flatMap((group) => [group >> 8, group & 0xff]);
+  const words = bytes?.flatMap((_, at) => (at % 4 === 0 ? [bytes.slice(at, at + 4).reverse()] : []));
+  const inHex = (byte: number) => byte.toString(16).padStart(2, '0').toUpperCase();
+  return words?.flat().map(inHex).join('');
 }
 
 /** 127.0.0.0/8, ::1, and the former as an IPv6 address. */

@@ -1,7 +1,11 @@
 import type { Host } from '../host/host.ts';
-import { versionDirectories } from '../node/version-directories.ts';
-import { processesIn } from '../rootfs/root-processes.ts';
-import { type ListeningAddresses, listeningSockets, readListeningAddresses } from './listening-addresses.ts';
+import { findDaemons, type ServiceDaemon } from './find-daemons.ts';
+import {
+  inodesOf,
+  type ListeningAddresses,
+  listeningSockets,
+  readListeningAddresses,
+} from './listening-addresses.ts';
 import { askInRootfs, type ServicesContext } from './provide.ts';
 import {
   hasRootsRights,
@@ -9,7 +13,7 @@ import {
   type LockService,
   lockServices,
   portmapperPort,
-  roleOf,
+  type Service,
   type ServiceRole,
   securityServices,
 } from './services.ts';
@@ -28,12 +32,6 @@ export interface LockServicesState extends Daemons, Answers {
   readonly listening: ListeningAddresses;
   /** On which addresses it is open by UDP, whose senders can be forged: policy.portmapper can restrict those. */
   readonly listeningByUdp: ListeningAddresses;
-}
-
-/** A process that serves this network namespace: of a rootfs of ours, or anybody else's. */
-export interface ServiceDaemon {
-  readonly pid: number;
-  readonly owner: 'rootfs' | 'host';
 }
 
 /**
@@ -86,11 +84,12 @@ export async function observeSecurityServices(
   context: ServicesContext,
 ): Promise<readonly SecurityServiceState[]> {
   const { host } = context;
-  const find = findDaemons(context);
+  const found = findDaemons(context, rolesOf(securityServices), (pid) =>
+    hasRootsRights(host.readText(`/proc/${pid}/status`)),
+  );
   return Promise.all(
     securityServices.map(async ({ role: service, question }) => {
-      const daemon =
-        find(service).find(({ pid }) => hasRootsRights(host.readText(`/proc/${pid}/status`))) ?? null;
+      const daemon = daemonsOf(service, found)[0] ?? null;
       const answers = daemon !== null && (await askInRootfs(question, context)).answers;
       return { service, daemon, answers };
     }),
@@ -99,10 +98,10 @@ export async function observeSecurityServices(
 
 function findLockDaemons(context: ServicesContext): Daemons & Pick<LockServicesState, 'surplusRpcbinds'> {
   const { host } = context;
-  const find = findDaemons(context);
+  const all = findDaemons(context, rolesOf(lockServices));
   const found = lockServices.map(({ role, owner: first, port }) => {
     const inodes = port === undefined ? undefined : socketsOf(host, port);
-    const daemons = find(role)
+    const daemons = daemonsOf(role, all)
       .filter(({ pid, owner }) => !inodes || owner === 'rootfs' || holdsSocket(host, pid, inodes))
       .sort((a, b) => Number(b.owner === first) - Number(a.owner === first));
     return [role, daemons] as const;
@@ -113,43 +112,19 @@ function findLockDaemons(context: ServicesContext): Daemons & Pick<LockServicesS
   };
 }
 
-/** @returns a function that tells of a role which processes have it, by their names, in this network. */
-function findDaemons({
-  host,
-  layout,
-  manifest,
-}: ServicesContext): (role: ServiceRole) => readonly ServiceDaemon[] {
-  const processes = host.processes().filter(({ isInOurNetwork }) => isInOurNetwork);
-  const versions = [layout.rootfs, ...versionDirectories(layout)];
-  const own = new Set(processesIn(host, versions, processes).map(({ pid }) => pid));
-  return (role) =>
-    processes
-      .filter((process) => roleOf(process, manifest) === role)
-      .map(({ pid }) => ({ pid, owner: own.has(pid) ? 'rootfs' : 'host' }));
+function rolesOf(services: readonly Service[]): readonly ServiceRole[] {
+  return services.map(({ role }) => role);
+}
+
+function daemonsOf(role: ServiceRole, all: ReturnType<typeof findDaemons>): readonly ServiceDaemon[] {
+  return all.flatMap((one) => (one.role === role ? [{ pid: one.pid, owner: one.owner }] : []));
 }
 
 function socketsOf(host: Host, port: number): ReadonlySet<string> {
   return new Set(listeningSockets(host, port, protocols).map(({ inode }) => inode));
 }
 
-/** More than an rpcbind opens before its sockets; a stranger may have a million. */
-const looked = 256;
-
 /** Anybody may call a process rpcbind; only root's has a socket of a port such as 111. */
 function holdsSocket(host: Host, pid: number, inodes: ReadonlySet<string>): boolean {
-  const name = /^socket:\[(\d+)\]$/;
-  for (let fd = 0; inodes.size > 0 && fd < looked; fd += 1) {
-    const inode = name.exec(linkOf(host, `/proc/${pid}/fd/${fd}`) ?? '')?.[1];
-    if (inode !== undefined && inodes.has(inode)) return true;
-  }
-  return false;
-}
-
-/** @returns undefined where the process has ended meanwhile. */
-function linkOf(host: Host, path: string): string | undefined {
-  try {
-    return host.readLink(path);
-  } catch {
-    return undefined;
-  }
+  return inodes.size > 0 && [...inodesOf(host, pid)].some((inode) => inodes.has(inode));
 }

@@ -1,12 +1,11 @@
 import { MounterError } from '../errors.ts';
 import { exitCode } from '../exit-codes.ts';
-import type { Host, ProcessInformation } from '../host/host.ts';
-import { isProgram } from '../host/processes.ts';
+import type { Host } from '../host/host.ts';
 import type { Manifest, NodeSettings } from '../manifest/manifest.ts';
-import { type Layout, locksDirectory, runDirectory } from '../node/layout.ts';
+import { locksDirectory, runDirectory } from '../node/layout.ts';
 import { rootfsEntrance } from '../rootfs/entrance.ts';
-import { processesIn } from '../rootfs/root-processes.ts';
 import { shellQuoted } from '../shell-word.ts';
+import { findDaemons, type ServiceDaemon } from './find-daemons.ts';
 import { hasUnit, type ServicesContext } from './provide.ts';
 import { provideSecurityServices } from './provide-security.ts';
 import { hasRootsRights, keeperName, serviceOf } from './services.ts';
@@ -28,55 +27,48 @@ export const tlshdLog = `${runDirectory}/tlshd.log`;
 export const hostRoot = '/proc/1/root';
 
 /** A tlshd of our network, without the processes that it makes for each handshake. */
-export interface Tlshd {
-  readonly pid: number;
-  readonly owner: 'rootfs' | 'host';
+export interface Tlshd extends ServiceDaemon {
   /** It has a socket of generic netlink, and has read all that came; a signal has not stopped it. */
   readonly isListening: boolean;
   /** A shell of ours starts it again when it ends. */
   readonly isKept: boolean;
 }
 
-export function findTlshds({ host, layout }: ServicesContext): readonly Tlshd[] {
-  const found = host
-    .processes()
-    .filter((process) => process.isInOurNetwork && isProgram(process, ['tlshd']))
-    .flatMap((process) => seen(process, host));
+export function findTlshds(context: ServicesContext): readonly Tlshd[] {
+  const { host } = context;
+  const found = findDaemons(context, ['tlshd'], (pid) => isToldOfHandshakes(pid, host)).flatMap((daemon) =>
+    seen(daemon, host),
+  );
   const pids = new Set(found.map(({ pid }) => pid));
-  const main = found.filter(({ parent }) => !pids.has(parent));
-  if (main.length === 0) return [];
-  const own = processesIn(host, versionsOf(layout, host), main);
-  const sockets = host.readText('/proc/net/netlink') ?? '';
-  return main.map(({ pid, parent, isStopped }) => ({
-    pid,
-    owner: own.some((process) => process.pid === pid) ? 'rootfs' : 'host',
-    isListening: !isStopped && isReading(sockets, pid),
-    isKept: host.readText(`/proc/${parent}/comm`)?.trim() === keeperName,
-  }));
+  const sockets = found.length === 0 ? '' : (host.readText('/proc/net/netlink') ?? '');
+  return found
+    .filter(({ parent }) => !pids.has(parent))
+    .map(({ pid, owner, parent, isStopped }) => ({
+      pid,
+      owner,
+      isListening: !isStopped && isReading(sockets, pid),
+      isKept: host.readText(`/proc/${parent}/comm`)?.trim() === keeperName,
+    }));
 }
 
-/** It may be of a version that was in use before: as long as it listens, it is as good. */
-function versionsOf({ rootfs, versions }: Layout, host: Host): readonly string[] {
-  return [rootfs, ...host.list(versions).map((name) => `${versions}/${name}`)];
-}
-
-interface SeenProcess extends ProcessInformation {
+interface SeenDaemon extends ServiceDaemon {
   readonly parent: number;
   readonly isStopped: boolean;
 }
 
-/**
- * proc_pid_stat(5): `985 (tlshd) S 914 985 …`. @returns none where it has ended, and where the kernel would hand it no
- * handshake: anybody may call a process tlshd.
- */
-function seen(process: ProcessInformation, host: Host): readonly SeenProcess[] {
-  const status = host.readText(`/proc/${process.pid}/status`) ?? '';
-  if (!hasRootsRights(status) || !mayTakeHandshakes('CapEff', status)) return [];
-  const stat = /\) (\S) (\d+) [^)]*$/.exec(host.readText(`/proc/${process.pid}/stat`) ?? '');
+/** Whether the kernel would hand it a handshake: anybody may call a process tlshd. */
+function isToldOfHandshakes(pid: number, host: Host): boolean {
+  const status = host.readText(`/proc/${pid}/status`) ?? '';
+  return hasRootsRights(status) && mayTakeHandshakes('CapEff', status);
+}
+
+/** proc_pid_stat(5): `985 (tlshd) S 914 985 …`. @returns none where it has ended. */
+function seen({ pid, owner }: ServiceDaemon, host: Host): readonly SeenDaemon[] {
+  const stat = /\) (\S) (\d+) [^)]*$/.exec(host.readText(`/proc/${pid}/stat`) ?? '');
   const [, state = 'Z', parent] = stat ?? [];
   return state === 'Z' || state === 'X'
     ? []
-    : [{ ...process, parent: Number(parent), isStopped: 'Tt'.includes(state) }];
+    : [{ pid, owner, parent: Number(parent), isStopped: 'Tt'.includes(state) }];
 }
 
 /**

@@ -13,11 +13,11 @@ import { allTraits } from '../mount/filesystems/all.ts';
 import type { Layout } from '../node/layout.ts';
 import type { NodeContext } from '../node/node.ts';
 import { whyOff } from '../node/off.ts';
-import { versionDirectories } from '../node/version-directories.ts';
 import { observeRootfs, type SeenState, statesOf } from '../prepare/mount-states.ts';
 import { isPrepared, isWanted } from '../prepare/prepare.ts';
 import type { RecordedCall } from '../record/parse.ts';
 import { entranceInUse, wantedEnter } from '../rootfs/entrance.ts';
+import { versionDirectories } from '../services/find-daemons.ts';
 import {
   type LockServicesState,
   observeLockServices,
@@ -144,7 +144,7 @@ async function observeVolumes(
   const volumes = volumesOf(manifest, entries);
   if (volumes.length === 0) return [];
   const answers = await askVolumes(volumes, entries, root, host);
-  const directories = versionDirectories(layout);
+  const directories = versionDirectories(layout, host);
   const daemons = allTraits.flatMap(({ kernelTypes, daemons }) =>
     daemons(host, directories).flatMap(({ pid, target }) =>
       kernelTypes.map((fstype) => ({ pid, mount: `${fstype} ${target}` })),

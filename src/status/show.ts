@@ -1,8 +1,9 @@
 import { type Colour, table } from '../columns.ts';
 import { verdictWords } from '../doctor/verdict.ts';
 import { shortDigest } from '../image/digest.ts';
+import type { ServiceDaemon } from '../services/find-daemons.ts';
 import { serviceOf } from '../services/services.ts';
-import type { LockServicesState, ServiceDaemon } from '../services/state.ts';
+import type { LockServicesState } from '../services/state.ts';
 import { type NodeStatus, type SeenVolume, seenStates } from './node.ts';
 
 /** What `mounter status` says of the node to people. @param width of the terminal; undefined for whole lines. */

@@ -2,9 +2,10 @@ import { lstatSync, readlinkSync, symlinkSync } from 'node:fs';
 import { basename } from 'node:path';
 import { MounterError } from '../../errors.ts';
 import { exitCode } from '../../exit-codes.ts';
+import { fileHost } from '../../host/file-host.ts';
 import { replace } from '../../host/replace.ts';
 import type { Layout } from '../../node/layout.ts';
-import { versionDirectories } from '../../node/version-directories.ts';
+import { versionDirectories } from '../../services/find-daemons.ts';
 import { digitsOf } from '../digest.ts';
 
 /** The unpacked images below MOUNTER_HOME/versions, and the symlink that says which is in use. */
@@ -23,7 +24,7 @@ export function currentDigest(layout: Layout): string | undefined {
 
 /** The digests of the versions that are complete. */
 export function installedDigests(layout: Layout): readonly string[] {
-  return versionDirectories(layout).map((directory) => `sha256:${basename(directory)}`);
+  return versionDirectories(layout, fileHost).map((directory) => `sha256:${basename(directory)}`);
 }
 
 /** Makes `rootfs` lead to the version, by one rename: at every moment there is a rootfs. */

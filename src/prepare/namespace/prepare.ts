@@ -7,8 +7,8 @@ import { isErrnoException } from '../../host/system-error.ts';
 import type { ManifestMount } from '../../manifest/manifest.ts';
 import { isShared } from '../../manifest/shared-mounts.ts';
 import type { NodeContext } from '../../node/node.ts';
-import { versionDirectories } from '../../node/version-directories.ts';
 import { helpersPin, isPinned } from '../../rootfs/entrance.ts';
+import { versionDirectories } from '../../services/find-daemons.ts';
 import { applyActions } from '../mount-actions.ts';
 import { sourceOf } from '../mount-points.ts';
 import { isInPlace } from '../mount-states.ts';
@@ -77,7 +77,7 @@ export async function prepareNamespaces(
 
 /** A run that was killed has left pins that no version's link leads to. @returns what was done, a line each. */
 async function removeAbandonedPins({ host, layout }: NodeContext): Promise<readonly string[]> {
-  const linked = versionDirectories(layout).flatMap(linkedPins);
+  const linked = versionDirectories(layout, host).flatMap(linkedPins);
   // Killed after the link was set anew, it has not waited for those calls that have read the old one.
   if (otherPins(linked, readMountinfo(host)).length > 0) await waitForRunningCalls(host);
   return unpinOthers(linked, host);

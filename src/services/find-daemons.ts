@@ -1,0 +1,46 @@
+import type { Host } from '../host/host.ts';
+import type { Daemons } from '../manifest/manifest.ts';
+import type { Layout } from '../node/layout.ts';
+import { processesIn } from '../rootfs/root-processes.ts';
+import { roleOf, type ServiceRole } from './services.ts';
+
+/** A process that serves this network namespace: of a rootfs of ours, or anybody else's. */
+export interface ServiceDaemon {
+  readonly pid: number;
+  readonly owner: 'rootfs' | 'host';
+}
+
+/**
+ * @param isWanted asked before whose they are, which may take long of a stranger that has only taken the name.
+ * @returns the processes of this network that have one of `roles`, by their names, with that role.
+ */
+export function findDaemons(
+  { host, layout, manifest }: FindContext,
+  roles: readonly ServiceRole[],
+  isWanted: (pid: number) => boolean = () => true,
+): readonly (ServiceDaemon & { readonly role: ServiceRole })[] {
+  const named = host.processes().flatMap((process) => {
+    const role = process.isInOurNetwork ? roles.find((one) => one === roleOf(process, manifest)) : undefined;
+    return role === undefined || !isWanted(process.pid) ? [] : [{ ...process, role }];
+  });
+  if (named.length === 0) return [];
+  // It may be of a version that was in use before: as long as it answers, it is as good.
+  const versions = [layout.rootfs, ...versionDirectories(layout, host)];
+  const own = new Set(processesIn(host, versions, named).map(({ pid }) => pid));
+  return named.map(({ pid, role }) => ({ pid, role, owner: own.has(pid) ? 'rootfs' : 'host' }));
+}
+
+interface FindContext {
+  readonly host: Host;
+  readonly layout: Layout;
+  readonly manifest: { readonly daemons: Daemons };
+}
+
+/** The directories of all installed versions. */
+export function versionDirectories(
+  { versions }: Layout,
+  host: Pick<Host, 'list' | 'stat'>,
+): readonly string[] {
+  const names = host.stat(versions) === undefined ? [] : host.list(versions);
+  return names.filter((name) => /^[0-9a-f]{64}$/.test(name)).map((name) => `${versions}/${name}`);
+}
