@@ -321,19 +321,22 @@ test.serial(
   },
 );
 
-test.serial('sec=sys, an rpc.gssd without a ticket and a silent KDC: mounted within seconds', async (t) => {
-  await killRpcProcesses('rpc.gssd');
-  t.is((await mounter('exec', '--', '/usr/sbin/start-statd', 'gssd')).status, 0);
-  await kdc.dropPackets();
-  const target = await newTarget();
-  const argv = ['-t', 'nfs', '-o', 'vers=4.0,sec=sys', sourceOf('vol1'), target];
-  const { status, milliseconds } = await mounter('mount', ...argv);
-  await kdc.passPackets();
-  t.is(status, 0);
-  t.log(`${milliseconds} ms`);
-  // 72 s without a limit of rpc.gssd's.
-  t.true(milliseconds < 15_000 + limitMs, `${milliseconds} ms`);
-});
+test.serial(
+  'sec=sys:krb5, an rpc.gssd without a ticket and a silent KDC: mounted within seconds',
+  async (t) => {
+    await killRpcProcesses('rpc.gssd');
+    t.is((await mounter('exec', '--', '/usr/sbin/start-statd', 'gssd')).status, 0);
+    await kdc.dropPackets();
+    const target = await newTarget();
+    const argv = ['-t', 'nfs', '-o', 'vers=4.0,sec=sys:krb5', sourceOf('vol1'), target];
+    const { status, milliseconds } = await mounter('mount', ...argv);
+    await kdc.passPackets();
+    t.is(status, 0);
+    t.log(`${milliseconds} ms`);
+    // 72 s without a limit of rpc.gssd's. That there is no ticket is no reason to break it off.
+    t.true(milliseconds < 15_000 + limitMs, `${milliseconds} ms`);
+  },
+);
 
 test.serial('a stopped rpc.gssd is replaced; the keytab is read by nobody but it', async (t) => {
   t.is((await mountNfs(sourceOf('krb5'), await newTarget(), 'vers=4.2,sec=krb5')).status, 0);

@@ -396,9 +396,27 @@ for (const name of ['expired.example', 'no-answer-default-realm', 'a.kinit:'])
     t.regex(await explained(`nfs/n@R: ${late}`), /the account of nfs\/.* has expired/);
   });
 
+test('Kerberos: where sys was asked for as well, a slow mount goes on, and a refusal need not be of Kerberos', async (t) => {
+  const host = preparedNode();
+  let said = 'nfs/n@R: kinit: no answer\n';
+  host.onRun = ({ argv }) => ({ output: argv.includes('try-kerberos') ? said : '' });
+  const watched = async (options: string) => {
+    const plan = planFor('-t', 'nfs', '-o', options, 'srv:/x', target);
+    const service = await plan.driver.provideSecurity('kerberos', plan, contextOf(host));
+    return (await service?.watch(new AbortController().signal))?.kind;
+  };
+  t.is(await watched('sec=krb5:krb5i'), 'service');
+  t.is(await watched('sec=sys:krb5'), undefined);
+  const outcome = { output: 'mount.nfs: access denied by server while mounting 10.0.0.5:/x\n' };
+  const refused = () => explain({ host, outcome, options: 'sec=krb5:sys', purpose: 'kerberos' });
+  t.like(await refused(), { errorClass: 'kerberos' });
+  t.regex((await refused()).hint ?? '', /port 88.*; or write sec=sys alone/);
+  said = 'nfs/n@R: nfs/srv@R: kvno = 3\n';
+  t.like(await refused(), { errorClass: 'access-denied' });
+});
+
 test('TLS: what an export is called has no part in the reason', async (t) => {
   const host = preparedNode();
-  host.texts.set('/proc/1/root/etc/ssl/certs/ca-certificates.crt', 'x');
   const source = 'srv:/a: No such process: Permission denied';
   const outcome = { output: `mount.nfs: Connection refused for ${source} on ${target}\n` };
   const stat = '985 (tlshd) S 914 985 985 0';

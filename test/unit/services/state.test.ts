@@ -1,5 +1,6 @@
 import test from 'ava';
 import type { ProcessInformation } from '../../../src/host/host.ts';
+import { asKernelWrites, peersOf } from '../../../src/services/listening-addresses.ts';
 import { observeLockServices, observeSecurityServices } from '../../../src/services/state.ts';
 import { type HostModel, ownMounts } from '../../support/model/host-model.ts';
 import { contextOf, layout, preparedNode } from '../../support/model/node-model.ts';
@@ -109,4 +110,19 @@ test('of those that are called rpc.gssd the one of root is shown', async (t) => 
   t.like(await gssd(), { service: 'gssd', daemon: null, answers: false });
   host.texts.set('/proc/8/status', 'Uid:\t0\t0\t0\t0\n');
   t.like(await gssd(), { daemon: { pid: 8, owner: 'host' }, answers: true });
+});
+
+test('where the connections of a process go', (t) => {
+  const host = preparedNode();
+  const connected = (peer: string, inode: number, state = '01') =>
+    `   1: FE07090A:0339 ${peer}:0801 ${state} 00000000:00000000 00:00000000 00000000     0        0 ${inode} 1 x\n`;
+  host.texts.set('/proc/net/tcp', connected('0107090A', 9417) + connected('0207090A', 9418));
+  host.texts.set('/proc/net/tcp6', connected('000000FD000000000000000005000000', 9419, '02'));
+  host.links.set('/proc/985/fd/9', 'socket:[9417]');
+  host.links.set('/proc/985/fd/11', 'socket:[9419]');
+  t.deepEqual(peersOf(host, 985), [asKernelWrites('10.9.7.1'), asKernelWrites('fd00::5')]);
+  t.deepEqual(peersOf(host, 986), []);
+  t.is(asKernelWrites('10.9.7.1'), '0107090A');
+  t.is(asKernelWrites('fd00::5'), '000000FD000000000000000005000000');
+  t.is(asKernelWrites('files.example'), undefined);
 });

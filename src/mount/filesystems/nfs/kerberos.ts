@@ -1,4 +1,5 @@
 import type { ErrorClass } from '../../../errors.ts';
+import { parseOptions } from '../../arguments/options.ts';
 import type { MountContext } from '../../context.ts';
 import { newInquiry, runInRootfs } from '../../probe/inquiry.ts';
 import type { ServiceFinding } from '../../probe/probe-failure.ts';
@@ -8,20 +9,35 @@ import { nfsServer } from './source.ts';
 
 /** Mounts with sec=krb5, krb5i or krb5p: why they get no ticket. The kernel and mount.nfs have no words for that. */
 
-export function kerberosService({ source }: Asked, context: MountContext): MountService {
+export function kerberosService({ source, options }: Asked, context: MountContext): MountService {
   const server = nfsServer(source) ?? '';
+  const isAlone = !hasOtherFlavor(options);
   return {
-    // The kernel waits for rpc.gssd, and that for a KDC. A server that takes its time with a ticket is no reason.
+    // The kernel waits for rpc.gssd, and that for a KDC. A server that takes its time with a ticket is no reason, nor is
+    // a want of one with sec=sys:krb5.
     watch: async (over) => {
+      if (!isAlone) return undefined;
       const limitMs = context.manifest.limits.connectSeconds * 1000;
       const found = await askForTicket(server, limitMs, context, over);
       return found === undefined || found.hasTicket ? undefined : { kind: 'service', server, ...found };
     },
     settle: async () => {},
     said: () => '',
-    explain: async ({ errorClass, limitMs }) =>
-      ofKerberos.has(errorClass) ? askForTicket(server, limitMs, context).catch(() => undefined) : undefined,
+    explain: async ({ errorClass, limitMs }) => {
+      if (!ofKerberos.has(errorClass)) return undefined;
+      const found = await askForTicket(server, limitMs, context).catch(() => undefined);
+      if (found === undefined || isAlone) return found;
+      if (found.hasTicket) return undefined;
+      // With NFSv4 the kernel comes to sys after a krb5 that the server refuses, and not for want of a ticket.
+      return { ...found, hint: `${found.hint}; or write sec=sys alone, if the server takes it` };
+    },
   };
+}
+
+/** As `sec=krb5:sys` has one. */
+function hasOtherFlavor(options: string): boolean {
+  const asked = parseOptions(options).filter(({ name }) => name === 'sec');
+  return asked.some(({ value = '' }) => value.split(':').some((one) => !/^krb5[ip]?$/.test(one)));
 }
 
 /** What mount.nfs makes of a ticket that cannot be had, or is not taken. */

@@ -2,9 +2,12 @@ import { type ErrorClass, MounterError } from '../../../errors.ts';
 import { exitCode } from '../../../exit-codes.ts';
 import type { FileEnd, MountHost } from '../../../host/mount-host.ts';
 import { type MountEntry, readMountinfo } from '../../../host/mountinfo.ts';
+import { asKernelWrites, peersOf } from '../../../services/listening-addresses.ts';
 import { findTlshds, provideTlshd, type TlsKind, tlshdLog } from '../../../services/tlshd.ts';
 import { lastOption, parseOptions } from '../../arguments/options.ts';
 import type { MountContext } from '../../context.ts';
+import { resolveServer } from '../../probe/ask-server.ts';
+import { newInquiry } from '../../probe/inquiry.ts';
 import type { ProbeFailure, ServiceFinding } from '../../probe/probe-failure.ts';
 import type { Asked, MountService } from '../filesystem-driver.ts';
 import { word } from '../hints.ts';
@@ -82,7 +85,7 @@ function mountOn(target: string, host: MountHost): MountEntry | undefined {
 /** tlshd tells the kernel first that a handshake is over, and us a moment later. */
 async function settle(said: () => Said | undefined, host: MountHost): Promise<void> {
   const until = host.now() + settleMs;
-  while (said()?.isUnfinished === true && host.now() < until) await host.sleep(25);
+  while ((said()?.unfinished.length ?? 0) > 0 && host.now() < until) await host.sleep(25);
 }
 
 const settleMs = 1000;
@@ -101,8 +104,8 @@ interface Said {
   readonly all: readonly string[];
   /** Those that say why it has failed, as they were written, newline-terminated. */
   readonly shown: string;
-  /** Some handshake has begun, perhaps with another server, and not ended. */
-  readonly isUnfinished: boolean;
+  /** The processes of handshakes that have begun, perhaps with other servers, and not ended. */
+  readonly unfinished: readonly number[];
 }
 
 /**
@@ -131,7 +134,9 @@ export function saidOf(server: string, log: string): Said {
   return {
     all: own.map(({ words }) => words.replace(handshake, 'Handshake $2')),
     shown: shown.map((text) => `${text}\n`).join(''),
-    isUnfinished: lines.some(({ pid, words }) => words.startsWith('System trust:') && !ended.has(pid)),
+    unfinished: lines.flatMap(({ pid, words }) =>
+      words.startsWith('System trust:') && !ended.has(pid) ? [Number(pid)] : [],
+    ),
   };
 }
 
@@ -276,7 +281,16 @@ async function watch(
       why: `tlshd of this node (process ${deaf.pid}) does not answer`,
       hint: deaf.owner === 'host' ? 'run systemctl restart tlshd' : 'mount again: it is replaced',
     });
-  return unanswered(kind, server, said());
+  const unfinished = unanswered(said());
+  if (unfinished.length === 0) return undefined;
+  const addresses = await resolveServer(server, newInquiry(context, lookMs, over));
+  const peers = Array.isArray(addresses) ? addresses.map(asKernelWrites) : [];
+  if (!unfinished.some((pid) => peersOf(host, pid).some((peer) => peers.includes(peer)))) return undefined;
+  return service(server, {
+    errorClass: 'tls-not-offered',
+    why: `the server ${server} takes connections, and does not answer the handshake of TLS`,
+    hint: `${without(kind)}; or see on ${word(server)} whether tlshd answers, and restart it`,
+  });
 }
 
 /** The server has broken off each of several handshakes. */
@@ -290,14 +304,9 @@ export function brokenOff(kind: TlsKind, server: string, said: Said | undefined)
   });
 }
 
-/** Its handshake has begun, and does not end. One that goes on beside a handshake that went well is another server's. */
-export function unanswered(kind: TlsKind, server: string, said: Said | undefined): ProbeFailure | undefined {
-  if (said?.isUnfinished !== true || hasSucceeded(said)) return undefined;
-  return service(server, {
-    errorClass: 'tls-not-offered',
-    why: `the server ${server} takes connections, and does not answer the handshake of TLS`,
-    hint: `${without(kind)}; or see on ${word(server)} whether tlshd answers, and restart it`,
-  });
+/** The processes whose handshake may be this one, and does not end: none where this one went well. */
+export function unanswered(said: Said | undefined): readonly number[] {
+  return said === undefined || hasSucceeded(said) ? [] : said.unfinished;
 }
 
 /** Then the mount waits for something else, and TLS is not to be given up for it. */
