@@ -10,6 +10,7 @@ export type Need =
   | 'glusterServer'
   | 'dockerRegistry'
   | 'cosign'
+  | 'dpkgForVm'
   | 'tlsServer'
   | 'prometheus'
   | 'containerRuntime'
@@ -102,7 +103,7 @@ export const suites: readonly Suite[] = [
     ),
     place: 'vm',
     init: 'systemd',
-    needs: ['build', 'rootfs', 'vm', 'glusterServer'],
+    needs: ['build', 'rootfs', 'vm', 'glusterServer', 'dpkgForVm'],
   },
   {
     name: 'fleet-systemd',

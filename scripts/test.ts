@@ -4,6 +4,7 @@ import { ensureServerRootfs } from '../test/support/gluster/gluster-server.ts';
 import { ensureSmbRootfs } from '../test/support/node/smb-rootfs.ts';
 import { ensureContainerRuntime, ensureRuntimeForVm } from '../test/support/packages/container-runtime.ts';
 import { ensureCosign } from '../test/support/packages/cosign.ts';
+import { ensureDpkgForVm } from '../test/support/packages/debian-package.ts';
 import { ensureDockerRegistry } from '../test/support/packages/docker-registry.ts';
 import { ensurePrometheus } from '../test/support/packages/prometheus.ts';
 import { ensureTlsServer } from '../test/support/packages/tls-server.ts';
@@ -66,6 +67,7 @@ const preparations: Readonly<Record<Need, () => Promise<unknown>>> = {
   glusterServer: ensureServerRootfs,
   dockerRegistry: ensureDockerRegistry,
   cosign: ensureCosign,
+  dpkgForVm: ensureDpkgForVm,
   prometheus: ensurePrometheus,
   tlsServer: ensureTlsServer,
   containerRuntime: ensureContainerRuntime,

@@ -98,7 +98,7 @@ function scripts(units: readonly Unit[]): Readonly<Record<string, string>> {
     postinst: script(reloadUnits),
     prerm: script(`if [ "$1" = remove ]; then
 	if [ -d /run/systemd/system ]; then
-		${ofEach(ended, 'deb-systemd-invoke stop "$unit" >/dev/null || true')}
+		${ofEach(ended, 'deb-systemd-invoke stop "$unit" >/dev/null 2>&1 || systemctl stop "$unit" || true')}
 	fi
 	home=${defaultHome}
 	if [ -e $home/mounter ]; then

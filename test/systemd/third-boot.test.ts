@@ -3,7 +3,7 @@ import test from 'ava';
 import { execa } from 'execa';
 import { readMountsFrom } from '../support/guest/mountinfo.ts';
 import { entriesPerVolume, home } from '../support/guest/node.ts';
-import { writeSmallPackage } from '../support/packages/debian-package.ts';
+import { dpkgInVm, packageInVm } from '../support/packages/debian-package.ts';
 import {
   daemons,
   kubeletIsReady,
@@ -74,15 +74,14 @@ test.serial('nor does a restart of kubelet end those', async (t) => {
 const unitFiles = () => run('find', '/etc/systemd/system', '-name', 'containerized-mounter*');
 
 test.serial('the Debian package over a node that was prepared by hand changes nothing of it', async (t) => {
-  for (const version of ['1', '2']) await writeSmallPackage(`/run/${version}.deb`, version);
   const [before, mounts, files] = [daemons(), await readMountsFrom('/'), await unitFiles()];
   for (const argv of [
-    ['--install', '/run/1.deb'],
-    ['--install', '/run/2.deb'],
+    ['--install', packageInVm('1')],
+    ['--install', packageInVm('2')],
     ['--remove', 'containerized-mounter'],
     ['--purge', 'containerized-mounter'],
   ]) {
-    await run('dpkg', ...argv);
+    await dpkgInVm(...argv);
     t.deepEqual(daemons(), before);
     t.deepEqual(await readMountsFrom('/'), mounts);
     t.is(await unitFiles(), files);
@@ -95,21 +94,21 @@ test.serial('the Debian package over a node that was prepared by hand changes no
 test.serial("the package's own units: an upgrade ends nothing, and a removal the driver alone", async (t) => {
   const [prepare, driver] = ['containerized-mounter-prepare.service', 'containerized-mounter-csi.service'];
   await mounter('unit', '--remove');
-  await run('dpkg', '--install', '/run/1.deb');
+  await dpkgInVm('--install', packageInVm('1'));
   t.is(await property(driver, 'ActiveState'), 'inactive');
   await systemctl('enable', '--now', prepare, driver);
   t.is(await mounter('prepare'), 'prepared already; nothing to do');
   const [before, mounts, pid] = [daemons(), await readMountsFrom('/'), await property(driver, 'MainPID')];
-  await run('dpkg', '--install', '/run/2.deb');
+  await dpkgInVm('--install', packageInVm('2'));
   t.is(await property(driver, 'MainPID'), pid);
-  const said = await run('dpkg', '--remove', 'containerized-mounter');
+  const said = await dpkgInVm('--remove', 'containerized-mounter');
   t.regex(said, /^\/home\/kubernetes\/containerized_mounter stays, with what it has mounted:$/m);
   for (const target of Object.values(volumes)) t.true(said.includes(target), said);
   t.is(await property(driver, 'ActiveState'), 'inactive');
   t.deepEqual(daemons(), before);
   t.deepEqual(await readMountsFrom('/'), mounts);
   await volumesWork(t);
-  await run('dpkg', '--purge', 'containerized-mounter');
+  await dpkgInVm('--purge', 'containerized-mounter');
   t.is(await unitFiles(), '');
   await mounter('unit', 'prepare', '--install');
 });
