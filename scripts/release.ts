@@ -18,13 +18,14 @@ import {
   releasedArchitectures,
 } from './release/contents.ts';
 import { debOf } from './release/deb.ts';
-import { debianPackage } from './release/debian-package.ts';
+import { debianPackage, maintainerOf } from './release/debian-package.ts';
 import { sumsOf, sumsText } from './release/sums.ts';
 import { replaceDirectory } from './scratch.ts';
 
 interface Flags {
   readonly output: string;
   readonly signKey: string | undefined;
+  readonly maintainer: string;
   readonly allowNewer: boolean;
 }
 
@@ -33,7 +34,7 @@ async function main(flags: Flags): Promise<number> {
   const changes = await readChanges(`${repository}/docs/changelog.md`, packageJson.version);
   process.umask(0o022);
   const replaced = { directory: flags.output, mark: 'image-node-agent.json', what: 'a release' };
-  await replaceDirectory(replaced, (unfinished) => fill(unfinished, changes, key, flags.allowNewer));
+  await replaceDirectory(replaced, (unfinished) => fill(unfinished, changes, key, flags));
   process.stdout.write(`${relative(process.cwd(), flags.output)}: ${changes.version}\n`);
   return exitCode.success;
 }
@@ -42,7 +43,7 @@ async function fill(
   directory: string,
   changes: Changes,
   key: KeyObject | undefined,
-  allowNewer: boolean,
+  { maintainer, allowNewer }: Flags,
 ): Promise<void> {
   await buildImages(directory, key, allowNewer);
   await writeFile(join(directory, 'CHANGES.md'), changes.text);
@@ -52,8 +53,9 @@ async function fill(
     const files = await filesOf(architecture);
     await writeFiles(directory, files);
     const bill = await billOf(directory, architecture);
-    const deb = await debOf(debianPackage(architecture, [...files, ...common, bill], changes));
-    await writeFile(join(directory, `${packageName}_${changes.version}_${architecture}.deb`), deb);
+    const described = debianPackage(architecture, [...files, ...common, bill], changes, maintainer);
+    const name = `${packageName}_${changes.version}_${architecture}.deb`;
+    await writeFile(join(directory, name), await debOf(described));
   }
   const sums = Buffer.from(sumsText(await sumsOf(directory)));
   await writeFile(join(directory, 'SHA256SUMS'), sums);
@@ -106,6 +108,8 @@ await runMain({
     '--output DIR': 'the release, replaced as a whole; else dist/release',
     '--sign-key FILE': `sign the images and SHA256SUMS with this private key, as for npm run image: cosign verify-blob verifies
       the latter, by SHA256SUMS.sig`,
+    '--maintainer NAME':
+      'who answers for the Debian packages, "NAME <ADDRESS>"; else an address that reaches nobody',
     '--allow-newer': 'as for npm run rootfs: for tests, since it is another rootfs than the pinned one',
   },
   needsRoot: true,
@@ -121,6 +125,7 @@ await runMain({
     main({
       output: resolve(flags.value('output') ?? `${distDirectory}/release`),
       signKey: flags.value('sign-key'),
+      maintainer: maintainerOf(flags.value('maintainer')),
       allowNewer: flags.has('allow-newer'),
     }),
 });

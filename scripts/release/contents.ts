@@ -9,7 +9,10 @@ import { distributionOf, mounterExecutable, repository } from '../paths.ts';
 
 /** Files that are released. */
 interface Row {
-  /** A glob. Of an architecture: in its own part of dist; else in the repository. What matches nothing is not there yet. */
+  /**
+   * A name, of an architecture in its own part of dist, else in the repository; there also a glob, of what git has: what
+   * else lies about is nobody's release.
+   */
   readonly from: string;
   /** The directory of the release; of an architecture: in its own. */
   readonly to: string;
@@ -33,7 +36,8 @@ const ofArchitecture: readonly Row[] = [
 ];
 
 const ofAll: readonly Row[] = [
-  { from: 'dist/*.schema.json', to: '.', package: documents },
+  { from: 'dist/node-settings.schema.json', to: '.', package: documents },
+  { from: 'dist/rootfs-manifest.schema.json', to: '.', package: documents },
   { from: 'LICENSE', to: '.' },
   { from: 'README.md', to: '.', package: documents, isCompressed: true },
   { from: 'docs/*.md', to: 'docs', package: `${documents}/docs`, isCompressed: true },
@@ -108,13 +112,22 @@ export async function commonFiles(executable = mounterExecutable): Promise<reado
   return [...(await filesIn(repository, ofAll, '.')), ...(await Promise.all(texts))];
 }
 
+/** Without git, or outside of its work tree, all there is. */
+async function isOfGit(): Promise<(path: string) => boolean> {
+  const { failed, stdout } = await execa('git', ['ls-files', '-z'], { cwd: repository, reject: false });
+  const tracked = new Set(stdout.split('\0'));
+  return (path) => failed || tracked.has(path);
+}
+
 async function filesIn(
   directory: string,
   rows: readonly Row[],
   above: string,
 ): Promise<readonly ReleasedFile[]> {
+  const isReleased = await isOfGit();
   const found = rows.flatMap((row) =>
     globSync(row.from, { cwd: directory })
+      .filter((path) => path === row.from || isReleased(path))
       .sort()
       .map((path) => ({ row, path })),
   );

@@ -3,6 +3,7 @@ import { shippedManifest } from '../../src/manifest/shipped.ts';
 import { defaultHome, layoutOf, usualMetricsFile } from '../../src/node/layout.ts';
 import { type Unit, unitsOf } from '../../src/units/units.ts';
 import type { Architecture } from '../architectures.ts';
+import { usageError } from '../command-line.ts';
 import { type Entry, type FileEntry, textFile } from '../rootfs/entry.ts';
 import { type Changes, debianChangelog } from './changelog.ts';
 import { documents, packageName, type ReleasedFile } from './contents.ts';
@@ -14,13 +15,21 @@ import type { DebianPackage } from './deb.ts';
  * another version of it, leaves what is mounted alone.
  */
 
-const maintainer = 'containerized-mounter <maintainers@containerized-mounter.invalid>';
+/** Until whoever releases it names somebody whom mail reaches: the domain is reserved for none. */
+const nobody = 'containerized-mounter <maintainers@containerized-mounter.invalid>';
 
-/** @param files those with a place in the package. */
+/** @returns as Debian's policy has it. @throws MounterError (usage) that names the flag. */
+export function maintainerOf(given: string | undefined): string {
+  if (given === undefined || /^[^<>@,"\n]+ <[^<>@\s]+@[^<>@\s]+>$/.test(given)) return given ?? nobody;
+  throw usageError('--maintainer', 'is not in the form "NAME <ADDRESS>"');
+}
+
+/** @param files those with a place in the package. @param maintainer `NAME <ADDRESS>` */
 export function debianPackage(
   architecture: Architecture,
   files: readonly ReleasedFile[],
   changes: Changes,
+  maintainer = nobody,
 ): DebianPackage {
   const { version, epoch } = changes;
   const units = packagedUnits();

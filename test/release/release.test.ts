@@ -2,6 +2,7 @@ import {
   chmodSync,
   mkdirSync,
   mkdtempSync,
+  readdirSync,
   readFileSync,
   readlinkSync,
   rmSync,
@@ -15,8 +16,11 @@ import { execa } from 'execa';
 import { ensureInstalled } from '../../scripts/debian.ts';
 import { cacheDirectory, repository } from '../../scripts/paths.ts';
 import { sumsOf, sumsText } from '../../scripts/release/sums.ts';
+import { digestOf } from '../../scripts/rootfs/archive.ts';
 import { DockerRegistry } from '../support/image/docker-registry.ts';
 import { ensureCosign } from '../support/packages/cosign.ts';
+import { faultsOfSpdx } from '../support/packages/spdx-tools.ts';
+import { section, substitute } from '../support/texts/readme.ts';
 
 /**
  * A release is made twice of the last commit: by root here, and by another user, elsewhere, who has nothing but what is
@@ -25,7 +29,7 @@ import { ensureCosign } from '../support/packages/cosign.ts';
 
 const scratch = mkdtempSync(join(cacheDirectory, 'release-test-'));
 /** Where the other one sees its clone. */
-const elsewhere = mkdtempSync(join(tmpdir(), 'another-'));
+const elsewhere = mkdtempSync(join(tmpdir(), 'another one-'));
 test.after.always(() => {
   for (const directory of [scratch, elsewhere]) rmSync(directory, { recursive: true, force: true });
 });
@@ -46,6 +50,7 @@ async function clone(name: string): Promise<string> {
   for (const downloads of ['debs', 'bun'])
     await execa('cp', ['-r', join(cacheDirectory, downloads), join(directory, '.cache')]);
   await execa('sh', ['-c', `cp ${cacheDirectory}/front/*.tar.xz ${directory}/.cache/front`]);
+  await execa('cp', [key, join(directory, '.cache')]);
   return directory;
 }
 
@@ -60,15 +65,20 @@ function releaseIn(directory: string): readonly string[] {
 
 async function releaseHere(): Promise<void> {
   const directory = await clone('own');
-  await execa('cp', [key, join(directory, '.cache')]);
   const [program = '', ...args] = releaseIn(directory);
   await execa(program, args, { cwd: directory });
 }
 
-/** By a user without any right here, who is root in a user namespace. */
+/** Where files lie about that git does not see. */
+const places = ['', 'src', 'docs', 'docs/json', 'scripts/image', 'dist'];
+
+/** By a user without any right here, who is root in a user namespace, on one CPU, with the clone as HOME. */
 async function releaseElsewhere(): Promise<void> {
   const directory = await clone('another');
-  await execa('cp', [key, join(directory, '.cache')]);
+  writeFileSync(join(directory, '.git/info/exclude'), 'stray.*\n');
+  mkdirSync(join(directory, 'dist'));
+  for (const place of places)
+    for (const end of ['md', 'ts', 'schema.json']) writeFileSync(join(directory, place, `stray.${end}`), '}');
   const all = await execa('find', [
     directory,
     '-path',
@@ -78,10 +88,11 @@ async function releaseElsewhere(): Promise<void> {
     '-print0',
   ]);
   await execa('xargs', ['-0', 'chown', '-h', `${firstId}:${firstId}`], { input: all.stdout });
-  const inside = 'umask 077 && read -r ready && exec setpriv --reuid 0 --regid 0 --clear-groups "$@"';
+  const inside =
+    'umask 077 && read -r ready && exec setpriv --reuid 0 --regid 0 --clear-groups taskset 1 "$@"';
   const enter = 'mount --bind "$1" "$2" && shift 2 && exec unshare --user --keep-caps sh -c "$0" sh "$@"';
   const argv = ['--mount', 'sh', '-c', enter, inside, directory, elsewhere, ...releaseIn(elsewhere)];
-  const env = { PATH: process.env.PATH, HOME: elsewhere, TZ: 'Asia/Tokyo', LANG: 'C' };
+  const env = { PATH: process.env.PATH, HOME: elsewhere, TZ: 'Asia/Tokyo', LANG: 'tr_TR.UTF-8' };
   const child = execa('unshare', argv, { cwd: '/', env, extendEnv: false, stdin: 'pipe' });
   let isOver = false;
   child
@@ -117,16 +128,58 @@ test('SHA256SUMS has everything but itself and its signature', async (t) => {
   await execa('sha256sum', ['--check', '--strict', '--quiet', 'SHA256SUMS'], { cwd: release });
 });
 
-test('cosign verifies the sums, and refuses others', async (t) => {
+/** What somebody else makes of a release. */
+const tampered: Readonly<Record<string, string>> = {
+  'a byte changed': 'sed -i s/a/b/ amd64/rootfs-manifest.json',
+  'the executables exchanged': 'mv amd64/mounter x; mv arm64/mounter amd64; mv x arm64/mounter',
+  'a file less': 'rm image-node-agent.json',
+  'sums of its own':
+    'sed -i s/a/b/ CHANGES.md; sed -i "/CHANGES.md/d; \\$a $(sha256sum CHANGES.md)" SHA256SUMS',
+  'no line for what is changed': 'sed -i s/a/b/ CHANGES.md; sed -i /CHANGES.md/d SHA256SUMS',
+  'no signature': 'rm SHA256SUMS.sig; touch SHA256SUMS.sig',
+};
+
+test('docs/release.md verifies a release, and nothing that somebody has tampered with', async (t) => {
+  t.timeout(600_000);
   for (const [version, program] of Object.entries(await ensureCosign())) {
-    const verify = (file: string) =>
-      execa(program, [
-        ...['verify-blob', '--key', publicKey, '--signature', `${release}/SHA256SUMS.sig`],
-        ...['--insecure-ignore-tlog', file],
-      ]);
-    await t.notThrowsAsync(verify(`${release}/SHA256SUMS`), version);
-    await t.throwsAsync(verify(`${release}/image.json`), undefined, version);
+    const words = { 'cosign.pub': publicKey, 'cosign ': `${program} ` };
+    const commands = section('Verify it').commands.map((command) => substitute(command, words));
+    const verify = (directory: string) =>
+      execa('sh', ['-ec', commands.join('\n')], { cwd: directory, reject: false });
+    const { exitCode, stderr } = await verify(release);
+    t.is(exitCode, 0, `${version}: ${stderr}`);
+    for (const [what, change] of Object.entries(tampered)) {
+      const other = join(scratch, 'tampered');
+      // Links: each change makes new files.
+      await execa('cp', ['-al', release, other]);
+      await execa('sh', ['-ec', change], { cwd: other });
+      t.not((await verify(other)).exitCode, 0, `${version}: ${what}`);
+      rmSync(other, { recursive: true });
+    }
   }
+});
+
+test('each architecture gets its own executable in the image of the node agent', async (t) => {
+  const { tag, index, digests } = JSON.parse(readFileSync(`${release}/image-node-agent.json`, 'utf8'));
+  await using registry = await DockerRegistry.start();
+  const image = `docker://${registry.address}/agent`;
+  const push = ['copy', '--all', '--preserve-digests', '--dest-tls-verify=false'];
+  await execa('skopeo', [...push, `oci:${release}/image-node-agent:${tag}`, `${image}:${tag}`]);
+  for (const architecture of ['amd64', 'arm64']) {
+    const pulled = join(scratch, `pulled-${architecture}`);
+    const pull = ['copy', '--override-arch', architecture, '--src-tls-verify=false'];
+    await execa('skopeo', [...pull, `${image}@${index}`, `dir:${pulled}`]);
+    t.is(digestOf(readFileSync(`${pulled}/manifest.json`)), digests[architecture]);
+    const layers = `for layer in $(ls | grep -x '[0-9a-f]*'); do tar --zstd -xOf $layer usr/bin/mounter; done`;
+    const compare = `(${layers}) 2>/dev/null | cmp - "$0"`;
+    await execa('sh', ['-c', compare, `${release}/${architecture}/mounter`], { cwd: pulled });
+  }
+});
+
+test("SPDX's own tools find nothing wrong with the bills", async (t) => {
+  const bills = readdirSync(release).filter((name) => name.endsWith('.spdx.json'));
+  t.is(bills.length, 4);
+  for (const name of bills) t.is(await faultsOfSpdx(join(release, name)), '', name);
 });
 
 test('the image is pushed as README says, and signed', async (t) => {
@@ -156,26 +209,38 @@ test('lintian has nothing to say of the packages', async (t) => {
   }
 });
 
-test('dpkg installs the package, which starts nothing; what it brings installs the node, and dpkg removes it', async (t) => {
+/** On the machine that dpkg installs it on. */
+const onMachine = `
+dpkg --install /tmp/package.deb >/dev/null
+dpkg --verify containerized-mounter
+find /etc/systemd -name 'containerized-mounter*'
+man -P cat 8 mounter | grep ^NAME >/dev/null
+man -P cat 5 rootfs-manifest.json | grep ^NAME >/dev/null
+bash -c '. /usr/share/bash-completion/bash_completion; _completion_loader mounter; complete -p mounter' >/dev/null
+zsh -c 'autoload -U compinit; compinit -u -D; test $_comps[mounter] = _mounter'
+fish -c 'complete --do-complete "mounter inst"' | grep ^install >/dev/null
+export MOUNTER_HOME=/srv/mounter
+mounter install /usr/lib/containerized-mounter/rootfs.tar.zst >/dev/null
+mounter versions
+dpkg --remove containerized-mounter >/dev/null
+! test -e /usr/sbin/mounter
+/srv/mounter/mounter versions
+`;
+
+test('dpkg installs the package, which starts nothing; manual and completions are found, and what it brings installs the node', async (t) => {
+  await ensureInstalled(['man-db', 'bash-completion']);
   const { version } = JSON.parse(readFileSync(join(repository, 'package.json'), 'utf8'));
   const top = join(scratch, 'machine');
   mkdirSync(top);
+  writeFileSync(join(scratch, 'on-machine.sh'), onMachine);
   const script = `
     mount -t tmpfs tmpfs ${top}
     mkdir ${top}/upper ${top}/work ${top}/root
     mount -t overlay -o lowerdir=/,upperdir=${top}/upper,workdir=${top}/work overlay ${top}/root
     mount -t proc proc ${top}/root/proc
     cp ${release}/containerized-mounter_${version}_amd64.deb ${top}/root/tmp/package.deb
-    exec chroot ${top}/root sh -ec '
-      dpkg --install /tmp/package.deb >/dev/null
-      dpkg --verify containerized-mounter
-      find /etc/systemd -name "containerized-mounter*"
-      export MOUNTER_HOME=/srv/mounter
-      mounter install /usr/lib/containerized-mounter/rootfs.tar.zst >/dev/null
-      mounter versions
-      dpkg --remove containerized-mounter >/dev/null
-      ! test -e /usr/sbin/mounter
-      /srv/mounter/mounter versions'`;
+    cp ${scratch}/on-machine.sh ${top}/root/tmp
+    exec chroot ${top}/root bash -e -o pipefail /tmp/on-machine.sh`;
   const { stdout } = await execa('unshare', ['--mount', '--pid', '--fork', 'sh', '-ec', script], {
     stdin: 'ignore',
   });

@@ -35,7 +35,7 @@ export function section(heading: string): Section {
 
 /**
  * Where the commands of a section are run by a test, all of them, in their order: in a fresh copy of the
- * repository, on a scratch node, on one that has the original mounter, or in the test VM with systemd.
+ * repository, on a scratch node, on one that has the original mounter, in the test VM with systemd, or in a release.
  */
 export const places: Readonly<Record<Place, readonly string[]>> = {
   checkout: ['See it work', 'Build it', 'On a fleet']
@@ -44,9 +44,10 @@ export const places: Readonly<Record<Place, readonly string[]>> = {
   migration: ['From the original mounter'],
   scratchNode: ['A kubelet in an image', 'Upgrade, roll back'],
   guest: ['On one node', "Without kubelet's flag", 'Turn it off', 'When it does not mount', 'Remove it'],
+  release: ['Verify it'],
 };
 
-type Place = 'checkout' | 'scratchNode' | 'migration' | 'guest';
+type Place = 'checkout' | 'scratchNode' | 'migration' | 'guest' | 'release';
 
 /** The names that the commands use for places of the reader's, and what a test has in their stead. */
 export type Substitutions = Readonly<Record<string, string>>;

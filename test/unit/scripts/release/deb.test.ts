@@ -1,12 +1,13 @@
 import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { gunzipSync } from 'node:zlib';
 import test from 'ava';
 import { execa } from 'execa';
 import { changesOf } from '../../../../scripts/release/changelog.ts';
 import type { ReleasedFile } from '../../../../scripts/release/contents.ts';
 import { debOf } from '../../../../scripts/release/deb.ts';
-import { debianPackage } from '../../../../scripts/release/debian-package.ts';
+import { debianPackage, maintainerOf } from '../../../../scripts/release/debian-package.ts';
 
 /** Debian's own dpkg reads what we write without it. */
 
@@ -78,4 +79,15 @@ test('what is written of it is in it: README.Debian, the changelog, the licences
   const paths = described.entries.map(({ path }) => path);
   for (const name of ['README.Debian', 'copyright', 'changelog.gz'])
     t.true(paths.includes(`usr/share/doc/containerized-mounter/${name}`), name);
+});
+
+test('its maintainer is whom the release names, in control file and changelog', (t) => {
+  const maintainer = maintainerOf('The Storage Team <storage@example.org>');
+  const { fields, entries } = debianPackage('arm64', [], changes, maintainer);
+  t.is(fields.Maintainer, maintainer);
+  const changelog = entries.find(({ path }) => path.endsWith('/changelog.gz'));
+  if (changelog?.kind !== 'file') throw new Error('no changelog');
+  t.true(gunzipSync(changelog.content).includes(` -- ${maintainer}  Fri, 02 Jan 2026`));
+  for (const wrong of ['storage@example.org', 'A <b>', 'A <b@c> \nDepends: x', 'A\nB: x <b@c>', ''])
+    t.throws(() => maintainerOf(wrong), { message: /NAME <ADDRESS>/ }, wrong);
 });
