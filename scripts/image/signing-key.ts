@@ -1,5 +1,5 @@
 import { createPrivateKey, type KeyObject, scryptSync } from 'node:crypto';
-import { closeSync, existsSync, fstatSync, openSync, readFileSync } from 'node:fs';
+import { closeSync, existsSync, fstatSync, openSync, readSync } from 'node:fs';
 import { MounterError } from '../../src/errors.ts';
 import { exitCode } from '../../src/exit-codes.ts';
 import { about } from '../../src/host/system-error.ts';
@@ -49,11 +49,21 @@ function readKeyFile(path: string): { readonly text: string; readonly isOpen: bo
     const file = path === '-' ? 0 : openSync(path, 'r');
     try {
       const status = fstatSync(file);
-      return { text: readFileSync(file, 'utf8'), isOpen: status.isFile() && (status.mode & 0o004) !== 0 };
+      return { text: readStart(file), isOpen: status.isFile() && (status.mode & 0o004) !== 0 };
     } finally {
       if (file !== 0) closeSync(file);
     }
   });
+}
+
+/** No key is longer; a device has no end. */
+function readStart(file: number): string {
+  const bytes = Buffer.alloc(65_536);
+  for (let length = 0; ; ) {
+    const more = readSync(file, bytes, length, bytes.length - length, null);
+    length += more;
+    if (more === 0) return bytes.toString('utf8', 0, length);
+  }
 }
 
 async function decrypted(text: string, password: string, isCosigns: boolean): Promise<KeyObject> {

@@ -80,6 +80,7 @@ const refused: Readonly<Record<string, readonly [said: RegExp, file: () => strin
     },
   ],
   'that is something else': [/^is no private key in PEM$/, () => written('else', Buffer.alloc(4096, 0xff))],
+  'that has no end': [/^is no private key in PEM$/, () => '/dev/zero'],
   'that is empty': [/^is no private key in PEM$/, () => written('empty', '')],
   'that is a directory': [
     /^EISDIR/,
