@@ -24,6 +24,18 @@ export function coloured(text: string, colour: Colour | undefined): string {
   return `\x1b[${colourCodes[colour]}m${text}\x1b[0m`;
 }
 
+/** Letters that take two columns of a terminal: those of East Asia but for the half ones, and pictures. @see UAX #11 */
+const wide =
+  /(?![\uff61-\uffdc])[\p{Script=Han}\p{Script=Hangul}\p{Script=Hiragana}\p{Script=Katakana}\u3000-\u303f\uff01-\uff60\uffe0-\uffe6]|\p{Emoji_Presentation}/gu;
+
+/** How many columns of a terminal a text takes: of printable text, without colours. */
+export function columnsOf(text: string): number {
+  if (/^[ -~]*$/.test(text)) return text.length;
+  // What stands on the letter before it takes none.
+  const letters = text.replace(/\p{Mn}/gu, '');
+  return [...letters].length + (letters.match(wide)?.length ?? 0);
+}
+
 /** What of a table is more than text. */
 interface TableForm {
   /** Columns of names: where the table would be wider than it may, these are shortened in the middle. */
@@ -43,13 +55,13 @@ export function table(
   const printed = rows.map((row) => row.map(printable));
   const columns = Math.max(0, ...printed.map((row) => row.length));
   const widths = Array.from({ length: columns }, (_, column) =>
-    Math.max(...printed.map((row) => (row[column] ?? '').length)),
+    Math.max(...printed.map((row) => columnsOf(row[column] ?? ''))),
   );
-  const fitting = narrowed(widths, width, names);
+  const narrow = narrowed(widths, width, names);
   const shown = printed.map((row) =>
-    row.map((cell, column) => (names.includes(column) ? shortened(cell, fitting[column] ?? 0) : cell)),
+    row.map((cell, column) => (names.includes(column) ? shortened(cell, narrow[column] ?? 0) : cell)),
   );
-  return shown.map((row) => tableRow(row, fitting, width, colourOf)).join('');
+  return shown.map((row) => tableRow(row, narrow, width, colourOf)).join('');
 }
 
 /** The widths, those of the longest names as much less as it takes. */
@@ -67,9 +79,22 @@ const shortestName = 12;
 
 /** Of a name the end says more than the beginning: `/var/lib/ku…io~nfs/pv-data-7`. */
 export function shortened(name: string, width: number): string {
-  if (name.length <= width) return name;
+  if (columnsOf(name) <= width) return name;
   const atEnd = Math.ceil(((width - 1) * 2) / 3);
-  return `${name.slice(0, width - 1 - atEnd)}…${name.slice(-atEnd)}`.toWellFormed();
+  const letters = [...name];
+  const beginning = fitting(letters, width - 1 - atEnd);
+  const end = fitting(letters.toReversed(), atEnd).toReversed();
+  return `${beginning.join('')}…${end.join('')}`.toWellFormed();
+}
+
+/** As many of the letters, from the first on, as there are columns for. */
+function fitting(letters: readonly string[], columns: number): readonly string[] {
+  let taken = 0;
+  const end = letters.findIndex((letter) => {
+    taken += columnsOf(letter);
+    return taken > columns;
+  });
+  return end < 0 ? letters : letters.slice(0, end);
 }
 
 function tableRow(
@@ -80,14 +105,14 @@ function tableRow(
 ): string {
   const last = row.length - 1;
   const cells = row.slice(0, -1).map((cell, column) => {
-    const blanks = ' '.repeat((widths[column] ?? 0) - cell.length + 2);
-    return { length: cell.length + blanks.length, text: coloured(cell, colourOf(cell, column)) + blanks };
+    const blanks = ' '.repeat((widths[column] ?? 0) - columnsOf(cell) + 2);
+    return coloured(cell, colourOf(cell, column)) + blanks;
   });
-  const before = cells.reduce((sum, { length }) => sum + length, 0);
+  const before = cells.reduce((sum, _, column) => sum + (widths[column] ?? 0) + 2, 0);
   const text = row[last] ?? '';
   const lines = width - before < narrowest ? [text] : wrapped(text, width - before);
   const [first = '', ...others] = lines.map((line) => coloured(line, colourOf(text, last)));
-  return [cells.map((cell) => cell.text).join('') + first, ...others.map((line) => ' '.repeat(before) + line)]
+  return [cells.join('') + first, ...others.map((line) => ' '.repeat(before) + line)]
     .map((line) => `${line}\n`)
     .join('');
 }
@@ -100,10 +125,10 @@ const narrowest = 24;
  * @param blank where a line may be broken: each match stands for one blank.
  */
 export function wrapped(text: string, width: number, blank: string | RegExp = ' '): readonly string[] {
-  if (text.length <= width) return [text];
+  if (columnsOf(text) <= width) return [text];
   return text.split(blank).reduce<string[]>((lines, word) => {
     const last = lines.at(-1);
-    if (last !== undefined && last.length + 1 + word.length <= width)
+    if (last !== undefined && columnsOf(last) + 1 + columnsOf(word) <= width)
       lines[lines.length - 1] = `${last} ${word}`;
     else lines.push(word);
     return lines;

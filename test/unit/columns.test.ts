@@ -1,5 +1,5 @@
 import test from 'ava';
-import { shortened, table, termList, wrapped } from '../../src/columns.ts';
+import { columnsOf, shortened, table, termList, wrapped } from '../../src/columns.ts';
 
 test('columns are aligned, the last one is not padded', (t) => {
   t.is(
@@ -37,6 +37,26 @@ test('a text in lines, and a word that is longer than a line', (t) => {
   t.deepEqual(wrapped('', 10), ['']);
   t.deepEqual(wrapped('one two three', 8), ['one two', 'three']);
   t.deepEqual(wrapped('a verylongword b', 6), ['a', 'verylongword', 'b']);
+});
+
+test('letters of two columns are counted as two, marks on letters as none', (t) => {
+  t.is(columnsOf('漢字 ABC'), 8);
+  t.is(columnsOf('ｶﾅ'), 2);
+  t.is(columnsOf('e\u0301'), 1);
+  t.is(
+    table([
+      ['漢字', 'x'],
+      ['abc', 'y'],
+    ]),
+    '漢字  x\nabc   y\n',
+  );
+  t.deepEqual(wrapped('漢字 漢字 ab', 9), ['漢字 漢字', 'ab']);
+  t.deepEqual(wrapped('漢字 漢字 ab', 8), ['漢字', '漢字 ab']);
+  const name = `${'漢'.repeat(20)}-data`;
+  for (let width = 12; width < 45; width += 1) {
+    t.true(columnsOf(shortened(name, width)) <= width);
+    t.true(columnsOf(shortened(name, width)) >= width - 2);
+  }
 });
 
 test('a term that is too long stands above what it means', (t) => {
