@@ -18,6 +18,8 @@ export const teardown = defineCommand({
     mounts away. Refuses while volumes are mounted, unless it may unmount them. Files stay. Where the manifest is
     broken, it goes by the one that this mounter was built with. Where MOUNTER_HOME was removed first, it takes away
     the mount namespaces that are left.`,
+    `Exit status 2, when all else is done, where the kubelet directory is mounted in MOUNTER_HOME, as the original mounter leaves
+    it until a reboot: who removes MOUNTER_HOME then empties that directory too.`,
   ],
   examples: ['mounter teardown', 'mounter teardown --unmount-volumes'],
   changesNode: true,
@@ -31,11 +33,13 @@ export const teardown = defineCommand({
       output.out(told(removed, 'nothing is installed; nothing to do'));
       return exitCode.success;
     }
-    const { teardown } = await import('../prepare/teardown.ts');
+    const { refuseToBeRemoved, teardown } = await import('../prepare/teardown.ts');
     const manifest = await manifestOrOurs(context);
     const [unmountVolumes, keepKubelets] = [flags.has('unmount-volumes'), flags.has('keep-kubelet')];
     const done = await withNodeLock(() => teardown({ host, layout, manifest, unmountVolumes, keepKubelets }));
     output.out(told(done, 'not prepared; nothing to do'));
+    // A kubelet that stays needs MOUNTER_HOME: nobody removes it then.
+    if (!keepKubelets) refuseToBeRemoved({ host, layout, manifest });
     return exitCode.success;
   },
 });

@@ -3,8 +3,8 @@ import pRetry from 'p-retry';
 import { MounterError } from '../errors.ts';
 import { exitCode } from '../exit-codes.ts';
 import type { Host, ProcessInformation } from '../host/host.ts';
-import { isSelfBind } from '../host/mount-tree.ts';
-import { type MountEntry, readMountinfo } from '../host/mountinfo.ts';
+import { containingMount, isSelfBind } from '../host/mount-tree.ts';
+import { type MountEntry, mountsBelow, readMountinfo } from '../host/mountinfo.ts';
 import { runProgram } from '../host/run-program.ts';
 import type { Manifest } from '../manifest/manifest.ts';
 import { failuresDirectory } from '../node/layout.ts';
@@ -13,7 +13,7 @@ import { kubeletRootsFile, kubeletViewDirectory, readKubeletRoots } from '../roo
 import { processesIn, processesOfViews } from '../rootfs/root-processes.ts';
 import { versionDirectories } from '../services/find-daemons.ts';
 import { type RootfsProcess, roleOf, rootfsProcesses, services } from '../services/services.ts';
-import { type Volume, volumesBelow, volumesOf } from '../volumes/volumes.ts';
+import { type Volume, volumeDirectories, volumesBelow, volumesOf } from '../volumes/volumes.ts';
 import { planHomeRemoval } from './home-mount.ts';
 import { applyActions, detachActions } from './mount-actions.ts';
 import { removeAllPins, unlink } from './namespace/pins.ts';
@@ -48,6 +48,38 @@ export async function teardown(context: TeardownContext): Promise<readonly strin
   done.push(...(await undoSelfBinds(host, kept)));
   rmSync(failuresDirectory, { recursive: true, force: true, maxRetries: 3 });
   return done;
+}
+
+/**
+ * Whoever undoes `prepare` often removes MOUNTER_HOME next. Where the volumes' own directory is mounted in there, that
+ * would be emptied as well: the original mounter's rootfs has such binds until a reboot, which are not ours to take.
+ * @throws MounterError (system) that names one.
+ */
+export function refuseToBeRemoved({ host, layout, manifest }: NodeContext): void {
+  const home = realpathSync(layout.home);
+  const entries = readMountinfo(host);
+  for (const { host: directory } of volumeDirectories(manifest)) {
+    const shown = mountsBelow(entries, home).findLast((entry) => shows(entry, directory, entries));
+    if (shown === undefined) continue;
+    const { mountPoint } = shown;
+    throw new MounterError(
+      `shows ${directory}: what removes ${home} now would empty that too, with all volumes in it`,
+      {
+        subject: mountPoint,
+        status: exitCode.system,
+        hint: `reboot, or run mount --make-rslave ${mountPoint} && umount -l ${mountPoint}; then mounter teardown again`,
+      },
+    );
+  }
+}
+
+/** Whether a mount has `directory` in it, or a part of that. */
+function shows(entry: MountEntry, directory: string, entries: readonly MountEntry[]): boolean {
+  const holder = containingMount(entries, directory);
+  const below = directory.slice(holder.mountPoint === '/' ? 0 : holder.mountPoint.length);
+  const [path, root] = [`${holder.root}${below}/`, `${entry.root}/`].map((one) => one.replace(/\/+/g, '/'));
+  const isAlike = path?.startsWith(root ?? '') || root?.startsWith(path ?? '');
+  return entry.device === holder.device && isAlike === true;
 }
 
 /** A link that stays on a read-only disk leads nowhere, as it does after each boot. */

@@ -1,5 +1,11 @@
 import test from 'ava';
-import { dist, kubeletDirectory, mounterHome, ScratchNode } from '../support/node/namespace.ts';
+import {
+  dist,
+  installedMounter,
+  kubeletDirectory,
+  mounterHome,
+  ScratchNode,
+} from '../support/node/namespace.ts';
 import { places, section } from '../support/texts/readme.ts';
 
 /** As Kubernetes's cluster/gce/gci left a node: a script, a plain rootfs, and binds, made at two boots of kubelet. */
@@ -35,4 +41,18 @@ test('from the original mounter: as the page says it, with a volume mounted', as
   t.true(volumes().some(({ mountPoint }) => mountPoint.includes('/rootfs.original/')));
   await node.shell(`umount ${kubeletDirectory}/pods/1/volumes/v`);
   t.deepEqual(volumes(), []);
+
+  // Kubelet's directory is still mounted in the old rootfs: it must not go with MOUNTER_HOME.
+  await node.shell(`echo kept >${kubeletDirectory}/file`);
+  const remove = () => node.run(['sh', '-c', `${installedMounter} teardown && rm -r ${mounterHome}`]);
+  for (let binds = 2; binds > 0; binds -= 1) {
+    const { status, stderr } = await remove();
+    t.is(status, 2);
+    t.regex(stderr, /\/rootfs\.original\/var\/lib\/kubelet: shows \/var\/lib\/kubelet: /);
+    const [, hint = 'false'] = /, or run (.*); then mounter teardown again$/m.exec(stderr) ?? [];
+    await node.shell(hint);
+  }
+  await node.shell(`while umount ${mounterHome}/rootfs.original/proc 2>/run/said; do :; done`);
+  t.is((await remove()).status, 0);
+  t.is(await node.shell(`ls -d ${mounterHome} || cat ${kubeletDirectory}/file`), 'kept\n');
 });
