@@ -483,6 +483,24 @@ test.serial(
   },
 );
 
+test.serial('its keeper is killed while a mount writes new settings: the next mount heals it', async (t) => {
+  const tls = () =>
+    newTarget().then((target) => mountNfs('files.example:/srv/tls', target, 'vers=4.2,xprtsec=tls'));
+  for (const [index, delay] of [0, 40, 120, 300].entries()) {
+    await setTls({ trustStore: `${pki}/ca.pem`, ...files(index % 2 === 0 ? 'client' : 'renewed') });
+    const mount = tls();
+    await setTimeout(delay);
+    await execa('pkill', ['-KILL', '-x', 'tlshd-keeper'], { reject: false });
+    const { status, output } = await mount;
+    t.true(status === 0 || output.startsWith('mounter: '), output);
+    await unmountAll();
+    t.like(await tls(), { status: 0 }, `killed after ${delay} ms`);
+    await unmountAll();
+    t.is((await tlshds()).length, 1);
+    t.is((await execa('pgrep', ['-c', '-x', 'tlshd-keeper'])).stdout, '1');
+  }
+});
+
 test.serial(
   'one that stops while a mount waits for it: an answer in time, and the next mount works',
   async (t) => {

@@ -338,6 +338,49 @@ test.serial(
   },
 );
 
+test.serial(
+  'start-statd is killed behind any of its lines for rpc.gssd and rpc.idmapd: the next mount heals it',
+  async (t) => {
+    const script = (await readFile(`${home}/start-statd`, 'utf8')).split('\n');
+    /** Behind which lines of its part another command may stand. */
+    const linesOf = (role: string) => {
+      const begin = script.findIndex((line) => line.startsWith(`! [ "\${1-}" = ${role} ]`));
+      const end = script.indexOf('fi', begin);
+      const part = script.slice(begin, end).map((line, index) => ({ line, at: begin + index + 1 }));
+      const from = part.findIndex(({ line }) => line.endsWith(' || {'));
+      const to = part.findIndex(({ line }) => line === '}');
+      return part.filter((_, index) => index < from || index >= to).map(({ at }) => at);
+    };
+    const [gssd, idmapd] = [linesOf('gssd'), linesOf('idmapd')];
+    t.true(gssd.length > 5 && idmapd.length > 4);
+    for (const [index, at] of gssd.entries()) {
+      await killRpcProcesses('rpc.gssd');
+      await killRpcProcesses('rpc.idmapd');
+      for (const [role, line = 0] of [
+        ['gssd', at],
+        ['idmapd', idmapd[index] ?? idmapd[0]],
+      ] as const) {
+        await writeFile('/run/killed-start-statd', script.toSpliced(line, 0, 'kill -KILL $$').join('\n'));
+        t.not(
+          (await mounter('exec', '--', 'sh', '/run/killed-start-statd', role)).status,
+          0,
+          script[line - 1],
+        );
+      }
+      const call = await mountNfs(sourceOf('krb5'), await newTarget(), 'vers=4.2,sec=krb5');
+      t.like(call, { status: 0 }, `${script[at - 1]}: ${call.output}`);
+      const names = (await rpcProcesses()).map(({ name }) => name);
+      t.deepEqual(
+        names.filter((name) => /gssd|idmapd|start/.test(name)).sort(),
+        ['rpc.gssd', 'rpc.idmapd'],
+        script[at - 1],
+      );
+      await unmountAll();
+    }
+    await rm('/run/killed-start-statd');
+  },
+);
+
 test.serial('a stopped rpc.gssd is replaced; the keytab is read by nobody but it', async (t) => {
   t.is((await mountNfs(sourceOf('krb5'), await newTarget(), 'vers=4.2,sec=krb5')).status, 0);
   process.kill((await pidOfGssd()) ?? 0, 'SIGSTOP');

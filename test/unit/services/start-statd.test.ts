@@ -124,6 +124,8 @@ test('krb5.conf is whole, however many bring it up to date at once', async (t) =
   writeFileSync(`${directory}/given`, text);
   const functions = serviceFunctions.replaceAll('/proc/1/root', '').replaceAll('/etc/', `${directory}/`);
   const copy = `${functions}\ncopy_krb5_conf ${directory}/given`;
+  // Of one that was killed.
+  writeFileSync(`${directory}/krb5.conf.999999999`, 'x');
   const all = await Promise.all(
     Array.from({ length: 12 }, () => execa('sh', ['-c', copy], { reject: false })),
   );
