@@ -59,7 +59,8 @@ export class FaultyMount implements Faulty {
     await this.#run(['strace', '-f', '-b', 'execve', '-o', traceFile]);
     const text = this.#trace();
     await this.#unmount();
-    return injectionsOf(parseTrace(text));
+    const { about = /./ } = this.#scenario;
+    return injectionsOf(parseTrace(text)).filter(({ text }) => about.test(text));
   }
 
   async inject(injection: Injection): Promise<Finding> {
