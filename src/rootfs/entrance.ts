@@ -105,7 +105,8 @@ export function notPrepared(subject: string): MounterError {
 }
 
 /** The next action where something is missing in the rootfs. */
-export const installAgain = 'run mounter install SOURCE again, with the SOURCE that mounter versions shows';
+export const installAgain =
+  'run mounter install SOURCE again, with the SOURCE that mounter versions shows, where no node agent does so by itself';
 
 /** @throws MounterError (system) when `rootfs` leads to no directory. */
 export function requireRootfs(host: Host, layout: Layout): void {

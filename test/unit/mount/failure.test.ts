@@ -288,7 +288,7 @@ test('a v3 mount without netconfig: the rootfs is blamed, not the server', async
   for (const name of ['services', 'protocols']) host.file(`${layout.rootfs}/etc/${name}`);
   t.like(await explain({ host, outcome }), {
     errorClass: 'node',
-    hint: '/etc/netconfig is missing in the rootfs: run mounter install SOURCE again, with the SOURCE that mounter versions shows',
+    hint: '/etc/netconfig is missing in the rootfs: run mounter install SOURCE again, with the SOURCE that mounter versions shows, where no node agent does so by itself',
   });
   host.file(`${layout.rootfs}/etc/netconfig`);
   t.is((await explain({ host, outcome })).errorClass, 'version-not-offered');
