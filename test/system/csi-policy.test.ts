@@ -166,7 +166,13 @@ const inlineRefused: readonly (readonly [
   request: (volume: TestVolume) => object,
   words: RegExp,
 ])[] = [
-  ['no rule has inline', 'v2', {}, (v) => v.inlineIn('team-a', 1), /is inline in a Pod, and no rule/],
+  [
+    'no rule has inline',
+    'v2',
+    {},
+    (v) => v.inlineIn('team-a', 1),
+    /is inline in a Pod of the namespace team-a, and no rule/,
+  ],
   ['another namespace', 'v1', {}, (v) => v.inlineIn('team-b', 1), /namespace team-b may not have it/],
   [
     'its author says which namespace, where kubelet says nothing',

@@ -52,7 +52,7 @@ export function refusalOf(
 ): readonly [message: string, hint: string] {
   if (kind === 'inline' && isForClaims)
     return [
-      'the volume is inline in a Pod, and no rule of this node allows that',
+      `the volume is inline in a Pod${namespace === undefined ? '' : ` of the namespace ${namespace}`}, and no rule of this node allows that`,
       'use a PersistentVolume and a claim; whoever runs the node can allow it by a rule, as mounter manifest csi --examples shows',
     ];
   if (namespace !== undefined)
