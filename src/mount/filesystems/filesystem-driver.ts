@@ -163,6 +163,8 @@ export interface OptionGrammar {
   readonly forbidden: readonly string[];
   /** Whole options that `@default` lets pass all the same, in this spelling alone. */
   readonly harmless: readonly string[];
+  /** What the CSI driver gives a volume by itself: `policy.options.allowed` need not have it. */
+  readonly ownOptions: readonly string[];
   /** What ends an option for one of its readers. */
   readonly separator: string | RegExp;
   /** Options whose value is a file that the helper writes. */

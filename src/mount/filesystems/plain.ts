@@ -40,6 +40,7 @@ const plainOptions: OptionGrammar = {
   isReaderKnown: true,
   forbidden,
   harmless: [],
+  ownOptions: [],
   separator: ',',
   writtenFiles: ['log-file', 'dump-fuse', 'pid-file', 'socket-file'],
   subdirectories: ['subdir-mount'],

@@ -151,7 +151,7 @@ function checkAllowed(
   options: string,
 ): void {
   const entries = allowed.filter((entry) => entry !== '@default');
-  const wanted = entries.map((entry) => readEntry(grammar, entry));
+  const wanted = [...entries, ...grammar.ownOptions].map((entry) => readEntry(grammar, entry));
   const isSecretFree = maskSecrets(options) === options && grammar.isReaderKnown;
   for (const [index, option] of wholeOptions(grammar, options).entries()) {
     if (wanted.some((entry) => isSurely(entry, option))) continue;

@@ -12,6 +12,7 @@ import { plain } from '../plain.ts';
 /** How mount.nfs and the kernel read options, for the rules of the manifest. */
 export const nfsOptions: OptionGrammar = {
   ...plain.options,
+  ownOptions: ['nosharecache'],
   isKnownName,
   says: nfsAnswers,
   mayMean: nfsConsequences,

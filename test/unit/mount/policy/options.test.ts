@@ -147,6 +147,8 @@ const settings: readonly (readonly [options: string, rules: Rules, subject: stri
   ['ro,vers=4.1', { allowed: ['ro', 'vers'] }, undefined],
   ['ro,nfsvers=4.1,timeo=600', { allowed: ['ro', 'vers', 'time*'] }, undefined],
   ['ro,rw', { allowed: ['ro'] }, 'rw'],
+  // Of the CSI driver.
+  ['nosharecache,ro', { allowed: ['ro'] }, undefined],
   ['context="a,nolock"', { allowed: ['context'] }, 'options'],
   ['context="s0:c1,c2"', { allowed: ['context'] }, undefined],
   ['hunter2,secret=x', { allowed: ['ro'] }, 'option number 1'],
