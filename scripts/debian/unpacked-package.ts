@@ -8,11 +8,15 @@ const cacheDirectory = resolve(import.meta.dirname, '../../.cache');
 
 /**
  * The files of one of Debian's packages, unpacked and not installed, for one that would start a service on this
- * machine. What it depends on is not with it.
+ * machine. Of what it depends on only `others` are with it.
  * @param suite the machine's own if left out.
  * @returns an absolute path; kept under `.cache/` after the first call.
  */
-export async function unpackedPackage(name: string, suite?: string): Promise<string> {
+export async function unpackedPackage(
+  name: string,
+  suite?: string,
+  others: readonly string[] = [],
+): Promise<string> {
   const directory = `${cacheDirectory}/${[name, suite].filter(Boolean).join('-')}`;
   const files = `${directory}/files`;
   if (existsSync(files)) return files;
@@ -21,7 +25,7 @@ export async function unpackedPackage(name: string, suite?: string): Promise<str
   try {
     const which = suite === undefined ? {} : { suite };
     const request = {
-      names: [name],
+      names: [name, ...others],
       directory: `${directory}/debs`,
       withoutDependencies: true,
       mayBeOld: true,

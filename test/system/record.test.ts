@@ -1,6 +1,6 @@
 import { existsSync, readdirSync, statSync } from 'node:fs';
 import test from 'ava';
-import { kubeletDirectory, mounter } from '../support/node/namespace.ts';
+import { fuseMount, kubeletDirectory, mounter } from '../support/node/namespace.ts';
 import { linesOf, mountWords, recordFile, recordNode, volume } from '../support/node/record-node.ts';
 import { parseExposition } from '../support/texts/exposition-grammar.ts';
 
@@ -108,8 +108,7 @@ for (const [name, make] of Object.entries(obstacles)) {
 test.serial('a filesystem that hangs at the place of the record costs its limit, and no more', async (t) => {
   const log = { file: '/mnt/hung/mounter.log' };
   // Nobody ever reads what the kernel asks of this one.
-  const options = 'fd=3,rootmode=40000,user_id=0,group_id=0';
-  const before = `mkdir /mnt/hung; exec 3<>/dev/fuse; mount -i -t fuse.hung -o ${options} hung /mnt/hung; sleep 1000 >/dev/null 2>&1 &`;
+  const before = `mkdir /mnt/hung; exec 3<>/dev/fuse; ${fuseMount('fuse.hung', 'hung', '/mnt/hung')}; sleep 1000 >/dev/null 2>&1 &`;
   await using node = await recordNode({ log, before });
   const started = Date.now();
   t.is((await node.mounter(...mountWords, 'srv:/x', volume)).status, 0);

@@ -1,6 +1,6 @@
 import test, { type ExecutionContext } from 'ava';
 import { mount, newTarget, setting } from '../support/gluster/gluster-node.ts';
-import { kubeletDirectory, ScratchNode } from '../support/node/namespace.ts';
+import { fuseMount, kubeletDirectory, ScratchNode } from '../support/node/namespace.ts';
 import { programIn } from '../support/programs/test-program.ts';
 import { parseExposition } from '../support/texts/exposition-grammar.ts';
 
@@ -80,7 +80,7 @@ test('a thousand dead volumes are told as such, each of them', async (t) => {
   const first = await node.mountGlusterfs('1');
   await node.shell(`for i in $(seq 2 1000); do
       mkdir ${kubeletDirectory}/pods/$i
-      mount -i -t fuse.glusterfs -o fd=3,rootmode=40000,user_id=0,group_id=0 server:$i ${kubeletDirectory}/pods/$i 3<>/dev/fuse
+      ${fuseMount('fuse.glusterfs', 'server:$i', `${kubeletDirectory}/pods/$i`)} 3<>/dev/fuse
     done`);
   const seen = await look(node);
   t.is(seen.states[first], 'dead');

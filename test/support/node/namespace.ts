@@ -114,6 +114,14 @@ exec cat`;
 /** What `mounter install` writes to, beside its locks. */
 const madeByInstall = ['/home/kubernetes', '/var/log/containerized-mounter'] as const;
 
+/** A filesystem that file descriptor 3, which is open at /dev/fuse, stands for: a line of the shell. */
+export function fuseMount(fstype: string, source: string, target: string): string {
+  // From util-linux 2.39 on mount(8) loses what stands behind the dot, if it is no option.
+  const [type, subtype] = fstype.split('.');
+  const named = subtype === undefined ? '' : `,subtype=${subtype}`;
+  return `mount -i -t ${type} -o fd=3,rootmode=40000,user_id=0,group_id=0${named} ${source} ${target}`;
+}
+
 /**
  * The first node that was installed with what is in dist, as a copy: to install is most of a test's time, and all of
  * them would come to the same. The tests of the install itself begin with a bare node.
@@ -292,10 +300,8 @@ export class ScratchNode {
   /** Mounts what mountinfo shows as a GlusterFS volume, on the host; its daemon is gone at once. */
   async mountGlusterfs(name: string): Promise<string> {
     const target = `${kubeletDirectory}/pods/${name}`;
-    const options = 'fd=3,rootmode=40000,user_id=0,group_id=0';
-    await this.shell(
-      `mkdir -p ${target}; mount -i -t fuse.glusterfs -o ${options} server:${name} ${target} 3<>/dev/fuse`,
-    );
+    const mount = fuseMount('fuse.glusterfs', `server:${name}`, target);
+    await this.shell(`mkdir -p ${target}; ${mount} 3<>/dev/fuse`);
     return target;
   }
 
