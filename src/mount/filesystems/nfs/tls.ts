@@ -29,9 +29,9 @@ export async function tlsService(asked: Asked, context: MountContext): Promise<M
     settle: () => settle(said, host),
     said: () => said()?.shown ?? '',
     explain: async ({ words }) => {
-      const lines = said()?.all ?? [];
-      if (isForbidden(words) && isMountedPlain(lines, host)) return shared(kind, server);
-      return explain(words, { kind, asked, server, owner, said: lines });
+      const { all = [], addresses = [] } = said() ?? {};
+      if (isForbidden(words) && isMountedPlain(addresses, host)) return shared(kind, server);
+      return explain(words, { kind, asked, server, owner, said: all });
     },
     watch: (over) => watch(kind, server, said, context, over),
     confirm: (made) => requireTls(kind, server, asked, made ?? mountOn(asked.target, host)),
@@ -63,9 +63,8 @@ function shared(kind: TlsKind, server: string): ServiceFinding {
   );
 }
 
-/** Whether the server that a handshake was with is mounted by NFSv4 without TLS. @param said as `saidOf` has it. */
-function isMountedPlain(said: readonly string[], host: MountHost): boolean {
-  const addresses = said.flatMap((line) => /^Handshake with .* \((\S+)\) was/.exec(line)?.[1] ?? []);
+/** Whether the server at one of `addresses` is mounted by NFSv4 without TLS. */
+function isMountedPlain(addresses: readonly string[], host: MountHost): boolean {
   return readMountinfo(host).some(
     ({ fstype, superOptions }) =>
       fstype === 'nfs4' &&
@@ -104,6 +103,8 @@ interface Said {
   readonly all: readonly string[];
   /** Those that say why it has failed, as they were written, newline-terminated. */
   readonly shown: string;
+  /** Of successful handshakes, as `addr=` of a mount has it. */
+  readonly addresses: readonly string[];
   /** The processes of handshakes that have begun, perhaps with other servers, and not ended. */
   readonly unfinished: readonly number[];
 }
@@ -132,7 +133,11 @@ export function saidOf(server: string, log: string): Said {
   const telling = own.filter(({ words }) => isTelling.test(words) && !isNoise.test(words));
   const shown = [...new Set(telling.map(({ text }) => text.replace(/\[\d+\]/, '')))].slice(-4);
   return {
-    all: own.map(({ words }) => words.replace(handshake, 'Handshake $2')),
+    all: own.map(({ words }) => words.replace(handshake, 'Handshake $3')),
+    addresses: own.flatMap(({ words }) => {
+      const [, , address = '', end] = handshake.exec(words) ?? [];
+      return end === 'was successful' ? [address] : [];
+    }),
     shown: shown.map((text) => `${text}\n`).join(''),
     unfinished: lines.flatMap(({ pid, words }) =>
       words.startsWith('System trust:') && !ended.has(pid) ? [Number(pid)] : [],
@@ -140,7 +145,7 @@ export function saidOf(server: string, log: string): Said {
   };
 }
 
-const handshake = /^Handshake with '?(.*?)'? \(\S*\) (failed|was successful)$/;
+const handshake = /^Handshake with '?(.*?)'? \((\S*)\) (failed|was successful)$/;
 const isTelling = /^Certificate |NOT trusted|gnutls: |not accessible|failed$|^open: |error -\d+|^setsockopt/;
 /** The kernel has no keys of that kind: they would be for the server's side. */
 const isNoise = /^add_key: /;

@@ -30,6 +30,8 @@ test('what tlshd said of one server is told apart from what it said of others', 
     "tlshd: Certificate expired.\ntlshd: Handshake with 'files.example' (10.9.0.1) failed\n",
   );
   t.deepEqual(saidOf('plain.example', log).all, []);
+  t.deepEqual(saidOf('files.example', log).addresses, ['10.9.0.1']);
+  t.deepEqual(saidOf('other.example', log).addresses, [], 'with which no handshake went well');
 });
 
 test('a handshake that has begun is unfinished until its last line is there', (t) => {
