@@ -1,6 +1,7 @@
 import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { setTimeout } from 'node:timers/promises';
 import { execa } from 'execa';
+import { csiTotalsFile } from '../../../src/record/csi-metrics.ts';
 import { Outcomes } from '../callers/outcomes.ts';
 import { daemonsOf } from '../gluster/gluster-node.ts';
 import { type GlusterServer, startGlusterServer } from '../gluster/gluster-server.ts';
@@ -85,6 +86,8 @@ class KilledDriver {
     await this.#node.shell(`mkdir -p ${directories.join(' ')}`);
     for (const phase of [...phases, ...phases]) this.#usualMs.set(phase, (await this.#must(phase)).ms);
     const outcomes = new Outcomes();
+    // The counters, written a second after the first call.
+    await this.#node.shell(`timeout 10 sh -c 'until [ -e ${csiTotalsFile} ]; do sleep 0.1; done'`);
     const before = await remainsOf(this.#node);
     for (const phase of ['StageVolume', 'PublishVolume'] as const) await this.#must(phase, this.#written);
     const pod = this.#writeOn();
