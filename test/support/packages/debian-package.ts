@@ -5,6 +5,7 @@ import { cacheDirectory } from '../../../scripts/paths.ts';
 import { changesOf } from '../../../scripts/release/changelog.ts';
 import { debOf } from '../../../scripts/release/deb.ts';
 import { debianPackage } from '../../../scripts/release/debian-package.ts';
+import { vmSuite } from '../vm/suite.ts';
 
 /** Writes our Debian package in some version, with all but its large files: the executable and the rootfs. */
 export async function writeSmallPackage(file: string, version: string): Promise<void> {
@@ -19,7 +20,7 @@ const programs = ['dpkg', 'tar'];
 export const packageInVm = (version: '1' | '2') => `/host/.cache/small-package/${version}.deb`;
 
 export async function ensureDpkgForVm(): Promise<void> {
-  for (const name of programs) await unpackedPackage(name);
+  for (const name of programs) await unpackedPackage(name, vmSuite);
   const directory = `${cacheDirectory}/small-package`;
   await mkdir(directory, { recursive: true });
   for (const version of ['1', '2']) await writeSmallPackage(`${directory}/${version}.deb`, version);
@@ -31,7 +32,7 @@ export async function dpkgInVm(...args: readonly string[]): Promise<string> {
   await mkdir('/var/lib/dpkg/info', { recursive: true });
   await writeFile('/var/lib/dpkg/status', '', { flag: 'a' });
   const directories = programs.flatMap((name) =>
-    ['bin', 'usr/bin', 'usr/sbin'].map((directory) => `/host/.cache/${name}/files/${directory}`),
+    ['bin', 'usr/bin', 'usr/sbin'].map((directory) => `/host/.cache/${name}-${vmSuite}/files/${directory}`),
   );
   const env = { PATH: [...directories, process.env.PATH].join(':') };
   const force = ['--force-depends', '--force-bad-path'];

@@ -7,15 +7,15 @@ import { withProgress } from '../../../scripts/progress.ts';
 import { installKernel } from './kernel.ts';
 import { installModules } from './modules.ts';
 import { furnish, node, type Root, server, unneededFiles, unneededPackages } from './roots.ts';
+import { vmSuite as suite } from './suite.ts';
 
 const cache = resolve(import.meta.dirname, '../../../.cache/vm');
-const suite = 'bookworm';
 /**
  * Since Linux 6.16 a guest's system calls are caught by seccomp(2) instead of ptrace(2): programs start three to
  * four times as fast as on bookworm's 6.1, which makes the difference between a suite of minutes and of an hour.
  */
 const kernelSuite = 'forky';
-const inputs = ['build.ts', 'roots.ts', 'modules.ts', 'image-init.sh', 'kernel.ts'];
+const inputs = ['build.ts', 'roots.ts', 'modules.ts', 'image-init.sh', 'kernel.ts', 'suite.ts'];
 
 /**
  * The directory that holds the guest: `linux` (the kernel, a program) with what it is linked to, and `disk.img`.
