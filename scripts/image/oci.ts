@@ -96,10 +96,14 @@ interface Published {
   readonly blobs: ReadonlyMap<string, Buffer>;
 }
 
+/** skopeo 1.14 and later puts it into an index that it copies, and where digests are to be preserved fails instead. */
+const zstdAnnotation = { annotations: { 'io.github.containers.compression.zstd': 'true' } };
+
 export function publishedOf(images: Images): Published {
   const entries = Object.entries(images).map(([architecture, { manifest }]) => ({
     ...descriptor(mediaTypes.manifest, manifest),
     platform: { architecture, os: 'linux' },
+    ...(manifest.includes(mediaTypes.layer.zstd) ? zstdAnnotation : {}),
   }));
   const blobs = new Map(Object.values(images).flatMap((image) => [...image.blobs]));
   const [entry] = entries;
