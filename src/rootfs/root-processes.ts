@@ -80,8 +80,9 @@ interface RootPlace {
 
 function placeIn(entries: readonly MountEntry[], directory: string): RootPlace {
   const { device, root, mountPoint } = containingMount(entries, directory);
-  const rest = mountPoint === '/' ? directory : directory.slice(mountPoint.length);
-  return { device, path: (root === '/' ? rest : root + rest) || '/' };
+  const rest = directory === '/' ? '' : directory.slice(mountPoint === '/' ? 0 : mountPoint.length);
+  // A root directory that is a subvolume, or bound, is not the one of its filesystem.
+  return { device, path: (root === '/' ? '' : root) + rest || '/' };
 }
 
 /**

@@ -35,7 +35,8 @@ const lists = [
   'sync,async,noatime',
 ];
 /** mount(8) hands these on although it knows them; helpers do nothing with them, or refuse them. */
-const handedOn = ['user', 'nouser', 'users', '_netdev', 'nofail', 'helper=x', 'uhelper=x'];
+const noFlags = ['nouser', 'nousers', 'noowner', 'nogroup'];
+const handedOn = ['user', ...noFlags, 'users', '_netdev', 'nofail', 'helper=x', 'uhelper=x'];
 
 test("what the host's own mount(8) keeps from a helper is kept from it", async (t) => {
   await using node = await ScratchNode.start({});

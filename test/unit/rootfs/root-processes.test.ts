@@ -1,6 +1,7 @@
 import test from 'ava';
 import type { ProcessInformation } from '../../../src/host/host.ts';
-import { processesIn } from '../../../src/rootfs/root-processes.ts';
+import { kubeletViewDirectory } from '../../../src/rootfs/kubelet-chroot.ts';
+import { processesIn, processesOfViews } from '../../../src/rootfs/root-processes.ts';
 import { HostModel, ownMounts } from '../../support/model/host-model.ts';
 
 const versions = '/home/m/versions';
@@ -122,3 +123,21 @@ test('a thousand processes of one container: its mounts are read once', (t) => {
   t.deepEqual(pidsIn(host, versions, processes), []);
   t.true(reads <= 2, `${reads} files`);
 });
+
+for (const [title, root, foreign] of [
+  ['a filesystem of its own', '/', '/@'],
+  ['a subvolume of btrfs', '/@', '/'],
+])
+  test(`a kubelet in an image is found by its view on a node whose root directory is ${title}`, (t) => {
+    const host = new NodeModel();
+    const mountsWith = (directory: string | undefined, view: string) =>
+      `1 0 0:30 ${directory} / rw - btrfs /dev/sda rw\n2 1 0:31 / ${view} rw - tmpfs tmpfs rw\n`;
+    host.texts.set('/proc/self/mountinfo', mountsWith(root, '/elsewhere'));
+    host.texts.set('/proc/7/mountinfo', mountsWith(root, kubeletViewDirectory));
+    host.texts.set('/proc/8/mountinfo', mountsWith(foreign, kubeletViewDirectory));
+    const found = processesOfViews(host, [process(7, '/', 'mnt:[2]'), process(8, '/', 'mnt:[3]')]);
+    t.deepEqual(
+      found.map(({ pid }) => pid),
+      [7],
+    );
+  });
