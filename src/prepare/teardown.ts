@@ -3,14 +3,14 @@ import pRetry from 'p-retry';
 import { MounterError } from '../errors.ts';
 import { exitCode } from '../exit-codes.ts';
 import type { Host, ProcessInformation } from '../host/host.ts';
-import { containingMount, isSelfBind } from '../host/mount-tree.ts';
+import { isSelfBind } from '../host/mount-tree.ts';
 import { type MountEntry, mountsBelow, readMountinfo } from '../host/mountinfo.ts';
 import { runProgram } from '../host/run-program.ts';
 import type { Manifest } from '../manifest/manifest.ts';
 import { failuresDirectory } from '../node/layout.ts';
 import type { NodeContext } from '../node/node.ts';
 import { kubeletRootsFile, kubeletViewDirectory, readKubeletRoots } from '../rootfs/kubelet-chroot.ts';
-import { processesIn, processesOfViews } from '../rootfs/root-processes.ts';
+import { isAtOrBelow, placeIn, processesIn, processesOfViews } from '../rootfs/root-processes.ts';
 import { versionDirectories } from '../services/find-daemons.ts';
 import { type RootfsProcess, roleOf, rootfsProcesses, services } from '../services/services.ts';
 import { type Volume, volumeDirectories, volumesBelow, volumesOf } from '../volumes/volumes.ts';
@@ -59,7 +59,11 @@ export function refuseToBeRemoved({ host, layout, manifest }: NodeContext): void
   const home = realpathSync(layout.home);
   const entries = readMountinfo(host);
   for (const { host: directory } of volumeDirectories(manifest)) {
-    const shown = mountsBelow(entries, home).findLast((entry) => shows(entry, directory, entries));
+    const { device, path } = placeIn(entries, directory);
+    // All of it, or a part.
+    const shown = mountsBelow(entries, home).findLast(
+      ({ device: other, root }) => other === device && (isAtOrBelow(path, root) || isAtOrBelow(root, path)),
+    );
     if (shown === undefined) continue;
     const { mountPoint } = shown;
     throw new MounterError(
@@ -71,15 +75,6 @@ export function refuseToBeRemoved({ host, layout, manifest }: NodeContext): void
       },
     );
   }
-}
-
-/** Whether a mount has `directory` in it, or a part of that. */
-function shows(entry: MountEntry, directory: string, entries: readonly MountEntry[]): boolean {
-  const holder = containingMount(entries, directory);
-  const below = directory.slice(holder.mountPoint === '/' ? 0 : holder.mountPoint.length);
-  const [path, root] = [`${holder.root}${below}/`, `${entry.root}/`].map((one) => one.replace(/\/+/g, '/'));
-  const isAlike = path?.startsWith(root ?? '') || root?.startsWith(path ?? '');
-  return entry.device === holder.device && isAlike === true;
 }
 
 /** A link that stays on a read-only disk leads nowhere, as it does after each boot. */

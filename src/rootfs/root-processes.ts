@@ -71,14 +71,15 @@ function hasHostDirectory(entries: readonly MountEntry[], hostEntries: readonly 
 }
 
 /** A directory, whatever it is called. */
-interface RootPlace {
+export interface RootPlace {
   /** `major:minor` of its filesystem. */
   readonly device: string;
   /** Its path in that. */
   readonly path: string;
 }
 
-function placeIn(entries: readonly MountEntry[], directory: string): RootPlace {
+/** Of a directory that `entries` name, whether it is there or not. */
+export function placeIn(entries: readonly MountEntry[], directory: string): RootPlace {
   const { device, root, mountPoint } = containingMount(entries, directory);
   const rest = directory === '/' ? '' : directory.slice(mountPoint === '/' ? 0 : mountPoint.length);
   // A root directory that is a subvolume, or bound, is not the one of its filesystem.
