@@ -13,7 +13,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import test from 'ava';
 import { execa } from 'execa';
-import { ensureInstalled } from '../../scripts/debian.ts';
+import { ensureInstalled, unpackedPackage } from '../../scripts/debian.ts';
 import { cacheDirectory, repository } from '../../scripts/paths.ts';
 import { sumsOf, sumsText } from '../../scripts/release/sums.ts';
 import { digestOf } from '../../scripts/rootfs/archive.ts';
@@ -228,7 +228,10 @@ dpkg --remove containerized-mounter >/dev/null
 `;
 
 test('dpkg installs the package, which starts nothing; manual and completions are found, and what it brings installs the node', async (t) => {
-  await ensureInstalled(['man-db', 'bash-completion']);
+  const readers = [
+    await unpackedPackage('bash-completion', 'bookworm'),
+    await unpackedPackage('man-db', 'bookworm', ['groff-base', 'libgdbm6', 'libpipeline1', 'libuchardet0']),
+  ];
   const { version } = JSON.parse(readFileSync(join(repository, 'package.json'), 'utf8'));
   const top = join(scratch, 'machine');
   mkdirSync(top);
@@ -238,6 +241,7 @@ test('dpkg installs the package, which starts nothing; manual and completions ar
     mkdir ${top}/upper ${top}/work ${top}/root
     mount -t overlay -o lowerdir=/,upperdir=${top}/upper,workdir=${top}/work overlay ${top}/root
     mount -t proc proc ${top}/root/proc
+    for files in ${readers.join(' ')}; do cp -dR $files/etc $files/usr ${top}/root; done
     cp ${release}/containerized-mounter_${version}_amd64.deb ${top}/root/tmp/package.deb
     cp ${scratch}/on-machine.sh ${top}/root/tmp
     exec chroot ${top}/root bash -e -o pipefail /tmp/on-machine.sh`;
