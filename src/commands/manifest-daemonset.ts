@@ -46,8 +46,15 @@ const flags = {
   ...daemonSetFlags,
 } as const satisfies FlagTable;
 
+/** The driver's own; nor do these say anything about a ConfigMap. */
+const driverFlags = {
+  '--tls': `the driver starts tlshd where none runs, for volumes with xprtsec=; it gets NET_ADMIN for that. Without it the
+    node has to have one: its own, or that of mounter unit tls --install`,
+} as const satisfies FlagTable;
+
 const csiFlags = {
   ...flags,
+  ...driverFlags,
   '--driver NAMES': {
     text: 'of the CSI driver; several, with commas: nfs.csi.k8s.io takes over the volumes of csi-driver-nfs',
     default: defaultDriver,
@@ -75,7 +82,7 @@ export const daemonSet = defineCommand({
     'mounter manifest daemonset --image registry.example/mounter-node-agent@sha256:HEX | kubectl apply -f -',
     'mounter manifest daemonset --enabled false | kubectl apply -f -',
   ],
-  run: (given, { output }) => print(given, [], output),
+  run: (given, { output }) => print(given, notADriver, output),
 });
 
 export const csiManifest = defineCommand({
@@ -95,7 +102,7 @@ export const csiManifest = defineCommand({
   ],
   run: async (given, { output }) => {
     const drivers = driverNames('driver', given.value('driver'));
-    if (!given.has('examples')) return print(given, drivers, output);
+    if (!given.has('examples')) return print(given, { csi: drivers, tls: given.has('tls') }, output);
     const [first = ''] = drivers;
     const { yamlText } = await import('../fleet/yaml.ts');
     const { exampleDocuments } = await import('../fleet/csi.ts');
@@ -104,7 +111,11 @@ export const csiManifest = defineCommand({
   },
 });
 
-async function print(given: DaemonSetFlags, csi: readonly string[], output: Output): Promise<number> {
+type Driver = Pick<DaemonSetRequest, 'csi' | 'tls'>;
+
+const notADriver: Driver = { csi: [], tls: false };
+
+async function print(given: DaemonSetFlags, driver: Driver, output: Output): Promise<number> {
   const { yamlText } = await import('../fleet/yaml.ts');
   const configMaps = await configMapsOf(given);
   if (given.value('image') === undefined && configMaps.length > 0) {
@@ -113,7 +124,7 @@ async function print(given: DaemonSetFlags, csi: readonly string[], output: Outp
   } else {
     // To apply a ConfigMap takes back whatever is not in it: only those that are asked for.
     const { daemonSetDocuments } = await import('../fleet/daemonset.ts');
-    output.out(yamlText(daemonSetDocuments({ ...requestOf(given), csi }, configMaps)));
+    output.out(yamlText(daemonSetDocuments({ ...requestOf(given), ...driver }, configMaps)));
   }
   return exitCode.success;
 }
@@ -142,7 +153,7 @@ function gateStateOf(flags: DaemonSetFlags): GateState | undefined {
 
 /** What would be left out in silence. */
 function refuseWithoutImage(flags: Flags): void {
-  const given = flagsOf(daemonSetFlags).find(({ name, takesValue }) =>
+  const given = flagsOf({ ...daemonSetFlags, ...driverFlags }).find(({ name, takesValue }) =>
     takesValue ? flags.values(name).length > 0 : flags.has(name),
   );
   if (given === undefined) return;
@@ -162,7 +173,7 @@ function namesOf(flags: DaemonSetFlags): ObjectNames {
 
 const label = /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/;
 
-function requestOf(flags: DaemonSetFlags): Omit<DaemonSetRequest, 'csi'> {
+function requestOf(flags: DaemonSetFlags): Omit<DaemonSetRequest, keyof Driver> {
   const interval = flags.value('interval');
   const metrics = flags.value('metrics');
   const selinuxType = flags.value('selinux-type');

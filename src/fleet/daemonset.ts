@@ -8,7 +8,13 @@ import {
   settingsDirectory,
 } from '../node-agent/places.ts';
 import { csiDriverDocument } from './csi.ts';
-import { capabilities, comments, containerComments, driverCapabilities } from './privileges.ts';
+import {
+  capabilities,
+  comments,
+  containerComments,
+  driverCapabilities,
+  tlsCapabilities,
+} from './privileges.ts';
 import type { CommentedDocument } from './yaml.ts';
 
 /** Which of a cluster's objects they are. */
@@ -30,6 +36,8 @@ export interface DaemonSetRequest extends ObjectNames {
   readonly helpers: boolean;
   /** Names of the CSI driver; none where it is not to be one. */
   readonly csi: readonly string[];
+  /** Whether the driver may start tlshd. */
+  readonly tls: boolean;
   readonly home: string;
   /** On the nodes. */
   readonly metricsFile: string | undefined;
@@ -205,7 +213,7 @@ function agentFlags({ helpers, csi, metricsFile, intervalSeconds }: DaemonSetReq
   ];
 }
 
-function securityContext({ csi, kubernetesMinor, selinuxType }: DaemonSetRequest) {
+function securityContext({ csi, tls, kubernetesMinor, selinuxType }: DaemonSetRequest) {
   return {
     privileged: false,
     allowPrivilegeEscalation: true,
@@ -214,7 +222,11 @@ function securityContext({ csi, kubernetesMinor, selinuxType }: DaemonSetRequest
     readOnlyRootFilesystem: true,
     capabilities: {
       drop: ['ALL'],
-      add: csi.length === 0 ? capabilities : [...capabilities, ...driverCapabilities],
+      add: [
+        ...capabilities,
+        ...(csi.length === 0 ? [] : driverCapabilities),
+        ...(tls ? tlsCapabilities : []),
+      ],
     },
     seccompProfile: { type: 'RuntimeDefault' },
     ...(kubernetesMinor >= firstWithAppArmorField ? { appArmorProfile: { type: 'Unconfined' } } : {}),

@@ -15,6 +15,9 @@ export const capabilities: readonly string[] = [
 /** What the driver needs beside: a helper that it starts is given less than it has itself. */
 export const driverCapabilities: readonly string[] = ['SETUID', 'SETGID', 'SETPCAP', 'NET_BIND_SERVICE'];
 
+/** What tlshd needs: whoever has it can change the network of the host, whose namespace the mounts are made in. */
+export const tlsCapabilities: readonly string[] = ['NET_ADMIN'];
+
 export const comments = {
   noToken: 'The agent never talks to the API server.',
   namespace: "Of the Pod Security levels only this one lets a Pod use the host's process ids.",
@@ -36,6 +39,9 @@ const driverCapabilityReasons = `SETUID, SETGID, SETPCAP: to start the helper of
 not need.
 NET_BIND_SERVICE: servers of NFS take calls from ports below 1024.`;
 
+const tlsCapabilityReason =
+  'NET_ADMIN: for tlshd, to which the kernel leaves the handshakes of NFS with TLS.';
+
 /**
  * The comments of the DaemonSet, by path.
  * @param request the fields of a DaemonSetRequest that a comment depends on.
@@ -43,6 +49,7 @@ NET_BIND_SERVICE: servers of NFS take calls from ports below 1024.`;
 export function containerComments(request: {
   readonly tolerations: unknown;
   readonly csi: readonly string[];
+  readonly tls: boolean;
   readonly kubernetesMinor: number;
   readonly selinuxType: string | undefined;
 }): Readonly<Record<string, string>> {
@@ -67,8 +74,11 @@ other container would see them. No hostPath is needed, no hostNetwork, and nothi
     [`${context}.allowPrivilegeEscalation`]: 'Kubernetes allows no other value beside SYS_ADMIN.',
     [`${context}.readOnlyRootFilesystem`]:
       'All that it writes on its own is the merged manifest and what the probe reads, to a directory in memory.',
-    [`${context}.capabilities`]:
-      request.csi.length === 0 ? capabilityReasons : `${capabilityReasons}\n${driverCapabilityReasons}`,
+    [`${context}.capabilities`]: [
+      capabilityReasons,
+      ...(request.csi.length === 0 ? [] : [driverCapabilityReasons]),
+      ...(request.tls ? [tlsCapabilityReason] : []),
+    ].join('\n'),
     [`${context}.seccompProfile`]:
       "The runtime's default allows mount(2) and setns(2) to those who have SYS_ADMIN.",
     ...(request.selinuxType === undefined

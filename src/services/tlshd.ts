@@ -270,7 +270,7 @@ function notAllowed(target: string): MounterError {
       subject: target,
       status: exitCode.mountFailure,
       errorClass: 'tls',
-      hint: 'run mounter unit tls --install on this node, by which systemd starts it; or give the container NET_ADMIN',
+      hint: 'run mounter unit tls --install on this node, by which systemd starts it; or use mounter manifest csi --tls',
     },
   );
 }

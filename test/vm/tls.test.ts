@@ -128,21 +128,30 @@ test.serial('in a rootfs that is entered by chroot, too', async (t) => {
 });
 
 test.serial(
-  'without CAP_NET_ADMIN, as in a container: one that listens will do, and none is started',
+  'in a container without CAP_NET_ADMIN one that listens will do, and none is started; with --tls it is',
   async (t) => {
-    const without = async (program: string, ...argv: readonly string[]) => {
-      const drop = ['--bounding-set=-net_admin', '--inh-caps=-net_admin', program, ...argv];
-      return execa('setpriv', drop, { reject: false, all: true });
+    const image = `--image=registry.example/agent@sha256:${'0'.repeat(64)}`;
+    const inContainer = async (flags: readonly string[], ...argv: readonly string[]) => {
+      const { output } = await mounter('manifest', 'csi', image, ...flags);
+      const [, added = ''] = /^ +add:\n((?: +- \w+\n)+)/m.exec(output) ?? [];
+      const kept = [...added.matchAll(/\w+/g)].map(([name]) => `+${name.toLowerCase()}`).join();
+      const confined = [`--bounding-set=-all,${kept}`, '--inh-caps=-all', `${home}/mounter`, ...argv];
+      return execa('setpriv', confined, { reject: false, all: true });
     };
     const mount = ['mount', '-t', 'nfs', '-o', 'vers=4.2,xprtsec=tls', 'files.example:/srv/tls'];
     await endTlshd();
-    const refused = await without(`${home}/mounter`, ...mount, await newTarget());
+    const refused = await inContainer([], ...mount, await newTarget());
     t.is(refused.exitCode, 32);
     t.regex(refused.all, /it takes CAP_NET_ADMIN\nhint: run mounter unit tls --install on this node/);
     t.deepEqual(await tlshds(), []);
     t.like(await mounter('exec', '--', '/usr/sbin/start-statd', 'tlshd'), { status: 0 });
-    const mounted = await without(`${home}/mounter`, ...mount, await newTarget());
+    const mounted = await inContainer([], ...mount, await newTarget());
     t.is(mounted.exitCode, 0, mounted.all);
+    await unmountAll();
+    await endTlshd();
+    const itself = await inContainer(['--tls'], ...mount, await newTarget());
+    t.is(itself.exitCode, 0, itself.all);
+    t.is((await tlshds()).length, 1);
   },
 );
 
