@@ -16,7 +16,7 @@ export async function checkVolumes(context: DoctorContext): Promise<readonly Adv
   const answers = await askStates(volumes, entries, statfs, runBounded);
   const found = volumes.flatMap((volume) => judgeVolume(volume, answers.get(volume.target)));
   const unasked = volumes.filter(({ target }) => answers.get(target)?.state === 'not-asked').length;
-  if (unasked > 0) return [...found, notAsked(unasked)];
+  if (unasked > 0) return [...found, notAsked(unasked, found.length > 0)];
   return found.length > 0 ? found : [ok('volumes', `${volumes.length} mounted, each answers`)];
 }
 
@@ -58,10 +58,10 @@ function faultOf(
   }
 }
 
-function notAsked(count: number): Advice {
+function notAsked(count: number, hasFaults: boolean): Advice {
   return warning(
     'volumes',
-    `${count} more were not asked: there was no time left`,
-    'see the servers above first, then run mounter doctor again',
+    `${count} ${hasFaults ? 'more ' : ''}were not asked: there was no time left${hasFaults ? '' : ', for this node is slow now'}`,
+    `${hasFaults ? 'see the servers above first, then ' : ''}run mounter doctor again`,
   );
 }

@@ -8,12 +8,14 @@ export interface VolumeLimits {
   readonly groupMs: number;
   /** After it no question is begun: a thousand volumes that hang would take half an hour. */
   readonly lastMs: number;
+  /** Up to so many volumes have a question each; more are asked in groups, which takes far fewer processes. */
+  readonly oneByOne: number;
   /** Questions at once: a process each. */
   readonly atOnce: number;
 }
 
 /** Less than 3 s for all of them. */
-const volumeLimits: VolumeLimits = { answerMs: 1500, groupMs: 500, lastMs: 1200, atOnce: 64 };
+const volumeLimits: VolumeLimits = { answerMs: 1500, groupMs: 500, lastMs: 1200, oneByOne: 16, atOnce: 64 };
 
 /** A fault in a larger one takes more questions to find. */
 const groupSize = 32;
@@ -42,7 +44,7 @@ export async function askVolumes(
 ): Promise<ReadonlyMap<string, BoundedResult | undefined>> {
   const began = performance.now();
   const answers = new Map<string, BoundedResult | undefined>();
-  const pending = inGroups(targets, targets.length > limits.atOnce ? groupSize : 1);
+  const pending = inGroups(targets, targets.length > limits.oneByOne ? groupSize : 1);
   const askInTurn = async (): Promise<void> => {
     for (let group = pending.shift(); group !== undefined; group = pending.shift()) {
       if (performance.now() - began > limits.lastMs) return;

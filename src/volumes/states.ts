@@ -15,7 +15,7 @@ export const stateMeanings = {
   stale: 'its server no longer knows what was mounted',
   silent: 'no answer: its server is gone or out of reach, or its FUSE daemon hangs',
   error: 'it answers with another error',
-  'not-asked': 'there was no time left, because others are silent',
+  'not-asked': 'there was no time left: others are silent, or the node is slow',
 } as const;
 
 export type VolumeState = keyof typeof stateMeanings;

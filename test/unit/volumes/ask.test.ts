@@ -3,7 +3,7 @@ import test from 'ava';
 import { askVolumes, type VolumeLimits } from '../../../src/volumes/ask.ts';
 import { inVirtualTime } from '../../support/virtual-time.ts';
 
-const limits: VolumeLimits = { answerMs: 40, groupMs: 20, lastMs: 20_000, atOnce: 8 };
+const limits: VolumeLimits = { answerMs: 40, groupMs: 20, lastMs: 20_000, oneByOne: 8, atOnce: 8 };
 const fine = { status: 0, output: '' };
 const gone = { status: 1, output: 'gone' };
 const names = (count: number) => Array.from({ length: count }, (_, index) => `/v${index}`);
@@ -39,6 +39,12 @@ test('few volumes are asked one by one', async (t) => {
     ['/v3', fine],
   ]);
   t.is(questions(), 4);
+});
+
+test('on a node that takes its time, some that are well take one question', async (t) => {
+  const { runBounded, questions } = node([]);
+  t.is((await askVolumes(names(9), runBounded, limits)).size, 9);
+  t.is(questions(), 1);
 });
 
 test('many that are well take few questions', async (t) => {
