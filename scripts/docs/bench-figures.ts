@@ -5,6 +5,7 @@ import { subjectTitles } from '../bench/report/samples.ts';
 import type { Summary } from '../bench/report/summary.ts';
 import { repository } from '../paths.ts';
 import { quoted, type Table } from './markdown.ts';
+import { oneMountPicture } from './one-mount-picture.ts';
 
 /** What docs/performance.md shows of runs of `npm run bench`: docs/figures keeps the bench.json of each. */
 
@@ -44,13 +45,14 @@ export function benchTable(): Table {
   ];
 }
 
-/** Up to 10000 volumes; what a machine with other work says as well: counts, and time of the CPU. */
+/** One mount; and up to 10000 volumes, by what a machine with other work says as well: counts, and time of the CPU. */
 export function benchPictures(): Readonly<Record<string, string>> {
   const summary = summaryOf('volumes');
   // The chart of wall times, with the other time in it.
   const ofCpu = chartsOf({ ...summary, rows: summary.rows.map((row) => ({ ...row, wallMs: row.cpuMs })) });
   const cpu = { ...pick(ofCpu, 'mount-time'), title: 'CPU time of one mount' };
   return {
+    'docs/pictures/one-mount.svg': oneMountPicture(summaryOf('mount')),
     'docs/pictures/mount-table.svg': svgOf(pick(chartsOf(summary), 'mount-table')),
     'docs/pictures/mount-cpu.svg': svgOf(cpu),
   };

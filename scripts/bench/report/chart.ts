@@ -1,3 +1,5 @@
+import { escaped } from '../../docs/svg.ts';
+
 /** A chart of lines, both axes logarithmic, as an SVG that is readable on light and on dark. */
 export interface Chart {
   readonly title: string;
@@ -153,8 +155,4 @@ function number(value: number): string {
 
 function round(value: number): number {
   return Math.round(value * 10) / 10;
-}
-
-function escaped(text: string): string {
-  return text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('"', '&quot;');
 }
