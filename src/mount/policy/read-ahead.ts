@@ -38,9 +38,11 @@ export function readAheadStep(
 export function readAheadOf(options: string): number | undefined {
   const own = parseOptions(options).filter(({ name }) => mayBeOurs.test(name));
   const strange = own.find(({ name }) => name !== option);
-  // The name may hold anything: the half of a quoted value, say.
-  if (strange !== undefined)
-    throw badOption('x-mounter', 'there is no such option', `${option}=KIB is all there is`);
+  // Another name may hold anything: the half of a quoted value, say.
+  if (strange !== undefined) {
+    const named = /^x-mounter\.[\w-]{1,40}$/i.test(strange.name) ? strange.name : 'x-mounter';
+    throw badOption(named, 'there is no such option', `did you mean ${option}=KIB? It is all there is`);
+  }
   const value = lastOption(own, option)?.value;
   if (own.length === 0) return undefined;
   if (value !== undefined && /^\d{1,5}$/.test(value) && Number(value) <= mostReadAheadKib)

@@ -64,7 +64,11 @@ for (const [options, subject] of [
     '="64"',
     '=99999999999999999999',
   ].map((value) => [`x-mounter.read-ahead${value}`, 'x-mounter.read-ahead'] as const),
-  ...['x-mounter.readahead=64', 'X-Mounter.read-ahead=64', 'x-mounter=64', '"x-mounter.read-ahead"=64'].map(
+  ...['x-mounter.readahead=64', 'X-Mounter.read-ahead=64', 'x-mounter.x'].map(
+    (text) => [text, text.replace('=64', '')] as const,
+  ),
+  // What may be the half of a password is not shown.
+  ...['x-mounter=64', '"x-mounter.read-ahead"=64', 'x-mounter.a!b', 'secret x-mounter.x'].map(
     (text) => [text, 'x-mounter'] as const,
   ),
 ] as const)
