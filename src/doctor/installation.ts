@@ -90,14 +90,8 @@ function judgeSettings(layout: Layout, host: Host, manifest: Manifest): readonly
   return [
     judgeManifest(layout, manifest, paths),
     ok(own.path, paths.length === 0 ? 'sets nothing' : `is laid over the manifest: ${paths.join(', ')}`),
-    ...strangeTypes.map(({ setting, type, meant }) =>
-      warning(
-        own.path,
-        setting === 'filesystems'
-          ? `filesystems.${type} is taken away, and there is no such type`
-          : `${setting} names ${type}, and there is no such type`,
-        meant === undefined ? 'take it out' : `did you mean ${meant}?`,
-      ),
+    ...strangeTypes.map(({ setting, type }) =>
+      warning(own.path, `${setting}: there is no such type as ${type}`, 'take it out'),
     ),
   ];
 }

@@ -269,10 +269,13 @@ export function describeIssue(issue: v.BaseIssue<unknown>): {
   readonly message: string;
 } {
   const names = (issue.path ?? []).map(({ key }) => String(key));
-  const isUnknown = issue.type === 'strict_object' && issue.expected === 'never';
-  const elsewhere = isUnknown ? settingNamed(names.at(-1) ?? '') : undefined;
+  const elsewhere = isUnknownName(issue) ? settingNamed(names.at(-1) ?? '') : undefined;
   if (elsewhere === undefined) return { names, message: wordMessage(issue) ?? issue.message };
   return { names, message: `there is no such setting; did you mean ${elsewhere}?` };
+}
+
+export function isUnknownName({ type, expected }: v.BaseIssue<unknown>): boolean {
+  return type === 'strict_object' && expected === 'never';
 }
 
 /** Of a setting that is one of some words, and was given another. */

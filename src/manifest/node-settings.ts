@@ -3,7 +3,7 @@ import { MounterError } from '../errors.ts';
 import { exitCode } from '../exit-codes.ts';
 import { nearest } from '../nearest.ts';
 import { filesystemKinds } from './filesystem-kinds.ts';
-import { describeIssue, type Manifest, manifestSchema, parseManifest } from './manifest.ts';
+import { describeIssue, isUnknownName, type Manifest, manifestSchema, parseManifest } from './manifest.ts';
 import { mergePatch, pathsOf } from './merge-patch.ts';
 import { type ImageRule, policy } from './policy.ts';
 import { isObject, withTodaysNames } from './renamed.ts';
@@ -32,11 +32,25 @@ export function effectiveManifest(shipped: TextFile, own: TextFile | undefined):
   const manifest = parseManifest(shipped.text, shipped.path);
   if (own === undefined) return manifest;
   const patch = parseNodeSettings(own);
+  checkNames(own, patch, manifest);
   const merged = mergePatch(withTodaysNames(JSON.parse(shipped.text)), patch);
   const result = v.safeParse(manifestSchema, merged, { abortEarly: true });
   if (result.success) return result.output;
   const { names, message } = describeIssue(result.issues[0]);
   throw badSetting(own, names, message);
+}
+
+/** Of the patch itself: once it is merged, a mistyped name whose value is null has gone, and what was meant is still there. */
+function checkNames(own: TextFile, patch: Json, manifest: Manifest): void {
+  const unknown = v.safeParse(manifestSchema, patch).issues?.find(isUnknownName);
+  if (unknown !== undefined) {
+    const { names, message } = describeIssue(unknown);
+    throw badSetting(own, names, message);
+  }
+  const [mistyped] = strangeTypes(patch, manifest).filter(({ meant }) => meant !== undefined);
+  if (mistyped === undefined) return;
+  const { setting, type, meant } = mistyped;
+  throw badSetting(own, setting, `there is no such type as ${JSON.stringify(type)}; did you mean ${meant}?`);
 }
 
 /** @throws MounterError (system) for what is no JSON object, and for what no node may set. */
@@ -89,33 +103,51 @@ export function imageRules(shipped: TextFile | undefined, own: TextFile | undefi
 export interface OwnSettings {
   /** The paths that are set. */
   readonly paths: readonly string[];
-  /** Types that are taken away, or named in a rule, and that nobody has ever had: another is meant perhaps. */
+  /** Types that are taken away, or named in a rule, and that nobody has ever had; some older image perhaps. */
   readonly strangeTypes: readonly {
-    /** Such as `filesystems` or `policy.sources.0.types`. */
+    /** Such as `filesystems.x` or `policy.sources.0.types`. */
     readonly setting: string;
     readonly type: string;
-    readonly meant: string | undefined;
   }[];
 }
 
 /** @param own is valid. */
-export function describeOwnSettings(
-  own: TextFile,
-  { filesystems }: Pick<Manifest, 'filesystems'>,
-): OwnSettings {
+export function describeOwnSettings(own: TextFile, manifest: Pick<Manifest, 'filesystems'>): OwnSettings {
   const { $schema, formatVersion, ...settings } = parseNodeSettings(own);
-  const known: readonly string[] = [...Object.values(filesystemKinds).flat(), ...Object.keys(filesystems)];
-  const taken = Object.entries(settings.filesystems ?? {}).flatMap(([type, value]) =>
-    value === null ? [{ setting: 'filesystems', type }] : [],
-  );
-  const { sources } = isObject(settings.policy) ? (settings.policy as Partial<Manifest['policy']>) : {};
-  const ruled = (sources ?? []).flatMap(({ types = [] }, index) =>
-    types.map((type) => ({ setting: `policy.sources.${index}.types`, type })),
-  );
   return {
     paths: pathsOf(settings),
-    strangeTypes: [...taken, ...ruled]
-      .filter(({ type }) => !known.includes(type))
-      .map(({ setting, type }) => ({ setting, type, meant: nearest(type, known) })),
+    strangeTypes: strangeTypes(settings, manifest).map(({ setting, type }) => ({
+      setting: setting.join('.'),
+      type,
+    })),
   };
+}
+
+interface StrangeType {
+  readonly setting: readonly string[];
+  readonly type: string;
+  readonly meant: string | undefined;
+}
+
+/** Types of filesystems that are spoken of, and are neither known nor defined there. */
+function strangeTypes(
+  settings: Json,
+  { filesystems }: Pick<Manifest, 'filesystems'>,
+): readonly StrangeType[] {
+  const own = isObject(settings.filesystems) ? settings.filesystems : {};
+  const defined = Object.keys(own).filter(
+    (type) => isObject(own[type]) && Object.hasOwn(own[type], 'helper'),
+  );
+  const known = [...Object.values(filesystemKinds).flat(), ...Object.keys(filesystems), ...defined];
+  const { sources } = isObject(settings.policy) ? settings.policy : {};
+  const ruled = (Array.isArray(sources) ? sources : []).flatMap((source, index) => {
+    const types: readonly unknown[] = isObject(source) && Array.isArray(source.types) ? source.types : [];
+    return types.map((type) => ({ setting: ['policy', 'sources', String(index), 'types'], type }));
+  });
+  return [...Object.keys(own).map((type) => ({ setting: ['filesystems', type], type })), ...ruled].flatMap(
+    ({ setting, type }) =>
+      typeof type !== 'string' || known.includes(type)
+        ? []
+        : [{ setting, type, meant: nearest(type, known) }],
+  );
 }

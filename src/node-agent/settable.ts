@@ -1,6 +1,6 @@
 import { dirname } from 'node:path';
 import * as v from 'valibot';
-import { describeIssue, manifestSchema, settingNamed } from '../manifest/manifest.ts';
+import { describeIssue, isUnknownName, manifestSchema, settingNamed } from '../manifest/manifest.ts';
 import { defaultPlace } from '../manifest/record-place.ts';
 import { isObject } from '../manifest/renamed.ts';
 import { nearest } from '../nearest.ts';
@@ -121,8 +121,7 @@ function objectionToValues(settings: Json): Objection | undefined {
   const [issue] = result.issues;
   const { names, message } = describeIssue(issue);
   const path = names.join('.');
-  if (issue.type === 'strict_object' && issue.expected === 'never')
-    return noSuchSetting(path, /did you mean (.*)\?$/.exec(message)?.[1]);
+  if (isUnknownName(issue)) return noSuchSetting(path, /did you mean (.*)\?$/.exec(message)?.[1]);
   return { message: `${path}: ${message}`, hint: 'mend this setting, or take it out' };
 }
 

@@ -155,8 +155,8 @@ test("a file of settings that root's own group may write is root's", async (t) =
 
 test('an install and a roll back leave them in force, and say what they are', async (t) => {
   await using node = await ScratchNode.prepared();
-  set(node, { limits: { mountSeconds: 60 }, filesystems: { glusterf: null } });
-  const overrides = `${settingsPath} is laid over the manifest: limits.mountSeconds, filesystems.glusterf\n`;
+  set(node, { limits: { mountSeconds: 60 }, filesystems: { ceph: null } });
+  const overrides = `${settingsPath} is laid over the manifest: limits.mountSeconds, filesystems.ceph\n`;
   const limits = { mountSeconds: 90, daemonSeconds: 5, terminateSeconds: 2 };
   const said = await node.mustRun('install', offer(node, secondTar, 'second.tar', { limits }));
   t.regex(
@@ -168,10 +168,7 @@ test('an install and a roll back leave them in force, and say what they are', as
   t.true((await node.mustRun('rollback')).endsWith(overrides));
   t.like((await checked(node)).limits, { mountSeconds: 60, daemonSeconds: 10 });
   t.is(node.read(manifestPath), manifestText);
-  t.regex(
-    (await node.mounter('doctor')).stdout,
-    /filesystems\.glusterf is taken away, and there is no such type; did you mean glusterfs\?/,
-  );
+  t.regex((await node.mounter('doctor')).stdout, /filesystems\.ceph: there is no such type as ceph/);
 });
 
 function isKept(t: ExecutionContext, node: ScratchNode, expected: unknown, edited: string): void {

@@ -58,6 +58,23 @@ const refused: readonly (readonly [text: string, message: RegExp])[] = [
   ],
   ['{"rootfs": {"name": "x"}}', /^line 1: rootfs: is the image's own, and no setting$/],
   ['{"filesystems": {\n"nfs": {"helper": "x"}}}', /^line 2: filesystems\.nfs\.helper: must be an absolute/],
+  // What is mistyped and null would take nothing away, and what was meant would stay.
+  ['{"enabeld": null}', /^line 1: enabeld: there is no such setting; did you mean enabled\?$/],
+  ['{"policy": {\n"source": null}}', /^line 2: policy\.source: .*; did you mean sources\?$/],
+  ['{"policy": {"options":\n{"nsf": null}}}', /^line 2: policy\.options\.nsf: .*; did you mean nfs\?$/],
+  [
+    '{"limits": {"failureCache": null}}',
+    /^line 1: limits\.failureCache: .*; did you mean failureCacheSeconds\?$/,
+  ],
+  [
+    '{"filesystems": {\n"nsf": null}}',
+    /^line 2: filesystems\.nsf: there is no such type as "nsf"; did you mean nfs\?$/,
+  ],
+  ['{"filesystems": {"nsf": {"readAheadKib": 512}}}', /^line 1: filesystems\.nsf: .*; did you mean nfs\?$/],
+  [
+    '{"policy": {"sources": [{"types": ["nfs"]},\n{"types": ["nfs4", "glusterf"]}]}}',
+    /^line 2: policy\.sources\.1\.types: there is no such type as "glusterf"; did you mean glusterfs\?$/,
+  ],
 ];
 for (const [text, message] of refused)
   test(`refused: ${JSON.stringify(text)}`, (t) => {
@@ -88,20 +105,22 @@ for (const [text, message] of [
     t.is(error?.message, `line 1: ${message}`);
   });
 
-test('a type that is taken away and was never there is another, perhaps', (t) => {
-  const manifest = effectiveManifest(shipped, undefined);
-  const text = '{"$schema": "x", "filesystems": {"glusterf": null, "nfs": null, "smb3": null, "x": null}}';
-  t.deepEqual(describeOwnSettings(own(text), manifest), {
-    paths: ['filesystems.glusterf', 'filesystems.nfs', 'filesystems.smb3', 'filesystems.x'],
-    strangeTypes: [
-      { setting: 'filesystems', type: 'glusterf', meant: 'glusterfs' },
-      { setting: 'filesystems', type: 'x', meant: undefined },
-    ],
-  });
-  const rules =
-    '{"policy": {"sources": [{"types": ["nfs"]}, {"server": "a", "types": ["nfs4", "glusterf"]}]}}';
-  t.deepEqual(describeOwnSettings(own(rules), manifest).strangeTypes, [
-    { setting: 'policy.sources.1.types', type: 'glusterf', meant: 'glusterfs' },
+test('a type of another image may be spoken of, and is told', (t) => {
+  const ceph = { helper: '/sbin/mount.ceph', kind: 'generic', kernelFilesystem: 'ceph', devices: [] };
+  const settings = {
+    filesystems: { nfs: null, smb3: null, x: null },
+    policy: { sources: [{ types: ['ceph', 'nfs4'] }] },
+  };
+  const manifest = withOwn(settings);
+  const strangeTypes = (json: unknown) =>
+    describeOwnSettings(own(JSON.stringify(json)), manifest).strangeTypes;
+  t.deepEqual(strangeTypes(settings), [
+    { setting: 'filesystems.x', type: 'x' },
+    { setting: 'policy.sources.0.types', type: 'ceph' },
+  ]);
+  t.deepEqual(strangeTypes({ ...settings, filesystems: { ceph } }), []);
+  t.deepEqual(describeOwnSettings(own('{"$schema": "x", "filesystems": {"x": null}}'), manifest).paths, [
+    'filesystems.x',
   ]);
 });
 
