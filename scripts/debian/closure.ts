@@ -1,5 +1,8 @@
 import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
+import { MounterError } from '../../src/errors.ts';
+import { exitCode } from '../../src/exit-codes.ts';
+import { nearest } from '../../src/nearest.ts';
 import { nativeArchitecture, openPrivateApt, type PrivateApt } from './apt.ts';
 import type { ArchivePackage, DebFile } from './deb-file.ts';
 import { absentFiles, debFile, download } from './download.ts';
@@ -55,8 +58,24 @@ async function resolveClosure(
   alone: boolean,
 ): Promise<readonly ArchivePackage[]> {
   const args = alone ? ['download', '--print-uris'] : ['install', '-y', '--print-uris'];
-  const packages = parsePrintUris(await apt.run('apt-get', [...args, ...names]));
+  const listing = await apt.run('apt-get', [...args, ...names]).catch(async (error: Error) => {
+    throw await explained(error, apt);
+  });
+  const packages = parsePrintUris(listing);
   return packages.toSorted((a, b) => (a.name < b.name ? -1 : 1));
+}
+
+/** With the name that is meant, where apt knows no package of the name that is asked for. */
+async function explained(error: Error, { run, suite, architecture }: PrivateApt): Promise<Error> {
+  const [, strange] = /^Unable to locate package (\S+)$/.exec(error.message) ?? [];
+  if (strange === undefined) return error;
+  const meant = nearest(strange, (await run('apt-cache', ['pkgnames'])).split('\n'));
+  return new MounterError(`${suite} has no package of this name for ${architecture}`, {
+    subject: strange,
+    status: exitCode.system,
+    hint: `${meant === undefined ? '' : `did you mean ${meant}? `}Mend it where it is named, such as rootfs.include of rootfs-manifest.json`,
+    cause: error,
+  });
 }
 
 /** Lines of `apt-get --print-uris`, e.g. `'http://…/attr_2.5.1-4_amd64.deb' attr_1%3a2.5.1-4_amd64.deb 42 SHA256:e3…` */

@@ -27,7 +27,15 @@ test.after.always('remove', async () => {
 
 const pinned = { attr: '1:2.5-1', libc6: '2.41-12+deb13u1', sed: '4.9-2', zlib1g: '1:1.3' };
 
-async function check(environment: Readonly<Record<string, string>>) {
+function check(environment: Readonly<Record<string, string>>) {
+  return run(environment, '--check');
+}
+
+async function run(
+  environment: Readonly<Record<string, string>>,
+  flag: '--check' | '--update-pins',
+  include: readonly string[] = [],
+) {
   const { rootfs, ...rest } = JSON.parse(await readFile(join(repository, 'rootfs-manifest.json'), 'utf8'));
   const packages = Object.entries(pinned).map(([name, version]) => ({
     name,
@@ -36,8 +44,8 @@ async function check(environment: Readonly<Record<string, string>>) {
   }));
   const { optional: _optional, digest: _digest, ...own } = rootfs;
   const manifest = join(scratch, 'manifest.json');
-  await writeFile(manifest, JSON.stringify({ ...rest, rootfs: { ...own, suite, packages } }));
-  const argv = [join(repository, 'scripts/rootfs.ts'), '--check', '--manifest', manifest];
+  await writeFile(manifest, JSON.stringify({ ...rest, rootfs: { ...own, include, suite, packages } }));
+  const argv = [join(repository, 'scripts/rootfs.ts'), flag, '--manifest', manifest];
   const { exitCode, stdout, stderr } = await execa(process.execPath, argv, {
     env: environment,
     reject: false,
@@ -80,6 +88,20 @@ for (const [title, main, security, status, said] of offers)
 test.serial('a machine without the security archive finds it beside the main one', async (t) => {
   t.is((await check(await archive.machine(['debian']))).exitCode, 1);
 });
+
+for (const [name, meant] of [
+  ['zlb1g', 'did you mean zlib1g? '],
+  ['something-else', ''],
+] as const)
+  test.serial(`no package is called ${name}: it is named, with the suite and what is like it`, async (t) => {
+    await archive.offer(suite, pinned);
+    await archive.offer(`${suite}-security`, {});
+    t.deepEqual(await run(await archive.machine(both), '--update-pins', ['attr', name]), {
+      exitCode: 2,
+      stdout: '',
+      stderr: `rootfs: ${name}: ${suite} has no package of this name for amd64\nhint: ${meant}Mend it where it is named, such as rootfs.include of rootfs-manifest.json`,
+    });
+  });
 
 test.serial('archives that have only an older one tell nothing: status 2', async (t) => {
   await archive.offer(suite, { ...pinned, libc6: '2.41-12' });
