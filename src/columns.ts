@@ -124,7 +124,11 @@ const narrowest = 24;
  * The text in lines of at most `width`. At least one line; a word that is longer has a line of its own.
  * @param blank where a line may be broken: each match stands for one blank.
  */
-export function wrapped(text: string, width: number, blank: string | RegExp = ' '): readonly string[] {
+export function wrapped(
+  text: string,
+  width = Number.POSITIVE_INFINITY,
+  blank: string | RegExp = ' ',
+): readonly string[] {
   if (columnsOf(text) <= width) return [text];
   return text.split(blank).reduce<string[]>((lines, word) => {
     const last = lines.at(-1);

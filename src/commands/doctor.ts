@@ -1,4 +1,4 @@
-import { coloured, shortened, table, terminalWidth } from '../columns.ts';
+import { coloured, shortened, table, terminalWidth, wrapped } from '../columns.ts';
 import type { Finding } from '../doctor/finding.ts';
 import type { Examination, Verdict } from '../doctor/verdict.ts';
 import { exitCode } from '../exit-codes.ts';
@@ -76,8 +76,13 @@ function forPeople({ findings, node }: Examination, verdict: string, width: numb
   const isUnsolved = findings.some(
     ({ level, check }) => level === 'failing' || (level === 'warning' && check === 'failures'),
   );
-  const more = isUnsolved ? 'for whoever helps, mounter report FILE has all of it in one page\n' : '';
+  const more = isUnsolved ? ['for whoever helps, mounter report FILE has all of it in one page'] : [];
   const colourOf = (cell: string, column: number) =>
     column === 0 ? levelColours[cell as Finding['level']] : undefined;
-  return `${table(rows, width, { colourOf })}${coloured(verdict, verdictColours[node])}: ${counts}\n${more}`;
+  const isNarrow = width !== undefined && `${verdict}: ${counts}`.length > width;
+  const verdictLines = isNarrow
+    ? [...wrapped(`${verdict}:`, width).map((line) => coloured(line, verdictColours[node])), counts]
+    : [`${coloured(verdict, verdictColours[node])}: ${counts}`];
+  const last = [...verdictLines, ...more.flatMap((line) => wrapped(line, width))];
+  return `${table(rows, width, { colourOf })}${last.join('\n')}\n`;
 }

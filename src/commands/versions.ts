@@ -1,4 +1,4 @@
-import { table, terminalWidth } from '../columns.ts';
+import { table, terminalWidth, wrapped } from '../columns.ts';
 import { exitCode } from '../exit-codes.ts';
 import type { MountEntry } from '../host/mountinfo.ts';
 import { shortDigest } from '../image/digest.ts';
@@ -56,25 +56,30 @@ function forPrograms(list: readonly InstalledVersion[]): VersionsJson {
   return { versions };
 }
 
+/** Columns below which the size and the time of day are left out. */
+const narrow = 72;
+
 function forPeople(list: readonly InstalledVersion[], width: number | undefined): string {
+  const isNarrow = width !== undefined && width < narrow;
+  const sizeOf = ({ bytes }: InstalledVersion) => (bytes === null ? '-' : `${(bytes / 1e6).toFixed(1)} MB`);
   const facts = table(
     [
-      ['STATE', 'DIGEST', 'INSTALLED', 'SIZE', 'REFERENCE'],
+      ['STATE', 'DIGEST', 'INSTALLED', ...(isNarrow ? [] : ['SIZE']), 'REFERENCE'],
       ...list.map((version) => [
         stateOf(version),
         shortDigest(version.digest),
-        version.installedAt?.replace(/:\d\d\.\d+Z$/, 'Z') ?? '-',
-        version.bytes === null ? '-' : `${(version.bytes / 1e6).toFixed(1)} MB`,
+        version.installedAt?.replace(isNarrow ? /T.*$/ : /:\d\d\.\d+Z$/, isNarrow ? '' : 'Z') ?? '-',
+        ...(isNarrow ? [] : [sizeOf(version)]),
         version.reference ?? '-',
       ]),
     ],
     width,
-    { names: [4], colourOf: (cell) => (cell === 'current' ? 'green' : undefined) },
+    { names: [isNarrow ? 3 : 4], colourOf: (cell) => (cell === 'current' ? 'green' : undefined) },
   );
   const used = list.flatMap((version) =>
-    usesOf(version).map((use) => `${shortDigest(version.digest)}: ${use}\n`),
+    usesOf(version).flatMap((use) => wrapped(`${shortDigest(version.digest)}: ${use}`, width)),
   );
-  return `${facts}${used.length === 0 ? '' : `\n${used.join('')}`}`;
+  return `${facts}${used.length === 0 ? '' : `\n${used.join('\n')}\n`}`;
 }
 
 function stateOf({ isCurrent, isPrevious }: InstalledVersion): string {

@@ -1,15 +1,18 @@
-import { table, wrapped } from '../columns.ts';
+import { table, usualWidth, wrapped } from '../columns.ts';
 import type { Counts, MountSummary } from '../record/summary.ts';
 
 /** The section of `mounter status`. @param history null where the record cannot be read. @param width of the terminal; undefined for whole lines. */
 export function describeHistory(history: MountSummary | null, width?: number): string {
   if (history === null) return 'recent mounts: unknown, the record cannot be read; mounter log says why\n';
   const { lastHour, lastDay, lastFailure } = history;
-  const counts = table([
-    ['MOUNTS', 'SUCCEEDED', 'FAILED'],
-    ...countRows('last hour', lastHour),
-    ...countRows('last day', lastDay),
-  ]);
+  const counts = table(
+    [
+      ['MOUNTS', 'SUCCEEDED', 'FAILED'],
+      ...countRows('last hour', lastHour, width),
+      ...countRows('last day', lastDay, width),
+    ],
+    width,
+  );
   if (lastFailure === null) return counts;
   const { time, errorClass, target, message, hint } = lastFailure;
   const what = `${target === null ? '' : `${target}: `}${message}`;
@@ -21,14 +24,22 @@ export function describeHistory(history: MountSummary | null, width?: number): s
   return `${counts}${table(rows, width)}`;
 }
 
-/** So wide that a terminal of 80 columns has it in a line, behind the other columns. */
-const failuresWidth = 57;
+/** Columns before the failures, and the blank after them. */
+const besideFailures = 23;
 
-function countRows(name: string, { succeeded, failed, remembered }: Counts): readonly (readonly string[])[] {
+function countRows(
+  name: string,
+  { succeeded, failed, remembered }: Counts,
+  width = usualWidth,
+): readonly (readonly string[])[] {
   const classes = Object.entries(failed);
   const total = classes.reduce((sum, [, count]) => sum + count, 0);
   const words = classes.map(([errorClass, count]) => `${errorClass} ${count}`);
-  const [first, ...others] = wrapped(words.join(', '), failuresWidth, / (?=[a-z])/);
+  const [first, ...others] = wrapped(
+    words.join(', '),
+    Math.min(width, usualWidth) - besideFailures,
+    / (?=[a-z])/,
+  );
   return [
     [name, String(succeeded), total === 0 ? '0' : `${total}: ${first}`],
     ...others.map((line) => ['', '', line]),

@@ -37,7 +37,7 @@ test('tables fit the terminal, whole with --wide and in pipes; colours are for t
   for (const words of ['status', 'doctor', 'log', 'versions']) {
     const { stdout: piped } = await node.mounter(words);
     t.notRegex(piped, /\x1b|…/, words);
-    for (const columns of [80, 100, 132, 200]) {
+    for (const columns of [60, 80, 100, 132, 200]) {
       const screen = await seen(node, words, columns, { NO_COLOR: '1' });
       t.deepEqual(broken(screen, columns), [], `${words} at ${columns}`);
       t.notRegex(screen, /\x1b/, words);
