@@ -72,7 +72,8 @@ const lineMs = 10_000;
 /** In seconds. */
 const worthSaying = 2;
 
-/** Of the terminal that stderr is. */
+/** Of the terminal that stderr is; undefined where it is none, or one that cannot write over a line. */
 export function stderrColumns(): number | undefined {
-  return process.stderr.isTTY ? process.stderr.columns || 80 : undefined;
+  const { TERM = 'dumb' } = process.env;
+  return process.stderr.isTTY && TERM !== 'dumb' ? process.stderr.columns || 80 : undefined;
 }

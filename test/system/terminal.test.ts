@@ -1,4 +1,5 @@
 import test from 'ava';
+import { distDirectory } from '../../scripts/paths.ts';
 import { installedMounter, kubeletDirectory, ScratchNode } from '../support/node/namespace.ts';
 import { Terminal } from '../support/terminal/terminal.ts';
 
@@ -52,4 +53,14 @@ test('tables fit the terminal, whole with --wide and in pipes; colours are for t
   t.regex(status, /^\x1b\[32mok\x1b\[0m +\/proc /m);
   t.true((await seen(node, 'status --wide', 80)).includes(target));
   t.true((await node.mustRun('log')).includes(`${kubeletDirectory}/${pod}`));
+});
+
+test('how far an install is stands on one line that changes, where the terminal can do that', async (t) => {
+  await using node = await ScratchNode.prepared();
+  const install = (into: string, environment: Readonly<Record<string, string>>) =>
+    seen(node, `install ${distDirectory}/rootfs.tar.zst --into /tmp/${into}`, 80, environment);
+  t.regex(await install('one', {}), /\runpacked .*\x1b\[K/);
+  const plain = await install('two', { TERM: 'dumb' });
+  t.notRegex(plain, /\r|\x1b/);
+  t.regex(plain, /^unpacked .* to \/tmp\/two$/m);
 });
