@@ -1,6 +1,8 @@
 import { existsSync, rmSync } from 'node:fs';
 import { copyFile, mkdir, readdir, rename, rm, rmdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { MounterError } from '../src/errors.ts';
+import { exitCode } from '../src/exit-codes.ts';
 import { usageError } from './command-line.ts';
 
 /** What the scripts make on the way: it goes with them, and where they were killed, with the next run. */
@@ -28,11 +30,17 @@ export async function withScratch<T>(above: string, work: (scratch: string) => P
 }
 
 async function removeAbandoned(above: string): Promise<void> {
-  for (const name of await readdir(above)) {
+  for (const { name, pid } of await scratchesIn(above))
+    if (!isRunning(pid)) await rm(join(above, name), { recursive: true, force: true });
+}
+
+async function scratchesIn(
+  above: string,
+): Promise<readonly { readonly name: string; readonly pid: number }[]> {
+  return (await readdir(above)).flatMap((name) => {
     const pid = /^work\.(\d+)\.\d+$/.exec(name)?.[1];
-    if (pid === undefined || isRunning(Number(pid))) continue;
-    await rm(join(above, name), { recursive: true, force: true });
-  }
+    return pid === undefined ? [] : [{ name, pid: Number(pid) }];
+  });
 }
 
 function isRunning(pid: number): boolean {
@@ -91,7 +99,7 @@ export async function refuseOther({ directory, mark, what }: Replaceable): Promi
 /**
  * A directory that `fill` has filled takes the place of the one that is there, which stays until then. Between two
  * renames it is the one beside it, `.previous`: where we are killed there, the next run puts it back.
- * @throws MounterError (usage) as `refuseOther`.
+ * @throws MounterError (usage) as `refuseOther`; (system) where another process is about to do the same.
  */
 export async function replaceDirectory(
   replaced: Replaceable,
@@ -99,10 +107,11 @@ export async function replaceDirectory(
 ): Promise<void> {
   const { directory } = replaced;
   const previous = `${directory}.previous`;
-  if (existsSync(previous) && !existsSync(directory)) await rename(previous, directory);
   await refuseOther(replaced);
   const above = `${directory}.unfinished`;
   await withScratch(above, async (scratch) => {
+    await refuseSecond(replaced, above);
+    if (existsSync(previous) && !existsSync(directory)) await rename(previous, directory);
     const made = join(scratch, 'made');
     await mkdir(made);
     await fill(made);
@@ -111,4 +120,15 @@ export async function replaceDirectory(
     await rename(made, directory);
     await rm(previous, { recursive: true, force: true });
   }).finally(() => rmdir(above).catch(() => {}));
+}
+
+/** Each looks once its own scratch is there: of two that begin at once none goes on unseen. */
+async function refuseSecond({ directory, what }: Replaceable, above: string): Promise<void> {
+  const other = (await scratchesIn(above)).find(({ pid }) => pid !== process.pid && isRunning(pid));
+  if (other === undefined) return;
+  throw new MounterError(`process ${other.pid} is making ${what} there`, {
+    subject: directory,
+    status: exitCode.system,
+    hint: 'wait until it has ended, or name another directory with --output',
+  });
 }

@@ -56,16 +56,37 @@ test('what fails half way leaves what was there, and nothing of its own', async 
   t.deepEqual(one.names(), ['release']);
 });
 
+/** Replaces it in another process, until that is ended. */
+function replaceElsewhere(one: ReturnType<typeof place>) {
+  const script = `import { replaceDirectory } from '${repository}/scripts/scratch.ts';
+    process.once('SIGTERM', () => process.exit(1));
+    await replaceDirectory(${JSON.stringify(one)}, () => new Promise((resolve) => {
+      console.log('filling');
+      setTimeout(resolve, 60_000);
+    }));`;
+  return execa(process.execPath, ['--input-type=module', '--eval', script], { reject: false });
+}
+
+test('what another process is about to replace is not filled beside it', async (t) => {
+  const one = place('old');
+  const child = replaceElsewhere(one);
+  for await (const _line of child) {
+    await t.throwsAsync(
+      replaceDirectory(one, async () => t.fail()),
+      { message: `process ${child.pid} is making a release there` },
+    );
+    t.deepEqual(one.names(), ['release', 'release.unfinished']);
+    t.is(readdirSync(`${one.directory}.unfinished`).length, 1);
+    child.kill('SIGTERM');
+  }
+  await child;
+  t.is(one.text(), 'old');
+});
+
 for (const signal of ['SIGTERM', 'SIGKILL'] as const)
   test(`after ${signal} half way what was there is there, and the next run finishes`, async (t) => {
     const one = place('old');
-    const script = `import { replaceDirectory } from '${repository}/scripts/scratch.ts';
-      process.once('SIGTERM', () => process.exit(1));
-      await replaceDirectory(${JSON.stringify(one)}, () => new Promise((resolve) => {
-        console.log('filling');
-        setTimeout(resolve, 60_000);
-      }));`;
-    const child = execa(process.execPath, ['--input-type=module', '--eval', script], { reject: false });
+    const child = replaceElsewhere(one);
     for await (const _line of child) child.kill(signal);
     await child;
     t.is(one.text(), 'old');
