@@ -5,6 +5,7 @@ import { execa } from 'execa';
 import packageJson from '../package.json' with { type: 'json' };
 import { exitCode } from '../src/exit-codes.ts';
 import { runMain } from './command-line.ts';
+import { sourcesOf } from './git.ts';
 import { signBytes } from './image/signature.ts';
 import { readSigningKey } from './image/signing-key.ts';
 import { distDirectory, repository } from './paths.ts';
@@ -32,11 +33,21 @@ interface Flags {
 async function main(flags: Flags): Promise<number> {
   const key = flags.signKey === undefined ? undefined : await readSigningKey(flags.signKey);
   const changes = await readChanges(`${repository}/docs/changelog.md`, packageJson.version);
+  await warnOfSources();
   process.umask(0o022);
   const replaced = { directory: flags.output, mark: 'image-node-agent.json', what: 'a release' };
   await replaceDirectory(replaced, (unfinished) => fill(unfinished, changes, key, flags));
   process.stdout.write(`${relative(process.cwd(), flags.output)}: ${changes.version}\n`);
   return exitCode.success;
+}
+
+/** First, so that nobody waits for a release that is to be made again. */
+async function warnOfSources(): Promise<void> {
+  const sources = await sourcesOf();
+  if ('lacking' in sources)
+    process.stderr.write(
+      `warning: its provenance names no commit: ${sources.lacking}; release a clean checkout to have it named\n`,
+    );
 }
 
 async function fill(

@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises';
-import { execa } from 'execa';
+import { sourcesOf } from '../git.ts';
 import { repository } from '../paths.ts';
 import { digestOf } from '../rootfs/archive.ts';
 import type { Material } from './materials.ts';
@@ -15,6 +15,7 @@ export async function provenanceOf(
   materials: readonly Material[],
   parameters: Readonly<Record<string, string | number>>,
 ): Promise<object> {
+  const sources = await sourcesOf();
   const files = ['package-lock.json', 'rootfs-manifest.json'].map(async (file) => ({
     name: file,
     digest: { sha256: digestOf(await readFile(`${repository}/${file}`)).slice('sha256:'.length) },
@@ -28,7 +29,7 @@ export async function provenanceOf(
         buildType: 'urn:containerized-mounter:npm-run-image:1',
         externalParameters: parameters,
         resolvedDependencies: [
-          ...(await sources()),
+          ...('commit' in sources ? [{ name: 'sources', digest: { gitCommit: sources.commit } }] : []),
           ...(await Promise.all(files)),
           ...materials.map(({ purl, hash }) => ({
             uri: purl,
@@ -39,14 +40,4 @@ export async function provenanceOf(
       runDetails: { builder: { id: 'urn:containerized-mounter:local' } },
     },
   };
-}
-
-/** The commit, where nothing differs from one. */
-export async function sources(directory = repository): Promise<readonly object[]> {
-  // git takes another user's checkout for one only where it is told to.
-  const git = (...args: readonly string[]) =>
-    execa('git', ['-c', `safe.directory=${directory}`, ...args], { cwd: directory, reject: false });
-  const [changes, commit] = await Promise.all([git('status', '--porcelain'), git('rev-parse', 'HEAD')]);
-  if (changes.failed || commit.failed || changes.stdout !== '') return [];
-  return [{ name: 'sources', digest: { gitCommit: commit.stdout } }];
 }

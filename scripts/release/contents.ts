@@ -3,6 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { basename, dirname, join, relative } from 'node:path';
 import { execa } from 'execa';
 import { type Architecture, architectures } from '../architectures.ts';
+import { trackedFiles } from '../git.ts';
 import { distributionOf, mounterExecutable, repository } from '../paths.ts';
 
 /** What a release has beside the images: a row each, by where it comes from. */
@@ -112,22 +113,15 @@ export async function commonFiles(executable = mounterExecutable): Promise<reado
   return [...(await filesIn(repository, ofAll, '.')), ...(await Promise.all(texts))];
 }
 
-/** Without git, or outside of its work tree, all there is. */
-async function isOfGit(): Promise<(path: string) => boolean> {
-  const { failed, stdout } = await execa('git', ['ls-files', '-z'], { cwd: repository, reject: false });
-  const tracked = new Set(stdout.split('\0'));
-  return (path) => failed || tracked.has(path);
-}
-
 async function filesIn(
   directory: string,
   rows: readonly Row[],
   above: string,
 ): Promise<readonly ReleasedFile[]> {
-  const isReleased = await isOfGit();
+  const tracked = await trackedFiles();
   const found = rows.flatMap((row) =>
     globSync(row.from, { cwd: directory })
-      .filter((path) => path === row.from || isReleased(path))
+      .filter((path) => path === row.from || tracked?.has(path) !== false)
       .sort()
       .map((path) => ({ row, path })),
   );
