@@ -1,6 +1,8 @@
 import { gzipSync } from 'node:zlib';
 import { shippedManifest } from '../../src/manifest/shipped.ts';
 import { defaultHome, layoutOf, usualMetricsFile } from '../../src/node/layout.ts';
+import { settingsFile } from '../../src/node/settings.ts';
+import { helperDirectories } from '../../src/prepare/helper-links.ts';
 import { type Unit, unitsOf } from '../../src/units/units.ts';
 import type { Architecture } from '../architectures.ts';
 import { usageError } from '../command-line.ts';
@@ -95,6 +97,24 @@ const description = `NFS and GlusterFS mounts for nodes without storage tools
  The rootfs is in this package, and is installed on the node by
  "mounter install". Nothing is started by installing this package.`;
 
+/** What somebody has put there by hand dpkg would replace without a word. */
+const program = '/usr/sbin/mounter';
+const keptProgram = `${program}.dpkg-old`;
+
+/**
+ * A shell command that says where mounters are installed, a line each: in the usual place; and as units, helper links,
+ * mounts, and the settings that mounts go by have it.
+ */
+const eachHome = `{
+		echo ${defaultHome}
+		sed -n 's,^ConditionFileIsExecutable=\\(/.*\\)/mounter$,\\1,p' /etc/systemd/system/${packageName}-*
+		for link in ${helperDirectories.map((directory) => `${directory}/mount.*`).join(' ')}; do
+			readlink "$link" | sed -n 's,^\\(/.*\\)/mounter$,\\1,p'
+		done
+		sed -n 's,^[^ ]* [^ ]* [^ ]* [^ ]* \\(/[^ ]*\\)/versions/[0-9a-f]*/.*,\\1,p' /proc/self/mountinfo
+		sed -n '1s,^[0-9]* \\(/[^ ]*\\)/rootfs-manifest\\.json .*,\\1,p' ${settingsFile}
+	} 2>/dev/null | sort -u`;
+
 /**
  * Of dpkg's. An upgrade reloads units, and nothing else: what runs is the node's own copy. Where `mounter unit` has
  * written one of that name, that is the node's, with its links (which deb-systemd-helper would take away), and stays.
@@ -104,21 +124,33 @@ function scripts(units: readonly Unit[]): Readonly<Record<string, string>> {
   const ended = units.filter(({ isStopped }) => isStopped);
   const enabled = units.filter(({ isEnabled }) => isEnabled);
   return {
+    preinst: script(`if [ "$1" = install ] && { [ -e ${program} ] || [ -L ${program} ]; } &&
+	! dpkg-query --search ${program} >/dev/null 2>&1; then
+	cp -a --link --remove-destination ${program} ${keptProgram}
+	echo "${program}, which is of no package, is ${keptProgram} until this one is removed"
+fi`),
     postinst: script(reloadUnits),
     prerm: script(`if [ "$1" = remove ]; then
 	if [ -d /run/systemd/system ]; then
 		${ofEach(ended, 'deb-systemd-invoke stop "$unit" >/dev/null 2>&1 || systemctl stop "$unit" || true')}
 	fi
-	home=${defaultHome}
-	if [ -e $home/mounter ]; then
+	unset MOUNTER_HOME MOUNTER_MANIFEST
+	${eachHome} | while read -r home; do
+		[ -x "$home/mounter" ] || continue
 		echo "$home stays, with what it has mounted:"
-		timeout 20 $home/mounter status --volumes || true
+		timeout 20 "$home/mounter" status --volumes </dev/null || true
 		[ -e /etc/systemd/system/${packageName}-prepare.service ] ||
 			echo "At its next boot nothing prepares this node, unless by $home/mounter unit --install"
 		echo "To end that too, when all is unmounted: $home/mounter teardown && rm -r $home"
-	fi
+	done
 fi`),
-    postrm: script(`if [ "$1" = purge ]; then
+    postrm: script(`case "$1" in remove | abort-install)
+	if [ -e ${keptProgram} ] || [ -L ${keptProgram} ]; then
+		mv -f ${keptProgram} ${program}
+		echo "${program} is again what it was before this package"
+	fi ;;
+esac
+if [ "$1" = purge ]; then
 	${ofEach(enabled, 'rm -f /etc/systemd/system/*.wants/"$unit"')}
 	rmdir /etc/systemd/system/*.wants 2>/dev/null || true
 fi

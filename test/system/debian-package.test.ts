@@ -15,7 +15,10 @@ test.after.always(() => {
   for (const directory of [packages, scratch]) rmSync(directory, { recursive: true, force: true });
 });
 test.before(async () => {
-  for (const version of ['1', '2']) await writeSmallPackage(join(packages, `${version}.deb`), version);
+  for (const version of ['1', '2'])
+    await writeSmallPackage(join(packages, `${version}.deb`), version, {
+      'usr/sbin/mounter': `${version}\n`,
+    });
 });
 
 const prelude = `
@@ -103,5 +106,60 @@ test('a removal says what stays on the node, and what its next boot lacks, and w
     'At its next boot nothing prepares this node, unless by /home/kubernetes/containerized_mounter/mounter unit --install',
     'To end that too, when all is unmounted: /home/kubernetes/containerized_mounter/mounter teardown && rm -r /home/kubernetes/containerized_mounter',
     'mounter',
+  ]);
+});
+
+test('installs in other places are found by their units, helper links and settings', async (t) => {
+  const lines = await onMachine(
+    'elsewhere',
+    `rm -rf $home
+     for place in unit 'helper link' settings none; do
+       mkdir -p "/opt/$place"
+       printf '#!/bin/sh\necho "asked of %s: $MOUNTER_HOME$*"\n' "$place" >"/opt/$place/mounter"
+       chmod +x "/opt/$place/mounter"
+     done
+     printf '[Unit]\nConditionFileIsExecutable=/opt/unit/mounter\n' >/etc/systemd/system/$package-prepare.service
+     ln -s '/opt/helper link/mounter' /sbin/mount.ours
+     mkdir /run/$package
+     printf '9 /opt/settings/rootfs-manifest.json 1 2 3\n{}' >/run/$package/settings
+     quiet dpkg --install /tmp/1.deb
+     MOUNTER_HOME=/opt/none dpkg --remove $package | sed 1,2d`,
+  );
+  const stays = (home: string, name: string) => [
+    `${home} stays, with what it has mounted:`,
+    `asked of ${name}: status --volumes`,
+    `To end that too, when all is unmounted: ${home}/mounter teardown && rm -r ${home}`,
+  ];
+  t.deepEqual(
+    lines,
+    ['helper link', 'settings', 'unit'].flatMap((name) => stays(`/opt/${name}`, name)),
+  );
+});
+
+test('a program of that name that was put there by hand comes back when the package is removed', async (t) => {
+  const own = '/usr/sbin/mounter';
+  const lines = await onMachine(
+    'by-hand-program',
+    `there() { cat ${own}; ls ${own}*; }
+     ln -s /etc/hostname ${own}
+     quiet dpkg --install /tmp/1.deb
+     there
+     quiet dpkg --install /tmp/2.deb
+     there
+     dpkg --remove $package | tail -1
+     readlink ${own}
+     ls ${own}*
+     rm ${own}
+     quiet dpkg --install /tmp/1.deb
+     quiet dpkg --purge $package
+     test ! -e ${own}`,
+  );
+  const both = [own, `${own}.dpkg-old`];
+  t.deepEqual(lines, [
+    ...['1', ...both],
+    ...['2', ...both],
+    `${own} is again what it was before this package`,
+    '/etc/hostname',
+    own,
   ]);
 });

@@ -7,10 +7,23 @@ import { debOf } from '../../../scripts/release/deb.ts';
 import { debianPackage } from '../../../scripts/release/debian-package.ts';
 import { vmSuite } from '../vm/suite.ts';
 
-/** Writes our Debian package in some version, with all but its large files: the executable and the rootfs. */
-export async function writeSmallPackage(file: string, version: string): Promise<void> {
+/**
+ * Writes our Debian package in some version, with all but its large files: the executable and the rootfs.
+ * @param files of its own, texts by their paths.
+ */
+export async function writeSmallPackage(
+  file: string,
+  version: string,
+  files: Readonly<Record<string, string>> = {},
+): Promise<void> {
   const changes = changesOf(`## ${version}, 2026-01-02\n\n- Something.\n`, version, 'x');
-  await writeFile(file, await debOf(debianPackage('amd64', [], changes)));
+  const packaged = Object.entries(files).map(([path, text]) => ({
+    content: Buffer.from(text),
+    mode: 0o755,
+    path: undefined,
+    packaged: { path, isCompressed: false },
+  }));
+  await writeFile(file, await debOf(debianPackage('amd64', packaged, changes)));
 }
 
 /** Of dpkg itself, for the test VM, where nothing is installed and no package known. */
