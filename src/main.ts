@@ -26,8 +26,9 @@ async function main(argv0: string, argv: readonly string[], output: Output): Pro
     const executable = process.execPath;
     const namespace = namespaceOutsideKubeletChroot(nodeHost);
     if (namespace !== undefined) await leaveKubeletChroot(namespace);
+    const { changesNode, checkEnvironment, runCommand } = await import('./commands/table.ts');
+    checkEnvironment(process.env);
     layout = findLayout(nodeHost, executable, process.env);
-    const { changesNode, runCommand } = await import('./commands/table.ts');
     const status = await runCommand(argv, { layout, host: nodeHost, output, executable });
     if (changesNode(argv)) await record(status);
     return status;

@@ -1,11 +1,14 @@
-/** The first of the nearest candidates; undefined where in each of them more than a third of the letters differ. */
+/**
+ * The first of the nearest candidates; undefined where in each of them more than a third of the letters differ. Capitals are
+ * no difference.
+ */
 export function nearest(word: string, candidates: Iterable<string>): string | undefined {
   let best: string | undefined;
   let bestDistance = Number.POSITIVE_INFINITY;
   for (const candidate of candidates) {
     const limit = Math.ceil(candidate.length / 3);
     if (Math.abs(candidate.length - word.length) > limit) continue; // also bounds the work on a long word
-    const distance = editDistance(word, candidate);
+    const distance = editDistance(word.toLowerCase(), candidate.toLowerCase());
     if (distance > limit || distance >= Math.min(bestDistance, candidate.length)) continue;
     best = candidate;
     bestDistance = distance;

@@ -156,3 +156,24 @@ export function fitting(name: string, value: string, pattern: RegExp, example: s
   if (pattern.test(value)) return value;
   throw badFlag(name, `${value} is not what this takes`, `such as --${name} ${example}`);
 }
+
+const prefix = 'MOUNTER_';
+
+/**
+ * @param known names of all variables, ours and others.
+ * @throws MounterError (usage) for a variable like one of ours. Not for each that begins so: Kubernetes gives Pods beside
+ *   a Service of that name such as MOUNTER_PORT.
+ */
+export function checkVariables(names: readonly string[], known: readonly string[]): void {
+  const ours = known.filter((name) => name.startsWith(prefix)).map((name) => name.slice(prefix.length));
+  for (const name of names) {
+    if (!name.startsWith(prefix) || known.includes(name)) continue;
+    const near = nearest(name.slice(prefix.length), ours);
+    if (near === undefined) continue;
+    throw new MounterError('there is no such variable', {
+      subject: name,
+      status: exitCode.usage,
+      hint: `did you mean ${prefix}${near}? Else unset it`,
+    });
+  }
+}

@@ -8,8 +8,8 @@ import { disable } from './disable.ts';
 import { doctor } from './doctor.ts';
 import { enable } from './enable.ts';
 import { exec } from './exec.ts';
-import { parseFlags } from './flags.ts';
-import { helpCommand, helpFor } from './help.ts';
+import { checkVariables, parseFlags } from './flags.ts';
+import { environment, helpCommand, helpFor } from './help.ts';
 import { install } from './install.ts';
 import { kubelet } from './kubelet.ts';
 import { log } from './log.ts';
@@ -69,6 +69,14 @@ export function changesNode([word, ...rest]: readonly string[]): boolean {
   return !asksForHelp(rest) && (typeof changes === 'function' ? changes(rest) : changes);
 }
 
+/** @throws MounterError (usage) for a variable that is mistyped. */
+export function checkEnvironment(variables: NodeJS.ProcessEnv): void {
+  checkVariables(
+    Object.keys(variables),
+    environment.map(([name]) => name),
+  );
+}
+
 /** Runs the command that the first word names. @returns the exit status. @throws MounterError */
 export async function runCommand(argv: readonly string[], context: CommandContext): Promise<number> {
   const [word, ...rest] = argv;
@@ -119,10 +127,15 @@ function unknownCommand(word: string): MounterError {
 }
 
 function unknownSubcommand({ name, subcommands = [] }: Command, word: string | undefined): MounterError {
-  const all = subcommands.map((one) => `mounter ${one.name}`).join(', or ');
+  const words = subcommands.map((one) => one.name.slice(name.length + 1));
+  const near = word === undefined ? undefined : nearest(word, words);
+  const all =
+    near === undefined
+      ? `${words.map((one) => `mounter ${name} ${one}`).join(', or ')}; see`
+      : `did you mean mounter ${name} ${near}? See`;
   return new MounterError(word === undefined ? `which ${name} is missing` : `there is no such ${name}`, {
     subject: word ?? name,
     status: exitCode.usage,
-    hint: `${all}; see mounter ${name} --help`,
+    hint: `${all} mounter ${name} --help`,
   });
 }

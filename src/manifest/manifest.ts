@@ -269,9 +269,33 @@ export function describeIssue(issue: v.BaseIssue<unknown>): {
   readonly message: string;
 } {
   const names = (issue.path ?? []).map(({ key }) => String(key));
-  const elsewhere = isUnknownName(issue) ? settingNamed(names.at(-1) ?? '') : undefined;
-  if (elsewhere === undefined) return { names, message: wordMessage(issue) ?? issue.message };
-  return { names, message: `there is no such setting; did you mean ${elsewhere}?` };
+  // Of a union: what is wrong within the one that it is like.
+  const inner = issue.issues?.find(({ path }) => path !== undefined);
+  if (inner !== undefined) {
+    const within = describeIssue(inner);
+    return { ...within, names: [...names, ...within.names] };
+  }
+  const isFar = isUnknownName(issue) && !issue.message.includes('did you mean');
+  const elsewhere = isFar ? settingNamed(names.at(-1) ?? '') : undefined;
+  const message = wordMessage(issue) ?? typeMessage(issue) ?? issue.message;
+  return {
+    names,
+    message: elsewhere === undefined ? message : `${message}; did you mean ${elsewhere}?`,
+  };
+}
+
+const nouns: Readonly<Record<string, string>> = {
+  Array: 'a list',
+  Object: 'an object',
+  boolean: 'true or false',
+  number: 'a number',
+  string: 'a text in quotes',
+};
+
+/** Of a value of another type. */
+function typeMessage({ kind, expected, input, received }: v.BaseIssue<unknown>): string | undefined {
+  const noun = kind === 'schema' && input !== undefined ? nouns[expected ?? ''] : undefined;
+  return noun === undefined ? undefined : `must be ${noun}, and is ${nouns[received] ?? received}`;
 }
 
 export function isUnknownName({ type, expected }: v.BaseIssue<unknown>): boolean {

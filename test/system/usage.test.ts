@@ -73,6 +73,11 @@ const mistakes: readonly (readonly [argv: readonly string[], stderr: RegExp])[] 
   [['__proto__'], /^mounter: __proto__: unknown command\n/],
   [['a\nb\u001b[31m'], /^mounter: a\\x0ab\\x1b\[31m: unknown command\n/],
   [['--helpp'], /^mounter: --helpp: unknown command\nhint: /],
+  [
+    ['manifest', 'deamonset'],
+    /^mounter: deamonset: there is no such manifest\nhint: did you mean mounter manifest daemonset\? See /,
+  ],
+  [['manifest', 'x'], /^mounter: x: there is no such manifest\nhint: mounter manifest daemonset, or /],
   [['help', 'instal'], /^mounter: instal: .*\nhint: did you mean mounter install --help\?/],
   [['help', 'unit', 'kubelet'], /^mounter: unit kubelet: .*\nhint: see mounter unit --help\n$/],
   [['help', 'help', 'x'], /^mounter: help x: has no manual of its own\n/],
@@ -134,6 +139,15 @@ for (const [argv, stderr] of [...mistakes, ...mountMistakes]) {
     t.true(result.stderr.split('\n').length <= 3, 'one line, and one hint');
   });
 }
+
+test('a variable that is mistyped is a usage error', async (t) => {
+  const result = await execa(mounterExecutable, ['status'], { reject: false, env: { MOUNTER_HOM: '/opt' } });
+  t.is(result.exitCode, 1);
+  t.is(
+    result.stderr,
+    'mounter: MOUNTER_HOM: there is no such variable\nhint: did you mean MOUNTER_HOME? Else unset it',
+  );
+});
 
 for (const home of ['relative', '/a/../b', '..']) {
   test(`MOUNTER_HOME=${home} is refused`, async (t) => {

@@ -11,6 +11,7 @@ for (const [word, expected] of [
   ['instal', 'install'],
   ['docter', 'doctor'],
   ['tear-down', 'teardown'],
+  ['MOUNT', 'mount'],
   ['frobnicate', undefined],
   ['', undefined],
   ['x'.repeat(100_000), undefined],

@@ -1,6 +1,6 @@
 import test from 'ava';
 import fc from 'fast-check';
-import { parseFlags } from '../../../src/commands/flags.ts';
+import { checkVariables, parseFlags } from '../../../src/commands/flags.ts';
 import { MounterError } from '../../../src/errors.ts';
 
 const command = {
@@ -106,4 +106,18 @@ test('whatever the words are: flags or a MounterError', (t) => {
       t.false('polluted' in {});
     }),
   );
+});
+
+test('a variable that is mistyped is named with the one that was meant; that of a Service is none of ours', (t) => {
+  const known = ['MOUNTER_HOME', 'MOUNTER_MANIFEST', 'NO_COLOR'];
+  for (const [name, meant] of [
+    ['MOUNTER_HOM', 'MOUNTER_HOME'],
+    ['MOUNTER_home', 'MOUNTER_HOME'],
+    ['MOUNTER_MANIFESTS', 'MOUNTER_MANIFEST'],
+  ] as const) {
+    const error = t.throws(() => checkVariables(['PATH', name], known), { instanceOf: MounterError });
+    t.like(error, { subject: name, status: 1, hint: `did you mean ${meant}? Else unset it` });
+  }
+  const others = ['MOUNTER_SERVICE_HOST', 'MOUNTER_PORT', 'MOUNTER_PORT_80_TCP_ADDR', 'MOUNTER_FULL', 'HOME'];
+  t.notThrows(() => checkVariables([...known, ...others, 'MOUNTER_CALLS', 'NO_COLOUR'], known));
 });

@@ -58,6 +58,24 @@ const refused: readonly (readonly [text: string, message: RegExp])[] = [
   ],
   ['{"rootfs": {"name": "x"}}', /^line 1: rootfs: is the image's own, and no setting$/],
   ['{"filesystems": {\n"nfs": {"helper": "x"}}}', /^line 2: filesystems\.nfs\.helper: must be an absolute/],
+  // A value of another type than the setting has.
+  ['{"limits": {"mountSeconds": "60"}}', /^line 1: limits\.mountSeconds: must be a number, and is "60"$/],
+  ['{"enabled": "false"}', /^line 1: enabled: must be true or false, and is "false"$/],
+  ['{"log": "journal"}', /^line 1: log: must be an object, and is "journal"$/],
+  ['{"log": {"file": {}}}', /^line 1: log\.file: must be a text in quotes, and is an object$/],
+  [
+    '{"resolver": {"nameservers": "1.1.1.1"}}',
+    /^line 1: resolver\.nameservers: must be a list, and is "1\.1\.1\.1"$/,
+  ],
+  [
+    '{"policy": {"portmapper": ["127.0.0.1",\n"10.0.0.300"]}}',
+    /^line 2: policy\.portmapper\.1: must be an IP address$/,
+  ],
+  // The section has one like it, and another section one of that name.
+  [
+    '{"policy": {"images": [{"prefix": "*", "required": false}]}}',
+    /^line 1: policy\.images\.0\.required: there is no such setting; did you mean require\?$/,
+  ],
   // What is mistyped and null would take nothing away, and what was meant would stay.
   ['{"enabeld": null}', /^line 1: enabeld: there is no such setting; did you mean enabled\?$/],
   ['{"policy": {\n"source": null}}', /^line 2: policy\.source: .*; did you mean sources\?$/],
@@ -70,6 +88,7 @@ const refused: readonly (readonly [text: string, message: RegExp])[] = [
     '{"filesystems": {\n"nsf": null}}',
     /^line 2: filesystems\.nsf: there is no such type as "nsf"; did you mean nfs\?$/,
   ],
+  ['{"filesystems": {"NFS": null}}', /^line 1: filesystems\.NFS: .*; did you mean nfs\?$/],
   ['{"filesystems": {"nsf": {"readAheadKib": 512}}}', /^line 1: filesystems\.nsf: .*; did you mean nfs\?$/],
   [
     '{"policy": {"sources": [{"types": ["nfs"]},\n{"types": ["nfs4", "glusterf"]}]}}',
