@@ -61,13 +61,15 @@ function forPrograms({ findings, ...verdict }: Examination): DoctorJson {
 const levelColours = { ok: 'green', warning: 'yellow', failing: 'red' } as const;
 const verdictColours = { ready: 'green', failing: 'red', off: 'yellow' } as const;
 
-/** Of what is in order, at a terminal. */
+/** Of what is in order, at a terminal of the usual width; of a narrower one what is left beside the other columns. */
 const longestSubject = 50;
+const besideSubject = 24;
 
 function forPeople({ findings, node }: Examination, verdict: string, width: number | undefined): string {
   const rows = findings.map(({ level, check, subject, message, hint }) => {
     // What is to be done stays whole, to be copied.
-    const shown = width !== undefined && level === 'ok' ? shortened(subject, longestSubject) : subject;
+    const longest = Math.min(longestSubject, (width ?? 0) - besideSubject);
+    const shown = width !== undefined && level === 'ok' ? shortened(subject, longest) : subject;
     return [level, check, `${shown}: ${message}${hint === null ? '' : `; ${hint}`}`];
   });
   const count = (wanted: Finding['level']) => findings.filter(({ level }) => level === wanted).length;

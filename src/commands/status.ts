@@ -25,7 +25,7 @@ export const status = defineCommand({
     '--volumes': `what each volume really has, by the mount table and the record alone: version, security, transport,
       read-ahead and the like, and what of that is less than was asked for; exit status 0 whatever it is`,
     '--metrics': `for Prometheus, as text: all mounts there were, what the CSI driver was asked for, and the node's state,
-      with the volumes by type and state: mounter_volumes{fstype="nfs",state="stale"}. To FILE, replaced at once, for node-exporter's textfile collector;
+      with the volumes by type and state: mounter_volumes{fstype="nfs",state="stale"}. To FILE, replaced at once, for node-exporter's textfile collector; - is standard output;
       exit status 0 whatever the state`,
     '--wide': wideText,
     '--checked-settings': { text: 'what the front goes by, which asks for it by itself', isInternal: true },
@@ -76,7 +76,7 @@ export const status = defineCommand({
       const { metricsText } = await import('../status/metrics.ts');
       const { writeAmongOthers } = await import('../host/write-among-others.ts');
       const text = metricsText(node, record, host);
-      if (file === undefined) output.out(text);
+      if (file === undefined || file === '-') output.out(text);
       else writeAmongOthers(resolve(file), text, 0o644);
       return exitCode.success;
     }

@@ -1,4 +1,4 @@
-import { table, usualWidth, wrapped } from '../columns.ts';
+import { shortened, table, usualWidth, wrapped } from '../columns.ts';
 import type { Counts, MountSummary } from '../record/summary.ts';
 
 /** The section of `mounter status`. @param history null where the record cannot be read. @param width of the terminal; undefined for whole lines. */
@@ -15,7 +15,8 @@ export function describeHistory(history: MountSummary | null, width?: number): s
   );
   if (lastFailure === null) return counts;
   const { time, errorClass, target, message, hint } = lastFailure;
-  const what = `${target === null ? '' : `${target}: `}${message}`;
+  const shown = target !== null && width !== undefined ? shortened(target, width - besideFailure) : target;
+  const what = `${shown === null ? '' : `${shown}: `}${message}`;
   const rows = [
     ['last failure', `${time}, ${errorClass}`],
     ['', what],
@@ -23,6 +24,9 @@ export function describeHistory(history: MountSummary | null, width?: number): s
   ];
   return `${counts}${table(rows, width)}`;
 }
+
+/** Columns before the last failure, and the colon behind its target. */
+const besideFailure = 15;
 
 /** Columns before the failures, and the blank after them. */
 const besideFailures = 23;

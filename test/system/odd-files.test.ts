@@ -85,4 +85,6 @@ test('what the kernel refuses is told with its file and the next action', async 
     t.is(status, 2, `${call}: ${stderr}`);
     t.regex(stderr, words);
   }
+  // No file of that name.
+  t.regex(await node.mustRun('status', '--metrics', '-'), /^# HELP mounter_/);
 });

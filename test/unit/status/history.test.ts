@@ -28,3 +28,21 @@ last day   3          0
   );
   for (const line of text.split('\n')) t.true(line.length <= 80, line);
 });
+
+test('a narrow terminal gets narrow lines, and a pipe whole names', (t) => {
+  const failed = { 'connection-refused': 2000, 'version-not-offered': 100 };
+  const counts = { succeeded: 3, failed, remembered: 2 };
+  const target = `/var/lib/kubelet/pods/${'0f1e2d3c-4b5a/'.repeat(6)}pvc-1`;
+  const lastFailure = {
+    time: '2026-01-02T03:04:05.678Z',
+    errorClass: 'node',
+    target,
+    message: 'the helper failed to mount it',
+    hint: 'run mounter doctor to see what the node lacks, then mend that',
+  };
+  const history = { lastHour: counts, lastDay: counts, lastFailure } as never;
+  const narrow = describeHistory(history, 60);
+  for (const line of narrow.split('\n')) t.true(line.length <= 60, line);
+  t.regex(narrow, /^ {14}\/var\S*…\S*pvc-1:$/m);
+  t.true(describeHistory(history).includes(`${target}: the helper`));
+});
