@@ -66,6 +66,15 @@ export interface OpenStatus extends Pick<FileStatus, 'kind' | 'device' | 'inode'
   readonly mountId: number;
 }
 
+/** What the kernel knows by itself of a directory. @returns undefined where there is no such directory. */
+export function statusAt(path: string, host: MountHost): OpenStatus | undefined {
+  const file = host.openDirectory(path);
+  if (file === undefined) return undefined;
+  const status = host.statusOf(file);
+  host.close(file);
+  return status;
+}
+
 /** Whether root alone can write in a file or directory of this owner, group and mode. */
 export function isRootOnly({ uid, gid, mode }: { uid: number; gid: number; mode: number }): boolean {
   return uid === 0 && (mode & 0o002) === 0 && ((mode & 0o020) === 0 || gid === 0);

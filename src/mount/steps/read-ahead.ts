@@ -1,4 +1,4 @@
-import type { MountHost } from '../../host/mount-host.ts';
+import { statusAt } from '../../host/mount-host.ts';
 import { type MountEntry, majorMinor, readAheadFile } from '../../host/mountinfo.ts';
 import { asMounterError } from '../../host/system-error.ts';
 import type { MountContext } from '../context.ts';
@@ -37,14 +37,6 @@ export function setReadAhead(
   } catch (error) {
     return warning(asMounterError(error).message);
   }
-}
-
-function statusAt(target: string, host: MountHost): ReturnType<MountHost['statusOf']> | undefined {
-  const file = host.openDirectory(target);
-  if (file === undefined) return undefined;
-  const status = host.statusOf(file);
-  host.close(file);
-  return status;
 }
 
 /** The kernel counts in pages, of 64 KiB at most. */

@@ -1,4 +1,5 @@
 import { type MounterError, policyError } from '../../../errors.ts';
+import { statusAt } from '../../../host/mount-host.ts';
 import { type MountEntry, majorMinor } from '../../../host/mountinfo.ts';
 import type { NodeSettings } from '../../../manifest/manifest.ts';
 import { hostPathOf } from '../../../rootfs/host-path.ts';
@@ -30,11 +31,8 @@ export function hasNegotiatedVersion3(
   if (host.stat(hostPathOf('/run/rpcbind.sock', layout, manifest, host)) === undefined) return false;
   const volumes = host.readText('/proc/fs/nfsfs/volumes');
   if (volumes === undefined) return false;
-  const file = host.openDirectory(target);
-  if (file === undefined) return true;
-  const { device } = host.statusOf(file);
-  host.close(file);
-  return isVersion3Volume(volumes, majorMinor(device));
+  const status = statusAt(target, host);
+  return status === undefined || isVersion3Volume(volumes, majorMinor(status.device));
 }
 
 /**

@@ -1,6 +1,6 @@
 import { type ErrorClass, MounterError } from '../../../errors.ts';
 import { exitCode } from '../../../exit-codes.ts';
-import type { FileEnd, MountHost } from '../../../host/mount-host.ts';
+import { type FileEnd, type MountHost, statusAt } from '../../../host/mount-host.ts';
 import { type MountEntry, readMountinfo } from '../../../host/mountinfo.ts';
 import { asKernelWrites, peersOf } from '../../../services/listening-addresses.ts';
 import { findTlshds, provideTlshd, type TlsKind, tlshdLog } from '../../../services/tlshd.ts';
@@ -74,11 +74,8 @@ function isMountedPlain(addresses: readonly string[], host: MountHost): boolean 
 }
 
 function mountOn(target: string, host: MountHost): MountEntry | undefined {
-  const file = host.openDirectory(target);
-  if (file === undefined) return undefined;
-  const { mountId } = host.statusOf(file);
-  host.close(file);
-  return readMountinfo(host).find((entry) => entry.mountId === mountId);
+  const status = statusAt(target, host);
+  return status && readMountinfo(host).find(({ mountId }) => mountId === status.mountId);
 }
 
 /** tlshd tells the kernel first that a handshake is over, and us a moment later. */
