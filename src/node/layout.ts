@@ -1,3 +1,5 @@
+import type { Host } from '../host/host.ts';
+
 /** Where things are on the node (DESIGN: "On the node"). The names `mounter` and `rootfs` are kubelet's contract. */
 export interface Layout {
   /** MOUNTER_HOME, the directory of the executable; absolute, without a trailing slash. */
@@ -52,4 +54,13 @@ export function layoutOf(home: string, manifest?: string): Layout {
     manifest: manifest ?? `${home}/rootfs-manifest.json`,
     startStatd: `${home}/start-statd`,
   };
+}
+
+/** The directories of all installed versions. */
+export function versionDirectories(
+  { versions }: Layout,
+  host: Pick<Host, 'list' | 'stat'>,
+): readonly string[] {
+  const names = host.stat(versions) === undefined ? [] : host.list(versions);
+  return names.filter((name) => /^[0-9a-f]{64}$/.test(name)).map((name) => `${versions}/${name}`);
 }

@@ -1,6 +1,6 @@
 import type { Host } from '../host/host.ts';
 import type { Daemons } from '../manifest/manifest.ts';
-import type { Layout } from '../node/layout.ts';
+import { type Layout, versionDirectories } from '../node/layout.ts';
 import { processesIn } from '../rootfs/root-processes.ts';
 import { roleOf, type ServiceRole } from './services.ts';
 
@@ -34,13 +34,4 @@ interface FindContext {
   readonly host: Host;
   readonly layout: Layout;
   readonly manifest: { readonly daemons: Daemons };
-}
-
-/** The directories of all installed versions. */
-export function versionDirectories(
-  { versions }: Layout,
-  host: Pick<Host, 'list' | 'stat'>,
-): readonly string[] {
-  const names = host.stat(versions) === undefined ? [] : host.list(versions);
-  return names.filter((name) => /^[0-9a-f]{64}$/.test(name)).map((name) => `${versions}/${name}`);
 }

@@ -10,14 +10,13 @@ import { currentDigest, installedDigests } from '../image/versions/versions.ts';
 import type { Manifest, ManifestMount } from '../manifest/manifest.ts';
 import { shippedManifest } from '../manifest/shipped.ts';
 import { allTraits } from '../mount/filesystems/all.ts';
-import type { Layout } from '../node/layout.ts';
+import { type Layout, versionDirectories } from '../node/layout.ts';
 import type { NodeContext } from '../node/node.ts';
 import { whyOff } from '../node/off.ts';
 import { observeRootfs, type SeenState, statesOf } from '../prepare/mount-states.ts';
 import { isPrepared, isWanted } from '../prepare/prepare.ts';
 import type { RecordedCall } from '../record/parse.ts';
 import { entranceInUse, wantedEnter } from '../rootfs/entrance.ts';
-import { versionDirectories } from '../services/find-daemons.ts';
 import {
   type LockServicesState,
   observeLockServices,

@@ -4,8 +4,7 @@ import { MounterError } from '../../errors.ts';
 import { exitCode } from '../../exit-codes.ts';
 import { fileHost } from '../../host/file-host.ts';
 import { replace } from '../../host/replace.ts';
-import type { Layout } from '../../node/layout.ts';
-import { versionDirectories } from '../../services/find-daemons.ts';
+import { type Layout, versionDirectories } from '../../node/layout.ts';
 import { digitsOf } from '../digest.ts';
 
 /** The unpacked images below MOUNTER_HOME/versions, and the symlink that says which is in use. */
