@@ -98,7 +98,8 @@ interface Try extends Places {
  * ```
  */
 function parseTry(output: string): Try {
-  const [, keytab = '/etc/krb5.keytab', config = '/etc/krb5.conf', said = output] =
+  // Of one that did not come so far, nobody knows which files of the node it goes by.
+  const [, keytab = 'its place', config = 'krb5.conf', said = output] =
     /^keytab: ([^\n]*)\nconfig: ([^\n]*)\n(.*)$/s.exec(output) ?? [];
   const [, principal, answer = ''] = /^(?:(\S+@\S+): )?(.*)$/s.exec(said.trim()) ?? [];
   const lines = answer.split('\n');
