@@ -1,8 +1,9 @@
-import { createPrivateKey, type KeyObject, scryptSync } from 'node:crypto';
+import { createPrivateKey, createPublicKey, type KeyObject, scryptSync } from 'node:crypto';
 import { closeSync, existsSync, fstatSync, openSync, readSync } from 'node:fs';
 import { MounterError } from '../../src/errors.ts';
 import { exitCode } from '../../src/exit-codes.ts';
 import { about } from '../../src/host/system-error.ts';
+import { otherKind, usedKinds } from '../../src/image/signatures/public-key.ts';
 
 /** Where cosign looks for it, too. */
 const passwordVariable = 'COSIGN_PASSWORD';
@@ -38,9 +39,8 @@ export async function readSigningKey(path: string): Promise<KeyObject> {
       ? badKey(path, `the password in ${passwordVariable} does not open it`, "set it to the key's password")
       : badKey(path, 'is a damaged private key', howToMake);
   });
-  if (isTaken(key)) return key;
-  const hint = `no node takes its signatures; ${howToMake}`;
-  throw badKey(path, 'is none of ECDSA on P-256, Ed25519 or RSA from 2048 bits on', hint);
+  if (otherKind(createPublicKey(key)) === undefined) return key;
+  throw badKey(path, `is none of ${usedKinds}`, `no node takes its signatures; ${howToMake}`);
 }
 
 function readKeyFile(path: string): { readonly text: string; readonly isOpen: boolean } {
@@ -81,13 +81,6 @@ async function decrypted(text: string, password: string, isCosigns: boolean): Pr
 
 function base64(text: string): Buffer {
   return Buffer.from(text, 'base64');
-}
-
-/** As `readPublicKey` of src/image/signatures takes them on a node. */
-function isTaken({ asymmetricKeyType, asymmetricKeyDetails = {} }: KeyObject): boolean {
-  const { namedCurve, modulusLength = 0 } = asymmetricKeyDetails;
-  if (asymmetricKeyType === 'rsa') return modulusLength >= 2048;
-  return asymmetricKeyType === 'ed25519' || namedCurve === 'prime256v1';
 }
 
 const howToMake =

@@ -1,4 +1,4 @@
-import { createHash, createPublicKey, type KeyObject, verify } from 'node:crypto';
+import { createHash, createPublicKey, type JsonWebKey, type KeyObject, verify } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
 import { MounterError } from '../../errors.ts';
 import { exitCode } from '../../exit-codes.ts';
@@ -39,15 +39,32 @@ export function readPublicKey(path: string): PublicKey {
 function parsed(text: string, path: string): KeyObject {
   try {
     const key = createPublicKey(text);
-    const { kty, crv, n = '' } = key.export({ format: 'jwk' });
-    const bits = Buffer.from(String(n), 'base64url').length * 8;
-    if (crv === 'P-256' || crv === 'Ed25519' || (kty === 'RSA' && bits >= leastRsaBits)) return key;
-    const what = kty === 'RSA' ? `an RSA key of ${bits} bits` : `a key of the type ${crv ?? kty}`;
-    const hint = `sign with a key of ECDSA on P-256, Ed25519 or RSA from ${leastRsaBits} bits on`;
-    throw badKey(path, `is ${what}, which is not used here`, hint);
+    const other = otherKind(key);
+    if (other === undefined) return key;
+    throw badKey(path, `is ${other}, which is not used here`, `sign with a key of ${usedKinds}`);
   } catch (error) {
     if (error instanceof MounterError) throw error;
     throw badKey(path, 'is a damaged public key', publicKeyHint);
+  }
+}
+
+/** What a node takes signatures of. */
+export const usedKinds = `ECDSA on P-256, Ed25519 or RSA from ${leastRsaBits} bits on`;
+
+/** @returns what a public key is that a node takes no signatures of, such as `an RSA key of 1024 bits`. */
+export function otherKind(key: KeyObject): string | undefined {
+  const { kty, crv = key.asymmetricKeyType, n = '' } = jwkOf(key);
+  if (kty !== 'RSA') return crv === 'P-256' || crv === 'Ed25519' ? undefined : `a key of the type ${crv}`;
+  const bits = Buffer.from(String(n), 'base64url').length * 8;
+  return bits >= leastRsaBits ? undefined : `an RSA key of ${bits} bits`;
+}
+
+/** Of a kind that has none: nothing. */
+function jwkOf(key: KeyObject): JsonWebKey {
+  try {
+    return key.export({ format: 'jwk' });
+  } catch {
+    return {};
   }
 }
 
