@@ -51,7 +51,7 @@ export interface Toolchain {
   /** Debian's packages. */
   readonly packages: readonly string[];
   /** The name of one of its programs, such as `gcc`. */
-  tool(name: 'gcc' | 'nm' | 'objcopy' | 'strip'): string;
+  tool(name: 'gcc' | 'nm' | 'strip'): string;
 }
 
 export function toolchainOf(architecture: Architecture): Toolchain {

@@ -6,6 +6,7 @@ import { type Architecture, ownArchitecture, type Toolchain, toolchainOf } from 
 import { runBun } from './bun.ts';
 import { ensureInstalled, fetchPoolFile } from './debian.ts';
 import { emulatorOf } from './emulator.ts';
+import { fetchMusl, type Libc, machineLibc } from './front/libc.ts';
 import { cacheDirectory, distributionOf, repository } from './paths.ts';
 import { withProgress } from './progress.ts';
 import { copyWhole, withScratch } from './scratch.ts';
@@ -61,11 +62,20 @@ const ownFlags = [
   '-Werror',
   `-DARENA_ADDRESS=${addresses.arena}`,
 ];
-const ownSources = ['engine', 'arena', 'left-out', 'system-calls', 'spawn', 'guardian', 'apart'].map(
-  (name) => `${repository}/src/front/${name}.c`,
-);
+const ownSources = [
+  'engine',
+  'arena',
+  'left-out',
+  'printf',
+  'system-calls',
+  'close-from',
+  'spawn',
+  'guardian',
+  'apart',
+].map((name) => `${repository}/src/front/${name}.c`);
 
 const frontCache = `${cacheDirectory}/front`;
+const quickjsArchive = `${frontCache}/${parse(quickjs.path).base}`;
 
 /** What is to run on the front's engine, and starts it and loads its modules itself. */
 export interface FrontProgram {
@@ -77,22 +87,21 @@ export interface FrontProgram {
   readonly flags: readonly string[];
 }
 
-/** Builds a test's program, with a compiler from Debian where the machine has none. */
+/** Builds a test's program, with a compiler from Debian where the machine has none, and with its C library. */
 export function buildFrontProgram({ entry, output, flags }: FrontProgram): Promise<void> {
-  return build(entry, flags, ownArchitecture, async ({ objects, modules, directory, link }) => {
+  return build(entry, flags, ownArchitecture, machineLibc, async ({ objects, modules, directory, link }) => {
     await link(flags, `${directory}/program`, [...objects, ...modules.first, ...modules.later]);
     await copyWhole(`${directory}/program`, output);
   });
 }
 
-/** Builds mounter-front, as `buildFrontProgram`. @param forCounting instructions, by valgrind: with all names. */
-export function buildFront(
+/** Builds mounter-front, with musl. @param forCounting instructions, by valgrind: with all names. */
+export async function buildFront(
   architecture = ownArchitecture,
   output: string = distributionOf(architecture).front,
   forCounting = false,
 ): Promise<void> {
   const flags = [
-    '-static',
     '-Wl,--gc-sections',
     ...Object.entries(addresses).map(([name, at]) => `-Wl,--section-start=${name}=0x${at.toString(16)}`),
   ];
@@ -102,8 +111,8 @@ export function buildFront(
     entry,
     defined,
     architecture,
-    async ({ objects, modules, compile, directory, libc, link, tool }) => {
-      flags.push('-L', libc);
+    await fetchMusl(architecture),
+    async ({ objects, modules, compile, directory, link, tool }) => {
       const saver = `${directory}/saver`;
       const program = `${directory}/program`;
       const memory = `${directory}/memory`;
@@ -181,8 +190,6 @@ interface Parts {
   compile(...sources: readonly string[]): Promise<readonly string[]>;
   /** For what is needed no longer than this. */
   readonly directory: string;
-  /** The directory of libc.a. */
-  readonly libc: string;
   readonly tool: Toolchain['tool'];
   link(flags: readonly string[], output: string, objects: readonly string[]): Promise<unknown>;
 }
@@ -191,14 +198,21 @@ async function build(
   entry: string,
   flags: readonly string[],
   architecture: Architecture,
+  libc: Libc,
   finish: (parts: Parts) => Promise<void>,
 ): Promise<void> {
   const { packages, tool } = toolchainOf(architecture);
   const own = toolchainOf(ownArchitecture);
   await ensureInstalled([...new Set([...packages, ...own.packages, 'xz-utils'])]);
-  const engine = await buildQuickjs(tool);
+  // Once, for both.
+  await fetchPoolFile(quickjs, quickjsArchive);
+  const [machines, others] = await Promise.all([
+    buildQuickjs(own.tool, machineLibc),
+    libc === machineLibc ? undefined : buildQuickjs(tool, libc),
+  ]);
+  const engine = others ?? machines;
   // Bytecode is the same for all of them.
-  const compiler = await buildCompiler(tool === own.tool ? engine : await buildQuickjs(own.tool));
+  const compiler = await buildCompiler(machines);
   const make = async (directory: string) => {
     const chunks = `${directory}/chunks`;
     const compile = async (...sources: readonly string[]) => {
@@ -208,11 +222,13 @@ async function build(
     };
     // Names of chunks depend on the way from here to the sources.
     await runBun([`${repository}/scripts/front/bundle.ts`, entry, chunks]);
-    const objects = [...(await compile(...ownSources)), ...engine.objects];
+    const errors = `${directory}/error-texts.c`;
+    await execa(compiler.errors, { stdout: { file: errors } });
+    const objects = [...(await compile(...ownSources, errors)), ...engine.objects];
     const { first, later } = await inTurn(chunks);
     const compileModules = async (list: string, files: readonly string[]) => {
       const source = `${directory}/${list}.c`;
-      await execa(compiler, [list, ...files], { stdout: { file: source } });
+      await execa(compiler.modules, [list, ...files], { stdout: { file: source } });
       return compile(source);
     };
     const modules = {
@@ -220,8 +236,8 @@ async function build(
       later: await compileModules('loaded_later', later),
     };
     const link: Parts['link'] = (more, output, linked) =>
-      execa(tool('gcc'), ['-no-pie', ...more, '-o', output, ...linked, '-lm']);
-    await finish({ objects, modules, compile, directory, libc: engine.directory, tool, link });
+      execa(tool('gcc'), [...libc.first, ...more, '-o', output, ...linked, ...libc.last]);
+    await finish({ objects, modules, compile, directory, tool, link });
   };
   await withProgress('compiling the front, usually 10 s', () => withScratch(`${frontCache}/builds`, make));
 }
@@ -247,17 +263,15 @@ interface Quickjs {
   /** For gcc. */
   readonly flags: readonly string[];
   readonly objects: readonly string[];
-  /** Its own; with libc.a. */
+  /** Its own. */
   readonly directory: string;
 }
 
-/** Compiled once for each compiler: that takes a minute. */
-async function buildQuickjs(tool: Toolchain['tool']): Promise<Quickjs> {
+/** Compiled once for each compiler and C library: that takes a minute. */
+async function buildQuickjs(tool: Toolchain['tool'], libc: Libc): Promise<Quickjs> {
   const { stdout: compilerVersion } = await execa(tool('gcc'), ['-dumpfullversion', '-dumpmachine']);
-  const { stdout: libc } = await execa(tool('gcc'), ['-print-file-name=libc.a']);
-  const { mtimeMs } = await stat(libc);
   const key = createHash('sha256')
-    .update(JSON.stringify([quickjs, quickjsSources, quickjsFlags, compilerVersion, libc, mtimeMs]))
+    .update(JSON.stringify([quickjs, quickjsSources, quickjsFlags, compilerVersion, libc.version]))
     .digest('hex')
     .slice(0, 16);
   const directory = `${frontCache}/quickjs-${key}`;
@@ -267,41 +281,57 @@ async function buildQuickjs(tool: Toolchain['tool']): Promise<Quickjs> {
     withScratch(`${frontCache}/builds`, async (scratch) => {
       const unfinished = `${scratch}/quickjs`;
       await unpackQuickjs(`${unfinished}/source`);
+      const flags = [...quickjsFlags, ...libc.headers];
       // By names that are the same everywhere: its assert(3) has them in it.
       await Promise.all(
         Object.entries(quickjsSources).map(([name, optimized]) =>
-          execa(tool('gcc'), [...quickjsFlags, optimized, '-c', `source/${name}.c`, '-o', `${name}.o`], {
+          execa(tool('gcc'), [...flags, optimized, '-c', `source/${name}.c`, '-o', `${name}.o`], {
             cwd: unfinished,
           }),
         ),
       );
-      // Without what C++ needs to unwind its stack: nobody here does, and it would be a fortieth of the front.
-      await execa(tool('objcopy'), ['--remove-section=.eh_frame', libc, `${unfinished}/libc.a`]);
       await rm(directory, { recursive: true, force: true });
       await rename(unfinished, directory);
     });
   if (!(await exists(directory))) await withProgress('compiling QuickJS, usually 30 s', make);
   // No warnings of its headers: they are not ours.
-  const flags = ['-isystem', source];
+  const flags = ['-isystem', source, ...libc.headers];
   return { flags, objects, directory };
 }
 
-/** scripts/front/compile.c, as a program of this machine. @returns its path. */
-async function buildCompiler({ flags, objects, directory }: Quickjs): Promise<string> {
-  const compiler = `${directory}/compile`;
+/** Of QuickJS, what the front is compiled from. */
+export async function quickjsSourceFiles(): Promise<readonly string[]> {
+  const { directory } = await buildQuickjs(toolchainOf(ownArchitecture).tool, machineLibc);
+  return Object.keys(quickjsSources).map((name) => `${directory}/source/${name}.c`);
+}
+
+/** Programs of this machine that print C. */
+interface Compiler {
+  /** scripts/front/compile.c */
+  readonly modules: string;
+  /** scripts/front/errors.c */
+  readonly errors: string;
+}
+
+/** @returns their paths. */
+async function buildCompiler({ flags, objects, directory }: Quickjs): Promise<Compiler> {
   await withScratch(`${frontCache}/builds`, async (scratch) => {
-    const [source, output] = [`${repository}/scripts/front/compile.c`, `${scratch}/compile`];
-    await execa('gcc', [...ownFlags, ...flags, '-no-pie', '-o', output, source, ...objects, '-lm']);
-    await rename(output, compiler);
+    const make = async (name: string, linked: readonly string[]) => {
+      const output = ['-o', `${scratch}/${name}`, `${repository}/scripts/front/${name}.c`];
+      const { first, last } = machineLibc;
+      await execa('gcc', [...ownFlags, ...flags, ...first, ...output, ...linked, ...last]);
+      await rename(`${scratch}/${name}`, `${directory}/${name}`);
+    };
+    await make('compile', objects);
+    await make('errors', []);
   });
-  return compiler;
+  return { modules: `${directory}/compile`, errors: `${directory}/errors` };
 }
 
 async function unpackQuickjs(directory: string): Promise<void> {
-  const archive = `${frontCache}/${quickjs.path.slice(quickjs.path.lastIndexOf('/') + 1)}`;
-  await fetchPoolFile(quickjs, archive);
+  await fetchPoolFile(quickjs, quickjsArchive);
   await mkdir(directory, { recursive: true });
-  await execa('tar', ['-xJf', archive, '-C', directory, '--strip-components=1', '--no-same-owner']);
+  await execa('tar', ['-xJf', quickjsArchive, '-C', directory, '--strip-components=1', '--no-same-owner']);
 }
 
 async function exists(path: string): Promise<boolean> {

@@ -1,4 +1,6 @@
 #define _GNU_SOURCE
+#include "kernel-status.h"
+
 #include "apart.h"
 
 #include <errno.h>
@@ -9,7 +11,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mount.h>
-#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -113,7 +114,7 @@ static int lay_file(const struct apart *apart) {
   memcpy(parent, apart->file_path, length);
   parent[length] = '\0';
   if (make_directories(parent) != 0) return -1;
-  int file = open(apart->file_path, O_RDONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+  int file = openat(AT_FDCWD, apart->file_path, O_RDONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
   if (file < 0) return -1;
   int failed = attach_tree(apart->file, file);
   (void)close(file);
@@ -155,8 +156,9 @@ struct made_apart make_apart(const struct apart *apart) {
 /* Since Linux 5.8 the kernel says whether something is mounted there; before, whoever calls has looked. */
 static int copy(void *argument) {
   const char *place = argument;
-  struct statx status;
-  if (statx(AT_FDCWD, place, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT | AT_STATX_DONT_SYNC, 0, &status) != 0) return -errno;
+  struct kernel_statx status;
+  const unsigned flags = AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT | AT_STATX_DONT_SYNC;
+  if (kernel_status(AT_FDCWD, place, flags, 0, &status) != 0) return -errno;
   if ((status.stx_attributes_mask & ~status.stx_attributes & STATX_ATTR_MOUNT_ROOT) != 0) return -EINVAL;
   return clone_mount(AT_FDCWD, place);
 }

@@ -4,10 +4,10 @@
  */
 #include <fcntl.h>
 #include <signal.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include "arena.h"
@@ -56,8 +56,12 @@ static void put_right_what_is_inherited(void) {
 static int fail(JSContext *context) {
   JSValue error = JS_GetException(context);
   const char *message = JS_ToCString(context, error);
-  (void)fprintf(stderr, "mounter: internal error: %s\nhint: please report it, with this line and what mounter report FILE writes\n",
-                message == NULL ? "out of memory" : message);
+  const char *words[] = {"mounter: internal error: ", message == NULL ? "out of memory" : message,
+                         "\nhint: please report it, with this line and what mounter report FILE writes\n"};
+  struct iovec parts[3];
+  for (int i = 0; i < 3; i++) parts[i] = (struct iovec){(void *)words[i], strlen(words[i])};
+  /* Where nobody hears it there is nothing else to be done. */
+  if (writev(STDERR_FILENO, parts, 3) < 0) return EXIT_INTERNAL;
   return EXIT_INTERNAL;
 }
 
@@ -149,8 +153,8 @@ static int start_engine(struct started *started) {
   started->runtime = JS_NewRuntime2(&arena_functions, NULL);
   started->context = new_context(started->runtime);
   if (started->context != NULL) return 0;
-  (void)fputs("mounter: out of memory\nhint: see what uses the memory of this node\n", stderr);
-  return EXIT_SYSTEM;
+  static const char words[] = "mounter: out of memory\nhint: see what uses the memory of this node\n";
+  return write(STDERR_FILENO, words, sizeof words - 1) < 0 ? EXIT_INTERNAL : EXIT_SYSTEM;
 }
 
 /* The one that the program begins with first. */

@@ -1,9 +1,17 @@
-/*
- * What QuickJS refers to, and no module of ours comes to: in the place of what libm and libc have for it, which would be
- * an eighth of the front.
- */
+/* What QuickJS refers to, and no module of ours comes to: in the place of what libm and libc have for it. */
 #include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <time.h>
+#include <unistd.h>
+
+/* libc's would bring its own printf(3). */
+_Noreturn void __assert_fail(const char *claim, const char *file, int line, const char *function) {
+  char text[512];
+  int length = snprintf(text, sizeof text, "mounter: %s:%d: %s: Assertion `%s' failed.\n", file, line, function, claim);
+  if (write(STDERR_FILENO, text, length < (int)sizeof text ? (size_t)length : sizeof text - 1) < 0) abort();
+  abort();
+}
 
 /* The front knows no time zone: its dates are UTC. */
 struct tm *localtime_r(const time_t *time, struct tm *result) {

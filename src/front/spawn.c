@@ -7,7 +7,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <grp.h>
 #include <limits.h>
 #include <linux/capability.h>
 #include <sched.h>
@@ -22,14 +21,17 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "close-from.h"
+
 /* The soft limit that the kernel and systemd give: code that uses select(2) must see no descriptor beyond it. */
 #define USUAL_FILES 1024
 
 static void restore_signals(void) {
-  const struct sigaction by_default = {.sa_handler = SIG_DFL};
+  /* The kernel's struct sigaction, with all of it 0: SIG_DFL. libc would refuse the signals that it keeps for itself. */
+  static const char by_default[64];
   sigset_t none;
-  /* It fails for SIGKILL, SIGSTOP and the two that libc keeps: those need none of it. */
-  for (int number = 1; number <= SIGRTMAX; number++) (void)sigaction(number, &by_default, NULL);
+  /* It fails for SIGKILL and SIGSTOP: those need none of it. */
+  for (int number = 1; number < NSIG; number++) (void)syscall(SYS_rt_sigaction, number, by_default, NULL, NSIG / 8);
   (void)sigemptyset(&none);
   (void)sigprocmask(SIG_SETMASK, &none, NULL);
 }
@@ -84,10 +86,12 @@ static int raise_ambient(uint64_t kept) {
   return 0;
 }
 
+/* By the kernel's own calls: libc's change all threads of a process, which takes more calls. */
 static int become(uid_t user, gid_t group) {
-  if (setgroups(0, NULL) != 0 || setresgid(group, group, group) != 0) return -1;
+  if (syscall(SYS_setgroups, 0, NULL) != 0 || syscall(SYS_setresgid, group, group, group) != 0) return -1;
   if (user == 0) return 0;
-  return prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) != 0 || setresuid(user, user, user) != 0 ? -1 : 0;
+  if (prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) != 0) return -1;
+  return syscall(SYS_setresuid, user, user, user) != 0 ? -1 : 0;
 }
 
 /* A program of root's gets at execve(2) what the bounding set has. */
@@ -110,11 +114,11 @@ static int keep_privileges(const struct child *child, pid_t parent) {
 }
 
 static int enter(const struct child *child, pid_t parent) {
+  /* Where /proc is: a namespace that was made apart has none. */
+  if (close_from_at_execution(3) != 0) return -1;
   if (child->mount_namespace >= 0 && setns(child->mount_namespace, CLONE_NEWNS) != 0) return -1;
   if (child->notice >= 0 && child->notice != 3 && dup2(child->notice, 3) < 0) return -1;
   if (child->notice == 3 && fcntl(3, F_SETFD, 0) != 0) return -1;
-  /* While /proc is the host's: without close_range(2), before Linux 5.9, it reads the list there. */
-  closefrom(child->notice >= 0 ? 4 : 3);
   if (child->root[0] != '\0' && chroot(child->root) != 0) return -1;
   if (chdir("/") != 0) return -1;
   return keep_privileges(child, parent);

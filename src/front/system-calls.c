@@ -1,5 +1,7 @@
 /* The system calls of the front, as the module 'system-calls', which system-calls.d.ts describes; nothing is decided here. */
 #define _GNU_SOURCE
+#include "kernel-status.h"
+
 #include "system-calls.h"
 
 #include <arpa/inet.h>
@@ -21,7 +23,6 @@
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <sys/vfs.h>
 #include <sys/wait.h>
@@ -30,6 +31,8 @@
 #include <unistd.h>
 
 #include "apart.h"
+#include "close-from.h"
+#include "error-texts.h"
 #include "guardian.h"
 #include "spawn.h"
 
@@ -126,8 +129,8 @@ static JSValue to_js_string(JSContext *context, const char *bytes, size_t length
   int valid;
   for (size_t i = 0; i < length; i += character(at + i, length - i, &valid), invalid += !valid) continue;
   if (invalid == 0) return JS_NewStringLen(context, bytes, length);
-  char *copy = malloc(length + invalid * (sizeof replacement - 1));
-  if (copy == NULL) return JS_ThrowOutOfMemory(context);
+  char *copy = js_malloc(context, length + invalid * (sizeof replacement - 1));
+  if (copy == NULL) return JS_EXCEPTION;
   size_t written = 0;
   for (size_t i = 0, count; i < length; i += count) {
     count = character(at + i, length - i, &valid);
@@ -136,34 +139,40 @@ static JSValue to_js_string(JSContext *context, const char *bytes, size_t length
     written += size;
   }
   JSValue string = JS_NewStringLen(context, copy, written);
-  free(copy);
+  js_free(context, copy);
   return string;
+}
+
+/* QuickJS has memory at hand, where malloc(3) may have to ask the kernel for it and give it back. */
+static char *copy_of(JSContext *context, const char *string) {
+  size_t size = strlen(string) + 1;
+  char *copy = js_malloc_rt(JS_GetRuntime(context), size);
+  return copy == NULL ? NULL : memcpy(copy, string, size);
+}
+
+static void free_strings(JSContext *context, char **list) {
+  for (char **string = list; *string != NULL; string++) js_free(context, *string);
+  js_free(context, list);
 }
 
 /* The strings of an array, as for execve(2), to be freed with free_strings; NULL as to_c_string() has it. */
 static char **to_c_strings(JSContext *context, JSValueConst array) {
   int64_t length = length_of(context, array);
   if (length < 0) return NULL;
-  char **list = calloc((size_t)length + 1, sizeof *list);
+  char **list = js_mallocz_rt(JS_GetRuntime(context), ((size_t)length + 1) * sizeof *list);
   for (int64_t i = 0; list != NULL && i < length; i++) {
     JSValue value = JS_GetPropertyUint32(context, array, (uint32_t)i);
     const char *string = JS_IsException(value) ? NULL : to_c_string(context, value);
-    list[i] = string == NULL ? NULL : strdup(string);
+    list[i] = string == NULL ? NULL : copy_of(context, string);
     JS_FreeValue(context, value);
     if (string != NULL) JS_FreeCString(context, string);
     if (list[i] != NULL) continue;
     int cause = errno;
-    for (int64_t done = 0; done < i; done++) free(list[done]);
-    free(list);
+    free_strings(context, list);
     errno = cause;
     return NULL;
   }
   return list;
-}
-
-static void free_strings(char **list) {
-  for (char **string = list; *string != NULL; string++) free(*string);
-  free(list);
 }
 
 /* ---- files ---- */
@@ -173,15 +182,15 @@ FUNCTION(file_close) {
 }
 
 /* From `offset` on, at most `maximum` bytes; of a pipe, what is in it. NULL with errno. */
-static char *read_from(int fd, off_t offset, size_t maximum, size_t *length) {
+static char *read_from(JSRuntime *runtime, int fd, off_t offset, size_t maximum, size_t *length) {
   size_t room = maximum < 4096 ? maximum : 4096;
-  char *bytes = malloc(room + 1);
+  char *bytes = js_malloc_rt(runtime, room + 1);
   *length = 0;
   while (bytes != NULL && *length < maximum) {
     if (*length == room) {
       room = room * 2 < maximum ? room * 2 : maximum;
-      char *larger = realloc(bytes, room + 1);
-      if (larger == NULL) free(bytes);
+      char *larger = js_realloc_rt(runtime, bytes, room + 1);
+      if (larger == NULL) js_free_rt(runtime, bytes);
       if ((bytes = larger) == NULL) break;
     }
     ssize_t count = pread(fd, bytes + *length, room - *length, offset + (off_t)*length);
@@ -189,7 +198,7 @@ static char *read_from(int fd, off_t offset, size_t maximum, size_t *length) {
     if (count == 0 || (count < 0 && errno == EAGAIN)) break;
     if (count > 0) *length += (size_t)count;
     else if (errno != EINTR) {
-      free(bytes);
+      js_free_rt(runtime, bytes);
       return NULL;
     }
   }
@@ -202,10 +211,10 @@ FUNCTION(file_read) {
   if (JS_ToInt64(context, &offset, argv[1]) != 0 || JS_ToInt64(context, &maximum, argv[2]) != 0)
     return JS_EXCEPTION;
   size_t length;
-  char *bytes = read_from(fd, offset, (size_t)maximum, &length);
+  char *bytes = read_from(JS_GetRuntime(context), fd, offset, (size_t)maximum, &length);
   if (bytes == NULL) return to_js_result(context, -1);
   JSValue result = to_js_string(context, bytes, length);
-  free(bytes);
+  js_free(context, bytes);
   return result;
 }
 
@@ -418,7 +427,7 @@ FUNCTION(file_rename) {
 FUNCTION(file_is_static) {
   const char *path = to_c_string(context, argv[0]);
   if (path == NULL) return c_string_failure(context);
-  int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+  int fd = openat(AT_FDCWD, path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
   JS_FreeCString(context, path);
   Elf64_Ehdr header;
   Elf64_Phdr part;
@@ -432,7 +441,7 @@ FUNCTION(file_is_static) {
 }
 
 static int enter_namespace(const char *file) {
-  int namespace = open(file, O_RDONLY | O_CLOEXEC);
+  int namespace = openat(AT_FDCWD, file, O_RDONLY | O_CLOEXEC);
   int result = namespace < 0 ? -1 : setns(namespace, CLONE_NEWNS), cause = errno;
   if (namespace >= 0) (void)close(namespace);
   errno = cause;
@@ -447,7 +456,7 @@ FUNCTION(path_call, int call) {
   if (path == NULL) return c_string_failure(context);
   int number = argc > 1 ? integer(context, argv[1]) : 0, result = -1;
   switch ((enum path_call)call) {
-    case OPEN: result = open(path, number | O_CLOEXEC, integer(context, argv[2])); break;
+    case OPEN: result = openat(AT_FDCWD, path, number | O_CLOEXEC, integer(context, argv[2])); break;
     case UNLINK: result = unlink(path); break;
     case MAKE_DIRECTORY: result = mkdir(path, (mode_t)number); break;
     case REMOVE_DIRECTORY: result = rmdir(path); break;
@@ -500,7 +509,7 @@ static double mount_id_of(int fd) {
   static const char name[] = "\nmnt_id:";
   char path[64], text[512];
   (void)snprintf(path, sizeof path, "/proc/self/fdinfo/%d", fd);
-  int file = open(path, O_RDONLY | O_CLOEXEC);
+  int file = openat(AT_FDCWD, path, O_RDONLY | O_CLOEXEC);
   ssize_t length = file < 0 ? -1 : read(file, text, sizeof text - 1);
   if (file >= 0) (void)close(file);
   text[length < 0 ? 0 : length] = '\0';
@@ -509,10 +518,10 @@ static double mount_id_of(int fd) {
 }
 
 FUNCTION(file_known_status) {
-  struct statx status;
+  struct kernel_statx status;
   int fd = integer(context, argv[0]);
   unsigned flags = AT_EMPTY_PATH | AT_STATX_DONT_SYNC | AT_NO_AUTOMOUNT;
-  if (statx(fd, "", flags, STATX_BASIC_STATS | STATX_MNT_ID, &status) != 0) return to_js_result(context, -1);
+  if (kernel_status(fd, "", flags, STATX_BASIC_STATS | STATX_MNT_ID, &status) != 0) return to_js_result(context, -1);
   int is_told = (status.stx_mask & STATX_MNT_ID) != 0;
   const struct known known = {.device = (double)makedev(status.stx_dev_major, status.stx_dev_minor),
                               .inode = (double)status.stx_ino,
@@ -568,7 +577,7 @@ FUNCTION(process_replace) {
   char **used = JS_IsNumber(argv[1]) ? own_argv + integer(context, argv[1]) : words;
   if (used != NULL) restore_signals();
   JSValue result = used == NULL ? c_string_failure(context) : to_js_result(context, execv(path, used));
-  if (words != NULL) free_strings(words);
+  if (words != NULL) free_strings(context, words);
   JS_FreeCString(context, path);
   return result;
 }
@@ -617,8 +626,8 @@ static int read_spawn_arguments(JSContext *context, JSValueConst *argv, struct s
 
 static void free_spawn_arguments(JSContext *context, const struct spawn_arguments *read) {
   if (read->root != NULL) JS_FreeCString(context, read->root);
-  if (read->environment != NULL) free_strings(read->environment);
-  if (read->words != NULL) free_strings(read->words);
+  if (read->environment != NULL) free_strings(context, read->environment);
+  if (read->words != NULL) free_strings(context, read->words);
 }
 
 FUNCTION(process_spawn) {
@@ -708,10 +717,10 @@ static int has_daemon(void) {
 static pid_t fork_with(int fd) {
   pid_t parent = getpid(), pid = fork();
   if (pid != 0) return pid;
-  int empty = open("/dev/null", O_RDWR | O_CLOEXEC);
+  int empty = openat(AT_FDCWD, "/dev/null", O_RDWR | O_CLOEXEC);
   for (int number = 0; number < 3; number++) (void)dup2(empty, number);
   if (dup2(fd, 3) < 0) _exit(errno);
-  closefrom(4);
+  if (close_from(4) != 0) _exit(errno);
   if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || getppid() != parent) _exit(ESRCH);
   return 0;
 }
@@ -719,8 +728,8 @@ static pid_t fork_with(int fd) {
 FUNCTION(process_ask) {
   pid_t pid = fork_with(integer(context, argv[0]));
   if (pid != 0) return to_js_result(context, pid);
-  struct statx status;
-  if (statx(3, "", AT_EMPTY_PATH | AT_STATX_FORCE_SYNC, STATX_BASIC_STATS, &status) == 0) _exit(0);
+  struct kernel_statx status;
+  if (kernel_status(3, "", AT_EMPTY_PATH | AT_STATX_FORCE_SYNC, STATX_BASIC_STATS, &status) == 0) _exit(0);
   int cause = errno;
   _exit(cause == ENOTCONN && has_daemon() ? 0 : cause);
 }
@@ -768,7 +777,7 @@ FUNCTION(mounts_make_apart) {
     const struct made_apart apart_made = make_apart(&apart);
     made[0] = apart_made.mount_namespace;
     made[1] = made[0] < 0 ? (int)apart_made.step : apart_made.mountinfo;
-    free_strings(scratch);
+    free_strings(context, scratch);
   }
   while (count > 0) JS_FreeCString(context, paths[--count]);
   return JS_HasException(context) ? JS_EXCEPTION : to_js_numbers(context, made, COUNT(made));
@@ -868,8 +877,8 @@ FUNCTION(wait_poll) {
   int64_t count = length_of(context, argv[0]);
   if (count < 0) return JS_EXCEPTION;
   /* One more, or none would be no memory either. Freed below. */
-  struct pollfd *polled = calloc((size_t)count + 1, sizeof *polled);
-  if (polled == NULL) return to_js_result(context, -1);
+  struct pollfd *polled = js_mallocz(context, ((size_t)count + 1) * sizeof *polled);
+  if (polled == NULL) return JS_EXCEPTION;
   for (int64_t i = 0; i < count; i++) {
     JSValue fd = JS_GetPropertyUint32(context, argv[0], (uint32_t)i);
     JSValue events = JS_GetPropertyUint32(context, argv[1], (uint32_t)i);
@@ -879,7 +888,7 @@ FUNCTION(wait_poll) {
   }
   int ready = poll(polled, (nfds_t)count, integer(context, argv[2]));
   JSValue result = ready < 0 && errno != EINTR ? to_js_result(context, -1) : events_of(context, polled, count);
-  free(polled);
+  js_free(context, polled);
   return result;
 }
 
@@ -949,11 +958,12 @@ FUNCTION(socket_error) {
 
 FUNCTION(error_names) {
   int error = integer(context, argv[0]);
-  const char *name = strerrorname_np(error), *description = strerrordesc_np(error);
+  const struct error_text unknown = {"EUNKNOWN", "unknown error"};
+  int is_known = error > 0 && error < error_texts_count && error_texts[error].name != NULL;
+  const struct error_text *text = is_known ? &error_texts[error] : &unknown;
   JSValue array = JS_NewArray(context);
   if (JS_IsException(array)) return array;
-  JSValue names[] = {JS_NewString(context, name == NULL ? "EUNKNOWN" : name),
-                     JS_NewString(context, description == NULL ? "unknown error" : description)};
+  JSValue names[] = {JS_NewString(context, text->name), JS_NewString(context, text->description)};
   int failed = 0;
   for (uint32_t i = 0; i < COUNT(names); i++) failed |= JS_SetPropertyUint32(context, array, i, names[i]) < 0;
   if (!failed) return array;

@@ -26,6 +26,7 @@ case $1 in
 *:/silent) exit 0 ;;
 *:/killed) kill -9 $$ ;;
 *:/waits) trap '' TERM; sleep 100 & wait; wait ;;
+*:/descriptors) for n in 0 1 2 3 4 5 6 7 8 9; do (: <&$n) 2>/dev/null && echo "open: $n" >&2; done; exit 32 ;;
 *:/argv) printf '[%s]' "$@"; exit 32 ;;
 *) echo "mount.nfs: access denied by server while mounting $1" >&2; exit 32 ;;
 esac
@@ -50,7 +51,7 @@ test('what kubelet executes is a small static executable; the full one lies besi
   );
   const { stdout, stderr } = await execa('ldd', [frontExecutable], { reject: false });
   t.regex(stdout + stderr, /not a dynamic executable/);
-  t.true(statSync(frontExecutable).size < (await mostBytesOfFront()));
+  t.true(statSync(frontExecutable).size < mostBytesOfFront);
 });
 
 test('in an empty root directory it comes as far as its usage error', async (t) => {
@@ -362,6 +363,22 @@ test('what is no UTF-8 is refused, all else reaches the helper byte for byte', a
   const { status, stderr } = await call("$'\\xe2\\x82\\xac\\xf0\\x9f\\x98\\x80\\xc3\\xa9'");
   t.is(status, 32);
   t.is(stderr.split('\n')[1], `[s:/argv][${target}][-o][vers=4,x=€😀é]`);
+});
+
+test('before Linux 5.9, which has no close_range(2), a helper gets none of many open files either', async (t) => {
+  await using node = await nodeWithHelper();
+  const call = (...tracer: readonly string[]) => {
+    const mount = [...tracer, installedMounter, ...nfs('s:/descriptors', '-o', 'vers=4')].join(' ');
+    return node.run(['bash', '-c', `for n in {3..120}; do eval "exec $n</dev/null"; done; exec ${mount}`]);
+  };
+  const trace = ['strace', '-f', '-qq', '-o', '/tmp/trace', '-e', 'trace=close_range,fcntl'];
+  const { status, stderr } = await call(...trace, '-e', 'inject=close_range:error=ENOSYS');
+  t.is(status, 32);
+  // Descriptor 3 is for its notices.
+  t.deepEqual(stderr.match(/(?<=^open: ).*$/gm), ['0', '1', '2', '3']);
+  t.regex(node.read('/tmp/trace'), /ENOSYS .*INJECTED[\s\S]* fcntl\(120, F_SETFD, FD_CLOEXEC\) += 0/);
+  t.like(await call(), { status, stderr });
+  nothingLeft(t, node);
 });
 
 test('a helper that the kernel cannot execute is no shell script, as for mount(8)', async (t) => {
