@@ -184,7 +184,20 @@ test.serial('the same source on a target again: success, and still one mount', a
   for (let run = 0; run < 3; run += 1) {
     t.like(await mountNfs(`${server.address}:/srv/vol1`, target, 'vers=4.2'), { status: 0, output: '' });
   }
+  const readOnly = await mountNfs(`${server.address}:/srv/vol1`, target, 'vers=4.2,ro');
+  t.is(readOnly.status, 32);
+  t.regex(readOnly.output, /is mounted there already, without ro\n/);
   t.is((await entriesOf(target)).length, entriesPerVolume);
+});
+
+test.serial('made with flags that protect it, it has them, and is asked for with them again', async (t) => {
+  for (const version of ['3', '4.2']) {
+    const target = await newTarget();
+    for (const call of ['first', 'again']) {
+      const options = `vers=${version},ro,user`;
+      t.like(await mountNfs(`${server.address}:/srv/vol1`, target, options), { status: 0, output: '' }, call);
+    }
+  }
 });
 
 test.serial(

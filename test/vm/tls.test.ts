@@ -413,6 +413,43 @@ test.serial(
   },
 );
 
+test.serial(
+  'what is there without TLS is no success for a call that asks for it, nor shown to a Pod',
+  async (t) => {
+    const source = 'files.example:/srv/any';
+    for (const enter of ['chroot', 'attach']) {
+      await writeFile(`${home}/node-settings.json`, JSON.stringify({ enter, security: { tls: usual } }));
+      await mustSucceed(`${home}/mounter`, 'prepare');
+      await endTlshd();
+      const [target, view] = [await newTarget(), await newTarget()];
+      // By an earlier mounter, or left by a call that was killed before it looked at it.
+      t.is((await mountNfs(source, target, 'vers=4.2')).status, 0);
+      const call = await mountNfs(source, target, 'vers=4.2,xprtsec=tls');
+      t.is(call.status, 32);
+      t.is((await lastRecord()).errorClass, 'busy');
+      t.regex(call.output, /is mounted there already, without xprtsec=tls\nhint: run umount /);
+      t.deepEqual(await tlshds(), []);
+      const show = (options: string) =>
+        mounter(
+          ...['volume', 'publish', target, view, '--', '--json', '--asker', 'pod'],
+          ...['-t', 'nfs', '-o', options, source, target],
+        );
+      const shown = await show('vers=4.2,xprtsec=tls');
+      t.not(shown.status, 0);
+      t.regex(shown.output, /is mounted there, without xprtsec=tls\n/);
+      t.like(await show('vers=4.2'), { status: 0 });
+      await unmountAll();
+      t.is((await mountNfs(source, target, 'vers=4.2,xprtsec=tls')).status, 0);
+      t.is((await mountNfs(source, target, 'vers=4.2,xprtsec=mtls,xprtsec=none')).status, 0);
+      t.is((await mountNfs(source, target, 'vers=4.2,xprtsec=mtls')).status, 32);
+      await unmountAll();
+    }
+    await endTlshd();
+    t.is((await mountNfs(source, await newTarget(), 'vers=4.2,xprtsec=mtls,xprtsec=none')).status, 0);
+    t.deepEqual(await tlshds(), []);
+  },
+);
+
 test.serial('tlshd killed under load: a volume that is connected anew goes on', async (t) => {
   const target = await newTarget();
   t.like(await mountNfs('files.example:/srv/tls', target, 'vers=4.2,xprtsec=tls'), { status: 0 });

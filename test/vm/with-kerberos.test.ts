@@ -98,6 +98,21 @@ for (const version of ['3', '4.2'])
       },
     );
 
+test.serial(
+  'what is there with weaker security than asked for is no success; with stronger it is',
+  async (t) => {
+    const plain = await newTarget();
+    t.is((await mountNfs(sourceOf('vol1'), plain, 'vers=4.2')).status, 0);
+    const call = await mountNfs(sourceOf('vol1'), plain, 'vers=4.2,sec=krb5p');
+    t.is(call.status, 32);
+    t.regex(call.output, /is mounted there already, without sec=krb5p\nhint: run umount /);
+    t.is((await mountNfs(sourceOf('vol1'), plain, 'vers=4.2,sec=krb5p:sys')).status, 0);
+    const strong = await newTarget();
+    for (const flavor of ['krb5p', 'krb5'])
+      t.is((await mountNfs(sourceOf('krb5p'), strong, `vers=4.2,sec=${flavor}`)).status, 0, flavor);
+  },
+);
+
 test.serial('on the wire the text of a file is read with krb5i, and not with krb5p', async (t) => {
   const text = 'nobody else is to read this';
   const seen = async (flavor: string) => {

@@ -35,6 +35,8 @@ export interface FilesystemDriver {
   isSameSource(asked: Asked, entry: MountEntry): boolean;
   /** What else tells that, where they do not; undefined: it is another source. */
   likeness(asked: Asked, entry: MountEntry): Likeness | undefined;
+  /** What protects a mount, was asked for, and `entry` goes without, as an option; undefined: nothing. */
+  lackOf(asked: Asked, entry: MountEntry): Promise<string | undefined>;
 
   /**
    * argv for the helper, e.g. `['/sbin/mount.nfs', 'srv:/x', '/m', '-o', 'vers=3']`. Source and target come first,
@@ -112,7 +114,7 @@ export interface MountService {
   explain(failed: FailedHelper): Promise<ServiceFinding | undefined>;
   /**
    * Has a look at what was mounted. @param made undefined where it was made on the target itself.
-   * @throws MounterError (mount failure) where it goes without what was asked for.
+   * @throws MounterError (mount failure) where it goes without what was asked for, or is gone again.
    */
   readonly confirm?: (made: MountEntry | undefined) => void;
 }

@@ -110,6 +110,7 @@ export const plain: Omit<FilesystemDriver, 'kind' | 'traits'> = {
   decodedSource: (source) => source,
   isSameSource: ({ source }, entry) => entry.source === source,
   likeness: () => undefined,
+  lackOf: async () => undefined,
   helperArgv: plainHelperArgv,
   helperSecrets: () => ({}),
   hasFakeMount: true,

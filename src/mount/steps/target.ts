@@ -13,9 +13,11 @@ import { lockTarget } from './target-lock.ts';
 /**
  * Opens the target when no other call is at work on it, and looks at it before anything is run.
  * @param deadline of the whole mount, by the host's clock.
- * @returns 'mounted' when the source is mounted there already: alive, or its server silent for now.
+ * @returns 'mounted' when the source is mounted there already, with all that protects it: alive, or its server silent
+ *   for now.
  * @throws MounterError (usage) for a target that cannot be mounted on, (mount failure) when something else is
- *   mounted there, or what is stale, or another call holds the target until the deadline; (interrupted) meanwhile.
+ *   mounted there, or the source without what was asked for, or what is stale, or another call holds the target until
+ *   the deadline; (interrupted) meanwhile.
  */
 export async function openTarget(
   plan: MountPlan,
@@ -75,7 +77,7 @@ async function openIn(
   context: MountContext,
 ): Promise<OpenTarget | 'mounted'> {
   const { host } = context;
-  const file = openTop(parent, plan, host);
+  const file = await openTop(parent, plan, host);
   if (file === undefined) throw missing(plan.target);
   let isKept = false;
   try {
@@ -86,14 +88,10 @@ async function openIn(
       isKept = true;
       return { file, status, ...place };
     }
+    const there = { file, status, ...place };
     const entry = mountEntryOf(status.mountId, context);
-    if (entry === undefined) throw otherMount(plan, entry);
-    if (!plan.driver.isSameSource(plan, entry)) {
-      const { isMountedAlready } = await import('./mounted-already.ts');
-      if (!(await isMountedAlready(plan, entry, { file, status, ...place }, deadline, context)))
-        throw otherMount(plan, entry);
-    }
-    if (!(await isDeadMount(file, plan, context))) return 'mounted';
+    const { lookAtMount } = await import('./mounted-already.ts');
+    if ((await lookAtMount(plan, entry, there, deadline, context)) === 'asked') return 'mounted';
   } finally {
     if (!isKept) host.close(file);
   }
@@ -102,35 +100,18 @@ async function openIn(
   return openIn(parent, parentStatus, plan, { deadline, ...place }, context);
 }
 
-/** A question to a filesystem that is alive takes milliseconds; to one whose server is far away, some more. */
-const answerMs = 2000;
-
 /** The kernel looks at what is mounted there: not even its root can be opened where a server has made that anew. */
-function openTop(parent: Descriptor, plan: MountPlan, host: MountHost): Descriptor | undefined {
+async function openTop(
+  parent: Descriptor,
+  plan: MountPlan,
+  host: MountHost,
+): Promise<Descriptor | undefined> {
   try {
     return host.openIn(parent, nameOf(plan.target));
   } catch (error) {
-    throw isErrnoException(error) && error.code === 'ESTALE' ? stale(plan, 'something') : error;
+    if (!isErrnoException(error) || error.code !== 'ESTALE') throw error;
+    throw (await import('./mounted-already.ts')).stale(plan, 'something');
   }
-}
-
-/** One whose server is silent goes on when that does. @throws MounterError for what is stale: Pods may still have it. */
-async function isDeadMount(file: Descriptor, plan: MountPlan, { host }: MountContext): Promise<boolean> {
-  const liveness = await host.isAlive(file, answerMs);
-  if (liveness !== 'stale') return liveness === 'dead';
-  throw stale(plan, plan.source);
-}
-
-function stale({ target }: MountPlan, what: string): MounterError {
-  return new MounterError(
-    `${what} is mounted there already, and stale: its server does not know it any more`,
-    {
-      subject: target,
-      status: exitCode.mountFailure,
-      errorClass: 'stale',
-      hint: `run umount -l ${shellWord(target)}, and mount again; exportfs -r on the server where the export was made anew`,
-    },
-  );
 }
 
 /**
@@ -199,16 +180,6 @@ function targetError(target: string, message: string, hint: string): MounterErro
     status: exitCode.usage,
     errorClass: 'mount-point',
     hint,
-  });
-}
-
-function otherMount(plan: MountPlan, entry: MountEntry | undefined): MounterError {
-  const what = entry === undefined ? 'something else' : `${entry.source} (${entry.fstype})`;
-  return new MounterError(`${what} is mounted there already, not ${plan.source}`, {
-    subject: plan.target,
-    status: exitCode.mountFailure,
-    errorClass: 'busy',
-    hint: `run umount ${shellWord(plan.target)} first, or choose another target`,
   });
 }
 

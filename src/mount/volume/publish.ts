@@ -113,17 +113,25 @@ function openStaged(staged: string, context: VolumeContext): Staged {
   });
 }
 
-/** Two volumes of one name are staged on one path: the Pod that may have the one is not to see the other. */
+/**
+ * Two volumes of one name are staged on one path: the Pod that may have the one is not to see the other. Nor is one to go
+ * without the security that was asked for, whoever staged it.
+ */
 async function refuseOtherVolume(plan: MountPlan, staged: Staged, context: VolumeContext): Promise<void> {
   const { entry } = staged;
-  if (plan.driver.isSameSource(plan, entry)) return;
-  const { isMountedAlready } = await import('../steps/mounted-already.ts');
-  if (await isMountedAlready(plan, entry, staged, context.host.now() + lockMs, context)) return;
-  throw new MounterError(`${entry.source} is mounted there, not ${plan.source}`, {
+  if (plan.driver.isSameSource(plan, entry) && plan.driver.securityNeeds(plan).length === 0) return;
+  const { isMountedAlready, lackOf } = await import('../steps/mounted-already.ts');
+  const isAsked = await isMountedAlready(plan, entry, staged, context.host.now() + lockMs, context);
+  const lack = isAsked ? await lackOf(plan, entry) : undefined;
+  if (isAsked && lack === undefined) return;
+  const how = isAsked ? `without ${lack}` : `not ${plan.source}`;
+  throw new MounterError(`${entry.source} is mounted there, ${how}`, {
     subject: plan.target,
     status: exitCode.system,
     errorClass: 'mount-point',
-    hint: 'give each PersistentVolume a volumeHandle of its own, and delete the Pods of the other one on this node',
+    hint: isAsked
+      ? 'delete the Pods of the volume on this node: then it is unstaged, and staged anew'
+      : 'give each PersistentVolume a volumeHandle of its own, and delete the Pods of the other one on this node',
   });
 }
 
@@ -194,14 +202,14 @@ function refuseOther(
   there: MountEntry | undefined,
 ): void {
   const isSame = there?.device === staged.device && there.root === staged.root;
-  if (
-    isSame &&
-    there.mountOptions.includes('ro') === (flags.includes('ro') || staged.mountOptions.includes('ro'))
-  )
-    return;
+  const has = there?.mountOptions ?? [];
+  const wanted = staged.mountOptions.includes('ro') ? [...flags, 'ro'] : flags;
+  const lack = wanted.find((flag) => !has.includes(flag));
+  if (isSame && lack === undefined && has.includes('ro') === wanted.includes('ro')) return;
+  const how = lack === undefined ? 'read-only' : `without ${lack}`;
   throw new MounterError(
     isSame
-      ? `the volume is mounted there already, ${flags.includes('ro') ? 'for reading and writing' : 'read-only'}`
+      ? `the volume is mounted there already, ${how}`
       : `${there === undefined ? 'something else' : there.source} is mounted there already, not ${staged.source}`,
     {
       subject: target,

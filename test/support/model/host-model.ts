@@ -19,6 +19,7 @@ export interface ModelMount {
   readonly fstype: string;
   /** `major:minor` */
   readonly device?: string;
+  readonly mountOptions?: string;
   readonly superOptions?: string;
 }
 
@@ -379,8 +380,8 @@ export class HostModel implements MountHost {
 export const ownMounts = 'mnt:[1]';
 
 function lineOf(id: number, point: string, mount: ModelMount): string {
-  const { source, fstype, device = '0:50', superOptions = 'rw' } = mount;
-  return `${id} 1 ${device} / ${point} rw - ${fstype} ${source} ${superOptions}`;
+  const { source, fstype, device = '0:50', mountOptions = 'rw', superOptions = 'rw' } = mount;
+  return `${id} 1 ${device} / ${point} ${mountOptions} - ${fstype} ${source} ${superOptions}`;
 }
 
 function siteOf(command: Command | HelperCommand): HelperCommand['site'] {

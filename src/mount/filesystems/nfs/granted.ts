@@ -2,6 +2,7 @@ import type { MountEntry } from '../../../host/mountinfo.ts';
 import { lastOption, type MountOption, parseOptions } from '../../arguments/options.ts';
 import type { Granted, GrantReader, Shortfall } from '../filesystem-driver.ts';
 import { valueIn, valuesOf, wholeOptions } from '../option-readings.ts';
+import { flavours, transportPolicies } from './lack.ts';
 import { localLockOption, nfsOptions, requestedTransport, requestedVersion } from './options.ts';
 
 /**
@@ -52,9 +53,6 @@ function versionShortfall(asked: string | undefined, { version }: Granted): read
   return [{ option: 'vers', asked, got: version, why: 'the server has no newer one' }];
 }
 
-/** The weakest first. */
-const flavours = ['none', 'sys', 'krb5', 'krb5i', 'krb5p'];
-
 /** Of several flavours the server may choose a weaker one. */
 function securityShortfall(options: string, { security }: Granted): readonly Shortfall[] {
   const named = valuesOf(wholeOptions(nfsOptions, options), 'sec').flatMap(([, value]) => value.split(':'));
@@ -78,11 +76,9 @@ function transportShortfall(asked: string | undefined, { transport }: Granted): 
   ];
 }
 
-const policies = ['none', 'tls', 'mtls'];
-
 function tlsShortfall(options: readonly MountOption[], { tls }: Granted): readonly Shortfall[] {
   const asked = lastOption(options, 'xprtsec')?.value;
-  if (asked === undefined || policies.indexOf(tls) >= policies.indexOf(asked)) return [];
+  if (asked === undefined || transportPolicies.indexOf(tls) >= transportPolicies.indexOf(asked)) return [];
   return [{ option: 'xprtsec', asked, got: tls, why: 'what goes over the network can be read there' }];
 }
 

@@ -67,6 +67,7 @@ export const nfs: FilesystemDriver = {
   decodedSource,
   isSameSource: isSameNfsSource,
   likeness: likenessOfExport,
+  lackOf: async (asked, entry) => (await import('./lack.ts')).lackOfSecurity(asked, entry),
   helperArgv: (helper, request) => {
     refuseBareIpv6(request.source);
     return plain.helperArgv(helper, request);

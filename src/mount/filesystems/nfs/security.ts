@@ -14,14 +14,14 @@ export function securityNeeds({
 }: Pick<Asked, 'fstype' | 'options'>): readonly SecurityPurpose[] {
   if (!options.includes('sec=')) return none;
   const asked = parseOptions(options);
-  const isAsked = (option: string, values: RegExp) =>
-    asked.some(({ name, value = '' }) => name === option && values.test(value));
-  const isKerberos = isAsked('sec', /(^|:)krb5[ip]?(:|$)/);
+  const isKerberos = asked.some(
+    ({ name, value = '' }) => name === 'sec' && /(^|:)krb5[ip]?(:|$)/.test(value),
+  );
   const hasNames = isKerberos && requestedMajorVersion(fstype, options) !== '3';
   return [
     ...(isKerberos ? (['kerberos'] as const) : []),
     ...(hasNames ? (['names'] as const) : []),
-    ...(isAsked('xprtsec', /^m?tls$/) ? (['tls'] as const) : []),
+    ...(/^m?tls$/.test(lastOption(asked, 'xprtsec')?.value ?? '') ? (['tls'] as const) : []),
   ];
 }
 

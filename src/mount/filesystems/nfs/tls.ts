@@ -11,6 +11,7 @@ import { newInquiry } from '../../probe/inquiry.ts';
 import type { ProbeFailure, ServiceFinding } from '../../probe/probe-failure.ts';
 import type { Asked, MountService } from '../filesystem-driver.ts';
 import { word } from '../hints.ts';
+import { lackOfSecurity } from './lack.ts';
 import { requestedMajorVersion } from './options.ts';
 import { nfsServer } from './source.ts';
 
@@ -34,27 +35,30 @@ export async function tlsService(asked: Asked, context: MountContext): Promise<M
       return explain(words, { kind, asked, server, owner, said: all });
     },
     watch: (over) => watch(kind, server, said, context, over),
-    confirm: (made) => requireTls(kind, server, asked, made ?? mountOn(asked.target, host)),
+    confirm: (made) => {
+      const entry = made ?? mountOn(asked.target, host);
+      if (entry === undefined) throw notMounted(asked, gone);
+      if (lackOfSecurity(asked, entry) !== undefined) throw notMounted(asked, shared(kind, server));
+    },
   };
 }
 
-/**
- * NFSv4 finds by itself that a server is one that it has a connection to, whatever name or address each mount has, and
- * goes on by that one, with or without TLS: xprtsec= is not heeded, and mount.nfs says success.
- * @throws MounterError (mount failure, class tls) where `made` has less than was asked for.
- */
-function requireTls(kind: TlsKind, server: string, asked: Asked, made: MountEntry | undefined): void {
-  const strong: readonly string[] = kind === 'mtls' ? ['xprtsec=mtls'] : ['xprtsec=tls', 'xprtsec=mtls'];
-  if (made?.superOptions.some((option) => strong.includes(option)) !== false) return;
-  const { errorClass, why, hint } = shared(kind, server);
-  throw new MounterError(`${asked.source} is not mounted: ${why}`, {
-    subject: asked.target,
+function notMounted({ source, target }: Asked, { errorClass, why, hint }: ServiceFinding): MounterError {
+  return new MounterError(`${source} is not mounted: ${why}`, {
+    subject: target,
     status: exitCode.mountFailure,
     errorClass,
     hint,
   });
 }
 
+/** What cannot be looked at may go without TLS. */
+const gone = finding('unknown', 'it was gone from the target at once', 'mount again');
+
+/**
+ * NFSv4 finds by itself that a server is one that it has a connection to, whatever name or address each mount has, and
+ * goes on by that one, with or without TLS: xprtsec= is not heeded, and mount.nfs says success.
+ */
 function shared(kind: TlsKind, server: string): ServiceFinding {
   return finding(
     'tls',

@@ -19,7 +19,56 @@ async function fails(t: ExecutionContext, host: HostModel, argv = v4): Promise<M
   return error as MounterError;
 }
 
+/** What a call asks for, what is mounted there, and what of the one the other has not. */
+const lacks: readonly (readonly [options: string, there: Partial<ModelMount>, lack: string | undefined])[] = [
+  ['', { superOptions: 'ro,sec=sys' }, undefined],
+  ['ro', {}, 'ro'],
+  ['ro', { mountOptions: 'ro,relatime' }, undefined],
+  ['ro', { superOptions: 'ro' }, undefined],
+  ['ro,rw', {}, undefined],
+  ['rw,ro', {}, 'ro'],
+  ['nosuid,nodev,noexec', { mountOptions: 'rw,nosuid,noexec' }, 'nodev'],
+  ['nosuid,suid', {}, undefined],
+  ['user', { mountOptions: 'rw,nosuid,nodev' }, 'noexec'],
+  ['user,exec', { mountOptions: 'rw,nosuid,nodev' }, undefined],
+];
+const nfsLacks: typeof lacks = [
+  ['sec=krb5p', { superOptions: 'rw,sec=sys' }, 'sec=krb5p'],
+  ['sec=krb5p', { superOptions: 'rw,sec=krb5i' }, 'sec=krb5p'],
+  ['sec=krb5', { superOptions: 'rw,sec=krb5p' }, undefined],
+  ['sec=krb5:sys', { superOptions: 'rw,sec=sys' }, undefined],
+  ['sec=krb5p,sec=krb5i', { superOptions: 'rw,sec=krb5' }, 'sec=krb5p:krb5i'],
+  ['sec=sys', { superOptions: 'rw,sec=null' }, 'sec=sys'],
+  ['sec=none', { superOptions: 'rw,sec=null' }, undefined],
+  ['sec=lkey', { superOptions: 'rw,sec=sys' }, 'sec=lkey'],
+  ['sec=sys', { superOptions: 'rw,sec=lkey' }, 'sec=sys'],
+  ['xprtsec=tls', { superOptions: 'rw,sec=sys' }, 'xprtsec=tls'],
+  ['xprtsec=tls', { superOptions: 'rw,sec=sys,xprtsec=mtls' }, undefined],
+  ['xprtsec=mtls', { superOptions: 'rw,sec=sys,xprtsec=tls' }, 'xprtsec=mtls'],
+  ['xprtsec=mtls,xprtsec=none', { superOptions: 'rw,sec=sys' }, undefined],
+];
+
 for (const [way, node] of nodes) {
+  test(`${way}: the source is there without what protects it and was asked for: no success, and it stays`, async (t) => {
+    const nfs = [...lacks, ...nfsLacks].map((row) => ['nfs', 'srv:/x', nfsMount, row] as const);
+    const all = [...nfs, ...lacks.map((row) => ['glusterfs', 'srv:vol', glusterMount, row] as const)];
+    for (const [type, source, mount, [options, there, lack]] of all) {
+      const host = node();
+      host.mountOnHost(target, { ...mount, ...there });
+      const argv = ['-t', type, ...(options === '' ? [] : ['-o', options]), source, target];
+      const asked = `${type} ${options}: ${JSON.stringify(there)}`;
+      if (lack === undefined) t.true((await runPlan(planFor(...argv), contextOf(host))).wasMounted, asked);
+      else {
+        const error = await fails(t, host, argv);
+        t.like(error, { errorClass: 'busy', status: 32, subject: target }, asked);
+        t.true(error.message.endsWith(`is mounted there already, without ${lack}`), error.message);
+        t.true(error.hint?.startsWith(`run umount ${target} first`));
+      }
+      t.is(host.mounts.get(target)?.length, 1);
+      t.deepEqual(host.commands, []);
+    }
+  });
+
   function nodeThatMounts(): HostModel {
     const host = node();
     host.onRun = (command) => {
