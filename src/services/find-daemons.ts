@@ -11,6 +11,7 @@ export interface ServiceDaemon {
 }
 
 /**
+ * A host's own daemon is told by its program where that can be seen: a setuid one is root's process by any name.
  * @param isWanted asked before whose they are, which may take long of a stranger that has only taken the name.
  * @returns the processes of this network that have one of `roles`, by their names, with that role.
  */
@@ -27,7 +28,11 @@ export function findDaemons(
   // It may be of a version that was in use before: as long as it answers, it is as good.
   const versions = [layout.rootfs, ...versionDirectories(layout, host)];
   const own = new Set(processesIn(host, versions, named).map(({ pid }) => pid));
-  return named.map(({ pid, role }) => ({ pid, role, owner: own.has(pid) ? 'rootfs' : 'host' }));
+  return named.flatMap(({ role, ...process }) => {
+    const owner = own.has(process.pid) ? 'rootfs' : 'host';
+    const isRun = process.executable === undefined || roleOf({ ...process, name: '' }, manifest) === role;
+    return owner === 'rootfs' || isRun ? [{ pid: process.pid, role, owner }] : [];
+  });
 }
 
 interface FindContext {

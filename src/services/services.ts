@@ -74,6 +74,27 @@ export const lockServices: readonly LockService[] = [
   },
 ];
 
+/**
+ * Whether root runs that program for this network, be it the host's or ours, and it is not stopped; and `has`, a command
+ * of sh about the directory of /proc that is `$process`. Nothing can be asked of the kernel's own helpers. Anybody may run
+ * a thousand processes of that name, so no command is run for each; or a setuid program under it, such as sudo, which
+ * asks for a password then. An emulator's name is no program's.
+ */
+const runs = `cd /proc
+named=$(grep -lx "$1" [0-9]*/comm | sed 's/comm$/status/')
+for file in \${named:+$(grep -lE '^Uid:.0.0' $named)}; do
+  process=/proc/\${file%/status}
+  [ $process/ns/net -ef /proc/self/ns/net ] || continue
+  [ ! -e /proc/self/ns/user ] || [ $process/ns/user -ef /proc/self/ns/user ] || continue
+  case $(readlink $process/exe) in */"$1" | */"$1 (deleted)" | */qemu-*) ;; *) continue ;; esac
+  grep -q "^State:.[RSDI]" $process/status && eval "$2" && exit
+done 2>/dev/null
+exit 1`;
+
+function runsQuestion(program: string, has = ':'): readonly string[] {
+  return ['sh', '-c', runs, 'sh', program, has];
+}
+
 /** Started by a mount that asks for them, or is refused for want of them. A rootfs may have none of them. */
 export const securityServices: readonly Service[] = [
   {
@@ -114,22 +135,12 @@ export const securityServices: readonly Service[] = [
 export const services: readonly Service[] = [...lockServices, ...securityServices];
 
 /**
- * Whether root runs that program for this network, be it the host's or ours, and it is not stopped; and `has`, a command
- * of sh about the directory of /proc that is `$process`. Nothing can be asked of the kernel's own helpers.
+ * Whether its rights are root's, and were so before it was run: anybody may give a process any name, and so run a setuid
+ * program, too.
+ * @param status the text of /proc/PID/status
  */
-function runsQuestion(program: string, has = ':'): readonly string[] {
-  const script = `for process in /proc/[0-9]*; do
-  read -r name <$process/comm && [ "$name" = ${program} ] && [ $process/ns/net -ef /proc/self/ns/net ] || continue
-  [ ! -e /proc/self/ns/user ] || [ $process/ns/user -ef /proc/self/ns/user ] || continue
-  grep -q "^Uid:.0" $process/status && grep -q "^State:.[RSDI]" $process/status && ${has} && exit
-done 2>/dev/null
-exit 1`;
-  return ['sh', '-c', script];
-}
-
-/** Whether its rights are root's: anybody may call a process as a daemon is called. @param status the text of /proc/PID/status */
 export function hasRootsRights(status: string | undefined): boolean {
-  return /^Uid:\t\d+\t0\t/m.test(status ?? '');
+  return /^Uid:\t0\t0\t/m.test(status ?? '');
 }
 
 export function serviceOf(role: ServiceRole): Service {

@@ -48,10 +48,12 @@ ours() {
 is_same() { [ "$process/ns/$1" -ef "/proc/self/ns/$1" ]; }
 # To look at a process's root directory asks the filesystem there, which anybody may have made, and which may not
 # answer. So not in a user namespace of its own, where anybody can change root directories; and not in another mount
-# namespace, such as a container's, where the mount at its root tells the same, and asks nobody.
+# namespace, such as a container's, where the mount at its root tells the same, and asks nobody. In that of process 1,
+# where it is another than ours, nothing is ours, and anybody may have a thousand processes of that name.
 is_ours() {
   [ ! -e /proc/self/ns/user ] || is_same user || return
   if is_same mnt; then [ "$process/root/." -ef /. ]; return; fi
+  [ ! "$process/ns/mnt" -ef /proc/1/ns/mnt ] || return
   mount=$(root_mount "$process") && [ "$mount" = "$(root_mount /proc/self)" ]
 }
 root_mount() { # DIRECTORY of a process: the filesystem there, and what of it; fails where no mount begins there

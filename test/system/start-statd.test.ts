@@ -1,6 +1,7 @@
 import { copyFileSync, readdirSync, readlinkSync } from 'node:fs';
 import test, { type ExecutionContext } from 'ava';
 import { guardedProgram } from '../../src/rootfs/guarded-program.ts';
+import { securityServices } from '../../src/services/services.ts';
 import { mounterHome, type NodeProcess, ScratchNode, shared } from '../support/node/namespace.ts';
 import { asNobody } from '../support/node/stranger.ts';
 
@@ -96,6 +97,44 @@ test.serial(
     );
     await node.mustRun(...start);
     await isUp(t, node);
+  },
+);
+
+test.serial(
+  'a thousand strangers by the names of daemons, and setuid programs: none is taken for one, or ended, or takes long',
+  async (t) => {
+    await using node = await ScratchNode.prepared();
+    const names = ['rpcbind', 'rpc.statd', 'tlshd', 'rpc.idmapd'];
+    await node.shell(`mkdir -m 0755 /tmp/names && cd /tmp/names && chmod 0755 /tmp
+      for name in ${names.join(' ')}; do cp /bin/sleep $name; done
+      ${asNobody.join(' ')} sh -c 'for i in $(seq 250); do for name in ${names.join(' ')}; do ./$name 1000 & done; done' </dev/null >/dev/null 2>&1
+      cp /bin/sleep sudo && chmod 4755 sudo && for name in tlshd rpc.idmapd; do ln -sf sudo $name; done
+      for name in tlshd rpc.idmapd; do
+        setpriv --reuid=65534 --regid=65534 --clear-groups ./$name 1000 </dev/null >/dev/null 2>&1 &
+        setpriv --reuid=0 ./$name 1000 </dev/null >/dev/null 2>&1 &
+      done`);
+    const strangers = async () =>
+      Number(
+        await node.shell(
+          `for comm in $(grep -lxE '${names.join('|')}' /proc/[0-9]*/comm); do [ ! -e \${comm%comm}exe ] || echo; done | wc -l`,
+        ),
+      );
+    t.is(await strangers(), 1004);
+    const began = performance.now();
+    await node.mustRun(...start);
+    t.log(`${Math.round(performance.now() - began)} ms`);
+    for (const { title, question } of securityServices) {
+      const asked = performance.now();
+      t.not((await node.run(question)).status, 0, title);
+      t.true(performance.now() - asked < 3000, `${title}: ${performance.now() - asked} ms`);
+    }
+    const { securityServices: found } = JSON.parse((await node.mounter('status', '--json')).stdout);
+    t.deepEqual(
+      found.map(({ daemon }: { daemon: unknown }) => daemon),
+      securityServices.map(() => null),
+    );
+    await node.mustRun('teardown');
+    t.is(await strangers(), 1004);
   },
 );
 

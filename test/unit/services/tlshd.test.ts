@@ -49,8 +49,8 @@ test('where the settings name no trust store, the script takes the first one tha
 test('a stranger that calls itself tlshd is none: the kernel hands it no handshake', (t) => {
   const host = preparedNode();
   const all = '000001ffffffffff';
-  const found = (uids: string, effective: string) => {
-    const named = { name: 'tlshd', executable: '/usr/sbin/tlshd', root: '/', mountNamespace: undefined };
+  const found = (uids: string, effective: string, executable: string | undefined = '/usr/sbin/tlshd') => {
+    const named = { name: 'tlshd', executable, root: '/', mountNamespace: undefined };
     host.processList = [{ ...named, pid: 985, isInOurNetwork: true }];
     host.texts.set('/proc/985/stat', '985 (tlshd) S 914 985 985 0');
     host.texts.set(
@@ -63,6 +63,13 @@ test('a stranger that calls itself tlshd is none: the kernel hands it no handsha
   t.deepEqual(found('1000\t1000\t1000\t1000', '0000000000000000'), []);
   t.deepEqual(found('1000\t1000\t1000\t1000', all), [], 'all that its own user namespace has');
   t.deepEqual(found('0\t0\t0\t0', '00000000a80425fb'), [], "a container's root on the host's network");
+  t.deepEqual(found('1000\t0\t0\t0', all), [], 'a setuid program that anybody has called so');
+  t.deepEqual(
+    found('0\t0\t0\t0', all, '/usr/bin/sudo'),
+    [],
+    'one that is all root by now, and another program',
+  );
+  t.deepEqual(found('0\t0\t0\t0', all, '/usr/sbin/tlshd (deleted)'), ['host']);
 });
 
 test('what crashes as soon as it starts is not started again without a pause', async (t) => {
