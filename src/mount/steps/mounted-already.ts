@@ -100,9 +100,14 @@ export async function isMountedAlready(
   const mounted = await addressesOf(likeness.mountedFrom, inquiry);
   if (!asked.some((one) => mounted.some((other) => isSameAddress(one, other)))) return false;
   if (!likeness.isOtherPath) return true;
+  // A server that is silent shows nothing for as long as the call may last.
+  if ((await context.host.isAlive(target.file, answerMs)) === 'silent') return false;
   const made = await mountForALook(plan, target, deadline, context);
   return made?.device === entry.device && made.root === entry.root && made.source === entry.source;
 }
+
+/** A filesystem that is alive answers within milliseconds; one whose server is far away takes some more. */
+const answerMs = 2000;
 
 async function addressesOf(servers: readonly string[], inquiry: Inquiry): Promise<readonly IpAddress[]> {
   const found = await Promise.all(servers.map((server) => resolveServer(server, inquiry)));
