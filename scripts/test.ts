@@ -15,7 +15,7 @@ import { runMain, runScript, usageError } from './command-line.ts';
 import { ensureInstalled } from './debian.ts';
 import { cacheDirectory, repository } from './paths.ts';
 import { SuiteOutputs } from './suite-output.ts';
-import { type Need, type Suite, suites } from './suites.ts';
+import { type Build, type Fetch, type Need, partsOf, type Suite, suites } from './suites.ts';
 import { TapCount } from './tap.ts';
 
 /**
@@ -23,8 +23,8 @@ import { TapCount } from './tap.ts';
  * `N passed, N failed` that counts the tests that ran. FILEs replace those of the one suite named; they are
  * known by their names, since npm keeps the `--` to itself.
  *
- * What runs in the VM has a CPU of its own, and waits a lot: it runs beside what runs on this machine, each place one
- * suite after the other, and each suite as soon as what it needs is there. What takes all of the machine runs last.
+ * Tests wait a lot: in each place two suites run beside each other, or two guests with halves of one, each as soon as
+ * what it needs is there. What takes all of the machine runs last.
  */
 
 /** Debian's packages that the tests themselves call, beside what their own set-up fetches. */
@@ -52,7 +52,19 @@ const packages = [
 /** Quietly: a line says that it is done. What takes long, and what fails, is on stderr. */
 const build = (script: string, argv: readonly string[]) => runScript(script, argv, 'ignore');
 
-const preparations: Readonly<Record<Need, () => Promise<unknown>>> = {
+/** What comes from the archive as it is; the rest takes CPUs. */
+const fetches: Readonly<Record<Fetch, () => Promise<unknown>>> = {
+  vm: buildVm,
+  glusterServer: ensureServerRootfs,
+  dockerRegistry: ensureDockerRegistry,
+  cosign: ensureCosign,
+  dpkgForVm: ensureDpkgForVm,
+  prometheus: ensurePrometheus,
+  tlsServer: ensureTlsServer,
+  containerRuntime: ensureContainerRuntime,
+};
+
+const builds: Readonly<Record<Build, () => Promise<unknown>>> = {
   build: () => build('build.ts', []),
   arm64: async () => {
     await ensureInstalled(toolchainOf('arm64').packages);
@@ -63,14 +75,6 @@ const preparations: Readonly<Record<Need, () => Promise<unknown>>> = {
   rootfs: () => build('rootfs.ts', ['--allow-newer']),
   smbRootfs: ensureSmbRootfs,
   nodeAgentImage: () => build('image.ts', ['--allow-newer', '--only=mounter-node-agent']),
-  vm: buildVm,
-  glusterServer: ensureServerRootfs,
-  dockerRegistry: ensureDockerRegistry,
-  cosign: ensureCosign,
-  dpkgForVm: ensureDpkgForVm,
-  prometheus: ensurePrometheus,
-  tlsServer: ensureTlsServer,
-  containerRuntime: ensureContainerRuntime,
   containerRuntimeInVm: async () => {
     await ensureRuntimeForVm();
     // Reads what has been built.
@@ -85,22 +89,25 @@ async function main(words: readonly string[]): Promise<number> {
   await ensureInstalled(packages);
   const total = { passed: 0, failed: 0 };
   const failures: string[] = [];
-  const needed = prepareInTurn(chosen.flatMap(({ needs }) => needs));
+  const needs = chosen.flatMap((suite) => suite.needs);
+  const needed = new Map([...prepareInTurn(needs, builds), ...prepareInTurn(needs, fetches)]);
   const run = async (suite: Suite): Promise<void> => {
     await Promise.all(suite.needs.map((need) => needed.get(need)));
-    const tap = await runSuite(files.length === 0 ? suite : { ...suite, files });
+    const tap = await runSuite(suite);
     total.passed += tap.passed;
     total.failed += tap.failed;
     failures.push(...tap.failures.map((title) => `${suite.name}: ${title}`));
   };
+  const parts = chosen.flatMap((suite) => partsOf(files.length === 0 ? suite : { ...suite, files }));
   const inPlace = (place: Suite['place']) =>
     inTurn(
-      chosen.filter((suite) => suite.place === place && !suite.isAlone),
+      parts.filter((suite) => suite.place === place && !suite.isAlone),
       run,
+      2,
     );
   await Promise.all([inPlace('machine'), inPlace('vm')]);
   await inTurn(
-    chosen.filter(({ isAlone }) => isAlone),
+    parts.filter(({ isAlone }) => isAlone),
     run,
   );
   for (const failure of failures) console.log(`# failed: ${failure}`);
@@ -125,18 +132,28 @@ function choose(words: readonly string[]): {
   return { chosen, files };
 }
 
-async function inTurn<T>(items: readonly T[], action: (item: T) => Promise<void>): Promise<void> {
-  for (const item of items) await action(item);
+/** @param atOnce how many run at any time. */
+async function inTurn<T>(items: readonly T[], action: (item: T) => Promise<void>, atOnce = 1): Promise<void> {
+  const queue = [...items];
+  const take = async (): Promise<void> => {
+    for (let item = queue.shift(); item !== undefined; item = queue.shift()) await action(item);
+  };
+  await Promise.all(Array.from({ length: atOnce }, take));
 }
 
-/** One preparation after the other, in the order in which they are needed first: most take a lock of apt. */
-function prepareInTurn(needs: readonly Need[]): ReadonlyMap<Need, Promise<void>> {
+/** One of `preparations` after the other, in the order in which they are needed first: most take a lock of apt. */
+function prepareInTurn(
+  needs: readonly Need[],
+  preparations: Partial<Readonly<Record<Need, () => Promise<unknown>>>>,
+): ReadonlyMap<Need, Promise<void>> {
   const started = new Map<Need, Promise<void>>();
   let last: Promise<void> = Promise.resolve();
   for (const need of new Set(needs)) {
+    const prepare = preparations[need];
+    if (prepare === undefined) continue;
     last = last.then(async () => {
       const start = performance.now();
-      await preparations[need]();
+      await prepare();
       console.log(`# prepare: ${need}: ${secondsSince(start)} s`);
     });
     // Whoever needs it hears of a failure; nobody else may be told of it twice.
