@@ -199,8 +199,8 @@ async function runSuite(suite: Suite): Promise<Results> {
   return { passed, failed, failures: tap.failures };
 }
 
-/** Files at once: one more than there are CPUs, since some always wait. */
-const concurrency = availableParallelism() + 1;
+/** Files at once: two more than there are CPUs, since some always wait. */
+const concurrency = availableParallelism() + 2;
 
 async function runHere(
   { files, isSerial }: Suite,

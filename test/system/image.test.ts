@@ -28,7 +28,16 @@ interface Published {
   readonly said: string;
 }
 
-async function publish(directory: string, ...flags: readonly string[]): Promise<Published> {
+const made = new Map<string, Promise<Published>>();
+
+/** What lies in `directory` is made once. */
+function publish(directory: string, ...flags: readonly string[]): Promise<Published> {
+  const published = made.get(directory) ?? make(directory, flags);
+  made.set(directory, published);
+  return published;
+}
+
+async function make(directory: string, flags: readonly string[]): Promise<Published> {
   const output = join(scratch, directory);
   const args = [
     `${repository}/scripts/image.ts`,
@@ -42,6 +51,8 @@ async function publish(directory: string, ...flags: readonly string[]): Promise<
   const published = JSON.parse(await readFile(`${output}.json`, 'utf8'));
   return { ...published, source: `oci:${output}:${published.tag}`, said: stdout };
 }
+
+const flagsOf = (directory: string) => (directory === 'gzip' ? ['--compression', 'gzip'] : []);
 
 const { suite, packages } = parseManifest(manifestText, 'rootfs-manifest.json').rootfs;
 const versionOf = (name: string) => packages.find((pin) => pin.name === name)?.version;
@@ -117,7 +128,7 @@ test.serial('building again gives the same bytes', async (t) => {
   const again = await publish('again');
   t.deepEqual(again.digests, first.digests);
   t.deepEqual(await filesOf('again'), await filesOf('one'));
-  const gzip = await publish('gzip', '--compression', 'gzip');
+  const gzip = await publish('gzip', ...flagsOf('gzip'));
   t.deepEqual((await publish('gzip-again', '--compression=gzip')).digests, gzip.digests);
   t.is(gzip.tag, first.tag, 'the content is the same');
   t.notDeepEqual(gzip.digests, first.digests);
@@ -159,11 +170,11 @@ test.serial("SPDX's own tools find nothing wrong with the bills, and what is wit
 
 test.serial('pushed to a registry and read back it has the same digest', async (t) => {
   await using registry = await DockerRegistry.start();
-  for (const compression of ['zstd', 'gzip']) {
-    const { source, name, tag, digests } = await publish(`push-${compression}`, '--compression', compression);
+  for (const directory of ['one', 'gzip']) {
+    const { source, name, tag, digests } = await publish(directory, ...flagsOf(directory));
     const reference = await registry.pushForDigest(source, `${name}:${tag}`);
     t.is(reference, `${registry.address}/storage-tools@${digests.amd64}`);
-    const copy = `oci:${join(scratch, `back-${compression}`)}:back`;
+    const copy = `oci:${join(scratch, `back-${directory}`)}:back`;
     await execa('skopeo', ['copy', '--src-tls-verify=false', `docker://${reference}`, copy]);
     t.is((await inspect(copy)).Digest, digests.amd64);
     t.is((await inspect(copy)).Labels['containerized-mounter.suite'], suite);

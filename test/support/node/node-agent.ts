@@ -158,7 +158,8 @@ export class RunningAgent {
       if (ran.status === status && words.test(ran.stdout)) return ran.stdout;
       if (Date.now() > end)
         throw new Error(`no ${words} with ${status} within ${seconds} s, but ${JSON.stringify(ran)}`);
-      await setTimeout(100);
+      // Each probe starts a container: more of them would keep the agent waiting for a CPU.
+      await setTimeout(300);
     }
   }
 
