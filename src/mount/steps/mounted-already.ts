@@ -47,7 +47,7 @@ export async function lookAtMount(
  * What protects a mount, was asked for, and is not in force there, as an option. One more call with other options does
  * not change what is mounted.
  */
-export async function lackOf(plan: MountPlan, entry: MountEntry): Promise<string | undefined> {
+async function lackOf(plan: MountPlan, entry: MountEntry): Promise<string | undefined> {
   // Without nosuid and suid, and their like, that take each other back.
   const asked = parseOptions(helperOptions(plan.options, true));
   const isInForce = (flag: string) => entry.mountOptions.includes(flag) || entry.superOptions.includes(flag);
@@ -105,9 +105,6 @@ export async function isMountedAlready(
   const made = await mountForALook(plan, target, deadline, context);
   return made?.device === entry.device && made.root === entry.root && made.source === entry.source;
 }
-
-/** A filesystem that is alive answers within milliseconds; one whose server is far away takes some more. */
-const answerMs = 2000;
 
 async function addressesOf(servers: readonly string[], inquiry: Inquiry): Promise<readonly IpAddress[]> {
   const found = await Promise.all(servers.map((server) => resolveServer(server, inquiry)));

@@ -120,9 +120,10 @@ function openStaged(staged: string, context: VolumeContext): Staged {
 async function refuseOtherVolume(plan: MountPlan, staged: Staged, context: VolumeContext): Promise<void> {
   const { entry } = staged;
   if (plan.driver.isSameSource(plan, entry) && plan.driver.securityNeeds(plan).length === 0) return;
-  const { isMountedAlready, lackOf } = await import('../steps/mounted-already.ts');
+  const { isMountedAlready } = await import('../steps/mounted-already.ts');
   const isAsked = await isMountedAlready(plan, entry, staged, context.host.now() + lockMs, context);
-  const lack = isAsked ? await lackOf(plan, entry) : undefined;
+  // Its flags are for the mount on the target.
+  const lack = isAsked ? await plan.driver.lackOf(plan, entry) : undefined;
   if (isAsked && lack === undefined) return;
   const how = isAsked ? `without ${lack}` : `not ${plan.source}`;
   throw new MounterError(`${entry.source} is mounted there, ${how}`, {
