@@ -6,6 +6,7 @@ import { exitCode } from '../src/exit-codes.ts';
 import { parseManifest } from '../src/manifest/manifest.ts';
 import { type Architecture, architectureOf, architectures, ownArchitecture } from './architectures.ts';
 import { chosenOf, runMain, runScript, wholeNumber } from './command-line.ts';
+import { muslPackage } from './front/libc.ts';
 import { writeLayout } from './image/layout.ts';
 import { type Material, nodeAgentMaterials, rootfsMaterials } from './image/materials.ts';
 import { nodeAgentImage, nodeAgentName } from './image/node-agent-image.ts';
@@ -93,7 +94,8 @@ async function publishNodeAgent(built: readonly Built[], flags: Flags): Promise<
   const digest = await publish(
     nodeAgentName,
     agents,
-    nodeAgentMaterials,
+    async (files) =>
+      nodeAgentMaterials(files, await muslPackage(architectureOf(files.manifest.rootfs.architecture))),
     `${flags.output}-node-agent`,
     flags,
     { tools },
@@ -109,7 +111,7 @@ async function publishNodeAgent(built: readonly Built[], flags: Flags): Promise<
 async function publish(
   name: string,
   built: readonly Built[],
-  materialsOf: (files: RootfsFiles) => readonly Material[],
+  materialsOf: (files: RootfsFiles) => readonly Material[] | Promise<readonly Material[]>,
   output: string,
   flags: Flags,
   more: Readonly<Record<string, unknown>>,
@@ -139,7 +141,7 @@ push    skopeo copy ${all}--preserve-digests oci:${directory}:${tag} docker://RE
     const ending = built.length === 1 ? '' : `-${request.architecture}`;
     const version = `${tag}${ending}`;
     const subject = { name, version, digest: image.digest, created: timeOf(request.epoch) };
-    const origin = { subject, materials: materialsOf(files), parameters: parametersOf(files, flags) };
+    const origin = { subject, materials: await materialsOf(files), parameters: parametersOf(files, flags) };
     const referrers = await writeReferrers(image, origin, `${output}${ending}`, flags.signKey);
     process.stdout.write(describeReferrers(name, version, referrers));
   }

@@ -1,8 +1,10 @@
 import { rename, stat } from 'node:fs/promises';
 import { type Architecture, architectures } from '../architectures.ts';
-import { fetchPackages, unpackInto } from '../debian.ts';
+import { type DebFile, fetchPackages, unpackInto } from '../debian.ts';
 import { cacheDirectory } from '../paths.ts';
 import { withScratch } from '../scratch.ts';
+
+const cache = `${cacheDirectory}/front`;
 
 /** What the front's objects are compiled for, and linked with. */
 export interface Libc {
@@ -24,15 +26,7 @@ export const machineLibc: Libc = { version: '', headers: [], first: ['-no-pie'],
  * Debian 13, the first one with statx(2).
  */
 export async function fetchMusl(architecture: Architecture): Promise<Libc> {
-  const cache = `${cacheDirectory}/front`;
-  const [musl] = await fetchPackages({
-    names: ['musl-dev'],
-    directory: `${cache}/musl-${architecture}`,
-    suite: 'trixie',
-    architecture,
-    withoutDependencies: true,
-  });
-  if (musl === undefined) throw new Error('apt named no package musl-dev');
+  const musl = await muslPackage(architecture);
   const files = `${cache}/musl-${architecture}/${musl.sha256.slice(0, 16)}`;
   if ((await stat(files).catch(() => undefined)) === undefined)
     await withScratch(`${cache}/builds`, async (scratch) => {
@@ -49,4 +43,19 @@ export async function fetchMusl(architecture: Architecture): Promise<Libc> {
     first: ['-static', '-no-pie', '-nostdlib', `${libraries}/crt1.o`, `${libraries}/crti.o`],
     last: [`${libraries}/libc.a`, '-lgcc', `${libraries}/libc.a`, `${libraries}/crtn.o`],
   };
+}
+
+export const muslSuite = 'trixie';
+
+/** Debian's, of which nothing is installed here. */
+export async function muslPackage(architecture: Architecture): Promise<DebFile> {
+  const [musl] = await fetchPackages({
+    names: ['musl-dev'],
+    directory: `${cache}/musl-${architecture}`,
+    suite: muslSuite,
+    architecture,
+    withoutDependencies: true,
+  });
+  if (musl === undefined) throw new Error('apt named no package musl-dev');
+  return musl;
 }

@@ -1,4 +1,6 @@
 import { readFileSync } from 'node:fs';
+import type { DebFile } from '../debian.ts';
+import { muslSuite } from '../front/libc.ts';
 import { quickjs } from '../front.ts';
 import { repository } from '../paths.ts';
 import type { RootfsFiles } from './rootfs-image.ts';
@@ -18,16 +20,25 @@ export interface Material {
 /** The Debian packages that something in the rootfs is from. */
 export function rootfsMaterials({ manifest }: RootfsFiles): readonly Material[] {
   const { packages, architecture, suite } = manifest.rootfs;
-  return packages.map(({ name, version, sha256 }) => {
-    const place = `${encodeURIComponent(name)}@${encodeURIComponent(version)}`;
-    const purl = `pkg:deb/debian/${place}?arch=${architecture}&distro=${suite}`;
-    return { name, version, purl, hash: { algorithm: 'SHA-256', value: sha256 } };
-  });
+  return packages.map((one) => debianMaterial({ ...one, architecture }, suite));
 }
 
-/** What the executable is compiled of, and the rootfs that it installs, whose packages its own programs are from. */
-export function nodeAgentMaterials(files: RootfsFiles): readonly Material[] {
-  return [...executableMaterials(), ...rootfsMaterials(files)];
+type DebianPackage = Pick<DebFile, 'name' | 'version' | 'architecture' | 'sha256'>;
+
+function debianMaterial(one: DebianPackage, suite: string): Material {
+  const { name, version, architecture, sha256 } = one;
+  const place = `${encodeURIComponent(name)}@${encodeURIComponent(version)}`;
+  const purl = `pkg:deb/debian/${place}?arch=${architecture}&distro=${suite}`;
+  return { name, version, purl, hash: { algorithm: 'SHA-256', value: sha256 } };
+}
+
+/**
+ * What the executable is compiled of, and the rootfs that it installs, whose packages its own programs are from.
+ * @param musl the package with the C library of the front.
+ */
+export function nodeAgentMaterials(files: RootfsFiles, musl: DebianPackage): readonly Material[] {
+  const libc = { ...debianMaterial(musl, muslSuite), licence: 'MIT' };
+  return [...executableMaterials(), libc, ...rootfsMaterials(files)];
 }
 
 function executableMaterials(): readonly Material[] {

@@ -14,7 +14,12 @@ const manifest = await oneManifest(pinned, 'amd64');
 const files = { manifest } as RootfsFiles;
 const materials = {
   'storage-tools': rootfsMaterials(files),
-  'mounter-node-agent': nodeAgentMaterials(files),
+  'mounter-node-agent': nodeAgentMaterials(files, {
+    name: 'musl-dev',
+    version: '1.2.5-3',
+    architecture: 'amd64',
+    sha256: '0123456789abcdef'.repeat(4),
+  }),
 };
 const digest = `sha256:${'0123456789abcdef'.repeat(4)}`;
 const created = '2025-01-01T00:00:00Z';
@@ -69,7 +74,7 @@ for (const [name, parts] of Object.entries(materials)) {
 test('what the executable is made of: what package.json depends on, the engines, and nothing for development', (t) => {
   const names = materials['mounter-node-agent'].map(({ name }) => name);
   const { dependencies } = JSON.parse(readFileSync('package.json', 'utf8'));
-  for (const name of [...Object.keys(dependencies), 'bun', 'quickjs', 'nfs-common'])
+  for (const name of [...Object.keys(dependencies), 'bun', 'quickjs', 'musl-dev', 'nfs-common'])
     t.true(names.includes(name), name);
   for (const name of ['ava', 'typescript', '@types/node']) t.false(names.includes(name), name);
   const purls = materials['mounter-node-agent'].map(({ purl }) => purl);
