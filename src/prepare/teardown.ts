@@ -3,20 +3,24 @@ import pRetry from 'p-retry';
 import { MounterError } from '../errors.ts';
 import { exitCode } from '../exit-codes.ts';
 import type { Host, ProcessInformation } from '../host/host.ts';
-import { isSelfBind } from '../host/mount-tree.ts';
+import { containingMount, isSelfBind } from '../host/mount-tree.ts';
 import { type MountEntry, mountsBelow, readMountinfo } from '../host/mountinfo.ts';
-import { runProgram } from '../host/run-program.ts';
+import { findProgram } from '../host/programs.ts';
+import { runBounded } from '../host/run-bounded.ts';
+import { volumeTypes } from '../manifest/filesystem-kinds.ts';
 import type { Manifest } from '../manifest/manifest.ts';
 import { failuresDirectory, versionDirectories } from '../node/layout.ts';
 import type { NodeContext } from '../node/node.ts';
 import { kubeletRootsFile, kubeletViewDirectory, readKubeletRoots } from '../rootfs/kubelet-chroot.ts';
 import { isAtOrBelow, placeIn, processesIn, processesOfViews } from '../rootfs/root-processes.ts';
 import { type RootfsProcess, roleOf, rootfsProcesses, services } from '../services/services.ts';
+import { shellWord } from '../shell-word.ts';
 import { type Volume, volumeDirectories, volumesBelow, volumesOf } from '../volumes/volumes.ts';
 import { planHomeRemoval } from './home-mount.ts';
 import { applyActions, detachActions } from './mount-actions.ts';
 import { removeAllPins, unlink } from './namespace/pins.ts';
 import { undoSelfBinds } from './self-binds.ts';
+import { removeTree } from './undo.ts';
 
 export interface TeardownContext extends NodeContext {
   /** Unmount the volumes too, instead of refusing while there are any. */
@@ -45,35 +49,41 @@ export async function teardown(context: TeardownContext): Promise<readonly strin
   // Of kubelets that stay at work; none is on record once `removeKubeletRoots` has undone their part.
   const kept = readKubeletRoots(host).map(({ kubeletDirectory }) => kubeletDirectory);
   done.push(...(await undoSelfBinds(host, kept)));
-  rmSync(failuresDirectory, { recursive: true, force: true, maxRetries: 3 });
+  if (!removeTree(failuresDirectory, host)) done.push(leftMounted(failuresDirectory));
   return done;
 }
 
 /**
- * Whoever undoes `prepare` often removes MOUNTER_HOME next. Where the volumes' own directory is mounted in there, that
- * would be emptied as well: the original mounter's rootfs has such binds until a reboot, which are not ours to take.
+ * Whoever undoes `prepare` often removes MOUNTER_HOME next, and what is mounted in there would be emptied as well: the
+ * volumes' own directory, as the original mounter's rootfs has it until a reboot, or a volume. Neither is ours to take.
+ * What another mount covers is out of reach for that.
  * @throws MounterError (system) that names one.
  */
 export function refuseToBeRemoved({ host, layout, manifest }: NodeContext): void {
   const home = realpathSync(layout.home);
   const entries = readMountinfo(host);
-  for (const { host: directory } of volumeDirectories(manifest)) {
-    const { device, path } = placeIn(entries, directory);
-    // All of it, or a part.
-    const shown = mountsBelow(entries, home).findLast(
-      ({ device: other, root }) => other === device && (isAtOrBelow(path, root) || isAtOrBelow(root, path)),
-    );
-    if (shown === undefined) continue;
-    const { mountPoint } = shown;
-    throw new MounterError(
-      `shows ${directory}: what removes ${home} now would empty that too, with all volumes in it`,
-      {
-        subject: mountPoint,
-        status: exitCode.system,
-        hint: `reboot, or run mount --make-rslave ${mountPoint} && umount -l ${mountPoint}; then mounter teardown again`,
-      },
-    );
-  }
+  const directories = volumeDirectories(manifest).map(({ host: name }) => ({
+    name,
+    at: placeIn(entries, name),
+  }));
+  const whatOf = ({ device, root, fstype, source }: MountEntry) =>
+    volumeTypes.includes(fstype)
+      ? source
+      : // All of it, or a part.
+        directories.find(
+          ({ at }) => device === at.device && (isAtOrBelow(at.path, root) || isAtOrBelow(root, at.path)),
+        )?.name;
+  const shown = mountsBelow(entries, home).findLast(
+    (entry) => whatOf(entry) !== undefined && containingMount(entries, entry.mountPoint) === entry,
+  );
+  if (shown === undefined) return;
+  const { mountPoint } = shown;
+  const quoted = shellWord(mountPoint);
+  throw new MounterError(`shows ${whatOf(shown)}: what removes ${home} now would empty that too`, {
+    subject: mountPoint,
+    status: exitCode.system,
+    hint: `reboot, or run mount --make-rslave ${quoted} && umount -l ${quoted}; then mounter teardown again`,
+  });
 }
 
 /** A link that stays on a read-only disk leads nowhere, as it does after each boot. */
@@ -104,10 +114,27 @@ async function endVolumes(
     );
   }
   for (const { target } of volumes) {
-    await runProgram('umount', ['--no-canonicalize', target]);
+    await unmountInTime(target);
     done.push(`unmounted ${target}`);
   }
 }
+
+/** What writes back to a server that does not answer may not even end by SIGKILL. */
+async function unmountInTime(target: string): Promise<void> {
+  const ended = await runBounded([findProgram('umount'), '--no-canonicalize', target], unmountMs);
+  if (ended?.status === 0) return;
+  throw new MounterError(
+    ended === undefined ? `not unmounted within ${unmountMs / 1000} s` : 'cannot be unmounted',
+    {
+      subject: target,
+      status: exitCode.system,
+      helperOutput: ended?.output ?? '',
+      hint: `see who uses it, and whether its server answers; umount -f -l ${shellWord(target)} loses what was not written, then mounter teardown again`,
+    },
+  );
+}
+
+const unmountMs = 60_000;
 
 /** @throws MounterError when something else runs in the rootfs: a person's shell, a helper at work. */
 function refuseOthers(context: TeardownContext): void {
@@ -163,8 +190,12 @@ async function removeKubeletRoots(host: Host): Promise<readonly string[]> {
     done.push(...(await applyActions(binds.flatMap(() => detachActions(root)))));
   }
   rmSync(kubeletRootsFile, { force: true });
-  rmSync(kubeletViewDirectory, { recursive: true, force: true });
+  if (!removeTree(kubeletViewDirectory, host)) done.push(leftMounted(kubeletViewDirectory));
   return done;
+}
+
+function leftMounted(directory: string): string {
+  return `left ${directory} as it is: something is mounted in it`;
 }
 
 async function endDaemons(context: TeardownContext, done: string[]): Promise<void> {

@@ -1,8 +1,10 @@
 import { existsSync, realpathSync, rmSync } from 'node:fs';
+import type { Host } from '../host/host.ts';
 import { isSelfBind } from '../host/mount-tree.ts';
 import { type MountEntry, readMountinfo } from '../host/mountinfo.ts';
 import { failuresDirectory } from '../node/layout.ts';
 import type { NodeContext } from '../node/node.ts';
+import { isAtOrBelow } from '../rootfs/root-processes.ts';
 import { applyActions, detachAll } from './mount-actions.ts';
 import { pinsDirectory } from './namespace/pins.ts';
 import { undoSelfBinds } from './self-binds.ts';
@@ -23,6 +25,17 @@ export async function layOrUndo<T>(context: NodeContext, lay: () => Promise<T>):
   }
 }
 
+/**
+ * Removes a directory of ours, unless something is mounted on it or in it: what is below a mount is not ours to remove.
+ * @param path without symlinks, as mountinfo has it.
+ * @returns false when something is mounted there: it is left as it is.
+ */
+export function removeTree(path: string, host: Pick<Host, 'readText'>): boolean {
+  if (readMountinfo(host).some(({ mountPoint }) => isAtOrBelow(mountPoint, path))) return false;
+  rmSync(path, { recursive: true, force: true, maxRetries: 3 });
+  return true;
+}
+
 async function undo(
   before: ReadonlySet<string>,
   missing: readonly string[],
@@ -37,5 +50,5 @@ async function undo(
   const made = entries.filter((entry) => isOurs(entry) && !before.has(entry.mountPoint));
   await applyActions(detachAll(made));
   await undoSelfBinds(host, [...before]);
-  for (const directory of missing) rmSync(directory, { recursive: true, force: true });
+  for (const directory of missing) removeTree(directory, host);
 }

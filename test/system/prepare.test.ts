@@ -423,6 +423,40 @@ test.serial('teardown refuses while volumes are mounted, and unmounts them when 
   await leavesNothing(t, node);
 });
 
+test.serial(
+  "teardown does not end well where the volumes' directory or a volume is in sight in its home",
+  async (t) => {
+    await using node = await ScratchNode.prepared();
+    const odd = `"${mounterHome}/it's a disk"`;
+    await node.shell(`mkdir -p ${kubeletDirectory}/pods/1 ${odd} && echo kept >${kubeletDirectory}/pods/1/file
+    mount --bind ${kubeletDirectory}/pods ${odd}; mount -t tmpfs over ${odd}`);
+    // Out of reach for who removes it all.
+    await node.mustRun('teardown');
+    await node.shell(`umount ${odd}`);
+    const shown = await node.mounter('teardown');
+    t.is(shown.status, 2);
+    t.regex(shown.stderr, /^mounter: \S+it's a disk: shows \/var\/lib\/kubelet: /);
+    const [, hint = 'false'] = /, or run (.*); then mounter teardown again$/m.exec(shown.stderr) ?? [];
+    await node.shell(hint);
+    await node.mustRun('teardown');
+    await node.mustRun('prepare');
+    const volume = await node.mountGlusterfs('a');
+    await node.shell(`mount --bind ${volume} ${odd}; umount ${volume}`);
+    const { status, stderr } = await node.mounter('teardown');
+    t.is(status, 2);
+    t.regex(stderr, /it's a disk: shows server:a: /);
+    await node.shell(`umount ${odd}`);
+    // Nor is anything removed that somebody has mounted on a directory of ours.
+    const failures = '/run/containerized-mounter/failures';
+    await node.shell(`mkdir -p ${failures}; mount -t tmpfs other ${failures}; echo kept >${failures}/file`);
+    t.regex(
+      await node.mustRun('teardown'),
+      new RegExp(`^left ${failures} as it is: something is mounted in it$`, 'm'),
+    );
+    t.is(await node.shell(`cat ${failures}/file ${kubeletDirectory}/pods/1/file`), 'kept\nkept\n');
+  },
+);
+
 test.serial("a Pod's volume on a path of ours, in the Pod, makes nothing of it ours", async (t) => {
   await using node = await ScratchNode.prepared();
   // Its own file, so that it has the name of a daemon that teardown ends.

@@ -13,10 +13,10 @@ import { MounterError } from '../../errors.ts';
 import { exitCode } from '../../exit-codes.ts';
 import type { Host } from '../../host/host.ts';
 import type { BareNode } from '../../node/node.ts';
+import { removeTree } from '../../prepare/undo.ts';
 import { type OpenedSource, openSource, type SourceOptions } from '../source.ts';
 import { imageRecordPath, writeImageRecord } from './image-record.ts';
 import { removeAtExit, stage } from './stage.ts';
-import { removeTree } from './unfinished.ts';
 import { requireSignedHere } from './wanted-signature.ts';
 
 export interface Extracted {

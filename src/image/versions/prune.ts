@@ -7,7 +7,8 @@ import { effectiveManifest, type TextFile } from '../../manifest/node-settings.t
 import { withNodeLock, withVersionsLock } from '../../node/lock.ts';
 import { type BareNode, readNodeSettings } from '../../node/node.ts';
 import { applyActions, detachAll } from '../../prepare/mount-actions.ts';
-import { removeTree, removeUnfinished, unfinishedPath } from './unfinished.ts';
+import { removeTree } from '../../prepare/undo.ts';
+import { removeUnfinished, unfinishedPath } from './unfinished.ts';
 import { type InstalledVersion, listVersions } from './version-list.ts';
 import { removeRecord } from './version-record.ts';
 import { describeProcess, foreignMounts } from './version-use.ts';

@@ -1,8 +1,8 @@
 import { existsSync, readdirSync, realpathSync, rmSync } from 'node:fs';
 import { withFileLock } from '../../host/file-lock.ts';
 import type { Host } from '../../host/host.ts';
-import { mountsBelow, readMountinfo } from '../../host/mountinfo.ts';
 import type { Layout } from '../../node/layout.ts';
+import { removeTree } from '../../prepare/undo.ts';
 import { installedDigests } from './versions.ts';
 
 /** While a version is being made or removed it has such a name, so that half a version is never taken for one. */
@@ -77,15 +77,4 @@ async function ifAbandoned(directory: string, action: () => void): Promise<void>
   } catch (error) {
     if (isAbandoned) throw error;
   }
-}
-
-/**
- * Removes a directory, unless something is mounted in it: what is below a mount is not ours to remove.
- * @param path without symlinks, as mountinfo has it.
- * @returns false when something is mounted in it: it is left as it is.
- */
-export function removeTree(path: string, host: Host): boolean {
-  if (mountsBelow(readMountinfo(host), path).length > 0) return false;
-  rmSync(path, { recursive: true, force: true });
-  return true;
 }
