@@ -74,7 +74,7 @@ const builds: Readonly<Record<Build, () => Promise<unknown>>> = {
   // An old checkout's pins may be gone from the archive; its tests are to run all the same.
   rootfs: () => build('rootfs.ts', ['--allow-newer']),
   smbRootfs: ensureSmbRootfs,
-  nodeAgentImage: () => build('image.ts', ['--allow-newer', '--only=mounter-node-agent']),
+  nodeAgentImage: () => build('image.ts', ['--allow-newer', '--quick', '--only=mounter-node-agent']),
   containerRuntimeInVm: async () => {
     await ensureRuntimeForVm();
     // Reads what has been built.

@@ -6,10 +6,18 @@ import { compress, digestOf, publishedLevel } from '../rootfs/archive.ts';
 import { writeWhole } from '../scratch.ts';
 import type { Compression, LayerBlob } from './oci.ts';
 
-/** A layer of the tar's bytes; the same bytes give the same blob with the same Node. */
-export async function layerOf(tar: Buffer, compression: Compression, createdBy: string): Promise<LayerBlob> {
+/**
+ * A layer of the tar's bytes; the same bytes give the same blob with the same Node.
+ * @param level zstd's; the usual one if left out.
+ */
+export async function layerOf(
+  tar: Buffer,
+  compression: Compression,
+  createdBy: string,
+  level?: number,
+): Promise<LayerBlob> {
   // Node's gzip leaves name and time out of the header.
-  const blob = compression === 'zstd' ? await compress(tar) : await promisify(gzip)(tar, { level: 9 });
+  const blob = compression === 'zstd' ? await compress(tar, level) : await promisify(gzip)(tar, { level: 9 });
   return { blob, compression, diffId: digestOf(tar), createdBy };
 }
 

@@ -35,24 +35,32 @@ const packageNames = ['dash', 'libc6', 'libpcre2-8-0', 'libselinux1', 'util-linu
 
 /** zstd's, of 32 MiB. */
 const executableWindow = 25;
+/** zstd's: in a second, where the published level takes 40. */
+const quickLevel = 3;
+
+export interface NodeAgentOptions {
+  readonly allowNewer: boolean;
+  /** Its largest layer is compressed for a few nodes, at once. */
+  readonly isQuick: boolean;
+  /** For nodes that install nothing without one. */
+  readonly toolsSignature?: Signature | undefined;
+}
 
 /**
  * @param tools the image that it installs.
  * @param toolsTag of it, for those who read the layout.
- * @param toolsSignature for nodes that install nothing without one.
  */
 export async function nodeAgentImage(
   files: RootfsFiles,
   tools: Image,
   toolsTag: string,
-  allowNewer: boolean,
-  toolsSignature?: Signature,
+  { allowNewer, isQuick, toolsSignature }: NodeAgentOptions,
 ): Promise<ImageRequest> {
   const { architecture, epoch = 0 } = files.manifest.rootfs;
   const { programs, executable } = await programEntries(files, allowNewer);
   const tar = (entries: readonly Entry[]) => tarOf(completeTree(entries), epoch);
-  const layer = async (entries: readonly Entry[], createdBy: string): Promise<LayerBlob> =>
-    layerOf(await tar(entries), 'zstd', `npm run image: ${createdBy}`);
+  const layer = async (entries: readonly Entry[], createdBy: string, level?: number): Promise<LayerBlob> =>
+    layerOf(await tar(entries), 'zstd', `npm run image: ${createdBy}`, level);
   return {
     architecture,
     epoch,
@@ -68,12 +76,14 @@ export async function nodeAgentImage(
     entrypoint: [agentExecutable, 'node-agent'],
     layers: [
       await layer(programs, 'nsenter, sh and libraries'),
-      await keptLayerOf(
-        await tar([executable]),
-        'npm run image: mounter',
-        executableWindow,
-        `mounter-${architecture}`,
-      ),
+      isQuick
+        ? await layer([executable], 'mounter', quickLevel)
+        : await keptLayerOf(
+            await tar([executable]),
+            'npm run image: mounter',
+            executableWindow,
+            `mounter-${architecture}`,
+          ),
       await layer(toolsEntries(files, tools, toolsTag, toolsSignature), 'the tools image'),
     ],
   };

@@ -20,7 +20,7 @@ let key: KeyPair;
 
 test.before(async () => {
   key = await (await Cosign.prepare(scratch)).keyPair('ecdsa');
-  const argv = ['--output', layout, '--allow-newer', '--sign-key', key.cosign];
+  const argv = ['--output', layout, '--quick', '--allow-newer', '--sign-key', key.cosign];
   const env = { COSIGN_PASSWORD: '' };
   await execa(process.execPath, [`${repository}/scripts/image.ts`, ...argv], { env });
   source = `oci:${layout}:${JSON.parse(readFileSync(`${layout}.json`, 'utf8')).tag}`;

@@ -30,10 +30,13 @@ export function builtImage(): TestImage {
   return { source: `oci:${distDirectory}/image-node-agent:${tag}`, digest: digests.amd64 };
 }
 
+/** As scripts/test.ts has it made. */
+const likeBuilt = { allowNewer: true, isQuick: true };
+
 /** The same with a rootfs that has the file `/NAME` more. */
 export async function updatedImage(name: string): Promise<TestImage> {
   const { files, image } = await toolsWith(name);
-  return layout(composeImage(await nodeAgentImage(files, image, name, true)), name);
+  return layout(composeImage(await nodeAgentImage(files, image, name, likeBuilt)), name);
 }
 
 /** The same with tools that have lost a layer: no node can install them. */
@@ -41,7 +44,7 @@ export async function brokenImage(name: string): Promise<TestImage> {
   const { files, image } = await toolsWith(name);
   const [, ...rest] = [...image.blobs].sort(([, one], [, other]) => other.length - one.length);
   const broken = { ...image, blobs: new Map(rest) };
-  return layout(composeImage(await nodeAgentImage(files, broken, name, true)), name);
+  return layout(composeImage(await nodeAgentImage(files, broken, name, likeBuilt)), name);
 }
 
 /** The process that holds a Pod's namespaces. */
