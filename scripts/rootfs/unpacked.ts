@@ -3,6 +3,7 @@ import { lstat, readdir, readFile, readlink } from 'node:fs/promises';
 import { join, posix } from 'node:path';
 import { MounterError } from '../../src/errors.ts';
 import { exitCode } from '../../src/exit-codes.ts';
+import { nearest } from '../../src/nearest.ts';
 import type { Entry } from './entry.ts';
 
 /** Linux's own limit on links in one path (path_resolution(7)). */
@@ -91,10 +92,11 @@ export class UnpackedTree {
   #expand(pattern: string, field: string): readonly string[] {
     const paths = globSync(pattern, { cwd: this.root });
     if (paths.length > 0) return paths.sort();
+    const meant = nearest(pattern, globSync(`${posix.dirname(pattern)}/*`, { cwd: this.root }).sort());
     throw new MounterError(`${field}: is in none of the packages`, {
       subject: pattern,
       status: exitCode.system,
-      hint: 'add its package to rootfs.include, or mend the path, then npm run rootfs -- --update-pins',
+      hint: `${meant === undefined ? '' : `did you mean ${meant}? Else `}add its package to rootfs.include, or mend the path, then npm run rootfs -- --update-pins`,
     });
   }
 }
