@@ -122,11 +122,11 @@ export function injectionsOf(trace: readonly TracedCall[]): readonly Injection[]
 }
 
 /**
- * libc's own start-up, up to the mprotect(2) that makes its relocations read-only, comes before main(): there it
- * ends the process by itself, or goes on without, and no code of ours has a say.
+ * musl's own start-up, which ends with set_tid_address(2), comes before main(): there it ends the process by itself, or
+ * goes on without, and no code of ours has a say.
  */
 function afterStartUp(trace: readonly TracedCall[]): readonly TracedCall[] {
-  const last = trace.findIndex(({ process, name }) => process === 0 && name === 'mprotect');
+  const last = trace.findIndex(({ process, name }) => process === 0 && name === 'set_tid_address');
   return trace.slice(last + 1);
 }
 
