@@ -18,8 +18,8 @@ export const teardown = defineCommand({
     mounts away. Refuses while volumes are mounted, unless it may unmount them. Files stay. Where the manifest is
     broken, it goes by the one that this mounter was built with. Where MOUNTER_HOME was removed first, it takes away
     the mount namespaces that are left.`,
-    `Exit status 2, when all else is done, where the kubelet directory is mounted in MOUNTER_HOME, as the original mounter leaves
-    it until a reboot: who removes MOUNTER_HOME then empties that directory too.`,
+    `Exit status 2, when all else is done, where a volume is mounted in MOUNTER_HOME, or the kubelet directory, as the original
+    mounter leaves it until a reboot: who removes MOUNTER_HOME then empties that too.`,
   ],
   examples: ['mounter teardown', 'mounter teardown --unmount-volumes'],
   changesNode: true,

@@ -14,7 +14,7 @@ import { forget, isRemembering } from './probe/failure-cache/file.ts';
 import { SlowStepProbe } from './probe/slow-step-probe.ts';
 import { attach, mountedApart } from './steps/attach.ts';
 import { undoMount } from './steps/chroot/undo.ts';
-import { verifyMounted } from './steps/chroot/verify.ts';
+import { mountOn, verifyMounted } from './steps/chroot/verify.ts';
 import { runHelper } from './steps/helper.ts';
 import type { OpenTarget } from './steps/path-walk.ts';
 import { checkDevice, checkFile, checkHelper } from './steps/preconditions.ts';
@@ -154,8 +154,7 @@ class MountRun {
         return this.#runHelper(step);
       case 'verifyMounted':
         if (!this.#isAsAsked()) return this.#explainNothingMounted();
-        for (const service of this.#probe.services) service.confirm?.(this.#entry);
-        return undefined;
+        return this.#probe.services.length > 0 ? this.#confirm() : undefined;
       case 'provideLockServicesIfVersion3':
         return plan.driver.hasNegotiatedLocks(plan, this.#entry, context)
           ? this.#provideLockServices()
@@ -236,6 +235,13 @@ class MountRun {
     if (site.kind === 'chroot') return verifyMounted(plan, target, ran.output, context);
     this.#entry = mountedApart(plan, site, context);
     return this.#entry !== undefined;
+  }
+
+  /** What cannot be looked at may go without what was asked for. */
+  async #confirm(): Promise<undefined> {
+    const made = this.#entry ?? mountOn(this.#plan.target, this.#context);
+    if (made === undefined) return this.#explainNothingMounted();
+    for (const service of this.#probe.services) service.confirm?.(made);
   }
 
   async #explainNothingMounted(): Promise<never> {

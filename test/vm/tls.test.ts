@@ -450,6 +450,22 @@ test.serial(
   },
 );
 
+test.serial(
+  'a name that no certificate was held against is none for a server that is mounted by another',
+  async (t) => {
+    for (const version of ['vers=4.2', 'vers=3,nolock']) {
+      const options = `${version},xprtsec=tls`;
+      t.is((await mountNfs('files.example:/srv/tls', await newTarget(), options)).status, 0);
+      const known =
+        /has mounted it as files\.example, [\s\S]*\nhint: name files\.example in the place of other/;
+      for (const directory of ['tls', 'any'])
+        await fails(t, `other.example:/srv/${directory}`, options, 'server-certificate', known);
+      t.is((await mountNfs('FILES.example:/srv/any', await newTarget(), options)).status, 0);
+      await unmountAll();
+    }
+  },
+);
+
 test.serial('tlshd killed under load: a volume that is connected anew goes on', async (t) => {
   const target = await newTarget();
   t.like(await mountNfs('files.example:/srv/tls', target, 'vers=4.2,xprtsec=tls'), { status: 0 });

@@ -113,10 +113,10 @@ export interface MountService {
   /** What the failure is, where it is one of the daemon's. */
   explain(failed: FailedHelper): Promise<ServiceFinding | undefined>;
   /**
-   * Has a look at what was mounted. @param made undefined where it was made on the target itself.
-   * @throws MounterError (mount failure) where it goes without what was asked for, or is gone again.
+   * Has a look at what was mounted.
+   * @throws MounterError (mount failure) where it goes without what was asked for.
    */
-  readonly confirm?: (made: MountEntry | undefined) => void;
+  readonly confirm?: (made: MountEntry) => void;
 }
 
 /** A helper that has ended by itself. */

@@ -131,10 +131,12 @@ async function refuseOtherVolume(plan: MountPlan, staged: Staged, context: Volum
     status: exitCode.system,
     errorClass: 'mount-point',
     hint: isAsked
-      ? 'delete the Pods of the volume on this node: then it is unstaged, and staged anew'
+      ? toBeStagedAnew
       : 'give each PersistentVolume a volumeHandle of its own, and delete the Pods of the other one on this node',
   });
 }
+
+const toBeStagedAnew = 'delete the Pods of the volume on this node: then it is unstaged, and staged anew';
 
 /** What is silent goes on when its server does; what is dead or stale never does. */
 async function refuseDead(staged: string, file: Descriptor, { host }: VolumeContext): Promise<void> {
@@ -148,7 +150,7 @@ async function refuseDead(staged: string, file: Descriptor, { host }: VolumeCont
       subject: staged,
       status: exitCode.mountFailure,
       errorClass: 'stale',
-      hint: 'delete the Pods of the volume on this node: then it is unstaged, and staged anew',
+      hint: toBeStagedAnew,
     },
   );
 }

@@ -1,7 +1,8 @@
 import { type ErrorClass, MounterError } from '../../../errors.ts';
 import { exitCode } from '../../../exit-codes.ts';
-import { type FileEnd, type MountHost, statusAt } from '../../../host/mount-host.ts';
+import type { FileEnd, MountHost } from '../../../host/mount-host.ts';
 import { type MountEntry, readMountinfo } from '../../../host/mountinfo.ts';
+import { parseIpAddress } from '../../../ip-address.ts';
 import { asKernelWrites, peersOf } from '../../../services/listening-addresses.ts';
 import { findTlshds, provideTlshd, type TlsKind, tlshdLog } from '../../../services/tlshd.ts';
 import { lastOption, parseOptions } from '../../arguments/options.ts';
@@ -11,6 +12,7 @@ import { newInquiry } from '../../probe/inquiry.ts';
 import type { ProbeFailure, ServiceFinding } from '../../probe/probe-failure.ts';
 import type { Asked, MountService } from '../filesystem-driver.ts';
 import { word } from '../hints.ts';
+import { valueIn } from '../option-readings.ts';
 import { lackOfSecurity } from './lack.ts';
 import { requestedMajorVersion } from './options.ts';
 import { nfsServer } from './source.ts';
@@ -35,10 +37,11 @@ export async function tlsService(asked: Asked, context: MountContext): Promise<M
       return explain(words, { kind, asked, server, owner, said: all });
     },
     watch: (over) => watch(kind, server, said, context, over),
-    confirm: (made) => {
-      const entry = made ?? mountOn(asked.target, host);
-      if (entry === undefined) throw notMounted(asked, gone);
+    confirm: (entry) => {
       if (lackOfSecurity(asked, entry) !== undefined) throw notMounted(asked, shared(kind, server));
+      const [name, ...others] = namesOf(entry, host);
+      if (name !== undefined && ![name, ...others].includes(server.toLowerCase()))
+        throw notMounted(asked, ofOtherName(server, name));
     },
   };
 }
@@ -52,8 +55,34 @@ function notMounted({ source, target }: Asked, { errorClass, why, hint }: Servic
   });
 }
 
-/** What cannot be looked at may go without TLS. */
-const gone = finding('unknown', 'it was gone from the target at once', 'mount again');
+/**
+ * The names by which the server of a mount was first mounted. The kernel knows a server by its address, and holds a
+ * certificate against the name of the mount that a connection was made for: whoever forges an answer of DNS would have
+ * another name pass for that.
+ *
+ * ```
+ * NV SERVER   PORT USE HOSTNAME
+ * v4 0a090001  801   1 files.example
+ * ```
+ */
+function namesOf({ superOptions }: MountEntry, host: MountHost): readonly string[] {
+  const [address = ''] = valueIn(superOptions, 'addr');
+  const [version] = valueIn(superOptions, 'vers');
+  const digits = parseIpAddress(address)?.groups.map((group) => group.toString(16).padStart(4, '0'));
+  const start = `v${version?.[0]} ${digits?.join('')} `;
+  const lines = (host.readText('/proc/fs/nfsfs/servers') ?? '').split('\n');
+  return lines.flatMap((line) =>
+    line.startsWith(start) ? line.slice(line.lastIndexOf(' ') + 1).toLowerCase() : [],
+  );
+}
+
+function ofOtherName(server: string, name: string): ServiceFinding {
+  return finding(
+    'server-certificate',
+    `this node has mounted it as ${name}, and held its certificate against that name alone`,
+    `name ${word(name)} in the place of ${word(server)} in all its volumes`,
+  );
+}
 
 /**
  * NFSv4 finds by itself that a server is one that it has a connection to, whatever name or address each mount has, and
@@ -75,11 +104,6 @@ function isMountedPlain(addresses: readonly string[], host: MountHost): boolean 
       addresses.some((address) => superOptions.includes(`addr=${address}`)) &&
       !superOptions.some((option) => option.startsWith('xprtsec=')),
   );
-}
-
-function mountOn(target: string, host: MountHost): MountEntry | undefined {
-  const status = statusAt(target, host);
-  return status && readMountinfo(host).find(({ mountId }) => mountId === status.mountId);
 }
 
 /** tlshd tells the kernel first that a handshake is over, and us a moment later. */

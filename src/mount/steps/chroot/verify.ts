@@ -1,5 +1,7 @@
 import { MounterError } from '../../../errors.ts';
 import { exitCode } from '../../../exit-codes.ts';
+import { statusAt } from '../../../host/mount-host.ts';
+import type { MountEntry } from '../../../host/mountinfo.ts';
 import type { MountContext } from '../../context.ts';
 import type { MountPlan } from '../../plan-data.ts';
 import type { OpenTarget } from '../path-walk.ts';
@@ -29,12 +31,14 @@ export function verifyMounted(
 function isMountedAsAsked(plan: MountPlan, before: OpenTarget, context: MountContext): boolean {
   if (!isMountedSince(plan, before, context)) return false;
   if (plan.driver.isNewMountProof) return true;
-  const { host } = context;
-  const file = host.openDirectory(plan.target);
-  if (file === undefined) return false;
-  const entry = mountEntryOf(host.statusOf(file).mountId, context);
-  host.close(file);
+  const entry = mountOn(plan.target, context);
   return entry !== undefined && plan.driver.isSameSource(plan, entry);
+}
+
+/** Reads all of mountinfo. */
+export function mountOn(target: string, context: MountContext): MountEntry | undefined {
+  const status = statusAt(target, context.host);
+  return status && mountEntryOf(status.mountId, context);
 }
 
 function wentElsewhere(
