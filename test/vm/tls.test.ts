@@ -466,6 +466,31 @@ test.serial(
   },
 );
 
+test.serial(
+  'with and without TLS at once: whichever comes first, none goes without what it asked for',
+  async (t) => {
+    for (let round = 0; round < 3; round += 1) {
+      const calls = await Promise.all(
+        ['', ',xprtsec=tls', '', ',xprtsec=tls', ',xprtsec=tls'].map(async (tls, index) => {
+          const target = await newTarget();
+          const name = tls === '' ? '10.9.0.1' : 'files.example';
+          await setTimeout(((index + round) % 3) * 20);
+          return { tls, target, ...(await mountNfs(`${name}:/srv/any`, target, `vers=4.2${tls}`)) };
+        }),
+      );
+      for (const { tls, target, status, output } of calls) {
+        const [entry] = await entriesOf(target);
+        t.is(status === 0, entry !== undefined, output);
+        if (tls !== '' && status === 0) t.true(entry?.superOptions.includes('xprtsec=tls'));
+        if (tls !== '' && status !== 0)
+          t.regex(output, /without xprtsec=tls, by this name|has mounted it as /);
+      }
+      t.log(calls.map(({ status }) => status).join(' '));
+      await unmountAll();
+    }
+  },
+);
+
 test.serial('tlshd killed under load: a volume that is connected anew goes on', async (t) => {
   const target = await newTarget();
   t.like(await mountNfs('files.example:/srv/tls', target, 'vers=4.2,xprtsec=tls'), { status: 0 });
