@@ -229,23 +229,23 @@ export class ScratchNode {
   /** A node with the rootfs installed. */
   static async installed(request?: NodeRequest): Promise<ScratchNode> {
     const node = await ScratchNode.start(request);
-    await node.#after(node.#install(request));
+    await node.#after(
+      // A node whose /home is like no other's tells of its own what does not fit.
+      request?.home === undefined ? node.becomeInstalled() : node.mustRun('install', rootfsTar),
+    );
     if (request?.enter !== undefined) await node.#after(node.setEnter(request.enter));
     return node;
   }
 
-  /** A node whose /home is like no other's tells of its own what does not fit. */
-  async #install(request: NodeRequest | undefined): Promise<void> {
-    if (request?.home !== undefined) await this.mustRun('install', rootfsTar);
-    else {
-      firstInstalled ??= installedCopy(async (directory) => {
-        await this.mustRun('install', rootfsTar);
-        for (const path of madeByInstall) await copyInto(directory, this.path(path));
-        // What is copied back is the same, and nothing may be there already.
-        await this.shell(`rm -rf ${madeByInstall.join(' ')}`);
-      });
-      await this.#becomeCopy(await firstInstalled);
-    }
+  /** As after the install of what is in dist, on a node where nothing is, without the time that it takes. */
+  async becomeInstalled(): Promise<void> {
+    firstInstalled ??= installedCopy(async (directory) => {
+      await this.mustRun('install', rootfsTar);
+      for (const path of madeByInstall) await copyInto(directory, this.path(path));
+      // What is copied back is the same, and nothing may be there already.
+      await this.shell(`rm -rf ${madeByInstall.join(' ')}`);
+    });
+    await this.#becomeCopy(await firstInstalled);
   }
 
   /** A node that is ready for mounts. */
