@@ -15,11 +15,11 @@ let rootfs = '';
 
 function buildRootfs(...flags: readonly string[]) {
   const script = join(repository, 'scripts/rootfs.ts');
-  return execa(process.execPath, [script, '--allow-newer', ...flags], { timeout: 120_000 });
+  return execa(process.execPath, [script, '--allow-newer', ...flags], { timeout: 300_000 });
 }
 
 test.before('build and unpack', async (t) => {
-  t.timeout(180_000);
+  t.timeout(300_000);
   await ensureInstalled(['iproute2']);
   await buildRootfs();
   scratch = await mkdtemp(join(tmpdir(), 'rootfs-test-'));
@@ -151,7 +151,7 @@ test('every program and library is more than a dangling link', async (t) => {
 });
 
 test('building again gives the same bytes', async (t) => {
-  t.timeout(120_000);
+  t.timeout(600_000);
   const output = join(scratch, 'again');
   await buildRootfs('--no-cache', '--output', output);
   for (const name of ['rootfs.tar.zst', 'rootfs-contents.json', 'rootfs-manifest.json']) {
@@ -165,7 +165,7 @@ test('building again without a change is skipped', async (t) => {
 });
 
 test('what is optional for a kind comes with the first type of that kind', async (t) => {
-  t.timeout(120_000);
+  t.timeout(600_000);
   const text = await readFile(join(repository, 'rootfs-manifest.json'), 'utf8');
   const { rootfs: section, filesystems, ...rest } = JSON.parse(text);
   const other = { helper: '/usr/bin/attr', kind: 'generic', kernelFilesystem: 'other', devices: [] };

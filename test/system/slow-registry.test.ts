@@ -93,7 +93,8 @@ const drips: Readonly<Record<string, { asked: string; isUrl?: true }>> = {
   'a tar behind a URL': { asked: '/rootfs.tar', isUrl: true },
 };
 for (const [what, { asked, isUrl }] of Object.entries(drips)) {
-  test(`while ${what} drips, all else goes on; killed, it leaves nothing`, async (t) => {
+  // One after the other: what is measured is not held up by the others.
+  test.serial(`while ${what} drips, all else goes on; killed, it leaves nothing`, async (t) => {
     await using registry = await RegistryStandIn.start((request, response, answer) =>
       request.url?.includes(asked) === true
         ? slowly(request, response, isUrl ? { ...answer, status: 200, body: rootfsBytes } : answer)
