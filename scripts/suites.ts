@@ -56,7 +56,7 @@ export const suites: readonly Suite[] = [
   {
     name: 'unit',
     about: 'every module by itself',
-    minutes: 4,
+    minutes: 2,
     files: ['test/unit/**/*.test.ts'],
     place: 'machine',
     needs: [],
@@ -64,7 +64,7 @@ export const suites: readonly Suite[] = [
   {
     name: 'vm',
     about: 'real NFS and SMB, in the test VM',
-    minutes: 12,
+    minutes: 9,
     files: ['test/vm/**/*.test.ts'],
     place: 'vm',
     guests: 2,
@@ -83,7 +83,7 @@ export const suites: readonly Suite[] = [
   {
     name: 'system',
     about: 'the built executable on this machine, with real GlusterFS and registries',
-    minutes: 9,
+    minutes: 16,
     files: ['test/system/**/*.test.ts'],
     place: 'machine',
     needs: [
@@ -101,7 +101,7 @@ export const suites: readonly Suite[] = [
   {
     name: 'faults',
     about: 'system calls that fail, one by one',
-    minutes: 2,
+    minutes: 3,
     files: ['test/faults/**/*.test.ts'],
     place: 'machine',
     needs: ['build', 'rootfs', 'glusterServer'],
@@ -120,7 +120,7 @@ export const suites: readonly Suite[] = [
   {
     name: 'fleet-systemd',
     about: 'the node agent, with systemd in the test VM',
-    minutes: 1,
+    minutes: 2,
     files: ['test/fleet/systemd/update.test.ts'],
     place: 'vm',
     init: 'systemd',
@@ -129,7 +129,7 @@ export const suites: readonly Suite[] = [
   {
     name: 'storm',
     about: 'hundreds of calls at once',
-    minutes: 2,
+    minutes: 1,
     files: ['test/storm/**/*.test.ts'],
     place: 'machine',
     isSerial: true,
