@@ -10,7 +10,7 @@ export type Build =
   | 'smbRootfs'
   | 'testPrograms'
   | 'nodeAgentImage'
-  | 'containerRuntimeInVm';
+  | 'imagesForVm';
 
 /** What is fetched for them. */
 export type Fetch =
@@ -21,7 +21,8 @@ export type Fetch =
   | 'dpkgForVm'
   | 'tlsServer'
   | 'prometheus'
-  | 'containerRuntime';
+  | 'containerRuntime'
+  | 'containerRuntimeForVm';
 
 export type Need = Build | Fetch;
 
@@ -124,7 +125,15 @@ export const suites: readonly Suite[] = [
     files: ['test/fleet/systemd/update.test.ts'],
     place: 'vm',
     init: 'systemd',
-    needs: ['build', 'rootfs', 'nodeAgentImage', 'vm', 'glusterServer', 'containerRuntimeInVm'],
+    needs: [
+      'build',
+      'rootfs',
+      'nodeAgentImage',
+      'vm',
+      'glusterServer',
+      'containerRuntimeForVm',
+      'imagesForVm',
+    ],
   },
   {
     name: 'storm',

@@ -52,7 +52,7 @@ const packages = [
 /** Quietly: a line says that it is done. What takes long, and what fails, is on stderr. */
 const build = (script: string, argv: readonly string[]) => runScript(script, argv, 'ignore');
 
-/** What comes from the archive as it is; the rest takes CPUs. */
+/** What comes from the archive as it is; the rest takes CPUs. One process opens one private apt at a time. */
 const fetches: Readonly<Record<Fetch, () => Promise<unknown>>> = {
   vm: buildVm,
   glusterServer: ensureServerRootfs,
@@ -62,6 +62,7 @@ const fetches: Readonly<Record<Fetch, () => Promise<unknown>>> = {
   prometheus: ensurePrometheus,
   tlsServer: ensureTlsServer,
   containerRuntime: ensureContainerRuntime,
+  containerRuntimeForVm: ensureRuntimeForVm,
 };
 
 const builds: Readonly<Record<Build, () => Promise<unknown>>> = {
@@ -75,11 +76,8 @@ const builds: Readonly<Record<Build, () => Promise<unknown>>> = {
   rootfs: () => build('rootfs.ts', ['--allow-newer']),
   smbRootfs: ensureSmbRootfs,
   nodeAgentImage: () => build('image.ts', ['--allow-newer', '--quick', '--only=mounter-node-agent']),
-  containerRuntimeInVm: async () => {
-    await ensureRuntimeForVm();
-    // Reads what has been built.
-    await (await import('../test/support/fleet/systemd/archives.ts')).writeArchives();
-  },
+  // Reads what has been built.
+  imagesForVm: async () => (await import('../test/support/fleet/systemd/archives.ts')).writeArchives(),
   // The test VM has no compiler.
   testPrograms: () => Promise.all(['callers', 'slow-helper'].map(testProgram)),
 };
