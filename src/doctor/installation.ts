@@ -2,7 +2,7 @@ import { existsSync, realpathSync, statSync } from 'node:fs';
 import { MounterError } from '../errors.ts';
 import type { Host } from '../host/host.ts';
 import type { Manifest } from '../manifest/manifest.ts';
-import { describeOwnSettings } from '../manifest/node-settings.ts';
+import { describeOwnSettings, type OwnSettings } from '../manifest/node-settings.ts';
 import { shippedManifest } from '../manifest/shipped.ts';
 import { helperNames } from '../mount/arguments/argv.ts';
 import type { Layout } from '../node/layout.ts';
@@ -11,6 +11,7 @@ import { offFile, whyOff } from '../node/off.ts';
 import { isClosed } from '../node/version-directories.ts';
 import { helperDirectories, helperState } from '../prepare/helper-links.ts';
 import { failing, findingsOf, type Judged, type Judgement, ok, warning } from './finding.ts';
+import { strangeRules } from './option-rules.ts';
 
 const install = 'run mounter install SOURCE';
 
@@ -85,16 +86,30 @@ export function judgeManifest(
 
 function judgeSettings(layout: Layout, host: Host, manifest: Manifest): readonly Judgement[] {
   const own = readNodeSettings(host, layout);
-  if (own === undefined) return [judgeManifest(layout, manifest)];
-  const { paths, strangeTypes } = describeOwnSettings(own, manifest);
+  const { paths, strangeTypes } = own === undefined ? nothingOwn : describeOwnSettings(own, manifest);
+  const ruledBy = paths.some((path) => path.startsWith('policy.options'))
+    ? layout.nodeSettings
+    : layout.manifest;
   return [
     judgeManifest(layout, manifest, paths),
-    ok(own.path, paths.length === 0 ? 'sets nothing' : `is laid over the manifest: ${paths.join(', ')}`),
+    ...(own === undefined
+      ? []
+      : [
+          ok(
+            own.path,
+            paths.length === 0 ? 'sets nothing' : `is laid over the manifest: ${paths.join(', ')}`,
+          ),
+        ]),
     ...strangeTypes.map(({ setting, type }) =>
-      warning(own.path, `${setting}: there is no such type as ${type}`, 'take it out'),
+      warning(layout.nodeSettings, `${setting}: there is no such type as ${type}`, 'take it out'),
+    ),
+    ...strangeRules(manifest.policy).map(({ setting, entry, meant }) =>
+      warning(ruledBy, `${setting}: ${entry} is no option that is known`, `did you mean ${meant}?`),
     ),
   ];
 }
+
+const nothingOwn: OwnSettings = { paths: [], strangeTypes: [] };
 
 function only(check: string, judgement: Judgement): Installation {
   const offered = Object.keys(shippedManifest().filesystems);

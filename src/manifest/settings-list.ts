@@ -41,7 +41,7 @@ export const meanings: Readonly<Record<string, string>> = {
   'policy.sources[].inline': '`true`: also where it is inline in a Pod, by CSI',
   'policy.options.allowed': 'when given, no other mount option may be used',
   'policy.options.forbidden':
-    'refused options, in every spelling: `vers=3` is `v3` and `mountvers=3` too; `@default` is the list of the filesystem. `bg` and `remount` are refused whatever it says',
+    'refused options, in every spelling: `vers=3` is `v3` and `mountvers=3` too; `@default` is the list of the filesystem. `bg` and `remount` are refused whatever it says. `mounter doctor` warns of names like known ones',
   'policy.options.required':
     'a mount that lacks one is refused; none is added silently. Without `vers=` a mount may come out as v3, without `sec=` as sys',
   'policy.options.KIND': 'the same three lists, for one kind of filesystem',

@@ -169,6 +169,11 @@ test('an install and a roll back leave them in force, and say what they are', as
   t.like((await checked(node)).limits, { mountSeconds: 60, daemonSeconds: 10 });
   t.is(node.read(manifestPath), manifestText);
   t.regex((await node.mounter('doctor')).stdout, /filesystems\.ceph: there is no such type as ceph/);
+  set(node, { policy: { options: { forbidden: ['@default', 'nosiud'] } } });
+  t.regex(
+    (await node.mounter('doctor')).stdout,
+    /warning .*node-settings\.json: policy\.options\.forbidden: nosiud is no option .*; did you mean nosuid\?/,
+  );
 });
 
 function isKept(t: ExecutionContext, node: ScratchNode, expected: unknown, edited: string): void {
