@@ -9,6 +9,7 @@ import { sourcesOf } from './git.ts';
 import { signBytes } from './image/signature.ts';
 import { readSigningKey } from './image/signing-key.ts';
 import { distDirectory, repository } from './paths.ts';
+import { withProgress } from './progress.ts';
 import { type Changes, readChanges } from './release/changelog.ts';
 import {
   commonFiles,
@@ -66,7 +67,8 @@ async function fill(
     const bill = await billOf(directory, architecture);
     const described = debianPackage(architecture, [...files, ...common, bill], changes, maintainer);
     const name = `${packageName}_${changes.version}_${architecture}.deb`;
-    await writeFile(join(directory, name), await debOf(described));
+    const make = () => debOf(described);
+    await writeFile(join(directory, name), await withProgress(`making ${name}, usually 40 s`, make));
   }
   const sums = Buffer.from(sumsText(await sumsOf(directory)));
   await writeFile(join(directory, 'SHA256SUMS'), sums);
