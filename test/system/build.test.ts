@@ -81,7 +81,7 @@ const stopped: Readonly<Record<string, Stopped>> = {
     argv: ['--no-cache', '--allow-newer', '--output', '/dev/shm/nothing-is-written'],
     setUp: `mount -t tmpfs -o size=1m tmpfs ${work}`,
     status: 2,
-    says: /^rootfs: \S+\.deb: could not be unpacked into \S+\nhint: the disk is full: make room, then try again$/,
+    says: /^(?:unpacked .*\n)*rootfs: \S+\.deb: could not be unpacked into \S+\nhint: the disk is full: make room, then try again$/,
   },
   'tests by another user than root': {
     script: 'test.ts',

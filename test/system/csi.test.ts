@@ -199,7 +199,7 @@ test('statistics, and the condition of a volume whose daemon hangs, is dead, and
   const [daemon = 0] = daemonsOf(volume.staging);
   process.kill(daemon, 'SIGSTOP');
   const hanging = await node('GetVolumeStats', asked);
-  t.true(hanging.ms < 2000, `${hanging.ms} ms`);
+  t.true(hanging.ms < 5000, `${hanging.ms} ms`);
   t.true(hanging.answer.volumeCondition.abnormal);
   t.regex(hanging.answer.volumeCondition.message, /FUSE daemon hangs/);
   process.kill(daemon, 'SIGKILL');
