@@ -185,16 +185,20 @@ try_kerberos() {
   cache=${runDirectory}/krb5cc-try.$$
   principals=$(klist -k "$1" 2>&1 | awk '$2 ~ /^(nfs|host|root)\/|^[^\/]+[$]@/ { if (!seen[$2]++) print $2 }')
   [ -n "$principals" ] || { echo "no suitable key"; return; }
+  # libkrb5 waits for a silent name server as for a silent KDC.
+  kdc=$(sed -n 's/^[[:space:]]*kdc[[:space:]]*=[[:space:]]*\([^[:space:]:]*\).*/\1/p' /etc/krb5.conf | head -n 1)
+  [ -n "$kdc" ] || kdc=$2
+  { timeout -s KILL 3 getent ahosts "$kdc" || [ $? != 137 ] || : >"$cache.unnamed"; } >/dev/null 2>&1 </dev/null &
   # As the keytab has them, once for all their keys: the first that the KDC takes is the one that counts.
   for principal in $principals; do
     said=$(timeout -s KILL 4 kinit -k -t "$1" -c "$cache" "$principal" 2>&1 </dev/null) && break
-    [ $? != 137 ] || said="kinit: no answer"
-    case $said in *"no answer"* | *"any KDC"* | *"find KDC"* | *"resolve"*) break ;; esac
+    [ $? != 137 ] || { [ -e "$cache.unnamed" ] && said="kinit: no name server answers" || said="kinit: no answer"; }
+    case $said in *"no answer"* | *"no name server"* | *"any KDC"* | *"find KDC"* | *"resolve"*) break ;; esac
   done
   if [ -e "$cache" ]; then
     said=$(timeout -s KILL 4 kvno -c "$cache" -S nfs -- "$2" 2>&1 </dev/null) || { [ $? != 137 ] || said="kvno: no answer"; }
-    rm -f "$cache"
   fi
+  rm -f "$cache" "$cache.unnamed"
   echo "$principal: $said"
 }
 # Root's own, or any user could fill /run.

@@ -57,6 +57,7 @@ test.after.always(async () => {
   await kdc.close();
 });
 
+const resolvConf = `${home}/rootfs/etc/resolv.conf`;
 const sourceOf = (name: string) => `${hosts.files}:/srv/${name}`;
 
 /** As its own program would: into the directory that rpc.gssd looks in. */
@@ -214,6 +215,17 @@ const failures: readonly Failure[] = [
     hint: /port 88/,
   },
   {
+    title: 'name servers that are silent',
+    arrange: async () => {
+      await copyFile(resolvConf, '/tmp/resolv.conf');
+      await writeFile('/etc/krb5.conf', krb5Conf('elsewhere.example.test'));
+      await writeFile(resolvConf, `nameserver ${kdc.address}\n`);
+      await kdc.dropPackets();
+    },
+    says: /no name server answers this node that asks for the KDC of nfs\/node\.example\.test@EXAMPLE\.TEST/,
+    hint: /mounter doctor, .* by its address in \/etc\/krb5\.conf/,
+  },
+  {
     title: 'a directory without the flavour',
     arrange: async () => {},
     directory: 'vol1',
@@ -259,6 +271,10 @@ for (const { title, arrange, directory = 'krb5', says, hint } of failures)
   });
 
 async function mend(): Promise<void> {
+  await execa('sh', [
+    '-c',
+    `[ ! -e /tmp/resolv.conf ] || { cat /tmp/resolv.conf >${resolvConf}; rm /tmp/resolv.conf; }`,
+  ]);
   await copyFile('/tmp/node.keytab', keytab);
   await writeFile('/etc/krb5.conf', krb5Conf(kdc.address));
   await kdc.passPackets().catch(() => {});

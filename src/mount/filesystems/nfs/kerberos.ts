@@ -155,6 +155,11 @@ function faultsOf(
       'set the clock of this node by NTP, as those of the KDC and the server; date -u shows it',
     ],
     [
+      /^no name server answers/,
+      `no name server answers this node that asks for the KDC of ${own}`,
+      `run mounter doctor, which asks each name server; or name the KDC by its address in ${config}`,
+    ],
+    [
       /^(no answer|Cannot contact any KDC)/,
       `the KDC of ${own} does not answer`,
       `see whether the KDC that ${config} names is up, and whether a firewall drops port 88, UDP and TCP, from this node`,
