@@ -50,7 +50,7 @@ export const readText: Host['readText'] = (path) => {
   if (file === undefined) return undefined;
   const text = system.read(file, 0, Number.MAX_SAFE_INTEGER);
   system.close(file);
-  return checked('read', path, text);
+  return text === -system.ESRCH ? undefined : checked('read', path, text);
 };
 
 export const remove: Host['remove'] = (path) => void found('unlink', path, system.unlink(path));

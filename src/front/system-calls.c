@@ -990,6 +990,7 @@ static const JSCFunctionListEntry exports[] = {
     JS_PROP_INT32_DEF("ENOENT", ENOENT, 0),
     JS_PROP_INT32_DEF("ENOTDIR", ENOTDIR, 0),
     JS_PROP_INT32_DEF("ELOOP", ELOOP, 0),
+    JS_PROP_INT32_DEF("ESRCH", ESRCH, 0),
     JS_PROP_INT32_DEF("EINVAL", EINVAL, 0),
     JS_CFUNC_MAGIC_DEF("open", 3, path_call, OPEN),
     JS_CFUNC_DEF("close", 1, file_close),

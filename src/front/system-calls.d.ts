@@ -18,6 +18,7 @@ declare module 'system-calls' {
   const ENOENT: number;
   const ENOTDIR: number;
   const ELOOP: number;
+  const ESRCH: number;
   const EINVAL: number;
 
   /** What stat(2) or statx(2) says of a file; each field is looked up when it is asked for. */

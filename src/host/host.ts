@@ -6,7 +6,7 @@
 export interface Host {
   /** The effective user id. */
   effectiveUserId(): number;
-  /** @returns the file's text, or undefined when it does not exist. @throws on any other failure. */
+  /** @returns the file's text, or undefined when it does not exist, or its process any more. @throws on any other failure. */
   readText(path: string): string | undefined;
   /** Replaces whatever has that name, a symlink too, by one rename; any number of writers at once. @throws when it can't. */
   replaceText(path: string, text: string, mode: number): void;

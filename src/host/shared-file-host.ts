@@ -46,8 +46,8 @@ export function orUndefined<T>(read: () => T): T | undefined {
     return read();
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
-    // ELOOP: a symlink that leads to itself leads nowhere.
-    if (code === 'ENOENT' || code === 'ENOTDIR' || code === 'ELOOP') return undefined;
+    // ELOOP: a symlink that leads to itself leads nowhere. ESRCH: what /proc had of a process that has just ended.
+    if (code === 'ENOENT' || code === 'ENOTDIR' || code === 'ELOOP' || code === 'ESRCH') return undefined;
     throw error;
   }
 }

@@ -1,8 +1,9 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { closeSync, openSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import test from 'ava';
+import { fileHost } from '../../../src/host/file-host.ts';
 import {
   isNamed,
   isProgram,
@@ -112,4 +113,16 @@ test('our own ancestry begins with us and ends with nobody', (t) => {
   const pids = ownAncestry();
   t.deepEqual(pids.slice(0, 2), [process.pid, process.ppid]);
   t.is(new Set(pids).size, pids.length);
+});
+
+test('what /proc has of a process that ends while it is read is as if it were not there', async (t) => {
+  const child = spawn('sleep', ['1000']);
+  // Opened anew by this name, it is the very file.
+  const fd = openSync(`/proc/${child.pid}/status`, 'r');
+  t.regex(fileHost.readText(`/proc/self/fd/${fd}`) ?? '', /^Name:\tsleep$/m);
+  child.kill('SIGKILL');
+  await once(child, 'exit');
+  t.throws(() => readFileSync(`/proc/self/fd/${fd}`), { code: 'ESRCH' });
+  t.is(fileHost.readText(`/proc/self/fd/${fd}`), undefined);
+  closeSync(fd);
 });
