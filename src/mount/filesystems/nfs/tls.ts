@@ -222,7 +222,7 @@ function explain(words: string, facts: Facts): ServiceFinding | undefined {
     return finding(
       'access-denied',
       `the server ${server} speaks TLS, and does not export this directory to this node with xprtsec=${kind}`,
-      `run exportfs -v on ${name}: xprtsec= of the export has to have ${kind}${kind === 'tls' ? '; where it has mtls alone, ask for xprtsec=mtls' : ''}, and the export this node`,
+      `run exportfs -v on ${name}: xprtsec= of the export has to have ${kind}${kind === 'tls' ? '; where it has mtls alone, ask for xprtsec=mtls' : ''}, and the export has to name this node`,
     );
   if (owner === 'host')
     return finding(
