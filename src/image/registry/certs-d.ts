@@ -1,4 +1,5 @@
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync } from 'node:fs';
+import { readText } from '../../host/read-text.ts';
 import { type CertificateFiles, certificateFilesIn, readCertificateFiles } from './certificates.ts';
 import { type HostEntry, parseHostsToml } from './hosts-toml.ts';
 import type { HostSettings } from './http-client.ts';
@@ -56,7 +57,7 @@ function hostsIn(directory: string, warn: (message: string) => void): readonly H
   const file = `${directory}/hosts.toml`;
   if (!existsSync(file)) return [];
   try {
-    const text = readFileSync(file, 'utf8');
+    const text = readText(file);
     return text === '' ? [] : parseHostsToml(text, directory);
   } catch (error) {
     warn(`${file} is passed over, as containerd does: ${error instanceof Error ? error.message : error}`);

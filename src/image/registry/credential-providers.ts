@@ -1,8 +1,9 @@
-import { readdirSync, readFileSync, statSync } from 'node:fs';
+import { readdirSync, statSync } from 'node:fs';
 import * as v from 'valibot';
 import { parse } from 'yaml';
 import { MounterError } from '../../errors.ts';
 import { exitCode } from '../../exit-codes.ts';
+import { readText } from '../../host/read-text.ts';
 import { about } from '../../host/system-error.ts';
 import { jsonOrUndefined } from '../../json.ts';
 import { askProgram } from './ask-program.ts';
@@ -155,7 +156,7 @@ function readConfig(file: string): readonly Provider[] {
   const result = v.safeParse(
     configSchema,
     yamlOf(
-      about(file, () => readFileSync(file, 'utf8')),
+      about(file, () => readText(file)),
       file,
     ),
   );

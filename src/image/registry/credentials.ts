@@ -3,6 +3,7 @@ import { homedir } from 'node:os';
 import * as v from 'valibot';
 import { MounterError } from '../../errors.ts';
 import { exitCode } from '../../exit-codes.ts';
+import { readText } from '../../host/read-text.ts';
 import { about } from '../../host/system-error.ts';
 import { jsonOrUndefined } from '../../json.ts';
 import { withoutNulls } from '../source/documents.ts';
@@ -51,10 +52,12 @@ export function readAuthFiles(
   environment: NodeJS.ProcessEnv = process.env,
 ): readonly AuthFile[] {
   const paths = path === undefined ? authFilePaths(environment).filter((file) => existsSync(file)) : [path];
+  // One that is named may be a pipe, as of `<(COMMAND)`; for what lies in the place of another nobody waits.
+  const read = path === undefined ? readText : (file: string) => readFileSync(file, 'utf8');
   return paths.map((file) => ({
     path: file,
     config: parseDockerConfig(
-      about(file, () => readFileSync(file, 'utf8')),
+      about(file, () => read(file)),
       file,
     ),
   }));

@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -239,4 +240,12 @@ test('the files of a node: podman, docker, kubelet; what is not there is nothing
     `${directory}/config.json`,
   ]);
   t.deepEqual(paths({ REGISTRY_AUTH_FILE: `${directory}/none` }), []);
+});
+
+test('a pipe in the place of a file of the node is not waited for', (t) => {
+  const pipe = join(directory, 'pipe');
+  execFileSync('mkfifo', [pipe]);
+  t.throws(() => readAuthFiles(undefined, { REGISTRY_AUTH_FILE: pipe }), {
+    message: 'is no plain file, and is not read',
+  });
 });
