@@ -1,7 +1,3 @@
-import { globSync, statSync } from 'node:fs';
-import { join } from 'node:path';
-import { repository } from './paths.ts';
-
 /** What is built for tests. */
 export type Build =
   | 'build'
@@ -41,8 +37,6 @@ export interface Suite {
   readonly place: 'machine' | 'vm';
   /** One file after the other. */
   readonly isSerial?: true;
-  /** Among so many guests its files are divided, where it is the VM's; one if left out. */
-  readonly guests?: number;
   /** When all others are over: it takes all of the machine, and has limits to keep. */
   readonly isAlone?: true;
   /** Where it is named alone, as before a release: it takes longer than all others. */
@@ -68,7 +62,6 @@ export const suites: readonly Suite[] = [
     minutes: 9,
     files: ['test/vm/**/*.test.ts'],
     place: 'vm',
-    guests: 2,
     needs: ['build', 'rootfs', 'smbRootfs', 'testPrograms', 'tlsServer', 'vm', 'glusterServer'],
   },
   {
@@ -164,21 +157,3 @@ export const suites: readonly Suite[] = [
     needs: ['build', 'arm64', 'rootfs', 'dockerRegistry', 'cosign'],
   },
 ];
-
-/** A suite for each of its guests. How large a file is tells how long it takes, as well as anything. */
-export function partsOf(suite: Suite): readonly Suite[] {
-  if (suite.guests === undefined) return [suite];
-  const parts = Array.from({ length: suite.guests }, () => ({ bytes: 0, files: [] as string[] }));
-  const sized = globSync([...suite.files], { cwd: repository }).map((file) => ({
-    file,
-    bytes: statSync(join(repository, file)).size,
-  }));
-  for (const { file, bytes } of sized.toSorted((a, b) => b.bytes - a.bytes)) {
-    const [least] = parts.toSorted((a, b) => a.bytes - b.bytes);
-    least?.files.push(file);
-    if (least !== undefined) least.bytes += bytes;
-  }
-  return parts
-    .filter(({ files }) => files.length > 0)
-    .map(({ files }) => ({ ...suite, files: files.sort() }));
-}

@@ -15,7 +15,7 @@ import { runMain, runScript, usageError } from './command-line.ts';
 import { ensureInstalled } from './debian.ts';
 import { cacheDirectory, repository } from './paths.ts';
 import { SuiteOutputs } from './suite-output.ts';
-import { type Build, type Fetch, type Need, partsOf, type Suite, suites } from './suites.ts';
+import { type Build, type Fetch, type Need, type Suite, suites } from './suites.ts';
 import { TapCount } from './tap.ts';
 
 /**
@@ -23,8 +23,8 @@ import { TapCount } from './tap.ts';
  * `N passed, N failed` that counts the tests that ran. FILEs replace those of the one suite named; they are
  * known by their names, since npm keeps the `--` to itself.
  *
- * Tests wait a lot: in each place two suites run beside each other, or two guests with halves of one, each as soon as
- * what it needs is there. What takes all of the machine runs last.
+ * Tests wait a lot: in each place two suites run beside each other, each as soon as what it needs is there. What takes
+ * all of the machine runs last.
  */
 
 /** Debian's packages that the tests themselves call, beside what their own set-up fetches. */
@@ -91,21 +91,20 @@ async function main(words: readonly string[]): Promise<number> {
   const needed = new Map([...prepareInTurn(needs, builds), ...prepareInTurn(needs, fetches)]);
   const run = async (suite: Suite): Promise<void> => {
     await Promise.all(suite.needs.map((need) => needed.get(need)));
-    const tap = await runSuite(suite);
+    const tap = await runSuite(files.length === 0 ? suite : { ...suite, files });
     total.passed += tap.passed;
     total.failed += tap.failed;
     failures.push(...tap.failures.map((title) => `${suite.name}: ${title}`));
   };
-  const parts = chosen.flatMap((suite) => partsOf(files.length === 0 ? suite : { ...suite, files }));
   const inPlace = (place: Suite['place']) =>
     inTurn(
-      parts.filter((suite) => suite.place === place && !suite.isAlone),
+      chosen.filter((suite) => suite.place === place && !suite.isAlone),
       run,
       2,
     );
   await Promise.all([inPlace('machine'), inPlace('vm')]);
   await inTurn(
-    parts.filter(({ isAlone }) => isAlone),
+    chosen.filter(({ isAlone }) => isAlone),
     run,
   );
   for (const failure of failures) console.log(`# failed: ${failure}`);
@@ -197,8 +196,8 @@ async function runSuite(suite: Suite): Promise<Results> {
   return { passed, failed, failures: tap.failures };
 }
 
-/** Files at once: two more than there are CPUs, since some always wait. */
-const concurrency = availableParallelism() + 2;
+/** Files at once: one more than there are CPUs, since some always wait. */
+const concurrency = availableParallelism() + 1;
 
 async function runHere(
   { files, isSerial }: Suite,

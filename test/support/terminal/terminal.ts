@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
 
 /** A program at a terminal of its own, as somebody sits at it. */
 export class Terminal implements AsyncDisposable {
@@ -53,8 +54,15 @@ export class Terminal implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    const { pid, exitCode } = this.#script;
+    const isRunning = exitCode === null;
+    const children = isRunning ? readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8') : '';
     this.#script.stdin?.end();
     this.#script.kill('SIGHUP');
+    await Promise.race([this.#ended, pause(5000)]);
+    // A program that does not end by it: script(1) waits for that, whatever it is sent itself.
+    if (this.#script.exitCode === null && this.#script.signalCode === null)
+      for (const child of children.match(/\d+/g) ?? []) process.kill(Number(child), 'SIGKILL');
     await this.#ended;
   }
 }
