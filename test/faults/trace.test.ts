@@ -3,7 +3,7 @@ import { injectionsOf, straceArguments } from '../support/faults/injection.ts';
 import { parseTrace } from '../support/faults/trace.ts';
 
 const trace = `94    execve("/m", ["/m"], 0x7ffc /* 1 var */) = 0
-94    mprotect(0x5b2000, 36864, PROT_READ) = 0
+94    set_tid_address(0x508b30)         = 94
 94    getpid()                          = 94
 94    openat(AT_FDCWD, "/run/x", O_RDONLY) = 3
 94    openat(AT_FDCWD, "/run/y", O_RDONLY) = -1 ENOENT (No such file or directory)
@@ -21,7 +21,7 @@ test('a trace: the calls of each process, counted by name', (t) => {
   t.deepEqual(
     parseTrace(trace).map(({ process, name, nth }) => `${process} ${name} ${nth}`),
     [
-      ...['0 execve 1', '0 mprotect 1', '0 getpid 1', '0 openat 1', '0 openat 2', '0 vfork 1'],
+      ...['0 execve 1', '0 set_tid_address 1', '0 getpid 1', '0 openat 1', '0 openat 2', '0 vfork 1'],
       ...['1 setsid 1', '1 openat 1', '1 execve 1', '2 setsid 1'],
     ],
   );
