@@ -239,9 +239,11 @@ class MountRun {
 
   /** What cannot be looked at may go without what was asked for. */
   async #confirm(): Promise<undefined> {
+    const looks = this.#probe.services.flatMap(({ confirm }) => confirm ?? []);
+    if (looks.length === 0) return;
     const made = this.#entry ?? mountOn(this.#plan.target, this.#context);
     if (made === undefined) return this.#explainNothingMounted();
-    for (const service of this.#probe.services) service.confirm?.(made);
+    for (const look of looks) look(made);
   }
 
   async #explainNothingMounted(): Promise<never> {

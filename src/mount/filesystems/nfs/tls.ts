@@ -39,9 +39,10 @@ export async function tlsService(asked: Asked, context: MountContext): Promise<M
     watch: (over) => watch(kind, server, said, context, over),
     confirm: (entry) => {
       if (lackOfSecurity(asked, entry) !== undefined) throw notMounted(asked, shared(kind, server));
-      const [name, ...others] = namesOf(entry, host);
-      if (name !== undefined && ![name, ...others].includes(server.toLowerCase()))
-        throw notMounted(asked, ofOtherName(server, name));
+      const names = namesOf(entry, host);
+      const [first] = names;
+      if (first !== undefined && !names.includes(server.toLowerCase()))
+        throw notMounted(asked, ofOtherName(server, first));
     },
   };
 }
