@@ -107,7 +107,7 @@ const otherErrors: readonly string[] = ['EIO', 'ENOMEM'];
 
 /**
  * musl's own, around fork(2): it blocks all signals but its own, which the kernel never refuses, and goes on with a mask
- * that nobody has filled in where strace makes it fail.
+ * that nobody has filled in where strace makes it fail. Nor may a child's call of the same number: both would fail.
  */
 const blocksAll = /^rt_sigprocmask\(SIG_BLOCK, ~\[/;
 
@@ -117,8 +117,9 @@ const blocksAll = /^rt_sigprocmask\(SIG_BLOCK, ~\[/;
  */
 export function injectionsOf(trace: readonly TracedCall[]): readonly Injection[] {
   const found = new Map<string, Injection>();
+  const muslsOwn = trace.filter(({ text }) => blocksAll.test(text)).map(({ name, nth }) => `${name} ${nth}`);
   for (const { process, name, nth, text } of afterStartUp(trace)) {
-    for (const error of blocksAll.test(text) ? [] : errorsOf(name)) {
+    for (const error of muslsOwn.includes(`${name} ${nth}`) ? [] : errorsOf(name)) {
       const injection = { call: name, nth, error, isInChild: process > 0, text };
       const key = `${name} ${nth} ${error} ${injection.isInChild}`;
       if (!found.has(key)) found.set(key, injection);
