@@ -23,6 +23,20 @@ test('a rule about an option like a known one is told with that', (t) => {
   );
 });
 
+test('an option is told by the names of its own kind', (t) => {
+  t.deepEqual(
+    strangeIn({
+      nfs: { required: ['hart', 'dir-mode'] },
+      cifs: { required: ['dir-mode=0700', 'max-channels=4'] },
+    }),
+    [
+      { setting: 'policy.options.nfs.required', entry: 'hart', meant: 'hard' },
+      { setting: 'policy.options.cifs.required', entry: 'dir-mode=0700', meant: 'dir_mode' },
+      { setting: 'policy.options.cifs.required', entry: 'max-channels=4', meant: 'max_channels' },
+    ],
+  );
+});
+
 test('what our own lists have, and what is like nothing, is left alone', async (t) => {
   for (const kind of kindNames) {
     const { forbidden, writtenFiles, subdirectories, ownOptions } = (await driverFor(kind)).options;
