@@ -59,7 +59,7 @@ export const suites: readonly Suite[] = [
   {
     name: 'vm',
     about: 'real NFS and SMB, in the test VM',
-    minutes: 9,
+    minutes: 18,
     files: ['test/vm/**/*.test.ts'],
     place: 'vm',
     needs: ['build', 'rootfs', 'smbRootfs', 'testPrograms', 'tlsServer', 'vm', 'glusterServer'],

@@ -246,7 +246,7 @@ async function runInGuest(
   const result = await runInVm({
     ...run,
     environment: { NODE_COMPILE_CACHE: '/dev/shm/node-compile-cache' },
-    timeoutSeconds: 2400,
+    timeoutSeconds: 3600,
     memoryMegabytes: 2048,
     onOutput,
   });
