@@ -19,18 +19,17 @@ export interface Setting {
 export const meanings: Readonly<Record<string, string>> = {
   enabled: '`false`: what `mounter disable` does, by the settings. Needs settings that are valid',
   enter:
-    "how a mount comes to its target: `attach`, made apart from the host and attached in one call; or `chroot`, made on the target's own path in a rootfs that shares the kubelet directory. The next `mounter prepare` converts; volumes stay mounted, and calls go on",
+    "how a mount comes to its target: `attach`, made apart from the host and attached in one call; or `chroot`, made on the target's own path in a rootfs that shares the kubelet directory. `namespace` is an older name of `attach`. The next `mounter prepare` converts; volumes stay mounted, and calls go on",
   'limits.probeAfterSeconds':
-    'a helper that has not ended by then is asked after: does the name resolve, does the port answer?',
-  'limits.connectSeconds':
-    'for those questions, all together; of many servers or addresses so many are asked at once',
+    "when a helper runs longer than this, mounter asks beside it whether the server's name resolves, and whether its port answers",
+  'limits.connectSeconds': 'for all of those questions together',
   'limits.failureCacheSeconds':
-    'the next calls to a server that was found not to be reachable fail at once, for so long; `0`: never',
+    'for how long other calls to a server that was found out of reach fail at once; `0`: they ask anew',
   'limits.mountSeconds':
     'the whole of one mount; below the 2 min 3 s that kubelet waits, else `mounter doctor` warns',
-  'limits.daemonSeconds': "for a daemon's first answer",
-  'limits.terminateSeconds': 'from SIGTERM to SIGKILL',
-  'policy.sources': 'what may be mounted: all that an entry gives has to fit; `[]` allows nothing',
+  'limits.daemonSeconds': 'how long a daemon has for its first answer',
+  'limits.terminateSeconds': 'how long a helper that is ended has between SIGTERM and SIGKILL',
+  'policy.sources': 'what may be mounted: a source that fits all that one entry gives; `[]` allows nothing',
   'policy.sources[].server': 'a host name, `*.DOMAIN`, an address, or a range such as `10.1.0.0/16`',
   'policy.sources[].path':
     'of NFS: the exported path, and all below it; of SMB: `/SHARE` or `/SHARE/DIRECTORY`',
@@ -41,38 +40,39 @@ export const meanings: Readonly<Record<string, string>> = {
   'policy.sources[].inline': '`true`: also where it is inline in a Pod, by CSI',
   'policy.options.allowed': 'when given, no other mount option may be used',
   'policy.options.forbidden':
-    'refused options, in every spelling: `vers=3` is `v3` and `mountvers=3` too; `@default` is the list of the filesystem. `bg` and `remount` are refused whatever it says. `mounter doctor` warns of names like known ones',
+    'refused options, in every spelling: `vers=3` is `v3` and `mountvers=3` too; `@default` is the list of the filesystem. `bg` and `remount` are refused whatever it says. `mounter doctor` warns of a name that looks mistyped',
   'policy.options.required':
     'a mount that lacks one is refused; none is added silently. Without `vers=` a mount may come out as v3, without `sec=` as sys',
   'policy.options.KIND': 'the same three lists, for one kind of filesystem',
-  'policy.locks': 'NFSv3 locks: `require` refuses `nolock`, `add-nolock` adds it and says so',
+  'policy.locks':
+    'NFSv3 locks: `allow-nolock` leaves the choice to each mount, `require` refuses `nolock`, `add-nolock` adds it and says so',
   'policy.portmapper':
     'where rpcbind listens by UDP: `any`, `loopback`, or a list of addresses; TCP stays open on all',
   'policy.images': 'which images have to be signed to be installed',
   'policy.images[].prefix':
     'a registry, with parts of a name behind it or without; `*` is for all. The longest that fits decides',
   'policy.images[].keys': 'files with public keys on this node; one of them has to have signed the image',
-  'policy.images[].require': '`false`: an exception',
+  'policy.images[].require': '`false`: those with this prefix need no signature',
   'resolver.mode':
     "what is in the rootfs's `etc/resolv.conf`. `kubelet`: what kubelet writes at its start, once it has, with the host's servers where it names none. `merge`: the cluster's servers first, then the host's",
   'resolver.nameservers':
     "the cluster's, for `merge`, and for as long as kubelet has written none. A DaemonSet's agent knows them from its Pod",
   'resolver.searches': 'search domains for short names of Services, likewise',
   'log.to': 'where the record of calls goes: `file`, `journal`, `none`',
-  'log.file': 'that file',
-  'log.maximumBytes': 'at about this size it becomes FILE.1; 1e9 at most',
-  'security.krb5.keytab': 'of the node, for `sec=krb5`; read by rpc.gssd alone',
-  'security.krb5.config': 'of the node; what it includes comes along',
+  'log.file': 'the file of the record',
+  'log.maximumBytes': 'at about this size the file becomes FILE.1, in place of the one before; 1e9 at most',
+  'security.krb5.keytab': "the node's keytab, for `sec=krb5`; read by rpc.gssd alone",
+  'security.krb5.config': "the node's krb5.conf; what it includes comes along",
   'security.krb5.credentialCaches':
     'the directory with tickets of users, in files `krb5cc…` that are theirs, or in directories with their numbers for names',
   'security.tls.trustStore':
     "what servers' certificates are held against; where this is not set, the machine's own trust store",
-  'security.tls.certificate': 'what the node shows of itself, for `xprtsec=mtls`',
-  'security.tls.privateKey': 'its key',
-  'filesystems.TYPE': '`null`: this node does not mount it; `mounter doctor` does not ask for it',
+  'security.tls.certificate': "the node's certificate, for `xprtsec=mtls`",
+  'security.tls.privateKey': 'the key of that certificate',
+  'filesystems.TYPE': '`null`: this node does not mount it, and `mounter doctor` does not ask for it',
   'filesystems.TYPE.helper': 'the program of the rootfs that mounts it',
   'filesystems.TYPE.kind':
-    'who knows its sources and options: `nfs`, `glusterfs`, `cifs`; of `generic` nobody does',
+    'whose rules its sources and options follow: those of `nfs`, `glusterfs`, `cifs`, or, `generic`, none',
   'filesystems.TYPE.kernelFilesystem': 'its name in `/proc/filesystems`',
   'filesystems.TYPE.kernelModule': 'the module that `mounter doctor` names where it is missing',
   'filesystems.TYPE.devices':
