@@ -5,7 +5,7 @@ import { exitCode } from '../exit-codes.ts';
 import { jsonOutput } from '../json.ts';
 import { defaultPlace, type RecordPlace } from '../manifest/record-place.ts';
 import { readManifestIfThere, requireRoot } from '../node/node.ts';
-import type { RecordedCall } from '../record/parse.ts';
+import { failureWords, type RecordedCall } from '../record/parse.ts';
 import { type CommandContext, defineCommand, wideText } from './command.ts';
 
 export const log = defineCommand({
@@ -148,9 +148,18 @@ function resultOf({ errorClass, status, wasMounted }: RecordedCall): string {
   return wasMounted ? 'ok (was mounted)' : 'ok';
 }
 
+/** Lines of what a helper said: the reason is among the last. */
+const mostSaid = 3;
+
+/** As the call itself told it. */
 function explanation(call: RecordedCall, width: number): readonly string[] {
   if (call.errorClass === undefined) return [];
-  return [call.msg, ...(call.hint === undefined ? [] : [`hint: ${call.hint}`])]
+  const said = (call.helperOutput ?? '').split('\n').filter((line) => line.trim() !== '');
+  return [
+    failureWords(call),
+    ...said.slice(-mostSaid),
+    ...(call.hint === undefined ? [] : [`hint: ${call.hint}`]),
+  ]
     .flatMap((text) => wrapped(printable(text), width))
     .map((line) => `${indent}${line}\n`);
 }

@@ -13,6 +13,15 @@ export function isCountedMount({ command, isFake, errorClass }: RecordedCall): b
   return command === 'mount' && !isFake && errorClass !== 'usage';
 }
 
+/** What failed, and how: of a mount on its target it is the target, which whoever shows the call shows anyway. */
+export function failureWords({
+  subject,
+  target,
+  msg,
+}: Pick<CallRecord, 'subject' | 'target' | 'msg'>): string {
+  return subject === undefined || subject === target ? msg : `${subject}: ${msg}`;
+}
+
 /** Where every line begins; nothing inside a JSON text looks like it, for quotes are escaped there. */
 const lineStart = '{"level":';
 

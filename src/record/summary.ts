@@ -21,6 +21,8 @@ export interface LastFailure {
   readonly isRemembered: boolean;
   readonly source: string | null;
   readonly target: string | null;
+  /** What the message is about: the target, an option, a file; null where the message says it all. */
+  readonly subject: string | null;
   readonly message: string;
   readonly hint: string | null;
 }
@@ -48,13 +50,14 @@ function countsOf(mounts: readonly RecordedCall[]): Counts {
 }
 
 function lastFailureOf({ timeMs, errorClass = 'unknown', ...call }: RecordedCall): LastFailure {
-  const { isRemembered = false, source = null, target = null, hint = null, msg } = call;
+  const { isRemembered = false, source = null, target = null, subject = null, hint = null, msg } = call;
   return {
     time: new Date(timeMs).toISOString(),
     errorClass,
     isRemembered,
     source,
     target,
+    subject,
     message: msg,
     hint,
   };

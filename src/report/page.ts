@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import type { Finding } from '../doctor/finding.ts';
 import { verdictWords } from '../doctor/verdict.ts';
 import { shortDigest } from '../image/digest.ts';
+import { failureWords } from '../record/parse.ts';
 import { nodeFacts, serviceFacts } from '../status/show.ts';
 import type { CallsReport, ReportedCall, Span } from './calls.ts';
 import { facts, folded, Html, html, table } from './html.ts';
@@ -165,7 +166,7 @@ function calls({ calls: found, since }: Report): Html {
 }
 
 function callRow(call: ReportedCall): readonly (Html | string)[] {
-  const { command, fstype, source, target, options, subject, msg, hint, helperOutput, errorClass } = call;
+  const { command, fstype, source, target, options, hint, helperOutput, errorClass } = call;
   const words = call.arguments?.join(' ');
   const about = [
     source === undefined ? null : html`${path(source)} on ${path(target)}`,
@@ -175,7 +176,7 @@ function callRow(call: ReportedCall): readonly (Html | string)[] {
   const why =
     errorClass === undefined
       ? null
-      : html`<br><strong>${subject === undefined || subject === target ? '' : `${subject}: `}${msg}</strong>${hint ? html`<br>→ ${hint}` : ''}`;
+      : html`<br><strong>${failureWords(call)}</strong>${hint ? html`<br>→ ${hint}` : ''}`;
   const said = helperOutput ? folded('what the helper said', html`<pre>${helperOutput}</pre>`, true) : null;
   return [
     number(clock(call.time)),

@@ -1,4 +1,5 @@
 import { shortened, table, usualWidth, wrapped } from '../columns.ts';
+import { failureWords } from '../record/parse.ts';
 import type { Counts, MountSummary } from '../record/summary.ts';
 
 /** The section of `mounter status`. @param history null where the record cannot be read. @param width of the terminal; undefined for whole lines. */
@@ -14,9 +15,10 @@ export function describeHistory(history: MountSummary | null, width?: number): s
     width,
   );
   if (lastFailure === null) return counts;
-  const { time, errorClass, target, message, hint } = lastFailure;
+  const { time, errorClass, target, subject, message, hint } = lastFailure;
   const shown = target !== null && width !== undefined ? shortened(target, width - besideFailure) : target;
-  const what = `${shown === null ? '' : `${shown}: `}${message}`;
+  const words = failureWords({ subject: subject ?? undefined, target: target ?? undefined, msg: message });
+  const what = `${shown === null ? '' : `${shown}: `}${words}`;
   const rows = [
     ['last failure', `${time}, ${errorClass}`],
     ['', what],

@@ -144,6 +144,17 @@ test.serial('mounter log explains failures; --failures, -n and --json', async (t
   t.regex(await node.mustRun('status'), /last hour +1 +1: .*\nlast day .*\nlast failure .*\n.*not srv:\/y\n/);
 });
 
+test.serial('mounter log says what a failure is about, and what the helper said last', async (t) => {
+  await using node = await recordNode({
+    fail: "printf 'mount.nfs: %s\\n\\n' one two three four >&2",
+  });
+  await node.mounter('mount', '-t', 'nfs', '-o', 'vers=4,x-mounter.readahead=1', 'srv:/x', volume);
+  await node.mounter(...mountWords, 'fail:/x', volume);
+  const log = await node.mustRun('log', '--failures');
+  t.regex(log, /\n {4}x-mounter\.readahead: there is no such option\n {4}hint: /);
+  t.regex(log, /\n {4}\S+ failed to mount fail:\/x\n {4}mount\.nfs: two\n.* three\n.* four\n {4}hint: /);
+});
+
 test.serial(
   'status --metrics: all the mounts and the node, in a format that a strict reader takes',
   async (t) => {

@@ -93,7 +93,14 @@ test('the mounts of the last hour and day', (t) => {
   const calls = [
     callOf({ ...ago(3000), errorClass: 'stale' }),
     callOf({ ...ago(700), errorClass: 'stale', isRemembered: true }),
-    callOf({ ...ago(600), errorClass: 'busy', target: '/t', msg: 'is taken', hint: 'free it' }),
+    callOf({
+      ...ago(600),
+      errorClass: 'busy',
+      target: '/t',
+      subject: 'proto',
+      msg: 'is taken',
+      hint: 'free it',
+    }),
     callOf(ago(30)),
     callOf({ ...ago(20), command: 'prepare', errorClass: 'node' }),
     callOf(ago(10)),
@@ -107,6 +114,7 @@ test('the mounts of the last hour and day', (t) => {
       isRemembered: false,
       source: null,
       target: '/t',
+      subject: 'proto',
       message: 'is taken',
       hint: 'free it',
     },

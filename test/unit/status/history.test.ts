@@ -37,6 +37,7 @@ test('a narrow terminal gets narrow lines, and a pipe whole names', (t) => {
     time: '2026-01-02T03:04:05.678Z',
     errorClass: 'node',
     target,
+    subject: target,
     message: 'the helper failed to mount it',
     hint: 'run mounter doctor to see what the node lacks, then mend that',
   };
@@ -45,4 +46,18 @@ test('a narrow terminal gets narrow lines, and a pipe whole names', (t) => {
   for (const line of narrow.split('\n')) t.true(line.length <= 60, line);
   t.regex(narrow, /^ {14}\/var\S*…\S*pvc-1:$/m);
   t.true(describeHistory(history).includes(`${target}: the helper`));
+});
+
+test('the last failure names what it is about, beside the target', (t) => {
+  const counts = { succeeded: 0, failed: {}, remembered: 0 };
+  const lastFailure = {
+    time: '2026-01-02T03:04:05.678Z',
+    errorClass: 'bad-option',
+    target: '/t',
+    subject: 'x-mounter.readahead',
+    message: 'there is no such option',
+    hint: null,
+  };
+  const text = describeHistory({ lastHour: counts, lastDay: counts, lastFailure } as never);
+  t.regex(text, /^ +\/t: x-mounter\.readahead: there is no such option$/m);
 });
