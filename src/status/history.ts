@@ -41,13 +41,13 @@ function countRows(
   const classes = Object.entries(failed);
   const total = classes.reduce((sum, [, count]) => sum + count, 0);
   const words = classes.map(([errorClass, count]) => `${errorClass} ${count}`);
-  const [first, ...others] = wrapped(
-    words.join(', '),
+  const [first = '0', ...others] = wrapped(
+    total === 0 ? '0' : `${total}: ${words.join(', ')}`,
     Math.min(width, usualWidth) - besideFailures,
     / (?=[a-z])/,
   );
   return [
-    [name, String(succeeded), total === 0 ? '0' : `${total}: ${first}`],
+    [name, String(succeeded), first],
     ...others.map((line) => ['', '', line]),
     ...(remembered === 0
       ? []

@@ -44,6 +44,7 @@ test('a narrow terminal gets narrow lines, and a pipe whole names', (t) => {
   const history = { lastHour: counts, lastDay: counts, lastFailure } as never;
   const narrow = describeHistory(history, 60);
   for (const line of narrow.split('\n')) t.true(line.length <= 60, line);
+  t.regex(narrow, /^last hour {2}3 {10}2100: connection-refused 2000,\n {22}version-not-offered 100\n/m);
   t.regex(narrow, /^ {14}\/var\S*…\S*pvc-1:$/m);
   t.true(describeHistory(history).includes(`${target}: the helper`));
 });
