@@ -80,12 +80,16 @@ function wasMountedAfter(failure: RecordedCall, calls: readonly RecordedCall[]):
   );
 }
 
+/** What a hint says of the command that shows it here, with what that does. */
+const ofDoctor = /^run mounter doctor(?:(?:, which| to see) .*?)?(?=;|, then |, and mounter |$)/;
+
 /** What was to be done need not be said once it has been done. */
 function hintOf(failure: RecordedCall, calls: readonly RecordedCall[]): string {
   const { hint = 'see what the helper said in the record' } = failure;
   const named = /^run mounter ([\w-]+)/.exec(hint)?.[1];
   const isDone = after(failure, calls).some(({ command, status }) => command === named && status === 0);
-  return isDone ? `mounter ${named} has run since: see whether the next mount works` : hint;
+  if (isDone) return `mounter ${named} has run since: see whether the next mount works`;
+  return hint.replace(ofDoctor, 'see the other findings');
 }
 
 function after(call: RecordedCall, calls: readonly RecordedCall[]): readonly RecordedCall[] {

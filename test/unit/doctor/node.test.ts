@@ -121,6 +121,24 @@ test('failures: what a hint names is not asked for once it was done', (t) => {
   t.regex(judge(failure, prepared(0)).hint ?? '', /^mounter prepare has run since/);
 });
 
+test('failures: doctor does not send whoever reads it to doctor', (t) => {
+  const shown = (hint: string) => judge(line(now - 9, { hint })).hint;
+  t.is(shown('run mounter doctor to see what the node lacks'), 'see the other findings');
+  t.is(shown('run mounter doctor, which looks at a, b and c'), 'see the other findings');
+  t.is(
+    shown('run mounter doctor, which asks each; getent says it'),
+    'see the other findings; getent says it',
+  );
+  t.is(
+    shown('run mounter doctor, which says a, then mounter exec -- b'),
+    'see the other findings, then mounter exec -- b',
+  );
+  t.is(
+    shown('run mounter doctor, and mounter exec -- b, which starts it'),
+    'see the other findings, and mounter exec -- b, which starts it',
+  );
+});
+
 test('a limit of a mount that is above what kubelet waits is told', (t) => {
   const judge = (mountSeconds: number) =>
     judgeManifest(layout, { limits: { ...manifest.limits, mountSeconds } });
