@@ -28,10 +28,10 @@ export function checkKernel({ host, manifest }: DoctorContext): readonly Judgeme
   const byName = new Map<string, Filesystem>();
   for (const filesystem of Object.values(manifest.filesystems))
     if (!byName.has(filesystem.kernelFilesystem)) byName.set(filesystem.kernelFilesystem, filesystem);
-  return [...byName].map(([name, filesystem]) => ({
-    ...judgeKernel(filesystem, files),
-    types: typesThat(manifest, (_, { kernelFilesystem }) => kernelFilesystem === name),
-  }));
+  return [...byName].map(([name, filesystem]) => {
+    const types = typesThat(manifest, (_, { kernelFilesystem }) => kernelFilesystem === name);
+    return { ...judgeKernel(filesystem, files, types), types };
+  });
 }
 
 export function readKernelFiles(host: Host): KernelFiles {
@@ -51,10 +51,12 @@ export function readKernelFiles(host: Host): KernelFiles {
 /**
  * The kernel loads the module `fs-NAME` by itself, with the host's modprobe(8), when it does not know a
  * filesystem that is to be mounted.
+ * @param types those of the settings that need it.
  */
 export function judgeKernel(
   filesystem: Pick<Filesystem, 'kernelFilesystem' | 'kernelModule'>,
   files: KernelFiles,
+  types: readonly string[] = [],
 ): Judgement {
   const { kernelFilesystem: name, kernelModule: module = name } = filesystem;
   if (isListed(name, files.filesystems)) return ok(name, 'the kernel has this filesystem');
@@ -65,7 +67,7 @@ export function judgeKernel(
     return lacking(
       name,
       lack,
-      `install the kernel's modules, or boot a kernel with ${module}; or set the types of filesystems that need it to null in node-settings.json, where no volume is of them`,
+      `install the kernel's modules, or boot a kernel with ${module}${types.length === 0 ? '' : `; where no volume is of this type, set ${types.map((type) => `filesystems.${type}`).join(' and ')} to null in node-settings.json`}`,
     );
   }
   if (files.isClosed)

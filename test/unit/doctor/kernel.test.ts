@@ -51,6 +51,14 @@ for (const [title, files, level, message] of cases) {
   });
 }
 
+test('a kernel without it: the settings that need not have it are named', (t) => {
+  const { hint } = judgeKernel(nfs, bare, ['nfs', 'nfs4']);
+  t.regex(
+    hint ?? '',
+    /; where no volume is of this type, set filesystems\.nfs and filesystems\.nfs4 to null in /,
+  );
+});
+
 test('a module whose file has a dash in its name', (t) => {
   const filesystem = { ...nfs, kernelFilesystem: 'x', kernelModule: 'a_b' };
   t.is(judgeKernel(filesystem, { ...bare, modules: 'kernel/a-b.ko.zst:\n' }).level, 'ok');
