@@ -55,17 +55,31 @@ export async function readManifest(host: Host, layout: Layout): Promise<Manifest
   throw new MounterError('there is no manifest: nothing is installed here', {
     subject: layout.manifest,
     status: exitCode.system,
-    hint: 'run mounter install SOURCE, or set MOUNTER_HOME to where it is installed',
+    hint:
+      process.env.MOUNTER_MANIFEST === layout.manifest
+        ? 'unset MOUNTER_MANIFEST, or set it to the path of a manifest'
+        : 'run mounter install SOURCE, or set MOUNTER_HOME to where it is installed',
   });
 }
 
-/** @returns undefined where the node has none. @throws MounterError (system) for a directory, or what others can write. */
+/**
+ * @returns undefined where the node has none.
+ * @throws MounterError (system) for a directory, a link that leads nowhere, and for what others than root can write.
+ */
 export function readNodeSettings(
-  host: Pick<Host, 'readText' | 'stat'>,
+  host: Pick<Host, 'readText' | 'stat' | 'lstat'>,
   { nodeSettings: path }: Layout,
 ): TextFile | undefined {
   const text = readSettingsText(host, path);
-  return text === undefined ? undefined : { path, text };
+  if (text !== undefined) return { path, text };
+  // Somebody has set something, such as a policy; to mount as if there were nothing would be to leave it out.
+  if (host.lstat(path)?.kind === 'symlink')
+    throw new MounterError('is a link that leads nowhere', {
+      subject: path,
+      status: exitCode.system,
+      hint: `see readlink ${shellWord(path)}, and bring that file back; or remove the link, if nothing is to be set`,
+    });
+  return undefined;
 }
 
 /**

@@ -113,8 +113,11 @@ export function lastSettings(host: Host): NodeSettings | undefined {
 function stampOf(host: Host, { manifest, nodeSettings }: Layout): string | undefined {
   const status = host.stat(manifest);
   if (status === undefined) return undefined;
-  const own = host.stat(nodeSettings);
-  return `${[format, manifest, ...stateOf(status), ...(own === undefined ? [] : stateOf(own))].join(' ')}\n`;
+  const own = host.lstat(nodeSettings);
+  const led = own?.kind === 'symlink' ? host.stat(nodeSettings) : own;
+  // A link that leads nowhere is an error, and no absence.
+  if (own !== undefined && led === undefined) return undefined;
+  return `${[format, manifest, ...stateOf(status), ...(led === undefined ? [] : stateOf(led))].join(' ')}\n`;
 }
 
 function stateOf({ device, inode, size, changedMs }: FileStatus): readonly number[] {

@@ -117,6 +117,38 @@ test('a file that is not valid is named by its line and setting; an install leav
   t.is((await node.run([installedMounter, 'mount', '--version'])).status, 0, 'turned off all the same');
 });
 
+test('settings behind a link: its file counts, and a link that leads nowhere is no way past a policy', async (t) => {
+  await using node = await ScratchNode.prepared();
+  const refused = () => refusal(node, 'nfs');
+  const nowhere = await refused();
+  await node.shell(`echo '{"policy": {"sources": []}}' >/tmp/own.json; ln -s /tmp/own.json ${settingsPath}`);
+  t.regex(await refused(), /the source is none of those allowed/);
+  await node.shell('echo {} >/tmp/own.json');
+  t.is(await refused(), nowhere);
+  await node.shell('rm /tmp/own.json');
+  t.regex(
+    await refused(),
+    /^mounter: \S+node-settings\.json: is a link that leads nowhere\nhint: see readlink /,
+  );
+  t.regex(
+    (await node.mounter('doctor')).stdout,
+    /^failing .*node-settings\.json: is a link that leads nowhere/m,
+  );
+  await node.shell(`rm ${settingsPath}`);
+  t.is(await refused(), nowhere);
+});
+
+test('a manifest that MOUNTER_MANIFEST names, and that is not there', async (t) => {
+  await using node = await ScratchNode.installed();
+  const { stdout } = await node.run([installedMounter, 'status'], {
+    environment: { MOUNTER_MANIFEST: '/nowhere.json' },
+  });
+  t.regex(
+    stdout,
+    / \/nowhere\.json: there is no manifest: nothing is installed here; unset MOUNTER_MANIFEST, or /,
+  );
+});
+
 for (const [what, script] of [
   ['writable by others', `chmod 666 ${settingsPath}`],
   ['of another group that may write', `chmod 664 ${settingsPath}; chgrp 7 ${settingsPath}`],

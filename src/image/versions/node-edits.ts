@@ -150,7 +150,7 @@ function brief(value: unknown): string {
 /** A line that says what the node's own settings set of the manifest; none where they set nothing. */
 export function describeOverrides(
   layout: Layout,
-  host: Pick<Host, 'readText' | 'stat'>,
+  host: Pick<Host, 'readText' | 'stat' | 'lstat'>,
   manifest: Manifest,
 ): readonly string[] {
   const own = readNodeSettings(host, layout);

@@ -62,6 +62,22 @@ for (const [title, change] of [
     t.is((await readSettings(host, layout)).limits.mountSeconds, change === undefined ? 110 : 8);
   });
 
+test("a link that leads nowhere in the place of the node's own settings is an error, whatever was checked", async (t) => {
+  const host = await rememberedNode();
+  host.texts.set(layout.manifest, JSON.stringify(manifest));
+  host.file(layout.nodeSettings, { kind: 'symlink' });
+  const { stat } = host;
+  host.stat = (path) => (path === layout.nodeSettings ? undefined : stat(path));
+  t.is(storedSettings(host, layout), undefined);
+  await t.throwsAsync(readSettings(host, layout), {
+    instanceOf: MounterError,
+    message: 'is a link that leads nowhere',
+  });
+  host.stat = stat;
+  host.texts.set(layout.nodeSettings, '{"limits": {"mountSeconds": 8}}');
+  t.is((await readSettings(host, layout)).limits.mountSeconds, 8);
+});
+
 test('another manifest by MOUNTER_MANIFEST is not taken for the remembered one', async (t) => {
   const host = await rememberedNode();
   host.file('/other.json', { inode: 7, size: 100, changedMs: 1000.5 });
