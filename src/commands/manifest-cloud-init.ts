@@ -73,7 +73,11 @@ function sourceOf(flags: CloudInitFlags): { readonly source: string; readonly di
       'such as --image registry.example/storage-tools@sha256:…, or --url and --digest',
     );
   if (digest === undefined)
-    throw badFlag('digest', 'is missing: what is fetched has to be pinned', 'rootfs.digest of the manifest');
+    throw badFlag(
+      'digest',
+      'is missing: what is fetched has to be pinned',
+      'such as --digest sha256:…, of the image in that file, as npm run image printed it',
+    );
   return {
     source: httpsUrl('url', url),
     digest: fitting('digest', digest, digestPattern, 'sha256:…'),

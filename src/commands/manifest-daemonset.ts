@@ -1,3 +1,4 @@
+import type { MounterError } from '../errors.ts';
 import { exitCode } from '../exit-codes.ts';
 import type { DaemonSetRequest, ObjectNames, Toleration } from '../fleet/daemonset.ts';
 import type { CommentedDocument } from '../fleet/yaml.ts';
@@ -124,9 +125,22 @@ async function print(given: DaemonSetFlags, driver: Driver, output: Output): Pro
   } else {
     // To apply a ConfigMap takes back whatever is not in it: only those that are asked for.
     const { daemonSetDocuments } = await import('../fleet/daemonset.ts');
-    output.out(yamlText(daemonSetDocuments({ ...requestOf(given), ...driver }, configMaps)));
+    const request = { ...requestOf(given), ...driver };
+    if (request.csi.length > 0 && request.kubernetesMinor < firstWithCsi) throw tooOldForCsi();
+    output.out(yamlText(daemonSetDocuments(request, configMaps)));
   }
   return exitCode.success;
+}
+
+/** CSIDriver of storage.k8s.io/v1. */
+const firstWithCsi = 18;
+
+function tooOldForCsi(): MounterError {
+  return badFlag(
+    'kubernetes',
+    `CSI takes 1.${firstWithCsi} or newer`,
+    "use mounter manifest daemonset, and kubelet's flag --experimental-mounter-path",
+  );
 }
 
 async function configMapsOf(flags: DaemonSetFlags): Promise<readonly CommentedDocument[]> {

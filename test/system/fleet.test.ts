@@ -99,6 +99,12 @@ test('csi is the same DaemonSet, and what the cluster is told of the driver', as
     container.env.map(({ name }: Tree) => name),
     ['MOUNTER_HOME', 'NODE_NAME'],
   );
+  const old = await run('csi', '--image', anImage, '--kubernetes', '1.17');
+  t.is(old.exitCode, 1);
+  t.regex(
+    old.stderr,
+    /^mounter: --kubernetes: CSI takes 1\.18 or newer\nhint: use mounter manifest daemonset, /,
+  );
   const { stderr, exitCode: status } = await run('csi', '--image', anImage, '--driver', 'no_name');
   t.is(status, 1);
   t.regex(stderr, /--driver: "no_name" is no name of a driver/);
@@ -266,7 +272,10 @@ const mistakes: readonly (readonly [argv: readonly string[], stderr: RegExp])[] 
     /--executable: .*is no https URL/,
   ],
   [['cloud-init', '--executable', 'https://x/y'], /--image: is missing\nhint: .*--url and --digest/],
-  [['cloud-init', '--executable', 'https://x/y', '--url', 'https://x/z'], /--digest: is missing/],
+  [
+    ['cloud-init', '--executable', 'https://x/y', '--url', 'https://x/z'],
+    /--digest: is missing.*\nhint: such as --digest sha256:…/,
+  ],
   [['cloud-init', '--executable', 'https://x/y', '--image', 'r.example/x:v1'], /is not pinned by its digest/],
 ];
 for (const [argv, expected] of mistakes) {
