@@ -146,13 +146,16 @@ async function installRootfs(
   );
   const summary = `${installed.manifest.manifest.rootfs.name} ${installed.digest} in ${layout.home}`;
   const { describeOverrides } = await import('../image/versions/node-edits.ts');
+  const { currentDigest } = await import('../image/versions/versions.ts');
   const { manifest: settings } = installed.manifest;
   const offBy = whyOff(context.host, layout, settings);
   const lines = [
     ...(installed.done.length === 0
       ? [`installed already: ${summary}`]
       : [...installed.done, `installed ${summary}`]),
-    ...(isToSwitch ? [] : [`mounter rollback ${installed.digest} switches to it`]),
+    ...(currentDigest(layout) === installed.digest
+      ? []
+      : [`mounter rollback ${installed.digest} switches to it`]),
     ...describeOverrides(layout, context.host, settings),
     ...(offBy === undefined
       ? []

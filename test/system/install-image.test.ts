@@ -130,6 +130,7 @@ test.serial('a version that is there and not switched to', async (t) => {
   await node.mustRun('rollback', images.two.digest);
   isCurrent(t, node, images.two);
   t.is(node.read(`${mounterHome}/rootfs-manifest.json`), ownManifest('two'));
+  t.notRegex(await node.mustRun('install', '--no-switch', offerImage(node, images.two, 'two')), /rollback/);
 });
 
 test.serial('refused: another digest, a manifest that promises more, a blob that is damaged', async (t) => {
