@@ -3,6 +3,7 @@ import { MounterError } from '../errors.ts';
 import { exitCode } from '../exit-codes.ts';
 import { nearest } from '../nearest.ts';
 import { maskedArguments } from '../secrets.ts';
+import { shellWord } from '../shell-word.ts';
 import { type Command, callOf, type FlagsOf, type FlagTable, flagsOf } from './command.ts';
 
 /** What of a command its arguments are read by. */
@@ -63,7 +64,7 @@ function splitProgram({ name, operands, program }: Grammar, argv: readonly strin
   throw new MounterError('the command has no -- before it', {
     subject: first,
     status: exitCode.usage,
-    hint: `mounter ${name} -- ${maskedArguments(argv).join(' ')} …`,
+    hint: `mounter ${name} -- ${maskedArguments(argv).map(shellWord).join(' ')}`,
   });
 }
 

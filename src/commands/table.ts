@@ -60,6 +60,9 @@ const otherWays: ReadonlyMap<string, string> = new Map([
   ...['umount', 'unmount'].map(
     (word) => [word, "umount(8), the host's own program, unmounts it: umount TARGET"] as const,
   ),
+  ...['upgrade', 'update'].map(
+    (word) => [word, 'mounter install SOURCE brings another version, and switches to it'] as const,
+  ),
   ['uninstall', 'mounter teardown undoes prepare; when it has, remove the directory that mounter is in'],
 ]);
 

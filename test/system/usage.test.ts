@@ -69,6 +69,7 @@ const mistakes: readonly (readonly [argv: readonly string[], stderr: RegExp])[] 
     /^mounter: umount: unknown command\nhint: umount\(8\), the host's own program, .*: umount TARGET\n/,
   ],
   [['uninstall'], /^mounter: uninstall: unknown command\nhint: mounter teardown undoes prepare/],
+  [['upgrade'], /^mounter: upgrade: unknown command\nhint: mounter install SOURCE brings another version/],
   [['constructor'], /^mounter: constructor: unknown command\n/],
   [['__proto__'], /^mounter: __proto__: unknown command\n/],
   [['a\nb\u001b[31m'], /^mounter: a\\x0ab\\x1b\[31m: unknown command\n/],
@@ -123,7 +124,8 @@ const mistakes: readonly (readonly [argv: readonly string[], stderr: RegExp])[] 
   [['log', '-n'], /^mounter: -n: needs a value\n/],
   [['exec'], /^mounter: exec: no command\nhint: mounter exec -- /],
   [['exec', '--'], /^mounter: exec: no command\nhint: /],
-  [['exec', 'ls'], /^mounter: ls: the command has no -- before it\nhint: mounter exec -- ls/],
+  [['exec', 'ls'], /^mounter: ls: the command has no -- before it\nhint: mounter exec -- ls\n$/],
+  [['exec', 'sh', '-c', 'ls /dev'], /\nhint: mounter exec -- sh -c 'ls \/dev'\n$/],
   [['exec', '--jsn', '--', 'ls'], /^mounter: --jsn: unknown option\n/],
 ];
 const mountMistakes = ['server:/export', 'server', '//server/share', '[fd00::5]:/export'].map(
