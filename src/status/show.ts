@@ -136,7 +136,7 @@ function inWords(state: SeenVolume['state']): string {
 }
 
 function describeLocks(locks: NodeStatus['lockServices']): Facts {
-  if (locks === null) return [['locks', 'unknown: nothing to ask with']];
+  if (locks === null) return [['locks', 'unknown: the node is not prepared']];
   const runsNone = locks.rpcbind === null && locks.statd === null;
   return [
     ['rpcbind', describeDaemon(locks.rpcbind, locks.portmapperAnswers ? [] : ['does not answer'])],

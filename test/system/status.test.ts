@@ -40,6 +40,7 @@ test.serial('status: 1 before install and before prepare, 0 when mounts would wo
   const installed = await node.mounter('status');
   t.is(installed.status, 1);
   t.regex(installed.stdout, /prepared +no: run mounter prepare\n/);
+  t.regex(installed.stdout, /locks +unknown: the node is not prepared\n/);
   await node.mustRun('prepare');
   t.is((await node.mounter('status')).status, 0);
   await node.mustRun('teardown');
