@@ -217,7 +217,7 @@ test.serial('bad targets: nothing is run', async (t) => {
     [`${target}/file`, 1, /is not a directory/],
     [`${target}/file/below`, 1, /is not a directory/],
     ['/mnt/elsewhere', 1, /not below a directory that volumes may be mounted in/],
-    ['relative', 1, /relative path/],
+    ['relative', 1, /relative path\nhint: give the absolute path, after the source\n/],
   ] as const) {
     const call = await mountNfs('10.9.0.1:/srv/vol1', path, 'vers=4.2');
     t.is(call.status, status, call.output);

@@ -80,7 +80,11 @@ function refuseUnprintable(what: string, value: string): void {
 
 function canonicalTarget(target: string): string {
   if (!target.startsWith('/'))
-    throw usageError(maskSecrets(target), 'the target is a relative path', 'give the absolute path');
+    throw usageError(
+      maskSecrets(target),
+      'the target is a relative path',
+      'give the absolute path, after the source',
+    );
   const parts = target.split('/').filter((part) => part !== '');
   if (parts.includes('.') || parts.includes('..')) {
     throw usageError(target, 'the target has a "." or ".." in it', 'give the path without them');

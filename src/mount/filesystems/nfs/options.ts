@@ -140,7 +140,7 @@ function refuseUnclearVersion(options: string): void {
   const subject = unclearVersion(options);
   if (subject === undefined) return;
   throw new MounterError(
-    'the version of NFS is asked for more than once, or in a way that mount.nfs and the kernel read differently',
+    'asks for a version of NFS that there is not, for more than one, or in a way that mount.nfs and the kernel read differently',
     {
       subject,
       status: exitCode.usage,
