@@ -26,7 +26,7 @@ export function requireImage(directory: string, shared: readonly string[]): stri
     if (!isAtOrBelow(root, path) && !isAtOrBelow(path, root)) continue;
     throw refusal(
       directory,
-      `and ${other} cannot lie in each other: each is mounted in itself`,
+      `lies in or around ${other}, which an image has to be apart from`,
       'extract the image elsewhere',
     );
   }

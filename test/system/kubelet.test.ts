@@ -420,8 +420,16 @@ test.serial('bad input: one line that names it, and what to do; nothing is mount
     [['--rootfs', '/var/lib/empty', '--', 'x'], 2, /: is empty: there is no image\n/],
     [['--rootfs', '/var/lib/file', '--', 'x'], 2, /: is no directory\n/],
     [['--rootfs', '/', '--', 'x'], 2, /: is the root of the host\n/],
-    [['--rootfs', `${mounterHome}/rootfs`, '--', 'x'], 2, /cannot lie in each other/],
-    [['--rootfs', '/var/lib', '--', 'x'], 2, /cannot lie in each other/],
+    [
+      ['--rootfs', `${mounterHome}/rootfs`, '--', 'x'],
+      2,
+      /: lies in or around \/\S+, which an image has to be apart from\n/,
+    ],
+    [
+      ['--rootfs', '/var/lib', '--', 'x'],
+      2,
+      /: lies in or around \/\S+, which an image has to be apart from\n/,
+    ],
     [['--', 'none'], 127, /there is no such program in the image, nor in another directory of PATH=/],
     [['--', '/no/such'], 127, /\/no\/such: there is no such program in the image\n/],
     [['--', 'directory'], 127, /there is no such program/],
