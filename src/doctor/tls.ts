@@ -35,15 +35,14 @@ function judgeKernelTls({ host }: DoctorContext, isConcerned: boolean): readonly
       ? tls.message
       : undefined;
   if (lack === undefined) return [ok('kernel', 'has TLS for mounts with xprtsec=tls and mtls')];
-  const message = `mounts with xprtsec=tls and mtls would fail: ${lack}`;
   return [
     isConcerned
       ? warning(
           'kernel',
-          message,
+          `mounts with xprtsec=tls and mtls would fail: ${lack}`,
           'boot a kernel with CONFIG_NET_HANDSHAKE and CONFIG_TLS, Linux 6.5 or newer',
         )
-      : ok('kernel', message),
+      : ok('kernel', `has no TLS for mounts, and none asks for it (xprtsec=): ${lack}`),
   ];
 }
 

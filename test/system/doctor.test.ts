@@ -89,6 +89,7 @@ test.serial('a healthy node: status 0, a line each, within 1 s', async (t) => {
   t.is(stderr, '');
   t.is(stdout.trimEnd().split('\n').length, first.findings.length + 1);
   t.regex(stdout, /^ok +manifest +\S+rootfs-manifest\.json: is valid\n/);
+  t.notRegex(stdout, /^ok .* would fail/m);
   t.regex(stdout, /\nmounts would work: 0 failing, 1 to be seen to, \d+ ok\n$/);
 });
 
