@@ -21,6 +21,9 @@ const hasLibraries = /\/(glusterfs|rpcinfo)$/;
 /** For reading the rootfs: one of 30 MB takes 0.1 s, on a node under load much longer, and an image may be larger. */
 const readingMs = 1500;
 
+const whole = 'is as it was installed, and has all that helpers and daemons need';
+const wholeAsFarAsRead = `has all that helpers and daemons need; this node is too busy to read all of it within ${readingMs / 1000} s: run mounter doctor again`;
+
 /** Whether the rootfs is as it was installed, and has all that the manifest promises and its scripts call. */
 export async function checkContents({
   root,
@@ -44,7 +47,7 @@ export async function checkContents({
   // What was not read is no fault.
   if (isAllRead || !isGood) await lastLook.found('contents', isGood);
   if (damage !== undefined) return [judgeDamage(damage, missing, hint, { root, typesWith })];
-  if (isGood) return [ok(root, 'is as it was installed, and has all that helpers and daemons need')];
+  if (isGood) return [ok(root, isAllRead ? whole : wholeAsFarAsRead)];
   const another = 'run mounter install SOURCE, with a rootfs that has it';
   return missing.map((path) => failing(`${root}${path}`, 'is missing', another, typesWith(path)));
 }
