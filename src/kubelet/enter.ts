@@ -4,7 +4,7 @@ import { exitCode } from '../exit-codes.ts';
 import { attachMount, copyMount, detach, mount, mountFlags } from '../host/mount-calls.ts';
 import { leaveNamespace } from '../host/mount-namespace.ts';
 import type { MountEntry } from '../host/mountinfo.ts';
-import { isErrnoException } from '../host/system-error.ts';
+import { about, isErrnoException } from '../host/system-error.ts';
 import { applyHere } from '../prepare/namespace/apply-here.ts';
 import { kubeletImageFile, kubeletViewDirectory } from '../rootfs/kubelet-chroot.ts';
 import type { ProgramDirectory } from './program-directories.ts';
@@ -66,7 +66,7 @@ function layPrograms({
     type: 'tmpfs',
     data: 'mode=0755',
   });
-  writeFileSync(kubeletImageFile, `${image}\n`);
+  about(kubeletImageFile, () => writeFileSync(kubeletImageFile, `${image}\n`));
   showHost(hostDirectories);
   for (const [index, directory] of programs.entries())
     layLinks(directory, `${kubeletViewDirectory}/${index}`);

@@ -3,13 +3,14 @@ import type { Host } from '../host/host.ts';
 import { isSelfBind, mountsOn } from '../host/mount-tree.ts';
 import { type MountEntry, mountAt, readMountinfo } from '../host/mountinfo.ts';
 import { runProgram } from '../host/run-program.ts';
+import { about } from '../host/system-error.ts';
 import { runDirectory } from '../node/layout.ts';
 
 /** Which directories `prepare` bound on themselves, for `teardown`: gone after a reboot, like the binds. */
 const selfBindsFile = `${runDirectory}/self-binds`;
 
 export function recordSelfBind(directory: string): void {
-  writeFileSync(selfBindsFile, `${directory}\n`, { flag: 'a', mode: 0o644 });
+  about(selfBindsFile, () => writeFileSync(selfBindsFile, `${directory}\n`, { flag: 'a', mode: 0o644 }));
 }
 
 /** Whether `prepare` did, and the bind is there. */

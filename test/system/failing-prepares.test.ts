@@ -61,7 +61,7 @@ const failures: readonly Failure[] = [
       'mount -o remount,size=64k /run; cat /dev/zero >/run/full 2>/dev/null || :',
       'rm /run/full; mount -o remount,size=10m /run',
     ],
-    says: /^mounter: .*No space left.*\nhint: /i,
+    says: /^mounter: \/run\/\S+: .*No space left.*\nhint: /i,
   },
   {
     title: '/run has no room for a file',

@@ -12,7 +12,7 @@ import {
 import type { Host } from '../../host/host.ts';
 import { type MountEntry, mountsBelow, readMountinfo } from '../../host/mountinfo.ts';
 import { replace } from '../../host/replace.ts';
-import { isErrnoException } from '../../host/system-error.ts';
+import { about, isErrnoException } from '../../host/system-error.ts';
 import { runDirectory } from '../../node/layout.ts';
 import { namespacesLink, type View } from '../../rootfs/entrance.ts';
 import { isAtOrBelow } from '../../rootfs/root-processes.ts';
@@ -66,7 +66,8 @@ export function descriptionOf(pins: string, host: Host): string | undefined {
 
 /** Writes what `descriptionOf` reads. @throws like node:fs, also where there is one. */
 export function describe(pins: string, description: string): void {
-  writeFileSync(`${pins}/description`, description, { flag: 'wx', mode: 0o600 });
+  const file = `${pins}/description`;
+  about(file, () => writeFileSync(file, description, { flag: 'wx', mode: 0o600 }));
 }
 
 /** Has calls enter these from now on. It is one rename, so that there always is a link. */
