@@ -175,3 +175,36 @@ static int take(void *argument) {
 }
 
 int take_mount(int mount_namespace, const char *place) { return in_namespace(mount_namespace, take, (void *)place); }
+
+struct change {
+  int tree;
+  unsigned long flags;
+};
+
+static int change(void *argument) {
+  const struct change *asked = argument;
+  char path[32];
+  (void)snprintf(path, sizeof path, "/proc/self/fd/%d", asked->tree);
+  if (unshare(CLONE_NEWNS) != 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0) return -errno;
+  int root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+  if (root < 0) return -errno;
+  int result = attach_tree(asked->tree, root);
+  (void)close(root);
+  if (result != 0) return result;
+  if (mount(NULL, path, NULL, MS_PRIVATE, NULL) != 0) return -errno;
+  if (mount(NULL, path, NULL, MS_REMOUNT | MS_BIND | asked->flags, NULL) != 0) return -errno;
+  int changed = clone_mount(asked->tree, "");
+  if (changed < 0) return changed;
+  result = dup3(changed, asked->tree, O_CLOEXEC) < 0 ? -errno : 0;
+  (void)close(changed);
+  return result;
+}
+
+int change_tree(int tree, unsigned long flags) {
+  struct change asked = {tree, flags};
+  int here = open("/proc/self/ns/mnt", O_RDONLY | O_CLOEXEC);
+  if (here < 0) return -errno;
+  int result = in_namespace(here, change, &asked);
+  (void)close(here);
+  return result;
+}

@@ -54,4 +54,10 @@ int clone_mount(int directory, const char *path);
 /* Attaches a tree to an open directory; 0 or -errno. */
 int attach_tree(int tree, int target);
 
+/*
+ * Makes what clone_mount has made private, with these MS_* flags and no others. mount(2) changes nothing that is
+ * mounted nowhere: it is mounted for that in a namespace that ends at once. 0 or -errno.
+ */
+int change_tree(int tree, unsigned long flags);
+
 #endif

@@ -800,12 +800,15 @@ FUNCTION(mounts_clone) {
 #define SYS_mount_setattr 442
 #endif
 
-/* Of what clone_mount has made: what is mounted below one copy shows in no other. @see struct mount_attr and MOUNT_ATTR_* of <linux/mount.h> */
+/* Of what clone_mount has made: what is mounted below one copy shows in no other. @see struct mount_attr and MOUNT_ATTR_* of <linux/mount.h>, which are the MS_* of mount(2) for these */
 FUNCTION(mounts_set_attributes) {
+  int tree = integer(context, argv[0]), set = integer(context, argv[1]);
   const struct {
     uint64_t set, cleared, propagation, user_namespace;
-  } attributes = {.set = (uint64_t)integer(context, argv[1]), .propagation = MS_PRIVATE};
-  return to_js_result(context, syscall(SYS_mount_setattr, integer(context, argv[0]), "", AT_EMPTY_PATH, &attributes, sizeof attributes));
+  } attributes = {.set = (uint64_t)set, .propagation = MS_PRIVATE};
+  long result = syscall(SYS_mount_setattr, tree, "", AT_EMPTY_PATH, &attributes, sizeof attributes);
+  if (result == 0 || errno != ENOSYS) return to_js_result(context, result);
+  return JS_NewInt32(context, change_tree(tree, (unsigned long)set));
 }
 
 /* Linux 5.2; the numbers are the same on every architecture. @see <linux/mount.h> */

@@ -157,7 +157,10 @@ declare module 'system-calls' {
   function copyMount(mountNamespace: number, place: string): number;
   /** A copy of the mount that shows an open file, open. */
   function cloneMount(fd: number): number;
-  /** mount_setattr(2) of what cloneMount has made, which is private then. @param attributes MOUNT_ATTR_* to set. */
+  /**
+   * mount_setattr(2) of what cloneMount has made, which is private then.
+   * @param attributes MOUNT_ATTR_* to set, and those that it has: before Linux 5.12 it loses others.
+   */
   function setMountAttributes(mount: number, attributes: number): number;
   /** A sysfs that is mounted nowhere, open: whatever is at /sys. */
   function openSysfs(): number;

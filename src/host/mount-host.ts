@@ -183,6 +183,7 @@ export interface VolumeHost extends MountHost {
   removeIn(directory: Descriptor, name: string): string | undefined;
   /**
    * Attaches a copy of the mount that shows an open file to an open directory.
+   * @param flags of the copy: those of the mount, and more.
    * @returns undefined, or the name of an errno.
    */
   attachCopy(file: Descriptor, flags: readonly MountFlag[], target: Descriptor): string | undefined;

@@ -169,6 +169,26 @@ test('a volume for one Pod alone is shown to no second one', async (t) => {
   t.like(await node('UnstageVolume', volume.unstaged), { code: 'OK' });
 });
 
+test('before Linux 5.12, which has no mount_setattr(2), a Pod sees flags of its own all the same', async (t) => {
+  const volume = await newVolume();
+  await node('StageVolume', volume.staged);
+  await place.node.shell(`mount -o remount,bind,noexec ${volume.staging}`);
+  const publish = [installedMounter, 'volume', 'publish', volume.staging, volume.target(1), 'ro', 'nosuid'];
+  const trace = ['strace', '-f', '-qq', '-o', '/tmp/trace', '-e', 'trace=mount_setattr'];
+  const ran = await place.node.run([...trace, '-e', 'inject=mount_setattr:error=ENOSYS', ...publish]);
+  t.deepEqual(ran, { status: 0, stdout: '', stderr: '' });
+  t.regex(place.node.read('/tmp/trace'), /ENOSYS .*INJECTED/);
+  const [staged, shown] = [volume.staging, volume.target(1)].map((path) => place.node.entriesOf(path));
+  const optionsOf = (entries: typeof staged) => entries?.map(({ mountOptions }) => mountOptions.join());
+  t.deepEqual(optionsOf(staged), ['rw,noexec,relatime']);
+  t.deepEqual(optionsOf(shown), ['ro,nosuid,noexec,relatime']);
+  await place.node.shell(`mkdir ${volume.staging}/within; mount -t tmpfs tmpfs ${volume.staging}/within`);
+  t.is(place.node.mountinfo().filter(({ mountPoint }) => mountPoint.endsWith('/within')).length, 1);
+  await place.node.shell(`umount ${volume.staging}/within`);
+  t.like(await node('UnpublishVolume', volume.unpublished(1)), { code: 'OK' });
+  t.like(await node('UnstageVolume', volume.unstaged), { code: 'OK' });
+});
+
 test('what is mounted below one Pod’s volume shows in no other', async (t) => {
   const volume = await newVolume({ volume: 'v2' });
   await node('StageVolume', volume.staged);

@@ -1,6 +1,12 @@
 import { MounterError } from '../../errors.ts';
 import { exitCode } from '../../exit-codes.ts';
-import type { Descriptor, MountFlag, Space, VolumeHost } from '../../host/mount-host.ts';
+import {
+  type Descriptor,
+  type MountFlag,
+  mountFlagNames,
+  type Space,
+  type VolumeHost,
+} from '../../host/mount-host.ts';
 import type { MountEntry } from '../../host/mountinfo.ts';
 import { raiseLimit } from '../../host/system-error.ts';
 import { volumeTypes } from '../../manifest/filesystem-kinds.ts';
@@ -171,7 +177,8 @@ function attachTo(
     }
     checkDirectory(target, status);
     refuseWithinVolume(target, identityMount);
-    const attach = (seen: Descriptor) => host.attachCopy(source, flags, seen);
+    const all = mountFlagNames.filter((flag) => flags.includes(flag) || entry.mountOptions.includes(flag));
+    const attach = (seen: Descriptor) => host.attachCopy(source, all, seen);
     const names = { source: entry.source, target };
     const failure = attachInSight(names, { file, status, identityMount, way }, attach, manyTries, host);
     if (failure !== undefined) throw notAttached(target, failure);
@@ -225,7 +232,7 @@ function refuseOther(
 
 const attachHints: Readonly<Record<string, string>> = {
   ENOSPC: raiseLimit('fs.mount-max'),
-  ENOSYS: 'read-only and other flags of one mount need Linux 5.12',
+  ENOSYS: 'a copy of a mount needs Linux 5.2',
 };
 
 function notAttached(target: string, failure: string): MounterError {
