@@ -37,7 +37,7 @@ export async function startDriver(request: DriverRequest): Promise<RunningDriver
   const { names, version, host, layout, output } = request;
   const kubeletDirectory = kubeletDirectoryOf(request);
   const registered = new Set<string>();
-  const node = explainingOff(oneWriterEach(nodeService(host, request.nodeId)), host, layout);
+  const node = explainingOff(oneWriterEach(nodeService(host, request.nodeId), host), host, layout);
   const counter = new OperationCounter(host);
   const observe: Observe = (method, asked) => {
     const count = counter.begin(method, asked);

@@ -1,4 +1,5 @@
 import { existsSync, readFileSync } from 'node:fs';
+import { placeInRoot } from '../host/path-in-root.ts';
 import { jsonOrUndefined } from '../json.ts';
 import type { TextFile } from '../manifest/node-settings.ts';
 import type { Layout } from '../node/layout.ts';
@@ -8,7 +9,6 @@ import {
   callsOf,
   enteringHostForGood,
   hostRoot,
-  pathOnHost,
 } from '../node-agent/on-host.ts';
 import { toolsManifest } from '../node-agent/places.ts';
 import { CsiError, codeOf, type Failure, type Operation } from './csi-error.ts';
@@ -17,8 +17,10 @@ import { CsiError, codeOf, type Failure, type Operation } from './csi-error.ts';
 export interface NodeHost {
   /** Runs the installed front on the host. */
   readonly call: CallOnHost;
-  /** The host's file, as we reach it where no symlink is on the way. */
+  /** The host's file, or symlink, as we reach it. */
   readonly pathOf: (path: string) => string;
+  /** The same as the host's mountinfo names it. */
+  readonly placeOf: (path: string) => string;
 }
 
 /** @returns undefined where it is not there. */
@@ -33,11 +35,13 @@ export function readFileOf(path: string): TextFile | undefined {
 export function nodeHost({ home, executable }: Layout): NodeHost {
   const isContainer = existsSync(toolsManifest);
   const root = isContainer ? hostRoot : '';
-  const isInstalled = () => existsSync((isContainer ? pathOnHost(executable) : executable) ?? '');
-  const front = () => (isInstalled() ? executable : `/proc/${process.pid}/exe`);
+  const placeOf = (path: string) => placeInRoot(root, path);
+  const pathOf = (path: string) => `${root}${placeOf(path)}`;
+  const front = () => (existsSync(pathOf(executable)) ? executable : `/proc/${process.pid}/exe`);
   return {
     call: callsOf(() => [...(isContainer ? enteringHostForGood() : []), front()], home),
-    pathOf: (path) => `${root}${path}`,
+    pathOf,
+    placeOf,
   };
 }
 

@@ -30,11 +30,13 @@ const countedMethods = [
 const writeMs = 1000;
 
 export class OperationCounter {
+  readonly #host: NodeHost;
   readonly #file: string;
   #totals: CsiTotals;
   #writing: NodeJS.Timeout | undefined;
 
   constructor(host: NodeHost) {
+    this.#host = host;
     this.#file = host.pathOf(csiTotalsFile);
     this.#totals = parseCsiTotals(ifItSucceeds(() => fileHost.readText(this.#file)));
   }
@@ -43,7 +45,7 @@ export class OperationCounter {
   begin(method: string, request: object): ((ended: Ended) => void) | undefined {
     if (!countedMethods.includes(method)) return undefined;
     // Now: what is taken away has no type then.
-    const type = typeOf(request);
+    const type = typeOf(request, this.#host);
     return ({ code, seconds }) => {
       const operation = { method, code: status[code] ?? String(code), type };
       this.#totals = plusOperation(this.#totals, operation, seconds * 1000);
@@ -60,13 +62,13 @@ export class OperationCounter {
 }
 
 /** By what the request says; where it says nothing, by what is mounted on its path. */
-function typeOf(request: object): string {
+function typeOf(request: object, host: NodeHost): string {
   const { volumeContext, volumeCapability, targetPath, stagingTargetPath, volumePath } = request as Partial<
     Request<'NodePublishVolume'> & Request<'NodeGetVolumeStats'>
   >;
   const known = ifItSucceeds(() =>
     volumeContext === undefined
-      ? mountedKind(volumePath || targetPath || stagingTargetPath || '')
+      ? mountedKind(host.placeOf(volumePath || targetPath || stagingTargetPath || ''))
       : volumeOf(volumeContext, volumeCapability ?? null).fstype,
   );
   return known ?? 'unknown';

@@ -1,6 +1,7 @@
 import { fileHost } from '../host/file-host.ts';
 import { mountAt, parseMountinfo } from '../host/mountinfo.ts';
 import { CsiError } from './csi-error.ts';
+import type { NodeHost } from './node-host.ts';
 import type { Request } from './protocol.ts';
 import type { Answers } from './server.ts';
 import { Turns } from './turns.ts';
@@ -9,7 +10,7 @@ import { Turns } from './turns.ts';
 const singleWriter = 6;
 
 /** A volume for one Pod alone is published at one path at a time, as the kernel's mounts have it. */
-export function oneWriterEach(node: Answers<'Node'>): Answers<'Node'> {
+export function oneWriterEach(node: Answers<'Node'>, host: NodeHost): Answers<'Node'> {
   const turns = new Turns();
   return {
     ...node,
@@ -17,7 +18,7 @@ export function oneWriterEach(node: Answers<'Node'>): Answers<'Node'> {
       if (request.volumeCapability?.accessMode?.mode !== singleWriter)
         return node.NodePublishVolume(request, signal);
       return turns.take(request.volumeId, signal, async () => {
-        refuseSecond(request);
+        refuseSecond(request, host);
         return node.NodePublishVolume(request, signal);
       });
     },
@@ -25,16 +26,16 @@ export function oneWriterEach(node: Answers<'Node'>): Answers<'Node'> {
 }
 
 /** @throws CsiError (FAILED_PRECONDITION) where another path shows what is staged. */
-function refuseSecond({ stagingTargetPath, targetPath }: Request<'NodePublishVolume'>): void {
+function refuseSecond({ stagingTargetPath, targetPath }: Request<'NodePublishVolume'>, host: NodeHost): void {
+  const own = [stagingTargetPath, targetPath].flatMap((path) => [path, host.placeOf(path)]);
   const entries = parseMountinfo(fileHost.readText('/proc/1/mountinfo') ?? '');
-  const staged = mountAt(entries, stagingTargetPath);
+  const staged = mountAt(entries, host.placeOf(stagingTargetPath));
   const other = entries.find(
     ({ device, root, mountPoint }) =>
       device === staged?.device &&
       root === staged.root &&
       // Where the rootfs is entered by chroot(2), it shows both once more, below its own path.
-      !mountPoint.endsWith(stagingTargetPath) &&
-      !mountPoint.endsWith(targetPath),
+      !own.some((path) => mountPoint.endsWith(path)),
   );
   if (other !== undefined)
     throw new CsiError(

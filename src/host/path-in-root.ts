@@ -1,4 +1,5 @@
 import { lstatSync, readlinkSync } from 'node:fs';
+import { basename, dirname, join } from 'node:path';
 
 /** Linux follows no more on one way: path_resolution(7). */
 const maximumLinks = 40;
@@ -38,6 +39,15 @@ export function resolveInRoot(
     pending.unshift(...target.split('/').filter((p) => p !== ''));
   }
   return `/${resolved.join('/')}`;
+}
+
+/**
+ * The same without a look at the last name, which may be a volume whose server is silent, or a symlink; names that are
+ * not there stay as they are.
+ */
+export function placeInRoot(root: string, path: string): string {
+  const parent = dirname(path);
+  return join(resolveInRoot(root, parent) ?? placeInRoot(root, parent), basename(path));
 }
 
 /** Whether `path` is an executable file of the rootfs, its own symlinks followed. */

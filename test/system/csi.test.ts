@@ -11,7 +11,8 @@ import {
   testVolume,
 } from '../support/csi/requests.ts';
 import { daemonsOf, type Setting, setting } from '../support/gluster/gluster-node.ts';
-import { installedMounter, kubeletDirectory } from '../support/node/namespace.ts';
+import { startGlusterServer } from '../support/gluster/gluster-server.ts';
+import { installedMounter, kubeletDirectory, ScratchNode } from '../support/node/namespace.ts';
 
 /** The CSI driver on real GlusterFS, called by a client that is not ours. */
 
@@ -167,6 +168,25 @@ test('a volume for one Pod alone is shown to no second one', async (t) => {
   t.like(await node('PublishVolume', volume.published(2, alone)), { code: 'OK' });
   await node('UnpublishVolume', volume.unpublished(2));
   t.like(await node('UnstageVolume', volume.unstaged), { code: 'OK' });
+});
+
+test('a volume for one Pod alone, where the kubelet directory is a symlink', async (t) => {
+  await using server = await startGlusterServer({ volumes: ['v1'] });
+  await using moved = await ScratchNode.installed({ enterNetwork: server.enter });
+  await moved.shell(
+    `rmdir ${kubeletDirectory}; mkdir -p /var/lib/data/kubelet; ln -s data/kubelet ${kubeletDirectory}`,
+  );
+  await moved.mustRun('prepare');
+  await startDriver(moved);
+  await using own = await connectClient(moved);
+  const volume = testVolume('alone', { type: 'glusterfs', server: server.address, volume: 'v1' });
+  await moved.shell(`mkdir -p ${volume.directories(2).join(' ')}`);
+  const alone = { volumeCapability: capability('SINGLE_NODE_SINGLE_WRITER') };
+  t.like(await own.call('Node', 'NodeStageVolume', { ...volume.staged, ...alone }), { code: 'OK' });
+  for (const code of ['OK', 'OK'])
+    t.like(await own.call('Node', 'NodePublishVolume', volume.published(1, alone)), { code });
+  const second = await own.call('Node', 'NodePublishVolume', volume.published(2, alone));
+  t.is(second.code, 'FAILED_PRECONDITION', second.message);
 });
 
 test('before Linux 5.12, which has no mount_setattr(2), a Pod sees flags of its own all the same', async (t) => {

@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, mkdirSync } from 'node:fs';
+import { basename } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout } from 'node:timers/promises';
 import { execa } from 'execa';
@@ -64,7 +65,7 @@ async function exitOf(child: ChildProcess): Promise<void> {
 async function isServed(node: ScratchNode): Promise<boolean> {
   return (
     existsSync(node.path(registrySocket)) &&
-    (await node.run(['grep', '-q', registrySocket, '/proc/net/unix'])).status === 0
+    (await node.run(['grep', '-q', basename(registrySocket), '/proc/net/unix'])).status === 0
   );
 }
 

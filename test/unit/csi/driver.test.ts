@@ -1,16 +1,21 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import test from 'ava';
+import test, { type ExecutionContext } from 'ava';
 import { kubeletDirectoryOf } from '../../../src/csi/driver.ts';
 import { whyOffOn } from '../../../src/csi/turned-off.ts';
 import { shippedText } from '../../../src/manifest/shipped.ts';
 import { layoutOf } from '../../../src/node/layout.ts';
 
+function hostAt(root: string, t: ExecutionContext) {
+  const placeOf = (path: string) => path;
+  return { pathOf: (path: string) => `${root}${path}`, placeOf, call: async () => t.fail() as never };
+}
+
 test('its sockets are in the kubelet directory that the node itself has set', (t) => {
   const root = mkdtempSync(join(tmpdir(), 'csi-driver-'));
   t.teardown(() => rmSync(root, { recursive: true }));
-  const host = { pathOf: (path: string) => `${root}${path}`, call: async () => t.fail() as never };
+  const host = hostAt(root, t);
   const found = () => kubeletDirectoryOf({ layout: layoutOf('/'), host });
   t.throws(found, { message: /no directory to mount volumes in/ });
   writeFileSync(join(root, 'rootfs-manifest.json'), shippedText);
@@ -26,7 +31,7 @@ test('its sockets are in the kubelet directory that the node itself has set', (t
 test("in the agent's container what is not valid on the node keeps nobody from starting", (t) => {
   const root = mkdtempSync(join(tmpdir(), 'csi-driver-'));
   t.teardown(() => rmSync(root, { recursive: true }));
-  const host = { pathOf: (path: string) => `${root}${path}`, call: async () => t.fail() as never };
+  const host = hostAt(root, t);
   const ofImage = join(root, 'of-the-image.json');
   writeFileSync(ofImage, shippedText);
   const found = () => kubeletDirectoryOf({ layout: layoutOf('/'), host }, ofImage);
@@ -44,7 +49,7 @@ test("in the agent's container what is not valid on the node keeps nobody from s
 test('it is off where the node is: by a file, or by its settings, of which its own have the last word', (t) => {
   const root = mkdtempSync(join(tmpdir(), 'csi-driver-'));
   t.teardown(() => rmSync(root, { recursive: true }));
-  const host = { pathOf: (path: string) => `${root}${path}`, call: async () => t.fail() as never };
+  const host = hostAt(root, t);
   const layout = layoutOf('/');
   const write = (name: string, json: object) => writeFileSync(join(root, name), JSON.stringify(json));
   const why = () => whyOffOn(host, layout);

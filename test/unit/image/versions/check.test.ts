@@ -2,7 +2,7 @@ import { chmodSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync }
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import test from 'ava';
-import { resolveInRoot } from '../../../../src/host/path-in-root.ts';
+import { placeInRoot, resolveInRoot } from '../../../../src/host/path-in-root.ts';
 import { checkRootfs, missingFrom } from '../../../../src/image/versions/check.ts';
 import { HostModel } from '../../../support/model/host-model.ts';
 import { manifest } from '../../../support/model/node-model.ts';
@@ -132,5 +132,8 @@ test('paths as chroot(2) sees them', (t) => {
   t.is(resolveInRoot(rootfs.root, '/up/./rpcbind'), '/sbin/rpcbind');
   t.is(resolveInRoot(rootfs.root, '/sbin/../../sbin/rpcbind'), '/sbin/rpcbind');
   t.is(resolveInRoot(rootfs.root, '/none/rpcbind'), undefined);
+  t.is(placeInRoot(rootfs.root, '/abs//none/./of/'), '/sbin/none/of');
+  t.is(placeInRoot(rootfs.root, '/abs'), '/abs');
+  t.is(placeInRoot(rootfs.root, ''), '/');
   chmodSync(rootfs.root, 0o755);
 });
