@@ -104,8 +104,10 @@ async function carryOut(
   const isInterrupted = holdInterruptions();
   let hasRun = false;
   const report: RunContext['report'] = (step) => {
-    if (isInterrupted() && !hasRun) throw interrupted(plan);
-    hasRun ||= step.kind === 'runHelper';
+    const isRun = step.kind === 'runHelper';
+    // A second try, too, hears only of a signal that comes while it runs.
+    if (isInterrupted() && (isRun || !hasRun)) throw interrupted(plan);
+    hasRun ||= isRun;
     if (verbose) output.err(`mounter: ${describeStep(step)}\n`);
     call.begin(step.kind);
   };

@@ -1,6 +1,7 @@
 import test from 'ava';
 import { mount, newTarget, nothingLeft, options, setting } from '../support/gluster/gluster-node.ts';
 import { enterModes } from '../support/node/enter-mode.ts';
+import { installedMounter, mounterHome } from '../support/node/namespace.ts';
 
 /** A GlusterFS server that listens by IPv6 alone, whose name leads there, or there as well. */
 
@@ -41,3 +42,26 @@ for (const enter of enterModes) {
     }
   });
 }
+
+/** Fails without a word of the server; run once more, by its other family, it does not end. */
+const helper = `#!/bin/sh
+case "$*" in *inet6*) exec sleep 100 ;; esac
+exit 1
+`;
+
+test('a signal while a server is asked for a second try: there is none', async (t) => {
+  await using s = await setting(undefined, address);
+  await s.node.shell(names);
+  const path = `${mounterHome}/rootfs/usr/sbin/mount.glusterfs`;
+  await s.node.run(['sh', '-euc', `rm ${path}; cat >${path}; chmod 755 ${path}`], { input: helper });
+  const target = await newTarget(s.node);
+  const slowly = 'strace -qq -o /tmp/trace -e trace=connect -e inject=connect:delay_enter=1000000';
+  const call = `${installedMounter} mount -t glusterfs -o ${options} both:v1 ${target}`;
+  const script = `${slowly} ${call} & tracer=$!
+    until grep -q 24007 /tmp/trace; do sleep 0.1; done
+    kill -TERM $(pgrep --parent $tracer); wait $tracer`;
+  const ran = await s.node.run(['timeout', '30', 'bash', '-c', script]);
+  t.is(ran.status, 8, ran.stderr);
+  t.regex(ran.stderr, /interrupted before/);
+  nothingLeft(t, s.node, target);
+});
