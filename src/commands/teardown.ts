@@ -34,9 +34,11 @@ export const teardown = defineCommand({
       return exitCode.success;
     }
     const { refuseToBeRemoved, teardown } = await import('../prepare/teardown.ts');
-    const manifest = await manifestOrOurs(context);
     const [unmountVolumes, keepKubelets] = [flags.has('unmount-volumes'), flags.has('keep-kubelet')];
-    const done = await withNodeLock(() => teardown({ host, layout, manifest, unmountVolumes, keepKubelets }));
+    const { manifest, done } = await withNodeLock(async () => {
+      const manifest = await manifestOrOurs(context);
+      return { manifest, done: await teardown({ host, layout, manifest, unmountVolumes, keepKubelets }) };
+    });
     output.out(told(done, 'not prepared; nothing to do'));
     // A kubelet that stays needs MOUNTER_HOME: nobody removes it then.
     if (!keepKubelets) refuseToBeRemoved({ host, layout, manifest });

@@ -11,10 +11,13 @@ import { retireOldVersions } from './retire.ts';
  * @throws MounterError that names what cannot be made ready; calls then enter as before, where they could.
  */
 export async function prepareNode({ host, layout }: BareNode): Promise<readonly string[]> {
-  const context = { host, layout, manifest: await readManifest(host, layout) };
+  // Where there is nothing, no lock is made either.
+  await readManifest(host, layout);
   requireRootfs(host, layout);
   requireMountedRoot(host, 'preparing the node');
   return await withNodeLock(async () => {
+    // Once more: who had the lock may have switched to another version, with other settings.
+    const context = { host, layout, manifest: await readManifest(host, layout) };
     const root = realpathSync(layout.rootfs);
     // First: what fails later takes nothing away that calls have entered already.
     await rememberSettings(context);

@@ -15,6 +15,7 @@ import { currentVersion } from '../support/node/rootfs-versions.ts';
 
 const rootfs = `${mounterHome}/rootfs`;
 const pins = '/run/containerized-mounter/namespaces';
+const locks = '/run/containerized-mounter/locks';
 const already = 'prepared already; nothing to do\n';
 
 /** One new volume costs the host's entry, and one more where the rootfs has its mounts on the host. */
@@ -327,6 +328,14 @@ test.serial('eight prepares at once do it once', async (t) => {
   const said = await Promise.all(Array.from({ length: 8 }, () => node.mustRun('prepare')));
   t.is(said.filter((text) => text === already).length, 7);
   await costsNoMore(t, node);
+});
+
+test.serial('a prepare that has waited for another goes by the settings of then', async (t) => {
+  await using node = await ScratchNode.installed();
+  await node.shell(`mkdir -p -m 700 ${locks}; exec 9>${locks}/node; flock 9
+    ${installedMounter} prepare 9>&- & until pidof flock; do sleep 0.1; done
+    echo '{"enter": "chroot"}' >${mounterHome}/node-settings.json; exec 9>&-; wait $!`);
+  t.is(await node.mustRun('prepare'), already);
 });
 
 test.serial(
