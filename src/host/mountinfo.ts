@@ -93,6 +93,13 @@ export function topmostAt(text: string, mountPoint: string): MountEntry | undefi
   return line === undefined ? undefined : parseLine(line);
 }
 
+/** The mount of that id in mountinfo's `text`, of which no other line is read. */
+export function mountOfId(text: string, mountId: number): MountEntry | undefined {
+  const start = `\n${text}`.indexOf(`\n${mountId} `);
+  const [line = ''] = start < 0 ? [] : text.slice(start).split('\n', 1);
+  return parseLine(line);
+}
+
 /** The mounts strictly below `directory`. */
 export function mountsBelow(entries: readonly MountEntry[], directory: string): readonly MountEntry[] {
   const prefix = directory === '/' ? '/' : `${directory}/`;

@@ -1,7 +1,7 @@
 import { MounterError } from '../../errors.ts';
 import { exitCode } from '../../exit-codes.ts';
 import type { Descriptor, MountHost, OpenStatus } from '../../host/mount-host.ts';
-import { type MountEntry, readMountinfo } from '../../host/mountinfo.ts';
+import { type MountEntry, mountOfId } from '../../host/mountinfo.ts';
 import { isErrnoException } from '../../host/system-error.ts';
 import { isWithinVolume } from '../../node/within-volume.ts';
 import { shellWord } from '../../shell-word.ts';
@@ -183,7 +183,7 @@ function targetError(target: string, message: string, hint: string): MounterErro
   });
 }
 
-/** Reads all of mountinfo. By the id: the target's path differs there, where a directory above is a symlink. */
+/** By the id: the target's path differs there, where a directory above is a symlink. */
 export function mountEntryOf(mountId: number, { host }: MountContext): MountEntry | undefined {
-  return readMountinfo(host).find((entry) => entry.mountId === mountId);
+  return mountOfId(host.readText('/proc/self/mountinfo') ?? '', mountId);
 }

@@ -1,5 +1,5 @@
 import test from 'ava';
-import { mountAt, mountsBelow, parseMountinfo, topmostAt } from '../../../src/host/mountinfo.ts';
+import { mountAt, mountOfId, mountsBelow, parseMountinfo, topmostAt } from '../../../src/host/mountinfo.ts';
 
 test('every field of a line', (t) => {
   const [entry] = parseMountinfo(
@@ -54,6 +54,16 @@ test('the topmost on a mount point is found in the text as it is among the entri
     '1 0 0:1 / / rw - a a rw\n2 1 0:2 / /m\\040n rw - b b:/x rw\n3 1 0:3 / /m\\040n rw - c c:/x rw\n4 1 0:4 / /mm rw - d d rw\n';
   for (const point of ['/', '/m n', '/mm', '/m', ''])
     t.deepEqual(topmostAt(text, point), mountAt(parseMountinfo(text), point));
+});
+
+test('the mount of an id is found in the text as it is among the entries', (t) => {
+  const text = '12 1 0:1 / / rw - a a rw\n2 12 0:2 / /m rw - b b:/x rw\n22 2 0:3 / /n rw - c c:/x rw';
+  const entries = parseMountinfo(`${text}\n`);
+  for (const id of [12, 2, 22, 1, 0])
+    t.deepEqual(
+      mountOfId(text, id),
+      entries.find(({ mountId }) => mountId === id),
+    );
 });
 
 test('below is strictly below', (t) => {
