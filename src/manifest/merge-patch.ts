@@ -14,7 +14,10 @@ export function mergePatch(below: unknown, patch: unknown): unknown {
   return Object.fromEntries(members);
 }
 
-/** One patch that does what `first` does and then `then`. */
+/**
+ * One patch that does what `first` does and then `then`. No patch can say that an object is another, whole: where `first`
+ * takes one away and `then` makes it anew, what `then` does not name of it stays.
+ */
 export function combinePatches(first: unknown, then: unknown): unknown {
   if (!isObject(first) || !isObject(then)) return then;
   const shared = Object.entries(first).map(([name, value]) => [

@@ -173,11 +173,11 @@ function volumesOfKubelets(
   manifest: Manifest,
   entries: readonly MountEntry[],
 ): readonly Volume[] {
-  const known = volumesOf(manifest, entries).map(({ target }) => target);
+  const known = new Set(volumesOf(manifest, entries).map(({ target }) => target));
   const directories = new Set(readKubeletRoots(host).map(({ kubeletDirectory }) => kubeletDirectory));
   return [...directories]
     .flatMap((directory) => volumesBelow({ host: directory, rootfs: directory }, entries))
-    .filter(({ target }) => !known.includes(target));
+    .filter(({ target }) => !known.has(target));
 }
 
 /** The image itself stays. What an earlier version has mounted in it is taken away; this one mounts nothing there. */

@@ -47,7 +47,7 @@ export async function prepareNamespaces(
 ): Promise<readonly string[]> {
   const { host } = context;
   mkdirSync(pinsDirectory, { recursive: true, mode: 0o700 });
-  const done = [...(await removeAbandonedPins(context))];
+  const done = [...(await removeUnlinkedPins(context))];
   done.push(...(await applyActions(planPins(pinsDirectory, readMountinfo(host)))));
   const description = describeViews(root, mounts, context);
   if (await areInPlace(root, mounts, description, context)) return done;
@@ -76,7 +76,7 @@ export async function prepareNamespaces(
 }
 
 /** A run that was killed has left pins that no version's link leads to. @returns what was done, a line each. */
-async function removeAbandonedPins({ host, layout }: NodeContext): Promise<readonly string[]> {
+async function removeUnlinkedPins({ host, layout }: NodeContext): Promise<readonly string[]> {
   const linked = versionDirectories(layout, host).flatMap(linkedPins);
   // Killed after the link was set anew, it has not waited for those calls that have read the old one.
   if (otherPins(linked, readMountinfo(host)).length > 0) await waitForRunningCalls(host);
