@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto';
 import type { Readable } from 'node:stream';
 import { decompressed } from '../compression.ts';
-import { type LayerLimits, LayerUnpacker, LimitError } from './layer-unpacker.ts';
+import { LayerUnpacker } from './layer-unpacker.ts';
+import { type LayerLimits, tooManyBytes } from './limits.ts';
 import type { SystemCalls } from './system-calls.ts';
 import { TarReader } from './tar-reader.ts';
 
@@ -12,7 +13,7 @@ export class LayerReader {
   #bytes = 0;
 
   constructor(root: string, calls: SystemCalls, limits: LayerLimits) {
-    this.#unpacker = new LayerUnpacker(root, calls, limits.entries);
+    this.#unpacker = new LayerUnpacker(root, calls, limits);
     this.#limits = limits;
   }
 
@@ -28,7 +29,7 @@ export class LayerReader {
     try {
       for await (const chunk of decompressed(await open())) {
         this.#bytes += chunk.length;
-        if (this.#bytes > this.#limits.bytes) throw new LimitError(`more than ${this.#limits.bytes} bytes`);
+        if (this.#bytes > this.#limits.bytes) throw tooManyBytes(this.#limits.bytes);
         hash.update(chunk);
         tar.push(chunk);
       }

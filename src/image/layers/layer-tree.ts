@@ -14,6 +14,15 @@ import { bytesOf, cleanName, EntryError, pathOf, splitName, textOf } from './ent
 const maxLinks = 40;
 
 /**
+ * In bytes, as the rootfs names it. What is longer could not be read, or removed, any more where a version has a longer name
+ * than it was unpacked by: PATH_MAX.
+ */
+const longestPath = 2048;
+
+/** So many are remembered at a time: names that symlinks lead in circles have no end. */
+const mostDirectories = 100_000;
+
+/**
  * The directory that layers are unpacked in, as chroot(2) would show it: a symlink on the way to an entry,
  * absolute or not, leads to a place inside the root, and `..` stops there (CVE-2021-29136, CVE-2025-45582).
  *
@@ -41,8 +50,14 @@ export class LayerTree {
     this.#upper.clear();
   }
 
-  /** `path` belongs to this layer. */
+  /** `path` belongs to this layer. @throws EntryError where it is too long to be kept. */
   claim(path: string): void {
+    const length = path.length - this.root.length;
+    if (length > longestPath)
+      throw new EntryError(
+        path.slice(this.root.length, this.root.length + 100),
+        `begins a path of ${length} bytes, and ${longestPath} are the most`,
+      );
     this.#upper.add(path);
   }
 
@@ -60,6 +75,7 @@ export class LayerTree {
     const parent = this.directory(above, make);
     if (parent === undefined) return undefined;
     const path = this.#enter(parent, base, { entry: name, make, links: 0 });
+    if (this.#directories.size >= mostDirectories) this.#directories.clear();
     if (path !== undefined) this.#directories.set(name, path);
     return path;
   }

@@ -8,11 +8,10 @@ import {
   symlinkSync,
   writeSync,
 } from 'node:fs';
-import { MounterError } from '../../errors.ts';
-import { exitCode } from '../../exit-codes.ts';
 import { finishFile, setMetadata, setTimes } from './entry-metadata.ts';
 import { cleanName, EntryError, pathOf, splitName, textOf } from './entry-path.ts';
 import { LayerTree, statusOf } from './layer-tree.ts';
+import { EntryCount, type LayerLimits } from './limits.ts';
 import type { SystemCalls } from './system-calls.ts';
 import type { TarEntry } from './tar-entry.ts';
 import type { Timestamp } from './tar-header.ts';
@@ -32,15 +31,14 @@ interface Directory {
 export class LayerUnpacker implements EntryHandler {
   readonly #tree: LayerTree;
   readonly #calls: SystemCalls;
-  readonly #maxEntries: number;
-  #entries = 0;
+  readonly #count: EntryCount;
   readonly #directories = new Map<string, Directory>();
   #file: { readonly fd: number; readonly path: string; readonly entry: TarEntry } | undefined;
 
-  constructor(root: string, calls: SystemCalls, maxEntries: number) {
+  constructor(root: string, calls: SystemCalls, limits: LayerLimits) {
     this.#tree = new LayerTree(root, (path) => this.#directories.delete(path));
     this.#calls = calls;
-    this.#maxEntries = maxEntries;
+    this.#count = new EntryCount(limits);
   }
 
   beginLayer(): void {
@@ -48,8 +46,7 @@ export class LayerUnpacker implements EntryHandler {
   }
 
   begin(entry: TarEntry): void {
-    this.#entries += 1;
-    if (this.#entries > this.#maxEntries) throw new LimitError(`more than ${this.#maxEntries} entries`);
+    this.#count.add(entry);
     const name = cleanName(entry.name);
     const [directory, base] = splitName(name);
     const whiteout = whiteoutOf(name, base);
@@ -180,22 +177,4 @@ function linkTarget({ name, linkname }: TarEntry): string {
   if (linkname === '') throw new EntryError(name, 'is a link to nothing');
   if (linkname.includes('\0')) throw new EntryError(name, 'is a link to a name with a NUL');
   return linkname;
-}
-
-/** What an image may unpack to: generous for a node's tools, and an end to decompression bombs. */
-export interface LayerLimits {
-  /** The sum over all layers, uncompressed. */
-  readonly bytes: number;
-  readonly entries: number;
-}
-
-export const layerLimits: LayerLimits = { bytes: 16 * 1024 ** 3, entries: 1_000_000 };
-
-export class LimitError extends MounterError {
-  constructor(what: string) {
-    super(`the image unpacks to ${what}`, {
-      status: exitCode.system,
-      hint: 'no image of tools is that large: take one from a source you trust',
-    });
-  }
 }

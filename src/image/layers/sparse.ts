@@ -19,6 +19,8 @@ export interface SparseFile {
 
 /** GNU tar's own maps stay far below; each takes memory here. */
 const maxSegments = 1_000_000;
+/** In digits: 2^64. */
+const longestNumber = 20;
 
 /**
  * The pairs of an old GNU header (4 from byte 386) or of a block that goes on with them (21 from byte 0).
@@ -72,7 +74,10 @@ export class MapReader {
     if (first === undefined) throw new TarError('a sparse file has a damaged map');
     const count = paxNumber(first);
     if (count > maxSegments) throw tooMany();
-    return this.#lines.length > count * 2 ? pairsOf(this.#lines.slice(1, count * 2 + 1)) : undefined;
+    if (this.#lines.length > count * 2) return pairsOf(this.#lines.slice(1, count * 2 + 1));
+    // One without an end would be gone through again with each block.
+    if (this.#rest.length > longestNumber) throw new TarError('a sparse file has a damaged map');
+    return undefined;
   }
 }
 

@@ -54,6 +54,9 @@ const kinds: Readonly<Record<string, EntryKind>> = {
 
 const xattrPrefix = 'SCHILY.xattr.';
 
+/** PATH_MAX: the kernel takes no longer one. */
+const longestName = 4096;
+
 /** @throws TarError when it is of a kind that tar(5) does not name. */
 export function entryOf(header: TarHeader, prelude: Prelude): TarEntry {
   const records = new Map(prelude.pax);
@@ -64,11 +67,14 @@ export function entryOf(header: TarHeader, prelude: Prelude): TarEntry {
     return text === undefined ? value : paxNumber(text);
   };
   const name = said('GNU.sparse.name') ?? said('path') ?? prelude.longName ?? header.name;
+  const linkname = said('linkpath') ?? prelude.longLink ?? header.linkname;
+  if (Math.max(name.length, linkname.length) > longestName)
+    throw new TarError(`an entry has a name of more than ${longestName} bytes`);
   const mtime = said('mtime');
   return {
     kind: kindOf(header.typeflag, name),
     name,
-    linkname: said('linkpath') ?? prelude.longLink ?? header.linkname,
+    linkname,
     mode: header.mode,
     uid: number('uid', header.uid),
     gid: number('gid', header.gid),

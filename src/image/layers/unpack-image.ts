@@ -4,7 +4,7 @@ import { asSystemError } from '../../host/system-error.ts';
 import type { ImageContent, Layer } from '../content.ts';
 import { EntryError } from './entry-path.ts';
 import { LayerReader } from './layer-reader.ts';
-import { type LayerLimits, layerLimits } from './layer-unpacker.ts';
+import { type LayerLimits, layerLimits } from './limits.ts';
 import type { SystemCalls } from './system-calls.ts';
 
 /**

@@ -1,4 +1,5 @@
 import { posix } from 'node:path';
+import { EntryCount, type LayerLimits } from '../layers/limits.ts';
 import type { TarEntry } from '../layers/tar-entry.ts';
 import { type EntryHandler, TarReader } from '../layers/tar-reader.ts';
 
@@ -13,12 +14,17 @@ export class TarIndex {
   readonly #reader = new TarReader(this.#handler());
   readonly #files = new Map<string, IndexedFile>();
   readonly #links = new Map<string, string>();
+  readonly #count: EntryCount;
   #chunk: Buffer = Buffer.of();
   /** Bytes before the chunk. */
   #before = 0;
   #current: string | undefined;
 
-  /** @throws TarError */
+  constructor(limits: LayerLimits) {
+    this.#count = new EntryCount(limits);
+  }
+
+  /** @throws TarError, LimitError */
   push(chunk: Buffer): void {
     this.#chunk = chunk;
     this.#reader.push(chunk);
@@ -48,7 +54,9 @@ export class TarIndex {
     };
   }
 
-  #begin({ kind, name: written, linkname, size, segments }: TarEntry): void {
+  #begin(entry: TarEntry): void {
+    this.#count.add(entry);
+    const { kind, name: written, linkname, size, segments } = entry;
     const name = posix.normalize(written).replace(/^\/+/, '');
     this.#current = undefined;
     this.#files.delete(name);

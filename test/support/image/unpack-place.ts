@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import type { ImageContent, Layer } from '../../../src/image/content.ts';
-import type { LayerLimits } from '../../../src/image/layers/layer-unpacker.ts';
+import type { LayerLimits } from '../../../src/image/layers/limits.ts';
 import { unpackImage } from '../../../src/image/layers/unpack-image.ts';
 import { programCalls } from './program-calls.ts';
 import { type EntryBytes, tarBytes } from './tar-bytes.ts';

@@ -2,8 +2,16 @@ import { Readable } from 'node:stream';
 import { gzipSync, zstdCompressSync } from 'node:zlib';
 import test from 'ava';
 import { MounterError } from '../../../../src/errors.ts';
-import { layerLimits } from '../../../../src/image/layers/layer-unpacker.ts';
-import { entryBytes, file, paxBytes, tarBytes } from '../../../support/image/tar-bytes.ts';
+import { type LayerLimits, layerLimits } from '../../../../src/image/layers/limits.ts';
+import {
+  directory,
+  type EntryBytes,
+  entryBytes,
+  file,
+  paxBytes,
+  symlink,
+  tarBytes,
+} from '../../../support/image/tar-bytes.ts';
 import { digestOf, layerOf, reference, UnpackPlace } from '../../../support/image/unpack-place.ts';
 
 const plain = tarBytes(file('a', 'A'.repeat(3000)), file('b'));
@@ -125,6 +133,39 @@ test('a bomb of entries is stopped at the limit', async (t) => {
     message: /more than 20 entries/,
   });
   t.is(place.names().length, 20);
+});
+
+const hole = file('hole', '', { pax: [['GNU.sparse.size', '1000000000000']] });
+const labelled = directory('labelled', 0o755, { pax: [['SCHILY.xattr.trusted.x', 'x'.repeat(2000)]] });
+const ofNames = { ...layerLimits, textBytes: 1000 };
+
+const bombs: readonly (readonly [title: string, entry: EntryBytes, limits: LayerLimits, says: RegExp])[] = [
+  ['a hole of a terabyte', hole, layerLimits, /unpacks to more than 17179869184 bytes$/],
+  ['names', file('a/'.repeat(600)), ofNames, /unpacks to more than 1000 bytes of names/],
+  ['targets of links', symlink('a', 'x'.repeat(1200)), ofNames, /unpacks to more than 1000 bytes of names/],
+  ['attributes that are not set', labelled, ofNames, /unpacks to more than 1000 bytes of names/],
+];
+for (const [title, entry, limits, message] of bombs) {
+  test(`a bomb is stopped before anything of it is there: ${title}`, async (t) => {
+    using place = new UnpackPlace();
+    const long = {
+      ...entry,
+      pax: [['path', entry.name], ['linkpath', entry.linkname ?? ''], ...(entry.pax ?? [])] as const,
+    };
+    await t.throwsAsync(place.unpackLayers([layerOf(tarBytes(long))], limits), { message });
+    t.deepEqual(place.names(), []);
+  });
+}
+
+test('a map of holes without a line end is not read to its end', async (t) => {
+  using place = new UnpackPlace();
+  const pax = [
+    ['GNU.sparse.major', '1'],
+    ['GNU.sparse.minor', '0'],
+    ['GNU.sparse.realsize', '1'],
+  ] as const;
+  const begun = entryBytes(file('map', `9\n${'1'.repeat(1534)}`, { pax, size: 2 ** 32 }));
+  await t.throwsAsync(place.unpackLayers([layerOf(begun)]), { message: /a sparse file has a damaged map/ });
 });
 
 test("a source that fails: its own error, if it names the image; the layer's otherwise", async (t) => {

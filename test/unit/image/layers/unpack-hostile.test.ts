@@ -43,6 +43,19 @@ const refused: readonly (readonly [title: string, entries: readonly EntryBytes[]
   ['a whiteout of "..", at the top', [file('.wh...')], /whiteout of what is no name/],
   ['an unknown kind', [{ name: 'a', type: 'Z' }], /kind that tar\(5\) does not name: Z/],
   ['an invalid owner', [file('a', '', { pax: [['uid', '4294967295']] })], /invalid owner/],
+  [
+    'a name that the kernel would not take',
+    [file('a', '', { pax: [['path', 'a/../'.repeat(1000)]] })],
+    /name of more than 4096 bytes/,
+  ],
+  [
+    'a path that a longer name of its version would put out of reach',
+    [
+      symlink('way', '', { pax: [['linkpath', `${'d'.repeat(200)}/`.repeat(8)]] }),
+      file('f', '', { pax: [['path', `way/${'e'.repeat(200)}/${'e'.repeat(200)}/${'e'.repeat(200)}/f`]] }),
+    ],
+    /begins a path of 2\d\d\d bytes, and 2048 are the most/,
+  ],
   ['a NUL in a PAX name', [file('a', '', { pax: [['path', 'a\0b']] })], /NUL in its name/],
 ];
 for (const [title, entries, message] of refused) {

@@ -21,7 +21,7 @@ import test from 'ava';
 import { execa } from 'execa';
 import { type Pack, pack } from 'tar-stream';
 import { LayerReader } from '../../../../src/image/layers/layer-reader.ts';
-import { layerLimits } from '../../../../src/image/layers/layer-unpacker.ts';
+import { layerLimits } from '../../../../src/image/layers/limits.ts';
 import { programCalls } from '../../../support/image/program-calls.ts';
 
 const owner = { uid: process.geteuid?.() ?? 0, gid: process.getegid?.() ?? 0 };
