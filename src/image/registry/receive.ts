@@ -1,5 +1,6 @@
 import { hintOf, isErrnoException } from '../../host/system-error.ts';
 import { sourceError } from '../content.ts';
+import { layerLimits, tooLarge } from '../layers/limits.ts';
 import { type Attempt, failure, networkFailure } from './failure.ts';
 import type { HttpResponse } from './http.ts';
 import type { PartialFile } from './partial-file.ts';
@@ -31,6 +32,7 @@ export async function receive(response: HttpResponse, receiving: Receiving): Pro
   try {
     const total = await beginBody(response, receiving);
     const size = receiving.size ?? total;
+    if (size !== undefined && size > layerLimits.bytes) throw failure(attempt, ...tooLarge('has', size));
     await appendBody(response, receiving, size, hasProgressed);
     if (size === undefined || file.bytes === size) return file.bytes;
     const message = `the blob ended after ${file.bytes} of ${size} bytes`;
@@ -72,8 +74,9 @@ async function appendBody(
       throw networkFailure(error, attempt, hasProgressed());
     });
     if (next.done) return;
-    if (size !== undefined && file.bytes + next.value.length > size)
-      throw failure(attempt, `sends more than ${size} bytes`, 'push the image again');
+    const most = size ?? layerLimits.bytes;
+    if (file.bytes + next.value.length > most)
+      throw failure(attempt, `sends more than ${most} bytes`, 'push the image again');
     await file.append(next.value).catch((error) => {
       throw diskFailure(error, attempt);
     });

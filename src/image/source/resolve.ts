@@ -1,6 +1,7 @@
 import { isLayerType, plainType } from '../compression.ts';
 import { type ImageConfig, sourceError } from '../content.ts';
 import { shortDigest } from '../digest.ts';
+import { layerLimits, tooLarge } from '../layers/limits.ts';
 import { type Descriptor, type ImageManifest, parseConfig, parseImageDocument } from './documents.ts';
 import { checkExpected, type SourceOptions } from './options.ts';
 import { choosePlatform, OtherImage, refusePlatform } from './platform.ts';
@@ -92,6 +93,7 @@ async function resolveManifest(
   { fetch, reference, options }: Search,
 ): Promise<ResolvedImage> {
   refuseArtifact(manifest, reference);
+  refuseLarge(manifest, reference);
   const { bytes } = await fetch(manifest.config, 'configuration');
   const what = `the configuration ${shortDigest(manifest.config.digest)}`;
   const { config, diffIds } = parseConfig(bytes, what, reference);
@@ -105,6 +107,12 @@ async function resolveManifest(
   const isSingle = only !== undefined && second === undefined;
   checkExpected(options.expectedDigest, [...digests, ...(isSingle ? [only] : [])], reference);
   return { digest: digests[0] ?? '', asked: digests.at(-1) ?? '', config, layers };
+}
+
+/** What is too large to be unpacked is not fetched: it would fill the disk of the node before that. */
+function refuseLarge({ layers }: ImageManifest, reference: string): void {
+  const bytes = layers.reduce((sum, { size }) => sum + size, 0);
+  if (bytes > layerLimits.bytes) throw sourceError(reference, ...tooLarge('its layers have', bytes));
 }
 
 /** The last four say nothing: Docker 1.10 and some registries wrote them, and docker takes them for an image's. */

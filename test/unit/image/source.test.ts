@@ -1,13 +1,19 @@
+import { once } from 'node:events';
 import { mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { buffer } from 'node:stream/consumers';
 import { gzipSync, zstdCompressSync } from 'node:zlib';
 import test from 'ava';
 import { pack } from 'tar-stream';
+import { MounterError } from '../../../src/errors.ts';
 import { networkPatience } from '../../../src/image/registry/retry.ts';
+import { readTarFile } from '../../../src/image/source/tar-file.ts';
 import type { SourceOptions } from '../../../src/image/source.ts';
 import { pull } from '../../support/image/pull.ts';
+import { file, tarBytes } from '../../support/image/tar-bytes.ts';
 import {
   descriptorOf,
   digestOf,
@@ -35,6 +41,44 @@ const options: Omit<SourceOptions, 'progress'> = {
 const rootfs = await tarOf({ './etc/os-release': 'NAME=test', 'manifest.json': '[{"not": "docker"}]' });
 const tars = [await tarOf({ lower: 'one' }), await tarOf({ upper: Buffer.alloc(70_000, 'x') })];
 const image = imageOf({ tars });
+
+const small = { bytes: 100_000, entries: 20, textBytes: 1000 };
+const bombs = [
+  ['bytes', tarBytes(file('a', '\0'.repeat(1_000_000))), /unpacks to more than 100000 bytes$/],
+  ['entries', tarBytes(...Array.from({ length: 30 }, (_, n) => file(String(n)))), /more than 20 entries/],
+  ['names', tarBytes(file('a', '', { pax: [['path', 'a'.repeat(2000)]] })), /more than 1000 bytes of names/],
+] as const;
+for (const [title, bytes, message] of bombs) {
+  test.serial(`a file that is a bomb is not read to its end: ${title}`, async (t) => {
+    const error = await t.throwsAsync(readTarFile(write(gzipSync(bytes)), 'https://x.example/tar', small), {
+      instanceOf: MounterError,
+      message,
+    });
+    t.is((error as MounterError).subject, 'https://x.example/tar');
+  });
+}
+
+test.serial('a download that says it is a terabyte is not begun', async (t) => {
+  const server = createServer((_, response) => {
+    response.writeHead(200, { 'content-length': '1000000000000' });
+    response.write('x');
+  }).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  const { error } = await pull(`http://127.0.0.1:${port}/rootfs.tar`, options);
+  server.closeAllConnections();
+  server.close();
+  t.regex(error?.message ?? '', /has 1000000000000 bytes, and 17179869184 are the most$/);
+});
+
+test.serial('layers that say they are a terabyte are not fetched', async (t) => {
+  const change = (manifest: Record<string, unknown>) => ({
+    ...manifest,
+    layers: (manifest.layers as object[]).map((layer) => ({ ...layer, size: 5e11 })),
+  });
+  const { error } = await pull(writeLayout(layoutOf({ v1: imageOf({ tars, change }) })), options);
+  t.regex(error?.message ?? '', /its layers have 1000000000000 bytes, and 17179869184 are the most$/);
+});
 
 test('a password with a % is taken as it is written', async (t) => {
   const patience = { ...networkPatience, retries: 0 };
