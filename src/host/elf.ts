@@ -10,6 +10,7 @@ const machines: Readonly<Record<string, number>> = { amd64: 62, arm64: 183 };
 /** Of what this machine runs. */
 const ownMachine: number | undefined = machines[process.arch === 'x64' ? 'amd64' : process.arch];
 const headerBytes = 64;
+const segmentBytes = 56;
 /** The kernel refuses a longer one: PATH_MAX. */
 const maximumPath = 4096;
 
@@ -151,18 +152,24 @@ function segments(fd: number, header: Buffer): readonly Segment[] {
     header.readUInt16LE(54),
     header.readUInt16LE(56),
   ];
-  const entries = Array.from({ length: count }, (_, index) => read(fd, start + index * size, 56));
-  return entries
-    .filter((entry) => entry.length === 56)
-    .map((entry) => ({
+  // The kernel takes no other size.
+  if (size !== segmentBytes) return [];
+  // All at once: there may be 65535 of them.
+  const bytes = read(fd, start, count * size);
+  return Array.from({ length: Math.floor(bytes.length / size) }, (_, index) => {
+    const entry = bytes.subarray(index * size);
+    return {
       type: entry.readUInt32LE(0),
       offset: Number(entry.readBigUInt64LE(8)),
       address: Number(entry.readBigUInt64LE(16)),
       length: Number(entry.readBigUInt64LE(32)),
-    }));
+    };
+  });
 }
 
+/** Nothing where the file ends before that; a damaged one names places that no file has. */
 function read(fd: number, position: number, length: number): Buffer {
+  if (!Number.isSafeInteger(position)) return Buffer.of();
   const bytes = Buffer.alloc(length);
   return bytes.subarray(0, readSync(fd, bytes, 0, length, position));
 }

@@ -59,6 +59,23 @@ test('an ELF file that cannot be loaded here, and why', (t) => {
   for (const content of ['', 'text', '#!/bin/sh\n']) t.is(about(content, elfFault), undefined);
 });
 
+/** Each of its places: that of the program headers, then those in the first of them. */
+const places = [32, 64 + 8, 64 + 16, 64 + 32];
+for (const place of places)
+  for (const type of [1, 2, 3])
+    test(`damage is found, whatever is at ${place} of a file with a program header of the type ${type}`, (t) => {
+      for (const value of [2n ** 53n, 2n ** 63n, 2n ** 64n - 1n]) {
+        const bytes = elf('/lib/ld.so', type);
+        bytes.writeUInt16LE(3, 16);
+        bytes.writeUInt16LE(process.arch === 'arm64' ? 183 : 62, 18);
+        bytes.writeBigUInt64LE(value, place);
+        t.deepEqual(about(bytes, librariesNeededBy), []);
+        t.notThrows(() => about(bytes, interpreterOf));
+        // The address alone says nothing of the file.
+        t.is(about(bytes, elfFault), place === 64 + 16 && type === 1 ? undefined : 'is cut short');
+      }
+    });
+
 test('what an ELF file is for', (t) => {
   const of = (machine: number) => {
     const bytes = elf('/lib/ld.so');
