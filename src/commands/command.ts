@@ -1,3 +1,4 @@
+import { printableLines } from '../errors.ts';
 import type { Host } from '../host/host.ts';
 import type { Output } from '../host/output.ts';
 import type { Layout } from '../node/layout.ts';
@@ -138,7 +139,7 @@ export function defineCommand<const Table extends FlagTable>(
 /** Of the flag --wide, which every command with tables has. */
 export const wideText = 'whole lines and names, where a terminal is too narrow for them';
 
-/** What was done, a line each, or `nothing` where nothing was. */
+/** What was done, a line each, or `nothing` where nothing was; safe for a terminal, whatever an image calls its files. */
 export function told(done: readonly string[], nothing: string): string {
-  return `${done.length === 0 ? nothing : done.join('\n')}\n`;
+  return printableLines(`${done.length === 0 ? nothing : done.join('\n')}\n`);
 }

@@ -161,7 +161,7 @@ async function installRootfs(
       ? []
       : [`the mounter is turned off on this node, by ${offBy}: ${wayOn(offFile(context.host, layout))}`]),
   ];
-  context.output.out(`${lines.join('\n')}\n`);
+  context.output.out(told(lines, ''));
 }
 
 /** `mounter enable` takes a file away, and edits no settings. */

@@ -126,7 +126,7 @@ function interrupted({ source, target }: MountPlan): MounterError {
 }
 
 function wasMounted(plan: MountPlan): string {
-  return `mounter: ${plan.target}: ${plan.source} is mounted there already; nothing to do\n`;
+  return printableLines(`mounter: ${plan.target}: ${plan.source} is mounted there already; nothing to do\n`);
 }
 
 async function fail(

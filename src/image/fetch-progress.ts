@@ -1,3 +1,4 @@
+import { printable } from '../errors.ts';
 import type { Output } from '../host/output.ts';
 import { ProgressLine } from '../host/progress-line.ts';
 import type { ProgressEvent } from './source.ts';
@@ -53,10 +54,11 @@ export function fetchProgress(
         line.begin(event.text);
         return;
       case 'retry':
-        line.say(event.message);
+        // A server says some of it, in its certificate for instance.
+        line.say(printable(event.message));
         return;
       case 'detail':
-        if (isVerbose) line.say(event.message);
+        if (isVerbose) line.say(printable(event.message));
         return;
       default:
         event satisfies never;

@@ -1,3 +1,4 @@
+import { printable, printableLines } from '../errors.ts';
 import { jsonOutput } from '../json.ts';
 import { maskSecrets } from '../secrets.ts';
 import { servicesFor } from '../services/services.ts';
@@ -6,7 +7,8 @@ import type { MountPlan, MountStep, RunHelper } from './plan-data.ts';
 /** The plan for people: what `--dry-run` prints, a line for each step. */
 export function describePlan(plan: MountPlan): string {
   const lines = plan.steps.map((step, index) => `${index + 1}. ${describeStep(step)}`);
-  return [`${plan.fstype}: ${plan.source} on ${plan.target}`, ...plan.notices, ...lines, ''].join('\n');
+  const about = `${plan.fstype}: ${plan.source} on ${plan.target}`;
+  return printableLines([about, ...plan.notices, ...lines, ''].join('\n'));
 }
 
 /** What `--dry-run --json` prints. */
@@ -33,8 +35,12 @@ function shownStep(step: MountStep): MountPlanJson['steps'][number] {
   return { kind, argv: maskedArgv(argv), ...(secrets && { secrets: Object.keys(secrets) }) };
 }
 
-/** One step in a sentence without its full stop. */
+/** One step in a sentence without its full stop, safe for a terminal. */
 export function describeStep(step: MountStep): string {
+  return printable(inWords(step));
+}
+
+function inWords(step: MountStep): string {
   switch (step.kind) {
     case 'checkHelper':
       return `check that ${step.path} is in the rootfs`;

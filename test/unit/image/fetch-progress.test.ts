@@ -34,6 +34,12 @@ test('no terminal: a line for each layer, and why it is tried again', (t) => {
   );
 });
 
+test('what a server says in a message tells a terminal nothing', (t) => {
+  const { progress, text } = shown(undefined);
+  progress.report({ kind: 'retry', message: 'its certificate is of \x1b[2J\u009b2J\nforged' });
+  t.is(text(), 'its certificate is of \\x1b[2J\\x9b2J\\x0aforged\n');
+});
+
 test('nothing to fetch: no word', (t) => {
   const { progress, text } = shown(undefined);
   progress.report({ kind: 'resolved', digest: 'sha256:i', blobs: [], totalBytes: 0 });

@@ -28,6 +28,16 @@ test('the plan that is shown names the variables, and tells no value', (t) => {
   for (const text of [describePlan(plan), planAsJson(plan)]) t.false(text.includes('open sesame'));
 });
 
+test('the plan that is shown tells a terminal nothing, whatever a word of the call holds', (t) => {
+  const words = ['-t', 'other', '-o', 'a\u009b2J', '//srv/\u202ex', target];
+  const shown = describePlan(
+    planWith(driver, filesystem, toMountRequest(parseMountArguments(words)), manifest),
+  );
+  t.regex(shown, /a\\x9b2J/);
+  t.regex(shown, /\/\/srv\/\\u202ex/);
+  t.notRegex(shown, /[\u0080-\u009f\u202e]/);
+});
+
 test('the helper has them, beside what each helper has, and what it says of them is masked', async (t) => {
   const host = attachNode();
   host.file(`${layout.rootfs}${helper}`, { isExecutable: true });
