@@ -3,6 +3,7 @@ import test from 'ava';
 import { takeLock } from '../support/guest/lock.ts';
 import { entriesOf, home, mounter, mountNfs, newTarget } from '../support/guest/node.ts';
 import { rpcProcesses } from '../support/guest/rpc.ts';
+import { startNfsServer } from '../support/guest/server.ts';
 import { vmNode } from '../support/guest/vm-node.ts';
 
 /** `policy.locks` and `policy.portmapper` of the manifest. */
@@ -102,6 +103,28 @@ test.serial('sources: what is not allowed is refused before anybody is asked', a
   t.deepEqual(await entriesOf(target), []);
   t.like(await mountNfs(`${server.address}:/srv/vol1/sub`, target, 'vers=4.2'), { status: 0, output: '' });
 });
+
+test.serial(
+  'sources: the kernel goes where an allowed NFSv4 server refers it, as docs/security.md says',
+  async (t) => {
+    const referring = await startNfsServer({
+      name: 'refer',
+      address: '10.9.5.1',
+      // The root of the server's own file system, as exports(5) asks of a referral.
+      exports: { '/srv': `*(ro,no_subtree_check,refer=/srv@${server.address})` },
+    });
+    try {
+      await prepareWith({ sources: [{ server: referring.address }] });
+      const target = await newTarget();
+      t.like(await mountNfs(`${referring.address}:/srv`, target, 'vers=4.2'), { status: 0, output: '' });
+      t.like(await entriesOf(target), [{ source: `${server.address}:/srv` }]);
+      // Asked for by its own name, that server is refused.
+      t.is((await mountNfs(`${server.address}:/srv`, await newTarget(), 'vers=4.2')).status, 1);
+    } finally {
+      await referring.close();
+    }
+  },
+);
 
 test.serial('options: what asks for v3 in other words is refused where vers=3 is', async (t) => {
   await prepareWith({ options: { nfs: { forbidden: ['@default', 'vers=3', 'sec=krb5'] } } });
