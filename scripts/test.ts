@@ -23,8 +23,8 @@ import { TapCount } from './tap.ts';
  * `N passed, N failed` that counts the tests that ran. FILEs replace those of the one suite named; they are
  * known by their names, since npm keeps the `--` to itself.
  *
- * Tests wait a lot: on the machine two suites run beside each other, and beside them one in the VM, which has the better
- * priority; each as soon as what it needs is there. What takes all of the machine runs last.
+ * Tests wait a lot: one suite on the machine runs beside one in the VM, as soon as what it needs is there. More at once keep
+ * each other from their limits. What takes all of the machine runs last.
  */
 
 /** Debian's packages that the tests themselves call, beside what their own set-up fetches. */
@@ -96,17 +96,15 @@ async function main(words: readonly string[]): Promise<number> {
     total.failed += tap.failed;
     failures.push(...tap.failures.map((title) => `${suite.name}: ${title}`));
   };
-  const inPlace = (place: Suite['place'], atOnce: number) =>
+  const inPlace = (place: Suite['place']) =>
     inTurn(
       chosen.filter((suite) => suite.place === place && !suite.isAlone),
       run,
-      atOnce,
     );
-  await Promise.all([inPlace('machine', 2), inPlace('vm', 1)]);
+  await Promise.all([inPlace('machine'), inPlace('vm')]);
   await inTurn(
     chosen.filter(({ isAlone }) => isAlone),
     run,
-    1,
   );
   for (const failure of failures) console.log(`# failed: ${failure}`);
   console.log(`${total.passed} passed, ${total.failed} failed`);
@@ -130,17 +128,8 @@ function choose(words: readonly string[]): {
   return { chosen, files };
 }
 
-/** @param atOnce how many run at any time. */
-async function inTurn<T>(
-  items: readonly T[],
-  action: (item: T) => Promise<void>,
-  atOnce: number,
-): Promise<void> {
-  const queue = [...items];
-  const take = async (): Promise<void> => {
-    for (let item = queue.shift(); item !== undefined; item = queue.shift()) await action(item);
-  };
-  await Promise.all(Array.from({ length: atOnce }, take));
+async function inTurn<T>(items: readonly T[], action: (item: T) => Promise<void>): Promise<void> {
+  for (const item of items) await action(item);
 }
 
 /** One of `preparations` after the other, in the order in which they are needed first: most take a lock of apt. */
