@@ -26,9 +26,8 @@ fi
 
 # UML writes messages of its own to descriptor 1; only the guest's first serial line is the output.
 exec 4>&1 1>&2
-# One CPU, since UML hands over between two processes at every guest system call. With no more than a better niceness each
-# of these waits for a slice of a compiler running next to it, and the guest takes ten times as long, which is longer than
-# the tests' limits: sched(7), SCHED_RR.
+# One CPU, since UML hands over between two processes at every guest system call. In real time, or a compiler running next
+# to it makes a server start too slow for the tests' limits; niceness counts within a session alone: sched(7).
 chrt --rr 1 true 2>/dev/null && first='chrt --rr 1' || first='nice -n -10'
 taskset -c "$cpu" $first env LD_LIBRARY_PATH=/dev/shm/build/lib TMPDIR=/dev/shm \
   build/linux umid=vm uml_dir=/dev/shm/uml/ "ubd0=$disk" \
