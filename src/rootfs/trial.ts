@@ -23,7 +23,7 @@ export interface FailedTrial {
  * Mounts and processes of its own: nothing of it is there afterwards. The rootfs may lie on a filesystem that is noexec
  * until the node is prepared. A script or a library may ask for /proc and /dev/null. The number of each is printed when its
  * turn comes; of one that fails again, with its status and its last line, which is the one that says it: glibc's, sh's
- * and the helpers' alike.
+ * and the helpers' alike. Where the rootfs has a shell that runs, chroot(1) is started once, not for each of them.
  */
 const script = `root=$1; shift
 mount -n --bind "$root" "$root" && mount -n -o remount,bind,exec "$root" || exit 125
@@ -31,17 +31,20 @@ if [ -d "$root/proc" ] && [ ! -L "$root/proc" ]; then mount -n -t proc proc "$ro
 if [ -d "$root/dev" ] && [ ! -L "$root/dev" ]; then
   mount -n -t tmpfs tmpfs "$root/dev" && : >"$root/dev/null" && mount -n --bind /dev/null "$root/dev/null" || exit 125
 fi
+try='root=$1; shift
 number=0
 while [ $# -gt 0 ]; do
   echo "#$number"
-  said=$(chroot "$root" "$1" "$2" \${3:+"$3"} 2>&1) && status=0 || status=$?
+  said=$(\${root:+chroot "$root"} "$1" "$2" \${3:+"$3"} 2>&1) && status=0 || status=$?
   if [ $status != 0 ] || { [ "$2" != -n ] && [ -z "$said" ]; }; then
-    printf '#%s %s %s\\n' $number $status "\${said##*
+    printf "#%s %s %s\\n" $number $status "\${said##*
 }"
   fi
   number=$((number + 1)); shift 3
 done
-exit 0`;
+exit 0'
+chroot "$root" /bin/sh -c : 2>/dev/null && exec chroot "$root" /bin/sh -c "$try" sh '' "$@"
+exec sh -c "$try" sh "$root" "$@"`;
 
 /** @returns those that fail. One that does not end is the last that is tried of its lot. */
 export async function failedTrials(
@@ -75,7 +78,7 @@ async function failuresOf(
       : [{ path, reason: shortened(line) || reasonOf(Number(ended)) }];
   });
   if (endedBy === 'itself' && status === 0) return failed;
-  const { path = root } = trials[Number(said.at(-1)?.[1] ?? 0)] ?? {};
+  const { path = root } = trials[Number(said.at(-1)?.[1])] ?? {};
   const last = output.trim().split('\n').at(-1) || `status ${status}`;
   return [...failed, { path, reason: endedBy === 'itself' ? last : `no end after ${deadlineMs / 1000} s` }];
 }
