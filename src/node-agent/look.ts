@@ -43,9 +43,7 @@ export function lookAtHost(layout: Layout, manifest: Manifest): string {
 /** The state of the file, or of the symlink itself. */
 function stateOf(path: string): string {
   try {
-    const at = pathOnHost(path);
-    if (at === undefined) return `${path} -`;
-    return `${path} ${fileStateOf(lstatSync(at, { bigint: true }))}`;
+    return `${path} ${fileStateOf(lstatSync(pathOnHost(path), { bigint: true }))}`;
   } catch (error) {
     return `${path} ${(error as NodeJS.ErrnoException).code}`;
   }

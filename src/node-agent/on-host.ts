@@ -1,8 +1,7 @@
 import { existsSync } from 'node:fs';
-import { basename, dirname } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { execa } from 'execa';
-import { resolveInRoot } from '../host/path-in-root.ts';
+import { placeInRoot } from '../host/path-in-root.ts';
 import { findProgram, programDirectories } from '../host/programs.ts';
 import { leaveGroup } from '../services/scope.ts';
 import { agentExecutable } from './places.ts';
@@ -24,13 +23,9 @@ export function seenFromHost(path: string): string {
 
 export const hostRoot = '/proc/1/root';
 
-/**
- * The host's file, or symlink, as this container reaches it: an absolute symlink on the way is the host's.
- * @returns undefined where its directory is not there.
- */
-export function pathOnHost(path: string): string | undefined {
-  const directory = resolveInRoot(hostRoot, dirname(path));
-  return directory === undefined ? undefined : `${hostRoot}${directory}/${basename(path)}`;
+/** The host's file, or symlink, as this container reaches it: an absolute symlink on the way is the host's. */
+export function pathOnHost(path: string): string {
+  return `${hostRoot}${placeInRoot(hostRoot, path)}`;
 }
 
 /** Times from SIGTERM to SIGKILL, and from SIGKILL until a process that waits in the kernel is left behind. */

@@ -76,7 +76,7 @@ async function turnOn(context: RoundContext, signal: AbortSignal): Promise<Outco
   const first = await runSteps(ready, 'prepared', context, signal);
   if (!first.isReady) return first;
   const file = offFiles(context.layout).find(
-    (path) => lstatSync(pathOnHost(path) ?? '', { throwIfNoEntry: false }) !== undefined,
+    (path) => lstatSync(pathOnHost(path), { throwIfNoEntry: false }) !== undefined,
   );
   if (file !== undefined) return { isReady: true, text: `turned off by hand on this node: ${file}` };
   const helpers: Steps = context.helpers ? { helpers: ['install', '--helpers'] } : {};
@@ -136,8 +136,7 @@ export async function keepMetrics(wish: Wish, context: RoundContext, signal: Abo
 
 function removeMetrics(file: string, report: Report): void {
   try {
-    const path = pathOnHost(file);
-    if (path !== undefined) rmSync(path, { force: true });
+    rmSync(pathOnHost(file), { force: true });
   } catch (error) {
     report('metrics', { status: 1, stdout: '', stderr: `${file} stays: ${(error as Error).message}\n` });
   }

@@ -56,7 +56,7 @@ export async function readManifest(host: Host, layout: Layout): Promise<Manifest
     subject: layout.manifest,
     status: exitCode.system,
     hint:
-      process.env.MOUNTER_MANIFEST === layout.manifest
+      layout.manifest !== layoutOf(layout.home).manifest
         ? 'unset MOUNTER_MANIFEST, or set it to the path of a manifest'
         : 'run mounter install SOURCE, or set MOUNTER_HOME to where it is installed',
   });

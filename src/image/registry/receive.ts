@@ -74,9 +74,11 @@ async function appendBody(
       throw networkFailure(error, attempt, hasProgressed());
     });
     if (next.done) return;
-    const most = size ?? layerLimits.bytes;
-    if (file.bytes + next.value.length > most)
-      throw failure(attempt, `sends more than ${most} bytes`, 'push the image again');
+    const received = file.bytes + next.value.length;
+    if (size === undefined && received > layerLimits.bytes)
+      throw failure(attempt, ...tooLarge('sends at least', received));
+    if (size !== undefined && received > size)
+      throw failure(attempt, `sends more than ${size} bytes`, 'push the image again');
     await file.append(next.value).catch((error) => {
       throw diskFailure(error, attempt);
     });
