@@ -66,7 +66,7 @@ test.serial('when it does not mount: found out', async (t) => {
   const failed = ['mount', '-t', 'nfs', '-o', 'nfsvers=4.2', '10.9.0.1:/nosuch', '/var/lib/kubelet/test'];
   t.is((await execa(`${home}/mounter`, failed, { reject: false })).exitCode, 32);
   const outputs = await runAll(t, troubleshooting);
-  t.regex(outputs.get('mounter log --failures') ?? '', /no-such-export[^\n]*\n.*\n +hint: /);
+  t.regex(outputs.get('mounter log --failures') ?? '', /no-such-export[^\n]*\n( +.*\n)+ +hint: /);
   t.regex(outputs.get('mounter exec -- showmount -e nfs.example') ?? '', /^\/srv\/vol1 +\*$/m);
   const file = '/var/lib/prometheus/node-exporter/mounter.prom';
   // The timer has just been started.
