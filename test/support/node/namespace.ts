@@ -10,6 +10,7 @@ import {
   readlinkSync,
   rmSync,
 } from 'node:fs';
+import { mkdir } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -66,6 +67,9 @@ export const mounter = `${dist}/mounter`;
 export const installedMounter = `${mounterHome}/mounter`;
 export const rootfsTar = `${dist}/rootfs.tar.zst`;
 
+/** Asked for once in a process. */
+let packagesOfNode: Promise<void> | undefined;
+
 const programPath = '/usr/sbin:/usr/bin:/sbin:/bin';
 
 /**
@@ -76,7 +80,7 @@ const setUp = `set -eu
 read -r pid rest </proc/self/stat
 mount -t proc proc /proc
 mount -t tmpfs tmpfs /mnt
-mkdir /mnt/dist /mnt/shared /mnt/etc
+mkdir /mnt/dist /mnt/shared
 mount --bind -o ro "$DIST" /mnt/dist
 mount --bind "$SHARED" /mnt/shared
 if [ "$WRITABLE" = true ]; then
@@ -88,12 +92,19 @@ if [ "$WRITABLE" = true ]; then
   umount -l /media /mnt/root
   cd /
 fi
-cp -a /etc/. /mnt/etc
-rm -f /mnt/etc/resolv.conf
+mkdir /mnt/etc /mnt/etc.work
 echo 'nameserver 192.0.2.53' >/mnt/etc/resolv.conf
-mount --bind /mnt/etc /etc
+mount -t overlay -o lowerdir=/etc,upperdir=/mnt/etc,workdir=/mnt/etc.work overlay /etc
 for directory in /var/lib /var/log /run /tmp; do mount -t tmpfs tmpfs $directory; done
-mount -t tmpfs -o "$HOME_OPTIONS" tmpfs /home
+if [ -n "$INSTALLED" ]; then
+  mkdir /mnt/home /mnt/home.work
+  cd "$INSTALLED"
+  cp -a log/. /var/log
+  mount -t overlay -o lowerdir=home,upperdir=/mnt/home,workdir=/mnt/home.work overlay /home
+  cd /
+else
+  mount -t tmpfs -o "$HOME_OPTIONS" tmpfs /home
+fi
 mkdir -m 0750 /var/lib/kubelet
 mkdir /run/lock
 ip link set lo up
@@ -111,8 +122,8 @@ fi
 echo "$pid"
 exec cat`;
 
-/** What `mounter install` writes to, beside its locks. */
-const madeByInstall = ['/home/kubernetes', '/var/log/containerized-mounter'] as const;
+/** What `mounter install` writes to, beside its locks; and where a copy of it has that. */
+const madeByInstall = { home: '/home/kubernetes', log: '/var/log/containerized-mounter' } as const;
 
 /** A filesystem that file descriptor 3, which is open at /dev/fuse, stands for: a line of the shell. */
 export function fuseMount(fstype: string, source: string, target: string): string {
@@ -123,10 +134,23 @@ export function fuseMount(fstype: string, source: string, target: string): strin
 }
 
 /**
- * The first node that was installed with what is in dist, as a copy: to install is most of a test's time, and all of
- * them would come to the same. The tests of the install itself begin with a bare node.
+ * What was installed on the first node from dist: to install is most of a test's time, and all of them would come to the
+ * same. The tests of the install itself begin with a bare node.
  */
 let firstInstalled: Promise<string> | undefined;
+
+/** @returns the directory that has it. */
+function installedOnce(): Promise<string> {
+  firstInstalled ??= installedCopy(async (directory) => {
+    await using node = await ScratchNode.start();
+    await node.mustRun('install', rootfsTar);
+    for (const [name, path] of Object.entries(madeByInstall)) {
+      await mkdir(join(directory, name));
+      await copyInto(join(directory, name), node.path(path));
+    }
+  });
+  return firstInstalled;
+}
 
 export class ScratchNode {
   /** Process 1 of the node, as this machine numbers it. */
@@ -145,13 +169,17 @@ export class ScratchNode {
   }
 
   /** @throws when the namespaces can't be made: these tests need root. */
-  static async start({
-    propagation = 'shared',
-    home = 'mode=0755',
-    isWritable = false,
-    enterNetwork,
-  }: NodeRequest = {}): Promise<ScratchNode> {
-    await ensureInstalled(['iproute2']);
+  static start(request: NodeRequest = {}): Promise<ScratchNode> {
+    return ScratchNode.#start(request);
+  }
+
+  /** @param installed what its /home has to begin with, and is not copied. */
+  static async #start(
+    { propagation = 'shared', home = 'mode=0755', isWritable = false, enterNetwork }: NodeRequest,
+    installed = '',
+  ): Promise<ScratchNode> {
+    packagesOfNode ??= ensureInstalled(['iproute2']);
+    await packagesOfNode;
     const sharedDirectory = mkdtempSync(join(tmpdir(), 'scratch-node-'));
     const namespaces = [
       '--mount',
@@ -182,6 +210,7 @@ export class ScratchNode {
         DIST: distDirectory,
         SHARED: sharedDirectory,
         HOME_OPTIONS: home,
+        INSTALLED: installed,
         PROPAGATION: propagation,
         WRITABLE: String(isWritable),
       },
@@ -227,25 +256,22 @@ export class ScratchNode {
   }
 
   /** A node with the rootfs installed. */
-  static async installed(request?: NodeRequest): Promise<ScratchNode> {
-    const node = await ScratchNode.start(request);
-    await node.#after(
-      // A node whose /home is like no other's tells of its own what does not fit.
-      request?.home === undefined ? node.becomeInstalled() : node.mustRun('install', rootfsTar),
-    );
-    if (request?.enter !== undefined) await node.#after(node.setEnter(request.enter));
+  static async installed(request: NodeRequest = {}): Promise<ScratchNode> {
+    // A node whose /home is like no other's tells of its own what does not fit.
+    const node = await (request.home !== undefined
+      ? ScratchNode.start(request).then((bare) => bare.#after(bare.mustRun('install', rootfsTar)))
+      : request.isWritable === true
+        ? ScratchNode.start(request).then((bare) => bare.#after(bare.becomeInstalled()))
+        : ScratchNode.#start(request, await installedOnce()));
+    if (request.enter !== undefined) await node.#after(node.setEnter(request.enter));
     return node;
   }
 
   /** As after the install of what is in dist, on a node where nothing is, without the time that it takes. */
   async becomeInstalled(): Promise<void> {
-    firstInstalled ??= installedCopy(async (directory) => {
-      await this.mustRun('install', rootfsTar);
-      for (const path of madeByInstall) await copyInto(directory, this.path(path));
-      // What is copied back is the same, and nothing may be there already.
-      await this.shell(`rm -rf ${madeByInstall.join(' ')}`);
-    });
-    await this.#becomeCopy(await firstInstalled);
+    const copy = await installedOnce();
+    for (const [name, path] of Object.entries(madeByInstall))
+      await copyInto(this.path(dirname(path)), join(copy, name, basename(path)));
   }
 
   /** A node that is ready for mounts. */
@@ -263,11 +289,6 @@ export class ScratchNode {
       throw error;
     }
     return this;
-  }
-
-  async #becomeCopy(directory: string): Promise<void> {
-    for (const path of madeByInstall)
-      await copyInto(this.path(dirname(path)), join(directory, basename(path)));
   }
 
   /** `mounter ARGV`, which must succeed. @returns its stdout. */
