@@ -41,6 +41,8 @@ export interface Suite {
   readonly isAlone?: true;
   /** Where it is named alone, as before a release: it takes longer than all others. */
   readonly isForRelease?: true;
+  /** What its tests find in their environment. */
+  readonly environment?: Readonly<Record<string, string>>;
   /** In the VM: Debian's systemd is process 1, and each of the files runs in a boot of its own, in this order. */
   readonly init?: 'systemd';
   /** What it needs to have been built. */
@@ -137,6 +139,37 @@ export const suites: readonly Suite[] = [
     isSerial: true,
     isAlone: true,
     needs: ['build', 'rootfs', 'glusterServer'],
+  },
+  {
+    name: 'long',
+    about: 'long tables of the suite system to their ends, and many rounds; for a release',
+    minutes: 25,
+    files: [
+      'callers',
+      'damage',
+      'failing-prepares',
+      'glusterfs-guard',
+      'install',
+      'install-image',
+      'node-settings',
+      'race',
+      'slow-registry',
+      'versions',
+    ].map((name) => `test/system/${name}.test.ts`),
+    place: 'machine',
+    isForRelease: true,
+    environment: { LONG_RUN: 'yes' },
+    needs: ['build', 'rootfs', 'glusterServer'],
+  },
+  {
+    name: 'long-vm',
+    about: 'the same of the suite vm; for a release',
+    minutes: 10,
+    files: ['hints', 'lock-services'].map((name) => `test/vm/${name}.test.ts`),
+    place: 'vm',
+    isForRelease: true,
+    environment: { LONG_RUN: 'yes' },
+    needs: ['build', 'rootfs', 'smbRootfs', 'testPrograms', 'tlsServer', 'vm', 'glusterServer'],
   },
   {
     name: 'arm64',

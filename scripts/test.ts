@@ -194,7 +194,7 @@ async function runSuite(suite: Suite): Promise<Results> {
 const concurrency = availableParallelism() + 1;
 
 async function runHere(
-  { files, isSerial }: Suite,
+  { files, isSerial, environment }: Suite,
   onOutput: (text: string) => void,
 ): Promise<number | undefined> {
   const run = execa(
@@ -211,7 +211,7 @@ async function runHere(
       stdio: ['ignore', 'pipe', 'inherit'],
       buffer: false,
       reject: false,
-      env: { NODE_COMPILE_CACHE: `${cacheDirectory}/node-compile-cache` },
+      env: { ...environment, NODE_COMPILE_CACHE: `${cacheDirectory}/node-compile-cache` },
     },
   );
   run.stdout.setEncoding('utf8').on('data', onOutput);
@@ -220,7 +220,7 @@ async function runHere(
 
 /** One test at a time: the guest has one CPU, and its tests share one network and one rpcbind. */
 async function runInGuest(
-  { files, init }: Suite,
+  { files, init, environment }: Suite,
   onOutput: (text: string) => void,
 ): Promise<number | undefined> {
   const ava = ['node', '/host/node_modules/ava/entrypoints/cli.js', '--tap', '--serial', '--concurrency=1'];
@@ -234,7 +234,7 @@ async function runInGuest(
         };
   const result = await runInVm({
     ...run,
-    environment: { NODE_COMPILE_CACHE: '/dev/shm/node-compile-cache' },
+    environment: { ...environment, NODE_COMPILE_CACHE: '/dev/shm/node-compile-cache' },
     timeoutSeconds: 3600,
     memoryMegabytes: 2048,
     onOutput,
@@ -249,7 +249,7 @@ await runMain({
   flags: {},
   needsRoot: true,
   manual: [
-    `Builds what the tests need, and runs all suites but arm64 and release, or those named; FILEs in the place of those of one suite. As
+    `Builds what the tests need, and runs all suites but long, long-vm, arm64 and release, or those named; FILEs in the place of those of one suite. As
     root, on Debian; what is missing of its packages is installed. The suites are`,
     [...suites.map(({ name, about }) => [name, about] as const)],
   ],

@@ -1,4 +1,4 @@
-import { existsSync, writeFileSync } from 'node:fs';
+import { existsSync, readlinkSync, writeFileSync } from 'node:fs';
 import test from 'ava';
 import { type GlusterServer, startGlusterServer } from '../support/gluster/gluster-server.ts';
 import { enterModes } from '../support/node/enter-mode.ts';
@@ -52,8 +52,12 @@ async function setManifest(node: ScratchNode, change: (manifest: Json) => Json):
 }
 
 /** All that is not ok, less the name server. */
+function faultsOf(examined: Examined): readonly string[] {
+  return complaints(examined).filter((line) => !line.startsWith(noNameServer));
+}
+
 async function faults(node: ScratchNode): Promise<readonly string[]> {
-  return complaints(await examine(node)).filter((line) => !line.startsWith(noNameServer));
+  return faultsOf(await examine(node));
 }
 
 test.serial('a terminal has each finding in lines that fit it, a pipe in one', async (t) => {
@@ -71,33 +75,39 @@ test.serial('a terminal has each finding in lines that fit it, a pipe in one', a
   t.true(terminal.length > piped.length);
 });
 
-test.serial('a healthy node: status 0, a line each, within 1 s', async (t) => {
-  await using node = await glusterfsNode();
-  const first = await examine(node);
-  t.is(first.status, 0, complaints(first).join('\n'));
-  t.true(first.wouldMount);
-  t.deepEqual(
-    complaints(first).filter((line) => !line.startsWith(noNameServer)),
-    [],
-  );
-  // Other suites may have the CPUs at one time or another, and not at all of them.
-  const times: number[] = [];
-  while (times.length < 5 && !times.some((ms) => ms < 1000)) times.push((await examine(node)).milliseconds);
-  t.true(Math.min(...times) < 1000, `${times.join(', ')} ms`);
-  t.log(`${times.join(', ')} ms`);
-  const { stdout, stderr } = await node.mounter('doctor');
-  t.is(stderr, '');
-  t.is(stdout.trimEnd().split('\n').length, first.findings.length + 1);
-  t.regex(stdout, /^ok +manifest +\S+rootfs-manifest\.json: is valid\n/);
-  t.notRegex(stdout, /^ok .* would fail/m);
-  t.regex(stdout, /\nmounts would work: 0 failing, 1 to be seen to, \d+ ok\n$/);
-});
+test.serial(
+  'a healthy node: status 0, a line each, in the time of a few calls that do next to nothing',
+  async (t) => {
+    await using node = await glusterfsNode();
+    const first = await examine(node);
+    t.is(first.status, 0, complaints(first).join('\n'));
+    t.true(first.wouldMount);
+    t.deepEqual(faultsOf(first), []);
+    // In turns, for other suites may have the CPUs at one time or another. It is 6 to 8 of them where nothing else runs.
+    const [whole, least]: [number[], number[]] = [[], []];
+    while (whole.length < 5) {
+      whole.push((await examine(node)).milliseconds);
+      const begun = performance.now();
+      await node.mounter('versions');
+      least.push(Math.round(performance.now() - begun));
+    }
+    const told = `${whole.join(', ')} ms; versions: ${least.join(', ')} ms`;
+    t.true(Math.min(...whole) < 15 * Math.min(...least), told);
+    t.log(told);
+    const { stdout, stderr } = await node.mounter('doctor');
+    t.is(stderr, '');
+    t.is(stdout.trimEnd().split('\n').length, first.findings.length + 1);
+    t.regex(stdout, /^ok +manifest +\S+rootfs-manifest\.json: is valid\n/);
+    t.notRegex(stdout, /^ok .* would fail/m);
+    t.regex(stdout, /\nmounts would work: 0 failing, 1 to be seen to, \d+ ok\n$/);
+  },
+);
 
-test.serial('it changes nothing', async (t) => {
+test.serial('it changes nothing, but for what it keeps of its look at the rootfs', async (t) => {
   await using node = await ScratchNode.prepared();
   const state = async () =>
     node.shell(
-      `cat /proc/self/mountinfo; find ${mounterHome} /var/lib /run /var/log /etc -xdev -printf '%p %C@ %s\\n' | sort`,
+      `cat /proc/self/mountinfo; find ${mounterHome} /var/lib /run /var/log /etc -xdev ! -path /run/containerized-mounter ! -name good-rootfs -printf '%p %C@ %s\\n' | sort`,
     );
   const before = await state();
   await examine(node);
@@ -308,15 +318,14 @@ const breakages: readonly (readonly [
 for (const [title, script, expected, mend, request] of breakages) {
   test.serial(`${title}: found, and mended by what the hint says`, async (t) => {
     await using node = await ScratchNode.prepared(request);
-    await node.shell(setUp);
-    t.deepEqual(await faults(node), []);
-    const root = (await node.shell(`realpath ${rootfs}`)).trim();
-    await node.shell(script);
+    await node.shell(`${setUp}; ${script}`);
+    const root = readlinkSync(node.path(rootfs)).replace(/^(?!\/)/, `${mounterHome}/`);
+    const found = await examine(node);
     t.deepEqual(
-      await faults(node),
+      faultsOf(found),
       expected.map((line) => line.replace('ROOT', root)),
     );
-    t.is((await node.mounter('doctor')).status, expected.some((line) => line.startsWith('failing')) ? 1 : 0);
+    t.is(found.status, expected.some((line) => line.startsWith('failing')) ? 1 : 0);
     await node.shell(mend);
     t.deepEqual(await faults(node), []);
   });

@@ -1,11 +1,12 @@
 import test from 'ava';
+import { rounds } from '../support/long-run.ts';
 import { type EnterMode, enterModes } from '../support/node/enter-mode.ts';
 import { kubeletDirectory, mounterHome, ScratchNode } from '../support/node/namespace.ts';
 import { leftSince, remainsOf } from '../support/node/remains.ts';
 
 /** However often prepare fails, and why: not one namespace, file or mount is left, and the next one that can, does. */
 
-const prepares = Number(process.env.FAILING_PREPARES ?? 8);
+const prepares = rounds(3, 8);
 const goneMs = 1000;
 const version = `$(realpath ${mounterHome}/rootfs)`;
 const manifest = `${mounterHome}/rootfs-manifest.json`;

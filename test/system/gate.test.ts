@@ -1,6 +1,6 @@
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import test from 'ava';
-import { kubeletDirectory, mounterHome, ScratchNode } from '../support/node/namespace.ts';
+import { kubeletDirectory, mounterHome, type NodeRequest, ScratchNode } from '../support/node/namespace.ts';
 import { makeSbinWritable } from '../support/node/writable-sbin.ts';
 
 /** The mounter is off on a node, and the host's own tools are what they were. */
@@ -163,7 +163,7 @@ test('a mount of the host that is mounter itself is no mount(8)', async (t) => {
 });
 
 /** What breaks a node; each of them is to be off by the front alone. */
-const broken: readonly (readonly [title: string, script: string])[] = [
+const broken: readonly (readonly [title: string, script: string, request?: NodeRequest])[] = [
   ['nothing', ':'],
   ['a manifest that is not valid', `echo '{"formatVersion"' >${mounterHome}/rootfs-manifest.json`],
   ['no manifest', `rm ${mounterHome}/rootfs-manifest.json`],
@@ -175,13 +175,17 @@ const broken: readonly (readonly [title: string, script: string])[] = [
   ['no full executable', `rm ${mounterHome}/mounter-full`],
   ['an empty full executable', `: >${mounterHome}/mounter-full`],
   ['a home that is read-only', 'mount -o remount,ro /home'],
-  ['a home that is full', 'dd if=/dev/zero of=/home/full bs=64k 2>/dev/null || true'],
+  [
+    'a home that is full',
+    'dd if=/dev/zero of=/home/full bs=64k 2>/dev/null || true',
+    { home: 'mode=0755,size=300m' },
+  ],
   ['a node lock that is held', 'flock /run/containerized-mounter/locks/node sleep 1000 >/dev/null 2>&1 &'],
   ['no /run of ours', 'mount -o remount,ro /run'],
 ];
-for (const [title, script] of broken) {
+for (const [title, script, request] of broken) {
   test(`mounter disable: ${title}`, async (t) => {
-    await using node = await ScratchNode.prepared({ home: 'mode=0755,size=300m' });
+    await using node = await ScratchNode.prepared(request);
     await makeSbinWritable(node);
     await node.mustRun('install', '--helpers');
     await node.shell(`${script}\nmkdir -p ${kubeletDirectory}/plain`);

@@ -13,6 +13,7 @@ import {
   type Setting,
   setting,
 } from '../support/gluster/gluster-node.ts';
+import { everyNth } from '../support/long-run.ts';
 import type { EnterMode } from '../support/node/enter-mode.ts';
 import { installedMounter, mounterHome, type ScratchNode } from '../support/node/namespace.ts';
 
@@ -104,7 +105,7 @@ async function attacked(enter: EnterMode, volfile: string): Promise<Setting & { 
 const hasRun = (node: ScratchNode): boolean => existsSync(node.path(mark));
 
 for (const enter of modes) {
-  for (const { title, volfile, says } of attacks) {
+  for (const { title, volfile, says } of everyNth(enter === 'attach' ? 1 : 3, attacks)) {
     test(`${enter}: ${title}: refused, the call says so, and nothing is left`, async (t) => {
       await using s = await attacked(enter, volfile);
       const target = await newTarget(s.node);

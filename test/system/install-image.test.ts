@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
 import { writeOciLayout } from '../support/image/oci-layout.ts';
 import { imageOf, type TestImage, tarOf } from '../support/image/test-image.ts';
+import { rounds } from '../support/long-run.ts';
 import { mounter, mounterHome, ScratchNode, shared } from '../support/node/namespace.ts';
 import {
   currentVersion,
@@ -255,8 +256,9 @@ test.serial('two installs at once, of one image and of two', async (t) => {
   t.deepEqual(unfinished(node), []);
 });
 
+const kills = rounds(8, 50);
 test.serial(
-  'SIGKILL at 50 random moments: always one whole rootfs, and the next install succeeds',
+  `SIGKILL at ${kills} random moments: always one whole rootfs, and the next install succeeds`,
   async (t) => {
     await using node = await ScratchNode.start();
     const sources = { one: offerImage(node, images.one, 'one'), two: offerImage(node, images.two, 'two') };
@@ -265,7 +267,7 @@ test.serial(
     await node.mustRun('install', sources.two);
     let wholeMs = performance.now() - begun;
     let killed = 0;
-    for (let run = 0; killed < 50; run += 1) {
+    for (let run = 0; killed < kills; run += 1) {
       const name = run % 2 === 0 ? 'one' : 'two';
       // So that it has to be unpacked again.
       await node.mustRun('prune', '--keep', '1');

@@ -3,6 +3,7 @@ import { existsSync, readdirSync, readlinkSync, statSync, writeFileSync } from '
 import { join } from 'node:path';
 import { zstdCompressSync } from 'node:zlib';
 import test, { type ExecutionContext } from 'ava';
+import { rounds } from '../support/long-run.ts';
 import { mounter, mounterHome, rootfsTar, ScratchNode, shared } from '../support/node/namespace.ts';
 import {
   changedTar,
@@ -253,8 +254,8 @@ test.serial(
     const second = ['install', `${shared}/second.tar`];
     await node.mustRun('install', rootfsTar);
     const isFirst = (moment: number) => moment % 2 === 0;
-    for (let moment = 0; moment < 16; moment += 1) {
-      const seconds = (0.01 + moment * 0.03 + Math.random() * 0.03).toFixed(3);
+    for (let moment = 0; moment < rounds(5, 16); moment += 1) {
+      const seconds = (0.01 + (moment + Math.random()) * rounds(0.1, 0.03)).toFixed(3);
       const argv = isFirst(moment) ? second : ['install', rootfsTar];
       // A version that is there is not unpacked again.
       const other = isFirst(moment) ? secondDigest : firstDigest;

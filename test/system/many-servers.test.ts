@@ -7,7 +7,7 @@ import { installedMounter, mounterHome, type Ran } from '../support/node/namespa
  * and whatever comes of it, no internal error does, and nothing is left.
  */
 
-const mountSeconds = 15;
+const mountSeconds = 30;
 
 /** A server of names that never answers; 192.0.2.99 takes packets, and all of 127.0.0.0/8 refuses them. */
 const network = `

@@ -1,5 +1,6 @@
 import { existsSync, rmSync, writeFileSync } from 'node:fs';
 import test, { type ExecutionContext } from 'ava';
+import { rounds } from '../support/long-run.ts';
 import type { Examination } from '../support/node/examination.ts';
 import {
   installedMounter,
@@ -297,9 +298,9 @@ test('killed at any moment, an install takes no change of the manifest for an ed
   await using node = await ScratchNode.prepared();
   const limits = { mountSeconds: 90, daemonSeconds: 5, terminateSeconds: 2 };
   const changed = offer(node, rootfsBytes, 'same.tar', { limits });
-  for (let moment = 0; moment < 20; moment += 1) {
+  for (let moment = 0; moment < rounds(5, 20); moment += 1) {
     const argv = moment % 2 === 0 ? ['install', changed] : ['install', rootfsTar];
-    const seconds = (0.05 + moment * 0.03 + Math.random() * 0.03).toFixed(3);
+    const seconds = (0.05 + (moment + Math.random()) * rounds(0.12, 0.03)).toFixed(3);
     await node.run(['timeout', '--foreground', '-s', 'KILL', seconds, mounter, ...argv]);
     await node.mustRun('install', moment % 3 === 0 ? rootfsTar : changed);
     t.false(existsSync(node.path(settingsPath)), `killed after ${seconds} s`);

@@ -5,6 +5,7 @@ import test, { type ExecutionContext } from 'ava';
 import { writeOciLayout } from '../support/image/oci-layout.ts';
 import { type Behaviour, drip, RegistryStandIn, send } from '../support/image/registry-stand-in.ts';
 import { digestOf, imageOf, type TestImage, tarOf } from '../support/image/test-image.ts';
+import { rounds } from '../support/long-run.ts';
 import { mounter, mounterHome, type Ran, ScratchNode, shared } from '../support/node/namespace.ts';
 import {
   currentVersion,
@@ -164,7 +165,7 @@ test('SIGKILL at random moments of a slow install: nothing lost, nothing left, w
   const sources = { two: registry.add(two, 'two'), three: registry.add(three, 'three') };
   const images = { two, three };
   await node.mustRun('install', offerImage(node, one, 'one'));
-  for (let run = 0; run < 24; run += 1) {
+  for (let run = 0; run < rounds(6, 24); run += 1) {
     const name = run % 2 === 0 ? 'two' : 'three';
     const source = sources[name];
     const before = currentVersion(node);
@@ -208,7 +209,7 @@ test('many at once, each of them killed at times: one whole rootfs, and nothing 
   const sources = [registry.add(two, 'two'), registry.add(three, 'three'), offerImage(node, two, 'two')];
   await node.mustRun('install', offerImage(node, one, 'one'));
   const calls = [...sources.map((source) => ['install', source]), ['prune', '--keep', '2'], ['rollback']];
-  for (let round = 0; round < 8; round += 1) {
+  for (let round = 0; round < rounds(3, 8); round += 1) {
     const results = await Promise.all(
       calls.map(async (call) => {
         const isToBeKilled = Math.random() < 0.4;

@@ -2,6 +2,7 @@ import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { setTimeout } from 'node:timers/promises';
 import test, { type ExecutionContext } from 'ava';
 import { startGlusterServer } from '../support/gluster/gluster-server.ts';
+import { rounds } from '../support/long-run.ts';
 import { enterModes } from '../support/node/enter-mode.ts';
 import { kubeletDirectory, mounter, mounterHome, rootfsTar, ScratchNode } from '../support/node/namespace.ts';
 import {
@@ -374,7 +375,7 @@ test.serial('a version of before there were records', async (t) => {
 
 test.serial('prune killed at any moment: every version is whole or gone', async (t) => {
   await using node = await upgraded();
-  for (let moment = 0; moment < 10; moment += 1) {
+  for (let moment = 0; moment < rounds(4, 10); moment += 1) {
     await node.mustRun('install', rootfsTar);
     await node.mustRun('install', offer(node, secondTar));
     const seconds = (0.02 + Math.random() * 0.12).toFixed(3);

@@ -17,6 +17,7 @@ import {
   startHostStatd,
 } from '../support/guest/rpc.ts';
 import { vmNode } from '../support/guest/vm-node.ts';
+import { everyNth } from '../support/long-run.ts';
 
 /**
  * Every state of rpcbind and rpc.statd that a node can be in. In many of them mount.nfs succeeds and flock(2)
@@ -135,7 +136,9 @@ for (const [title, setUp, strays = 0] of states) {
     await setUp();
     await mountsAndLocks(t, `${server.address}:/srv/vol1`, 'vers=3', strays);
   });
+}
 
+for (const [title, setUp, strays = 0] of everyNth(3, states)) {
   test.serial(`negotiated down to v3: ${title}`, async (t) => {
     await setUp();
     await mountsAndLocks(t, `${v3Server.address}:/srv/vol1`, '', strays);
