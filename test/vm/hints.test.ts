@@ -341,7 +341,7 @@ const targets: readonly HintRow[] = [
   },
   {
     title: 'a symlink on the way to the target',
-    broken: `mkdir -p ${below}/real/volume`,
+    broken: `mkdir -p ${below}/real/volume && ln -sfn real ${below}/link`,
     call: { target: `${below}/link/volume` },
     hint: /: (readlink -f \S+) prints it\n/,
     follow: [see(/(\S+)/), name('target')],
