@@ -151,6 +151,7 @@ export const suites: readonly Suite[] = [
       'glusterfs-guard',
       'install',
       'install-image',
+      'live-nodes',
       'node-settings',
       'race',
       'slow-registry',

@@ -9,6 +9,11 @@ export interface Examination {
   readonly findings: readonly Finding[];
 }
 
+/** Whether a machine that has much else to do kept a question from its answer: then it is to be asked once more. */
+export function isHurried({ findings }: Examination): boolean {
+  return findings.some(({ message }) => /^(no answer|did not say its version) within /.test(message));
+}
+
 /** `LEVEL CHECK SUBJECT` of whatever is not ok, in its order. */
 export function complaints({ findings }: Examination): readonly string[] {
   return findings
