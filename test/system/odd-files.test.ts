@@ -23,7 +23,7 @@ test('what is no manifest is told at once, and neither waited for nor read for e
       [2, mount],
       [1, [installedMounter, 'status']],
     ] as const) {
-      const { status, stdout, stderr } = await node.run(['sh', '-c', 'exec timeout 20 "$@"', 'sh', ...call]);
+      const { status, stdout, stderr } = await node.run(['sh', '-c', 'exec timeout 60 "$@"', 'sh', ...call]);
       t.is(status, expected, `${make}: ${stderr}`);
       if (call === mount) t.regex(stderr, words);
       else t.regex(stdout, /rootfs-manifest\.json: is /);

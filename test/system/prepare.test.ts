@@ -526,23 +526,29 @@ test.serial(
   },
 );
 
-test.serial(
-  'a MOUNTER_HOME that was removed before teardown leaves no pins; another one keeps its own',
-  async (t) => {
-    await using node = await ScratchNode.prepared({ enter: 'attach' });
-    const elsewhere = await node.run([mounter, 'teardown'], { environment: { MOUNTER_HOME: '/home/other' } });
-    t.is(elsewhere.stdout, `left ${pins} as it is, which another MOUNTER_HOME has prepared\n`);
-    await costsNoMore(t, node);
-    await node.shell(`rm -r ${mounterHome}`);
-    t.true(node.mountinfo().some(({ mountPoint }) => mountPoint.startsWith(pins)));
-    const { status, stdout, stderr } = await node.run([mounter, 'teardown']);
-    t.is(status, 0, stderr);
-    t.regex(stdout, /^umount -l .*\/services$/m);
-    await leavesNothing(t, node);
-    t.false(existsSync(node.path(pins)));
-    t.is((await node.run([mounter, 'teardown'])).stdout, 'nothing is installed; nothing to do\n');
-  },
-);
+for (const [filesystem, request] of [
+  ['overlayfs', {}],
+  ['a tmpfs', { home: 'mode=0755' }],
+] as const)
+  test.serial(
+    `a MOUNTER_HOME on ${filesystem} that was removed before teardown leaves no pins; another one keeps its own`,
+    async (t) => {
+      await using node = await ScratchNode.prepared({ enter: 'attach', ...request });
+      const elsewhere = await node.run([mounter, 'teardown'], {
+        environment: { MOUNTER_HOME: '/home/other' },
+      });
+      t.is(elsewhere.stdout, `left ${pins} as it is, which another MOUNTER_HOME has prepared\n`);
+      await costsNoMore(t, node);
+      await node.shell(`rm -r ${mounterHome}`);
+      t.true(node.mountinfo().some(({ mountPoint }) => mountPoint.startsWith(pins)));
+      const { status, stdout, stderr } = await node.run([mounter, 'teardown']);
+      t.is(status, 0, stderr);
+      t.regex(stdout, /^umount -l .*\/services$/m);
+      await leavesNothing(t, node);
+      t.false(existsSync(node.path(pins)));
+      t.is((await node.run([mounter, 'teardown'])).stdout, 'nothing is installed; nothing to do\n');
+    },
+  );
 
 test.serial('a home below a noexec filesystem becomes executable', async (t) => {
   await using node = await ScratchNode.installed({ home: 'noexec,nosuid,nodev' });

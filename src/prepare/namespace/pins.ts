@@ -5,7 +5,6 @@ import {
   readlinkSync,
   rmdirSync,
   rmSync,
-  statSync,
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
@@ -124,6 +123,16 @@ export async function removeAllPins(host: Host): Promise<readonly string[]> {
   return done;
 }
 
+/** A directory that was removed can be held by whoever has it for its root. Its links say nothing: overlayfs keeps one. */
+function isRootRemoved(): boolean {
+  try {
+    return readdirSync('/').length === 0;
+  } catch (error) {
+    if (isErrnoException(error) && error.code === 'ENOENT') return true;
+    throw error;
+  }
+}
+
 /**
  * For a `teardown` that finds nothing installed: takes away the pins of a MOUNTER_HOME that was removed without one.
  * @returns what was done, a line each; another installation's pins stay.
@@ -133,10 +142,7 @@ export async function removeAbandonedPins(host: Host): Promise<readonly string[]
   const pinned = mountsBelow(readMountinfo(host), pinsDirectory).filter(({ mountPoint }) =>
     mountPoint.endsWith('/services'),
   );
-  // A directory that was removed, and is held by whoever has it for its root, has no name left.
-  const isAbandoned = pinned.every(
-    ({ mountPoint }) => withinNamespace(mountPoint, () => statSync('/').nlink) === 0,
-  );
+  const isAbandoned = pinned.every(({ mountPoint }) => withinNamespace(mountPoint, isRootRemoved));
   return isAbandoned
     ? removeAllPins(host)
     : [`left ${pinsDirectory} as it is, which another MOUNTER_HOME has prepared`];
