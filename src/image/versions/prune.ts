@@ -2,6 +2,7 @@ import { realpathSync, renameSync } from 'node:fs';
 import { MounterError } from '../../errors.ts';
 import type { Host } from '../../host/host.ts';
 import { mountsBelow, readMountinfo } from '../../host/mountinfo.ts';
+import { isErrnoException } from '../../host/system-error.ts';
 import type { Manifest } from '../../manifest/manifest.ts';
 import { effectiveManifest, type TextFile } from '../../manifest/node-settings.ts';
 import { withNodeLock, withVersionsLock } from '../../node/lock.ts';
@@ -83,11 +84,25 @@ async function removeVersion({ digest }: InstalledVersion, { layout, host }: Bar
   const path = realpathSync(versionPath(layout, digest));
   await detachMounts(path, host);
   // Half removed it must not be a version.
-  const unfinished = unfinishedPath(layout, `removed-${digest.slice(7, 19)}`);
-  renameSync(path, unfinished);
+  const removed = movedTo(unfinishedPath(layout, `removed-${digest.slice(7, 19)}`), path);
   removeRecord(layout, digest);
-  if (removeTree(realpathSync(unfinished), host)) return `removed ${digest}`;
-  return `left ${unfinished}: something was mounted in it meanwhile`;
+  if (removeTree(realpathSync(removed), host)) return `removed ${digest}`;
+  return `left ${removed}: something was mounted in it meanwhile`;
+}
+
+/**
+ * overlayfs renames no directory that came with a lower layer, such as a version of a node's own image: that is removed
+ * where it is, and by the next prune where this one is killed.
+ * @returns where it is now.
+ */
+function movedTo(unfinished: string, path: string): string {
+  try {
+    renameSync(path, unfinished);
+    return unfinished;
+  } catch (error) {
+    if (isErrnoException(error) && error.code === 'EXDEV') return path;
+    throw error;
+  }
 }
 
 /** Detaches what `prepare` mounted in it, made private before, so that nothing is unmounted on the host. */
