@@ -146,8 +146,10 @@ export const suites: readonly Suite[] = [
     minutes: 25,
     files: [
       'callers',
+      'csi-survival',
       'damage',
       'failing-prepares',
+      'fleet-gate',
       'glusterfs-guard',
       'install',
       'install-image',
@@ -160,7 +162,7 @@ export const suites: readonly Suite[] = [
     place: 'machine',
     isForRelease: true,
     environment: { LONG_RUN: 'yes' },
-    needs: ['build', 'rootfs', 'glusterServer'],
+    needs: ['build', 'rootfs', 'nodeAgentImage', 'glusterServer', 'dockerRegistry'],
   },
   {
     name: 'long-vm',

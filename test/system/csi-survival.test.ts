@@ -10,6 +10,7 @@ import {
 import { killDriver } from '../support/csi/kills.ts';
 import { type TestVolume, testVolume } from '../support/csi/requests.ts';
 import { type GlusterServer, startGlusterServer } from '../support/gluster/gluster-server.ts';
+import { rounds } from '../support/long-run.ts';
 import { mounterHome, ScratchNode } from '../support/node/namespace.ts';
 
 /** The CSI driver among kills, full disks, dead servers and a node that is taken apart: no volume is lost, none is left. */
@@ -18,7 +19,7 @@ const seed = 5;
 
 test('killed at any moment of any call: the same call again ends as it should, nothing is lost or left', async (t) => {
   t.timeout(300_000);
-  const { outcomes, written } = await killDriver(16, seed);
+  const { outcomes, written } = await killDriver(rounds(8, 16), seed);
   t.log(`seed ${seed}; ${written} lines written\n${outcomes.lines.join('\n')}`);
   t.deepEqual(outcomes.wrong, []);
   t.true(outcomes.lines.some((line) => line.endsWith('killed')));

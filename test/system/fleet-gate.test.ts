@@ -1,6 +1,7 @@
 import { readdirSync } from 'node:fs';
 import { setTimeout } from 'node:timers/promises';
 import test from 'ava';
+import { everyNth } from '../support/long-run.ts';
 import {
   installedMounter,
   kubeletDirectory,
@@ -50,7 +51,7 @@ async function mountsByHost(node: ScratchNode): Promise<boolean> {
   return status === 0;
 }
 
-for (const { title, breaks, saysFirst } of conditions) {
+for (const { title, breaks, saysFirst } of everyNth(2, conditions)) {
   test.serial(`${title}: on, off, on again, removed`, async (t) => {
     await using node = await nodeWithImage();
     await makeSbinWritable(node);
