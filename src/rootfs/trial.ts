@@ -43,7 +43,8 @@ while [ $# -gt 0 ]; do
   number=$((number + 1)); shift 3
 done
 exit 0'
-chroot "$root" /bin/sh -c : 2>/dev/null && exec chroot "$root" /bin/sh -c "$try" sh '' "$@"
+[ "$(chroot "$root" /bin/sh -c '[ 1 = 1 ] && printf runs' 2>/dev/null)" = runs ] &&
+  exec chroot "$root" /bin/sh -c "$try" sh '' "$@"
 exec sh -c "$try" sh "$root" "$@"`;
 
 /** @returns those that fail. One that does not end is the last that is tried of its lot. */

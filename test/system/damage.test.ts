@@ -52,6 +52,8 @@ const damagedRootfs: readonly (readonly [file: string, damage: Damage, says: Reg
   ['usr/sbin/rpcbind', ofArm64, /rpcbind \(is of another architecture\)/],
   ['usr/sbin/rpc.statd', gone, /lacks \/sbin\/rpc\.statd/],
   ['etc/nsswitch.conf', gone, /lacks \/etc\/nsswitch\.conf/],
+  // It would say of every trial that it is a success.
+  ['usr/bin/dash', () => Buffer.from('#!/usr/bin/true\n'), /mount\.glusterfs \(it says nothing\)/],
 ];
 
 const refused = everyNth(3, damagedRootfs);
