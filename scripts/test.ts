@@ -249,8 +249,8 @@ await runMain({
   flags: {},
   needsRoot: true,
   manual: [
-    `Builds what the tests need, and runs all suites but long, long-vm, arm64 and release, or those named; FILEs in the place of those of one suite. As
-    root, on Debian; what is missing of its packages is installed. The suites are`,
+    `Builds what the tests need, and runs all suites that are not for a release, or those named; FILEs in the place of
+    those of one suite. As root, on Debian; what is missing of its packages is installed. The suites are`,
     [...suites.map(({ name, about }) => [name, about] as const)],
   ],
   examples: ['npm test', 'npm test unit system', 'npm test unit test/unit/nearest.test.ts'],

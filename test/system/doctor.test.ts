@@ -2,7 +2,7 @@ import { existsSync, readlinkSync, writeFileSync } from 'node:fs';
 import test from 'ava';
 import { type GlusterServer, startGlusterServer } from '../support/gluster/gluster-server.ts';
 import { enterModes } from '../support/node/enter-mode.ts';
-import { complaints, type Examination, isHurried } from '../support/node/examination.ts';
+import { askedInPeace, complaints, type Examination } from '../support/node/examination.ts';
 import { wholeKernel } from '../support/node/kernel.ts';
 import {
   kubeletDirectory,
@@ -21,15 +21,14 @@ interface Examined extends Examination {
   readonly milliseconds: number;
 }
 
-async function examine(node: ScratchNode, ...flags: readonly string[]): Promise<Examined> {
-  for (let tries = 5; ; tries -= 1) {
+function examine(node: ScratchNode, ...flags: readonly string[]): Promise<Examined> {
+  return askedInPeace(async () => {
     const began = performance.now();
     const { status, stdout, stderr } = await node.mounter('doctor', '--json', ...flags);
     const milliseconds = Math.round(performance.now() - began);
     if (stdout === '') throw new Error(stderr);
-    const examined: Examined = { status, milliseconds, ...(JSON.parse(stdout) as Examination) };
-    if (tries === 1 || !isHurried(examined)) return examined;
-  }
+    return { status, milliseconds, ...(JSON.parse(stdout) as Examination) };
+  });
 }
 
 /** Its name server is there for all that matters here: none. */

@@ -1,4 +1,4 @@
-import { complaints, type Examination, isHurried } from '../node/examination.ts';
+import { askedInPeace, complaints, type Examination } from '../node/examination.ts';
 import { mounter } from './node.ts';
 
 export interface Examined extends Examination {
@@ -6,10 +6,11 @@ export interface Examined extends Examination {
   readonly status: number;
 }
 
-export async function examine(tries = 5): Promise<Examined> {
-  const { status = -1, output, milliseconds } = await mounter('doctor', '--json');
-  const examined = { status, milliseconds, ...(JSON.parse(output) as Examination) };
-  return isHurried(examined) && tries > 1 ? examine(tries - 1) : examined;
+export function examine(): Promise<Examined> {
+  return askedInPeace(async () => {
+    const { status = -1, output, milliseconds } = await mounter('doctor', '--json');
+    return { status, milliseconds, ...(JSON.parse(output) as Examination) };
+  });
 }
 
 /** What the guest never has: name servers, a firewall, a past without failures; and a CPU for itself. */

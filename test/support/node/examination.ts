@@ -9,9 +9,13 @@ export interface Examination {
   readonly findings: readonly Finding[];
 }
 
-/** Whether a machine that has much else to do kept a question from its answer: then it is to be asked once more. */
-export function isHurried({ findings }: Examination): boolean {
-  return findings.some(({ message }) => /^(no answer|did not say its version) within /.test(message));
+/** Asks once more where a machine that has much else to do kept a question from its answer. */
+export async function askedInPeace<T extends Examination>(ask: () => Promise<T>, tries = 5): Promise<T> {
+  const examined = await ask();
+  const isHurried = examined.findings.some(({ message }) =>
+    /^(no answer|did not say its version) within /.test(message),
+  );
+  return isHurried && tries > 1 ? askedInPeace(ask, tries - 1) : examined;
 }
 
 /** `LEVEL CHECK SUBJECT` of whatever is not ok, in its order. */

@@ -258,11 +258,11 @@ export class ScratchNode {
   /** A node with the rootfs installed. */
   static async installed(request: NodeRequest = {}): Promise<ScratchNode> {
     // A node whose /home is like no other's tells of its own what does not fit.
-    const node = await (request.home !== undefined
-      ? ScratchNode.start(request).then((bare) => bare.#after(bare.mustRun('install', rootfsTar)))
-      : request.isWritable === true
-        ? ScratchNode.start(request).then((bare) => bare.#after(bare.becomeInstalled()))
-        : ScratchNode.#start(request, await installedOnce()));
+    const isOwn = request.home !== undefined;
+    const isOverlaid = !isOwn && request.isWritable !== true;
+    const node = await ScratchNode.#start(request, isOverlaid ? await installedOnce() : undefined);
+    if (isOwn) await node.#after(node.mustRun('install', rootfsTar));
+    else if (!isOverlaid) await node.#after(node.becomeInstalled());
     if (request.enter !== undefined) await node.#after(node.setEnter(request.enter));
     return node;
   }
