@@ -190,8 +190,8 @@ async function runSuite(suite: Suite): Promise<Results> {
   return { passed, failed, failures: tap.failures };
 }
 
-/** Files at once: one more than there are CPUs, since some always wait. */
-const concurrency = availableParallelism() + 1;
+/** Files at once: tests wait a lot. Those of one file run in turn, for dozens at once keep each other from their limits. */
+const concurrency = 3 * availableParallelism();
 
 async function runHere(
   { files, isSerial, environment }: Suite,
@@ -203,7 +203,8 @@ async function runHere(
       `${repository}/node_modules/ava/entrypoints/cli.js`,
       '--tap',
       '--node-arguments=--disable-warning=ExperimentalWarning',
-      ...(isSerial ? ['--serial', '--concurrency=1'] : [`--concurrency=${concurrency}`]),
+      '--serial',
+      `--concurrency=${isSerial ? 1 : concurrency}`,
       ...files,
     ],
     {

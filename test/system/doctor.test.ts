@@ -636,7 +636,7 @@ test.serial('three GlusterFS volumes: answering, stopped, killed, mounted again'
   await s.node.shell('kill -STOP $(pidof glusterfs)');
   const hung = await examine(s.node);
   t.is(hung.status, 0, 'other volumes can be mounted');
-  t.true(hung.milliseconds < 5000, `${hung.milliseconds} ms`);
+  t.true(hung.milliseconds < 20_000, `${hung.milliseconds} ms`);
   t.log(`${hung.milliseconds} ms`);
   const found = hung.findings.filter(({ check }) => check === 'volumes');
   t.deepEqual(
@@ -670,7 +670,7 @@ test.serial('three volumes whose askers even SIGKILL does not end: they are aban
   }
   const { status, milliseconds, findings } = await examine(node);
   t.is(status, 0);
-  t.true(milliseconds < 5000, `${milliseconds} ms`);
+  t.true(milliseconds < 20_000, `${milliseconds} ms`);
   t.deepEqual(
     findings.filter(({ check }) => check === 'volumes').map(({ subject, level }) => [level, subject]),
     targets.map((target) => ['warning', target]),

@@ -75,7 +75,7 @@ test('a front of another version in the place of the full executable is told, an
      echo other >>/tmp/h/mounter-full`,
   );
   for (const argv of [['status'], ['mount', '-t', 'nfs', 's:/x', '/mnt']]) {
-    const { status, stderr } = await node.run(['timeout', '5', '/tmp/h/mounter', ...argv]);
+    const { status, stderr } = await node.run(['timeout', '60', '/tmp/h/mounter', ...argv]);
     t.is(status, 2, stderr);
     t.regex(stderr, /^mounter: \/tmp\/h\/mounter-full: is the front, not the full executable\nhint: /);
   }
@@ -306,7 +306,7 @@ for (const [title, full, status, stderr] of [
       await node.run(['sh', '-c', `cat >${installedMounter}-full; chmod 755 ${installedMounter}-full`], {
         input: full,
       });
-    const ran = await node.run(['timeout', '20', installedMounter, ...nfs('s:/ok', '-o', 'vers=4')]);
+    const ran = await node.run(['timeout', '60', installedMounter, ...nfs('s:/ok', '-o', 'vers=4')]);
     t.is(ran.status, status, ran.stderr);
     t.regex(ran.stderr, stderr);
     t.regex((await node.run([installedMounter, 'mount', '-t', 'nfs'])).stderr, /^mounter: no source\nhint: /);

@@ -102,7 +102,7 @@ test('as a helper of mount(8) it fails, names the setting, and calls nothing', a
     [executable, 'mount', '-t', 'nfs', '127.0.0.1:/x', target],
     ['/sbin/mount.glusterfs', '127.0.0.1:v', target],
   ]) {
-    const { status, stderr } = await node.run(['timeout', '20', ...call]);
+    const { status, stderr } = await node.run(['timeout', '60', ...call]);
     t.is(status, 2, call.join(' '));
     t.regex(
       stderr,
@@ -192,7 +192,7 @@ for (const [title, script, request] of broken) {
     const call = [executable, 'mount', '-t', 'tmpfs', 'tmpfs', `${kubeletDirectory}/plain`];
     t.not((await node.run(call)).status, 0);
     const environment = { MOUNTER_HOME: mounterHome };
-    const off = await node.run(['timeout', '20', '/mnt/dist/mounter', 'disable'], { environment });
+    const off = await node.run(['timeout', '60', '/mnt/dist/mounter', 'disable'], { environment });
     t.is(off.status, 0, off.stderr);
     t.deepEqual(await node.run(call), { status: 0, stdout: '', stderr: '' });
     await node.shell(`umount ${kubeletDirectory}/plain`);

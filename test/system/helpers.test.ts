@@ -220,7 +220,7 @@ for (const [title, spoil, only] of recursions) {
         ['mount', '-t', 'nfs', '127.0.0.1:/x', target],
         [executable, 'mount', '-t', 'nfs', '127.0.0.1:/x', target],
       ]) {
-        const { status, stderr } = await node.run(['timeout', '20', ...argv]);
+        const { status, stderr } = await node.run(['timeout', '60', ...argv]);
         t.not(status, 0);
         t.not(status, 124, 'no end');
         t.regex(stderr, /is mounter itself|no rootfs is installed|helper is missing/, stderr);

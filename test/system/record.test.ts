@@ -99,7 +99,7 @@ for (const [name, make] of Object.entries(obstacles)) {
     t.is(failed.status, 32);
     t.is(failed.stderr.match(/^mounter: /gm)?.length, 1);
     // Far from any waiting: the limit of one is 100 ms.
-    t.true(Date.now() - started < 5000);
+    t.true(Date.now() - started < 20_000);
     if (name === 'a symlink') t.is(node.read('/run/victim'), '');
     t.is((await node.mounter('status')).stderr, '');
   });
@@ -113,7 +113,7 @@ test.serial('a filesystem that hangs at the place of the record costs its limit,
   const started = Date.now();
   t.is((await node.mounter(...mountWords, 'srv:/x', volume)).status, 0);
   t.is((await node.mounter(...mountWords, 'srv:/y', volume)).status, 32);
-  t.true(Date.now() - started < 5000);
+  t.true(Date.now() - started < 20_000);
   t.deepEqual(node.processesOf('mounter'), []);
 });
 

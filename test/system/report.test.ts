@@ -228,7 +228,7 @@ for (const [title, [script, missing]] of Object.entries(broken))
     await node.shell(script);
     const started = Date.now();
     const report = await reportOf(node);
-    t.true(Date.now() - started < 15_000);
+    t.true(Date.now() - started < 60_000, 'it waits for nothing');
     t.deepEqual(Object.keys(report.missing).sort(), missing.toSorted(), JSON.stringify(report.missing));
     const page = await pageOf(node);
     for (const reason of missing) t.true(page.includes(`Not known (${reason}): `), reason);

@@ -35,7 +35,7 @@ async function countOf(node: ScratchNode, state: string): Promise<number | undef
 /** Of a machine with much else to do; the questions themselves have less than 3 s. */
 function endsSoon(t: ExecutionContext, { milliseconds }: Seen): void {
   t.log(`${milliseconds} ms`);
-  t.true(milliseconds < 6000, `${milliseconds} ms`);
+  t.true(milliseconds < 20_000, `${milliseconds} ms`);
 }
 
 test('GlusterFS: alive, silent while its daemon is stopped, dead when it is gone', async (t) => {
