@@ -21,9 +21,9 @@ export interface FailedTrial {
 
 /**
  * Mounts and processes of its own: nothing of it is there afterwards. The rootfs may lie on a filesystem that is noexec
- * until the node is prepared. A script or a library may ask for /proc and /dev/null. The number of each is printed when its
- * turn comes; of one that fails again, with its status and its last line, which is the one that says it: glibc's, sh's
- * and the helpers' alike. Where the rootfs has a shell that runs, chroot(1) is started once, not for each of them.
+ * until the node is prepared. A script or a library may ask for /proc and /dev/null. It prints `#NUMBER` of each when its turn
+ * comes, and `#NUMBER STATUS LINE` where it fails: the last line is the one that says it, glibc's, sh's and the helpers'
+ * alike. Where the rootfs has a shell that runs, chroot(1) is started once, not for each of them.
  */
 const script = `root=$1; shift
 mount -n --bind "$root" "$root" && mount -n -o remount,bind,exec "$root" || exit 125
@@ -43,8 +43,11 @@ while [ $# -gt 0 ]; do
   number=$((number + 1)); shift 3
 done
 exit 0'
-[ "$(chroot "$root" /bin/sh -c '[ 1 = 1 ] && printf runs' 2>/dev/null)" = runs ] &&
-  exec chroot "$root" /bin/sh -c "$try" sh '' "$@"
+if [ "$(chroot "$root" /bin/sh -c '[ 1 = 1 ] && printf runs' 2>/dev/null)" = runs ]; then
+  # A child: as process 1 it could outlive the deadline.
+  chroot "$root" /bin/sh -c "$try" sh '' "$@"
+  exit
+fi
 exec sh -c "$try" sh "$root" "$@"`;
 
 /** @returns those that fail. One that does not end is the last that is tried of its lot. */
