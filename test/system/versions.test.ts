@@ -380,8 +380,31 @@ test.serial('a version of before there were records', async (t) => {
   t.is(node.read(`${mounterHome}/rootfs-manifest.json`), manifestText);
 });
 
+test.serial('a version of a lower layer is removed where it is: half of it is no version', async (t) => {
+  await using node = await upgraded();
+  const killed =
+    'strace -f -qq -o /dev/null -e trace=unlink,unlinkat -e inject=unlink,unlinkat:signal=KILL:when=300';
+  const { status } = await node.run([...killed.split(' '), mounter, 'prune', '--keep', '1']);
+  t.not(status, 0);
+  t.true(existsSync(node.path(`${directoryOf(first)}/usr`)), 'half of it is there');
+  t.deepEqual(
+    (await list(node)).map(({ digest }) => digest),
+    [second],
+  );
+  t.regex(
+    (await node.mounter('rollback')).stderr,
+    /no version was in use before this one, or it was removed/,
+  );
+  await node.mustRun('prune');
+  t.deepEqual(installedVersions(node), [second]);
+  t.deepEqual(unfinished(node), []);
+  await node.mustRun('install', rootfsTar);
+  t.is((await listed(node, second)).isPrevious, true);
+  isCurrent(t, node, first);
+});
+
 test.serial('prune killed at any moment: every version is whole or gone', async (t) => {
-  // A version of overlayfs's lower layer is removed where it is.
+  // Of overlayfs's lower layer is none.
   await using node = await upgraded({ home: 'mode=0755' });
   for (let moment = 0; moment < rounds(4, 10); moment += 1) {
     await node.mustRun('install', rootfsTar);

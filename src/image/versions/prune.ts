@@ -1,19 +1,20 @@
-import { realpathSync, renameSync } from 'node:fs';
+import { realpathSync, renameSync, symlinkSync } from 'node:fs';
 import { MounterError } from '../../errors.ts';
 import type { Host } from '../../host/host.ts';
 import { mountsBelow, readMountinfo } from '../../host/mountinfo.ts';
 import { isErrnoException } from '../../host/system-error.ts';
 import type { Manifest } from '../../manifest/manifest.ts';
 import { effectiveManifest, type TextFile } from '../../manifest/node-settings.ts';
+import type { Layout } from '../../node/layout.ts';
 import { withNodeLock, withVersionsLock } from '../../node/lock.ts';
 import { type BareNode, readNodeSettings } from '../../node/node.ts';
 import { applyActions, detachAll } from '../../prepare/mount-actions.ts';
-import { removeTree } from '../../prepare/undo.ts';
-import { removeUnfinished, unfinishedPath } from './unfinished.ts';
+import { digitsOf } from '../digest.ts';
+import { removeRest, removeUnfinished, unfinishedPath } from './unfinished.ts';
 import { type InstalledVersion, listVersions } from './version-list.ts';
 import { removeRecord } from './version-record.ts';
 import { describeProcess, foreignMounts } from './version-use.ts';
-import { versionPath } from './versions.ts';
+import { removalLink, versionPath } from './versions.ts';
 
 export interface PruneRequest {
   /** How many versions stay: the current one, the previous one, then the latest. At least 1. */
@@ -84,24 +85,27 @@ async function removeVersion({ digest }: InstalledVersion, { layout, host }: Bar
   const path = realpathSync(versionPath(layout, digest));
   await detachMounts(path, host);
   // Half removed it must not be a version.
-  const removed = movedTo(unfinishedPath(layout, `removed-${digest.slice(7, 19)}`), path);
+  const removed = beginRemoval(layout, digest, path);
   removeRecord(layout, digest);
-  if (removeTree(realpathSync(removed), host)) return `removed ${digest}`;
+  if (removeRest(layout, removed, host)) return `removed ${digest}`;
   return `left ${removed}: something was mounted in it meanwhile`;
 }
 
 /**
  * overlayfs renames no directory that came with a lower layer, such as a version of a node's own image: that is removed
- * where it is, and by the next prune where this one is killed.
- * @returns where it is now.
+ * where it is, and a link tells so.
+ * @returns the directory, or the link.
  */
-function movedTo(unfinished: string, path: string): string {
+function beginRemoval(layout: Layout, digest: string, path: string): string {
+  const unfinished = unfinishedPath(layout, `removed-${digest.slice(7, 19)}`);
   try {
     renameSync(path, unfinished);
     return unfinished;
   } catch (error) {
-    if (isErrnoException(error) && error.code === 'EXDEV') return path;
-    throw error;
+    if (!isErrnoException(error) || error.code !== 'EXDEV') throw error;
+    const link = removalLink(layout, digest);
+    symlinkSync(digitsOf(digest), link);
+    return link;
   }
 }
 

@@ -1,11 +1,12 @@
 import { existsSync, readdirSync, realpathSync, rmSync } from 'node:fs';
+import { basename } from 'node:path';
 import { withFileLock } from '../../host/file-lock.ts';
 import type { Host } from '../../host/host.ts';
 import type { Layout } from '../../node/layout.ts';
 import { removeTree } from '../../prepare/undo.ts';
-import { installedDigests } from './versions.ts';
+import { installedDigests, removalLink } from './versions.ts';
 
-/** While a version is being made or removed it has such a name, so that half a version is never taken for one. */
+/** While a version is being made or removed it, or a link to it, has such a name: half a version is never taken for one. */
 const unfinishedPrefix = '.unfinished-';
 /** An install works in a directory of such a name. All other unfinished ones are made and removed under the versions' lock. */
 export const stagingPrefix = `${unfinishedPrefix}install-`;
@@ -43,13 +44,25 @@ export async function removeUnfinished(
   for (const name of readdirSync(versions)) {
     const directory = `${versions}/${name}`;
     if (`${layout.versions}/${name}` === except || !name.startsWith(unfinishedPrefix)) continue;
-    if (!name.startsWith(stagingPrefix)) removeTree(directory, host);
+    if (!name.startsWith(stagingPrefix)) removeRest(layout, directory, host);
     else
       await ifAbandoned(directory, () => {
         salvage(directory);
         removeTree(directory, host);
       });
   }
+}
+
+/**
+ * @param path what a version became when its removal began: a directory of another name, or a removalLink.
+ * @returns false when something is mounted there: it is left as it is.
+ */
+export function removeRest(layout: Layout, path: string, host: Host): boolean {
+  const linksOfWhole = installedDigests(layout).map((digest) => basename(removalLink(layout, digest)));
+  const isRest = existsSync(path) && !linksOfWhole.includes(basename(path));
+  if (isRest && !removeTree(realpathSync(path), host)) return false;
+  rmSync(path, { force: true });
+  return true;
 }
 
 /** Files that were to become another by a rename, and records of versions that are not there. */

@@ -4,7 +4,7 @@ import { fileHost } from '../../host/file-host.ts';
 import { writeAtomically } from '../../host/replace.ts';
 import type { Layout } from '../../node/layout.ts';
 import { isDigest } from '../digest.ts';
-import { versionPath } from './versions.ts';
+import { recordPath } from './versions.ts';
 
 /** The record of a version, in `versions/<digest>.json` beside its directory. */
 
@@ -36,10 +36,6 @@ export const unknownRecord = {
   replaces: null,
   previous: null,
 } as const;
-
-function recordPath(layout: Layout, digest: string): string {
-  return `${versionPath(layout, digest)}.json`;
-}
 
 /** @returns undefined where it is missing or damaged: a version works without one. */
 export function readRecord(layout: Layout, digest: string): VersionRecord | undefined {

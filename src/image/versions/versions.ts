@@ -1,4 +1,4 @@
-import { lstatSync, readlinkSync, symlinkSync } from 'node:fs';
+import { existsSync, lstatSync, readlinkSync, symlinkSync } from 'node:fs';
 import { basename } from 'node:path';
 import { MounterError } from '../../errors.ts';
 import { exitCode } from '../../exit-codes.ts';
@@ -14,6 +14,21 @@ export function versionPath(layout: Layout, digest: string): string {
   return `${layout.versions}/${digitsOf(digest)}`;
 }
 
+/** Written when it is complete, and removed before it is: version-record.ts has what is in it. */
+export function recordPath(layout: Layout, digest: string): string {
+  return `${versionPath(layout, digest)}.json`;
+}
+
+/** A link to a version that is removed where it lies, under its own name. One on record is whole, for all that. */
+export function removalLink(layout: Layout, digest: string): string {
+  return `${layout.versions}/.unfinished-removal-${digitsOf(digest)}`;
+}
+
+function isHalfRemoved(layout: Layout, digest: string): boolean {
+  const link = lstatSync(removalLink(layout, digest), { throwIfNoEntry: false });
+  return link !== undefined && !existsSync(recordPath(layout, digest));
+}
+
 /** The digest of the version that `rootfs` leads to; undefined when there is none. */
 export function currentDigest(layout: Layout): string | undefined {
   if (!lstatSync(layout.rootfs, { throwIfNoEntry: false })?.isSymbolicLink()) return undefined;
@@ -23,7 +38,9 @@ export function currentDigest(layout: Layout): string | undefined {
 
 /** The digests of the versions that are complete. */
 export function installedDigests(layout: Layout): readonly string[] {
-  return versionDirectories(layout, fileHost).map((directory) => `sha256:${basename(directory)}`);
+  return versionDirectories(layout, fileHost)
+    .map((directory) => `sha256:${basename(directory)}`)
+    .filter((digest) => !isHalfRemoved(layout, digest));
 }
 
 /** Makes `rootfs` lead to the version, by one rename: at every moment there is a rootfs. */
