@@ -1,6 +1,6 @@
 import type { Host } from '../host/host.ts';
 
-/** Where things are on the node (DESIGN: "On the node"). The names `mounter` and `rootfs` are kubelet's contract. */
+/** Where things are on the node (docs/sharing.md: "Files on the node"). The names `mounter` and `rootfs` are kubelet's contract. */
 export interface Layout {
   /** MOUNTER_HOME, the directory of the executable; absolute, without a trailing slash. */
   readonly home: string;

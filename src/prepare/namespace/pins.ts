@@ -123,17 +123,6 @@ export async function removeAllPins(host: Host): Promise<readonly string[]> {
   return done;
 }
 
-/** A directory that was removed can be held by whoever has it for its root. Its links say nothing: overlayfs keeps one. */
-function isRootRemoved(): boolean {
-  try {
-    readdirSync('/');
-    return false;
-  } catch (error) {
-    if (isErrnoException(error) && error.code === 'ENOENT') return true;
-    throw error;
-  }
-}
-
 /**
  * For a `teardown` that finds nothing installed: takes away the pins of a MOUNTER_HOME that was removed without one.
  * @returns what was done, a line each; another installation's pins stay.
@@ -147,4 +136,15 @@ export async function removeAbandonedPins(host: Host): Promise<readonly string[]
   return isAbandoned
     ? removeAllPins(host)
     : [`left ${pinsDirectory} as it is, which another MOUNTER_HOME has prepared`];
+}
+
+/** A directory that was removed can be held by whoever has it for its root. Its number of links does not tell: overlayfs keeps one. */
+function isRootRemoved(): boolean {
+  try {
+    readdirSync('/');
+    return false;
+  } catch (error) {
+    if (isErrnoException(error) && error.code === 'ENOENT') return true;
+    throw error;
+  }
 }
