@@ -23,8 +23,11 @@ import { installedCopy } from './installed-copy.ts';
 
 /**
  * A scratch node: a mount, pid and network namespace of its own, in which `/home`, `/var/lib`, `/var/log`,
- * `/run`, `/tmp` and `/etc` are private copies and all else is read-only, if it is not asked for otherwise. What runs there can hurt nothing
- * outside, sees only its own processes, and is gone with the namespace.
+ * `/run`, `/tmp` and `/etc` are its own and all else is read-only, if it is not asked for otherwise. What runs there can hurt
+ * nothing outside, sees only its own processes, and is gone with the namespace.
+ *
+ * What an installed node begins with at `/home` is an overlay's lower layer, of which no directory can be renamed, unless the
+ * request has mount options for `/home`.
  */
 
 export interface NodeRequest {
@@ -90,21 +93,23 @@ if [ "$WRITABLE" = true ]; then
   cd /mnt/root
   pivot_root . media
   umount -l /media /mnt/root
-  cd /
+else
+  mkdir /mnt/etc /mnt/etc.work
+  mount -t overlay -o lowerdir=/etc,upperdir=/mnt/etc,workdir=/mnt/etc.work overlay /etc
 fi
-mkdir /mnt/etc /mnt/etc.work
-echo 'nameserver 192.0.2.53' >/mnt/etc/resolv.conf
-mount -t overlay -o lowerdir=/etc,upperdir=/mnt/etc,workdir=/mnt/etc.work overlay /etc
+rm -f /etc/resolv.conf
+echo 'nameserver 192.0.2.53' >/etc/resolv.conf
+# The repository may lie below one of the directories that are covered now.
+cd "\${INSTALLED:-/}"
 for directory in /var/lib /var/log /run /tmp; do mount -t tmpfs tmpfs $directory; done
 if [ -n "$INSTALLED" ]; then
   mkdir /mnt/home /mnt/home.work
-  cd "$INSTALLED"
   cp -a log/. /var/log
   mount -t overlay -o lowerdir=home,upperdir=/mnt/home,workdir=/mnt/home.work overlay /home
-  cd /
 else
   mount -t tmpfs -o "$HOME_OPTIONS" tmpfs /home
 fi
+cd /
 mkdir -m 0750 /var/lib/kubelet
 mkdir /run/lock
 ip link set lo up
@@ -257,11 +262,11 @@ export class ScratchNode {
 
   /** A node with the rootfs installed. */
   static async installed(request: NodeRequest = {}): Promise<ScratchNode> {
-    // A node whose /home is like no other's tells of its own what does not fit.
-    const isOwn = request.home !== undefined;
-    const isOverlaid = !isOwn && request.isWritable !== true;
+    // What does not fit into a /home of its own, the install is to say.
+    const hasOwnHome = request.home !== undefined;
+    const isOverlaid = !hasOwnHome && request.isWritable !== true;
     const node = await ScratchNode.#start(request, isOverlaid ? await installedOnce() : undefined);
-    if (isOwn) await node.#after(node.mustRun('install', rootfsTar));
+    if (hasOwnHome) await node.#after(node.mustRun('install', rootfsTar));
     else if (!isOverlaid) await node.#after(node.becomeInstalled());
     if (request.enter !== undefined) await node.#after(node.setEnter(request.enter));
     return node;
