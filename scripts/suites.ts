@@ -39,7 +39,7 @@ export interface Suite {
   readonly isSerial?: true;
   /** When all others are over: it takes all of the machine, and has limits to keep. */
   readonly isAlone?: true;
-  /** Where it is named alone, as before a release: it takes longer than all others. */
+  /** It runs only where it is named, as before a release. */
   readonly isForRelease?: true;
   /** What its tests find in their environment. */
   readonly environment?: Readonly<Record<string, string>>;

@@ -1,17 +1,15 @@
+/** Whether this is `npm test long long-vm`, as before a release: scripts/suites.ts sets it for them. */
+export const isLongRun = process.env.LONG_RUN === 'yes';
+
 /**
- * Of a long table whose rows take seconds each: every `step`th row; all of them in `npm test long long-vm`, before a
- * release.
- * @param first which of the first `step` rows to begin with: where a table is gone through in two ways, each row has its
- *   turn in one of them.
+ * The rows of a table that takes too long for every run: usually each `step`th, in a long run all.
+ * @param first the index of the first of them, below `step`: a second way through the same table takes other rows by it.
  */
 export function everyNth<Row>(step: number, rows: readonly Row[], first = 0): readonly Row[] {
-  return isWhole ? rows : rows.filter((_, index) => index % step === first);
+  return isLongRun ? rows : rows.filter((_, index) => index % step === first);
 }
 
-/** How many rounds of the same, which find what piles up or happens now and then: `usual`, and in those suites `whole`. */
-export function rounds(usual: number, whole: number): number {
-  return isWhole ? whole : usual;
+/** How often to do what goes wrong now and then, or piles up. */
+export function rounds(usual: number, long: number): number {
+  return isLongRun ? long : usual;
 }
-
-/** Set for those suites: scripts/suites.ts. */
-const isWhole = process.env.LONG_RUN === 'yes';

@@ -13,6 +13,7 @@ import {
   tarWithFile,
   unfinished,
 } from '../support/node/rootfs-versions.ts';
+import { testProgram } from '../support/programs/test-program.ts';
 
 /** Rootfs in which something is missing or damaged: before they are installed, and afterwards. */
 
@@ -71,6 +72,21 @@ test.serial(`none of ${refused.length} damaged rootfs is switched to`, async (t)
   t.deepEqual(unfinished(node), []);
   t.deepEqual(node.processes(), []);
 });
+
+test.serial(
+  'a shell of a rootfs that leaves its group and does not end: refused, and it is gone',
+  async (t) => {
+    await using node = await ScratchNode.installed();
+    const shell = readFileSync(await testProgram('shell-that-stays'));
+    const { status, stderr } = await node.mounter(
+      'install',
+      offer(node, await tarWithFile('usr/bin/dash', () => shell)),
+    );
+    t.is(status, 2);
+    t.regex(stderr, /no end after 20 s/);
+    t.deepEqual(node.processes(), []);
+  },
+);
 
 /** What runs keeps the file that it has mapped: who damages that one damages the daemon. */
 const own = 'own() { cp -p $1 $1.x; mv $1.x $1; }';
@@ -157,9 +173,10 @@ for (const enter of enterModes) {
 test.serial('killed while it mends: the next install goes on', async (t) => {
   await using node = await ScratchNode.installed();
   const root = `${mounterHome}/${currentVersion(node)}`;
-  for (let moment = 0; moment < rounds(3, 8); moment += 1) {
+  const moments = rounds(3, 8);
+  for (let moment = 0; moment < moments; moment += 1) {
     await node.shell(`rm -r ${root}/usr/lib ${root}/usr/sbin; chmod 700 ${root}/usr/bin`);
-    const seconds = (0.3 + moment * rounds(0.13, 0.05) + Math.random() * 0.05).toFixed(3);
+    const seconds = (0.3 + (0.4 * (moment + Math.random())) / moments).toFixed(3);
     await node.run(['timeout', '--foreground', '-s', 'KILL', seconds, mounter, 'install', rootfsTar]);
     const { status, stderr } = await node.run([mounter, 'install', rootfsTar]);
     t.is(status, 0, `killed after ${seconds} s: ${stderr}`);

@@ -254,8 +254,9 @@ test.serial(
     const second = ['install', `${shared}/second.tar`];
     await node.mustRun('install', rootfsTar);
     const isFirst = (moment: number) => moment % 2 === 0;
-    for (let moment = 0; moment < rounds(5, 16); moment += 1) {
-      const seconds = (0.01 + (moment + Math.random()) * rounds(0.1, 0.03)).toFixed(3);
+    const moments = rounds(5, 16);
+    for (let moment = 0; moment < moments; moment += 1) {
+      const seconds = (0.01 + (0.5 * (moment + Math.random())) / moments).toFixed(3);
       const argv = isFirst(moment) ? second : ['install', rootfsTar];
       // A version that is there is not unpacked again.
       const other = isFirst(moment) ? secondDigest : firstDigest;

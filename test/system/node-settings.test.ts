@@ -298,9 +298,10 @@ test('killed at any moment, an install takes no change of the manifest for an ed
   await using node = await ScratchNode.prepared();
   const limits = { mountSeconds: 90, daemonSeconds: 5, terminateSeconds: 2 };
   const changed = offer(node, rootfsBytes, 'same.tar', { limits });
-  for (let moment = 0; moment < rounds(5, 20); moment += 1) {
+  const moments = rounds(5, 20);
+  for (let moment = 0; moment < moments; moment += 1) {
     const argv = moment % 2 === 0 ? ['install', changed] : ['install', rootfsTar];
-    const seconds = (0.05 + (moment + Math.random()) * rounds(0.12, 0.03)).toFixed(3);
+    const seconds = (0.05 + (0.6 * (moment + Math.random())) / moments).toFixed(3);
     await node.run(['timeout', '--foreground', '-s', 'KILL', seconds, mounter, ...argv]);
     await node.mustRun('install', moment % 3 === 0 ? rootfsTar : changed);
     t.false(existsSync(node.path(settingsPath)), `killed after ${seconds} s`);

@@ -10,7 +10,7 @@ import { rounds } from '../support/long-run.ts';
 import { enterModes } from '../support/node/enter-mode.ts';
 import { kubeletDirectory, mounterHome, ScratchNode, shared } from '../support/node/namespace.ts';
 
-const swaps = Number(process.env.RACE_ROUNDS ?? rounds(10, 30));
+const calls = rounds(10, 30);
 const pods = `${kubeletDirectory}/pods`;
 /** As a container in an emptyDir of its own, and as root on the host, who can move every directory. */
 const places = [`${pods}/attacker/volumes/kubernetes.io~empty-dir/cache`, `${pods}/attacker/cache`];
@@ -38,7 +38,7 @@ for (const { enter, who, target, title, pairs, setUp } of cases) {
       const others = otherMounts(node);
       const outcomes: Record<string, number> = {};
       await node.shell(`${shared}/exchange ${pairs.join(' ')} >/dev/null 2>&1 &`);
-      for (let round = 0; round < swaps; round += 1) {
+      for (let round = 0; round < calls; round += 1) {
         const argv = ['mount', '-t', 'glusterfs', server.source, target];
         const { status, stderr } = await node.run([`${mounterHome}/mounter`, ...argv]);
         // Only while the outcome is looked at.

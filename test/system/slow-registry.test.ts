@@ -165,11 +165,13 @@ test('SIGKILL at random moments of a slow install: nothing lost, nothing left, w
   const sources = { two: registry.add(two, 'two'), three: registry.add(three, 'three') };
   const images = { two, three };
   await node.mustRun('install', offerImage(node, one, 'one'));
-  for (let run = 0; run < rounds(6, 24); run += 1) {
+  const runs = rounds(6, 24);
+  for (let run = 0; run < runs; run += 1) {
     const name = run % 2 === 0 ? 'two' : 'three';
     const source = sources[name];
     const before = currentVersion(node);
-    const ms = Math.round(50 + Math.random() * 1800);
+    // All over the install, also where they are few: some have to be killed while the layer comes.
+    const ms = Math.round(50 + (1800 * (run + Math.random())) / runs);
     const hint = `run ${run}, killed after ${ms} ms`;
     const argv = [mounter, 'install', source];
     const seconds = (ms / 1000).toFixed(3);

@@ -11,7 +11,7 @@ import { vmNode } from '../support/guest/vm-node.ts';
 
 const { server } = vmNode(test);
 
-const rounds = Number(process.env.RACE_ROUNDS ?? 8);
+const rounds = 8;
 const pods = `${kubeletDirectory}/pods`;
 /** As a container in an emptyDir of its own, and as root on the host, who can move every directory. */
 const places = [`${pods}/attacker/volumes/kubernetes.io~empty-dir/cache`, `${pods}/attacker/cache`];

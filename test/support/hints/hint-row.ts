@@ -136,20 +136,13 @@ export function name(what: 'source' | 'target' | 'type', group = 1, filled: Fill
   };
 }
 
-/** What a test file has counted of its rows. */
-export interface Count {
-  hints: number;
-  followed: number;
-  cured: number;
-}
-
-/** A test for each row: broken, told, followed, mended. @returns what they come to. */
+/** A test for each row: broken, told, followed, mended. */
 export function followHints(
   test: TestFn,
   node: HintNode,
   usual: Omit<MountCall, 'target'>,
   rows: readonly HintRow[],
-): Count {
+): void {
   const count = { hints: rows.length, followed: 0, cured: 0 };
   for (const row of rows)
     test.serial(row.title, async (t) => {
@@ -169,11 +162,10 @@ export function followHints(
         await doIt(node, row.after);
       }
     });
-  test.serial('every hint was followed, and cured', (t) => {
+  test.serial(`each of ${rows.length} hints was followed, and cured`, (t) => {
     t.log(`${count.hints} hints, ${count.followed} followed, ${count.cured} cured`);
     t.deepEqual(count, { hints: rows.length, followed: rows.length, cured: rows.length });
   });
-  return count;
 }
 
 async function begin(
