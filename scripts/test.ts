@@ -190,7 +190,7 @@ async function runSuite(suite: Suite): Promise<Results> {
   return { passed, failed, failures: tap.failures };
 }
 
-/** Files at once: tests wait a lot. Those of one file run in turn, for dozens at once keep each other from their limits. */
+/** Files at once: tests wait a lot. Those of a file that need a node run in turn: dozens at once keep none of their limits. */
 const concurrency = 3 * availableParallelism();
 
 async function runHere(
@@ -203,8 +203,7 @@ async function runHere(
       `${repository}/node_modules/ava/entrypoints/cli.js`,
       '--tap',
       '--node-arguments=--disable-warning=ExperimentalWarning',
-      '--serial',
-      `--concurrency=${isSerial ? 1 : concurrency}`,
+      ...(isSerial ? ['--serial', '--concurrency=1'] : [`--concurrency=${concurrency}`]),
       ...files,
     ],
     {

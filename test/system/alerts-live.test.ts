@@ -121,7 +121,7 @@ async function raised(
   return pRetry(check, { retries: 100, minTimeout: 300, factor: 1, maxRetryTime: 60_000 });
 }
 
-test('what a node writes raises what is so, and nothing else', async (t) => {
+test.serial('what a node writes raises what is so, and nothing else', async (t) => {
   await using prometheus = await Prometheus.start();
   await using node = await recordNode();
   const both = { prometheus, node };

@@ -106,7 +106,7 @@ const cases: readonly (readonly [
   ],
 ];
 
-test('the rules are valid, and each is raised by what it is for, and by nothing else', async (t) => {
+test.serial('the rules are valid, and each is raised by what it is for, and by nothing else', async (t) => {
   const { promtool } = await ensurePrometheus();
   const { stdout: rules } = await execa(mounterExecutable, ['manifest', 'alerts']);
   writeFileSync(join(scratch, 'rules.yml'), `${rules}\n`);

@@ -23,7 +23,7 @@ function digestsIn(directory: string): readonly string[] {
   );
 }
 
-test('built in another directory, by another environment, it is the same bytes', async (t) => {
+test.serial('built in another directory, by another environment, it is the same bytes', async (t) => {
   t.timeout(600_000);
   const elsewhere = mkdtempSync(join(cacheDirectory, 'another-directory-'));
   try {
@@ -125,7 +125,7 @@ const stopped: Readonly<Record<string, Stopped>> = {
 };
 
 for (const [what, { script, argv = [], setUp = ':', as = [], status, says }] of Object.entries(stopped)) {
-  test(`one message, and nothing left: ${what}`, async (t) => {
+  test.serial(`one message, and nothing left: ${what}`, async (t) => {
     const command = [...as, process.execPath, join(repository, 'scripts', script), ...argv];
     const inside = `${setUp} && "$@"; status=$?; [ "${setUp}" = : ] || ls -A ${work} >&3; exit $status`;
     const { exitCode, stdout, stderr, stdio } = await execa(

@@ -90,7 +90,7 @@ for (const enter of enterModes) {
     // Each with each type, and in one of the two ways.
     const first = (enter === 'attach') === (kind.fstype === 'nfs') ? 0 : 1;
     for (const odd of everyNth(2, oddCallers, first)) {
-      test(`${enter}, ${kind.fstype}, ${odd.title}: mounts as always, fails as always`, async (t) => {
+      test.serial(`${enter}, ${kind.fstype}, ${odd.title}: mounts as always, fails as always`, async (t) => {
         t.timeout(600_000);
         await turns.take(async ({ place, before }) => {
           await mounts(t, place, before, odd);
@@ -150,7 +150,7 @@ async function call(place: ScratchPlace, { script }: OddCaller, options: string)
   return { status, output: stdout + stderr, milliseconds: performance.now() - started };
 }
 
-test('without any argument, not even a name: how it is used', async (t) => {
+test.serial('without any argument, not even a name: how it is used', async (t) => {
   await using place = await ScratchPlace.start(standInNfs, 'chroot');
   const program = await programIn(place.node, 'no-arguments');
   const { status, stderr } = await place.run([program, installedMounter]);

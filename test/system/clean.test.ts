@@ -38,7 +38,7 @@ function clean(copy: string, setUp = ':') {
   return execa('unshare', argv, { reject: false, timeout: 60_000 });
 }
 
-test('all that was made goes, and nothing else', async (t) => {
+test.serial('all that was made goes, and nothing else', async (t) => {
   const copy = copyOfRepository();
   const { stdout, stderr, exitCode } = await clean(copy);
   t.is(stderr, '');
@@ -48,7 +48,7 @@ test('all that was made goes, and nothing else', async (t) => {
   t.true(existsSync(`${repository}/node_modules/execa`), 'what a link leads to stays');
 });
 
-test('packages that it has installed are named with the command, and kept in mind', async (t) => {
+test.serial('packages that it has installed are named with the command, and kept in mind', async (t) => {
   const copy = copyOfRepository();
   writeFileSync(`${copy}/.cache/installed-packages`, 'tar\nno-such-package\nbash\ntar\n');
   const { stdout, exitCode } = await clean(copy);
@@ -57,7 +57,7 @@ test('packages that it has installed are named with the command, and kept in min
   t.deepEqual(readdirSync(`${copy}/.cache`), ['installed-packages']);
 });
 
-test('what is mounted is not gone into', async (t) => {
+test.serial('what is mounted is not gone into', async (t) => {
   const copy = copyOfRepository();
   const { stdout, stderr, exitCode } = await clean(copy, 'mount --bind src .cache/vm');
   t.is(stdout, '');
@@ -68,7 +68,7 @@ test('what is mounted is not gone into', async (t) => {
   t.true(readFileSync(`${copy}/src/main.ts`).length > 0);
 });
 
-test('what a process uses stays', async (t) => {
+test.serial('what a process uses stays', async (t) => {
   const copy = copyOfRepository();
   const user = spawn('sleep', ['600'], { cwd: `${copy}/dist/arm64`, stdio: 'ignore' });
   try {

@@ -65,7 +65,7 @@ const shells = {
 } as const;
 
 for (const [shell, [start, setUp]] of Object.entries(shells))
-  test(`${shell}: the key completes commands, flags, values, files, types and versions`, async (t) => {
+  test.serial(`${shell}: the key completes commands, flags, values, files, types and versions`, async (t) => {
     const type = async () => {
       await using terminal = new Terminal(`cd ${scratch}; exec ${start}`, environment);
       terminal.type(`${setUp}; echo REA''DY\r`);
@@ -87,7 +87,7 @@ for (const [shell, [start, setUp]] of Object.entries(shells))
   });
 
 for (const [shell, [start, setUp]] of Object.entries(shells))
-  test(`${shell}: the key runs no command to find out which mounter it is`, async (t) => {
+  test.serial(`${shell}: the key runs no command to find out which mounter it is`, async (t) => {
     await using terminal = new Terminal(`cd ${scratch}; exec ${start}`, environment);
     terminal.type(`${setUp}; echo REA''DY\r`);
     await terminal.until(/READY/);
@@ -99,7 +99,7 @@ for (const [shell, [start, setUp]] of Object.entries(shells))
     t.false(existsSync(join(scratch, `hit-${shell}`)));
   });
 
-test('what would be no completion is none: nothing is offered, and nothing done', async (t) => {
+test.serial('what would be no completion is none: nothing is offered, and nothing done', async (t) => {
   for (const words of [
     ['stat', ''],
     ['nosuch', ''],
@@ -111,7 +111,7 @@ test('what would be no completion is none: nothing is offered, and nothing done'
   }
 });
 
-test("shellcheck has nothing against bash's, and zsh and fish can read theirs", async (t) => {
+test.serial("shellcheck has nothing against bash's, and zsh and fish can read theirs", async (t) => {
   for (const [shell, words] of Object.entries({
     bash: ['shellcheck', '--shell=bash'],
     zsh: ['zsh', '-n'],
@@ -126,7 +126,7 @@ test("shellcheck has nothing against bash's, and zsh and fish can read theirs", 
 });
 
 for (const page of ['mounter', 'rootfs-manifest.json'])
-  test(`the manual page ${page} is clean, and fits 80 columns`, async (t) => {
+  test.serial(`the manual page ${page} is clean, and fits 80 columns`, async (t) => {
     const { stdout: input } = await execa(mounterExecutable, ['help', '--man', page]);
     const lint = await execa('mandoc', ['-T', 'lint'], { input: `${input}\n`, reject: false });
     t.deepEqual([lint.exitCode, lint.stdout], [0, '']);

@@ -35,7 +35,7 @@ const attempts: readonly (readonly [expected: string, ...words: string[]])[] = [
   ['noRoute', 'nonsense', '2049', '1000'],
 ];
 
-test('what comes of a connection: open, refused, no route, silent, given up', async (t) => {
+test.serial('what comes of a connection: open, refused, no route, silent, given up', async (t) => {
   const lines = attempts.map(([, ...words]) => `"$1" ${words.join(' ')}`);
   const inner = ['sh', '-c', lines.join('\n'), 'sh', await frontProgram('connect')];
   const { stdout } = await execa('unshare', ['--net', 'sh', '-c', setUp, 'sh', process.execPath, ...inner], {

@@ -69,7 +69,7 @@ async function ended(target: string): Promise<void> {
   if (daemonsOf(target).length > 0) throw new Error('its daemon has not ended within 10 s');
 }
 
-test('a claim’s volume is staged for all, and each Pod is judged by its namespace', async (t) => {
+test.serial('a claim’s volume is staged for all, and each Pod is judged by its namespace', async (t) => {
   const volume = await newVolume('v1');
   await mustCall('StageVolume', volume.staged);
   await mustCall('PublishVolume', volume.publishedIn('team-a', 1));
@@ -103,7 +103,7 @@ test('a claim’s volume is staged for all, and each Pod is judged by its namesp
   await mustCall('UnstageVolume', free.unstaged);
 });
 
-test('a volume that has the name of another one shows nothing of that', async (t) => {
+test.serial('a volume that has the name of another one shows nothing of that', async (t) => {
   const own = await newVolume('v1');
   await mustCall('StageVolume', own.staged);
   const other = { type: 'glusterfs', server: place.server.address, volume: 'v2' };
@@ -240,7 +240,7 @@ const inlineRefused: readonly (readonly [
 ];
 
 for (const [title, name, attributes, request, words] of inlineRefused)
-  test(`an inline volume is refused, and leaves nothing: ${title}`, async (t) => {
+  test.serial(`an inline volume is refused, and leaves nothing: ${title}`, async (t) => {
     const volume = await newVolume(name, attributes);
     const { code, message } = await publish(request(volume));
     t.is(code, 'INVALID_ARGUMENT', message);
@@ -250,7 +250,7 @@ for (const [title, name, attributes, request, words] of inlineRefused)
     t.deepEqual(daemonsOf(volume.target(1)), []);
   });
 
-test('without podInfoOnMount an inline volume is one that nobody has staged', async (t) => {
+test.serial('without podInfoOnMount an inline volume is one that nobody has staged', async (t) => {
   const volume = await newVolume('v1');
   const { code, message } = await publish(volume.published(1, { stagingTargetPath: '' }));
   t.is(code, 'FAILED_PRECONDITION');
@@ -281,7 +281,7 @@ test.serial(
   },
 );
 
-test('secrets of a request are seen in no process, record or log', async (t) => {
+test.serial('secrets of a request are seen in no process, record or log', async (t) => {
   const secrets = { password: 'hunter2-secret' };
   const tokens = JSON.stringify({ '': { token: 'hunter2-token' } });
   const seen = watchCommandLines();

@@ -17,13 +17,16 @@ import { mounterHome, ScratchNode } from '../support/node/namespace.ts';
 
 const seed = 5;
 
-test('killed at any moment of any call: the same call again ends as it should, nothing is lost or left', async (t) => {
-  t.timeout(300_000);
-  const { outcomes, written } = await killDriver(rounds(8, 16), seed);
-  t.log(`seed ${seed}; ${written} lines written\n${outcomes.lines.join('\n')}`);
-  t.deepEqual(outcomes.wrong, []);
-  t.true(outcomes.lines.some((line) => line.endsWith('killed')));
-});
+test.serial(
+  'killed at any moment of any call: the same call again ends as it should, nothing is lost or left',
+  async (t) => {
+    t.timeout(300_000);
+    const { outcomes, written } = await killDriver(rounds(8, 16), seed);
+    t.log(`seed ${seed}; ${written} lines written\n${outcomes.lines.join('\n')}`);
+    t.deepEqual(outcomes.wrong, []);
+    t.true(outcomes.lines.some((line) => line.endsWith('killed')));
+  },
+);
 
 let server: GlusterServer;
 let node: ScratchNode;
@@ -72,7 +75,7 @@ const targets: readonly (readonly [what: string, made: string, words: RegExp | '
 ];
 
 for (const [what, made, words, left] of targets)
-  test(`unpublish: ${what}`, async (t) => {
+  test.serial(`unpublish: ${what}`, async (t) => {
     const volume = await newVolume();
     const target = volume.target(1);
     await node.run(['sh', '-euc', made, 'sh', target]);
@@ -88,7 +91,7 @@ for (const [what, made, words, left] of targets)
     t.is(await node.shell(`cat ${target} ${target}/* 2>/dev/null || true`), left === '' ? '' : `${left}\n`);
   });
 
-test('a way through a symlink leads to no volume, and says so', async (t) => {
+test.serial('a way through a symlink leads to no volume, and says so', async (t) => {
   const volume = await newVolume();
   await mustCall('StageVolume', volume.staged);
   await mustCall('PublishVolume', volume.published(1));
@@ -101,7 +104,7 @@ test('a way through a symlink leads to no volume, and says so', async (t) => {
   await mustCall('UnstageVolume', volume.unstaged);
 });
 
-test('whoever hangs holds up nobody else', async (t) => {
+test.serial('whoever hangs holds up nobody else', async (t) => {
   t.timeout(120_000);
   const [dead, late] = [await newVolume('v2'), await newVolume('v2')];
   await mustCall('StageVolume', dead.staged);
@@ -143,7 +146,7 @@ test('whoever hangs holds up nobody else', async (t) => {
   await mustCall('UnstageVolume', late.unstaged);
 });
 
-test('full disks: a volume is taken away all the same, and mounted once there is room', async (t) => {
+test.serial('full disks: a volume is taken away all the same, and mounted once there is room', async (t) => {
   const full = await ScratchNode.prepared({ enterNetwork: server.enter });
   try {
     await startDriver(full);
@@ -176,28 +179,31 @@ test('full disks: a volume is taken away all the same, and mounted once there is
   }
 });
 
-test('MOUNTER_HOME is removed: volumes are taken away all the same, and no other is mounted', async (t) => {
-  const bare = await ScratchNode.prepared({ enterNetwork: server.enter });
-  try {
-    await startDriver(bare);
-    await using theClient = await connectClient(bare);
-    const volume = testVolume('bare', { type: 'glusterfs', server: server.address, volume: 'v1' });
-    const ask = (method: string, request: object) => theClient.call('Node', `Node${method}`, request);
-    await bare.shell(`mkdir -p ${volume.directories(2).join(' ')}`);
-    t.like(await ask('StageVolume', volume.staged), { code: 'OK' });
-    t.like(await ask('PublishVolume', volume.published(1)), { code: 'OK' });
-    await bare.shell(`rm -rf ${mounterHome}`);
-    const refused = await ask('PublishVolume', volume.published(2));
-    t.is(refused.code, 'UNAVAILABLE');
-    t.regex(refused.message, /mounter install/);
-    t.like(await ask('UnpublishVolume', volume.unpublished(1)), { code: 'OK', message: '' });
-    t.like(await ask('UnstageVolume', volume.unstaged), { code: 'OK', message: '' });
-    t.deepEqual(bare.entriesOf(volume.staging), []);
-    t.false(existsSync(bare.path(volume.target(1))));
-  } finally {
-    await bare.dispose();
-  }
-});
+test.serial(
+  'MOUNTER_HOME is removed: volumes are taken away all the same, and no other is mounted',
+  async (t) => {
+    const bare = await ScratchNode.prepared({ enterNetwork: server.enter });
+    try {
+      await startDriver(bare);
+      await using theClient = await connectClient(bare);
+      const volume = testVolume('bare', { type: 'glusterfs', server: server.address, volume: 'v1' });
+      const ask = (method: string, request: object) => theClient.call('Node', `Node${method}`, request);
+      await bare.shell(`mkdir -p ${volume.directories(2).join(' ')}`);
+      t.like(await ask('StageVolume', volume.staged), { code: 'OK' });
+      t.like(await ask('PublishVolume', volume.published(1)), { code: 'OK' });
+      await bare.shell(`rm -rf ${mounterHome}`);
+      const refused = await ask('PublishVolume', volume.published(2));
+      t.is(refused.code, 'UNAVAILABLE');
+      t.regex(refused.message, /mounter install/);
+      t.like(await ask('UnpublishVolume', volume.unpublished(1)), { code: 'OK', message: '' });
+      t.like(await ask('UnstageVolume', volume.unstaged), { code: 'OK', message: '' });
+      t.deepEqual(bare.entriesOf(volume.staging), []);
+      t.false(existsSync(bare.path(volume.target(1))));
+    } finally {
+      await bare.dispose();
+    }
+  },
+);
 
 /** What it may have together with the node agent. */
 const mostMegabytes = 80;

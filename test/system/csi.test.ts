@@ -45,7 +45,7 @@ async function newVolume(attributes: object = {}): Promise<TestVolume> {
 const node = (method: string, request: object, seconds?: number) =>
   client.call('Node', `Node${method}`, request, seconds);
 
-test('it says who it is, and what it can', async (t) => {
+test.serial('it says who it is, and what it can', async (t) => {
   const { answer } = await client.call('Identity', 'GetPluginInfo');
   t.is(answer.name, driverName);
   t.regex(answer.vendorVersion, /^\d+\.\d+\.\d+/);
@@ -61,7 +61,7 @@ test('it says who it is, and what it can', async (t) => {
   );
 });
 
-test('kubelet learns of it by its registration', async (t) => {
+test.serial('kubelet learns of it by its registration', async (t) => {
   await using registration = await connectClient(place.node, registrySocket);
   const { answer } = await registration.call('Registration', 'GetInfo');
   t.deepEqual(answer, {
@@ -82,7 +82,7 @@ test('kubelet learns of it by its registration', async (t) => {
   );
 });
 
-test('what it is asked for a volume is counted, by method, code and type', async (t) => {
+test.serial('what it is asked for a volume is counted, by method, code and type', async (t) => {
   const volume = await newVolume();
   const seen = async () => {
     const text = await place.node.mustRun('status', '--metrics');
@@ -105,7 +105,7 @@ test('what it is asked for a volume is counted, by method, code and type', async
   t.is(counts.get('NodeGetInfo OK unknown'), undefined);
 });
 
-test('a client is served whatever authority it sends', async (t) => {
+test.serial('a client is served whatever authority it sends', async (t) => {
   for (const authority of [socket, '%2Fcsi.sock', 'unix:///csi.sock', 'a b', 'localhost']) {
     await using other = await connectClient(place.node, socket, authority);
     const { code, message } = await other.call('Identity', 'Probe');
@@ -113,7 +113,7 @@ test('a client is served whatever authority it sends', async (t) => {
   }
 });
 
-test('a volume is mounted once, and each Pod sees it with flags of its own', async (t) => {
+test.serial('a volume is mounted once, and each Pod sees it with flags of its own', async (t) => {
   const volume = await newVolume();
   for (const round of [1, 2]) {
     t.like(await node('StageVolume', volume.staged), { code: 'OK' }, `${round}`);
@@ -156,7 +156,7 @@ async function ended(isSo: () => boolean): Promise<void> {
   if (!isSo()) throw new Error('not within 10 s');
 }
 
-test('a volume for one Pod alone is shown to no second one', async (t) => {
+test.serial('a volume for one Pod alone is shown to no second one', async (t) => {
   const volume = await newVolume();
   const alone = { volumeCapability: capability('SINGLE_NODE_SINGLE_WRITER') };
   await node('StageVolume', { ...volume.staged, ...alone });
@@ -170,7 +170,7 @@ test('a volume for one Pod alone is shown to no second one', async (t) => {
   t.like(await node('UnstageVolume', volume.unstaged), { code: 'OK' });
 });
 
-test('a volume for one Pod alone, where the kubelet directory is a symlink', async (t) => {
+test.serial('a volume for one Pod alone, where the kubelet directory is a symlink', async (t) => {
   await using server = await startGlusterServer({ volumes: ['v1'] });
   await using moved = await ScratchNode.installed({ enterNetwork: server.enter });
   await moved.shell(
@@ -189,27 +189,30 @@ test('a volume for one Pod alone, where the kubelet directory is a symlink', asy
   t.is(second.code, 'FAILED_PRECONDITION', second.message);
 });
 
-test('before Linux 5.12, which has no mount_setattr(2), a Pod sees flags of its own all the same', async (t) => {
-  const volume = await newVolume();
-  await node('StageVolume', volume.staged);
-  await place.node.shell(`mount -o remount,bind,noexec ${volume.staging}`);
-  const publish = [installedMounter, 'volume', 'publish', volume.staging, volume.target(1), 'ro', 'nosuid'];
-  const trace = ['strace', '-f', '-qq', '-o', '/tmp/trace', '-e', 'trace=mount_setattr'];
-  const ran = await place.node.run([...trace, '-e', 'inject=mount_setattr:error=ENOSYS', ...publish]);
-  t.deepEqual(ran, { status: 0, stdout: '', stderr: '' });
-  t.regex(place.node.read('/tmp/trace'), /ENOSYS .*INJECTED/);
-  const [staged, shown] = [volume.staging, volume.target(1)].map((path) => place.node.entriesOf(path));
-  const optionsOf = (entries: typeof staged) => entries?.map(({ mountOptions }) => mountOptions.join());
-  t.deepEqual(optionsOf(staged), ['rw,noexec,relatime']);
-  t.deepEqual(optionsOf(shown), ['ro,nosuid,noexec,relatime']);
-  await place.node.shell(`mkdir ${volume.staging}/within; mount -t tmpfs tmpfs ${volume.staging}/within`);
-  t.is(place.node.mountinfo().filter(({ mountPoint }) => mountPoint.endsWith('/within')).length, 1);
-  await place.node.shell(`umount ${volume.staging}/within`);
-  t.like(await node('UnpublishVolume', volume.unpublished(1)), { code: 'OK' });
-  t.like(await node('UnstageVolume', volume.unstaged), { code: 'OK' });
-});
+test.serial(
+  'before Linux 5.12, which has no mount_setattr(2), a Pod sees flags of its own all the same',
+  async (t) => {
+    const volume = await newVolume();
+    await node('StageVolume', volume.staged);
+    await place.node.shell(`mount -o remount,bind,noexec ${volume.staging}`);
+    const publish = [installedMounter, 'volume', 'publish', volume.staging, volume.target(1), 'ro', 'nosuid'];
+    const trace = ['strace', '-f', '-qq', '-o', '/tmp/trace', '-e', 'trace=mount_setattr'];
+    const ran = await place.node.run([...trace, '-e', 'inject=mount_setattr:error=ENOSYS', ...publish]);
+    t.deepEqual(ran, { status: 0, stdout: '', stderr: '' });
+    t.regex(place.node.read('/tmp/trace'), /ENOSYS .*INJECTED/);
+    const [staged, shown] = [volume.staging, volume.target(1)].map((path) => place.node.entriesOf(path));
+    const optionsOf = (entries: typeof staged) => entries?.map(({ mountOptions }) => mountOptions.join());
+    t.deepEqual(optionsOf(staged), ['rw,noexec,relatime']);
+    t.deepEqual(optionsOf(shown), ['ro,nosuid,noexec,relatime']);
+    await place.node.shell(`mkdir ${volume.staging}/within; mount -t tmpfs tmpfs ${volume.staging}/within`);
+    t.is(place.node.mountinfo().filter(({ mountPoint }) => mountPoint.endsWith('/within')).length, 1);
+    await place.node.shell(`umount ${volume.staging}/within`);
+    t.like(await node('UnpublishVolume', volume.unpublished(1)), { code: 'OK' });
+    t.like(await node('UnstageVolume', volume.unstaged), { code: 'OK' });
+  },
+);
 
-test('what is mounted below one Pod’s volume shows in no other', async (t) => {
+test.serial('what is mounted below one Pod’s volume shows in no other', async (t) => {
   const volume = await newVolume({ volume: 'v2' });
   await node('StageVolume', volume.staged);
   for (const pod of [1, 2]) t.like(await node('PublishVolume', volume.published(pod)), { code: 'OK' });
@@ -220,40 +223,43 @@ test('what is mounted below one Pod’s volume shows in no other', async (t) => 
   t.like(await node('UnstageVolume', volume.unstaged), { code: 'OK' });
 });
 
-test('statistics, and the condition of a volume whose daemon hangs, is dead, and is back', async (t) => {
-  const volume = await newVolume();
-  await node('StageVolume', volume.staged);
-  await node('PublishVolume', volume.published(1));
-  const asked = { volumeId: 'x', volumePath: volume.target(1) };
-  const { answer } = await node('GetVolumeStats', asked);
-  t.deepEqual(answer.volumeCondition, { message: 'it answers' });
-  const [bytes, inodes] = answer.usage;
-  t.is(bytes.unit, 'BYTES');
-  t.is(inodes.unit, 'INODES');
-  const [total, free] = (await place.node.shell(`stat -f -c '%b %f' ${volume.target(1)}`))
-    .split(' ')
-    .map(Number);
-  t.true(Number(bytes.total) > 0 && Number(bytes.total) % (total ?? 0) === 0);
-  t.true(Number(bytes.used) < Number(bytes.total) && (free ?? 0) > 0);
+test.serial(
+  'statistics, and the condition of a volume whose daemon hangs, is dead, and is back',
+  async (t) => {
+    const volume = await newVolume();
+    await node('StageVolume', volume.staged);
+    await node('PublishVolume', volume.published(1));
+    const asked = { volumeId: 'x', volumePath: volume.target(1) };
+    const { answer } = await node('GetVolumeStats', asked);
+    t.deepEqual(answer.volumeCondition, { message: 'it answers' });
+    const [bytes, inodes] = answer.usage;
+    t.is(bytes.unit, 'BYTES');
+    t.is(inodes.unit, 'INODES');
+    const [total, free] = (await place.node.shell(`stat -f -c '%b %f' ${volume.target(1)}`))
+      .split(' ')
+      .map(Number);
+    t.true(Number(bytes.total) > 0 && Number(bytes.total) % (total ?? 0) === 0);
+    t.true(Number(bytes.used) < Number(bytes.total) && (free ?? 0) > 0);
 
-  const [daemon = 0] = daemonsOf(volume.staging);
-  process.kill(daemon, 'SIGSTOP');
-  const hanging = await node('GetVolumeStats', asked);
-  t.true(hanging.ms < 5000, `${hanging.ms} ms`);
-  t.true(hanging.answer.volumeCondition.abnormal);
-  t.regex(hanging.answer.volumeCondition.message, /FUSE daemon hangs/);
-  process.kill(daemon, 'SIGKILL');
-  await ended(() => daemonsOf(volume.staging).length === 0);
-  const dead = await node('GetVolumeStats', asked);
-  t.deepEqual(dead.answer.volumeCondition, { abnormal: true, message: 'its FUSE daemon is gone' });
+    const [daemon = 0] = daemonsOf(volume.staging);
+    process.kill(daemon, 'SIGSTOP');
+    const hanging = await node('GetVolumeStats', asked);
+    t.true(hanging.ms < 5000, `${hanging.ms} ms`);
+    t.true(hanging.answer.volumeCondition.abnormal);
+    t.regex(hanging.answer.volumeCondition.message, /FUSE daemon hangs/);
+    process.kill(daemon, 'SIGKILL');
+    await ended(() => daemonsOf(volume.staging).length === 0);
+    const dead = await node('GetVolumeStats', asked);
+    t.deepEqual(dead.answer.volumeCondition, { abnormal: true, message: 'its FUSE daemon is gone' });
 
-  // The next Pod needs no help: what it is shown is mounted anew.
-  t.like(await node('PublishVolume', volume.published(2)), { code: 'OK' });
-  await place.node.shell(`ls ${volume.target(2)}`);
-  for (const pod of [1, 2]) t.like(await node('UnpublishVolume', volume.unpublished(pod)), { code: 'OK' });
-  t.like(await node('UnstageVolume', volume.unstaged), { code: 'OK' });
-  t.like(await node('GetVolumeStats', asked), { code: 'NOT_FOUND' });
-});
+    // The next Pod needs no help: what it is shown is mounted anew.
+    t.like(await node('PublishVolume', volume.published(2)), { code: 'OK' });
+    await place.node.shell(`ls ${volume.target(2)}`);
+    for (const pod of [1, 2]) t.like(await node('UnpublishVolume', volume.unpublished(pod)), { code: 'OK' });
+    t.like(await node('UnstageVolume', volume.unstaged), { code: 'OK' });
+    t.like(await node('GetVolumeStats', asked), { code: 'NOT_FOUND' });
+  },
+);
 
 /** What is wrong, what it is about, and what the code has to be. */
 const refused: readonly (readonly [
@@ -439,21 +445,24 @@ const refused: readonly (readonly [
   ],
 ];
 
-test('bad input is told by field, with the code of the specification, and leaves nothing behind', async (t) => {
-  const volume = await newVolume();
-  for (const [method, request, code, words] of refused) {
-    const answered = await node(method, request(volume));
-    const title = `${method} ${words}: ${answered.message}`;
-    t.is(answered.code, code, title);
-    t.regex(answered.message, words, title);
-  }
-  t.deepEqual(
-    place.node.mountinfo().filter(({ mountPoint }) => mountPoint.startsWith(volume.staging)),
-    [],
-  );
-});
+test.serial(
+  'bad input is told by field, with the code of the specification, and leaves nothing behind',
+  async (t) => {
+    const volume = await newVolume();
+    for (const [method, request, code, words] of refused) {
+      const answered = await node(method, request(volume));
+      const title = `${method} ${words}: ${answered.message}`;
+      t.is(answered.code, code, title);
+      t.regex(answered.message, words, title);
+    }
+    t.deepEqual(
+      place.node.mountinfo().filter(({ mountPoint }) => mountPoint.startsWith(volume.staging)),
+      [],
+    );
+  },
+);
 
-test('what is told of a failure fits into an event, and is the same each time', async (t) => {
+test.serial('what is told of a failure fits into an event, and is the same each time', async (t) => {
   const volume = await newVolume({ volume: 'nosuch' });
   const [first, second] = [
     await node('StageVolume', volume.staged),
@@ -465,7 +474,7 @@ test('what is told of a failure fits into an event, and is the same each time', 
   t.true(first.message.length < 800, first.message);
 });
 
-test('a target that shows something else is left as it is', async (t) => {
+test.serial('a target that shows something else is left as it is', async (t) => {
   const volume = await newVolume();
   await node('StageVolume', volume.staged);
   await place.node.shell(`mkdir -p ${volume.target(1)}; mount -t tmpfs other ${volume.target(1)}`);
@@ -477,7 +486,7 @@ test('a target that shows something else is left as it is', async (t) => {
   t.like(await node('UnstageVolume', volume.unstaged), { code: 'OK' });
 });
 
-test('no file is removed, of the volume or beneath it', async (t) => {
+test.serial('no file is removed, of the volume or beneath it', async (t) => {
   const volume = await newVolume();
   await place.node.shell(
     `mkdir -p ${volume.target(1)}; echo precious >${volume.target(1)}/file; touch ${volume.target(2)}`,
@@ -491,38 +500,41 @@ test('no file is removed, of the volume or beneath it', async (t) => {
   t.false(existsSync(place.node.path(volume.target(2))));
 });
 
-test('what is no volume of the driver, or lies within one, is neither shown, mounted on nor taken away', async (t) => {
-  const volume = await newVolume();
-  const secret = `${kubeletDirectory}/pods/another/volumes/kubernetes.io~projected/token`;
-  await place.node.shell(`mkdir -p ${secret}; mount -t tmpfs secret ${secret}`);
-  t.like(await node('PublishVolume', volume.published(1, { stagingTargetPath: secret })), {
-    code: 'FAILED_PRECONDITION',
-  });
-  for (const answered of [
-    await node('UnpublishVolume', { volumeId: 'x', targetPath: secret }),
-    await node('UnstageVolume', { volumeId: 'x', stagingTargetPath: secret }),
-  ])
-    t.regex(answered.message, /secret \(tmpfs\) is mounted there/);
-  t.is(place.node.entriesOf(secret).length, 1);
-  await place.node.shell(`umount ${secret}`);
+test.serial(
+  'what is no volume of the driver, or lies within one, is neither shown, mounted on nor taken away',
+  async (t) => {
+    const volume = await newVolume();
+    const secret = `${kubeletDirectory}/pods/another/volumes/kubernetes.io~projected/token`;
+    await place.node.shell(`mkdir -p ${secret}; mount -t tmpfs secret ${secret}`);
+    t.like(await node('PublishVolume', volume.published(1, { stagingTargetPath: secret })), {
+      code: 'FAILED_PRECONDITION',
+    });
+    for (const answered of [
+      await node('UnpublishVolume', { volumeId: 'x', targetPath: secret }),
+      await node('UnstageVolume', { volumeId: 'x', stagingTargetPath: secret }),
+    ])
+      t.regex(answered.message, /secret \(tmpfs\) is mounted there/);
+    t.is(place.node.entriesOf(secret).length, 1);
+    await place.node.shell(`umount ${secret}`);
 
-  await node('StageVolume', volume.staged);
-  await node('PublishVolume', volume.published(1));
-  for (const directory of [volume.staging, volume.target(1)]) {
-    const [empty, within] = [`${directory}/of-the-pod`, { targetPath: `${directory}/of-the-pod` }];
-    await place.node.shell(`mkdir -p ${empty}`);
-    t.regex((await node('PublishVolume', volume.published(2, within))).message, /within a volume/);
-    t.regex((await node('UnpublishVolume', { volumeId: 'x', ...within })).message, /within a volume/);
-    t.true(existsSync(place.node.path(empty)));
-  }
-  // The same path, written otherwise.
-  const targetPath = volume.target(1).replaceAll('/', '//');
-  t.like(await node('UnpublishVolume', { volumeId: 'x', targetPath }), { code: 'OK' });
-  t.deepEqual(place.node.entriesOf(volume.target(1)), []);
-  t.like(await node('UnstageVolume', volume.unstaged), { code: 'OK' });
-});
+    await node('StageVolume', volume.staged);
+    await node('PublishVolume', volume.published(1));
+    for (const directory of [volume.staging, volume.target(1)]) {
+      const [empty, within] = [`${directory}/of-the-pod`, { targetPath: `${directory}/of-the-pod` }];
+      await place.node.shell(`mkdir -p ${empty}`);
+      t.regex((await node('PublishVolume', volume.published(2, within))).message, /within a volume/);
+      t.regex((await node('UnpublishVolume', { volumeId: 'x', ...within })).message, /within a volume/);
+      t.true(existsSync(place.node.path(empty)));
+    }
+    // The same path, written otherwise.
+    const targetPath = volume.target(1).replaceAll('/', '//');
+    t.like(await node('UnpublishVolume', { volumeId: 'x', targetPath }), { code: 'OK' });
+    t.deepEqual(place.node.entriesOf(volume.target(1)), []);
+    t.like(await node('UnstageVolume', volume.unstaged), { code: 'OK' });
+  },
+);
 
-test('its socket is taken over from a dead driver, and not from a living one', async (t) => {
+test.serial('its socket is taken over from a dead driver, and not from a living one', async (t) => {
   const { status, stderr } = await place.node.run([installedMounter, 'csi']);
   t.is(status, 2);
   t.regex(stderr, /another driver serves there/);

@@ -45,10 +45,12 @@ async function onMachine(name: string, script: string): Promise<readonly string[
   return stdout.split('\n').filter((line) => line !== '');
 }
 
-test('what an operator has enabled outlives an upgrade and a removal, and nothing of it a purge', async (t) => {
-  const lines = await onMachine(
-    'enabled',
-    `quiet dpkg --install /tmp/1.deb
+test.serial(
+  'what an operator has enabled outlives an upgrade and a removal, and nothing of it a purge',
+  async (t) => {
+    const lines = await onMachine(
+      'enabled',
+      `quiet dpkg --install /tmp/1.deb
      links
      quiet systemctl enable $package-prepare.service $package-csi.service $package-metrics.timer
      links >/tmp/enabled
@@ -64,14 +66,15 @@ test('what an operator has enabled outlives an upgrade and a removal, and nothin
      quiet dpkg --purge $package
      links
      dpkg --status $package 2>&1 | head -1`,
-  );
-  t.deepEqual(lines, [
-    'enabled',
-    "dpkg-query: package 'containerized-mounter' is not installed and no information is available",
-  ]);
-});
+    );
+    t.deepEqual(lines, [
+      'enabled',
+      "dpkg-query: package 'containerized-mounter' is not installed and no information is available",
+    ]);
+  },
+);
 
-test('what `mounter unit` has written and enabled is none of the package', async (t) => {
+test.serial('what `mounter unit` has written and enabled is none of the package', async (t) => {
   const lines = await onMachine(
     'by-hand',
     `for unit in $package-prepare.service $package-csi.service; do
@@ -89,27 +92,30 @@ test('what `mounter unit` has written and enabled is none of the package', async
   t.deepEqual(lines, []);
 });
 
-test('a removal says what stays on the node, and what its next boot lacks, and waits for none of it', async (t) => {
-  const lines = await onMachine(
-    'installed',
-    `rm -rf $home
+test.serial(
+  'a removal says what stays on the node, and what its next boot lacks, and waits for none of it',
+  async (t) => {
+    const lines = await onMachine(
+      'installed',
+      `rm -rf $home
      mkdir -p $home
      printf '#!/bin/sh\\necho "asked: $*"\\nexit 1\\n' >$home/mounter
      chmod +x $home/mounter
      quiet dpkg --install /tmp/1.deb
      dpkg --remove $package | sed 1,2d
      ls $home`,
-  );
-  t.deepEqual(lines, [
-    '/home/kubernetes/containerized_mounter stays, with what it has mounted:',
-    'asked: status --volumes',
-    'At its next boot nothing prepares this node, unless by /home/kubernetes/containerized_mounter/mounter unit --install',
-    'To end that too, when all is unmounted: /home/kubernetes/containerized_mounter/mounter teardown && rm -r /home/kubernetes/containerized_mounter',
-    'mounter',
-  ]);
-});
+    );
+    t.deepEqual(lines, [
+      '/home/kubernetes/containerized_mounter stays, with what it has mounted:',
+      'asked: status --volumes',
+      'At its next boot nothing prepares this node, unless by /home/kubernetes/containerized_mounter/mounter unit --install',
+      'To end that too, when all is unmounted: /home/kubernetes/containerized_mounter/mounter teardown && rm -r /home/kubernetes/containerized_mounter',
+      'mounter',
+    ]);
+  },
+);
 
-test('installs in other places are found by their units, helper links and settings', async (t) => {
+test.serial('installs in other places are found by their units, helper links and settings', async (t) => {
   const lines = await onMachine(
     'elsewhere',
     `rm -rf $home
@@ -136,11 +142,13 @@ test('installs in other places are found by their units, helper links and settin
   );
 });
 
-test('a program of that name that was put there by hand comes back when the package is removed', async (t) => {
-  const own = '/usr/sbin/mounter';
-  const lines = await onMachine(
-    'by-hand-program',
-    `there() { cat ${own}; ls ${own}*; }
+test.serial(
+  'a program of that name that was put there by hand comes back when the package is removed',
+  async (t) => {
+    const own = '/usr/sbin/mounter';
+    const lines = await onMachine(
+      'by-hand-program',
+      `there() { cat ${own}; ls ${own}*; }
      ln -s /etc/hostname ${own}
      quiet dpkg --install /tmp/1.deb
      there
@@ -153,13 +161,14 @@ test('a program of that name that was put there by hand comes back when the pack
      quiet dpkg --install /tmp/1.deb
      quiet dpkg --purge $package
      test ! -e ${own}`,
-  );
-  const both = [own, `${own}.dpkg-old`];
-  t.deepEqual(lines, [
-    ...['1', ...both],
-    ...['2', ...both],
-    `${own} is again what it was before this package`,
-    '/etc/hostname',
-    own,
-  ]);
-});
+    );
+    const both = [own, `${own}.dpkg-old`];
+    t.deepEqual(lines, [
+      ...['1', ...both],
+      ...['2', ...both],
+      `${own} is again what it was before this package`,
+      '/etc/hostname',
+      own,
+    ]);
+  },
+);

@@ -75,10 +75,11 @@ test.before(async () => {
 });
 
 for (const [i, flags] of csiVariants.entries())
-  test(`what csi prints fits it as well: ${flags.join(' ')}`, (t) =>
-    t.is(errors[variants.length + typos.length + i], ''));
+  test.serial(`what csi prints fits it as well: ${flags.join(' ')}`, (t) =>
+    t.is(errors[variants.length + typos.length + i], ''),
+  );
 
-test('csi is the same DaemonSet, and what the cluster is told of the driver', async (t) => {
+test.serial('csi is the same DaemonSet, and what the cluster is told of the driver', async (t) => {
   const [account, first, second, daemonSet] = (await printedDocuments(
     'csi',
     ...(csiVariants[1] ?? []),
@@ -111,11 +112,13 @@ test('csi is the same DaemonSet, and what the cluster is told of the driver', as
 });
 
 for (const [i, flags] of variants.entries())
-  test(`the DaemonSet fits Kubernetes' published schema: ${flags.join(' ')}`, (t) => t.is(errors[i], ''));
+  test.serial(`the DaemonSet fits Kubernetes' published schema: ${flags.join(' ')}`, (t) =>
+    t.is(errors[i], ''),
+  );
 for (const [i, [, to]] of typos.entries())
-  test(`the schema test finds ${to}`, (t) => t.truthy(errors[variants.length + i]));
+  test.serial(`the schema test finds ${to}`, (t) => t.truthy(errors[variants.length + i]));
 
-test('the flags come out where they belong', async (t) => {
+test.serial('the flags come out where they belong', async (t) => {
   const print = async (...flags: readonly string[]) =>
     (await printedDocuments('daemonset', '--image', anImage, ...flags)) as Tree[];
   const [account, daemonSet] = await print();
@@ -162,7 +165,7 @@ test('the flags come out where they belong', async (t) => {
   t.deepEqual(old.spec.containers[0].env, [{ name: 'MOUNTER_HOME', value: '/opt/mounter' }]);
 });
 
-test('a file is refused as a node would refuse it: the same line, and the same hint', async (t) => {
+test.serial('a file is refused as a node would refuse it: the same line, and the same hint', async (t) => {
   const directory = mkdtempSync(join(tmpdir(), 'fleet-'));
   const file = join(directory, 'settings.json');
   try {
@@ -197,7 +200,7 @@ test('a file is refused as a node would refuse it: the same line, and the same h
   }
 });
 
-test('settings of a file, and every privilege explained', async (t) => {
+test.serial('settings of a file, and every privilege explained', async (t) => {
   const directory = mkdtempSync(join(tmpdir(), 'fleet-'));
   try {
     writeFileSync(join(directory, 'settings.json'), '{"limits": {"mountSeconds": 60}}');
@@ -228,7 +231,7 @@ for (const [flags, state] of [
   [['--enabled', 'true'], 'on'],
   [['--remove'], 'removed'],
 ] as const) {
-  test(`the gate alone: ${flags.join(' ')}`, async (t) => {
+  test.serial(`the gate alone: ${flags.join(' ')}`, async (t) => {
     const { stdout } = await run('daemonset', ...flags, '--name', 'mounts', '--namespace', 'storage');
     t.like(parse(stdout), {
       kind: 'ConfigMap',
@@ -279,7 +282,7 @@ const mistakes: readonly (readonly [argv: readonly string[], stderr: RegExp])[] 
   [['cloud-init', '--executable', 'https://x/y', '--image', 'r.example/x:v1'], /is not pinned by its digest/],
 ];
 for (const [argv, expected] of mistakes) {
-  test(`a mistake: mounter manifest ${argv.join(' ')}`, async (t) => {
+  test.serial(`a mistake: mounter manifest ${argv.join(' ')}`, async (t) => {
     const { exitCode, stdout, stderr } = await run(...argv);
     t.is(exitCode, 1);
     t.is(stdout, '');
@@ -306,7 +309,7 @@ async function cloudConfigSchema(): Promise<Tree> {
   }
 }
 
-test("the cloud-config fits cloud-init's published schema, and a typo does not", async (t) => {
+test.serial("the cloud-config fits cloud-init's published schema, and a typo does not", async (t) => {
   const schema = await cloudConfigSchema();
   const known = new Set<string>(
     schema.allOf.flatMap(({ $ref }: { $ref: string }) =>
@@ -331,13 +334,13 @@ test("the cloud-config fits cloud-init's published schema, and a typo does not",
   }
 });
 
-test('the digest of the executable is that of the one which prints', async (t) => {
+test.serial('the digest of the executable is that of the one which prints', async (t) => {
   const { stdout } = await run('cloud-init', '--executable', 'https://x.example/mounter', '--image', anImage);
   const { stdout: sum } = await execa('sha256sum', [mounterExecutable]);
   t.true(stdout.includes(`sha256=${sum.slice(0, 64)}\n`));
 });
 
-test('machines of each architecture fetch their own executable', async (t) => {
+test.serial('machines of each architecture fetch their own executable', async (t) => {
   const url = 'https://x.example/mounter';
   const flags = ['cloud-init', '--image', anImage, '--executable', url, '--executable', `arm64=${url}-arm64`];
   const { stdout } = await run(...flags, '--executable-digest', `arm64=${aDigest}`);
@@ -355,7 +358,7 @@ test('machines of each architecture fetch their own executable', async (t) => {
   t.regex((await run('cloud-init', ...idle)).stderr, /there is no executable for arm64\nhint: add /);
 });
 
-test('systemd takes the unit that it writes', async (t) => {
+test.serial('systemd takes the unit that it writes', async (t) => {
   await ensureInstalled(['systemd']);
   const { stdout } = await run(
     'cloud-init',
@@ -381,61 +384,66 @@ test('systemd takes the unit that it writes', async (t) => {
   }
 });
 
-test('the script installs and prepares a bare node; again it changes nothing, and needs no network', async (t) => {
-  await ensureInstalled(['curl']);
-  await using node = await ScratchNode.start({ home: 'mode=0755,noexec' });
-  const args = [
-    `${repository}/scripts/image.ts`,
-    '--allow-newer',
-    '--only=storage-tools',
-    '--output',
-    `${node.sharedDirectory}/image`,
-  ];
-  await execa(process.execPath, args);
-  await execa('cp', [mounterExecutable, `${node.sharedDirectory}/mounter`]);
-  const { digests } = JSON.parse(readFileSync(`${node.sharedDirectory}/image.json`, 'utf8'));
-  const { stdout: sum } = await execa('sha256sum', [`${distDirectory}/mounter`]);
-  const text = cloudInitText({
-    executables: [
-      { architecture: ownArchitecture, url: `file://${shared}/mounter`, sha256: sum.slice(0, 64) },
-    ],
-    source: `${shared}/image`,
-    digest: digests[ownArchitecture],
-    home: mounterHome,
-    kubeletFlag: false,
-    helpers: true,
-    settings: '{"limits": {"mountSeconds": 60}}',
-  });
-  const files: readonly Tree[] = parse(text).write_files;
-  writeFileSync(`${node.sharedDirectory}/boot.sh`, files[0].content);
-  const settings = files.find(({ path }) => path.endsWith('/node-settings.json'));
-  await node.run(['sh', '-c', `mkdir -p ${mounterHome}; cat >${settings.path}`], { input: settings.content });
-  await makeSbinWritable(node);
-  const bare = await node.shell('df -P /home | tail -1; ls /home');
-  t.regex(bare, /tmpfs/);
-  const first = await node.run(['sh', `${shared}/boot.sh`]);
-  t.is(first.status, 0, first.stderr);
-  t.is((await node.run([`${mounterHome}/mounter`, 'status'])).status, 0);
-  t.regex(first.stdout, /^\S+\/node-settings\.json is laid over the manifest: limits\.mountSeconds$/m);
-  t.is(await node.shell('readlink /sbin/mount.nfs'), `${mounterHome}/mounter\n`);
-  const mounts = node.mountinfo();
-  rmSync(`${node.sharedDirectory}/image`, { recursive: true });
-  rmSync(`${node.sharedDirectory}/mounter`);
-  const second = await node.run(['sh', `${shared}/boot.sh`]);
-  t.is(second.status, 0, second.stderr);
-  t.is(second.stdout, 'prepared already; nothing to do\nhelpers in place already; nothing to do\n');
-  t.deepEqual(node.mountinfo(), mounts);
+test.serial(
+  'the script installs and prepares a bare node; again it changes nothing, and needs no network',
+  async (t) => {
+    await ensureInstalled(['curl']);
+    await using node = await ScratchNode.start({ home: 'mode=0755,noexec' });
+    const args = [
+      `${repository}/scripts/image.ts`,
+      '--allow-newer',
+      '--only=storage-tools',
+      '--output',
+      `${node.sharedDirectory}/image`,
+    ];
+    await execa(process.execPath, args);
+    await execa('cp', [mounterExecutable, `${node.sharedDirectory}/mounter`]);
+    const { digests } = JSON.parse(readFileSync(`${node.sharedDirectory}/image.json`, 'utf8'));
+    const { stdout: sum } = await execa('sha256sum', [`${distDirectory}/mounter`]);
+    const text = cloudInitText({
+      executables: [
+        { architecture: ownArchitecture, url: `file://${shared}/mounter`, sha256: sum.slice(0, 64) },
+      ],
+      source: `${shared}/image`,
+      digest: digests[ownArchitecture],
+      home: mounterHome,
+      kubeletFlag: false,
+      helpers: true,
+      settings: '{"limits": {"mountSeconds": 60}}',
+    });
+    const files: readonly Tree[] = parse(text).write_files;
+    writeFileSync(`${node.sharedDirectory}/boot.sh`, files[0].content);
+    const settings = files.find(({ path }) => path.endsWith('/node-settings.json'));
+    await node.run(['sh', '-c', `mkdir -p ${mounterHome}; cat >${settings.path}`], {
+      input: settings.content,
+    });
+    await makeSbinWritable(node);
+    const bare = await node.shell('df -P /home | tail -1; ls /home');
+    t.regex(bare, /tmpfs/);
+    const first = await node.run(['sh', `${shared}/boot.sh`]);
+    t.is(first.status, 0, first.stderr);
+    t.is((await node.run([`${mounterHome}/mounter`, 'status'])).status, 0);
+    t.regex(first.stdout, /^\S+\/node-settings\.json is laid over the manifest: limits\.mountSeconds$/m);
+    t.is(await node.shell('readlink /sbin/mount.nfs'), `${mounterHome}/mounter\n`);
+    const mounts = node.mountinfo();
+    rmSync(`${node.sharedDirectory}/image`, { recursive: true });
+    rmSync(`${node.sharedDirectory}/mounter`);
+    const second = await node.run(['sh', `${shared}/boot.sh`]);
+    t.is(second.status, 0, second.stderr);
+    t.is(second.stdout, 'prepared already; nothing to do\nhelpers in place already; nothing to do\n');
+    t.deepEqual(node.mountinfo(), mounts);
 
-  const foreign = await node.run(['setarch', 'linux32', 'sh', `${shared}/boot.sh`]);
-  t.is(foreign.status, 1);
-  t.regex(foreign.stderr, /^no executable for i686 is named: see mounter manifest cloud-init --help$/m);
+    const foreign = await node.run(['setarch', 'linux32', 'sh', `${shared}/boot.sh`]);
+    t.is(foreign.status, 1);
+    t.regex(foreign.stderr, /^no executable for i686 is named: see mounter manifest cloud-init --help$/m);
 
-  // Somebody else's executable under the same URL.
-  await node.shell(
-    `rm ${mounterHome}/mounter ${mounterHome}/mounter-full; head -c 1000 ${dist}/mounter >${shared}/mounter`,
-  );
-  const wrong = await node.run(['sh', `${shared}/boot.sh`]);
-  t.is(wrong.status, 1);
-  t.regex(wrong.stderr, /mounter: its sha256 is not [0-9a-f]{64}$/m);
-  t.deepEqual(await node.shell(`ls ${mounterHome} | grep ^mounter`), 'mounter.sha256\n');
-});
+    // Somebody else's executable under the same URL.
+    await node.shell(
+      `rm ${mounterHome}/mounter ${mounterHome}/mounter-full; head -c 1000 ${dist}/mounter >${shared}/mounter`,
+    );
+    const wrong = await node.run(['sh', `${shared}/boot.sh`]);
+    t.is(wrong.status, 1);
+    t.regex(wrong.stderr, /mounter: its sha256 is not [0-9a-f]{64}$/m);
+    t.deepEqual(await node.shell(`ls ${mounterHome} | grep ^mounter`), 'mounter.sha256\n');
+  },
+);

@@ -57,16 +57,19 @@ async function result(node: ScratchNode, step: string): Promise<unknown> {
 }
 
 for (const [title, step, expected] of cases) {
-  test(title, async (t) => {
+  test.serial(title, async (t) => {
     await using node = await ScratchNode.start();
     t.deepEqual(await result(node, step), expected);
   });
 }
 
-test('it leads a session and a process group of its own, at / and with nothing of our environment', async (t) => {
-  await using node = await ScratchNode.start();
-  const { output } = (await result(node, 'surroundings')) as { readonly output: string };
-  const [ids = '', ...rest] = output.trim().split('\n');
-  t.is(new Set(ids.trim().split(/\s+/)).size, 1);
-  t.deepEqual(rest, ['/', 'LC_ALL=C', 'MOUNTER_CALLS=helper', 'PATH=/usr/sbin:/usr/bin:/sbin:/bin']);
-});
+test.serial(
+  'it leads a session and a process group of its own, at / and with nothing of our environment',
+  async (t) => {
+    await using node = await ScratchNode.start();
+    const { output } = (await result(node, 'surroundings')) as { readonly output: string };
+    const [ids = '', ...rest] = output.trim().split('\n');
+    t.is(new Set(ids.trim().split(/\s+/)).size, 1);
+    t.deepEqual(rest, ['/', 'LC_ALL=C', 'MOUNTER_CALLS=helper', 'PATH=/usr/sbin:/usr/bin:/sbin:/bin']);
+  },
+);

@@ -87,14 +87,14 @@ const cases: readonly (readonly [title: string, step: string, expected: unknown]
 ];
 
 for (const [title, step, expected] of cases) {
-  test(title, async (t) => {
+  test.serial(title, async (t) => {
     await using node = await pinnedNode();
     t.deepEqual(await run(node, step), [expected]);
     nothingLeft(t, node);
   });
 }
 
-test('mounted apart, and on the host when it is attached', async (t) => {
+test.serial('mounted apart, and on the host when it is attached', async (t) => {
   await using node = await pinnedNode();
   t.deepEqual(await run(node, 'attach'), [[0, false, true, null, true]]);
   t.is(node.entriesOf(target).length, 1);
@@ -105,17 +105,20 @@ for (const [step, expected] of [
   ['daemonAttached', [0, null, 1, true, 2]],
   ['daemonReleased', [null, 1, true, 2]],
 ] as const) {
-  test(`${step}: a daemon goes on by itself, its mount stays, and nobody watches any more`, async (t) => {
-    await using node = await pinnedNode();
-    t.deepEqual(await run(node, step), [expected]);
-    t.is(node.entriesOf(target).length, 1);
-    const left = node.processes().map(({ commandLine }) => commandLine[0]);
-    t.deepEqual(left.sort(), ['sh', 'sleep', 'sleep']);
-  });
+  test.serial(
+    `${step}: a daemon goes on by itself, its mount stays, and nobody watches any more`,
+    async (t) => {
+      await using node = await pinnedNode();
+      t.deepEqual(await run(node, step), [expected]);
+      t.is(node.entriesOf(target).length, 1);
+      const left = node.processes().map(({ commandLine }) => commandLine[0]);
+      t.deepEqual(left.sort(), ['sh', 'sleep', 'sleep']);
+    },
+  );
 }
 
 for (const step of ['daemonKept', 'daemonKeptOnHost']) {
-  test(`${step}: SIGKILL of the caller leaves neither a daemon nor a mount`, async (t) => {
+  test.serial(`${step}: SIGKILL of the caller leaves neither a daemon nor a mount`, async (t) => {
     await using node = await pinnedNode();
     await node.shell(`ASAN_OPTIONS=detect_leaks=0 ${program.join(' ')} ${step} >/run/out 2>/dev/null & call=$!
       # Not by the name of sleep alone: the caller counts by it, and may have counted the one of this loop.
@@ -127,33 +130,39 @@ for (const step of ['daemonKept', 'daemonKeptOnHost']) {
   });
 }
 
-test('a helper has the capabilities that it is to have, and no others, also as another user', async (t) => {
-  await using node = await pinnedNode();
-  const [[status, ...lines]] = (await run(node, 'privileges')) as [readonly [number, ...string[]]];
-  t.is(status, 0);
-  const value = (name: string) => lines.find((line) => line.startsWith(`${name}:`))?.replace(/^\S+\s*/, '');
-  t.is(value('Uid'), '12345\t12345\t12345\t12345');
-  t.is(value('Gid'), '54321\t54321\t54321\t54321');
-  t.is(value('Groups'), '');
-  t.is(value('NoNewPrivs'), '1');
-  const both = ((1n << 21n) | (1n << 10n)).toString(16).padStart(16, '0');
-  for (const name of ['CapPrm', 'CapEff', 'CapBnd', 'CapAmb']) t.is(value(name), both, name);
-  // 0, 1, 2, and the directory that ls reads.
-  t.deepEqual(lines.slice(-4), ['4', '0022', '/', '']);
-});
+test.serial(
+  'a helper has the capabilities that it is to have, and no others, also as another user',
+  async (t) => {
+    await using node = await pinnedNode();
+    const [[status, ...lines]] = (await run(node, 'privileges')) as [readonly [number, ...string[]]];
+    t.is(status, 0);
+    const value = (name: string) => lines.find((line) => line.startsWith(`${name}:`))?.replace(/^\S+\s*/, '');
+    t.is(value('Uid'), '12345\t12345\t12345\t12345');
+    t.is(value('Gid'), '54321\t54321\t54321\t54321');
+    t.is(value('Groups'), '');
+    t.is(value('NoNewPrivs'), '1');
+    const both = ((1n << 21n) | (1n << 10n)).toString(16).padStart(16, '0');
+    for (const name of ['CapPrm', 'CapEff', 'CapBnd', 'CapAmb']) t.is(value(name), both, name);
+    // 0, 1, 2, and the directory that ls reads.
+    t.deepEqual(lines.slice(-4), ['4', '0022', '/', '']);
+  },
+);
 
-test('a caller that lacks what it takes to give them away is told so, and nothing is run', async (t) => {
-  await using node = await pinnedNode();
-  const without = ['setpriv', '--bounding-set=-setpcap', '--inh-caps=-setpcap'];
-  const { stdout } = await node.run([...without, ...program, 'privileges'], { environment });
-  t.deepEqual(JSON.parse(stdout), [
-    125,
-    'nsenter: cannot enter the mount namespace of the call: Operation not permitted',
-    '',
-  ]);
-});
+test.serial(
+  'a caller that lacks what it takes to give them away is told so, and nothing is run',
+  async (t) => {
+    await using node = await pinnedNode();
+    const without = ['setpriv', '--bounding-set=-setpcap', '--inh-caps=-setpcap'];
+    const { stdout } = await node.run([...without, ...program, 'privileges'], { environment });
+    t.deepEqual(JSON.parse(stdout), [
+      125,
+      'nsenter: cannot enter the mount namespace of the call: Operation not permitted',
+      '',
+    ]);
+  },
+);
 
-test('one file of the host is there, and what else is in its directory is not', async (t) => {
+test.serial('one file of the host is there, and what else is in its directory is not', async (t) => {
   await using node = await pinnedNode();
   const [[lines, end]] = (await run(node, 'log')) as [readonly [readonly string[], string]];
   t.deepEqual(lines, [`${kubeletDirectory}/logs`, `${kubeletDirectory}/pods`, 'own', '12345', '12345', '']);
@@ -162,7 +171,7 @@ test('one file of the host is there, and what else is in its directory is not', 
   nothingLeft(t, node);
 });
 
-test('a target as deep as a path can be', async (t) => {
+test.serial('a target as deep as a path can be', async (t) => {
   await using node = await pinnedNode();
   const deep = `${kubeletDirectory}${'/d'.repeat(1500)}`;
   await node.shell(`mkdir -p ${deep}`);
@@ -170,7 +179,7 @@ test('a target as deep as a path can be', async (t) => {
   t.is(stdout, '[0,false,true,null,true]\n', stderr);
 });
 
-test('plain files alone are opened and read: no symlink, pipe or directory', async (t) => {
+test.serial('plain files alone are opened and read: no symlink, pipe or directory', async (t) => {
   await using node = await pinnedNode();
   t.deepEqual(await run(node, 'plainFiles'), [
     [
@@ -183,7 +192,7 @@ test('plain files alone are opened and read: no symlink, pipe or directory', asy
   ]);
 });
 
-test('what a directory is, and who else can write in it', async (t) => {
+test.serial('what a directory is, and who else can write in it', async (t) => {
   await using node = await pinnedNode();
   t.deepEqual(await run(node, 'statuses'), [
     [
@@ -196,7 +205,7 @@ test('what a directory is, and who else can write in it', async (t) => {
   ]);
 });
 
-test('a directory answers; a FUSE mount without a daemon is dead', async (t) => {
+test.serial('a directory answers; a FUSE mount without a daemon is dead', async (t) => {
   await using node = await pinnedNode();
   t.deepEqual(await run(node, 'alive'), ['alive']);
   await node.mountGlusterfs('volume');
@@ -205,7 +214,7 @@ test('a directory answers; a FUSE mount without a daemon is dead', async (t) => 
   nothingLeft(t, node);
 });
 
-test('a target is locked by one process, until that ends', async (t) => {
+test.serial('a target is locked by one process, until that ends', async (t) => {
   await using node = await pinnedNode();
   t.deepEqual(await run(node, 'lock'), [[true, true, true]]);
   const call = program.join(' ');
@@ -222,7 +231,7 @@ test('a target is locked by one process, until that ends', async (t) => {
   );
 });
 
-test('where the file of locks cannot be made, the directory of the target is locked', async (t) => {
+test.serial('where the file of locks cannot be made, the directory of the target is locked', async (t) => {
   await using node = await pinnedNode();
   await node.shell('echo >/run/containerized-mounter');
   const call = program.join(' ');

@@ -19,7 +19,7 @@ function conversionsOf(source: string): readonly string[] {
   return texts.flatMap((text) => text.match(conversion) ?? []);
 }
 
-test("the front's printf writes what glibc's writes, for all that QuickJS formats", async (t) => {
+test.serial("the front's printf writes what glibc's writes, for all that QuickJS formats", async (t) => {
   const sources = (await quickjsSourceFiles()).map((file) => readFileSync(file, 'utf8'));
   const used = [...new Set(sources.flatMap(conversionsOf))].sort();
   t.true(used.includes('%0*d') && used.includes('%.*s'), used.join(' '));

@@ -56,7 +56,7 @@ async function membersOf(namespaces: readonly string[]): Promise<readonly number
   return pids.filter((_, i) => theirs[i]?.some((namespace) => namespaces.includes(namespace)));
 }
 
-test('two servers at once serve volumes of the same name, each its own', async (t) => {
+test.serial('two servers at once serve volumes of the same name, each its own', async (t) => {
   await using first = await startGlusterServer({ volumes: ['v1', 'v2'] });
   await using second = await startGlusterServer({ volumes: ['v1'] });
   t.is(await mountAsClient(first, 'v2'), 'fuse.glusterfs 10.77.0.1:v2');
@@ -66,7 +66,7 @@ test('two servers at once serve volumes of the same name, each its own', async (
   await t.throwsAsync(readFile(join(first.brickPath('v1'), 'file')), { code: 'ENOENT' });
 });
 
-test('a brick that was killed serves again when it is started', async (t) => {
+test.serial('a brick that was killed serves again when it is started', async (t) => {
   await using server = await startGlusterServer({ volumes: ['v1'], address: '10.77.0.7' });
   await server.killBrick();
   await t.throwsAsync(mountAsClient(server, 'v1'), { message: /Mount failed/ });
@@ -74,7 +74,7 @@ test('a brick that was killed serves again when it is started', async (t) => {
   t.is(await mountAsClient(server, 'v1'), 'fuse.glusterfs 10.77.0.7:v1');
 });
 
-test('stop leaves no process, no namespace and no mount, also when glusterd hangs', async (t) => {
+test.serial('stop leaves no process, no namespace and no mount, also when glusterd hangs', async (t) => {
   const server = await startGlusterServer({ volumes: ['v1'] });
   const own = await namespacesOf(process.pid);
   t.false((await namespacesOf(server.pid)).some((namespace) => own.includes(namespace)));
@@ -87,7 +87,7 @@ test('stop leaves no process, no namespace and no mount, also when glusterd hang
   t.false((await readFile('/proc/self/mountinfo', 'utf8')).includes(server.rootfs));
 });
 
-test('the server and COMMAND end when the command line is killed', async (t) => {
+test.serial('the server and COMMAND end when the command line is killed', async (t) => {
   const command = ['sh', '-c', 'echo "$GLUSTER_BRICK"; exec sleep 1000'];
   const caller = execa(process.execPath, [commandLine, '--', ...command], { reject: false });
   const [brick] = await once(createInterface({ input: caller.stdout }), 'line');
@@ -102,7 +102,7 @@ test('the server and COMMAND end when the command line is killed', async (t) => 
   await t.notThrowsAsync(pRetry(findNone, { retries: 50, minTimeout: 100, factor: 1 }));
 });
 
-test("the command line passes COMMAND's exit status and says what it serves", async (t) => {
+test.serial("the command line passes COMMAND's exit status and says what it serves", async (t) => {
   const command = ['sh', '-c', 'echo "$GLUSTER_SERVER:$GLUSTER_VOLUME"; exit 3'];
   const flags = ['--address=10.77.0.9', '--volume=data', '--volume=more'];
   const result = await execa(process.execPath, [commandLine, ...flags, '--', ...command], { reject: false });
@@ -110,7 +110,7 @@ test("the command line passes COMMAND's exit status and says what it serves", as
   t.is(result.exitCode, 3);
 });
 
-test('a server in the current network namespace takes its address away again', async (t) => {
+test.serial('a server in the current network namespace takes its address away again', async (t) => {
   await using outer = await startGlusterServer({ volumes: ['v1'] });
   const inner = [process.execPath, commandLine, '--network=current', '--address=10.77.0.8', '--'];
   const addresses = async (command: readonly string[]) => {
@@ -137,7 +137,7 @@ for (const [request, message] of [
   [{ volumes: ['v1'], address: '127.0.0.2' }, 'glusterd refuses loopback addresses'],
   [{ volumes: ['v1'], address: 'localhost' }, 'not an IP address'],
 ] as const) {
-  test(`refused: ${JSON.stringify(request)}`, async (t) => {
+  test.serial(`refused: ${JSON.stringify(request)}`, async (t) => {
     await t.throwsAsync(startGlusterServer(request), { message });
   });
 }

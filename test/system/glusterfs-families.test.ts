@@ -12,35 +12,38 @@ const names = `ip address add 10.77.0.9/32 dev lo; ip address add fd00:77::9/128
 printf '%s\\n' '${address} only' '10.77.0.9 both' '${address} both' '10.77.0.9 none' 'fd00:77::9 none' >>/etc/hosts`;
 
 for (const enter of enterModes) {
-  test(`${enter}: mounted by the family that leads to it, asked for or not; else both are named`, async (t) => {
-    await using s = await setting(enter, address);
-    await s.node.shell(names);
-    const asked = `${options},xlator-option=transport.address-family=inet6`;
-    for (const [name, list] of [
-      [`[${address}]`],
-      ['only'],
-      ['both'],
-      ['none,only'],
-      ['only', asked],
-      ['none', `${options},backup-volfile-servers=[${address}]`],
-    ] as const) {
-      const target = await newTarget(s.node);
-      const ran = await mount(s.node, `${name}:v1`, target, list);
-      t.is(ran.status, 0, `${name}: ${ran.stderr}`);
-      t.is(s.node.entriesOf(target).length, s.node.entriesPerVolume, name);
-      await s.node.shell(`echo x >${target}/file; umount ${target}`);
-    }
-    for (const [source, said] of [
-      ['none:v1', /the server none \(\S+\) refuses .*; also tried: \S+ \(refused, TCP port 24007\)\n/],
-      ['both:nosuch', /can be reached by IPv6 alone; also tried: 10\.77\.0\.9 \(refused, .*volume file/s],
-    ] as const) {
-      const target = await newTarget(s.node);
-      const { status, stderr } = await mount(s.node, source, target);
-      t.not(status, 0);
-      t.regex(stderr, said);
-      nothingLeft(t, s.node, target);
-    }
-  });
+  test.serial(
+    `${enter}: mounted by the family that leads to it, asked for or not; else both are named`,
+    async (t) => {
+      await using s = await setting(enter, address);
+      await s.node.shell(names);
+      const asked = `${options},xlator-option=transport.address-family=inet6`;
+      for (const [name, list] of [
+        [`[${address}]`],
+        ['only'],
+        ['both'],
+        ['none,only'],
+        ['only', asked],
+        ['none', `${options},backup-volfile-servers=[${address}]`],
+      ] as const) {
+        const target = await newTarget(s.node);
+        const ran = await mount(s.node, `${name}:v1`, target, list);
+        t.is(ran.status, 0, `${name}: ${ran.stderr}`);
+        t.is(s.node.entriesOf(target).length, s.node.entriesPerVolume, name);
+        await s.node.shell(`echo x >${target}/file; umount ${target}`);
+      }
+      for (const [source, said] of [
+        ['none:v1', /the server none \(\S+\) refuses .*; also tried: \S+ \(refused, TCP port 24007\)\n/],
+        ['both:nosuch', /can be reached by IPv6 alone; also tried: 10\.77\.0\.9 \(refused, .*volume file/s],
+      ] as const) {
+        const target = await newTarget(s.node);
+        const { status, stderr } = await mount(s.node, source, target);
+        t.not(status, 0);
+        t.regex(stderr, said);
+        nothingLeft(t, s.node, target);
+      }
+    },
+  );
 }
 
 /** Fails without a word of the server; run once more, by its other family, it does not end. */
@@ -49,7 +52,7 @@ case "$*" in *inet6*) exec sleep 100 ;; esac
 exit 1
 `;
 
-test('a signal while a server is asked for a second try: there is none', async (t) => {
+test.serial('a signal while a server is asked for a second try: there is none', async (t) => {
   await using s = await setting(undefined, address);
   await s.node.shell(names);
   const path = `${mounterHome}/rootfs/usr/sbin/mount.glusterfs`;

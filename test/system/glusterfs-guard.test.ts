@@ -110,7 +110,7 @@ const hasRun = (node: ScratchNode): boolean => existsSync(node.path(mark));
 
 for (const enter of modes) {
   for (const { title, volfile, says } of everyNth(enter === 'attach' ? 1 : 3, attacks)) {
-    test(`${enter}: ${title}: refused, the call says so, and nothing is left`, async (t) => {
+    test.serial(`${enter}: ${title}: refused, the call says so, and nothing is left`, async (t) => {
       await using s = await attacked(enter, volfile);
       const target = await newTarget(s.node);
       const ran = await mount(s.node, evilSource, target);
@@ -129,7 +129,7 @@ const removeGuard = (node: ScratchNode) =>
 
 /** Or those above would pass for want of an attack. */
 for (const { title, volfile } of attacks.filter(({ isDone }) => isDone)) {
-  test(`without the guard it is done: ${title}`, async (t) => {
+  test.serial(`without the guard it is done: ${title}`, async (t) => {
     await using s = await attacked('chroot', volfile);
     await removeGuard(s.node);
     await mount(s.node, evilSource, await newTarget(s.node));
@@ -143,7 +143,7 @@ for (const [title, isGuarded] of [
   ['a socket of the node by its path is not connected to', true],
   ['without the guard a socket of the node is connected to', false],
 ] as const) {
-  test(title, async (t) => {
+  test.serial(title, async (t) => {
     await using s = await attacked('chroot', bySocket);
     if (!isGuarded) await removeGuard(s.node);
     const target = await newTarget(s.node);
@@ -162,32 +162,37 @@ for (const [title, isGuarded] of [
   });
 }
 
-test('a real volume: the daemon has two capabilities, no way to other programs, namespaces or processes', async (t) => {
-  for (const enter of modes) {
-    await using s = await setting(enter);
-    const target = await newTarget(s.node);
-    t.deepEqual(await mount(s.node, s.source, target), { status: 0, stdout: '', stderr: '' });
-    const [daemon = 0] = daemonsOf(target);
-    const status = readFileSync(`/proc/${daemon}/status`, 'utf8');
-    // CAP_SYS_ADMIN and CAP_NET_BIND_SERVICE.
-    for (const set of ['Prm', 'Eff']) t.regex(status, new RegExp(`^Cap${set}:\t0000000000200400$`, 'm'));
-    t.regex(status, /^CapInh:\t0{16}$/m);
-    t.regex(status, /^Name:\tglusterfs$/m);
-    t.regex(status, /^NoNewPrivs:\t1$/m);
-    t.regex(status, /^Seccomp:\t2$/m);
-    // The last one is its fsgid, by which the kernel judges what of other processes it may open.
-    t.regex(status, /^Gid:(\t2147400107){4}$/m);
-    const environment = readFileSync(`/proc/${daemon}/environ`, 'utf8');
-    t.true(environment.startsWith('LD_PRELOAD='), 'as it was started');
-    await s.node.shell(`umount ${target}`);
-  }
-});
+test.serial(
+  'a real volume: the daemon has two capabilities, no way to other programs, namespaces or processes',
+  async (t) => {
+    for (const enter of modes) {
+      await using s = await setting(enter);
+      const target = await newTarget(s.node);
+      t.deepEqual(await mount(s.node, s.source, target), { status: 0, stdout: '', stderr: '' });
+      const [daemon = 0] = daemonsOf(target);
+      const status = readFileSync(`/proc/${daemon}/status`, 'utf8');
+      // CAP_SYS_ADMIN and CAP_NET_BIND_SERVICE.
+      for (const set of ['Prm', 'Eff']) t.regex(status, new RegExp(`^Cap${set}:\t0000000000200400$`, 'm'));
+      t.regex(status, /^CapInh:\t0{16}$/m);
+      t.regex(status, /^Name:\tglusterfs$/m);
+      t.regex(status, /^NoNewPrivs:\t1$/m);
+      t.regex(status, /^Seccomp:\t2$/m);
+      // The last one is its fsgid, by which the kernel judges what of other processes it may open.
+      t.regex(status, /^Gid:(\t2147400107){4}$/m);
+      const environment = readFileSync(`/proc/${daemon}/environ`, 'utf8');
+      t.true(environment.startsWith('LD_PRELOAD='), 'as it was started');
+      await s.node.shell(`umount ${target}`);
+    }
+  },
+);
 
-test('a real volume works: owners, groups of the caller, attributes, locks, big files, the end of its daemon', async (t) => {
-  await using s = await setting('attach');
-  const target = await newTarget(s.node);
-  t.deepEqual(await mount(s.node, s.source, target, options), { status: 0, stdout: '', stderr: '' });
-  await s.node.shell(`cd ${target}
+test.serial(
+  'a real volume works: owners, groups of the caller, attributes, locks, big files, the end of its daemon',
+  async (t) => {
+    await using s = await setting('attach');
+    const target = await newTarget(s.node);
+    t.deepEqual(await mount(s.node, s.source, target, options), { status: 0, stdout: '', stderr: '' });
+    await s.node.shell(`cd ${target}
     echo a >a; chown 1234:4321 a; chmod 4755 a; [ "$(stat -c %u:%g:%a a)" = 1234:4321:4755 ]
     mknod device c 1 3; mkfifo fifo; ln a hard; ln -s a soft
     setfattr -n user.x -v y a; setfattr -n trusted.x -v y a; getfattr -n user.x a
@@ -196,16 +201,17 @@ test('a real volume works: owners, groups of the caller, attributes, locks, big 
     mkdir -m 0770 shared; chown 0:3000 shared
     setpriv --reuid 1000 --regid 1000 --groups 3000 sh -c 'echo x >shared/x'
     if setpriv --reuid 1000 --regid 1000 --clear-groups sh -c 'echo x >shared/y' 2>/dev/null; then exit 1; fi`);
-  const [, daemon = 0] = daemonsOf(target);
-  process.kill(daemon, 'SIGKILL');
-  while (daemonsOf(target).length > 0) await setTimeout(20);
-  // A Pod sees that its volume is dead, where it would write to the node's disk if somebody unmounted it.
-  const { stderr } = await s.node.run(['stat', `${target}/a`]);
-  t.regex(stderr, /Transport endpoint is not connected/);
-  t.deepEqual(await mount(s.node, s.source, target, options), { status: 0, stdout: '', stderr: '' });
-  await s.node.shell(`stat ${target}/a; umount ${target}`);
-  t.deepEqual(s.node.entriesOf(target), []);
-});
+    const [, daemon = 0] = daemonsOf(target);
+    process.kill(daemon, 'SIGKILL');
+    while (daemonsOf(target).length > 0) await setTimeout(20);
+    // A Pod sees that its volume is dead, where it would write to the node's disk if somebody unmounted it.
+    const { stderr } = await s.node.run(['stat', `${target}/a`]);
+    t.regex(stderr, /Transport endpoint is not connected/);
+    t.deepEqual(await mount(s.node, s.source, target, options), { status: 0, stdout: '', stderr: '' });
+    await s.node.shell(`stat ${target}/a; umount ${target}`);
+    t.deepEqual(s.node.entriesOf(target), []);
+  },
+);
 
 /** As glusterd hands it out for v1. */
 async function realVolfile(s: Setting): Promise<string> {
@@ -243,27 +249,30 @@ const changes = attacks
   .flatMap((attack) => modes.map((enter) => ({ enter, ...attack })));
 
 for (const { enter, title, volfile, says } of changes) {
-  test(`${enter}: a mounted volume that changes: a good change is followed, not ${title}`, async (t) => {
-    await using s = await attacked(enter, '');
-    const good = await realVolfile(s);
-    s.evil.serve(good);
-    const target = await newTarget(s.node);
-    const ran = await mount(s.node, evilSource, target, 'log-level=INFO');
-    t.deepEqual(ran, { status: 0, stdout: '', stderr: '' });
-    await s.node.shell(`echo first >${target}/file`);
-    await s.evil.change(withoutCache(good));
-    await waitForLog(t, s.node, /current graph is no longer active/, `cat ${target}/file`);
-    t.is(await s.node.shell(`cat ${target}/file; echo second >${target}/file`), 'first\n');
-    await s.evil.change(volfile);
-    await waitForLog(t, s.node, says, ':');
-    t.false(hasRun(s.node));
-    t.is(await s.node.shell(`cat ${target}/file`), 'second\n');
-    await s.node.shell(`umount ${target}`);
-    while (daemonsOf(target).length > 0) await setTimeout(20);
-  });
+  test.serial(
+    `${enter}: a mounted volume that changes: a good change is followed, not ${title}`,
+    async (t) => {
+      await using s = await attacked(enter, '');
+      const good = await realVolfile(s);
+      s.evil.serve(good);
+      const target = await newTarget(s.node);
+      const ran = await mount(s.node, evilSource, target, 'log-level=INFO');
+      t.deepEqual(ran, { status: 0, stdout: '', stderr: '' });
+      await s.node.shell(`echo first >${target}/file`);
+      await s.evil.change(withoutCache(good));
+      await waitForLog(t, s.node, /current graph is no longer active/, `cat ${target}/file`);
+      t.is(await s.node.shell(`cat ${target}/file; echo second >${target}/file`), 'first\n');
+      await s.evil.change(volfile);
+      await waitForLog(t, s.node, says, ':');
+      t.false(hasRun(s.node));
+      t.is(await s.node.shell(`cat ${target}/file`), 'second\n');
+      await s.node.shell(`umount ${target}`);
+      while (daemonsOf(target).length > 0) await setTimeout(20);
+    },
+  );
 }
 
-test('a glusterfs that the guard is not loaded into does not start', async (t) => {
+test.serial('a glusterfs that the guard is not loaded into does not start', async (t) => {
   await using s = await setting();
   const target = await newTarget(s.node);
   // ld.so warns that it can't preload it, and goes on.
@@ -283,7 +292,7 @@ test('a glusterfs that the guard is not loaded into does not start', async (t) =
   t.is((await mount(s.node, s.source, target)).status, 0);
 });
 
-test('a rootfs of before there was a guard: not mounted from, until it is prepared', async (t) => {
+test.serial('a rootfs of before there was a guard: not mounted from, until it is prepared', async (t) => {
   await using s = await setting();
   const target = await newTarget(s.node);
   const rootfs = `${mounterHome}/rootfs`;
@@ -298,7 +307,7 @@ test('a rootfs of before there was a guard: not mounted from, until it is prepar
   t.is(await s.node.shell(`readlink ${rootfs}/.mounter-glusterfs`), '/usr/sbin/glusterfsd\n');
 });
 
-test('a glusterfs that is a file of its own is guarded as well', async (t) => {
+test.serial('a glusterfs that is a file of its own is guarded as well', async (t) => {
   await using s = await setting();
   const rootfs = `${mounterHome}/rootfs`;
   await s.node.shell(

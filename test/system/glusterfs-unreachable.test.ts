@@ -75,7 +75,7 @@ const cases: readonly (readonly [
 ];
 
 for (const [title, source, extra, errorClass, text] of cases) {
-  test(`${title}: ${errorClass}`, async (t) => {
+  test.serial(`${title}: ${errorClass}`, async (t) => {
     await using s = await setting();
     await s.node.shell(network);
     await s.node.shell(`echo nameserver 192.0.2.99 >${mounterHome}/rootfs/etc/resolv.conf`);
@@ -95,7 +95,7 @@ for (const [title, source, extra, errorClass, text] of cases) {
   });
 }
 
-test('the reason is in the log file, and its last lines are shown; other files are not', async (t) => {
+test.serial('the reason is in the log file, and its last lines are shown; other files are not', async (t) => {
   await using s = await setting();
   const target = await newTarget(s.node);
   const failed = await mount(s.node, `${s.server.address}:nosuch`, target);
@@ -108,7 +108,7 @@ test('the reason is in the log file, and its last lines are shown; other files a
   }
 });
 
-test('a backup server that answers: mounted, though the first is not there', async (t) => {
+test.serial('a backup server that answers: mounted, though the first is not there', async (t) => {
   await using s = await setting();
   await s.node.shell(network);
   const target = await newTarget(s.node);

@@ -16,25 +16,28 @@ import { kubeletDirectory, mounterHome, ScratchNode } from '../support/node/name
 /** Real GlusterFS, from a server in a network namespace that the node shares. */
 
 for (const enter of enterModes) {
-  test(`${enter}: a volume is mounted as kubelet asks for it: no entry too many, data on the brick, gone after umount`, async (t) => {
-    await using s = await setting(enter);
-    const target = await newTarget(s.node);
-    t.deepEqual(await mount(s.node, s.source, target), { status: 0, stdout: '', stderr: '' });
-    await s.node.shell(`echo hello >${target}/file`);
-    t.is(readFileSync(`${s.server.brickPath('v1')}/file`, 'utf8'), 'hello\n');
-    t.deepEqual(
-      s.node.entriesOf(target).map(({ fstype, source }) => [fstype, source]),
-      Array(s.node.entriesPerVolume).fill(['fuse.glusterfs', s.source]),
-    );
-    const status = JSON.parse((await s.node.mounter('status', '--json')).stdout);
-    t.like(status.volumes[0], { source: s.source, target, entries: s.node.entriesPerVolume });
-    await s.node.shell(`umount ${target}`);
-    while (daemonsOf(target).length > 0) await setTimeout(20);
-    nothingLeft(t, s.node, target);
-  });
+  test.serial(
+    `${enter}: a volume is mounted as kubelet asks for it: no entry too many, data on the brick, gone after umount`,
+    async (t) => {
+      await using s = await setting(enter);
+      const target = await newTarget(s.node);
+      t.deepEqual(await mount(s.node, s.source, target), { status: 0, stdout: '', stderr: '' });
+      await s.node.shell(`echo hello >${target}/file`);
+      t.is(readFileSync(`${s.server.brickPath('v1')}/file`, 'utf8'), 'hello\n');
+      t.deepEqual(
+        s.node.entriesOf(target).map(({ fstype, source }) => [fstype, source]),
+        Array(s.node.entriesPerVolume).fill(['fuse.glusterfs', s.source]),
+      );
+      const status = JSON.parse((await s.node.mounter('status', '--json')).stdout);
+      t.like(status.volumes[0], { source: s.source, target, entries: s.node.entriesPerVolume });
+      await s.node.shell(`umount ${target}`);
+      while (daemonsOf(target).length > 0) await setTimeout(20);
+      nothingLeft(t, s.node, target);
+    },
+  );
 }
 
-test('the daemon outlives the call and holds none of its descriptors', async (t) => {
+test.serial('the daemon outlives the call and holds none of its descriptors', async (t) => {
   await using s = await setting();
   const target = await newTarget(s.node);
   // The call returns although its output is a pipe: kubelet waits for the end of that pipe.
@@ -48,7 +51,7 @@ test('the daemon outlives the call and holds none of its descriptors', async (t)
   t.is(readlinkSync(`/proc/${daemon}/cwd`), readlinkSync(`/proc/${daemon}/root`));
 });
 
-test('ways to write one volume, and its sub-directory', async (t) => {
+test.serial('ways to write one volume, and its sub-directory', async (t) => {
   await using s = await setting();
   const first = await newTarget(s.node);
   t.is((await mount(s.node, s.source, first)).status, 0);
@@ -65,7 +68,7 @@ test('ways to write one volume, and its sub-directory', async (t) => {
   t.is(s.node.entriesOf(first).length, s.node.entriesPerVolume);
 });
 
-test('four calls for one target at once: all succeed, one mount, one daemon', async (t) => {
+test.serial('four calls for one target at once: all succeed, one mount, one daemon', async (t) => {
   await using s = await setting();
   const target = await newTarget(s.node);
   const calls = await Promise.all([1, 2, 3, 4].map(() => mount(s.node, s.source, target, 'log-level=ERROR')));
@@ -75,37 +78,43 @@ test('four calls for one target at once: all succeed, one mount, one daemon', as
 });
 
 for (const list of ['log-level=ERROR', 'acl', 'selinux'])
-  test(`${list}: a volume whose bricks are away for a while stays as it is, and goes on when they are back`, async (t) => {
-    await using s = await setting();
-    const target = await newTarget(s.node);
-    t.is((await mount(s.node, s.source, target, list)).status, 0);
-    const [before, daemons] = [s.node.entriesOf(target), daemonsOf(target)];
-    await s.server.killBrick();
-    while (!/not connected/.test((await s.node.run(['stat', target])).stderr)) await setTimeout(20);
-    const { status, stderr } = await mount(s.node, s.source, target, list);
-    t.is(status, 0, stderr);
-    t.deepEqual(s.node.entriesOf(target), before);
-    t.deepEqual(daemonsOf(target), daemons);
-    await s.server.run(['gluster', '--mode=script', 'volume', 'start', 'v1', 'force']);
-    while ((await s.node.run(['stat', target])).status !== 0) await setTimeout(100);
-    t.deepEqual(daemonsOf(target), daemons);
-  });
+  test.serial(
+    `${list}: a volume whose bricks are away for a while stays as it is, and goes on when they are back`,
+    async (t) => {
+      await using s = await setting();
+      const target = await newTarget(s.node);
+      t.is((await mount(s.node, s.source, target, list)).status, 0);
+      const [before, daemons] = [s.node.entriesOf(target), daemonsOf(target)];
+      await s.server.killBrick();
+      while (!/not connected/.test((await s.node.run(['stat', target])).stderr)) await setTimeout(20);
+      const { status, stderr } = await mount(s.node, s.source, target, list);
+      t.is(status, 0, stderr);
+      t.deepEqual(s.node.entriesOf(target), before);
+      t.deepEqual(daemonsOf(target), daemons);
+      await s.server.run(['gluster', '--mode=script', 'volume', 'start', 'v1', 'force']);
+      while ((await s.node.run(['stat', target])).status !== 0) await setTimeout(100);
+      t.deepEqual(daemonsOf(target), daemons);
+    },
+  );
 
-test('where no log can be written, on a full disk or one that is read-only, a volume is mounted without one', async (t) => {
-  await using s = await setting();
-  const logs = '/var/log/containerized-mounter/glusterfs';
-  for (const script of [
-    `mount --bind ${logs} ${logs}; mount -o remount,bind,ro ${logs}`,
-    `mount -t tmpfs -o nr_inodes=1 full ${logs}`,
-  ]) {
-    await s.node.shell(script);
-    const target = await newTarget(s.node);
-    const { status, stderr } = await mount(s.node, s.source, target, 'log-level=ERROR');
-    t.is(status, 0, stderr);
-    t.is(s.node.entriesOf(target).length, s.node.entriesPerVolume);
-    await s.node.shell(`umount ${target} ${logs}`);
-  }
-});
+test.serial(
+  'where no log can be written, on a full disk or one that is read-only, a volume is mounted without one',
+  async (t) => {
+    await using s = await setting();
+    const logs = '/var/log/containerized-mounter/glusterfs';
+    for (const script of [
+      `mount --bind ${logs} ${logs}; mount -o remount,bind,ro ${logs}`,
+      `mount -t tmpfs -o nr_inodes=1 full ${logs}`,
+    ]) {
+      await s.node.shell(script);
+      const target = await newTarget(s.node);
+      const { status, stderr } = await mount(s.node, s.source, target, 'log-level=ERROR');
+      t.is(status, 0, stderr);
+      t.is(s.node.entriesOf(target).length, s.node.entriesPerVolume);
+      await s.node.shell(`umount ${target} ${logs}`);
+    }
+  },
+);
 
 /** Kills the guardian of a call, at once or as soon as there is a daemon. */
 const withoutGuardian = (isThere: string) => `"$@" & call=$!
@@ -116,23 +125,26 @@ for (const [moment, isThere] of [
   ['at once', 'true'],
   ['when there is a daemon', 'pgrep -x glusterfs >/dev/null'],
 ] as const) {
-  test(`a guardian that is killed ${moment}: the call fails, and leaves no daemon, or is done`, async (t) => {
-    await using s = await setting();
-    for (let round = 0; round < 3; round += 1) {
-      const target = await newTarget(s.node);
-      const call = [`${mounterHome}/mounter`, 'mount', '-t', 'glusterfs', s.source, target];
-      const script = withoutGuardian(isThere);
-      const { status, stderr } = await s.node.run(['bash', '-c', script, 'bash', ...call]);
-      if (status !== 0) t.regex(stderr, /was ended by signal 9|could not be attached/);
-      t.is(s.node.entriesOf(target).length, status === 0 ? 1 : 0);
-      t.is(daemonsOf(target).length, status === 0 ? 1 : 0);
-      if (status === 0) await s.node.shell(`umount ${target}`);
-      while (s.node.processesOf('glusterfs').length > 0) await setTimeout(20);
-    }
-  });
+  test.serial(
+    `a guardian that is killed ${moment}: the call fails, and leaves no daemon, or is done`,
+    async (t) => {
+      await using s = await setting();
+      for (let round = 0; round < 3; round += 1) {
+        const target = await newTarget(s.node);
+        const call = [`${mounterHome}/mounter`, 'mount', '-t', 'glusterfs', s.source, target];
+        const script = withoutGuardian(isThere);
+        const { status, stderr } = await s.node.run(['bash', '-c', script, 'bash', ...call]);
+        if (status !== 0) t.regex(stderr, /was ended by signal 9|could not be attached/);
+        t.is(s.node.entriesOf(target).length, status === 0 ? 1 : 0);
+        t.is(daemonsOf(target).length, status === 0 ? 1 : 0);
+        if (status === 0) await s.node.shell(`umount ${target}`);
+        while (s.node.processesOf('glusterfs').length > 0) await setTimeout(20);
+      }
+    },
+  );
 }
 
-test('another volume on a mounted target is an error that names what is there', async (t) => {
+test.serial('another volume on a mounted target is an error that names what is there', async (t) => {
   await using s = await setting();
   const target = await newTarget(s.node);
   await mount(s.node, s.source, target);
@@ -154,7 +166,7 @@ const failures: readonly (readonly [
 ];
 
 for (const [title, source, status, stderr] of failures) {
-  test(`${title}: the helper's status and words, and nothing left`, async (t) => {
+  test.serial(`${title}: the helper's status and words, and nothing left`, async (t) => {
     await using s = await setting();
     const target = await newTarget(s.node);
     // The words are the helper's own, also where the machine is so busy that it takes longer to say them.
@@ -167,7 +179,7 @@ for (const [title, source, status, stderr] of failures) {
   });
 }
 
-test('a missing sub-directory is a failure, though mount.glusterfs may say success', async (t) => {
+test.serial('a missing sub-directory is a failure, though mount.glusterfs may say success', async (t) => {
   await using s = await setting();
   for (let run = 0; run < 8; run += 1) {
     const target = await newTarget(s.node);
@@ -177,7 +189,7 @@ test('a missing sub-directory is a failure, though mount.glusterfs may say succe
   }
 });
 
-test('a failure is not explained by what the call just before has left in the log', async (t) => {
+test.serial('a failure is not explained by what the call just before has left in the log', async (t) => {
   await using s = await setting();
   const target = await newTarget(s.node);
   const call = (source: string) =>
@@ -190,7 +202,7 @@ test('a failure is not explained by what the call just before has left in the lo
   t.notRegex(stderr, /nosuch/);
 });
 
-test('an option that mount.glusterfs does not have', async (t) => {
+test.serial('an option that mount.glusterfs does not have', async (t) => {
   await using s = await setting();
   const target = await newTarget(s.node);
   const ran = await mount(s.node, s.source, target, 'foo');
@@ -213,7 +225,7 @@ const silences = [
 
 for (const [title, silence] of silences) {
   for (const list of ['log-level=ERROR', 'auto_unmount,log-level=ERROR']) {
-    test(`${title}: ended at the deadline, neither daemon nor mount left (${list})`, async (t) => {
+    test.serial(`${title}: ended at the deadline, neither daemon nor mount left (${list})`, async (t) => {
       await using s = await setting();
       const target = await newTarget(s.node);
       // As short as a test can wait.
@@ -227,7 +239,7 @@ for (const [title, silence] of silences) {
   }
 }
 
-test('chroot: a kubelet directory that is not shared: undone, daemon and all', async (t) => {
+test.serial('chroot: a kubelet directory that is not shared: undone, daemon and all', async (t) => {
   await using s = await setting('chroot');
   const target = await newTarget(s.node);
   await s.node.shell(`mount --make-private ${kubeletDirectory}`);
@@ -250,75 +262,84 @@ const surroundings: readonly (readonly [title: string, script: string])[] = [
   ['is another directory of the same name', 'mv K K.old; mkdir -m 750 K'],
 ];
 
-test('attach: however the kubelet directory is mounted, a volume is one entry, and gone after umount', async (t) => {
-  for (const [title, script] of surroundings) {
-    await using s = await setting('attach');
-    await s.node.shell(script.replaceAll('K', kubeletDirectory));
-    const before = s.node.mountinfo();
-    const target = await newTarget(s.node);
-    t.deepEqual(await mount(s.node, s.source, target), { status: 0, stdout: '', stderr: '' }, title);
-    t.deepEqual(
-      s.node.entriesOf(target).map(({ fstype, source }) => [fstype, source]),
-      [['fuse.glusterfs', s.source]],
-      title,
-    );
-    await s.node.shell(`echo ${title} >${target}/file`);
-    t.is(readFileSync(`${s.server.brickPath('v1')}/file`, 'utf8'), `${title}\n`);
-    await s.node.shell(`umount ${target}`);
-    while (daemonsOf(target).length > 0) await setTimeout(20);
-    nothingLeft(t, s.node, target);
-    t.deepEqual(s.node.mountinfo(), before, title);
-  }
-});
+test.serial(
+  'attach: however the kubelet directory is mounted, a volume is one entry, and gone after umount',
+  async (t) => {
+    for (const [title, script] of surroundings) {
+      await using s = await setting('attach');
+      await s.node.shell(script.replaceAll('K', kubeletDirectory));
+      const before = s.node.mountinfo();
+      const target = await newTarget(s.node);
+      t.deepEqual(await mount(s.node, s.source, target), { status: 0, stdout: '', stderr: '' }, title);
+      t.deepEqual(
+        s.node.entriesOf(target).map(({ fstype, source }) => [fstype, source]),
+        [['fuse.glusterfs', s.source]],
+        title,
+      );
+      await s.node.shell(`echo ${title} >${target}/file`);
+      t.is(readFileSync(`${s.server.brickPath('v1')}/file`, 'utf8'), `${title}\n`);
+      await s.node.shell(`umount ${target}`);
+      while (daemonsOf(target).length > 0) await setTimeout(20);
+      nothingLeft(t, s.node, target);
+      t.deepEqual(s.node.mountinfo(), before, title);
+    }
+  },
+);
 
-test('attach: a log file on an unbindable mount is refused with what to do, and that helps', async (t) => {
-  await using s = await setting('attach');
-  await s.node.shell(
-    `mount --bind ${kubeletDirectory} ${kubeletDirectory}; mount --make-unbindable ${kubeletDirectory}`,
-  );
-  const target = await newTarget(s.node);
-  const { status, stderr } = await mount(s.node, s.source, target);
-  t.is(status, 2);
-  const [, hint = 'false'] = /^hint: .* unbindable mount: (.*)$/m.exec(stderr) ?? [];
-  t.regex(hint, /^mount --make-private /, stderr);
-  nothingLeft(t, s.node, target);
-  await s.node.shell(hint);
-  t.deepEqual(await mount(s.node, s.source, target), { status: 0, stdout: '', stderr: '' });
-  t.is(s.node.entriesOf(target).length, 1);
-});
+test.serial(
+  'attach: a log file on an unbindable mount is refused with what to do, and that helps',
+  async (t) => {
+    await using s = await setting('attach');
+    await s.node.shell(
+      `mount --bind ${kubeletDirectory} ${kubeletDirectory}; mount --make-unbindable ${kubeletDirectory}`,
+    );
+    const target = await newTarget(s.node);
+    const { status, stderr } = await mount(s.node, s.source, target);
+    t.is(status, 2);
+    const [, hint = 'false'] = /^hint: .* unbindable mount: (.*)$/m.exec(stderr) ?? [];
+    t.regex(hint, /^mount --make-private /, stderr);
+    nothingLeft(t, s.node, target);
+    await s.node.shell(hint);
+    t.deepEqual(await mount(s.node, s.source, target), { status: 0, stdout: '', stderr: '' });
+    t.is(s.node.entriesOf(target).length, 1);
+  },
+);
 
 for (const when of ['before prepare', 'since prepare'])
-  test(`chroot: a private disk for Pods, ${when}: it is said by all, and what they say helps`, async (t) => {
-    await using server = await startGlusterServer({ volumes: ['v1'] });
-    await using node = await ScratchNode.installed({ enter: 'chroot', enterNetwork: server.enter });
-    if (when === 'since prepare') await node.mustRun('prepare');
-    await node.shell(privateDisk.replaceAll('K', kubeletDirectory));
-    const target = await newTarget(node);
-    t.not((await mount(node, `${server.address}:v1`, target)).status, 0);
-    t.is((await node.mounter('status')).status, 1);
-    if (when === 'since prepare')
-      t.regex(
-        (await node.mounter('doctor')).stdout,
-        /^failing +propagation +\/var\/lib\/kubelet\/pods: is not shared: .*; run mounter prepare$/m,
-      );
-    else {
-      const { status, stderr } = await node.mounter('prepare');
-      t.is(status, 2);
-      const [, hint = 'false'] = /^hint: run (mount --make-rshared \S+), or/m.exec(stderr) ?? [];
-      await node.shell(hint);
-    }
-    await node.mustRun('prepare');
-    t.is(await node.mustRun('prepare'), 'prepared already; nothing to do\n');
-    t.is((await node.mounter('status')).status, 0);
-    t.notRegex((await node.mounter('doctor')).stdout, /^failing +(mounts|propagation)/m);
-    t.deepEqual(await mount(node, `${server.address}:v1`, target), { status: 0, stdout: '', stderr: '' });
-    t.is(node.entriesOf(target).length, node.entriesPerVolume);
-    await node.shell(`umount ${target}`);
-    while (daemonsOf(target).length > 0) await setTimeout(20);
-    nothingLeft(t, node, target);
-  });
+  test.serial(
+    `chroot: a private disk for Pods, ${when}: it is said by all, and what they say helps`,
+    async (t) => {
+      await using server = await startGlusterServer({ volumes: ['v1'] });
+      await using node = await ScratchNode.installed({ enter: 'chroot', enterNetwork: server.enter });
+      if (when === 'since prepare') await node.mustRun('prepare');
+      await node.shell(privateDisk.replaceAll('K', kubeletDirectory));
+      const target = await newTarget(node);
+      t.not((await mount(node, `${server.address}:v1`, target)).status, 0);
+      t.is((await node.mounter('status')).status, 1);
+      if (when === 'since prepare')
+        t.regex(
+          (await node.mounter('doctor')).stdout,
+          /^failing +propagation +\/var\/lib\/kubelet\/pods: is not shared: .*; run mounter prepare$/m,
+        );
+      else {
+        const { status, stderr } = await node.mounter('prepare');
+        t.is(status, 2);
+        const [, hint = 'false'] = /^hint: run (mount --make-rshared \S+), or/m.exec(stderr) ?? [];
+        await node.shell(hint);
+      }
+      await node.mustRun('prepare');
+      t.is(await node.mustRun('prepare'), 'prepared already; nothing to do\n');
+      t.is((await node.mounter('status')).status, 0);
+      t.notRegex((await node.mounter('doctor')).stdout, /^failing +(mounts|propagation)/m);
+      t.deepEqual(await mount(node, `${server.address}:v1`, target), { status: 0, stdout: '', stderr: '' });
+      t.is(node.entriesOf(target).length, node.entriesPerVolume);
+      await node.shell(`umount ${target}`);
+      while (daemonsOf(target).length > 0) await setTimeout(20);
+      nothingLeft(t, node, target);
+    },
+  );
 
-test('chroot: without /dev/fuse nothing is run', async (t) => {
+test.serial('chroot: without /dev/fuse nothing is run', async (t) => {
   await using s = await setting('chroot');
   const target = await newTarget(s.node);
   await s.node.shell(`umount ${mounterHome}/rootfs/dev`);
@@ -346,51 +367,57 @@ const asked: readonly (readonly [
 ];
 
 for (const enter of enterModes)
-  test(`${enter}: a kubelet directory that is a symlink, and ways to write a source: mounted, and the same call again is a success`, async (t) => {
-    await using server = await startGlusterServer({ volumes: ['v1', 'v2'] });
-    await using node = await ScratchNode.installed({ enter, enterNetwork: server.enter });
-    await node.shell(`rmdir ${kubeletDirectory} && mkdir -p /var/lib/data/kubelet && ln -s data/kubelet ${kubeletDirectory}
+  test.serial(
+    `${enter}: a kubelet directory that is a symlink, and ways to write a source: mounted, and the same call again is a success`,
+    async (t) => {
+      await using server = await startGlusterServer({ volumes: ['v1', 'v2'] });
+      await using node = await ScratchNode.installed({ enter, enterNetwork: server.enter });
+      await node.shell(`rmdir ${kubeletDirectory} && mkdir -p /var/lib/data/kubelet && ln -s data/kubelet ${kubeletDirectory}
       echo '${server.address} gluster_1 gluster_2 gluster-3' >>/etc/hosts`);
-    await node.mustRun('prepare');
-    const first = await newTarget(node);
-    t.is((await mount(node, `${server.address}:v1`, first)).status, 0);
-    await node.shell(`mkdir -p ${first}/sub/deep`);
-    for (const [title, source, options, isSub] of asked) {
-      const target = await newTarget(node);
-      for (const call of ['first', 'again']) {
-        const { status, stderr } = await mount(node, source(server.address), target, options);
-        t.is(status, 0, `${title}, ${call}: ${stderr}`);
+      await node.mustRun('prepare');
+      const first = await newTarget(node);
+      t.is((await mount(node, `${server.address}:v1`, first)).status, 0);
+      await node.shell(`mkdir -p ${first}/sub/deep`);
+      for (const [title, source, options, isSub] of asked) {
+        const target = await newTarget(node);
+        for (const call of ['first', 'again']) {
+          const { status, stderr } = await mount(node, source(server.address), target, options);
+          t.is(status, 0, `${title}, ${call}: ${stderr}`);
+        }
+        t.is((await node.run(['test', '-d', `${target}/deep`])).status, isSub ? 0 : 1, title);
+        const place = target.replace(kubeletDirectory, '/var/lib/data/kubelet');
+        t.is(node.entriesOf(place).length, 1, title);
+        const other = await mount(node, `${server.address}:v2`, target);
+        t.is(other.status, 32, title);
+        t.regex(other.stderr, /is mounted there already, not/, title);
       }
-      t.is((await node.run(['test', '-d', `${target}/deep`])).status, isSub ? 0 : 1, title);
-      const place = target.replace(kubeletDirectory, '/var/lib/data/kubelet');
-      t.is(node.entriesOf(place).length, 1, title);
-      const other = await mount(node, `${server.address}:v2`, target);
-      t.is(other.status, 32, title);
-      t.regex(other.stderr, /is mounted there already, not/, title);
-    }
-    const target = await newTarget(node);
-    for (const name of ['gluster_1', 'gluster-3', server.address]) {
-      const { status, stderr } = await mount(node, `${name}:v1`, target, 'log-level=ERROR');
-      t.is(status, 0, `another name of the server: ${stderr}`);
-    }
-    for (const other of ['gluster-3:v2', 'gluster-3:v1/sub', '10.77.99.9:v1', 'nosuch.invalid:v1'])
-      t.is((await mount(node, other, target)).status, 32, other);
-    t.is(daemonsOf(target).length, 1);
-  });
+      const target = await newTarget(node);
+      for (const name of ['gluster_1', 'gluster-3', server.address]) {
+        const { status, stderr } = await mount(node, `${name}:v1`, target, 'log-level=ERROR');
+        t.is(status, 0, `another name of the server: ${stderr}`);
+      }
+      for (const other of ['gluster-3:v2', 'gluster-3:v1/sub', '10.77.99.9:v1', 'nosuch.invalid:v1'])
+        t.is((await mount(node, other, target)).status, 32, other);
+      t.is(daemonsOf(target).length, 1);
+    },
+  );
 
 for (const enter of enterModes)
-  test(`${enter}: a directory with a dot in its name, beside one that a regular expression takes for it`, async (t) => {
-    await using s = await setting(enter);
-    const target = await newTarget(s.node);
-    for (const place of [`${target}-1`, `${target}.1`]) {
-      await s.node.shell(`mkdir ${place}`);
-      t.deepEqual(
-        await mount(s.node, s.source, place, 'log-level=ERROR'),
-        { status: 0, stdout: '', stderr: '' },
-        place,
-      );
-    }
-    t.is(daemonsOf(`${target}.1`).length, 1);
-    const status = JSON.parse((await s.node.mounter('status', '--json')).stdout);
-    t.is(status.volumes.length, 2);
-  });
+  test.serial(
+    `${enter}: a directory with a dot in its name, beside one that a regular expression takes for it`,
+    async (t) => {
+      await using s = await setting(enter);
+      const target = await newTarget(s.node);
+      for (const place of [`${target}-1`, `${target}.1`]) {
+        await s.node.shell(`mkdir ${place}`);
+        t.deepEqual(
+          await mount(s.node, s.source, place, 'log-level=ERROR'),
+          { status: 0, stdout: '', stderr: '' },
+          place,
+        );
+      }
+      t.is(daemonsOf(`${target}.1`).length, 1);
+      const status = JSON.parse((await s.node.mounter('status', '--json')).stdout);
+      t.is(status.volumes.length, 2);
+    },
+  );

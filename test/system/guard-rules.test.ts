@@ -113,22 +113,25 @@ async function outcome(isGuarded: boolean): Promise<readonly string[]> {
 
 const isCall = (line: string): boolean => !line.startsWith('dlopen ');
 
-test('a guarded process: one kind of mount, sockets of the network, no other program, namespace or process', async (t) => {
-  const lines = await outcome(true);
-  t.deepEqual(
-    lines.filter(isCall),
-    calls.map(([name, guarded]) => `${name} ${guarded}`),
-  );
-  t.deepEqual(
-    lines.filter((line) => !isCall(line)),
-    [
-      ...allowed.map((path) => `dlopen ${path} ${path.startsWith('libgcc') ? 'loaded' : 'asked'}`),
-      ...refused.map((path) => `dlopen ${path} refused`),
-    ],
-  );
-});
+test.serial(
+  'a guarded process: one kind of mount, sockets of the network, no other program, namespace or process',
+  async (t) => {
+    const lines = await outcome(true);
+    t.deepEqual(
+      lines.filter(isCall),
+      calls.map(([name, guarded]) => `${name} ${guarded}`),
+    );
+    t.deepEqual(
+      lines.filter((line) => !isCall(line)),
+      [
+        ...allowed.map((path) => `dlopen ${path} ${path.startsWith('libgcc') ? 'loaded' : 'asked'}`),
+        ...refused.map((path) => `dlopen ${path} refused`),
+      ],
+    );
+  },
+);
 
-test('the same process without the guard can do all of that', async (t) => {
+test.serial('the same process without the guard can do all of that', async (t) => {
   const lines = await outcome(false);
   t.deepEqual(
     lines.filter(isCall),

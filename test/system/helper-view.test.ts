@@ -29,7 +29,7 @@ function mayReach(enter: EnterMode, line: string): boolean {
 }
 
 for (const enter of enterModes) {
-  test(`${enter}, a helper: what it sees of the host, and what it can do to it`, async (t) => {
+  test.serial(`${enter}, a helper: what it sees of the host, and what it can do to it`, async (t) => {
     await using node = await nodeWithCanaries({ enter }, 'nfs');
     const target = await newTarget(node);
     const call = [installedMounter, 'mount', '-t', 'nfs', '-o', 'vers=4', '10.0.0.5:/x', target];
@@ -56,29 +56,35 @@ for (const enter of enterModes) {
     t.true(Number(view.one('files')) <= 1024);
   });
 
-  test(`${enter}, the daemon of a volume: what it sees of the host, and what it can do to it`, async (t) => {
-    await using server = await startGlusterServer({ volumes: ['v1'] });
-    await using node = await nodeWithCanaries({ enter, enterNetwork: server.enter }, undefined);
-    const target = await newTarget(node);
-    const { status, stderr } = await mount(node, `${server.address}:v1`, target, 'log-level=ERROR');
-    t.is(status, 0, stderr);
-    const [pid = ''] = node.processesOf('glusterfs').map((process) => String(process.pid));
-    const proc = node.path(`/proc/${pid}`);
-    const view = await viewFrom(node, pid);
-    t.log(`processes seen: ${view.all('processes').join(', ')}`);
-    t.deepEqual(tooMuch(enter, view, allowed), []);
-    for (const set of ['CapPrm', 'CapBnd', 'CapInh', 'CapAmb'])
-      t.deepEqual(beyond(field(node, pid, set), allowed), [], set);
-    const environment = node.read(`/proc/${pid}/environ`).split('\0').slice(0, -1);
-    // LD_PRELOAD is the guard's own, and as it was started.
-    for (const variable of environment)
-      t.regex(variable, /^(PATH|LC_ALL|MOUNTER_CALLS|PWD|OLDPWD|_|SHLVL|LD_PRELOAD=\/usr\/sbin\/glusterfs$)/);
-    for (const link of readdirSync(`${proc}/fd`).map((fd) => readlinkSync(`${proc}/fd/${fd}`)))
-      t.regex(link, /^(socket:|anon_inode:|.*\/dev\/(null|fuse)$|.*\/var\/log\/.*\.log$)/, link);
-    t.is(readlinkSync(`${proc}/cwd`), readlinkSync(`${proc}/root`));
-    t.is(field(node, pid, 'Umask'), '0022');
-    t.true(daemonsOf(target).length <= 1);
-  });
+  test.serial(
+    `${enter}, the daemon of a volume: what it sees of the host, and what it can do to it`,
+    async (t) => {
+      await using server = await startGlusterServer({ volumes: ['v1'] });
+      await using node = await nodeWithCanaries({ enter, enterNetwork: server.enter }, undefined);
+      const target = await newTarget(node);
+      const { status, stderr } = await mount(node, `${server.address}:v1`, target, 'log-level=ERROR');
+      t.is(status, 0, stderr);
+      const [pid = ''] = node.processesOf('glusterfs').map((process) => String(process.pid));
+      const proc = node.path(`/proc/${pid}`);
+      const view = await viewFrom(node, pid);
+      t.log(`processes seen: ${view.all('processes').join(', ')}`);
+      t.deepEqual(tooMuch(enter, view, allowed), []);
+      for (const set of ['CapPrm', 'CapBnd', 'CapInh', 'CapAmb'])
+        t.deepEqual(beyond(field(node, pid, set), allowed), [], set);
+      const environment = node.read(`/proc/${pid}/environ`).split('\0').slice(0, -1);
+      // LD_PRELOAD is the guard's own, and as it was started.
+      for (const variable of environment)
+        t.regex(
+          variable,
+          /^(PATH|LC_ALL|MOUNTER_CALLS|PWD|OLDPWD|_|SHLVL|LD_PRELOAD=\/usr\/sbin\/glusterfs$)/,
+        );
+      for (const link of readdirSync(`${proc}/fd`).map((fd) => readlinkSync(`${proc}/fd/${fd}`)))
+        t.regex(link, /^(socket:|anon_inode:|.*\/dev\/(null|fuse)$|.*\/var\/log\/.*\.log$)/, link);
+      t.is(readlinkSync(`${proc}/cwd`), readlinkSync(`${proc}/root`));
+      t.is(field(node, pid, 'Umask'), '0022');
+      t.true(daemonsOf(target).length <= 1);
+    },
+  );
 }
 
 /** Every thing once, by whichever way it is reached. */
@@ -141,7 +147,7 @@ async function viewFrom(node: ScratchNode, pid: string): Promise<View> {
   return new View(stdout);
 }
 
-test('every canary can be seen by who is not kept from it', async (t) => {
+test.serial('every canary can be seen by who is not kept from it', async (t) => {
   await using node = await nodeWithCanaries({ enter: 'chroot' }, undefined);
   const { stdout } = await node.run(
     ['sh', '-c', 'cp /mnt/shared/view /run; cd /etc; exec /run/view x y'],

@@ -35,7 +35,7 @@ function helpersIn(node: ScratchNode, directory = '/usr/sbin'): readonly string[
   return readdirSync(node.path(directory)).filter((name) => /^u?mount\..*(nfs|glusterfs|mounter)/.test(name));
 }
 
-test('links to the executable are placed once, and taken away again', async (t) => {
+test.serial('links to the executable are placed once, and taken away again', async (t) => {
   await using node = await ScratchNode.installed();
   await makeSbinWritable(node);
   const first = await node.mustRun('install', '--helpers');
@@ -57,7 +57,7 @@ test('links to the executable are placed once, and taken away again', async (t) 
   t.is(await node.mustRun('install', '--remove-helpers'), 'no helper of ours is there; nothing to do\n');
 });
 
-test('a type that the manifest takes away has no helper, and loses the one it had', async (t) => {
+test.serial('a type that the manifest takes away has no helper, and loses the one it had', async (t) => {
   await using node = await ScratchNode.installed();
   await makeSbinWritable(node);
   await node.mustRun('install', '--helpers');
@@ -79,7 +79,7 @@ test('a type that the manifest takes away has no helper, and loses the one it ha
   t.deepEqual(helpersIn(node), names, 'a manifest that says nothing takes nothing away');
 });
 
-test('with a SOURCE both are done, and an upgrade keeps the links', async (t) => {
+test.serial('with a SOURCE both are done, and an upgrade keeps the links', async (t) => {
   await using node = await ScratchNode.start();
   await makeSbinWritable(node);
   t.regex(
@@ -94,7 +94,7 @@ test('with a SOURCE both are done, and an upgrade keeps the links', async (t) =>
   await node.shell(`cmp /sbin/mount.nfs ${dist}/mounter-front; cmp ${executable}-full ${dist}/mounter`);
 });
 
-test("a helper of the host's own is never overwritten, wherever mount(8) finds it", async (t) => {
+test.serial("a helper of the host's own is never overwritten, wherever mount(8) finds it", async (t) => {
   await using node = await ScratchNode.installed();
   await makeSbinWritable(node);
   await node.shell(
@@ -110,30 +110,33 @@ test("a helper of the host's own is never overwritten, wherever mount(8) finds i
   t.deepEqual(helpersIn(node), ['mount.glusterfs', 'mount.nfs']);
 });
 
-test('where /usr is read-only it says so, and what to do instead; a writable fs.d is used', async (t) => {
-  await using node = await ScratchNode.installed();
-  const { status, stderr } = await node.mounter('install', '--helpers');
-  t.is(status, 2);
-  t.regex(
-    stderr,
-    /^mounter: \/sbin: is read-only, so the helpers of mount\(8\) cannot be placed here\nhint: /,
-  );
-  for (const way of ['--experimental-mounter-path', 'systemd-sysext', '/sbin/fs.d', '--directory'])
-    t.true(stderr.includes(way), way);
-  t.deepEqual(helpersIn(node), []);
-  await node.shell('mkdir /tmp/fs.d');
-  t.regex(
-    await node.mustRun('install', '--helpers', '--directory', '/tmp/fs.d'),
-    /mount\(8\) looks in \/sbin, .*bound/,
-  );
-  t.deepEqual(helpersIn(node, '/tmp/fs.d'), names);
-  t.regex(
-    (await node.mounter('install', '--helpers', '--directory', '/none')).stderr,
-    /\/none: there is no such directory/,
-  );
-});
+test.serial(
+  'where /usr is read-only it says so, and what to do instead; a writable fs.d is used',
+  async (t) => {
+    await using node = await ScratchNode.installed();
+    const { status, stderr } = await node.mounter('install', '--helpers');
+    t.is(status, 2);
+    t.regex(
+      stderr,
+      /^mounter: \/sbin: is read-only, so the helpers of mount\(8\) cannot be placed here\nhint: /,
+    );
+    for (const way of ['--experimental-mounter-path', 'systemd-sysext', '/sbin/fs.d', '--directory'])
+      t.true(stderr.includes(way), way);
+    t.deepEqual(helpersIn(node), []);
+    await node.shell('mkdir /tmp/fs.d');
+    t.regex(
+      await node.mustRun('install', '--helpers', '--directory', '/tmp/fs.d'),
+      /mount\(8\) looks in \/sbin, .*bound/,
+    );
+    t.deepEqual(helpersIn(node, '/tmp/fs.d'), names);
+    t.regex(
+      (await node.mounter('install', '--helpers', '--directory', '/none')).stderr,
+      /\/none: there is no such directory/,
+    );
+  },
+);
 
-test('mount -t glusterfs, fstab and umount of the host work', async (t) => {
+test.serial('mount -t glusterfs, fstab and umount of the host work', async (t) => {
   await using server = await startGlusterServer({ volumes: ['v1'] });
   await using node = await nodeWithHelpers({ enterNetwork: server.enter });
   const source = `${server.address}:v1`;
@@ -163,30 +166,33 @@ test('mount -t glusterfs, fstab and umount of the host work', async (t) => {
   t.deepEqual(node.entriesOf(target), []);
 });
 
-test('mount -t nfs and nfs4 of the host reach the helper of the rootfs, with its status and words', async (t) => {
-  await using node = await nodeWithHelpers();
-  const target = `${kubeletDirectory}/pods/by-host`;
-  await node.shell(`mkdir -p ${target}`);
-  for (const [type, options] of [
-    ['nfs', 'nfsvers=4.1,retry=0'],
-    ['nfs4', 'retry=0,ro'],
-  ] as const) {
-    const { status, stderr } = await node.run(['mount', '-t', type, '-o', options, '127.0.0.1:/x', target]);
-    t.is(status, 32, stderr);
+test.serial(
+  'mount -t nfs and nfs4 of the host reach the helper of the rootfs, with its status and words',
+  async (t) => {
+    await using node = await nodeWithHelpers();
+    const target = `${kubeletDirectory}/pods/by-host`;
+    await node.shell(`mkdir -p ${target}`);
+    for (const [type, options] of [
+      ['nfs', 'nfsvers=4.1,retry=0'],
+      ['nfs4', 'retry=0,ro'],
+    ] as const) {
+      const { status, stderr } = await node.run(['mount', '-t', type, '-o', options, '127.0.0.1:/x', target]);
+      t.is(status, 32, stderr);
+      t.regex(
+        stderr,
+        new RegExp(
+          `^mounter: ${target}: /sbin/mount\\.${type} failed to mount 127\\.0\\.0\\.1:/x\nmount\\.${type}: `,
+        ),
+      );
+      t.deepEqual(node.entriesOf(target), []);
+    }
+    const elsewhere = await node.run(['mount', '-t', 'nfs', '127.0.0.1:/x', '/run/lock']);
     t.regex(
-      stderr,
-      new RegExp(
-        `^mounter: ${target}: /sbin/mount\\.${type} failed to mount 127\\.0\\.0\\.1:/x\nmount\\.${type}: `,
-      ),
+      elsewhere.stderr,
+      /\/run\/lock: the target is not below a directory that volumes may be mounted in/,
     );
-    t.deepEqual(node.entriesOf(target), []);
-  }
-  const elsewhere = await node.run(['mount', '-t', 'nfs', '127.0.0.1:/x', '/run/lock']);
-  t.regex(
-    elsewhere.stderr,
-    /\/run\/lock: the target is not below a directory that volumes may be mounted in/,
-  );
-});
+  },
+);
 
 /** What stands in the place of the rootfs, or of its helper; in that way of entering alone, if one is named. */
 const recursions: readonly (readonly [title: string, spoil: string, enter?: EnterMode])[] = [
@@ -211,7 +217,7 @@ const recursions: readonly (readonly [title: string, spoil: string, enter?: Ente
 ];
 for (const [title, spoil, only] of recursions) {
   for (const enter of only === undefined ? enterModes : [only]) {
-    test(`${enter}: mounter never calls itself for ever: ${title}`, async (t) => {
+    test.serial(`${enter}: mounter never calls itself for ever: ${title}`, async (t) => {
       await using node = await nodeWithHelpers({ enter });
       const target = `${kubeletDirectory}/pods/by-host`;
       await node.shell(`mkdir -p ${target}`);
@@ -237,7 +243,7 @@ const mistakes: readonly (readonly [argv: readonly string[], stderr: RegExp])[] 
   [['--helpers', '--directory', 'x'], /--directory: x is a relative path\nhint: /],
   [['--helpers', '--into', `${shared}/x`, 'source'], /--helpers: has no meaning with --into/],
 ];
-test('mistakes', async (t) => {
+test.serial('mistakes', async (t) => {
   await using node = await ScratchNode.start();
   for (const [argv, expected] of mistakes) {
     const { status, stderr } = await node.mounter('install', ...argv);

@@ -73,7 +73,7 @@ function inputsOf(names: Iterable<string>, chunks: ReadonlyMap<string, Chunk>): 
   return [...names].flatMap((name) => Object.keys(chunks.get(name)?.inputs ?? {}));
 }
 
-test('what the full executable loads at its start has none of the heavy packages', async (t) => {
+test.serial('what the full executable loads at its start has none of the heavy packages', async (t) => {
   const { atStart, onDemand } = await partsOf('src/main.ts');
   t.deepEqual(heavyOnesOf(atStart), []);
   t.true(atStart.includes('src/main.ts'));
@@ -81,7 +81,7 @@ test('what the full executable loads at its start has none of the heavy packages
   t.deepEqual(heavyOnesOf(onDemand), heavyPackages);
 });
 
-test('the front has no package, and loads what explains a failure when one is there', async (t) => {
+test.serial('the front has no package, and loads what explains a failure when one is there', async (t) => {
   const { atStart, onDemand } = await partsOf('src/front/main.ts');
   const packages = [...atStart, ...onDemand].flatMap((path) => packageOf(path) ?? []);
   t.deepEqual([...new Set(packages)], []);
@@ -104,49 +104,55 @@ test('the front has no package, and loads what explains a failure when one is th
     t.true(onDemand.includes(module), module);
 });
 
-test('a mount starts one program, its helper, and needs the full executable for nothing', async (t) => {
-  const { standIn } = await compilePrograms();
-  await using node = await ScratchNode.prepared();
-  const target = `${kubeletDirectory}/pods/u/volumes/v`;
-  copyFileSync(standIn, node.path('/mnt/shared/stand-in'));
-  await node.shell(`mkdir -p ${target}; rm ${mounterHome}/mounter-full ${mounterHome}/rootfs/usr/sbin/mount.nfs
+test.serial(
+  'a mount starts one program, its helper, and needs the full executable for nothing',
+  async (t) => {
+    const { standIn } = await compilePrograms();
+    await using node = await ScratchNode.prepared();
+    const target = `${kubeletDirectory}/pods/u/volumes/v`;
+    copyFileSync(standIn, node.path('/mnt/shared/stand-in'));
+    await node.shell(`mkdir -p ${target}; rm ${mounterHome}/mounter-full ${mounterHome}/rootfs/usr/sbin/mount.nfs
     cp /mnt/shared/stand-in ${mounterHome}/rootfs/usr/sbin/mount.nfs`);
-  const mount = async (...words: readonly string[]) => {
-    const trace = ['strace', '-f', '-qq', '-e', 'trace=execve', '-e', 'signal=none', '-o', '/tmp/trace'];
-    const argv = ['mount', '-t', 'nfs', '-o', 'vers=4', ...words, target];
-    const { status, stderr } = await node.run([...trace, installedMounter, ...argv]);
-    const programs = [...node.read('/tmp/trace').matchAll(/ execve\("([^"]+)".* = 0$/gm)];
-    return { status, stderr, programs: programs.map(([, program]) => program) };
-  };
-  t.deepEqual(await mount('10.0.0.5:/exports/a'), {
-    status: 0,
-    stderr: '',
-    programs: [installedMounter, '/sbin/mount.nfs'],
-  });
-  t.deepEqual(
-    node.entriesOf(target).map(({ source }) => source),
-    ['10.0.0.5:/exports/a'],
-  );
-  const other = await mount('10.0.0.5:/exports/another');
-  t.is(other.status, 32);
-  t.regex(other.stderr, /10\.0\.0\.5:\/exports\/a .*is mounted there already/);
-  t.deepEqual(other.programs, [installedMounter]);
-});
+    const mount = async (...words: readonly string[]) => {
+      const trace = ['strace', '-f', '-qq', '-e', 'trace=execve', '-e', 'signal=none', '-o', '/tmp/trace'];
+      const argv = ['mount', '-t', 'nfs', '-o', 'vers=4', ...words, target];
+      const { status, stderr } = await node.run([...trace, installedMounter, ...argv]);
+      const programs = [...node.read('/tmp/trace').matchAll(/ execve\("([^"]+)".* = 0$/gm)];
+      return { status, stderr, programs: programs.map(([, program]) => program) };
+    };
+    t.deepEqual(await mount('10.0.0.5:/exports/a'), {
+      status: 0,
+      stderr: '',
+      programs: [installedMounter, '/sbin/mount.nfs'],
+    });
+    t.deepEqual(
+      node.entriesOf(target).map(({ source }) => source),
+      ['10.0.0.5:/exports/a'],
+    );
+    const other = await mount('10.0.0.5:/exports/another');
+    t.is(other.status, 32);
+    t.regex(other.stderr, /10\.0\.0\.5:\/exports\/a .*is mounted there already/);
+    t.deepEqual(other.programs, [installedMounter]);
+  },
+);
 
-test('volumes of one name in two Pods are locked apart, and those of one place together', async (t) => {
-  await using node = await ScratchNode.prepared();
-  const lockOf = async (pod: string) => {
-    const target = `${kubeletDirectory}/pods/${pod}/volumes/v`;
-    await node.shell(`mkdir -p ${target}`);
-    const trace = ['strace', '-qq', '-e', 'trace=fcntl', '-e', 'signal=none', '-o', '/tmp/locks'];
-    await node.run([...trace, installedMounter, 'mount', '-t', 'nfs', '-o', 'bad', '10.0.0.5:/a', target]);
-    return /F_OFD_SETLK, .*l_start=(\d+)/.exec(node.read('/tmp/locks'))?.[1];
-  };
-  const [one, two, again] = [await lockOf('one'), await lockOf('two'), await lockOf('one')];
-  t.truthy(one);
-  t.not(one, two);
-  t.is(one, again);
-});
+test.serial(
+  'volumes of one name in two Pods are locked apart, and those of one place together',
+  async (t) => {
+    await using node = await ScratchNode.prepared();
+    const lockOf = async (pod: string) => {
+      const target = `${kubeletDirectory}/pods/${pod}/volumes/v`;
+      await node.shell(`mkdir -p ${target}`);
+      const trace = ['strace', '-qq', '-e', 'trace=fcntl', '-e', 'signal=none', '-o', '/tmp/locks'];
+      await node.run([...trace, installedMounter, 'mount', '-t', 'nfs', '-o', 'bad', '10.0.0.5:/a', target]);
+      return /F_OFD_SETLK, .*l_start=(\d+)/.exec(node.read('/tmp/locks'))?.[1];
+    };
+    const [one, two, again] = [await lockOf('one'), await lockOf('two'), await lockOf('one')];
+    t.truthy(one);
+    t.not(one, two);
+    t.is(one, again);
+  },
+);
 
 /** What the source text imports when it runs: types are gone by then. */
 function importsOf(source: string): readonly string[] {
@@ -197,11 +203,14 @@ async function importsOfMountPath(): Promise<readonly string[]> {
   return imports;
 }
 
-test('src/mount and what it leads to import no package, and of node: what the front has', async (t) => {
-  t.deepEqual(await importsOfMountPath(), []);
-});
+test.serial(
+  'src/mount and what it leads to import no package, and of node: what the front has',
+  async (t) => {
+    t.deepEqual(await importsOfMountPath(), []);
+  },
+);
 
-test('the imports of a file are found in every form, and types are none', (t) => {
+test.serial('the imports of a file are found in every form, and types are none', (t) => {
   const lines = [
     "import 'a';",
     "import b from 'b';",

@@ -13,7 +13,7 @@ const slowly = ['strace', '-f', '-o', '/dev/null', '-P', log, '-e', 'inject=open
 
 const target = `${kubeletDirectory}/pods/u/volumes/kubernetes.io~nfs/v`;
 
-test('a signal between the helper’s success and ours: success and a mount, or neither', async (t) => {
+test.serial('a signal between the helper’s success and ours: success and a mount, or neither', async (t) => {
   await using node = await ScratchNode.prepared();
   const path = `${mounterHome}/rootfs/usr/sbin/mount.nfs`;
   await node.shell(`mkdir -p ${target}; rm ${path}`);

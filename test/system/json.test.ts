@@ -46,7 +46,7 @@ async function hold(t: import('ava').ExecutionContext, node: ScratchNode): Promi
   return seen;
 }
 
-test('on a node with nothing, and in each state on the way to one that has volumes', async (t) => {
+test.serial('on a node with nothing, and in each state on the way to one that has volumes', async (t) => {
   await using node = await ScratchNode.start();
   for (const [name, argv] of calls) {
     const { stdout } = await node.run([mounter, ...argv]);
@@ -69,7 +69,7 @@ test('on a node with nothing, and in each state on the way to one that has volum
   }
 });
 
-test('what is not in a schema is found', (t) => {
+test.serial('what is not in a schema is found', (t) => {
   t.deepEqual(faultsIn('log', '{"formatVersion": 1, "calls": []}'), []);
   t.is(faultsIn('log', '{"formatVersion": 1, "calls": [], "more": 1}').length, 1);
   t.is(faultsIn('log', '{"formatVersion": 2, "calls": []}').length, 1);

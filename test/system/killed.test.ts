@@ -11,17 +11,20 @@ const kills = { nfs: 14, glusterfs: 8 } as const;
 
 for (const enter of enterModes) {
   for (const kind of kindsHere) {
-    test(`${enter}, ${kind.fstype}: a call that is killed leaves nothing, and the next one succeeds`, async (t) => {
-      t.timeout(600_000);
-      const random = randomNumbers(seed);
-      await using place = await ScratchPlace.start(kind, enter);
-      const before = await usedBefore(place);
-      const outcomes = new Outcomes();
-      for (let kill = 0; kill < kills[kind.fstype]; kill += 1)
-        outcomes.add(await playKill(place, random, before));
-      t.log(outcomes.lines.join('\n'));
-      t.deepEqual(outcomes.wrong, []);
-      t.false(outcomes.has('other'));
-    });
+    test.serial(
+      `${enter}, ${kind.fstype}: a call that is killed leaves nothing, and the next one succeeds`,
+      async (t) => {
+        t.timeout(600_000);
+        const random = randomNumbers(seed);
+        await using place = await ScratchPlace.start(kind, enter);
+        const before = await usedBefore(place);
+        const outcomes = new Outcomes();
+        for (let kill = 0; kill < kills[kind.fstype]; kill += 1)
+          outcomes.add(await playKill(place, random, before));
+        t.log(outcomes.lines.join('\n'));
+        t.deepEqual(outcomes.wrong, []);
+        t.false(outcomes.has('other'));
+      },
+    );
   }
 }

@@ -65,21 +65,21 @@ for (const [what, server] of [
   ['servers that are silent or not there', silent],
   ['servers that refuse', refusing],
 ] as const) {
-  test(`80 and 300 ${what}`, async (t) => {
+  test.serial(`80 and 300 ${what}`, async (t) => {
     await using s = await unreachableSetting();
     for (const count of [80, 300])
       for (const files of [20, 64, 1024]) failsCleanly(t, s, await mountFrom(some(count, server), files, s));
   });
 }
 
-test('80 servers that refuse are told as one would be', async (t) => {
+test.serial('80 servers that refuse are told as one would be', async (t) => {
   await using s = await unreachableSetting();
   const ran = await mountFrom(some(80, refusing), 1024, s);
   t.regex(ran.stderr, /127\.0\.1\.2 .*TCP port 24007[\s\S]*hint: start glusterd on 127\.0\.1\.2/);
   failsCleanly(t, s, ran);
 });
 
-test('poll(2) fails ten times for want of memory: tried again', async (t) => {
+test.serial('poll(2) fails ten times for want of memory: tried again', async (t) => {
   await using s = await unreachableSetting();
   const trace = [
     'strace',
@@ -95,7 +95,7 @@ test('poll(2) fails ten times for want of memory: tried again', async (t) => {
   failsCleanly(t, s, ran);
 });
 
-test('of 80 servers one is there: mounted', async (t) => {
+test.serial('of 80 servers one is there: mounted', async (t) => {
   await using s = await unreachableSetting();
   const { status, stderr, target } = await mountFrom(
     [refusing(1), s.server.address, ...some(78, refusing)],
@@ -106,7 +106,7 @@ test('of 80 servers one is there: mounted', async (t) => {
   t.is(s.node.entriesOf(target).length, s.node.entriesPerVolume);
 });
 
-test('so many questions at once: 300 names start 8 processes, not 300', async (t) => {
+test.serial('so many questions at once: 300 names start 8 processes, not 300', async (t) => {
   await using s = await unreachableSetting();
   let most = 0;
   const watching = setInterval(() => {
@@ -119,7 +119,7 @@ test('so many questions at once: 300 names start 8 processes, not 300', async (t
   failsCleanly(t, s, ran);
 });
 
-test('a call that is stopped while it asks: the next one asks for itself', async (t) => {
+test.serial('a call that is stopped while it asks: the next one asks for itself', async (t) => {
   await using s = await unreachableSetting(5);
   const asks = `${installedMounter} mount -t glusterfs -o server-port=24007 192.0.2.99:v1`;
   const [stopped, target] = [await newTarget(s.node), await newTarget(s.node)];

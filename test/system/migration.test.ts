@@ -25,7 +25,7 @@ const original = `
   mount -t tmpfs volume $volume
   echo kept >$volume/file`;
 
-test('from the original mounter: as the page says it, with a volume mounted', async (t) => {
+test.serial('from the original mounter: as the page says it, with a volume mounted', async (t) => {
   t.timeout(300_000);
   await using node = await ScratchNode.start();
   await node.shell(original);

@@ -54,7 +54,7 @@ const saysNothing = [
   ...['norelatime', 'nolazytime', 'symfollow'],
 ];
 
-test("what the host's own mount(8) keeps from a helper is kept from it", async (t) => {
+test.serial("what the host's own mount(8) keeps from a helper is kept from it", async (t) => {
   await using node = await ScratchNode.start({});
   await makeSbinWritable(node);
   // Not as root's: mount(8) of root's takes the flags that a user's name implies away again.
@@ -76,7 +76,7 @@ test("what the host's own mount(8) keeps from a helper is kept from it", async (
 });
 
 for (const enter of enterModes)
-  test(`${enter}: no option of an fstab line reaches mount.glusterfs, and none fails`, async (t) => {
+  test.serial(`${enter}: no option of an fstab line reaches mount.glusterfs, and none fails`, async (t) => {
     await using s = await setting(enter);
     const target = await newTarget(s.node);
     for (const [list, flags] of [

@@ -87,7 +87,7 @@ const arrives: readonly (readonly [source: string, name: string, options: string
 ];
 
 for (const enter of enterModes) {
-  test(`${enter}, NFS: what is asked for reaches mount.nfs byte for byte`, async (t) => {
+  test.serial(`${enter}, NFS: what is asked for reaches mount.nfs byte for byte`, async (t) => {
     await using node = await ScratchNode.prepared({ enter });
     for (const [source, name, options] of arrives) {
       const target = `${volumes}/${name}`;
@@ -126,42 +126,48 @@ const refused: readonly (readonly [type: string, source: string, target: string,
   ['glusterfs', 's:v', `${volumes}/a b`, ''],
 ];
 
-test('what a helper would take for something else is refused in one line, and no helper runs', async (t) => {
-  await using node = await ScratchNode.prepared();
-  await node.shell(`mkdir -p ${plain} '${volumes}/a b'`);
-  for (const [type, source, target, options] of refused) {
-    const ran = await call(node, type, source, target, options);
-    refusedInWords(t, ran);
-    t.is(ran.argv, undefined, JSON.stringify([source, options]));
-    t.notRegex(ran.stderr, /hunter2/);
-  }
-  for (const bytes of ['\\377', '\\303', '\\355\\240\\200', '\\300\\256\\300\\256']) {
-    const script = `exec strace -f -o /tmp/trace -e trace=execve ${installedMounter} mount -t nfs "127.0.0.1:/$(printf '${bytes}')" ${plain}`;
-    refusedInWords(t, await node.run(['sh', '-c', script]));
-    t.notRegex(node.read('/tmp/trace'), /execve\(.*mount\.nfs/, bytes);
-  }
-  t.is((await node.run(['ls', '/run/evil'])).status, 2);
-  t.notRegex(node.read('/var/log/containerized-mounter/mounter.log'), /hunter2/);
-});
+test.serial(
+  'what a helper would take for something else is refused in one line, and no helper runs',
+  async (t) => {
+    await using node = await ScratchNode.prepared();
+    await node.shell(`mkdir -p ${plain} '${volumes}/a b'`);
+    for (const [type, source, target, options] of refused) {
+      const ran = await call(node, type, source, target, options);
+      refusedInWords(t, ran);
+      t.is(ran.argv, undefined, JSON.stringify([source, options]));
+      t.notRegex(ran.stderr, /hunter2/);
+    }
+    for (const bytes of ['\\377', '\\303', '\\355\\240\\200', '\\300\\256\\300\\256']) {
+      const script = `exec strace -f -o /tmp/trace -e trace=execve ${installedMounter} mount -t nfs "127.0.0.1:/$(printf '${bytes}')" ${plain}`;
+      refusedInWords(t, await node.run(['sh', '-c', script]));
+      t.notRegex(node.read('/tmp/trace'), /execve\(.*mount\.nfs/, bytes);
+    }
+    t.is((await node.run(['ls', '/run/evil'])).status, 2);
+    t.notRegex(node.read('/var/log/containerized-mounter/mounter.log'), /hunter2/);
+  },
+);
 
-test('GlusterFS: names that its shell takes literally reach helper and daemon as they are', async (t) => {
-  await using server = await startGlusterServer({ volumes: ['v1'] });
-  await using node = await ScratchNode.prepared({ enterNetwork: server.enter });
-  const first = `${kubeletDirectory}/pods/u/volumes/kubernetes.io~glusterfs/first`;
-  await node.shell(`mkdir -p ${first}`);
-  t.is((await call(node, 'glusterfs', `${server.address}:v1`, first, '')).status, 0);
-  for (const name of ['a,b', `it's"quoted"`, '$(evil);`x`|&<>#~!', '-o', '․․', 'é\u0301']) {
-    const [source, target] = [`${server.address}:v1/${name}`, `${first}-${name}`];
-    mkdirSync(node.path(target));
-    await node.run(['mkdir', '--', `${first}/${name}`]);
-    const { status, stderr, argv } = await call(node, 'glusterfs', source, target, 'log-level=ERROR');
-    const log = `log-file=/var/log/glusterfs/${target.slice(1).replaceAll('/', '-')}.log`;
-    t.deepEqual(argv, [source, `${target}/`, '-o', `log-level=ERROR,${log}`], stderr);
-    const daemon = node
-      .processesOf('glusterfs')
-      .find(({ commandLine }) => commandLine.at(-1) === `${target}/`);
-    t.is(daemon !== undefined, status === 0, `${name}: ${stderr}`);
-    if (daemon !== undefined) t.true(daemon.commandLine.includes(`--subdir-mount=/${name}`), name);
-    t.is(node.entriesOf(target).length, status === 0 ? node.entriesPerVolume : 0);
-  }
-});
+test.serial(
+  'GlusterFS: names that its shell takes literally reach helper and daemon as they are',
+  async (t) => {
+    await using server = await startGlusterServer({ volumes: ['v1'] });
+    await using node = await ScratchNode.prepared({ enterNetwork: server.enter });
+    const first = `${kubeletDirectory}/pods/u/volumes/kubernetes.io~glusterfs/first`;
+    await node.shell(`mkdir -p ${first}`);
+    t.is((await call(node, 'glusterfs', `${server.address}:v1`, first, '')).status, 0);
+    for (const name of ['a,b', `it's"quoted"`, '$(evil);`x`|&<>#~!', '-o', '․․', 'é\u0301']) {
+      const [source, target] = [`${server.address}:v1/${name}`, `${first}-${name}`];
+      mkdirSync(node.path(target));
+      await node.run(['mkdir', '--', `${first}/${name}`]);
+      const { status, stderr, argv } = await call(node, 'glusterfs', source, target, 'log-level=ERROR');
+      const log = `log-file=/var/log/glusterfs/${target.slice(1).replaceAll('/', '-')}.log`;
+      t.deepEqual(argv, [source, `${target}/`, '-o', `log-level=ERROR,${log}`], stderr);
+      const daemon = node
+        .processesOf('glusterfs')
+        .find(({ commandLine }) => commandLine.at(-1) === `${target}/`);
+      t.is(daemon !== undefined, status === 0, `${name}: ${stderr}`);
+      if (daemon !== undefined) t.true(daemon.commandLine.includes(`--subdir-mount=/${name}`), name);
+      t.is(node.entriesOf(target).length, status === 0 ? node.entriesPerVolume : 0);
+    }
+  },
+);

@@ -62,7 +62,7 @@ function withRegistry(
   request: Parameters<typeof DockerRegistry.start>[0],
   check: Check,
 ): void {
-  test(title, async (t) => {
+  test.serial(title, async (t) => {
     await using registry = await DockerRegistry.start(request);
     await registry.push(`oci:${layout}:latest`, 'tools:v1');
     await check(t, registry);
@@ -111,7 +111,7 @@ withRegistry(
   },
 );
 
-test('without TLS by a proxy', async (t) => {
+test.serial('without TLS by a proxy', async (t) => {
   await using registry = await DockerRegistry.start();
   await registry.push(`oci:${layout}:latest`, 'tools:v1');
   await using proxy = await ProxyServer.start({ to: registry.address });
@@ -133,7 +133,7 @@ const refusals: Readonly<Record<string, readonly [proxy: object, says: RegExp]>>
   ],
 };
 for (const [what, [proxied, says]] of Object.entries(refusals))
-  test(`a proxy that ${what}: told at once, with what to do`, async (t) => {
+  test.serial(`a proxy that ${what}: told at once, with what to do`, async (t) => {
     await using proxy = await ProxyServer.start({ to: '127.0.0.1:1', ...proxied });
     const environment = { HTTPS_PROXY: proxy.url.replace('me:pass@', 'me:secret@') };
     const { text } = await install(byName, { environment });
@@ -142,7 +142,7 @@ for (const [what, [proxied, says]] of Object.entries(refusals))
     t.is(proxy.asked.length, 1);
   });
 
-test('a proxy that is none', async (t) => {
+test.serial('a proxy that is none', async (t) => {
   const { text } = await install(byName, {
     environment: { HTTPS_PROXY: 'socks5://me:secret@127.0.0.1:1080' },
   });
@@ -215,21 +215,23 @@ withRegistry('a registry that wants a certificate', { clientCertificates: true }
   );
 });
 
-test("containerd's hosts.toml: mirrors in order, by what they can; their headers are theirs alone", async (t) => {
-  await using resolver = await RegistryStandIn.start();
-  await using puller = await RegistryStandIn.start();
-  await using itself = await RegistryStandIn.start((request, response) =>
-    send(request, response, json(500, {})),
-  );
-  resolver.add(image);
-  puller.add(image);
-  puller.behave = (request, response, answer) => {
-    const { url = '', headers } = request;
-    const isRight = url.startsWith('/cache/team/tools/') && headers['x-key'] === 'secret';
-    const blob = puller.blobs.get(/sha256:[0-9a-f]+/.exec(url)?.[0] ?? '');
-    send(request, response, isRight && blob ? { status: 200, headers: {}, body: blob } : answer);
-  };
-  const hosts = `server = "http://${itself.address}"
+test.serial(
+  "containerd's hosts.toml: mirrors in order, by what they can; their headers are theirs alone",
+  async (t) => {
+    await using resolver = await RegistryStandIn.start();
+    await using puller = await RegistryStandIn.start();
+    await using itself = await RegistryStandIn.start((request, response) =>
+      send(request, response, json(500, {})),
+    );
+    resolver.add(image);
+    puller.add(image);
+    puller.behave = (request, response, answer) => {
+      const { url = '', headers } = request;
+      const isRight = url.startsWith('/cache/team/tools/') && headers['x-key'] === 'secret';
+      const blob = puller.blobs.get(/sha256:[0-9a-f]+/.exec(url)?.[0] ?? '');
+      send(request, response, isRight && blob ? { status: 200, headers: {}, body: blob } : answer);
+    };
+    const hosts = `server = "http://${itself.address}"
     [host."http://127.0.0.1:1"]
       capabilities = ["resolve"]
     [host."http://${resolver.address}/x"]
@@ -238,18 +240,19 @@ test("containerd's hosts.toml: mirrors in order, by what they can; their headers
       capabilities = ["pull"]
       override_path = true
       header = { X-Key = "secret" }`;
-  const etc = { 'containerd/certs.d/_default/hosts.toml': hosts };
-  const { isInstalled, text } = await install('r.example:5000/team/tools:v1', { etc });
-  t.true(isInstalled, text);
-  t.notRegex(text, /secret/);
-  t.deepEqual(
-    resolver.requests.map(({ url }) => url).filter((url) => url !== '/x/v2/'),
-    ['/x/v2/team/tools/manifests/v1?ns=r.example:5000'],
-  );
-  t.true(puller.requests.every(({ url }) => url.endsWith('?ns=r.example:5000')));
-  t.true(resolver.requests.every(({ headers }) => headers['x-key'] === undefined));
-  t.deepEqual(itself.requests, []);
-});
+    const etc = { 'containerd/certs.d/_default/hosts.toml': hosts };
+    const { isInstalled, text } = await install('r.example:5000/team/tools:v1', { etc });
+    t.true(isInstalled, text);
+    t.notRegex(text, /secret/);
+    t.deepEqual(
+      resolver.requests.map(({ url }) => url).filter((url) => url !== '/x/v2/'),
+      ['/x/v2/team/tools/manifests/v1?ns=r.example:5000'],
+    );
+    t.true(puller.requests.every(({ url }) => url.endsWith('?ns=r.example:5000')));
+    t.true(resolver.requests.every(({ headers }) => headers['x-key'] === undefined));
+    t.deepEqual(itself.requests, []);
+  },
+);
 
 withRegistry('a hosts.toml that is damaged: passed over, and said so', {}, async (t, registry) => {
   const etc = { [`containerd/certs.d/${registry.address}/hosts.toml`]: 'server = "https://me:secret@x' };

@@ -14,7 +14,7 @@ const inPlaceOfManifest: Readonly<Record<string, RegExp>> = {
   [`mkdir ${manifest}`]: /rootfs-manifest\.json: is a directory/,
 };
 
-test('what is no manifest is told at once, and neither waited for nor read for ever', async (t) => {
+test.serial('what is no manifest is told at once, and neither waited for nor read for ever', async (t) => {
   await using node = await ScratchNode.prepared();
   await node.shell(`mkdir -p ${target}; mv ${manifest} /tmp/manifest`);
   for (const [make, words] of Object.entries(inPlaceOfManifest)) {
@@ -32,16 +32,19 @@ test('what is no manifest is told at once, and neither waited for nor read for e
   }
 });
 
-test('a mount after a changed manifest works where /run and /tmp are full, and says nothing', async (t) => {
-  await using node = await ScratchNode.prepared();
-  placeHelper(node);
-  await node.shell(`mkdir -p ${target}; touch ${manifest}
+test.serial(
+  'a mount after a changed manifest works where /run and /tmp are full, and says nothing',
+  async (t) => {
+    await using node = await ScratchNode.prepared();
+    placeHelper(node);
+    await node.shell(`mkdir -p ${target}; touch ${manifest}
     for directory in /run /tmp; do mount -o remount,size=64k $directory; cat /dev/zero >$directory/fill || true; done`);
-  t.deepEqual(await node.run(mount), { status: 0, stdout: '', stderr: '' });
-  await node.shell(`umount ${target}; touch ${manifest}`);
-  const limited = await node.run(['sh', '-c', 'ulimit -f 0; exec "$@"', 'sh', ...mount]);
-  t.deepEqual(limited, { status: 0, stdout: '', stderr: '' });
-});
+    t.deepEqual(await node.run(mount), { status: 0, stdout: '', stderr: '' });
+    await node.shell(`umount ${target}; touch ${manifest}`);
+    const limited = await node.run(['sh', '-c', 'ulimit -f 0; exec "$@"', 'sh', ...mount]);
+    t.deepEqual(limited, { status: 0, stdout: '', stderr: '' });
+  },
+);
 
 const tar = '/mnt/dist/rootfs.tar.zst';
 /** Each spoils a node in its way, and then a call says which file it is about, and what to do. */
@@ -77,7 +80,7 @@ const raw: readonly (readonly [script: string, call: string, words: RegExp])[] =
   ],
 ];
 
-test('what the kernel refuses is told with its file and the next action', async (t) => {
+test.serial('what the kernel refuses is told with its file and the next action', async (t) => {
   await using node = await ScratchNode.prepared();
   for (const [script, call, words] of raw) {
     await node.shell(script);

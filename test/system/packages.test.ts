@@ -44,7 +44,7 @@ function startedUnits(): ReadonlySet<string> {
   return new Set([...links.map((path) => basename(path)), ...atBoot]);
 }
 
-test('nothing that is installed for the tests runs by itself', async (t) => {
+test.serial('nothing that is installed for the tests runs by itself', async (t) => {
   const names = namesAskedFor();
   for (const one of ['strace', 'gcc-aarch64-linux-gnu', 'gnupg1', 'zstd']) t.true(names.includes(one), one);
   const files = await filesOf(names);

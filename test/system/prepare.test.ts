@@ -656,7 +656,7 @@ test.serial('prepare without a rootfs, a manifest or root says what to do', asyn
   t.regex(other.stderr, /needs root\nhint: /);
 });
 
-test('in a plain chroot prepare and install say that it is one, and what to do', async (t) => {
+test.serial('in a plain chroot prepare and install say that it is one, and what to do', async (t) => {
   await using node = await ScratchNode.installed();
   await node.shell(`mkdir /tmp/root; cd /tmp/root
     for path in /*; do

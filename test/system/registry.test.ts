@@ -152,7 +152,7 @@ const drips: Readonly<Record<string, { at: (url: string) => boolean; behave: Beh
 };
 
 for (const [engine, pullWith] of Object.entries(engines)) {
-  test(`docker-registry, ${engine}: by tag and by digest`, async (t) => {
+  test.serial(`docker-registry, ${engine}: by tag and by digest`, async (t) => {
     await using registry = await DockerRegistry.start();
     const reference = await registry.push(`oci:${layout}:v1`, 'team/tools:v1');
     const options = optionsFor(t.title);
@@ -167,7 +167,7 @@ for (const [engine, pullWith] of Object.entries(engines)) {
     t.deepEqual(readdirSync(options.downloadDirectory), []);
   });
 
-  test(`docker-registry, ${engine}: basic auth`, async (t) => {
+  test.serial(`docker-registry, ${engine}: basic auth`, async (t) => {
     await using registry = await DockerRegistry.start({ passwords: { me: 'open sesame' } });
     const reference = await registry.push(`oci:${layout}:v1`, 'team/tools:v1', 'me:open sesame');
     const credentials = writeAuths({ [`https://${registry.address}/v2/`]: 'me:open sesame' });
@@ -185,7 +185,7 @@ for (const [engine, pullWith] of Object.entries(engines)) {
     t.notRegex(JSON.stringify(wrong), /12345678|MTIzNDU2Nzg/);
   });
 
-  test(`docker-registry, ${engine}: a private CA`, async (t) => {
+  test.serial(`docker-registry, ${engine}: a private CA`, async (t) => {
     await using registry = await DockerRegistry.start({ tls: true });
     const reference = await registry.push(`oci:${layout}:v1`, 'team/tools:v1');
     const caFile = join(registry.directory, 'ca.pem');
@@ -199,7 +199,7 @@ for (const [engine, pullWith] of Object.entries(engines)) {
     t.regex(noCa.error?.message ?? '', /has no certificate in it/);
   });
 
-  test(`${engine}: connections that break at random places: 100 pulls, all right`, async (t) => {
+  test.serial(`${engine}: connections that break at random places: 100 pulls, all right`, async (t) => {
     const random = randomOf(engine.length);
     let broken = 0;
     await using registry = await RegistryStandIn.start((request, response, answer) => {
@@ -222,7 +222,7 @@ for (const [engine, pullWith] of Object.entries(engines)) {
     t.deepEqual(readdirSync(options.downloadDirectory), []);
   });
 
-  test(`${engine}: a server that falls silent is a break`, async (t) => {
+  test.serial(`${engine}: a server that falls silent is a break`, async (t) => {
     let silences = 0;
     await using registry = await RegistryStandIn.start((request, response, answer) => {
       if (!request.url?.includes('/blobs/') || answer.body.length < 1000 || silences >= 2)
@@ -243,7 +243,7 @@ for (const [engine, pullWith] of Object.entries(engines)) {
   });
 
   for (const [what, { at, behave, says }] of Object.entries(drips))
-    test(`${engine}: a server that drips ${what}: ended, tried again, then told of`, async (t) => {
+    test.serial(`${engine}: a server that drips ${what}: ended, tried again, then told of`, async (t) => {
       let asked = 0;
       await using registry = await RegistryStandIn.start((request, response, answer) => {
         if (!at(request.url ?? '')) return send(request, response, answer);
@@ -289,7 +289,7 @@ for (const [engine, pullWith] of Object.entries(engines)) {
     t.is(proxy.asked.length, 2);
   });
 
-  test(`${engine}: a redirect to another host goes there without credentials`, async (t) => {
+  test.serial(`${engine}: a redirect to another host goes there without credentials`, async (t) => {
     await using store = await RegistryStandIn.start();
     await using registry = await RegistryStandIn.start((request, response, answer) => {
       if (request.headers.authorization !== `Basic ${btoa('me:secret')}`)
@@ -316,29 +316,32 @@ for (const [engine, pullWith] of Object.entries(engines)) {
     t.true(store.requests.every(({ headers }) => headers.authorization === undefined));
   });
 
-  test(`${engine}: a way to log in that is not said with the refusal is asked for at /v2/`, async (t) => {
-    const credentials = writeAuths({ PLACE: 'me:secret' });
-    for (const status of [401, 403, 404]) {
-      await using registry = await RegistryStandIn.start((request, response, answer) => {
-        if (request.headers.authorization === `Basic ${btoa('me:secret')}`)
-          return send(request, response, answer);
-        const challenges = { 'www-authenticate': ['Bearer error="no realm"', 'Basic realm="x"'] };
-        if (request.url !== '/v2/') return send(request, response, json(status, {}));
-        response.writeHead(401, challenges).end();
-      });
-      const reference = registry.add(image);
-      const file = credentials.replace('config.json', `${status}.json`);
-      writeFileSync(file, readFileSync(credentials, 'utf8').replace('PLACE', registry.address));
-      const pulled = await pullWith(reference, optionsFor(t.title, { credentials: file }));
-      t.is(pulled.error, undefined);
-      t.deepEqual(pulled.layers, digestsOf(image));
-      const { error } = await pullWith(reference, optionsFor(t.title));
-      t.regex(error?.message ?? '', new RegExp(`answers ${status}$`));
-      t.regex(error?.hint ?? '', /^log in to .* with docker login/);
-    }
-  });
+  test.serial(
+    `${engine}: a way to log in that is not said with the refusal is asked for at /v2/`,
+    async (t) => {
+      const credentials = writeAuths({ PLACE: 'me:secret' });
+      for (const status of [401, 403, 404]) {
+        await using registry = await RegistryStandIn.start((request, response, answer) => {
+          if (request.headers.authorization === `Basic ${btoa('me:secret')}`)
+            return send(request, response, answer);
+          const challenges = { 'www-authenticate': ['Bearer error="no realm"', 'Basic realm="x"'] };
+          if (request.url !== '/v2/') return send(request, response, json(status, {}));
+          response.writeHead(401, challenges).end();
+        });
+        const reference = registry.add(image);
+        const file = credentials.replace('config.json', `${status}.json`);
+        writeFileSync(file, readFileSync(credentials, 'utf8').replace('PLACE', registry.address));
+        const pulled = await pullWith(reference, optionsFor(t.title, { credentials: file }));
+        t.is(pulled.error, undefined);
+        t.deepEqual(pulled.layers, digestsOf(image));
+        const { error } = await pullWith(reference, optionsFor(t.title));
+        t.regex(error?.message ?? '', new RegExp(`answers ${status}$`));
+        t.regex(error?.hint ?? '', /^log in to .* with docker login/);
+      }
+    },
+  );
 
-  test(`${engine}: a registry without /v2/, whose tokens are for anybody`, async (t) => {
+  test.serial(`${engine}: a registry without /v2/, whose tokens are for anybody`, async (t) => {
     await using registry = await RegistryStandIn.start((request, response, answer) => {
       if (request.url === '/v2/') return send(request, response, json(404, {}));
       if (request.url?.startsWith('/token')) return send(request, response, json(200, { token: 'x' }));
@@ -354,7 +357,7 @@ for (const [engine, pullWith] of Object.entries(engines)) {
     t.is(error?.hint, 'check the name and the tag');
   });
 
-  test(`${engine}: bearer tokens that expire are fetched anew`, async (t) => {
+  test.serial(`${engine}: bearer tokens that expire are fetched anew`, async (t) => {
     let issued = 0;
     let uses = 0;
     await using registry = await RegistryStandIn.start((request, response, answer) => {
@@ -413,7 +416,7 @@ const failures: Readonly<Record<string, { status: number; says: RegExp; hint: Re
   };
 for (const [what, { status, says, hint, isRetried }] of Object.entries(failures)) {
   for (const where of ['manifests', 'blobs']) {
-    test(`${status} for ${where}, ${what}: ${isRetried ? 'tried again' : 'final'}`, async (t) => {
+    test.serial(`${status} for ${where}, ${what}: ${isRetried ? 'tried again' : 'final'}`, async (t) => {
       const digest = digestOf(image.layers[1] ?? Buffer.of());
       const part = where === 'manifests' ? 'manifests/v1' : digest;
       let refusals = 0;
@@ -444,7 +447,7 @@ for (const [what, { status, says, hint, isRetried }] of Object.entries(failures)
   }
 }
 
-test('429 with Retry-After: not before that', async (t) => {
+test.serial('429 with Retry-After: not before that', async (t) => {
   let asked = 0;
   let first = 0;
   await using registry = await RegistryStandIn.start((request, response, answer) => {
@@ -481,7 +484,7 @@ const badBlobs: Readonly<
   },
 };
 for (const [what, { make, says, length = 'said' }] of Object.entries(badBlobs)) {
-  test(`a blob that is wrong: ${what}`, async (t) => {
+  test.serial(`a blob that is wrong: ${what}`, async (t) => {
     const bad = digestOf(image.layers[1] ?? Buffer.of());
     await using registry = await RegistryStandIn.start((request, response, answer) => {
       if (!request.url?.endsWith(bad)) return send(request, response, answer);
@@ -497,7 +500,7 @@ for (const [what, { make, says, length = 'said' }] of Object.entries(badBlobs)) 
   });
 }
 
-test('a server that ignores Range: the blob begins again', async (t) => {
+test.serial('a server that ignores Range: the blob begins again', async (t) => {
   let breaks = 0;
   await using registry = await RegistryStandIn.start((request, response, answer) => {
     const digest = request.url?.split('/').at(-1) ?? '';
@@ -512,7 +515,7 @@ test('a server that ignores Range: the blob begins again', async (t) => {
   t.deepEqual(pulled.layers, digestsOf(image));
 });
 
-test('what a killed run left is used, when it is right', async (t) => {
+test.serial('what a killed run left is used, when it is right', async (t) => {
   await using registry = await RegistryStandIn.start();
   const reference = registry.add(image);
   const options = optionsFor(t.title);
@@ -541,7 +544,7 @@ test('what a killed run left is used, when it is right', async (t) => {
   t.deepEqual(readdirSync(options.downloadDirectory), []);
 });
 
-test('a layer that is there twice is fetched once', async (t) => {
+test.serial('a layer that is there twice is fetched once', async (t) => {
   await using registry = await RegistryStandIn.start();
   const twice = imageOf({ tars: [tars[0], tars[1], tars[0]].flatMap((tar) => tar ?? []) });
   const pulled = await pull(registry.add(twice), optionsFor(t.title));
@@ -549,7 +552,7 @@ test('a layer that is there twice is fetched once', async (t) => {
   t.is(registry.asked(digestOf(twice.layers[0] ?? Buffer.of())).length, 1);
 });
 
-test('three blobs at once, and no fourth', async (t) => {
+test.serial('three blobs at once, and no fourth', async (t) => {
   const waiting: (() => void)[] = [];
   let isOpen = false;
   await using registry = await RegistryStandIn.start((request, response, answer) => {
@@ -569,7 +572,7 @@ test('three blobs at once, and no fourth', async (t) => {
   t.true(isOpen);
 });
 
-test('an index: the image for the platform, or a list of those there are', async (t) => {
+test.serial('an index: the image for the platform, or a list of those there are', async (t) => {
   await using registry = await RegistryStandIn.start();
   const arm = imageOf({ tars: tars.slice(0, 1), architecture: 'arm64' });
   registry.add(image);
@@ -593,23 +596,26 @@ test('an index: the image for the platform, or a list of those there are', async
   t.regex(single.error?.message ?? '', /the image is for linux\/arm64, not for linux\/amd64/);
 });
 
-test('a tag that moves between index and manifest: the image of the index, whole, or an error', async (t) => {
-  await using registry = await RegistryStandIn.start((request, response, answer) => {
-    if (request.url?.endsWith('/v1')) registry.tags.set('v1', other.manifest);
-    send(request, response, answer);
-  });
-  const reference = registry.add(image);
-  registry.tags.set('v1', indexOf({ 'linux/amd64': image }));
-  const pulled = await pull(reference, optionsFor(t.title));
-  t.is(pulled.digest, image.digest);
-  t.deepEqual(pulled.layers, digestsOf(image));
-  registry.tags.set('v1', indexOf({ 'linux/amd64': image }));
-  registry.blobs.delete(image.digest);
-  const { error } = await pull(reference, optionsFor(t.title));
-  t.regex(error?.message ?? '', new RegExp(`the manifest ${image.digest.slice(0, 19)}: .*answers 404`));
-});
+test.serial(
+  'a tag that moves between index and manifest: the image of the index, whole, or an error',
+  async (t) => {
+    await using registry = await RegistryStandIn.start((request, response, answer) => {
+      if (request.url?.endsWith('/v1')) registry.tags.set('v1', other.manifest);
+      send(request, response, answer);
+    });
+    const reference = registry.add(image);
+    registry.tags.set('v1', indexOf({ 'linux/amd64': image }));
+    const pulled = await pull(reference, optionsFor(t.title));
+    t.is(pulled.digest, image.digest);
+    t.deepEqual(pulled.layers, digestsOf(image));
+    registry.tags.set('v1', indexOf({ 'linux/amd64': image }));
+    registry.blobs.delete(image.digest);
+    const { error } = await pull(reference, optionsFor(t.title));
+    t.regex(error?.message ?? '', new RegExp(`the manifest ${image.digest.slice(0, 19)}: .*answers 404`));
+  },
+);
 
-test('a manifest with another digest than asked for, said or expected', async (t) => {
+test.serial('a manifest with another digest than asked for, said or expected', async (t) => {
   await using registry = await RegistryStandIn.start();
   const reference = registry.add(image);
   registry.blobs.set(image.digest, other.manifest);
@@ -664,7 +670,7 @@ const badManifests: Readonly<Record<string, { bytes: Buffer; says: RegExp }>> = 
   },
 };
 for (const [what, { bytes, says }] of Object.entries(badManifests)) {
-  test(`a manifest that is refused: ${what}`, async (t) => {
+  test.serial(`a manifest that is refused: ${what}`, async (t) => {
     await using registry = await RegistryStandIn.start((request, response, answer) => {
       if (!request.url?.includes('/manifests/')) return send(request, response, answer);
       send(request, response, { status: 200, headers: { 'content-type': 'application/json' }, body: bytes });
@@ -675,7 +681,7 @@ for (const [what, { bytes, says }] of Object.entries(badManifests)) {
   });
 }
 
-test('mirrors in order, then the registry; each with its own credentials', async (t) => {
+test.serial('mirrors in order, then the registry; each with its own credentials', async (t) => {
   await using empty = await RegistryStandIn.start();
   await using partial = await RegistryStandIn.start();
   await using registry = await RegistryStandIn.start();
@@ -698,7 +704,7 @@ test('mirrors in order, then the registry; each with its own credentials', async
   );
 });
 
-test('the first failure ends the other downloads', async (t) => {
+test.serial('the first failure ends the other downloads', async (t) => {
   const digest = digestOf(image.layers[0] ?? Buffer.of());
   await using registry = await RegistryStandIn.start((request, response, answer) => {
     if (!request.url?.includes('/blobs/') || answer.body.equals(image.config))
@@ -711,7 +717,7 @@ test('the first failure ends the other downloads', async (t) => {
   t.regex(error?.message ?? '', /answers 403$/);
 });
 
-test('a full disk: said so, and not tried again', async (t) => {
+test.serial('a full disk: said so, and not tried again', async (t) => {
   await using registry = await RegistryStandIn.start();
   const word = registry.add(imageOf({ tars: [await tarOf({ large: noise(300_000, 1) })] }));
   const options = optionsFor(t.title);
@@ -734,7 +740,7 @@ test('a full disk: said so, and not tried again', async (t) => {
   t.false(events.some(({ kind }: { kind: string }) => kind === 'retry'));
 });
 
-test('an identity token is posted to the token service, and only there', async (t) => {
+test.serial('an identity token is posted to the token service, and only there', async (t) => {
   const forms: string[] = [];
   await using registry = await RegistryStandIn.start(async (request, response, answer) => {
     if (request.url === '/token') {
@@ -780,7 +786,7 @@ const strangers: Readonly<
   'a token service without a name': { token: 403, hint: /with docker login/, challenge: '' },
 };
 for (const [what, { token, hint, config, challenge = ',service="test"' }] of Object.entries(strangers))
-  test(`the hint where there is ${what}`, async (t) => {
+  test.serial(`the hint where there is ${what}`, async (t) => {
     await using registry = await RegistryStandIn.start((request, response) => {
       if (request.url?.startsWith('/token')) return send(request, response, json(token, { token: 'x' }));
       const realm = `Bearer realm="http://${registry.address}/token"${challenge}`;
@@ -794,7 +800,7 @@ for (const [what, { token, hint, config, challenge = ',service="test"' }] of Obj
     t.is(asked, `/token?${challenge === '' ? '' : 'service=test&'}scope=repository%3Ateam%2Ftools%3Apull`);
   });
 
-test('nothing is fetched but the documents until a layer is opened', async (t) => {
+test.serial('nothing is fetched but the documents until a layer is opened', async (t) => {
   await using registry = await RegistryStandIn.start();
   const opened = await openSource(registry.add(image), { ...optionsFor(t.title), progress: () => t.fail() });
   t.is(opened.content.digest, image.digest);
@@ -807,7 +813,7 @@ test('nothing is fetched but the documents until a layer is opened', async (t) =
   );
 });
 
-test('disposed of in the middle: nothing goes on, nothing is left', async (t) => {
+test.serial('disposed of in the middle: nothing goes on, nothing is left', async (t) => {
   await using registry = await RegistryStandIn.start((request, response, answer) => {
     if (!request.url?.includes('/blobs/') || answer.body.length < 1000)
       return send(request, response, answer);
@@ -825,7 +831,7 @@ test('disposed of in the middle: nothing goes on, nothing is left', async (t) =>
   t.deepEqual(readdirSync(options.downloadDirectory), []);
 });
 
-test('plain http: only on loopback, or when asked', async (t) => {
+test.serial('plain http: only on loopback, or when asked', async (t) => {
   const { error } = await pull('http://registry.example/rootfs.tar', optionsFor(t.title));
   t.regex(error?.message ?? '', /is without TLS/);
   const mirrors = { 'registry.example': ['http://mirror.example/cache'] };
@@ -835,7 +841,7 @@ test('plain http: only on loopback, or when asked', async (t) => {
   t.deepEqual(mirrored.events, [], 'nobody was asked');
 });
 
-test('a URL: resumed, and any tar', async (t) => {
+test.serial('a URL: resumed, and any tar', async (t) => {
   const tar = await tarOf({ 'etc/os-release': noise(100_000, 9) });
   let tries = 0;
   await using server = await RegistryStandIn.start((request, response) => {

@@ -50,7 +50,7 @@ async function patientSetting(): Promise<Setting> {
 
 const files = (node: ScratchNode) => readdirSync(node.path(directory));
 
-test('the second call fails at once, without a helper, and is on record as such', async (t) => {
+test.serial('the second call fails at once, without a helper, and is on record as such', async (t) => {
   await using s = await patientSetting();
   const first = await fails(s);
   const second = await fails(s);
@@ -75,7 +75,7 @@ test('the second call fails at once, without a helper, and is on record as such'
   t.is(statSync(s.node.path(`${directory}/${files(s.node)[0]}`)).mode & 0o777, 0o600);
 });
 
-test('another port, a success, prepare and a changed resolv.conf: asked again', async (t) => {
+test.serial('another port, a success, prepare and a changed resolv.conf: asked again', async (t) => {
   await using s = await patientSetting();
   t.false((await fails(s)).isRemembered);
   t.false((await fails(s, 10)).isRemembered, 'another port');
@@ -105,7 +105,7 @@ const spoiled: readonly (readonly [title: string, script: string])[] = [
   ['/run is full', 'dd if=/dev/zero of=/run/full bs=1M 2>/dev/null || true'],
 ];
 for (const [title, script] of spoiled) {
-  test(`a directory that cannot be used fails no mount: ${title}`, async (t) => {
+  test.serial(`a directory that cannot be used fails no mount: ${title}`, async (t) => {
     await using s = await setting();
     await s.node.shell(`mount -o remount,size=8m /run; ${script}`);
     for (let call = 0; call < 2; call += 1) t.is((await fails(s)).class, 'connection-refused');

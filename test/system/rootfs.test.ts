@@ -48,40 +48,45 @@ function inRootfs(...argv: readonly string[]) {
   return execa('unshare', [...namespaces, 'chroot', rootfs, ...argv], limits);
 }
 
-test('it has at most 50 MB unpacked', async (t) => {
+test.serial('it has at most 50 MB unpacked', async (t) => {
   const { stdout } = await execa('du', ['-s', '--apparent-size', '--block-size=1', rootfs]);
   t.true(Number.parseInt(stdout, 10) <= 50e6, stdout);
   const { contents } = await readBuilt();
   t.true(contents.unpackedBytes <= 50e6);
 });
 
-test('the digest in the manifest is that of the uncompressed tar', async (t) => {
+test.serial('the digest in the manifest is that of the uncompressed tar', async (t) => {
   const { manifest } = await readBuilt();
   const tar = zstdDecompressSync(await readFile(join(dist, 'rootfs.tar.zst')));
   t.is(manifest.rootfs.digest, digestOf(tar));
 });
 
-test('every helper and daemon of the manifest is there as contents.json says, and executable', async (t) => {
-  const { manifest, contents } = await readBuilt();
-  const helpers = Object.values(manifest.filesystems).map((filesystem) => filesystem.helper);
-  const programs = [...Object.values(contents.helpers), ...Object.values(contents.daemons)];
-  const paths = programs.map((program) => (program as { path: string }).path);
-  const daemons = ['rpcbind', 'rpc.statd', 'rpc.gssd', 'rpc.idmapd', 'tlshd'].map((name) => `/sbin/${name}`);
-  t.deepEqual(paths, [...helpers, ...daemons, manifest.daemons.startStatd]);
-  for (const program of programs as { resolved: string; sha256: string; size: number }[]) {
-    const bytes = await readFile(join(rootfs, program.resolved));
-    t.is(digestOf(bytes), `sha256:${program.sha256}`);
-    t.is(bytes.length, program.size);
-    t.is((await stat(join(rootfs, program.resolved))).mode & 0o7777, 0o755);
-  }
-});
+test.serial(
+  'every helper and daemon of the manifest is there as contents.json says, and executable',
+  async (t) => {
+    const { manifest, contents } = await readBuilt();
+    const helpers = Object.values(manifest.filesystems).map((filesystem) => filesystem.helper);
+    const programs = [...Object.values(contents.helpers), ...Object.values(contents.daemons)];
+    const paths = programs.map((program) => (program as { path: string }).path);
+    const daemons = ['rpcbind', 'rpc.statd', 'rpc.gssd', 'rpc.idmapd', 'tlshd'].map(
+      (name) => `/sbin/${name}`,
+    );
+    t.deepEqual(paths, [...helpers, ...daemons, manifest.daemons.startStatd]);
+    for (const program of programs as { resolved: string; sha256: string; size: number }[]) {
+      const bytes = await readFile(join(rootfs, program.resolved));
+      t.is(digestOf(bytes), `sha256:${program.sha256}`);
+      t.is(bytes.length, program.size);
+      t.is((await stat(join(rootfs, program.resolved))).mode & 0o7777, 0o755);
+    }
+  },
+);
 
-test('contents.json is in the rootfs too', async (t) => {
+test.serial('contents.json is in the rootfs too', async (t) => {
   const inside = await readFile(join(rootfs, 'usr/share/containerized-mounter/contents.json'), 'utf8');
   t.is(inside, await readFile(join(dist, 'rootfs-contents.json'), 'utf8'));
 });
 
-test('every package comes with its licence', async (t) => {
+test.serial('every package comes with its licence', async (t) => {
   const { contents } = await readBuilt();
   for (const { name } of contents.packages) {
     t.true((await stat(join(rootfs, 'usr/share/doc', name, 'copyright'))).size > 0, name);
@@ -111,14 +116,14 @@ const versions: readonly (readonly [string, RegExp])[] = [
   ['getent passwd statd _rpc nobody', /statd.*\n_rpc.*\nnobody/],
 ];
 for (const [command, expected] of versions) {
-  test(`runs in a chroot: ${command}`, async (t) => {
+  test.serial(`runs in a chroot: ${command}`, async (t) => {
     const { all, exitCode } = await inRootfs(...command.split(' '));
     t.regex(all, expected);
     t.is(exitCode, 0);
   });
 }
 
-test('what the shell script of mount.glusterfs and start-statd call is there', async (t) => {
+test.serial('what the shell script of mount.glusterfs and start-statd call is there', async (t) => {
   const names =
     'awk cat cut echo flock getfattr grep kill mkdir rm sed sleep stat timeout tr umount uname wc';
   const { all } = await inRootfs(
@@ -129,7 +134,7 @@ test('what the shell script of mount.glusterfs and start-statd call is there', a
   t.is(all, '');
 });
 
-test('rpcbind and rpc.statd start, and statd answers a call', async (t) => {
+test.serial('rpcbind and rpc.statd start, and statd answers a call', async (t) => {
   // /run, /proc and /dev/null as `mounter prepare` provides them; the rootfs has no ip(8) to bring lo up.
   const prepare = `cd ${rootfs} && ip link set lo up && mount -t proc proc proc && mount -t tmpfs tmpfs run &&
     mkdir run/rpcbind && mount -t tmpfs tmpfs dev && mknod -m 666 dev/null c 1 3`;
@@ -140,17 +145,17 @@ test('rpcbind and rpc.statd start, and statd answers a call', async (t) => {
   t.is(result.exitCode, 0);
 });
 
-test('there is no resolv.conf, and no set-user-ID file', async (t) => {
+test.serial('there is no resolv.conf, and no set-user-ID file', async (t) => {
   await t.throwsAsync(stat(join(rootfs, 'etc/resolv.conf')), { code: 'ENOENT' });
   t.is((await execa('find', [rootfs, '-perm', '/6000'])).stdout, '');
 });
 
-test('every program and library is more than a dangling link', async (t) => {
+test.serial('every program and library is more than a dangling link', async (t) => {
   const script = 'for f in /bin/* /sbin/* /lib64/* /lib/*/*; do [ -e $f ] || echo $f; done';
   t.is((await inRootfs('sh', '-c', script)).all, '');
 });
 
-test('building again gives the same bytes', async (t) => {
+test.serial('building again gives the same bytes', async (t) => {
   t.timeout(600_000);
   const output = join(scratch, 'again');
   await buildRootfs('--no-cache', '--output', output);
@@ -159,12 +164,12 @@ test('building again gives the same bytes', async (t) => {
   }
 });
 
-test('building again without a change is skipped', async (t) => {
+test.serial('building again without a change is skipped', async (t) => {
   const { stdout } = await buildRootfs();
   t.regex(stdout, /^rootfs sha256:[0-9a-f]{64} is up to date$/);
 });
 
-test('what is optional for a kind comes with the first type of that kind', async (t) => {
+test.serial('what is optional for a kind comes with the first type of that kind', async (t) => {
   t.timeout(600_000);
   const text = await readFile(join(repository, 'rootfs-manifest.json'), 'utf8');
   const { rootfs: section, filesystems, ...rest } = JSON.parse(text);
@@ -182,7 +187,7 @@ test('what is optional for a kind comes with the first type of that kind', async
   t.is(built.rootfs.optional, undefined, 'a node goes by what there is');
 });
 
-test('an unknown flag is a usage error', async (t) => {
+test.serial('an unknown flag is a usage error', async (t) => {
   const { exitCode, stderr } = await execa(
     process.execPath,
     [join(repository, 'scripts/rootfs.ts'), '--update-pin'],

@@ -60,7 +60,7 @@ function runInClone(directory: string, name: string) {
   return execa('sh', ['-c', scripts[name]], { cwd: directory, reject: false, stdin: 'ignore', env });
 }
 
-test('before npm ci each script says in one line that it comes first', async (t) => {
+test.serial('before npm ci each script says in one line that it comes first', async (t) => {
   const clone = `${directoryOfThisProcess('scripts-')}/a clone`;
   mkdirSync(`${clone}/scripts`, { recursive: true });
   for (const name of ['scripts/run', 'package.json']) cpSync(`${repository}/${name}`, `${clone}/${name}`);

@@ -485,15 +485,18 @@ test.serial('keys that are none', async (t) => {
   }
 });
 
-test('a key that cosign has made, with a password, is one that npm run image signs with', async (t) => {
-  for (const [version, program] of Object.entries(await ensureCosign())) {
-    const prefix = join(scratch, `generated-${version}`);
-    const env = { COSIGN_PASSWORD: 'a word', HOME: scratch };
-    await execa(program, ['generate-key-pair', '--output-key-prefix', prefix], { env, stdin: 'ignore' });
-    process.env.COSIGN_PASSWORD = 'a word';
-    const key = createPublicKey(await readSigningKey(`${prefix}.key`));
-    t.true(key.equals(createPublicKey(readFileSync(`${prefix}.pub`))), version);
-    process.env.COSIGN_PASSWORD = 'another';
-    await t.throwsAsync(readSigningKey(`${prefix}.key`), { message: /does not open it$/ }, version);
-  }
-});
+test.serial(
+  'a key that cosign has made, with a password, is one that npm run image signs with',
+  async (t) => {
+    for (const [version, program] of Object.entries(await ensureCosign())) {
+      const prefix = join(scratch, `generated-${version}`);
+      const env = { COSIGN_PASSWORD: 'a word', HOME: scratch };
+      await execa(program, ['generate-key-pair', '--output-key-prefix', prefix], { env, stdin: 'ignore' });
+      process.env.COSIGN_PASSWORD = 'a word';
+      const key = createPublicKey(await readSigningKey(`${prefix}.key`));
+      t.true(key.equals(createPublicKey(readFileSync(`${prefix}.pub`))), version);
+      process.env.COSIGN_PASSWORD = 'another';
+      await t.throwsAsync(readSigningKey(`${prefix}.key`), { message: /does not open it$/ }, version);
+    }
+  },
+);

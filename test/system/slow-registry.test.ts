@@ -123,119 +123,128 @@ for (const [what, { asked, isUrl }] of Object.entries(drips)) {
   });
 }
 
-test('a connection that drips is ended, said so with host and speed, and the next one brings it', async (t) => {
-  let dripped = 0;
-  await using registry = await RegistryStandIn.start((request, response, answer) => {
-    if (request.url?.includes(digestOf(layer)) !== true || dripped > 0)
-      return send(request, response, answer);
-    dripped += 1;
-    return slowly(request, response, answer);
-  });
-  await using node = await nodeInOurNetwork();
-  const installing = node.run([mounter, 'install', registry.add(three)]);
-  await until('asked', () => dripped > 0);
-  // The same one, from elsewhere: it does not wait for the other.
-  t.regex(await node.mustRun('install', offerImage(node, three, 'three')), /\ninstalled three /);
-  t.is(dripped, 1);
-  await node.mustRun('install', offerImage(node, one, 'one'));
-  t.is(unfinished(node).length, 1);
-  const { status, stdout, stderr } = await installing;
-  t.is(status, 0, stderr);
-  t.true(
-    new RegExp(
-      `: the layer ${digestOf(layer).slice(0, 19)}: ${registry.address}: too slow: [345] bytes/s \\(\\d+ bytes in 3\\d(\\.\\d)? s\\), where 65536 bytes in 30 s are the least; trying again\n`,
-    ).test(stderr),
-    stderr,
-  );
-  t.regex(stdout, /installed three /);
-  t.false(stdout.includes('unpacked '), 'the other had');
-  isCurrent(t, node, three);
-  t.deepEqual(unfinished(node), []);
-});
-
-test('SIGKILL at random moments of a slow install: nothing lost, nothing left, what came is used', async (t) => {
-  let resumed = 0;
-  await using registry = await RegistryStandIn.start(async (request, response, answer) => {
-    if (answer.status === 206) resumed += 1;
-    // A second for all of it.
-    if (answer.body.length < 100_000) send(request, response, answer);
-    else drip(response, answer, Math.ceil(layer.length / 50), 20);
-  });
-  await using node = await nodeInOurNetwork();
-  const sources = { two: registry.add(two, 'two'), three: registry.add(three, 'three') };
-  const images = { two, three };
-  await node.mustRun('install', offerImage(node, one, 'one'));
-  const runs = rounds(6, 24);
-  for (let run = 0; run < runs; run += 1) {
-    const name = run % 2 === 0 ? 'two' : 'three';
-    const source = sources[name];
-    const before = currentVersion(node);
-    // All over the install, also where they are few: some have to be killed while the layer comes.
-    const ms = Math.round(50 + (1800 * (run + Math.random())) / runs);
-    const hint = `run ${run}, killed after ${ms} ms`;
-    const argv = [mounter, 'install', source];
-    const seconds = (ms / 1000).toFixed(3);
-    const killed = node.run(['timeout', '--foreground', '-s', 'KILL', seconds, ...argv]);
-    const [{ status }, beside] = await Promise.all([killed, besides(node, run)]);
-    t.deepEqual(
-      beside.filter((ran) => ran.status !== 0),
-      [],
-      hint,
-    );
-    if (status !== 0 && !installedVersions(node).includes(images[name].digest))
-      t.is(currentVersion(node), before, hint);
-    t.is((await node.run(['chroot', `${mounterHome}/rootfs`, '/sbin/mount.nfs', '-V'])).status, 0, hint);
-    if (run % 3 === 0) {
-      await node.mustRun('prune');
-      t.deepEqual(unfinished(node), [], hint);
-    }
-    const again = await node.mounter('install', source);
-    t.is(again.status, 0, `${hint}: ${again.stderr}`);
-    isCurrent(t, node, images[name], hint);
-    t.deepEqual(unfinished(node), [], hint);
-    t.is(node.read(`${mounterHome}/${currentVersion(node)}/marker`), name, hint);
-    // So that it has to be unpacked again.
+test.serial(
+  'a connection that drips is ended, said so with host and speed, and the next one brings it',
+  async (t) => {
+    let dripped = 0;
+    await using registry = await RegistryStandIn.start((request, response, answer) => {
+      if (request.url?.includes(digestOf(layer)) !== true || dripped > 0)
+        return send(request, response, answer);
+      dripped += 1;
+      return slowly(request, response, answer);
+    });
+    await using node = await nodeInOurNetwork();
+    const installing = node.run([mounter, 'install', registry.add(three)]);
+    await until('asked', () => dripped > 0);
+    // The same one, from elsewhere: it does not wait for the other.
+    t.regex(await node.mustRun('install', offerImage(node, three, 'three')), /\ninstalled three /);
+    t.is(dripped, 1);
     await node.mustRun('install', offerImage(node, one, 'one'));
-    await node.mustRun('prune', '--keep', '1');
-    t.deepEqual(installedVersions(node), [one.digest], hint);
-  }
-  t.true(resumed > 0, 'a killed one had brought something');
-  t.deepEqual(node.processes(), []);
-  const names = readdirSync(node.path(`${mounterHome}/versions`)).sort();
-  t.deepEqual(names, [one.digest.slice(7), `${one.digest.slice(7)}.json`]);
-});
-
-test('many at once, each of them killed at times: one whole rootfs, and nothing left in the end', async (t) => {
-  await using registry = await RegistryStandIn.start();
-  await using node = await nodeInOurNetwork();
-  const sources = [registry.add(two, 'two'), registry.add(three, 'three'), offerImage(node, two, 'two')];
-  await node.mustRun('install', offerImage(node, one, 'one'));
-  const calls = [...sources.map((source) => ['install', source]), ['prune', '--keep', '2'], ['rollback']];
-  for (let round = 0; round < rounds(3, 8); round += 1) {
-    const results = await Promise.all(
-      calls.map(async (call) => {
-        const isToBeKilled = Math.random() < 0.4;
-        const seconds = isToBeKilled ? (0.05 + Math.random() * 2).toFixed(3) : '100';
-        return {
-          isToBeKilled,
-          call,
-          ...(await node.run(['timeout', '--foreground', '-s', 'KILL', seconds, mounter, ...call])),
-        };
-      }),
+    t.is(unfinished(node).length, 1);
+    const { status, stdout, stderr } = await installing;
+    t.is(status, 0, stderr);
+    t.true(
+      new RegExp(
+        `: the layer ${digestOf(layer).slice(0, 19)}: ${registry.address}: too slow: [345] bytes/s \\(\\d+ bytes in 3\\d(\\.\\d)? s\\), where 65536 bytes in 30 s are the least; trying again\n`,
+      ).test(stderr),
+      stderr,
     );
-    // There may be no version to go back to: prune was faster.
-    for (const { call, isToBeKilled, status, stderr } of results)
-      t.true(isToBeKilled || status === 0 || call[0] === 'rollback', `${call.join(' ')}: ${stderr}`);
-    const said = results.map(({ stderr }) => stderr).join('');
-    t.notRegex(said, /internal|ENOENT|ENOTEMPTY/);
-    t.is((await node.run(['chroot', `${mounterHome}/rootfs`, '/sbin/mount.nfs', '-V'])).status, 0);
-  }
-  await node.mustRun('prune');
-  t.deepEqual(unfinished(node), []);
-  await node.mustRun('install', sources[0] ?? '');
-  isCurrent(t, node, two);
-  t.deepEqual(node.processes(), []);
-});
+    t.regex(stdout, /installed three /);
+    t.false(stdout.includes('unpacked '), 'the other had');
+    isCurrent(t, node, three);
+    t.deepEqual(unfinished(node), []);
+  },
+);
+
+test.serial(
+  'SIGKILL at random moments of a slow install: nothing lost, nothing left, what came is used',
+  async (t) => {
+    let resumed = 0;
+    await using registry = await RegistryStandIn.start(async (request, response, answer) => {
+      if (answer.status === 206) resumed += 1;
+      // A second for all of it.
+      if (answer.body.length < 100_000) send(request, response, answer);
+      else drip(response, answer, Math.ceil(layer.length / 50), 20);
+    });
+    await using node = await nodeInOurNetwork();
+    const sources = { two: registry.add(two, 'two'), three: registry.add(three, 'three') };
+    const images = { two, three };
+    await node.mustRun('install', offerImage(node, one, 'one'));
+    const runs = rounds(6, 24);
+    for (let run = 0; run < runs; run += 1) {
+      const name = run % 2 === 0 ? 'two' : 'three';
+      const source = sources[name];
+      const before = currentVersion(node);
+      // All over the install, also where they are few: some have to be killed while the layer comes.
+      const ms = Math.round(50 + (1800 * (run + Math.random())) / runs);
+      const hint = `run ${run}, killed after ${ms} ms`;
+      const argv = [mounter, 'install', source];
+      const seconds = (ms / 1000).toFixed(3);
+      const killed = node.run(['timeout', '--foreground', '-s', 'KILL', seconds, ...argv]);
+      const [{ status }, beside] = await Promise.all([killed, besides(node, run)]);
+      t.deepEqual(
+        beside.filter((ran) => ran.status !== 0),
+        [],
+        hint,
+      );
+      if (status !== 0 && !installedVersions(node).includes(images[name].digest))
+        t.is(currentVersion(node), before, hint);
+      t.is((await node.run(['chroot', `${mounterHome}/rootfs`, '/sbin/mount.nfs', '-V'])).status, 0, hint);
+      if (run % 3 === 0) {
+        await node.mustRun('prune');
+        t.deepEqual(unfinished(node), [], hint);
+      }
+      const again = await node.mounter('install', source);
+      t.is(again.status, 0, `${hint}: ${again.stderr}`);
+      isCurrent(t, node, images[name], hint);
+      t.deepEqual(unfinished(node), [], hint);
+      t.is(node.read(`${mounterHome}/${currentVersion(node)}/marker`), name, hint);
+      // So that it has to be unpacked again.
+      await node.mustRun('install', offerImage(node, one, 'one'));
+      await node.mustRun('prune', '--keep', '1');
+      t.deepEqual(installedVersions(node), [one.digest], hint);
+    }
+    t.true(resumed > 0, 'a killed one had brought something');
+    t.deepEqual(node.processes(), []);
+    const names = readdirSync(node.path(`${mounterHome}/versions`)).sort();
+    t.deepEqual(names, [one.digest.slice(7), `${one.digest.slice(7)}.json`]);
+  },
+);
+
+test.serial(
+  'many at once, each of them killed at times: one whole rootfs, and nothing left in the end',
+  async (t) => {
+    await using registry = await RegistryStandIn.start();
+    await using node = await nodeInOurNetwork();
+    const sources = [registry.add(two, 'two'), registry.add(three, 'three'), offerImage(node, two, 'two')];
+    await node.mustRun('install', offerImage(node, one, 'one'));
+    const calls = [...sources.map((source) => ['install', source]), ['prune', '--keep', '2'], ['rollback']];
+    for (let round = 0; round < rounds(3, 8); round += 1) {
+      const results = await Promise.all(
+        calls.map(async (call) => {
+          const isToBeKilled = Math.random() < 0.4;
+          const seconds = isToBeKilled ? (0.05 + Math.random() * 2).toFixed(3) : '100';
+          return {
+            isToBeKilled,
+            call,
+            ...(await node.run(['timeout', '--foreground', '-s', 'KILL', seconds, mounter, ...call])),
+          };
+        }),
+      );
+      // There may be no version to go back to: prune was faster.
+      for (const { call, isToBeKilled, status, stderr } of results)
+        t.true(isToBeKilled || status === 0 || call[0] === 'rollback', `${call.join(' ')}: ${stderr}`);
+      const said = results.map(({ stderr }) => stderr).join('');
+      t.notRegex(said, /internal|ENOENT|ENOTEMPTY/);
+      t.is((await node.run(['chroot', `${mounterHome}/rootfs`, '/sbin/mount.nfs', '-V'])).status, 0);
+    }
+    await node.mustRun('prune');
+    t.deepEqual(unfinished(node), []);
+    await node.mustRun('install', sources[0] ?? '');
+    isCurrent(t, node, two);
+    t.deepEqual(node.processes(), []);
+  },
+);
 
 /** Of some runs: others change versions while one is killed. */
 async function besides(node: ScratchNode, run: number): Promise<readonly Ran[]> {

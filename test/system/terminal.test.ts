@@ -25,42 +25,48 @@ function broken(screen: string, columns: number): readonly string[] {
   return lines.filter((line) => line.length > columns && (/\S+$/.exec(line)?.[0].length ?? 0) < columns - 23);
 }
 
-test('tables fit the terminal, whole with --wide and in pipes; colours are for terminals that want them', async (t) => {
-  await using node = await ScratchNode.prepared();
-  const target = await node.mountGlusterfs(pod);
-  await node.mounter(
-    'mount',
-    '-t',
-    'nfs',
-    'server.example:/a/long/name/of/an/export',
-    `${kubeletDirectory}/${pod}`,
-  );
-  for (const words of ['status', 'doctor', 'log', 'versions']) {
-    const { stdout: piped } = await node.mounter(words);
-    t.notRegex(piped, /\x1b|…/, words);
-    for (const columns of [60, 80, 100, 132, 200]) {
-      const screen = await seen(node, words, columns, { NO_COLOR: '1' });
-      t.deepEqual(broken(screen, columns), [], `${words} at ${columns}`);
-      t.notRegex(screen, /\x1b/, words);
+test.serial(
+  'tables fit the terminal, whole with --wide and in pipes; colours are for terminals that want them',
+  async (t) => {
+    await using node = await ScratchNode.prepared();
+    const target = await node.mountGlusterfs(pod);
+    await node.mounter(
+      'mount',
+      '-t',
+      'nfs',
+      'server.example:/a/long/name/of/an/export',
+      `${kubeletDirectory}/${pod}`,
+    );
+    for (const words of ['status', 'doctor', 'log', 'versions']) {
+      const { stdout: piped } = await node.mounter(words);
+      t.notRegex(piped, /\x1b|…/, words);
+      for (const columns of [60, 80, 100, 132, 200]) {
+        const screen = await seen(node, words, columns, { NO_COLOR: '1' });
+        t.deepEqual(broken(screen, columns), [], `${words} at ${columns}`);
+        t.notRegex(screen, /\x1b/, words);
+      }
+      t.true((await seen(node, words, 80)).includes('\x1b[32m'), `${words} has no colour`);
+      t.notRegex(await seen(node, words, 80, { TERM: 'dumb' }), /\x1b/);
+      t.notRegex(await seen(node, `${words} --wide`, 80), /…/, words);
     }
-    t.true((await seen(node, words, 80)).includes('\x1b[32m'), `${words} has no colour`);
-    t.notRegex(await seen(node, words, 80, { TERM: 'dumb' }), /\x1b/);
-    t.notRegex(await seen(node, `${words} --wide`, 80), /…/, words);
-  }
-  const status = await seen(node, 'status', 80);
-  t.regex(status, /^\x1b\[31mdead\x1b\[0m {2}.*\/var\S*…\S*666677778888$/m);
-  t.regex(status, /^verdict +\x1b\[32mmounts would work.*\x1b\[0m$/m);
-  t.regex(status, /^\x1b\[32mok\x1b\[0m +\/proc /m);
-  t.true((await seen(node, 'status --wide', 80)).includes(target));
-  t.true((await node.mustRun('log')).includes(`${kubeletDirectory}/${pod}`));
-});
+    const status = await seen(node, 'status', 80);
+    t.regex(status, /^\x1b\[31mdead\x1b\[0m {2}.*\/var\S*…\S*666677778888$/m);
+    t.regex(status, /^verdict +\x1b\[32mmounts would work.*\x1b\[0m$/m);
+    t.regex(status, /^\x1b\[32mok\x1b\[0m +\/proc /m);
+    t.true((await seen(node, 'status --wide', 80)).includes(target));
+    t.true((await node.mustRun('log')).includes(`${kubeletDirectory}/${pod}`));
+  },
+);
 
-test('how far an install is stands on one line that changes, where the terminal can do that', async (t) => {
-  await using node = await ScratchNode.prepared();
-  const install = (into: string, environment: Readonly<Record<string, string>>) =>
-    seen(node, `install ${distDirectory}/rootfs.tar.zst --into /tmp/${into}`, 80, environment);
-  t.regex(await install('one', {}), /\runpacked .*\x1b\[K/);
-  const plain = await install('two', { TERM: 'dumb' });
-  t.notRegex(plain, /\r|\x1b/);
-  t.regex(plain, /^unpacked .* to \/tmp\/two$/m);
-});
+test.serial(
+  'how far an install is stands on one line that changes, where the terminal can do that',
+  async (t) => {
+    await using node = await ScratchNode.prepared();
+    const install = (into: string, environment: Readonly<Record<string, string>>) =>
+      seen(node, `install ${distDirectory}/rootfs.tar.zst --into /tmp/${into}`, 80, environment);
+    t.regex(await install('one', {}), /\runpacked .*\x1b\[K/);
+    const plain = await install('two', { TERM: 'dumb' });
+    t.notRegex(plain, /\r|\x1b/);
+    t.regex(plain, /^unpacked .* to \/tmp\/two$/m);
+  },
+);

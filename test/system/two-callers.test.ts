@@ -16,17 +16,20 @@ for (const enter of enterModes) {
   for (const kind of kindsHere) {
     const turns = placeInTurns(test, kind, enter);
     for (const pair of pairs) {
-      test(`${enter}, ${kind.fstype}, ${describePair(pair)}: mounted is what was said to be`, async (t) => {
-        t.timeout(600_000);
-        const random = randomNumbers(seed);
-        const outcomes = new Outcomes();
-        await turns.take(async ({ place, before }) => {
-          for (let round = 0; round < rounds[kind.fstype]; round += 1)
-            outcomes.add(await playRound(place, pair, random, before));
-        });
-        t.log(outcomes.lines.join('\n'));
-        t.deepEqual(outcomes.wrong, []);
-      });
+      test.serial(
+        `${enter}, ${kind.fstype}, ${describePair(pair)}: mounted is what was said to be`,
+        async (t) => {
+          t.timeout(600_000);
+          const random = randomNumbers(seed);
+          const outcomes = new Outcomes();
+          await turns.take(async ({ place, before }) => {
+            for (let round = 0; round < rounds[kind.fstype]; round += 1)
+              outcomes.add(await playRound(place, pair, random, before));
+          });
+          t.log(outcomes.lines.join('\n'));
+          t.deepEqual(outcomes.wrong, []);
+        },
+      );
     }
   }
 }

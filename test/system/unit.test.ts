@@ -3,7 +3,7 @@ import { mounterHome, ScratchNode } from '../support/node/namespace.ts';
 
 /** Where no systemd runs; with one: test/systemd. */
 
-test('without systemd a shell line is printed that does the same', async (t) => {
+test.serial('without systemd a shell line is printed that does the same', async (t) => {
   await using node = await ScratchNode.installed();
   const lines = await node.mustRun('unit', 'prepare');
   t.is(lines.split('\n')[1], `${mounterHome}/mounter prepare`);
@@ -13,7 +13,7 @@ test('without systemd a shell line is printed that does the same', async (t) => 
   t.is(await node.mustRun('prepare'), 'prepared already; nothing to do\n');
 });
 
-test('without systemd nothing is installed, and the line is in the hint', async (t) => {
+test.serial('without systemd nothing is installed, and the line is in the hint', async (t) => {
   await using node = await ScratchNode.installed();
   const { status, stderr } = await node.mounter('unit', '--install');
   t.is(status, 2);
@@ -28,7 +28,7 @@ test('without systemd nothing is installed, and the line is in the hint', async 
   t.regex(await node.mustRun('unit', '--remove'), /^no systemd runs here, .*mounter prepare/);
 });
 
-test('before an install the units are printed as they will be, and taken away', async (t) => {
+test.serial('before an install the units are printed as they will be, and taken away', async (t) => {
   await using node = await ScratchNode.start();
   const text = await node.mustRun('unit', '--root', '/mnt/shared');
   t.regex(text, /^# .*-prepare\.service\n.*^ExecStart=.*mounter" "prepare"$.*^# .*-rpcbind\.service$/ms);
@@ -39,7 +39,7 @@ test('before an install the units are printed as they will be, and taken away', 
   );
 });
 
-test('for another root the units themselves are printed', async (t) => {
+test.serial('for another root the units themselves are printed', async (t) => {
   await using node = await ScratchNode.installed();
   const text = await node.mustRun('unit', 'prepare', '--root', '/mnt/shared');
   t.regex(text, /^# \/mnt\/shared\/etc\/systemd\/system\/containerized-mounter-prepare\.service\n/);
@@ -52,7 +52,7 @@ for (const [argv, message] of [
   [['--instal'], /did you mean --install\?/],
   [['--install', '--root', '/nowhere'], /^mounter: \/nowhere: no such directory\n/],
 ] as const) {
-  test(`mounter unit ${argv.join(' ')}: a usage error`, async (t) => {
+  test.serial(`mounter unit ${argv.join(' ')}: a usage error`, async (t) => {
     await using node = await ScratchNode.installed();
     const { status, stderr, stdout } = await node.mounter('unit', ...argv);
     t.is(status, 1);

@@ -64,7 +64,7 @@ const formats: Readonly<Record<string, readonly [longest: number, options: strin
   v7: [20, '--format=v7 --exclude=./dev'],
 };
 for (const [format, [longest, options]] of Object.entries(formats)) {
-  test(`the same tree as GNU tar makes: ${format}`, async (t) => {
+  test.serial(`the same tree as GNU tar makes: ${format}`, async (t) => {
     using bench = new Bench();
     // ustar and v7 have no room for large numbers.
     const ids = options.includes('ustar') || options.includes('v7') ? 'chown 7:7 tree/empty;' : '';
@@ -87,7 +87,7 @@ mkdir two; (cd two; mkdir -p usr/bin usr/lib/new var/cache tmp dir2file empty; c
 mkdir three; (cd three; printf tool2 >t; mkdir -p usr/bin; mv t usr/bin/tool; ln -s usr/bin dir2file; mkdir -p lib
   : >.wh.late; mkdir -p usr/lib; : >usr/lib/.wh.new; printf 1 >usr/lib/plain; setfattr -n user.z -v 1 usr/lib; L 3)`;
 
-test('the same tree as umoci makes of an image of three layers', async (t) => {
+test.serial('the same tree as umoci makes of an image of three layers', async (t) => {
   using bench = new Bench();
   await bench.shell(`${long(200)}\n(${everything})\n
     tar --format=pax ${xattr.replace('*', "'*'")} -cf 1.tar -C tree .
@@ -101,7 +101,7 @@ test('the same tree as umoci makes of an image of three layers', async (t) => {
   t.deepEqual(await inventory(ours), theirs);
 });
 
-test('gzip and zstd in several pieces, frames to be skipped among them', async (t) => {
+test.serial('gzip and zstd in several pieces, frames to be skipped among them', async (t) => {
   using bench = new Bench();
   const tar = Buffer.concat([entryBytes(file('a', 'A'.repeat(5000))), Buffer.alloc(1024)]);
   const halves = [tar.subarray(0, 2222), tar.subarray(2222)] as const;

@@ -13,7 +13,7 @@ const documented = definitions.map(({ name }) => name).filter((name) => name !==
 const commands = [...documented, 'help'];
 
 for (const command of commands) {
-  test(`mounter ${command} --help shows how it is called`, async (t) => {
+  test.serial(`mounter ${command} --help shows how it is called`, async (t) => {
     for (const flag of ['--help', '-h']) {
       if (command === 'mount' && flag === '-h') continue;
       const { exitCode, stdout, stderr } = await mounter(command, flag);
@@ -25,7 +25,7 @@ for (const command of commands) {
 }
 
 for (const command of documented) {
-  test(`mounter help ${command} is mounter ${command} --help, with an example`, async (t) => {
+  test.serial(`mounter help ${command} is mounter ${command} --help, with an example`, async (t) => {
     const { exitCode, stdout } = await mounter('help', command);
     t.is(exitCode, 0);
     t.is(stdout, (await mounter(command, '--help')).stdout);
@@ -33,7 +33,7 @@ for (const command of documented) {
   });
 }
 
-test('a reader who does not read for a while gets all of it, and costs no processor', async (t) => {
+test.serial('a reader who does not read for a while gets all of it, and costs no processor', async (t) => {
   // dd leaves the pipe full, and without waiting for whoever writes to it.
   const fill = 'dd if=/dev/zero bs=65536 count=1 oflag=nonblock status=none';
   const script = `{ ${fill}; "$0" help install; times >&2; } | { sleep 3; tail -c +65537; }`;
@@ -45,7 +45,7 @@ test('a reader who does not read for a while gets all of it, and costs no proces
   t.true(Number(user) + Number(system) < 0.3, stderr);
 });
 
-test('the overview names every command', async (t) => {
+test.serial('the overview names every command', async (t) => {
   for (const argv of [['--help'], ['-h'], ['help']]) {
     const { exitCode, stdout } = await mounter(...argv);
     t.is(exitCode, 0);
@@ -53,7 +53,7 @@ test('the overview names every command', async (t) => {
   }
 });
 
-test('the version is that of package.json', async (t) => {
+test.serial('the version is that of package.json', async (t) => {
   const { version } = JSON.parse(execFileSync('cat', ['package.json'], { encoding: 'utf8' }));
   for (const word of ['version', '--version']) t.is((await mounter(word)).stdout, `mounter ${version}\n`);
 });
@@ -133,7 +133,7 @@ const mountMistakes = ['server:/export', 'server', '//server/share', '[fd00::5]:
 );
 
 for (const [argv, stderr] of [...mistakes, ...mountMistakes]) {
-  test(`a usage error: mounter ${JSON.stringify(argv)}`, async (t) => {
+  test.serial(`a usage error: mounter ${JSON.stringify(argv)}`, async (t) => {
     const result = await mounter(...argv);
     t.is(result.exitCode, 1);
     t.regex(result.stderr, stderr);
@@ -142,7 +142,7 @@ for (const [argv, stderr] of [...mistakes, ...mountMistakes]) {
   });
 }
 
-test('a variable that is mistyped is a usage error', async (t) => {
+test.serial('a variable that is mistyped is a usage error', async (t) => {
   const result = await execa(mounterExecutable, ['status'], { reject: false, env: { MOUNTER_HOM: '/opt' } });
   t.is(result.exitCode, 1);
   t.is(
@@ -152,7 +152,7 @@ test('a variable that is mistyped is a usage error', async (t) => {
 });
 
 for (const home of ['relative', '/a/../b', '..']) {
-  test(`MOUNTER_HOME=${home} is refused`, async (t) => {
+  test.serial(`MOUNTER_HOME=${home} is refused`, async (t) => {
     const result = await execa(mounterExecutable, ['status'], { reject: false, env: { MOUNTER_HOME: home } });
     t.is(result.exitCode, 1);
     t.regex(result.stderr, /MOUNTER_HOME is not an absolute path/);

@@ -21,14 +21,14 @@ async function guestsWith(environment: string): Promise<readonly string[]> {
   return found.flat();
 }
 
-test("the command's exit status and its output come back byte for byte", async (t) => {
+test.serial("the command's exit status and its output come back byte for byte", async (t) => {
   const script = 'printf "a\\tb\\n\\303\\251 no newline"; echo error >&2; exit 7';
   const result = await runInVm({ command: { script } });
   t.is(result.status, 7);
   t.is(result.output, 'a\tb\né no newlineerror\n');
 });
 
-test('arguments and environment arrive as they were given', async (t) => {
+test.serial('arguments and environment arrive as they were given', async (t) => {
   const words = ["it's", 'a "b" $c', '', '*', 'd\ne'];
   const result = await runInVm({
     command: ['sh', '-c', 'printf "<%s>" "$WORD" "$@"', 'sh', ...words],
@@ -37,12 +37,12 @@ test('arguments and environment arrive as they were given', async (t) => {
   t.is(result.output, ["o'clock", ...words].map((word) => `<${word}>`).join(''));
 });
 
-test('output longer than a pipe arrives whole', async (t) => {
+test.serial('output longer than a pipe arrives whole', async (t) => {
   const result = await runInVm({ command: ['seq', '200000'] });
   t.is(result.output.length, 1288895);
 });
 
-test('the guest is a node without NFS tools, and the repository is read-only', async (t) => {
+test.serial('the guest is a node without NFS tools, and the repository is read-only', async (t) => {
   const script = [
     'for name in mount.nfs rpcbind rpc.statd showmount glusterfs; do command -v $name; done',
     'ls /run/rpcbind.sock',
@@ -57,7 +57,7 @@ test('the guest is a node without NFS tools, and the repository is read-only', a
   ]);
 });
 
-test('a guest that crashes has no status, and its console says why', async (t) => {
+test.serial('a guest that crashes has no status, and its console says why', async (t) => {
   const result = await runInVm({ command: { script: 'echo before; echo c >/proc/sysrq-trigger' } });
   t.is(result.status, undefined);
   t.false(result.timedOut);
@@ -65,14 +65,14 @@ test('a guest that crashes has no status, and its console says why', async (t) =
   t.regex(result.console, /sysrq triggered crash/);
 });
 
-test('a guest that takes too long is killed', async (t) => {
+test.serial('a guest that takes too long is killed', async (t) => {
   const result = await runInVm({ command: ['sleep', '100'], timeoutSeconds: 5 });
   t.is(result.status, undefined);
   t.true(result.timedOut);
 });
 
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGKILL'] as const) {
-  test(`${signal} to the command line leaves no process and no file behind`, async (t) => {
+  test.serial(`${signal} to the command line leaves no process and no file behind`, async (t) => {
     const mark = `VM_TEST_MARK=${signal}-${process.pid}`;
     const files = await readdir('/dev/shm');
     const subprocess = execa(

@@ -38,7 +38,7 @@ function endsSoon(t: ExecutionContext, { milliseconds }: Seen): void {
   t.true(milliseconds < 20_000, `${milliseconds} ms`);
 }
 
-test('GlusterFS: alive, silent while its daemon is stopped, dead when it is gone', async (t) => {
+test.serial('GlusterFS: alive, silent while its daemon is stopped, dead when it is gone', async (t) => {
   await using s = await setting();
   const target = await newTarget(s.node);
   t.is((await mount(s.node, s.source, target)).status, 0);
@@ -62,7 +62,7 @@ test('GlusterFS: alive, silent while its daemon is stopped, dead when it is gone
   t.is(await countOf(s.node, 'alive'), 0);
 });
 
-test('a FUSE daemon that takes requests and answers none: silent, and nothing hangs', async (t) => {
+test.serial('a FUSE daemon that takes requests and answers none: silent, and nothing hangs', async (t) => {
   await using node = await ScratchNode.prepared();
   const silentFuse = await programIn(node, 'silent-fuse');
   const silent = `${kubeletDirectory}/pods/silent`;
@@ -75,7 +75,7 @@ test('a FUSE daemon that takes requests and answers none: silent, and nothing ha
   t.is(await countOf(node, 'silent'), 1);
 });
 
-test('a thousand dead volumes are told as such, each of them', async (t) => {
+test.serial('a thousand dead volumes are told as such, each of them', async (t) => {
   await using node = await ScratchNode.prepared();
   const first = await node.mountGlusterfs('1');
   await node.shell(`for i in $(seq 2 1000); do
