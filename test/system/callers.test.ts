@@ -6,8 +6,8 @@ import {
   type MountedKind,
   mountedOn,
   mountWords,
-  placeInTurns,
   ScratchPlace,
+  sharedPlace,
   standInNfs,
   targetFor,
 } from '../support/callers/mounting-place.ts';
@@ -86,16 +86,15 @@ const failed: Readonly<Record<MountedKind['fstype'], number>> = { nfs: 32, glust
 
 for (const enter of enterModes) {
   for (const kind of kindsHere) {
-    const turns = placeInTurns(test, kind, enter);
+    const shared = sharedPlace(test, kind, enter);
     // Each with each type, and in one of the two ways.
     const first = (enter === 'attach') === (kind.fstype === 'nfs') ? 0 : 1;
     for (const odd of everyNth(2, oddCallers, first)) {
       test.serial(`${enter}, ${kind.fstype}, ${odd.title}: mounts as always, fails as always`, async (t) => {
         t.timeout(600_000);
-        await turns.take(async ({ place, before }) => {
-          await mounts(t, place, before, odd);
-          await fails(t, place, before, odd);
-        });
+        const { place, before } = await shared();
+        await mounts(t, place, before, odd);
+        await fails(t, place, before, odd);
       });
     }
   }

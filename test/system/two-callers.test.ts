@@ -1,5 +1,5 @@
 import test from 'ava';
-import { kindsHere, placeInTurns } from '../support/callers/mounting-place.ts';
+import { kindsHere, sharedPlace } from '../support/callers/mounting-place.ts';
 import { Outcomes } from '../support/callers/outcomes.ts';
 import { describePair, pairs, playRound } from '../support/callers/two-callers.ts';
 import { enterModes } from '../support/node/enter-mode.ts';
@@ -14,7 +14,7 @@ const rounds = { nfs: 2, glusterfs: 1 } as const;
 
 for (const enter of enterModes) {
   for (const kind of kindsHere) {
-    const turns = placeInTurns(test, kind, enter);
+    const shared = sharedPlace(test, kind, enter);
     for (const pair of pairs) {
       test.serial(
         `${enter}, ${kind.fstype}, ${describePair(pair)}: mounted is what was said to be`,
@@ -22,10 +22,9 @@ for (const enter of enterModes) {
           t.timeout(600_000);
           const random = randomNumbers(seed);
           const outcomes = new Outcomes();
-          await turns.take(async ({ place, before }) => {
-            for (let round = 0; round < rounds[kind.fstype]; round += 1)
-              outcomes.add(await playRound(place, pair, random, before));
-          });
+          const { place, before } = await shared();
+          for (let round = 0; round < rounds[kind.fstype]; round += 1)
+            outcomes.add(await playRound(place, pair, random, before));
           t.log(outcomes.lines.join('\n'));
           t.deepEqual(outcomes.wrong, []);
         },

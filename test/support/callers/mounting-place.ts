@@ -7,7 +7,6 @@ import { type LookedAt, leftSince, type NodeRemains, remainsOf } from '../node/r
 import { helperPath, placeHelper, placeStandIn } from '../node/stand-in-helper.ts';
 import { programIn } from '../programs/test-program.ts';
 import { type CallEnd, type Caller, callEnds, callersInput } from './callers.ts';
-import { Turns } from './turns.ts';
 
 /** How a call of `mounter mount` is to go. */
 export type Behaviour = 'succeeds' | 'fails' | 'is slow' | 'waits';
@@ -171,14 +170,19 @@ export interface UsedPlace {
   readonly before: NodeRemains;
 }
 
-/** One place for all tests of a file, which take turns on it. */
-export function placeInTurns(test: TestFn, kind: MountedKind, enter: EnterMode): Turns<UsedPlace> {
-  const turns = new Turns(async () => {
-    const place = await ScratchPlace.start(kind, enter);
-    return { place, before: await usedBefore(place) };
-  });
-  test.after.always(async () => (await turns.made())?.place[Symbol.asyncDispose]());
-  return turns;
+/** One place for tests of a file that run in turn, made for the first of them. */
+export function sharedPlace(test: TestFn, kind: MountedKind, enter: EnterMode): () => Promise<UsedPlace> {
+  let place: Promise<ScratchPlace> | undefined;
+  let used: Promise<UsedPlace> | undefined;
+  test.after.always(async () => (await place?.catch(() => undefined))?.[Symbol.asyncDispose]());
+  const start = async () => {
+    place = ScratchPlace.start(kind, enter);
+    return { place: await place, before: await usedBefore(await place) };
+  };
+  return () => {
+    used ??= start();
+    return used;
+  };
 }
 
 /** A scratch node, and a GlusterFS server beside it where the kind needs one. */
