@@ -77,7 +77,8 @@ test.serial(
     await node.mustRun('enable');
     // By the front in the driver's own executable.
     t.like(await client.call('Node', 'NodePublishVolume', volume.published(1)), { code: 'OK' });
-    await node.shell(`rm -rf ${mounterHome}`);
+    // The agent may be at work in it.
+    await node.shell(`until rm -rf ${mounterHome}; do sleep 0.1; done`);
     t.like(await client.call('Node', 'NodeUnpublishVolume', volume.unpublished(1)), { code: 'OK' });
     t.like(await client.call('Node', 'NodeUnstageVolume', volume.unstaged), { code: 'OK' });
     t.deepEqual(node.entriesOf(volume.staging), []);

@@ -121,6 +121,7 @@ test.serial('outside of its container it says where it belongs', async (t) => {
 });
 
 test.serial('the agent keeps its node so, follows the settings, and ends at SIGTERM', async (t) => {
+  t.timeout(600_000);
   await using node = await nodeWithImage();
   await makeSbinWritable(node);
   const agent = new RunningAgent(node, await containerSpec('--helpers'));
@@ -128,9 +129,9 @@ test.serial('the agent keeps its node so, follows the settings, and ends at SIGT
   const helper = '/usr/sbin/mount.glusterfs';
   const isThere = () => readdirSync(node.path('/usr/sbin')).includes('mount.glusterfs');
   const until = async (what: string, isSo: () => boolean | Promise<boolean>) => {
-    const end = Date.now() + 30_000;
+    const end = Date.now() + 120_000;
     while (!(await isSo())) {
-      if (Date.now() > end) return t.fail(`${what}: not within 30 s`);
+      if (Date.now() > end) return t.fail(`${what}: not within 120 s`);
       await setTimeout(50);
     }
     t.pass(what);
@@ -191,15 +192,19 @@ test.serial('the agent keeps its node so, follows the settings, and ends at SIGT
 });
 
 test.serial('at rest it starts no program, and is not ready without it, or when it hangs', async (t) => {
+  t.timeout(600_000);
   await using node = await nodeWithImage();
   const spec = await containerSpec();
   const agent = new RunningAgent(node, spec);
   await agent.until(0, /./);
   const run = `strace -f -qq -p ${agent.pid} -e trace=execve -e signal=none -o /tmp/trace & tracer=$!; sleep 12; kill $tracer; wait $tracer || true; cat /tmp/trace`;
-  let executed = await node.shell(run);
-  // A busy machine is long in its first rounds.
-  for (let tries = 0; tries < 5 && executed !== ''; tries += 1) executed = await node.shell(run);
-  t.is(executed, '', 'nothing is executed');
+  // A busy machine is long in its first rounds. Twice at rest: it starts nothing now and then, either.
+  let [executed, timesAtRest] = ['', 0];
+  for (let tries = 0; tries < 8 && timesAtRest < 2; tries += 1) {
+    executed = await node.shell(run);
+    timesAtRest = executed === '' ? timesAtRest + 1 : 0;
+  }
+  t.is(timesAtRest, 2, executed);
   const outcome = '/run/pod-scratch/outcome';
   let said = '';
   // As an agent that hangs leaves it; this one soon writes another.

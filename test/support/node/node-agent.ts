@@ -151,7 +151,7 @@ export class RunningAgent {
   }
 
   /** Waits for a probe with this status, whose words fit. @returns them. @throws after `seconds`. */
-  async until(status: 0 | 1, words: RegExp, seconds = 60): Promise<string> {
+  async until(status: 0 | 1, words: RegExp, seconds = 120): Promise<string> {
     const end = Date.now() + seconds * 1000;
     for (;;) {
       const ran = await this.probe();
