@@ -51,8 +51,8 @@ async function run(
     reject: false,
     timeout: 60_000,
   });
-  // Without what names a long wait.
-  return { exitCode, stdout, stderr: stderr.replaceAll(/^… .*\n?/gm, '') };
+  // Without what tells of a long wait, or of its end.
+  return { exitCode, stdout, stderr: stderr.replaceAll(/^(… .*|.*, usually .*: \d+ s)\n?/gm, '') };
 }
 
 const offers: readonly (readonly [
