@@ -2,6 +2,7 @@ import { chmodSync, cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } fro
 import test from 'ava';
 import { execa } from 'execa';
 import { repository } from '../../scripts/paths.ts';
+import { everyNth } from '../support/long-run.ts';
 import { directoryOfThisProcess } from '../support/node/process-directory.ts';
 
 /** What `npm run` has: how each script is called, and what it says when it cannot work. */
@@ -23,8 +24,10 @@ function run(argv: readonly string[], before: readonly string[] = []) {
   return execa(program, args, { cwd: repository, reject: false, stdin: 'ignore', timeout: 120_000 });
 }
 
+const callOf = (name: string) => (name === 'test' ? 'npm test' : `npm run ${name}`);
+
 for (const { name, file } of ours) {
-  const call = name === 'test' ? 'npm test' : `npm run ${name}`;
+  const call = callOf(name);
 
   test.serial(`${call} -- --help says how it is called, and does nothing`, async (t) => {
     const { stdout, stderr, exitCode } = await run([file, '--help']);
@@ -36,7 +39,11 @@ for (const { name, file } of ours) {
       [],
     );
   });
+}
 
+// One way for all of them: scripts/command-line.ts.
+for (const { name, file } of everyNth(3, ours)) {
+  const call = callOf(name);
   test.serial(`${call} -- --nosuch is refused in one line`, async (t) => {
     const { stdout, stderr, exitCode } = await run([file, '--nosuch']);
     t.is(stdout, '');
@@ -45,7 +52,7 @@ for (const { name, file } of ours) {
   });
 }
 
-for (const { name, file } of needRoot) {
+for (const { name, file } of everyNth(3, needRoot, 1)) {
   test.serial(`npm run ${name} by another user than root says so at once`, async (t) => {
     const { stdout, stderr, exitCode } = await run([file], nobody);
     t.is(stdout, '');
