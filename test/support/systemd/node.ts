@@ -118,7 +118,7 @@ export interface Daemon {
 
 /**
  * The daemons in the node's rootfs, by name. A server's have another root; a helper is none: kubelet tries again and
- * again what does not mount.
+ * again what does not mount. Nor is sm-notify: it ends when all have heard of the reboot.
  */
 export function daemons(): readonly Daemon[] {
   const pids = readdirSync('/proc').filter((name) => /^\d+$/.test(name));
@@ -131,7 +131,7 @@ function daemon(pid: number): Daemon | undefined {
     const root = versionAt(`/proc/${pid}/root`);
     if (root === undefined) return undefined;
     const name = readFileSync(`/proc/${pid}/comm`, 'utf8').trim();
-    if (name.startsWith('mount.')) return undefined;
+    if (/^mount\.|^sm-notify$/.test(name)) return undefined;
     const group = readFileSync(`/proc/${pid}/cgroup`, 'utf8').trim();
     return { pid, name, root, unit: group.slice(group.lastIndexOf('/') + 1) };
   } catch {
