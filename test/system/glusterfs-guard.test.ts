@@ -79,16 +79,12 @@ const attacks: readonly Attack[] = [
 ];
 
 /** A node with evilLibrary, and a server of this volfile. */
-async function attacked(
-  enter: EnterMode,
-  volfile: string,
-  mountSeconds = 60,
-): Promise<Setting & { evil: VolfileServer }> {
+async function attacked(enter: EnterMode, volfile: string): Promise<Setting & { evil: VolfileServer }> {
   const base = await setting(enter);
   try {
     // What is not refused goes on: without subvolumes that answer, to the deadline.
     await base.node.shell(
-      `sed -i 's/"mountSeconds": *[0-9]*/"mountSeconds": ${mountSeconds}/' ${mounterHome}/rootfs-manifest.json`,
+      `sed -i 's/"mountSeconds": *[0-9]*/"mountSeconds": 60/' ${mounterHome}/rootfs-manifest.json`,
     );
     await compileEvil(base.node.path(evilLibrary), markInside);
     const evil = await VolfileServer.start(base.server.enter, '127.0.0.1', volfile);

@@ -172,12 +172,11 @@ export interface UsedPlace {
 
 /** One place for tests of a file that run in turn, made for the first of them. */
 export function sharedPlace(test: TestFn, kind: MountedKind, enter: EnterMode): () => Promise<UsedPlace> {
-  let place: Promise<ScratchPlace> | undefined;
   let used: Promise<UsedPlace> | undefined;
-  test.after.always(async () => (await place?.catch(() => undefined))?.[Symbol.asyncDispose]());
+  test.after.always(async () => (await used?.catch(() => undefined))?.place[Symbol.asyncDispose]());
   const start = async () => {
-    place = ScratchPlace.start(kind, enter);
-    return { place: await place, before: await usedBefore(await place) };
+    const place = await ScratchPlace.start(kind, enter);
+    return { place, before: await usedBefore(place) };
   };
   return () => {
     used ??= start();
