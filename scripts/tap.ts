@@ -1,10 +1,19 @@
+export interface Failure {
+  readonly title: string;
+  /** The beginning of what the runner says of it, in lines. */
+  readonly details: string[];
+}
+
+/** So that the reasons of a few failures fit a screen. */
+const detailLines = 16;
+
 /** What a run of tests came to, read from its TAP as it arrives. */
 export class TapCount {
   #passed = 0;
-  #failed = 0;
   #rest = '';
-  /** The titles of the tests that failed. */
-  readonly failures: string[] = [];
+  /** The failure whose details come now. */
+  #told: Failure | undefined;
+  readonly failures: Failure[] = [];
 
   /** Takes the next piece of output, cut anywhere. */
   add(text: string): void {
@@ -20,15 +29,26 @@ export class TapCount {
   end(exitStatus: number | undefined): { readonly passed: number; readonly failed: number } {
     this.#addLine(this.#rest);
     this.#rest = '';
-    const isUnexplained = (exitStatus !== 0 && this.#failed === 0) || this.#passed + this.#failed === 0;
-    return { passed: this.#passed, failed: this.#failed + (isUnexplained ? 1 : 0) };
+    const isUnexplained =
+      (exitStatus !== 0 && this.failures.length === 0) || this.#passed + this.failures.length === 0;
+    return { passed: this.#passed, failed: this.failures.length + (isUnexplained ? 1 : 0) };
   }
 
   #addLine(line: string): void {
-    if (/^ok \d+/.test(line)) this.#passed += 1;
-    const failure = /^not ok \d+(?: - (.*))?/.exec(line);
-    if (failure === null) return;
-    this.#failed += 1;
-    this.failures.push(failure[1] ?? line);
+    const result = /^(not )?ok \d+(?: - (.*))?/.exec(line);
+    if (result === null) this.#addDetail(line);
+    else this.#addResult(result[1] === undefined, result[2] ?? line);
+  }
+
+  #addResult(isPassed: boolean, title: string): void {
+    this.#told = isPassed ? undefined : { title, details: [] };
+    if (this.#told === undefined) this.#passed += 1;
+    else this.failures.push(this.#told);
+  }
+
+  #addDetail(line: string): void {
+    if (line === '  ...') this.#told = undefined;
+    else if (line !== '  ---' && (this.#told?.details.length ?? detailLines) < detailLines)
+      this.#told?.details.push(line.slice(0, 240));
   }
 }

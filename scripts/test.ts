@@ -16,7 +16,7 @@ import { ensureInstalled } from './debian.ts';
 import { cacheDirectory, repository } from './paths.ts';
 import { SuiteOutputs } from './suite-output.ts';
 import { type Build, type Fetch, type Need, type Suite, suites } from './suites.ts';
-import { TapCount } from './tap.ts';
+import { type Failure, TapCount } from './tap.ts';
 
 /**
  * `npm test [SUITE…] [-- FILE…]`: everything the tests need, then the suites, then a line
@@ -86,7 +86,7 @@ async function main(words: readonly string[]): Promise<number> {
   const { chosen, files } = choose(words);
   await ensureInstalled(packages);
   const total = { passed: 0, failed: 0 };
-  const failures: string[] = [];
+  const failures: Failure[] = [];
   const needs = chosen.flatMap((suite) => suite.needs);
   const needed = new Map([...prepareInTurn(needs, builds), ...prepareInTurn(needs, fetches)]);
   const run = async (suite: Suite): Promise<void> => {
@@ -94,7 +94,7 @@ async function main(words: readonly string[]): Promise<number> {
     const tap = await runSuite(files.length === 0 ? suite : { ...suite, files });
     total.passed += tap.passed;
     total.failed += tap.failed;
-    failures.push(...tap.failures.map((title) => `${suite.name}: ${title}`));
+    failures.push(...tap.failures);
   };
   const inPlace = (place: Suite['place']) =>
     inTurn(
@@ -106,7 +106,7 @@ async function main(words: readonly string[]): Promise<number> {
     chosen.filter(({ isAlone }) => isAlone),
     run,
   );
-  for (const failure of failures) console.log(`# failed: ${failure}`);
+  for (const { title, details } of failures) console.log([`# failed: ${title}`, ...details].join('\n# '));
   console.log(`${total.passed} passed, ${total.failed} failed`);
   return total.failed === 0 ? 0 : 1;
 }
@@ -168,8 +168,7 @@ process.on('exit', () => outputs.flushAll());
 interface Results {
   readonly passed: number;
   readonly failed: number;
-  /** Titles. */
-  readonly failures: readonly string[];
+  readonly failures: readonly Failure[];
 }
 
 async function runSuite(suite: Suite): Promise<Results> {
@@ -187,7 +186,8 @@ async function runSuite(suite: Suite): Promise<Results> {
     `# ${suite.name}: ${secondsSince(start)} s\n# ${suite.name}: ${passed} passed, ${failed} failed\n`,
   );
   output.end();
-  return { passed, failed, failures: tap.failures };
+  const failures = tap.failures.map(({ title, details }) => ({ title: `${suite.name}: ${title}`, details }));
+  return { passed, failed, failures };
 }
 
 /** Files at once: tests wait a lot. Those of a file that need a node run in turn: dozens at once keep none of their limits. */

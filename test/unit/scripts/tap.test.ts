@@ -17,6 +17,17 @@ test('a runner that failed with no failed test counts as a failure', (t) => {
   t.deepEqual(count('ok 1 - a\n', undefined), { passed: 1, failed: 1 });
 });
 
+test('of a failure it keeps the title and the beginning of the details', (t) => {
+  const more = Array.from({ length: 50 }, (_, i) => `    line ${i}\n`).join('');
+  const text = `ok 1 - a\n  ---\n  x\n  ...\nnot ok 2 - b\n  ---\n    message: no\n  ...\nok 3 - c\n  ---\n  x\n  ...\nnot ok 4 - d\n  ---\n${more}  ...\n`;
+  const tap = new TapCount();
+  tap.add(text);
+  const [b, d] = tap.failures;
+  t.deepEqual(b, { title: 'b', details: ['    message: no'] });
+  t.is(d?.title, 'd');
+  t.is(d?.details.length, 16);
+});
+
 test('a run without any test is a failure', (t) => {
   t.deepEqual(count('1..0\n', 0), { passed: 0, failed: 1 });
 });
