@@ -19,7 +19,7 @@ const answerMs = 3000;
 const hasLibraries = /\/(glusterfs|rpcinfo)$/;
 
 /** For reading the rootfs: one of 30 MB takes 0.1 s, on a node under load much longer, and an image may be larger. */
-const readingMs = 1500;
+const readingMs = 2500;
 
 const whole = 'is as it was installed, and has all that helpers and daemons need';
 const wholeAsFarAsRead = `has all that helpers and daemons need; this node is too busy to read all of it within ${readingMs / 1000} s: run mounter doctor again`;
