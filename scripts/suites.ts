@@ -145,6 +145,7 @@ export const suites: readonly Suite[] = [
     about: 'long tables of the suite system to their ends, and many rounds; for a release',
     minutes: 25,
     files: [
+      'attach',
       'callers',
       'csi-survival',
       'damage',

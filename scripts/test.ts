@@ -190,8 +190,11 @@ async function runSuite(suite: Suite): Promise<Results> {
   return { passed, failed, failures };
 }
 
-/** Files at once: tests wait a lot. Those of a file that need a node run in turn: dozens at once keep none of their limits. */
-const concurrency = 3 * availableParallelism();
+/**
+ * Files at once: tests wait a lot, and the VM takes a CPU. Those of a file that need a node run in turn: dozens at once
+ * keep none of their limits.
+ */
+const concurrency = 2 * availableParallelism();
 
 async function runHere(
   { files, isSerial, environment }: Suite,

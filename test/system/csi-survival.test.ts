@@ -87,7 +87,7 @@ for (const [what, made, words, left] of targets)
       t.is(code, 'FAILED_PRECONDITION');
       t.regex(message, words);
     }
-    t.true(ms < 10_000, `${ms} ms`);
+    t.true(ms < 30_000, `${ms} ms`);
     t.is(await node.shell(`cat ${target} ${target}/* 2>/dev/null || true`), left === '' ? '' : `${left}\n`);
   });
 
@@ -137,7 +137,7 @@ test.serial('whoever hangs holds up nobody else', async (t) => {
     const ms = [1, 2, 3, 4].map(async (pod) => (await call('UnpublishVolume', dead.unpublished(pod))).ms);
     ms.push(call('UnstageVolume', dead.unstaged).then((answered) => answered.ms));
     const longest = Math.max(...(await Promise.all(ms)));
-    t.true(longest < 10_000, `${longest} ms`);
+    t.true(longest < 30_000, `${longest} ms`);
     t.deepEqual(node.entriesOf(dead.staging), []);
     await waiting;
   } finally {

@@ -57,7 +57,7 @@ const damagedRootfs: readonly (readonly [file: string, damage: Damage, says: Reg
   ['usr/bin/dash', () => Buffer.from('#!/usr/bin/true\n'), /mount\.glusterfs \(it says nothing\)/],
 ];
 
-const refused = everyNth(3, damagedRootfs);
+const refused = everyNth(5, damagedRootfs);
 test.serial(`none of ${refused.length} damaged rootfs is switched to`, async (t) => {
   await using node = await ScratchNode.installed();
   const before = currentVersion(node);
@@ -139,7 +139,7 @@ async function isAlive(t: ExecutionContext, node: ScratchNode, volume: string, t
 
 for (const enter of enterModes) {
   // Both ways end in the same directory; what stands in it besides is another.
-  const chosen = everyNth(enter === 'attach' ? 3 : 9, Object.entries(damages));
+  const chosen = everyNth(enter === 'attach' ? 5 : 12, Object.entries(damages));
   test.serial(
     `${enter}: each of ${chosen.length} damages is mended as doctor says, volumes stay`,
     async (t) => {

@@ -6,8 +6,8 @@ import { leftSince, remainsOf } from '../support/node/remains.ts';
 
 /** However often prepare fails, and why: not one namespace, file or mount is left, and the next one that can, does. */
 
-const prepares = rounds(3, 8);
-const goneMs = 1000;
+const prepares = rounds(2, 8);
+const goneMs = 5000;
 const version = `$(realpath ${mounterHome}/rootfs)`;
 const manifest = `${mounterHome}/rootfs-manifest.json`;
 

@@ -11,6 +11,7 @@ import {
 } from '../support/gluster/gluster-node.ts';
 import { type GlusterServer, startGlusterServer } from '../support/gluster/gluster-server.ts';
 import { enterModes } from '../support/node/enter-mode.ts';
+import { setLimits } from '../support/node/limits.ts';
 import { kubeletDirectory, mounterHome, ScratchNode } from '../support/node/namespace.ts';
 
 /** Real GlusterFS, from a server in a network namespace that the node shares. */
@@ -170,7 +171,7 @@ for (const [title, source, status, stderr] of failures) {
     await using s = await setting();
     const target = await newTarget(s.node);
     // The words are the helper's own, also where the machine is so busy that it takes longer to say them.
-    await withLimits(s.node, { probeAfterSeconds: 60 });
+    setLimits(s.node, { probeAfterSeconds: 60 });
     const ran = await mount(s.node, source(s.server.address), target);
     t.is(ran.status, status);
     t.regex(ran.stderr, stderr);
@@ -212,12 +213,6 @@ test.serial('an option that mount.glusterfs does not have', async (t) => {
   nothingLeft(t, s.node, target);
 });
 
-async function withLimits(node: ScratchNode, limits: Readonly<Record<string, number>>): Promise<void> {
-  const manifest = JSON.parse(node.read(`${mounterHome}/rootfs-manifest.json`));
-  Object.assign(manifest.limits, limits);
-  await node.run(['tee', `${mounterHome}/rootfs-manifest.json`], { input: JSON.stringify(manifest) });
-}
-
 const silences = [
   ['glusterd is silent', (server: GlusterServer) => server.signalGlusterd('STOP')],
   ['the brick is silent', (server: GlusterServer) => server.signalBrick('v1', 'STOP')],
@@ -229,7 +224,7 @@ for (const [title, silence] of silences) {
       await using s = await setting();
       const target = await newTarget(s.node);
       // As short as a test can wait.
-      await withLimits(s.node, { mountSeconds: 3 });
+      setLimits(s.node, { mountSeconds: 3 });
       await silence(s.server);
       const { status, stderr } = await mount(s.node, s.source, target, list);
       t.is(status, 32);

@@ -133,7 +133,7 @@ test.serial('a call that is stopped while it asks: the next one asks for itself'
   const began = performance.now();
   const { stderr } = await s.node.run(['sh', '-c', `exec ${asks} ${target}`]);
   t.regex(stderr, /192\.0\.2\.99 .*does not answer at TCP port 24007/);
-  t.true(performance.now() - began < 12_000, `${Math.round(performance.now() - began)} ms`);
+  t.true(performance.now() - began < 30_000, `${Math.round(performance.now() - began)} ms`);
   nothingLeft(t, s.node, target);
   await s.node.shell('kill -CONT $(cat /run/pid)');
 });

@@ -46,8 +46,8 @@ function isCurrent(t: ExecutionContext, node: ScratchNode, { digest }: TestImage
   t.is(currentVersion(node), `versions/${digest.slice(7)}`, hint);
 }
 
-/** Far below the 30 s after which a connection that drips is ended, and far above what an install takes. */
-const quickMs = 12_000;
+/** Below the 30 s after which a connection that drips is ended, and far above what an install takes. */
+const quickMs = 25_000;
 
 /** What an operator does meanwhile, each within the time. */
 async function isNotHeldUp(t: ExecutionContext, node: ScratchNode, hint: string): Promise<void> {

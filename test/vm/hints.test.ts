@@ -608,7 +608,7 @@ followHints(
   test,
   node,
   { type: 'nfs', options: 'vers=4.2', source: '10.9.0.1:/srv/vol1', program: 'mounter mount' },
-  everyNth(3, [
+  everyNth(5, [
     ...[...sources, ...arguments_, ...options, ...exports, ...targets, ...nodes],
     ...lockServices.map(asVersion3),
   ]),

@@ -138,7 +138,7 @@ for (const [title, setUp, strays = 0] of states) {
   });
 }
 
-for (const [title, setUp, strays = 0] of everyNth(3, states)) {
+for (const [title, setUp, strays = 0] of everyNth(4, states)) {
   test.serial(`negotiated down to v3: ${title}`, async (t) => {
     await setUp();
     await mountsAndLocks(t, `${v3Server.address}:/srv/vol1`, '', strays);

@@ -247,14 +247,14 @@ export class Pod {
    * Until a probe ends with `status` and words that fit; what ends meanwhile is started anew, as kubelet does it.
    * @returns after how many seconds. @throws with the last probe's words and the log.
    */
-  async until(status: number, words = /^/, limitSeconds = 60): Promise<number> {
+  async until(status: number, words = /^/, limitSeconds = 120): Promise<number> {
     const start = performance.now();
     await this.saying((probed) => probed.status === status && words.test(probed.output), limitSeconds);
     return (performance.now() - start) / 1000;
   }
 
   /** @returns the first probe that `isMeant`. @throws like `until`. */
-  async saying(isMeant: (probed: Probed) => boolean, limitSeconds = 60): Promise<Probed> {
+  async saying(isMeant: (probed: Probed) => boolean, limitSeconds = 120): Promise<Probed> {
     const end = performance.now() + limitSeconds * 1000;
     for (;;) {
       await this.restartIfEnded();
@@ -264,7 +264,8 @@ export class Pod {
         const { status, output } = probed;
         throw new Error(`after ${limitSeconds} s the probe says ${status}: ${output}\n${this.log()}`);
       }
-      await setTimeout(250);
+      // Each probe is a process in the container: more of them would keep the agent waiting for a CPU.
+      await setTimeout(1000);
     }
   }
 

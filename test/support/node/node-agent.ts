@@ -159,7 +159,7 @@ export class RunningAgent {
       if (Date.now() > end)
         throw new Error(`no ${words} with ${status} within ${seconds} s, but ${JSON.stringify(ran)}`);
       // Each probe starts a container: more of them would keep the agent waiting for a CPU.
-      await setTimeout(300);
+      await setTimeout(1000);
     }
   }
 
