@@ -14,6 +14,24 @@ export function resolveInRoot(
   path: string,
   passes = (_name: string) => {},
 ): string | undefined {
+  const { place, isThere } = walkInRoot(root, path, passes);
+  return isThere ? place : undefined;
+}
+
+/**
+ * The same without a look at the last name, which may be a volume whose server is silent, or a symlink; names that are
+ * not there stay as they are. Not one on the way to it is a symlink, which would be followed from another root.
+ */
+export function placeInRoot(root: string, path: string): string {
+  return join(walkInRoot(root, dirname(path)).place, basename(path));
+}
+
+/** @returns where the way ends: with the rest of its names, where the first of them is not there or no directory. */
+function walkInRoot(
+  root: string,
+  path: string,
+  passes = (_name: string) => {},
+): { readonly place: string; readonly isThere: boolean } {
   const pending = path.split('/').filter((part) => part !== '');
   let resolved: string[] = [];
   for (let links = 0; pending.length > 0; ) {
@@ -26,28 +44,19 @@ export function resolveInRoot(
     const name = `/${[...resolved, part].join('/')}`;
     passes(name);
     const status = lstatSync(root + name, { throwIfNoEntry: false });
-    if (status === undefined) return undefined;
-    if (!status.isSymbolicLink()) {
-      if (pending.length > 0 && !status.isDirectory()) return undefined;
+    const isLink = status?.isSymbolicLink() === true;
+    links += isLink ? 1 : 0;
+    const isEnd = status === undefined || (!isLink && !status.isDirectory() && pending.length > 0);
+    if (isEnd || links > maximumLinks) return { place: join(name, ...pending), isThere: false };
+    if (!isLink) {
       resolved.push(part);
       continue;
     }
-    links += 1;
-    if (links > maximumLinks) return undefined;
     const target = readlinkSync(root + name);
     if (target.startsWith('/')) resolved = [];
     pending.unshift(...target.split('/').filter((p) => p !== ''));
   }
-  return `/${resolved.join('/')}`;
-}
-
-/**
- * The same without a look at the last name, which may be a volume whose server is silent, or a symlink; names that are
- * not there stay as they are.
- */
-export function placeInRoot(root: string, path: string): string {
-  const parent = dirname(path);
-  return join(resolveInRoot(root, parent) ?? placeInRoot(root, parent), basename(path));
+  return { place: `/${resolved.join('/')}`, isThere: true };
 }
 
 /** Whether `path` is an executable file of the rootfs, its own symlinks followed. */

@@ -135,5 +135,14 @@ test('paths as chroot(2) sees them', (t) => {
   t.is(placeInRoot(rootfs.root, '/abs//none/./of/'), '/sbin/none/of');
   t.is(placeInRoot(rootfs.root, '/abs'), '/abs');
   t.is(placeInRoot(rootfs.root, ''), '/');
+  symlinkSync('/usr/none', `${rootfs.root}/broken`);
+  t.is(
+    placeInRoot(rootfs.root, '/broken/of/file'),
+    '/usr/none/of/file',
+    'not by the link, which others follow',
+  );
+  t.is(placeInRoot(rootfs.root, '/broken'), '/broken');
+  symlinkSync('circle', `${rootfs.root}/circle`);
+  t.is(resolveInRoot(rootfs.root, '/circle/x'), undefined);
   chmodSync(rootfs.root, 0o755);
 });
