@@ -171,7 +171,7 @@ export const suites: readonly Suite[] = [
     name: 'long-vm',
     about: 'the same of the suite vm; for a release',
     minutes: 10,
-    files: ['hints', 'lock-services'].map((name) => `test/vm/${name}.test.ts`),
+    files: ['hints', 'lock-services', 'two-callers'].map((name) => `test/vm/${name}.test.ts`),
     place: 'vm',
     isForRelease: true,
     environment: { LONG_RUN: 'yes' },
