@@ -199,24 +199,31 @@ test.serial(
   },
 );
 
-test.serial('20 prepares are one pair of namespaces; on whichever processor it is made', async (t) => {
-  await using node = await ScratchNode.installed(attach);
-  for (const processor of ['0', '1']) {
-    const ran = await node.run(['taskset', '-c', processor, mounter, 'prepare']);
-    t.is(ran.status, 0, ran.stderr);
-    const mountinfo = node.mountinfo();
-    for (let again = 1; again < 20; again += 1) t.is(await node.mustRun('prepare'), already);
-    t.deepEqual(node.mountinfo(), mountinfo);
-    const [pair = '', ...more] = readdirSync(node.path(pins));
-    t.deepEqual(more, []);
-    t.deepEqual(readdirSync(node.path(`${pins}/${pair}`)).toSorted(), ['description', 'helpers', 'services']);
-    t.is(readlinkSync(node.path(link)), `${pins}/${pair}`);
-    t.is(await node.shell(`stat -c %a ${pins} ${pins}/*`), '700\n700\n', 'root alone');
-    await node.mustRun('teardown');
-    t.is((await node.run(['test', '-e', pins])).status, 1);
-    t.is((await node.run(['test', '-L', link])).status, 1);
-  }
-});
+test.serial(
+  'prepares are one pair of namespaces, however many; on whichever processor it is made',
+  async (t) => {
+    await using node = await ScratchNode.installed(attach);
+    for (const processor of ['0', '1']) {
+      const ran = await node.run(['taskset', '-c', processor, mounter, 'prepare']);
+      t.is(ran.status, 0, ran.stderr);
+      const mountinfo = node.mountinfo();
+      for (let again = 1; again < rounds(6, 20); again += 1) t.is(await node.mustRun('prepare'), already);
+      t.deepEqual(node.mountinfo(), mountinfo);
+      const [pair = '', ...more] = readdirSync(node.path(pins));
+      t.deepEqual(more, []);
+      t.deepEqual(readdirSync(node.path(`${pins}/${pair}`)).toSorted(), [
+        'description',
+        'helpers',
+        'services',
+      ]);
+      t.is(readlinkSync(node.path(link)), `${pins}/${pair}`);
+      t.is(await node.shell(`stat -c %a ${pins} ${pins}/*`), '700\n700\n', 'root alone');
+      await node.mustRun('teardown');
+      t.is((await node.run(['test', '-e', pins])).status, 1);
+      t.is((await node.run(['test', '-L', link])).status, 1);
+    }
+  },
+);
 
 /** What a mount says about it; nothing where a mount of GlusterFS can do without. */
 const breakages: readonly (readonly [what: string, how: string, says: RegExp | undefined])[] = [

@@ -1,6 +1,7 @@
 import { existsSync, readlinkSync, writeFileSync } from 'node:fs';
 import test from 'ava';
 import { type GlusterServer, startGlusterServer } from '../support/gluster/gluster-server.ts';
+import { everyNth } from '../support/long-run.ts';
 import { enterModes } from '../support/node/enter-mode.ts';
 import { askedInPeace, complaints, type Examination } from '../support/node/examination.ts';
 import { wholeKernel } from '../support/node/kernel.ts';
@@ -317,7 +318,7 @@ const breakages: readonly (readonly [
   ],
 ];
 
-for (const [title, script, expected, mend, request] of breakages) {
+for (const [title, script, expected, mend, request] of everyNth(2, breakages)) {
   test.serial(`${title}: found, and mended by what the hint says`, async (t) => {
     await using node = await ScratchNode.prepared(request);
     await node.shell(`${setUp}; ${script}`);

@@ -1,5 +1,6 @@
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import test from 'ava';
+import { everyNth } from '../support/long-run.ts';
 import { kubeletDirectory, mounterHome, type NodeRequest, ScratchNode } from '../support/node/namespace.ts';
 import { makeSbinWritable } from '../support/node/writable-sbin.ts';
 
@@ -189,7 +190,7 @@ const broken: readonly (readonly [title: string, script: string, request?: NodeR
   ['a node lock that is held', 'flock /run/containerized-mounter/locks/node sleep 1000 >/dev/null 2>&1 &'],
   ['no /run of ours', 'mount -o remount,ro /run'],
 ];
-for (const [title, script, request] of broken) {
+for (const [title, script, request] of everyNth(2, broken)) {
   test.serial(`mounter disable: ${title}`, async (t) => {
     await using node = await ScratchNode.prepared(request);
     await makeSbinWritable(node);

@@ -4,6 +4,7 @@ import test from 'ava';
 import { startGlusterServer } from '../support/gluster/gluster-server.ts';
 import { extractKubelet, kubeletImage, kubeletRoot } from '../support/kubelet/kubelet-image.ts';
 import { kubeletsOf, startKubelet } from '../support/kubelet/kubelet-node.ts';
+import { rounds } from '../support/long-run.ts';
 import { describeMounts } from '../support/node/describe-mounts.ts';
 import { enterModes } from '../support/node/enter-mode.ts';
 import { kubeletDirectory, mounter, mounterHome, ScratchNode } from '../support/node/namespace.ts';
@@ -80,36 +81,47 @@ ID=debian
   );
 }
 
+const restarts = rounds(8, 20);
 for (const propagation of ['shared', 'private'] as const) {
-  test.serial(`/ ${propagation}: 20 restarts, with volumes mounted, leave mountinfo as it is`, async (t) => {
-    await using node = await readyNode({ propagation });
-    const before = node.mountinfo().length;
-    const first = await startKubelet(node, '--host-root', '/srv', '--');
-    await mustRunInKubelet(
-      node,
-      `mkdir -p ${kubeletDirectory}/pods/v; mount -t tmpfs v ${kubeletDirectory}/pods/v`,
-      '--host-root',
-      '/srv',
-    );
-    const wanted = describeMounts(node);
-    const numbers = node.mountinfo();
-    await node.shell(`kill ${first.pid}`);
-    t.is((await first.ended).status, 7);
-    for (let restart = 1; restart <= 20; restart += 1) {
-      const { status, stderr } = await node.mounter('kubelet', '--host-root', '/srv', '-v', '--', '--exit=0');
-      t.is(status, 0);
-      t.notRegex(stderr, /mount |made/, `restart ${restart}`);
-    }
-    t.deepEqual(describeMounts(node), wanted);
-    t.deepEqual(node.mountinfo(), numbers, 'nothing was mounted anew');
-    await node.shell(`umount ${kubeletDirectory}/pods/v`);
-    await node.mustRun('teardown');
-    t.true(node.mountinfo().length < before, 'prepare is undone as well');
-    t.deepEqual(
-      node.mountinfo().filter(({ mountPoint }) => mountPoint.includes('kubelet')),
-      [],
-    );
-  });
+  test.serial(
+    `/ ${propagation}: ${restarts} restarts, with volumes mounted, leave mountinfo as it is`,
+    async (t) => {
+      await using node = await readyNode({ propagation });
+      const before = node.mountinfo().length;
+      const first = await startKubelet(node, '--host-root', '/srv', '--');
+      await mustRunInKubelet(
+        node,
+        `mkdir -p ${kubeletDirectory}/pods/v; mount -t tmpfs v ${kubeletDirectory}/pods/v`,
+        '--host-root',
+        '/srv',
+      );
+      const wanted = describeMounts(node);
+      const numbers = node.mountinfo();
+      await node.shell(`kill ${first.pid}`);
+      t.is((await first.ended).status, 7);
+      for (let restart = 1; restart <= restarts; restart += 1) {
+        const { status, stderr } = await node.mounter(
+          'kubelet',
+          '--host-root',
+          '/srv',
+          '-v',
+          '--',
+          '--exit=0',
+        );
+        t.is(status, 0);
+        t.notRegex(stderr, /mount |made/, `restart ${restart}`);
+      }
+      t.deepEqual(describeMounts(node), wanted);
+      t.deepEqual(node.mountinfo(), numbers, 'nothing was mounted anew');
+      await node.shell(`umount ${kubeletDirectory}/pods/v`);
+      await node.mustRun('teardown');
+      t.true(node.mountinfo().length < before, 'prepare is undone as well');
+      t.deepEqual(
+        node.mountinfo().filter(({ mountPoint }) => mountPoint.includes('kubelet')),
+        [],
+      );
+    },
+  );
 }
 
 test.serial('exit status, signals and standard streams are those of the kubelet', async (t) => {
@@ -324,7 +336,7 @@ test.serial('killed at any moment, it is finished by the next one', async (t) =>
   await using node = await readyNode();
   await node.mounter('kubelet', '--', '--exit=0');
   const wanted = describeMounts(node);
-  for (let moment = 1; moment <= 10; moment += 1) {
+  for (let moment = 1; moment <= rounds(5, 10); moment += 1) {
     await node.mustRun('teardown');
     await node.mustRun('prepare');
     const seconds = String(0.02 + moment * 0.02);

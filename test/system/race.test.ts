@@ -10,7 +10,7 @@ import { rounds } from '../support/long-run.ts';
 import { enterModes } from '../support/node/enter-mode.ts';
 import { kubeletDirectory, mounterHome, ScratchNode, shared } from '../support/node/namespace.ts';
 
-const calls = rounds(10, 30);
+const calls = rounds(6, 30);
 const pods = `${kubeletDirectory}/pods`;
 /** As a container in an emptyDir of its own, and as root on the host, who can move every directory. */
 const places = [`${pods}/attacker/volumes/kubernetes.io~empty-dir/cache`, `${pods}/attacker/cache`];

@@ -19,6 +19,7 @@ import {
   send,
 } from '../support/image/registry-stand-in.ts';
 import { digestOf, imageOf, indexOf, layoutOf, type TestImage, tarOf } from '../support/image/test-image.ts';
+import { rounds } from '../support/long-run.ts';
 
 type Options = Omit<SourceOptions, 'progress'>;
 
@@ -151,6 +152,8 @@ const drips: Readonly<Record<string, { at: (url: string) => boolean; behave: Beh
   },
 };
 
+const pulls = rounds(30, 100);
+
 for (const [engine, pullWith] of Object.entries(engines)) {
   test.serial(`docker-registry, ${engine}: by tag and by digest`, async (t) => {
     await using registry = await DockerRegistry.start();
@@ -199,7 +202,7 @@ for (const [engine, pullWith] of Object.entries(engines)) {
     t.regex(noCa.error?.message ?? '', /has no certificate in it/);
   });
 
-  test.serial(`${engine}: connections that break at random places: 100 pulls, all right`, async (t) => {
+  test.serial(`${engine}: connections that break at random places: ${pulls} pulls, all right`, async (t) => {
     const random = randomOf(engine.length);
     let broken = 0;
     await using registry = await RegistryStandIn.start((request, response, answer) => {
@@ -210,14 +213,14 @@ for (const [engine, pullWith] of Object.entries(engines)) {
     const reference = registry.add(image);
     // Documents are not resumed: 0.4 to the power of 31 is never.
     const options = optionsFor(t.title, { patience: { ...quick, retries: 30 } });
-    const requests = Array.from({ length: 100 }, () => ({ word: reference, options }));
+    const requests = Array.from({ length: pulls }, () => ({ word: reference, options }));
     const results = engine === 'bun' ? await pullUnderBun(requests) : await oneByOne(requests);
     for (const { error, digest, layers } of results) {
       t.is(error, undefined);
       t.is(digest, image.digest);
       t.deepEqual(layers, digestsOf(image));
     }
-    t.true(broken > 100);
+    t.true(broken > pulls);
     t.true(registry.requests.some(({ headers }) => headers.range !== undefined));
     t.deepEqual(readdirSync(options.downloadDirectory), []);
   });

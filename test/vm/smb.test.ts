@@ -17,6 +17,7 @@ import {
 import { nothingLeft } from '../support/guest/nothing-left.ts';
 import { dropPackets } from '../support/guest/packets.ts';
 import { smbUsers, startSmbServer } from '../support/guest/smb-server.ts';
+import { everyNth } from '../support/long-run.ts';
 import { enterModes, setEnter } from '../support/node/enter-mode.ts';
 import type { Examination } from '../support/node/examination.ts';
 import { smbRootfs } from '../support/node/smb-rootfs.ts';
@@ -200,7 +201,7 @@ const failures: readonly (readonly [
   ],
 ];
 
-for (const [title, source, options, errorClass, hint] of failures) {
+for (const [title, source, options, errorClass, hint] of everyNth(2, failures)) {
   test.serial(`${title}: ${errorClass}`, async (t) => {
     const failed = await fails(t, source, options);
     t.is(failed.errorClass, errorClass, failed.output);

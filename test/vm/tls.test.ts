@@ -22,6 +22,7 @@ import {
   presentCertificate,
   startTlsServer,
 } from '../support/guest/tls-server.ts';
+import { everyNth } from '../support/long-run.ts';
 import type { Examination } from '../support/node/examination.ts';
 
 /** Mounts with xprtsec=tls and mtls, of a real NFS server with TLS and of one without. */
@@ -338,7 +339,7 @@ async function fails(
   await nothingLeft(t, target);
 }
 
-for (const { title, source, options, tls, certificate, errorClass, output } of failures) {
+for (const { title, source, options, tls, certificate, errorClass, output } of everyNth(2, failures)) {
   test.serial(`${title}: ${errorClass}`, async (t) => {
     if (tls !== undefined) await setTls(tls);
     if (certificate !== undefined) await presentCertificate(server.directory, certificate);

@@ -255,7 +255,7 @@ export class ScratchNode {
       env: { PATH: programPath, ...environment },
       reject: false,
       stripFinalNewline: false,
-      timeout: 120_000,
+      timeout: 600_000,
     });
     return { status: result.exitCode ?? -1, stdout: result.stdout, stderr: result.stderr };
   }
