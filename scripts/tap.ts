@@ -11,8 +11,9 @@ const detailLines = 16;
 export class TapCount {
   #passed = 0;
   #rest = '';
-  /** The failure whose details come now. */
+  /** The failure whose details come now, or are to come. */
   #told: Failure | undefined;
+  #isInDetails = false;
   readonly failures: Failure[] = [];
 
   /** Takes the next piece of output, cut anywhere. */
@@ -29,9 +30,10 @@ export class TapCount {
   end(exitStatus: number | undefined): { readonly passed: number; readonly failed: number } {
     this.#addLine(this.#rest);
     this.#rest = '';
-    const isUnexplained =
-      (exitStatus !== 0 && this.failures.length === 0) || this.#passed + this.failures.length === 0;
-    return { passed: this.#passed, failed: this.failures.length + (isUnexplained ? 1 : 0) };
+    const isUnexplained = exitStatus !== 0 || this.#passed === 0;
+    if (isUnexplained && this.failures.length === 0)
+      this.failures.push({ title: `no test failed, but the run: status ${exitStatus}`, details: [] });
+    return { passed: this.#passed, failed: this.failures.length };
   }
 
   #addLine(line: string): void {
@@ -47,8 +49,10 @@ export class TapCount {
   }
 
   #addDetail(line: string): void {
-    if (line === '  ...') this.#told = undefined;
-    else if (line !== '  ---' && (this.#told?.details.length ?? detailLines) < detailLines)
-      this.#told?.details.push(line.slice(0, 240));
+    // Before them comes what the test itself has logged.
+    if (line === '  ---') this.#isInDetails = true;
+    else if (line === '  ...') this.#isInDetails = false;
+    else if (this.#isInDetails && this.#told !== undefined && this.#told.details.length < detailLines)
+      this.#told.details.push(line.slice(0, 240));
   }
 }

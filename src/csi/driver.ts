@@ -1,4 +1,5 @@
 import { existsSync } from 'node:fs';
+import { dirname } from 'node:path';
 import { status } from '@grpc/grpc-js';
 import { MounterError, printable } from '../errors.ts';
 import { exitCode } from '../exit-codes.ts';
@@ -32,7 +33,7 @@ export interface RunningDriver {
   close(): void;
 }
 
-/** @throws MounterError (system) where a socket cannot be served. */
+/** @throws MounterError (system) where a socket cannot be served, or kubelet has no directory. */
 export async function startDriver(request: DriverRequest): Promise<RunningDriver> {
   const { names, version, host, layout, output } = request;
   const kubeletDirectory = kubeletDirectoryOf(request);
@@ -51,6 +52,7 @@ export async function startDriver(request: DriverRequest): Promise<RunningDriver
     for (const server of servers) server.close();
     counter.write();
   };
+  requireDirectory(kubeletDirectory, host);
   try {
     for (const name of names) {
       const endpoint = `${kubeletDirectory}/plugins/${name}/csi.sock`;
@@ -75,6 +77,19 @@ export async function startDriver(request: DriverRequest): Promise<RunningDriver
       : `${missing}: kubelet has not registered the CSI driver; see whether ${kubeletDirectory} is its --root-dir`;
   };
   return { lacks, close };
+}
+
+/**
+ * Where it is a link to a disk that is not mounted yet, the sockets would be made below it, and hidden by it.
+ * @throws MounterError (system)
+ */
+function requireDirectory(kubeletDirectory: string, host: NodeHost): void {
+  if (existsSync(dirname(host.pathOf(`${kubeletDirectory}/plugins`)))) return;
+  throw new MounterError("is not there: kubelet's directory, in which it looks for the CSI driver", {
+    subject: kubeletDirectory,
+    status: exitCode.system,
+    hint: 'mount what it lies on, or start kubelet once, which makes it; then start the driver again',
+  });
 }
 
 /** One line that a terminal shows as it is, whatever a helper, or who wrote the Pod, has said. */

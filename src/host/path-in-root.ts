@@ -1,5 +1,5 @@
 import { lstatSync, readlinkSync } from 'node:fs';
-import { basename, dirname, join } from 'node:path';
+import { basename, dirname } from 'node:path';
 
 /** Linux follows no more on one way: path_resolution(7). */
 const maximumLinks = 40;
@@ -19,14 +19,19 @@ export function resolveInRoot(
 }
 
 /**
- * The same without a look at the last name, which may be a volume whose server is silent, or a symlink; names that are
- * not there stay as they are. Not one on the way to it is a symlink, which would be followed from another root.
+ * The same without a look at the last name, which may be a volume whose server is silent, or a symlink. Names that are
+ * not there stay as they are, with what follows them. No symlink is left on the way but one that leads in circles: it
+ * would be followed from another root.
  */
 export function placeInRoot(root: string, path: string): string {
-  return join(walkInRoot(root, dirname(path)).place, basename(path));
+  const { place } = walkInRoot(root, dirname(path));
+  return `${place === '/' ? '' : place}/${basename(path)}`;
 }
 
-/** @returns where the way ends: with the rest of its names, where the first of them is not there or no directory. */
+/**
+ * @returns where the way ends: with the rest of its names as they are, where the first of them is not there or no
+ *   directory. A ".." among them leads nowhere either, for the kernel.
+ */
 function walkInRoot(
   root: string,
   path: string,
@@ -47,7 +52,8 @@ function walkInRoot(
     const isLink = status?.isSymbolicLink() === true;
     links += isLink ? 1 : 0;
     const isEnd = status === undefined || (!isLink && !status.isDirectory() && pending.length > 0);
-    if (isEnd || links > maximumLinks) return { place: join(name, ...pending), isThere: false };
+    if (isEnd || links > maximumLinks)
+      return { place: [name, ...pending.filter((one) => one !== '.')].join('/'), isThere: false };
     if (!isLink) {
       resolved.push(part);
       continue;

@@ -3,6 +3,7 @@ export const isLongRun = process.env.LONG_RUN === 'yes';
 
 /**
  * The rows of a table that takes too long for every run: usually each `step`th, in a long run all.
+ * @param step with no divisor in common with a period of the table, of which it would take the same each time.
  * @param first the index of the first of them, below `step`: a second way through the same table takes other rows by it.
  */
 export function everyNth<Row>(step: number, rows: readonly Row[], first = 0): readonly Row[] {

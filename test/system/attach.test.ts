@@ -58,7 +58,7 @@ test.serial(
     const before = node.mountinfo().length;
     const views = { services: await entriesIn(node, 'services'), helpers: await entriesIn(node, 'helpers') };
     for (const count of [1, 100, rounds(1000, 5000)]) {
-      // One more mount, which takes all away at once: 5000 umounts take minutes.
+      // One more mount, which takes all away at once: thousands of umounts take long.
       await node.shell(
         `mkdir -p ${kubeletDirectory}/pods; mount -t tmpfs -o mode=755 pods ${kubeletDirectory}/pods`,
       );

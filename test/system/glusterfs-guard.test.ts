@@ -105,7 +105,7 @@ async function attacked(enter: EnterMode, volfile: string): Promise<Setting & { 
 const hasRun = (node: ScratchNode): boolean => existsSync(node.path(mark));
 
 for (const enter of modes) {
-  for (const { title, volfile, says } of everyNth(enter === 'attach' ? 2 : 4, attacks)) {
+  for (const { title, volfile, says } of everyNth(2, attacks, enter === 'attach' ? 0 : 1)) {
     test.serial(`${enter}: ${title}: refused, the call says so, and nothing is left`, async (t) => {
       await using s = await attacked(enter, volfile);
       const target = await newTarget(s.node);
@@ -124,10 +124,7 @@ const removeGuard = (node: ScratchNode) =>
   node.shell(`ln -sf glusterfsd ${mounterHome}/rootfs/usr/sbin/glusterfs`);
 
 /** Or those above would pass for want of an attack. */
-for (const { title, volfile } of everyNth(
-  2,
-  attacks.filter(({ isDone }) => isDone),
-)) {
+for (const { title, volfile } of attacks.filter(({ isDone }) => isDone)) {
   test.serial(`without the guard it is done: ${title}`, async (t) => {
     await using s = await attacked('chroot', volfile);
     await removeGuard(s.node);

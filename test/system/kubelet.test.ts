@@ -336,10 +336,11 @@ test.serial('killed at any moment, it is finished by the next one', async (t) =>
   await using node = await readyNode();
   await node.mounter('kubelet', '--', '--exit=0');
   const wanted = describeMounts(node);
-  for (let moment = 1; moment <= rounds(5, 10); moment += 1) {
+  const moments = rounds(5, 10);
+  for (let moment = 1; moment <= moments; moment += 1) {
     await node.mustRun('teardown');
     await node.mustRun('prepare');
-    const seconds = String(0.02 + moment * 0.02);
+    const seconds = (0.02 + (0.2 * moment) / moments).toFixed(3);
     await node.run(['timeout', '--foreground', '-s', 'KILL', seconds, mounter, 'kubelet', '--', '--wait']);
     t.like(await node.mounter('kubelet', '--', '--exit=6'), { status: 6, stderr: '' }, seconds);
     t.deepEqual([...describeMounts(node)].sort(), [...wanted].sort(), `killed after ${seconds} s`);

@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs';
+import { statSync } from 'node:fs';
 import { setTimeout } from 'node:timers/promises';
 import test from 'ava';
 import { wholeKernel } from '../support/node/kernel.ts';
@@ -16,11 +16,11 @@ const pin = '/run/containerized-mounter/namespaces/*/services';
  * rootfs that a busy machine could not read to its end.
  */
 async function untilFoundGood(node: ScratchNode): Promise<void> {
-  const end = Date.now() + 240_000;
+  const end = Date.now() + 160_000;
   for (;;) {
     await node.mounter('status');
-    if (existsSync(node.path(kept))) return;
-    if (Date.now() > end) throw new Error('not found good within 240 s');
+    if ((statSync(node.path(kept), { throwIfNoEntry: false })?.size ?? 0) > 0) return;
+    if (Date.now() > end) throw new Error('not found good within 160 s');
     await setTimeout(700);
   }
 }

@@ -37,7 +37,7 @@ const shapes: readonly LiveShape[] = [
 ];
 
 for (const enter of enterModes)
-  for (const shape of everyNth(10, shapes, enter === 'attach' ? 0 : 3))
+  for (const shape of everyNth(9, shapes, enter === 'attach' ? 0 : 3))
     test.serial(
       `${enter}, / ${shape.root}, kubelet directory: ${shape.kubelet}, home: ${shape.home}, ${describeVolumes(shape)}`,
       async (t) => {

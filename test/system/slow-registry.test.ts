@@ -46,7 +46,7 @@ function isCurrent(t: ExecutionContext, node: ScratchNode, { digest }: TestImage
   t.is(currentVersion(node), `versions/${digest.slice(7)}`, hint);
 }
 
-/** Below the 30 s after which a connection that drips is ended, and far above what an install takes. */
+/** Far above what an install takes. One that waits for the registry which drips is at it for several times 30 s. */
 const quickMs = 25_000;
 
 /** What an operator does meanwhile, each within the time. */

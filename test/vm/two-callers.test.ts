@@ -19,8 +19,8 @@ test.afterEach.always(async () => {
   await takeSlowHelperAway();
 });
 
-for (const enter of enterModes) {
-  for (const [first, version] of (['4.2', '3'] as const).entries()) {
+for (const [way, enter] of enterModes.entries()) {
+  for (const [number, version] of (['4.2', '3'] as const).entries()) {
     test.serial(
       `${enter}, NFSv${version}, two calls that succeed, fail, are slow, terminated and killed: mounted is what was said to be`,
       async (t) => {
@@ -29,7 +29,7 @@ for (const enter of enterModes) {
         const place = await guestPlace(realNfs(server, version), enter);
         const before = await usedBefore(place);
         const wrong: string[] = [];
-        for (const pair of everyNth(3, pairs, first)) {
+        for (const pair of everyNth(3, pairs, (2 * way + number) % 3)) {
           const round = await playRound(place, pair, random, before);
           const title = `${describePair(pair)}: ${round.outcome}`;
           t.log(title);

@@ -46,6 +46,8 @@ export interface NodeRequest {
 export interface RunOptions {
   readonly input?: string;
   readonly environment?: Readonly<Record<string, string>>;
+  /** After how long it is ended; without it, soon enough that its words are seen before AVA gives up. */
+  readonly timeoutMs?: number;
 }
 
 export interface Ran {
@@ -248,14 +250,17 @@ export class ScratchNode {
   }
 
   /** Runs `argv` in the node to its end; also one that fails. */
-  async run(argv: readonly string[], { input, environment }: RunOptions = {}): Promise<Ran> {
+  async run(
+    argv: readonly string[],
+    { input, environment, timeoutMs = 170_000 }: RunOptions = {},
+  ): Promise<Ran> {
     const result = await execa('nsenter', [...this.enter, ...argv], {
       ...(input === undefined ? { stdin: 'ignore' } : { input }),
       extendEnv: false,
       env: { PATH: programPath, ...environment },
       reject: false,
       stripFinalNewline: false,
-      timeout: 600_000,
+      timeout: timeoutMs,
     });
     return { status: result.exitCode ?? -1, stdout: result.stdout, stderr: result.stderr };
   }

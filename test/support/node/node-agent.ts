@@ -142,7 +142,8 @@ export class RunningAgent {
   constructor(node: ScratchNode, spec: ContainerSpec, prefix: readonly string[] = []) {
     this.#node = node;
     this.#spec = spec;
-    this.#running = node.run([...prefix, ...inContainer(spec, spec.command)]);
+    // For as long as the test takes.
+    this.#running = node.run([...prefix, ...inContainer(spec, spec.command)], { timeoutMs: 900_000 });
   }
 
   /** As kubelet runs it. */

@@ -19,7 +19,7 @@ test('a runner that failed with no failed test counts as a failure', (t) => {
 
 test('of a failure it keeps the title and the beginning of the details', (t) => {
   const more = Array.from({ length: 50 }, (_, i) => `    line ${i}\n`).join('');
-  const text = `ok 1 - a\n  ---\n  x\n  ...\nnot ok 2 - b\n  ---\n    message: no\n  ...\nok 3 - c\n  ---\n  x\n  ...\nnot ok 4 - d\n  ---\n${more}  ...\n`;
+  const text = `ok 1 - a\n  ---\n  x\n  ...\nnot ok 2 - b\n# a log\n  ---\n    message: no\n  ...\nok 3 - c\n  ---\n  x\n  ...\nnot ok 4 - d\n  ---\n${more}  ...\n`;
   const tap = new TapCount();
   tap.add(text);
   const [b, d] = tap.failures;

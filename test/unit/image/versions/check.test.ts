@@ -142,6 +142,12 @@ test('paths as chroot(2) sees them', (t) => {
     'not by the link, which others follow',
   );
   t.is(placeInRoot(rootfs.root, '/broken'), '/broken');
+  symlinkSync('none/../sbin', `${rootfs.root}/back`);
+  t.is(
+    placeInRoot(rootfs.root, '/back/rpcbind'),
+    '/none/../sbin/rpcbind',
+    'which is not there for the kernel, either',
+  );
   symlinkSync('circle', `${rootfs.root}/circle`);
   t.is(resolveInRoot(rootfs.root, '/circle/x'), undefined);
   chmodSync(rootfs.root, 0o755);
