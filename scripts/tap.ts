@@ -4,6 +4,12 @@ export interface Failure {
   readonly details: string[];
 }
 
+export interface Results {
+  /** How many tests. */
+  readonly passed: number;
+  readonly failures: readonly Failure[];
+}
+
 /** So that the reasons of a few failures fit a screen. */
 const detailLines = 16;
 
@@ -27,13 +33,13 @@ export class TapCount {
    * The end of the run. A runner that failed without a failed test (it crashed, it found no tests, its
    * machine died) is one failure more: a suite that did not run is not a suite that passed.
    */
-  end(exitStatus: number | undefined): { readonly passed: number; readonly failed: number } {
+  end(exitStatus: number | undefined): Results {
     this.#addLine(this.#rest);
     this.#rest = '';
     const isUnexplained = exitStatus !== 0 || this.#passed === 0;
     if (isUnexplained && this.failures.length === 0)
       this.failures.push({ title: `no test failed, but the run: status ${exitStatus}`, details: [] });
-    return { passed: this.#passed, failed: this.failures.length };
+    return { passed: this.#passed, failures: this.failures };
   }
 
   #addLine(line: string): void {

@@ -16,7 +16,7 @@ import { ensureInstalled } from './debian.ts';
 import { cacheDirectory, repository } from './paths.ts';
 import { SuiteOutputs } from './suite-output.ts';
 import { type Build, type Fetch, type Need, type Suite, suites } from './suites.ts';
-import { type Failure, TapCount } from './tap.ts';
+import { type Failure, type Results, TapCount } from './tap.ts';
 
 /**
  * `npm test [SUITE…] [-- FILE…]`: everything the tests need, then the suites, then a line
@@ -85,15 +85,14 @@ const builds: Readonly<Record<Build, () => Promise<unknown>>> = {
 async function main(words: readonly string[]): Promise<number> {
   const { chosen, files } = choose(words);
   await ensureInstalled(packages);
-  const total = { passed: 0, failed: 0 };
+  let passed = 0;
   const failures: Failure[] = [];
   const needs = chosen.flatMap((suite) => suite.needs);
   const needed = new Map([...prepareInTurn(needs, builds), ...prepareInTurn(needs, fetches)]);
   const run = async (suite: Suite): Promise<void> => {
     await Promise.all(suite.needs.map((need) => needed.get(need)));
     const tap = await runSuite(files.length === 0 ? suite : { ...suite, files });
-    total.passed += tap.passed;
-    total.failed += tap.failed;
+    passed += tap.passed;
     failures.push(...tap.failures);
   };
   const inPlace = (place: Suite['place']) =>
@@ -107,8 +106,8 @@ async function main(words: readonly string[]): Promise<number> {
     run,
   );
   for (const { title, details } of failures) console.log([`# failed: ${title}`, ...details].join('\n# '));
-  console.log(`${total.passed} passed, ${total.failed} failed`);
-  return total.failed === 0 ? 0 : 1;
+  console.log(`${passed} passed, ${failures.length} failed`);
+  return failures.length === 0 ? 0 : 1;
 }
 
 /** @throws MounterError (usage) for a word that is no suite, and for files of none or of several. */
@@ -165,12 +164,6 @@ function secondsSince(start: number): string {
 const outputs = new SuiteOutputs((text) => process.stdout.write(text));
 process.on('exit', () => outputs.flushAll());
 
-interface Results {
-  readonly passed: number;
-  readonly failed: number;
-  readonly failures: readonly Failure[];
-}
-
 async function runSuite(suite: Suite): Promise<Results> {
   console.log(`# ${suite.name}: ${suite.about}, usually ${suite.minutes} min`);
   const start = performance.now();
@@ -181,13 +174,13 @@ async function runSuite(suite: Suite): Promise<Results> {
     tap.add(text);
   };
   const status = suite.place === 'vm' ? await runInGuest(suite, onOutput) : await runHere(suite, onOutput);
-  const { passed, failed } = tap.end(status);
+  const { passed, failures: found } = tap.end(status);
+  const failures = found.map(({ title, details }) => ({ title: `${suite.name}: ${title}`, details }));
   output.write(
-    `# ${suite.name}: ${secondsSince(start)} s\n# ${suite.name}: ${passed} passed, ${failed} failed\n`,
+    `# ${suite.name}: ${secondsSince(start)} s\n# ${suite.name}: ${passed} passed, ${failures.length} failed\n`,
   );
   output.end();
-  const failures = tap.failures.map(({ title, details }) => ({ title: `${suite.name}: ${title}`, details }));
-  return { passed, failed, failures };
+  return { passed, failures };
 }
 
 /**

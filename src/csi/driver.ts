@@ -37,6 +37,7 @@ export interface RunningDriver {
 export async function startDriver(request: DriverRequest): Promise<RunningDriver> {
   const { names, version, host, layout, output } = request;
   const kubeletDirectory = kubeletDirectoryOf(request);
+  requireDirectory(kubeletDirectory, host);
   const registered = new Set<string>();
   const node = explainingOff(oneWriterEach(nodeService(host, request.nodeId), host), host, layout);
   const counter = new OperationCounter(host);
@@ -52,7 +53,6 @@ export async function startDriver(request: DriverRequest): Promise<RunningDriver
     for (const server of servers) server.close();
     counter.write();
   };
-  requireDirectory(kubeletDirectory, host);
   try {
     for (const name of names) {
       const endpoint = `${kubeletDirectory}/plugins/${name}/csi.sock`;

@@ -12,7 +12,7 @@ const maximumLinks = 40;
 export function resolveInRoot(
   root: string,
   path: string,
-  passes = (_name: string) => {},
+  passes?: (name: string) => void,
 ): string | undefined {
   const { place, isThere } = walkInRoot(root, path, passes);
   return isThere ? place : undefined;
@@ -35,7 +35,7 @@ export function placeInRoot(root: string, path: string): string {
 function walkInRoot(
   root: string,
   path: string,
-  passes = (_name: string) => {},
+  passes?: (name: string) => void,
 ): { readonly place: string; readonly isThere: boolean } {
   const pending = path.split('/').filter((part) => part !== '');
   let resolved: string[] = [];
@@ -47,7 +47,7 @@ function walkInRoot(
       continue;
     }
     const name = `/${[...resolved, part].join('/')}`;
-    passes(name);
+    passes?.(name);
     const status = lstatSync(root + name, { throwIfNoEntry: false });
     const isLink = status?.isSymbolicLink() === true;
     links += isLink ? 1 : 0;

@@ -14,3 +14,11 @@ export function everyNth<Row>(step: number, rows: readonly Row[], first = 0): re
 export function rounds(usual: number, long: number): number {
   return isLongRun ? long : usual;
 }
+
+/** Moments all over a call, in seconds as timeout(1) takes them: one by chance in each of as many equal parts. */
+export function momentsOver(count: number, fromSeconds: number, toSeconds: number): readonly string[] {
+  const part = (toSeconds - fromSeconds) / count;
+  return Array.from({ length: count }, (_, index) =>
+    (fromSeconds + part * (index + Math.random())).toFixed(3),
+  );
+}

@@ -1,7 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import test, { type ExecutionContext } from 'ava';
 import { type GlusterServer, startGlusterServer } from '../support/gluster/gluster-server.ts';
-import { everyNth, rounds } from '../support/long-run.ts';
+import { everyNth, momentsOver, rounds } from '../support/long-run.ts';
 import { enterModes } from '../support/node/enter-mode.ts';
 import type { Examination } from '../support/node/examination.ts';
 import { kubeletDirectory, mounter, mounterHome, rootfsTar, ScratchNode } from '../support/node/namespace.ts';
@@ -173,10 +173,8 @@ for (const enter of enterModes) {
 test.serial('killed while it mends: the next install goes on', async (t) => {
   await using node = await ScratchNode.installed();
   const root = `${mounterHome}/${currentVersion(node)}`;
-  const moments = rounds(3, 8);
-  for (let moment = 0; moment < moments; moment += 1) {
+  for (const seconds of momentsOver(rounds(3, 8), 0.3, 0.7)) {
     await node.shell(`rm -r ${root}/usr/lib ${root}/usr/sbin; chmod 700 ${root}/usr/bin`);
-    const seconds = (0.3 + (0.4 * (moment + Math.random())) / moments).toFixed(3);
     await node.run(['timeout', '--foreground', '-s', 'KILL', seconds, mounter, 'install', rootfsTar]);
     const { status, stderr } = await node.run([mounter, 'install', rootfsTar]);
     t.is(status, 0, `killed after ${seconds} s: ${stderr}`);

@@ -1,6 +1,7 @@
 import { copyFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import test from 'ava';
+import { setLimits } from '../support/node/limits.ts';
 import {
   installedMounter,
   kubeletDirectory,
@@ -24,9 +25,9 @@ test.serial(
     // The node does not see where this one lies.
     copyFileSync(process.execPath, `${node.sharedDirectory}/node`);
     await node.shell(`mkdir -p ${target}; ip address add 192.0.2.1/24 dev lo; ${placeHelper}
-    sed -i 's/"mountSeconds": [0-9]*/"mountSeconds": 10/' ${mounterHome}/rootfs-manifest.json
     ${shared}/node ${shared}/endless-rpcbind.ts 192.0.2.1 </dev/null >/dev/null 2>&1 &
     until grep -q ':006F .* 0A ' /proc/net/tcp; do sleep 0.05; done`);
+    setLimits(node, { mountSeconds: 10 });
     await node.mustRun('prepare');
     const peaks = new Map<number, number>();
     const watching = setInterval(() => {

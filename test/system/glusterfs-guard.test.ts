@@ -15,6 +15,7 @@ import {
 } from '../support/gluster/gluster-node.ts';
 import { everyNth } from '../support/long-run.ts';
 import type { EnterMode } from '../support/node/enter-mode.ts';
+import { setLimits } from '../support/node/limits.ts';
 import { installedMounter, mounterHome, type ScratchNode } from '../support/node/namespace.ts';
 
 /** A GlusterFS server chooses neither code nor commands, files or sockets of the node: src/guard. */
@@ -83,9 +84,7 @@ async function attacked(enter: EnterMode, volfile: string): Promise<Setting & { 
   const base = await setting(enter);
   try {
     // What is not refused goes on: without subvolumes that answer, to the deadline.
-    await base.node.shell(
-      `sed -i 's/"mountSeconds": *[0-9]*/"mountSeconds": 60/' ${mounterHome}/rootfs-manifest.json`,
-    );
+    setLimits(base.node, { mountSeconds: 60 });
     await compileEvil(base.node.path(evilLibrary), markInside);
     const evil = await VolfileServer.start(base.server.enter, '127.0.0.1', volfile);
     return {

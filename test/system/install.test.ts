@@ -3,7 +3,7 @@ import { existsSync, readdirSync, readlinkSync, statSync, writeFileSync } from '
 import { join } from 'node:path';
 import { zstdCompressSync } from 'node:zlib';
 import test, { type ExecutionContext } from 'ava';
-import { everyNth, rounds } from '../support/long-run.ts';
+import { everyNth, momentsOver, rounds } from '../support/long-run.ts';
 import { mounter, mounterHome, rootfsTar, ScratchNode, shared } from '../support/node/namespace.ts';
 import {
   changedTar,
@@ -254,9 +254,7 @@ test.serial(
     const second = ['install', `${shared}/second.tar`];
     await node.mustRun('install', rootfsTar);
     const isFirst = (moment: number) => moment % 2 === 0;
-    const moments = rounds(5, 16);
-    for (let moment = 0; moment < moments; moment += 1) {
-      const seconds = (0.01 + (0.5 * (moment + Math.random())) / moments).toFixed(3);
+    for (const [moment, seconds] of momentsOver(rounds(5, 16), 0.01, 0.51).entries()) {
       const argv = isFirst(moment) ? second : ['install', rootfsTar];
       // A version that is there is not unpacked again.
       const other = isFirst(moment) ? secondDigest : firstDigest;

@@ -4,7 +4,7 @@ import test from 'ava';
 import { startGlusterServer } from '../support/gluster/gluster-server.ts';
 import { extractKubelet, kubeletImage, kubeletRoot } from '../support/kubelet/kubelet-image.ts';
 import { kubeletsOf, startKubelet } from '../support/kubelet/kubelet-node.ts';
-import { rounds } from '../support/long-run.ts';
+import { momentsOver, rounds } from '../support/long-run.ts';
 import { describeMounts } from '../support/node/describe-mounts.ts';
 import { enterModes } from '../support/node/enter-mode.ts';
 import { kubeletDirectory, mounter, mounterHome, ScratchNode } from '../support/node/namespace.ts';
@@ -336,11 +336,9 @@ test.serial('killed at any moment, it is finished by the next one', async (t) =>
   await using node = await readyNode();
   await node.mounter('kubelet', '--', '--exit=0');
   const wanted = describeMounts(node);
-  const moments = rounds(5, 10);
-  for (let moment = 1; moment <= moments; moment += 1) {
+  for (const seconds of momentsOver(rounds(5, 10), 0.02, 0.22)) {
     await node.mustRun('teardown');
     await node.mustRun('prepare');
-    const seconds = (0.02 + (0.2 * moment) / moments).toFixed(3);
     await node.run(['timeout', '--foreground', '-s', 'KILL', seconds, mounter, 'kubelet', '--', '--wait']);
     t.like(await node.mounter('kubelet', '--', '--exit=6'), { status: 6, stderr: '' }, seconds);
     t.deepEqual([...describeMounts(node)].sort(), [...wanted].sort(), `killed after ${seconds} s`);

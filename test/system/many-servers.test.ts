@@ -1,6 +1,7 @@
 import test, { type ExecutionContext } from 'ava';
 import { newTarget, nothingLeft, type Setting, setting } from '../support/gluster/gluster-node.ts';
 import { everyNth } from '../support/long-run.ts';
+import { setLimits } from '../support/node/limits.ts';
 import { installedMounter, mounterHome, type Ran } from '../support/node/namespace.ts';
 
 /**
@@ -21,8 +22,8 @@ echo nameserver 192.0.2.99 >${mounterHome}/rootfs/etc/resolv.conf`;
 /** @param failureCacheSeconds 0: each call asks for itself. */
 async function unreachableSetting(failureCacheSeconds = 0): Promise<Setting> {
   const s = await setting();
-  await s.node.shell(`${network}
-    sed -i 's/"mountSeconds": [0-9]*/"failureCacheSeconds": ${failureCacheSeconds}, "mountSeconds": ${mountSeconds}/' ${mounterHome}/rootfs-manifest.json`);
+  await s.node.shell(network);
+  setLimits(s.node, { failureCacheSeconds, mountSeconds });
   await s.node.mustRun('prepare');
   return s;
 }

@@ -1,6 +1,6 @@
 import { existsSync, rmSync, writeFileSync } from 'node:fs';
 import test, { type ExecutionContext } from 'ava';
-import { rounds } from '../support/long-run.ts';
+import { momentsOver, rounds } from '../support/long-run.ts';
 import type { Examination } from '../support/node/examination.ts';
 import {
   installedMounter,
@@ -315,10 +315,8 @@ test.serial('killed at any moment, an install takes no change of the manifest fo
   await using node = await ScratchNode.prepared();
   const limits = { mountSeconds: 90, daemonSeconds: 5, terminateSeconds: 2 };
   const changed = offer(node, rootfsBytes, 'same.tar', { limits });
-  const moments = rounds(5, 20);
-  for (let moment = 0; moment < moments; moment += 1) {
+  for (const [moment, seconds] of momentsOver(rounds(5, 20), 0.05, 0.65).entries()) {
     const argv = moment % 2 === 0 ? ['install', changed] : ['install', rootfsTar];
-    const seconds = (0.05 + (0.6 * (moment + Math.random())) / moments).toFixed(3);
     await node.run(['timeout', '--foreground', '-s', 'KILL', seconds, mounter, ...argv]);
     await node.mustRun('install', moment % 3 === 0 ? rootfsTar : changed);
     t.false(existsSync(node.path(settingsPath)), `killed after ${seconds} s`);

@@ -1,6 +1,6 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import test, { type ExecutionContext } from 'ava';
-import { rounds } from '../support/long-run.ts';
+import { momentsOver, rounds } from '../support/long-run.ts';
 import { describeMounts } from '../support/node/describe-mounts.ts';
 import { enterModes } from '../support/node/enter-mode.ts';
 import {
@@ -160,11 +160,9 @@ for (const [propagation, enter] of [
     const before = node.mountinfo().length;
     await node.mustRun('prepare');
     const wanted = describeMounts(node);
-    const moments = rounds(5, 12);
-    for (let moment = 0; moment < moments; moment += 1) {
+    for (const seconds of momentsOver(rounds(5, 12), 0.03, 0.21)) {
       await node.mustRun('teardown');
       t.is(node.mountinfo().length, before);
-      const seconds = (0.03 + (0.18 * (moment + Math.random())) / moments).toFixed(3);
       await node.run(['timeout', '--foreground', '-s', 'KILL', seconds, mounter, 'prepare']);
       await node.mustRun('prepare');
       t.is(await node.mustRun('prepare'), already, `killed after ${seconds} s`);

@@ -8,6 +8,7 @@ import {
   type Setting,
   setting,
 } from '../support/gluster/gluster-node.ts';
+import { setLimits } from '../support/node/limits.ts';
 import { mounterHome, type ScratchNode } from '../support/node/namespace.ts';
 
 /** A server that was found unreachable, with a closed port of a real one, and what makes the node forget it. */
@@ -41,9 +42,7 @@ async function fails({ node, source }: Setting, port = 9): Promise<Failed & { re
 /** As long as the manifest allows: the machine may be slow. */
 async function patientSetting(): Promise<Setting> {
   const s = await setting();
-  await s.node.shell(
-    `sed -i 's/"limits": {/"limits": { "failureCacheSeconds": 60,/' ${mounterHome}/rootfs-manifest.json`,
-  );
+  setLimits(s.node, { failureCacheSeconds: 60 });
   await s.node.mustRun('prepare');
   return s;
 }

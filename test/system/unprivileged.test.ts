@@ -112,18 +112,32 @@ const holdAll = `find /run /tmp /home ${mounterHome} /var/log -xdev \\( -type f 
 
 test.serial('a lock that anybody holds keeps nobody waiting', async (t) => {
   await using node = await ScratchNode.prepared();
-  await node.mustRun(...startStatd);
-  await node.run([...asNobody, 'sh', '-c', holdAll]);
-  t.true(node.processesOf('flock').length + node.processesOf('sleep').length > 3, 'some of them can be held');
-  for (const argv of [
+  const milliseconds = async (argv: readonly string[]) => {
+    const began = performance.now();
+    const { status, stderr } = await within(node, argv);
+    t.is(status, 0, `${argv.join(' ')}: ${stderr}`);
+    return performance.now() - began;
+  };
+  const calls = [
     ['prepare'],
     ['prune', '--dry-run'],
     ['install', '/mnt/dist/rootfs.tar.zst'],
     startStatd,
     ['teardown'],
-  ]) {
-    const { status, stderr } = await within(node, argv);
-    t.is(status, 0, `${argv.join(' ')}: ${stderr}`);
+  ];
+  await node.mustRun(...startStatd);
+  const usual: number[] = [];
+  for (const argv of calls) usual.push(await milliseconds(argv));
+  await node.mustRun('prepare');
+  await node.mustRun(...startStatd);
+  await node.run([...asNobody, 'sh', '-c', holdAll]);
+  t.true(node.processesOf('flock').length + node.processesOf('sleep').length > 3, 'some of them can be held');
+  for (const [index, argv] of calls.entries()) {
+    const ms = await milliseconds(argv);
+    t.true(
+      ms < 9000 + 2 * (usual[index] ?? 0),
+      `${argv.join(' ')}: a limit of time was waited for: ${ms} ms`,
+    );
   }
 });
 

@@ -1,15 +1,20 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
-import { kubeletDirectoryOf } from '../../../src/csi/driver.ts';
+import { kubeletDirectoryOf, startDriver } from '../../../src/csi/driver.ts';
 import { whyOffOn } from '../../../src/csi/turned-off.ts';
+import { placeInRoot } from '../../../src/host/path-in-root.ts';
 import { shippedText } from '../../../src/manifest/shipped.ts';
 import { layoutOf } from '../../../src/node/layout.ts';
 
 function hostAt(root: string, t: ExecutionContext) {
-  const placeOf = (path: string) => path;
-  return { pathOf: (path: string) => `${root}${path}`, placeOf, call: async () => t.fail() as never };
+  const placeOf = (path: string) => placeInRoot(root, path);
+  return {
+    pathOf: (path: string) => `${root}${placeOf(path)}`,
+    placeOf,
+    call: async () => t.fail() as never,
+  };
 }
 
 test('its sockets are in the kubelet directory that the node itself has set', (t) => {
@@ -26,6 +31,20 @@ test('its sockets are in the kubelet directory that the node itself has set', (t
   t.is(found(), '/data/kubelet');
   writeFileSync(join(root, 'node-settings.json'), '{"mounts": {"mounterr": []}}');
   t.throws(found, { message: /^line 1: mounts\.mounterr: .*did you mean mounter\?/ });
+});
+
+test("without kubelet's directory it does not start, and makes none", async (t) => {
+  const root = mkdtempSync(join(tmpdir(), 'csi-driver-'));
+  t.teardown(() => rmSync(root, { recursive: true }));
+  writeFileSync(join(root, 'rootfs-manifest.json'), shippedText);
+  mkdirSync(join(root, 'var/lib'), { recursive: true });
+  // A disk that is not mounted yet.
+  symlinkSync('../../data/kubelet', join(root, 'var/lib/kubelet'));
+  const output = { out: () => {}, err: () => {} };
+  const names = ['nfs.example'];
+  const request = { names, version: '1', nodeId: 'n', layout: layoutOf('/'), host: hostAt(root, t), output };
+  await t.throwsAsync(startDriver(request), { message: /^is not there: kubelet's directory/ });
+  t.false(existsSync(join(root, 'data')));
 });
 
 test("in the agent's container what is not valid on the node keeps nobody from starting", (t) => {

@@ -132,22 +132,19 @@ test('paths as chroot(2) sees them', (t) => {
   t.is(resolveInRoot(rootfs.root, '/up/./rpcbind'), '/sbin/rpcbind');
   t.is(resolveInRoot(rootfs.root, '/sbin/../../sbin/rpcbind'), '/sbin/rpcbind');
   t.is(resolveInRoot(rootfs.root, '/none/rpcbind'), undefined);
-  t.is(placeInRoot(rootfs.root, '/abs//none/./of/'), '/sbin/none/of');
-  t.is(placeInRoot(rootfs.root, '/abs'), '/abs');
-  t.is(placeInRoot(rootfs.root, ''), '/');
   symlinkSync('/usr/none', `${rootfs.root}/broken`);
-  t.is(
-    placeInRoot(rootfs.root, '/broken/of/file'),
-    '/usr/none/of/file',
-    'not by the link, which others follow',
-  );
-  t.is(placeInRoot(rootfs.root, '/broken'), '/broken');
   symlinkSync('none/../sbin', `${rootfs.root}/back`);
-  t.is(
-    placeInRoot(rootfs.root, '/back/rpcbind'),
-    '/none/../sbin/rpcbind',
-    'which is not there for the kernel, either',
-  );
+  const places = {
+    '/abs//none/./of/': '/sbin/none/of',
+    '/abs': '/abs',
+    '': '/',
+    // Not by the link, which would be followed from another root.
+    '/broken/of/file': '/usr/none/of/file',
+    '/broken': '/broken',
+    // Which is not there for the kernel, either.
+    '/back/rpcbind': '/none/../sbin/rpcbind',
+  };
+  for (const [path, place] of Object.entries(places)) t.is(placeInRoot(rootfs.root, path), place, path);
   symlinkSync('circle', `${rootfs.root}/circle`);
   t.is(resolveInRoot(rootfs.root, '/circle/x'), undefined);
   chmodSync(rootfs.root, 0o755);
