@@ -131,7 +131,7 @@ for (const [what, { script, argv = [], setUp = ':', as = [], status, says }] of 
     const { exitCode, stdout, stderr, stdio } = await execa(
       'unshare',
       ['--mount', 'sh', '-c', inside, 'sh', ...command],
-      { reject: false, stdio: ['ignore', 'pipe', 'pipe', 'pipe'], timeout: 120_000 },
+      { reject: false, stdio: ['ignore', 'pipe', 'pipe', 'pipe'], timeout: 600_000 },
     );
     t.is(exitCode, status, stderr);
     t.is(stdout, '');

@@ -35,7 +35,7 @@ function copyOfRepository(): string {
 function clean(copy: string, setUp = ':') {
   const inside = `cd "$1" && ${setUp} && exec "$2" scripts/clean.ts`;
   const argv = ['--mount', 'sh', '-c', inside, 'sh', copy, process.execPath];
-  return execa('unshare', argv, { reject: false, timeout: 60_000 });
+  return execa('unshare', argv, { reject: false, timeout: 300_000 });
 }
 
 test.serial('all that was made goes, and nothing else', async (t) => {

@@ -40,7 +40,7 @@ test.serial('what comes of a connection: open, refused, no route, silent, given 
   const inner = ['sh', '-c', lines.join('\n'), 'sh', await frontProgram('connect')];
   const { stdout } = await execa('unshare', ['--net', 'sh', '-c', setUp, 'sh', process.execPath, ...inner], {
     stdin: 'ignore',
-    timeout: 120_000,
+    timeout: 600_000,
   });
   t.deepEqual(
     stdout.split('\n'),

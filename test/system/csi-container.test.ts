@@ -12,7 +12,7 @@ import { driverSpec, nodeWithImage, RunningAgent } from '../support/node/node-ag
 test.serial(
   'ready once kubelet has registered it; killed, its volumes and their daemons go on',
   async (t) => {
-    t.timeout(300_000);
+    t.timeout(600_000);
     await using server = await startGlusterServer({ volumes: ['v1'] });
     using groups = new ControlGroups();
     await using node = await nodeWithImage(groups.request(server.enter));

@@ -20,7 +20,7 @@ const seed = 5;
 test.serial(
   'killed at any moment of any call: the same call again ends as it should, nothing is lost or left',
   async (t) => {
-    t.timeout(300_000);
+    t.timeout(600_000);
     const { outcomes, written } = await killDriver(rounds(8, 16), seed);
     t.log(`seed ${seed}; ${written} lines written\n${outcomes.lines.join('\n')}`);
     t.deepEqual(outcomes.wrong, []);
@@ -105,7 +105,7 @@ test.serial('a way through a symlink leads to no volume, and says so', async (t)
 });
 
 test.serial('whoever hangs holds up nobody else', async (t) => {
-  t.timeout(120_000);
+  t.timeout(600_000);
   const [dead, late] = [await newVolume('v2'), await newVolume('v2')];
   await mustCall('StageVolume', dead.staged);
   await mustCall('PublishVolume', dead.published(1));
@@ -209,7 +209,7 @@ test.serial(
 const mostMegabytes = 80;
 
 test.serial('memory does not grow with the calls', async (t) => {
-  t.timeout(180_000);
+  t.timeout(600_000);
   const volume = await newVolume();
   await mustCall('StageVolume', volume.staged);
   const round = async (calls: number) => {

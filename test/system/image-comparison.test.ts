@@ -33,7 +33,7 @@ async function treeBy(unpacker: Unpacker, reference: string): Promise<Tree> {
 }
 
 test.before('the image in a registry, and what skopeo and umoci make of it', async (t) => {
-  t.timeout(180_000);
+  t.timeout(600_000);
   scratch = await mkdtemp(join(tmpdir(), 'image-comparison-'));
   registry = await DockerRegistry.start();
   tars = await makeTestLayers(await mkdtemp(join(scratch, 'layers-')));

@@ -47,7 +47,7 @@ async function make(directory: string, flags: readonly string[]): Promise<Publis
     output,
     ...flags,
   ];
-  const { stdout } = await execa(process.execPath, args, { timeout: 120_000 });
+  const { stdout } = await execa(process.execPath, args, { timeout: 600_000 });
   const published = JSON.parse(await readFile(`${output}.json`, 'utf8'));
   return { ...published, source: `oci:${output}:${published.tag}`, said: stdout };
 }

@@ -26,7 +26,7 @@ const original = `
   echo kept >$volume/file`;
 
 test.serial('from the original mounter: as the page says it, with a volume mounted', async (t) => {
-  t.timeout(300_000);
+  t.timeout(600_000);
   await using node = await ScratchNode.start();
   await node.shell(original);
   const { commands } = section(places.migration[0] ?? '');

@@ -285,7 +285,7 @@ test.serial('the image says what is in it, and building it again gives the same 
   // Elsewhere: others read that of dist meanwhile.
   const output = `${directoryOfThisProcess('image-again-')}/image`;
   const args = ['--allow-newer', '--quick', '--only=mounter-node-agent', '--output', output];
-  await execa(process.execPath, ['scripts/image.ts', ...args], { timeout: 120_000 });
+  await execa(process.execPath, ['scripts/image.ts', ...args], { timeout: 600_000 });
   t.is(readFileSync(`${output}-node-agent.json`, 'utf8'), first);
   const { digests } = JSON.parse(first);
   const blob = (digest: string) =>

@@ -29,7 +29,7 @@ for (const { enter, who, target, title, pairs, setUp } of cases) {
   test.serial(
     `${enter}, ${who}, GlusterFS, during swaps of ${title}: mounted as asked, or nowhere else`,
     async (t) => {
-      t.timeout(170_000);
+      t.timeout(600_000);
       await using server = await startServer();
       await using node = await ScratchNode.prepared({ enterNetwork: server.enter, enter });
       const exchange = join(node.sharedDirectory, 'exchange');

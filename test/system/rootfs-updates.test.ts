@@ -49,7 +49,7 @@ async function run(
   const { exitCode, stdout, stderr } = await execa(process.execPath, argv, {
     env: environment,
     reject: false,
-    timeout: 60_000,
+    timeout: 300_000,
   });
   // Without what tells of a long wait, or of its end.
   return { exitCode, stdout, stderr: stderr.replaceAll(/^(… .*|.*, usually .*: \d+ s)\n?/gm, '') };

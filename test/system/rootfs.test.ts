@@ -16,11 +16,11 @@ let rootfs = '';
 
 function buildRootfs(...flags: readonly string[]) {
   const script = join(repository, 'scripts/rootfs.ts');
-  return execa(process.execPath, [script, '--allow-newer', ...flags], { timeout: 300_000 });
+  return execa(process.execPath, [script, '--allow-newer', ...flags], { timeout: 600_000 });
 }
 
 test.before('build and unpack', async (t) => {
-  t.timeout(300_000);
+  t.timeout(600_000);
   await ensureInstalled(['iproute2']);
   await buildRootfs();
   scratch = await mkdtemp(join(tmpdir(), 'rootfs-test-'));
@@ -43,7 +43,7 @@ async function readBuilt() {
 
 /** All that is started in them ends with them, and no mount gets out. */
 const namespaces = ['--mount', '--net', '--pid', '--fork', '--kill-child'];
-const limits = { all: true, reject: false, timeout: 20_000, stdin: 'ignore' } as const;
+const limits = { all: true, reject: false, timeout: 120_000, stdin: 'ignore' } as const;
 
 function inRootfs(...argv: readonly string[]) {
   return execa('unshare', [...namespaces, 'chroot', rootfs, ...argv], limits);

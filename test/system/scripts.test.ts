@@ -21,7 +21,7 @@ const nobody = ['setpriv', '--reuid', '65534', '--regid', '65534', '--clear-grou
 
 function run(argv: readonly string[], before: readonly string[] = []) {
   const [program = '', ...args] = [...before, process.execPath, ...argv];
-  return execa(program, args, { cwd: repository, reject: false, stdin: 'ignore', timeout: 120_000 });
+  return execa(program, args, { cwd: repository, reject: false, stdin: 'ignore', timeout: 600_000 });
 }
 
 const callOf = (name: string) => (name === 'test' ? 'npm test' : `npm run ${name}`);

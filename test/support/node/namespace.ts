@@ -252,7 +252,7 @@ export class ScratchNode {
   /** Runs `argv` in the node to its end; also one that fails. */
   async run(
     argv: readonly string[],
-    { input, environment, timeoutMs = 170_000 }: RunOptions = {},
+    { input, environment, timeoutMs = 400_000 }: RunOptions = {},
   ): Promise<Ran> {
     const result = await execa('nsenter', [...this.enter, ...argv], {
       ...(input === undefined ? { stdin: 'ignore' } : { input }),
