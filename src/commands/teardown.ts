@@ -28,8 +28,8 @@ export const teardown = defineCommand({
     requireRoot(host, 'undoing the preparation');
     const { withNodeLock } = await import('../node/lock.ts');
     if (!existsSync(layout.home)) {
-      const { removeAbandonedPins } = await import('../prepare/namespace/pins.ts');
-      const removed = await withNodeLock(() => removeAbandonedPins(host));
+      const { removeAllPins } = await import('../prepare/namespace/pins.ts');
+      const removed = await withNodeLock(() => removeAllPins(layout, host));
       output.out(told(removed, 'nothing is installed; nothing to do'));
       return exitCode.success;
     }

@@ -8,7 +8,7 @@ import { processesIn } from '../rootfs/root-processes.ts';
 import { roleOf } from '../services/services.ts';
 import { planChrootRemoval } from './home-mount.ts';
 import { applyActions, detachActions } from './mount-actions.ts';
-import { otherPins, pinsOf, unpinOthers } from './namespace/pins.ts';
+import { otherPins, pinsOf, pinsOfOthers, unpinOthers } from './namespace/pins.ts';
 import { waitForRunningCalls } from './running-calls.ts';
 
 /**
@@ -24,9 +24,10 @@ import { waitForRunningCalls } from './running-calls.ts';
  * @returns what was done, a line each.
  */
 export async function retireOldVersions(root: string, context: NodeContext): Promise<readonly string[]> {
-  const { host, manifest } = context;
+  const { host, layout, manifest } = context;
   const isChroot = wantedEnter(manifest, host) === 'chroot';
-  const kept = [isChroot ? undefined : pinsOf(root)].filter((pins) => pins !== undefined);
+  const own = isChroot ? undefined : pinsOf(root);
+  const kept = [...(own === undefined ? [] : [own]), ...(await pinsOfOthers(layout, host))];
   const done: string[] = [];
   if (hasOtherEntrances(root, kept, context)) {
     await waitForRunningCalls(host);

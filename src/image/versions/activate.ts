@@ -5,7 +5,7 @@ import { replace, writeAtomically } from '../../host/replace.ts';
 import type { Manifest } from '../../manifest/manifest.ts';
 import type { Layout } from '../../node/layout.ts';
 import type { BareNode } from '../../node/node.ts';
-import { pinsDirectory } from '../../prepare/namespace/pins.ts';
+import { otherPins, pinsOfOthers } from '../../prepare/namespace/pins.ts';
 import { prepareRootfs } from '../../prepare/prepare.ts';
 import { takeOver } from '../../prepare/prepare-node.ts';
 import { changesBetween } from './node-edits.ts';
@@ -34,7 +34,7 @@ export async function activateVersion(
   const done: string[] = [];
   const previous = currentDigest(layout);
   const root = realpathSync(versionPath(layout, digest));
-  const isPrepared = isInUse(layout, host);
+  const isPrepared = await isInUse(layout, host);
   const context = { host, layout, manifest };
   if (previous !== digest && previous !== undefined) {
     inheritResolvConf(layout, versionPath(layout, digest));
@@ -81,10 +81,13 @@ function isTurnedOff(text: string): boolean {
  * Whether the node was prepared, perhaps from another manifest or not to the end. A damaged version that has been
  * exchanged is not prepared, and the pin of its namespace is there all the same.
  */
-function isInUse(layout: Layout, host: Host): boolean {
+async function isInUse(layout: Layout, host: Host): Promise<boolean> {
   if (!existsSync(layout.rootfs)) return false;
+  const others = await pinsOfOthers(layout, host);
   const entries = readMountinfo(host);
-  return [pinsDirectory, realpathSync(layout.rootfs)].some((path) => mountsBelow(entries, path).length > 0);
+  return (
+    otherPins(others, entries).length > 0 || mountsBelow(entries, realpathSync(layout.rootfs)).length > 0
+  );
 }
 
 /**

@@ -8,11 +8,12 @@ import {
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
-import type { Host } from '../../host/host.ts';
+import { dirname } from 'node:path';
+import { type Host, isSameFile } from '../../host/host.ts';
 import { type MountEntry, mountsBelow, readMountinfo } from '../../host/mountinfo.ts';
 import { replace } from '../../host/replace.ts';
 import { about, isErrnoException } from '../../host/system-error.ts';
-import { runDirectory } from '../../node/layout.ts';
+import { type Layout, runDirectory, versionDirectories } from '../../node/layout.ts';
 import { namespacesLink, type View } from '../../rootfs/entrance.ts';
 import { isAtOrBelow } from '../../rootfs/root-processes.ts';
 import { applyActions, type MountAction } from '../mount-actions.ts';
@@ -114,28 +115,46 @@ export function removePins(pins: string): void {
   }
 }
 
-/** For `teardown`: takes the directory of the pins away as well. @returns what was done, a line each. */
-export async function removeAllPins(host: Host): Promise<readonly string[]> {
-  const done = [...(await unpinOthers([], host))];
+/**
+ * The directories of pins that another MOUNTER_HOME has made, and that has its version still: they are not ours to let
+ * go of.
+ */
+export async function pinsOfOthers(layout: Layout, host: Host): Promise<readonly string[]> {
+  const linked = versionDirectories(layout, host).flatMap(linkedPins);
+  const unlinked = otherPins(linked, readMountinfo(host)).filter(({ mountPoint }) =>
+    mountPoint.endsWith('/services'),
+  );
+  if (unlinked.length === 0) return [];
+  // Under whatever name: a damaged version is moved aside before it is removed.
+  const names = host.stat(layout.versions) === undefined ? [] : host.list(layout.versions);
+  const own = names.map((name) => host.stat(`${layout.versions}/${name}`));
+  const { withinNamespace } = await import('../../host/mount-namespace.ts');
+  const isAnothers = () => !isRootRemoved() && !own.some((version) => isSameFile(version, host.stat('/')));
+  const isKept = (pin: string) => {
+    try {
+      return withinNamespace(pin, isAnothers);
+    } catch (error) {
+      if (isErrnoException(error)) return true; // Whose it is cannot be told now.
+      throw error;
+    }
+  };
+  return unlinked.filter(({ mountPoint }) => isKept(mountPoint)).map(({ mountPoint }) => dirname(mountPoint));
+}
+
+/**
+ * For `teardown`: takes the directory of the pins away as well. Where MOUNTER_HOME was removed without one, what it has
+ * left goes, too.
+ * @returns what was done, a line each; another installation's pins stay.
+ */
+export async function removeAllPins(layout: Layout, host: Host): Promise<readonly string[]> {
+  const kept = await pinsOfOthers(layout, host);
+  const done = [...(await unpinOthers(kept, host))];
+  if (kept.length > 0)
+    return [...done, `left ${pinsDirectory} as it is, which another MOUNTER_HOME has prepared`];
   const layers = readMountinfo(host).filter(({ mountPoint }) => mountPoint === pinsDirectory);
   done.push(...(await applyActions(layers.map(() => ({ kind: 'detach', to: pinsDirectory })))));
   if (existsSync(pinsDirectory) && readdirSync(pinsDirectory).length === 0) rmdirSync(pinsDirectory);
   return done;
-}
-
-/**
- * For a `teardown` that finds nothing installed: takes away the pins of a MOUNTER_HOME that was removed without one.
- * @returns what was done, a line each; another installation's pins stay.
- */
-export async function removeAbandonedPins(host: Host): Promise<readonly string[]> {
-  const { withinNamespace } = await import('../../host/mount-namespace.ts');
-  const pinned = mountsBelow(readMountinfo(host), pinsDirectory).filter(({ mountPoint }) =>
-    mountPoint.endsWith('/services'),
-  );
-  const isAbandoned = pinned.every(({ mountPoint }) => withinNamespace(mountPoint, isRootRemoved));
-  return isAbandoned
-    ? removeAllPins(host)
-    : [`left ${pinsDirectory} as it is, which another MOUNTER_HOME has prepared`];
 }
 
 /** A directory that was removed can be held by whoever has it for its root. Its number of links does not tell: overlayfs keeps one. */

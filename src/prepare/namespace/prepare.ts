@@ -24,6 +24,7 @@ import {
   otherPins,
   pinsDirectory,
   pinsOf,
+  pinsOfOthers,
   removePins,
   unpinOthers,
   views,
@@ -78,9 +79,10 @@ export async function prepareNamespaces(
 /** A run that was killed has left pins that no version's link leads to. @returns what was done, a line each. */
 async function removeUnlinkedPins({ host, layout }: NodeContext): Promise<readonly string[]> {
   const linked = versionDirectories(layout, host).flatMap(linkedPins);
+  const kept = [...linked, ...(await pinsOfOthers(layout, host))];
   // Killed after the link was set anew, it has not waited for those calls that have read the old one.
-  if (otherPins(linked, readMountinfo(host)).length > 0) await waitForRunningCalls(host);
-  return unpinOthers(linked, host);
+  if (otherPins(kept, readMountinfo(host)).length > 0) await waitForRunningCalls(host);
+  return unpinOthers(kept, host);
 }
 
 /** The directories in which volumes are mounted. In the helpers' view each mount gets a filesystem of its own there. */
