@@ -26,6 +26,7 @@ import type { ObservedMount } from './mounts.ts';
 export function makeHostPath(mount: ManifestMount, root: string): boolean {
   if (mount.host === undefined || existsSync(mount.host)) return true;
   if (mount.create !== undefined) {
+    refuseSymlinks(root, mount.rootfs);
     makeFromImage(mount.host, `${root}${mount.rootfs}`, Number.parseInt(mount.create, 8));
     return true;
   }

@@ -41,9 +41,11 @@ export async function teardown(context: TeardownContext): Promise<readonly strin
   const keepsKubelet = context.keepKubelets && inKubeletRoots(context).length > 0;
   refuseOthers(context);
   await endVolumes(context, done);
+  // Whatever has begun while volumes were unmounted.
+  refuseOthers(context);
   await endDaemons(context, done);
   done.push(...(await applyActions(planHomeRemoval(realpathSync(layout.home), readMountinfo(host)))));
-  done.push(...(await removeAllPins(host)));
+  done.push(...(await removeAllPins(layout, host)));
   for (const version of versionDirectories(layout, host)) unlinkIfWritable(version);
   if (!keepsKubelet) done.push(...(await removeKubeletRoots(host)));
   // Of kubelets that stay at work; none is on record once `removeKubeletRoots` has undone their part.
@@ -95,28 +97,36 @@ function unlinkIfWritable(version: string): void {
   }
 }
 
-async function endVolumes(
-  { host, manifest, unmountVolumes }: TeardownContext,
-  done: string[],
-): Promise<void> {
+/** Each takes its time, in which kubelet may mount others: of a node that is not drained there is no end. */
+async function endVolumes(context: TeardownContext, done: string[]): Promise<void> {
+  for (let turnsLeft = context.unmountVolumes ? unmountTurns : 0; ; turnsLeft -= 1) {
+    const volumes = volumesNow(context);
+    if (volumes.length === 0) return;
+    if (turnsLeft === 0) throw stillMounted(volumes);
+    for (const { target } of volumes) {
+      await unmountInTime(target);
+      done.push(`unmounted ${target}`);
+    }
+  }
+}
+
+const unmountTurns = 3;
+
+function volumesNow({ host, manifest }: TeardownContext): readonly Volume[] {
   const entries = readMountinfo(host);
-  const volumes = [...volumesOf(manifest, entries), ...volumesOfKubelets(host, manifest, entries)];
+  return [...volumesOf(manifest, entries), ...volumesOfKubelets(host, manifest, entries)];
+}
+
+function stillMounted(volumes: readonly Volume[]): MounterError {
   const [first] = volumes;
-  if (first === undefined) return;
-  if (!unmountVolumes) {
-    throw new MounterError(
-      `volumes are mounted: ${volumes.length}, such as ${first.source} on ${first.target}`,
-      {
-        subject: 'teardown',
-        status: exitCode.system,
-        hint: 'unmount them first (drain the node), or run mounter teardown --unmount-volumes',
-      },
-    );
-  }
-  for (const { target } of volumes) {
-    await unmountInTime(target);
-    done.push(`unmounted ${target}`);
-  }
+  return new MounterError(
+    `volumes are mounted: ${volumes.length}, such as ${first?.source} on ${first?.target}`,
+    {
+      subject: 'teardown',
+      status: exitCode.system,
+      hint: 'unmount them first (drain the node), or run mounter teardown --unmount-volumes',
+    },
+  );
 }
 
 /** What writes back to a server that does not answer may not even end by SIGKILL. */

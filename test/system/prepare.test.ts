@@ -433,6 +433,33 @@ test.serial('teardown refuses while volumes are mounted, and unmounts them when 
 });
 
 test.serial(
+  'teardown unmounts what was mounted while it unmounted, and refuses what has begun',
+  async (t) => {
+    await using node = await ScratchNode.prepared();
+    const first = await node.mountGlusterfs('a');
+    const second = await node.mountGlusterfs('b');
+    await node.shell(`umount ${second}`);
+    const again = `${installedMounter} mount -t glusterfs server:b ${second}`;
+    const begin = `${installedMounter} exec -- sleep 1000 </dev/null >/dev/null 2>&1 & until pidof sleep; do :; done`;
+    writeFileSync(
+      node.path('/tmp/umount'),
+      `#!/bin/sh\n/tmp/umount.real "$@" || exit\nwhile read -r line; do eval "$line"; done </tmp/then\n>/tmp/then\n`,
+    );
+    await node.shell(`cp /usr/bin/umount /tmp/umount.real; chmod +x /tmp/umount
+    mount --bind /tmp/umount /usr/bin/umount`);
+    writeFileSync(node.path('/tmp/then'), `${again}\n${begin}\n`);
+    const { status, stderr } = await node.mounter('teardown', '--unmount-volumes');
+    t.is(status, 2);
+    t.regex(stderr, /^mounter: teardown: process \d+ \(sleep\) runs inside the rootfs\nhint: /);
+    t.is(node.entriesOf(first).length + node.entriesOf(second).length, 0);
+    await node.shell('kill $(pidof sleep)');
+    await node.mustRun('teardown', '--unmount-volumes');
+    await node.shell('/tmp/umount.real /usr/bin/umount');
+    await leavesNothing(t, node);
+  },
+);
+
+test.serial(
   "teardown does not end well where the volumes' directory or a volume is in sight in its home",
   async (t) => {
     await using node = await ScratchNode.prepared();
@@ -549,6 +576,28 @@ for (const [filesystem, request] of [
       t.is((await node.run([mounter, 'teardown'])).stdout, 'nothing is installed; nothing to do\n');
     },
   );
+
+test.serial('what is done for one MOUNTER_HOME leaves the mounts of another one alone', async (t) => {
+  await using node = await ScratchNode.prepared({ enter: 'attach' });
+  const other = { environment: { MOUNTER_HOME: '/home/other' } };
+  for (const words of [
+    ['install', rootfsTar],
+    // Not prepared by an install, since it is the other one that is in use.
+    ['status'],
+    ['prepare'],
+    ['prepare'],
+    ['install', rootfsTar],
+    ['teardown'],
+  ]) {
+    const { status, stderr } = await node.run([mounter, ...words], other);
+    t.is(status, words[0] === 'status' ? 1 : 0, `${words}: ${stderr}`);
+    await costsNoMore(t, node);
+    t.is(await node.mustRun('prepare'), already, `${words}`);
+  }
+  await node.mustRun('teardown');
+  await leavesNothing(t, node);
+  t.false(existsSync(node.path(pins)));
+});
 
 test.serial('a home below a noexec filesystem becomes executable', async (t) => {
   await using node = await ScratchNode.installed({ home: 'noexec,nosuid,nodev' });

@@ -13,7 +13,7 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test from 'ava';
-import { copyTree } from '../../../src/prepare/mount-points.ts';
+import { copyTree, makeHostPath } from '../../../src/prepare/mount-points.ts';
 
 test('directories, files and symlinks with their modes; nothing else, and symlinks are not followed', (t) => {
   const top = mkdtempSync(join(tmpdir(), 'copy-tree-test-'));
@@ -32,4 +32,18 @@ test('directories, files and symlinks with their modes; nothing else, and symlin
   } finally {
     rmSync(top, { recursive: true });
   }
+});
+
+test("a symlink in the image is refused before anything is made, or changed, on the host's side", (t) => {
+  const top = mkdtempSync(join(tmpdir(), 'host-path-test-'));
+  t.teardown(() => rmSync(top, { recursive: true }));
+  const [host, elsewhere, root] = [join(top, 'state/nfs'), join(top, 'elsewhere'), join(top, 'root')];
+  mkdirSync(join(root, 'var/lib'), { recursive: true });
+  mkdirSync(elsewhere, { mode: 0o700 });
+  symlinkSync(elsewhere, join(root, 'var/lib/nfs'));
+  const usual = { type: 'bind', access: 'rw', propagation: 'private', optional: false } as const;
+  const mount = { ...usual, host, rootfs: '/var/lib/nfs', create: '0755' };
+  t.throws(() => makeHostPath(mount, root), { message: /^is a symlink in the image/ });
+  t.deepEqual(readdirSync(top).sort(), ['elsewhere', 'root']);
+  t.is(lstatSync(elsewhere).mode & 0o777, 0o700);
 });
