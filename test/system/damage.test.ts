@@ -184,6 +184,15 @@ test.serial('killed while it mends: the next install goes on', async (t) => {
   t.regex((await node.run([mounter, 'install', rootfsTar])).stdout, /^installed already/);
 });
 
+test.serial('a directory that was moved, with a link to it in its place, is whole again', async (t) => {
+  await using node = await ScratchNode.installed();
+  const root = `${mounterHome}/${currentVersion(node)}`;
+  await node.shell(`cd ${root}/usr && mv sbin sbin.moved && ln -s sbin.moved sbin`);
+  t.regex((await node.run([mounter, 'install', rootfsTar])).stdout, /^mended .*\/usr\/sbin/m);
+  t.is((await node.run(['chroot', root, '/sbin/mount.glusterfs', '-V'])).status, 0);
+  t.deepEqual(await examined(node), []);
+});
+
 test.serial(
   'no room for a second copy: the damaged version stays as it is, and is mended with room',
   async (t) => {

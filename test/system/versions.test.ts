@@ -177,6 +177,20 @@ test.serial(
   },
 );
 
+test.serial('prune takes away a version that was moved to another disk, and the link to it', async (t) => {
+  await using node = await ScratchNode.installed();
+  await node.mustRun('install', offer(node, secondTar));
+  await node.shell(`mkdir -p /tmp/disk && mount -t tmpfs disk /tmp/disk
+    mv ${directoryOf(first)} /tmp/disk/first && ln -s /tmp/disk/first ${directoryOf(first)}`);
+  t.is(await node.mustRun('prune', '--keep', '1'), `removed ${first}\n`);
+  t.is(await node.shell('ls /tmp/disk'), '');
+  // As a kill before the end leaves it.
+  await node.shell(`ln -s /tmp/disk/first ${directoryOf(first)}`);
+  t.is(await node.mustRun('prune', '--keep', '1'), `removed ${first}\n`);
+  t.is(await node.mustRun('prune', '--keep', '1'), 'nothing to remove\n');
+  t.deepEqual(unfinished(node), []);
+});
+
 test.serial('a rollback to what is not there', async (t) => {
   await using node = await ScratchNode.installed();
   for (const [operands, says] of [

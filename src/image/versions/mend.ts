@@ -1,8 +1,9 @@
 import { chmodSync, chownSync, lstatSync, mkdirSync, renameSync } from 'node:fs';
 import { MounterError } from '../../errors.ts';
 import { exitCode } from '../../exit-codes.ts';
-import { isErrnoException } from '../../host/system-error.ts';
+import { hintOf, isErrnoException } from '../../host/system-error.ts';
 import type { Manifest } from '../../manifest/manifest.ts';
+import { isAtOrBelow } from '../../rootfs/root-processes.ts';
 import { differencesFrom, readTreeRecord, type TreeEntry, treeRecordFile } from './tree-record.ts';
 
 /**
@@ -19,12 +20,22 @@ export async function mend(
   { root, from, aside }: { readonly root: string; readonly from: string; readonly aside: string },
   manifest: Manifest,
 ): Promise<readonly string[]> {
-  const entries = readTreeRecord(from) ?? [];
-  const differences = await differencesFrom(entries, root, manifest);
-  for (const [number, { entry }] of differences.entries())
-    putInPlace(entry, { root, from, aside: `${aside}/${number}` });
+  const all = readTreeRecord(from) ?? [];
+  const mended: string[] = [];
+  for (let entries = all; entries.length > 0; ) {
+    const differences = await differencesFrom(entries, root, manifest);
+    for (const { entry } of differences) {
+      putInPlace(entry, { root, from, aside: `${aside}/${mended.length}` });
+      mended.push(entry.path);
+    }
+    // Where a link led to what is in it: the directory in its place is empty.
+    const made = differences.filter(({ entry }) => entry.kind === 'directory').map(({ entry }) => entry.path);
+    entries = all.filter(({ path }) =>
+      made.some((directory) => path !== directory && isAtOrBelow(path, directory)),
+    );
+  }
   renameSync(from + treeRecordFile, root + treeRecordFile);
-  return differences.map(({ entry: { path } }) => path || '/');
+  return mended.map((path) => path || '/');
 }
 
 function putInPlace(
@@ -45,7 +56,7 @@ function putInPlace(
     throw new MounterError(`cannot be mended: ${error.message}`, {
       subject: target,
       status: exitCode.system,
-      hint: 'drain the node, run mounter teardown, then this install again',
+      hint: hintOf(error.code ?? '') ?? 'drain the node, run mounter teardown, then this install again',
       cause: error,
     });
   }

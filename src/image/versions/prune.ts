@@ -1,4 +1,4 @@
-import { realpathSync, renameSync, symlinkSync } from 'node:fs';
+import { existsSync, realpathSync, renameSync, rmSync, symlinkSync } from 'node:fs';
 import { MounterError } from '../../errors.ts';
 import type { Host } from '../../host/host.ts';
 import { mountsBelow, readMountinfo } from '../../host/mountinfo.ts';
@@ -82,13 +82,18 @@ function preparedBy(file: TextFile, { layout, host }: BareNode): Manifest | unde
 }
 
 async function removeVersion({ digest }: InstalledVersion, { layout, host }: BareNode): Promise<string> {
-  const path = realpathSync(versionPath(layout, digest));
-  await detachMounts(path, host);
-  // Half removed it must not be a version.
-  const removed = beginRemoval(layout, digest, path);
-  removeRecord(layout, digest);
-  if (removeRest(layout, removed, host)) return `removed ${digest}`;
-  return `left ${removed}: something was mounted in it meanwhile`;
+  const version = versionPath(layout, digest);
+  // Where somebody has moved it to another disk, a link of theirs leads to it; or, since a removal was killed, nowhere.
+  if (existsSync(version)) {
+    const path = realpathSync(version);
+    await detachMounts(path, host);
+    // Half removed it must not be a version.
+    const removed = beginRemoval(layout, digest, path);
+    removeRecord(layout, digest);
+    if (!removeRest(layout, removed, host)) return `left ${removed}: something was mounted in it meanwhile`;
+  }
+  rmSync(version, { force: true });
+  return `removed ${digest}`;
 }
 
 /**
