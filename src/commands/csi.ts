@@ -1,6 +1,7 @@
 import { hostname } from 'node:os';
 import packageJson from '../../package.json' with { type: 'json' };
 import type { RunningDriver } from '../csi/driver.ts';
+import { formatError, MounterError } from '../errors.ts';
 import { exitCode } from '../exit-codes.ts';
 import { requireRoot } from '../node/node.ts';
 import { type CommandContext, defineCommand } from './command.ts';
@@ -60,6 +61,31 @@ export async function startNamed(
     host: nodeHost(layout),
     output,
   });
+}
+
+/**
+ * The same where all else goes on without it: what it cannot be started for now, such as a directory of kubelet's that is
+ * not there yet, is what it waits for, and it is tried again whenever that is asked.
+ */
+export async function startInTime(start: () => Promise<RunningDriver>): Promise<{
+  lacks(): Promise<string | undefined>;
+  close(): void;
+}> {
+  let driver: RunningDriver | undefined;
+  const attempt = async (): Promise<string | undefined> => {
+    try {
+      driver = await start();
+      return undefined;
+    } catch (error) {
+      if (!(error instanceof MounterError) || error.status !== exitCode.system) throw error;
+      return formatError(error).slice('mounter: '.length);
+    }
+  };
+  await attempt();
+  return {
+    lacks: async () => (driver === undefined ? await attempt() : undefined) ?? driver?.lacks(),
+    close: () => driver?.close(),
+  };
 }
 
 /** The CSI specification takes capitals too; Kubernetes takes none for a CSIDriver: a DNS subdomain of RFC 1123. */

@@ -2,7 +2,7 @@ import { exitCode } from '../exit-codes.ts';
 import { usualMetricsFile } from '../node/layout.ts';
 import { requireRoot } from '../node/node.ts';
 import { defineCommand } from './command.ts';
-import { startNamed } from './csi.ts';
+import { startInTime, startNamed } from './csi.ts';
 import { badFlag } from './flags.ts';
 import { plainPath } from './manifest-flags.ts';
 
@@ -40,14 +40,15 @@ export const nodeAgent = defineCommand({
     const end = new AbortController();
     for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => end.abort());
     const names = flags.value('csi');
-    const driver = names === undefined ? undefined : await startNamed('csi', names, { layout, output });
+    const driver =
+      names === undefined ? undefined : await startInTime(() => startNamed('csi', names, { layout, output }));
     const context = {
       layout,
       helpers: flags.has('helpers'),
       metricsFile: metricsFile(flags.value('metrics')),
-      call: onHost(layout.home),
+      call: onHost(layout),
       report: reporter(output),
-      lacks: () => driver?.lacks(),
+      lacks: async () => driver?.lacks(),
     };
     try {
       if (!flags.has('once')) await keepNode(context, intervalMs, output, end.signal);

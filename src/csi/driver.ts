@@ -88,7 +88,7 @@ function requireDirectory(kubeletDirectory: string, host: NodeHost): void {
   throw new MounterError("is not there: kubelet's directory, in which it looks for the CSI driver", {
     subject: kubeletDirectory,
     status: exitCode.system,
-    hint: 'mount what it lies on, or start kubelet once, which makes it; then start the driver again',
+    hint: "mount what it lies on, or start kubelet once, which makes it; where another one is kubelet's --root-dir, name that in mounts.mounter of node-settings.json",
   });
 }
 
@@ -127,8 +127,8 @@ export function kubeletDirectoryOf(
   imageManifest = toolsManifest,
 ): string {
   const [installed, own, ofImage] = [
-    host.pathOf(layout.manifest),
-    host.pathOf(layout.nodeSettings),
+    host.fileOf(layout.manifest),
+    host.fileOf(layout.nodeSettings),
     imageManifest,
   ].map(readFileOf);
   const candidates = [

@@ -1,5 +1,5 @@
 import { existsSync, readFileSync } from 'node:fs';
-import { placeInRoot } from '../host/path-in-root.ts';
+import { placeInRoot, resolveInRoot } from '../host/path-in-root.ts';
 import { jsonOrUndefined } from '../json.ts';
 import type { TextFile } from '../manifest/node-settings.ts';
 import type { Layout } from '../node/layout.ts';
@@ -19,7 +19,9 @@ export interface NodeHost {
   readonly call: CallOnHost;
   /** The host's file, or symlink, as we reach it. */
   readonly pathOf: (path: string) => string;
-  /** The same as the host's mountinfo names it. */
+  /** The same of a file that is read: symlinks of its own are the host's, too. */
+  readonly fileOf: (path: string) => string;
+  /** The host's file, or symlink, as the host's mountinfo names it. */
   readonly placeOf: (path: string) => string;
 }
 
@@ -32,15 +34,24 @@ export function readFileOf(path: string): TextFile | undefined {
  * In the container of the node agent, the host is another; anywhere else it is where we are. Where MOUNTER_HOME is gone,
  * the front in our own executable takes the place of the installed one: there may be volumes to take away.
  */
-export function nodeHost({ home, executable }: Layout): NodeHost {
+export function nodeHost(layout: Layout): NodeHost {
+  const { executable } = layout;
   const isContainer = existsSync(toolsManifest);
   const root = isContainer ? hostRoot : '';
-  const placeOf = (path: string) => placeInRoot(root, path);
-  const pathOf = (path: string) => `${root}${placeOf(path)}`;
-  const front = () => (existsSync(pathOf(executable)) ? executable : `/proc/${process.pid}/exe`);
+  const places = placesIn(root);
+  const front = () => (existsSync(places.pathOf(executable)) ? executable : `/proc/${process.pid}/exe`);
   return {
-    call: callsOf(() => [...(isContainer ? enteringHostForGood() : []), front()], home),
-    pathOf,
+    call: callsOf(() => [...(isContainer ? enteringHostForGood() : []), front()], layout),
+    ...places,
+  };
+}
+
+/** @param root where we reach the host's root directory; '' for our own. */
+export function placesIn(root: string): Omit<NodeHost, 'call'> {
+  const placeOf = (path: string) => placeInRoot(root, path);
+  return {
+    pathOf: (path) => `${root}${placeOf(path)}`,
+    fileOf: (path) => `${root}${resolveInRoot(root, path) ?? placeOf(path)}`,
     placeOf,
   };
 }

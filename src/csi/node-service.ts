@@ -193,7 +193,7 @@ function flagsOf(options: readonly string[], isReading: boolean): readonly strin
   const isLast = (option: string, opposite: string) =>
     asked.lastIndexOf(option) > asked.lastIndexOf(opposite);
   const isSet: Readonly<Record<(typeof mountFlagNames)[number], boolean>> = {
-    ro: isReading || asked.includes('ro'),
+    ro: isReading || isLast('ro', 'rw'),
     nosuid: !isLast('suid', 'nosuid'),
     nodev: !isLast('dev', 'nodev'),
     noexec: isLast('noexec', 'exec'),

@@ -1,6 +1,6 @@
 import { chmodSync, lstatSync, mkdirSync, rmSync } from 'node:fs';
 import { connect, createServer } from 'node:net';
-import { dirname } from 'node:path';
+import { basename, dirname } from 'node:path';
 import {
   Server,
   ServerCredentials,
@@ -163,6 +163,6 @@ function notServed(socket: string, why: string): MounterError {
   return new MounterError(`the CSI driver cannot serve there: ${why}`, {
     subject: socket,
     status: exitCode.system,
-    hint: `ss -lxp src ${socket} names who; one driver of a name runs on a node, be it a DaemonSet's or mounter csi`,
+    hint: `ss -lxp src '*/${basename(dirname(socket))}/${basename(socket)}' names who; one driver of a name runs on a node, be it a DaemonSet's or mounter csi`,
   });
 }

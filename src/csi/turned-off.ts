@@ -36,13 +36,13 @@ export function whyOffOn(host: NodeHost, layout: Layout): string | undefined {
   const { lstat, readText } = fileHost;
   const onHost = {
     lstat: (path: string) => lstat(host.pathOf(path)),
-    readText: (path: string) => readText(host.pathOf(path)),
+    readText: (path: string) => readText(host.fileOf(path)),
   };
   return whyOff(onHost, layout, settingsOf(host, layout));
 }
 
 function settingsOf(host: NodeHost, { manifest, nodeSettings }: Layout): Manifest | undefined {
-  const [shipped, own] = [manifest, nodeSettings].map((path) => readFileOf(host.pathOf(path)));
+  const [shipped, own] = [manifest, nodeSettings].map((path) => readFileOf(host.fileOf(path)));
   try {
     return shipped && effectiveManifest(shipped, own);
   } catch {

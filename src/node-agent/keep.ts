@@ -87,14 +87,14 @@ export async function keepNode(
     if (end.aborted) return;
     // What was wished before is no matter any more, whatever came of it.
     if (!isSame(wish, readWish())) continue;
-    tell(withLacks(outcome, context));
+    tell(await withLacks(outcome, context));
     const until = performance.now() + (outcome.isReady ? intervalMs : Math.min(intervalMs, retryMs));
     retryMs = outcome.isReady ? firstRetrySeconds * 1000 : Math.min(2 * retryMs, lastRetrySeconds * 1000);
     await watched((signal) => keepMetrics(wish, context, signal));
     const examineMs = intervalMs / examinationsInInterval;
     let nextExamination = performance.now() + examineMs;
     await pause(until, wish, end, async () => {
-      tell(withLacks(outcome, context));
+      tell(await withLacks(outcome, context));
       if (!outcome.isReady) return true;
       if (look() !== before) return false;
       if (performance.now() < nextExamination) return true;
@@ -136,9 +136,9 @@ async function runWatched<T>(
   }
 }
 
-function withLacks(outcome: Outcome, { lacks }: RoundContext): Outcome {
-  const text = outcome.isReady ? lacks() : undefined;
-  return text === undefined ? outcome : { isReady: false, text };
+async function withLacks(outcome: Outcome, { lacks }: RoundContext): Promise<Outcome> {
+  const text = await lacks();
+  return text === undefined || !outcome.isReady ? outcome : { isReady: false, text };
 }
 
 function isSame(one: Wish, other: Wish): boolean {

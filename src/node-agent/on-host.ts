@@ -3,6 +3,7 @@ import { setTimeout } from 'node:timers/promises';
 import { execa } from 'execa';
 import { placeInRoot } from '../host/path-in-root.ts';
 import { findProgram, programDirectories } from '../host/programs.ts';
+import type { Layout } from '../node/layout.ts';
 import { leaveGroup } from '../services/scope.ts';
 import { agentExecutable } from './places.ts';
 
@@ -52,20 +53,26 @@ export function enteringHostForGood(): readonly string[] {
  * copied first, an older one on the node is not asked, and a host directory that is mounted noexec does not matter.
  * That of host names is one of them: an NFSv4 client's id is made from the node's, not the Pod's. Needs CAP_SYS_ADMIN
  * and CAP_SYS_CHROOT for setns(2), and CAP_SYS_PTRACE to open the namespaces of process 1.
- * @param home MOUNTER_HOME on the host.
+ * @param layout of the host.
  */
-export function onHost(home: string): CallOnHost {
-  return callsOf(() => [...enteringHost(), seenFromHost(agentExecutable)], home);
+export function onHost(layout: Layout): CallOnHost {
+  return callsOf(() => [...enteringHost(), seenFromHost(agentExecutable)], layout);
 }
 
 /** @param command what the arguments of each call are added to. */
-export function callsOf(command: () => readonly string[], home: string): CallOnHost {
+export function callsOf(command: () => readonly string[], layout: Layout): CallOnHost {
+  const { home, manifest } = layout;
   return async (argv, signal) => {
     const [program = '', ...words] = command();
     const running = execa(program, [...words, ...argv], {
       cwd: '/',
       extendEnv: false,
-      env: { PATH: programDirectories.join(':'), LC_ALL: 'C', MOUNTER_HOME: home },
+      env: {
+        PATH: programDirectories.join(':'),
+        LC_ALL: 'C',
+        MOUNTER_HOME: home,
+        MOUNTER_MANIFEST: manifest,
+      },
       stdin: 'ignore',
       reject: false,
       stripFinalNewline: false,

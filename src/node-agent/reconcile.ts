@@ -50,7 +50,7 @@ export interface RoundContext {
   readonly call: CallOnHost;
   readonly report: Report;
   /** What else the node is not ready without; undefined once it is there. */
-  readonly lacks: () => string | undefined;
+  readonly lacks: () => Promise<string | undefined>;
 }
 
 /** No step takes so long on a node that works. */

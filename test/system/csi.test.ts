@@ -122,7 +122,7 @@ test.serial('a volume is mounted once, and each Pod sees it with flags of its ow
     const asked = { volumeCapability: capability('MULTI_NODE_MULTI_WRITER', ['suid', 'dev', 'noexec']) };
     t.like(await node('PublishVolume', volume.published(3, asked)), { code: 'OK' });
     const both = {
-      volumeCapability: capability('MULTI_NODE_MULTI_WRITER', ['suid,dev,noexec', 'nosuid,nodev,exec']),
+      volumeCapability: capability('MULTI_NODE_MULTI_WRITER', ['suid,dev,noexec,ro', 'nosuid,nodev,exec,rw']),
     };
     t.like(await node('PublishVolume', volume.published(4, both)), { code: 'OK' });
   }

@@ -1,20 +1,15 @@
-import { existsSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
 import { kubeletDirectoryOf, startDriver } from '../../../src/csi/driver.ts';
+import { placesIn } from '../../../src/csi/node-host.ts';
 import { whyOffOn } from '../../../src/csi/turned-off.ts';
-import { placeInRoot } from '../../../src/host/path-in-root.ts';
 import { shippedText } from '../../../src/manifest/shipped.ts';
 import { layoutOf } from '../../../src/node/layout.ts';
 
 function hostAt(root: string, t: ExecutionContext) {
-  const placeOf = (path: string) => placeInRoot(root, path);
-  return {
-    pathOf: (path: string) => `${root}${placeOf(path)}`,
-    placeOf,
-    call: async () => t.fail() as never,
-  };
+  return { ...placesIn(root), call: async () => t.fail() as never };
 }
 
 test('its sockets are in the kubelet directory that the node itself has set', (t) => {
@@ -29,6 +24,10 @@ test('its sockets are in the kubelet directory that the node itself has set', (t
   const mounter = JSON.parse(JSON.stringify(mounts.mounter).replaceAll('/var/lib/kubelet', '/data/kubelet'));
   writeFileSync(join(root, 'node-settings.json'), JSON.stringify({ mounts: { mounter } }));
   t.is(found(), '/data/kubelet');
+  renameSync(join(root, 'node-settings.json'), join(root, 'own.json'));
+  symlinkSync('/own.json', join(root, 'node-settings.json'));
+  t.is(found(), '/data/kubelet', "a link is the host's");
+  rmSync(join(root, 'node-settings.json'));
   writeFileSync(join(root, 'node-settings.json'), '{"mounts": {"mounterr": []}}');
   t.throws(found, { message: /^line 1: mounts\.mounterr: .*did you mean mounter\?/ });
 });
