@@ -19,7 +19,7 @@ import { type Build, type Fetch, type Need, type Suite, suites } from './suites.
 import { type Failure, type Results, TapCount } from './tap.ts';
 
 /**
- * `npm test [SUITE…] [-- FILE…]`: everything the tests need, then the suites, then a line
+ * `npm test [SUITE…]`, `npm test SUITE FILE…`: everything the tests need, then the suites, then a line
  * `N passed, N failed` that counts the tests that ran. FILEs replace those of the one suite named; they are
  * known by their names, since npm keeps the `--` to itself.
  *
@@ -242,6 +242,7 @@ async function runInGuest(
 await runMain({
   name: 'test',
   operands: '[SUITE…|FILE…]',
+  usage: ['[SUITE…]', 'SUITE FILE…'],
   flags: {},
   needsRoot: true,
   manual: [

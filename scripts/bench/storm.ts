@@ -4,6 +4,7 @@ import { exitCode } from '../../src/exit-codes.ts';
 import { runMain, wholeNumber } from '../command-line.ts';
 import { mounterExecutable } from '../paths.ts';
 import { verdictOf } from './report/show.ts';
+import { medianOf } from './report/statistics.ts';
 import { target } from './report/summary.ts';
 import type { Storm, StormReport } from './storm/report.ts';
 import { runStorms } from './storm/run.ts';
@@ -63,9 +64,9 @@ function verdictsOf(reports: readonly StormReport[]): readonly string[] {
   return [
     target('memory of those that wait, in MB', memoryLimitMb, [peakMb]),
     target('99th percentile beside the dead ones, as a multiple of that alone', ratioLimit, [
-      median(beside) / median(alone),
+      medianOf(beside) / medianOf(alone),
     ]),
-    target('the same beside those that are remembered', ratioLimit, [median(remembered) / median(alone)]),
+    target('the same beside those that are remembered', ratioLimit, [medianOf(remembered) / medianOf(alone)]),
   ].map(verdictOf);
 }
 
@@ -74,10 +75,6 @@ function percentiles(
   isOne: (report: StormReport) => boolean,
 ): readonly number[] {
   return reports.filter(isOne).flatMap(({ healthy }) => healthy?.wallMs.percentile99 ?? []);
-}
-
-function median(figures: readonly number[]): number {
-  return figures.toSorted((a, b) => a - b)[Math.floor(figures.length / 2)] ?? Number.NaN;
 }
 
 await runMain({

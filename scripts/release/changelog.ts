@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { MounterError } from '../../src/errors.ts';
 import { exitCode } from '../../src/exit-codes.ts';
 
-/** A section of CHANGELOG.md: what a version changed. */
+/** A section of docs/changelog.md: what a version changed. */
 export interface Changes {
   readonly version: string;
   /** Seconds since 1970, of the day in the section's heading: when everything in the release was made. */

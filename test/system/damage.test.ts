@@ -4,6 +4,7 @@ import { type GlusterServer, startGlusterServer } from '../support/gluster/glust
 import { everyNth, momentsOver, rounds } from '../support/long-run.ts';
 import { enterModes } from '../support/node/enter-mode.ts';
 import type { Examination } from '../support/node/examination.ts';
+import { examineIn } from '../support/node/examine.ts';
 import { kubeletDirectory, mounter, mounterHome, rootfsTar, ScratchNode } from '../support/node/namespace.ts';
 import {
   currentVersion,
@@ -117,9 +118,7 @@ const damages: Readonly<Record<string, string>> = {
 };
 
 async function examined(node: ScratchNode): Promise<Examination['findings']> {
-  const { stdout, stderr } = await node.run([mounter, 'doctor', '--json']);
-  if (stdout === '') throw new Error(stderr);
-  const { findings } = JSON.parse(stdout) as Examination;
+  const { findings } = await examineIn(node);
   return findings.filter(({ check, level }) => level !== 'ok' && /^(rootfs|helpers)$/.test(check));
 }
 

@@ -3,7 +3,8 @@ import test from 'ava';
 import { type GlusterServer, startGlusterServer } from '../support/gluster/gluster-server.ts';
 import { everyNth } from '../support/long-run.ts';
 import { enterModes } from '../support/node/enter-mode.ts';
-import { askedInPeace, complaints, type Examination } from '../support/node/examination.ts';
+import { complaints, type Examined } from '../support/node/examination.ts';
+import { examineIn } from '../support/node/examine.ts';
 import { wholeKernel } from '../support/node/kernel.ts';
 import {
   kubeletDirectory,
@@ -16,21 +17,6 @@ import { makeSbinWritable } from '../support/node/writable-sbin.ts';
 import { programIn } from '../support/programs/test-program.ts';
 
 const rootfs = `${mounterHome}/rootfs`;
-
-interface Examined extends Examination {
-  readonly status: number;
-  readonly milliseconds: number;
-}
-
-function examine(node: ScratchNode, ...flags: readonly string[]): Promise<Examined> {
-  return askedInPeace(async () => {
-    const began = performance.now();
-    const { status, stdout, stderr } = await node.mounter('doctor', '--json', ...flags);
-    const milliseconds = Math.round(performance.now() - began);
-    if (stdout === '') throw new Error(stderr);
-    return { status, milliseconds, ...(JSON.parse(stdout) as Examination) };
-  });
-}
 
 /** Its name server is there for all that matters here: none. */
 const setUp = `${wholeKernel}; sed -i 's/^nameserver/# &/' ${rootfs}/etc/resolv.conf`;
@@ -60,7 +46,7 @@ function faultsOf(examined: Examined): readonly string[] {
 }
 
 async function faults(node: ScratchNode): Promise<readonly string[]> {
-  return faultsOf(await examine(node));
+  return faultsOf(await examineIn(node));
 }
 
 test.serial('a terminal has each finding in lines that fit it, a pipe in one', async (t) => {
@@ -82,14 +68,14 @@ test.serial(
   'a healthy node: status 0, a line each, in the time of a few calls that do next to nothing',
   async (t) => {
     await using node = await glusterfsNode();
-    const first = await examine(node);
+    const first = await examineIn(node);
     t.is(first.status, 0, complaints(first).join('\n'));
     t.true(first.wouldMount);
     t.deepEqual(faultsOf(first), []);
     // In turns, for other suites may have the CPUs at one time or another. It is 6 to 8 of them where nothing else runs.
     const [whole, least]: [number[], number[]] = [[], []];
     while (whole.length < 5) {
-      whole.push((await examine(node)).milliseconds);
+      whole.push((await examineIn(node)).milliseconds);
       const begun = performance.now();
       await node.mounter('versions');
       least.push(Math.round(performance.now() - begun));
@@ -113,19 +99,19 @@ test.serial('it changes nothing, but for what it keeps of its look at the rootfs
       `cat /proc/self/mountinfo; find ${mounterHome} /var/lib /run /var/log /etc -xdev ! -path /run/containerized-mounter ! -name good-rootfs -printf '%p %C@ %s\\n' | sort`,
     );
   const before = await state();
-  await examine(node);
+  await examineIn(node);
   t.is(await state(), before);
   t.deepEqual(node.processes(), []);
 });
 
 test.serial('nothing installed, not prepared, turned off, not root', async (t) => {
   await using node = await ScratchNode.start();
-  const bare = await examine(node);
+  const bare = await examineIn(node);
   t.is(bare.status, 1);
   t.deepEqual(complaints(bare), [`failing manifest ${mounterHome}/rootfs-manifest.json`]);
   t.regex(bare.findings[0]?.hint ?? '', /mounter install SOURCE/);
   await node.mustRun('install', '/mnt/dist/rootfs.tar.zst');
-  const installed = await examine(node);
+  const installed = await examineIn(node);
   t.is(installed.status, 1);
   const root = (await node.shell(`realpath ${rootfs}`)).trim();
   const ofNode = (line: string) => !/^\w+ kernel /.test(line);
@@ -138,7 +124,7 @@ test.serial('nothing installed, not prepared, turned off, not root', async (t) =
   await node.mustRun('prepare');
   t.deepEqual((await faults(node)).filter(ofNode), []);
   await setManifest(node, (manifest) => ({ ...manifest, enabled: false }));
-  const off = await examine(node);
+  const off = await examineIn(node);
   t.like(off, { status: 0, isEnabled: false, wouldMount: false });
   t.deepEqual(
     off.findings.map(({ level, check }) => `${level} ${check}`),
@@ -150,7 +136,7 @@ test.serial('nothing installed, not prepared, turned off, not root', async (t) =
   t.regex(stdout, /\nturned off: 0 failing, 1 to be seen to, 2 ok\n$/);
   await node.mustRun('teardown');
   t.regex((await node.mounter('doctor', '--repair')).stderr, /; nothing done\n$/);
-  t.deepEqual(complaints(await examine(node)), ['warning off mounter']);
+  t.deepEqual(complaints(await examineIn(node)), ['warning off mounter']);
   const asNobody = ['setpriv', '--reuid=65534', '--regid=65534', '--clear-groups'];
   const other = await node.run([...asNobody, mounter, 'doctor']);
   t.is(other.status, 1);
@@ -169,7 +155,7 @@ for (const [from, to] of [
       await node.setEnter(to);
       const root = (await node.shell(`realpath ${rootfs}`)).trim();
       t.deepEqual(await faults(node), [`warning mounts ${root}`]);
-      const examined = await examine(node);
+      const examined = await examineIn(node);
       t.like(examined, { status: 0, wouldMount: true });
       const finding = examined.findings.find(({ level, check }) => level === 'warning' && check === 'mounts');
       t.is(finding?.message, `mounts are made by "enter": "${from}" still; the settings have "${to}"`);
@@ -190,7 +176,7 @@ test.serial('a helper of mount(8) that is a link to the mounter fails where that
   await makeSbinWritable(node);
   await node.mustRun('install', '--helpers');
   await setManifest(node, (manifest) => ({ ...manifest, enabled: false }));
-  const { status, findings, verdict } = await examine(node);
+  const { status, findings, verdict } = await examineIn(node);
   t.is(status, 1);
   t.is(verdict.node, 'failing');
   const failing = findings.filter(({ level }) => level === 'failing');
@@ -198,7 +184,7 @@ test.serial('a helper of mount(8) that is a link to the mounter fails where that
   for (const { check, hint } of failing)
     t.deepEqual([check, hint], ['helpers', 'run mounter install --remove-helpers']);
   await node.mustRun('install', '--remove-helpers');
-  t.is((await examine(node)).status, 0);
+  t.is((await examineIn(node)).status, 0);
 });
 
 const reinstall = `${mounter} install /mnt/dist/rootfs.tar.zst`;
@@ -323,7 +309,7 @@ for (const [title, script, expected, mend, request] of everyNth(2, breakages)) {
     await using node = await ScratchNode.prepared(request);
     await node.shell(`${setUp}; ${script}`);
     const root = readlinkSync(node.path(rootfs)).replace(/^(?!\/)/, `${mounterHome}/`);
-    const found = await examine(node);
+    const found = await examineIn(node);
     t.deepEqual(
       faultsOf(found),
       expected.map((line) => line.replace('ROOT', root)),
@@ -337,7 +323,7 @@ for (const [title, script, expected, mend, request] of everyNth(2, breakages)) {
 test.serial("copies of the node's files: one that was edited, one that others can change", async (t) => {
   await using node = await ScratchNode.prepared();
   const found = async () =>
-    (await examine(node)).findings.flatMap(({ check, subject, message }) =>
+    (await examineIn(node)).findings.flatMap(({ check, subject, message }) =>
       check === 'resolver' && /this node's|is not copied/.test(message)
         ? [subject.replace(/.*[0-9a-f]{64}/, '')]
         : [],
@@ -380,7 +366,7 @@ test.serial(
     await node.shell(setUp);
     await node.mustRun(...start);
     t.deepEqual(await faults(node), [open]);
-    const { findings } = await examine(node);
+    const { findings } = await examineIn(node);
     t.regex(
       findings.find(({ check }) => check === 'locks')?.message ?? '',
       /^registered, and answers: .*rootfs$/,
@@ -415,7 +401,7 @@ test.serial(
     );
     t.deepEqual(commands, ['doctor', 'exec -- /usr/sbin/start-statd']);
     const told = async () =>
-      (await examine(node)).findings.find(({ check }) => check === 'locks')?.message ?? '';
+      (await examineIn(node)).findings.find(({ check }) => check === 'locks')?.message ?? '';
     t.regex(await told(), /mounter exec -- \/usr\/sbin\/start-statd does, or says why not$/);
     const start = () => node.mounter('exec', '--', '/usr/sbin/start-statd');
     t.like(await start(), { status: 1, stderr: 'out of luck\nstart-statd: rpcbind does not start\n' });
@@ -440,7 +426,7 @@ for (const enter of enterModes) {
       const subject = enter === 'attach' ? volume : kubeletDirectory;
       t.true(found.includes(`warning duplicates ${subject}`), found.join('\n'));
       t.true(node.entriesOf(volume).length > node.entriesPerVolume);
-      const repaired = await examine(node, '--repair');
+      const repaired = await examineIn(node, '--repair');
       t.deepEqual(
         complaints(repaired).filter((line) => /duplicates|mounts|propagation/.test(line)),
         [],
@@ -513,7 +499,7 @@ test.serial(
     await using node = await ScratchNode.prepared();
     const path = `${mounterHome}/rootfs/etc/resolv.conf`;
     const found = async () =>
-      (await examine(node)).findings.filter(({ message }) =>
+      (await examineIn(node)).findings.filter(({ message }) =>
         message.includes('began before there was a rootfs'),
       );
     const start = async (flag: string) =>
@@ -556,7 +542,7 @@ test.serial('a kubelet whose unit gives it a mount namespace of its own', async 
     const start = `unshare --mount --propagation=${propagation} /tmp/kubelet 1000 >/dev/null 2>&1 & echo $!`;
     const pid = (await node.shell(`cp $(command -v sleep) /tmp/kubelet; ${start}`)).trim();
     await node.shell(`until grep -q kubelet /proc/${pid}/comm; do sleep 0.01; done`);
-    const { findings } = await examine(node);
+    const { findings } = await examineIn(node);
     const found = findings.filter(({ check }) => check === 'kubelet');
     t.deepEqual(
       found.map((finding) => [finding.level, finding.subject]),
@@ -589,7 +575,7 @@ test.serial('the failures of the last hour, the last with its hint', async (t) =
   const target = `${kubeletDirectory}/volume`;
   await node.shell(`mkdir ${target}; umount ${rootfs}/dev`);
   t.is((await node.mounter('mount', '-t', 'glusterfs', 'server:v', target)).status, 2);
-  const failure = async () => (await examine(node)).findings.find(({ check }) => check === 'failures');
+  const failure = async () => (await examineIn(node)).findings.find(({ check }) => check === 'failures');
   t.like(await failure(), { level: 'warning', hint: 'run mounter prepare' });
   await node.mustRun('prepare');
   const finding = await failure();
@@ -635,7 +621,7 @@ test.serial('three GlusterFS volumes: answering, stopped, killed, mounted again'
   await using s = await setting();
   t.deepEqual(await faults(s.node), []);
   await s.node.shell('kill -STOP $(pidof glusterfs)');
-  const hung = await examine(s.node);
+  const hung = await examineIn(s.node);
   t.is(hung.status, 0, 'other volumes can be mounted');
   t.true(hung.milliseconds < 20_000, `${hung.milliseconds} ms`);
   t.log(`${hung.milliseconds} ms`);
@@ -649,7 +635,7 @@ test.serial('three GlusterFS volumes: answering, stopped, killed, mounted again'
   t.deepEqual(await faults(s.node), []);
   await s.node.shell('kill -KILL $(pidof glusterfs)');
   while (s.node.processesOf('glusterfs').length > 0);
-  const dead = await examine(s.node);
+  const dead = await examineIn(s.node);
   for (const [index, target] of s.targets.entries()) {
     const finding = dead.findings.find(({ subject }) => subject === target);
     t.regex(
@@ -669,7 +655,7 @@ test.serial('three volumes whose askers even SIGKILL does not end: they are aban
   for (const target of targets) {
     await node.shell(`mkdir -p ${target}; ${silentFuse} glusterfs server:v ${target}`);
   }
-  const { status, milliseconds, findings } = await examine(node);
+  const { status, milliseconds, findings } = await examineIn(node);
   t.is(status, 0);
   t.true(milliseconds < 20_000, `${milliseconds} ms`);
   t.deepEqual(

@@ -1,7 +1,7 @@
 import { existsSync, rmSync, writeFileSync } from 'node:fs';
 import test, { type ExecutionContext } from 'ava';
 import { momentsOver, rounds } from '../support/long-run.ts';
-import type { Examination } from '../support/node/examination.ts';
+import { examineIn } from '../support/node/examine.ts';
 import {
   installedMounter,
   kubeletDirectory,
@@ -174,8 +174,8 @@ for (const [what, script] of [
     await node.shell(script);
     const said =
       /^(\S+): others than root can write it, .*; run (chown root:root \S+ && chmod go-w \S+), once it says/m;
-    const doctor = await node.mounter('doctor', '--json');
-    const [finding] = (JSON.parse(doctor.stdout) as Examination).findings;
+    const doctor = await examineIn(node);
+    const [finding] = doctor.findings;
     const [, path, hint = ''] = said.exec(`${finding?.subject}: ${finding?.message}; ${finding?.hint}`) ?? [];
     t.is(doctor.status, 1);
     const mount = await refusal(node, 'nfs');

@@ -1,6 +1,7 @@
 import { rmSync, statSync } from 'node:fs';
 import test from 'ava';
 import { mount, newTarget, setting } from '../support/gluster/gluster-node.ts';
+import { examineIn } from '../support/node/examine.ts';
 import { installedMounter, mounterHome, type Ran, ScratchNode } from '../support/node/namespace.ts';
 import { asNobody, blockingProcess, compileBlockingProcess } from '../support/node/stranger.ts';
 
@@ -188,9 +189,7 @@ test.serial(
     for (const path of old)
       await node.run([...asNobody, 'sh', '-c', `flock ${path} sleep 1000 </dev/null >/dev/null 2>&1 &`]);
     await node.shell('sleep 0.2');
-    const finding = JSON.parse((await node.mounter('doctor', '--json')).stdout).findings.find(
-      ({ check }: { check: string }) => check === 'versions',
-    );
+    const finding = (await examineIn(node)).findings.find(({ check }) => check === 'versions');
     t.like(finding, { level: 'warning', hint: 'run mounter prepare' });
     const done = await within(node, ['prepare']);
     t.is(done.status, 0, done.stderr);

@@ -4,7 +4,7 @@ import type { Verdict } from '../../src/doctor/verdict.ts';
 import { examineNode } from '../../src/node-agent/reconcile.ts';
 import { guardedProgram } from '../../src/rootfs/guarded-program.ts';
 import { type GlusterServer, startGlusterServer } from '../support/gluster/gluster-server.ts';
-import type { Examination } from '../support/node/examination.ts';
+import { examineIn } from '../support/node/examine.ts';
 import { kernelWith, wholeKernel } from '../support/node/kernel.ts';
 import {
   installedMounter,
@@ -223,7 +223,7 @@ for (const [title, { script = '', settings, verdict, request, isTold }] of Objec
     await makeSbinWritable(node);
     await node.shell(`${wholeKernel}\nmkdir -p ${kubeletDirectory}/pods/v\n${script}`);
     if (settings !== undefined) laySettings(node, settings);
-    const doctor = await node.run([mounter, 'doctor', '--json']);
+    const examined = await examineIn(node);
     const status = await node.run([mounter, 'status', '--json']);
     const metrics = await node.run([mounter, 'status', '--metrics']);
     const agent = await examineNode(
@@ -231,7 +231,6 @@ for (const [title, { script = '', settings, verdict, request, isTold }] of Objec
       new AbortController().signal,
     );
     t.is(metrics.status, 0, metrics.stderr);
-    const examined: Examination = JSON.parse(doctor.stdout);
     const types = Object.keys(examined.verdict.types);
     const expected = {
       ...verdict,
@@ -245,7 +244,7 @@ for (const [title, { script = '', settings, verdict, request, isTold }] of Objec
       ready: Object.fromEntries(types.map((type) => [type, verdict.types[type] === 'ready' ? 1 : 0])),
     });
     t.deepEqual(
-      [doctor.status, status.status, agent.isReady ? 0 : 1],
+      [examined.status, status.status, agent.isReady ? 0 : 1],
       Array.from({ length: 3 }, () => (verdict.node === 'failing' ? 1 : 0)),
     );
     if (isTold || verdict.types.glusterfs === 'off') return;

@@ -3,6 +3,7 @@ import { setTimeout } from 'node:timers/promises';
 import test, { type ExecutionContext } from 'ava';
 import { execa } from 'execa';
 import { type DnsServer, startDnsServer } from '../support/guest/dns.ts';
+import { examine } from '../support/guest/examined.ts';
 import type { Machine } from '../support/guest/machine.ts';
 import {
   type Call,
@@ -19,7 +20,6 @@ import { dropPackets } from '../support/guest/packets.ts';
 import { smbUsers, startSmbServer } from '../support/guest/smb-server.ts';
 import { everyNth } from '../support/long-run.ts';
 import { enterModes, setEnter } from '../support/node/enter-mode.ts';
-import type { Examination } from '../support/node/examination.ts';
 import { smbRootfs } from '../support/node/smb-rootfs.ts';
 
 /** SMB, from a rootfs that was built with the one change that docs/smb.md names, of a real Samba. */
@@ -292,8 +292,7 @@ test.serial('--dry-run and --json tell no secret', async (t) => {
 test.serial('the kernel has it, and a server that is gone makes its volume silent', async (t) => {
   const target = await newTarget();
   t.like(await mount(`//${newServer.address}/vol1`, target, `${asAlice},echo_interval=1`), { status: 0 });
-  const examined = async () => JSON.parse((await mounter('doctor', '--json')).output) as Examination;
-  const { findings } = await examined();
+  const { findings } = await examine();
   t.true(
     findings.some(({ check, level, subject }) => check === 'kernel' && level === 'ok' && subject === 'cifs'),
   );

@@ -2,6 +2,7 @@ import { appendFile, readFile, rm, writeFile } from 'node:fs/promises';
 import { setTimeout } from 'node:timers/promises';
 import test, { type ExecutionContext } from 'ava';
 import { execa } from 'execa';
+import { examine } from '../support/guest/examined.ts';
 import type { Machine } from '../support/guest/machine.ts';
 import {
   entriesOf,
@@ -23,7 +24,6 @@ import {
   startTlsServer,
 } from '../support/guest/tls-server.ts';
 import { everyNth } from '../support/long-run.ts';
-import type { Examination } from '../support/node/examination.ts';
 
 /** Mounts with xprtsec=tls and mtls, of a real NFS server with TLS and of one without. */
 
@@ -666,7 +666,7 @@ test.serial('a tlshd of the host is used, and none is started beside it; its sta
 });
 
 async function findings(): Promise<string> {
-  const { findings: all } = JSON.parse((await mounter('doctor', '--json')).output) as Examination;
+  const { findings: all } = await examine();
   return all
     .filter(({ check }) => check === 'tls' || check === 'security')
     .map(({ level, subject, message }) => `${level} ${subject} ${message}`)

@@ -29,7 +29,7 @@ const target = `${kubeletDirectory}/pods/5d0c7a3e-1b52-4f3c-8a57-2f6f0d1c9e44/vo
 /**
  * @param mounter argv that runs mounter: the executable, or node and src/main.ts. A program file named
  *   `mounter` installs itself into MOUNTER_HOME.
- * @param enter what the manifest is to say of it; its own if left out.
+ * @param enter what the node’s own settings are to say of it; the manifest’s if left out.
  * @throws ExecaError with mounter's or mount(8)'s own words.
  */
 export async function makeNode(

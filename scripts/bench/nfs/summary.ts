@@ -1,6 +1,6 @@
 import { type EnterMode, enterModes } from '../../../test/support/node/enter-mode.ts';
 import { type Subject, subjects } from '../report/samples.ts';
-import { type Spread, spreadOf } from '../report/statistics.ts';
+import { medianOf, type Spread, spreadOf } from '../report/statistics.ts';
 import { ratiosByRound, type Target, target } from '../report/summary.ts';
 import type { Outcome, StormReport } from '../storm/report.ts';
 import { deadlineMs } from '../storm/show.ts';
@@ -129,10 +129,10 @@ function stormRow(
       storms: storms.length,
       made: sum(outcomes.map((outcome) => outcome.calls)),
       succeeded: sum(outcomes.map(({ succeeded }) => succeeded)),
-      medianMs: median(outcomes.map(({ wallMs }) => wallMs.median)),
-      percentile99Ms: median(outcomes.map(({ wallMs }) => wallMs.percentile99)),
+      medianMs: medianOf(outcomes.map(({ wallMs }) => wallMs.median)),
+      percentile99Ms: medianOf(outcomes.map(({ wallMs }) => wallMs.percentile99)),
       longestMs: Math.max(...outcomes.map(({ wallMs }) => wallMs.maximum)),
-      wholeMs: median(storms.map(({ wholeMs }) => wholeMs)),
+      wholeMs: medianOf(storms.map(({ wholeMs }) => wholeMs)),
     },
   ];
 }
@@ -177,14 +177,10 @@ function stormTargets(storms: readonly StormReport[]): readonly Target[] {
   return [
     target('healthy mounts of a storm that failed', 0, failed),
     target('99th percentile beside the dead ones, as a multiple of that alone', limits.besideDead, [
-      median(ratios),
+      medianOf(ratios),
     ]),
     target('the longest dead one, in seconds', deadlineMs / 1000, longest),
   ];
-}
-
-function median(figures: readonly number[]): number {
-  return spreadOf(figures).median;
 }
 
 function sum(figures: readonly number[]): number {

@@ -1,6 +1,6 @@
 import { type Chart, svgOf } from '../report/chart.ts';
 import { aligned } from '../report/show.ts';
-import { spreadOf } from '../report/statistics.ts';
+import { medianOf } from '../report/statistics.ts';
 import type { ReadSample } from './results.ts';
 
 /** What Linux takes for NFS by itself, since 5.4. */
@@ -30,7 +30,7 @@ export function summarize(
   );
   const of = (kib: number) => alone.filter(({ readAheadKib }) => readAheadKib === kib);
   const before = of(kernelsReadAheadKib);
-  const gain = median(of(tunedKib).map((one, at) => one.mibPerSecond / (before[at]?.mibPerSecond ?? 0)));
+  const gain = medianOf(of(tunedKib).map((one, at) => one.mibPerSecond / (before[at]?.mibPerSecond ?? 0)));
   return { rounds, samples, tunedKib, gain, isReached: gain >= leastGain };
 }
 
@@ -98,7 +98,7 @@ export function svgOfSummary({ samples }: ReadAheadSummary): string {
     lines: [...lines].map(([name, line]) => ({
       name,
       points: [...Map.groupBy(line, ({ readAheadKib }) => readAheadKib)].map(
-        ([kib, some]) => [kib, median(some.map(({ mibPerSecond }) => mibPerSecond))] as const,
+        ([kib, some]) => [kib, medianOf(some.map(({ mibPerSecond }) => mibPerSecond))] as const,
       ),
     })),
   };
@@ -111,11 +111,7 @@ function nameOf(delayMs: number, readers: number): string {
 }
 
 function figure(samples: readonly ReadSample[]): string {
-  return samples.length === 0 ? '' : median(samples.map(({ mibPerSecond }) => mibPerSecond)).toFixed(0);
-}
-
-function median(figures: readonly number[]): number {
-  return spreadOf(figures).median;
+  return samples.length === 0 ? '' : medianOf(samples.map(({ mibPerSecond }) => mibPerSecond)).toFixed(0);
 }
 
 function distinct(numbers: readonly number[]): readonly number[] {

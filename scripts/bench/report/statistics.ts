@@ -19,6 +19,11 @@ export function spreadOf(figures: readonly number[]): Spread {
   };
 }
 
+/** @throws RangeError when there are none. */
+export function medianOf(figures: readonly number[]): number {
+  return spreadOf(figures).median;
+}
+
 /** Between two neighbours on the line that joins them. */
 function quantile(sorted: readonly number[], fraction: number): number {
   const place = (sorted.length - 1) * fraction;

@@ -1,8 +1,6 @@
 /** Calls of mounter as a kubelet makes them, and how they ended. */
 
 export interface StormCall {
-  /** When it is made, in ms after the first one. */
-  readonly delayMs: number;
   readonly source: string;
   readonly target: string;
 }
@@ -27,24 +25,20 @@ export type SourceOf = (server: keyof typeof servers, index: number) => string;
 /** For a helper that asks no server. */
 export const standInSource: SourceOf = (server, index) => `${servers[server]}:/exports/volume-${index}`;
 
-/** A call for each of `count` pods, `everyMs` apart; 0 for all at once. */
+/** A call for each of `count` pods. */
 export function callsTo(
   server: keyof typeof servers,
   count: number,
-  everyMs = 0,
   sourceOf = standInSource,
 ): readonly StormCall[] {
   return Array.from({ length: count }, (_, index) => ({
-    delayMs: Math.round(index * everyMs),
     source: sourceOf(server, index),
     target: `${kubeletDirectory}/pods/${server}-${index}-7c1e-4f0a-9d3b/volumes/kubernetes.io~nfs/volume`,
   }));
 }
 
-/** One of each in turn, those of the same time together. */
+/** One of each in turn. */
 export function mixed(...lists: readonly (readonly StormCall[])[]): readonly StormCall[] {
   const longest = Math.max(...lists.map((list) => list.length));
-  return Array.from({ length: longest }, (_, index) => lists.flatMap((list) => list[index] ?? []))
-    .flat()
-    .toSorted((a, b) => a.delayMs - b.delayMs);
+  return Array.from({ length: longest }, (_, index) => lists.flatMap((list) => list[index] ?? [])).flat();
 }

@@ -1,19 +1,17 @@
 /*
  * launch DIRECTORY < CALLS
  *
- * Starts every call at its time and waits for all of them, as a kubelet with that many pods does. A call is a
- * line of stdin, its fields separated by tabs: milliseconds after the first ones, then argv. Those of 0 ms begin
- * together: none before each has a process. What a call writes goes to DIRECTORY/NUMBER. Prints a line of JSON for
- * each, as they end:
+ * Starts every call and waits for all of them, as a kubelet with that many pods does. A call is a line of stdin, argv
+ * separated by tabs. They begin together: none before each has a process. What a call writes goes to DIRECTORY/NUMBER.
+ * Prints a line of JSON for each, as they end:
  *
- *   {"call":0,"status":0,"startNs":1234,"endNs":5678}
+ *   {"call":0,"status":0,"wallNs":5678}
  *
  * Small and static: what is measured are the calls, and not who starts them.
  */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -26,11 +24,9 @@
 enum { MAXIMUM_CALLS = 4096, MAXIMUM_WORDS = 64 };
 
 struct call {
-  long delay_ms;
   char *argv[MAXIMUM_WORDS];
   pid_t pid;
-  long long start, end;
-  int status;
+  int has_ended;
 };
 
 static struct call calls[MAXIMUM_CALLS];
@@ -56,15 +52,14 @@ static void read_calls(void) {
   for (ssize_t length; (length = getline(&line, &size, stdin)) > 0;) {
     if (count == MAXIMUM_CALLS) fail("stdin", "too many calls");
     line[strcspn(line, "\n")] = '\0';
-    char *rest = strdup(line), *field = strsep(&rest, "\t");
+    char *rest = strdup(line), *field;
     struct call *call = &calls[count++];
-    call->delay_ms = atol(field);
     int words = 0;
     while ((field = strsep(&rest, "\t")) != NULL) {
       if (words + 1 == MAXIMUM_WORDS) fail("stdin", "too many words in a call");
       call->argv[words++] = field;
     }
-    if (words == 0) fail("stdin", "a call without words");
+    if (*call->argv[0] == '\0') fail("stdin", "a call without words");
   }
   free(line);
 }
@@ -83,32 +78,31 @@ static void start(int number) {
   struct call *call = &calls[number];
   char output[32];
   snprintf(output, sizeof output, "%d", number);
-  call->start = nanoseconds();
   call->pid = fork();
   if (call->pid < 0) fail("fork", strerror(errno));
   if (call->pid > 0) return;
   int null = open("/dev/null", O_RDONLY), out = open(output, O_WRONLY | O_CREAT | O_APPEND, 0600);
   if (null < 0 || out < 0 || dup2(null, 0) < 0 || dup2(out, 1) < 0 || dup2(out, 2) < 0) _exit(126);
   if (chdir("/") != 0) _exit(126);
-  if (call->delay_ms == 0) wait_at_gate();
+  wait_at_gate();
   execve(call->argv[0], call->argv, environment);
   _exit(127);
 }
 
-/* Returns whether a call has ended; waits for one at most until `until` (0: for as long as it takes). */
-static int reap(int flags, long long first) {
+/* Waits for the next call that ends. */
+static void reap(long long first) {
   int status;
-  pid_t pid = waitpid(-1, &status, flags);
-  if (pid <= 0) return 0;
-  long long now = nanoseconds();
+  pid_t pid;
+  while ((pid = waitpid(-1, &status, 0)) < 0)
+    if (errno != EINTR) fail("waitpid", strerror(errno));
+  long long wall = nanoseconds() - first;
   for (int i = 0; i < count; i++) {
-    if (calls[i].pid != pid || calls[i].end != 0) continue;
-    calls[i].end = now;
-    printf("{\"call\":%d,\"status\":%d,\"startNs\":%lld,\"endNs\":%lld}\n", i,
-           WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status), calls[i].start - first, now - first);
+    if (calls[i].pid != pid || calls[i].has_ended) continue;
+    calls[i].has_ended = 1;
+    printf("{\"call\":%d,\"status\":%d,\"wallNs\":%lld}\n", i,
+           WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status), wall);
     fflush(stdout);
   }
-  return 1;
 }
 
 int main(int argc, char **argv) {
@@ -117,26 +111,9 @@ int main(int argc, char **argv) {
   read_calls();
   if (chdir(argv[1]) != 0) fail(argv[1], strerror(errno));
   if (pipe2(gate, O_CLOEXEC) != 0) fail("pipe", strerror(errno));
-  for (int i = 0; i < count; i++)
-    if (calls[i].delay_ms == 0) start(i);
+  for (int i = 0; i < count; i++) start(i);
   (void)close(gate[1]);
   long long first = nanoseconds();
-  for (int i = 0; i < count; i++) {
-    if (calls[i].delay_ms == 0) {
-      calls[i].start = first;
-      continue;
-    }
-    long long due = first + calls[i].delay_ms * 1000000LL;
-    while (nanoseconds() < due)
-      if (!reap(WNOHANG, first)) poll(NULL, 0, 1);
-    start(i);
-    while (reap(WNOHANG, first)) continue;
-  }
-  int left = count;
-  for (int i = 0; i < count; i++) left -= calls[i].end != 0;
-  while (left > 0) {
-    if (!reap(0, first)) fail("waitpid", strerror(errno));
-    left--;
-  }
+  for (int left = count; left > 0; left--) reap(first);
   return 0;
 }

@@ -3,7 +3,7 @@ import { execa } from 'execa';
 import type { Ended, StormCall } from './calls.ts';
 
 /**
- * Makes the calls, all of those of one time at once, and waits for all.
+ * Makes the calls, all at once, and waits for all.
  * @param mounter the executable.
  * @param beside is run meanwhile, and told when they have ended.
  */
@@ -16,8 +16,8 @@ export async function launch(
   await Promise.all(calls.map(({ target }) => mkdir(target, { recursive: true })));
   const directory = await mkdtemp('/run/storm-');
   const over = new AbortController();
-  const input = calls.map(({ delayMs, source, target }) =>
-    [delayMs, mounter, 'mount', '-t', 'nfs', '-o', 'vers=4.2', source, target].join('\t'),
+  const input = calls.map(({ source, target }) =>
+    [mounter, 'mount', '-t', 'nfs', '-o', 'vers=4.2', source, target].join('\t'),
   );
   const running = execa(program, [directory], { input: `${input.join('\n')}\n` });
   const besides = beside(over.signal);
@@ -36,17 +36,16 @@ export async function launch(
 interface Line {
   readonly call: number;
   readonly status: number;
-  readonly startNs: number;
-  readonly endNs: number;
+  readonly wallNs: number;
 }
 
 async function endedOf(
-  { call: number, status, startNs, endNs }: Line,
+  { call: number, status, wallNs }: Line,
   calls: readonly StormCall[],
   directory: string,
 ): Promise<Ended> {
   const call = calls[number];
   if (call === undefined) throw new Error(`launch printed a call ${number}`);
   const output = await readFile(`${directory}/${number}`, 'utf8');
-  return { call, status, wallMs: (endNs - startNs) / 1e6, output };
+  return { call, status, wallMs: wallNs / 1e6, output };
 }

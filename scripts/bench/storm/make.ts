@@ -17,8 +17,8 @@ export async function makeStorm(
   // Nothing is remembered of any server then.
   await execa(mounter, ['prepare']);
   const before = remains();
-  const healthy = callsTo('healthy', storm.healthy, storm.healthyEveryMs, sourceOf);
-  const dead = callsTo('dead', storm.dead, 0, sourceOf);
+  const healthy = callsTo('healthy', storm.healthy, sourceOf);
+  const dead = callsTo('dead', storm.dead, sourceOf);
   if (storm.isRemembered === true) await launch(launchProgram, mounter, dead.slice(0, 1));
   const memory: number[] = [];
   const watch = async (over: AbortSignal) => {

@@ -32,7 +32,7 @@ function pssKib(pid: string): number {
   }
 }
 
-/** Looks again and again until `over`. @returns what was held at most, and in the middle of the waiting. */
+/** Looks again and again until `over`. @returns what was held at each look, in MB. */
 export async function watchMemory(over: AbortSignal, everyMs: number): Promise<readonly number[]> {
   const figures: number[] = [];
   while (!over.aborted) {

@@ -6,8 +6,6 @@ export interface Storm {
   readonly name: string;
   readonly healthy: number;
   readonly dead: number;
-  /** Between two calls to the healthy server, in ms; all at once if left out. */
-  readonly healthyEveryMs?: number;
   /** The dead server is remembered from a call before. */
   readonly isRemembered?: boolean;
   /** Reading the memory of hundreds of processes takes time that the calls then lack. */

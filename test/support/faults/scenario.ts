@@ -26,7 +26,7 @@ export interface Scenario {
 export const glusterAddress = '10.77.0.1';
 
 /** A daemon has a second for its first answer. */
-const impatient = `echo '{"limits":{"daemonSeconds":1}}' >${mounterHome}/node-settings.json; ${installedMounter} prepare`;
+const impatient = `sed -i 's/^{/{"limits":{"daemonSeconds":1},/' ${mounterHome}/node-settings.json; ${installedMounter} prepare`;
 
 export const scenarios: readonly Scenario[] = [
   { title: 'nfs mounts', fstype: 'nfs', source: '10.0.0.5:/x', options: 'vers=4', succeeds: true },

@@ -1,10 +1,5 @@
-import { askedInPeace, complaints, type Examination } from '../node/examination.ts';
+import { askedInPeace, complaints, type Examination, type Examined } from '../node/examination.ts';
 import { mounter } from './node.ts';
-
-export interface Examined extends Examination {
-  readonly milliseconds: number;
-  readonly status: number;
-}
 
 export function examine(): Promise<Examined> {
   return askedInPeace(async () => {

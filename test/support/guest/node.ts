@@ -45,7 +45,7 @@ async function call(
   };
 }
 
-/** Installs and prepares, whatever was there before. @param enter in place of what the manifest says. */
+/** Installs and prepares, whatever was there before. @param enter in place of what the settings say. */
 export async function installAndPrepare(enter?: EnterMode): Promise<void> {
   // They outlive an install.
   await rm(`${home}/node-settings.json`, { force: true });

@@ -11,11 +11,9 @@ export interface SmbServerRequest {
   readonly address: string;
   /** `SMB2` if left out, which is what Samba itself begins with. @see smb.conf(5), server min protocol */
   readonly leastProtocol?: 'NT1' | 'SMB2' | 'SMB3_11';
-  /** Name → password. */
-  readonly users?: Readonly<Record<string, string>>;
 }
 
-/** A password has what a list of options, a shell or a file could take for something else. */
+/** Name → password. A password has what a list of options, a shell or a file could take for something else. */
 export const smbUsers = { alice: `open, sesame=1%2 "$HOME"`, bob: 'swordfish' } as const;
 
 /**
@@ -23,7 +21,7 @@ export const smbUsers = { alice: `open, sesame=1%2 "$HOME"`, bob: 'swordfish' } 
  * `vol2`, `readonly`, and `secret`, which is bob's alone; its files those of `nfsServer`.
  */
 export function smbServer(request: SmbServerRequest): Machine {
-  const { name, address, leastProtocol = 'SMB2', users = smbUsers } = request;
+  const { name, address, leastProtocol = 'SMB2' } = request;
   const directory = join('/server/data', `smb-${name}`);
   return new Machine({
     device: `smb-${name}`,
@@ -32,7 +30,7 @@ export function smbServer(request: SmbServerRequest): Machine {
     services: readFileSync(script('smb-server.sh'), 'utf8'),
     environment: {
       LEAST_PROTOCOL: leastProtocol,
-      USERS: Object.entries(users)
+      USERS: Object.entries(smbUsers)
         .map(([user, password]) => `${user}:${password}\n`)
         .join(''),
     },

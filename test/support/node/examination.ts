@@ -18,6 +18,11 @@ export async function askedInPeace<T extends Examination>(ask: () => Promise<T>,
   return isHurried && tries > 1 ? askedInPeace(ask, tries - 1) : examined;
 }
 
+export interface Examined extends Examination {
+  readonly status: number;
+  readonly milliseconds: number;
+}
+
 /** `LEVEL CHECK SUBJECT` of whatever is not ok, in its order. */
 export function complaints({ findings }: Examination): readonly string[] {
   return findings

@@ -1,6 +1,6 @@
 import test from 'ava';
-import { injectionsOf, straceArguments } from '../support/faults/injection.ts';
-import { parseTrace } from '../support/faults/trace.ts';
+import { injectionsOf, straceArguments } from '../../support/faults/injection.ts';
+import { parseTrace } from '../../support/faults/trace.ts';
 
 const trace = `94    execve("/m", ["/m"], 0x7ffc /* 1 var */) = 0
 94    set_tid_address(0x508b30)         = 94
