@@ -339,7 +339,7 @@ async function fails(
   await nothingLeft(t, target);
 }
 
-for (const { title, source, options, tls, certificate, errorClass, output } of everyNth(2, failures)) {
+for (const { title, source, options, tls, certificate, errorClass, output } of everyNth(3, failures)) {
   test.serial(`${title}: ${errorClass}`, async (t) => {
     if (tls !== undefined) await setTls(tls);
     if (certificate !== undefined) await presentCertificate(server.directory, certificate);
