@@ -35,7 +35,7 @@ export async function findUpdates(
 }
 
 /** Pure but for dpkg's comparison of versions. @throws MounterError where all that is offered is older. */
-export function newerThan(pin: Pin, offers: readonly Offer[], suite: string): Update | undefined {
+function newerThan(pin: Pin, offers: readonly Offer[], suite: string): Update | undefined {
   const own = offers.filter(({ name }) => name === pin.name);
   const newer = own.filter(({ version }) => version !== pin.version && isOlder(pin.version, version));
   const newest = newer.reduce<Offer | undefined>(

@@ -40,7 +40,7 @@ function merged(updates: readonly MissingUpdate[]): readonly MissingUpdate[] {
   return [...found.values()];
 }
 
-export function describeUpdates(
+function describeUpdates(
   updates: readonly MissingUpdate[],
   count: number,
   { suite }: Pick<Manifest['rootfs'], 'suite'>,

@@ -6,7 +6,7 @@ import type { DebFile } from '../debian.ts';
 import { completeTree, type Entry, textFile } from './entry.ts';
 import type { OneManifest } from './pins.ts';
 
-export const contentsPath = 'usr/share/containerized-mounter/contents.json';
+const contentsPath = 'usr/share/containerized-mounter/contents.json';
 
 /** A helper or daemon of the manifest as the rootfs has it. */
 interface Program {

@@ -1,8 +1,9 @@
 import { hostname } from 'node:os';
 import packageJson from '../../package.json' with { type: 'json' };
 import type { RunningDriver } from '../csi/driver.ts';
-import { formatError, MounterError } from '../errors.ts';
+import { formatError } from '../errors.ts';
 import { exitCode } from '../exit-codes.ts';
+import { asMounterError } from '../host/system-error.ts';
 import { requireRoot } from '../node/node.ts';
 import { type CommandContext, defineCommand } from './command.ts';
 import { badFlag } from './flags.ts';
@@ -77,8 +78,9 @@ export async function startInTime(start: () => Promise<RunningDriver>): Promise<
       driver = await start();
       return undefined;
     } catch (error) {
-      if (!(error instanceof MounterError) || error.status !== exitCode.system) throw error;
-      return formatError(error).slice('mounter: '.length);
+      const known = asMounterError(error);
+      if (known.status !== exitCode.system) throw error;
+      return formatError(known).slice('mounter: '.length);
     }
   };
   await attempt();

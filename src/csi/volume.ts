@@ -70,7 +70,7 @@ export function isReader(capability: Capability): boolean {
 }
 
 /** @throws CsiError (INVALID_ARGUMENT) for what is no filesystem, and without an access mode. */
-export function mountOf(capability: Capability): NonNullable<NonNullable<Capability>['mount']> {
+function mountOf(capability: Capability): NonNullable<NonNullable<Capability>['mount']> {
   if (capability === null) throw invalid('volume_capability', 'is missing', 'kubelet sends one: see the PV');
   if (capability.block !== null)
     throw unsupported('volume_capability', 'asks for a block device', 'set volumeMode: Filesystem in the PV');

@@ -33,7 +33,7 @@ export function pathOnHost(path: string): string {
 const [terminateMs, unkillableMs] = [5000, 1000];
 
 /** argv that runs a program in the host's namespaces; see `onHost`. */
-export function enteringHost(): readonly string[] {
+function enteringHost(): readonly string[] {
   // From that of control groups alone a daemon can be put elsewhere than where its runtime ends it. Linux 4.6.
   const cgroup = existsSync('/proc/1/ns/cgroup') ? ['--cgroup'] : [];
   return [findProgram('nsenter'), '--target', '1', '--mount', '--net', '--uts', '--ipc', ...cgroup, '--'];

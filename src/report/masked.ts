@@ -23,7 +23,7 @@ export function withoutSecrets<T>(value: T): T {
  * Sentences, where `auth.allow` and `--verify-key FILE` are no secrets: from the first `=` on, a `password:` or what bears
  * one, each line is masked as options are; and URLs everywhere.
  */
-export function maskedProse(text: string): string {
+function maskedProse(text: string): string {
   return text
     .replace(/[a-z][a-z0-9+.-]*:\/\/[^\s"'<>]+/gi, (url) => maskedArguments([url])[0] ?? '')
     .replace(

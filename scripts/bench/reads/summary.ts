@@ -4,7 +4,7 @@ import { medianOf } from '../report/statistics.ts';
 import type { ReadSample } from './results.ts';
 
 /** What Linux takes for NFS by itself, since 5.4. */
-export const kernelsReadAheadKib = 128;
+const kernelsReadAheadKib = 128;
 
 /** From the project's issue on NFS. */
 const leastGain = 1.3;

@@ -15,7 +15,7 @@ export function remains(): Remains {
   return { processes: processes(), mounts: mountCount(), files: files() };
 }
 
-export function mountCount(): number {
+function mountCount(): number {
   return parseMountinfo(readFileSync('/proc/self/mountinfo', 'utf8')).length;
 }
 

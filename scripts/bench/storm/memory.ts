@@ -6,7 +6,7 @@ import { setTimeout } from 'node:timers/promises';
  * that several share is counted once.
  * @see proc_pid_smaps(5), smaps_rollup
  */
-export function heldMemoryMb(): number {
+function heldMemoryMb(): number {
   let kib = 0;
   for (const pid of readdirSync('/proc')) {
     if (/^\d+$/.test(pid) && Number(pid) !== process.pid) kib += pssKib(pid);

@@ -31,7 +31,7 @@ export function parseAsker(text: string): Asker {
 }
 
 /** Stands in `namespaces` of a rule for an asker that nobody has named. */
-export const unknownNamespace = '@unknown';
+const unknownNamespace = '@unknown';
 
 /** Whether the rule says anything to this asker. */
 export function isFor({ namespaces, inline }: AllowedSource, { kind, namespace }: Asker): boolean {

@@ -32,7 +32,7 @@ interface Machine {
 }
 
 /** Made of Debian's packages on the first call, and kept. */
-export async function buildMachine(): Promise<Machine> {
+async function buildMachine(): Promise<Machine> {
   await ensureInstalled(['qemu-system-arm', 'kmod', 'cpio']);
   const directory = join(cache, `machine-${await keyOfInputs()}`);
   const machine = {

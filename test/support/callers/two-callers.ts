@@ -12,7 +12,7 @@ import {
 } from './mounting-place.ts';
 
 /** How one of two calls for one target ends, if the other one lets it. */
-export const fates = ['succeeds', 'fails', 'is slow', 'is terminated', 'is killed'] as const;
+const fates = ['succeeds', 'fails', 'is slow', 'is terminated', 'is killed'] as const;
 export type Fate = (typeof fates)[number];
 
 export interface Pair {

@@ -18,7 +18,7 @@ export interface NfsServerRequest {
 export type NfsServer = Machine;
 
 /** What every server of the tests has in /srv; `secret` is exported to others only. */
-export const standardExports = {
+const standardExports = {
   '/srv/vol1': '*(rw,no_subtree_check,no_root_squash)',
   '/srv/vol2': '*(rw,no_subtree_check,no_root_squash)',
   '/srv/readonly': '*(ro,no_subtree_check,no_root_squash)',

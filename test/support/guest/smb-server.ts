@@ -20,7 +20,7 @@ export const smbUsers = { alice: `open, sesame=1%2 "$HOME"`, bob: 'swordfish' } 
  * A server with Samba's smbd that does not run yet; it answers about 0.3 s after its start. Its shares are `vol1`,
  * `vol2`, `readonly`, and `secret`, which is bob's alone; its files those of `nfsServer`.
  */
-export function smbServer(request: SmbServerRequest): Machine {
+function smbServer(request: SmbServerRequest): Machine {
   const { name, address, leastProtocol = 'SMB2' } = request;
   const directory = join('/server/data', `smb-${name}`);
   return new Machine({

@@ -10,7 +10,7 @@ import { kubeletDirectory, mounterHome, type NodeRequest, ScratchNode } from './
 /** A node in use: Pods with volumes of every kind, containers, a CSI driver, and a kubelet that mounts and unmounts. */
 
 /** What the kubelet directory is, as a script. */
-export const kubeletDirectories = {
+const kubeletDirectories = {
   'a directory': '',
   'own group': 'mount --bind $K $K; mount --make-private $K; mount --make-shared $K',
   'bound on itself': 'mount --bind $K $K',
