@@ -165,7 +165,7 @@ function registrationOf(
       if (pluginRegistered) registered.add(name);
       else registered.delete(name);
       if (pluginRegistered) output.out(`${name}: registered with kubelet\n`);
-      else output.err(`${name}: kubelet does not register it: ${error}\n`);
+      else output.err(`${name}: kubelet does not register it: ${printable(error)}\n`);
       return {};
     },
   };

@@ -46,7 +46,8 @@ export const readLink: Host['readLink'] = (path) => {
 };
 
 export const readText: Host['readText'] = (path) => {
-  const file = found('open', path, system.open(path, system.O_RDONLY, 0));
+  // A pipe in the rootfs is not waited for.
+  const file = found('open', path, system.open(path, system.O_RDONLY | system.O_NONBLOCK, 0));
   if (file === undefined) return undefined;
   const text = system.read(file, 0, Number.MAX_SAFE_INTEGER);
   system.close(file);

@@ -1,5 +1,6 @@
 import { lstatSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { verdictWords } from '../doctor/verdict.ts';
+import { printableLines } from '../errors.ts';
 import { fileHost } from '../host/file-host.ts';
 import { writeAtomically } from '../host/replace.ts';
 import { jsonOrUndefined } from '../json.ts';
@@ -121,7 +122,11 @@ export async function examineNode(
   const lines = status.failing.map(
     ({ subject, message, hint }) => `${subject}: ${message}${hint === null ? '' : `; ${hint}`}`,
   );
-  return { isReady, text: isReady ? verdictWords(status.verdict) : lines.join('\n'), isExamined: true };
+  return {
+    isReady,
+    text: isReady ? verdictWords(status.verdict) : printableLines(lines.join('\n')),
+    isExamined: true,
+  };
 }
 
 /** Writes the metrics of the node, or takes them away from one that nothing is left on. */

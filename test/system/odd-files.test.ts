@@ -1,4 +1,5 @@
 import test from 'ava';
+import { setLimits } from '../support/node/limits.ts';
 import { installedMounter, kubeletDirectory, mounterHome, ScratchNode } from '../support/node/namespace.ts';
 import { placeHelper } from '../support/node/tmpfs-helper.ts';
 
@@ -31,6 +32,22 @@ test.serial('what is no manifest is told at once, and neither waited for nor rea
     await node.shell(`rm -r ${manifest}`);
   }
 });
+
+test.serial(
+  'a pipe among the configuration in the rootfs takes no more than the time of a mount',
+  async (t) => {
+    await using node = await ScratchNode.prepared();
+    placeHelper(node, '#!/bin/sh\nexec sleep 60\n');
+    setLimits(node, { mountSeconds: 8, probeAfterSeconds: 1 });
+    const directory = `${mounterHome}/rootfs/etc/nfsmount.conf.d`;
+    await node.shell(`mkdir -p ${target} ${directory}; mkfifo ${directory}/x.conf; ip link set lo up`);
+    // While the helper waits the server is asked, unless the configuration says where that is.
+    const argv = mount.map((word) => (word === 'server:/export' ? '127.0.0.1:/export' : word));
+    const { status, stderr } = await node.run(['sh', '-c', 'exec timeout -s KILL 60 "$@"', 'sh', ...argv]);
+    t.is(status, 32, stderr);
+    t.regex(stderr, /^mounter: .*: 127\.0\.0\.1:\/export cannot be mounted: /);
+  },
+);
 
 test.serial(
   'a mount after a changed manifest works where /run and /tmp are full, and says nothing',
