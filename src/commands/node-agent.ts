@@ -35,7 +35,9 @@ export const nodeAgent = defineCommand({
   run: async (flags, { layout, host, output }) => {
     requireRoot(host, 'setting a node up');
     const intervalMs = intervalSeconds(flags.value('interval')) * 1000;
-    const { keepNode, reporter, runOnce } = await import('../node-agent/keep.ts');
+    const metrics = metricsFile(flags.value('metrics'));
+    const { keepNode, reporter, requireContainer, runOnce } = await import('../node-agent/keep.ts');
+    requireContainer();
     const { onHost } = await import('../node-agent/on-host.ts');
     const end = new AbortController();
     for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => end.abort());
@@ -45,7 +47,7 @@ export const nodeAgent = defineCommand({
     const context = {
       layout,
       helpers: flags.has('helpers'),
-      metricsFile: metricsFile(flags.value('metrics')),
+      metricsFile: metrics,
       call: onHost(layout),
       report: reporter(output),
       lacks: async () => driver?.lacks(),

@@ -28,7 +28,6 @@ const examinationsInInterval = 10;
 
 /** One round. @returns whether the node is ready then. @throws MounterError for a wish that is not valid. */
 export async function runOnce(context: RoundContext, output: Output, end: AbortSignal): Promise<boolean> {
-  requireContainer();
   const wish = readWish();
   const { isReady, text } = await runRound(wish, context, end);
   await keepMetrics(wish, context, end);
@@ -37,7 +36,7 @@ export async function runOnce(context: RoundContext, output: Output, end: AbortS
 }
 
 /** @throws MounterError (system) where somebody tries the agent on a machine as it is. */
-function requireContainer(): void {
+export function requireContainer(): void {
   if (existsSync(toolsManifest)) return;
   throw new MounterError('is missing: this is not the container of the node agent', {
     subject: toolsManifest,
@@ -58,7 +57,6 @@ export async function keepNode(
   output: Output,
   end: AbortSignal,
 ): Promise<void> {
-  requireContainer();
   forgetOutcome();
   const say = sayer(output);
   const manifest = parseManifest(readFileSync(toolsManifest, 'utf8'), toolsManifest);
