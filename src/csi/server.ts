@@ -64,14 +64,22 @@ export async function serve(socket: string, { services, observe }: Services): Pr
   });
   // kubelet is root; nobody else has anything to ask.
   chmodSync(socket, 0o600);
+  const own = inodeOf(socket);
   return {
     close: () => {
-      // In this order: whoever takes over finds nobody here, and none of its own is removed.
-      rmSync(socket, { force: true });
-      listener.close();
+      // Another driver's stays, which came when ours had been removed: to stop listening would remove that, too.
+      if (inodeOf(socket) === own) {
+        // In this order: whoever takes over finds nobody here, and none of its own is removed.
+        rmSync(socket, { force: true });
+        listener.close();
+      }
       server.forceShutdown();
     },
   };
+}
+
+function inodeOf(path: string): number | undefined {
+  return lstatSync(path, { throwIfNoEntry: false })?.ino;
 }
 
 /** A request of the specification has at most some fields of 4 KiB. */

@@ -542,8 +542,15 @@ test.serial('its socket is taken over from a dead driver, and not from a living 
   const first = await startDriverNamed(other);
   await first.kill('SIGKILL');
   const second = await startDriverNamed(other);
+  // Somebody tidies up, and a third one starts.
+  await place.node.shell(`rm ${kubeletDirectory}/plugins/other.csi/csi.sock \
+    ${kubeletDirectory}/plugins_registry/other.csi-reg.sock`);
+  const third = await startDriverNamed(other);
+  const path = place.node.path(`${kubeletDirectory}/plugins/other.csi/csi.sock`);
   await second.kill('SIGTERM');
-  t.false(existsSync(place.node.path(`${kubeletDirectory}/plugins/other.csi/csi.sock`)), 'it has tidied up');
+  t.true(existsSync(path), 'that of another one stays');
+  await third.kill('SIGTERM');
+  t.false(existsSync(path), 'it has tidied up');
 });
 
 async function startDriverNamed(flags: readonly string[]): Promise<Driver> {
