@@ -91,7 +91,9 @@ function isAt(path: string, fd: number | undefined): boolean {
 }
 
 async function journalText(): Promise<string> {
-  const argv = ['--no-pager', '--quiet', '--all', '--output=cat', `--identifier=${journalIdentifier}`];
+  // Anybody can write under this name; that root did, journald itself says: systemd.journal-fields(7).
+  const written = [`--identifier=${journalIdentifier}`, '_UID=0'];
+  const argv = ['--no-pager', '--quiet', '--all', '--output=cat', ...written];
   const { stdout, failed, stderr } = await execa(findProgram('journalctl'), argv, {
     stdin: 'ignore',
     reject: false,

@@ -35,6 +35,11 @@ test.serial('the journal has each call with its priority, and mounter log reads 
     ],
   );
   t.regex(await node.mustRun('log', '--failures'), /not srv:\/y\n/);
+  // Anybody can write to the journal, under any name.
+  const forged = (entries[1]?.MESSAGE ?? '').replaceAll('srv:/x', 'forged:/x');
+  await node.shell(`setpriv --reuid 65534 --clear-groups systemd-cat -t mounter echo '${forged}'`);
+  t.is((await journalOf(node)).length, 4);
+  t.notRegex(await node.mustRun('log'), /forged/);
   t.regex(
     await node.mustRun('status', '--metrics'),
     /mounter_mounts_total\{fstype="nfs",result="success",class="none"\} 1\n/,
