@@ -3,12 +3,15 @@ import { dirname, resolve } from 'node:path';
 import { terminalWidth } from '../columns.ts';
 import { MounterError } from '../errors.ts';
 import { exitCode } from '../exit-codes.ts';
+import type { Host } from '../host/host.ts';
+import { readMountinfo } from '../host/mountinfo.ts';
 import { jsonOutput } from '../json.ts';
 import type { Manifest } from '../manifest/manifest.ts';
-import { defaultPlace } from '../manifest/record-place.ts';
+import { defaultPlace, type RecordPlace } from '../manifest/record-place.ts';
 import { usualMetricsFile } from '../node/layout.ts';
 import { type BareNode, readManifest, requireRoot } from '../node/node.ts';
 import { settingsAnswer } from '../node/settings.ts';
+import type { NodeRecord } from '../record/read.ts';
 import type { MountSummary } from '../record/summary.ts';
 import type { NodeStatus } from '../status/node.ts';
 import type { GrantedVolume } from '../status/volumes.ts';
@@ -58,9 +61,7 @@ export const status = defineCommand({
     if (flags.has('volumes') && flags.has('metrics')) throw volumesOrMetrics();
     if (file !== undefined && !existsSync(dirname(resolve(file)))) throw noDirectory(file);
     const manifest = await manifestIfValid({ host, layout });
-    // A record that cannot be read is no reason to say nothing of the node.
-    const { readRecord } = await import('../record/read.ts');
-    const record = await readRecord(manifest?.log ?? defaultPlace).catch(() => undefined);
+    const record = await recordOf(manifest?.log ?? defaultPlace, host);
     const calls = record?.calls ?? [];
     if (flags.has('volumes')) {
       const { describeVolumes, observeVolumes } = await import('../status/volumes.ts');
@@ -92,6 +93,18 @@ export const status = defineCommand({
     return node.verdict.node === 'failing' ? exitCode.usage : exitCode.success;
   },
 });
+
+/** One that cannot be read, or may not answer, is no reason to say nothing of the node. */
+async function recordOf(place: RecordPlace, host: Host): Promise<NodeRecord | undefined> {
+  const { isNetworkMount } = await import('../doctor/context.ts');
+  const { readRecord } = await import('../record/read.ts');
+  try {
+    if (place.to === 'file' && isNetworkMount(place.file, readMountinfo(host))) return undefined;
+    return await readRecord(place);
+  } catch {
+    return undefined;
+  }
+}
 
 /** What `--volumes --json` prints. */
 export interface VolumesJson {
