@@ -77,6 +77,17 @@ export function unitsOf(name: UnitName, context: UnitContext): readonly Unit[] {
 
 /** The commands, as argv, that replace the units where there is no systemd; of `kubelet-flag` the flag alone. */
 export function commandsOf(name: UnitName, context: UnitContext): readonly (readonly string[])[] {
+  const { layout } = context;
+  if (name === 'kubelet-flag') return [[kubeletFlag(layout)]];
+  const variables = variablesOf(layout);
+  const set = variables.length === 0 ? [] : ['env', ...variables];
+  return bareCommandsOf(name, context).map((argv) => [...set, ...argv]);
+}
+
+function bareCommandsOf(
+  name: Exclude<UnitName, 'kubelet-flag'>,
+  context: UnitContext,
+): readonly (readonly string[])[] {
   const { layout, kubeletArguments, metricsFile } = context;
   const { executable } = layout;
   switch (name) {
@@ -97,8 +108,6 @@ export function commandsOf(name: UnitName, context: UnitContext): readonly (read
         [executable, 'prepare'],
         [executable, 'kubelet', ...kubeletArguments],
       ];
-    case 'kubelet-flag':
-      return [[kubeletFlag(layout)]];
     default:
       return name satisfies never;
   }
@@ -247,7 +256,8 @@ function driverCommand({ layout, driverNames }: UnitContext): readonly string[] 
 
 /** Of the operator's own kubelet, where nothing else sets the variable: kubelet-flag.ts. */
 function kubeletDropIn({ layout }: UnitContext): Unit {
-  const text = file([['Service', `Environment=${quoted(`${argumentsVariable}=${kubeletFlag(layout)}`)}`]]);
+  const flag = `Environment=${quoted(`${argumentsVariable}=${kubeletFlag(layout)}`)}`;
+  const text = file([['Service', flag, ...environment(layout)]]);
   return { fileName: dropInFile, text, isEnabled: false, isStarted: false };
 }
 
@@ -272,10 +282,13 @@ function installed({ executable }: Layout): readonly string[] {
   return [`ConditionFileIsExecutable=${plain(executable)}`];
 }
 
-function environment({ home, manifest }: Layout): readonly string[] {
-  return manifest === layoutOf(home).manifest
-    ? []
-    : [`Environment=${quoted(`MOUNTER_MANIFEST=${manifest}`)}`];
+function environment(layout: Layout): readonly string[] {
+  return variablesOf(layout).map((variable) => `Environment=${quoted(variable)}`);
+}
+
+/** What the place of the executable does not say. */
+function variablesOf({ home, manifest }: Layout): readonly string[] {
+  return manifest === layoutOf(home).manifest ? [] : [`MOUNTER_MANIFEST=${manifest}`];
 }
 
 function sharedDirectories({ mounts }: Manifest): readonly string[] {

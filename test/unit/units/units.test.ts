@@ -61,6 +61,11 @@ test('another manifest is handed on', (t) => {
   const [unit] = unitsOf('prepare', contextOf(home, '/etc/mounter.json'));
   t.regex(unit?.text ?? '', /^Environment="MOUNTER_MANIFEST=\/etc\/mounter\.json"$/m);
   t.notRegex(textOf('prepare'), /^Environment=/m);
+  const [dropIn] = unitsOf('kubelet-flag', contextOf(home, '/etc/mounter.json'));
+  t.regex(dropIn?.text ?? '', /^Environment="MOUNTER_MANIFEST=\/etc\/mounter\.json"$/m, 'by way of kubelet');
+  t.deepEqual(commandsOf('prepare', contextOf(home, '/etc/mounter.json')), [
+    ['env', 'MOUNTER_MANIFEST=/etc/mounter.json', '/home/mounter/mounter', 'prepare'],
+  ]);
 });
 
 test('without systemd there is a command for each', (t) => {
