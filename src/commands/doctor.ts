@@ -1,6 +1,7 @@
 import { coloured, shortened, table, terminalWidth, wrapped } from '../columns.ts';
 import type { Finding } from '../doctor/finding.ts';
 import type { Examination, Verdict } from '../doctor/verdict.ts';
+import { printable } from '../errors.ts';
 import { exitCode } from '../exit-codes.ts';
 import { jsonOutput } from '../json.ts';
 import { requireRoot } from '../node/node.ts';
@@ -31,7 +32,7 @@ export const doctor = defineCommand({
     if (flags.has('repair')) {
       requireRoot(host, 'repairing the node');
       const { repair } = await import('../doctor/repair.ts');
-      for (const line of await repair(host, layout, runBounded)) output.err(`${line}\n`);
+      for (const line of await repair(host, layout, runBounded)) output.err(`${printable(line)}\n`);
     }
     const { examine } = await import('../doctor/examination.ts');
     const { verdictWords } = await import('../doctor/verdict.ts');

@@ -1,3 +1,4 @@
+import { printable, printableLines } from '../errors.ts';
 import { exitCode } from '../exit-codes.ts';
 import { defaultKubeletRoot } from '../kubelet/image-directory.ts';
 import { requireRoot } from '../node/node.ts';
@@ -52,11 +53,11 @@ export const kubelet = defineCommand({
     const chosen = await chooseKubelet(request, { host, layout });
     if (isDry) {
       const { describeStart, startAsJson } = await import('../kubelet/show.ts');
-      output.out((flags.has('json') ? startAsJson : describeStart)(chosen, host));
+      output.out(printableLines((flags.has('json') ? startAsJson : describeStart)(chosen, host)));
       return exitCode.success;
     }
     const say = (lines: readonly string[]) => {
-      if (flags.has('verbose')) output.err(lines.map((line) => `mounter: ${line}\n`).join(''));
+      if (flags.has('verbose')) output.err(lines.map((line) => `mounter: ${printable(line)}\n`).join(''));
     };
     return await startKubelet(chosen, host, say);
   },

@@ -1,9 +1,10 @@
-import { closeSync, mkdirSync, readdirSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import { closeSync, lstatSync, mkdirSync, readdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { MounterError } from '../errors.ts';
 import { exitCode } from '../exit-codes.ts';
 import { attachMount, copyMount, detach, mount, mountFlags } from '../host/mount-calls.ts';
 import { leaveNamespace } from '../host/mount-namespace.ts';
 import type { MountEntry } from '../host/mountinfo.ts';
+import { resolveInRoot } from '../host/path-in-root.ts';
 import { about, isErrnoException } from '../host/system-error.ts';
 import { applyHere } from '../prepare/namespace/apply-here.ts';
 import { kubeletImageFile, kubeletViewDirectory } from '../rootfs/kubelet-chroot.ts';
@@ -102,10 +103,9 @@ function bind(from: string, to: string, isRecursive = false) {
 
 /** @returns the working directory: the image's of that name, or `/` where it has none. */
 export function enterDirectory(image: string, workingDirectory: string): string {
-  const own = `${image}${workingDirectory}`;
-  const isThere =
-    workingDirectory !== '/' && statSync(own, { throwIfNoEntry: false })?.isDirectory() === true;
-  const directory = isThere ? own : '/';
+  const own = resolveInRoot(image, workingDirectory) ?? '/';
+  const isThere = own !== '/' && lstatSync(`${image}${own}`).isDirectory();
+  const directory = isThere ? `${image}${own}` : '/';
   process.chdir(directory);
   return directory;
 }

@@ -167,7 +167,7 @@ test.serial(
     t.is(umask, '0027');
     t.is(soft, '777');
     t.is(hard, (await node.shell('ulimit -Hn')).trim());
-    t.is(directory, `${kubeletRoot}/work`, 'as the image says');
+    t.is(directory, `${kubeletRoot}/srv/work`, 'as the image says');
     t.deepEqual(rest.slice(0, 7), [
       'A=b c',
       'FROM_IMAGE=yes',
@@ -175,7 +175,7 @@ test.serial(
       `LISTEN_PID=${pid}`,
       'NOTIFY_SOCKET=/run/x',
       'PATH=/usr/bin:/bin',
-      `PWD=${kubeletRoot}/work`,
+      `PWD=${kubeletRoot}/srv/work`,
     ]);
     t.regex(ran.stdout, /^SigBlk:\t0{16}\nSigIgn:\t0{16}$/m);
     // Where it has to mount something first, too.

@@ -65,7 +65,8 @@ const likeOthers: readonly ImageEntry[] = [
   { name: 'etc/os-release', type: 'symlink', linkname: '../usr/lib/os-release' },
   { name: 'usr/lib/os-release', mode: 0o644, content: 'ID=image\n' },
   { name: 'etc/from-image', mode: 0o644, content: 'image\n' },
-  { name: 'work', type: 'directory' },
+  { name: 'srv/work', type: 'directory' },
+  { name: 'work', type: 'symlink', linkname: '/srv/work' },
 ];
 
 export async function kubeletImage(
