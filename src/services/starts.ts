@@ -169,7 +169,9 @@ copy_krb5_conf() {
 }
 copy_users() {
   for file in passwd group; do
-    [ ! /proc/1/root/etc/$file -nt ${runDirectory}/$file ] || cat /proc/1/root/etc/$file >${runDirectory}/$file
+    # In place, which the bind of it needs: one that was killed meanwhile has left a part.
+    own=/proc/1/root/etc/$file
+    [ ! -e $own ] || [ "$(cat $own)" = "$(cat ${runDirectory}/$file 2>/dev/null)" ] || cat $own >${runDirectory}/$file
   done
 }
 # It does not start without a group for those whom it does not know, and no two distributions call that the same.

@@ -1,4 +1,4 @@
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import test from 'ava';
 import { execa } from 'execa';
@@ -132,6 +132,27 @@ test('krb5.conf is whole, however many bring it up to date at once', async (t) =
   t.deepEqual([...new Set(all.map(({ exitCode, stderr }) => `${exitCode}${stderr}`))], ['0']);
   t.is(readFileSync(`${directory}/krb5.conf`, 'utf8'), text);
   t.deepEqual(readdirSync(directory).sort(), ['given', 'krb5.conf']);
+  rmSync(directory, { recursive: true });
+});
+
+test('copies of passwd and group are whole again, though they are newer, and stay the files that they are', async (t) => {
+  const directory = mkdtempSync(`${tmpdir()}/users-`);
+  const users = 'root:x:0:0::/:/bin/sh\nann:x:1000:1000::/:/bin/sh\n';
+  for (const [name, text] of [
+    ['own-passwd', users],
+    ['own-group', 'root:x:0:\n'],
+    ['passwd', users.slice(0, 30)],
+  ] as const)
+    writeFileSync(`${directory}/${name}`, text);
+  const { ino } = statSync(`${directory}/passwd`);
+  const functions = serviceFunctions
+    .replaceAll('/proc/1/root/etc/', `${directory}/own-`)
+    .replaceAll(runDirectory, directory);
+  const { all } = await execa('sh', ['-euc', `${functions}\ncopy_users`], { all: true });
+  t.is(all, '');
+  t.is(readFileSync(`${directory}/passwd`, 'utf8'), users);
+  t.is(statSync(`${directory}/passwd`).ino, ino);
+  t.is(readFileSync(`${directory}/group`, 'utf8'), 'root:x:0:\n');
   rmSync(directory, { recursive: true });
 });
 
