@@ -102,7 +102,7 @@ function checkNamespaces({ host, manifest, entries }: DoctorContext): readonly J
   const directories = localVolumeDirectories({ manifest, entries });
   const own = host.stat('/proc/self/ns/mnt');
   // A process in a user namespace of its own is no kubelet, and may have made any number of mounts.
-  const kubelets = processesNamed(kubeletPrograms).filter(({ root }) => root !== undefined);
+  const kubelets = kubeletProcesses().filter(({ root }) => root !== undefined);
   return kubelets.flatMap(({ pid }) => {
     const theirs = host.stat(`/proc/${pid}/ns/mnt`);
     if (theirs === undefined) return []; // It has ended.

@@ -37,7 +37,7 @@ export function findLayout(host: Host, executable: string, environment: NodeJS.P
     });
   }
   const directory = executable.slice(0, executable.lastIndexOf('/'));
-  const isInstalled = host.lstat(`${directory}/versions`)?.kind === 'directory';
+  const isInstalled = host.stat(`${directory}/versions`)?.kind === 'directory';
   return layoutOf(isInstalled ? directory : defaultHome, manifest);
 }
 

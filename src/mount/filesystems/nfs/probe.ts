@@ -63,11 +63,14 @@ function isToldByNode({ host, layout }: MountContext): boolean {
   const path = `${layout.rootfs}/etc/nfsmount.conf`;
   const directory = `${path}.d`;
   const names = host.stat(directory)?.kind === 'directory' ? host.list(directory) : [];
-  return [path, ...names.map((name) => `${directory}/${name}`)].some((file) =>
-    /^[ \t]*((default)?(nfs)?vers|(default)?(mount)?proto|(mount)?(port|host|addr)|udp|rdma)\b[ \t]*=/im.test(
+  return [path, ...names.map((name) => `${directory}/${name}`)].some((file) => {
+    const kind = host.lstat(file)?.kind;
+    // What a link, a pipe or a device says cannot be known without waiting for it.
+    if (kind !== 'file') return kind !== undefined;
+    return /^[ \t]*((default)?(nfs)?vers|(default)?(mount)?proto|(mount)?(port|host|addr)|udp|rdma)\b[ \t]*=/im.test(
       host.readText(file) ?? '',
-    ),
-  );
+    );
+  });
 }
 
 async function askAddress(
