@@ -6,6 +6,7 @@ import { fileHost } from '../host/file-host.ts';
 import { writeAtomically } from '../host/replace.ts';
 import { runProgram } from '../host/run-program.ts';
 import { unitDirectory } from '../services/provide.ts';
+import { argumentsVariable } from './kubelet-flag.ts';
 import { mark, type Unit } from './units.ts';
 
 /**
@@ -43,21 +44,35 @@ export async function installUnits(units: readonly Unit[], root: string): Promis
 
 /**
  * Disables the units and removes their files. What volumes and their locks need goes on.
- * @returns what was done, a line each.
+ * @returns what was done, a line each; those of another MOUNTER_HOME stay.
  */
 export async function removeUnits(units: readonly Unit[], root: string): Promise<readonly string[]> {
   const installed = units.filter((unit) => textOf(unit, root) !== undefined);
   for (const unit of installed) refuseForeign(pathOf(unit, root));
-  for (const unit of installed) {
+  const own = installed.filter((unit) => namesSame(textOf(unit, root) ?? '', unit.text));
+  for (const unit of own) {
     const stop = unit.isStopped && root === '' ? ['--now'] : [];
     // Also where only a link to it is left from an earlier removal.
     if (unit.isEnabled) await systemctl(root, 'disable', ...stop, unit.fileName);
     rmSync(pathOf(unit, root));
     if (unit.fileName.includes('/')) removeEmpty(dirname(pathOf(unit, root)));
   }
-  if (installed.length > 0) await reloadUnits(root);
-  return installed.map((unit) => `removed ${pathOf(unit, root)}`);
+  if (own.length > 0) await reloadUnits(root);
+  return installed.map((unit) =>
+    own.includes(unit)
+      ? `removed ${pathOf(unit, root)}`
+      : `left ${pathOf(unit, root)} as it is, which another MOUNTER_HOME has written`,
+  );
 }
+
+/** Whether both are about one executable. */
+function namesSame(text: string, other: string): boolean {
+  const [named, otherNamed] = [text, other].map((one) => executableLine.exec(one)?.[0]);
+  return named === undefined || named === otherNamed;
+}
+
+/** Each unit, and kubelet's drop-in, has one. */
+const executableLine = new RegExp(`^(ConditionFileIsExecutable|Environment="${argumentsVariable})=.*$`, 'm');
 
 function removeEmpty(directory: string): void {
   try {

@@ -1,5 +1,6 @@
 import test from 'ava';
-import { mounterHome, ScratchNode } from '../support/node/namespace.ts';
+import { ensureInstalled } from '../../scripts/debian.ts';
+import { mounter, mounterHome, ScratchNode } from '../support/node/namespace.ts';
 
 /** Where no systemd runs; with one: test/systemd. */
 
@@ -37,6 +38,22 @@ test.serial('before an install the units are printed as they will be, and taken 
     (await node.mounter('unit', '--install', '--root', '/mnt/shared')).stderr,
     /nothing is installed here/,
   );
+});
+
+test.serial('the units of another MOUNTER_HOME stay, and are named', async (t) => {
+  await ensureInstalled(['systemd']);
+  await using node = await ScratchNode.installed();
+  const written = await node.mustRun('unit', '--install', '--root', '/mnt/shared');
+  const other = await node.run([mounter, 'unit', '--remove', '--root', '/mnt/shared'], {
+    environment: { MOUNTER_HOME: '/home/other' },
+  });
+  t.is(other.status, 0, other.stderr);
+  const left = other.stdout.match(/^left \S+ as it is, which another MOUNTER_HOME has written$/gm) ?? [];
+  t.is(left.length, written.match(/^wrote /gm)?.length ?? 0);
+  t.true(left.length > 1);
+  t.is(other.stdout.trim().split('\n').length, left.length);
+  const removed = await node.mustRun('unit', '--remove', '--root', '/mnt/shared');
+  t.is(removed.match(/^removed /gm)?.length, left.length);
 });
 
 test.serial('for another root the units themselves are printed', async (t) => {
