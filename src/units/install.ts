@@ -50,10 +50,12 @@ export async function removeUnits(units: readonly Unit[], root: string): Promise
   const installed = units.filter((unit) => textOf(unit, root) !== undefined);
   for (const unit of installed) refuseForeign(pathOf(unit, root));
   const own = installed.filter((unit) => namesSame(textOf(unit, root) ?? '', unit.text));
-  for (const unit of own) {
+  // Before any file goes: a timer whose turn comes when its service is gone has failed.
+  for (const unit of own.filter(({ isEnabled }) => isEnabled)) {
     const stop = unit.isStopped && root === '' ? ['--now'] : [];
-    // Also where only a link to it is left from an earlier removal.
-    if (unit.isEnabled) await systemctl(root, 'disable', ...stop, unit.fileName);
+    await systemctl(root, 'disable', ...stop, unit.fileName);
+  }
+  for (const unit of own) {
     rmSync(pathOf(unit, root));
     if (unit.fileName.includes('/')) removeEmpty(dirname(pathOf(unit, root)));
   }
