@@ -53,7 +53,7 @@ export const kubelet = defineCommand({
     const chosen = await chooseKubelet(request, { host, layout });
     if (isDry) {
       const { describeStart, startAsJson } = await import('../kubelet/show.ts');
-      output.out(printableLines((flags.has('json') ? startAsJson : describeStart)(chosen, host)));
+      output.out(flags.has('json') ? startAsJson(chosen, host) : printableLines(describeStart(chosen, host)));
       return exitCode.success;
     }
     const say = (lines: readonly string[]) => {
