@@ -104,10 +104,15 @@ export function policyError(subject: string, message: string, hint: string): Mou
  * event, hence no colour. Who wrote the Pod, or runs the server, chose some of it: nothing that a terminal would obey.
  */
 export function formatError(error: MounterError): string {
+  return `mounter: ${describeError(error)}`;
+}
+
+/** The same without who says it. */
+export function describeError(error: MounterError): string {
   const subject = error.subject === undefined ? '' : `${shortened(printable(error.subject))}: `;
   const output = printableLines(error.helperOutput);
   const hint = error.hint === undefined ? '' : `hint: ${shortened(printable(error.hint))}\n`;
-  return `mounter: ${subject}${shortened(printable(error.message))}\n${output}${output === '' || output.endsWith('\n') ? '' : '\n'}${hint}`;
+  return `${subject}${shortened(printable(error.message))}\n${output}${output === '' || output.endsWith('\n') ? '' : '\n'}${hint}`;
 }
 
 /** What `mounter mount --json` prints of a failure: what stderr says, in fields. */

@@ -1,7 +1,7 @@
 import { hostname } from 'node:os';
 import packageJson from '../../package.json' with { type: 'json' };
 import type { RunningDriver } from '../csi/driver.ts';
-import { formatError } from '../errors.ts';
+import { describeError } from '../errors.ts';
 import { exitCode } from '../exit-codes.ts';
 import { asMounterError } from '../host/system-error.ts';
 import { requireRoot } from '../node/node.ts';
@@ -80,7 +80,7 @@ export async function startInTime(start: () => Promise<RunningDriver>): Promise<
     } catch (error) {
       const known = asMounterError(error);
       if (known.status !== exitCode.system) throw error;
-      return formatError(known).slice('mounter: '.length);
+      return describeError(known);
     }
   };
   await attempt();

@@ -1,6 +1,6 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { setTimeout } from 'node:timers/promises';
-import { formatError, MounterError } from '../errors.ts';
+import { describeError, MounterError } from '../errors.ts';
 import { exitCode } from '../exit-codes.ts';
 import type { Output } from '../host/output.ts';
 import { asMounterError } from '../host/system-error.ts';
@@ -108,7 +108,7 @@ export async function keepNode(
 }
 
 function failed(error: unknown): Outcome {
-  return { isReady: false, text: formatError(asMounterError(error)).slice('mounter: '.length) };
+  return { isReady: false, text: describeError(asMounterError(error)) };
 }
 
 /**
