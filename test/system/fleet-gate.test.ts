@@ -68,12 +68,12 @@ for (const { title, breaks, saysFirst } of everyNth(2, conditions)) {
       ['removed', /^removed$/m],
     ] as const) {
       setGate(node, state);
-      await agent.until(0, words, 60);
+      await agent.until(0, words, 20);
       t.false(hasHelpers(node), state);
       t.true(await mountsByHost(node), state);
       if (state === 'removed') t.deepEqual(mountPoints(), before);
       setGate(node, ' on');
-      await agent.until(title === 'healthy' ? 0 : 1, saysFirst, 100);
+      await agent.until(title === 'healthy' ? 0 : 1, saysFirst, 40);
       t.is(await mountsByHost(node), title !== 'healthy', 'what cannot be on stays off');
     }
     await agent.end();
@@ -90,7 +90,7 @@ test.serial('a node that never was installed on is off, and removed, by nothing 
     ['removed', /^removed$/m],
   ] as const) {
     setGate(node, state);
-    await agent.until(0, words, 60);
+    await agent.until(0, words, 20);
   }
   t.deepEqual(readdirSync(node.path('/home')), []);
   await agent.end();
@@ -106,7 +106,7 @@ test.serial('a step at work that does not end is no matter', async (t) => {
   while (!node.processesOf('flock').some(({ commandLine }) => commandLine.includes('60')))
     await setTimeout(100);
   setGate(node, 'off');
-  await agent.until(0, /^turned off$/m, 60);
+  await agent.until(0, /^turned off$/m, 20);
   t.false(hasHelpers(node));
   t.true(await mountsByHost(node));
   await node.shell(

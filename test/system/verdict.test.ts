@@ -5,6 +5,7 @@ import type { CallOnHost } from '../../src/node-agent/on-host.ts';
 import { examineNode } from '../../src/node-agent/reconcile.ts';
 import { guardedProgram } from '../../src/rootfs/guarded-program.ts';
 import { type GlusterServer, startGlusterServer } from '../support/gluster/gluster-server.ts';
+import { askedUnless } from '../support/node/examination.ts';
 import { examineIn } from '../support/node/examine.ts';
 import { kernelWith, wholeKernel } from '../support/node/kernel.ts';
 import {
@@ -226,18 +227,22 @@ for (const [title, { script = '', settings, verdict, request, isTold }] of Objec
     if (settings !== undefined) laySettings(node, settings);
     const examined = await examineIn(node);
     const isFailing = verdict.node === 'failing';
-    const status = await inPeace(
+    // A check that a busy machine keeps from its end says nothing.
+    const status = await askedUnless(
+      (ran) => (ran.status !== 0) !== isFailing,
       () => node.run([mounter, 'status', '--json']),
-      (ran) => (ran.status !== 0) === isFailing,
+      3,
     );
-    const metrics = await inPeace(
+    const metrics = await askedUnless(
+      ({ stdout }) => stdout.includes('\nmounter_healthy 0\n') !== isFailing,
       () => node.run([mounter, 'status', '--metrics']),
-      ({ stdout }) => stdout.includes('\nmounter_healthy 0\n') === isFailing,
+      3,
     );
     const call: CallOnHost = (argv) => node.run([mounter, ...argv]);
-    const agent = await inPeace(
+    const agent = await askedUnless(
+      ({ isReady }) => isReady === isFailing,
       () => examineNode({ call }, new AbortController().signal),
-      ({ isReady }) => isReady !== isFailing,
+      3,
     );
     t.is(metrics.status, 0, metrics.stderr);
     const types = Object.keys(examined.verdict.types);
@@ -259,12 +264,6 @@ for (const [title, { script = '', settings, verdict, request, isTold }] of Objec
     if (isTold || verdict.types.glusterfs === 'off') return;
     t.is(await canMount(node), verdict.types.glusterfs === 'ready', 'a mount');
   });
-}
-
-/** Asks again where it may be that a machine which has much else to do kept a check from its end: it says nothing then. */
-async function inPeace<T>(ask: () => Promise<T>, isExpected: (answer: T) => boolean, tries = 3): Promise<T> {
-  const answer = await ask();
-  return isExpected(answer) || tries === 1 ? answer : inPeace(ask, isExpected, tries - 1);
 }
 
 function laySettings(node: ScratchNode, settings: Readonly<Record<string, unknown>>): void {

@@ -10,12 +10,23 @@ export interface Examination {
 }
 
 /** Asks once more where a machine that has much else to do kept a question from its answer. */
-export async function askedInPeace<T extends Examination>(ask: () => Promise<T>, tries = 5): Promise<T> {
-  const examined = await ask();
-  const isHurried = examined.findings.some(({ message }) =>
-    /^(no answer|did not say its version) within /.test(message),
+export function askedInPeace<T extends Examination>(ask: () => Promise<T>): Promise<T> {
+  return askedUnless(
+    ({ findings }) =>
+      findings.some(({ message }) => /^(no answer|did not say its version) within /.test(message)),
+    ask,
+    5,
   );
-  return isHurried && tries > 1 ? askedInPeace(ask, tries - 1) : examined;
+}
+
+/** Asks again where the answer is that of a hurry. */
+export async function askedUnless<T>(
+  isHurried: (answer: T) => boolean,
+  ask: () => Promise<T>,
+  tries: number,
+): Promise<T> {
+  const answer = await ask();
+  return isHurried(answer) && tries > 1 ? askedUnless(isHurried, ask, tries - 1) : answer;
 }
 
 export interface Examined extends Examination {
