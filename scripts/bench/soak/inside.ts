@@ -45,7 +45,7 @@ async function soak(request: SoakRequest): Promise<SoakReport> {
   await call(mounter, 'mount', '-t', 'glusterfs', request.glusterSource, kept);
   const cycle = async (number: number) => {
     const isGluster = number % glusterEvery === 0;
-    const target = `${pods}/pod-${number % 50}-${number % atOnce}/volumes/volume`;
+    const target = `${pods}/pod-${number % 50}-${number % atOnce}/volumes/kubernetes.io~nfs/volume`;
     await mkdir(target, { recursive: true });
     const source = isGluster ? request.glusterSource : `10.0.0.5:/exports/${number}`;
     const options = isGluster ? [] : ['-o', 'vers=4.2'];
