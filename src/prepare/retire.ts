@@ -27,7 +27,7 @@ export async function retireOldVersions(root: string, context: NodeContext): Pro
   const { host, layout, manifest } = context;
   const isChroot = wantedEnter(manifest, host) === 'chroot';
   const own = isChroot ? undefined : pinsOf(root);
-  const kept = [...(own === undefined ? [] : [own]), ...(await pinsOfOthers(layout, host))];
+  const kept = [...(own === undefined ? [] : [own]), ...pinsOfOthers(layout, host)];
   const done: string[] = [];
   if (hasOtherEntrances(root, kept, context)) {
     await waitForRunningCalls(host);

@@ -34,7 +34,7 @@ export async function activateVersion(
   const done: string[] = [];
   const previous = currentDigest(layout);
   const root = realpathSync(versionPath(layout, digest));
-  const isPrepared = await isInUse(layout, host);
+  const isPrepared = isInUse(layout, host);
   const context = { host, layout, manifest };
   if (previous !== digest && previous !== undefined) {
     inheritResolvConf(layout, versionPath(layout, digest));
@@ -81,9 +81,9 @@ function isTurnedOff(text: string): boolean {
  * Whether the node was prepared, perhaps from another manifest or not to the end. A damaged version that has been
  * exchanged is not prepared, and the pin of its namespace is there all the same.
  */
-async function isInUse(layout: Layout, host: Host): Promise<boolean> {
+function isInUse(layout: Layout, host: Host): boolean {
   if (!existsSync(layout.rootfs)) return false;
-  const others = await pinsOfOthers(layout, host);
+  const others = pinsOfOthers(layout, host);
   const entries = readMountinfo(host);
   return (
     otherPins(others, entries).length > 0 || mountsBelow(entries, realpathSync(layout.rootfs)).length > 0

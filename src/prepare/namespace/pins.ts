@@ -3,17 +3,17 @@ import {
   mkdirSync,
   readdirSync,
   readlinkSync,
+  realpathSync,
   rmdirSync,
   rmSync,
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
-import { dirname } from 'node:path';
 import { type Host, isSameFile } from '../../host/host.ts';
 import { type MountEntry, mountsBelow, readMountinfo } from '../../host/mountinfo.ts';
 import { replace } from '../../host/replace.ts';
 import { about, isErrnoException } from '../../host/system-error.ts';
-import { type Layout, runDirectory, versionDirectories } from '../../node/layout.ts';
+import { type Layout, layoutOf, runDirectory, versionDirectories } from '../../node/layout.ts';
 import { namespacesLink, type View } from '../../rootfs/entrance.ts';
 import { isAtOrBelow } from '../../rootfs/root-processes.ts';
 import { applyActions, type MountAction } from '../mount-actions.ts';
@@ -48,13 +48,14 @@ function pinsAt(link: string): string | undefined {
   }
 }
 
-/** An empty directory, for pins of this version. @throws like node:fs. */
-export function newPins(root: string): string {
+/** A directory for pins of this version, with nothing but our name in it. @throws like node:fs. */
+export function newPins(root: string, { home }: Pick<Layout, 'home'>): string {
   const digest = root.slice(root.lastIndexOf('/') + 1).slice(0, 12);
   for (let number = 1; ; number += 1) {
     const pins = `${pinsDirectory}/${digest}.${number}`;
     if (existsSync(pins)) continue;
     mkdirSync(pins, { mode: 0o700 });
+    about(pins, () => writeFileSync(`${pins}/${homeName}`, realpathSync(home), { mode: 0o600 }));
     return pins;
   }
 }
@@ -116,30 +117,24 @@ export function removePins(pins: string): void {
 }
 
 /**
- * The directories of pins that another MOUNTER_HOME has made, and that has its version still: they are not ours to let
- * go of.
+ * The directories of pins that another MOUNTER_HOME enters by: they are not ours to let go of. A name tells nothing, for
+ * after a reboot another may have one that an old link of ours leads to. Of an earlier mounter's pins nobody knows whose
+ * they are: whoever comes first takes them.
  */
-export async function pinsOfOthers(layout: Layout, host: Host): Promise<readonly string[]> {
-  const linked = versionDirectories(layout, host).flatMap(linkedPins);
-  const unlinked = otherPins(linked, readMountinfo(host)).filter(({ mountPoint }) =>
-    mountPoint.endsWith('/services'),
-  );
-  if (unlinked.length === 0) return [];
-  // Under whatever name: a damaged version is moved aside before it is removed.
-  const names = host.stat(layout.versions) === undefined ? [] : host.list(layout.versions);
-  const own = names.map((name) => host.stat(`${layout.versions}/${name}`));
-  const { withinNamespace } = await import('../../host/mount-namespace.ts');
-  const isAnothers = () => !isRootRemoved() && !own.some((version) => isSameFile(version, host.stat('/')));
-  const isKept = (pin: string) => {
-    try {
-      return withinNamespace(pin, isAnothers);
-    } catch (error) {
-      if (isErrnoException(error)) return true; // Whose it is cannot be told now.
-      throw error;
-    }
-  };
-  return unlinked.filter(({ mountPoint }) => isKept(mountPoint)).map(({ mountPoint }) => dirname(mountPoint));
+export function pinsOfOthers({ home }: Pick<Layout, 'home'>, host: Host): readonly string[] {
+  if (!existsSync(pinsDirectory)) return [];
+  return readdirSync(pinsDirectory)
+    .map((name) => `${pinsDirectory}/${name}`)
+    .filter((pins) => {
+      const maker = host.readText(`${pins}/${homeName}`);
+      if (maker === undefined || maker === home || isSameFile(host.stat(maker), host.stat(home)))
+        return false;
+      return versionDirectories(layoutOf(maker), host).flatMap(linkedPins).includes(pins);
+    });
 }
+
+/** In a directory of pins: the MOUNTER_HOME for which they were made. */
+const homeName = 'home';
 
 /**
  * For `teardown`: takes the directory of the pins away as well. Where MOUNTER_HOME was removed without one, what it has
@@ -147,7 +142,7 @@ export async function pinsOfOthers(layout: Layout, host: Host): Promise<readonly
  * @returns what was done, a line each; another installation's pins stay.
  */
 export async function removeAllPins(layout: Layout, host: Host): Promise<readonly string[]> {
-  const kept = await pinsOfOthers(layout, host);
+  const kept = pinsOfOthers(layout, host);
   const done = [...(await unpinOthers(kept, host))];
   if (kept.length > 0)
     return [...done, `left ${pinsDirectory} as it is, which another MOUNTER_HOME has prepared`];
@@ -155,15 +150,4 @@ export async function removeAllPins(layout: Layout, host: Host): Promise<readonl
   done.push(...(await applyActions(layers.map(() => ({ kind: 'detach', to: pinsDirectory })))));
   if (existsSync(pinsDirectory) && readdirSync(pinsDirectory).length === 0) rmdirSync(pinsDirectory);
   return done;
-}
-
-/** A directory that was removed can be held by whoever has it for its root. Its number of links does not tell: overlayfs keeps one. */
-function isRootRemoved(): boolean {
-  try {
-    readdirSync('/');
-    return false;
-  } catch (error) {
-    if (isErrnoException(error) && error.code === 'ENOENT') return true;
-    throw error;
-  }
 }

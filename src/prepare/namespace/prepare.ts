@@ -52,7 +52,7 @@ export async function prepareNamespaces(
   done.push(...(await applyActions(planPins(pinsDirectory, readMountinfo(host)))));
   const description = describeViews(root, mounts, context);
   if (await areInPlace(root, mounts, description, context)) return done;
-  const pins = newPins(root);
+  const pins = newPins(root, context.layout);
   try {
     for (const view of views) {
       writeFileSync(`${pins}/${view}`, '', { flag: 'wx', mode: 0o600 });
@@ -79,7 +79,7 @@ export async function prepareNamespaces(
 /** A run that was killed has left pins that no version's link leads to. @returns what was done, a line each. */
 async function removeUnlinkedPins({ host, layout }: NodeContext): Promise<readonly string[]> {
   const linked = versionDirectories(layout, host).flatMap(linkedPins);
-  const kept = [...linked, ...(await pinsOfOthers(layout, host))];
+  const kept = [...linked, ...pinsOfOthers(layout, host)];
   // Killed after the link was set anew, it has not waited for those calls that have read the old one.
   if (otherPins(kept, readMountinfo(host)).length > 0) await waitForRunningCalls(host);
   return unpinOthers(kept, host);
