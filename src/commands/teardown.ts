@@ -35,9 +35,14 @@ export const teardown = defineCommand({
     }
     const { refuseToBeRemoved, teardown } = await import('../prepare/teardown.ts');
     const [unmountVolumes, keepKubelets] = [flags.has('unmount-volumes'), flags.has('keep-kubelet')];
-    const { manifest, done } = await withNodeLock(async () => {
+    const done: string[] = [];
+    const manifest = await withNodeLock(async () => {
       const manifest = await manifestOrOurs(context);
-      return { manifest, done: await teardown({ host, layout, manifest, unmountVolumes, keepKubelets }) };
+      await teardown({ host, layout, manifest, unmountVolumes, keepKubelets }, done);
+      return manifest;
+    }).catch((error) => {
+      if (done.length > 0) output.out(told(done, ''));
+      throw error;
     });
     output.out(told(done, 'not prepared; nothing to do'));
     // A kubelet that stays needs MOUNTER_HOME: nobody removes it then.

@@ -32,17 +32,14 @@ export interface TeardownContext extends NodeContext {
 /**
  * Undoes `prepare`: ends the daemons inside the rootfs, detaches what is mounted below MOUNTER_HOME, and
  * takes back the self-binds. Files stay: the rootfs, and rpc.statd's state.
- * @returns what was done, a line each.
+ * @param done gets what was done, a line each, also where this throws.
  * @throws MounterError (system) while volumes are mounted: their locks and their daemons need the rootfs.
  */
-export async function teardown(context: TeardownContext): Promise<readonly string[]> {
+export async function teardown(context: TeardownContext, done: string[]): Promise<void> {
   const { host, layout } = context;
-  const done: string[] = [];
   const keepsKubelet = context.keepKubelets && inKubeletRoots(context).length > 0;
   refuseOthers(context);
   await endVolumes(context, done);
-  // Whatever has begun while volumes were unmounted.
-  refuseOthers(context);
   await endDaemons(context, done);
   done.push(...(await applyActions(planHomeRemoval(realpathSync(layout.home), readMountinfo(host)))));
   done.push(...(await removeAllPins(layout, host)));
@@ -52,7 +49,6 @@ export async function teardown(context: TeardownContext): Promise<readonly strin
   const kept = readKubeletRoots(host).map(({ kubeletDirectory }) => kubeletDirectory);
   done.push(...(await undoSelfBinds(host, kept)));
   if (!removeTree(failuresDirectory, host)) done.push(leftMounted(failuresDirectory));
-  return done;
 }
 
 /**
@@ -100,12 +96,19 @@ function unlinkIfWritable(version: string): void {
 /** Each takes its time, in which kubelet may mount others: of a node that is not drained there is no end. */
 async function endVolumes(context: TeardownContext, done: string[]): Promise<void> {
   for (let turnsLeft = context.unmountVolumes ? unmountTurns : 0; ; turnsLeft -= 1) {
-    const volumes = volumesNow(context);
+    let volumes = volumesNow(context);
+    if (volumes.length === 0) {
+      // Whatever has begun meanwhile; what it was at work on may be mounted since we looked.
+      refuseOthers(context);
+      volumes = volumesNow(context);
+    }
     if (volumes.length === 0) return;
-    if (turnsLeft === 0) throw stillMounted(volumes);
-    for (const { target } of volumes) {
-      await unmountInTime(target);
-      done.push(`unmounted ${target}`);
+    if (turnsLeft === 0) throw stillMounted(volumes, context);
+    // A later one may lie on an earlier.
+    for (const volume of volumes.toReversed()) {
+      const failure = await unmountInTime(volume.target);
+      if (failure === undefined) done.push(`unmounted ${volume.target}`);
+      else if (isStillThere(volume, context)) throw failure;
     }
   }
 }
@@ -117,23 +120,30 @@ function volumesNow({ host, manifest }: TeardownContext): readonly Volume[] {
   return [...volumesOf(manifest, entries), ...volumesOfKubelets(host, manifest, entries)];
 }
 
-function stillMounted(volumes: readonly Volume[]): MounterError {
+/** kubelet may have unmounted it before us. */
+function isStillThere({ source, target }: Volume, context: TeardownContext): boolean {
+  return volumesNow(context).some((other) => other.target === target && other.source === source);
+}
+
+function stillMounted(volumes: readonly Volume[], { unmountVolumes }: TeardownContext): MounterError {
   const [first] = volumes;
   return new MounterError(
     `volumes are mounted: ${volumes.length}, such as ${first?.source} on ${first?.target}`,
     {
       subject: 'teardown',
       status: exitCode.system,
-      hint: 'unmount them first (drain the node), or run mounter teardown --unmount-volumes',
+      hint: unmountVolumes
+        ? 'others are mounted as fast as these are unmounted: drain the node, or stop its kubelet, then try again'
+        : 'unmount them first (drain the node), or run mounter teardown --unmount-volumes',
     },
   );
 }
 
-/** What writes back to a server that does not answer may not even end by SIGKILL. */
-async function unmountInTime(target: string): Promise<void> {
+/** What writes back to a server that does not answer may not even end by SIGKILL. @returns why it failed. */
+async function unmountInTime(target: string): Promise<MounterError | undefined> {
   const ended = await runBounded([findProgram('umount'), '--no-canonicalize', target], unmountMs);
-  if (ended?.status === 0) return;
-  throw new MounterError(
+  if (ended?.status === 0) return undefined;
+  return new MounterError(
     ended === undefined ? `not unmounted within ${unmountMs / 1000} s` : 'cannot be unmounted',
     {
       subject: target,
@@ -210,13 +220,15 @@ function leftMounted(directory: string): string {
 
 async function endDaemons(context: TeardownContext, done: string[]): Promise<void> {
   const { host } = context;
-  for (const { pid, role } of running(context)) {
+  // A call that begins now is refused no more; it is not ours to end.
+  const daemons = () => running(context).filter(({ role }) => role !== 'other');
+  for (const { pid, role } of daemons()) {
     host.kill(pid, 'SIGTERM');
     const title = services.find((service) => service.role === role)?.title ?? role;
     done.push(`ended ${title} (process ${pid})`);
   }
-  await pRetry(() => refuseRunning(running(context).length), untilDaemonsEnd).catch(() => {
-    for (const { pid } of running(context)) host.kill(pid, 'SIGKILL');
+  await pRetry(() => refuseRunning(daemons().length), untilDaemonsEnd).catch(() => {
+    for (const { pid } of daemons()) host.kill(pid, 'SIGKILL');
   });
 }
 
