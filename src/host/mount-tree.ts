@@ -27,6 +27,11 @@ export function mountsOn(
   return entries.filter((entry) => entry.parentId === mount?.mountId && entry !== mount);
 }
 
+/** Whether what is mounted on one of them comes to the other, too. */
+export function isPeer(one: MountEntry | undefined, other: MountEntry): boolean {
+  return one?.peerGroup !== undefined && one.peerGroup === other.peerGroup;
+}
+
 export function isPrivate(entry: MountEntry): boolean {
   return entry.peerGroup === undefined && entry.master === undefined;
 }

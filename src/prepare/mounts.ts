@@ -1,4 +1,4 @@
-import { containingMount, isPrivate } from '../host/mount-tree.ts';
+import { containingMount, isPeer, isPrivate } from '../host/mount-tree.ts';
 import { type MountEntry, mountAt, mountsBelow } from '../host/mountinfo.ts';
 import type { ManifestMount } from '../manifest/manifest.ts';
 import { isAboveVolumes } from '../node/within-volume.ts';
@@ -73,8 +73,6 @@ function hasPropagation(
   entry: MountEntry,
   entries: readonly MountEntry[],
 ): boolean {
-  const isPeer = (one: MountEntry | undefined, other: MountEntry) =>
-    one?.peerGroup !== undefined && one.peerGroup === other.peerGroup;
   switch (mount.propagation) {
     case 'private':
       return isPrivate(entry);

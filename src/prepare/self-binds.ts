@@ -1,6 +1,6 @@
 import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import type { Host } from '../host/host.ts';
-import { isSelfBind, mountsOn } from '../host/mount-tree.ts';
+import { isPeer, isSelfBind, mountsOn } from '../host/mount-tree.ts';
 import { type MountEntry, mountAt, readMountinfo } from '../host/mountinfo.ts';
 import { runProgram } from '../host/run-program.ts';
 import { about } from '../host/system-error.ts';
@@ -20,7 +20,7 @@ export function isOurSelfBind(directory: string, entries: readonly MountEntry[])
 }
 
 /**
- * Takes the binds back, except where others have mounted below them.
+ * Takes the binds back, except where others have mounted below them, or the rootfs of another MOUNTER_HOME shows them.
  * @param kept directories whose bind stays.
  * @returns what was done, a line each.
  */
@@ -32,11 +32,14 @@ export async function undoSelfBinds(host: Host, kept: readonly string[]): Promis
     const entries = readMountinfo(host);
     const entry = mountAt(entries, directory);
     if (entry === undefined || !isSelfBind(entry, entries)) continue;
-    if (await unmountIfFree(entry, host)) done.push(`unmounted ${directory}`);
-    else {
-      done.push(`left ${directory} as it is: other mounts are below it`);
-      isAllUndone = false;
+    const peer = entries.find((other) => other !== entry && isPeer(other, entry));
+    if (peer === undefined && (await unmountIfFree(entry, host))) {
+      done.push(`unmounted ${directory}`);
+      continue;
     }
+    const why = peer === undefined ? 'other mounts are below it' : `${peer.mountPoint} shows it`;
+    done.push(`left ${directory} as it is: ${why}`);
+    isAllUndone = false;
   }
   if (isAllUndone) rmSync(selfBindsFile, { force: true });
   return done;
