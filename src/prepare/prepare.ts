@@ -10,6 +10,8 @@ import {
   rmSync,
 } from 'node:fs';
 import { basename, dirname } from 'node:path';
+import { MounterError } from '../errors.ts';
+import { exitCode } from '../exit-codes.ts';
 import { isGuardPlaced, placeGuard } from '../guard/place.ts';
 import type { Host } from '../host/host.ts';
 import { type MountEntry, readMountinfo } from '../host/mountinfo.ts';
@@ -25,6 +27,7 @@ import { closeVersions } from '../node/version-directories.ts';
 import { copyNodeFiles, writtenFiles } from '../resolver/node-files.ts';
 import { refreshResolvConf } from '../resolver/refresh.ts';
 import { wantedEnter } from '../rootfs/entrance.ts';
+import { isAtOrBelow } from '../rootfs/root-processes.ts';
 import { startStatdScript } from '../services/start-statd.ts';
 import { planExecutableHome, planHome } from './home-mount.ts';
 import { applyActions, detachActions, type MountAction } from './mount-actions.ts';
@@ -99,6 +102,7 @@ export function planHomeOf(
 
 /** A rootfs that is entered by chroot(2) has its mounts on the host. Calls enter it once all of them are there. */
 async function layOnHost(root: string, { host, layout, manifest }: NodeContext): Promise<readonly string[]> {
+  if (!isAtOrBelow(root, `${realpathSync(layout.home)}/versions`)) throw liesElsewhere(root);
   const done: string[] = [];
   const apply = async (actions: readonly MountAction[]) => {
     done.push(...(await applyActions(actions)));
@@ -121,6 +125,18 @@ async function layOnHost(root: string, { host, layout, manifest }: NodeContext):
   }
   unlink(root);
   return done;
+}
+
+/** Who takes MOUNTER_HOME away would not find these mounts, and what removes that directory would empty kubelet's. */
+function liesElsewhere(root: string): MounterError {
+  return new MounterError(
+    'lies outside of MOUNTER_HOME, by a symlink: with "enter": "chroot" it has mounts that teardown would not find',
+    {
+      subject: root,
+      status: exitCode.system,
+      hint: 'put a bind mount in the place of the symlink (mount --bind), or take "enter": "chroot" out of the settings',
+    },
+  );
 }
 
 /** A full /run has no room for a file when a mount needs it. */
