@@ -7,6 +7,7 @@ import { usualMetricsFile } from '../node/layout.ts';
 import { type BareNode, readManifest, requireRoot } from '../node/node.ts';
 import { unitDirectory } from '../services/provide.ts';
 import { isSystemdRunning } from '../services/scope.ts';
+import { shellWord } from '../shell-word.ts';
 import { shellLine } from '../units/syntax.ts';
 import {
   commandsOf,
@@ -15,6 +16,7 @@ import {
   type UnitName,
   unitNames,
   unitsOf,
+  variablesOf,
 } from '../units/units.ts';
 import { type CommandContext, defineCommand, type FlagsOf, type FlagTable, told } from './command.ts';
 import { driverNames } from './csi.ts';
@@ -182,7 +184,7 @@ async function change(
   requireRoot(host, 'changing units');
   if (root === '' && !isSystemdRunning(host)) {
     const commands = lines(names, unitContext).join('; ');
-    if (flags.has('install')) throw noSystemd(`${initsPart(names)}: ${commands}`);
+    if (flags.has('install')) throw noSystemd(`${initsPart(names, unitContext)}: ${commands}`);
     output.out(
       `no systemd runs here, and no unit; take out of the node's init what it has of: ${commands}\n`,
     );
@@ -206,8 +208,10 @@ async function installNamed(
   const added = isOfFlag ? addKubeletFlag(root, context.layout) : undefined;
   if (added !== undefined && added.length > 0) await reloadUnits(root);
   // Where somebody sets the variable, a drop-in of ours would set it to less.
-  const wanted = names.filter((name) => name !== 'kubelet-flag' || added === undefined);
-  const units = wanted.flatMap((name) => unitsOf(name, context));
+  const isFlagElsewhere = added !== undefined;
+  const needsDropIn = !isFlagElsewhere || variablesOf(context.layout).length > 0;
+  const wanted = names.filter((name) => name !== 'kubelet-flag' || needsDropIn);
+  const units = wanted.flatMap((name) => unitsOf(name, { ...context, isFlagElsewhere }));
   const done = [...(added ?? []), ...(units.length === 0 ? [] : await installUnits(units, root))];
   const isForStart = isOfFlag && done.length > 0 && root === '';
   return isForStart ? [...done, 'kubelet takes it from its next start on: systemctl restart kubelet'] : done;
@@ -234,14 +238,15 @@ function noSystemd(hint: string): MounterError {
   });
 }
 
-function initsPart(names: readonly UnitName[]): string {
+function initsPart(names: readonly UnitName[], { layout }: UnitContext): string {
+  const set = variablesOf(layout).map((variable) => `, with ${shellWord(variable)} in its environment`);
   return names.length === 1 && names[0] === 'kubelet-flag'
-    ? 'have whatever starts kubelet give it this flag, too'
+    ? `have whatever starts kubelet give it this flag, too${set.join('')}`
     : 'have its init run, after each boot and before kubelet';
 }
 
 function shellText(names: readonly UnitName[], context: UnitContext): string {
-  const text = [`# No systemd runs on this node: ${initsPart(names)}:`, ...lines(names, context)];
+  const text = [`# No systemd runs on this node: ${initsPart(names, context)}:`, ...lines(names, context)];
   return `${text.join('\n')}\n`;
 }
 

@@ -3,10 +3,11 @@ import { dirname } from 'node:path';
 import { MounterError } from '../errors.ts';
 import { exitCode } from '../exit-codes.ts';
 import { fileHost } from '../host/file-host.ts';
+import { placeInRoot } from '../host/path-in-root.ts';
 import { writeAtomically } from '../host/replace.ts';
 import { runProgram } from '../host/run-program.ts';
 import { unitDirectory } from '../services/provide.ts';
-import { argumentsVariable } from './kubelet-flag.ts';
+import { argumentsVariable, mounterPathFlag } from './kubelet-flag.ts';
 import { mark, type Unit } from './units.ts';
 
 /**
@@ -49,7 +50,13 @@ export async function installUnits(units: readonly Unit[], root: string): Promis
 export async function removeUnits(units: readonly Unit[], root: string): Promise<readonly string[]> {
   const installed = units.filter((unit) => textOf(unit, root) !== undefined);
   for (const unit of installed) refuseForeign(pathOf(unit, root));
-  const own = installed.filter((unit) => namesSame(textOf(unit, root) ?? '', unit.text));
+  const others = new Map(
+    installed.flatMap((unit) => {
+      const [named, wanted] = [textOf(unit, root) ?? '', unit.text].map((text) => executableIn(text, root));
+      return named === undefined || named === wanted ? [] : [[unit, dirname(named)]];
+    }),
+  );
+  const own = installed.filter((unit) => !others.has(unit));
   // Before any file goes: a timer whose turn comes when its service is gone has failed.
   for (const unit of own.filter(({ isEnabled }) => isEnabled)) {
     const stop = unit.isStopped && root === '' ? ['--now'] : [];
@@ -60,21 +67,25 @@ export async function removeUnits(units: readonly Unit[], root: string): Promise
     if (unit.fileName.includes('/')) removeEmpty(dirname(pathOf(unit, root)));
   }
   if (own.length > 0) await reloadUnits(root);
-  return installed.map((unit) =>
-    own.includes(unit)
-      ? `removed ${pathOf(unit, root)}`
-      : `left ${pathOf(unit, root)} as it is, which another MOUNTER_HOME has written`,
-  );
+  return installed.map((unit) => {
+    const home = others.get(unit);
+    const path = pathOf(unit, root);
+    return home === undefined
+      ? `removed ${path}`
+      : `left ${path} as it is, which MOUNTER_HOME=${home} has written`;
+  });
 }
 
-/** Whether both are about one executable. */
-function namesSame(text: string, other: string): boolean {
-  const [named, otherNamed] = [text, other].map((one) => executableLine.exec(one)?.[0]);
-  return named === undefined || named === otherNamed;
+/** The executable that a unit, or kubelet's drop-in, is about; without symlinks. */
+function executableIn(text: string, root: string): string | undefined {
+  const path = executableLine.exec(text)?.groups?.path;
+  return path === undefined ? undefined : placeInRoot(root, path);
 }
 
-/** Each unit, and kubelet's drop-in, has one. */
-const executableLine = new RegExp(`^(ConditionFileIsExecutable|Environment="${argumentsVariable})=.*$`, 'm');
+const executableLine = new RegExp(
+  `^(?:ConditionFileIsExecutable|Environment="${argumentsVariable}=${mounterPathFlag})=(?<path>/[^"\\n]*)`,
+  'm',
+);
 
 function removeEmpty(directory: string): void {
   try {

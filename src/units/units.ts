@@ -41,6 +41,8 @@ export interface UnitContext {
   readonly driverNames: string | undefined;
   /** For `kubelet`: the arguments of `mounter kubelet`. */
   readonly kubeletArguments: readonly string[];
+  /** For `kubelet-flag`: somebody else's text has the flag, and our drop-in sets nothing but what goes with it. */
+  readonly isFlagElsewhere?: boolean;
 }
 
 /** The first line of each file, by which we know our own. */
@@ -254,10 +256,10 @@ function driverCommand({ layout, driverNames }: UnitContext): readonly string[] 
   return [layout.executable, 'csi', ...(driverNames === undefined ? [] : ['--name', driverNames])];
 }
 
-/** Of the operator's own kubelet, where nothing else sets the variable: kubelet-flag.ts. */
-function kubeletDropIn({ layout }: UnitContext): Unit {
+/** Of the operator's own kubelet, where nothing else sets the variable (kubelet-flag.ts), or it needs more than that. */
+function kubeletDropIn({ layout, isFlagElsewhere }: UnitContext): Unit {
   const flag = `Environment=${quoted(`${argumentsVariable}=${kubeletFlag(layout)}`)}`;
-  const text = file([['Service', flag, ...environment(layout)]]);
+  const text = file([['Service', ...(isFlagElsewhere ? [] : [flag]), ...environment(layout)]]);
   return { fileName: dropInFile, text, isEnabled: false, isStarted: false };
 }
 
@@ -287,7 +289,7 @@ function environment(layout: Layout): readonly string[] {
 }
 
 /** What the place of the executable does not say. */
-function variablesOf({ home, manifest }: Layout): readonly string[] {
+export function variablesOf({ home, manifest }: Layout): readonly string[] {
   return manifest === layoutOf(home).manifest ? [] : [`MOUNTER_MANIFEST=${manifest}`];
 }
 

@@ -1,6 +1,6 @@
 import test from 'ava';
 import { ensureInstalled } from '../../scripts/debian.ts';
-import { mounter, mounterHome, ScratchNode } from '../support/node/namespace.ts';
+import { installedMounter, mounter, mounterHome, ScratchNode } from '../support/node/namespace.ts';
 
 /** Where no systemd runs; with one: test/systemd. */
 
@@ -48,13 +48,40 @@ test.serial('the units of another MOUNTER_HOME stay, and are named', async (t) =
     environment: { MOUNTER_HOME: '/home/other' },
   });
   t.is(other.status, 0, other.stderr);
-  const left = other.stdout.match(/^left \S+ as it is, which another MOUNTER_HOME has written$/gm) ?? [];
+  const left = other.stdout.match(/^left \S+ as it is, which MOUNTER_HOME=\S+ has written$/gm) ?? [];
   t.is(left.length, written.match(/^wrote /gm)?.length ?? 0);
   t.true(left.length > 1);
   t.is(other.stdout.trim().split('\n').length, left.length);
-  const removed = await node.mustRun('unit', '--remove', '--root', '/mnt/shared');
-  t.is(removed.match(/^removed /gm)?.length, left.length);
+  t.is(left[0]?.match(/MOUNTER_HOME=\S+/)?.[0], `MOUNTER_HOME=${mounterHome}`);
+  // The same one by another name.
+  await node.shell(`mkdir -p /mnt/shared/home; ln -s ${mounterHome} /mnt/shared/home/linked`);
+  const removed = await node.run([mounter, 'unit', '--remove', '--root', '/mnt/shared'], {
+    environment: { MOUNTER_HOME: '/home/linked' },
+  });
+  t.is(removed.stdout.match(/^removed /gm)?.length, left.length);
 });
+
+test.serial(
+  'where an operator gives kubelet its flags, MOUNTER_MANIFEST goes to it by a drop-in',
+  async (t) => {
+    await using node = await ScratchNode.installed();
+    const environment = { MOUNTER_MANIFEST: `${mounterHome}/rootfs-manifest.json.mine` };
+    await node.shell(`cp ${mounterHome}/rootfs-manifest.json ${mounterHome}/rootfs-manifest.json.mine
+    mkdir -p /mnt/shared/etc/default; echo KUBELET_EXTRA_ARGS= >/mnt/shared/etc/default/kubelet`);
+    const change = async (verb: string) => {
+      const argv = [installedMounter, 'unit', 'kubelet-flag', verb, '--root', '/mnt/shared'];
+      const { status, stdout, stderr } = await node.run(argv, { environment });
+      t.is(status, 0, stderr);
+      return stdout;
+    };
+    t.regex(await change('--install'), /^added --experimental-mounter-path .*\nwrote .*\.conf\n/);
+    const directory = '/mnt/shared/etc/systemd/system/kubelet.service.d';
+    const lines = (await node.shell(`cat ${directory}/*`)).split('\n').filter((line) => line.includes('='));
+    t.deepEqual(lines, [`Environment="MOUNTER_MANIFEST=${environment.MOUNTER_MANIFEST}"`]);
+    t.regex(await change('--install'), /nothing to do/);
+    t.regex(await change('--remove'), /^took --experimental-mounter-path .*\nremoved .*\.conf\n$/);
+  },
+);
 
 test.serial('for another root the units themselves are printed', async (t) => {
   await using node = await ScratchNode.installed();
