@@ -14,7 +14,7 @@ import { type Judgement, ok, warning } from './finding.ts';
 const kubeletPrograms: readonly string[] = ['kubelet', 'hyperkube'];
 
 const commandLineMs = 1000;
-/** A program for each: a container may have thousands of processes of that name, which began after kubelet. */
+/** A program for each: a container may have thousands of processes of that name. */
 const mostKubelets = 8;
 
 /** A kubelet, and the mounter that it was told to call; undefined where that is none. */
@@ -34,7 +34,7 @@ export function kubeletsOfNode(context: DoctorContext): Promise<readonly Kubelet
 
 async function askKubelets({ host, runBounded }: DoctorContext): Promise<readonly KubeletOfNode[]> {
   const kubelets = await Promise.all(
-    kubeletProcesses().map(async ({ pid }) => ({
+    kubeletProcesses(host).map(async ({ pid }) => ({
       pid,
       commandLine: await commandLineOf(pid, host, runBounded),
     })),
@@ -44,11 +44,13 @@ async function askKubelets({ host, runBounded }: DoctorContext): Promise<readonl
     .map(({ pid, commandLine }) => ({ pid, mounter: mounterOf(commandLine) }));
 }
 
-/** The first few that root runs. */
-export function kubeletProcesses(): readonly ProcessInformation[] {
-  return processesNamed(kubeletPrograms)
-    .filter(({ pid }) => isRoots(pid))
-    .slice(0, mostKubelets);
+/** The first few that root runs; those that see the host's processes before all in containers. */
+export function kubeletProcesses(host: Host): readonly ProcessInformation[] {
+  const kubelets = processesNamed(kubeletPrograms).filter(({ pid }) => isRoots(pid));
+  const own = host.stat('/proc/self/ns/pid');
+  const isNodes = ({ pid }: ProcessInformation) => isSameFile(own, host.stat(`/proc/${pid}/ns/pid`));
+  const nodes = kubelets.filter(isNodes);
+  return [...nodes, ...kubelets.filter((one) => !nodes.includes(one))].slice(0, mostKubelets);
 }
 
 /**
@@ -102,7 +104,7 @@ function checkNamespaces({ host, manifest, entries }: DoctorContext): readonly J
   const directories = localVolumeDirectories({ manifest, entries });
   const own = host.stat('/proc/self/ns/mnt');
   // A process in a user namespace of its own is no kubelet, and may have made any number of mounts.
-  const kubelets = kubeletProcesses().filter(({ root }) => root !== undefined);
+  const kubelets = kubeletProcesses(host).filter(({ root }) => root !== undefined);
   return kubelets.flatMap(({ pid }) => {
     const theirs = host.stat(`/proc/${pid}/ns/mnt`);
     if (theirs === undefined) return []; // It has ended.

@@ -40,7 +40,7 @@ export async function systemReport(host: Host, runBounded: RunBounded): Promise<
     loadAverages: loadavg().map((load) => Math.round(load * 100) / 100),
     memoryBytes: { total: totalmem(), free: freemem() },
     kubelets: await Promise.all(
-      kubeletProcesses().map((kubelet) => kubeletReport(kubelet, host, runBounded)),
+      kubeletProcesses(host).map((kubelet) => kubeletReport(kubelet, host, runBounded)),
     ),
   };
 }
