@@ -1,5 +1,5 @@
 import { existsSync, readFileSync } from 'node:fs';
-import { placeInRoot, resolveInRoot } from '../host/path-in-root.ts';
+import { endInRoot, placeInRoot } from '../host/path-in-root.ts';
 import { jsonOrUndefined } from '../json.ts';
 import type { TextFile } from '../manifest/node-settings.ts';
 import type { Layout } from '../node/layout.ts';
@@ -51,7 +51,7 @@ export function placesIn(root: string): Omit<NodeHost, 'call'> {
   const placeOf = (path: string) => placeInRoot(root, path);
   return {
     pathOf: (path) => `${root}${placeOf(path)}`,
-    fileOf: (path) => `${root}${resolveInRoot(root, path) ?? placeOf(path)}`,
+    fileOf: (path) => `${root}${endInRoot(root, path)}`,
     placeOf,
   };
 }

@@ -28,6 +28,11 @@ export function placeInRoot(root: string, path: string): string {
   return `${place === '/' ? '' : place}/${basename(path)}`;
 }
 
+/** Where `path` leads to, be it there or not: the target of a symlink that leads nowhere. */
+export function endInRoot(root: string, path: string): string {
+  return walkInRoot(root, path).place;
+}
+
 /**
  * @returns where the way ends: with the rest of its names as they are, where the first of them is not there or no
  *   directory. A ".." among them leads nowhere either, for the kernel.
