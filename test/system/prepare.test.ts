@@ -5,6 +5,7 @@ import { describeMounts } from '../support/node/describe-mounts.ts';
 import { enterModes } from '../support/node/enter-mode.ts';
 import {
   dist,
+  fuseMount,
   installedMounter,
   kubeletDirectory,
   mounter,
@@ -439,7 +440,7 @@ test.serial(
     const first = await node.mountGlusterfs('a');
     const second = await node.mountGlusterfs('b');
     await node.shell(`umount ${second}`);
-    const again = `${installedMounter} mount -t glusterfs server:b ${second}`;
+    const again = `${fuseMount('fuse.glusterfs', 'server:b', second)} 3<>/dev/fuse`;
     const begin = `${installedMounter} exec -- sleep 1000 </dev/null >/dev/null 2>&1 & until pidof sleep; do :; done`;
     writeFileSync(
       node.path('/tmp/umount'),
@@ -448,12 +449,17 @@ test.serial(
     await node.shell(`cp /usr/bin/umount /tmp/umount.real; chmod +x /tmp/umount
     mount --bind /tmp/umount /usr/bin/umount`);
     writeFileSync(node.path('/tmp/then'), `${again}\n${begin}\n`);
-    const { status, stderr } = await node.mounter('teardown', '--unmount-volumes');
+    const { status, stdout, stderr } = await node.mounter('teardown', '--unmount-volumes');
     t.is(status, 2);
     t.regex(stderr, /^mounter: teardown: process \d+ \(sleep\) runs inside the rootfs\nhint: /);
+    t.is(stdout.match(/^unmounted /gm)?.length, 2, 'what was done is said all the same');
     t.is(node.entriesOf(first).length + node.entriesOf(second).length, 0);
-    await node.shell('kill $(pidof sleep)');
-    await node.mustRun('teardown', '--unmount-volumes');
+    await node.shell(`kill $(pidof sleep); ${again}
+      ${fuseMount('fuse.glusterfs', 'server:a', first)} 3<>/dev/fuse`);
+    // kubelet is faster with the other one.
+    writeFileSync(node.path('/tmp/then'), `/tmp/umount.real ${second}\n`);
+    const done = await node.mustRun('teardown', '--unmount-volumes');
+    t.is(done.match(/^unmounted /gm)?.length, 1, done);
     await node.shell('/tmp/umount.real /usr/bin/umount');
     await leavesNothing(t, node);
   },
@@ -547,6 +553,10 @@ test.serial(
     t.regex(await node.mustRun('teardown'), /left \/var\/lib\/kubelet as it is/);
     t.is(await node.shell(`findmnt -no SOURCE ${kubeletDirectory}/token`), 'token\n');
     await node.shell(`umount ${kubeletDirectory}/token`);
+    // As the rootfs of another MOUNTER_HOME has it.
+    await node.shell(`mount --bind ${kubeletDirectory} /mnt/shared`);
+    t.regex(await node.mustRun('teardown'), /left \/var\/lib\/kubelet as it is: \/mnt\/shared shows it\n/);
+    await node.shell('umount /mnt/shared');
     t.regex(await node.mustRun('teardown'), /unmounted \/var\/lib\/kubelet\n/);
     t.is(node.entriesOf(kubeletDirectory).length, 0);
     t.is(await node.mustRun('teardown'), 'not prepared; nothing to do\n');
@@ -598,6 +608,54 @@ test.serial('what is done for one MOUNTER_HOME leaves the mounts of another one 
   await leavesNothing(t, node);
   t.false(existsSync(node.path(pins)));
 });
+
+test.serial(
+  'a link of ours to pins that another MOUNTER_HOME has by now does not make them ours',
+  async (t) => {
+    await using node = await ScratchNode.prepared({ enter: 'attach' });
+    const link = `${mounterHome}/${await currentVersion(node)}/.mounter-namespaces`;
+    const [name = ''] = readdirSync(node.path(pins));
+    await node.mustRun('teardown');
+    const other = { environment: { MOUNTER_HOME: '/home/other' } };
+    await node.run([mounter, 'install', rootfsTar], other);
+    await node.run([mounter, 'prepare'], other);
+    t.true(readdirSync(node.path(pins)).includes(name), 'the first name that is free, as after a reboot');
+    await node.shell(`ln -s ${pins}/${name} ${link}`);
+    t.regex(await node.mustRun('teardown'), /which another MOUNTER_HOME has prepared\n$/);
+    t.is((await node.run([mounter, 'prepare'], other)).stdout, already);
+  },
+);
+
+test.serial('a version that was moved away and installed again is prepared by that', async (t) => {
+  await using node = await ScratchNode.prepared({ enter: 'attach' });
+  await node.shell(`mv ${mounterHome}/${await currentVersion(node)} ${mounterHome}/broken`);
+  await node.mustRun('install', rootfsTar);
+  await costsNoMore(t, node);
+  t.is(await node.mustRun('prepare'), already);
+  await node.mustRun('teardown');
+  t.false(existsSync(node.path(pins)));
+});
+
+test.serial(
+  'with enter: chroot, a version on another disk is refused where a symlink leads to it',
+  async (t) => {
+    await using node = await ScratchNode.installed({ enter: 'chroot' });
+    const elsewhere = '/home/kubernetes/versions';
+    await node.shell(`mv ${mounterHome}/versions ${elsewhere}; ln -s ${elsewhere} ${mounterHome}/versions`);
+    const before = describeMounts(node);
+    const { status, stderr } = await node.mounter('prepare');
+    t.is(status, 2);
+    t.regex(
+      stderr,
+      /^mounter: \/home\/kubernetes\/versions\/[0-9a-f]{64}: lies outside of MOUNTER_HOME, .*\nhint: put a bind mount /,
+    );
+    t.deepEqual(describeMounts(node), before);
+    await node.shell(`rm ${mounterHome}/versions; mkdir ${mounterHome}/versions
+    mount --bind ${elsewhere} ${mounterHome}/versions`);
+    await node.mustRun('prepare');
+    await costsNoMore(t, node);
+  },
+);
 
 test.serial('a home below a noexec filesystem becomes executable', async (t) => {
   await using node = await ScratchNode.installed({ home: 'noexec,nosuid,nodev' });
