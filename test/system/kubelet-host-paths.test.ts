@@ -25,8 +25,11 @@ async function kubeletNode(propagation: 'shared' | 'private' = 'shared'): Promis
   return node;
 }
 
-/** All files but those of /proc and the like, those that the test has kubelets make, and the mounter's state. */
-const listing = `find / -xdev /etc /home /var/lib /tmp -xdev ! -path '/run/*' ! -name '*-absent-*' | sort -u`;
+/**
+ * All files that the node has other than the machine (those of an overlay lie in /mnt/upper), but those of /proc and the
+ * like, those that the test has kubelets make, and the link that a teardown takes away.
+ */
+const listing = "find /mnt/upper /home /var/lib /tmp -xdev ! -name '*-absent-*' ! -name .mounter-namespaces | sort";
 
 const types = [
   '',
