@@ -1,5 +1,6 @@
 import { existsSync, readFileSync } from 'node:fs';
 import test from 'ava';
+import { csiTotalsFile } from '../../src/record/csi-metrics.ts';
 import {
   type Answered,
   type Client,
@@ -113,9 +114,9 @@ test.serial('whoever hangs holds up nobody else', async (t) => {
   try {
     let isOver = false;
     // A container that waits, the next Pods of the volume, and a volume that is to come.
-    const waiting = node.run(['timeout', '-s', 'KILL', '25', 'ls', `${dead.target(1)}/x`]);
+    const waiting = node.run(['timeout', '-s', 'KILL', '60', 'ls', `${dead.target(1)}/x`]);
     const hanging = [
-      call('StageVolume', late.staged, 20),
+      call('StageVolume', late.staged, 40),
       ...[2, 3, 4].map((pod) => call('PublishVolume', dead.published(pod))),
       ...[1, 2].map(() => call('GetVolumeStats', { volumeId: 'x', volumePath: dead.target(1) })),
     ];
@@ -159,6 +160,8 @@ test.serial('full disks: a volume is taken away all the same, and mounted once t
     await full.shell(`mkdir -p ${volume.directories(2).join(' ')}`);
     await must('StageVolume', volume.staged);
     await must('PublishVolume', volume.published(1));
+    // The counters, written a second after a call.
+    await full.shell(`timeout 60 sh -c 'until grep -qs PublishVolume ${csiTotalsFile}; do sleep 0.1; done'`);
     // Not one file more, nor byte: the locks and the settings are in one, the kubelet directory in the other.
     const limit = (path: string, to: string) => full.shell(`mount -o remount,${to} ${path}`);
     await full.shell('rm -f /run/containerized-mounter/locks/targets');

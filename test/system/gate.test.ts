@@ -314,8 +314,10 @@ test.serial(
     /** `mounter enable` waits for the lock, after it has looked and before it is done. */
     const meanwhile = (enable: string, script: string) =>
       node.shell(`flock /run/containerized-mounter/locks/node sleep 1000 >/dev/null 2>&1 & holder=$!
-      sleep 0.5; ${executable} ${enable} >/tmp/enabled & enabling=$!
-      sleep 1.5; ${script} >/dev/null; kill $(pgrep -P $holder) $holder
+      while flock --nonblock /run/containerized-mounter/locks/node true; do sleep 0.05; done
+      ${executable} ${enable} >/tmp/enabled & enabling=$!
+      until pgrep -f '^[^ ]*flock -w ' >/dev/null; do sleep 0.05; done
+      ${script} >/dev/null; kill $(pgrep -P $holder) $holder
       wait $enabling; cat /tmp/enabled`);
     for (const [before, enable] of [
       [':', 'enable --fleet'],

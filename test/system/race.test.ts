@@ -82,7 +82,7 @@ async function cleanUp(
   mountPoint: string | undefined,
 ): Promise<void> {
   if (mountPoint !== undefined) await node.shell(`umount ${mountPoint}`);
-  const deadline = Date.now() + 3000;
+  const deadline = Date.now() + 60_000;
   while (node.processesOf('glusterfs').length > 0 && Date.now() < deadline) await setTimeout(20);
   t.deepEqual(node.processesOf('glusterfs'), [], 'no daemon is left');
 }

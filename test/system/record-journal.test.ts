@@ -16,15 +16,39 @@ test.before(() => ensureInstalled(['systemd']));
 async function journalOf(node: ScratchNode): Promise<readonly Record<string, string>[]> {
   const text = await node.shell('journalctl --sync; journalctl --no-pager --all -o json -t mounter');
   return text
-    .trim()
     .split('\n')
+    .filter((line) => line.startsWith('{'))
     .map((line) => JSON.parse(line));
 }
 
+const tries = 3;
+
+/**
+ * A node that has made the calls. On one that is short of processors a line may be given up: where the journal has fewer
+ * entries than `count`, another one makes them again.
+ */
+async function nodeWithEntries(
+  count: number,
+  makeCalls: (node: ScratchNode) => Promise<void>,
+): Promise<ScratchNode> {
+  for (let attempt = 1; ; attempt += 1) {
+    const node = await recordNode({ log, before: startJournal });
+    try {
+      await makeCalls(node);
+      if (attempt === tries || (await journalOf(node)).length >= count) return node;
+    } catch (error) {
+      await node.dispose();
+      throw error;
+    }
+    await node.dispose();
+  }
+}
+
 test.serial('the journal has each call with its priority, and mounter log reads it back', async (t) => {
-  await using node = await recordNode({ log, before: startJournal });
-  t.is((await node.mounter(...mountWords, 'srv:/x', volume)).status, 0);
-  t.is((await node.mounter(...mountWords, 'srv:/y', volume)).status, 32);
+  await using node = await nodeWithEntries(3, async (one) => {
+    t.is((await one.mounter(...mountWords, 'srv:/x', volume)).status, 0);
+    t.is((await one.mounter(...mountWords, 'srv:/y', volume)).status, 32);
+  });
   const entries = await journalOf(node);
   t.deepEqual(
     entries.map(({ PRIORITY, MESSAGE = '' }) => [PRIORITY, JSON.parse(MESSAGE).command]),
@@ -50,10 +74,11 @@ test.serial('the journal has each call with its priority, and mounter log reads 
 test.serial(
   'no secret of a command line reaches the journal, which keeps the command line of its clients',
   async (t) => {
-    await using node = await recordNode({ log, before: startJournal });
     const words = ['mount', '-t', 'nfs', '-o', 'vers=4,password=hunter2', 'srv:/x', volume];
-    t.is((await node.mounter(...words)).status, 0);
-    t.is((await node.mounter(...words)).status, 32);
+    await using node = await nodeWithEntries(3, async (one) => {
+      t.is((await one.mounter(...words)).status, 0);
+      t.is((await one.mounter(...words)).status, 32);
+    });
     const entries = await journalOf(node);
     t.deepEqual(
       entries.map(({ PRIORITY }) => PRIORITY),

@@ -1,4 +1,5 @@
 import { copyFileSync, readdirSync, readlinkSync } from 'node:fs';
+import { setTimeout } from 'node:timers/promises';
 import test, { type ExecutionContext } from 'ava';
 import { guardedProgram } from '../../src/rootfs/guarded-program.ts';
 import { securityServices } from '../../src/services/services.ts';
@@ -119,6 +120,9 @@ test.serial(
           `for comm in $(grep -lxE '${names.join('|')}' /proc/[0-9]*/comm); do [ ! -e \${comm%comm}exe ] || echo; done | wc -l`,
         ),
       );
+    // A shell that is to become one has a name of its own until then.
+    const deadline = performance.now() + 60_000;
+    while ((await strangers()) < 1004 && performance.now() < deadline) await setTimeout(100);
     t.is(await strangers(), 1004);
     const began = performance.now();
     await node.mustRun(...start);
@@ -126,7 +130,7 @@ test.serial(
     for (const { title, question } of securityServices) {
       const asked = performance.now();
       t.not((await node.run(question)).status, 0, title);
-      t.true(performance.now() - asked < 15_000, `${title}: ${performance.now() - asked} ms`);
+      t.true(performance.now() - asked < 60_000, `${title}: ${performance.now() - asked} ms`);
     }
     const { securityServices: found } = JSON.parse((await node.mounter('status', '--json')).stdout);
     t.deepEqual(

@@ -108,7 +108,7 @@ test.serial('the CSI driver is a service, and what it has mounted goes on withou
 test.serial('the node loses its power while it holds locks', async (t) => {
   await run('systemd-run', '--unit=lock-holder', 'flock', `${volumes.v3}/lock`, 'sleep', 'infinity');
   const servers = ['10.9.0.1', '10.9.1.1'];
-  for (let i = 0; i < 50 && readdirSync(`${lockState}/sm`).length < servers.length; i += 1)
+  for (let i = 0; i < 600 && readdirSync(`${lockState}/sm`).length < servers.length; i += 1)
     await setTimeout(100);
   t.deepEqual(readdirSync(`${lockState}/sm`), servers);
   writeFileSync('/run/power-loss', '');

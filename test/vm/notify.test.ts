@@ -43,7 +43,7 @@ async function until(isDone: () => Promise<boolean>, otherwise: string): Promise
     if (await isDone()) return;
     throw new Error(`${otherwise}\n${await server.run('cat', '/run/statd.log')}`);
   };
-  await pRetry(attempt, { retries: 50, minTimeout: 100, factor: 1 });
+  await pRetry(attempt, { retries: 600, minTimeout: 100, factor: 1 });
 }
 
 test.serial('a lock of before the reboot is free after the first v3 mount', async (t) => {
