@@ -77,8 +77,7 @@ test.serial(
 
 /** In the place of a server that is silent when the mount is to be attached: an automounter that never mounts. */
 const silentHelper = `#!/bin/sh
-mount -i -t autofs -o fd=1,pgrp=1,minproto=5,maxproto=5,direct "$1" "$2" | sleep 60 &
-sleep 0.3
+mount -i -t autofs -o fd=1,pgrp=1,minproto=5,maxproto=5,direct "$1" "$2" | { exec 3<&0; sleep 60 & }
 `;
 const withAutofs = readFileSync('/proc/filesystems', 'utf8').includes('\tautofs\n')
   ? test.serial
@@ -336,7 +335,7 @@ test.serial(
       [],
     );
     await node.shell(`umount ${target}`);
-    while (daemonsOf(target).length > 0) await sleep(20);
+    while (daemonsOf(target).length + daemonsOf(later).length > 0) await sleep(20);
     await node.mustRun('teardown');
     t.deepEqual(node.processes(), []);
     t.deepEqual(node.entriesOf(kubeletDirectory), [], 'nor what chroot had made of it');

@@ -46,11 +46,12 @@ const environment = { ASAN_OPTIONS: 'detect_leaks=0' };
 const strangeStack = /^==\d+==WARNING: ASan is ignoring requested __asan_handle_no_return.*\n.*\n.*\n/gm;
 
 async function settled(node: ScratchNode): Promise<void> {
-  for (let look = 0; look < 200 && node.processes().length > 0; look += 1) await setTimeout(25);
+  for (let look = 0; look < 2400 && node.processes().length > 0; look += 1) await setTimeout(25);
 }
 
-function nothingLeft(t: ExecutionContext, node: ScratchNode): void {
+async function nothingLeft(t: ExecutionContext, node: ScratchNode): Promise<void> {
   t.deepEqual(node.entriesOf(target), []);
+  await settled(node);
   t.deepEqual(node.processes(), []);
 }
 
@@ -90,7 +91,7 @@ for (const [title, step, expected] of cases) {
   test.serial(title, async (t) => {
     await using node = await pinnedNode();
     t.deepEqual(await run(node, step), [expected]);
-    nothingLeft(t, node);
+    await nothingLeft(t, node);
   });
 }
 
@@ -98,6 +99,7 @@ test.serial('mounted apart, and on the host when it is attached', async (t) => {
   await using node = await pinnedNode();
   t.deepEqual(await run(node, 'attach'), [[0, false, true, null, true]]);
   t.is(node.entriesOf(target).length, 1);
+  await settled(node);
   t.deepEqual(node.processes(), []);
 });
 
@@ -168,7 +170,7 @@ test.serial('one file of the host is there, and what else is in its directory is
   t.deepEqual(lines, [`${kubeletDirectory}/logs`, `${kubeletDirectory}/pods`, 'own', '12345', '12345', '']);
   t.is(end, 'written\n');
   t.is(await node.shell(`stat -c '%u %a' ${kubeletDirectory}/logs/volume.log`), '12345 600\n');
-  nothingLeft(t, node);
+  await nothingLeft(t, node);
 });
 
 test.serial('a target as deep as a path can be', async (t) => {
@@ -211,7 +213,7 @@ test.serial('a directory answers; a FUSE mount without a daemon is dead', async 
   await node.mountGlusterfs('volume');
   t.deepEqual(await run(node, 'alive'), ['dead']);
   await node.shell(`umount ${target}`);
-  nothingLeft(t, node);
+  await nothingLeft(t, node);
 });
 
 test.serial('a target is locked by one process, until that ends', async (t) => {

@@ -52,18 +52,21 @@ case "$*" in *inet6*) exec sleep 100 ;; esac
 exit 1
 `;
 
+/** So that the connections that are made slowly are waited for. */
+const patient = `echo '{"limits":{"connectSeconds":60}}' >${mounterHome}/node-settings.json`;
+
 test.serial('a signal while a server is asked for a second try: there is none', async (t) => {
   await using s = await setting(undefined, address);
-  await s.node.shell(names);
+  await s.node.shell(`${names}\n${patient}`);
   const path = `${mounterHome}/rootfs/usr/sbin/mount.glusterfs`;
   await s.node.run(['sh', '-euc', `rm ${path}; cat >${path}; chmod 755 ${path}`], { input: helper });
   const target = await newTarget(s.node);
-  const slowly = 'strace -qq -o /tmp/trace -e trace=connect -e inject=connect:delay_enter=1000000';
+  const slowly = 'strace -qq -o /tmp/trace -e trace=connect -e inject=connect:delay_enter=5000000';
   const call = `${installedMounter} mount -t glusterfs -o ${options} both:v1 ${target}`;
   const script = `${slowly} ${call} & tracer=$!
     until grep -q 24007 /tmp/trace; do sleep 0.1; done
     kill -TERM $(pgrep --parent $tracer); wait $tracer`;
-  const ran = await s.node.run(['timeout', '30', 'bash', '-c', script]);
+  const ran = await s.node.run(['timeout', '120', 'bash', '-c', script]);
   t.is(ran.status, 8, ran.stderr);
   t.regex(ran.stderr, /interrupted before/);
   nothingLeft(t, s.node, target);

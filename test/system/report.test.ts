@@ -2,6 +2,8 @@ import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from '
 import test from 'ava';
 import { parse } from 'parse5';
 import type { Report } from '../../src/report/report.ts';
+import { askedUnless, isHurried } from '../support/node/examination.ts';
+import { examineIn } from '../support/node/examine.ts';
 import {
   fuseMount,
   installedMounter,
@@ -87,10 +89,12 @@ test.serial(
     await node.shell(`umount '${target}'`);
     const dead = await node.mountGlusterfs('payroll');
 
-    const [report, doctor] = [
-      await reportOf(node),
-      JSON.parse((await node.run([mounter, 'doctor', '--json'])).stdout),
-    ];
+    const report = await askedUnless(
+      ({ doctor }) => doctor === null || isHurried(doctor),
+      () => reportOf(node),
+      5,
+    );
+    const doctor = await examineIn(node);
     t.deepEqual(report.missing, {});
     t.is(report.system?.hostname, 'web7.corp.internal');
     t.is(report.doctor?.node, doctor.verdict.node);
@@ -226,9 +230,17 @@ for (const [title, [script, missing]] of Object.entries(broken))
   test.serial(`a node that is broken: ${title}`, async (t) => {
     await using node = await recordNode();
     await node.shell(script);
-    const started = Date.now();
-    const report = await reportOf(node);
-    t.true(Date.now() - started < 60_000, 'it waits for nothing');
+    const isSlow = (part: string, reason: string) =>
+      !missing.includes(part) && reason.startsWith('no answer within ');
+    const { report, milliseconds } = await askedUnless(
+      (asked) => Object.entries(asked.report.missing).some(([part, reason]) => isSlow(part, reason)),
+      async () => {
+        const started = Date.now();
+        return { report: await reportOf(node), milliseconds: Date.now() - started };
+      },
+      5,
+    );
+    t.true(milliseconds < 60_000, 'it waits for nothing');
     t.deepEqual(Object.keys(report.missing).sort(), missing.toSorted(), JSON.stringify(report.missing));
     const page = await pageOf(node);
     for (const reason of missing) t.true(page.includes(`Not known (${reason}): `), reason);

@@ -15,8 +15,19 @@ import { vmNode } from '../support/guest/vm-node.ts';
 const { server, otherServer } = vmNode(test);
 
 let driver: GuestDriver;
+/** What a usual call takes, twice: each limit is so much later in this guest, whose CPU is emulated. */
+let moreMs = 0;
+
 test.serial.before(async () => {
   driver = await startGuestDriver();
+  const volume = await newVolume(server, ['vers=4.2']);
+  const usual = [
+    await mustCall('StageVolume', volume.staged),
+    await mustCall('PublishVolume', volume.published(1)),
+    await mustCall('UnpublishVolume', volume.unpublished(1)),
+    await mustCall('UnstageVolume', volume.unstaged),
+  ];
+  moreMs = 2 * Math.max(...usual);
 });
 test.serial.after.always(() => driver?.kill('SIGTERM'));
 
@@ -56,7 +67,7 @@ for (const [version, daemons] of [
     t.is(await readFile(join(server.directory, 'vol1/sub/by-csi'), 'utf8'), version);
     t.is(await readFile(join(volume.target(2), 'by-csi'), 'utf8'), version);
     await t.throwsAsync(writeFile(join(volume.target(2), 'by-csi'), ''), { code: 'EROFS' });
-    t.like(await takeLock(join(volume.target(1), 'by-csi'), 2), { locked: true });
+    t.like(await takeLock(join(volume.target(1), 'by-csi')), { locked: true });
     t.deepEqual((await rpcProcesses()).map(({ name }) => name).sort(), daemons);
     for (const pod of [1, 2]) await mustCall('UnpublishVolume', volume.unpublished(pod));
     await mustCall('UnstageVolume', volume.unstaged);
@@ -135,7 +146,7 @@ test.serial('a silent server: told in time, others not held up, and everything c
     { reject: false },
   );
   const { answer, ms } = await driver.call('GetVolumeStats', { volumeId: 'x', volumePath: dead.target(1) });
-  t.true(ms < 2000, `${ms} ms`);
+  t.true(ms < 2000 + moreMs, `${ms} ms`);
   t.like(answer.volumeCondition, { abnormal: true });
   t.regex(answer.volumeCondition.message, /^no answer/);
 
@@ -146,18 +157,18 @@ test.serial('a silent server: told in time, others not held up, and everything c
     healthy.push(await mustCall('PublishVolume', alive.published(pod)));
     healthy.push(await mustCall('UnpublishVolume', alive.unpublished(pod)));
   }
-  t.true(Math.max(...healthy) < 2000, `${healthy} ms`);
+  t.true(Math.max(...healthy) < 2000 + moreMs, `${healthy} ms`);
 
   const unpublished = await mustCall('UnpublishVolume', dead.unpublished(1));
-  t.true(unpublished < 10_000, `${unpublished} ms`);
+  t.true(unpublished < 10_000 + moreMs, `${unpublished} ms`);
   const unstaged = await mustCall('UnstageVolume', dead.unstaged);
-  t.true(unstaged < 10_000, `${unstaged} ms`);
+  t.true(unstaged < 10_000 + moreMs, `${unstaged} ms`);
   t.deepEqual(await entriesOf(dead.staging), []);
   t.false(existsSync(dead.target(1)));
   const failed = await staging;
   t.is(failed.code, 'DEADLINE_EXCEEDED');
   t.regex(failed.message, /10\.9\.5\.1/);
-  t.true(failed.ms < 20_000, `${failed.ms} ms`);
+  t.true(failed.ms < 20_000 + moreMs, `${failed.ms} ms`);
 
   await otherServer.passPackets();
   waiting.kill('SIGKILL');
@@ -177,8 +188,8 @@ test.serial('stale: told, and taken away', async (t) => {
   t.like(answer.volumeCondition, { abnormal: true, message: 'its server no longer knows what was mounted' });
   const failed = await driver.call('PublishVolume', volume.published(2));
   t.is(failed.code, 'FAILED_PRECONDITION', failed.message);
-  t.true((await mustCall('UnpublishVolume', volume.unpublished(1))) < 10_000);
-  t.true((await mustCall('UnstageVolume', volume.unstaged)) < 10_000);
+  t.true((await mustCall('UnpublishVolume', volume.unpublished(1))) < 10_000 + moreMs);
+  t.true((await mustCall('UnstageVolume', volume.unstaged)) < 10_000 + moreMs);
   t.deepEqual(await entriesOf(volume.staging), []);
 });
 
@@ -200,7 +211,7 @@ test.serial('killed with its control group: lock services and volumes go on', as
     await driver.kill('SIGKILL');
     t.deepEqual(await rpcProcesses(), services);
     await writeFile(join(volume.target(1), 'locked'), '');
-    t.like(await takeLock(join(volume.target(1), 'locked'), 2), { locked: true });
+    t.like(await takeLock(join(volume.target(1), 'locked')), { locked: true });
     driver = await startGuestDriver();
     await mustCall('UnpublishVolume', volume.unpublished(1));
     await mustCall('UnstageVolume', volume.unstaged);

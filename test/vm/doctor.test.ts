@@ -94,12 +94,14 @@ test.serial('three hard mounts whose server is silent: each named, within 5 s', 
     await other.close();
   });
   const targets = await hungVolumes(t, other);
-  const { status, milliseconds, findings } = await examine();
   // What the guest, whose CPU is emulated, takes to start the program at all is not the examination's.
-  const { milliseconds: startMs } = await mounter('version');
+  const { milliseconds: startBeforeMs } = await mounter('version');
+  const { status, milliseconds, findings } = await examine();
+  const { milliseconds: startAfterMs } = await mounter('version');
+  const moreMs = 2 * Math.max(startBeforeMs, startAfterMs);
   t.is(status, 0, 'other volumes can be mounted');
-  t.log(`${milliseconds} ms, of which ${startMs} ms to start`);
-  t.true(milliseconds - startMs < 5000, `${milliseconds} ms`);
+  t.log(`${milliseconds} ms; to start, before and after: ${startBeforeMs} and ${startAfterMs} ms`);
+  t.true(milliseconds < 5000 + moreMs, `${milliseconds} ms`);
   const volumes = findings.filter(({ check }) => check === 'volumes');
   t.deepEqual(
     volumes.map(({ level, subject }) => [level, subject]),
@@ -109,7 +111,7 @@ test.serial('three hard mounts whose server is silent: each named, within 5 s', 
   const began = performance.now();
   t.deepEqual(await states(), ['silent', 'silent', 'silent']);
   const statusMs = performance.now() - began;
-  t.true(statusMs - startMs < 6000, `${statusMs} ms`);
+  t.true(statusMs < 6000 + moreMs, `${statusMs} ms`);
   await other.passPackets();
   // The kernel has doubled its pause between two tries by then.
   for (let tries = 0; tries < 20 && (await faults()).length > 0; tries += 1) await setTimeout(500);

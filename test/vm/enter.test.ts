@@ -16,7 +16,7 @@ const entries = { chroot: 2, attach: 1 } as const;
 async function works(t: ExecutionContext, target: string): Promise<void> {
   await writeFile(`${target}/file`, target);
   t.is(await readFile(`${target}/file`, 'utf8'), target);
-  t.like(await takeLock(`${target}/file`, 2), { locked: true });
+  t.like(await takeLock(`${target}/file`), { locked: true });
 }
 
 for (const enter of enterModes) {

@@ -29,7 +29,7 @@ for (const version of ['4.0', '4.1', '4.2']) {
     });
     await writeFile(`${target}/by-v${version}`, 'hello');
     t.is(await readFile(`${server.directory}/vol1/by-v${version}`, 'utf8'), 'hello');
-    t.like(await takeLock(`${target}/file`, 2), { locked: true });
+    t.like(await takeLock(`${target}/file`), { locked: true });
     const entries = await entriesOf(target);
     t.is(entries.length, entriesPerVolume);
     t.true(entries.every(({ superOptions }) => superOptions.includes(`vers=${version}`)));
@@ -53,7 +53,7 @@ test.serial(
     const call = await mountNfs(`${server.address}:/srv/vol1`, target, 'vers=3');
     t.like(call, { status: 0, output: '' });
     t.log(`${call.milliseconds} ms`);
-    t.like(await takeLock(`${target}/file`, 2), { locked: true });
+    t.like(await takeLock(`${target}/file`), { locked: true });
     t.deepEqual(await daemons(), lockServices);
     t.is((await entriesOf(target)).length, entriesPerVolume);
   },
@@ -62,7 +62,7 @@ test.serial(
 test.serial('v3 without locks starts no daemon', async (t) => {
   const target = await newTarget();
   t.like(await mountNfs(`${server.address}:/srv/vol1`, target, 'vers=3,nolock'), { status: 0, output: '' });
-  t.like(await takeLock(`${target}/file`, 2), { locked: true });
+  t.like(await takeLock(`${target}/file`), { locked: true });
   t.deepEqual(await daemons(), []);
 });
 
@@ -81,7 +81,7 @@ test.serial(
     t.like(call, { status: 0, output: '' });
     t.log(`${call.milliseconds} ms`);
     t.true((await entriesOf(target))[0]?.superOptions.includes('vers=3'));
-    t.like(await takeLock(`${target}/file`, 2), { locked: true });
+    t.like(await takeLock(`${target}/file`), { locked: true });
     t.deepEqual(await daemons(), lockServices);
   },
 );
@@ -113,7 +113,7 @@ test.serial(
       0,
       'our start-statd serves whoever runs mount.nfs in there',
     );
-    t.like(await takeLock(`${target}/file`, 2), { locked: true });
+    t.like(await takeLock(`${target}/file`), { locked: true });
     await installAndPrepare();
   },
 );
@@ -248,7 +248,7 @@ test.serial('40 first v3 mounts at once: all succeed, one rpcbind, one statd', a
   );
   t.deepEqual(await daemons(), lockServices);
   t.true(await isStatdAnswering());
-  t.like(await takeLock(`${targets[7]}/file`, 2), { locked: true });
+  t.like(await takeLock(`${targets[7]}/file`), { locked: true });
 });
 
 test.serial('two first mounts that are negotiated down to v3 at once', async (t) => {
@@ -261,7 +261,7 @@ test.serial('two first mounts that are negotiated down to v3 at once', async (t)
     Array(2).fill([0, '']),
   );
   t.deepEqual(await daemons(), lockServices);
-  t.like(await takeLock(`${targets[1]}/file`, 2), { locked: true });
+  t.like(await takeLock(`${targets[1]}/file`), { locked: true });
 });
 
 test.serial('a symlink below the kubelet directory is refused, wherever it leads', async (t) => {

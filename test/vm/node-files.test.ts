@@ -93,7 +93,7 @@ test.serial('nfs.conf: rpc.statd listens where that says', async (t) => {
   await writeFile('/etc/nfs.conf', '[statd]\nport=4662\nstate-directory-path=/nowhere\n');
   const target = await newTarget();
   t.like(await mountNfs(`${server.address}:/srv/vol1`, target, 'vers=3'), { status: 0, output: '' });
-  t.like(await takeLock(`${target}/file`, 2), { locked: true });
+  t.like(await takeLock(`${target}/file`), { locked: true });
   t.regex((await mounter('exec', '--', 'rpcinfo', '-p', '127.0.0.1')).output, /100024 .* 4662 +status/);
   t.regex(
     await readFile(`${home}/rootfs/etc/nfs.conf`, 'utf8'),

@@ -104,7 +104,7 @@ test.serial("the host's own run of sm-notify does not stand for ours", async (t)
   t.like(await mountNfs(`${server.address}:/srv/vol1`, target, 'vers=3'), { status: 0, output: '' });
   await until(async () => (await notifications()) === told + 1, 'not told');
   t.is(await readFile('/run/sm-notify.pid', 'utf8'), '1\n', "the host's mark is as it was");
-  t.like(await takeLock(`${target}/file`, 2), { locked: true });
+  t.like(await takeLock(`${target}/file`), { locked: true });
 });
 
 test.serial('a server that is silent delays no mount, and teardown ends who waits for it', async (t) => {

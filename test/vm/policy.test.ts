@@ -33,7 +33,7 @@ for (const [portmapper, byUdp] of [
     await prepareWith({ portmapper });
     const target = await newTarget();
     t.like(await mountNfs(`${server.address}:/srv/vol1`, target, 'vers=3'), { status: 0, output: '' });
-    t.like(await takeLock(`${target}/file`, 2), { locked: true });
+    t.like(await takeLock(`${target}/file`), { locked: true });
     t.like(await lockServices(), { statdAnswers: true, listening: 'any', listeningByUdp: byUdp });
   });
 }
@@ -49,7 +49,7 @@ test.serial('locks add-nolock: v3 without daemons, and it is said', async (t) =>
     t.is(call.status, 0, call.output);
     t.regex(call.output, /^mounter: .*: added nolock, as policy\.locks of the settings has it/);
     t.true((await entriesOf(target))[0]?.superOptions.includes('nolock'));
-    t.like(await takeLock(`${target}/file`, 2), { locked: true });
+    t.like(await takeLock(`${target}/file`), { locked: true });
   }
   t.deepEqual(await rpcProcesses(), []);
   const target = await newTarget();
@@ -78,7 +78,7 @@ test.serial('locks require: a v3 mount is one under the type nfs4 too', async (t
   t.deepEqual(await entriesOf(target), []);
   t.like(await mountAs4('vers=3'), { status: 0, output: '' });
   t.true((await entriesOf(target))[0]?.superOptions.includes('vers=3'));
-  t.like(await takeLock(`${target}/file`, 2), { locked: true });
+  t.like(await takeLock(`${target}/file`), { locked: true });
 });
 
 test.serial('sources: what is not allowed is refused before anybody is asked', async (t) => {

@@ -85,7 +85,7 @@ for (const version of ['4.2', '3']) {
     t.is((await stat(rootfsFile)).mode & 0o777, 0o600);
     const target = await newTarget();
     t.like(await mountNfs(`${service}:/srv/vol1`, target, `vers=${version}`), { status: 0, output: '' });
-    t.like(await takeLock(`${target}/file`, 2), { locked: true }, 'rpc.statd resolves it too');
+    t.like(await takeLock(`${target}/file`), { locked: true }, 'rpc.statd resolves it too');
     t.true(cluster.questions.includes(service));
     t.deepEqual(await settings(), ['nameserver 127.0.0.1', 'search example'], "kubelet's stays in force");
     t.is((await mounter('prepare')).output, 'prepared already; nothing to do\n');
@@ -106,7 +106,7 @@ test.serial(
     ]);
     const target = await newTarget();
     t.like(await mountNfs('files.default:/srv/vol1', target, 'vers=3'), { status: 0, output: '' });
-    t.like(await takeLock(`${target}/file`, 2), { locked: true });
+    t.like(await takeLock(`${target}/file`), { locked: true });
     await cluster.close();
     t.like(await mountNfs('files.example:/srv/vol2', await newTarget(), 'vers=4.2'), {
       status: 0,

@@ -27,6 +27,9 @@ import { smbRootfs } from '../support/node/smb-rootfs.ts';
 const record = '/var/log/containerized-mounter/mounter.log';
 const address = '10.9.0.1';
 
+/** 12 s, and what this guest, whose CPU is emulated, takes for two mounts. */
+let limitMs = 12_000;
+
 let server: Machine;
 let newServer: Machine;
 let closed: Machine;
@@ -42,6 +45,10 @@ test.before(async () => {
   await mustSucceed(`${home}/mounter`, 'prepare');
   await writeFile(`${home}/rootfs/etc/resolv.conf`, 'nameserver 127.0.0.1\noptions timeout:1 attempts:1\n');
   dns = await startDnsServer({ 'smb.example': address });
+  const { status, output, milliseconds } = await mount(`//${address}/vol1`, await newTarget());
+  if (status !== 0) throw new Error(output);
+  limitMs += 2 * milliseconds;
+  await unmountAll();
 });
 
 test.afterEach.always(unmountAll);
@@ -207,7 +214,7 @@ for (const [title, source, options, errorClass, hint] of everyNth(2, failures)) 
     t.is(failed.errorClass, errorClass, failed.output);
     t.is(failed.status, failed.errorClass === 'name-resolution' ? failed.status : 32);
     t.regex(failed.hint, hint);
-    t.true(failed.milliseconds < 12_000, `${failed.milliseconds} ms`);
+    t.true(failed.milliseconds < limitMs, `${failed.milliseconds} ms`);
   });
 }
 

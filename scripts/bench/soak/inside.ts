@@ -1,9 +1,11 @@
 import { mkdir } from 'node:fs/promises';
+import { setTimeout } from 'node:timers/promises';
 import { execa } from 'execa';
 import { exitCode } from '../../../src/exit-codes.ts';
 import type { EnterMode } from '../../../test/support/node/enter-mode.ts';
 import { makeNode, namedMounter } from '../calls/node.ts';
 import type { BenchPrograms } from '../calls/programs.ts';
+import { remains } from '../storm/left.ts';
 import { momentOf } from './moment.ts';
 import type { SoakReport } from './report.ts';
 
@@ -70,7 +72,7 @@ async function soak(request: SoakRequest): Promise<SoakReport> {
     await Promise.all(Array.from({ length: atOnce }, work));
     over = true;
     await preparing;
-    await settled();
+    await settled(kept);
   };
   await cycleUntil(Math.ceil(request.cycles / 20), Number.POSITIVE_INFINITY);
   const early = await momentOf(kept);
@@ -79,9 +81,11 @@ async function soak(request: SoakRequest): Promise<SoakReport> {
   return { cycles, prepares, seconds: (performance.now() - started) / 1000, failures, early, late };
 }
 
-/** A glusterfs daemon ends a moment after its volume is unmounted. */
-async function settled(): Promise<void> {
-  await new Promise((resolve) => setTimeout(resolve, 3000));
+/** A glusterfs daemon ends a moment after its volume is unmounted. @param kept where one stays mounted. */
+async function settled(kept: string): Promise<void> {
+  await setTimeout(3000);
+  const isEnding = (line: string) => /^\S*\/glusterfs /.test(line) && !line.replace(/\/$/, '').endsWith(kept);
+  for (let look = 0; look < 600 && remains().processes.some(isEnding); look += 1) await setTimeout(100);
 }
 
 try {

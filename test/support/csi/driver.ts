@@ -42,7 +42,7 @@ export async function startDriverBy(
       output += text;
     });
   for (let look = 0; !(await isServed(node)); look += 1) {
-    if (child.exitCode !== null || look === 500) throw new Error(`the driver does not serve: ${output}`);
+    if (child.exitCode !== null || look === 3000) throw new Error(`the driver does not serve: ${output}`);
     await setTimeout(20);
   }
   const pid = await processOf(child);

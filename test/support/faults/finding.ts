@@ -26,6 +26,10 @@ export const traceFile = '/mnt/shared/trace';
 /** mount(8)'s, and those of a program that can't be run; never 4, which would be a bug of ours. */
 const allowedStatuses: readonly number[] = [0, 1, 2, 8, 32, 126, 127];
 const maximumMs = 8000;
+/** So long a call is waited for; then it hangs, and all of it is ended. */
+export const patienceSeconds = 20;
+/** What was killed may need a moment to be gone. */
+export const goneMs = 20_000;
 
 /**
  * What came of a call in which a system call failed.

@@ -2,15 +2,18 @@ import { readFileSync } from 'node:fs';
 import type { EnterMode } from '../node/enter-mode.ts';
 import { installedMounter, type Ran, type ScratchNode } from '../node/namespace.ts';
 import { leftSince, type NodeRemains, remainsOf } from '../node/remains.ts';
-import { type Faulty, type Finding, traceFile, wrongEnd, wrongWords } from './finding.ts';
+import {
+  type Faulty,
+  type Finding,
+  goneMs,
+  patienceSeconds,
+  traceFile,
+  wrongEnd,
+  wrongWords,
+} from './finding.ts';
 import { type Injection, injectionsOf, straceArguments } from './injection.ts';
 import { type Scenario, type ScenarioNode, scenarioNode } from './scenario.ts';
 import { parseTrace } from './trace.ts';
-
-/** What was killed may need a moment to be gone. */
-const goneMs = 1000;
-/** So long a call is waited for; then it hangs, and everything of it is ended. */
-const patienceSeconds = 20;
 
 /** A call at which system calls fail, one after the other, on one node. */
 export class FaultyMount implements Faulty {
@@ -93,7 +96,7 @@ export class FaultyMount implements Faulty {
     if (JSON.stringify(mounted) !== JSON.stringify(expected))
       wrong.push(`status ${status}, and mounted: ${mounted.join(', ') || 'nothing'}`);
     if (status === 0) await this.#unmount();
-    const left = await leftSince(this.#before, this.#node, status === 0 ? 2 * goneMs : goneMs);
+    const left = await leftSince(this.#before, this.#node, goneMs);
     wrong.push(...left);
     if (left.length > 0) await this.#cleanUp();
     await this.#forgetServers();

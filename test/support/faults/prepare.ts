@@ -1,9 +1,10 @@
 import { readFileSync } from 'node:fs';
+import { setTimeout } from 'node:timers/promises';
 import type { EnterMode } from '../node/enter-mode.ts';
 import { installedMounter, kubeletDirectory, type Ran, ScratchNode } from '../node/namespace.ts';
 import { leftSince, type NodeRemains, remainsOf } from '../node/remains.ts';
 import { placeStandIn } from '../node/stand-in-helper.ts';
-import { type Faulty, type Finding, findingOf, traceFile } from './finding.ts';
+import { type Faulty, type Finding, findingOf, goneMs, patienceSeconds, traceFile } from './finding.ts';
 import { errorsOf, type Injection } from './injection.ts';
 import { parseTrace, type TracedCall } from './trace.ts';
 
@@ -23,7 +24,6 @@ const ourPaths = /^\/(run|home|var|proc\/self\/(mountinfo|ns))(\/|$)/;
 const canNotUndo: readonly string[] = ['setns', 'unshare'];
 
 const target = `${kubeletDirectory}/pods/u/volumes/kubernetes.io~nfs/v`;
-const goneMs = 1000;
 
 /** A node on which `prepare` fails in one way after the other. */
 export class FaultyPrepare implements Faulty {
@@ -78,7 +78,7 @@ export class FaultyPrepare implements Faulty {
   }
 
   #prepare(prefix: readonly string[]): Promise<Ran> {
-    const script = 'exec 2>&1; exec timeout -s KILL 20 "$@"';
+    const script = `exec 2>&1; exec timeout -s KILL ${patienceSeconds} "$@"`;
     return this.#node.run(['sh', '-c', script, 'sh', ...prefix, `${installedMounter}-full`, 'prepare']);
   }
 
@@ -94,11 +94,11 @@ export class FaultyPrepare implements Faulty {
         ...(await leftSince(this.#prepared, this.#node, goneMs)).map((one) => `success, but ${one}`),
       );
     else {
-      const left = await leftSince(this.#bare, this.#node, goneMs);
-      // What is old is taken away last, when calls may have entered already.
-      const isWhole = left.length > 0 && (await leftSince(this.#prepared, this.#node, 0)).length === 0;
-      const isExcused = isWhole || canNotUndo.includes(call);
-      wrong.push(...left.filter((one) => !isExcused || /^(processes|held) /.test(one)));
+      const end = performance.now() + goneMs;
+      let left = await this.#leftByFailure(call);
+      for (; left.length > 0 && performance.now() < end; left = await this.#leftByFailure(call))
+        await setTimeout(20);
+      wrong.push(...left);
       await must('the next prepare', 'prepare');
       wrong.push(
         ...(await leftSince(this.#prepared, this.#node, goneMs)).map((one) => `after the next, ${one}`),
@@ -110,6 +110,15 @@ export class FaultyPrepare implements Faulty {
     const rest = await leftSince(this.#bare, this.#node, goneMs);
     wrong.push(...rest.map((one) => `after teardown, ${one}`));
     return wrong;
+  }
+
+  /** Now, and without what may stay. */
+  async #leftByFailure(call: string): Promise<readonly string[]> {
+    const left = await leftSince(this.#bare, this.#node, 0);
+    // What is old is taken away last, when calls may have entered already.
+    const isWhole = left.length > 0 && (await leftSince(this.#prepared, this.#node, 0)).length === 0;
+    const isExcused = isWhole || canNotUndo.includes(call);
+    return left.filter((one) => !isExcused || /^(processes|held) /.test(one));
   }
 
   #trace(): string {

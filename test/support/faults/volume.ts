@@ -2,7 +2,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import type { EnterMode } from '../node/enter-mode.ts';
 import { installedMounter, kubeletDirectory, type Ran } from '../node/namespace.ts';
 import { leftSince, type NodeRemains, remainsOf } from '../node/remains.ts';
-import { type Faulty, type Finding, findingOf, traceFile } from './finding.ts';
+import { type Faulty, type Finding, findingOf, goneMs, patienceSeconds, traceFile } from './finding.ts';
 import { type Injection, injectionsOf } from './injection.ts';
 import { glusterAddress, type ScenarioNode, scenarioNode } from './scenario.ts';
 import { parseTrace } from './trace.ts';
@@ -28,8 +28,6 @@ const operands: Readonly<Record<VolumeOperation, readonly string[]>> = {
   unstage: [staged],
   stats: [staged],
 };
-
-const goneMs = 2000;
 
 /** An operation at which system calls fail, one after the other, on one node. */
 export class FaultyVolume implements Faulty {
@@ -75,7 +73,7 @@ export class FaultyVolume implements Faulty {
 
   async #run(prefix: readonly string[]): Promise<Ran> {
     const call = [installedMounter, 'volume', this.#operation, ...operands[this.#operation]];
-    const script = 'exec 2>&1; exec timeout -s KILL 20 "$@"';
+    const script = `exec 2>&1; exec timeout -s KILL ${patienceSeconds} "$@"`;
     return this.#place.node.run(['sh', '-c', script, 'sh', ...prefix, ...call]);
   }
 

@@ -65,7 +65,7 @@ const steps: Readonly<Record<string, () => Promise<unknown>>> = {
   },
   deadline: async () => {
     const script = 'trap "" TERM; sleep 60 & echo $!; wait; sleep 60';
-    const { status, endedBy, output } = await sh(script, { deadlineMs: 300 });
+    const { status, endedBy, output } = await sh(script, { deadlineMs: 3000 });
     return [status, endedBy, await ends(output)];
   },
   much: async () => {
@@ -90,7 +90,7 @@ const steps: Readonly<Record<string, () => Promise<unknown>>> = {
   denied: async () => {
     const outcomes: unknown[] = [];
     for (const shouldAbort of [async () => false, () => Promise.reject(new Error('no answer'))]) {
-      const { status, endedBy } = await asked('sleep 0.4; exit 5', shouldAbort);
+      const { status, endedBy } = await asked('sleep 4; exit 5', shouldAbort);
       outcomes.push([status, endedBy]);
     }
     return outcomes;
@@ -103,10 +103,10 @@ const steps: Readonly<Record<string, () => Promise<unknown>>> = {
       heard = !over.aborted;
       return true;
     };
-    const { status, endedBy } = await asked('sleep 0.3; : >/run/end; exit 5', shouldAbort);
+    const { status, endedBy } = await asked('sleep 3; : >/run/end; exit 5', shouldAbort);
     return [status, endedBy, heard];
   },
-  questions: async () => [await questionEnds('sleep 0.4', 30_000), await questionEnds('sleep 60', 400)],
+  questions: async () => [await questionEnds('sleep 4', 30_000), await questionEnds('sleep 60', 4000)],
 };
 
 async function main(): Promise<void> {

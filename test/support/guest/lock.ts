@@ -7,8 +7,11 @@ export interface LockAttempt {
   readonly stderr: string;
 }
 
-/** Takes an exclusive lock on `path` with flock(1), which NFS turns into a lock at the server, and drops it. */
-export async function takeLock(path: string, timeoutSeconds: number): Promise<LockAttempt> {
+/**
+ * Takes an exclusive lock on `path` with flock(1), which NFS turns into a lock at the server, and drops it.
+ * @param timeoutSeconds much for this guest, whose CPU is emulated; where no lock can be had, it takes a minute.
+ */
+export async function takeLock(path: string, timeoutSeconds = 20): Promise<LockAttempt> {
   const started = performance.now();
   const result = await execa('flock', ['--timeout', String(timeoutSeconds), path, 'true'], {
     reject: false,

@@ -118,7 +118,7 @@ export async function captured(device: string, action: () => Promise<void>): Pro
   await once(tcpdump.stderr, 'data');
   await action();
   // Its packets are still to be written.
-  await setTimeout(300);
+  await setTimeout(3000);
   tcpdump.kill('SIGINT');
   await tcpdump;
   return readFile(file);

@@ -74,7 +74,7 @@ export class DockerRegistry {
     const registry = new DockerRegistry(address, directory, child, enterNetwork);
     const ended = once(child, 'exit');
     await pRetry(() => registry.#run('bash', ['-c', `: </dev/tcp/${address.replace(':', '/')}`]), {
-      retries: 100,
+      retries: 1200,
       minTimeout: 50,
       factor: 1,
     });

@@ -9,14 +9,15 @@ export interface Examination {
   readonly findings: readonly Finding[];
 }
 
-/** Asks once more where a machine that has much else to do kept a question from its answer. */
+/** Whether a machine that has much else to do kept a question from its answer. */
+export function isHurried({ findings }: Pick<Examination, 'findings'>): boolean {
+  const words = /^(no answer|did not say its version) within |too busy to read all of it within/;
+  return findings.some(({ message }) => words.test(message));
+}
+
+/** Asks again where it is so. */
 export function askedInPeace<T extends Examination>(ask: () => Promise<T>): Promise<T> {
-  return askedUnless(
-    ({ findings }) =>
-      findings.some(({ message }) => /^(no answer|did not say its version) within /.test(message)),
-    ask,
-    5,
-  );
+  return askedUnless(isHurried, ask, 5);
 }
 
 /** Asks again where the answer is that of a hurry. */
