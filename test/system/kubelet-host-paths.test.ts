@@ -29,7 +29,8 @@ async function kubeletNode(propagation: 'shared' | 'private' = 'shared'): Promis
  * All files that the node has other than the machine (those of an overlay lie in /mnt/upper), but those of /proc and the
  * like, those that the test has kubelets make, and the link that a teardown takes away.
  */
-const listing = "find /mnt/upper /home /var/lib /tmp -xdev ! -name '*-absent-*' ! -name .mounter-namespaces | sort";
+const listing =
+  "find /mnt/upper /home /var/lib /tmp -xdev ! -name '*-absent-*' ! -name .mounter-namespaces | sort";
 
 const types = [
   '',
