@@ -42,10 +42,8 @@ export const nodeAgent = defineCommand({
     const end = new AbortController();
     for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => end.abort());
     const names = flags.value('csi');
-    const start = (names: string) => startNamed('csi', names, { layout, output });
-    // Of one round there is no later in which it could be tried again.
-    const startIn = (names: string) => (flags.has('once') ? start(names) : startInTime(() => start(names)));
-    const driver = names === undefined ? undefined : await startIn(names);
+    const driver =
+      names === undefined ? undefined : await startInTime(() => startNamed('csi', names, { layout, output }));
     const context = {
       layout,
       helpers: flags.has('helpers'),

@@ -96,24 +96,15 @@ export const status = defineCommand({
 
 /** One that cannot be read, or may not answer, is no reason to say nothing of the node. */
 async function recordOf(place: RecordPlace, host: Host): Promise<NodeRecord | undefined> {
+  const { isNetworkMount } = await import('../doctor/context.ts');
   const { readRecord } = await import('../record/read.ts');
   try {
-    if (place.to === 'file' && !(await answers(place.file, host))) return undefined;
+    if (place.to === 'file' && isNetworkMount(place.file, readMountinfo(host))) return undefined;
     return await readRecord(place);
   } catch {
     return undefined;
   }
 }
-
-/** Asked by another process where it lies on a network mount, whose server may be silent. */
-async function answers(file: string, host: Host): Promise<boolean> {
-  const { isNetworkMount } = await import('../doctor/context.ts');
-  if (!isNetworkMount(file, readMountinfo(host))) return true;
-  const { runBounded } = await import('../host/run-bounded.ts');
-  return (await runBounded([host.findProgram('stat'), '--', file], answerMs)) !== undefined;
-}
-
-const answerMs = 1000;
 
 /** What `--volumes --json` prints. */
 export interface VolumesJson {

@@ -16,10 +16,10 @@ import { isGuardPlaced, placeGuard } from '../guard/place.ts';
 import type { Host } from '../host/host.ts';
 import { type MountEntry, readMountinfo } from '../host/mountinfo.ts';
 import { writeAtomically } from '../host/replace.ts';
-import type { ManifestMount } from '../manifest/manifest.ts';
+import type { Manifest, ManifestMount } from '../manifest/manifest.ts';
 import { isShared } from '../manifest/shared-mounts.ts';
 import { isGuardNeeded } from '../mount/filesystems/all.ts';
-import { failuresDirectory, targetLocksFile } from '../node/layout.ts';
+import { failuresDirectory, type Layout, targetLocksFile } from '../node/layout.ts';
 import { makeRunDirectory, removeOldLocks } from '../node/lock.ts';
 import type { NodeContext } from '../node/node.ts';
 import { checkSettings, settingsFile } from '../node/settings.ts';
@@ -102,7 +102,8 @@ export function planHomeOf(
 
 /** A rootfs that is entered by chroot(2) has its mounts on the host. Calls enter it once all of them are there. */
 async function layOnHost(root: string, { host, layout, manifest }: NodeContext): Promise<readonly string[]> {
-  if (!isAtOrBelow(root, `${realpathSync(layout.home)}/versions`)) throw liesElsewhere(root);
+  if (!isAtOrBelow(root, `${realpathSync(layout.home)}/versions`))
+    throw liesElsewhere(root, layout, manifest);
   const done: string[] = [];
   const apply = async (actions: readonly MountAction[]) => {
     done.push(...(await applyActions(actions)));
@@ -128,13 +129,17 @@ async function layOnHost(root: string, { host, layout, manifest }: NodeContext):
 }
 
 /** Who takes MOUNTER_HOME away would not find these mounts, and what removes that directory would empty kubelet's. */
-function liesElsewhere(root: string): MounterError {
+function liesElsewhere(root: string, { home, versions }: Layout, { enter }: Manifest): MounterError {
+  const isAll = realpathSync(versions) !== `${realpathSync(home)}/versions`;
+  const mend = isAll
+    ? `put a bind mount in the place of the symlink ${versions} (mount --bind)`
+    : `move it to ${versions}, in the place of the symlink`;
   return new MounterError(
-    'lies outside of MOUNTER_HOME, by a symlink: with "enter": "chroot" it has mounts that teardown would not find',
+    'lies outside of MOUNTER_HOME, by a symlink: entered by chroot(2), it has mounts that teardown would not find',
     {
       subject: root,
       status: exitCode.system,
-      hint: 'put a bind mount in the place of the symlink (mount --bind), or take "enter": "chroot" out of the settings',
+      hint: enter === 'chroot' ? `${mend}, or take "enter": "chroot" out of the settings` : mend,
     },
   );
 }

@@ -32,7 +32,7 @@ export interface TeardownContext extends NodeContext {
 /**
  * Undoes `prepare`: ends the daemons inside the rootfs, detaches what is mounted below MOUNTER_HOME, and
  * takes back the self-binds. Files stay: the rootfs, and rpc.statd's state.
- * @param done gets what was done, a line each, also where this throws.
+ * @param done gets what was done, a line each; of volumes and daemons also where this throws.
  * @throws MounterError (system) while volumes are mounted: their locks and their daemons need the rootfs.
  */
 export async function teardown(context: TeardownContext, done: string[]): Promise<void> {
@@ -41,6 +41,8 @@ export async function teardown(context: TeardownContext, done: string[]): Promis
   refuseOthers(context);
   await endVolumes(context, done);
   await endDaemons(context, done);
+  // What has begun meanwhile, which nobody ends, would start daemons again.
+  refuseOthers(context);
   done.push(...(await applyActions(planHomeRemoval(realpathSync(layout.home), readMountinfo(host)))));
   done.push(...(await removeAllPins(layout, host)));
   for (const version of versionDirectories(layout, host)) unlinkIfWritable(version);

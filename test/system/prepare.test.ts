@@ -623,6 +623,10 @@ test.serial(
     await node.shell(`ln -s ${pins}/${name} ${link}`);
     t.regex(await node.mustRun('teardown'), /which another MOUNTER_HOME has prepared\n$/);
     t.is((await node.run([mounter, 'prepare'], other)).stdout, already);
+    // As after an earlier mounter, or where it has been moved: the next prepare says whose they are.
+    await node.shell(`rm ${pins}/${name}/home`);
+    t.is((await node.run([mounter, 'prepare'], other)).stdout, already);
+    t.is(await node.shell(`cat ${pins}/${name}/home`), '/home/other');
   },
 );
 
@@ -647,7 +651,7 @@ test.serial(
     t.is(status, 2);
     t.regex(
       stderr,
-      /^mounter: \/home\/kubernetes\/versions\/[0-9a-f]{64}: lies outside of MOUNTER_HOME, .*\nhint: put a bind mount /,
+      /^mounter: \/home\/kubernetes\/versions\/[0-9a-f]{64}: lies outside of MOUNTER_HOME, .*\nhint: put a bind mount .*, or take "enter": /,
     );
     t.deepEqual(describeMounts(node), before);
     await node.shell(`rm ${mounterHome}/versions; mkdir ${mounterHome}/versions

@@ -55,9 +55,28 @@ export function newPins(root: string, { home }: Pick<Layout, 'home'>): string {
     const pins = `${pinsDirectory}/${digest}.${number}`;
     if (existsSync(pins)) continue;
     mkdirSync(pins, { mode: 0o700 });
-    about(pins, () => writeFileSync(`${pins}/${homeName}`, realpathSync(home), { mode: 0o600 }));
+    try {
+      writeHome(pins, realpathSync(home));
+    } catch (error) {
+      removePins(pins);
+      throw error;
+    }
     return pins;
   }
+}
+
+/** In a directory of pins: the MOUNTER_HOME that enters by them. */
+const homeName = 'home';
+
+function writeHome(pins: string, home: string): void {
+  const file = `${pins}/${homeName}`;
+  about(file, () => writeFileSync(file, home, { mode: 0o600 }));
+}
+
+/** Makes pins ours that our link leads to: an earlier mounter has made them, or MOUNTER_HOME has been moved. */
+export function claimPins(pins: string, { home }: Pick<Layout, 'home'>, host: Host): void {
+  const path = realpathSync(home);
+  if (host.readText(`${pins}/${homeName}`) !== path) writeHome(pins, path);
 }
 
 /** @returns what `describe` wrote of the namespaces of `pins`, when they were made. */
@@ -126,15 +145,20 @@ export function pinsOfOthers({ home }: Pick<Layout, 'home'>, host: Host): readon
   return readdirSync(pinsDirectory)
     .map((name) => `${pinsDirectory}/${name}`)
     .filter((pins) => {
-      const maker = host.readText(`${pins}/${homeName}`);
-      if (maker === undefined || maker === home || isSameFile(host.stat(maker), host.stat(home)))
-        return false;
-      return versionDirectories(layoutOf(maker), host).flatMap(linkedPins).includes(pins);
+      const other = host.readText(`${pins}/${homeName}`);
+      return other !== undefined && other !== home && isEnteredBy(other, pins, home, host);
     });
 }
 
-/** In a directory of pins: the MOUNTER_HOME for which they were made. */
-const homeName = 'home';
+function isEnteredBy(other: string, pins: string, home: string, host: Host): boolean {
+  try {
+    if (isSameFile(host.stat(other), host.stat(home))) return false;
+    return versionDirectories(layoutOf(other), host).flatMap(linkedPins).includes(pins);
+  } catch (error) {
+    if (isErrnoException(error)) return true; // On a disk that fails; it cannot be told now.
+    throw error;
+  }
+}
 
 /**
  * For `teardown`: takes the directory of the pins away as well. Where MOUNTER_HOME was removed without one, what it has

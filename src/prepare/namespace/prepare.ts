@@ -16,6 +16,7 @@ import { planPins } from '../mounts.ts';
 import { waitForRunningCalls } from '../running-calls.ts';
 import type { ViewRequest } from './lay.ts';
 import {
+  claimPins,
   describe,
   descriptionOf,
   linkedPins,
@@ -51,7 +52,11 @@ export async function prepareNamespaces(
   const done = [...(await removeUnlinkedPins(context))];
   done.push(...(await applyActions(planPins(pinsDirectory, readMountinfo(host)))));
   const description = describeViews(root, mounts, context);
-  if (await areInPlace(root, mounts, description, context)) return done;
+  const current = pinsOf(root);
+  if (current !== undefined && (await areInPlace(root, mounts, description, context))) {
+    claimPins(current, context.layout, host);
+    return done;
+  }
   const pins = newPins(root, context.layout);
   try {
     for (const view of views) {
