@@ -202,7 +202,7 @@ async function installNamed(
   context: UnitContext,
   root: string,
 ): Promise<readonly string[]> {
-  const { installUnits, reloadUnits } = await import('../units/install.ts');
+  const { installUnits, reloadUnits, removeUnits } = await import('../units/install.ts');
   const { addKubeletFlag } = await import('../units/kubelet-flag.ts');
   const isOfFlag = names.includes('kubelet-flag');
   const added = isOfFlag ? addKubeletFlag(root, context.layout) : undefined;
@@ -213,6 +213,8 @@ async function installNamed(
   const wanted = names.filter((name) => name !== 'kubelet-flag' || needsDropIn);
   const units = wanted.flatMap((name) => unitsOf(name, { ...context, isFlagElsewhere }));
   const done = [...(added ?? []), ...(units.length === 0 ? [] : await installUnits(units, root))];
+  // Of an earlier run, with a variable that is not set now.
+  if (isOfFlag && !needsDropIn) done.push(...(await removeUnits(unitsOf('kubelet-flag', context), root)));
   const isForStart = isOfFlag && done.length > 0 && root === '';
   return isForStart ? [...done, 'kubelet takes it from its next start on: systemctl restart kubelet'] : done;
 }

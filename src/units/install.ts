@@ -8,7 +8,7 @@ import { writeAtomically } from '../host/replace.ts';
 import { runProgram } from '../host/run-program.ts';
 import { unitDirectory } from '../services/provide.ts';
 import { argumentsVariable, mounterPathFlag } from './kubelet-flag.ts';
-import { mark, type Unit } from './units.ts';
+import { mark, ofExecutable, type Unit } from './units.ts';
 
 /**
  * Putting units where systemd finds them, and taking them away. Every step looks first. The root '' is this node, with
@@ -79,11 +79,11 @@ export async function removeUnits(units: readonly Unit[], root: string): Promise
 /** The executable that a unit, or kubelet's drop-in, is about; without symlinks. */
 function executableIn(text: string, root: string): string | undefined {
   const path = executableLine.exec(text)?.groups?.path;
-  return path === undefined ? undefined : placeInRoot(root, path);
+  return path === undefined ? undefined : placeInRoot(root, path.replaceAll('%%', '%'));
 }
 
 const executableLine = new RegExp(
-  `^(?:ConditionFileIsExecutable|Environment="${argumentsVariable}=${mounterPathFlag})=(?<path>/[^"\\n]*)`,
+  `^(?:${ofExecutable}|ConditionFileIsExecutable=|Environment="${argumentsVariable}=${mounterPathFlag}=)(?<path>/.*/mounter)"?$`,
   'm',
 );
 

@@ -2,6 +2,7 @@ import { readdirSync, realpathSync, statSync } from 'node:fs';
 import { MounterError } from '../errors.ts';
 import { exitCode } from '../exit-codes.ts';
 import { fileHost } from '../host/file-host.ts';
+import { placeInRoot } from '../host/path-in-root.ts';
 import { writeAtomically } from '../host/replace.ts';
 import type { Layout } from '../node/layout.ts';
 
@@ -58,12 +59,13 @@ export function addKubeletFlag(root: string, layout: Layout): readonly string[] 
 
 /** Takes away the flag, and nothing else. @returns what was done, a line each. */
 export function removeKubeletFlag(root: string, layout: Layout): readonly string[] {
-  const flag = kubeletFlag(layout);
-  const literal = flag.replace(/[.*+?^${}()|[\]\\]/g, '\\$&');
-  const pattern = new RegExp(`(^|["'\\s])${literal}(?=$|["'\\s\\\\])`);
-  return settingTexts(root).flatMap(({ path, text, values }) =>
-    rewrite(path, text, values, (words) => words.replace(pattern, (_, before) => before.trim()), 'took'),
-  );
+  const own = placeInRoot(root, layout.executable);
+  const pattern = new RegExp(`(^|["'\\s])${mounterPathFlag}=([^\\s"'\\\\]+)(?=$|["'\\s\\\\])`, 'g');
+  const without = (words: string) =>
+    words.replace(pattern, (whole, before, executable) =>
+      placeInRoot(root, executable) === own ? before.trim() : whole,
+    );
+  return settingTexts(root).flatMap(({ path, text, values }) => rewrite(path, text, values, without, 'took'));
 }
 
 interface SettingText {

@@ -48,6 +48,9 @@ export interface UnitContext {
 /** The first line of each file, by which we know our own. */
 export const mark = '# Written by mounter unit.';
 
+/** Before the executable's path, in a file in which nothing else names it. */
+export const ofExecutable = '# For ';
+
 const prepareUnit = 'containerized-mounter-prepare.service';
 const notifyUnit = 'containerized-mounter-notify.service';
 const metricsUnit = 'containerized-mounter-metrics.service';
@@ -259,7 +262,8 @@ function driverCommand({ layout, driverNames }: UnitContext): readonly string[] 
 /** Of the operator's own kubelet, where nothing else sets the variable (kubelet-flag.ts), or it needs more than that. */
 function kubeletDropIn({ layout, isFlagElsewhere }: UnitContext): Unit {
   const flag = `Environment=${quoted(`${argumentsVariable}=${kubeletFlag(layout)}`)}`;
-  const text = file([['Service', ...(isFlagElsewhere ? [] : [flag]), ...environment(layout)]]);
+  const lines = isFlagElsewhere ? [`${ofExecutable}${layout.executable}`] : [flag];
+  const text = file([['Service', ...lines, ...environment(layout)]]);
   return { fileName: dropInFile, text, isEnabled: false, isStarted: false };
 }
 

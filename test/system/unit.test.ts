@@ -68,9 +68,9 @@ test.serial(
     const environment = { MOUNTER_MANIFEST: `${mounterHome}/rootfs-manifest.json.mine` };
     await node.shell(`cp ${mounterHome}/rootfs-manifest.json ${mounterHome}/rootfs-manifest.json.mine
     mkdir -p /mnt/shared/etc/default; echo KUBELET_EXTRA_ARGS= >/mnt/shared/etc/default/kubelet`);
-    const change = async (verb: string) => {
+    const change = async (verb: string, variables: Record<string, string> = environment) => {
       const argv = [installedMounter, 'unit', 'kubelet-flag', verb, '--root', '/mnt/shared'];
-      const { status, stdout, stderr } = await node.run(argv, { environment });
+      const { status, stdout, stderr } = await node.run(argv, { environment: variables });
       t.is(status, 0, stderr);
       return stdout;
     };
@@ -79,15 +79,19 @@ test.serial(
     const lines = (await node.shell(`cat ${directory}/*`)).split('\n').filter((line) => line.includes('='));
     t.deepEqual(lines, [`Environment="MOUNTER_MANIFEST=${environment.MOUNTER_MANIFEST}"`]);
     t.regex(await change('--install'), /nothing to do/);
-    t.regex(await change('--remove'), /^took --experimental-mounter-path .*\nremoved .*\.conf\n$/);
+    t.regex(
+      await change('--remove', { MOUNTER_HOME: '/home/other' }),
+      /^left .*\.conf as it is, which MOUNTER_HOME=\S+ has written\n$/,
+    );
+    t.regex(await change('--install', {}), /^removed .*\.conf\n$/, 'the variable is not wanted any more');
+    await change('--install');
+    await node.shell(`mkdir -p /mnt/shared/home; ln -s ${mounterHome} /mnt/shared/home/linked`);
+    t.regex(
+      await change('--remove', { MOUNTER_HOME: '/home/linked' }),
+      /^took --experimental-mounter-path .*\nremoved .*\.conf\n$/,
+    );
   },
 );
-
-test.serial('for another root the units themselves are printed', async (t) => {
-  await using node = await ScratchNode.installed();
-  const text = await node.mustRun('unit', 'prepare', '--root', '/mnt/shared');
-  t.regex(text, /^# \/mnt\/shared\/etc\/systemd\/system\/containerized-mounter-prepare\.service\n/);
-});
 
 for (const [argv, message] of [
   [['prepair'], /^mounter: prepair: no such unit\nhint: did you mean prepare\?/],
