@@ -213,6 +213,7 @@ test.serial(
       t.deepEqual(readdirSync(node.path(`${pins}/${pair}`)).toSorted(), [
         'description',
         'helpers',
+        'home',
         'services',
       ]);
       t.is(readlinkSync(node.path(link)), `${pins}/${pair}`);
