@@ -53,7 +53,7 @@ export async function prepareNamespaces(
   done.push(...(await applyActions(planPins(pinsDirectory, readMountinfo(host)))));
   const description = describeViews(root, mounts, context);
   const current = pinsOf(root);
-  if (current !== undefined && (await areInPlace(root, mounts, description, context))) {
+  if (current !== undefined && (await areInPlace(current, root, mounts, description, context))) {
     claimPins(current, context.layout, host);
     return done;
   }
@@ -96,14 +96,14 @@ function targetDirectories(mounts: readonly ManifestMount[]): readonly string[] 
 }
 
 async function areInPlace(
+  pins: string,
   root: string,
   mounts: readonly ManifestMount[],
   description: string,
   context: NodeContext,
 ): Promise<boolean> {
-  const pins = pinsOf(root);
   const { host } = context;
-  if (pins === undefined || !views.every((view) => isPinned(host, `${pins}/${view}`))) return false;
+  if (!views.every((view) => isPinned(host, `${pins}/${view}`))) return false;
   if (descriptionOf(pins, host) !== description) return false;
   return (
     (await isInPlace(root, mountsOfView('services', mounts), context)) &&
