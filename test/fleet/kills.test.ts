@@ -1,9 +1,14 @@
 import { setTimeout } from 'node:timers/promises';
-import { isDeepStrictEqual } from 'node:util';
 import test from 'ava';
 import { Pod } from '../support/fleet/kubelet.ts';
-import { fleetSetting, makeBare, mountVolume, otherMounts, oursOn } from '../support/fleet/setting.ts';
-import { askedUnless } from '../support/node/examination.ts';
+import {
+  fleetSetting,
+  makeBare,
+  mountVolume,
+  otherMounts,
+  oursOn,
+  oursSettled,
+} from '../support/fleet/setting.ts';
 import { randomNumbers } from '../support/random.ts';
 
 const rounds = Number(process.env.KILL_ROUNDS ?? 6);
@@ -32,13 +37,7 @@ test.serial(
       await pod.kill();
       const seconds = await pod.until(0);
       t.log(`killed after ${life.toFixed(0)} ms, ready after ${seconds.toFixed(1)} s`);
-      // A child of the agent's may run at one moment.
-      const found = await askedUnless(
-        (seen) => !isDeepStrictEqual(seen, ours),
-        () => oursOn(node),
-        5,
-      );
-      t.deepEqual(found, ours, `round ${round}`);
+      t.deepEqual(await oursSettled(node, ours), ours, `round ${round}`);
       t.deepEqual(otherMounts(node), before);
     }
     await node.shell(`umount ${await mountVolume(setting, 'after')}`);

@@ -1,10 +1,8 @@
-import { isDeepStrictEqual } from 'node:util';
 import test from 'ava';
 import { updatedImage } from '../support/fleet/images.ts';
 import { Pod } from '../support/fleet/kubelet.ts';
-import { fleetSetting, mountVolume, otherMounts, oursOn } from '../support/fleet/setting.ts';
+import { fleetSetting, mountVolume, otherMounts, oursOn, oursSettled } from '../support/fleet/setting.ts';
 import { Writer } from '../support/fleet/writer.ts';
-import { askedUnless } from '../support/node/examination.ts';
 import { shared } from '../support/node/namespace.ts';
 import { currentVersion } from '../support/node/rootfs-versions.ts';
 
@@ -47,13 +45,7 @@ test.serial('a node that is started again needs nothing but the DaemonSet, and n
   t.notDeepEqual(await oursOn(node), ours);
   pod = await Pod.start(machine, cluster);
   t.log(`ready after ${(await pod.until(0)).toFixed(1)} s`);
-  // A child of the agent's may run at one moment.
-  const found = await askedUnless(
-    (seen) => !isDeepStrictEqual(seen, ours),
-    () => oursOn(node),
-    5,
-  );
-  t.deepEqual(found, ours);
+  t.deepEqual(await oursSettled(node, ours), ours);
   await node.shell(`umount ${await mountVolume(setting, 'after')}`);
   await pod.stop();
 });

@@ -1,8 +1,10 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { isDeepStrictEqual } from 'node:util';
 import type { MountEntry } from '../../../src/host/mountinfo.ts';
 import { type GlusterServer, startGlusterServer } from '../gluster/gluster-server.ts';
+import { askedUnless } from '../node/examination.ts';
 import { kubeletDirectory, mounterHome, type ScratchNode } from '../node/namespace.ts';
 import { withoutNfs } from '../node/node-agent.ts';
 import { builtImage } from './images.ts';
@@ -94,6 +96,15 @@ export async function oursOn(node: ScratchNode): Promise<readonly string[]> {
   return [...mounts, ...files.split('\n'), ...processes]
     .map((line) => line.replace(/(namespaces\/[0-9a-f]+)\.\d+/, '$1').replace(/\/proc\/\d+/, '/proc/PID'))
     .sort();
+}
+
+/** The same, asked again where it is not as it is to be: a child of the agent's may run at one moment. */
+export function oursSettled(node: ScratchNode, wanted: readonly string[]): Promise<readonly string[]> {
+  return askedUnless(
+    (seen) => !isDeepStrictEqual(seen, wanted),
+    () => oursOn(node),
+    5,
+  );
 }
 
 /** The node as it was before the agent came. */
