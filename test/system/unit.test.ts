@@ -93,6 +93,12 @@ test.serial(
   },
 );
 
+test.serial('for another root the units themselves are printed', async (t) => {
+  await using node = await ScratchNode.installed();
+  const text = await node.mustRun('unit', 'prepare', '--root', '/mnt/shared');
+  t.regex(text, /^# \/mnt\/shared\/etc\/systemd\/system\/containerized-mounter-prepare\.service\n/);
+});
+
 for (const [argv, message] of [
   [['prepair'], /^mounter: prepair: no such unit\nhint: did you mean prepare\?/],
   [['prepare', '--rootfs', '/x'], /^mounter: --rootfs: is for mounter unit kubelet alone\n/],
